@@ -1,0 +1,227 @@
+# paritylog - one Makefile for everything; `make help` lists the targets.
+#
+# Variables (make NAME=value):
+#   BUILD=build        where all output goes
+#   CC=cc              the compiler
+#   CFLAGS, CPPFLAGS, LDFLAGS   yours, put behind ours so that they win
+#   SANITIZE=          a list for -fsanitize=, such as address,undefined
+#   WERROR=            1 turns warnings into errors
+#   WITH_LIBCRYPTO=    1 or 0; SHA-256 from OpenSSL; default: when it is found
+#   PREFIX=/usr/local  where install puts things; DESTDIR= is put before it
+#   V=                 1 shows the commands
+
+BUILD ?= build
+CC := $(if $(filter default,$(origin CC)),cc,$(CC))
+AR := $(if $(filter default,$(origin AR)),ar,$(AR))
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+PKG_CONFIG ?= pkg-config
+
+VERSION := 0.1.0
+SONAME := libparitylog.so.0
+SHARED := libparitylog.so.$(VERSION)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)';)
+
+# ---- Flags ------------------------------------------------------------------
+
+pkg_cflags := $(shell $(PKG_CONFIG) --cflags sqlite3 libsodium zlib 2>/dev/null)
+pkg_libs := $(shell $(PKG_CONFIG) --libs sqlite3 libsodium zlib 2>/dev/null || \
+	echo -lsqlite3 -lsodium -lz)
+WITH_LIBCRYPTO ?= $(shell $(PKG_CONFIG) --exists libcrypto 2>/dev/null && echo 1 || echo 0)
+ifeq ($(WITH_LIBCRYPTO),1)
+crypto_cflags := -DPLOG_WITH_LIBCRYPTO
+crypto_libs := $(shell $(PKG_CONFIG) --libs libcrypto 2>/dev/null || echo -lcrypto)
+endif
+
+warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla \
+	$(if $(filter 1,$(WERROR)),-Werror)
+sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
+all_cflags = -std=c11 -O2 -g $(warnings) $(sanitize) $(pkg_cflags) $(CFLAGS)
+all_cppflags = -D_GNU_SOURCE -Icore -Irecovery $(crypto_cflags) $(CPPFLAGS)
+all_ldflags = $(sanitize) $(LDFLAGS)
+libs = $(pkg_libs) $(crypto_libs) -lpthread
+
+# ---- Files ------------------------------------------------------------------
+
+lib_src := $(wildcard core/*.c recovery/*.c)
+tool_src := $(wildcard tools/*.c)
+testlib_src := $(wildcard tests/lib/*.c)
+unit_src := $(wildcard tests/unit/test_*.c)
+storm_src := $(wildcard tests/storm/*.c)
+demo_src := $(wildcard tests/demo/*.c)
+
+lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
+pic_obj := $(lib_src:%.c=$(BUILD)/pic/%.o)
+tool_obj := $(tool_src:%.c=$(BUILD)/obj/%.o)
+testlib_obj := $(testlib_src:%.c=$(BUILD)/obj/%.o)
+unit_bin := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
+storm_bin := $(storm_src:tests/storm/%.c=$(BUILD)/storm/%)
+demo_bin := $(demo_src:tests/demo/%.c=$(BUILD)/demo/%)
+checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked)
+
+.PHONY: all lib help check check-unit check-cli check-asan check-tsan \
+	check-clang check-valgrind check-symbols check-storm lint format demo \
+	install uninstall clean FORCE
+.SECONDARY:
+
+all: lib $(BUILD)/paritylog
+
+help:
+	@echo 'make            the library and the command, in $(BUILD)/'
+	@echo 'make check      all quick tests'
+	@echo 'make check-asan check-tsan check-clang check-valgrind   the same otherwise built'
+	@echo 'make check-symbols   only plog_ names leave the library'
+	@echo 'make check-storm     the storms, short (STORM_SEED, STORM_BUDGET)'
+	@echo 'make lint       static analysis, with what is installed'
+	@echo 'make format     clang-format over all C files'
+	@echo 'make demo       sh tests/demo.sh'
+	@echo 'make install uninstall   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make clean'
+	@sed -n '3,/^$$/s/^#//p' Makefile
+
+lib: $(BUILD)/libparitylog.a $(BUILD)/$(SHARED) $(BUILD)/libparitylog.pc
+
+# Rebuilds what depends on flags when they change.
+flags_now = $(CC) $(all_cflags) $(all_cppflags) $(all_ldflags) $(libs)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(flags_now)' | cmp -s - $@ || printf '%s\n' '$(flags_now)' > $@
+
+# ---- Library ----------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(all_cppflags) $(all_cflags) -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC PIC,$<)$(CC) $(all_cppflags) $(all_cflags) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+$(BUILD)/libparitylog.a: $(lib_obj)
+	@rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $^
+
+$(BUILD)/$(SHARED): $(pic_obj)
+	$(call say,LINK,$@)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(all_ldflags) -o $@ $^ $(libs)
+	@ln -sf $(SHARED) $(BUILD)/$(SONAME)
+	@ln -sf $(SONAME) $(BUILD)/libparitylog.so
+
+$(BUILD)/libparitylog.pc: Makefile $(BUILD)/flags
+	@{ echo 'prefix=$(PREFIX)'; echo 'libdir=$(LIBDIR)'; \
+	   echo 'includedir=$(INCLUDEDIR)'; echo; \
+	   echo 'Name: libparitylog'; \
+	   echo 'Description: signed JSONL log and SQLite store that check and rebuild each other'; \
+	   echo 'Version: $(VERSION)'; \
+	   echo 'Requires.private: sqlite3 libsodium zlib'; \
+	   echo 'Libs: -L$${libdir} -lparitylog'; \
+	   echo 'Libs.private: $(crypto_libs) -lpthread'; \
+	   echo 'Cflags: -I$${includedir}'; } > $@
+
+# ---- Command ----------------------------------------------------------------
+
+$(BUILD)/paritylog: $(tool_obj) $(BUILD)/libparitylog.a
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+# The same command over an I/O table that checks the order of syncs.
+$(BUILD)/tests/paritylog-checked: $(tool_obj) $(BUILD)/obj/tests/lib/order_shim.o \
+		$(BUILD)/obj/tests/lib/order_main.o $(BUILD)/libparitylog.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+# ---- Tests ------------------------------------------------------------------
+
+test_support = $(filter-out %/order_main.o,$(testlib_obj)) $(BUILD)/libparitylog.a
+
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(test_support)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+$(BUILD)/storm/%: $(BUILD)/obj/tests/storm/%.o $(test_support)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+$(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
+
+obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o)
+$(obj_tests) $(testlib_obj): all_cppflags += -Itests/lib
+
+tests: all $(unit_bin) $(storm_bin) $(demo_bin) $(checked)
+.PHONY: tests
+
+check: tests
+	$(Q)BUILD=$(BUILD) sh tests/run.sh unit cli
+
+check-unit: tests
+	$(Q)BUILD=$(BUILD) sh tests/run.sh unit
+
+check-cli: tests
+	$(Q)BUILD=$(BUILD) sh tests/run.sh cli
+
+check-asan:
+	$(Q)$(MAKE) --no-print-directory check BUILD=$(BUILD)/asan SANITIZE=address,undefined \
+		CFLAGS='-fno-sanitize-recover=all $(CFLAGS)'
+
+check-tsan:
+	$(Q)$(MAKE) --no-print-directory tests BUILD=$(BUILD)/tsan SANITIZE=thread
+	$(Q)BUILD=$(BUILD)/tsan sh tests/run.sh threads
+
+check-clang:
+	$(Q)$(MAKE) --no-print-directory check BUILD=$(BUILD)/clang CC=$(firstword $(shell command -v clang clang-14 clang-15 clang-16 clang-18 clang-19 2>/dev/null) clang)
+
+check-valgrind: tests
+	$(Q)BUILD=$(BUILD) sh tests/run.sh valgrind
+
+check-storm: tests
+	$(Q)BUILD=$(BUILD) sh tests/run.sh storm
+
+check-symbols: lib
+	$(Q)BUILD=$(BUILD) sh tests/check_symbols.sh
+
+lint:
+	$(Q)sh tests/lint.sh
+
+format:
+	$(Q)$(firstword $(shell command -v clang-format clang-format-14 2>/dev/null) clang-format) -i \
+		$$(git ls-files '*.c' '*.h')
+
+demo: all $(demo_bin)
+	$(Q)sh tests/demo.sh
+
+# ---- Install ----------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DATADIR)/bash-completion/completions \
+		$(DESTDIR)$(DATADIR)/zsh/site-functions
+	install -m 755 $(BUILD)/paritylog $(DESTDIR)$(BINDIR)/paritylog
+	install -m 644 $(BUILD)/libparitylog.a $(DESTDIR)$(LIBDIR)/libparitylog.a
+	install -m 755 $(BUILD)/$(SHARED) $(DESTDIR)$(LIBDIR)/$(SHARED)
+	ln -sf $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libparitylog.so
+	install -m 644 core/paritylog.h recovery/paritylog_recovery.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 $(BUILD)/libparitylog.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libparitylog.pc
+	install -m 644 docs/man/paritylog.1 $(DESTDIR)$(MANDIR)/man1/paritylog.1
+	install -m 644 tools/completion/paritylog.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/paritylog
+	install -m 644 tools/completion/_paritylog $(DESTDIR)$(DATADIR)/zsh/site-functions/_paritylog
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/paritylog $(DESTDIR)$(LIBDIR)/libparitylog.a \
+		$(DESTDIR)$(LIBDIR)/$(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME) \
+		$(DESTDIR)$(LIBDIR)/libparitylog.so \
+		$(DESTDIR)$(INCLUDEDIR)/paritylog.h $(DESTDIR)$(INCLUDEDIR)/paritylog_recovery.h \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/libparitylog.pc $(DESTDIR)$(MANDIR)/man1/paritylog.1 \
+		$(DESTDIR)$(DATADIR)/bash-completion/completions/paritylog \
+		$(DESTDIR)$(DATADIR)/zsh/site-functions/_paritylog
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(lib_obj:.o=.d) $(pic_obj:.o=.d) $(tool_obj:.o=.d) $(testlib_obj:.o=.d) $(obj_tests:.o=.d)

@@ -1,0 +1,114 @@
+/*
+ * control.c - arguments of the control entries that this version writes.
+ *
+ * init carries the segment size beside strategy and line limit, so that a
+ * store rebuilt from the log rotates as the old one did.
+ */
+#include "line.h"
+
+static int text_member(struct plog_buf *b, const char *before,
+                       struct plog_span text)
+{
+    int rc = plog_buf_add_text(b, before);
+    return rc ? rc : plog_buf_add_json(b, text);
+}
+
+int plog_strategy_args_format(struct plog_buf *b, enum plog_strategy s)
+{
+    int rc = text_member(b, "{\"strategy\":",
+                         plog_span_text(plog_strategy_name(s)));
+    return rc ? rc : plog_buf_add_char(b, '}');
+}
+
+int plog_init_args_format(struct plog_buf *b, const struct plog_init_args *a)
+{
+    int rc = text_member(b, "{\"strategy\":",
+                         plog_span_text(plog_strategy_name(a->strategy)));
+    if (!rc)
+        rc = plog_buf_add_text(b, ",\"max_line\":");
+    if (!rc)
+        rc = plog_buf_add_u64(b, a->line_max);
+    if (!rc)
+        rc = plog_buf_add_text(b, ",\"segment_size\":");
+    if (!rc)
+        rc = plog_buf_add_u64(b, a->segment_size);
+    return rc ? rc : plog_buf_add_char(b, '}');
+}
+
+/* Reads exactly the members `names`, in order. */
+static bool take_members(struct plog_span args, const char *const *names,
+                         struct plog_span *values, size_t count)
+{
+    struct plog_json_walk w;
+    struct plog_span name, value;
+    plog_json_walk(&w, args);
+    for (size_t i = 0; i < count; i++)
+        if (!plog_json_next(&w, &name, &values[i]) ||
+            !plog_span_is(name, names[i]))
+            return false;
+    return !plog_json_next(&w, &name, &value);
+}
+
+static int parse_strategy(struct plog_span raw, enum plog_strategy *out)
+{
+    char name[32];
+    if (raw.n < 3 || raw.n > sizeof name || *raw.p != '"')
+        return PLOG_E_CORRUPT;
+    memcpy(name, raw.p + 1, raw.n - 2);
+    name[raw.n - 2] = '\0';
+    return plog_strategy_parse(name, out) ? PLOG_E_CORRUPT : 0;
+}
+
+int plog_strategy_args_parse(struct plog_span args, enum plog_strategy *out)
+{
+    static const char *const names[] = {"strategy"};
+    struct plog_span value;
+    if (!take_members(args, names, &value, 1))
+        return PLOG_E_CORRUPT;
+    return parse_strategy(value, out);
+}
+
+int plog_init_args_parse(struct plog_span args, struct plog_init_args *out)
+{
+    static const char *const names[] = {"strategy", "max_line",
+                                        "segment_size"};
+    struct plog_span v[3];
+    if (!take_members(args, names, v, 3) ||
+        parse_strategy(v[0], &out->strategy) ||
+        plog_u64_parse(v[1], &out->line_max) ||
+        plog_u64_parse(v[2], &out->segment_size) ||
+        out->line_max == 0 || out->line_max > PLOG_LINE_MAX ||
+        out->segment_size == 0)
+        return PLOG_E_CORRUPT;
+    return 0;
+}
+
+int plog_cursor_args_format(struct plog_buf *b, const struct plog_cursor *c)
+{
+    int rc = text_member(b, "{\"source\":", c->source);
+    if (!rc)
+        rc = text_member(b, ",\"resource\":", c->resource);
+    if (!rc)
+        rc = text_member(b, ",\"cursor\":", c->cursor);
+    return rc ? rc : plog_buf_add_char(b, '}');
+}
+
+int plog_cursor_args_parse(struct plog_span args, struct plog_buf *decoded,
+                           struct plog_cursor *out)
+{
+    static const char *const names[] = {"source", "resource", "cursor"};
+    struct plog_span v[3], *to[3] = {&out->source, &out->resource,
+                                     &out->cursor};
+    if (!take_members(args, names, v, 3))
+        return PLOG_E_CORRUPT;
+    decoded->len = 0;
+    int rc = plog_buf_reserve(decoded, args.n);
+    for (int i = 0; !rc && i < 3; i++) {
+        if (plog_json_kind(v[i]) != 's')
+            return PLOG_E_CORRUPT;
+        size_t start = decoded->len;
+        rc = plog_json_unescape(plog_span(v[i].p + 1, v[i].n - 2), decoded);
+        *to[i] = plog_span(decoded->data + start, decoded->len - start);
+    }
+    return rc;
+}

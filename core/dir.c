@@ -1,0 +1,341 @@
+/* dir.c - see dir.h. */
+#include "dir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- Opening -------------------------------------------------------------- */
+
+static int open_dir_at(const struct plog_dir *d, int at, const char *name,
+                       bool make, int *out, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int fd = io->open_at(io->ctx, at, name, O_RDONLY | O_DIRECTORY, 0);
+    if (fd == -ENOENT && make) {
+        int rc = io->mkdir_at(io->ctx, at, name, 0700);
+        if (rc && rc != -EEXIST)
+            return plog_fail_io(err, rc, name, "making a directory");
+        fd = io->open_at(io->ctx, at, name, O_RDONLY | O_DIRECTORY, 0);
+        if (fd >= 0 && at >= 0)
+            rc = io->fsync(io->ctx, at);
+        if (fd >= 0 && at >= 0 && rc)
+            return plog_fail_io(err, rc, name, "syncing a directory");
+    }
+    if (fd == -ENOENT || fd == -ENOTDIR) {
+        plog_fail(err, PLOG_E_NOTHING, "there is no log here: %s is missing",
+                  name);
+        plog_err_hint(err, "run: paritylog init DIR");
+        return PLOG_E_NOTHING;
+    }
+    if (fd < 0)
+        return plog_fail_io(err, fd, name, "opening a directory");
+    *out = fd;
+    return 0;
+}
+
+/* A directory that others may write to lets them swap files under us. */
+static int check_mode(const struct plog_dir *d, bool loose,
+                      struct plog_error *err)
+{
+    struct plog_stat st;
+    int rc = d->io->stat(d->io->ctx, d->dir, &st);
+    if (rc)
+        return plog_fail_io(err, rc, ".", "looking at the directory");
+    if (loose || (st.mode & 022) == 0)
+        return 0;
+    plog_fail(err, PLOG_E_IO, "the directory may be written by others (mode"
+                              " %04o)", (unsigned)(st.mode & 07777));
+    plog_err_hint(err, "run: chmod 700 on the directory");
+    return PLOG_E_IO;
+}
+
+static int open_lock(struct plog_dir *d, enum plog_dir_mode mode,
+                     struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int flags = mode == PLOG_DIR_READ ? O_RDONLY : O_RDWR | O_CREAT;
+    int fd = io->open_at(io->ctx, d->dir, "lock", flags, 0600);
+    if (fd < 0 && mode == PLOG_DIR_READ)
+        return 0; /* a reader does without */
+    if (fd < 0)
+        return plog_fail_io(err, fd, "lock", "opening the lock file");
+    d->lock = fd;
+    int rc = plog_io_check_regular(io, fd);
+    if (!rc)
+        rc = io->stat(io->ctx, fd, &d->lock_id);
+    return rc ? plog_fail_io(err, rc, "lock", "checking the lock file") : 0;
+}
+
+static int real_path(struct plog_dir *d, const char *path,
+                     struct plog_error *err)
+{
+    /* SQLite adds suffixes to the path and must fit its own limit. */
+    size_t cap = sizeof d->path - sizeof "/store.db-journal";
+    int rc = d->io->real_path(d->io->ctx, path, d->path, cap);
+    if (rc == -ENOENT || rc == -ENOTDIR)
+        return plog_fail(err, PLOG_E_NOTHING, "there is no log here: no"
+                                              " directory %s", path);
+    return rc < 0 ? plog_fail_io(err, rc, path, "finding the directory") : 0;
+}
+
+int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
+                  const char *path, enum plog_dir_mode mode, bool loose,
+                  struct plog_error *err)
+{
+    memset(d, 0, sizeof *d);
+    d->io = io;
+    d->dir = d->log = d->keys = d->lock = -1;
+    bool make = mode == PLOG_DIR_MAKE;
+    int rc = make ? open_dir_at(d, AT_FDCWD, path, true, &d->dir, err) : 0;
+    if (!rc)
+        rc = real_path(d, path, err);
+    if (!rc && d->dir < 0)
+        rc = open_dir_at(d, AT_FDCWD, d->path, false, &d->dir, err);
+    if (!rc)
+        rc = check_mode(d, loose || mode == PLOG_DIR_READ, err);
+    if (!rc)
+        rc = open_dir_at(d, d->dir, "log", make, &d->log, err);
+    if (!rc && open_dir_at(d, d->dir, "keys", make, &d->keys, NULL) && make)
+        rc = plog_fail(err, PLOG_E_IO, "keys/ cannot be opened");
+    if (!rc)
+        rc = open_lock(d, mode, err);
+    if (rc)
+        plog_dir_close(d);
+    return rc;
+}
+
+void plog_dir_close(struct plog_dir *d)
+{
+    int *all[] = {&d->dir, &d->log, &d->keys, &d->lock};
+    if (d->locked)
+        plog_dir_unlock(d);
+    for (size_t i = 0; d->io && i < sizeof all / sizeof *all; i++) {
+        if (*all[i] >= 0)
+            d->io->close(d->io->ctx, *all[i]);
+        *all[i] = -1;
+    }
+}
+
+/* ---- Locks ---------------------------------------------------------------- */
+
+struct waiter {
+    const struct plog_io *io;
+    int64_t until;
+    int64_t pause; /* ns; doubles up to a millisecond */
+};
+
+/* Sleeps a little.  False when the time is over. */
+static bool wait_more(struct waiter *w)
+{
+    const struct plog_io *io = w->io;
+    if (io->clock_mono_ns(io->ctx) >= w->until)
+        return false;
+    io->sleep_ns(io->ctx, w->pause);
+    if (w->pause < 1000000)
+        w->pause *= 2;
+    return true;
+}
+
+static int lock_failed(struct plog_dir *d, int rc, struct plog_error *err)
+{
+    if (rc != -EAGAIN)
+        return plog_fail_io(err, rc, "lock", "locking");
+    plog_fail(err, PLOG_E_LOCKED, "another process holds the lock of %s",
+              d->path);
+    plog_err_file(err, "lock");
+    plog_err_hint(err, "wait longer with --wait SECONDS");
+    return PLOG_E_LOCKED;
+}
+
+int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
+                  struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int mode = shared ? 1 : 2, rc = -EAGAIN;
+    struct waiter w = {io, 0, 20000};
+    w.until = io->clock_mono_ns(io->ctx);
+    if (wait_seconds > 0)
+        w.until += (int64_t)(wait_seconds * 1e9);
+    if (d->lock < 0) {
+        plog_fail(err, PLOG_E_IO, "there is no lock file");
+        return PLOG_E_IO;
+    }
+    /* A reader's handle may be read-only, which an OFD write lock refuses. */
+    while (!shared && (rc = io->lock_byte(io->ctx, d->lock, 0, 2)) == -EAGAIN)
+        if (!wait_more(&w))
+            break;
+    if (!shared && rc)
+        return lock_failed(d, rc, err);
+    w.pause = 20000;
+    while ((rc = io->lock(io->ctx, d->lock, mode)) == -EAGAIN)
+        if (!wait_more(&w))
+            break;
+    if (!shared)
+        io->lock_byte(io->ctx, d->lock, 0, 0);
+    if (rc)
+        return lock_failed(d, rc, err);
+    d->locked = true;
+    return 0;
+}
+
+void plog_dir_unlock(struct plog_dir *d)
+{
+    if (d->locked)
+        d->io->lock(d->io->ctx, d->lock, 0);
+    d->locked = false;
+}
+
+bool plog_stat_same(const struct plog_stat *a, const struct plog_stat *b)
+{
+    return a->device == b->device && a->inode == b->inode;
+}
+
+int plog_dir_check_lock(const struct plog_dir *d, struct plog_error *err)
+{
+    struct plog_stat st;
+    int rc = d->io->stat_at(d->io->ctx, d->dir, "lock", &st);
+    if (!rc && plog_stat_same(&st, &d->lock_id) && st.links == 1)
+        return 0;
+    plog_fail(err, PLOG_E_LOCKED, "the lock file was replaced");
+    plog_err_file(err, "lock");
+    return PLOG_E_LOCKED;
+}
+
+/* ---- Names ------------------------------------------------------------------ */
+
+void plog_segment_name(uint64_t first, char out[PLOG_SEGMENT_NAME])
+{
+    snprintf(out, PLOG_SEGMENT_NAME, "%020llu.jsonl",
+             (unsigned long long)(first & INT64_MAX));
+}
+
+uint64_t plog_segment_parse(const char *name)
+{
+    uint64_t n = 0;
+    if (strlen(name) != PLOG_SEGMENT_NAME - 1 || strcmp(name + 20, ".jsonl"))
+        return 0;
+    if (name[0] != '0') /* nineteen digits hold every seq below 2^63 */
+        return 0;
+    for (int i = 0; i < 20; i++) {
+        if (name[i] < '0' || name[i] > '9')
+            return 0;
+        n = n * 10 + (uint64_t)(name[i] - '0');
+    }
+    return n <= INT64_MAX ? n : 0;
+}
+
+uint64_t plog_segment_at(const struct plog_buf *list, size_t i)
+{
+    uint64_t n;
+    memcpy(&n, list->data + i * sizeof n, sizeof n);
+    return n;
+}
+
+struct listing {
+    struct plog_buf *out;
+    char odd[256];
+    int rc;
+};
+
+static int add_name(void *arg, const char *name)
+{
+    struct listing *l = arg;
+    uint64_t first = plog_segment_parse(name);
+    if (first) {
+        l->rc = plog_buf_add(l->out, &first, sizeof first);
+        return l->rc != 0;
+    }
+    /* Ours while a last segment is being rewritten: harmless, made anew. */
+    if (strlen(name) > 8 && strstr(name, ".jsonl.new"))
+        return 0;
+    snprintf(l->odd, sizeof l->odd, "log/%.240s", name);
+    return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (x > y) - (x < y);
+}
+
+int plog_dir_segments(const struct plog_dir *d, struct plog_buf *out,
+                      struct plog_error *err)
+{
+    struct listing l = {out, "", 0};
+    out->len = 0;
+    int rc = d->io->list(d->io->ctx, d->log, add_name, &l);
+    if (l.rc)
+        return plog_fail(err, l.rc, "out of memory");
+    if (rc < 0)
+        return plog_fail_io(err, rc, "log", "listing segments");
+    if (out->len)
+        qsort(out->data, plog_segment_count(out), sizeof(uint64_t), by_number);
+    if (!l.odd[0])
+        return 0;
+    plog_fail(err, PLOG_E_CORRUPT, "a file that is no segment");
+    plog_err_file(err, l.odd);
+    return PLOG_E_CORRUPT;
+}
+
+int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
+                          bool writing, int *fd, struct plog_stat *id,
+                          struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    const struct plog_io *io = d->io;
+    plog_segment_name(first, name);
+    snprintf(shown, sizeof shown, "log/%s", name);
+    /* O_NONBLOCK: a FIFO in its place must not hold us up. */
+    int f = io->open_at(io->ctx, d->log, name,
+                        (writing ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
+    if (f == -ENOENT || f == -ELOOP || f == -EISDIR || f == -ENXIO) {
+        plog_fail(err, PLOG_E_CORRUPT, f == -ENOENT ? "the segment is missing"
+                                                    : "not a regular file");
+        plog_err_file(err, shown);
+        return PLOG_E_CORRUPT;
+    }
+    if (f < 0)
+        return plog_fail_io(err, f, shown, "opening a segment");
+    int rc = plog_io_check_regular(io, f);
+    if (!rc)
+        rc = io->stat(io->ctx, f, id);
+    if (rc) {
+        io->close(io->ctx, f);
+        plog_fail(err, PLOG_E_CORRUPT, "not a regular file with one link");
+        plog_err_file(err, shown);
+        return PLOG_E_CORRUPT;
+    }
+    *fd = f;
+    return 0;
+}
+
+void plog_dir_store_path(const struct plog_dir *d, char *out, size_t cap)
+{
+    snprintf(out, cap, "%s/store.db", d->path);
+}
+
+int plog_dir_quarantine(const struct plog_dir *d, const char *stem, char *name,
+                        int *fd, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    struct plog_stat st;
+    int rc = open_dir_at(d, d->dir, "quarantine", true, fd, err);
+    if (rc)
+        return rc;
+    long long seconds = io->clock_real_ns(io->ctx) / 1000000000;
+    for (unsigned i = 1; i < 10000; i++) {
+        snprintf(name, 128, "quarantine/%.60s-%lld-%u", stem, seconds, i);
+        rc = io->stat_at(io->ctx, *fd, name + strlen("quarantine/"), &st);
+        if (rc == -ENOENT)
+            return 0;
+        if (rc)
+            break;
+    }
+    io->close(io->ctx, *fd);
+    return plog_fail_io(err, rc ? rc : -EEXIST, "quarantine",
+                        "finding a free name");
+}

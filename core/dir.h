@@ -1,0 +1,101 @@
+/*
+ * dir.h - the directory of a log: its handles, its locks, the names in it.
+ *
+ *   DIR/log/00000000000000000001.jsonl   segments, by their first seq
+ *   DIR/store.db                         the store
+ *   DIR/keys/                            keys
+ *   DIR/quarantine/                      what could not be used
+ *   DIR/lock                             the writer lock
+ *
+ * The file `lock` carries two locks.  The flock is the writer lock itself;
+ * whoever waits for it first takes byte 0 (the turnstile), so that a writer
+ * that comes back at once cannot overtake those who wait.  Byte 1 is for
+ * maintenance (compact, redact, key rotation, salvage).
+ */
+#ifndef PLOG_DIR_H
+#define PLOG_DIR_H
+
+#include "err.h"
+#include "io.h"
+
+#define PLOG_SEGMENT_NAME 27 /* 20 digits, .jsonl, NUL */
+#define PLOG_DIR_PATH_MAX 4096
+
+struct plog_dir {
+    const struct plog_io *io;
+    char path[PLOG_DIR_PATH_MAX]; /* real path */
+    int dir, log, keys, lock;     /* handles; -1 when not open */
+    struct plog_stat lock_id;     /* of the lock file when it was opened */
+    bool locked;
+};
+
+enum plog_dir_mode {
+    PLOG_DIR_READ,  /* what is there; the lock file only if it is there */
+    PLOG_DIR_WRITE, /* the lock file is made when missing */
+    PLOG_DIR_MAKE   /* directories, too */
+};
+
+/*
+ * Opens the handles.
+ * Returns 0; PLOG_E_NOTHING when there is no directory or no log/ in it;
+ * PLOG_E_IO, also for a directory others may write to, unless `loose`.
+ */
+PLOG_MUST_CHECK int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
+                                  const char *path, enum plog_dir_mode mode,
+                                  bool loose, struct plog_error *err);
+void plog_dir_close(struct plog_dir *d); /* unlocks; may be called twice */
+
+/*
+ * Takes the writer lock (or a shared one).
+ * @wait_seconds  how long to try; < 0: once
+ * Returns 0; PLOG_E_LOCKED; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_dir_lock(struct plog_dir *d, bool shared,
+                                  double wait_seconds, struct plog_error *err);
+void plog_dir_unlock(struct plog_dir *d);
+
+/* Whether the lock file is still the one with that name.  Returns 0, or
+ * PLOG_E_LOCKED (another file took its place: open again). */
+PLOG_MUST_CHECK int plog_dir_check_lock(const struct plog_dir *d,
+                                        struct plog_error *err);
+
+/* Whether two names are one file. */
+bool plog_stat_same(const struct plog_stat *a, const struct plog_stat *b);
+
+void plog_segment_name(uint64_t first, char out[PLOG_SEGMENT_NAME]);
+/* Returns 0 when `name` is not a segment's. */
+uint64_t plog_segment_parse(const char *name);
+
+/* First seqs of all segments, ascending.  `out` holds uint64_t.
+ * Returns 0; PLOG_E_CORRUPT for a file in log/ that does not belong there
+ * (err->file); PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_dir_segments(const struct plog_dir *d,
+                                      struct plog_buf *out,
+                                      struct plog_error *err);
+static inline size_t plog_segment_count(const struct plog_buf *list)
+{
+    return list->len / sizeof(uint64_t);
+}
+uint64_t plog_segment_at(const struct plog_buf *list, size_t i);
+
+/* Opens segment `first`.  @writing: O_RDWR.
+ * Returns 0; PLOG_E_CORRUPT when it is missing, not a regular file, or has
+ * a second link; PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_dir_open_segment(const struct plog_dir *d,
+                                          uint64_t first, bool writing, int *fd,
+                                          struct plog_stat *id,
+                                          struct plog_error *err);
+
+/* The path of store.db for SQLite. */
+void plog_dir_store_path(const struct plog_dir *d, char *out, size_t cap);
+
+/*
+ * Makes quarantine/ and a new file or folder name in it: `STEM-TIME-N`.
+ * @name  out: relative to the directory, quarantine/...; 128 bytes
+ * @fd    out: handle of quarantine/
+ */
+PLOG_MUST_CHECK int plog_dir_quarantine(const struct plog_dir *d,
+                                        const char *stem, char *name, int *fd,
+                                        struct plog_error *err);
+
+#endif

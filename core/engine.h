@@ -1,0 +1,59 @@
+/*
+ * engine.h - the handle behind plog_open.
+ *
+ * Invariants: at most one thread is the leader; only the leader touches
+ * `legs`; `queue` holds the requests nobody has taken yet.
+ */
+#ifndef PLOG_ENGINE_H
+#define PLOG_ENGINE_H
+
+#include <pthread.h>
+
+#include "legs.h"
+#include "request.h"
+
+struct plog {
+    const struct plog_io *io;
+    struct plog_options options; /* our copy; texts are ours, too */
+    char *vkey, *passphrase;
+    char path[PLOG_DIR_PATH_MAX];
+    char origin[PLOG_ORIGIN_MAX + 1];
+    int64_t pid;
+    struct plog_legs legs;
+    struct plog_signer signer;
+    uint64_t data_version; /* of SQLite, when the head was last read */
+    bool head_known;       /* legs.head is what the store holds */
+    bool poisoned;
+    bool behind; /* opened with leave_behind and not caught up yet */
+
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct plog_request *queue, **queue_end;
+    bool leading;
+    size_t line_max; /* copied from the rules, read without the lock */
+};
+
+/* What a group becomes before it is written. */
+struct plog_work {
+    struct plog_buf lines;
+    struct plog_tree tree;
+    struct plog_rules rules;
+    uint64_t next_seq;
+    char logged_at[40];
+    bool opened; /* logged_at was given out */
+};
+
+/* Takes the writer lock and makes sure that the head in memory is the store's
+ * and the log's, mending what another process left.  On return 0 the lock is
+ * held and a transaction is open. */
+PLOG_MUST_CHECK int plog_engine_enter(plog *p, struct plog_error *err);
+/* Ends the transaction if one is open, and releases the lock. */
+void plog_engine_leave(plog *p);
+
+/* Puts a request into the group: look-ups, conflicts, seq, store rows, lines.
+ * On failure nothing of it is left in the store or in `w`. */
+PLOG_MUST_CHECK int plog_engine_prepare(plog *p, struct plog_work *w,
+                                        struct plog_request *r, bool alone,
+                                        struct plog_error *err);
+
+#endif

@@ -1,0 +1,300 @@
+/*
+ * enter.c - opening a handle, and the checks each time the writer lock is
+ * taken.
+ *
+ * At opening the head check of legs.c runs in full.  Later only what another
+ * process can have changed is looked at: whether lock file, last segment and
+ * store are still the ones of those names, whether the store's head moved,
+ * whether something stands behind the head in the log.  Whatever does not
+ * fit leads to the full check, and that one to the repair.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "engine.h"
+
+/* ---- Each time the lock is taken --------------------------------------------- */
+
+static uint64_t store_version(plog *p)
+{
+    sqlite3_stmt *q = NULL;
+    uint64_t v = 0;
+    if (!plog_sql_prepare(p->legs.store.db, "PRAGMA data_version", &q, NULL) &&
+        plog_sql_row(q, NULL) == 0)
+        v = plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    return v;
+}
+
+/* The store is still the file of its name. */
+static bool same_store(const plog *p)
+{
+    struct plog_stat st;
+    int moved = 0;
+    int rc = p->io->stat_at(p->io->ctx, p->legs.dir.dir, PLOG_STORE_FILE, &st);
+    sqlite3_file_control(p->legs.store.db, "main", SQLITE_FCNTL_HAS_MOVED,
+                         &moved);
+    return !rc && !moved && st.links == 1 &&
+           plog_stat_same(&st, &p->legs.store_id);
+}
+
+/* Another process wrote: its head must be what the log holds there. */
+static int follow_head(plog *p, struct plog_error *err)
+{
+    struct plog_store_head h;
+    int rc = plog_store_get_head(&p->legs.store, &h, err);
+    if (rc)
+        return rc;
+    if (strcmp(h.origin, p->origin) != 0)
+        return plog_fail(err, PLOG_E_FOREIGN, "store.db now belongs to `%s`",
+                         h.origin);
+    bool moved = h.commit.size != p->legs.head.commit.size ||
+                 memcmp(h.commit.root, p->legs.head.commit.root,
+                        sizeof h.commit.root) != 0 ||
+                 h.segment != p->legs.head.segment ||
+                 h.offset != p->legs.head.offset;
+    if (!moved)
+        return 0;
+    if (h.commit.size < p->legs.head.commit.size)
+        return PLOG_END; /* never on its own: let the full check judge */
+    if (h.segment != p->legs.tail.first)
+        rc = plog_tail_open(&p->legs.tail, h.segment, NULL);
+    if (rc)
+        return PLOG_END;
+    rc = plog_commit_stands(&p->legs.dir, &p->legs.keys, p->legs.tail.fd, &h,
+                            err);
+    if (!rc)
+        p->legs.head = h;
+    return rc;
+}
+
+static int no_next_segment(plog *p)
+{
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_stat st;
+    uint64_t next = p->legs.head.commit.size + 1;
+    if (next == p->legs.head.segment)
+        return 0;
+    plog_segment_name(next, name);
+    int rc = p->io->stat_at(p->io->ctx, p->legs.dir.log, name, &st);
+    return rc == -ENOENT ? 0 : PLOG_END;
+}
+
+/* The padding another process wrote must be known before it is trimmed. */
+static int learn_end(plog *p)
+{
+    struct plog_stat st;
+    if (p->io->stat(p->io->ctx, p->legs.tail.fd, &st))
+        return PLOG_END;
+    p->legs.tail.end = st.size;
+    return st.size < p->legs.head.offset ? PLOG_END : 0;
+}
+
+/* Returns 0 with a transaction open, PLOG_END when the full check must
+ * look, or an error. */
+static int quick_check(plog *p, struct plog_error *err)
+{
+    if (!p->head_known || !same_store(p) || plog_tail_check(&p->legs.tail))
+        return PLOG_END;
+    int rc = plog_store_begin(&p->legs.store, err);
+    uint64_t version = rc ? 0 : store_version(p);
+    if (!rc && version != p->data_version)
+        rc = follow_head(p, err);
+    if (!rc)
+        rc = learn_end(p);
+    if (!rc)
+        rc = plog_tail_is_clean(&p->legs.tail, p->legs.head.offset, false, err);
+    if (!rc)
+        rc = no_next_segment(p);
+    if (rc)
+        plog_store_rollback(&p->legs.store);
+    else
+        p->data_version = version;
+    return rc;
+}
+
+static int check_origin(plog *p, struct plog_error *err)
+{
+    if (!p->origin[0])
+        memcpy(p->origin, p->legs.head.origin, sizeof p->origin);
+    if (strcmp(p->origin, p->legs.head.origin) == 0)
+        return 0;
+    return plog_fail(err, PLOG_E_FOREIGN, "the directory now holds the log"
+                     " `%s`", p->legs.head.origin);
+}
+
+/* The check in full, and the repair when it does not pass. */
+static int full_check(plog *p, struct plog_error *err)
+{
+    bool behind = p->behind;
+    int rc = plog_legs_check(&p->legs, err);
+    if (rc == PLOG_END) {
+        rc = check_origin(p, err);
+        if (!rc)
+            rc = plog_legs_repair(&p->legs, behind, err);
+        if (!rc && behind)
+            return plog_store_begin(&p->legs.store, err);
+        if (!rc)
+            rc = plog_legs_check(&p->legs, err);
+        if (rc == PLOG_END)
+            rc = plog_fail(err, PLOG_E_DIVERGED, "log and store do not agree"
+                                                 " after a replay");
+    }
+    if (!rc)
+        rc = check_origin(p, err);
+    if (!rc && strcmp(p->signer.vkey.id_text, p->legs.head.commit.key) != 0)
+        rc = plog_fail(err, PLOG_E_KEY, "the log is signed by key %s, and"
+                       " keys/signing.key is %s", p->legs.head.commit.key,
+                       p->signer.vkey.id_text);
+    if (rc) {
+        plog_store_rollback(&p->legs.store);
+        return rc;
+    }
+    p->data_version = store_version(p);
+    p->head_known = true;
+    p->behind = false;
+    return 0;
+}
+
+static int open_legs(plog *p, struct plog_error *err)
+{
+    int rc = plog_legs_open(&p->legs, p->io, p->path, &p->options, err);
+    if (!rc)
+        rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
+    if (!rc)
+        rc = plog_legs_open_store(&p->legs, false, err);
+    return rc;
+}
+
+int plog_engine_enter(plog *p, struct plog_error *err)
+{
+    int rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
+    if (rc)
+        return rc;
+    if (plog_dir_check_lock(&p->legs.dir, NULL)) {
+        plog_legs_close(&p->legs); /* another lock file: begin anew */
+        p->head_known = false;
+        rc = open_legs(p, err);
+    } else if (!same_store(p)) {
+        plog_legs_close_store(&p->legs);
+        p->head_known = false;
+        rc = plog_legs_open_store(&p->legs, false, err);
+    }
+    if (!rc)
+        rc = quick_check(p, err);
+    if (rc == PLOG_END)
+        rc = full_check(p, err);
+    if (rc) {
+        p->head_known = false;
+        plog_dir_unlock(&p->legs.dir);
+    }
+    return rc;
+}
+
+void plog_engine_leave(plog *p)
+{
+    plog_store_rollback(&p->legs.store);
+    plog_dir_unlock(&p->legs.dir);
+}
+
+/* ---- Opening and closing ---------------------------------------------------------- */
+
+static char *copy_text(const struct plog_io *io, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = plog_alloc(io, n);
+    if (copy)
+        memcpy(copy, text, n);
+    return copy;
+}
+
+static int copy_options(plog *p, const struct plog_options *o,
+                        struct plog_error *err)
+{
+    if (o)
+        p->options = *o;
+    p->options.vkey = p->options.passphrase = NULL;
+    if (o && o->vkey)
+        p->options.vkey = p->vkey = copy_text(p->io, o->vkey);
+    return o && o->vkey && !p->vkey
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
+static int open_handle(plog *p, const char *dir, const struct plog_options *o,
+                       struct plog_error *err)
+{
+    int rc = copy_options(p, o, err);
+    if (!rc)
+        rc = plog_legs_open(&p->legs, p->io, dir, &p->options, err);
+    if (rc)
+        return rc;
+    memcpy(p->path, p->legs.dir.path, sizeof p->path);
+    rc = plog_signer_load(&p->signer, p->io, p->legs.dir.keys,
+                          o ? o->passphrase : NULL, err);
+    if (!rc)
+        rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
+    if (!rc)
+        rc = plog_legs_open_store(&p->legs, false, err);
+    p->behind = p->options.leave_behind;
+    if (!rc)
+        rc = full_check(p, err);
+    p->line_max = (size_t)p->legs.head.rules.line_max;
+    if (!rc)
+        plog_engine_leave(p);
+    return rc;
+}
+
+int plog_open(plog **out, const char *dir, const struct plog_options *o,
+              struct plog_error *err)
+{
+    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
+    *out = NULL;
+    plog *p = plog_alloc(io, sizeof *p);
+    if (!p)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    p->io = io;
+    p->pid = io->process_id(io->ctx);
+    p->queue_end = &p->queue;
+    p->legs.dir.dir = p->legs.dir.log = p->legs.dir.keys = -1;
+    p->legs.dir.lock = p->legs.tail.fd = -1;
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->changed, NULL);
+    int rc = open_handle(p, dir, o, err);
+    if (rc) {
+        p->poisoned = true; /* nothing to trim */
+        plog_close(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+/* Cuts the padding, at the offset that the store holds now and not at the one
+ * this process remembers. */
+static void trim(plog *p)
+{
+    if (p->poisoned || p->behind || !p->head_known)
+        return;
+    if (plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, NULL))
+        return;
+    if (plog_dir_check_lock(&p->legs.dir, NULL) == 0 &&
+        quick_check(p, NULL) == 0)
+        plog_tail_trim(&p->legs.tail, p->legs.head.offset);
+    plog_engine_leave(p);
+}
+
+void plog_close(plog *p)
+{
+    if (!p)
+        return;
+    if (p->io->process_id(p->io->ctx) == p->pid) {
+        trim(p);
+        plog_legs_close(&p->legs);
+    }
+    plog_signer_fini(&p->signer);
+    plog_free(p->io, p->vkey);
+    pthread_cond_destroy(&p->changed);
+    pthread_mutex_destroy(&p->mutex);
+    plog_free(p->io, p);
+}

@@ -1,0 +1,137 @@
+/* err.c - codes, words, strategies, and filling errors. */
+#include "err.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct code {
+    int value, exit_status;
+    const char *word, *text;
+};
+
+static const struct code codes[] = {
+#define PLOG_CODE_ROW(name, value, exit_status, word, text)                    \
+    {value, exit_status, word, text},
+    PLOG_CODES(PLOG_CODE_ROW)
+#undef PLOG_CODE_ROW
+};
+
+static const struct code *find(int code)
+{
+    static const struct code unknown = {0, 1, "UNKNOWN", "an unknown error"};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].value == code)
+            return &codes[i];
+    return &unknown;
+}
+
+const char *plog_strerror(int code)
+{
+    return find(code)->text;
+}
+
+const char *plog_code_word(int code)
+{
+    return find(code)->word;
+}
+
+int plog_exit_status(int code)
+{
+    return find(code)->exit_status;
+}
+
+static const char *const strategies[PLOG_STRATEGIES] = {
+    "last-write-wins", "arrival",    "highest-confidence",
+    "keep-local",      "merge-json", "custom"};
+
+const char *plog_strategy_name(enum plog_strategy s)
+{
+    return (unsigned)s < PLOG_STRATEGIES ? strategies[s] : NULL;
+}
+
+int plog_strategy_parse(const char *name, enum plog_strategy *out)
+{
+    for (unsigned i = 0; i < PLOG_STRATEGIES; i++)
+        if (strcmp(name, strategies[i]) == 0) {
+            *out = (enum plog_strategy)i;
+            return 0;
+        }
+    return PLOG_E_ARG;
+}
+
+int plog_fail(struct plog_error *err, int code, const char *format, ...)
+{
+    va_list ap;
+    char message[sizeof err->message];
+    if (!err)
+        return code;
+    va_start(ap, format); /* arguments may lie in `err` itself */
+    vsnprintf(message, sizeof message, format, ap);
+    va_end(ap);
+    memset(err, 0, sizeof *err);
+    memcpy(err->message, message, sizeof message);
+    err->code = code;
+    return code;
+}
+
+int plog_fail_io(struct plog_error *err, int rc, const char *file,
+                 const char *doing)
+{
+    char buf[128];
+    int code = rc == -12 ? PLOG_E_NOMEM : PLOG_E_IO; /* ENOMEM */
+    const char *why = strerror_r(-rc, buf, sizeof buf);
+    plog_fail(err, code, "%s: %s", doing, why);
+    plog_err_file(err, file);
+    return code;
+}
+
+void plog_err_hint(struct plog_error *err, const char *format, ...)
+{
+    va_list ap;
+    if (!err)
+        return;
+    va_start(ap, format);
+    vsnprintf(err->hint, sizeof err->hint, format, ap);
+    va_end(ap);
+}
+
+void plog_err_file(struct plog_error *err, const char *file)
+{
+    if (err)
+        snprintf(err->file, sizeof err->file, "%s", file);
+}
+
+void plog_err_at(struct plog_error *err, const char *file, uint64_t offset)
+{
+    plog_err_file(err, file);
+    if (err) {
+        err->offset = offset;
+        err->has_offset = true;
+    }
+}
+
+void plog_err_seq(struct plog_error *err, uint64_t seq)
+{
+    if (err)
+        err->seq = seq;
+}
+
+void plog_err_line(struct plog_error *err, uint64_t line)
+{
+    if (err)
+        err->line = line;
+}
+
+void plog_err_member(struct plog_error *err, const char *member)
+{
+    if (err)
+        snprintf(err->member, sizeof err->member, "%s", member);
+}
+
+void plog_err_index(struct plog_error *err, uint64_t index)
+{
+    if (err) {
+        err->index = index;
+        err->has_index = true;
+    }
+}

@@ -1,0 +1,35 @@
+/*
+ * err.h - filling a struct plog_error.
+ *
+ * The first error wins: a function that fails while cleaning up after a
+ * failure passes NULL.
+ */
+#ifndef PLOG_ERR_H
+#define PLOG_ERR_H
+
+#include <stdarg.h>
+
+#include "paritylog.h"
+
+/* Clears `err`, sets code and message, returns `code`.  `err` may be NULL. */
+int plog_fail(struct plog_error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* As plog_fail for a negative errno `rc` from the I/O table, with the name of
+ * the file and what was tried; the code is PLOG_E_NOMEM for -ENOMEM, else
+ * PLOG_E_IO. */
+int plog_fail_io(struct plog_error *err, int rc, const char *file,
+                 const char *doing);
+
+/* Adds detail to an error just set; each returns err->code, or `code` of a
+ * NULL err is lost, so use them as statements. */
+void plog_err_hint(struct plog_error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void plog_err_file(struct plog_error *err, const char *file);
+void plog_err_at(struct plog_error *err, const char *file, uint64_t offset);
+void plog_err_seq(struct plog_error *err, uint64_t seq);
+void plog_err_line(struct plog_error *err, uint64_t line);
+void plog_err_member(struct plog_error *err, const char *member);
+void plog_err_index(struct plog_error *err, uint64_t index);
+
+#endif

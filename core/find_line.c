@@ -1,0 +1,156 @@
+/* find_line.c - see find_line.h. */
+#include "find_line.h"
+
+#include "line.h"
+
+#define LINE_LONGEST (PLOG_LINE_MAX + PLOG_LINE_SLACK)
+
+struct file {
+    const struct plog_io *io;
+    int fd;
+    uint64_t limit;
+    struct plog_buf buf;
+};
+
+int plog_find_segment(const struct plog_dir *dir, uint64_t seq, uint64_t *first,
+                      struct plog_error *err)
+{
+    struct plog_buf list;
+    plog_buf_init(&list, dir->io);
+    int rc = plog_dir_segments(dir, &list, err);
+    *first = 0;
+    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
+        if (plog_segment_at(&list, i) <= seq)
+            *first = plog_segment_at(&list, i);
+    plog_buf_fini(&list);
+    return rc;
+}
+
+/* Reads the line that starts at `at` into the buffer.  PLOG_END at the
+ * limit. */
+static int read_line(struct file *f, uint64_t at, struct plog_span *line)
+{
+    size_t n = 4096;
+    f->buf.len = 0;
+    if (at >= f->limit)
+        return PLOG_END;
+    for (;;) {
+        size_t got = 0, want = f->limit - at < n ? (size_t)(f->limit - at) : n;
+        int rc = plog_buf_reserve(&f->buf, want);
+        if (rc)
+            return rc;
+        if (plog_io_pread_full(f->io, f->fd, f->buf.data, want, at, &got))
+            return PLOG_E_IO;
+        const char *lf = got ? memchr(f->buf.data, '\n', got) : NULL;
+        if (lf) {
+            *line = plog_span(f->buf.data, (size_t)(lf - f->buf.data));
+            return 0;
+        }
+        if (got < n || n > LINE_LONGEST)
+            return PLOG_E_CORRUPT;
+        n *= 4;
+    }
+}
+
+/* The start of the first line that begins behind `at`. */
+static int next_start(struct file *f, uint64_t at, uint64_t *start)
+{
+    struct plog_span rest;
+    int rc = read_line(f, at, &rest);
+    if (!rc)
+        *start = at + rest.n + 1;
+    return rc;
+}
+
+/* The seq that an entry line starts with; 0 for another kind of line. */
+static uint64_t seq_of(struct plog_span line)
+{
+    const char *comma;
+    uint64_t seq = 0;
+    if (plog_line_kind(line) != PLOG_LINE_ENTRY ||
+        !(comma = memchr(line.p, ',', line.n)))
+        return 0;
+    const char *digits = line.p + strlen("{\"seq\":");
+    if (plog_u64_parse(plog_span(digits, (size_t)(comma - digits)), &seq))
+        return 0;
+    return seq;
+}
+
+/* Halves until few bytes are left; the wanted line starts at or behind
+ * `*low`. */
+static int bisect(struct file *f, uint64_t seq, uint64_t *low)
+{
+    uint64_t high = f->limit, start;
+    struct plog_span line;
+    *low = 0;
+    while (high - *low > 8192) {
+        uint64_t mid = *low + (high - *low) / 2, found = 0;
+        int rc = next_start(f, mid, &start);
+        while (!rc && start < high) {
+            rc = read_line(f, start, &line);
+            if (rc)
+                break;
+            found = seq_of(line);
+            if (found)
+                break;
+            start += line.n + 1;
+        }
+        if (rc < 0)
+            return rc;
+        if (found == 0 || found > seq)
+            high = mid;
+        else
+            *low = start;
+        if (found == seq)
+            break;
+    }
+    return 0;
+}
+
+static int find(struct file *f, uint64_t seq, struct plog_buf *out)
+{
+    struct plog_span line;
+    uint64_t at;
+    int rc = bisect(f, seq, &at);
+    while (!rc) {
+        rc = read_line(f, at, &line);
+        if (rc)
+            break;
+        uint64_t found = seq_of(line);
+        if (found == seq)
+            return plog_buf_add_span(out, line);
+        if (found > seq)
+            return PLOG_E_CORRUPT;
+        at += line.n + 1;
+    }
+    return rc == PLOG_END ? PLOG_E_CORRUPT : rc;
+}
+
+int plog_find_line(const struct plog_dir *dir, uint64_t segment,
+                   uint64_t offset, uint64_t seq, struct plog_buf *out,
+                   struct plog_error *err)
+{
+    struct plog_stat id;
+    struct file f = {.io = dir->io};
+    uint64_t first;
+    int rc = plog_find_segment(dir, seq, &first, err);
+    if (!rc && first == 0)
+        rc = plog_fail(err, PLOG_E_CORRUPT, "no segment holds entry %llu",
+                       (unsigned long long)seq);
+    if (!rc)
+        rc = plog_dir_open_segment(dir, first, false, &f.fd, &id, err);
+    if (rc)
+        return rc;
+    f.limit = first == segment && offset < id.size ? offset : id.size;
+    plog_buf_init(&f.buf, dir->io);
+    rc = find(&f, seq, out);
+    plog_buf_fini(&f.buf);
+    dir->io->close(dir->io->ctx, f.fd);
+    if (rc) {
+        plog_fail(err, rc, "entry %llu is not where the log must hold it",
+                  (unsigned long long)seq);
+        plog_err_seq(err, seq);
+        plog_err_hint(err, "run: paritylog verify DIR");
+    }
+    return rc;
+}

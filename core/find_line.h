@@ -1,0 +1,26 @@
+/*
+ * find_line.h - one entry line, found in the log by its seq.
+ */
+#ifndef PLOG_FIND_LINE_H
+#define PLOG_FIND_LINE_H
+
+#include "dir.h"
+
+/*
+ * Finds entry `seq` by bisecting the segment that holds it (lines are in
+ * order of seq) and appends its line to `out`.  Checks nothing but the seq:
+ * the caller compares the line with what it knows.
+ * @segment, @offset  where the log in force ends
+ * Returns 0; PLOG_E_CORRUPT when it is not where it must be; PLOG_E_IO;
+ * PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_find_line(const struct plog_dir *dir,
+                                   uint64_t segment, uint64_t offset,
+                                   uint64_t seq, struct plog_buf *out,
+                                   struct plog_error *err);
+
+/* The segment that holds `seq`: the largest first at or below it; 0: none. */
+PLOG_MUST_CHECK int plog_find_segment(const struct plog_dir *dir, uint64_t seq,
+                                      uint64_t *first, struct plog_error *err);
+
+#endif

@@ -1,0 +1,292 @@
+/* fold.c - see fold.h. */
+#include "fold.h"
+
+#include <stdio.h>
+
+int plog_fold_open(struct plog_fold *f, sqlite3 *db, const char *schema,
+                   struct plog_error *err)
+{
+    char sql[512];
+    plog_buf_init(&f->base, f->io);
+    plog_buf_init(&f->merged, f->io);
+    f->get = f->put = NULL;
+    snprintf(sql, sizeof sql,
+             "SELECT seq,last,version,seconds,nanos,confidence,origin,"
+             "origin_seq,payload_at,payload_len,merged FROM %s.state"
+             " WHERE resource=?1 AND record_id=?2",
+             schema);
+    int rc = plog_sql_prepare(db, sql, &f->get, err);
+    snprintf(sql, sizeof sql,
+             "INSERT OR REPLACE INTO %s.state VALUES"
+             "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+             schema);
+    if (!rc)
+        rc = plog_sql_prepare(db, sql, &f->put, err);
+    return rc;
+}
+
+void plog_fold_close(struct plog_fold *f)
+{
+    sqlite3_finalize(f->get);
+    sqlite3_finalize(f->put);
+    f->get = f->put = NULL;
+    plog_buf_fini(&f->base);
+    plog_buf_fini(&f->merged);
+}
+
+int plog_fold_get(struct plog_fold *f, struct plog_span resource,
+                  struct plog_span record_id, struct plog_current *out,
+                  struct plog_error *err)
+{
+    memset(out, 0, sizeof *out);
+    sqlite3_reset(f->get); /* texts of the last row end here */
+    plog_sql_bind(f->get, 1, resource);
+    plog_sql_bind(f->get, 2, record_id);
+    int rc = plog_sql_row(f->get, err);
+    if (rc == PLOG_END)
+        return 0;
+    if (rc)
+        return rc;
+    out->known = true;
+    out->seq = plog_sql_u64(f->get, 0);
+    out->last = plog_sql_u64(f->get, 1);
+    out->version = plog_sql_u64(f->get, 2);
+    out->instant.seconds = sqlite3_column_int64(f->get, 3);
+    out->instant.nanos = sqlite3_column_int(f->get, 4);
+    out->confidence = sqlite3_column_double(f->get, 5);
+    out->origin = plog_sql_text(f->get, 6);
+    out->origin_seq = plog_sql_u64(f->get, 7);
+    out->payload_at = plog_sql_u64(f->get, 8);
+    out->payload_len = plog_sql_u64(f->get, 9);
+    out->merged = plog_sql_text(f->get, 10);
+    out->present = out->merged.n || out->payload_len;
+    return 0;
+}
+
+int plog_fold_payload(struct plog_fold *f, const struct plog_current *now,
+                      struct plog_span *out, struct plog_error *err)
+{
+    struct plog_span line;
+    *out = now->merged;
+    if (now->merged.n || now->payload_len == 0)
+        return 0;
+    int rc = f->line_of(f->line_arg, now->seq, &line, err);
+    if (rc)
+        return rc;
+    if (now->payload_at > line.n || now->payload_len > line.n - now->payload_at)
+        return plog_fail(err, PLOG_E_DIVERGED,
+                         "a record points outside its entry");
+    *out = plog_span(line.p + now->payload_at, (size_t)now->payload_len);
+    return 0;
+}
+
+/* ---- Strategies --------------------------------------------------------- */
+
+static struct plog_span origin_of(const struct plog_fold *f,
+                                  struct plog_span from)
+{
+    return from.n ? from : plog_span_text(f->origin);
+}
+
+/* A tie goes to the later entry of one origin, else to the greater origin, so
+ * that instances which exchange everything agree. */
+static bool newer(const struct plog_fold *f, const struct plog_entry *e,
+                  const struct plog_current *now)
+{
+    int by_time = plog_instant_compare(e->delta.instant, now->instant);
+    if (by_time != 0)
+        return by_time > 0;
+    int by_origin = plog_span_compare(origin_of(f, e->from),
+                                      origin_of(f, now->origin));
+    if (by_origin != 0)
+        return by_origin > 0;
+    return (e->from.n ? e->from_seq : e->seq) > now->origin_seq;
+}
+
+static bool applies(const struct plog_fold *f, enum plog_strategy strategy,
+                    const struct plog_entry *e, const struct plog_current *now)
+{
+    switch (strategy) {
+    case PLOG_LAST_WRITE_WINS:
+        return now->seq == 0 || newer(f, e, now);
+    case PLOG_HIGHEST_CONFIDENCE:
+        return now->seq == 0 || e->delta.confidence >= now->confidence;
+    case PLOG_KEEP_LOCAL:
+        return !now->present;
+    case PLOG_ARRIVAL:
+    case PLOG_MERGE_JSON:
+    case PLOG_CUSTOM:
+        break;
+    }
+    return true;
+}
+
+static int merge(struct plog_fold *f, const struct plog_entry *e,
+                 const struct plog_current *now, uint64_t limit,
+                 struct plog_span *out, struct plog_error *err)
+{
+    struct plog_span base;
+    if (!now->present || e->delta.is_delete)
+        return 0; /* over nothing: a plain upsert */
+    int rc = plog_fold_payload(f, now, &base, err);
+    if (rc)
+        return rc;
+    if (plog_json_kind(base) != 'o')
+        return 0; /* over what a redaction left: acts as over a scalar */
+    f->merged.len = 0;
+    rc = plog_merge_json(f->io, base, e->delta.payload, (size_t)limit,
+                         &f->merged);
+    if (rc == PLOG_E_INPUT) {
+        plog_fail(err, rc, "payload: the merged record would be longer than"
+                           " the line limit of %llu bytes",
+                  (unsigned long long)limit);
+        plog_err_member(err, "payload");
+    }
+    *out = plog_span(f->merged.data, f->merged.len);
+    return rc;
+}
+
+static struct plog_delta_view view_of(const struct plog_delta *d)
+{
+    struct plog_delta_view v = {
+        .id = d->id_text,
+        .resource = d->resource_text,
+        .record_id = d->record_id_text,
+        .source = d->source_text,
+        .is_delete = d->is_delete,
+        .payload = d->payload,
+        .meta = d->meta,
+        .occurred_at = d->occurred_text,
+        .confidence = d->confidence,
+    };
+    return v;
+}
+
+static int check_merged(struct plog_fold *f, struct plog_span merged,
+                        uint64_t limit, struct plog_error *err)
+{
+    struct plog_json json;
+    struct plog_json_fault fault = {0, "too long"};
+    plog_json_init(&json, f->io);
+    int rc = merged.n > limit ? PLOG_E_INPUT
+                              : plog_json_check(&json, merged, &fault);
+    plog_json_fini(&json);
+    if (rc == PLOG_E_INPUT)
+        plog_fail(err, rc, "merged: the custom strategy's payload is not a"
+                           " compact object: %s", fault.what);
+    return rc;
+}
+
+static int ask(struct plog_fold *f, const struct plog_entry *e,
+               const struct plog_current *now, uint64_t limit,
+               struct plog_decision *out, struct plog_error *err)
+{
+    const struct plog_options *o = f->options;
+    struct plog_delta_view view = view_of(&e->delta);
+    struct plog_record record = {.resource = e->delta.resource_text,
+                                 .record_id = e->delta.record_id_text,
+                                 .confidence = now->confidence,
+                                 .version = now->version,
+                                 .seq = now->seq};
+    struct plog_span merged = {NULL, 0};
+    if (!o || !o->custom)
+        return plog_fail(err, PLOG_E_INPUT, "the log's strategy is custom and"
+                                            " no callback was given");
+    int rc = plog_fold_payload(f, now, &record.payload, err);
+    if (rc)
+        return rc;
+    int answer = o->custom(o->custom_arg, now->present ? &record : NULL, &view,
+                           &merged);
+    if (answer < 0)
+        return plog_fail(err, PLOG_E_INPUT, "the custom strategy refused");
+    out->skipped = answer == 0;
+    out->by_callback = merged.n > 0 && answer > 0 && !e->delta.is_delete;
+    if (!out->by_callback)
+        return 0;
+    out->merged = merged;
+    return check_merged(f, merged, limit, err);
+}
+
+int plog_fold_decide(struct plog_fold *f, enum plog_strategy strategy,
+                     const struct plog_entry *e,
+                     const struct plog_current *now, uint64_t limit,
+                     struct plog_decision *out, struct plog_error *err)
+{
+    memset(out, 0, sizeof *out);
+    if (strategy == PLOG_CUSTOM)
+        return ask(f, e, now, limit, out, err);
+    out->skipped = !applies(f, strategy, e, now);
+    if (!out->skipped && strategy == PLOG_MERGE_JSON)
+        return merge(f, e, now, limit, &out->merged, err);
+    return 0;
+}
+
+/* ---- Writing ------------------------------------------------------------- */
+
+static void bind_winner(sqlite3_stmt *s, const struct plog_entry *e,
+                        const struct plog_decision *d, size_t payload_at)
+{
+    const struct plog_delta *delta = &e->delta;
+    bool own_payload = !delta->is_delete && d->merged.n == 0;
+    plog_sql_bind_u64(s, 3, e->seq);
+    sqlite3_bind_int64(s, 6, delta->instant.seconds);
+    sqlite3_bind_int(s, 7, delta->instant.nanos);
+    sqlite3_bind_double(s, 8, delta->confidence);
+    plog_sql_bind(s, 9, e->from.n ? e->from : plog_span(NULL, 0));
+    plog_sql_bind_u64(s, 10, e->from.n ? e->from_seq : e->seq);
+    plog_sql_bind_u64(s, 11, own_payload ? payload_at : 0);
+    plog_sql_bind_u64(s, 12, own_payload ? delta->payload.n : 0);
+    plog_sql_bind(s, 13, d->merged.n ? d->merged : plog_span(NULL, 0));
+}
+
+static void bind_loser(sqlite3_stmt *s, const struct plog_current *now)
+{
+    plog_sql_bind_u64(s, 3, now->seq);
+    sqlite3_bind_int64(s, 6, now->instant.seconds);
+    sqlite3_bind_int(s, 7, now->instant.nanos);
+    sqlite3_bind_double(s, 8, now->confidence);
+    plog_sql_bind(s, 9, now->origin.n ? now->origin : plog_span(NULL, 0));
+    plog_sql_bind_u64(s, 10, now->origin_seq);
+    plog_sql_bind_u64(s, 11, now->payload_at);
+    plog_sql_bind_u64(s, 12, now->payload_len);
+    plog_sql_bind(s, 13, now->merged.n ? now->merged : plog_span(NULL, 0));
+}
+
+int plog_fold_put(struct plog_fold *f, const struct plog_entry *e,
+                  const struct plog_current *now,
+                  const struct plog_decision *d, size_t payload_at,
+                  struct plog_error *err)
+{
+    plog_sql_bind(f->put, 1, e->delta.resource_text);
+    plog_sql_bind(f->put, 2, e->delta.record_id_text);
+    plog_sql_bind_u64(f->put, 4, e->seq);
+    plog_sql_bind_u64(f->put, 5, now->version + !d->skipped);
+    if (d->skipped)
+        bind_loser(f->put, now);
+    else
+        bind_winner(f->put, e, d, payload_at);
+    return plog_sql_run(f->put, err);
+}
+
+int plog_fold_logged(struct plog_fold *f, enum plog_strategy strategy,
+                     const struct plog_entry *e, struct plog_span line,
+                     bool *agrees, struct plog_current *before,
+                     struct plog_error *err)
+{
+    struct plog_decision d;
+    memset(&d, 0, sizeof d);
+    int rc = plog_fold_get(f, e->delta.resource_text, e->delta.record_id_text,
+                           before, err);
+    if (rc)
+        return rc;
+    d.skipped = e->skipped;
+    d.merged = e->merged;
+    *agrees = strategy == PLOG_CUSTOM ||
+              applies(f, strategy, e, before) == !e->skipped;
+    if (!d.skipped && strategy == PLOG_MERGE_JSON && d.merged.n == 0)
+        rc = merge(f, e, before, 0, &d.merged, err);
+    if (rc)
+        return rc;
+    return plog_fold_put(f, e, before, &d,
+                         (size_t)(e->delta.payload.p - line.p), err);
+}

@@ -1,0 +1,265 @@
+/*
+ * init.c - making a log, and finishing an init that was cut off.
+ *
+ * Order: directories -> key -> first segment (header, init entry, commit; one
+ * rename) -> store.  Each step is on disk before the next begins, so whatever
+ * is there tells how far an earlier init came.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "legs.h"
+
+struct setup {
+    const struct plog_io *io;
+    const struct plog_init_options *options;
+    struct plog_init_args args;
+    struct plog_signer signer;
+    struct plog_legs legs;
+};
+
+/* plog- and a UUIDv7: milliseconds, then random bits. */
+static int default_origin(const struct plog_io *io, char *out, size_t cap,
+                          struct plog_error *err)
+{
+    unsigned char u[16];
+    uint64_t ms = (uint64_t)(io->clock_real_ns(io->ctx) / 1000000);
+    if (io->random(io->ctx, u, sizeof u))
+        return plog_fail(err, PLOG_E_IO, "no randomness for a name");
+    for (int i = 0; i < 6; i++)
+        u[i] = (unsigned char)(ms >> (8 * (5 - i)));
+    u[6] = (unsigned char)(0x70 | (u[6] & 0x0f));
+    u[8] = (unsigned char)(0x80 | (u[8] & 0x3f));
+    snprintf(out, cap,
+             "plog-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+             "%02x%02x%02x%02x%02x%02x",
+             u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10],
+             u[11], u[12], u[13], u[14], u[15]);
+    return 0;
+}
+
+static int check_options(struct setup *s, struct plog_error *err)
+{
+    const struct plog_init_options *o = s->options;
+    s->args.strategy = o ? o->strategy : PLOG_LAST_WRITE_WINS;
+    s->args.line_max = o && o->line_max_bytes ? o->line_max_bytes
+                                              : PLOG_LINE_DEFAULT;
+    s->args.segment_size = o && o->segment_size_bytes ? o->segment_size_bytes
+                                                      : PLOG_SEGMENT_DEFAULT;
+    if (!plog_strategy_name(s->args.strategy))
+        return plog_fail(err, PLOG_E_ARG, "no such strategy");
+    if (s->args.line_max < 1024 || s->args.line_max > PLOG_LINE_MAX)
+        return plog_fail(err, PLOG_E_ARG, "max-line must be 1024 to %u bytes",
+                         PLOG_LINE_MAX);
+    if (s->args.segment_size < 4096 || s->args.segment_size > (1ull << 40))
+        return plog_fail(err, PLOG_E_ARG, "segment-size must be 4096 bytes to"
+                                          " 1 TiB");
+    if (o && o->origin && !plog_origin_valid(plog_span_text(o->origin)))
+        return plog_fail(err, PLOG_E_ARG, "an origin has 1 to %d bytes, no"
+                         " white space, no control character, no +",
+                         PLOG_ORIGIN_MAX);
+    return 0;
+}
+
+/* The name DIR in its parent must be on disk, too. */
+static int sync_parent(const struct plog_io *io, const char *path,
+                       struct plog_error *err)
+{
+    char parent[PLOG_DIR_PATH_MAX];
+    snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (!slash || slash == parent)
+        return 0;
+    *slash = '\0';
+    int fd = io->open_at(io->ctx, AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
+    int rc = fd < 0 ? fd : io->fsync(io->ctx, fd);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    return rc ? plog_fail_io(err, rc, "..", "syncing the parent directory") : 0;
+}
+
+static int make_directories(struct setup *s, const char *path,
+                            struct plog_error *err)
+{
+    struct plog_dir d;
+    struct plog_options o = {.struct_size = sizeof o};
+    int rc = plog_dir_open(&d, s->io, path, PLOG_DIR_MAKE, false, err);
+    if (rc)
+        return rc;
+    rc = sync_parent(s->io, d.path, err);
+    if (!rc && s->io->fsync(s->io->ctx, d.dir))
+        rc = plog_fail(err, PLOG_E_IO, "syncing the directory failed");
+    plog_dir_close(&d);
+    if (s->options && s->options->wait_seconds != 0)
+        o.wait_seconds = s->options->wait_seconds;
+    if (!rc)
+        rc = plog_legs_open(&s->legs, s->io, path, &o, err);
+    s->legs.options = NULL; /* `o` ends here */
+    if (!rc)
+        rc = plog_dir_lock(&s->legs.dir, false, s->legs.wait_seconds, err);
+    return rc;
+}
+
+static int exists(struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_EXISTS, "there is a log or a store here already");
+    plog_err_hint(err, "run: paritylog status DIR");
+    return PLOG_E_EXISTS;
+}
+
+static int make_key(struct setup *s, struct plog_error *err)
+{
+    char origin[PLOG_ORIGIN_MAX + 1];
+    struct plog_stat st;
+    const struct plog_init_options *o = s->options;
+    const char *passphrase = o ? o->passphrase : NULL;
+    int keys = s->legs.dir.keys;
+    int rc = s->io->stat_at(s->io->ctx, keys, "signing.key", &st);
+    if (rc == 0) { /* an init that was cut off, and only that */
+        rc = plog_signer_load(&s->signer, s->io, keys, passphrase, err);
+        if (!rc && o && o->origin && strcmp(o->origin, s->signer.vkey.name))
+            rc = exists(err);
+        return rc;
+    }
+    if (o && o->origin)
+        snprintf(origin, sizeof origin, "%s", o->origin);
+    else if ((rc = default_origin(s->io, origin, sizeof origin, err)) < 0)
+        return rc;
+    rc = plog_signer_generate(&s->signer, s->io, origin, err);
+    return rc ? rc
+              : plog_signer_save(&s->signer, s->io, keys, passphrase, err);
+}
+
+/* Header, init entry and its commit. */
+static int format_first_segment(struct setup *s, struct plog_buf *b,
+                                struct plog_buf *args)
+{
+    struct plog_tree tree;
+    struct plog_commit c = {0};
+    struct plog_instant now;
+    unsigned char leaf[PLOG_HASH_SIZE];
+    char logged_at[40];
+    int64_t ns = s->io->clock_real_ns(s->io->ctx);
+    now.seconds = ns / 1000000000;
+    now.nanos = (int32_t)(ns % 1000000000);
+    plog_instant_format(now, logged_at);
+    plog_tree_init(&tree);
+    int rc = plog_header_format(b, s->signer.vkey.name, &tree, &c);
+    if (!rc)
+        rc = plog_buf_add_char(b, '\n');
+    size_t from = b->len;
+    if (!rc)
+        rc = plog_init_args_format(args, &s->args);
+    if (!rc)
+        rc = plog_control_format(b, 1, PLOG_CONTROL_INIT,
+                                 plog_span(args->data, args->len),
+                                 plog_span_text(logged_at));
+    if (rc)
+        return rc;
+    plog_hash_leaf(b->data + from, b->len - from, leaf);
+    rc = plog_tree_add(&tree, leaf);
+    c.size = 1;
+    plog_tree_root(&tree, c.root);
+    memcpy(c.key, s->signer.vkey.id_text, sizeof c.key);
+    if (!rc)
+        rc = plog_signer_sign(&s->signer, s->signer.vkey.name, 1, c.root,
+                              c.sig);
+    if (!rc)
+        rc = plog_buf_add_char(b, '\n');
+    if (!rc)
+        rc = plog_commit_format(b, &c);
+    return rc ? rc : plog_buf_add_char(b, '\n');
+}
+
+static int make_log(struct setup *s, struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_buf b, args;
+    plog_buf_init(&b, s->io);
+    plog_buf_init(&args, s->io);
+    plog_segment_name(1, name);
+    int rc = format_first_segment(s, &b, &args);
+    if (rc)
+        rc = plog_fail(err, rc, "making the first segment failed");
+    else {
+        rc = plog_io_write_file(s->io, s->legs.dir.log, name, ".new", b.data,
+                                b.len, 0600, false);
+        if (rc)
+            rc = plog_fail_io(err, rc, name, "writing the first segment");
+    }
+    plog_buf_fini(&args);
+    plog_buf_fini(&b);
+    return rc;
+}
+
+/* What an earlier init left: nothing, or a log of the init entry alone.
+ * Anything more is somebody's log. */
+static int look(struct setup *s, bool *has_log, struct plog_error *err)
+{
+    struct plog_walk w;
+    struct plog_log_group g;
+    struct plog_stat st;
+    int rc = plog_walk_open(&w, &s->legs.dir, &s->legs.keys, err);
+    *has_log = rc != PLOG_E_NOTHING;
+    if (rc == PLOG_E_NOTHING) {
+        plog_walk_close(&w);
+        rc = s->io->stat_at(s->io->ctx, s->legs.dir.dir, PLOG_STORE_FILE, &st);
+        return rc == -ENOENT ? 0 : exists(err);
+    }
+    if (!rc)
+        rc = plog_walk_start(&w, err);
+    while (!rc)
+        rc = plog_walk_next(&w, &g, err);
+    bool init_only = rc == PLOG_END && w.chain.last.size == 1;
+    plog_walk_close(&w);
+    return init_only ? 0 : exists(err);
+}
+
+static int make_store(struct setup *s, struct plog_error *err)
+{
+    struct plog_legs *l = &s->legs;
+    int rc = plog_legs_open_store(l, true, err);
+    if (rc)
+        return rc == PLOG_E_DIVERGED ? exists(err) : rc;
+    if (!l->store.has_tables)
+        rc = plog_store_create_tables(&l->store, s->signer.vkey.name, err);
+    if (!rc)
+        rc = plog_store_get_head(&l->store, &l->head, err);
+    if (!rc && l->head.commit.size)
+        return exists(err); /* both legs are whole: no init was cut off */
+    if (!rc)
+        rc = plog_legs_replay(l, NULL, err);
+    if (!rc && !plog_store_checkpoint(&l->store))
+        rc = plog_fail(err, PLOG_E_IO, "the store could not be synced");
+    return rc;
+}
+
+int plog_init(const char *dir, const struct plog_init_options *options,
+              char *vkey, struct plog_error *err)
+{
+    struct setup s;
+    bool has_log = false;
+    memset(&s, 0, sizeof s);
+    s.io = options && options->io ? options->io : plog_io_posix();
+    s.options = options;
+    int rc = check_options(&s, err);
+    if (rc)
+        return rc;
+    rc = make_directories(&s, dir, err);
+    if (!rc)
+        rc = look(&s, &has_log, err);
+    if (!rc)
+        rc = make_key(&s, err);
+    if (!rc && !has_log)
+        rc = plog_keyring_load(&s.legs.keys, s.io, s.legs.dir.keys, NULL, err);
+    if (!rc && !has_log)
+        rc = make_log(&s, err);
+    if (!rc)
+        rc = make_store(&s, err);
+    if (!rc)
+        plog_vkey_format(&s.signer.vkey, vkey);
+    plog_signer_fini(&s.signer);
+    plog_legs_close(&s.legs);
+    return rc;
+}

@@ -1,0 +1,363 @@
+/*
+ * io_posix.c - the I/O table over the operating system; the only file that
+ * names system calls.
+ *
+ * One call each: looping over short reads and writes is io_util.c's part.  A
+ * call that a signal interrupted is made again, except fsync and fdatasync,
+ * which are never made twice (a second one may report success for pages that
+ * the first one lost), and close, which has closed whatever it says.
+ */
+#ifndef _FILE_OFFSET_BITS
+#define _FILE_OFFSET_BITS 64
+#endif
+#include "io.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE (1 << 0)
+#endif
+
+#define FD_MIN 3 /* below: standard input, output, error */
+#define NS_PER_S INT64_C(1000000000)
+
+/* Sets `rc` to the value of `call`, made again while a signal interrupts. */
+#define RETRY(rc, call)                                                        \
+    do {                                                                       \
+        (rc) = (call);                                                         \
+    } while ((rc) < 0 && errno == EINTR)
+
+static int or_errno(int rc)
+{
+    return rc < 0 ? -errno : rc;
+}
+
+/*
+ * A program started without standard handles gets 0..2 from open(2), and the
+ * next thing that prints a message would write it into the log.
+ */
+static int move_up(int fd)
+{
+    if (fd < 0 || fd >= FD_MIN)
+        return or_errno(fd);
+    int moved = or_errno(fcntl(fd, F_DUPFD_CLOEXEC, FD_MIN));
+    close(fd);
+    return moved;
+}
+
+static int posix_open_at(void *ctx, int dir, const char *name, int flags,
+                         uint32_t mode)
+{
+    int fd;
+    (void)ctx;
+    RETRY(fd, openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode));
+    return move_up(fd);
+}
+
+static int posix_close(void *ctx, int fd)
+{
+    (void)ctx;
+    int rc = or_errno(close(fd));
+    return rc == -EINTR ? 0 : rc;
+}
+
+static int64_t posix_pread(void *ctx, int fd, void *buf, size_t n,
+                           uint64_t offset)
+{
+    ssize_t rc;
+    (void)ctx;
+    RETRY(rc, pread(fd, buf, n, (off_t)offset));
+    return rc < 0 ? -errno : rc;
+}
+
+static int64_t posix_pwrite(void *ctx, int fd, const void *buf, size_t n,
+                            uint64_t offset)
+{
+    ssize_t rc;
+    (void)ctx;
+    RETRY(rc, pwrite(fd, buf, n, (off_t)offset));
+    return rc < 0 ? -errno : rc;
+}
+
+static int posix_fdatasync(void *ctx, int fd)
+{
+    (void)ctx;
+    return or_errno(fdatasync(fd));
+}
+
+static int posix_fsync(void *ctx, int fd)
+{
+    (void)ctx;
+    return or_errno(fsync(fd));
+}
+
+static int posix_truncate(void *ctx, int fd, uint64_t size)
+{
+    int rc;
+    (void)ctx;
+    RETRY(rc, ftruncate(fd, (off_t)size));
+    return or_errno(rc);
+}
+
+static int fill_stat(int rc, const struct stat *st, struct plog_stat *out)
+{
+    if (rc < 0)
+        return -errno;
+    out->device = (uint64_t)st->st_dev;
+    out->inode = (uint64_t)st->st_ino;
+    out->size = (uint64_t)st->st_size;
+    out->links = (uint64_t)st->st_nlink;
+    out->mode = (uint32_t)st->st_mode;
+    out->owner = (uint32_t)st->st_uid;
+    return 0;
+}
+
+static int posix_stat(void *ctx, int fd, struct plog_stat *out)
+{
+    struct stat st;
+    int rc;
+    (void)ctx;
+    RETRY(rc, fstat(fd, &st));
+    return fill_stat(rc, &st, out);
+}
+
+static int posix_stat_at(void *ctx, int dir, const char *name,
+                         struct plog_stat *out)
+{
+    struct stat st;
+    int rc;
+    (void)ctx;
+    RETRY(rc, fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW));
+    return fill_stat(rc, &st, out);
+}
+
+/* Where a file system cannot rename without replacing: link(2) fails for a
+ * taken name just as surely.  A crash between the two leaves both names. */
+static int link_and_unlink(int old_dir, const char *old_name, int new_dir,
+                           const char *new_name)
+{
+    int rc;
+    RETRY(rc, linkat(old_dir, old_name, new_dir, new_name, 0));
+    if (rc < 0)
+        return -errno;
+    RETRY(rc, unlinkat(old_dir, old_name, 0));
+    return or_errno(rc);
+}
+
+static int posix_rename_at(void *ctx, int old_dir, const char *old_name,
+                           int new_dir, const char *new_name, bool replace)
+{
+    int rc;
+    (void)ctx;
+    if (replace) {
+        RETRY(rc, renameat(old_dir, old_name, new_dir, new_name));
+        return or_errno(rc);
+    }
+#ifdef SYS_renameat2
+    RETRY(rc, (int)syscall(SYS_renameat2, old_dir, old_name, new_dir, new_name,
+                           RENAME_NOREPLACE));
+    if (rc == 0 || (errno != EINVAL && errno != ENOSYS))
+        return or_errno(rc);
+#endif
+    return link_and_unlink(old_dir, old_name, new_dir, new_name);
+}
+
+static int posix_unlink_at(void *ctx, int dir, const char *name)
+{
+    int rc;
+    (void)ctx;
+    RETRY(rc, unlinkat(dir, name, 0));
+    return or_errno(rc);
+}
+
+static int posix_mkdir_at(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    int rc;
+    (void)ctx;
+    RETRY(rc, mkdirat(dir, name, (mode_t)mode));
+    return or_errno(rc);
+}
+
+static int each_name(DIR *d, int (*each)(void *arg, const char *name),
+                     void *arg)
+{
+    for (;;) {
+        errno = 0; /* readdir tells the end from an error by this alone */
+        const struct dirent *e = readdir(d);
+        if (!e)
+            return -errno;
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        int rc = each(arg, e->d_name);
+        if (rc != 0)
+            return rc;
+    }
+}
+
+/* Reopens the directory: a dup'ed handle would share its read position with
+ * every other listing. */
+static int posix_list(void *ctx, int dir,
+                      int (*each)(void *arg, const char *name), void *arg)
+{
+    int fd = posix_open_at(ctx, dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        int rc = -errno;
+        close(fd);
+        return rc;
+    }
+    int rc = each_name(d, each, arg);
+    closedir(d);
+    return rc;
+}
+
+static int posix_lock(void *ctx, int fd, int mode)
+{
+    int rc, operation;
+    (void)ctx;
+    if (mode < 0 || mode > 2)
+        return -EINVAL;
+    operation = mode == 0 ? LOCK_UN : mode == 1 ? LOCK_SH : LOCK_EX;
+    RETRY(rc, flock(fd, operation | LOCK_NB));
+    return rc < 0 && errno == EWOULDBLOCK ? -EAGAIN : or_errno(rc);
+}
+
+/* OFD locks belong to the open file, as flock's do: classic POSIX locks would
+ * vanish when any other handle of the process on the same file is closed. */
+static int posix_lock_byte(void *ctx, int fd, uint64_t byte, int mode)
+{
+    struct flock l = {0};
+    int rc;
+    (void)ctx;
+    if (mode != 0 && mode != 2)
+        return -EINVAL;
+    l.l_type = mode == 0 ? F_UNLCK : F_WRLCK;
+    l.l_whence = SEEK_SET;
+    l.l_start = (off_t)byte;
+    l.l_len = 1;
+    RETRY(rc, fcntl(fd, F_OFD_SETLK, &l));
+    return rc < 0 && errno == EACCES ? -EAGAIN : or_errno(rc);
+}
+
+static int64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    if (clock_gettime(id, &t) < 0)
+        return -errno;
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static int64_t posix_clock_real_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_ns(CLOCK_REALTIME);
+}
+
+static int64_t posix_clock_mono_ns(void *ctx)
+{
+    (void)ctx;
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Ends early on a signal, so that the caller can see that it is to stop. */
+static void posix_sleep_ns(void *ctx, int64_t ns)
+{
+    struct timespec t;
+    (void)ctx;
+    if (ns <= 0)
+        return;
+    t.tv_sec = (time_t)(ns / NS_PER_S);
+    t.tv_nsec = (long)(ns % NS_PER_S);
+    nanosleep(&t, NULL);
+}
+
+static int posix_random(void *ctx, void *buf, size_t n)
+{
+    unsigned char *to = buf;
+    (void)ctx;
+    while (n > 0) {
+        ssize_t rc;
+        RETRY(rc, getrandom(to, n, 0));
+        if (rc < 0)
+            return -errno;
+        to += rc;
+        n -= (size_t)rc;
+    }
+    return 0;
+}
+
+static int64_t posix_process_id(void *ctx)
+{
+    (void)ctx;
+    return getpid();
+}
+
+static void *posix_alloc(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    if (n == 0) {
+        free(p);
+        return NULL;
+    }
+    return realloc(p, n);
+}
+
+uint32_t plog_io_effective_user(void)
+{
+    return (uint32_t)geteuid();
+}
+
+    static int posix_real_path(void *ctx, const char *path, char *out, size_t cap)
+{
+    (void)ctx;
+    char *real = realpath(path, NULL);
+    if (!real)
+        return -errno;
+    size_t n = strlen(real) + 1;
+    if (n <= cap)
+        memcpy(out, real, n);
+    free(real);
+    return n <= cap ? 0 : -ENAMETOOLONG;
+}
+
+const struct plog_io *plog_io_posix(void)
+{
+static const struct plog_io io = {
+        .struct_size = sizeof(struct plog_io),
+        .open_at = posix_open_at,
+        .close = posix_close,
+        .pread = posix_pread,
+        .pwrite = posix_pwrite,
+        .fdatasync = posix_fdatasync,
+        .fsync = posix_fsync,
+        .truncate = posix_truncate,
+        .stat = posix_stat,
+        .stat_at = posix_stat_at,
+        .rename_at = posix_rename_at,
+        .unlink_at = posix_unlink_at,
+        .mkdir_at = posix_mkdir_at,
+        .list = posix_list,
+        .lock = posix_lock,
+        .lock_byte = posix_lock_byte,
+        .clock_real_ns = posix_clock_real_ns,
+        .clock_mono_ns = posix_clock_mono_ns,
+        .sleep_ns = posix_sleep_ns,
+        .random = posix_random,
+        .real_path = posix_real_path,
+    .process_id = posix_process_id,
+        .alloc = posix_alloc,
+    };
+    return &io;
+}

@@ -1,0 +1,155 @@
+/* io_util.c - see io.h. */
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define NAME_SIZE 512      /* of a temporary name, with its NUL */
+#define READ_STEP 65536    /* bytes read beyond the size that stat told */
+
+int plog_io_check_regular(const struct plog_io *io, int fd)
+{
+    struct plog_stat st;
+    int rc = io->stat(io->ctx, fd, &st);
+    if (rc < 0)
+        return rc;
+    if (S_ISDIR(st.mode))
+        return -EISDIR;
+    if (!S_ISREG(st.mode))
+        return -EINVAL;
+    return st.links == 1 ? 0 : -EMLINK;
+}
+
+int plog_io_pread_full(const struct plog_io *io, int fd, void *p, size_t n,
+                       uint64_t offset, size_t *got)
+{
+    unsigned char *to = p;
+    *got = 0;
+    while (*got < n) {
+        int64_t rc = io->pread(io->ctx, fd, to + *got, n - *got,
+                               offset + *got);
+        if (rc == -EINTR)
+            continue;
+        if (rc < 0)
+            return (int)rc;
+        if (rc == 0)
+            return 0;
+        *got += (size_t)rc;
+    }
+    return 0;
+}
+
+int plog_io_write_full(const struct plog_io *io, int fd, const void *p,
+                       size_t n, uint64_t offset, size_t *written)
+{
+    const unsigned char *from = p;
+    size_t done = 0;
+    int64_t rc = 0;
+    while (done < n) {
+        rc = io->pwrite(io->ctx, fd, from + done, n - done, offset + done);
+        if (rc == -EINTR)
+            continue;
+        if (rc == 0)
+            rc = -ENOSPC; /* else this would spin */
+        if (rc < 0)
+            break;
+        done += (size_t)rc;
+    }
+    if (written)
+        *written = done;
+    return rc < 0 ? (int)rc : 0;
+}
+
+/* Appends what `fd` holds.  Reads until the end and not to the size that stat
+ * tells, so that a file that grows meanwhile is not cut in the middle. */
+static int read_to_end(const struct plog_io *io, int fd, size_t max,
+                       struct plog_buf *out)
+{
+    size_t total = 0;
+    for (;;) {
+        size_t want = max - total < READ_STEP ? max - total + 1 : READ_STEP;
+        size_t got;
+        if (plog_buf_reserve(out, want))
+            return -ENOMEM;
+        int rc = plog_io_pread_full(io, fd, out->data + out->len, want, total,
+                                    &got);
+        if (rc < 0)
+            return rc;
+        if (got > max - total)
+            return -EFBIG;
+        out->len += got;
+        total += got;
+        if (got < want)
+            return 0;
+    }
+}
+
+int plog_io_read_all(const struct plog_io *io, int dir, const char *name,
+                     size_t max, struct plog_buf *out)
+{
+    size_t len_before = out->len;
+    /* O_NONBLOCK: opening a FIFO put in the file's place must not hang. */
+    int fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_NONBLOCK, 0);
+    if (fd < 0)
+        return fd;
+    int rc = plog_io_check_regular(io, fd);
+    if (rc == 0)
+        rc = read_to_end(io, fd, max, out);
+    if (rc < 0)
+        out->len = len_before;
+    io->close(io->ctx, fd);
+    return rc;
+}
+
+/* Opens the temporary file, which must be a new one of ours: O_EXCL follows
+ * no link and keeps no mode or owner that somebody else chose. */
+static int open_fresh(const struct plog_io *io, int dir, const char *name,
+                      uint32_t mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL;
+    int fd = io->open_at(io->ctx, dir, name, flags, mode);
+    if (fd != -EEXIST)
+        return fd;
+    int rc = io->unlink_at(io->ctx, dir, name);
+    if (rc < 0 && rc != -ENOENT)
+        return rc;
+    return io->open_at(io->ctx, dir, name, flags, mode);
+}
+
+static int write_and_sync(const struct plog_io *io, int fd, const void *data,
+                          size_t n)
+{
+    int rc = plog_io_write_full(io, fd, data, n, 0, NULL);
+    return rc < 0 ? rc : io->fdatasync(io->ctx, fd);
+}
+
+int plog_io_write_file(const struct plog_io *io, int dir, const char *name,
+                       const char *suffix, const void *data, size_t n,
+                       uint32_t mode, bool replace)
+{
+    char temp[NAME_SIZE];
+    size_t name_len = strlen(name), suffix_len = strlen(suffix);
+    if (suffix_len == 0)
+        return -EINVAL;
+    if (name_len >= sizeof temp || suffix_len >= sizeof temp - name_len)
+        return -ENAMETOOLONG;
+    memcpy(temp, name, name_len);
+    memcpy(temp + name_len, suffix, suffix_len + 1);
+
+    int fd = open_fresh(io, dir, temp, mode);
+    if (fd < 0)
+        return fd;
+    int rc = write_and_sync(io, fd, data, n);
+    int closed = io->close(io->ctx, fd);
+    if (rc >= 0)
+        rc = closed;
+    if (rc >= 0)
+        rc = io->rename_at(io->ctx, dir, temp, dir, name, replace);
+    if (rc < 0) {
+        io->unlink_at(io->ctx, dir, temp);
+        return rc;
+    }
+    rc = io->fsync(io->ctx, dir);
+    return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,188 @@
+/*
+ * key_file.c - reading and writing keys/signing.key and keys/HEX8.vkey; see
+ * key.h.
+ *
+ * The secret's text stays in memory that is wiped afterwards and that never
+ * grows while it holds it, because growing leaves a copy behind.
+ */
+#include "key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "io.h"
+
+#define KEY_NAME "signing.key"
+#define KEY_PATH "keys/" KEY_NAME
+#define KEY_FILE_MAX 4096
+#define TEMP_SUFFIX ".tmp"
+#define TEXT_RESERVE 1024 /* more than the longest text form and its LF */
+
+static int check_private(const struct plog_stat *st, struct plog_error *err)
+{
+    unsigned mode = st->mode & 07777u;
+    if (!S_ISREG(st->mode) || st->links != 1)
+        return plog_fail(err, PLOG_E_KEY,
+                         KEY_PATH " is not a regular file with one link");
+    if (st->owner != plog_io_effective_user())
+        return plog_fail(err, PLOG_E_KEY,
+                         KEY_PATH " belongs to user %u, this is user %u",
+                         st->owner, plog_io_effective_user());
+    if (mode & 077) {
+        plog_fail(err, PLOG_E_KEY,
+                  KEY_PATH " has mode %04o: others may read or change it",
+                  mode);
+        plog_err_hint(err, "chmod 600 " KEY_PATH);
+        return PLOG_E_KEY;
+    }
+    if (st->size > KEY_FILE_MAX)
+        return plog_fail(err, PLOG_E_KEY, KEY_PATH " is longer than %d bytes",
+                         KEY_FILE_MAX);
+    return 0;
+}
+
+static int open_key_file(const struct plog_io *io, int keys_dir,
+                         struct plog_error *err)
+{
+    /* O_NONBLOCK: a FIFO in its place must not hang us. */
+    int fd = io->open_at(io->ctx, keys_dir, KEY_NAME, O_RDONLY | O_NONBLOCK,
+                         0);
+    if (fd == -ENOENT) {
+        plog_fail(err, PLOG_E_KEY, "there is no signing key (" KEY_PATH ")");
+        plog_err_hint(err, "this directory can be read and checked without "
+                           "it; appending needs the key put back");
+        return PLOG_E_KEY;
+    }
+    if (fd == -ELOOP)
+        return plog_fail(err, PLOG_E_KEY,
+                         KEY_PATH " is a symbolic link, not a regular file");
+    return fd < 0 ? plog_fail_io(err, fd, KEY_PATH, "open") : fd;
+}
+
+/* Reads the file into `text`, KEY_FILE_MAX bytes. */
+static int read_key_file(const struct plog_io *io, int keys_dir, char *text,
+                         size_t *len, struct plog_error *err)
+{
+    struct plog_stat st;
+    int fd = open_key_file(io, keys_dir, err);
+    if (fd < 0)
+        return fd;
+    int rc = io->stat(io->ctx, fd, &st);
+    if (rc < 0)
+        rc = plog_fail_io(err, rc, KEY_PATH, "stat");
+    else
+        rc = check_private(&st, err);
+    if (rc == 0) {
+        rc = plog_io_pread_full(io, fd, text, KEY_FILE_MAX, 0, len);
+        if (rc < 0)
+            rc = plog_fail_io(err, rc, KEY_PATH, "read");
+    }
+    io->close(io->ctx, fd);
+    return rc;
+}
+
+int plog_signer_load(struct plog_signer *s, const struct plog_io *io,
+                     int keys_dir, const char *passphrase,
+                     struct plog_error *err)
+{
+    char text[KEY_FILE_MAX];
+    size_t len = 0;
+    memset(s, 0, sizeof *s);
+    int rc = read_key_file(io, keys_dir, text, &len, err);
+    if (rc == 0) {
+        if (len > 0 && text[len - 1] == '\n')
+            len--;
+        rc = plog_signer_parse(s, plog_span(text, len), passphrase, err);
+    }
+    if (rc)
+        plog_err_file(err, KEY_PATH);
+    sodium_memzero(text, sizeof text);
+    return rc;
+}
+
+/* Whether the file holds exactly `text`. */
+static bool file_holds(const struct plog_io *io, int keys_dir,
+                       const char *name, struct plog_span text)
+{
+    struct plog_buf have;
+    plog_buf_init(&have, io);
+    bool same = plog_io_read_all(io, keys_dir, name, text.n, &have) == 0 &&
+                plog_span_equal(plog_span(have.data, have.len), text);
+    plog_buf_fini(&have);
+    return same;
+}
+
+/* Writes HEX8.vkey; one that an earlier, unfinished call left will do. */
+static int save_vkey(const struct plog_vkey *k, const struct plog_io *io,
+                     int keys_dir, struct plog_error *err)
+{
+    char text[PLOG_VKEY_MAX + 1], name[32], path[40];
+    plog_vkey_format(k, text);
+    size_t n = strlen(text);
+    text[n++] = '\n';
+    snprintf(name, sizeof name, "%s.vkey", k->id_text);
+    snprintf(path, sizeof path, "keys/%s", name);
+    int rc = plog_io_write_file(io, keys_dir, name, TEMP_SUFFIX, text, n, 0644,
+                                false);
+    if (rc == -EEXIST && file_holds(io, keys_dir, name, plog_span(text, n)))
+        rc = io->fsync(io->ctx, keys_dir); /* that call may not have */
+    if (rc == -EEXIST)
+        rc = plog_fail(err, PLOG_E_EXISTS, "%s holds another key", path);
+    else if (rc < 0)
+        rc = plog_fail_io(err, rc, path, "write");
+    if (rc)
+        plog_err_file(err, path);
+    return rc;
+}
+
+static int write_secret(const struct plog_signer *s, const struct plog_io *io,
+                        int keys_dir, const char *passphrase,
+                        struct plog_buf *text, struct plog_error *err)
+{
+    int rc = plog_buf_reserve(text, TEXT_RESERVE);
+    if (rc == 0)
+        rc = plog_signer_format(s, io, passphrase, 0, 0, text);
+    if (rc == 0)
+        rc = plog_buf_add_char(text, '\n');
+    if (rc)
+        return plog_fail(err, rc, "cannot write the signing key as text: %s",
+                         plog_strerror(rc));
+    rc = plog_io_write_file(io, keys_dir, KEY_NAME, TEMP_SUFFIX, text->data,
+                            text->len, 0600, false);
+    if (rc == -EEXIST)
+        return plog_fail(err, PLOG_E_EXISTS, KEY_PATH " is there already");
+    return rc < 0 ? plog_fail_io(err, rc, KEY_PATH, "write") : 0;
+}
+
+static int save_secret(const struct plog_signer *s, const struct plog_io *io,
+                       int keys_dir, const char *passphrase,
+                       struct plog_error *err)
+{
+    struct plog_buf text;
+    plog_buf_init(&text, io);
+    int rc = write_secret(s, io, keys_dir, passphrase, &text, err);
+    if (rc)
+        plog_err_file(err, KEY_PATH);
+    if (text.cap > 0)
+        sodium_memzero(text.data, text.cap);
+    plog_buf_fini(&text);
+    return rc;
+}
+
+int plog_signer_save(const struct plog_signer *s, const struct plog_io *io,
+                     int keys_dir, const char *passphrase,
+                     struct plog_error *err)
+{
+    struct plog_stat st;
+    if (!s->secret)
+        return plog_fail(err, PLOG_E_KEY, "there is no secret to save");
+    if (passphrase && !*passphrase)
+        return plog_fail(err, PLOG_E_ARG, "the passphrase is empty");
+    if (io->stat_at(io->ctx, keys_dir, KEY_NAME, &st) >= 0)
+        return plog_fail(err, PLOG_E_EXISTS, KEY_PATH " is there already");
+    int rc = save_vkey(&s->vkey, io, keys_dir, err);
+    return rc ? rc : save_secret(s, io, keys_dir, passphrase, err);
+}

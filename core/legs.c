@@ -1,0 +1,142 @@
+/* legs.c - see legs.h.  Mending is in repair.c, replaying in replay.c. */
+#include "legs.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
+                   const char *path, const struct plog_options *options,
+                   struct plog_error *err)
+{
+    memset(l, 0, sizeof *l);
+    l->io = io;
+    l->options = options;
+    l->wait_seconds = 10;
+    if (options && options->wait_seconds != 0)
+        l->wait_seconds = options->wait_seconds;
+    l->dir.dir = l->dir.log = l->dir.keys = l->dir.lock = -1;
+    plog_tail_init(&l->tail, &l->dir);
+    int rc = plog_dir_open(&l->dir, io, path, PLOG_DIR_WRITE,
+                           options && options->allow_loose_modes, err);
+    if (!rc)
+        rc = plog_keyring_load(&l->keys, io, l->dir.keys,
+                               options ? options->vkey : NULL, err);
+    if (rc)
+        plog_legs_close(l);
+    return rc;
+}
+
+void plog_legs_close_store(struct plog_legs *l)
+{
+    if (l->store_open)
+        plog_store_close(&l->store);
+    l->store_open = false;
+}
+
+void plog_legs_close(struct plog_legs *l)
+{
+    plog_legs_close_store(l);
+    plog_tail_close(&l->tail);
+    plog_dir_close(&l->dir);
+}
+
+static int no_store(struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_BEHIND, "there is a log but no store");
+    plog_err_file(err, PLOG_STORE_FILE);
+    plog_err_hint(err, "run: paritylog replay DIR");
+    return PLOG_E_BEHIND;
+}
+
+/* The store by its name, which must be one file throughout the opening. */
+static int look_at_store(struct plog_legs *l, struct plog_stat *st,
+                         struct plog_error *err)
+{
+    int rc = l->io->stat_at(l->io->ctx, l->dir.dir, PLOG_STORE_FILE, st);
+    if (rc == -ENOENT)
+        return PLOG_END;
+    if (rc)
+        return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
+    if ((st->mode & 0170000) == 0100000 && st->links == 1)
+        return 0;
+    plog_fail(err, PLOG_E_DIVERGED, "store.db is not a regular file with one"
+                                    " link");
+    plog_err_file(err, PLOG_STORE_FILE);
+    return PLOG_E_DIVERGED;
+}
+
+int plog_legs_open_store(struct plog_legs *l, bool create,
+                         struct plog_error *err)
+{
+    char path[PLOG_DIR_PATH_MAX];
+    struct plog_stat before;
+    int wait_ms = l->wait_seconds > 0 ? (int)(l->wait_seconds * 1000) : 0;
+    int rc = look_at_store(l, &before, err);
+    if (rc < 0)
+        return rc;
+    bool missing = rc == PLOG_END;
+    if (missing && !create)
+        return no_store(err);
+    plog_dir_store_path(&l->dir, path, sizeof path);
+    rc = plog_store_open(&l->store, l->io, path,
+                         create ? PLOG_OPEN_CREATE : PLOG_OPEN_WRITE, wait_ms,
+                         err);
+    if (rc)
+        return rc;
+    l->store_open = true;
+    l->store.fold.options = l->options;
+    rc = look_at_store(l, &l->store_id, err);
+    if (rc == PLOG_END ||
+        (!rc && !missing && !plog_stat_same(&before, &l->store_id)))
+        rc = plog_fail(err, PLOG_E_LOCKED, "store.db was replaced while it"
+                                           " was opened");
+    if (!rc && missing)
+        rc = l->io->fsync(l->io->ctx, l->dir.dir)
+                 ? plog_fail(err, PLOG_E_IO, "syncing the directory failed")
+                 : 0;
+    if (!rc && !l->store.has_tables && !create)
+        rc = no_store(err);
+    if (rc)
+        plog_legs_close_store(l);
+    return rc;
+}
+
+/* ---- Head check ------------------------------------------------------------------ */
+
+/* A crash right after a rotation leaves a segment the store knows nothing
+ * of. */
+static int check_no_next(struct plog_legs *l)
+{
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_stat st;
+    uint64_t next = l->head.commit.size + 1;
+    if (next == l->head.segment)
+        return 0;
+    plog_segment_name(next, name);
+    int rc = l->io->stat_at(l->io->ctx, l->dir.log, name, &st);
+    return rc == -ENOENT ? 0 : PLOG_END;
+}
+
+int plog_legs_check(struct plog_legs *l, struct plog_error *err)
+{
+    int rc = plog_store_begin(&l->store, err);
+    if (!rc)
+        rc = plog_store_get_head(&l->store, &l->head, err);
+    if (!rc && l->head.commit.size == 0)
+        rc = PLOG_END;
+    if (!rc)
+        rc = plog_tail_open(&l->tail, l->head.segment, err);
+    if (rc == PLOG_E_CORRUPT)
+        rc = PLOG_END; /* the segment is gone: the repair says what is wrong */
+    if (!rc && l->tail.end < l->head.offset)
+        rc = PLOG_END;
+    if (!rc)
+        rc = plog_commit_stands(&l->dir, &l->keys, l->tail.fd, &l->head, err);
+    if (!rc)
+        rc = check_no_next(l);
+    if (!rc)
+        rc = plog_tail_is_clean(&l->tail, l->head.offset, true, err);
+    if (rc)
+        plog_store_rollback(&l->store);
+    return rc;
+}

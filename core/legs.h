@@ -1,0 +1,100 @@
+/*
+ * legs.h - both legs of a directory under the writer lock: opening them,
+ * telling whether the last writer finished, and mending what it left.
+ */
+#ifndef PLOG_LEGS_H
+#define PLOG_LEGS_H
+
+#include "tail.h"
+#include "walk.h"
+
+struct plog_legs {
+    const struct plog_io *io;
+    const struct plog_options *options; /* may be NULL */
+    double wait_seconds;
+    struct plog_dir dir;
+    struct plog_keyring keys;
+    struct plog_store store;
+    struct plog_stat store_id;
+    bool store_open;
+    struct plog_tail tail;
+    struct plog_store_head head; /* as committed in the store */
+};
+
+/* How replay tells what it does; members may be NULL. */
+struct plog_replay_watch {
+    /* After every transaction.  Not 0 stops with PLOG_E_INTERRUPTED. */
+    int (*progress)(void *arg, uint64_t size, uint64_t bytes);
+    void *arg;
+    uint64_t to;      /* stop at the last group at or below; 0: the end */
+    uint64_t skipped; /* out: of the entries inserted, logged as skipped */
+    uint64_t applied; /* out: entries inserted */
+};
+
+/* Opens directory and keys, not yet locked; the store stays closed. */
+PLOG_MUST_CHECK int plog_legs_open(struct plog_legs *l,
+                                   const struct plog_io *io, const char *path,
+                                   const struct plog_options *options,
+                                   struct plog_error *err);
+void plog_legs_close(struct plog_legs *l);
+
+/* Opens the store that is there (or makes it, with `create`).
+ * Returns 0; PLOG_E_BEHIND when there is none. */
+PLOG_MUST_CHECK int plog_legs_open_store(struct plog_legs *l, bool create,
+                                         struct plog_error *err);
+void plog_legs_close_store(struct plog_legs *l);
+
+/*
+ * The head check in full (docs/DESIGN.md, "Opening"): reads the head in a
+ * transaction that stays open, and compares it with the end of the log.
+ * Returns 0: nobody crashed, the tail is open at the head.  PLOG_END: the last
+ * writer did not finish, plog_legs_repair is needed.  Or an error.
+ */
+PLOG_MUST_CHECK int plog_legs_check(struct plog_legs *l,
+                                    struct plog_error *err);
+
+/*
+ * Mends what a writer that did not finish left: verifies the log from the
+ * store's head to its end; sets a torn tail aside in quarantine/; writes the
+ * valid bytes of the last segment to a new file, because the page cache may
+ * show what the disk lacks; then replays, unless `leave_behind`.
+ * Nothing is changed when anything but a torn tail is wrong.
+ * Returns 0, or the verdict that forbids writing.
+ */
+PLOG_MUST_CHECK int plog_legs_repair(struct plog_legs *l, bool leave_behind,
+                                     struct plog_error *err);
+
+/* Steps of the repair, also used by recovery/. */
+struct plog_log_end {
+    uint64_t segment, offset; /* where the valid log ends */
+    struct plog_commit last;  /* size 0: no group */
+    uint64_t torn_bytes;      /* content behind it */
+    bool headless;            /* the file `torn_segment` has no whole header */
+    uint64_t torn_segment;
+    uint64_t torn_from;
+};
+
+/*
+ * Positions `w` behind the store's head and proves that the store is a prefix
+ * of the log: the head's commit stands at its place, or the log's root at the
+ * store's size is the store's.
+ * Returns 0; ROLLBACK when the log ends below the store's signed head; FORK,
+ * FOREIGN, DIVERGED; a fault met on the way.
+ */
+PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
+                                     struct plog_error *err);
+/* Walks to the end.  Returns 0 (also with a torn tail), or the damage. */
+PLOG_MUST_CHECK int plog_legs_find_end(struct plog_walk *w,
+                                       struct plog_log_end *end,
+                                       struct plog_error *err);
+/* Sets the torn tail aside and renews the last segment.
+ * @quarantine  out, 128 bytes: where it went, "" when there was none */
+PLOG_MUST_CHECK int plog_legs_renew(struct plog_legs *l,
+                                    const struct plog_log_end *end,
+                                    char *quarantine, struct plog_error *err);
+/* Applies the groups that the store lacks.  @watch may be NULL. */
+PLOG_MUST_CHECK int plog_legs_replay(struct plog_legs *l,
+                                     struct plog_replay_watch *watch,
+                                     struct plog_error *err);
+
+#endif

@@ -1,0 +1,609 @@
+/*
+ * paritylog.h - the dual log: a signed JSONL log and a SQLite store that
+ * follows it.
+ *
+ * What the library promises: a delta is on disk in the log before the store
+ * commits it and before the caller hears of it; nothing acknowledged is lost;
+ * the store is a function of the log; every change inside the signed region
+ * is found.  What it does not promise: a log signed on this machine proves
+ * nothing against whoever holds the key, and nothing on one disk shows that
+ * both legs were set back together.  See docs/THREATS.md.
+ *
+ * Argument order: handle, inputs, outputs, callback and then its data, error
+ * last.  A length follows its pointer.  Texts are UTF-8 and, unless said
+ * otherwise, borrowed for the call only.
+ *
+ * Errors: functions return 0 (PLOG_OK) or a negative PLOG_E_ code; a positive
+ * value is a documented "none" or "end".  A `struct plog_error *` may be NULL.
+ * The error belongs to the caller and not to the handle, because one handle
+ * serves many threads.  On failure outputs hold what the comment says, or
+ * are untouched.
+ *
+ * Threads: a `plog` may be used by any number of threads at once; a
+ * `plog_reader` or a `plog_sub` by one thread at a time.  After fork() only
+ * the parent may use a handle; in the child every call fails with PLOG_E_ARG.
+ */
+#ifndef PARITYLOG_H
+#define PARITYLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define PLOG_API __attribute__((visibility("default")))
+#define PLOG_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define PLOG_API
+#define PLOG_MUST_CHECK
+#endif
+
+#define PLOG_VERSION "0.1.0"
+#define PLOG_FORMAT 1
+
+/* ---- Limits (docs/FORMAT.md) ------------------------------------------ */
+
+#define PLOG_HASH_SIZE 32
+#define PLOG_SIG_SIZE 64
+#define PLOG_ORIGIN_MAX 255        /* bytes of an origin */
+#define PLOG_VKEY_MAX 320          /* bytes of a verifier key, with its NUL */
+#define PLOG_KEYID_TEXT 9          /* eight hex digits and a NUL */
+#define PLOG_NAME_MAX 255          /* decoded bytes of id, resource, source */
+#define PLOG_RECORD_ID_MAX 4096    /* decoded bytes of record_id */
+#define PLOG_LINE_DEFAULT (1u << 20)
+#define PLOG_LINE_MAX (16u << 20)
+#define PLOG_LINE_SLACK (64u << 10) /* a log line may be so much longer */
+#define PLOG_DEPTH_MAX 64          /* open brackets, the delta being the first */
+#define PLOG_GROUP_MAX (64u << 20) /* encoded bytes of one group */
+#define PLOG_SEGMENT_DEFAULT (16u << 20)
+#define PLOG_CHECKPOINT_MAX 1024   /* bytes of a signed note, with its NUL */
+
+/* ---- Errors and verdicts ---------------------------------------------- */
+
+/*
+ * X(name, value, exit status of the command, word, sentence)
+ * Verdicts of verify and parity are the same codes: what a check finds and
+ * what a call refuses for are one vocabulary.
+ */
+#define PLOG_CODES(X)                                                          \
+    X(OK, 0, 0, "CLEAN", "done and clean")                                     \
+    X(E_IO, -1, 1, "IO", "an input or output operation failed")                \
+    X(E_NOMEM, -2, 1, "NOMEM", "out of memory")                                \
+    X(E_INDETERMINATE, -3, 1, "INDETERMINATE",                                 \
+      "the outcome is unknown until the directory is opened again")            \
+    X(E_POISONED, -4, 1, "POISONED",                                           \
+      "an earlier write or sync failed; this handle only reads")               \
+    X(E_ARG, -5, 2, "USAGE", "the call or command line is wrong")              \
+    X(E_BEHIND, -6, 3, "BEHIND", "the store is behind the log")                \
+    X(E_AHEAD, -7, 3, "AHEAD", "the store holds rows that the log lacks")      \
+    X(E_DIVERGED, -8, 3, "DIVERGED", "log and store hold different content")   \
+    X(E_TORN, -9, 4, "TORN", "the log ends in an unfinished group")            \
+    X(E_CORRUPT, -10, 5, "CORRUPT", "the log is damaged")                      \
+    X(E_TAMPERED, -11, 5, "TAMPERED", "content does not match its signature")  \
+    X(E_ROLLBACK, -12, 5, "ROLLBACK", "a signed head lies above the log's end") \
+    X(E_FORK, -13, 5, "FORK", "two signed histories of one log")               \
+    X(E_FOREIGN, -14, 5, "FOREIGN", "this belongs to another log")             \
+    X(E_INPUT, -15, 6, "INPUT", "the input was refused")                       \
+    X(E_CONFLICT, -16, 6, "CONFLICT", "this id is taken by other content")     \
+    X(E_POLICY, -17, 6, "POLICY", "the policy refused the delta")              \
+    X(E_EXISTS, -18, 6, "EXISTS", "something is there already")                \
+    X(E_SQL, -19, 6, "SQL", "the statement was refused")                       \
+    X(E_PRUNED, -20, 7, "PRUNED", "this part of the log was compacted away")   \
+    X(E_NOT_FOUND, -21, 8, "NOT_FOUND", "no such record or entry")             \
+    X(E_FORMAT, -22, 9, "UNSUPPORTED_FORMAT", "a newer format")                \
+    X(E_NOTHING, -23, 10, "NOTHING", "there is no log here")                   \
+    X(E_LOCKED, -24, 11, "LOCKED", "another process holds the lock")           \
+    X(E_KEY, -25, 12, "KEY", "no usable signing key")                          \
+    X(E_UNKNOWN_KEY, -26, 12, "UNKNOWN_KEY", "signed by a key not trusted here") \
+    X(E_INTERRUPTED, -27, 130, "INTERRUPTED", "interrupted")                   \
+    X(E_HOOK, -28, 6, "HOOK", "the caller's hook refused the group")           \
+    X(E_MISMATCH, -29, 3, "MISMATCH", "the entry differs from the logged one")
+
+enum plog_code {
+#define PLOG_CODE_ENUM(name, value, status, word, text) PLOG_##name = (value),
+    PLOG_CODES(PLOG_CODE_ENUM)
+#undef PLOG_CODE_ENUM
+};
+
+/* Documented positive returns: not errors. */
+#define PLOG_END 1     /* nothing more */
+#define PLOG_TIMEOUT 2 /* nothing within the time given */
+
+/* What went wrong, where, and what to do.  All texts end in NUL and never
+ * hold a payload.  Zero-initialise before use. */
+struct plog_error {
+    int code;           /* PLOG_E_... */
+    char message[512];  /* what was expected and what was found */
+    char hint[256];     /* the next step; never a destructive command */
+    char file[256];     /* relative to the directory; "" when none */
+    char member[80];    /* the member of the line at fault; "" when none */
+    uint64_t line;      /* from 1; 0 when none */
+    uint64_t offset;    /* byte offset, when has_offset */
+    uint64_t seq;       /* 0 when none */
+    bool has_offset;
+    bool has_index;
+    uint64_t index;     /* which delta of the call, from 0, when has_index */
+};
+
+/* Returns the sentence of `code`; never NULL. */
+PLOG_API const char *plog_strerror(int code);
+
+/* Returns the word of `code` (CLEAN, BEHIND, ...); never NULL. */
+PLOG_API const char *plog_code_word(int code);
+
+/* Returns the exit status that the command contract gives `code`. */
+PLOG_API int plog_exit_status(int code);
+
+/* ---- The I/O table ----------------------------------------------------- */
+
+struct plog_stat {
+    uint64_t device, inode, size, links;
+    uint32_t mode; /* as st_mode */
+    uint32_t owner;
+};
+
+/* What the store's file layer did, for tests that watch or fail it. */
+enum plog_store_op {
+    PLOG_STORE_OPEN,
+    PLOG_STORE_READ,
+    PLOG_STORE_WRITE,
+    PLOG_STORE_SYNC,
+    PLOG_STORE_TRUNCATE,
+    PLOG_STORE_DELETE
+};
+enum plog_store_file {
+    PLOG_STORE_MAIN,
+    PLOG_STORE_WAL,
+    PLOG_STORE_JOURNAL,
+    PLOG_STORE_TEMP
+};
+struct plog_store_event {
+    enum plog_store_op op;
+    enum plog_store_file file;
+    const void *data; /* what is written; NULL for other operations */
+    uint64_t offset, length;
+    bool done;  /* false: about to happen (a non-zero return fails it) */
+    int result; /* SQLite's code, when done */
+};
+
+struct sqlite3_vfs; /* SQLite's own */
+struct sqlite3;
+
+/*
+ * Every system call, the clock, randomness and memory of the library go
+ * through one of these.  Functions return >= 0, or a negative errno value.
+ * `ctx` is passed through.  File handles are >= 3 and close on exec.
+ */
+struct plog_io {
+    uint32_t struct_size; /* sizeof(struct plog_io) */
+    void *ctx;
+    /* `dir` is a handle or AT_FDCWD; `flags` are those of open(2), to which
+     * O_CLOEXEC and O_NOFOLLOW are added. */
+    int (*open_at)(void *ctx, int dir, const char *name, int flags,
+                   uint32_t mode);
+    int (*close)(void *ctx, int fd);
+    int64_t (*pread)(void *ctx, int fd, void *buf, size_t n, uint64_t offset);
+    int64_t (*pwrite)(void *ctx, int fd, const void *buf, size_t n,
+                      uint64_t offset);
+    int (*fdatasync)(void *ctx, int fd);
+    int (*fsync)(void *ctx, int fd);
+    int (*truncate)(void *ctx, int fd, uint64_t size);
+    int (*stat)(void *ctx, int fd, struct plog_stat *out);
+    int (*stat_at)(void *ctx, int dir, const char *name,
+                   struct plog_stat *out); /* does not follow links */
+    /* Fails with -EEXIST when the new name is taken and `replace` is false. */
+    int (*rename_at)(void *ctx, int old_dir, const char *old_name, int new_dir,
+                     const char *new_name, bool replace);
+    int (*unlink_at)(void *ctx, int dir, const char *name);
+    int (*mkdir_at)(void *ctx, int dir, const char *name, uint32_t mode);
+    /* Calls `each` with every name but . and ..; stops when it is not 0. */
+    int (*list)(void *ctx, int dir, int (*each)(void *arg, const char *name),
+                void *arg);
+    /* Whole-file lock (flock), never waiting: -EAGAIN when held.
+     * `mode`: 0 unlock, 1 shared, 2 exclusive. */
+    int (*lock)(void *ctx, int fd, int mode);
+    /* Byte-range lock of this open file (OFD), exclusive or unlock, as above. */
+    int (*lock_byte)(void *ctx, int fd, uint64_t byte, int mode);
+    int64_t (*clock_real_ns)(void *ctx); /* since 1970 */
+    int64_t (*clock_mono_ns)(void *ctx);
+    void (*sleep_ns)(void *ctx, int64_t ns);
+    int (*random)(void *ctx, void *buf, size_t n);
+    int64_t (*process_id)(void *ctx);
+    /* Absolute path without links, into `out` of `cap` bytes with NUL. */
+    int (*real_path)(void *ctx, const char *path, char *out, size_t cap);
+    /* realloc(3); `n` 0 frees and returns NULL. */
+    void *(*alloc)(void *ctx, void *p, size_t n);
+    /* The file layer below SQLite; NULL: SQLite's default one. */
+    struct sqlite3_vfs *vfs_base;
+    /* Told of every store operation before and after; may be NULL. */
+    int (*store_event)(void *ctx, const struct plog_store_event *event);
+};
+
+/* The real thing.  Constant for the life of the process. */
+PLOG_API const struct plog_io *plog_io_posix(void);
+
+/* ---- Words -------------------------------------------------------------- */
+
+struct plog_span {
+    const char *p;
+    size_t n;
+};
+
+enum plog_strategy {
+    PLOG_LAST_WRITE_WINS, /* default: the newer occurred_at */
+    PLOG_ARRIVAL,         /* always applies */
+    PLOG_HIGHEST_CONFIDENCE,
+    PLOG_KEEP_LOCAL, /* only if absent */
+    PLOG_MERGE_JSON,
+    PLOG_CUSTOM /* a callback decides; its answer is logged */
+};
+#define PLOG_STRATEGIES 6
+
+/* Returns the name (last-write-wins, arrival, ...); NULL for no strategy. */
+PLOG_API const char *plog_strategy_name(enum plog_strategy s);
+/* Finds the strategy called `name`.  Returns 0, or PLOG_E_ARG. */
+PLOG_API int plog_strategy_parse(const char *name, enum plog_strategy *out);
+
+struct plog_receipt {
+    uint64_t seq;
+    uint64_t size; /* of the tree that the commit signs */
+    unsigned char leaf[PLOG_HASH_SIZE];
+    unsigned char root[PLOG_HASH_SIZE];
+    unsigned char sig[PLOG_SIG_SIZE];
+    bool duplicate; /* same id, same content: the original receipt */
+    bool skipped;   /* logged, but it lost to what is there */
+    bool warned;    /* the policy let it pass with a warning */
+};
+
+struct plog_head {
+    uint64_t size;
+    unsigned char root[PLOG_HASH_SIZE];
+    unsigned char sig[PLOG_SIG_SIZE];
+    char key[PLOG_KEYID_TEXT];
+};
+
+/* A record as it stands; spans live until the next call on the same handle. */
+struct plog_record {
+    struct plog_span resource, record_id; /* decoded */
+    struct plog_span payload;             /* JSON text; n == 0: tombstone */
+    struct plog_span source;              /* decoded */
+    struct plog_span occurred_at;         /* as written, without quotes */
+    double confidence;
+    uint64_t version; /* applied deltas since the beginning */
+    uint64_t seq;     /* of the delta that it stands on */
+};
+
+/* A delta as the policy and a custom strategy see it. */
+struct plog_delta_view {
+    struct plog_span id, resource, record_id, source; /* decoded */
+    bool is_delete;
+    struct plog_span payload; /* compact JSON text, null for a delete */
+    struct plog_span meta;    /* n == 0: none */
+    struct plog_span occurred_at; /* as written, without quotes */
+    double confidence;
+};
+
+enum plog_policy_answer {
+    PLOG_ALLOW,
+    PLOG_WARN,       /* written; the receipt says so */
+    PLOG_QUARANTINE, /* refused, to be kept aside by the caller */
+    PLOG_REJECT
+};
+
+/* ---- Options ------------------------------------------------------------ */
+
+struct plog_options {
+    uint32_t struct_size;     /* sizeof(struct plog_options) */
+    const struct plog_io *io; /* NULL: plog_io_posix() */
+    double wait_seconds;      /* for the writer lock; 0: 10 s; < 0: never wait */
+    /* Secret for a signing key kept under a passphrase; NULL: none. */
+    const char *passphrase;
+    /* Verifier key to pin, or NULL: those in keys/ are trusted. */
+    const char *vkey;
+    /* Asked for each delta, on the caller's thread, before anything is
+     * written.  `reason` takes at most `reason_cap` bytes with NUL. */
+    enum plog_policy_answer (*policy)(void *arg,
+                                      const struct plog_delta_view *delta,
+                                      char *reason, size_t reason_cap);
+    void *policy_arg;
+    /* Strategy `custom`: decides whether the delta applies.  `current` is
+     * NULL when the record is absent.  To replace the payload, set `*merged`
+     * to a JSON object that lives until the next call.  Returns 1 applied,
+     * 0 skipped, < 0 to refuse the request.  Runs under the writer lock and
+     * must not call into the same handle. */
+    int (*custom)(void *arg, const struct plog_record *current,
+                  const struct plog_delta_view *delta,
+                  struct plog_span *merged);
+    void *custom_arg;
+    /* Told of every entry that opening replays into the store, inside the
+     * transaction, so that a caller's own tables (see plog_append_group) can
+     * follow.  Not 0: the replay stops with PLOG_E_HOOK. */
+    int (*replayed)(void *arg, struct sqlite3 *db, uint64_t seq,
+                    const char *line, size_t len);
+    void *replayed_arg;
+    /* Opens although the store is behind and leaves it so: appends are
+     * refused with PLOG_E_BEHIND until plog_apply_logged or plog_catch_up
+     * brought it to the log's end. */
+    bool leave_behind;
+    /* Lets a directory that others may write to pass. */
+    bool allow_loose_modes;
+};
+
+struct plog_init_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const char *origin; /* NULL: plog- and a UUIDv7 */
+    enum plog_strategy strategy;
+    uint64_t segment_size_bytes; /* 0: PLOG_SEGMENT_DEFAULT */
+    uint64_t line_max_bytes;     /* 0: PLOG_LINE_DEFAULT */
+    const char *passphrase;      /* NULL: the key file is not encrypted */
+    double wait_seconds;
+};
+
+/* The current verifier key of the log in `dir`, from keys/ and checked
+ * against the first header.
+ * @vkey  out, at least PLOG_VKEY_MAX bytes
+ * Returns 0; PLOG_E_NOTHING; PLOG_E_UNKNOWN_KEY when keys/ has none for this
+ * log; PLOG_E_IO. */
+PLOG_API PLOG_MUST_CHECK int plog_key_show(const char *dir,
+                                           const struct plog_options *options,
+                                           char *vkey, struct plog_error *err);
+
+/* ---- Writing ------------------------------------------------------------ */
+
+typedef struct plog plog;
+
+/*
+ * Makes an empty log, store and key in directory `dir` (created, 0700, when
+ * missing; its parent must exist).  Finishes an earlier init of the same
+ * origin that was cut off.
+ * @dir      path of the directory
+ * @options  may be NULL
+ * @vkey     out: the verifier key, at least PLOG_VKEY_MAX bytes
+ * Returns 0; PLOG_E_EXISTS when a log or store is there; PLOG_E_ARG for an
+ * origin or number out of range; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM.
+ * On return 0 log, store, key and all directories are on disk.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_init(const char *dir,
+                                       const struct plog_init_options *options,
+                                       char *vkey, struct plog_error *err);
+
+/*
+ * Opens `dir` for appending: checks the head, and when the last process did
+ * not finish, sets a torn tail aside and replays what the store lacks.
+ * @out  the handle, to be closed with plog_close; NULL on failure
+ * Returns 0; PLOG_E_NOTHING; PLOG_E_BEHIND when there is a log but no store;
+ * PLOG_E_KEY without a usable signing key; PLOG_E_LOCKED; and every verdict
+ * that forbids writing (CORRUPT, TAMPERED, ROLLBACK, FORK, FOREIGN, AHEAD,
+ * DIVERGED, PRUNED, UNKNOWN_KEY, UNSUPPORTED_FORMAT), in which case nothing
+ * was changed.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_open(plog **out, const char *dir,
+                                       const struct plog_options *options,
+                                       struct plog_error *err);
+
+/* Closes `p`, trims the padding of the last segment and frees the handle.
+ * Other threads must be done with it.  NULL is allowed. */
+PLOG_API void plog_close(plog *p);
+
+/*
+ * Appends one delta as JSON text.
+ * @delta    one JSON object (docs/FORMAT.md, "Input"), without a line end
+ * @len      its bytes
+ * @receipt  out, may be NULL
+ * Returns 0: the delta is on disk in the log and committed in the store.
+ * PLOG_E_INPUT, PLOG_E_CONFLICT, PLOG_E_POLICY: refused, nothing written.
+ * PLOG_E_LOCKED: nothing written.  PLOG_E_IO: nothing written, the handle
+ * lives.  PLOG_E_INDETERMINATE: it may appear after the next opening.
+ * PLOG_E_POISONED: nothing written.  Or a verdict, as plog_open.
+ * Any thread; concurrent calls share one sync.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_append(plog *p, const char *delta,
+                                         size_t len,
+                                         struct plog_receipt *receipt,
+                                         struct plog_error *err);
+
+/* A source cursor that moves in the same group as its data. */
+struct plog_cursor {
+    struct plog_span source;   /* 1..PLOG_NAME_MAX bytes */
+    struct plog_span resource; /* 1..PLOG_NAME_MAX bytes, or "*" for all */
+    struct plog_span cursor;   /* opaque, at most 4,096 bytes */
+};
+
+/* What goes into a group beside the deltas.  Zero-initialise. */
+struct plog_group {
+    uint32_t struct_size;
+    const struct plog_span *deltas; /* `delta_count` JSON texts */
+    size_t delta_count;
+    const struct plog_cursor *cursors;
+    size_t cursor_count;
+    /* Runs inside the store's transaction after the deltas were applied and
+     * before anything is logged, with the seq of each delta, so that the
+     * caller's own tables commit together with them.  It may not touch our
+     * tables, attach, or end the transaction; such tables are outside parity.
+     * Not 0: the request is refused with PLOG_E_HOOK.  A crash after the log
+     * was synced and before the store committed loses what the hook wrote:
+     * the deltas come back through plog_options.replayed. */
+    int (*hook)(void *arg, struct sqlite3 *db, const uint64_t *seqs,
+                size_t count);
+    void *hook_arg;
+};
+
+/*
+ * Appends several deltas as one group: all become durable, or none.
+ * @receipts  out, `delta_count` of them, may be NULL
+ * Returns as plog_append; err->index names the delta at fault.
+ * A repeat of an id inside the group counts as twice in a row.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_append_group(plog *p,
+                                               const struct plog_group *group,
+                                               struct plog_receipt *receipts,
+                                               struct plog_error *err);
+
+/* Changes the strategy, from the next entry on, by a control entry.
+ * Returns as plog_append. */
+PLOG_API PLOG_MUST_CHECK int plog_set_strategy(plog *p, enum plog_strategy s,
+                                               struct plog_receipt *receipt,
+                                               struct plog_error *err);
+
+/* What plog_apply_logged found. */
+#define PLOG_PRESENT 1
+
+/*
+ * Applies the group of one entry that is already in the log to the store.
+ * @line  the exact bytes of the entry line, without LF
+ * Returns 0 when the store lacked it and holds it now; PLOG_PRESENT when it
+ * held it, byte for byte; PLOG_E_MISMATCH when log or store hold other bytes
+ * at its seq; PLOG_E_NOT_FOUND when the log has no such seq; PLOG_E_BEHIND
+ * when entries before its group are missing in the store.
+ * Durable on return 0 as any replayed entry: the log is its guarantee.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_apply_logged(plog *p, const char *line,
+                                               size_t len,
+                                               struct plog_error *err);
+
+/* Replays all that the store lacks, after plog_options.leave_behind.
+ * Returns 0, or as plog_open. */
+PLOG_API PLOG_MUST_CHECK int plog_catch_up(plog *p, struct plog_error *err);
+
+/* The head committed in the store when the call began. */
+PLOG_API PLOG_MUST_CHECK int plog_get_head(plog *p, struct plog_head *out,
+                                           struct plog_error *err);
+
+/* ---- Reading ------------------------------------------------------------ */
+
+typedef struct plog_reader plog_reader;
+
+/*
+ * Opens `dir` for reading only; changes no byte of log, store or keys.
+ * Returns 0; PLOG_E_NOTHING; PLOG_E_BEHIND when there is no store;
+ * PLOG_E_DIVERGED when the store is not one of ours; PLOG_E_IO.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_reader_open(plog_reader **out,
+                                              const char *dir,
+                                              const struct plog_options *options,
+                                              struct plog_error *err);
+PLOG_API void plog_reader_close(plog_reader *r);
+
+/* The log's name; lives as long as the reader. */
+PLOG_API const char *plog_reader_origin(const plog_reader *r);
+
+/* The head that the store stands at now. */
+PLOG_API PLOG_MUST_CHECK int plog_reader_head(plog_reader *r,
+                                              struct plog_head *out,
+                                              struct plog_error *err);
+
+/* Finds one record.  Returns 0; PLOG_E_NOT_FOUND for none or a tombstone
+ * (then out->version says which: 0 none). */
+PLOG_API PLOG_MUST_CHECK int plog_reader_get(plog_reader *r,
+                                             struct plog_span resource,
+                                             struct plog_span record_id,
+                                             struct plog_record *out,
+                                             struct plog_error *err);
+
+/* Gives one entry line without LF; not 0 stops and is returned. */
+typedef int plog_line_fn(void *arg, uint64_t seq, const char *line,
+                         size_t len);
+
+/* The exact entry lines of one record, oldest first, losers included.
+ * Returns 0; PLOG_E_NOT_FOUND when there never was one; PLOG_E_PRUNED. */
+PLOG_API PLOG_MUST_CHECK int plog_reader_history(plog_reader *r,
+                                                 struct plog_span resource,
+                                                 struct plog_span record_id,
+                                                 plog_line_fn *each, void *arg,
+                                                 struct plog_error *err);
+
+/* The entry lines from `from` to `to` (0: the head), read from the log, up
+ * to the head committed in the store.  Returns 0; PLOG_E_PRUNED;
+ * PLOG_E_NOT_FOUND when `from` lies above the head; a verdict on damage. */
+PLOG_API PLOG_MUST_CHECK int plog_reader_log(plog_reader *r, uint64_t from,
+                                             uint64_t to, plog_line_fn *each,
+                                             void *arg,
+                                             struct plog_error *err);
+
+/* The cursor of (source, resource).  Returns 0; PLOG_E_NOT_FOUND when none
+ * was set.  `*out` lives until the next call. */
+PLOG_API PLOG_MUST_CHECK int plog_reader_cursor(plog_reader *r,
+                                                struct plog_span source,
+                                                struct plog_span resource,
+                                                struct plog_span *out,
+                                                struct plog_error *err);
+
+/* Gives one row of a query: `count` names and values.  A NULL value is SQL
+ * NULL; `types` are SQLite's fundamental type numbers. */
+struct plog_row {
+    int count;
+    const char *const *names;
+    const struct plog_span *values;
+    const int *types;
+};
+/* Runs one SQL statement that only reads; enforced by SQLite's authorizer,
+ * not by looking at the text.  Returns 0; PLOG_E_SQL when it would write,
+ * attach, load or is not one statement; PLOG_E_INTERRUPTED.
+ * With no rows `each` is called once with values NULL, to give the names. */
+PLOG_API PLOG_MUST_CHECK int plog_reader_query(
+    plog_reader *r, const char *sql,
+    int (*each)(void *arg, const struct plog_row *row), void *arg,
+    struct plog_error *err);
+
+/* The last commit as a signed note with one signature (C2SP tlog-checkpoint).
+ * @out  at least PLOG_CHECKPOINT_MAX bytes */
+PLOG_API PLOG_MUST_CHECK int plog_reader_checkpoint(plog_reader *r, char *out,
+                                                    struct plog_error *err);
+
+struct plog_status {
+    char origin[PLOG_ORIGIN_MAX + 1];
+    enum plog_strategy strategy;
+    bool has_store;
+    uint64_t store_size;
+    unsigned char store_root[PLOG_HASH_SIZE];
+    uint64_t log_size; /* of the last commit line found in the log */
+    unsigned char log_root[PLOG_HASH_SIZE];
+    bool log_has_commit;
+    uint64_t segments, log_bytes, floor;
+    uint64_t store_bytes, wal_bytes;
+    uint64_t tail_bytes; /* bytes after the last commit that are not padding */
+    int verdict;         /* 0: heads equal.  Never a claim about content. */
+};
+/* Compares heads only; reads no more than the end of the last segment.
+ * Works without a store.  Returns 0 whatever the verdict; PLOG_E_NOTHING. */
+PLOG_API PLOG_MUST_CHECK int plog_read_status(const char *dir,
+                                              const struct plog_options *options,
+                                              struct plog_status *out,
+                                              struct plog_error *err);
+
+/* ---- Live subscription --------------------------------------------------- */
+
+typedef struct plog_sub plog_sub;
+
+/*
+ * Follows the log from `from` on (1: the beginning; 0: what comes next).
+ * Entries come from the store, after their group was committed, so none is
+ * shown that could still vanish, and a slow reader loses none: what was
+ * compacted away meanwhile is reported, not skipped in silence.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_subscribe(plog_sub **out, const char *dir,
+                                            uint64_t from,
+                                            const struct plog_options *options,
+                                            struct plog_error *err);
+/*
+ * Waits at most `timeout_seconds` for the next entry.
+ * @line, @len  out: live until the next call
+ * Returns 0; PLOG_TIMEOUT; PLOG_E_PRUNED when entries were removed before
+ * they could be delivered: `*seq` is then the first that is lost, `*len`
+ * their number, and the next call goes on behind them.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_sub_next(plog_sub *s, double timeout_seconds,
+                                           uint64_t *seq, const char **line,
+                                           size_t *len,
+                                           struct plog_error *err);
+PLOG_API void plog_sub_close(plog_sub *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

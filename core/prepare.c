@@ -1,0 +1,294 @@
+/*
+ * prepare.c - a request becomes lines and store rows, inside the transaction
+ * and before anything is logged.
+ *
+ * Everything that can be refused is refused here: an id that stands for other
+ * content, a merge over the limit, a custom strategy or a hook that says no.
+ * What the request did to store and work is then taken back.
+ */
+#include <stdio.h>
+
+#include "engine.h"
+#include "find_line.h"
+#include "schema.h"
+
+/* ---- One new delta ------------------------------------------------------------- */
+
+static struct plog_span logged_at(struct plog_work *w)
+{
+    bool first = !w->opened;
+    w->opened = true;
+    return first ? plog_span_text(w->logged_at) : plog_span(NULL, 0);
+}
+
+/* Hashes the line that starts at `from`, ends it, and moves the tree. */
+static int end_line(struct plog_work *w, size_t from, unsigned char *leaf,
+                    struct plog_error *err)
+{
+    plog_hash_leaf(w->lines.data + from, w->lines.len - from, leaf);
+    if (plog_tree_add(&w->tree, leaf))
+        return plog_fail(err, PLOG_E_ARG, "the log is full");
+    w->next_seq++;
+    if (plog_buf_add_char(&w->lines, '\n'))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    return 0;
+}
+
+static int add_delta(plog *p, struct plog_work *w, struct plog_item *item,
+                     unsigned char *leaf, struct plog_error *err)
+{
+    struct plog_store *s = &p->legs.store;
+    struct plog_entry *e = &item->entry;
+    struct plog_current now;
+    struct plog_decision d;
+    size_t payload_at, from = w->lines.len;
+    e->seq = w->next_seq;
+    int rc = plog_fold_get(&s->fold, e->delta.resource_text,
+                           e->delta.record_id_text, &now, err);
+    if (!rc)
+        rc = plog_fold_decide(&s->fold, w->rules.strategy, e, &now,
+                              w->rules.line_max, &d, err);
+    if (rc)
+        return rc;
+    uint64_t previous = now.last;
+    e->skipped = d.skipped;
+    e->merged = d.by_callback ? d.merged : plog_span(NULL, 0);
+    e->logged_at = logged_at(w);
+    if (plog_entry_format(&w->lines, e, &payload_at))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    size_t length = w->lines.len - from;
+    if (length > w->rules.line_max + PLOG_LINE_SLACK)
+        return plog_fail(err, PLOG_E_INPUT, "the line would have %zu bytes,"
+                         " more than this log allows", length);
+    rc = plog_fold_put(&s->fold, e, &now, &d, payload_at, err);
+    if (!rc)
+        rc = plog_store_add_event(s, e, plog_span(w->lines.data + from, length),
+                                  previous, err);
+    return rc ? rc : end_line(w, from, leaf, err);
+}
+
+static int add_control(plog *p, struct plog_work *w, struct plog_item *item,
+                       unsigned char *leaf, struct plog_error *err)
+{
+    struct plog_store *s = &p->legs.store;
+    struct plog_entry *e = &item->entry;
+    size_t from = w->lines.len;
+    e->seq = w->next_seq;
+    if (plog_control_format(&w->lines, e->seq, e->control, e->args,
+                            logged_at(w)))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int rc = plog_store_apply_control(s, &w->rules, e, err);
+    if (!rc)
+        rc = plog_store_add_event(s, e,
+                                  plog_span(w->lines.data + from,
+                                            w->lines.len - from), 0, err);
+    return rc ? rc : end_line(w, from, leaf, err);
+}
+
+/* ---- Ids ----------------------------------------------------------------------- */
+
+static int conflict(const struct plog_item *item, uint64_t seq,
+                    struct plog_error *err)
+{
+    (void)item;
+    plog_fail(err, PLOG_E_CONFLICT, "id: entry %llu has this id with other"
+              " content", (unsigned long long)seq);
+    plog_err_member(err, "id");
+    plog_err_seq(err, seq);
+    plog_err_hint(err, "compare with: paritylog log DIR --from %llu --to %llu",
+                  (unsigned long long)seq, (unsigned long long)seq);
+    return PLOG_E_CONFLICT;
+}
+
+/* The line of `seq` as it stands in the log, or will: acknowledging a
+ * duplicate means vouching for it, and the store alone cannot. */
+static int logged_line(plog *p, const struct plog_work *w, uint64_t seq,
+                       struct plog_buf *line, struct plog_error *err)
+{
+    struct plog_span stored;
+    line->len = 0;
+    int rc = plog_store_line(&p->legs.store, seq, &stored, NULL, err);
+    if (rc)
+        return rc < 0 ? rc
+                      : plog_fail(err, PLOG_E_DIVERGED, "store.db: the id's"
+                                  " event is missing");
+    if (seq > p->legs.head.commit.size) { /* in the group being made */
+        (void)w;
+        return plog_buf_add_span(line, stored);
+    }
+    rc = plog_find_line(&p->legs.dir, p->legs.head.segment, p->legs.head.offset,
+                        seq, line, err);
+    if (!rc && !plog_span_equal(stored, plog_span(line->data, line->len))) {
+        plog_fail(err, PLOG_E_DIVERGED, "entry %llu: log and store differ",
+                  (unsigned long long)seq);
+        plog_err_seq(err, seq);
+        plog_err_hint(err, "run: paritylog parity DIR");
+        rc = PLOG_E_DIVERGED;
+    }
+    return rc;
+}
+
+static int closing_commit(plog *p, uint64_t seq, struct plog_receipt *out,
+                          struct plog_error *err)
+{
+    struct plog_span line;
+    struct plog_commit c;
+    int rc = plog_store_closing(&p->legs.store, seq, &line, err);
+    if (rc < 0)
+        return rc;
+    if (rc || plog_commit_parse(line, &c))
+        return plog_fail(err, PLOG_E_DIVERGED, "store.db: the commit of entry"
+                         " %llu is missing", (unsigned long long)seq);
+    out->size = c.size;
+    memcpy(out->root, c.root, sizeof out->root);
+    memcpy(out->sig, c.sig, sizeof out->sig);
+    return 0;
+}
+
+static int take_duplicate(plog *p, struct plog_work *w, struct plog_item *item,
+                          uint64_t seq, struct plog_receipt *out,
+                          struct plog_error *err)
+{
+    struct plog_entry_parser parser;
+    struct plog_entry old;
+    struct plog_buf line;
+    plog_buf_init(&line, p->io);
+    plog_entry_parser_init(&parser, p->io);
+    int rc = logged_line(p, w, seq, &line, err);
+    if (!rc)
+        rc = plog_entry_parse(&parser, plog_span(line.data, line.len), &old,
+                              err);
+    if (!rc && !plog_delta_same(&old.delta, &item->entry.delta))
+        rc = conflict(item, seq, err);
+    if (!rc && out) {
+        out->seq = seq;
+        out->duplicate = true;
+        out->skipped = old.skipped;
+        plog_hash_leaf(line.data, line.len, out->leaf);
+        if (seq <= p->legs.head.commit.size)
+            rc = closing_commit(p, seq, out, err);
+    }
+    item->duplicate_of = seq;
+    plog_entry_parser_fini(&parser);
+    plog_buf_fini(&line);
+    return rc;
+}
+
+static int add_item(plog *p, struct plog_work *w, struct plog_item *item,
+                    struct plog_receipt *out, struct plog_error *err)
+{
+    unsigned char leaf[PLOG_HASH_SIZE];
+    uint64_t seq = 0;
+    int rc = PLOG_END;
+    if (item->entry.control != PLOG_CONTROL_NONE)
+        rc = add_control(p, w, item, leaf, err);
+    else {
+        if (item->entry.delta.id_text.n)
+            rc = plog_store_find_id(&p->legs.store, item->entry.delta.id_text,
+                                    &seq, err);
+        if (rc == 0)
+            return take_duplicate(p, w, item, seq, out, err);
+        if (rc == PLOG_END)
+            rc = add_delta(p, w, item, leaf, err);
+    }
+    if (!rc && out)
+        memcpy(out->leaf, leaf, sizeof leaf);
+    return rc;
+}
+
+/* ---- The caller's hook ---------------------------------------------------------- */
+
+/* The hook writes its own tables and nothing else. */
+static int guard(void *arg, int action, const char *a, const char *b,
+                 const char *schema, const char *trigger)
+{
+    (void)arg, (void)b, (void)schema, (void)trigger;
+    switch (action) {
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+    case SQLITE_DROP_TABLE:
+    case SQLITE_DROP_VIEW:
+    case SQLITE_DROP_INDEX:
+    case SQLITE_ALTER_TABLE:
+        if (action == SQLITE_ALTER_TABLE)
+            return plog_schema_is_ours(b) ? SQLITE_DENY : SQLITE_OK;
+        return plog_schema_is_ours(a) ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_CREATE_INDEX:
+    case SQLITE_CREATE_TRIGGER:
+        return plog_schema_is_ours(b) ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+    case SQLITE_PRAGMA:
+        return SQLITE_DENY;
+    default:
+        return SQLITE_OK;
+    }
+}
+
+static int run_hook(plog *p, const struct plog_request *r,
+                    struct plog_error *err)
+{
+    if (!r->hook)
+        return 0;
+    sqlite3 *db = p->legs.store.db;
+    uint64_t *seqs = plog_alloc(p->io, (r->delta_count + 1) * sizeof *seqs);
+    if (!seqs)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < r->delta_count; i++)
+        seqs[i] = r->items[i].duplicate_of ? r->items[i].duplicate_of
+                                           : r->items[i].entry.seq;
+    sqlite3_set_authorizer(db, guard, NULL);
+    int answer = r->hook(r->hook_arg, db, seqs, r->delta_count);
+    sqlite3_set_authorizer(db, NULL, NULL);
+    plog_free(p->io, seqs);
+    if (answer == 0 && !sqlite3_get_autocommit(db))
+        return 0;
+    return plog_fail(err, PLOG_E_HOOK, "the caller's hook returned %d",
+                     answer);
+}
+
+/* ---- A request --------------------------------------------------------------------- */
+
+static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
+                     struct plog_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < r->count; i++) {
+        bool has_receipt = r->receipts && (i < r->delta_count ||
+                                           r->control != PLOG_CONTROL_NONE);
+        rc = add_item(p, w, &r->items[i], has_receipt ? &r->receipts[i] : NULL,
+                      err);
+        if (rc && i < r->delta_count)
+            plog_err_index(err, i);
+    }
+    return rc ? rc : run_hook(p, r, err);
+}
+
+int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
+                        bool alone, struct plog_error *err)
+{
+    struct plog_store *s = &p->legs.store;
+    struct plog_tree tree = w->tree;
+    struct plog_rules rules = w->rules;
+    uint64_t next_seq = w->next_seq;
+    size_t length = w->lines.len;
+    bool opened = w->opened;
+    int rc = alone ? 0 : plog_sql_exec(s->db, "SAVEPOINT request", err);
+    if (!rc)
+        rc = add_items(p, w, r, err);
+    if (!rc)
+        return alone ? 0 : plog_sql_exec(s->db, "RELEASE request", err);
+    w->tree = tree;
+    w->rules = rules;
+    w->next_seq = next_seq;
+    w->lines.len = length;
+    w->opened = opened;
+    if (alone)
+        plog_store_rollback(s);
+    else if (plog_sql_exec(s->db, "ROLLBACK TO request; RELEASE request", NULL))
+        plog_store_rollback(s); /* then the commit of the others fails, too */
+    return rc;
+}

@@ -1,0 +1,166 @@
+/*
+ * query.c - SQL that can only read.
+ *
+ * Three fences: the connection is read-only, an authorizer allows reading
+ * and nothing else whatever the statement is called (WITH ... DELETE is
+ * refused for its DELETE), and one statement is all that runs.
+ */
+#include "reader.h"
+
+/* Pragmas that only tell. */
+static bool harmless_pragma(const char *name, const char *value)
+{
+    static const char *const with_value[] = {
+        "table_info",  "table_xinfo", "table_list",      "index_list",
+        "index_info",  "index_xinfo", "foreign_key_list", "integrity_check",
+        "quick_check", NULL};
+    static const char *const bare[] = {
+        "application_id", "collation_list", "compile_options", "data_version",
+        "database_list",  "encoding",       "freelist_count",  "function_list",
+        "journal_mode",   "module_list",    "page_count",      "page_size",
+        "pragma_list",    "schema_version", "table_list",      "user_version",
+        "integrity_check", "quick_check",   NULL};
+    for (const char *const *n = with_value; value && *n; n++)
+        if (sqlite3_stricmp(name, *n) == 0)
+            return true;
+    for (const char *const *n = bare; !value && *n; n++)
+        if (sqlite3_stricmp(name, *n) == 0)
+            return true;
+    return false;
+}
+
+static int guard(void *arg, int action, const char *a, const char *b,
+                 const char *schema, const char *trigger)
+{
+    (void)arg, (void)schema, (void)trigger;
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE:
+        return SQLITE_OK;
+    case SQLITE_FUNCTION:
+        return b && (sqlite3_stricmp(b, "load_extension") == 0 ||
+                     sqlite3_stricmp(b, "fts3_tokenizer") == 0)
+                   ? SQLITE_DENY
+                   : SQLITE_OK;
+    case SQLITE_PRAGMA:
+        return a && harmless_pragma(a, b) ? SQLITE_OK : SQLITE_DENY;
+    default:
+        return SQLITE_DENY;
+    }
+}
+
+static int refused(struct plog_error *err, const char *what)
+{
+    plog_fail(err, PLOG_E_SQL, "%s", what);
+    plog_err_hint(err, "query takes one statement that reads, such as: SELECT"
+                       " * FROM records LIMIT 10");
+    return PLOG_E_SQL;
+}
+
+static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
+                   struct plog_error *err)
+{
+    const char *rest = NULL;
+    sqlite3_stmt *second = NULL;
+    char what[300];
+    int rc = sqlite3_prepare_v2(db, sql, -1, out, &rest);
+    if (rc != SQLITE_OK) {
+        int code = plog_sql_code(rc);
+        sqlite3_snprintf(sizeof what, what, "%s", sqlite3_errmsg(db));
+        if (code == PLOG_E_NOMEM)
+            return plog_fail(err, code, "out of memory");
+        return refused(err, what);
+    }
+    if (!*out)
+        return refused(err, "there is no statement");
+    /* White space and comments prepare to nothing; all else is a second. */
+    rc = sqlite3_prepare_v2(db, rest, -1, &second, NULL);
+    sqlite3_finalize(second);
+    if (rc != SQLITE_OK || second)
+        return refused(err, "more than one statement");
+    if (!sqlite3_stmt_readonly(*out))
+        return refused(err, "the statement writes");
+    return 0;
+}
+
+struct columns {
+    const char **names;
+    struct plog_span *values;
+    int *types;
+};
+
+static int give_row(sqlite3_stmt *s, struct columns *c, bool has_values,
+                    int (*each)(void *arg, const struct plog_row *row),
+                    void *arg)
+{
+    struct plog_row row = {sqlite3_column_count(s), c->names, NULL, NULL};
+    for (int i = 0; i < row.count; i++) {
+        c->names[i] = sqlite3_column_name(s, i);
+        if (!has_values)
+            continue;
+        c->types[i] = sqlite3_column_type(s, i);
+        c->values[i] = c->types[i] == SQLITE_BLOB
+                           ? plog_span(sqlite3_column_blob(s, i), 0)
+                           : plog_span((const char *)sqlite3_column_text(s, i),
+                                       0);
+        c->values[i].n = (size_t)sqlite3_column_bytes(s, i);
+        if (c->types[i] == SQLITE_NULL)
+            c->values[i] = plog_span(NULL, 0);
+    }
+    if (has_values) {
+        row.values = c->values;
+        row.types = c->types;
+    }
+    return each(arg, &row);
+}
+
+static int run(struct plog_reader *r, sqlite3_stmt *s,
+               int (*each)(void *arg, const struct plog_row *row), void *arg,
+               struct plog_error *err)
+{
+    size_t n = (size_t)sqlite3_column_count(s) + 1;
+    struct columns c = {plog_alloc(r->io, n * sizeof *c.names),
+                        plog_alloc(r->io, n * sizeof *c.values),
+                        plog_alloc(r->io, n * sizeof *c.types)};
+    int rc = c.names && c.values && c.types
+                 ? 0
+                 : plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    bool any = false;
+    while (!rc) {
+        int step = sqlite3_step(s);
+        if (step == SQLITE_DONE)
+            break;
+        if (step != SQLITE_ROW) {
+            rc = (step & 0xff) == SQLITE_ERROR || (step & 0xff) == SQLITE_AUTH
+                     ? refused(err, sqlite3_errmsg(r->store.db))
+                     : plog_sql_fail(err, r->store.db, "running the query");
+            break;
+        }
+        any = true;
+        rc = give_row(s, &c, true, each, arg)
+                 ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped")
+                 : 0;
+    }
+    if (!rc && !any && give_row(s, &c, false, each, arg))
+        rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    plog_free(r->io, c.names);
+    plog_free(r->io, c.values);
+    plog_free(r->io, c.types);
+    return rc;
+}
+
+int plog_reader_query(struct plog_reader *r, const char *sql,
+                      int (*each)(void *arg, const struct plog_row *row),
+                      void *arg, struct plog_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    plog_store_rest(&r->store);
+    sqlite3_set_authorizer(r->store.db, guard, NULL);
+    int rc = prepare(r->store.db, sql, &s, err);
+    if (!rc)
+        rc = run(r, s, each, arg, err);
+    sqlite3_finalize(s);
+    sqlite3_set_authorizer(r->store.db, NULL, NULL);
+    return rc;
+}

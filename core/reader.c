@@ -1,0 +1,255 @@
+/* reader.c - records, history, log lines and the head, for readers. */
+#include "reader.h"
+
+#include <stdio.h>
+
+#include "find_line.h"
+
+static int snapshot(struct plog_reader *r, struct plog_store_head *h,
+                    struct plog_error *err)
+{
+    int rc = plog_store_begin_read(&r->store, err);
+    if (!rc)
+        rc = plog_store_get_head(&r->store, h, err);
+    return rc;
+}
+
+static void copy_head(const struct plog_commit *c, struct plog_head *out)
+{
+    out->size = c->size;
+    memcpy(out->root, c->root, sizeof out->root);
+    memcpy(out->sig, c->sig, sizeof out->sig);
+    memcpy(out->key, c->key, sizeof out->key);
+}
+
+int plog_reader_head(struct plog_reader *r, struct plog_head *out,
+                     struct plog_error *err)
+{
+    struct plog_store_head h;
+    int rc = plog_store_get_head(&r->store, &h, err);
+    if (!rc)
+        copy_head(&h.commit, out);
+    return rc;
+}
+
+/* ---- Records ------------------------------------------------------------------- */
+
+/* Takes a span over into the reader's own memory, which does not move: room
+ * was made for all of it. */
+static struct plog_span keep(struct plog_buf *b, struct plog_span s)
+{
+    struct plog_span out = plog_span(b->data + b->len, s.n);
+    if (s.n && plog_buf_add(b, s.p, s.n))
+        out.n = 0;
+    return out;
+}
+
+static int copy_record(struct plog_reader *r, struct plog_span resource,
+                       struct plog_span record_id,
+                       const struct plog_current *now, struct plog_span line,
+                       struct plog_record *out, struct plog_error *err)
+{
+    struct plog_entry e;
+    struct plog_span payload = now->merged;
+    int rc = plog_entry_parse(&r->store.parser, line, &e, err);
+    if (rc)
+        return plog_fail(err, PLOG_E_DIVERGED, "store.db: event %llu is not an"
+                         " entry", (unsigned long long)now->seq);
+    if (!payload.n && now->payload_at <= line.n &&
+        now->payload_len <= line.n - now->payload_at)
+        payload = plog_span(line.p + now->payload_at, (size_t)now->payload_len);
+    r->copy.len = 0;
+    rc = plog_buf_reserve(&r->copy, resource.n + record_id.n + payload.n +
+                                        e.delta.source_text.n +
+                                        e.delta.occurred_text.n);
+    if (rc)
+        return plog_fail(err, rc, "out of memory");
+    out->resource = keep(&r->copy, resource);
+    out->record_id = keep(&r->copy, record_id);
+    out->payload = keep(&r->copy, payload);
+    out->source = keep(&r->copy, e.delta.source_text);
+    out->occurred_at = keep(&r->copy, e.delta.occurred_text);
+    out->confidence = now->confidence;
+    out->seq = now->seq;
+    return 0;
+}
+
+int plog_reader_get(struct plog_reader *r, struct plog_span resource,
+                    struct plog_span record_id, struct plog_record *out,
+                    struct plog_error *err)
+{
+    struct plog_current now;
+    struct plog_span line;
+    memset(out, 0, sizeof *out);
+    int rc = plog_store_begin_read(&r->store, err);
+    if (!rc)
+        rc = plog_fold_get(&r->store.fold, resource, record_id, &now, err);
+    if (!rc) {
+        out->version = now.version;
+        if (!now.present)
+            rc = plog_fail(err, PLOG_E_NOT_FOUND, now.seq
+                           ? "the record was deleted" : "no such record");
+    }
+    if (!rc)
+        rc = plog_store_line(&r->store, now.seq, &line, NULL, err);
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_DIVERGED, "store.db: no event %llu, on"
+                       " which the record stands", (unsigned long long)now.seq);
+    if (!rc)
+        rc = copy_record(r, resource, record_id, &now, line, out, err);
+    plog_store_rollback(&r->store);
+    return rc;
+}
+
+/* Follows the chain of entries about the record, newest first. */
+static int chain_of(struct plog_reader *r, uint64_t seq, struct plog_buf *seqs,
+                    struct plog_error *err)
+{
+    struct plog_span line;
+    int rc = 0;
+    while (!rc && seq) {
+        uint64_t previous = 0;
+        rc = plog_store_line(&r->store, seq, &line, &previous, err);
+        if (rc == PLOG_END || (!rc && previous >= seq))
+            rc = plog_fail(err, PLOG_E_DIVERGED, "store.db: the history breaks"
+                           " at event %llu", (unsigned long long)seq);
+        if (!rc)
+            rc = plog_buf_add(seqs, &seq, sizeof seq);
+        seq = previous;
+    }
+    return rc;
+}
+
+int plog_reader_history(struct plog_reader *r, struct plog_span resource,
+                        struct plog_span record_id, plog_line_fn *each,
+                        void *arg, struct plog_error *err)
+{
+    struct plog_current now;
+    struct plog_buf seqs;
+    struct plog_span line;
+    plog_buf_init(&seqs, r->io);
+    int rc = plog_store_begin_read(&r->store, err);
+    if (!rc)
+        rc = plog_fold_get(&r->store.fold, resource, record_id, &now, err);
+    if (!rc && !now.known)
+        rc = plog_fail(err, PLOG_E_NOT_FOUND, "no such record");
+    if (!rc)
+        rc = chain_of(r, now.last, &seqs, err);
+    for (size_t i = seqs.len / sizeof(uint64_t); !rc && i > 0; i--) {
+        uint64_t seq = plog_segment_at(&seqs, i - 1);
+        rc = plog_store_line(&r->store, seq, &line, NULL, err);
+        if (!rc)
+            rc = each(arg, seq, line.p, line.n);
+    }
+    plog_store_rollback(&r->store);
+    plog_buf_fini(&seqs);
+    return rc;
+}
+
+/* ---- Log lines ------------------------------------------------------------------- */
+
+static int each_line(struct plog_walk *w, const struct plog_log_group *g,
+                     uint64_t from, uint64_t to, plog_line_fn *each, void *arg)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count; i++) {
+        uint64_t seq = g->first + i;
+        struct plog_span line = plog_scan_text(&w->scan, i);
+        if (seq >= from && seq <= to)
+            rc = each(arg, seq, line.p, line.n);
+    }
+    return rc;
+}
+
+static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
+                      uint64_t from, uint64_t to, plog_line_fn *each, void *arg,
+                      struct plog_error *err)
+{
+    struct plog_walk w;
+    struct plog_log_group g;
+    uint64_t first = 0;
+    int rc = plog_find_segment(&r->dir, from, &first, err);
+    if (rc)
+        return rc;
+    rc = plog_walk_open(&w, &r->dir, &r->keys, err);
+    w.stop_segment = h->segment;
+    w.stop_offset = h->offset;
+    if (!rc)
+        rc = plog_walk_start_segment(&w, first ? first : 1, err);
+    while (!rc && w.chain.last.size < to) {
+        rc = plog_walk_next(&w, &g, err);
+        if (!rc)
+            rc = each_line(&w, &g, from, to, each, arg);
+    }
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_ROLLBACK, "the log ends before entry %llu",
+                       (unsigned long long)to);
+    plog_walk_close(&w);
+    return rc;
+}
+
+int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
+                    plog_line_fn *each, void *arg, struct plog_error *err)
+{
+    struct plog_store_head h;
+    int rc = snapshot(r, &h, err);
+    plog_store_rollback(&r->store);
+    if (rc)
+        return rc;
+    if (from == 0)
+        from = 1;
+    if (to == 0 || to > h.commit.size)
+        to = h.commit.size;
+    if (from > h.commit.size)
+        return plog_fail(err, PLOG_E_NOT_FOUND, "the log ends at entry %llu",
+                         (unsigned long long)h.commit.size);
+    return from > to ? 0 : walk_lines(r, &h, from, to, each, arg, err);
+}
+
+/* ---- The rest ---------------------------------------------------------------------- */
+
+int plog_reader_cursor(struct plog_reader *r, struct plog_span source,
+                       struct plog_span resource, struct plog_span *out,
+                       struct plog_error *err)
+{
+    struct plog_span value;
+    int rc = plog_store_get_cursor(&r->store, source, resource, &value, err);
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_NOT_FOUND, "no cursor was set");
+    r->copy.len = 0;
+    if (!rc && plog_buf_reserve(&r->copy, value.n + 1))
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (!rc)
+        *out = keep(&r->copy, value);
+    plog_store_rest(&r->store);
+    return rc;
+}
+
+int plog_reader_checkpoint(struct plog_reader *r, char *out,
+                           struct plog_error *err)
+{
+    struct plog_store_head h;
+    struct plog_buf note;
+    plog_buf_init(&note, r->io);
+    int rc = plog_store_get_head(&r->store, &h, err);
+    const struct plog_vkey *key =
+        rc ? NULL : plog_keyring_find(&r->keys, plog_span_text(h.commit.key));
+    if (!rc && !key)
+        rc = plog_fail(err, PLOG_E_UNKNOWN_KEY, "the head is signed by key %s,"
+                       " which is not trusted here", h.commit.key);
+    if (!rc && !plog_checkpoint_verify(key, h.origin, h.commit.size,
+                                       h.commit.root, h.commit.sig))
+        rc = plog_fail(err, PLOG_E_DIVERGED, "store.db: the head's signature"
+                                             " does not verify");
+    if (!rc)
+        rc = plog_note_format(&note, h.origin, h.commit.size, h.commit.root,
+                              key->id, h.commit.sig);
+    if (!rc && note.len >= PLOG_CHECKPOINT_MAX)
+        rc = plog_fail(err, PLOG_E_IO, "the note is too long");
+    if (!rc) {
+        memcpy(out, note.data, note.len);
+        out[note.len] = '\0';
+    }
+    plog_buf_fini(&note);
+    return rc;
+}

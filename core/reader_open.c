@@ -1,0 +1,187 @@
+/* reader_open.c - opening a directory without changing a byte of it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "reader.h"
+
+int plog_reader_open_log(struct plog_reader *r, const struct plog_io *io,
+                         const char *dir, const char *vkey,
+                         struct plog_error *err)
+{
+    memset(r, 0, sizeof *r);
+    r->io = io;
+    r->dir.dir = r->dir.log = r->dir.keys = r->dir.lock = -1;
+    plog_buf_init(&r->copy, io);
+    int rc = plog_dir_open(&r->dir, io, dir, PLOG_DIR_READ, true, err);
+    if (!rc)
+        rc = plog_keyring_load(&r->keys, io, r->dir.keys, vkey, err);
+    return rc;
+}
+
+static void drop_private_copy(struct plog_reader *r)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    char name[80];
+    for (size_t i = 0; r->private_copy[0] && i < 3; i++) {
+        snprintf(name, sizeof name, "%s%s", r->private_copy, ends[i]);
+        r->io->unlink_at(r->io->ctx, AT_FDCWD, name);
+    }
+    r->private_copy[0] = '\0';
+}
+
+void plog_reader_fini(struct plog_reader *r)
+{
+    if (!r->io)
+        return;
+    if (r->store_open)
+        plog_store_close(&r->store);
+    r->store_open = false;
+    drop_private_copy(r);
+    plog_dir_close(&r->dir);
+    plog_buf_fini(&r->copy);
+    r->io = NULL;
+}
+
+static int copy_file(struct plog_reader *r, const char *from, const char *to)
+{
+    const struct plog_io *io = r->io;
+    size_t chunk = 256u << 10, got = chunk;
+    int in = io->open_at(io->ctx, r->dir.dir, from, O_RDONLY, 0);
+    if (in < 0)
+        return in;
+    int out = io->open_at(io->ctx, AT_FDCWD, to, O_RDWR | O_CREAT | O_EXCL,
+                          0600);
+    char *buf = out < 0 ? NULL : plog_alloc(io, chunk);
+    int rc = out < 0 ? out : buf ? 0 : -ENOMEM;
+    for (uint64_t at = 0; !rc && got == chunk; at += got) {
+        rc = plog_io_pread_full(io, in, buf, chunk, at, &got);
+        if (!rc)
+            rc = plog_io_write_full(io, out, buf, got, at, NULL);
+    }
+    plog_free(io, buf);
+    if (out >= 0)
+        io->close(io->ctx, out);
+    io->close(io->ctx, in);
+    return rc;
+}
+
+/* A WAL database cannot be opened where its directory cannot be written; no
+ * writer can be at work there either, so a copy is a true one. */
+static int open_private_copy(struct plog_reader *r, int wait_ms,
+                             struct plog_error *err)
+{
+    unsigned char random[8];
+    char wal[80];
+    struct plog_stat st;
+    if (r->io->random(r->io->ctx, random, sizeof random))
+        return plog_fail(err, PLOG_E_IO, "no randomness for a name");
+    snprintf(r->private_copy, sizeof r->private_copy,
+             "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.db", random[0],
+             random[1], random[2], random[3], random[4], random[5], random[6],
+             random[7]);
+    snprintf(wal, sizeof wal, "%s-wal", r->private_copy);
+    int rc = copy_file(r, PLOG_STORE_FILE, r->private_copy);
+    if (!rc && r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE "-wal",
+                              &st) == 0)
+        rc = copy_file(r, PLOG_STORE_FILE "-wal", wal);
+    if (rc)
+        return plog_fail_io(err, rc, PLOG_STORE_FILE, "copying a store from a"
+                                                      " read-only place");
+    return plog_store_open(&r->store, r->io, r->private_copy, PLOG_OPEN_READ,
+                           wait_ms, err);
+}
+
+int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
+                           struct plog_error *err)
+{
+    char path[PLOG_DIR_PATH_MAX];
+    struct plog_stat st;
+    int wait_ms = wait_seconds > 0 ? (int)(wait_seconds * 1000) : 0;
+    int rc = r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE, &st);
+    if (rc == -ENOENT) {
+        plog_fail(err, PLOG_E_BEHIND, "there is a log but no store");
+        plog_err_file(err, PLOG_STORE_FILE);
+        plog_err_hint(err, "run: paritylog replay DIR");
+        return PLOG_E_BEHIND;
+    }
+    if (rc)
+        return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
+    if ((st.mode & 0170000) != 0100000 || st.links != 1)
+        return plog_fail(err, PLOG_E_DIVERGED, "store.db is not a regular file"
+                                               " with one link");
+    plog_dir_store_path(&r->dir, path, sizeof path);
+    rc = plog_store_open(&r->store, r->io, path, PLOG_OPEN_READ, wait_ms, err);
+    if (rc == PLOG_E_IO)
+        rc = open_private_copy(r, wait_ms, err);
+    if (!rc && !r->store.has_tables) {
+        plog_store_close(&r->store);
+        plog_fail(err, PLOG_E_BEHIND, "store.db is empty");
+        plog_err_hint(err, "run: paritylog replay DIR");
+        return PLOG_E_BEHIND;
+    }
+    if (rc)
+        return rc;
+    r->store_open = true;
+    memcpy(r->origin, r->store.origin, sizeof r->origin);
+    return 0;
+}
+
+int plog_reader_open(struct plog_reader **out, const char *dir,
+                     const struct plog_options *o, struct plog_error *err)
+{
+    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
+    double wait = o && o->wait_seconds != 0 ? o->wait_seconds : 10;
+    *out = NULL;
+    struct plog_reader *r = plog_alloc(io, sizeof *r);
+    if (!r)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int rc = plog_reader_open_log(r, io, dir, o ? o->vkey : NULL, err);
+    if (!rc)
+        rc = plog_reader_open_store(r, wait, err);
+    if (rc) {
+        plog_reader_close(r);
+        return rc;
+    }
+    *out = r;
+    return 0;
+}
+
+void plog_reader_close(struct plog_reader *r)
+{
+    if (!r)
+        return;
+    const struct plog_io *io = r->io;
+    plog_reader_fini(r);
+    plog_free(io, r);
+}
+
+const char *plog_reader_origin(const struct plog_reader *r)
+{
+    return r->origin;
+}
+
+int plog_key_show(const char *dir, const struct plog_options *o, char *vkey,
+                  struct plog_error *err)
+{
+    struct plog_reader r;
+    struct plog_walk w;
+    struct plog_log_group g;
+    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
+    int rc = plog_reader_open_log(&r, io, dir, o ? o->vkey : NULL, err);
+    if (!rc) {
+        rc = plog_walk_open(&w, &r.dir, &r.keys, err);
+        if (!rc)
+            rc = plog_walk_start(&w, err);
+        if (!rc)
+            rc = plog_walk_next(&w, &g, err);
+        const struct plog_vkey *key =
+            rc ? NULL
+               : plog_keyring_find(&r.keys, plog_span_text(g.commit.key));
+        if (key)
+            plog_vkey_format(key, vkey);
+        plog_walk_close(&w);
+    }
+    plog_reader_fini(&r);
+    return rc;
+}

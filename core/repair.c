@@ -1,0 +1,228 @@
+/*
+ * repair.c - what a writer that did not finish left, and mending it.
+ *
+ * Order: verify from the store's head to the log's end (no byte changes) ->
+ * copy a torn tail to quarantine/ and sync it -> write the valid bytes of the
+ * last segment to a new file, sync, rename, sync the directory -> replay.
+ * A crash between any two steps leaves a state from which the same steps
+ * start again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "legs.h"
+
+/* ---- The store as a prefix ------------------------------------------------------ */
+
+static int store_ahead(const struct plog_legs *l, uint64_t log_size,
+                       struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_ROLLBACK, "the log ends at entry %llu, but the store"
+              " holds a signed head at %llu", (unsigned long long)log_size,
+              (unsigned long long)l->head.commit.size);
+    plog_err_seq(err, log_size + 1);
+    plog_err_hint(err, "run: paritylog parity DIR");
+    return PLOG_E_ROLLBACK;
+}
+
+/* The head is not where the store says: look for its size in the log. */
+static int search(struct plog_legs *l, struct plog_walk *w,
+                  struct plog_error *err)
+{
+    struct plog_log_group g;
+    int rc = plog_walk_start(w, err);
+    if (rc == PLOG_E_TORN && l->head.commit.size == 0)
+        return 0;
+    if (!rc && strcmp(w->chain.origin, l->head.origin) != 0)
+        return plog_fail(err, PLOG_E_FOREIGN, "the log is `%s`, the store"
+                         " belongs to `%s`", w->chain.origin, l->head.origin);
+    while (!rc && w->chain.last.size < l->head.commit.size)
+        rc = plog_walk_next(w, &g, err);
+    if (rc == PLOG_END || rc == PLOG_E_TORN)
+        return store_ahead(l, w->chain.last.size, err);
+    if (rc)
+        return rc;
+    if (w->chain.last.size == l->head.commit.size &&
+        !memcmp(w->chain.last.root, l->head.commit.root, PLOG_HASH_SIZE))
+        return 0;
+    plog_fail(err, PLOG_E_FORK, "log and store have different histories up to"
+              " entry %llu", (unsigned long long)l->head.commit.size);
+    plog_err_hint(err, "run: paritylog parity DIR; keep copies of both");
+    return PLOG_E_FORK;
+}
+
+int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
+                     struct plog_error *err)
+{
+    int rc = PLOG_END;
+    if (l->head.commit.size)
+        rc = plog_walk_start_at(w, &l->head, err);
+    return rc == PLOG_END ? search(l, w, err) : rc;
+}
+
+/* ---- The end of the log ------------------------------------------------------------ */
+
+int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
+                       struct plog_error *err)
+{
+    struct plog_log_group g;
+    int rc = w->torn ? PLOG_E_TORN : 0;
+    uint64_t content = 0;
+    memset(end, 0, sizeof *end);
+    while (!rc) {
+        end->segment = w->first;
+        end->offset = w->scan.offset;
+        end->last = w->chain.last;
+        rc = plog_walk_next(w, &g, err);
+        if (w->entered && !w->headless) {
+            end->segment = w->first;
+            end->offset = rc ? w->scan.offset : g.begin;
+        }
+    }
+    if (rc == PLOG_END)
+        return 0;
+    if (rc != PLOG_E_TORN)
+        return rc;
+    rc = plog_scan_content_end(&w->scan, &content);
+    if (rc)
+        return plog_scan_error(&w->scan, w->first, err);
+    end->headless = w->headless;
+    end->torn_segment = w->first;
+    end->torn_from = w->scan.offset;
+    end->torn_bytes = content > end->torn_from ? content - end->torn_from : 0;
+    return 0;
+}
+
+/* ---- Setting aside ------------------------------------------------------------------ */
+
+/* Copies bytes from..to of a file into a new one and syncs it. */
+static int copy_bytes(const struct plog_io *io, int from_fd, uint64_t from,
+                      uint64_t to, int to_dir, const char *name)
+{
+    size_t chunk = 256u << 10, got;
+    char *buf = plog_alloc(io, chunk);
+    if (!buf)
+        return -ENOMEM;
+    int rc = 0;
+    int fd = io->open_at(io->ctx, to_dir, name, O_RDWR | O_CREAT | O_EXCL,
+                         0600);
+    if (fd < 0)
+        rc = fd;
+    for (uint64_t at = from; !rc && at < to; at += got) {
+        size_t n = to - at < chunk ? (size_t)(to - at) : chunk;
+        rc = plog_io_pread_full(io, from_fd, buf, n, at, &got);
+        if (!rc && got < n)
+            rc = -EIO;
+        if (!rc)
+            rc = plog_io_write_full(io, fd, buf, n, at - from, NULL);
+    }
+    if (!rc)
+        rc = io->fdatasync(io->ctx, fd);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    plog_free(io, buf);
+    return rc;
+}
+
+static int set_tail_aside(struct plog_legs *l, const struct plog_log_end *end,
+                          char *quarantine, struct plog_error *err)
+{
+    const struct plog_io *io = l->io;
+    char name[PLOG_SEGMENT_NAME], stem[64];
+    struct plog_stat id;
+    int fd, dir;
+    plog_segment_name(end->torn_segment, name);
+    snprintf(stem, sizeof stem, "%.20s-at-%llu", name,
+             (unsigned long long)end->torn_from);
+    int rc = plog_dir_quarantine(&l->dir, stem, quarantine, &dir, err);
+    if (rc)
+        return rc;
+    rc = plog_dir_open_segment(&l->dir, end->torn_segment, false, &fd, &id,
+                               err);
+    if (rc) {
+        io->close(io->ctx, dir);
+        return rc;
+    }
+    rc = copy_bytes(io, fd, end->torn_from, end->torn_from + end->torn_bytes,
+                    dir, strchr(quarantine, '/') + 1);
+    if (!rc)
+        rc = io->fsync(io->ctx, dir);
+    io->close(io->ctx, fd);
+    io->close(io->ctx, dir);
+    return rc ? plog_fail_io(err, rc, quarantine, "setting a tail aside") : 0;
+}
+
+/* The copy is safe: the file without a header goes. */
+static int drop_headless(struct plog_legs *l, const struct plog_log_end *end,
+                         struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME];
+    plog_segment_name(end->torn_segment, name);
+    int rc = l->io->unlink_at(l->io->ctx, l->dir.log, name);
+    if (!rc)
+        rc = l->io->fsync(l->io->ctx, l->dir.log);
+    return rc ? plog_fail_io(err, rc, name, "removing an unborn segment") : 0;
+}
+
+int plog_legs_renew(struct plog_legs *l, const struct plog_log_end *end,
+                    char *quarantine, struct plog_error *err)
+{
+    const struct plog_io *io = l->io;
+    char name[PLOG_SEGMENT_NAME], fresh[PLOG_SEGMENT_NAME + 4];
+    struct plog_stat id;
+    int fd, rc = 0;
+    quarantine[0] = '\0';
+    if (end->torn_bytes)
+        rc = set_tail_aside(l, end, quarantine, err);
+    if (!rc && end->headless)
+        rc = drop_headless(l, end, err);
+    if (rc || end->segment == 0)
+        return rc;
+    rc = plog_dir_open_segment(&l->dir, end->segment, false, &fd, &id, err);
+    if (rc)
+        return rc;
+    plog_segment_name(end->segment, name);
+    snprintf(fresh, sizeof fresh, "%s.new", name);
+    io->unlink_at(io->ctx, l->dir.log, fresh);
+    rc = copy_bytes(io, fd, 0, end->offset, l->dir.log, fresh);
+    io->close(io->ctx, fd);
+    if (!rc)
+        rc = io->rename_at(io->ctx, l->dir.log, fresh, l->dir.log, name, true);
+    if (!rc)
+        rc = io->fsync(io->ctx, l->dir.log);
+    return rc ? plog_fail_io(err, rc, name, "renewing the last segment") : 0;
+}
+
+/* ---- All of it ------------------------------------------------------------------------ */
+
+static int inspect(struct plog_legs *l, struct plog_log_end *end,
+                   struct plog_error *err)
+{
+    struct plog_walk w;
+    int rc = plog_walk_open(&w, &l->dir, &l->keys, err);
+    if (rc == PLOG_E_NOTHING && l->head.commit.size)
+        rc = store_ahead(l, 0, err);
+    if (!rc)
+        rc = plog_legs_locate(l, &w, err);
+    if (!rc)
+        rc = plog_legs_find_end(&w, end, err);
+    plog_walk_close(&w);
+    return rc;
+}
+
+int plog_legs_repair(struct plog_legs *l, bool leave_behind,
+                     struct plog_error *err)
+{
+    struct plog_log_end end;
+    char quarantine[128];
+    plog_tail_close(&l->tail);
+    int rc = inspect(l, &end, err);
+    if (!rc && end.segment == 0)
+        rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
+    if (!rc)
+        rc = plog_legs_renew(l, &end, quarantine, err);
+    if (!rc && !leave_behind)
+        rc = plog_legs_replay(l, NULL, err);
+    return rc;
+}

@@ -1,0 +1,249 @@
+/* request.c - see request.h. */
+#include "request.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#define CHUNK (64u << 10)
+#define LINE_OVERHEAD 512 /* seq, salt, logged_at, member names of ours */
+
+/* Texts stay where they are until the request ends. */
+struct chunk {
+    struct chunk *next;
+    size_t used, cap;
+    char bytes[];
+};
+
+static char *room(struct plog_request *r, size_t n)
+{
+    struct chunk *c = r->chunks;
+    if (!c || c->cap - c->used < n) {
+        size_t cap = n > CHUNK ? n : CHUNK;
+        c = r->io->alloc(r->io->ctx, NULL, sizeof *c + cap);
+        if (!c)
+            return NULL;
+        c->next = r->chunks;
+        c->used = 0;
+        c->cap = cap;
+        r->chunks = c;
+    }
+    c->used += n;
+    return c->bytes + c->used - n;
+}
+
+void plog_request_free(struct plog_request *r)
+{
+    if (!r->io)
+        return;
+    while (r->chunks) {
+        struct chunk *next = r->chunks->next;
+        plog_free(r->io, r->chunks);
+        r->chunks = next;
+    }
+    plog_free(r->io, r->items);
+    plog_buf_fini(&r->args);
+    r->io = NULL;
+}
+
+static int start(struct plog_request *r, const struct plog_io *io, size_t count,
+                 struct plog_error *err)
+{
+    memset(r, 0, sizeof *r);
+    r->io = io;
+    plog_buf_init(&r->args, io);
+    if (count > SIZE_MAX / 2 / sizeof *r->items)
+        return plog_fail(err, PLOG_E_INPUT, "too many deltas in one group");
+    r->items = plog_alloc(io, (count ? count : 1) * sizeof *r->items);
+    return r->items ? 0 : plog_fail(err, PLOG_E_NOMEM, "out of memory");
+}
+
+static void rebase(struct plog_span *s, const struct plog_buf *from, char *to)
+{
+    if (s->p && from->data && s->p >= from->data &&
+        s->p < from->data + from->len)
+        s->p = to + (s->p - from->data);
+}
+
+/* Takes the delta out of the parser, which serves the next one. */
+static int keep_delta(struct plog_request *r, struct plog_delta_parser *p,
+                      struct plog_delta *d)
+{
+    struct plog_span *spans[] = {
+        &d->id,      &d->resource,       &d->record_id,   &d->op,
+        &d->payload, &d->occurred_at,    &d->provenance,  &d->meta,
+        &d->id_text, &d->resource_text,  &d->record_id_text,
+        &d->source_text, &d->occurred_text};
+    char *compact = room(r, p->compact.len);
+    char *decoded = room(r, p->decoded.len);
+    if (!compact || !decoded)
+        return PLOG_E_NOMEM;
+    memcpy(compact, p->compact.data, p->compact.len);
+    if (p->decoded.len)
+        memcpy(decoded, p->decoded.data, p->decoded.len);
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+        struct plog_span was = *spans[i];
+        rebase(spans[i], &p->compact, compact);
+        if (spans[i]->p == was.p)
+            rebase(spans[i], &p->decoded, decoded);
+    }
+    r->encoded_bytes += p->compact.len + LINE_OVERHEAD;
+    return 0;
+}
+
+static int ask_policy(const struct plog_options *o, struct plog_item *item,
+                      struct plog_error *err)
+{
+    const struct plog_delta *d = &item->entry.delta;
+    char reason[200] = "";
+    if (!o || !o->policy)
+        return 0;
+    struct plog_delta_view v = {
+        .id = d->id_text,
+        .resource = d->resource_text,
+        .record_id = d->record_id_text,
+        .source = d->source_text,
+        .is_delete = d->is_delete,
+        .payload = d->payload,
+        .meta = d->meta,
+        .occurred_at = d->occurred_text,
+        .confidence = d->confidence,
+    };
+    switch (o->policy(o->policy_arg, &v, reason, sizeof reason)) {
+    case PLOG_ALLOW:
+        return 0;
+    case PLOG_WARN:
+        item->warned = true;
+        return 0;
+    case PLOG_QUARANTINE:
+        return plog_fail(err, PLOG_E_POLICY, "quarantined by the policy: %s",
+                         reason);
+    case PLOG_REJECT:
+        break;
+    }
+    return plog_fail(err, PLOG_E_POLICY, "rejected by the policy: %s", reason);
+}
+
+static int draw_salt(const struct plog_io *io, struct plog_item *item,
+                     struct plog_error *err)
+{
+    unsigned char salt[PLOG_SALT_SIZE];
+    if (io->random(io->ctx, salt, sizeof salt))
+        return plog_fail(err, PLOG_E_IO, "no randomness for a salt");
+    sodium_bin2base64(item->salt, sizeof item->salt, salt, sizeof salt,
+                      sodium_base64_VARIANT_ORIGINAL);
+    item->entry.salt = plog_span(item->salt, 24);
+    return 0;
+}
+
+static int add_deltas(struct plog_request *r, const struct plog_group *g,
+                      const struct plog_options *o, size_t line_max,
+                      struct plog_error *err)
+{
+    struct plog_delta_parser parser;
+    int rc = 0;
+    plog_delta_parser_init(&parser, r->io);
+    for (size_t i = 0; !rc && i < g->delta_count; i++) {
+        struct plog_item *item = &r->items[i];
+        rc = plog_delta_parse(&parser, g->deltas[i], line_max,
+                              &item->entry.delta, err);
+        if (!rc && keep_delta(r, &parser, &item->entry.delta))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        if (!rc)
+            rc = ask_policy(o, item, err);
+        if (!rc)
+            rc = draw_salt(r->io, item, err);
+        if (rc)
+            plog_err_index(err, i);
+    }
+    plog_delta_parser_fini(&parser);
+    r->count = r->delta_count = g->delta_count;
+    return rc;
+}
+
+static int check_cursor(const struct plog_cursor *c, struct plog_error *err)
+{
+    bool sizes = c->source.n >= 1 && c->source.n <= PLOG_NAME_MAX &&
+                 c->resource.n >= 1 && c->resource.n <= PLOG_NAME_MAX &&
+                 c->cursor.n <= 4096;
+    const struct plog_span *all[] = {&c->source, &c->resource, &c->cursor};
+    for (int i = 0; sizes && i < 3; i++)
+        if (all[i]->n && memchr(all[i]->p, 0, all[i]->n))
+            sizes = false;
+    if (sizes)
+        return 0;
+    return plog_fail(err, PLOG_E_INPUT, "a cursor's source and resource have"
+                     " 1 to %d bytes, the cursor at most 4096, none a NUL",
+                     PLOG_NAME_MAX);
+}
+
+/* Args go one behind the other; spans are set when all are there, because
+ * the buffer moves while it grows. */
+static int add_cursors(struct plog_request *r, const struct plog_group *g,
+                       struct plog_error *err)
+{
+    struct plog_json json;
+    struct plog_json_fault fault = {0, ""};
+    int rc = 0;
+    plog_json_init(&json, r->io);
+    for (size_t i = 0; !rc && i < g->cursor_count; i++) {
+        struct plog_entry *e = &r->items[r->count].entry;
+        size_t start = r->args.len;
+        rc = check_cursor(&g->cursors[i], err);
+        if (!rc && plog_cursor_args_format(&r->args, &g->cursors[i]))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        /* What we spelled must read back: catches text that is not UTF-8. */
+        if (!rc)
+            rc = plog_json_check(&json,
+                                 plog_span(r->args.data + start,
+                                           r->args.len - start), &fault);
+        if (rc == PLOG_E_INPUT && fault.what[0])
+            plog_fail(err, rc, "a cursor: %s", fault.what);
+        e->control = PLOG_CONTROL_CURSOR;
+        e->args.n = r->args.len - start;
+        r->count++;
+    }
+    plog_json_fini(&json);
+    const char *at = r->args.data;
+    for (size_t i = r->delta_count; !rc && i < r->count; i++) {
+        r->items[i].entry.args.p = at;
+        at += r->items[i].entry.args.n;
+        r->encoded_bytes += r->items[i].entry.args.n + LINE_OVERHEAD;
+    }
+    return rc;
+}
+
+int plog_request_build(struct plog_request *r, const struct plog_io *io,
+                       const struct plog_group *g,
+                       const struct plog_options *o, size_t line_max,
+                       struct plog_error *err)
+{
+    int rc = g->cursor_count > SIZE_MAX - g->delta_count
+                 ? PLOG_E_INPUT
+                 : start(r, io, g->delta_count + g->cursor_count, err);
+    if (!rc)
+        rc = add_deltas(r, g, o, line_max, err);
+    if (!rc)
+        rc = add_cursors(r, g, err);
+    r->hook = g->hook;
+    r->hook_arg = g->hook_arg;
+    if (!rc && r->encoded_bytes > PLOG_GROUP_MAX)
+        rc = plog_fail(err, PLOG_E_INPUT, "the group is larger than %u bytes;"
+                       " send it in parts", PLOG_GROUP_MAX);
+    return rc;
+}
+
+int plog_request_strategy(struct plog_request *r, const struct plog_io *io,
+                          enum plog_strategy s, struct plog_error *err)
+{
+    int rc = start(r, io, 1, err);
+    if (!rc && plog_strategy_args_format(&r->args, s))
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (rc)
+        return rc;
+    r->count = 1;
+    r->control = PLOG_CONTROL_STRATEGY;
+    r->items[0].entry.control = PLOG_CONTROL_STRATEGY;
+    r->items[0].entry.args = plog_span(r->args.data, r->args.len);
+    r->encoded_bytes = r->args.len + LINE_OVERHEAD;
+    return 0;
+}

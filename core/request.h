@@ -1,0 +1,56 @@
+/*
+ * request.h - one caller's group on its way through the engine.
+ *
+ * Made and freed on the caller's thread; between queueing and `done` it
+ * belongs to the leader.
+ */
+#ifndef PLOG_REQUEST_H
+#define PLOG_REQUEST_H
+
+#include "line.h"
+
+struct plog_item {
+    struct plog_entry entry; /* seq, outcome and logged_at are the leader's */
+    char salt[28];           /* base64 of 16 random bytes */
+    uint64_t duplicate_of;   /* 0: new */
+    bool warned;
+};
+
+struct plog_request {
+    const struct plog_io *io;
+    struct plog_item *items;
+    size_t count, delta_count; /* deltas come first, then cursors */
+    size_t encoded_bytes;      /* upper bound of the lines */
+    struct chunk *chunks;      /* texts that the items' spans point into */
+    enum plog_control control; /* a control entry instead of deltas */
+    struct plog_buf args;      /* of all control entries */
+    int (*hook)(void *arg, struct sqlite3 *db, const uint64_t *seqs,
+                size_t count);
+    void *hook_arg;
+    struct plog_receipt *receipts; /* the caller's; may be NULL */
+    struct plog_error *err;        /* the caller's; may be NULL */
+    int result;
+    bool done;
+    struct plog_request *next;
+};
+
+/*
+ * Checks and copies a caller's group: parses each delta, asks the policy,
+ * draws salts.
+ * Returns 0; PLOG_E_INPUT, PLOG_E_POLICY with err->index; PLOG_E_NOMEM;
+ * PLOG_E_IO when there is no randomness.  Free it in any case.
+ */
+PLOG_MUST_CHECK int plog_request_build(struct plog_request *r,
+                                       const struct plog_io *io,
+                                       const struct plog_group *group,
+                                       const struct plog_options *options,
+                                       size_t line_max,
+                                       struct plog_error *err);
+/* A request of one strategy entry. */
+PLOG_MUST_CHECK int plog_request_strategy(struct plog_request *r,
+                                          const struct plog_io *io,
+                                          enum plog_strategy s,
+                                          struct plog_error *err);
+void plog_request_free(struct plog_request *r);
+
+#endif

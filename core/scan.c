@@ -1,0 +1,481 @@
+/* scan.c - see scan.h.  Finding the end of the damage is in scan_tail.c. */
+#include "scan_window.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define CHUNK (256u << 10)
+
+void plog_chain_init(struct plog_chain *c, const struct plog_keyring *keys)
+{
+    memset(c, 0, sizeof *c);
+    plog_tree_init(&c->tree);
+    plog_hash_empty(c->last.root);
+    c->keys = keys;
+}
+
+void plog_scan_open(struct plog_scan *s, const struct plog_io *io, int fd,
+                    uint64_t limit, bool is_last, struct plog_chain *chain)
+{
+    memset(s, 0, sizeof *s);
+    s->io = io;
+    s->fd = fd;
+    s->limit = limit;
+    s->is_last = is_last;
+    s->chain = chain;
+    plog_buf_init(&s->window, io);
+    plog_buf_init(&s->lines, io);
+    plog_entry_parser_init(&s->parser, io);
+}
+
+void plog_scan_close(struct plog_scan *s)
+{
+    if (!s->io)
+        return;
+    plog_buf_fini(&s->window);
+    plog_buf_fini(&s->lines);
+    plog_entry_parser_fini(&s->parser);
+    s->io = NULL;
+}
+
+int plog_scan_fault(struct plog_scan *s, int code, uint64_t offset,
+                    uint64_t seq, const char *format, ...)
+{
+    va_list ap;
+    s->fault.code = code;
+    s->fault.offset = offset;
+    s->fault.seq = seq;
+    s->fault.expected[0] = s->fault.found[0] = '\0';
+    va_start(ap, format);
+    vsnprintf(s->fault.what, sizeof s->fault.what, format, ap);
+    va_end(ap);
+    return code;
+}
+
+int plog_scan_error(const struct plog_scan *s, uint64_t first,
+                    struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    plog_segment_name(first, name);
+    snprintf(shown, sizeof shown, "log/%s", name);
+    plog_fail(err, s->fault.code, "%s%s%s%s%s", s->fault.what,
+              s->fault.expected[0] ? ": expected " : "", s->fault.expected,
+              s->fault.found[0] ? ", found " : "", s->fault.found);
+    plog_err_at(err, shown, s->fault.offset);
+    plog_err_seq(err, s->fault.seq);
+    plog_err_hint(err, "run: paritylog verify DIR");
+    return s->fault.code;
+}
+
+/* ---- Window -------------------------------------------------------------- */
+
+/* Drops what lies before `keep` and reads one more chunk.  PLOG_END at the
+ * limit. */
+static int more(struct plog_scan *s, uint64_t keep)
+{
+    size_t drop = (size_t)(keep - s->window_at), got = 0;
+    uint64_t have = s->window_at + s->window.len;
+    if (have >= s->limit)
+        return PLOG_END;
+    if (drop > 0 && (drop >= CHUNK || drop == s->window.len)) {
+        memmove(s->window.data, s->window.data + drop, s->window.len - drop);
+        s->window.len -= drop;
+        s->window_at = keep;
+    }
+    size_t n = s->limit - have < CHUNK ? (size_t)(s->limit - have) : CHUNK;
+    if (plog_buf_reserve(&s->window, n))
+        return plog_scan_fault(s, PLOG_E_NOMEM, have, 0, "out of memory");
+    int rc = plog_io_pread_full(s->io, s->fd, s->window.data + s->window.len, n,
+                                have, &got);
+    if (rc)
+        return plog_scan_fault(s, PLOG_E_IO, have, 0, "reading failed (%d)",
+                               -rc);
+    if (got == 0)
+        return PLOG_END; /* the file shrank under us */
+    s->window.len += got;
+    return 0;
+}
+
+void plog_window_jump(struct plog_scan *s, uint64_t offset)
+{
+    if (offset < s->window_at ||
+        offset > s->window_at + s->window.len) {
+        s->window.len = 0;
+        s->window_at = offset;
+    }
+}
+
+int plog_window_line(struct plog_scan *s, uint64_t keep, uint64_t at,
+                     size_t max, struct plog_span *line)
+{
+    uint64_t seen = at;
+    for (;;) {
+        uint64_t end = s->window_at + s->window.len;
+        if (seen < end) {
+            const char *p = s->window.data + (seen - s->window_at);
+            const char *lf = memchr(p, '\n', (size_t)(end - seen));
+            uint64_t stop = lf ? seen + (uint64_t)(lf - p) : end;
+            if (stop - at > max)
+                return PLOG_WINDOW_LONG;
+            *line = plog_span(s->window.data + (at - s->window_at),
+                              (size_t)(stop - at));
+            if (lf)
+                return 0;
+            seen = end;
+        }
+        int rc = more(s, keep);
+        if (rc == PLOG_END && seen == at)
+            return PLOG_END;
+        if (rc == PLOG_END)
+            return PLOG_WINDOW_PART;
+        if (rc)
+            return rc;
+    }
+}
+
+int plog_window_skip(struct plog_scan *s, uint64_t *at)
+{
+    for (;;) {
+        plog_window_jump(s, *at);
+        uint64_t end = s->window_at + s->window.len;
+        if (*at < end) {
+            const char *p = s->window.data + (*at - s->window_at);
+            const char *lf = memchr(p, '\n', (size_t)(end - *at));
+            if (lf) {
+                *at += (uint64_t)(lf - p) + 1;
+                return 0;
+            }
+            *at = end;
+        }
+        int rc = more(s, *at);
+        if (rc)
+            return rc;
+    }
+}
+
+/* ---- Header ----------------------------------------------------------------- */
+
+const struct plog_vkey *plog_scan_key(const struct plog_scan *s,
+                                      const struct plog_commit *c)
+{
+    return plog_keyring_find(s->chain->keys, plog_span_text(c->key));
+}
+
+static int check_checkpoint(struct plog_scan *s, const char *origin,
+                            const struct plog_commit *c, uint64_t offset)
+{
+    const struct plog_vkey *key = plog_scan_key(s, c);
+    if (!key) {
+        plog_scan_fault(s, PLOG_E_UNKNOWN_KEY, offset, c->size,
+                        "signed by a key that is not trusted here");
+        snprintf(s->fault.found, sizeof s->fault.found, "key %s", c->key);
+        return PLOG_E_UNKNOWN_KEY;
+    }
+    if (!plog_checkpoint_verify(key, origin, c->size, c->root, c->sig))
+        return plog_scan_fault(s, PLOG_E_TAMPERED, offset, c->size,
+                               "the signature over size %llu does not verify",
+                               (unsigned long long)c->size);
+    return 0;
+}
+
+/* The chain takes its place from the header: at the log's first segment, or
+ * behind damage, or where the files before are gone. */
+static int adopt_header(struct plog_scan *s, const struct plog_segment_header *h,
+                        uint64_t first)
+{
+    struct plog_chain *c = s->chain;
+    if (h->first != first) {
+        plog_scan_fault(s, PLOG_E_CORRUPT, 0, 0,
+                        "the header names another place than the file");
+        snprintf(s->fault.expected, sizeof s->fault.expected, "first %llu",
+                 (unsigned long long)first);
+        snprintf(s->fault.found, sizeof s->fault.found, "first %llu",
+                 (unsigned long long)h->first);
+        return PLOG_E_CORRUPT;
+    }
+    if (c->origin[0] && strcmp(c->origin, h->origin) != 0)
+        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
+                               "a segment of another log");
+    if (h->last.size) {
+        int rc = check_checkpoint(s, h->origin, &h->last, 0);
+        if (rc)
+            return rc;
+    }
+    memcpy(c->origin, h->origin, sizeof c->origin);
+    c->tree = h->tree;
+    c->last = h->last;
+    if (!h->last.size)
+        plog_hash_empty(c->last.root);
+    c->broken = false;
+    return 0;
+}
+
+/* Whether the header is exactly the one that follows the chain. */
+static int follow_header(struct plog_scan *s, struct plog_span line,
+                         const struct plog_segment_header *h)
+{
+    struct plog_chain *c = s->chain;
+    struct plog_buf want;
+    plog_buf_init(&want, s->io);
+    int rc = plog_header_format(&want, c->origin, &c->tree, &c->last);
+    bool same = !rc && plog_span_equal(line, plog_span(want.data, want.len));
+    plog_buf_fini(&want);
+    if (rc)
+        return plog_scan_fault(s, PLOG_E_NOMEM, 0, 0, "out of memory");
+    if (same)
+        return 0;
+    if (strcmp(h->origin, c->origin) != 0)
+        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
+                               "a segment of another log");
+    if (h->last.size == c->last.size &&
+        memcmp(h->last.root, c->last.root, PLOG_HASH_SIZE) != 0 &&
+        check_checkpoint(s, h->origin, &h->last, 0) == 0)
+        return plog_scan_fault(s, PLOG_E_FORK, 0, h->last.size,
+                               "the header follows another signed history");
+    return plog_scan_fault(s, PLOG_E_CORRUPT, 0, c->last.size + 1,
+                           "not the header that follows entry %llu",
+                           (unsigned long long)c->last.size);
+}
+
+int plog_scan_header(struct plog_scan *s, uint64_t first)
+{
+    struct plog_segment_header h;
+    struct plog_span line;
+    int rc = plog_window_line(s, 0, 0, PLOG_LINE_SLACK, &line);
+    if (rc < 0)
+        return rc;
+    if (rc)
+        return plog_scan_fault(s, PLOG_E_CORRUPT, 0, 0,
+                               "the segment has no whole header");
+    rc = plog_header_parse(&s->parser.json, line, &h);
+    if (rc == PLOG_E_NOMEM)
+        return plog_scan_fault(s, rc, 0, 0, "out of memory");
+    if (rc == PLOG_E_FORMAT)
+        return plog_scan_fault(s, rc, 0, 0, "format %llu; this program reads"
+                               " format 1", (unsigned long long)h.format);
+    if (rc)
+        return plog_scan_fault(s, rc, 0, 0, "the header is not one");
+    size_t length = line.n;
+    if (s->chain->origin[0] && !s->chain->broken &&
+        first == s->chain->last.size + 1)
+        rc = follow_header(s, line, &h);
+    else
+        rc = adopt_header(s, &h, first);
+    if (!rc)
+        s->offset = length + 1;
+    return rc;
+}
+
+/* ---- Groups ------------------------------------------------------------------ */
+
+struct plog_span plog_scan_text(const struct plog_scan *s, size_t i)
+{
+    const struct plog_scan_line *l = plog_scan_line(s, i);
+    return plog_span(s->window.data + l->at, l->n);
+}
+
+const struct plog_scan_line *plog_scan_line(const struct plog_scan *s, size_t i)
+{
+    return (const struct plog_scan_line *)(void *)s->lines.data + i;
+}
+
+/* Judges one entry line by itself and by its place in the group; the first
+ * fault of the group is kept, because the commit may explain it better. */
+static void judge_entry(struct plog_scan *s, struct plog_span line,
+                        uint64_t offset, uint64_t seq, bool opens,
+                        struct plog_fault *first)
+{
+    struct plog_entry e;
+    struct plog_error err = {0};
+    int rc = plog_entry_parse(&s->parser, line, &e, &err);
+    if (first->code)
+        return;
+    if (rc)
+        plog_scan_fault(s, rc, offset, seq, "%.190s", err.message);
+    else if (e.seq != seq) {
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq, "out of order");
+        snprintf(s->fault.expected, sizeof s->fault.expected, "seq %llu",
+                 (unsigned long long)seq);
+        snprintf(s->fault.found, sizeof s->fault.found, "seq %llu",
+                 (unsigned long long)e.seq);
+    } else if (opens != (e.logged_at.n > 0))
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                        opens ? "the group's first entry has no logged_at"
+                              : "logged_at inside a group: a commit line is"
+                                " missing before it");
+    else if ((seq == 1) != (e.control == PLOG_CONTROL_INIT))
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                        "init is the first entry, and only that");
+    else
+        return;
+    *first = s->fault;
+}
+
+static int keep_line(struct plog_scan *s, struct plog_span line,
+                     uint64_t offset)
+{
+    struct plog_scan_line l;
+    l.offset = offset;
+    l.at = (size_t)(line.p - s->window.data);
+    l.n = line.n;
+    plog_hash_leaf(line.p, line.n, l.leaf);
+    return plog_buf_add(&s->lines, &l, sizeof l);
+}
+
+/* Reads entries up to the commit line; `*at` ends behind it. */
+static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
+                      struct plog_span *commit, struct plog_fault *first)
+{
+    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
+    uint64_t begin = *at;
+    struct plog_span line;
+    for (;;) {
+        uint64_t base = s->window_at;
+        int rc = plog_window_line(s, begin, *at, max, &line);
+        if (rc < 0)
+            return rc;
+        if (base != s->window_at) { /* the window slid: move the lines, too */
+            struct plog_scan_line *l = (void *)s->lines.data;
+            for (size_t i = 0; i < s->lines.len / sizeof *l; i++)
+                l[i].at -= (size_t)(s->window_at - base);
+        }
+        if (rc == PLOG_WINDOW_LONG)
+            return plog_scan_fault(s, PLOG_E_CORRUPT, *at, seq,
+                                   "a line longer than any may be");
+        if (rc)
+            return plog_scan_fault(s, PLOG_E_CORRUPT, *at, seq,
+                                   "the group has no commit line");
+        if (*at + line.n - begin > (uint64_t)PLOG_GROUP_MAX + max)
+            return plog_scan_fault(s, PLOG_E_CORRUPT, begin, seq,
+                                   "a group longer than any may be");
+        enum plog_line_kind kind = plog_line_kind(line);
+        uint64_t offset = *at;
+        *at += line.n + 1;
+        if (kind == PLOG_LINE_COMMIT) {
+            *commit = line;
+            return 0;
+        }
+        if (kind == PLOG_LINE_ENTRY)
+            judge_entry(s, line, offset, seq, offset == begin, first);
+        else if (!first->code) {
+            plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq, line.n
+                            ? "not a line of this format"
+                            : "an empty line inside the log");
+            *first = s->fault;
+        }
+        if (keep_line(s, line, offset))
+            return plog_scan_fault(s, PLOG_E_NOMEM, offset, seq,
+                                   "out of memory");
+        seq++;
+    }
+}
+
+static int root_fault(struct plog_scan *s, const struct plog_log_group *g,
+                      const unsigned char *root)
+{
+    struct plog_buf b;
+    plog_scan_fault(s, PLOG_E_TAMPERED, g->begin, g->first,
+                    "the lines of entries %llu to %llu do not hash to their"
+                    " signed root", (unsigned long long)g->first,
+                    (unsigned long long)g->size);
+    plog_buf_init(&b, s->io);
+    if (!plog_buf_add_base64(&b, g->commit.root, PLOG_HASH_SIZE) &&
+        !plog_buf_add_base64(&b, root, PLOG_HASH_SIZE)) {
+        snprintf(s->fault.expected, sizeof s->fault.expected, "root %.44s",
+                 b.data);
+        snprintf(s->fault.found, sizeof s->fault.found, "root %.44s",
+                 b.data + 44);
+    }
+    plog_buf_fini(&b);
+    return PLOG_E_TAMPERED;
+}
+
+/* Judges the commit line over the lines just read. */
+static int judge_commit(struct plog_scan *s, struct plog_log_group *g,
+                        const struct plog_fault *first, uint64_t offset)
+{
+    struct plog_tree tree = s->chain->tree;
+    unsigned char root[PLOG_HASH_SIZE];
+    if (plog_commit_parse(g->commit_line, &g->commit))
+        return plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->first,
+                               "the commit line is not one");
+    if (g->commit.size != s->chain->last.size + g->count || g->count == 0) {
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->first,
+                        "the commit signs another number of entries");
+        snprintf(s->fault.expected, sizeof s->fault.expected, "size %llu",
+                 (unsigned long long)(s->chain->last.size + g->count));
+        snprintf(s->fault.found, sizeof s->fault.found, "size %llu",
+                 (unsigned long long)g->commit.size);
+        return PLOG_E_CORRUPT;
+    }
+    g->size = g->commit.size;
+    int rc = check_checkpoint(s, s->chain->origin, &g->commit, offset);
+    if (rc)
+        return rc;
+    for (size_t i = 0; !s->chain->broken && i < g->count; i++)
+        if (plog_tree_add(&tree, plog_scan_line(s, i)->leaf))
+            return plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->first,
+                                   "more entries than a log can have");
+    plog_tree_root(&tree, root);
+    g->root_checked = !s->chain->broken;
+    if (g->root_checked && memcmp(root, g->commit.root, sizeof root) != 0) {
+        if (!first->code)
+            return root_fault(s, g, root);
+        s->fault = *first;
+        if (s->fault.code == PLOG_E_FORMAT)
+            s->fault.code = PLOG_E_TAMPERED;
+        return s->fault.code;
+    }
+    if (first->code) {
+        s->fault = *first;
+        return first->code;
+    }
+    if (g->root_checked)
+        s->chain->tree = tree;
+    s->chain->last = g->commit;
+    return 0;
+}
+
+/* Nothing but LFs up to the end of the last segment is padding. */
+static int at_end(struct plog_scan *s)
+{
+    uint64_t end;
+    if (s->offset >= s->limit)
+        return PLOG_END;
+    if (!s->is_last)
+        return 0;
+    plog_window_jump(s, s->offset);
+    if (s->offset < s->window_at + s->window.len &&
+        s->window.data[s->offset - s->window_at] != '\n')
+        return 0;
+    int rc = plog_scan_content_end(s, &end);
+    if (rc)
+        return rc;
+    plog_window_jump(s, s->offset);
+    return end <= s->offset ? PLOG_END : 0;
+}
+
+int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
+{
+    struct plog_fault first;
+    uint64_t at = s->offset;
+    memset(g, 0, sizeof *g);
+    memset(&first, 0, sizeof first);
+    s->lines.len = 0;
+    int rc = at_end(s);
+    if (rc)
+        return rc;
+    plog_window_jump(s, at);
+    g->begin = at;
+    g->first = s->chain->last.size + 1;
+    rc = read_lines(s, &at, g->first, &g->commit_line, &first);
+    if (rc)
+        return rc;
+    g->end = at;
+    g->count = s->lines.len / sizeof(struct plog_scan_line);
+    uint64_t commit_at = at - g->commit_line.n - 1;
+    rc = judge_commit(s, g, &first, commit_at);
+    if (!rc)
+        s->offset = at;
+    return rc;
+}

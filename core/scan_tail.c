@@ -1,0 +1,140 @@
+/*
+ * scan_tail.c - what follows a fault: an unfinished group, or damage.
+ *
+ * A group is written only after the one before it was synced.  So a crash
+ * leaves at most one unfinished group, at the very end; its bytes may have
+ * reached the disk in any order, the commit line before its entries.  Any
+ * sign of a second group proves that the first one was whole once, and what
+ * is wrong with it is damage.
+ */
+#include "scan_window.h"
+
+int plog_scan_content_end(struct plog_scan *s, uint64_t *end)
+{
+    char block[4096];
+    uint64_t at = s->limit;
+    while (at > 0) {
+        size_t n = at < sizeof block ? (size_t)at : sizeof block, got = 0;
+        int rc = plog_io_pread_full(s->io, s->fd, block, n, at - n, &got);
+        if (rc || got != n)
+            return plog_scan_fault(s, PLOG_E_IO, at - n, 0,
+                                   "reading failed (%d)", -rc);
+        while (n > 0 && block[n - 1] == '\n')
+            n--, at--;
+        if (n > 0)
+            break;
+    }
+    /* The LF that ends the last line is content. */
+    *end = at < s->limit ? at + 1 : at;
+    if (at == 0)
+        *end = 0;
+    return 0;
+}
+
+/* Whether a line is a commit of this log that verifies. */
+static bool commit_holds(struct plog_scan *s, struct plog_span line,
+                         struct plog_commit *c)
+{
+    if (plog_line_kind(line) != PLOG_LINE_COMMIT || plog_commit_parse(line, c))
+        return false;
+    const struct plog_vkey *key = plog_scan_key(s, c);
+    return key && s->chain->origin[0] &&
+           plog_checkpoint_verify(key, s->chain->origin, c->size, c->root,
+                                  c->sig);
+}
+
+/* What the lines of a tail tell about the number of groups in it. */
+struct signs {
+    unsigned opened;  /* entries that begin a group */
+    bool not_next;    /* one that begins a group further on */
+    bool committed;   /* a commit that verifies */
+    bool went_on;     /* content behind such a commit */
+};
+
+static void read_sign(struct plog_scan *s, struct plog_span line,
+                      struct signs *t)
+{
+    struct plog_commit c;
+    struct plog_entry e;
+    if (line.n == 0)
+        return;
+    if (t->committed)
+        t->went_on = true;
+    if (commit_holds(s, line, &c)) {
+        t->committed = true;
+        return;
+    }
+    if (plog_line_kind(line) != PLOG_LINE_ENTRY ||
+        plog_entry_parse(&s->parser, line, &e, NULL) || e.logged_at.n == 0)
+        return;
+    t->opened++;
+    if (e.seq != s->chain->last.size + 1)
+        t->not_next = true;
+}
+
+int plog_scan_torn(struct plog_scan *s, bool *torn)
+{
+    struct plog_fault kept = s->fault;
+    struct signs t = {0};
+    struct plog_span line;
+    uint64_t at = s->offset, end;
+    *torn = false;
+    int rc = plog_scan_content_end(s, &end);
+    if (rc)
+        return rc;
+    bool small = end <= at || end - at <= PLOG_GROUP_MAX + PLOG_LINE_SLACK;
+    plog_window_jump(s, at);
+    while (small && at < end) {
+        rc = plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK,
+                              &line);
+        if (rc < 0)
+            return rc;
+        if (rc == PLOG_END)
+            break;
+        if (rc == PLOG_WINDOW_LONG) {
+            if (t.committed)
+                t.went_on = true;
+            rc = plog_window_skip(s, &at);
+            if (rc < 0)
+                return rc;
+            if (rc == PLOG_END)
+                break;
+            continue;
+        }
+        read_sign(s, line, &t);
+        at += line.n + 1;
+    }
+    *torn = small && t.opened <= 1 && !t.not_next && !t.went_on;
+    s->fault = kept;
+    return 0;
+}
+
+int plog_scan_resync(struct plog_scan *s, struct plog_commit *commit)
+{
+    struct plog_span line;
+    uint64_t at = s->offset;
+    plog_window_jump(s, at);
+    for (;;) {
+        int rc = plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK,
+                                  &line);
+        if (rc == PLOG_WINDOW_LONG) {
+            rc = plog_window_skip(s, &at);
+            if (rc)
+                return rc;
+            continue;
+        }
+        if (rc < 0 || rc == PLOG_END)
+            return rc;
+        bool holds = rc == 0 && commit_holds(s, line, commit) &&
+                     commit->size > s->chain->last.size;
+        if (rc == PLOG_WINDOW_PART)
+            return PLOG_END;
+        at += line.n + 1;
+        if (!holds)
+            continue;
+        s->offset = at;
+        s->chain->last = *commit;
+        s->chain->broken = true;
+        return 0;
+    }
+}

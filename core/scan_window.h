@@ -1,0 +1,37 @@
+/*
+ * scan_window.h - shared by scan.c and scan_tail.c: the part of a segment
+ * that is in memory.
+ */
+#ifndef PLOG_SCAN_WINDOW_H
+#define PLOG_SCAN_WINDOW_H
+
+#include "scan.h"
+
+#define PLOG_WINDOW_PART 3 /* bytes up to the limit without an LF */
+#define PLOG_WINDOW_LONG 4 /* longer than asked for */
+
+/* Sets the fault and returns its code. */
+int plog_scan_fault(struct plog_scan *s, int code, uint64_t offset,
+                    uint64_t seq, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Makes `offset` readable next; drops the window when it lies outside. */
+void plog_window_jump(struct plog_scan *s, uint64_t offset);
+
+/*
+ * Gives the line at `at`; everything from `keep` on stays in the window.
+ * Returns 0; PLOG_END at the limit; PLOG_WINDOW_PART; PLOG_WINDOW_LONG when
+ * it has more than `max` bytes; a fault's code.
+ */
+PLOG_MUST_CHECK int plog_window_line(struct plog_scan *s, uint64_t keep,
+                                     uint64_t at, size_t max,
+                                     struct plog_span *line);
+/* Moves `*at` behind the next LF without keeping anything.  Returns 0,
+ * PLOG_END, or a fault's code. */
+PLOG_MUST_CHECK int plog_window_skip(struct plog_scan *s, uint64_t *at);
+
+/* The trusted key that a commit names, or NULL. */
+const struct plog_vkey *plog_scan_key(const struct plog_scan *s,
+                                      const struct plog_commit *c);
+
+#endif

@@ -1,0 +1,158 @@
+/* schema.c - see schema.h. */
+#include "schema.h"
+
+#include <stdio.h>
+
+#include "fold.h"
+#include "store.h"
+
+#define APPLICATION_ID 0x706c6f67 /* "plog" */
+
+struct object {
+    const char *name, *sql;
+};
+
+static const struct object objects[] = {
+    {"meta", "CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK(id=1),"
+             " origin TEXT NOT NULL,"
+             " size INTEGER NOT NULL," /* entries applied */
+             " root BLOB NOT NULL,"
+             " range BLOB NOT NULL," /* compact range, largest subtree first */
+             " key TEXT NOT NULL,"   /* key id of the last commit */
+             " sig BLOB NOT NULL,"
+             " segment INTEGER NOT NULL," /* where the log goes on */
+             " offset INTEGER NOT NULL,"
+             " floor INTEGER NOT NULL," /* highest seq compacted away */
+             " redactions INTEGER NOT NULL,"
+             " strategy TEXT NOT NULL,"
+             " line_max INTEGER NOT NULL,"
+             " segment_size INTEGER NOT NULL) STRICT"},
+    {"events", "CREATE TABLE events(seq INTEGER PRIMARY KEY,"
+               " id TEXT," /* the caller's, NULL when there is none */
+               " resource TEXT, record_id TEXT, op TEXT, outcome TEXT,"
+               " previous INTEGER," /* the entry before about this record */
+               " line TEXT NOT NULL) STRICT"},
+    {"events_id",
+     "CREATE UNIQUE INDEX events_id ON events(id) WHERE id IS NOT NULL"},
+    {"checkpoints", "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY,"
+                    " line TEXT NOT NULL) STRICT"},
+    {"segments", "CREATE TABLE segments(first INTEGER PRIMARY KEY) STRICT"},
+    {"state",
+     "CREATE TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
+    {"cursors", "CREATE TABLE cursors(source TEXT NOT NULL,"
+                " resource TEXT NOT NULL, cursor TEXT NOT NULL,"
+                " seq INTEGER NOT NULL, PRIMARY KEY(source, resource))"
+                " STRICT, WITHOUT ROWID"},
+    {"records",
+     "CREATE VIEW records AS SELECT s.resource, s.record_id,"
+     " CASE WHEN s.merged IS NOT NULL THEN s.merged"
+     " WHEN s.payload_len=0 THEN NULL"
+     " ELSE CAST(substr(CAST(e.line AS BLOB),s.payload_at+1,s.payload_len)"
+     " AS TEXT) END AS payload,"
+     " json_extract(e.line,'$.provenance.source') AS source, s.confidence,"
+     " json_extract(e.line,'$.occurred_at') AS occurred_at, s.version, s.seq"
+     " FROM state s JOIN events e ON e.seq=s.seq WHERE s.seq>0"},
+};
+#define OBJECTS (sizeof objects / sizeof *objects)
+
+int plog_schema_create(sqlite3 *db, struct plog_error *err)
+{
+    char sql[96];
+    int rc = 0;
+    for (size_t i = 0; !rc && i < OBJECTS; i++)
+        rc = plog_sql_exec(db, objects[i].sql, err);
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d",
+             APPLICATION_ID, PLOG_SCHEMA_VERSION);
+    return rc ? rc : plog_sql_exec(db, sql, err);
+}
+
+bool plog_schema_is_ours(const char *name)
+{
+    for (size_t i = 0; name && i < OBJECTS; i++)
+        if (sqlite3_stricmp(name, objects[i].name) == 0)
+            return true;
+    return false;
+}
+
+static int pragma_number(sqlite3 *db, const char *sql, sqlite3_int64 *out,
+                         struct plog_error *err)
+{
+    sqlite3_stmt *s;
+    int rc = plog_sql_prepare(db, sql, &s, err);
+    if (!rc)
+        rc = plog_sql_row(s, err);
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_DIVERGED, "store.db gives no %s", sql);
+    if (!rc)
+        *out = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return rc;
+}
+
+static int odd(struct plog_error *err, const char *what, const char *name)
+{
+    plog_fail(err, PLOG_E_DIVERGED, "store.db: %s %s", what, name);
+    plog_err_file(err, PLOG_STORE_FILE);
+    plog_err_hint(err, "run: paritylog replay DIR --fresh"
+                       " (keeps this store in quarantine/)");
+    return PLOG_E_DIVERGED;
+}
+
+/* One row of sqlite_schema; sets the bit of the object that it is. */
+static int check_row(sqlite3_stmt *s, unsigned *seen, struct plog_error *err)
+{
+    const char *type = (const char *)sqlite3_column_text(s, 0);
+    const char *name = (const char *)sqlite3_column_text(s, 1);
+    const char *table = (const char *)sqlite3_column_text(s, 2);
+    const char *sql = (const char *)sqlite3_column_text(s, 3);
+    if (!type || !name || !table)
+        return odd(err, "a broken schema row", "");
+    if (!strcmp(type, "trigger") &&
+        (plog_schema_is_ours(table) || plog_schema_is_ours(name)))
+        return odd(err, "a trigger that is not ours:", name);
+    for (size_t i = 0; i < OBJECTS; i++) {
+        if (sqlite3_stricmp(name, objects[i].name) != 0)
+            continue;
+        if (!sql || strcmp(sql, objects[i].sql) != 0)
+            return odd(err, "another definition of", name);
+        *seen |= 1u << i;
+        return 0;
+    }
+    if (!strcmp(type, "index") && sql && plog_schema_is_ours(table))
+        return odd(err, "an index that is not ours:", name);
+    return 0;
+}
+
+static int check_rows(sqlite3 *db, unsigned *seen, struct plog_error *err)
+{
+    sqlite3_stmt *s;
+    int rc = plog_sql_prepare(
+        db, "SELECT type,name,tbl_name,sql FROM sqlite_schema", &s, err);
+    while (!rc && (rc = plog_sql_row(s, err)) == 0)
+        rc = check_row(s, seen, err);
+    sqlite3_finalize(s);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+int plog_schema_check(sqlite3 *db, bool *has_tables, struct plog_error *err)
+{
+    sqlite3_int64 id = 0, version = 0;
+    unsigned seen = 0;
+    int rc = pragma_number(db, "PRAGMA application_id", &id, err);
+    if (!rc)
+        rc = pragma_number(db, "PRAGMA user_version", &version, err);
+    if (!rc)
+        rc = check_rows(db, &seen, err);
+    if (rc)
+        return rc;
+    *has_tables = seen != 0;
+    if (!seen && id == 0 && version == 0)
+        return 0;
+    if (id == APPLICATION_ID && version > PLOG_SCHEMA_VERSION)
+        return plog_fail(err, PLOG_E_FORMAT, "store.db has schema %lld, this"
+                         " program knows %d", version, PLOG_SCHEMA_VERSION);
+    if (id != APPLICATION_ID || version != PLOG_SCHEMA_VERSION ||
+        seen != (1u << OBJECTS) - 1)
+        return odd(err, "not a whole store of ours", "");
+    return 0;
+}

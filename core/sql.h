@@ -1,0 +1,42 @@
+/*
+ * sql.h - SQLite calls with our errors.
+ */
+#ifndef PLOG_SQL_H
+#define PLOG_SQL_H
+
+#include <sqlite3.h>
+
+#include "buf.h"
+#include "err.h"
+
+/* The code for one of SQLite's: BUSY and LOCKED are PLOG_E_LOCKED, CORRUPT
+ * and NOTADB are PLOG_E_DIVERGED (the store cannot be read as one), the rest
+ * PLOG_E_IO or PLOG_E_NOMEM. */
+int plog_sql_code(int sqlite_rc);
+
+/* Fills `err` from the connection; returns the code. */
+int plog_sql_fail(struct plog_error *err, sqlite3 *db, const char *doing);
+
+/* Prepares one statement that is kept. */
+PLOG_MUST_CHECK int plog_sql_prepare(sqlite3 *db, const char *sql,
+                                     sqlite3_stmt **out,
+                                     struct plog_error *err);
+/* Runs statements without results. */
+PLOG_MUST_CHECK int plog_sql_exec(sqlite3 *db, const char *sql,
+                                  struct plog_error *err);
+/* Steps a statement that gives no row, and resets it. */
+PLOG_MUST_CHECK int plog_sql_run(sqlite3_stmt *s, struct plog_error *err);
+/* Steps once.  Returns 0 with a row, PLOG_END without (then it was reset),
+ * or an error (reset). */
+PLOG_MUST_CHECK int plog_sql_row(sqlite3_stmt *s, struct plog_error *err);
+
+/* Binds a text without copying; it must live until the statement's reset.
+ * p NULL binds SQL NULL. */
+void plog_sql_bind(sqlite3_stmt *s, int at, struct plog_span text);
+void plog_sql_bind_u64(sqlite3_stmt *s, int at, uint64_t n);
+/* The bytes of a column, whatever its type; valid until the next step. */
+struct plog_span plog_sql_text(sqlite3_stmt *s, int column);
+/* A column as a number; 0 for NULL and negative ones. */
+uint64_t plog_sql_u64(sqlite3_stmt *s, int column);
+
+#endif

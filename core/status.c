@@ -1,0 +1,168 @@
+/*
+ * status.c - where both legs stand, by their heads alone.
+ *
+ * When the store's head is what the log ends with, that is all.  Else
+ * somebody is writing or did not finish: the lock, taken shared for an
+ * instant, tells which.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "reader.h"
+#include "tail.h"
+
+static uint64_t file_size(struct plog_reader *r, const char *name)
+{
+    struct plog_stat st;
+    if (r->io->stat_at(r->io->ctx, r->dir.dir, name, &st))
+        return 0;
+    return st.size;
+}
+
+static int count_segments(struct plog_reader *r, struct plog_status *out,
+                          struct plog_error *err)
+{
+    struct plog_buf list;
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_stat st;
+    plog_buf_init(&list, r->io);
+    int rc = plog_dir_segments(&r->dir, &list, err);
+    out->segments = plog_segment_count(&list);
+    out->log_bytes = 0;
+    for (size_t i = 0; !rc && i < out->segments; i++) {
+        plog_segment_name(plog_segment_at(&list, i), name);
+        if (r->io->stat_at(r->io->ctx, r->dir.log, name, &st) == 0)
+            out->log_bytes += st.size;
+    }
+    plog_buf_fini(&list);
+    if (!rc && out->segments == 0)
+        rc = plog_fail(err, PLOG_E_NOTHING, "log/ holds no segment");
+    return rc;
+}
+
+static void set_log_head(struct plog_status *out, const struct plog_commit *c)
+{
+    out->log_has_commit = c->size > 0;
+    out->log_size = c->size;
+    memcpy(out->log_root, c->root, sizeof out->log_root);
+}
+
+/* Whether the log ends with the store's head. */
+static bool heads_meet(struct plog_reader *r, const struct plog_store_head *h)
+{
+    struct plog_stat id;
+    struct plog_tail t;
+    char name[PLOG_SEGMENT_NAME];
+    int fd;
+    if (plog_dir_open_segment(&r->dir, h->segment, false, &fd, &id, NULL))
+        return false;
+    plog_tail_init(&t, &r->dir);
+    t.fd = fd;
+    plog_segment_name(h->commit.size + 1, name);
+    bool meet = plog_commit_stands(&r->dir, &r->keys, fd, h, NULL) == 0 &&
+                plog_tail_is_clean(&t, h->offset, true, NULL) == 0 &&
+                (h->commit.size + 1 == h->segment ||
+                 r->io->stat_at(r->io->ctx, r->dir.log, name, &id) == -ENOENT);
+    plog_tail_close(&t);
+    return meet;
+}
+
+/* Reads the last segment to its end. */
+static void read_log_end(struct plog_reader *r, struct plog_status *out)
+{
+    struct plog_walk w;
+    struct plog_log_group g;
+    uint64_t content = 0;
+    size_t last = (size_t)out->segments - 1;
+    int rc = plog_walk_open(&w, &r->dir, &r->keys, NULL);
+    if (!rc)
+        rc = plog_walk_start_segment(&w, plog_segment_at(&w.segments, last),
+                                     NULL);
+    if (rc && w.headless && last > 0) /* an unborn segment: the one before */
+        rc = plog_walk_start_segment(&w, plog_segment_at(&w.segments, last - 1),
+                                     NULL);
+    while (!rc)
+        rc = plog_walk_next(&w, &g, NULL);
+    snprintf(out->origin, sizeof out->origin, "%s", w.chain.origin);
+    set_log_head(out, &w.chain.last);
+    out->verdict = rc == PLOG_END ? 0 : rc;
+    if (rc != PLOG_END && w.fd >= 0 &&
+        plog_scan_content_end(&w.scan, &content) == 0 &&
+        content > w.scan.offset)
+        out->tail_bytes = content - w.scan.offset;
+    plog_walk_close(&w);
+}
+
+static void compare(struct plog_status *out)
+{
+    if (out->store_size < out->log_size)
+        out->verdict = PLOG_E_BEHIND;
+    else if (out->store_size > out->log_size)
+        out->verdict = out->verdict && out->verdict != PLOG_E_TORN
+                           ? out->verdict : PLOG_E_ROLLBACK;
+    else if (memcmp(out->store_root, out->log_root, PLOG_HASH_SIZE) != 0)
+        out->verdict = PLOG_E_FORK;
+}
+
+static int read_store(struct plog_reader *r, double wait,
+                      struct plog_store_head *h, struct plog_status *out,
+                      struct plog_error *err)
+{
+    int rc = r->store_open ? 0 : plog_reader_open_store(r, wait, err);
+    if (!rc)
+        rc = plog_store_get_head(&r->store, h, err);
+    if (rc)
+        return rc;
+    out->has_store = true;
+    out->store_size = h->commit.size;
+    memcpy(out->store_root, h->commit.root, sizeof out->store_root);
+    out->floor = h->floor;
+    out->strategy = h->rules.strategy;
+    out->store_bytes = file_size(r, PLOG_STORE_FILE);
+    out->wal_bytes = file_size(r, PLOG_STORE_FILE "-wal");
+    return 0;
+}
+
+static int look(struct plog_reader *r, double wait, struct plog_status *out,
+                struct plog_error *err)
+{
+    struct plog_store_head h;
+    int rc = count_segments(r, out, err);
+    if (rc)
+        return rc;
+    int store = read_store(r, wait, &h, out, NULL);
+    if (store == 0 && heads_meet(r, &h)) {
+        snprintf(out->origin, sizeof out->origin, "%s", h.origin);
+        set_log_head(out, &h.commit);
+        return 0;
+    }
+    if (r->dir.lock >= 0 && plog_dir_lock(&r->dir, true, wait, err))
+        return PLOG_E_LOCKED;
+    rc = count_segments(r, out, err);
+    if (store == 0)
+        store = read_store(r, wait, &h, out, NULL);
+    if (!rc)
+        read_log_end(r, out);
+    plog_dir_unlock(&r->dir);
+    if (rc)
+        return rc;
+    if (store == 0)
+        compare(out);
+    else
+        out->verdict = store;
+    return 0;
+}
+
+int plog_read_status(const char *dir, const struct plog_options *o,
+                     struct plog_status *out, struct plog_error *err)
+{
+    struct plog_reader r;
+    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
+    double wait = o && o->wait_seconds != 0 ? o->wait_seconds : 10;
+    memset(out, 0, sizeof *out);
+    int rc = plog_reader_open_log(&r, io, dir, o ? o->vkey : NULL, err);
+    if (!rc)
+        rc = look(&r, wait, out, err);
+    plog_reader_fini(&r);
+    return rc;
+}

@@ -1,0 +1,166 @@
+/*
+ * store.h - the SQLite leg: tables, their head, and what an entry does to
+ * them.
+ *
+ *   meta         one row: the head (size, root, compact range, key, where the
+ *                log goes on) and the rules in force
+ *   events       every entry with its exact line; `previous` links the
+ *                entries about one record, newest first
+ *   checkpoints  every commit line, by size
+ *   segments     the first seq of each segment
+ *   state        one narrow row a record (fold.h); `records` is its view
+ *   cursors      source cursors
+ *
+ * events, checkpoints and segments hold every byte of the log, so that either
+ * leg rebuilds the other.  All writes happen in one transaction a group, in
+ * which the head moves too.
+ */
+#ifndef PLOG_STORE_H
+#define PLOG_STORE_H
+
+#include "fold.h"
+#include "vfs.h"
+
+#define PLOG_STORE_FILE "store.db"
+#define PLOG_SCHEMA_VERSION 1
+
+enum plog_store_mode {
+    PLOG_OPEN_READ,      /* an existing store, read-only */
+    PLOG_OPEN_IMMUTABLE, /* the same where nothing can be written */
+    PLOG_OPEN_WRITE,     /* an existing store */
+    PLOG_OPEN_CREATE     /* makes file and tables when missing */
+};
+
+/* What entries are judged by; changed by control entries. */
+struct plog_rules {
+    enum plog_strategy strategy;
+    uint64_t line_max, segment_size;
+};
+
+/* Where the store stands.  Invariant: tree hashes to commit.root, and
+ * tree.size == commit.size. */
+struct plog_store_head {
+    char origin[PLOG_ORIGIN_MAX + 1];
+    struct plog_tree tree;
+    struct plog_commit commit; /* size 0: nothing applied yet */
+    uint64_t segment;          /* first seq of the segment that goes on */
+    uint64_t offset;           /* bytes of it that are in force */
+    uint64_t floor, redactions;
+    struct plog_rules rules;
+};
+
+struct plog_store {
+    const struct plog_io *io;
+    struct plog_vfs *vfs;
+    sqlite3 *db;
+    struct plog_fold fold;
+    char origin[PLOG_ORIGIN_MAX + 1]; /* that the fold compares with */
+    bool has_tables;
+    int wal_pages; /* frames in SQLite's WAL after the last commit */
+    sqlite3_stmt *begin, *commit, *get_meta, *put_meta, *add_event, *add_commit,
+        *add_segment, *add_cursor, *by_id, *by_seq, *closing, *get_cursor;
+    struct plog_entry_parser parser;
+    struct plog_buf scratch, range;
+};
+
+/*
+ * Opens store.db at `path` (real path of the file).
+ * @wait_ms  for a lock of a foreign program
+ * Returns 0; PLOG_E_NOTHING when there is none; PLOG_E_DIVERGED when it is
+ * not a store of ours (foreign file, other schema, broken pages); PLOG_E_FORMAT
+ * for a newer schema; PLOG_E_IO; PLOG_E_NOMEM.
+ * A file without any table opens with has_tables false.
+ */
+PLOG_MUST_CHECK int plog_store_open(struct plog_store *s,
+                                    const struct plog_io *io, const char *path,
+                                    enum plog_store_mode mode, int wait_ms,
+                                    struct plog_error *err);
+void plog_store_close(struct plog_store *s);
+
+/* Makes the tables, in a transaction of its own, with an empty head. */
+PLOG_MUST_CHECK int plog_store_create_tables(struct plog_store *s,
+                                             const char *origin,
+                                             struct plog_error *err);
+
+/* BEGIN IMMEDIATE, COMMIT, ROLLBACK, and BEGIN for one snapshot to read. */
+PLOG_MUST_CHECK int plog_store_begin(struct plog_store *s,
+                                     struct plog_error *err);
+PLOG_MUST_CHECK int plog_store_commit(struct plog_store *s,
+                                      struct plog_error *err);
+void plog_store_rollback(struct plog_store *s);
+PLOG_MUST_CHECK int plog_store_begin_read(struct plog_store *s,
+                                          struct plog_error *err);
+
+/* Reads the head.  Returns 0; PLOG_E_DIVERGED when the row is missing or its
+ * range does not hash to its root. */
+PLOG_MUST_CHECK int plog_store_get_head(struct plog_store *s,
+                                        struct plog_store_head *out,
+                                        struct plog_error *err);
+PLOG_MUST_CHECK int plog_store_put_head(struct plog_store *s,
+                                        const struct plog_store_head *h,
+                                        struct plog_error *err);
+
+/* Adds the event row of entry `e` with its exact line. */
+PLOG_MUST_CHECK int plog_store_add_event(struct plog_store *s,
+                                         const struct plog_entry *e,
+                                         struct plog_span line,
+                                         uint64_t previous,
+                                         struct plog_error *err);
+PLOG_MUST_CHECK int plog_store_add_commit(struct plog_store *s, uint64_t size,
+                                          struct plog_span line,
+                                          struct plog_error *err);
+PLOG_MUST_CHECK int plog_store_add_segment(struct plog_store *s,
+                                           uint64_t first,
+                                           struct plog_error *err);
+
+/* What a logged entry told beside its fold. */
+struct plog_applied {
+    bool agrees; /* the logged outcome is what the strategy gives */
+};
+
+/*
+ * Applies one logged entry: event row, fold or control, and `rules` after it.
+ * Returns 0; PLOG_E_CORRUPT for a control entry that makes no sense;
+ * PLOG_E_FORMAT for a control entry of a later version; a store error.
+ */
+PLOG_MUST_CHECK int plog_store_apply(struct plog_store *s,
+                                     struct plog_rules *rules,
+                                     const struct plog_entry *e,
+                                     struct plog_span line,
+                                     struct plog_applied *out,
+                                     struct plog_error *err);
+/* The same for a control entry alone. */
+PLOG_MUST_CHECK int plog_store_apply_control(struct plog_store *s,
+                                             struct plog_rules *rules,
+                                             const struct plog_entry *e,
+                                             struct plog_error *err);
+
+/* The seq that `id` has.  Returns 0, or PLOG_END when it is new. */
+PLOG_MUST_CHECK int plog_store_find_id(struct plog_store *s,
+                                       struct plog_span id, uint64_t *seq,
+                                       struct plog_error *err);
+/* The line of an event, valid until the next call; `previous` may be NULL.
+ * Returns 0, or PLOG_END when there is none. */
+PLOG_MUST_CHECK int plog_store_line(struct plog_store *s, uint64_t seq,
+                                    struct plog_span *line, uint64_t *previous,
+                                    struct plog_error *err);
+/* The commit line that closed the group of entry `seq`.  Returns 0 or
+ * PLOG_END. */
+PLOG_MUST_CHECK int plog_store_closing(struct plog_store *s, uint64_t seq,
+                                       struct plog_span *line,
+                                       struct plog_error *err);
+PLOG_MUST_CHECK int plog_store_get_cursor(struct plog_store *s,
+                                          struct plog_span source,
+                                          struct plog_span resource,
+                                          struct plog_span *out,
+                                          struct plog_error *err);
+
+/* Ends statements left in the middle of their rows: they pin a snapshot. */
+void plog_store_rest(struct plog_store *s);
+
+/* Moves SQLite's WAL into the database as far as readers allow, synced.  Only
+ * under the writer lock.  Returns whether all of it was moved; a failure
+ * changes nothing that matters. */
+bool plog_store_checkpoint(struct plog_store *s);
+
+#endif

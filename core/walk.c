@@ -1,0 +1,313 @@
+/* walk.c - see walk.h. */
+#include "walk.h"
+
+#include <stdio.h>
+
+int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
+                   const struct plog_keyring *keys, struct plog_error *err)
+{
+    memset(w, 0, sizeof *w);
+    w->dir = dir;
+    w->fd = -1;
+    plog_buf_init(&w->segments, dir->io);
+    plog_chain_init(&w->chain, keys);
+    int rc = plog_dir_segments(dir, &w->segments, err);
+    if (!rc && w->segments.len == 0)
+        rc = plog_fail(err, PLOG_E_NOTHING, "log/ holds no segment");
+    return rc;
+}
+
+static void leave_segment(struct plog_walk *w)
+{
+    plog_scan_close(&w->scan);
+    if (w->fd >= 0)
+        w->dir->io->close(w->dir->io->ctx, w->fd);
+    w->fd = -1;
+}
+
+void plog_walk_close(struct plog_walk *w)
+{
+    if (!w->dir)
+        return;
+    leave_segment(w);
+    plog_buf_fini(&w->segments);
+    w->dir = NULL;
+}
+
+/* Opens segment `i` for scanning; the header is not read yet. */
+static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
+{
+    struct plog_stat id;
+    leave_segment(w);
+    w->index = i;
+    w->first = plog_segment_at(&w->segments, i);
+    int rc = plog_dir_open_segment(w->dir, w->first, false, &w->fd, &id, err);
+    if (rc)
+        return rc;
+    bool last = i + 1 == plog_segment_count(&w->segments);
+    uint64_t limit = id.size;
+    if (w->stop_segment == w->first) {
+        last = w->stop_is_end;
+        limit = w->stop_offset < limit ? w->stop_offset : limit;
+    }
+    plog_scan_open(&w->scan, w->dir->io, w->fd, limit, last, &w->chain);
+    return 0;
+}
+
+/* Tells apart an unfinished end and damage. */
+static int fault(struct plog_walk *w, int rc, struct plog_error *err)
+{
+    bool torn = false;
+    bool asks = rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED;
+    if (asks && w->scan.is_last) {
+        int bad = plog_scan_torn(&w->scan, &torn);
+        if (bad)
+            rc = bad;
+    }
+    plog_scan_error(&w->scan, w->first, err);
+    w->torn = torn;
+    w->headless = torn && w->scan.offset == 0;
+    if (!torn)
+        return rc;
+    if (err)
+        err->code = PLOG_E_TORN;
+    return PLOG_E_TORN;
+}
+
+static int missing(struct plog_walk *w, uint64_t expected,
+                   struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    plog_segment_name(expected, name);
+    snprintf(shown, sizeof shown, "log/%s", name);
+    w->gap = true;
+    plog_fail(err, PLOG_E_CORRUPT, "the segment from entry %llu on is missing;"
+              " the next one there starts at %llu",
+              (unsigned long long)expected, (unsigned long long)w->first);
+    plog_err_file(err, shown);
+    plog_err_seq(err, expected);
+    return PLOG_E_CORRUPT;
+}
+
+static int read_header(struct plog_walk *w, struct plog_error *err)
+{
+    w->gap = false;
+    int rc = plog_scan_header(&w->scan, w->first);
+    w->entered = true;
+    return rc ? fault(w, rc, err) : 0;
+}
+
+int plog_walk_start(struct plog_walk *w, struct plog_error *err)
+{
+    int rc = enter_segment(w, 0, err);
+    if (rc)
+        return rc;
+    if (w->first != 1)
+        return missing(w, 1, err);
+    return read_header(w, err);
+}
+
+static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
+{
+    for (size_t k = 0; k < plog_segment_count(&w->segments); k++)
+        if (plog_segment_at(&w->segments, k) == first) {
+            *i = k;
+            return true;
+        }
+    return false;
+}
+
+int plog_walk_start_segment(struct plog_walk *w, uint64_t first,
+                            struct plog_error *err)
+{
+    size_t i;
+    if (!find_segment(w, first, &i))
+        return missing(w, first, err);
+    int rc = enter_segment(w, i, err);
+    return rc ? rc : read_header(w, err);
+}
+
+int plog_walk_start_at(struct plog_walk *w, const struct plog_store_head *h,
+                       struct plog_error *err)
+{
+    size_t i;
+    if (!find_segment(w, h->segment, &i))
+        return PLOG_END;
+    int rc = enter_segment(w, i, err);
+    if (!rc)
+        rc = plog_commit_stands(w->dir, w->chain.keys, w->fd, h, err);
+    if (rc)
+        return rc;
+    memcpy(w->chain.origin, h->origin, sizeof w->chain.origin);
+    w->chain.tree = h->tree;
+    w->chain.last = h->commit;
+    w->scan.offset = h->offset;
+    w->entered = false;
+    return 0;
+}
+
+/* Goes on with the next segment.  PLOG_END when there is none. */
+static int next_segment(struct plog_walk *w, struct plog_error *err)
+{
+    if (w->index + 1 >= plog_segment_count(&w->segments) ||
+        w->stop_segment == w->first)
+        return PLOG_END;
+    w->bytes += w->scan.limit;
+    int rc = enter_segment(w, w->index + 1, err);
+    if (rc)
+        return rc;
+    if (!w->chain.broken && w->first != w->chain.last.size + 1)
+        return missing(w, w->chain.last.size + 1, err);
+    return read_header(w, err);
+}
+
+int plog_walk_next(struct plog_walk *w, struct plog_log_group *g,
+                   struct plog_error *err)
+{
+    w->entered = false;
+    w->torn = w->headless = false;
+    for (;;) {
+        int rc = plog_scan_group(&w->scan, g);
+        if (rc == PLOG_END)
+            rc = next_segment(w, err);
+        else
+            return rc ? fault(w, rc, err) : 0;
+        if (rc)
+            return rc;
+    }
+}
+
+int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
+                     struct plog_error *err)
+{
+    struct plog_commit c;
+    *from = w->chain.last.size + 1;
+    *to = 0;
+    if (w->gap) { /* the header of the next one there gives the range */
+        w->chain.broken = true;
+        int found = read_header(w, err);
+        *to = found ? 0 : w->chain.last.size;
+        return found;
+    }
+    int rc = w->scan.offset ? plog_scan_resync(&w->scan, &c) : PLOG_END;
+    if (rc == 0) {
+        *to = c.size;
+        return 0;
+    }
+    if (rc != PLOG_END)
+        return plog_scan_error(&w->scan, w->first, err);
+    w->chain.broken = true; /* the next header gives the range again */
+    if (w->index + 1 >= plog_segment_count(&w->segments) ||
+        w->stop_segment == w->first)
+        return PLOG_END;
+    rc = enter_segment(w, w->index + 1, err);
+    if (!rc)
+        rc = read_header(w, err);
+    if (!rc)
+        *to = w->chain.last.size;
+    return rc;
+}
+
+/* ---- The commit before an offset ------------------------------------------- */
+
+static bool same_commit(const struct plog_commit *a,
+                        const struct plog_commit *b)
+{
+    return a->size == b->size && !memcmp(a->root, b->root, sizeof a->root) &&
+           !strcmp(a->key, b->key) && !memcmp(a->sig, b->sig, sizeof a->sig);
+}
+
+/* The last line that ends at `offset`, read from the file. */
+static int line_before(const struct plog_io *io, int fd, uint64_t offset,
+                       struct plog_buf *b, struct plog_span *line)
+{
+    size_t n = offset < PLOG_LINE_SLACK ? (size_t)offset : PLOG_LINE_SLACK;
+    size_t got = 0;
+    b->len = 0;
+    int rc = plog_buf_reserve(b, n + 1);
+    if (!rc)
+        rc = plog_io_pread_full(io, fd, b->data, n, offset - n, &got);
+    if (rc)
+        return rc == PLOG_E_NOMEM ? rc : PLOG_E_IO;
+    if (got < n || n < 2 || b->data[n - 1] != '\n')
+        return PLOG_END;
+    const char *lf = memrchr(b->data, '\n', n - 1);
+    if (!lf && n < offset)
+        return PLOG_END;
+    const char *start = lf ? lf + 1 : b->data;
+    *line = plog_span(start, (size_t)(b->data + n - 1 - start));
+    return 0;
+}
+
+static int read_commit(const struct plog_io *io, struct plog_span line,
+                       const struct plog_store_head *h, struct plog_commit *c)
+{
+    struct plog_json json;
+    struct plog_segment_header header;
+    if (plog_line_kind(line) == PLOG_LINE_COMMIT)
+        return plog_commit_parse(line, c) ? PLOG_END : 0;
+    plog_json_init(&json, io);
+    int rc = plog_header_parse(&json, line, &header);
+    plog_json_fini(&json);
+    if (rc)
+        return rc == PLOG_E_NOMEM ? rc : PLOG_END;
+    if (strcmp(header.origin, h->origin) != 0)
+        return PLOG_E_FOREIGN;
+    *c = header.last;
+    return header.first == h->segment ? 0 : PLOG_END;
+}
+
+/* Whether the segment's header names the store's log. */
+static int check_origin(const struct plog_io *io, int fd,
+                        const struct plog_store_head *h, struct plog_buf *b)
+{
+    struct plog_buf want;
+    size_t got = 0;
+    plog_buf_init(&want, io);
+    int rc = plog_buf_add_text(&want, "{\"segment\":{\"format\":1,\"origin\":");
+    if (!rc)
+        rc = plog_buf_add_json(&want, plog_span_text(h->origin));
+    if (!rc)
+        rc = plog_buf_add_char(&want, ',');
+    b->len = 0;
+    if (!rc)
+        rc = plog_buf_reserve(b, want.len);
+    if (!rc && plog_io_pread_full(io, fd, b->data, want.len, 0, &got))
+        rc = PLOG_E_IO;
+    if (!rc && (got < want.len || memcmp(b->data, want.data, want.len) != 0))
+        rc = PLOG_END;
+    plog_buf_fini(&want);
+    return rc;
+}
+
+int plog_commit_stands(const struct plog_dir *dir,
+                       const struct plog_keyring *keys, int fd,
+                       const struct plog_store_head *h, struct plog_error *err)
+{
+    struct plog_buf b;
+    struct plog_span line;
+    struct plog_commit c;
+    plog_buf_init(&b, dir->io);
+    int rc = check_origin(dir->io, fd, h, &b);
+    if (!rc)
+        rc = line_before(dir->io, fd, h->offset, &b, &line);
+    if (!rc)
+        rc = read_commit(dir->io, line, h, &c);
+    plog_buf_fini(&b);
+    if (rc == PLOG_END)
+        return rc;
+    if (rc == PLOG_E_FOREIGN)
+        return plog_fail(err, rc, "the segment belongs to another log");
+    if (rc)
+        return plog_fail(err, rc, "reading the log's last commit failed");
+    if (!same_commit(&c, &h->commit))
+        return PLOG_END;
+    const struct plog_vkey *key =
+        plog_keyring_find(keys, plog_span_text(c.key));
+    if (!key)
+        return plog_fail(err, PLOG_E_UNKNOWN_KEY, "the head is signed by key"
+                         " %s, which is not trusted here", c.key);
+    return plog_checkpoint_verify(key, h->origin, c.size, c.root, c.sig)
+               ? 0
+               : PLOG_END;
+}

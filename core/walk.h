@@ -1,0 +1,89 @@
+/*
+ * walk.h - reading the log group by group across its segments.
+ */
+#ifndef PLOG_WALK_H
+#define PLOG_WALK_H
+
+#include "scan.h"
+#include "store.h"
+
+struct plog_walk {
+    const struct plog_dir *dir;
+    struct plog_buf segments; /* uint64_t, ascending */
+    size_t index;             /* of the segment at hand */
+    uint64_t first;           /* its first seq */
+    int fd;                   /* -1: none open yet */
+    struct plog_chain chain;
+    struct plog_scan scan;
+    /* A frozen end: nothing at or above it is read.  stop_segment 0: none.
+     * `stop_is_end`: the log ended there, so an unfinished group may. */
+    uint64_t stop_segment, stop_offset;
+    bool stop_is_end;
+    bool torn;         /* the fault at hand is an unfinished group */
+    bool headless;     /* ... and its segment has no whole header */
+    uint64_t bytes;    /* of the segments left behind, for progress */
+    bool entered;      /* a new segment was entered by the last call */
+    bool gap;          /* the fault at hand is a missing segment before `first` */
+};
+
+/*
+ * Lists the segments.  `dir` and `keys` are borrowed and must outlive it.
+ * Returns 0; PLOG_E_NOTHING when there is none; PLOG_E_CORRUPT for a file
+ * that does not belong there; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_walk_open(struct plog_walk *w,
+                                   const struct plog_dir *dir,
+                                   const struct plog_keyring *keys,
+                                   struct plog_error *err);
+void plog_walk_close(struct plog_walk *w);
+
+/* Starts at the first segment.  A log that does not begin at seq 1 is
+ * PLOG_E_CORRUPT: a segment is missing. */
+PLOG_MUST_CHECK int plog_walk_start(struct plog_walk *w,
+                                    struct plog_error *err);
+
+/* Starts at segment `first`, taking the chain from its header, whose
+ * checkpoint must verify. */
+PLOG_MUST_CHECK int plog_walk_start_segment(struct plog_walk *w,
+                                            uint64_t first,
+                                            struct plog_error *err);
+
+/*
+ * Starts behind the head of a store.  The commit that stands before the
+ * head's offset must be the head's own and verify.
+ * Returns 0; PLOG_END when the log has no such commit at that place (start at
+ * the beginning and look for it); an error.
+ */
+PLOG_MUST_CHECK int plog_walk_start_at(struct plog_walk *w,
+                                       const struct plog_store_head *h,
+                                       struct plog_error *err);
+
+/*
+ * Gives the next group, verified.
+ * Returns 0; PLOG_END at the end of the log; else what is wrong, with `torn`
+ * set when it is an unfinished group at the very end and nothing else.
+ * Lines are in w->scan.
+ */
+PLOG_MUST_CHECK int plog_walk_next(struct plog_walk *w,
+                                   struct plog_log_group *g,
+                                   struct plog_error *err);
+
+/* After a fault inside a segment: goes on behind the next commit that
+ * verifies, or with the next segment.  `*from`, `*to`: entries passed over
+ * (to 0: unknown).  Returns 0, PLOG_END, or an error. */
+PLOG_MUST_CHECK int plog_walk_resync(struct plog_walk *w, uint64_t *from,
+                                     uint64_t *to, struct plog_error *err);
+
+/*
+ * Whether the commit `c` is what stands right before `offset` in segment
+ * `first`: its commit line, or behind a bare header the header's checkpoint.
+ * The signature is checked, too.
+ * Returns 0; PLOG_END when it is not; PLOG_E_UNKNOWN_KEY; PLOG_E_FOREIGN when
+ * the segment is another log's; an error of opening or reading.
+ */
+PLOG_MUST_CHECK int plog_commit_stands(const struct plog_dir *dir,
+                                       const struct plog_keyring *keys, int fd,
+                                       const struct plog_store_head *h,
+                                       struct plog_error *err);
+
+#endif

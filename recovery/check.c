@@ -1,0 +1,289 @@
+/* check.c - see check.h. */
+#include "check.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+const char *plog_leg_name(enum plog_leg leg)
+{
+    static const char *const names[] = {"log", "store", "both"};
+    return names[leg];
+}
+
+/* ---- Findings ------------------------------------------------------------------- */
+
+bool plog_check_is_verdict(int code)
+{
+    return (code <= PLOG_E_BEHIND && code >= PLOG_E_FOREIGN) ||
+           code == PLOG_E_PRUNED || code == PLOG_E_FORMAT ||
+           code == PLOG_E_UNKNOWN_KEY;
+}
+
+/* Higher is graver; the order of exit statuses 5, 12, 9, 3, 7, 4. */
+static int gravity(int code)
+{
+    switch (plog_exit_status(code)) {
+    case 5:
+        return 6;
+    case 12:
+        return 5;
+    case 9:
+        return 4;
+    case 3:
+        return 3;
+    case 7:
+        return 2;
+    case 4:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+void plog_check_find(struct plog_check *c, const struct plog_finding *f)
+{
+    struct plog_finding told = *f;
+    struct plog_check_report *r = c->report;
+    if (-f->verdict > 0 && -f->verdict < PLOG_VERDICTS)
+        r->counts[-f->verdict]++;
+    if (r->verdict == 0 || gravity(f->verdict) > gravity(r->verdict))
+        r->verdict = f->verdict;
+    told.file = f->file ? f->file : "";
+    told.expected = f->expected ? f->expected : "";
+    told.found = f->found ? f->found : "";
+    told.next = f->next ? f->next : "";
+    if (c->o->finding && c->o->finding(c->o->arg, &told))
+        c->stopped = true;
+}
+
+const char *plog_check_file(struct plog_check *c)
+{
+    char name[PLOG_SEGMENT_NAME];
+    plog_segment_name(c->walk.first, name);
+    snprintf(c->file, sizeof c->file, "log/%s", name);
+    return c->file;
+}
+
+static const char *next_step(int code)
+{
+    switch (code) {
+    case PLOG_E_TORN:
+        return "paritylog replay DIR (keeps the unfinished bytes in"
+               " quarantine/)";
+    case PLOG_E_UNKNOWN_KEY:
+        return "compare with the key you trust: paritylog verify DIR --key"
+               " VKEY";
+    case PLOG_E_FORMAT:
+        return "use a newer paritylog";
+    default:
+        return "keep a copy of DIR; compare with another copy of this log";
+    }
+}
+
+void plog_check_fault(struct plog_check *c, int code,
+                      const struct plog_error *why)
+{
+    const struct plog_fault *f = &c->walk.scan.fault;
+    bool of_scan = f->what[0] && !c->walk.gap && c->walk.scan.io;
+    struct plog_finding found = {.verdict = code,
+                                 .leg = PLOG_LEG_LOG,
+                                 .file = why->file,
+                                 .has_offset = why->has_offset,
+                                 .offset = why->offset,
+                                 .seq = why->seq};
+    found.expected = of_scan && f->expected[0] ? f->expected : "";
+    found.found = of_scan && f->found[0] ? f->found
+                  : of_scan              ? f->what
+                                         : why->message;
+    found.next = next_step(code);
+    plog_check_find(c, &found);
+}
+
+void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
+                          uint64_t from, uint64_t to, const char *why)
+{
+    struct plog_unchecked u = {leg, from, to, why};
+    if (c->o->unchecked && c->o->unchecked(c->o->arg, &u))
+        c->stopped = true;
+}
+
+void plog_check_progress(struct plog_check *c, const char *phase, uint64_t done,
+                         uint64_t total, bool now)
+{
+    struct plog_progress p = {done, total,
+                              c->walk.bytes + c->walk.scan.offset, phase};
+    if (!c->o->progress || (!now && done - c->last_told < 1000))
+        return;
+    c->last_told = done;
+    if (c->o->progress(c->o->arg, &p))
+        c->stopped = true;
+}
+
+void plog_check_hash(const unsigned char *hash, char *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
+                                 "tuvwxyz0123456789+/";
+    for (int i = 0; i < 33; i += 3) { /* 33: the last byte is padding */
+        unsigned v = (unsigned)hash[i] << 16 | (unsigned)hash[i + 1] << 8;
+        if (i + 2 < PLOG_HASH_SIZE)
+            v |= hash[i + 2];
+        *out++ = digits[v >> 18 & 63];
+        *out++ = digits[v >> 12 & 63];
+        *out++ = digits[v >> 6 & 63];
+        *out++ = i + 2 < PLOG_HASH_SIZE ? digits[v & 63] : '=';
+    }
+    *out = '\0';
+}
+
+/* ---- --expect-head ---------------------------------------------------------------- */
+
+static void head_differs(struct plog_check *c, int code,
+                         const unsigned char *found, uint64_t size)
+{
+    char want[100], got[100], hash[48];
+    plog_check_hash(c->o->expect_root, hash);
+    snprintf(want, sizeof want, "%llu:%s",
+             (unsigned long long)c->o->expect_size, hash);
+    plog_check_hash(found, hash);
+    snprintf(got, sizeof got, "%llu:%s", (unsigned long long)size, hash);
+    struct plog_finding f = {.verdict = code,
+                             .leg = PLOG_LEG_LOG,
+                             .seq = c->o->expect_size,
+                             .expected = want,
+                             .found = got};
+    f.next = "keep a copy of DIR; somebody has seen another history of it";
+    plog_check_find(c, &f);
+}
+
+void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
+                         const struct plog_log_group *g)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    uint64_t want = c->o->expect_size;
+    if (!c->o->has_expect_head || want < g->first || want > g->size ||
+        !g->root_checked)
+        return;
+    struct plog_tree tree = *before;
+    for (size_t i = 0; tree.size < want; i++)
+        if (plog_tree_add(&tree, plog_scan_line(&c->walk.scan, i)->leaf))
+            return;
+    plog_tree_root(&tree, root);
+    if (memcmp(root, c->o->expect_root, sizeof root) != 0)
+        head_differs(c, PLOG_E_FORK, root, want);
+}
+
+void plog_check_expected_end(struct plog_check *c)
+{
+    const struct plog_commit *last = &c->walk.chain.last;
+    if (c->o->has_expect_head && last->size < c->o->expect_size)
+        head_differs(c, PLOG_E_ROLLBACK, last->root, last->size);
+}
+
+/* ---- Opening -------------------------------------------------------------------------- */
+
+/* The end of the log as it is now, under the lock. */
+static int freeze_end(struct plog_check *c, struct plog_error *err)
+{
+    struct plog_walk *w = &c->walk;
+    struct plog_scan s;
+    struct plog_stat id;
+    int fd;
+    size_t n = plog_segment_count(&w->segments);
+    uint64_t last = plog_segment_at(&w->segments, n - 1);
+    int rc = plog_dir_open_segment(&c->reader.dir, last, false, &fd, &id, err);
+    if (rc)
+        return rc == PLOG_E_CORRUPT ? 0 : rc; /* the walk will find it */
+    plog_scan_open(&s, c->reader.io, fd, id.size, true, &w->chain);
+    rc = plog_scan_content_end(&s, &w->stop_offset);
+    plog_scan_close(&s);
+    c->reader.io->close(c->reader.io->ctx, fd);
+    w->stop_segment = last;
+    w->stop_is_end = true;
+    return rc ? plog_fail(err, rc, "reading the end of the log failed") : 0;
+}
+
+static int read_store_head(struct plog_check *c, struct plog_error *err)
+{
+    int rc = c->reader.store_open
+                 ? 0
+                 : plog_reader_open_store(&c->reader, c->o->wait_seconds > 0
+                                          ? c->o->wait_seconds : 10, err);
+    if (!rc)
+        rc = plog_store_begin_read(&c->reader.store, err);
+    if (!rc)
+        rc = plog_store_get_head(&c->reader.store, &c->head, err);
+    c->has_head = rc == 0;
+    return rc;
+}
+
+static int freeze(struct plog_check *c, struct plog_error *err)
+{
+    struct plog_walk *w = &c->walk;
+    struct plog_dir *d = &c->reader.dir;
+    double wait = c->o->wait_seconds != 0 ? c->o->wait_seconds : 10;
+    bool has_store = c->store_error == 0;
+    int rc = d->lock < 0 ? 0
+                         : plog_dir_lock(d, true, has_store ? 0.05 : wait, err);
+    c->bounded = rc == PLOG_E_LOCKED && has_store;
+    if (rc && !c->bounded)
+        return rc;
+    if (has_store) { /* again: under the lock both legs stand still */
+        plog_store_rollback(&c->reader.store);
+        c->store_error = read_store_head(c, &c->store_why);
+    }
+    rc = plog_walk_open(w, d, &c->reader.keys, err);
+    if (!rc && c->bounded) {
+        w->stop_segment = c->head.segment;
+        w->stop_offset = c->head.offset;
+    } else if (!rc)
+        rc = freeze_end(c, err);
+    plog_dir_unlock(d);
+    return rc;
+}
+
+int plog_check_open(struct plog_check *c, const char *dir,
+                    const struct plog_check_options *o,
+                    struct plog_check_report *report, struct plog_error *err)
+{
+    const struct plog_io *io = o->io ? o->io : plog_io_posix();
+    memset(c, 0, sizeof *c);
+    memset(report, 0, sizeof *report);
+    c->o = o;
+    c->report = report;
+    c->started = io->clock_mono_ns(io->ctx);
+    int rc = plog_reader_open_log(&c->reader, io, dir, o->vkey, err);
+    if (rc)
+        return rc;
+    report->pinned = c->reader.keys.pinned;
+    c->store_error = read_store_head(c, &c->store_why);
+    if (c->store_error == PLOG_E_NOMEM)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    return freeze(c, err);
+}
+
+void plog_check_close(struct plog_check *c)
+{
+    struct plog_check_report *r = c->report;
+    const struct plog_io *io = c->reader.io;
+    const struct plog_chain *chain = &c->walk.chain;
+    const struct plog_vkey *key =
+        chain->keys ? plog_keyring_find(chain->keys,
+                                        plog_span_text(chain->last.key))
+                    : NULL;
+    snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
+    r->head.size = chain->last.size;
+    memcpy(r->head.root, chain->last.root, sizeof r->head.root);
+    memcpy(r->head.sig, chain->last.sig, sizeof r->head.sig);
+    memcpy(r->head.key, chain->last.key, sizeof r->head.key);
+    if (key)
+        plog_vkey_format(key, r->vkey);
+    r->segments = plog_segment_count(&c->walk.segments);
+    r->bytes = c->walk.bytes + (c->walk.fd >= 0 ? c->walk.scan.offset : 0);
+    if (io)
+        r->seconds =
+            (double)(io->clock_mono_ns(io->ctx) - c->started) / 1e9;
+    if (c->reader.store_open)
+        plog_store_rollback(&c->reader.store);
+    plog_walk_close(&c->walk);
+    plog_reader_fini(&c->reader);
+}

@@ -1,0 +1,66 @@
+/*
+ * check.h - what verify and parity share: the frozen head they check at, and
+ * the findings they count.
+ */
+#ifndef PLOG_CHECK_H
+#define PLOG_CHECK_H
+
+#include "paritylog_recovery.h"
+#include "reader.h"
+
+struct plog_check {
+    const struct plog_check_options *o; /* never NULL */
+    struct plog_check_report *report;
+    struct plog_reader reader;
+    struct plog_walk walk;
+    struct plog_store_head head; /* of the store, when has_head */
+    bool has_head;
+    int store_error; /* why there is none: 0, PLOG_E_BEHIND, ... */
+    struct plog_error store_why;
+    bool bounded;    /* writers were at work: checked up to the store's head */
+    bool stopped;    /* a callback said stop */
+    int64_t started;
+    uint64_t last_told; /* entries at the last progress */
+    char file[64];      /* name of the segment at hand */
+};
+
+/*
+ * Opens the directory and freezes a head: the store's head in one read
+ * transaction (which stays open), and the end of the log as it is when no
+ * writer holds the lock.  While writers are at work the log is checked up to
+ * the store's head, and what lies behind is reported as unchecked.
+ */
+PLOG_MUST_CHECK int plog_check_open(struct plog_check *c, const char *dir,
+                                    const struct plog_check_options *o,
+                                    struct plog_check_report *report,
+                                    struct plog_error *err);
+/* Ends the check: fills what the report still lacks. */
+void plog_check_close(struct plog_check *c);
+
+/* Counts a finding and tells it.  `f->file` and texts may be NULL. */
+void plog_check_find(struct plog_check *c, const struct plog_finding *f);
+/* The same from a fault of the scan. */
+void plog_check_fault(struct plog_check *c, int code,
+                      const struct plog_error *why);
+void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
+                          uint64_t from, uint64_t to, const char *why);
+void plog_check_progress(struct plog_check *c, const char *phase,
+                         uint64_t done, uint64_t total, bool now);
+
+/* Name of the walk's segment, relative to the directory. */
+const char *plog_check_file(struct plog_check *c);
+
+/* Writes a hash as base64 (45 bytes with NUL). */
+void plog_check_hash(const unsigned char *hash, char *out);
+
+/* --expect-head against a group just verified; `before` is the tree before
+ * it. */
+void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
+                         const struct plog_log_group *g);
+/* ... and at the end of the log. */
+void plog_check_expected_end(struct plog_check *c);
+
+/* Whether a code is one that a report counts, or stops the check. */
+bool plog_check_is_verdict(int code);
+
+#endif

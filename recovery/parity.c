@@ -1,0 +1,372 @@
+/*
+ * parity.c - both legs at one frozen head.
+ *
+ * Order: the log group by group, verified; each entry against its row and
+ * into the fold; each commit and segment against its row; then rows nobody
+ * asked for; then the records against the fold.  Behind damage the store's
+ * own lines are tried: when they hash to the root that the damaged group
+ * signed, they are proven true, the damaged lines are named one by one, and
+ * the check goes on as if the log were whole.
+ */
+#include "parity.h"
+
+#include <stdio.h>
+
+void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
+                      const char *expected, const char *found)
+{
+    struct plog_finding f = {.verdict = verdict,
+                             .leg = PLOG_LEG_STORE,
+                             .file = PLOG_STORE_FILE,
+                             .seq = seq,
+                             .expected = expected,
+                             .found = found};
+    f.next = verdict == PLOG_E_BEHIND
+                 ? "paritylog replay DIR"
+                 : "paritylog replay DIR --fresh (keeps this store in"
+                   " quarantine/)";
+    plog_check_find(p->c, &f);
+}
+
+/* ---- Groups --------------------------------------------------------------------- */
+
+static int compare_group(struct plog_parity *p, const struct plog_log_group *g,
+                         struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count; i++)
+        rc = plog_parity_entry(p, plog_scan_text(&c->walk.scan, i),
+                               g->first + i, err);
+    if (!rc)
+        rc = plog_parity_checkpoint(p, g, err);
+    c->report->entries += g->count;
+    if (c->report->from == 0)
+        c->report->from = g->first;
+    c->report->to = g->size;
+    return rc;
+}
+
+/* The store's head must be a commit of the log. */
+static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
+{
+    struct plog_check *c = p->c;
+    const struct plog_store_head *h = &c->head;
+    char want[48], got[48];
+    if (h->commit.size < g->first || h->commit.size > g->size)
+        return;
+    if (h->commit.size == g->size &&
+        !memcmp(h->commit.root, g->commit.root, PLOG_HASH_SIZE))
+        return;
+    const struct plog_vkey *key =
+        plog_keyring_find(&c->reader.keys, plog_span_text(h->commit.key));
+    bool is_signed =
+        key && plog_checkpoint_verify(key, h->origin, h->commit.size,
+                                      h->commit.root, h->commit.sig);
+    plog_check_hash(g->commit.root, want);
+    plog_check_hash(h->commit.root, got);
+    plog_parity_find(p, is_signed ? PLOG_E_FORK : PLOG_E_DIVERGED,
+                     h->commit.size, want, got);
+}
+
+static int count_behind(struct plog_parity *p, const struct plog_log_group *g)
+{
+    struct plog_check *c = p->c;
+    char want[64], got[64];
+    if (c->head.commit.size >= g->size || c->report->counts[-PLOG_E_BEHIND])
+        return 0;
+    snprintf(want, sizeof want, "entries up to %llu",
+             (unsigned long long)g->size);
+    snprintf(got, sizeof got, "entries up to %llu",
+             (unsigned long long)c->head.commit.size);
+    plog_parity_find(p, PLOG_E_BEHIND, c->head.commit.size + 1, want, got);
+    return 0;
+}
+
+static int one_group(struct plog_parity *p, const struct plog_tree *before,
+                     const struct plog_log_group *g, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    int rc = 0;
+    plog_check_expected(c, before, g);
+    if (g->first <= c->head.commit.size) {
+        rc = compare_group(p, g, err);
+        judge_head(p, g);
+    } else
+        rc = count_behind(p, g);
+    plog_check_progress(c, "log", g->size, c->head.commit.size, false);
+    return rc;
+}
+
+/* ---- Damage ------------------------------------------------------------------------ */
+
+#define NAMED 64 /* damaged lines of one group that are named one by one */
+
+struct damage {
+    struct plog_tree tree; /* before it */
+    uint64_t offset[NAMED], seq[NAMED];
+    unsigned char leaf[NAMED][PLOG_HASH_SIZE];
+    unsigned count;
+    struct plog_finding group; /* when no line can be named */
+    char file[64];
+};
+
+/* Lines of the group at hand that differ from the store's. */
+static int suspect_lines(struct plog_parity *p, struct damage *d,
+                         struct plog_error *err)
+{
+    struct plog_scan *s = &p->c->walk.scan;
+    uint64_t first = p->c->walk.chain.last.size + 1;
+    size_t n = s->lines.len / sizeof(struct plog_scan_line);
+    for (size_t i = 0; i < n && d->count < NAMED; i++) {
+        struct plog_span stored;
+        int rc = plog_parity_stored(p, first + i, &stored, err);
+        if (rc == PLOG_END)
+            return 0;
+        if (rc)
+            return rc;
+        if (plog_span_equal(stored, plog_scan_text(s, i)))
+            continue;
+        d->offset[d->count] = plog_scan_line(s, i)->offset;
+        d->seq[d->count] = first + i;
+        memcpy(d->leaf[d->count++], plog_scan_line(s, i)->leaf, PLOG_HASH_SIZE);
+    }
+    return 0;
+}
+
+/* Whether the store's lines from..to hash to the signed root; then the chain
+ * stands on them again. */
+static int prove_store(struct plog_parity *p, struct damage *d, uint64_t from,
+                       uint64_t to, bool *proven, struct plog_error *err)
+{
+    struct plog_chain *chain = &p->c->walk.chain;
+    unsigned char hash[PLOG_HASH_SIZE];
+    *proven = false;
+    for (uint64_t seq = from; seq <= to; seq++) {
+        struct plog_span line;
+        int rc = plog_parity_stored(p, seq, &line, err);
+        if (rc)
+            return rc == PLOG_END ? 0 : rc;
+        plog_hash_leaf(line.p, line.n, hash);
+        if (plog_tree_add(&d->tree, hash))
+            return 0;
+    }
+    plog_tree_root(&d->tree, hash);
+    *proven = memcmp(hash, chain->last.root, sizeof hash) == 0;
+    if (*proven) {
+        chain->tree = d->tree;
+        chain->broken = false;
+    }
+    return 0;
+}
+
+static void name_lines(struct plog_parity *p, const struct damage *d, int code)
+{
+    char want[48], got[48];
+    unsigned char leaf[PLOG_HASH_SIZE];
+    for (unsigned i = 0; i < d->count; i++) {
+        struct plog_span line;
+        struct plog_finding f = d->group;
+        if (plog_parity_stored(p, d->seq[i], &line, NULL))
+            continue;
+        plog_hash_leaf(line.p, line.n, leaf);
+        plog_check_hash(leaf, want);
+        plog_check_hash(d->leaf[i], got);
+        f.verdict = code;
+        f.offset = d->offset[i];
+        f.has_offset = true;
+        f.seq = d->seq[i];
+        f.expected = want;
+        f.found = got;
+        plog_check_find(p->c, &f);
+    }
+}
+
+/* Folds and compares what the store's proven lines stand for. */
+static int use_proven(struct plog_parity *p, uint64_t from, uint64_t to,
+                      struct plog_error *err)
+{
+    int rc = 0;
+    for (uint64_t seq = from; !rc && seq <= to; seq++) {
+        struct plog_span line;
+        rc = plog_parity_stored(p, seq, &line, err);
+        if (!rc)
+            rc = plog_parity_entry(p, line, seq, err);
+    }
+    return rc < 0 ? rc : plog_parity_skip(p, to, err);
+}
+
+static int go_on(struct plog_parity *p, int code, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    struct damage d;
+    struct plog_error why = *err;
+    struct plog_fault fault = c->walk.scan.fault;
+    uint64_t from, to;
+    bool proven = false, whole = !c->walk.chain.broken && !c->walk.gap;
+    memset(&d, 0, sizeof d);
+    d.tree = c->walk.chain.tree;
+    snprintf(d.file, sizeof d.file, "%.60s", why.file);
+    d.group.leg = PLOG_LEG_LOG;
+    d.group.file = d.file;
+    d.group.next = "keep a copy of DIR; the store still proves these entries";
+    int rc = whole ? suspect_lines(p, &d, err) : 0;
+    if (rc)
+        return rc;
+    rc = plog_walk_resync(&c->walk, &from, &to, err);
+    int found = rc;
+    if (rc == 0 && to && whole)
+        rc = prove_store(p, &d, from, to, &proven, err);
+    if (rc < 0 && !plog_check_is_verdict(rc))
+        return rc;
+    if (proven && d.count) {
+        name_lines(p, &d, code);
+    } else {
+        struct plog_fault now = c->walk.scan.fault;
+        c->walk.scan.fault = fault;
+        plog_check_fault(c, code, &why);
+        c->walk.scan.fault = now;
+    }
+    if (proven)
+        return use_proven(p, from, to, err);
+    p->fold_whole = false;
+    plog_check_unchecked(c, PLOG_LEG_LOG, from, found == 0 ? to : 0,
+                         "damaged: see the findings");
+    if (found == 0 && to)
+        rc = plog_parity_skip(p, to, err);
+    return found ? found : rc;
+}
+
+/* ---- The walk ------------------------------------------------------------------------ */
+
+static int walk_all(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    struct plog_log_group g;
+    int rc = plog_walk_start(&c->walk, err);
+    while (!c->stopped && rc != PLOG_END) {
+        struct plog_tree before = c->walk.chain.tree;
+        if (rc == 0 && c->walk.entered &&
+            c->walk.first <= c->head.commit.size + 1)
+            rc = plog_parity_segment(p, c->walk.first, err);
+        if (rc == 0) {
+            rc = plog_walk_next(&c->walk, &g, err);
+            if (rc == 0 && c->walk.entered && g.first <= c->head.commit.size)
+                rc = plog_parity_segment(p, c->walk.first, err);
+            c->walk.entered = false;
+        }
+        if (rc == 0)
+            rc = one_group(p, &before, &g, err);
+        if (rc == PLOG_E_TORN) {
+            plog_check_fault(c, rc, err);
+            break;
+        }
+        if (rc < 0) {
+            if (!plog_check_is_verdict(rc))
+                return rc;
+            rc = go_on(p, rc, err);
+        }
+    }
+    return c->stopped ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
+}
+
+/* What the store's head says about entries that the log does not have. */
+static void judge_end(struct plog_parity *p)
+{
+    struct plog_check *c = p->c;
+    const struct plog_store_head *h = &c->head;
+    uint64_t log_size = c->walk.chain.last.size;
+    char want[64], got[64];
+    if (h->commit.size <= log_size)
+        return;
+    const struct plog_vkey *key =
+        plog_keyring_find(&c->reader.keys, plog_span_text(h->commit.key));
+    bool is_signed =
+        key && plog_checkpoint_verify(key, h->origin, h->commit.size,
+                                      h->commit.root, h->commit.sig);
+    snprintf(want, sizeof want, "entries up to %llu",
+             (unsigned long long)h->commit.size);
+    snprintf(got, sizeof got, "entries up to %llu",
+             (unsigned long long)log_size);
+    struct plog_finding f = {.verdict = is_signed ? PLOG_E_ROLLBACK
+                                                  : PLOG_E_AHEAD,
+                             .leg = is_signed ? PLOG_LEG_LOG : PLOG_LEG_STORE,
+                             .file = plog_check_file(c),
+                             .seq = log_size + 1,
+                             .expected = want,
+                             .found = got};
+    f.next = "keep a copy of DIR; the store still holds the entries that the"
+             " log lost";
+    plog_check_find(c, &f);
+    p->fold_whole = false;
+}
+
+static int compare_legs(struct plog_check *c, struct plog_error *err)
+{
+    struct plog_parity p;
+    int rc = plog_parity_open(&p, c, err);
+    if (!rc)
+        rc = walk_all(&p, err);
+    if (!rc)
+        judge_end(&p);
+    if (!rc)
+        rc = plog_parity_rest(&p, c->walk.chain.last.size, err);
+    if (!rc)
+        rc = plog_parity_records(&p, err);
+    plog_parity_close(&p);
+    return rc;
+}
+
+/* A store that cannot be opened at all: say why, and check the log. */
+static int without_store(struct plog_check *c, const char *dir,
+                         struct plog_check_report *report,
+                         struct plog_error *err)
+{
+    int code = c->store_error;
+    if (!plog_check_is_verdict(code))
+        return plog_fail(err, code, "%s", c->store_why.message);
+    struct plog_error why = c->store_why;
+    const struct plog_check_options *o = c->o;
+    plog_check_close(c);
+    int rc = plog_verify(dir, o, report, err);
+    if (rc)
+        return rc;
+    struct plog_finding f = {.verdict = code,
+                             .leg = PLOG_LEG_STORE,
+                             .file = PLOG_STORE_FILE,
+                             .seq = code == PLOG_E_BEHIND,
+                             .expected = "a store",
+                             .found = why.message,
+                             .next = why.hint};
+    static const char run[] = "run: ";
+    if (!strncmp(why.hint, run, sizeof run - 1))
+        f.next = why.hint + sizeof run - 1;
+    c->report = report;
+    c->o = o;
+    plog_check_find(c, &f);
+    plog_check_unchecked(c, PLOG_LEG_STORE, 1, report->head.size,
+                         "the store cannot be read");
+    return 0;
+}
+
+int plog_parity(const char *dir, const struct plog_check_options *o,
+                struct plog_check_report *report, struct plog_error *err)
+{
+    static const struct plog_check_options none;
+    struct plog_check c;
+    struct plog_error own;
+    if (!err)
+        err = &own;
+    int rc = plog_check_open(&c, dir, o ? o : &none, report, err);
+    if (!rc && !c.has_head)
+        return without_store(&c, dir, report, err);
+    if (!rc)
+        rc = compare_legs(&c, err);
+    if (!rc && c.bounded)
+        plog_check_unchecked(&c, PLOG_LEG_BOTH, c.head.commit.size + 1, 0,
+                             "written while the check ran");
+    if (!rc)
+        plog_check_expected_end(&c);
+    plog_check_close(&c);
+    return rc;
+}

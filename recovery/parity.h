@@ -1,0 +1,65 @@
+/*
+ * parity.h - private to parity: comparing both legs at one frozen head.
+ *
+ *   parity.c          the walk over the log, group by group
+ *   parity_rows.c     events, checkpoints and segments against it
+ *   parity_records.c  the fold of the log against the store's records
+ *
+ * Memory does not grow with the log: rows are read in order beside the log,
+ * and the fold goes into a scratch table of SQLite's temporary database.
+ */
+#ifndef PLOG_PARITY_H
+#define PLOG_PARITY_H
+
+#include "check.h"
+
+struct plog_parity {
+    struct plog_check *c;
+    sqlite3 *db;
+    /* Rows of the store in step with the log. */
+    sqlite3_stmt *events, *checkpoints, *segments;
+    bool event_ready, checkpoint_ready, segment_ready; /* a row is at hand */
+    /* The fold of the log. */
+    struct plog_fold fold; /* into temp.state */
+    struct plog_rules rules;
+    sqlite3_stmt *truth_get, *truth_put; /* log lines where events differ */
+    sqlite3_stmt *put_cursor;
+    struct plog_entry_parser parser;
+    bool fold_whole; /* false: damage hides entries, records are unchecked */
+};
+
+PLOG_MUST_CHECK int plog_parity_open(struct plog_parity *p,
+                                     struct plog_check *c,
+                                     struct plog_error *err);
+void plog_parity_close(struct plog_parity *p);
+
+/* Compares the store's row of one entry with its line (the true one), and
+ * folds it.  `offset` is the line's place in the log. */
+PLOG_MUST_CHECK int plog_parity_entry(struct plog_parity *p,
+                                      struct plog_span line, uint64_t seq,
+                                      struct plog_error *err);
+/* The line of the store's event `seq`, or PLOG_END; the rows in step are not
+ * moved. */
+PLOG_MUST_CHECK int plog_parity_stored(struct plog_parity *p, uint64_t seq,
+                                       struct plog_span *line,
+                                       struct plog_error *err);
+PLOG_MUST_CHECK int plog_parity_checkpoint(struct plog_parity *p,
+                                           const struct plog_log_group *g,
+                                           struct plog_error *err);
+PLOG_MUST_CHECK int plog_parity_segment(struct plog_parity *p, uint64_t first,
+                                        struct plog_error *err);
+/* Steps over rows up to `seq` that cannot be judged. */
+PLOG_MUST_CHECK int plog_parity_skip(struct plog_parity *p, uint64_t seq,
+                                     struct plog_error *err);
+/* Rows that no entry of the log answers to.  `log_size`: where it ended. */
+PLOG_MUST_CHECK int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
+                                     struct plog_error *err);
+/* temp.state against main.state, cursors, and the rules in the head. */
+PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
+                                        struct plog_error *err);
+
+/* Counts a difference in the store. */
+void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
+                      const char *expected, const char *found);
+
+#endif

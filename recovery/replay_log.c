@@ -1,0 +1,201 @@
+/*
+ * replay_log.c - the whole replay: making a store, catching up, starting
+ * afresh.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "legs.h"
+#include "paritylog_recovery.h"
+
+struct work {
+    const struct plog_replay_options *o;
+    struct plog_replay_report *report;
+    struct plog_legs legs;
+    struct plog_log_end end;
+};
+
+static int told(void *arg, uint64_t size, uint64_t bytes)
+{
+    struct work *w = arg;
+    struct plog_progress p = {size, w->end.last.size, bytes, "replay"};
+    if (w->o->to && w->o->to < p.total)
+        p.total = w->o->to;
+    return w->o->progress ? w->o->progress(w->o->arg, &p) : 0;
+}
+
+/* ---- Setting the store aside -------------------------------------------------------- */
+
+static int move_one(struct plog_dir *d, const char *name, int to,
+                    const char *new_name)
+{
+    int rc = d->io->rename_at(d->io->ctx, d->dir, name, to, new_name, false);
+    return rc == -ENOENT ? 0 : rc;
+}
+
+/* The database goes last: while it is there, its WAL must not be missing
+ * beside it for a reader; without it the two others mean nothing. */
+static int set_store_aside(struct work *w, struct plog_error *err)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    struct plog_dir *d = &w->legs.dir;
+    char name[128], old[32], fresh[140];
+    int to, rc = plog_dir_quarantine(d, PLOG_STORE_FILE, name, &to, err);
+    if (rc)
+        return rc;
+    for (int i = 0; !rc && i < 3; i++) {
+        snprintf(old, sizeof old, "%s%s", PLOG_STORE_FILE, ends[i]);
+        snprintf(fresh, sizeof fresh, "%s%s", strchr(name, '/') + 1, ends[i]);
+        rc = move_one(d, old, to, fresh);
+    }
+    if (!rc)
+        rc = d->io->fsync(d->io->ctx, to);
+    if (!rc)
+        rc = d->io->fsync(d->io->ctx, d->dir);
+    d->io->close(d->io->ctx, to);
+    snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s", name);
+    return rc ? plog_fail_io(err, rc, name, "setting the store aside") : 0;
+}
+
+static bool exists(struct plog_dir *d, const char *name)
+{
+    struct plog_stat st;
+    return d->io->stat_at(d->io->ctx, d->dir, name, &st) == 0;
+}
+
+/* ---- Steps -------------------------------------------------------------------------- */
+
+/* Reads where the store stands; an absent one stands at 0. */
+static int read_store(struct work *w, struct plog_error *err)
+{
+    struct plog_legs *l = &w->legs;
+    memset(&l->head, 0, sizeof l->head);
+    plog_tree_init(&l->head.tree);
+    if (w->o->fresh || !exists(&l->dir, PLOG_STORE_FILE))
+        return 0;
+    int rc = plog_legs_open_store(l, false, err);
+    if (rc == PLOG_E_BEHIND) /* a file without tables */
+        return 0;
+    return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
+}
+
+/* Verifies from the store's head to the end; nothing is changed. */
+static int inspect(struct work *w, struct plog_error *err)
+{
+    struct plog_walk walk;
+    int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
+    if (!rc && w->legs.head.commit.size == 0)
+        rc = plog_walk_start(&walk, err);
+    else if (!rc)
+        rc = plog_legs_locate(&w->legs, &walk, err);
+    if (rc == PLOG_E_TORN)
+        rc = 0;
+    if (!rc)
+        rc = plog_legs_find_end(&walk, &w->end, err);
+    if (!rc && w->legs.head.commit.size == 0)
+        memcpy(w->legs.head.origin, walk.chain.origin,
+               sizeof w->legs.head.origin);
+    plog_walk_close(&walk);
+    if (!rc && w->end.last.size == 0)
+        rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
+    return rc;
+}
+
+static int make_store(struct work *w, struct plog_error *err)
+{
+    struct plog_legs *l = &w->legs;
+    char origin[PLOG_ORIGIN_MAX + 1];
+    memcpy(origin, l->head.origin, sizeof origin);
+    plog_legs_close_store(l);
+    bool there = exists(&l->dir, PLOG_STORE_FILE);
+    int rc = 0;
+    /* A WAL without its database, or beside a foreign one, would be replayed
+     * into the new store. */
+    if (w->o->fresh || (!there && (exists(&l->dir, PLOG_STORE_FILE "-wal") ||
+                                   exists(&l->dir, PLOG_STORE_FILE "-shm"))))
+        rc = set_store_aside(w, err);
+    if (!rc)
+        rc = plog_legs_open_store(l, true, err);
+    if (!rc && !l->store.has_tables)
+        rc = plog_store_create_tables(&l->store, origin, err);
+    return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
+}
+
+static int replay(struct work *w, struct plog_error *err)
+{
+    struct plog_replay_watch watch = {.progress = told, .arg = w,
+                                      .to = w->o->to};
+    char tail[128];
+    int rc = plog_legs_renew(&w->legs, &w->end, tail, err);
+    if (!rc && tail[0])
+        snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s",
+                 tail);
+    if (!rc && (!w->legs.store_open || !w->legs.store.has_tables))
+        rc = make_store(w, err);
+    uint64_t before = w->legs.head.commit.size;
+    if (!rc)
+        rc = plog_legs_replay(&w->legs, &watch, err);
+    if (w->legs.store_open)
+        plog_store_checkpoint(&w->legs.store);
+    w->report->applied = w->legs.head.commit.size - before;
+    w->report->skipped = watch.skipped;
+    return rc;
+}
+
+static int plan(struct work *w)
+{
+    uint64_t to = w->end.last.size;
+    if (w->o->to && w->o->to < to)
+        to = w->o->to; /* at most: a group is never split */
+    w->report->applied =
+        to > w->legs.head.commit.size ? to - w->legs.head.commit.size : 0;
+    return 0;
+}
+
+static void fill(struct work *w, uint64_t before, double seconds)
+{
+    struct plog_replay_report *r = w->report;
+    const struct plog_commit *c = &w->legs.head.commit;
+    r->dry_run = w->o->dry_run;
+    r->fresh = w->o->fresh;
+    r->present = before;
+    r->torn_bytes = w->end.torn_bytes;
+    r->from = r->applied ? before + 1 : 0;
+    r->to = r->applied ? before + r->applied : 0;
+    r->seconds = seconds;
+    r->head.size = c->size;
+    memcpy(r->head.root, c->root, sizeof r->head.root);
+    memcpy(r->head.sig, c->sig, sizeof r->head.sig);
+    memcpy(r->head.key, c->key, sizeof r->head.key);
+}
+
+int plog_replay(const char *dir, const struct plog_replay_options *o,
+                struct plog_replay_report *report, struct plog_error *err)
+{
+    static const struct plog_replay_options none;
+    struct plog_options open = {.struct_size = sizeof open};
+    struct work w;
+    memset(&w, 0, sizeof w);
+    memset(report, 0, sizeof *report);
+    w.o = o ? o : &none;
+    w.report = report;
+    const struct plog_io *io = w.o->io ? w.o->io : plog_io_posix();
+    int64_t started = io->clock_mono_ns(io->ctx);
+    open.vkey = w.o->vkey;
+    open.wait_seconds = w.o->wait_seconds;
+    int rc = plog_legs_open(&w.legs, io, dir, &open, err);
+    if (!rc)
+        rc = plog_dir_lock(&w.legs.dir, false, w.legs.wait_seconds, err);
+    if (!rc)
+        rc = read_store(&w, err);
+    uint64_t before = w.legs.head.commit.size;
+    if (!rc)
+        rc = inspect(&w, err);
+    if (!rc)
+        rc = w.o->dry_run ? plan(&w) : replay(&w, err);
+    fill(&w, before,
+         (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
+    plog_legs_close(&w.legs);
+    return rc;
+}

@@ -1,0 +1,100 @@
+/*
+ * verify.c - the log alone.
+ *
+ * Goes on behind damage: the next commit whose signature verifies gives the
+ * size again, and the next segment header the tree, so entries in between are
+ * checked for form, order and signatures, and reported as unchecked for their
+ * hashes.
+ */
+#include "check.h"
+
+/* Damage: tell it, and find the next place to stand on. */
+static int go_on(struct plog_check *c, int code, struct plog_error *err)
+{
+    uint64_t from, to;
+    plog_check_fault(c, code, err);
+    int rc = PLOG_END;
+    while (!c->stopped) {
+        rc = plog_walk_resync(&c->walk, &from, &to, err);
+        if (rc == 0 || rc == PLOG_END || !plog_check_is_verdict(rc))
+            break;
+        plog_check_fault(c, rc, err);
+    }
+    if (rc == PLOG_END)
+        to = 0;
+    plog_check_unchecked(c, PLOG_LEG_LOG, from, to,
+                         "damaged: see the findings");
+    return rc;
+}
+
+static void count_group(struct plog_check *c, const struct plog_tree *before,
+                        const struct plog_log_group *g, uint64_t *loose)
+{
+    struct plog_check_report *r = c->report;
+    if (r->from == 0)
+        r->from = g->first;
+    r->to = g->size;
+    if (g->root_checked) {
+        r->entries += g->count;
+        if (*loose)
+            plog_check_unchecked(c, PLOG_LEG_LOG, *loose, g->first - 1,
+                                 "behind damage: hashes follow again from the"
+                                 " next segment header");
+        *loose = 0;
+    } else if (*loose == 0)
+        *loose = g->first;
+    plog_check_expected(c, before, g);
+    plog_check_progress(c, "log", g->size, 0, false);
+}
+
+static int walk_all(struct plog_check *c, struct plog_error *err)
+{
+    struct plog_log_group g;
+    uint64_t loose = 0; /* first entry whose hash was not checked */
+    int rc = plog_walk_start(&c->walk, err);
+    while (!c->stopped && rc != PLOG_END) {
+        struct plog_tree before = c->walk.chain.tree;
+        if (rc == 0)
+            rc = plog_walk_next(&c->walk, &g, err);
+        if (rc == 0) {
+            count_group(c, &before, &g, &loose);
+            continue;
+        }
+        if (rc == PLOG_E_TORN) {
+            plog_check_fault(c, rc, err);
+            break;
+        }
+        if (rc != PLOG_END) {
+            if (!plog_check_is_verdict(rc))
+                return rc;
+            rc = go_on(c, rc, err);
+            if (rc < 0)
+                return rc;
+        }
+    }
+    if (loose)
+        plog_check_unchecked(c, PLOG_LEG_LOG, loose, c->walk.chain.last.size,
+                             "behind damage: no segment header follows that"
+                             " would give the hashes again");
+    return c->stopped ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
+}
+
+int plog_verify(const char *dir, const struct plog_check_options *o,
+                struct plog_check_report *report, struct plog_error *err)
+{
+    static const struct plog_check_options none;
+    struct plog_check c;
+    struct plog_error own;
+    if (!err)
+        err = &own; /* findings are made from it */
+    int rc = plog_check_open(&c, dir, o ? o : &none, report, err);
+    if (!rc)
+        rc = walk_all(&c, err);
+    if (!rc && c.bounded)
+        plog_check_unchecked(&c, PLOG_LEG_LOG, c.head.commit.size + 1, 0,
+                             "written while the check ran");
+    if (!rc)
+        plog_check_expected_end(&c);
+    plog_check_close(&c);
+    return rc;
+}

@@ -1,0 +1,134 @@
+#!/bin/sh
+# docs.sh - the manual, the completions and the JSON schemas name what the
+# command has, and the schemas hold of what it prints.
+. "$(dirname "$0")/lib.sh"
+
+man=$top/docs/man/paritylog.1
+commands='init append get history query log status verify parity replay
+    checkpoint strategy key'
+
+begin 'the manual is well formed'
+if have mandoc; then
+    mandoc -T lint -W warning "$man" >"$T/lint" 2>&1 ||
+        wrong "$(head -3 "$T/lint")"
+else
+    skip 'no mandoc'
+fi
+
+begin 'the manual and both completions name every command'
+for command in $commands; do
+    grep -q "^\\.Ss $command" "$man" || wrong "the manual lacks $command"
+    for file in paritylog.bash _paritylog; do
+        grep -q -w -e "$command" "$top/tools/completion/$file" ||
+            wrong "$file lacks $command"
+    done
+done
+
+begin 'the manual and both completions name every option'
+for command in $commands; do
+    "$PARITYLOG" help "$command"
+done | grep -o -e '--[a-z-]*' | sort -u >"$T/options"
+[ "$(wc -l <"$T/options")" -gt 15 ] || wrong 'too few options found'
+while IFS= read -r option; do
+    word=${option#--}
+    grep -q -e "Fl -$word\\b" "$man" || wrong "the manual lacks $option"
+    for file in paritylog.bash _paritylog; do
+        grep -q -e "--$word\\b" "$top/tools/completion/$file" ||
+            wrong "$file lacks $option"
+    done
+done <"$T/options"
+
+begin 'the manual names every exit status and error word'
+for status in 0 1 2 3 4 5 6 7 8 9 10 11 12 130; do
+    grep -q "^\\.It $status\$" "$man" || wrong "no exit status $status"
+done
+
+begin 'the completion of bash loads'
+if have bash; then
+    bash -n "$top/tools/completion/paritylog.bash" || wrong 'a syntax error'
+    same 'what it gives' "$(bash -c '
+        . "$1"
+        COMP_WORDS=(paritylog verify dir --exp) COMP_CWORD=3
+        _paritylog
+        printf "%s\n" "${COMPREPLY[@]}"' - \
+        "$top/tools/completion/paritylog.bash")" --expect-head
+else
+    skip 'no bash'
+fi
+
+begin 'the completion of zsh loads'
+if have zsh; then
+    zsh -n "$top/tools/completion/_paritylog" || wrong 'a syntax error'
+else
+    skip 'no zsh'
+fi
+
+# holds SCHEMA FILE: each line of FILE is as the schema says.
+holds() {
+    python3 - "$top/docs/json" "$1" "$2" <<'END' >"$T/why" 2>&1 || wrong "$1: $(tail -1 "$T/why")"
+import json, pathlib, sys
+import jsonschema
+here, name, path = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+schema = json.loads((here / f"{name}.schema.json").read_text())
+cls = jsonschema.validators.validator_for(schema)
+cls.check_schema(schema)
+lines = pathlib.Path(path).read_text().splitlines()
+assert lines, "no document"
+for line in lines:
+    cls(schema).validate(json.loads(line))
+END
+}
+
+begin 'the schemas are JSON'
+for file in "$top"/docs/json/*.schema.json; do
+    if have jq; then
+        jq -e '."$id" and .title and ."$schema"' "$file" >/dev/null ||
+            wrong "${file##*/}"
+    fi
+done
+
+begin 'what is printed holds to the schemas'
+if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
+    run 0 init "$T/json" --json
+    holds init "$T/out"
+    L=$T/json
+    deltas 1 5 >"$T/in"
+    (cat "$T/in"; delta - 9 9) | run 0 append "$L" --receipts
+    holds receipt "$T/out"
+    run 0 append "$L" "$T/in" --json
+    holds append "$T/out"
+    run 0 status "$L" --json
+    holds status "$T/out"
+    run 0 verify "$L" --json
+    holds verify "$T/out"
+    run 0 parity "$L" --json
+    holds parity "$T/out"
+    run 0 checkpoint "$L" --json
+    holds checkpoint "$T/out"
+    run 0 key show "$L" --json
+    holds key "$T/out"
+    run 0 get "$L" pets 1
+    holds record "$T/out"
+    run 0 strategy "$L" --json
+    holds strategy "$T/out"
+    run 0 strategy "$L" arrival --json
+    holds strategy "$T/out"
+    run 0 replay "$L" --json
+    holds replay "$T/out"
+    run 2 status --json
+    holds error "$T/err"
+    echo x | run 6 append "$L" --json
+    holds error "$T/err"
+    flip "$L/log/00000000000000000001.jsonl" 700
+    run 5 parity "$L" --json
+    holds parity "$T/out"
+    run 5 verify "$L" --json
+    holds verify "$T/out"
+    without_store
+    "$PARITYLOG" status "$L" --json >"$T/out"
+    holds status "$T/out"
+else
+    skip 'no python3 with jsonschema'
+fi
+
+finish

@@ -1,0 +1,115 @@
+#!/bin/sh
+# replay.sh - paritylog replay: the store mended from the log.
+. "$(dirname "$0")/lib.sh"
+
+filled log 40
+
+begin 'a whole store: nothing to do'
+run 0 replay "$L"
+out_has 'nothing to apply'
+run 0 replay "$L" --json
+json_is "$T/out" '.schema == "paritylog/replay/1" and .applied == 0 and
+    .from == 0 and .to == 0 and .dry_run == false and .fresh == false and
+    .head.size == 41'
+
+begin 'without a store: appends and reads are refused with 3'
+without_store
+cp "$S" "$T/before"
+delta new 1 1 | run 3 append "$L"
+err_has replay
+delta new 1 1 | run 3 append "$L" --json
+error_is BEHIND
+run 3 get "$L" pets 1
+run 3 query "$L" 'SELECT 1'
+run 3 strategy "$L" arrival
+[ ! -e "$L/store.db" ] || wrong 'a store was made'
+files_equal "$S" "$T/before"
+
+begin '--dry-run says so and changes nothing'
+log_digest >"$T/before.all"
+run 0 replay "$L" --dry-run
+out_has 'dry run, nothing changed'
+run 0 replay "$L" --dry-run --json
+json_is "$T/out" '.dry_run == true and .applied == 41 and .from == 1 and
+    .to == 41'
+[ ! -e "$L/store.db" ] || wrong 'a store was made'
+log_digest >"$T/after.all"
+files_equal "$T/before.all" "$T/after.all"
+
+begin 'the store is built again from the log'
+run 0 replay "$L" --json
+json_is "$T/out" '.applied == 41 and .from == 1 and .to == 41 and
+    .present == 0'
+run 0 parity "$L"
+files_equal "$S" "$T/before"
+delta new 1 1 | run 0 append "$L" --quiet
+
+begin 'again: nothing more'
+run 0 replay "$L" --json
+json_is "$T/out" '.applied == 0'
+
+begin '--to stops at the last group that ends there or before'
+fresh steps
+deltas 1 40 >"$T/in"
+run 0 append "$L" "$T/in" --group 10 --quiet
+without_store
+run 0 replay "$L" --to 25 --json
+json_is "$T/out" '.to == 21 and .head.size == 21'
+run 3 status "$L"
+run 3 parity "$L" --json
+json_is "$T/out" '.verdict == "BEHIND"'
+run 0 replay "$L" --json
+json_is "$T/out" '.from == 22 and .to == 41 and .present == 21 and
+    .applied == 20'
+run 0 parity "$L"
+
+begin '--fresh sets the old store aside and builds a new one'
+if sql "$L/store.db" "UPDATE events SET line = line || ' ' WHERE seq = 18"; then
+    run 3 parity "$L"
+    run 0 replay "$L" --fresh --dry-run
+    out_has 'dry run, nothing changed'
+    run 3 parity "$L"
+    run 0 replay "$L" --fresh --json
+    json_is "$T/out" '.fresh == true and .applied == 41 and
+        (.quarantine | startswith("quarantine/"))'
+    run 0 parity "$L"
+    [ -n "$(ls -A "$L/quarantine")" ] || wrong 'the old store is gone'
+fi
+
+begin 'a store with other content is not written to'
+fresh diverged
+deltas 1 10 >"$T/in"
+run 0 append "$L" "$T/in" --quiet
+cp -a "$L" "$T/twin"
+deltas 11 12 >"$T/in"
+run 0 append "$L" "$T/in" --quiet
+delta twin 1 1 >"$T/in"
+L=$T/twin
+run 0 append "$L" "$T/in" --quiet
+deltas 13 14 >"$T/in"
+run 0 append "$L" "$T/in" --quiet
+L=$T/diverged
+without_store
+cp "$T/twin"/store.db* "$L"
+run 5 replay "$L"
+run 5 append "$L" "$T/in"
+run 5 parity "$L"
+
+begin 'a damaged log: whole groups before the damage, then 5'
+filled damaged 40
+without_store
+flip "$S" $(($(offset_of "$S" '"v":17') + 5))
+run 5 replay "$L" --json
+error_is TAMPERED
+run 5 parity "$L"
+
+begin 'an unfinished group is set aside at opening, not lost'
+filled torn 10
+printf '{"seq":12,"resource":"pets","rec' >>"$S"
+delta next 1 1 | run 0 append "$L" --quiet
+run 0 parity "$L"
+grep -r -q '"seq":12,"resource":"pets","rec$' "$L/quarantine" ||
+    wrong 'the tail is not in quarantine/'
+run 0 get "$L" pets 10
+
+finish

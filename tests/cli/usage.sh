@@ -1,0 +1,129 @@
+#!/bin/sh
+# usage.sh - help, versions, and what a wrong command line gives.
+. "$(dirname "$0")/lib.sh"
+
+commands='init append get history query log status verify parity replay
+    checkpoint strategy key'
+
+begin 'no command: the list on standard error, 2'
+run 2
+out_empty
+err_has 'usage: paritylog COMMAND DIR'
+
+begin 'help lists every command on standard output'
+run 0 help
+err_empty
+for command in $commands; do
+    out_has "  $command "
+done
+
+begin '--help is help'
+run 0 help
+cp "$T/out" "$T/help"
+run 0 --help
+files_equal "$T/out" "$T/help"
+
+begin 'each command explains itself, by help and by --help'
+for command in $commands; do
+    run 0 help "$command"
+    cp "$T/out" "$T/help"
+    out_has "usage: paritylog $command "
+    run 0 "$command" --help
+    files_equal "$T/out" "$T/help"
+done
+
+begin '--version says version and format'
+run 0 --version
+grep -q '^paritylog [0-9][0-9.]* (format 1)$' "$T/out" || wrong 'its form'
+run 0 --version --json
+json_is "$T/out" '.schema == "paritylog/version/1" and .format == 1'
+
+begin 'an unknown command is refused, in text and JSON'
+run 2 frobnicate "$T/x"
+out_empty
+err_has frobnicate
+run 2 frobnicate --json
+error_is USAGE '.error.hint | length > 0'
+
+begin 'each command without arguments is refused'
+for command in $commands; do
+    run 2 "$command"
+    out_empty
+    err_has "paritylog help $command"
+done
+
+begin 'an unknown option, a missing value, a value too many'
+run 2 status "$T/x" --frobnicate
+err_has --frobnicate
+run 2 append "$T/x" --group
+err_has --group
+run 2 status "$T/x" --json=1
+run 2 status "$T/x" -z
+run 2 status "$T/x" "$T/y"
+err_has 'too many'
+
+begin 'numbers out of range are refused'
+for n in 0 -1 1x '' 1000001 18446744073709551616 ' 1' +1 1.5; do
+    run 2 append "$T/x" --group "$n"
+done
+for n in -1 x 1e3 inf ''; do
+    run 2 append "$T/x" --wait "$n"
+done
+run 2 log "$T/x" --from 0
+run 2 log "$T/x" --to 0
+run 2 log "$T/x" --from 5 --to 4
+
+begin 'a head that is none is refused'
+root=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+for head in 3 3: ":$root=" "3:$root" "x:$root=" "3:${root}B" "3:$root==" \
+    "3:AAAA" "3:${root%A}B="; do
+    run 2 verify "$T/x" --expect-head "$head"
+done
+
+begin 'formats of a later version are named as such'
+for format in junit sarif github; do
+    run 2 parity "$T/x" --format "$format"
+    err_has 'not in this version'
+done
+run 2 parity "$T/x" --format xml
+run 2 parity "$T/x" --format text --json
+run 2 query "$T/x" 'SELECT 1' --format xml
+run 2 key rotate "$T/x"
+err_has 'not in this version'
+
+begin 'the strategy custom is not on the command line'
+run 2 init "$T/x" --strategy custom
+run 2 init "$T/x" --strategy coin-toss
+err_has keep-local
+[ ! -e "$T/x" ] || wrong 'a refused init left something'
+
+begin 'an error before --json is JSON too'
+run 2 append --group x "$T/x" --json
+error_is USAGE
+
+begin 'nothing there: 10, and nothing is made'
+: >"$T/in"
+mkdir "$T/empty"
+for dir in "$T/nowhere" "$T/empty"; do
+    run 10 append "$dir" "$T/in"
+    run 10 get "$dir" a b
+    run 10 history "$dir" a b
+    run 10 query "$dir" 'SELECT 1'
+    run 10 log "$dir"
+    run 10 log "$dir" --follow
+    run 10 status "$dir"
+    run 10 verify "$dir"
+    run 10 parity "$dir"
+    run 10 replay "$dir"
+    run 10 checkpoint "$dir"
+    run 10 strategy "$dir"
+    run 10 strategy "$dir" arrival
+    run 10 key show "$dir"
+    run 10 status "$dir" --json
+    out_empty
+    error_is NOTHING
+done
+[ ! -e "$T/nowhere" ] || wrong 'something was made'
+same 'the empty directory' "$(ls -A "$T/empty")" ''
+
+finish

@@ -1,0 +1,252 @@
+/* cli.c - see cli.h. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fail.h"
+#include "out.h"
+#include "proc.h"
+
+__attribute__((weak)) const struct plog_io *cli_io(void)
+{
+    return NULL;
+}
+
+void cli_options(const struct cli *c, struct plog_options *o)
+{
+    *o = (struct plog_options){.struct_size = sizeof *o,
+                               .io = cli_io(),
+                               .wait_seconds = c->wait,
+                               .vkey = c->vkey};
+}
+
+/* ---- The passphrase ----------------------------------------------------- */
+
+/* Reads to the end or until the buffer is full.  Returns the bytes, or < 0
+ * with errno. */
+static ssize_t read_all(int fd, char *buf, size_t cap)
+{
+    size_t len = 0;
+    while (len < cap) {
+        ssize_t n = read(fd, buf + len, cap - len);
+        if (n < 0 && errno == EINTR && !proc_interrupted())
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+    }
+    return (ssize_t)len;
+}
+
+static void warn_if_shared(struct cli *c, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) != 0)
+        fail_note(c,
+                  "warning: others may read the passphrase file (mode "
+                  "%03o); 600 is right",
+                  (unsigned)(st.st_mode & 0777));
+}
+
+/* Takes one line end away and refuses what no passphrase can be. */
+static int secret_check(struct cli_secret *s, size_t len,
+                        struct plog_error *err)
+{
+    if (len > 0 && s->text[len - 1] == '\n')
+        len--;
+    s->text[len] = '\0';
+    if (len == 0)
+        return fail_set(err, PLOG_E_ARG, "the passphrase file is empty");
+    if (len > CLI_SECRET_MAX)
+        return fail_set(err, PLOG_E_ARG,
+                        "the passphrase is longer than %d bytes",
+                        CLI_SECRET_MAX);
+    if (strlen(s->text) != len || strchr(s->text, '\n'))
+        return fail_set(err, PLOG_E_ARG,
+                        "the passphrase file holds more than one line, or a "
+                        "NUL byte");
+    s->given = true;
+    return 0;
+}
+
+int cli_secret_read(struct cli *c, struct cli_secret *s, struct plog_error *err)
+{
+    s->given = false;
+    if (!c->passphrase_file)
+        return 0;
+    int fd = open(c->passphrase_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return fail_set(err, PLOG_E_IO, "cannot open the passphrase file: %s",
+                        strerror(errno));
+    warn_if_shared(c, fd);
+    ssize_t n = read_all(fd, s->text, sizeof s->text - 1);
+    int rc =
+        n < 0 ? fail_set(err, PLOG_E_IO, "cannot read the passphrase file: %s",
+                         strerror(errno))
+              : secret_check(s, (size_t)n, err);
+    close(fd);
+    if (rc != 0)
+        cli_secret_wipe(s);
+    return rc;
+}
+
+void cli_secret_wipe(struct cli_secret *s)
+{
+    explicit_bzero(s, sizeof *s);
+}
+
+/* ---- Opening ------------------------------------------------------------ */
+
+int cli_open(struct cli *c, plog **out, struct plog_error *err)
+{
+    struct cli_secret secret;
+    struct plog_options o;
+    proc_no_core();
+    int rc = cli_secret_read(c, &secret, err);
+    if (rc != 0)
+        return rc;
+    cli_options(c, &o);
+    o.passphrase = secret.given ? secret.text : NULL;
+    rc = plog_open(out, c->args[0], &o, err);
+    cli_secret_wipe(&secret);
+    return rc;
+}
+
+int cli_open_reader(struct cli *c, plog_reader **out, struct plog_error *err)
+{
+    struct plog_options o;
+    cli_options(c, &o);
+    return plog_reader_open(out, c->args[0], &o, err);
+}
+
+int cli_strategy(struct cli *c, const char *text, enum plog_strategy *out)
+{
+    if (plog_strategy_parse(text, out) != 0)
+        return fail_usage(c,
+                          "unknown strategy '%s'; there are last-write-wins, "
+                          "arrival, highest-confidence, keep-local and "
+                          "merge-json",
+                          text);
+    if (*out == PLOG_CUSTOM)
+        return fail_usage(c, "the strategy custom needs a callback of the "
+                             "library; the command has none");
+    return -1;
+}
+
+/* ---- Running ------------------------------------------------------------ */
+
+static const struct cli_command *find(const struct cli *c, const char *name)
+{
+    for (size_t i = 0; i < c->command_count; i++) {
+        if (strcmp(c->commands[i].name, name) == 0)
+            return &c->commands[i];
+    }
+    return NULL;
+}
+
+static void list_commands(const struct cli *c, FILE *f)
+{
+    fputs("usage: paritylog COMMAND DIR ...\n\n", f);
+    for (size_t i = 0; i < c->command_count; i++)
+        fprintf(f, "  %-11s %s\n", c->commands[i].name, c->commands[i].summary);
+    fputs("\n  help [COMMAND]   how a command is called (also COMMAND "
+          "--help)\n  --version        the version\n\n"
+          "All take --json, --quiet and --wait SECONDS.  The manual is "
+          "paritylog(1).\n",
+          f);
+}
+
+static void print_version(const struct cli *c)
+{
+    struct out o;
+    if (!c->json) {
+        printf("paritylog %s (format %d)\n", PLOG_VERSION, PLOG_FORMAT);
+        return;
+    }
+    out_init(&o, stdout);
+    out_object(&o, NULL);
+    out_text(&o, "schema", "paritylog/version/1");
+    out_text(&o, "version", PLOG_VERSION);
+    out_uint(&o, "format", PLOG_FORMAT);
+    out_end(&o);
+}
+
+static int help(struct cli *c, int argc, char **argv)
+{
+    const struct cli_command *command;
+    if (argc < 2) {
+        list_commands(c, stdout);
+        return 0;
+    }
+    command = find(c, argv[1]);
+    if (!command)
+        return fail_usage(c, "there is no command '%s'", argv[1]);
+    cli_help(command);
+    return 0;
+}
+
+static int dispatch(struct cli *c, int argc, char **argv)
+{
+    if (argc == 0) {
+        if (c->json)
+            return fail_usage(c, "a command is missing");
+        list_commands(c, stderr);
+        return plog_exit_status(PLOG_E_ARG);
+    }
+    if (strcmp(argv[0], "--version") == 0) {
+        print_version(c);
+        return 0;
+    }
+    if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0 ||
+        strcmp(argv[0], "-h") == 0)
+        return help(c, argc, argv);
+    const struct cli_command *command = find(c, argv[0]);
+    if (!command)
+        return fail_usage(c, "there is no command '%s'", argv[0]);
+    c->command = command;
+    return command->run(c, argc, argv);
+}
+
+/* Standard output is data: what could not be written is an error, also when
+ * it shows only now. */
+static int finish(struct cli *c, int status)
+{
+    struct plog_error err = {.code = 0};
+    bool lost = out_flush_failed();
+    if (!lost && close(STDOUT_FILENO) != 0) {
+        fail_set(&err, PLOG_E_IO, "closing standard output failed: %s",
+                 strerror(errno));
+        lost = true;
+    }
+    if (!lost)
+        return status;
+    if (!c->failed)
+        fail(c, PLOG_E_IO, &err, NULL);
+    return plog_exit_status(PLOG_E_IO);
+}
+
+int cli_main(const struct cli_command *commands, size_t count, int argc,
+             char **argv)
+{
+    struct cli c = {.commands = commands,
+                    .command_count = count,
+                    .max_findings = CLI_FINDINGS_DEFAULT};
+    proc_start();
+    /* Looked for first, so that an error in the options before it is JSON
+     * too. */
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            c.json = true;
+    }
+    int skip = argc > 1 && strcmp(argv[1], "--json") == 0 ? 2 : 1;
+    if (skip > argc)
+        skip = argc;
+    return finish(&c, dispatch(&c, argc - skip, argv + skip));
+}

@@ -1,0 +1,99 @@
+/* cmd_replay.c - paritylog replay: the store gets what it lacks. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "fail.h"
+#include "out.h"
+#include "progress.h"
+#include "text.h"
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    return progress_tick(arg, p);
+}
+
+static void print_json(const struct plog_replay_report *r)
+{
+    struct out o;
+    out_init(&o, stdout);
+    out_object(&o, NULL);
+    out_text(&o, "schema", "paritylog/replay/1");
+    out_bool(&o, "dry_run", r->dry_run);
+    out_bool(&o, "fresh", r->fresh);
+    out_uint(&o, "from", r->from);
+    out_uint(&o, "to", r->to);
+    out_uint(&o, "applied", r->applied);
+    out_uint(&o, "present", r->present);
+    out_uint(&o, "skipped", r->skipped);
+    out_uint(&o, "torn_bytes", r->torn_bytes);
+    out_text_or_null(&o, "quarantine", r->quarantine);
+    out_object(&o, "head");
+    out_uint(&o, "size", r->head.size);
+    out_hash(&o, "root", r->head.root);
+    out_end(&o);
+    out_double(&o, "seconds", r->seconds);
+    out_end(&o);
+}
+
+static void print_text(const struct plog_replay_report *r)
+{
+    const char *would = r->dry_run ? "would be " : "";
+    char root[TEXT_BASE64(PLOG_HASH_SIZE)];
+    text_base64(r->head.root, PLOG_HASH_SIZE, root);
+    if (r->dry_run)
+        printf("dry run, nothing changed\n");
+    if (r->applied)
+        printf("%llu entries %sapplied (seq %llu to %llu; %llu of them "
+               "skipped by the strategy)\n",
+               (unsigned long long)r->applied, would,
+               (unsigned long long)r->from, (unsigned long long)r->to,
+               (unsigned long long)r->skipped);
+    else
+        printf("nothing to apply\n");
+    printf("%llu entries were there\n", (unsigned long long)r->present);
+    if (r->torn_bytes)
+        printf("an unfinished group of %llu bytes %sset aside\n",
+               (unsigned long long)r->torn_bytes, would);
+    if (r->fresh)
+        printf("the store %sbuilt anew\n", would);
+    if (r->quarantine[0]) {
+        printf("set aside in ");
+        text_safe(stdout, r->quarantine, strlen(r->quarantine));
+        putchar('\n');
+    }
+    printf("head: size %llu, root %s; %.2f s\n",
+           (unsigned long long)r->head.size, root, r->seconds);
+}
+
+int cmd_replay(struct cli *c, int argc, char **argv)
+{
+    struct progress progress;
+    struct plog_replay_report report = {.from = 0};
+    struct plog_replay_options o = {.struct_size = sizeof o,
+                                    .io = cli_io(),
+                                    .progress = on_progress,
+                                    .arg = &progress};
+    const struct cli_option own[] = {{"to", CLI_NUMBER, &o.to, 1, INT64_MAX},
+                                     {"fresh", CLI_FLAG, &o.fresh, 0, 0}};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN, own, CLI_COUNT(own), 1,
+                                  1};
+    struct plog_error err = {.code = 0};
+
+    int status = cli_parse(c, argc, argv, &spec);
+    if (status >= 0)
+        return status;
+    o.vkey = c->vkey;
+    o.wait_seconds = c->wait;
+    o.dry_run = c->dry_run;
+    progress_init(&progress, c);
+    int rc = plog_replay(c->args[0], &o, &report, &err);
+    progress_clear(&progress);
+    if (rc != 0)
+        return fail(c, rc, &err, NULL);
+    if (c->json)
+        print_json(&report);
+    else
+        print_text(&report);
+    return 0;
+}

@@ -1,0 +1,88 @@
+# paritylog.bash - completion for bash; source it, or install it as
+# /usr/share/bash-completion/completions/paritylog.
+
+_paritylog_options() {
+    case $1 in
+    init) echo --origin --strategy --segment-size --max-line \
+        --passphrase-file ;;
+    append) echo --group --receipts --passphrase-file ;;
+    query) echo --format ;;
+    log) echo --from --to --follow ;;
+    verify) echo --key --require-pin --expect-head --max-findings ;;
+    parity) echo --format --key --require-pin --expect-head --max-findings ;;
+    replay) echo --dry-run --to --fresh --key ;;
+    strategy) echo --dry-run --passphrase-file ;;
+    esac
+    echo --json --wait --quiet --help
+}
+
+# The value of the option before the cursor: prints words, or fails when the
+# option takes none.
+_paritylog_values() {
+    case $1:$2 in
+    query:--format) echo table json csv ;;
+    parity:--format) echo text json ;;
+    *:--strategy) _paritylog_strategies ;;
+    *:--passphrase-file) echo @files ;;
+    *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
+        *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings)
+        echo @none
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+_paritylog_strategies() {
+    echo last-write-wins arrival highest-confidence keep-local merge-json
+}
+
+# What stands at argument $2 of command $1, 0 being the first.
+_paritylog_argument() {
+    case $1:$2 in
+    key:0) echo show ;;
+    key:1) echo @directories ;;
+    append:1) echo @files ;;
+    strategy:1) _paritylog_strategies ;;
+    help:0) echo "$_paritylog_commands" ;;
+    help:*) echo @none ;;
+    *:0) echo @directories ;;
+    *) echo @none ;;
+    esac
+}
+
+_paritylog_commands='init append get history query log status verify parity
+    replay checkpoint strategy key help'
+
+_paritylog() {
+    local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}
+    local before=${COMP_WORDS[COMP_CWORD - 1]} words='' place=0 i
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words="$_paritylog_commands --version --help"
+    elif ! words=$(_paritylog_values "$command" "$before"); then
+        case $word in
+        -*) words=$(_paritylog_options "$command") ;;
+        *)
+            for ((i = 2; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                -?*) ;;
+                *)
+                    _paritylog_values "$command" "${COMP_WORDS[i - 1]}" \
+                        >/dev/null || place=$((place + 1))
+                    ;;
+                esac
+            done
+            words=$(_paritylog_argument "$command" "$place")
+            ;;
+        esac
+    fi
+    local IFS=$' \t\n'
+    case $words in
+    @directories) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+    @files) mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    @none) ;;
+    *) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word") ;;
+    esac
+}
+
+complete -o filenames -F _paritylog paritylog

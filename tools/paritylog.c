@@ -1,0 +1,86 @@
+/*
+ * paritylog.c - the table of commands.
+ *
+ * Each is a file cmd_NAME.c of its own; what they share is in cli.h.
+ */
+#include "cmd.h"
+
+#define WAIT                                                                   \
+    "  --wait SECONDS         for another process's lock (default 10)\n"
+#define KEY "  --key VKEY             pin this verifier key\n"
+#define HEAD                                                                   \
+    "  --expect-head SIZE:ROOT  fail when the log does not contain it\n"
+#define PASS                                                                   \
+    "  --passphrase-file F    holds the passphrase of the signing key\n"
+#define FINDINGS "  --max-findings N       findings to show (default 100)\n"
+#define PIN "  --require-pin          fail (12) without --key\n"
+#define JSON "  --json                 the report and errors as JSON\n"
+#define JSON_ERRORS "  --json                 errors as JSON\n"
+#define QUIET "  --quiet                no progress, no summary\n"
+#define DRY "  --dry-run              say what would be done, change nothing\n"
+
+/* clang-format off */
+static const struct cli_command commands[] = {
+    {"init", cmd_init, "make an empty log, its store and its key",
+     "DIR [--origin NAME] [--strategy S] [--segment-size BYTES]\n"
+     "           [--max-line BYTES] [--passphrase-file F] [--json]",
+     "  --origin NAME          the log's name (default: plog- and a UUID)\n"
+     "  --strategy S           last-write-wins (default), arrival,\n"
+     "                         highest-confidence, keep-local, merge-json\n"
+     "  --segment-size BYTES   when to begin a new file (default 16 MiB)\n"
+     "  --max-line BYTES       of one delta (default 1 MiB, at most 16 MiB)\n"
+     PASS WAIT JSON},
+    {"append", cmd_append, "append deltas, as durable groups",
+     "DIR [FILE|-] [--group N] [--receipts]\n"
+     "           [--passphrase-file F] [--wait SECONDS] [--json] [--quiet]",
+     "  FILE                   JSON Lines; - or none: standard input\n"
+     "  --group N              close a group at N lines and not before\n"
+     "  --receipts             a receipt for each line, on standard output\n"
+     PASS WAIT JSON QUIET},
+    {"get", cmd_get, "show a record", "DIR RESOURCE ID [--json]",
+     JSON_ERRORS},
+    {"history", cmd_history, "show the entries of a record, oldest first",
+     "DIR RESOURCE ID [--json]", JSON_ERRORS},
+    {"query", cmd_query, "run an SQL statement that only reads",
+     "DIR SQL [--format table|json|csv] [--json]",
+     "  --format F             table (default), json, csv\n"
+     "  --json                 --format json, and errors as JSON\n"},
+    {"log", cmd_log, "show entry lines as they are",
+     "DIR [--from SEQ] [--to SEQ] [--follow] [--json]",
+     "  --from SEQ             the first (default 1; with --follow, 0 is what\n"
+     "                         comes next)\n"
+     "  --to SEQ               the last\n"
+     "  --follow               go on with what is appended\n" JSON_ERRORS},
+    {"status", cmd_status, "show where both legs stand",
+     "DIR [--json]", JSON},
+    {"verify", cmd_verify, "check the log alone",
+     "DIR [--key VKEY] [--require-pin] [--expect-head SIZE:ROOT]\n"
+     "           [--max-findings N] [--json] [--quiet]",
+     KEY PIN HEAD FINDINGS WAIT JSON QUIET},
+    {"parity", cmd_parity, "check the log and the store against each other",
+     "DIR [--format text|json] [--key VKEY] [--require-pin]\n"
+     "           [--expect-head SIZE:ROOT] [--max-findings N] [--json] "
+     "[--quiet]",
+     "  --format F             text (default), json\n" KEY PIN HEAD FINDINGS
+         WAIT JSON QUIET},
+    {"replay", cmd_replay, "apply to the store what it lacks",
+     "DIR [--dry-run] [--to SEQ] [--fresh] [--key VKEY]\n"
+     "           [--wait SECONDS] [--json] [--quiet]",
+     DRY "  --to SEQ               stop at the last group that ends there or\n"
+         "                         before\n"
+         "  --fresh                set the store aside in quarantine/ and "
+         "build a\n"
+         "                         new one\n" KEY WAIT JSON QUIET},
+    {"checkpoint", cmd_checkpoint, "print the last commit as a signed note",
+     "DIR [--json]", JSON},
+    {"strategy", cmd_strategy, "show or change how deltas are resolved",
+     "DIR [S] [--dry-run] [--passphrase-file F] [--wait SECONDS] [--json]",
+     "  S                      the new one: see init\n" DRY PASS WAIT JSON},
+    {"key", cmd_key, "show the verifier key", "show DIR [--json]", JSON},
+};
+/* clang-format on */
+
+int main(int argc, char **argv)
+{
+    return cli_main(commands, sizeof commands / sizeof *commands, argc, argv);
+}
