@@ -43,7 +43,8 @@ warnings := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wvla \
 	$(if $(filter 1,$(WERROR)),-Werror)
 sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=c11 -O2 -g $(warnings) $(sanitize) $(pkg_cflags) $(CFLAGS)
-all_cppflags = -D_GNU_SOURCE -Icore -Irecovery $(crypto_cflags) $(CPPFLAGS)
+all_cppflags = -D_GNU_SOURCE $(test_cppflags) -Icore -Irecovery $(crypto_cflags) \
+	$(CPPFLAGS)
 all_ldflags = $(sanitize) $(LDFLAGS)
 libs = $(pkg_libs) $(crypto_libs) -lpthread
 
@@ -151,7 +152,8 @@ $(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
 
 obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o)
-$(obj_tests) $(testlib_obj): all_cppflags += -Itests/lib
+# First, for recovery/ has a check.h of its own.
+$(obj_tests) $(testlib_obj): test_cppflags := -Itests/lib
 
 tests: all $(unit_bin) $(storm_bin) $(demo_bin) $(checked)
 .PHONY: tests

@@ -75,6 +75,8 @@ static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw"
 int plog_buf_add_base64(struct plog_buf *b, const void *p, size_t n)
 {
     const unsigned char *s = p;
+    if (n == 0)
+        return 0;
     if (n > SIZE_MAX / 2 || plog_buf_reserve(b, (n + 2) / 3 * 4))
         return PLOG_E_NOMEM;
     char *out = b->data + b->len;

@@ -8,8 +8,6 @@
  */
 #include "json.h"
 
-#include <stdlib.h>
-
 /* Where a member name lies in `names`. */
 struct member {
     size_t at, n;
@@ -81,9 +79,9 @@ static int skip_space(struct scan *s)
 static int hex4(struct scan *s, const char *p, unsigned *out)
 {
     unsigned v = 0;
-    if (s->end - p < 4)
-        return fault_at(s, p, "an unfinished escape");
     for (int i = 0; i < 4; i++) {
+        if (p + i == s->end)
+            return fault_at(s, p + i, "an unfinished escape");
         unsigned c = (unsigned char)p[i], lower = c | 0x20;
         if (c >= '0' && c <= '9')
             v = v * 16 + (c - '0');
@@ -272,7 +270,7 @@ static struct member *members_of(const struct scan *s, size_t *count)
     size_t first = s->first_member[s->depth - 1];
     struct member *all = (struct member *)(void *)s->j->members.data;
     *count = s->j->members.len / sizeof *all - first;
-    return all + first;
+    return *count ? all + first : NULL; /* `all` may be NULL still */
 }
 
 static int scan_name(struct scan *s)
@@ -307,13 +305,43 @@ static bool same_name(const char *names, const struct member *a,
            (a->n == 0 || memcmp(names + a->at, names + b->at, a->n) == 0);
 }
 
-static int by_name(const void *x, const void *y, void *names)
+static int by_name(const char *names, const struct member *a,
+                   const struct member *b)
 {
-    const struct member *a = x, *b = y;
-    const char *text = names;
     if (a->n != b->n)
         return a->n < b->n ? -1 : 1;
-    return a->n ? memcmp(text + a->at, text + b->at, a->n) : 0;
+    return a->n ? memcmp(names + a->at, names + b->at, a->n) : 0;
+}
+
+static void swap(struct member *a, struct member *b)
+{
+    struct member old = *a;
+    *a = *b;
+    *b = old;
+}
+
+/* Lets m[root] sink until nothing below it comes behind it. */
+static void sink(const char *names, struct member *m, size_t root, size_t n)
+{
+    for (size_t child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && by_name(names, &m[child], &m[child + 1]) < 0)
+            child++;
+        if (by_name(names, &m[root], &m[child]) >= 0)
+            return;
+        swap(&m[root], &m[child]);
+    }
+}
+
+/* A heap sort: qsort_r allocates past the I/O table, and is quadratic at
+ * worst when it cannot. */
+static void sort_names(const char *names, struct member *m, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;)
+        sink(names, m, i, n);
+    for (size_t i = n; i-- > 1;) {
+        swap(&m[0], &m[i]);
+        sink(names, m, 0, i);
+    }
 }
 
 /* At the end of an object. */
@@ -321,9 +349,9 @@ static bool has_duplicate(struct scan *s)
 {
     size_t n;
     struct member *m = members_of(s, &n);
-    char *names = s->j->names.data;
+    const char *names = s->j->names.data;
     if (n > 12) {
-        qsort_r(m, n, sizeof *m, by_name, names);
+        sort_names(names, m, n);
         for (size_t i = 1; i < n; i++)
             if (same_name(names, &m[i - 1], &m[i]))
                 return true;
@@ -445,7 +473,7 @@ int plog_json_compact(struct plog_json *j, struct plog_span text,
     size_t before = out->len;
     s.j = j;
     s.start = s.p = s.copied = text.p;
-    s.end = text.p + text.n;
+    s.end = text.n ? text.p + text.n : text.p; /* NULL when empty */
     s.out = out;
     s.fault = f;
     s.depth = 0;
@@ -463,7 +491,7 @@ int plog_json_check(struct plog_json *j, struct plog_span text,
     struct scan s;
     s.j = j;
     s.start = s.p = s.copied = text.p;
-    s.end = text.p + text.n;
+    s.end = text.n ? text.p + text.n : text.p; /* NULL when empty */
     s.out = NULL;
     s.fault = f;
     s.depth = 0;

@@ -2,6 +2,7 @@
 #include "legs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
@@ -35,6 +36,8 @@ void plog_legs_close_store(struct plog_legs *l)
 
 void plog_legs_close(struct plog_legs *l)
 {
+    if (!l->io) /* nothing was opened */
+        return;
     plog_legs_close_store(l);
     plog_tail_close(&l->tail);
     plog_dir_close(&l->dir);
@@ -65,6 +68,18 @@ static int look_at_store(struct plog_legs *l, struct plog_stat *st,
     return PLOG_E_DIVERGED;
 }
 
+/* Made by us, because SQLite would let others read it; its WAL and shared
+ * memory take the mode of the database. */
+static int make_file(struct plog_legs *l, struct plog_error *err)
+{
+    int fd = l->io->open_at(l->io->ctx, l->dir.dir, PLOG_STORE_FILE,
+                            O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return plog_fail_io(err, fd, PLOG_STORE_FILE, "making the store");
+    l->io->close(l->io->ctx, fd);
+    return 0;
+}
+
 int plog_legs_open_store(struct plog_legs *l, bool create,
                          struct plog_error *err)
 {
@@ -77,6 +92,8 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     bool missing = rc == PLOG_END;
     if (missing && !create)
         return no_store(err);
+    if (missing && (rc = make_file(l, err)) < 0)
+        return rc;
     plog_dir_store_path(&l->dir, path, sizeof path);
     rc = plog_store_open(&l->store, l->io, path,
                          create ? PLOG_OPEN_CREATE : PLOG_OPEN_WRITE, wait_ms,

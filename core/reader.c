@@ -86,6 +86,7 @@ int plog_reader_get(struct plog_reader *r, struct plog_span resource,
         rc = plog_fold_get(&r->store.fold, resource, record_id, &now, err);
     if (!rc) {
         out->version = now.version;
+        out->seq = now.seq;
         if (!now.present)
             rc = plog_fail(err, PLOG_E_NOT_FOUND, now.seq
                            ? "the record was deleted" : "no such record");

@@ -116,6 +116,7 @@ static int suspect_lines(struct plog_parity *p, struct damage *d,
                          struct plog_error *err)
 {
     struct plog_scan *s = &p->c->walk.scan;
+    unsigned char leaf[PLOG_HASH_SIZE];
     uint64_t first = p->c->walk.chain.last.size + 1;
     size_t n = s->lines.len / sizeof(struct plog_scan_line);
     for (size_t i = 0; i < n && d->count < NAMED; i++) {
@@ -125,7 +126,9 @@ static int suspect_lines(struct plog_parity *p, struct damage *d,
             return 0;
         if (rc)
             return rc;
-        if (plog_span_equal(stored, plog_scan_text(s, i)))
+        /* By leaf: the window has moved on while the tail was judged. */
+        plog_hash_leaf(stored.p, stored.n, leaf);
+        if (memcmp(leaf, plog_scan_line(s, i)->leaf, sizeof leaf) == 0)
             continue;
         d->offset[d->count] = plog_scan_line(s, i)->offset;
         d->seq[d->count] = first + i;

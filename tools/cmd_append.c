@@ -132,9 +132,9 @@ static void say_summary(struct run *run)
     char root[TEXT_BASE64(PLOG_HASH_SIZE)];
     text_base64(run->head.root, PLOG_HASH_SIZE, root);
     fail_note(run->c,
-              "%llu lines durable: %llu appended (%llu of them skipped by the "
+              "%llu line%s durable: %llu appended (%llu of them skipped by the "
               "strategy), %llu duplicates; size %llu, root %s",
-              (unsigned long long)run->lines,
+              (unsigned long long)run->lines, run->lines == 1 ? "" : "s",
               (unsigned long long)(run->lines - run->duplicates),
               (unsigned long long)run->skipped,
               (unsigned long long)run->duplicates,

@@ -3,7 +3,13 @@
 
 #include "cmd.h"
 #include "fail.h"
+#include "proc.h"
 #include "rows.h"
+
+/* A statement may compute for hours before its first row. */
+static const char quit_text[] = "paritylog query: INTERRUPTED: interrupted\n";
+static const char quit_json[] =
+    "{\"error\":{\"code\":\"INTERRUPTED\",\"message\":\"interrupted\"}}\n";
 
 static int parse_format(struct cli *c, const char *text,
                         enum rows_format *format)
@@ -38,6 +44,7 @@ int cmd_query(struct cli *c, int argc, char **argv)
         status = parse_format(c, text, &format);
     if (status >= 0)
         return status;
+    proc_quit_on_interrupt(c->json ? quit_json : quit_text);
     rows_init(&rows, format);
     int rc = cli_open_reader(c, &r, &err);
     if (rc == 0)

@@ -66,7 +66,7 @@ static void print_text(const struct plog_status *s)
     if (s->origin[0])
         printf("origin    %s\n", s->origin);
     head_text("log", s->log_size, s->log_has_commit, s->log_root);
-    printf("          %llu segments, %llu bytes, floor %llu\n",
+    printf("          segments %llu, bytes %llu, floor %llu\n",
            (unsigned long long)s->segments, (unsigned long long)s->log_bytes,
            (unsigned long long)s->floor);
     if (s->tail_bytes)

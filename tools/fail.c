@@ -62,11 +62,13 @@ static void say_durable(const struct fail_more *more)
 {
     char root[TEXT_BASE64(PLOG_HASH_SIZE)];
     text_base64(more->root, PLOG_HASH_SIZE, root);
-    fprintf(stderr,
-            "  durable: the first %llu lines of this input; the log stands "
-            "at size %llu, root %s\n",
-            (unsigned long long)more->lines, (unsigned long long)more->size,
-            root);
+    if (more->lines)
+        fprintf(stderr, "  durable: lines 1 to %llu of this input",
+                (unsigned long long)more->lines);
+    else
+        fputs("  durable: no line of this input", stderr);
+    fprintf(stderr, "; the log stands at size %llu, root %s\n",
+            (unsigned long long)more->size, root);
 }
 
 /* FILE, line N, column N (byte N), seq N, member NAME: */
@@ -95,7 +97,9 @@ static void say_place(const struct plog_error *err,
         fprintf(stderr, "%sseq %llu", comma, (unsigned long long)err->seq);
         comma = ", ";
     }
-    if (err->member[0]) {
+    /* Most messages begin with the member already. */
+    if (err->member[0] &&
+        strncmp(err->message, err->member, strlen(err->member)) != 0) {
         fprintf(stderr, "%smember ", comma);
         safe(err->member);
         comma = ", ";

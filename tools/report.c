@@ -131,7 +131,7 @@ static void print_text(const struct job *job)
     if (r->entries)
         printf(" (seq %llu to %llu)", (unsigned long long)r->from,
                (unsigned long long)r->to);
-    printf(", %llu records; %llu segments, %llu bytes in %.2f s\n",
+    printf(", %llu records; segments %llu, bytes %llu, %.2f s\n",
            (unsigned long long)r->records, (unsigned long long)r->segments,
            (unsigned long long)r->bytes, r->seconds);
     unchecked_text(f);

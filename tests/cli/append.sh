@@ -82,15 +82,12 @@ begin 'what is there is not held back by what is slow in coming'
 fresh idle
 before=$(commits)
 mkfifo "$T/fifo"
+: >"$T/out"
 "$PARITYLOG" append "$L" "$T/fifo" --receipts >"$T/out" 2>"$T/err" &
 pid=$!
 exec 7>"$T/fifo"
 deltas 1 2 >&7
-tries=0
-while [ "$(wc -l <"$T/out")" -lt 2 ] && [ $tries -lt 100 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
+wait_lines "$T/out" 2
 out_lines 2
 printf '{"id":"half' >&7
 sleep 0.2
@@ -100,7 +97,7 @@ wait $pid
 got=$?
 status_is 6 'half a line at the end'
 err_has 'line 3'
-err_has 'the first 2 lines'
+err_has 'lines 1 to 2 of'
 
 begin '--group N waits for N'
 fresh patient
@@ -126,9 +123,9 @@ fresh receipts
 deltas 1 30 >"$T/in"
 run 0 append "$L" "$T/in" --receipts --group 7
 err_empty
-cp "$T/out" "$T/receipts"
+cp "$T/out" "$T/receipts.jsonl"
 out_lines 30
-json_is "$T/receipts" 'length == 30 and
+json_is "$T/receipts.jsonl" 'length == 30 and
     ([.[].seq] == [range(2; 32)]) and
     ([.[].id] == [range(1; 31) | "id-\(.)"]) and
     all(.[]; .duplicate == false and (.leaf | length) == 44 and
@@ -136,16 +133,16 @@ json_is "$T/receipts" 'length == 30 and
     .[0].size == 8 and .[6].size == 8 and .[29].size == 31' -s
 grep '^{"commit"' "$S" | tail -1 >"$T/commit"
 if have jq; then
-    same 'the last root' "$(tail -1 "$T/receipts" | jq -r .root)" \
+    same 'the last root' "$(tail -1 "$T/receipts.jsonl" | jq -r .root)" \
         "$(jq -r .commit.root "$T/commit")"
-    same 'the last signature' "$(tail -1 "$T/receipts" | jq -r .sig)" \
+    same 'the last signature' "$(tail -1 "$T/receipts.jsonl" | jq -r .sig)" \
         "$(jq -r .commit.sig "$T/commit")"
 fi
 
 begin 'the leaf of a receipt is the RFC 6962 hash of the line'
 if have openssl && have jq; then
     run 0 log "$L" --from 5 --to 5
-    same 'the leaf' "$(sed -n 4p "$T/receipts" | jq -r .leaf)" \
+    same 'the leaf' "$(sed -n 4p "$T/receipts.jsonl" | jq -r .leaf)" \
         "$( (printf '\0' && tr -d '\n' <"$T/out") |
             openssl dgst -sha256 -binary | openssl base64)"
 else

@@ -154,6 +154,16 @@ err_empty() {
     }
 }
 
+# wait_lines FILE N: until a file has so many lines, at most 10 seconds.
+wait_lines() {
+    tries=0
+    while [ "$(wc -l 2>/dev/null <"$1" || echo 0)" -lt "$2" ] &&
+        [ $tries -lt 200 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+}
+
 files_equal() {
     cmp -s "$1" "$2" || wrong "$1 and $2 differ"
 }

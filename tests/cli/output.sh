@@ -67,15 +67,12 @@ run 0 parity "$L"
 begin 'SIGTERM in the middle: 130, and what is durable'
 fresh term
 mkfifo "$T/q"
+: >"$T/out"
 "$PARITYLOG" append "$L" "$T/q" --receipts --json >"$T/out" 2>"$T/err" &
 pid=$!
 exec 7>"$T/q"
 deltas 1 3 >&7
-tries=0
-while [ "$(wc -l <"$T/out")" -lt 3 ] && [ $tries -lt 100 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
+wait_lines "$T/out" 3
 printf '{"id":"half' >&7
 sleep 0.1
 kill -TERM $pid
@@ -103,15 +100,12 @@ status_is 130 'after SIGTERM'
 begin 'a killed append: the next one goes on'
 fresh kill
 mkfifo "$T/k"
+: >"$T/out"
 "$PARITYLOG" append "$L" "$T/k" --receipts >"$T/out" 2>"$T/err" &
 pid=$!
 exec 7>"$T/k"
 deltas 1 3 >&7
-tries=0
-while [ "$(wc -l <"$T/out")" -lt 3 ] && [ $tries -lt 100 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
+wait_lines "$T/out" 3
 kill -KILL $pid
 wait $pid 2>/dev/null
 exec 7>&-

@@ -14,7 +14,7 @@ out_is 'record_id  version
 begin 'a table shows NULL, blobs, and no control characters'
 run 0 query "$L" "SELECT NULL AS n, x'00ff' AS b, char(27) || '[31m' || char(133) || char(8238) AS t"
 out_is "n     b        t
-----  -------  ---------------------------------
+----  -------  ----------------------------
 NULL  x'00ff'  \\x1B[31m\\xC2\\x85\\xE2\\x80\\xAE"
 
 begin 'json: an array of objects'
@@ -51,7 +51,7 @@ out_is record_id
 begin 'the tables of the documentation are there'
 for columns in 'seq,id,resource,record_id,op,outcome,line FROM events' \
     'resource,record_id,payload,source,confidence,occurred_at,version,seq FROM records' \
-    '* FROM cursors' '* FROM peers' '* FROM checkpoints' '* FROM meta'; do
+    '* FROM cursors' '* FROM checkpoints' '* FROM meta'; do
     run 0 query "$L" "SELECT $columns"
 done
 
@@ -129,5 +129,16 @@ run 0 parity "$L"
 begin 'an error in the middle leaves the array open'
 run 6 query "$L" 'SELECT CASE WHEN seq < 5 THEN 1 ELSE abs(-9223372036854775808) END AS a FROM events ORDER BY seq' --json
 ! tail -c 3 "$T/out" | grep -q ']' || wrong 'the array is closed'
+
+begin 'an interrupt ends a statement that gives no rows'
+"$PARITYLOG" query "$L" 'WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c' --json >"$T/out" 2>"$T/err" &
+pid=$!
+sleep 1
+kill -TERM $pid
+wait $pid
+got=$?
+status_is 130 'after SIGTERM'
+out_empty
+error_is INTERRUPTED
 
 finish

@@ -1,5 +1,5 @@
 /* check.c - see check.h. */
-#define _GNU_SOURCE
+
 #include "check.h"
 
 #include <ftw.h>

@@ -1,0 +1,148 @@
+/* order_shim.c - see order_shim.h. */
+#include "order_shim.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FDS 4096
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool is_log[FDS], dirty[FDS], names_pending[FDS];
+static unsigned long commits;
+
+static const struct plog_io *real(void)
+{
+    return plog_io_posix();
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static int shim_open_at(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    int fd = real()->open_at(ctx, dir, name, flags, mode);
+    if (fd < 0 || fd >= FDS)
+        return fd;
+    pthread_mutex_lock(&mutex);
+    is_log[fd] = ends_with(name, ".jsonl") || ends_with(name, ".jsonl.new");
+    dirty[fd] = names_pending[fd] = false;
+    if (is_log[fd] && flags & O_CREAT && dir >= 0 && dir < FDS)
+        names_pending[dir] = true;
+    pthread_mutex_unlock(&mutex);
+    return fd;
+}
+
+static int shim_close(void *ctx, int fd)
+{
+    pthread_mutex_lock(&mutex);
+    if (fd >= 0 && fd < FDS)
+        is_log[fd] = dirty[fd] = names_pending[fd] = false;
+    pthread_mutex_unlock(&mutex);
+    return real()->close(ctx, fd);
+}
+
+static bool only_padding(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] != '\n')
+            return false;
+    return true;
+}
+
+static int64_t shim_pwrite(void *ctx, int fd, const void *p, size_t n,
+                           uint64_t offset)
+{
+    int64_t wrote = real()->pwrite(ctx, fd, p, n, offset);
+    if (wrote > 0 && fd < FDS && !only_padding(p, (size_t)wrote)) {
+        pthread_mutex_lock(&mutex);
+        dirty[fd] = is_log[fd];
+        pthread_mutex_unlock(&mutex);
+    }
+    return wrote;
+}
+
+static void synced(int fd, int rc)
+{
+    if (rc || fd < 0 || fd >= FDS)
+        return;
+    pthread_mutex_lock(&mutex);
+    dirty[fd] = names_pending[fd] = false;
+    pthread_mutex_unlock(&mutex);
+}
+
+static int shim_fdatasync(void *ctx, int fd)
+{
+    int rc = real()->fdatasync(ctx, fd);
+    synced(fd, rc);
+    return rc;
+}
+
+static int shim_fsync(void *ctx, int fd)
+{
+    int rc = real()->fsync(ctx, fd);
+    synced(fd, rc);
+    return rc;
+}
+
+/* A WAL frame begins with 24 bytes; bytes 4 to 7 are not zero in the frame
+ * that commits (SQLite, "WAL Format"). */
+static bool commits_a_transaction(const struct plog_store_event *e)
+{
+    static const unsigned char zero[4];
+    return e->op == PLOG_STORE_WRITE && e->file == PLOG_STORE_WAL && !e->done &&
+           e->length == 24 && e->offset >= 32 &&
+           memcmp((const char *)e->data + 4, zero, 4) != 0;
+}
+
+static int shim_store_event(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    if (!commits_a_transaction(e))
+        return 0;
+    pthread_mutex_lock(&mutex);
+    commits++;
+    for (int fd = 0; fd < FDS; fd++) {
+        if (!dirty[fd] && !names_pending[fd])
+            continue;
+        fprintf(stderr, "ORDER: SQLite commits while %s of handle %d is not"
+                        " synced\n", dirty[fd] ? "the log" : "a name", fd);
+        abort();
+    }
+    pthread_mutex_unlock(&mutex);
+    return 0;
+}
+
+static struct plog_io shim;
+
+static void make_shim(void)
+{
+    shim = *real();
+    shim.open_at = shim_open_at;
+    shim.close = shim_close;
+    shim.pwrite = shim_pwrite;
+    shim.fdatasync = shim_fdatasync;
+    shim.fsync = shim_fsync;
+    shim.store_event = shim_store_event;
+}
+
+const struct plog_io *order_io(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_shim);
+    return &shim;
+}
+
+unsigned long order_commits_checked(void)
+{
+    pthread_mutex_lock(&mutex);
+    unsigned long n = commits;
+    pthread_mutex_unlock(&mutex);
+    return n;
+}

@@ -1,0 +1,242 @@
+#!/bin/sh
+# run.sh - runs tests that are built, and adds up.
+#
+#     BUILD=build sh tests/run.sh unit|cli|threads|valgrind|storm...
+#
+# unit      the programs $BUILD/tests/test_*
+# cli       the scripts tests/cli/*.sh, on the command with the order shim
+# threads   of unit those about threads and processes, for a thread sanitizer
+# valgrind  cli, with every command under valgrind
+# storm     the programs $BUILD/storm/*; STORM_SEED, and STORM_BUDGET: how many
+#           seconds all of them together may take (each gets its share)
+#
+# ONLY      words: run only what has one of them in its name
+# JOBS      how many at once (default 1; output comes in order all the same)
+# SECONDS_MAX   how long one may take (default 300; valgrind 900)
+# SLOWEST   print the time of each
+#
+# Each of them ends with a line `N passed, N failed, N skipped`, and so does
+# this script.  One that dies, hangs or lacks that line counts as one failed,
+# one that says nothing of a failure and yet fails as well.  A mode that has
+# nothing to run is one skip.
+set -u
+
+BUILD=${BUILD:-build}
+case $BUILD in
+/*) ;;
+*) BUILD=$(pwd)/$BUILD ;;
+esac
+top=$(cd "$(dirname "$0")/.." && pwd)
+ONLY=${ONLY:-}
+JOBS=${JOBS:-1}
+passed=0 failed=0 skipped=0
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/paritylog-run.XXXXXX") || exit 1
+trap 'rm -rf "$T"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# ---- One program ----------------------------------------------------------------
+
+# run_one NUMBER PROGRAM: output, status and seconds go to files.
+run_one() {
+    began=$(date +%s)
+    case $2 in
+    *.sh) set -- "$1" sh "$2" ;;
+    esac
+    out=$T/$1.out
+    shift
+    if command -v timeout >/dev/null 2>&1; then
+        timeout -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null
+    else
+        "$@" >"$out" 2>&1 </dev/null
+    fi
+    echo "$? $(($(date +%s) - began))" >"${out%.out}.end"
+}
+
+# The three numbers of the closing line, or nothing.
+counts_of() {
+    tail -n 1 "$1" | sed -n \
+        's/^\([0-9]\{1,9\}\) passed, \([0-9]\{1,9\}\) failed, \([0-9]\{1,9\}\) skipped$/\1 \2 \3/p'
+}
+
+# judge NUMBER NAME: prints what is to be said, adds up.
+judge() {
+    out=$T/$1.out
+    status=none seconds=0
+    if [ -e "$T/$1.end" ]; then
+        read -r status seconds <"$T/$1.end"
+    fi
+    # shellcheck disable=SC2046
+    set -- "$1" "$2" $(counts_of "$out")
+    why=
+    if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+        why="killed, or not done after $limit seconds"
+    elif [ $# -ne 5 ]; then
+        why="ended with status $status and without a closing line"
+    elif [ "$4" -eq 0 ] && [ "$status" != 0 ]; then
+        why="ended with status $status without naming a failure"
+    elif [ "$4" -gt 0 ]; then
+        why="$4 failed"
+    fi
+    if [ $# -eq 5 ]; then
+        passed=$((passed + $3)) failed=$((failed + $4))
+        skipped=$((skipped + $5))
+        [ -z "$why" ] || [ "$4" -gt 0 ] || failed=$((failed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+    if [ -n "$why" ]; then
+        echo "FAIL $2: $why"
+        if [ $# -eq 5 ]; then
+            grep -v '^ok ' "$out" | tail -n 60 | sed 's/^/    /'
+        else
+            tail -n 60 "$out" | sed 's/^/    /'
+        fi
+        return
+    fi
+    echo "ok   $2: $3 passed${SLOWEST:+, $seconds s}"
+    grep '^skip ' "$out" | sed 's/^/    /'
+}
+
+# ---- One mode ---------------------------------------------------------------------
+
+chosen() {
+    [ -n "$ONLY" ] || return 0
+    for word in $ONLY; do
+        case ${1##*/} in
+        *"$word"*) return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# run_all MODE PROGRAM...
+run_all() {
+    mode=$1
+    shift
+    count=0
+    rm -f "$T/list"
+    for program; do
+        # Not what a pattern without a match leaves, nor the scripts' library.
+        [ -f "$program" ] && chosen "$program" || continue
+        case $program in
+        */lib.sh) continue ;;
+        *.sh) ;;
+        *) [ -x "$program" ] || continue ;;
+        esac
+        count=$((count + 1))
+        echo "$program" >>"$T/list"
+    done
+    if [ $count -eq 0 ]; then
+        echo "skip $mode: there is nothing to run"
+        skipped=$((skipped + 1))
+        return
+    fi
+    [ "$mode" != storm ] || share_budget $count
+    rm -f "$T"/*.out "$T"/*.end
+    started=0
+    while IFS= read -r program; do
+        started=$((started + 1))
+        if [ "$JOBS" -gt 1 ]; then
+            run_one $started "$program" &
+            [ $((started % JOBS)) -ne 0 ] || wait
+        else
+            run_one $started "$program"
+            name=${program##*/}
+            judge $started "$mode/${name%.sh}"
+        fi
+    done <"$T/list"
+    [ "$JOBS" -gt 1 ] || return 0
+    wait
+    started=0
+    while IFS= read -r program; do
+        started=$((started + 1))
+        name=${program##*/}
+        judge $started "$mode/${name%.sh}"
+    done <"$T/list"
+}
+
+share_budget() {
+    [ -n "${STORM_BUDGET:-}" ] || return 0
+    STORM_BUDGET=$((STORM_BUDGET / $1))
+    [ $STORM_BUDGET -gt 0 ] || STORM_BUDGET=1
+    export STORM_BUDGET
+    limit=$((limit + STORM_BUDGET))
+}
+
+the_command() {
+    if [ -x "$BUILD/tests/paritylog-checked" ]; then
+        echo "$BUILD/tests/paritylog-checked"
+    else
+        echo "$BUILD/paritylog"
+    fi
+}
+
+# A command that runs the real one under valgrind.  What valgrind finds goes to
+# a file, so that it is seen where a test does not look at the exit status.
+valgrind_command() {
+    {
+        echo '#!/bin/sh'
+        echo "exec valgrind -q --leak-check=full --error-exitcode=99 \\"
+        echo "    --log-file='$T/valgrind.%p' '$(the_command)' \"\$@\""
+    } >"$T/paritylog"
+    chmod +x "$T/paritylog"
+    echo "$T/paritylog"
+}
+
+judge_valgrind() {
+    found=$(find "$T" -name 'valgrind.*' -size +0 | wc -l)
+    if [ "$found" -gt 0 ]; then
+        echo "FAIL valgrind: it complains of $found processes; the first:"
+        find "$T" -name 'valgrind.*' -size +0 -exec head -n 30 {} \; |
+            head -n 30 | sed 's/^/    /'
+        failed=$((failed + 1))
+    fi
+    rm -f "$T"/valgrind.*
+}
+
+run_mode() {
+    limit=${SECONDS_MAX:-300}
+    case $1 in
+    unit)
+        run_all unit "$BUILD"/tests/test_*
+        ;;
+    threads)
+        run_all threads "$BUILD"/tests/test_*thread* \
+            "$BUILD"/tests/test_*process*
+        ;;
+    cli | valgrind)
+        if [ "$1" = valgrind ]; then
+            if ! command -v valgrind >/dev/null 2>&1; then
+                echo 'skip valgrind: it is not installed'
+                skipped=$((skipped + 1))
+                return
+            fi
+            PARITYLOG=$(valgrind_command)
+            limit=${SECONDS_MAX:-900}
+            RUN_SECONDS=${RUN_SECONDS:-600}
+            export RUN_SECONDS
+        else
+            PARITYLOG=$(the_command)
+        fi
+        export PARITYLOG
+        run_all "$1" "$top"/tests/cli/*.sh
+        [ "$1" != valgrind ] || judge_valgrind
+        ;;
+    storm)
+        limit=${SECONDS_MAX:-300}
+        run_all storm "$BUILD"/storm/*
+        ;;
+    *)
+        echo 'usage: sh tests/run.sh unit|cli|threads|valgrind|storm...' >&2
+        exit 2
+        ;;
+    esac
+}
+
+[ $# -gt 0 ] || set -- unit cli
+for mode; do
+    run_mode "$mode"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
