@@ -119,6 +119,8 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
     if (!rc) {
         rc = write_group(p, w, &header, &undone, err);
         p->poisoned = rc && !undone;
+        if (rc == PLOG_E_TORN)
+            p->head_known = false; /* the repair comes before the next group */
     }
     plog_buf_fini(&header);
     if (rc)

@@ -136,8 +136,15 @@ int plog_tail_rotate(struct plog_tail *t, uint64_t offset, uint64_t first,
 {
     const struct plog_io *io = t->dir->io;
     int fd = -1;
+    *undone = true;
+    int rc = plog_tail_is_clean(t, offset, true, err);
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_TORN, "bytes that are not padding stand"
+                       " behind the log's end");
+    if (rc)
+        return rc;
     *undone = false;
-    int rc = t->end > offset ? io->truncate(io->ctx, t->fd, offset) : 0;
+    rc = t->end > offset ? io->truncate(io->ctx, t->fd, offset) : 0;
     if (!rc)
         rc = io->fsync(io->ctx, t->fd);
     if (rc)
@@ -183,6 +190,9 @@ void plog_tail_trim(struct plog_tail *t, uint64_t offset)
 {
     const struct plog_io *io = t->dir->io;
     if (t->fd < 0 || t->end <= offset)
+        return;
+    /* Only LFs are ours to cut; anything else is for the repair to keep. */
+    if (plog_tail_is_clean(t, offset, true, NULL))
         return;
     if (io->truncate(io->ctx, t->fd, offset) == 0)
         t->end = offset;

@@ -54,6 +54,8 @@ PLOG_MUST_CHECK int plog_tail_write(struct plog_tail *t, uint64_t offset,
  * makes the next with `n` bytes (header, or header and first group), syncs it
  * and the directory.
  * @undone  out, on failure: the new file is not there
+ * Returns 0; PLOG_E_TORN when what would be cut is not padding (nothing was
+ * touched: the repair keeps it); PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_tail_rotate(struct plog_tail *t, uint64_t offset,
                                      uint64_t first, const void *p, size_t n,

@@ -516,7 +516,8 @@ static void test_memory__no_text(void)
 
 static void test_walk__members(void)
 {
-    static const char text[] = "{\"a\":1,\"\\u0062\":\"x,}\\\"\",\"\":[1,{\"q\":"
+    static const char text[] = "{\"a\":1,\"\\u0062\":\"x,}\\\"\",\"\":[1,"
+                               "{\"q\":"
                                "\"]\"}],\"c\\\\\":{},\"d\":null,\"e\":-1e5}";
     static const char *const names[] = {"a", "\\u0062", "", "c\\\\", "d", "e"};
     static const char *const values[] = {

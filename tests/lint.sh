@@ -1,0 +1,171 @@
+#!/bin/sh
+# lint.sh - static analysis with what is installed.
+#
+#     sh tests/lint.sh
+#
+# Each tool is one check; a tool that is not there is a skip.
+set -u
+LC_ALL=C
+export LC_ALL
+
+cd "$(dirname "$0")/.." || exit 1
+passed=0 failed=0 skipped=0
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/paritylog-lint.XXXXXX") || exit 1
+trap 'rm -rf "$T"' EXIT
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# check NAME COMMAND...: passes if the command succeeds and says nothing.
+check() {
+    name=$1
+    shift
+    if "$@" >"$T/out" 2>&1 && [ ! -s "$T/out" ]; then
+        echo "ok $name"
+        passed=$((passed + 1))
+    else
+        echo "FAIL $name"
+        head -n 40 "$T/out" | sed 's/^/    /'
+        failed=$((failed + 1))
+    fi
+}
+
+skip() {
+    echo "skip $1: $2"
+    skipped=$((skipped + 1))
+}
+
+# Every text file of the project: those of git, and new ones not ignored.
+all_files() {
+    if have git && git rev-parse --git-dir >/dev/null 2>&1; then
+        git ls-files --cached --others --exclude-standard
+    else
+        find . -path ./build -prune -o -path ./.git -prune -o -type f -print |
+            sed 's|^\./||'
+    fi | sort -u | while IFS= read -r file; do
+        [ -f "$file" ] && printf '%s\n' "$file"
+    done
+}
+
+all_files >"$T/files"
+grep '\.[ch]$' "$T/files" >"$T/c"
+grep '\.c$' "$T/files" | grep -e '^core/' -e '^recovery/' -e '^tools/' >"$T/ours"
+while IFS= read -r file; do
+    case $file in
+    *.sh) echo "$file" ;;
+    *.*) ;;
+    *) head -n 1 "$file" | grep -q '^#!.*sh$' && echo "$file" ;;
+    esac
+done <"$T/files" >"$T/sh"
+
+# ---- Tools ------------------------------------------------------------------------
+
+c_style() {
+    xargs -d '\n' clang-format --dry-run --Werror <"$T/c"
+}
+
+c_check() {
+    xargs -d '\n' cppcheck --quiet --std=c11 --language=c --error-exitcode=1 \
+        --enable=warning,portability,performance --inline-suppr \
+        --suppress=missingIncludeSystem --suppress=checkersReport \
+        --max-configs=4 -j 2 -D_GNU_SOURCE -DPLOG_WITH_LIBCRYPTO \
+        -Icore -Irecovery <"$T/ours"
+}
+
+sh_check() {
+    xargs -d '\n' shellcheck -x -P SCRIPTDIR -S style <"$T/sh"
+}
+
+sh_parse() {
+    while IFS= read -r file; do
+        if head -n 1 "$file" | grep -q bash; then
+            ! have bash || bash -n "$file" || return 1
+        else
+            sh -n "$file" || return 1
+        fi
+    done <"$T/sh"
+}
+
+man_check() {
+    mandoc -T lint -W warning docs/man/*.1
+}
+
+json_check() {
+    for file in docs/json/*.json; do
+        jq -e . "$file" >/dev/null || echo "$file"
+    done
+}
+
+# Each public header stands alone, as strict C11 and as C++.
+header_check() {
+    for header in core/paritylog.h recovery/paritylog_recovery.h; do
+        for compiler in "$@"; do
+            # shellcheck disable=SC2086
+            printf '#include "%s"\nint main(void) { return 0; }\n' "$header" |
+                $compiler -fsyntax-only -Wall -Wextra -Werror -pedantic \
+                    -Icore -Irecovery -I. - || echo "$header: $compiler"
+        done
+    done
+}
+
+# Nothing of the machine a file was written on, and no stray white space.
+text_check() {
+    grep -v -e '^tests/data/.*\.\(gz\|tree\)$' -e '^LICENSE$' "$T/files" >"$T/texts"
+    xargs -d '\n' grep -n -I -E '[[:blank:]]+$' <"$T/texts" |
+        grep -v '\.md:' | sed 's/$/  <- white space at the end/'
+    xargs -d '\n' grep -n -I -E '(^|[^[:alnum:]_./-])/(work|root|home/[a-z]+)/' \
+        <"$T/texts" | grep -v '^tests/lint\.sh:' |
+        sed 's/$/  <- a path of one machine/'
+    while IFS= read -r file; do
+        [ ! -s "$file" ] || [ -z "$(tail -c 1 "$file")" ] ||
+            echo "$file: no line feed at the end"
+    done <"$T/texts"
+    return 0
+}
+
+if have clang-format; then
+    check 'clang-format: the style of the C files' c_style
+else
+    skip 'clang-format' 'it is not installed'
+fi
+if have cppcheck; then
+    check 'cppcheck: core, recovery, tools' c_check
+else
+    skip cppcheck 'it is not installed'
+fi
+if have shellcheck; then
+    check 'shellcheck: every script' sh_check
+else
+    skip shellcheck 'it is not installed'
+fi
+check 'every script parses' sh_parse
+if ! have mandoc; then
+    skip mandoc 'it is not installed'
+elif [ ! -e docs/man/paritylog.1 ]; then
+    skip mandoc 'there is no manual'
+else
+    check 'mandoc: the manual' man_check
+fi
+if have jq; then
+    check 'jq: the schemas' json_check
+else
+    skip jq 'it is not installed'
+fi
+if have cc; then
+    check 'the public headers are C11' header_check 'cc -std=c11 -x c'
+else
+    skip 'the public headers as C11' 'no compiler'
+fi
+if have g++; then
+    check 'the public headers are C++' header_check 'g++ -std=c++11 -x c++'
+elif have clang++; then
+    check 'the public headers are C++' header_check 'clang++ -std=c++11 -x c++'
+else
+    skip 'the public headers as C++' 'no C++ compiler'
+fi
+check 'no machine path, no stray white space' text_check
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
