@@ -118,12 +118,13 @@ run_all() {
     rm -f "$T/list"
     for program; do
         # Not what a pattern without a match leaves, nor the scripts' library.
-        [ -f "$program" ] && chosen "$program" || continue
+        [ -f "$program" ] || continue
         case $program in
         */lib.sh) continue ;;
         *.sh) ;;
         *) [ -x "$program" ] || continue ;;
         esac
+        chosen "$program" || continue
         count=$((count + 1))
         echo "$program" >>"$T/list"
     done

@@ -33,15 +33,13 @@ need() {
     fi
 }
 
-compiler() {
-    have cc || have gcc
-}
-
 # That a program can be compiled; a compiler does not bring the headers of C.
+# shellcheck disable=SC2317
 headers() {
-    compiler && echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1
+    echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1
 }
 
+# shellcheck disable=SC2317
 cxx() {
     have g++ || have clang++
 }
@@ -52,7 +50,7 @@ look() {
         optional=
         case $group in
         build)
-            need gcc compiler
+            need gcc have cc
             need libc6-dev headers
             need make have make
             need pkg-config have pkg-config
