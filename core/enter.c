@@ -31,6 +31,8 @@ static bool same_store(const plog *p)
 {
     struct plog_stat st;
     int moved = 0;
+    if (!p->legs.store_open)
+        return false;
     int rc = p->io->stat_at(p->io->ctx, p->legs.dir.dir, PLOG_STORE_FILE, &st);
     sqlite3_file_control(p->legs.store.db, "main", SQLITE_FCNTL_HAS_MOVED,
                          &moved);
@@ -163,23 +165,34 @@ static int open_legs(plog *p, struct plog_error *err)
         rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
     if (!rc)
         rc = plog_legs_open_store(&p->legs, false, err);
+    if (rc)
+        plog_legs_close(&p->legs);
     return rc;
 }
 
-int plog_engine_enter(plog *p, struct plog_error *err)
+/* Takes the lock, on the files that have their names now. */
+static int take_lock(plog *p, struct plog_error *err)
 {
+    if (!p->legs.io) /* an earlier attempt to begin anew failed */
+        return open_legs(p, err);
     int rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
     if (rc)
         return rc;
     if (plog_dir_check_lock(&p->legs.dir, NULL)) {
         plog_legs_close(&p->legs); /* another lock file: begin anew */
         p->head_known = false;
-        rc = open_legs(p, err);
-    } else if (!same_store(p)) {
-        plog_legs_close_store(&p->legs);
-        p->head_known = false;
-        rc = plog_legs_open_store(&p->legs, false, err);
+        return open_legs(p, err);
     }
+    if (same_store(p))
+        return 0;
+    plog_legs_close_store(&p->legs);
+    p->head_known = false;
+    return plog_legs_open_store(&p->legs, false, err);
+}
+
+int plog_engine_enter(plog *p, struct plog_error *err)
+{
+    int rc = take_lock(p, err);
     if (!rc)
         rc = quick_check(p, err);
     if (rc == PLOG_END)

@@ -41,6 +41,7 @@ void plog_legs_close(struct plog_legs *l)
     plog_legs_close_store(l);
     plog_tail_close(&l->tail);
     plog_dir_close(&l->dir);
+    l->io = NULL;
 }
 
 static int no_store(struct plog_error *err)

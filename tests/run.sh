@@ -198,6 +198,9 @@ judge_valgrind() {
 
 run_mode() {
     limit=${SECONDS_MAX:-300}
+    PARITYLOG=$(the_command)
+    STORM_DATA=$top/tests/data
+    export PARITYLOG STORM_DATA
     case $1 in
     unit)
         run_all unit "$BUILD"/tests/test_*
@@ -217,10 +220,7 @@ run_mode() {
             limit=${SECONDS_MAX:-900}
             RUN_SECONDS=${RUN_SECONDS:-600}
             export RUN_SECONDS
-        else
-            PARITYLOG=$(the_command)
         fi
-        export PARITYLOG
         run_all "$1" "$top"/tests/cli/*.sh
         [ "$1" != valgrind ] || judge_valgrind
         ;;

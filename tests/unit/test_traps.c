@@ -387,10 +387,32 @@ static void store_taken_away(void)
     drop(dir, "/store.db");
     lose_wal(dir);
     CHECK_INT(put(p, 3, "a"), PLOG_E_BEHIND);
+    CHECK_INT(put(p, 4, "a"), PLOG_E_BEHIND);
     plog_close(p);
     CHECK_INT(replay(dir), 0);
     CHECK_INT(parity(dir, &size), 0);
     CHECK_UINT(size, 4);
+}
+
+/* Another file is called `lock`: whoever opens now would not see ours. */
+static void lock_swapped(void)
+{
+    const char *dir = make_log(0);
+    char from[512], to[512];
+    uint64_t size;
+    plog *p = open_log(dir, 0);
+    put_many(p, 0, 3);
+    path_of(from, dir, "/lock");
+    path_of(to, dir, "/lock-old");
+    CHECK_INT(rename(from, to), 0);
+    plog *q = open_log(dir, 0); /* makes a new one */
+    put_many(q, 3, 6);
+    put_many(p, 6, 9);
+    put_many(q, 9, 12);
+    plog_close(p);
+    plog_close(q);
+    CHECK_INT(parity(dir, &size), 0);
+    CHECK_UINT(size, 13);
 }
 
 /* ---- 4. Trimming by a process with an old head ---------------------------------------- */
@@ -694,6 +716,7 @@ int main(int argc, char **argv)
         {"segment_renamed_away", segment_renamed_away},
         {"store_swapped_for_an_older_one", store_swapped_for_an_older_one},
         {"store_taken_away", store_taken_away},
+        {"lock_swapped", lock_swapped},
         {"trim_with_an_old_head", trim_with_an_old_head},
         {"commit_fails_after_sync", commit_fails_after_sync},
         {"readers_see_no_unsynced_group", readers_see_no_unsynced_group},
