@@ -550,6 +550,11 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_query(
     int (*each)(void *arg, const struct plog_row *row), void *arg,
     struct plog_error *err);
 
+/* Asks `stop` again and again while a query computes, on the same thread; not
+ * 0 ends it with PLOG_E_INTERRUPTED.  NULL: never. */
+PLOG_API void plog_reader_set_stop(plog_reader *r, int (*stop)(void *arg),
+                                   void *arg);
+
 /* The last commit as a signed note with one signature (C2SP tlog-checkpoint).
  * @out  at least PLOG_CHECKPOINT_MAX bytes */
 PLOG_API PLOG_MUST_CHECK int plog_reader_checkpoint(plog_reader *r, char *out,

@@ -150,6 +150,15 @@ static int run(struct plog_reader *r, sqlite3_stmt *s,
     return rc;
 }
 
+#define STEPS_A_QUESTION 10000 /* of SQLite's machine: well below 1 ms */
+
+void plog_reader_set_stop(struct plog_reader *r, int (*stop)(void *arg),
+                          void *arg)
+{
+    sqlite3_progress_handler(r->store.db, stop ? STEPS_A_QUESTION : 0, stop,
+                             arg);
+}
+
 int plog_reader_query(struct plog_reader *r, const char *sql,
                       int (*each)(void *arg, const struct plog_row *row),
                       void *arg, struct plog_error *err)

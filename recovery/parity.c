@@ -254,8 +254,12 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
             rc = plog_parity_segment(p, c->walk.first, err);
         if (rc == 0) {
             rc = plog_walk_next(&c->walk, &g, err);
-            if (rc == 0 && c->walk.entered && g.first <= c->head.commit.size)
-                rc = plog_parity_segment(p, c->walk.first, err);
+            /* Also a bare segment at the end, which the store may know. */
+            if ((rc == 0 || rc == PLOG_END) && c->walk.entered &&
+                c->walk.first <= c->head.commit.size + 1) {
+                int bad = plog_parity_segment(p, c->walk.first, err);
+                rc = bad ? bad : rc;
+            }
             c->walk.entered = false;
         }
         if (rc == 0)

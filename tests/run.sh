@@ -225,7 +225,10 @@ run_mode() {
         [ "$1" != valgrind ] || judge_valgrind
         ;;
     storm)
-        limit=${SECONDS_MAX:-300}
+        if [ -n "${STORM_SEED:-}" ]; then
+            CHECK_SEED=$STORM_SEED
+            export CHECK_SEED
+        fi
         run_all storm "$BUILD"/storm/*
         ;;
     *)

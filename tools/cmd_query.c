@@ -7,9 +7,11 @@
 #include "rows.h"
 
 /* A statement may compute for hours before its first row. */
-static const char quit_text[] = "paritylog query: INTERRUPTED: interrupted\n";
-static const char quit_json[] =
-    "{\"error\":{\"code\":\"INTERRUPTED\",\"message\":\"interrupted\"}}\n";
+static int interrupted(void *arg)
+{
+    (void)arg;
+    return proc_interrupted();
+}
 
 static int parse_format(struct cli *c, const char *text,
                         enum rows_format *format)
@@ -44,9 +46,10 @@ int cmd_query(struct cli *c, int argc, char **argv)
         status = parse_format(c, text, &format);
     if (status >= 0)
         return status;
-    proc_quit_on_interrupt(c->json ? quit_json : quit_text);
     rows_init(&rows, format);
     int rc = cli_open_reader(c, &r, &err);
+    if (rc == 0)
+        plog_reader_set_stop(r, interrupted, NULL);
     if (rc == 0)
         rc = plog_reader_query(r, c->args[1], rows_each, &rows, &err);
     if (rc == 0)

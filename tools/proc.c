@@ -19,19 +19,11 @@ static volatile sig_atomic_t interrupted;
  * before poll() still wakes it. */
 static int wake[2] = {-1, -1};
 
-/* Set: leave at once, saying this. */
-static const char *volatile quit_message;
-
 static void on_interrupt(int signal_number)
 {
     int saved = errno;
     (void)signal_number;
     interrupted = 1;
-    if (quit_message) {
-        if (write(STDERR_FILENO, quit_message, strlen(quit_message)) < 0)
-            interrupted = 1; /* nobody listens */
-        _exit(INTERRUPT_STATUS);
-    }
     if (wake[1] >= 0 && write(wake[1], "", 1) < 0)
         interrupted = 1; /* full: it wakes all the same */
     errno = saved;
@@ -77,11 +69,6 @@ void proc_start(void)
     ignore(SIGXFSZ);
     catch_interrupt(SIGINT);
     catch_interrupt(SIGTERM);
-}
-
-void proc_quit_on_interrupt(const char *message)
-{
-    quit_message = message;
 }
 
 bool proc_interrupted(void)

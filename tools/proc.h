@@ -18,13 +18,6 @@
  */
 void proc_start(void);
 
-/*
- * From here on an interrupt ends the process at once, with status 130: for a
- * call that only reads and that nothing can ask to stop.
- * @message  printed on standard error; must live on
- */
-void proc_quit_on_interrupt(const char *message);
-
 /* Whether an interrupt arrived. */
 bool proc_interrupted(void);
 
