@@ -22,14 +22,45 @@ void plog_delta_parser_fini(struct plog_delta_parser *p)
     plog_buf_fini(&p->decoded);
 }
 
-static int refuse(struct plog_error *err, const char *member, const char *what)
+static int refuse(struct plog_error *err, const char *member, const char *what,
+                  const char *hint)
 {
     plog_fail(err, PLOG_E_INPUT, "%s: %s", member, what);
     plog_err_member(err, member);
+    plog_err_hint(err, "%s", hint);
     return PLOG_E_INPUT;
 }
 
-/* ---- Decoding values ----------------------------------------------------------- */
+/* A kind of value, never the value: it may be nobody's business. */
+static const char *kind_name(struct plog_span value)
+{
+    switch (plog_json_kind(value)) {
+    case 's':
+        return "a string";
+    case 'o':
+        return "an object";
+    case 'a':
+        return "an array";
+    case 'n':
+        return "a number";
+    case '0':
+        return "null";
+    default:
+        return "a boolean";
+    }
+}
+
+static int refuse_kind(struct plog_error *err, const char *member,
+                       const char *expected, struct plog_span found,
+                       const char *hint)
+{
+    char what[96];
+    snprintf(what, sizeof what, "expected %s, found %s", expected,
+             kind_name(found));
+    return refuse(err, member, what, hint);
+}
+
+/* ---- Decoding values ---------------------------------------------------- */
 
 /* The bytes of a string value; they stay in the raw text when nothing is
  * escaped. */
@@ -52,36 +83,28 @@ static int limited(struct plog_span raw, const char *member, size_t max,
 {
     char what[96];
     if (plog_json_kind(raw) != 's')
-        return refuse(err, member, "a string is expected");
+        return refuse_kind(err, member, "a string", raw,
+                           "write it as a string, in quotes");
     int rc = text_of(raw, decoded, out);
     if (rc)
         return plog_fail(err, rc, "out of memory");
     if (out->n >= 1 && out->n <= max)
         return 0;
-    snprintf(what, sizeof what, "has %zu bytes, 1 to %zu are allowed", out->n,
-             max);
-    return refuse(err, member, what);
+    snprintf(what, sizeof what, "expected 1 to %zu bytes, found %zu", max,
+             out->n);
+    return refuse(err, member, what,
+                  out->n ? "shorten it; long texts belong in payload or meta"
+                         : "it must not be empty");
 }
 
-/* A JSON number as a double, whatever the process's locale. */
+/* A checked JSON number as a double, whatever the process's locale.  It is
+ * the value of a member, so what follows it, a comma or a brace, ends it. */
 static int number(struct plog_span raw, double *out)
 {
-    char text[64], *end;
-    size_t n = raw.n;
-    if (n >= sizeof text) {
-        /* Digits this far behind the point decide nothing that matters, but
-         * an exponent would: such spellings are refused. */
-        if (memchr(raw.p, 'e', n) || memchr(raw.p, 'E', n) || n < 2 ||
-            (raw.p[1] != '.' && !(raw.p[0] == '-' && raw.p[2] == '.')))
-            return PLOG_E_INPUT;
-        n = sizeof text - 1;
-    }
-    memcpy(text, raw.p, n);
-    text[n] = '\0';
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!c)
         return PLOG_E_NOMEM;
-    *out = strtod_l(text, &end, c);
+    *out = strtod_l(raw.p, NULL, c);
     freelocale(c);
     return 0;
 }
@@ -107,7 +130,7 @@ static bool plain_number(struct plog_span raw, double *out)
             return false;
         digits = digits * 10 + (uint64_t)(raw.p[i] - '0');
     }
-    /* Both below 2^53 and 10^22: the quotient is the nearest double. */
+    /* From 0 to 1 both are below 2^53: the quotient is the nearest double. */
     *out = (double)digits / scale[raw.n - 2];
     return true;
 }
@@ -115,14 +138,16 @@ static bool plain_number(struct plog_span raw, double *out)
 static int confidence_of(struct plog_span raw, double *out,
                          struct plog_error *err)
 {
-    static const char what[] = "a number from 0 to 1 is expected";
+    static const char member[] = "provenance.confidence";
+    static const char hint[] = "1 is certain, 0 is worth nothing";
     if (plog_json_kind(raw) != 'n')
-        return refuse(err, "provenance.confidence", what);
+        return refuse_kind(err, member, "a number from 0 to 1", raw, hint);
     int rc = plain_number(raw, out) ? 0 : number(raw, out);
-    if (rc == PLOG_E_NOMEM)
+    if (rc)
         return plog_fail(err, rc, "out of memory");
-    if (rc || !(*out >= 0 && *out <= 1))
-        return refuse(err, "provenance.confidence", what);
+    if (!(*out >= 0 && *out <= 1))
+        return refuse(err, member,
+                      "expected a number from 0 to 1, found one outside", hint);
     if (*out == 0)
         *out = 0; /* no negative zero in the store */
     return 0;
@@ -133,8 +158,10 @@ static int decode_provenance(struct plog_delta *d, struct plog_buf *decoded,
 {
     struct plog_json_walk w;
     struct plog_span name, value, source = {0}, confidence = {0};
+    static const char hint[] = "write it as {\"source\":\"...\","
+                               "\"confidence\":1}";
     if (plog_json_kind(d->provenance) != 'o')
-        return refuse(err, "provenance", "an object is expected");
+        return refuse_kind(err, "provenance", "an object", d->provenance, hint);
     plog_json_walk(&w, d->provenance);
     while (plog_json_next(&w, &name, &value)) {
         if (plog_json_name_is(name, "source"))
@@ -142,11 +169,13 @@ static int decode_provenance(struct plog_delta *d, struct plog_buf *decoded,
         else if (plog_json_name_is(name, "confidence"))
             confidence = value;
         else
-            return refuse(err, "provenance", "holds source and confidence and"
-                                             " nothing else");
+            return refuse(err, "provenance", "expected source and confidence,"
+                          " found another member", "put it into meta");
     }
     if (!source.n || !confidence.n)
-        return refuse(err, "provenance", "source and confidence are expected");
+        return refuse(err, source.n ? "provenance.confidence"
+                                    : "provenance.source",
+                      "this member is missing", hint);
     int rc = limited(source, "provenance.source", PLOG_NAME_MAX, decoded,
                      &d->source_text, err);
     return rc ? rc : confidence_of(confidence, &d->confidence, err);
@@ -155,20 +184,43 @@ static int decode_provenance(struct plog_delta *d, struct plog_buf *decoded,
 static int decode_op(struct plog_delta *d, struct plog_buf *decoded,
                      struct plog_error *err)
 {
+    static const char hint[] = "upsert writes a record, delete removes it";
     struct plog_span op;
     if (plog_json_kind(d->op) != 's')
-        return refuse(err, "op", "upsert or delete is expected");
+        return refuse_kind(err, "op", "upsert or delete", d->op, hint);
     if (text_of(d->op, decoded, &op))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     d->is_delete = plog_span_is(op, "delete");
     if (!d->is_delete && !plog_span_is(op, "upsert"))
-        return refuse(err, "op", "upsert or delete is expected");
+        return refuse(err, "op",
+                      "expected upsert or delete, found another string", hint);
+    return 0;
+}
+
+static int check_payload(const struct plog_delta *d, struct plog_error *err)
+{
     char kind = plog_json_kind(d->payload);
     if (kind == 'o' || (d->is_delete && kind == '0'))
         return 0;
-    return refuse(err, "payload", d->is_delete
-                  ? "an object or null is expected"
-                  : "an object is expected");
+    if (d->is_delete)
+        return refuse_kind(err, "payload", "an object or null", d->payload,
+                           "a delete needs no payload: leave it out");
+    return refuse_kind(err, "payload", "an object", d->payload,
+                       kind == '0' ? "to remove the record, use op delete"
+                                   : "wrap it, as in {\"value\":...}");
+}
+
+static int decode_time(struct plog_delta *d, struct plog_buf *decoded,
+                       struct plog_error *err)
+{
+    int rc = limited(d->occurred_at, "occurred_at", PLOG_NAME_MAX, decoded,
+                     &d->occurred_text, err);
+    if (rc || !plog_instant_parse(d->occurred_text, &d->instant))
+        return rc;
+    return refuse(err, "occurred_at",
+                  "expected an RFC 3339 time, found another string",
+                  "write it as 2026-01-02T03:04:05.678Z; at most 9 digits"
+                  " behind the point, no second 60");
 }
 
 int plog_delta_decode(struct plog_delta *d, struct plog_buf *decoded,
@@ -190,53 +242,67 @@ int plog_delta_decode(struct plog_delta *d, struct plog_buf *decoded,
     if (!rc)
         rc = decode_op(d, decoded, err);
     if (!rc)
-        rc = limited(d->occurred_at, "occurred_at", PLOG_NAME_MAX, decoded,
-                     &d->occurred_text, err);
-    if (!rc && plog_instant_parse(d->occurred_text, &d->instant))
-        rc = refuse(err, "occurred_at", "an RFC 3339 time is expected, such as"
-                    " 2026-01-02T03:04:05.678Z");
+        rc = check_payload(d, err);
+    if (!rc)
+        rc = decode_time(d, decoded, err);
     if (!rc)
         rc = decode_provenance(d, decoded, err);
     if (!rc && d->meta.n && plog_json_kind(d->meta) != 'o')
-        rc = refuse(err, "meta", "an object is expected");
+        rc = refuse_kind(err, "meta", "an object", d->meta,
+                         "write it as an object, or leave it out");
     return rc;
 }
 
-/* ---- A delta as given -------------------------------------------------------------- */
+/* ---- A delta as given --------------------------------------------------- */
 
 struct slot {
     const char *name;
     struct plog_span *to;
+    bool required;
 };
+
+/* Names the member, cut between characters: the error is UTF-8 as well. */
+static int refuse_unknown(struct plog_error *err, struct plog_span name)
+{
+    char shown[64];
+    size_t n = name.n < sizeof shown ? name.n : sizeof shown - 1;
+    while (n > 0 && n < name.n && ((unsigned char)name.p[n] & 0xc0) == 0x80)
+        n--;
+    snprintf(shown, sizeof shown, "%.*s", (int)n, name.p);
+    return refuse(err, shown, "an unknown member",
+                  "put it into payload or meta");
+}
 
 static int take_members(struct plog_span object, struct plog_delta *d,
                         struct plog_error *err)
 {
     const struct slot slots[] = {
-        {"id", &d->id},                   {"resource", &d->resource},
-        {"record_id", &d->record_id},     {"op", &d->op},
-        {"payload", &d->payload},         {"occurred_at", &d->occurred_at},
-        {"provenance", &d->provenance},   {"meta", &d->meta}};
+        {"id", &d->id, false},
+        {"resource", &d->resource, true},
+        {"record_id", &d->record_id, true},
+        {"op", &d->op, true},
+        {"payload", &d->payload, false}, /* as op has it */
+        {"occurred_at", &d->occurred_at, true},
+        {"provenance", &d->provenance, true},
+        {"meta", &d->meta, false},
+    };
+    const size_t count = sizeof slots / sizeof *slots;
     struct plog_json_walk w;
     struct plog_span name, value;
     plog_json_walk(&w, object);
     while (plog_json_next(&w, &name, &value)) {
         size_t i = 0;
-        while (i < 8 && !plog_json_name_is(name, slots[i].name))
+        while (i < count && !plog_json_name_is(name, slots[i].name))
             i++;
-        if (i == 8) {
-            char shown[80];
-            snprintf(shown, sizeof shown, "%.*s",
-                     (int)(name.n < 60 ? name.n : 60), name.p);
-            refuse(err, shown, "an unknown member");
-            plog_err_hint(err, "put it into payload or meta");
-            return PLOG_E_INPUT;
-        }
+        if (i == count)
+            return refuse_unknown(err, name);
         *slots[i].to = value;
     }
-    for (size_t i = 1; i < 7; i++)
-        if (!slots[i].to->n && i != 4)
-            return refuse(err, slots[i].name, "this member is missing");
+    for (size_t i = 0; i < count; i++)
+        if (slots[i].required && !slots[i].to->n)
+            return refuse(err, slots[i].name, "this member is missing",
+                          "a delta has resource, record_id, op, payload,"
+                          " occurred_at and provenance");
     return 0;
 }
 
@@ -251,6 +317,8 @@ int plog_delta_parse(struct plog_delta_parser *p, struct plog_span text,
     if (rc == PLOG_E_INPUT) {
         plog_fail(err, rc, "not a JSON object as it must be: %s", fault.what);
         plog_err_at(err, "", fault.offset);
+        plog_err_hint(err, "give one strict JSON object in UTF-8, as RFC 8259"
+                           " has it");
         return rc;
     }
     if (rc)
@@ -258,6 +326,8 @@ int plog_delta_parse(struct plog_delta_parser *p, struct plog_span text,
     if (p->compact.len > line_max) {
         plog_fail(err, PLOG_E_INPUT, "the delta has %zu bytes, this log allows"
                   " %zu", p->compact.len, line_max);
+        plog_err_hint(err, "keep large content elsewhere and its hash in the"
+                           " payload, or make a log with a larger limit");
         return PLOG_E_INPUT;
     }
     rc = take_members(plog_span(p->compact.data, p->compact.len), out, err);
@@ -268,7 +338,8 @@ int plog_delta_parse(struct plog_delta_parser *p, struct plog_span text,
         out->payload = plog_span_text("null");
     rc = plog_delta_decode(out, &p->decoded, err);
     if (rc && no_payload && err && !strcmp(err->member, "payload"))
-        return refuse(err, "payload", "this member is missing");
+        return refuse(err, "payload", "this member is missing",
+                      "an upsert needs an object, {} at least");
     if (!rc && out->is_delete)
         out->payload = plog_span_text("null");
     return rc;

@@ -78,20 +78,21 @@ int plog_instant_parse(struct plog_span text, struct plog_instant *out)
     int year, month, day, hour, minute, second, offset;
     const char *p = text.p;
     size_t at = 19;
-    out->nanos = 0;
+    int32_t nanos = 0;
     if (text.n < 20 || text.n > 35 || !parse_date(p, &year, &month, &day) ||
         (p[10] != 'T' && p[10] != 't') || !two(p + 11, &hour) ||
         p[13] != ':' || !two(p + 14, &minute) || p[16] != ':' ||
         !two(p + 17, &second) || hour > 23 || minute > 59 || second > 59)
         return PLOG_E_INPUT;
     if (p[at] == '.') {
-        size_t taken = parse_fraction(p + at, text.n - at, &out->nanos);
+        size_t taken = parse_fraction(p + at, text.n - at, &nanos);
         if (taken == 0)
             return PLOG_E_INPUT;
         at += taken;
     }
     if (at >= text.n || !parse_offset(p + at, text.n - at, &offset))
         return PLOG_E_INPUT;
+    out->nanos = nanos;
     out->seconds = days_since_1970(year, month, day) * 86400 +
                    hour * 3600 + minute * 60 + second - offset;
     return 0;
@@ -106,6 +107,12 @@ int plog_instant_compare(struct plog_instant a, struct plog_instant b)
 
 void plog_instant_format(struct plog_instant t, char *out)
 {
+    /* An offset may push a time out of the years that have a spelling. */
+    const int64_t first = -62167219200, last = 253402300799;
+    if (t.seconds < first)
+        t = (struct plog_instant){first, 0};
+    if (t.seconds > last)
+        t = (struct plog_instant){last, 999999999};
     int64_t days = t.seconds / 86400, rest = t.seconds % 86400;
     if (rest < 0) {
         rest += 86400;

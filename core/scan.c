@@ -171,6 +171,11 @@ static int check_checkpoint(struct plog_scan *s, const char *origin,
         snprintf(s->fault.found, sizeof s->fault.found, "key %s", c->key);
         return PLOG_E_UNKNOWN_KEY;
     }
+    /* The origin is the key's name: a header that says otherwise is at fault,
+     * not the signature. */
+    if (strcmp(key->name, origin) != 0)
+        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0, "the header's origin is"
+                               " not the name of the key that signed");
     if (!plog_checkpoint_verify(key, origin, c->size, c->root, c->sig))
         return plog_scan_fault(s, PLOG_E_TAMPERED, offset, c->size,
                                "the signature over size %llu does not verify",
@@ -339,6 +344,10 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
             for (size_t i = 0; i < s->lines.len / sizeof *l; i++)
                 l[i].at -= (size_t)(s->window_at - base);
         }
+        if (rc && first->code) {
+            s->fault = *first; /* what came before explains it */
+            return s->fault.code = PLOG_E_CORRUPT;
+        }
         if (rc == PLOG_WINDOW_LONG)
             return plog_scan_fault(s, PLOG_E_CORRUPT, *at, seq,
                                    "a line longer than any may be");
@@ -390,46 +399,59 @@ static int root_fault(struct plog_scan *s, const struct plog_log_group *g,
     return PLOG_E_TAMPERED;
 }
 
-/* Judges the commit line over the lines just read. */
-static int judge_commit(struct plog_scan *s, struct plog_log_group *g,
-                        const struct plog_fault *first, uint64_t offset)
+static int wrong_size(struct plog_scan *s, const struct plog_log_group *g,
+                      uint64_t offset)
 {
-    struct plog_tree tree = s->chain->tree;
+    plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->first,
+                    "the commit signs another number of entries");
+    snprintf(s->fault.expected, sizeof s->fault.expected, "size %llu",
+             (unsigned long long)(s->chain->last.size + g->count));
+    snprintf(s->fault.found, sizeof s->fault.found, "size %llu",
+             (unsigned long long)g->commit.size);
+    return PLOG_E_CORRUPT;
+}
+
+/* Whether lines and commit belong together. */
+static int check_commit(struct plog_scan *s, struct plog_log_group *g,
+                        struct plog_tree *tree, uint64_t offset)
+{
     unsigned char root[PLOG_HASH_SIZE];
     if (plog_commit_parse(g->commit_line, &g->commit))
         return plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->first,
                                "the commit line is not one");
-    if (g->commit.size != s->chain->last.size + g->count || g->count == 0) {
-        plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->first,
-                        "the commit signs another number of entries");
-        snprintf(s->fault.expected, sizeof s->fault.expected, "size %llu",
-                 (unsigned long long)(s->chain->last.size + g->count));
-        snprintf(s->fault.found, sizeof s->fault.found, "size %llu",
-                 (unsigned long long)g->commit.size);
-        return PLOG_E_CORRUPT;
-    }
+    if (g->commit.size != s->chain->last.size + g->count || g->count == 0)
+        return wrong_size(s, g, offset);
     g->size = g->commit.size;
     int rc = check_checkpoint(s, s->chain->origin, &g->commit, offset);
     if (rc)
         return rc;
-    for (size_t i = 0; !s->chain->broken && i < g->count; i++)
-        if (plog_tree_add(&tree, plog_scan_line(s, i)->leaf))
+    g->root_checked = !s->chain->broken;
+    for (size_t i = 0; g->root_checked && i < g->count; i++)
+        if (plog_tree_add(tree, plog_scan_line(s, i)->leaf))
             return plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->first,
                                    "more entries than a log can have");
-    plog_tree_root(&tree, root);
-    g->root_checked = !s->chain->broken;
-    if (g->root_checked && memcmp(root, g->commit.root, sizeof root) != 0) {
-        if (!first->code)
-            return root_fault(s, g, root);
+    plog_tree_root(tree, root);
+    if (g->root_checked && memcmp(root, g->commit.root, sizeof root) != 0)
+        return root_fault(s, g, root);
+    return 0;
+}
+
+/* Judges the group: what is wrong with a line explains more than what is then
+ * wrong with the commit.  A member that nobody knows is a newer format when
+ * the signature vouches for it, and tampering when it does not. */
+static int judge_group(struct plog_scan *s, struct plog_log_group *g,
+                       const struct plog_fault *first, uint64_t offset)
+{
+    struct plog_tree tree = s->chain->tree;
+    int rc = check_commit(s, g, &tree, offset);
+    if (first->code && rc != PLOG_E_UNKNOWN_KEY && rc != PLOG_E_FOREIGN) {
         s->fault = *first;
-        if (s->fault.code == PLOG_E_FORMAT)
+        if (first->code == PLOG_E_FORMAT && rc)
             s->fault.code = PLOG_E_TAMPERED;
         return s->fault.code;
     }
-    if (first->code) {
-        s->fault = *first;
-        return first->code;
-    }
+    if (rc)
+        return rc;
     if (g->root_checked)
         s->chain->tree = tree;
     s->chain->last = g->commit;
@@ -474,7 +496,7 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
     g->end = at;
     g->count = s->lines.len / sizeof(struct plog_scan_line);
     uint64_t commit_at = at - g->commit_line.n - 1;
-    rc = judge_commit(s, g, &first, commit_at);
+    rc = judge_group(s, g, &first, commit_at);
     if (!rc)
         s->offset = at;
     return rc;
