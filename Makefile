@@ -2,12 +2,14 @@
 #
 # Variables (make NAME=value):
 #   BUILD=build        where all output goes
-#   CC=cc              the compiler
+#   CC=cc, AR=ar       the compiler, the archiver
 #   CFLAGS, CPPFLAGS, LDFLAGS   yours, put behind ours so that they win
 #   SANITIZE=          a list for -fsanitize=, such as address,undefined
 #   WERROR=            1 turns warnings into errors
 #   WITH_LIBCRYPTO=    1 or 0; SHA-256 from OpenSSL; default: when it is found
+#   PKG_CONFIG=pkg-config   where libraries are; without it plain -l flags
 #   PREFIX=/usr/local  where install puts things; DESTDIR= is put before it
+#   BINDIR, LIBDIR, INCLUDEDIR, MANDIR, DATADIR   the same in detail
 #   V=                 1 shows the commands
 
 BUILD ?= build
@@ -25,8 +27,8 @@ VERSION := 0.1.0
 SONAME := libparitylog.so.0
 SHARED := libparitylog.so.$(VERSION)
 
-Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)';)
+Q := $(if $(filter-out 0,$(V)),,@)
+say = $(if $(filter-out 0,$(V)),,@printf '  %-8s%s\n' '$(1)' '$(2)';)
 
 # ---- Flags ------------------------------------------------------------------
 
@@ -45,7 +47,7 @@ sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=c11 -O2 -g $(warnings) $(sanitize) $(pkg_cflags) $(CFLAGS)
 all_cppflags = -D_GNU_SOURCE $(test_cppflags) -Icore -Irecovery $(crypto_cflags) \
 	$(CPPFLAGS)
-all_ldflags = $(sanitize) $(LDFLAGS)
+all_ldflags = $(sanitize) $(CFLAGS) $(LDFLAGS)
 libs = $(pkg_libs) $(crypto_libs) -lpthread
 
 # ---- Files ------------------------------------------------------------------
@@ -64,35 +66,47 @@ testlib_obj := $(testlib_src:%.c=$(BUILD)/obj/%.o)
 unit_bin := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
 storm_bin := $(storm_src:tests/storm/%.c=$(BUILD)/storm/%)
 demo_bin := $(demo_src:tests/demo/%.c=$(BUILD)/demo/%)
+# The first of these programs that is there, else the first name.
+first_of = $(or $(firstword $(foreach name,$(1),$(shell command -v $(name) 2>/dev/null))),$(firstword $(1)))
+clang = $(call first_of,clang clang-19 clang-18 clang-16 clang-15 clang-14)
+clang_format = $(call first_of,clang-format-14 clang-format)
+
 checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked)
 
-.PHONY: all lib help check check-unit check-cli check-asan check-tsan \
+.PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm lint format demo \
-	install uninstall clean FORCE
+	dist install uninstall clean FORCE
 .SECONDARY:
 
 all: lib $(BUILD)/paritylog
 
 help:
 	@echo 'make            the library and the command, in $(BUILD)/'
-	@echo 'make check      all quick tests'
+	@echo 'make lib        the static and the shared library'
+	@echo 'make tests      builds all tests and runs none'
+	@echo 'make check      all quick tests: check-unit and check-cli'
 	@echo 'make check-asan check-tsan check-clang check-valgrind   the same otherwise built'
 	@echo 'make check-symbols   only plog_ names leave the library'
-	@echo 'make check-storm     the storms, short (STORM_SEED, STORM_BUDGET)'
+	@echo 'make check-storm     the storms, short (STORM_SEED, STORM_BUDGET seconds)'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
 	@echo 'make demo       sh tests/demo.sh'
+	@echo 'make dist       the last commit as $(BUILD)/paritylog-$(VERSION).tar.gz'
 	@echo 'make install uninstall   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
-	@echo 'make clean'
-	@sed -n '3,/^$$/s/^#//p' Makefile
+	@echo 'make clean      removes $(BUILD)/'
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 
 lib: $(BUILD)/libparitylog.a $(BUILD)/$(SHARED) $(BUILD)/libparitylog.pc
 
-# Rebuilds what depends on flags when they change.
-flags_now = $(CC) $(all_cflags) $(all_cppflags) $(all_ldflags) $(libs)
+# A file that changes only when the text does; what depends on it is rebuilt.
+quoted = '$(subst ','\'',$(1))'
+stamp = mkdir -p $(@D) && printf '%s\n' $(call quoted,$(1)) | cmp -s - $@ || \
+	printf '%s\n' $(call quoted,$(1)) > $@
+
 $(BUILD)/flags: FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' '$(flags_now)' | cmp -s - $@ || printf '%s\n' '$(flags_now)' > $@
+	@$(call stamp,$(CC) $(AR) $(all_cflags) $(all_cppflags) $(all_ldflags) $(libs))
+$(BUILD)/places: FORCE
+	@$(call stamp,$(VERSION) $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(crypto_libs))
 
 # ---- Library ----------------------------------------------------------------
 
@@ -113,7 +127,7 @@ $(BUILD)/$(SHARED): $(pic_obj)
 	@ln -sf $(SHARED) $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $(BUILD)/libparitylog.so
 
-$(BUILD)/libparitylog.pc: Makefile $(BUILD)/flags
+$(BUILD)/libparitylog.pc: Makefile $(BUILD)/places
 	@{ echo 'prefix=$(PREFIX)'; echo 'libdir=$(LIBDIR)'; \
 	   echo 'includedir=$(INCLUDEDIR)'; echo; \
 	   echo 'Name: libparitylog'; \
@@ -153,10 +167,9 @@ $(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o
 
 obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o)
 # First, for recovery/ has a check.h of its own.
-$(obj_tests) $(testlib_obj): test_cppflags := -Itests/lib
+$(obj_tests) $(testlib_obj): private test_cppflags := -Itests/lib
 
 tests: all $(unit_bin) $(storm_bin) $(demo_bin) $(checked)
-.PHONY: tests
 
 check: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh unit cli
@@ -176,7 +189,7 @@ check-tsan:
 	$(Q)BUILD=$(BUILD)/tsan sh tests/run.sh threads
 
 check-clang:
-	$(Q)$(MAKE) --no-print-directory check BUILD=$(BUILD)/clang CC=$(firstword $(shell command -v clang clang-14 clang-15 clang-16 clang-18 clang-19 2>/dev/null) clang)
+	$(Q)$(MAKE) --no-print-directory check BUILD=$(BUILD)/clang CC=$(clang)
 
 check-valgrind: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh valgrind
@@ -191,11 +204,15 @@ lint:
 	$(Q)sh tests/lint.sh
 
 format:
-	$(Q)$(firstword $(shell command -v clang-format clang-format-14 2>/dev/null) clang-format) -i \
+	$(Q)$(clang_format) -i \
 		$$(git ls-files '*.c' '*.h')
 
 demo: all $(demo_bin)
-	$(Q)sh tests/demo.sh
+	$(Q)BUILD=$(BUILD) sh tests/demo.sh
+
+dist:
+	@mkdir -p $(BUILD)
+	git archive --format=tar.gz --prefix=paritylog-$(VERSION)/ -o $(BUILD)/paritylog-$(VERSION).tar.gz HEAD
 
 # ---- Install ----------------------------------------------------------------
 
@@ -226,4 +243,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(lib_obj:.o=.d) $(pic_obj:.o=.d) $(tool_obj:.o=.d) $(testlib_obj:.o=.d) $(obj_tests:.o=.d)
+-include $(patsubst %.o,%.d,$(lib_obj) $(pic_obj) $(tool_obj) $(testlib_obj) $(obj_tests) \
+	$(demo_src:%.c=$(BUILD)/obj/%.o))

@@ -36,14 +36,16 @@ static int check_next_group(plog *p, uint64_t seq, struct plog_span line,
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "the log has no entry %llu",
                        (unsigned long long)seq);
     else if (!rc && seq > g.size)
-        rc = plog_fail(err, PLOG_E_BEHIND, "entries from %llu on are missing"
-                       " before entry %llu", (unsigned long long)g.first,
+        rc = plog_fail(err, PLOG_E_BEHIND,
+                       "entries from %llu on are missing"
+                       " before entry %llu",
+                       (unsigned long long)g.first, (unsigned long long)seq);
+    else if (!rc && !plog_span_equal(
+                        plog_scan_text(&w.scan, (size_t)(seq - g.first)), line))
+        rc = plog_fail(err, PLOG_E_MISMATCH,
+                       "the log holds other bytes as"
+                       " entry %llu",
                        (unsigned long long)seq);
-    else if (!rc && !plog_span_equal(plog_scan_text(&w.scan,
-                                                    (size_t)(seq - g.first)),
-                                     line))
-        rc = plog_fail(err, PLOG_E_MISMATCH, "the log holds other bytes as"
-                       " entry %llu", (unsigned long long)seq);
     *to = rc ? 0 : g.size;
     plog_walk_close(&w);
     return rc;
@@ -83,8 +85,9 @@ static int entered(plog *p, int (*what)(plog *, void *, struct plog_error *),
         pthread_cond_wait(&p->changed, &p->mutex);
     p->leading = true;
     pthread_mutex_unlock(&p->mutex);
-    int rc = p->poisoned ? plog_fail(err, PLOG_E_POISONED, "this handle only"
-                                                           " reads")
+    int rc = p->poisoned ? plog_fail(err, PLOG_E_POISONED,
+                                     "this handle only"
+                                     " reads")
                          : plog_engine_enter(p, err);
     if (!rc) {
         rc = what(p, arg, err);

@@ -15,15 +15,15 @@ static int text_member(struct plog_buf *b, const char *before,
 
 int plog_strategy_args_format(struct plog_buf *b, enum plog_strategy s)
 {
-    int rc = text_member(b, "{\"strategy\":",
-                         plog_span_text(plog_strategy_name(s)));
+    int rc =
+        text_member(b, "{\"strategy\":", plog_span_text(plog_strategy_name(s)));
     return rc ? rc : plog_buf_add_char(b, '}');
 }
 
 int plog_init_args_format(struct plog_buf *b, const struct plog_init_args *a)
 {
-    int rc = text_member(b, "{\"strategy\":",
-                         plog_span_text(plog_strategy_name(a->strategy)));
+    int rc = text_member(
+        b, "{\"strategy\":", plog_span_text(plog_strategy_name(a->strategy)));
     if (!rc)
         rc = plog_buf_add_text(b, ",\"max_line\":");
     if (!rc)
@@ -70,15 +70,13 @@ int plog_strategy_args_parse(struct plog_span args, enum plog_strategy *out)
 
 int plog_init_args_parse(struct plog_span args, struct plog_init_args *out)
 {
-    static const char *const names[] = {"strategy", "max_line",
-                                        "segment_size"};
+    static const char *const names[] = {"strategy", "max_line", "segment_size"};
     struct plog_span v[3];
     if (!take_members(args, names, v, 3) ||
         parse_strategy(v[0], &out->strategy) ||
         plog_u64_parse(v[1], &out->line_max) ||
-        plog_u64_parse(v[2], &out->segment_size) ||
-        out->line_max == 0 || out->line_max > PLOG_LINE_MAX ||
-        out->segment_size == 0)
+        plog_u64_parse(v[2], &out->segment_size) || out->line_max == 0 ||
+        out->line_max > PLOG_LINE_MAX || out->segment_size == 0)
         return PLOG_E_CORRUPT;
     return 0;
 }
@@ -97,8 +95,8 @@ int plog_cursor_args_parse(struct plog_span args, struct plog_buf *decoded,
                            struct plog_cursor *out)
 {
     static const char *const names[] = {"source", "resource", "cursor"};
-    struct plog_span v[3], *to[3] = {&out->source, &out->resource,
-                                     &out->cursor};
+    struct plog_span v[3],
+        *to[3] = {&out->source, &out->resource, &out->cursor};
     if (!take_members(args, names, v, 3))
         return PLOG_E_CORRUPT;
     decoded->len = 0;

@@ -112,8 +112,8 @@ static int number(struct plog_span raw, double *out)
 /* The common spellings without a locale: 0, 1, 0.ddd. */
 static bool plain_number(struct plog_span raw, double *out)
 {
-    static const double scale[] = {1,    1e1,  1e2,  1e3,  1e4, 1e5,
-                                   1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    static const double scale[] = {1,    1e1,  1e2,  1e3, 1e4,  1e5,
+                                   1e6,  1e7,  1e8,  1e9, 1e10, 1e11,
                                    1e12, 1e13, 1e14, 1e15};
     uint64_t digits = 0;
     if (raw.n == 0 || raw.n > 17 || raw.p[0] < '0' || raw.p[0] > '9')
@@ -169,12 +169,14 @@ static int decode_provenance(struct plog_delta *d, struct plog_buf *decoded,
         else if (plog_json_name_is(name, "confidence"))
             confidence = value;
         else
-            return refuse(err, "provenance", "expected source and confidence,"
-                          " found another member", "put it into meta");
+            return refuse(err, "provenance",
+                          "expected source and confidence,"
+                          " found another member",
+                          "put it into meta");
     }
     if (!source.n || !confidence.n)
-        return refuse(err, source.n ? "provenance.confidence"
-                                    : "provenance.source",
+        return refuse(err,
+                      source.n ? "provenance.confidence" : "provenance.source",
                       "this member is missing", hint);
     int rc = limited(source, "provenance.source", PLOG_NAME_MAX, decoded,
                      &d->source_text, err);
@@ -324,8 +326,10 @@ int plog_delta_parse(struct plog_delta_parser *p, struct plog_span text,
     if (rc)
         return plog_fail(err, rc, "out of memory");
     if (p->compact.len > line_max) {
-        plog_fail(err, PLOG_E_INPUT, "the delta has %zu bytes, this log allows"
-                  " %zu", p->compact.len, line_max);
+        plog_fail(err, PLOG_E_INPUT,
+                  "the delta has %zu bytes, this log allows"
+                  " %zu",
+                  p->compact.len, line_max);
         plog_err_hint(err, "keep large content elsewhere and its hash in the"
                            " payload, or make a log with a larger limit");
         return PLOG_E_INPUT;

@@ -39,7 +39,7 @@ void plog_instant_format(struct plog_instant t, char *out);
  */
 struct plog_delta {
     struct plog_span id, resource, record_id, op, payload, occurred_at,
-        provenance, meta;                                   /* raw */
+        provenance, meta;                                    /* raw */
     struct plog_span id_text, resource_text, record_id_text; /* decoded */
     struct plog_span source_text, occurred_text;             /* decoded */
     bool is_delete;

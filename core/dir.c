@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* ---- Opening -------------------------------------------------------------- */
+/* ---- Opening ------------------------------------------------------------ */
 
 static int open_dir_at(const struct plog_dir *d, int at, const char *name,
                        bool make, int *out, struct plog_error *err)
@@ -45,8 +45,10 @@ static int check_mode(const struct plog_dir *d, bool loose,
         return plog_fail_io(err, rc, ".", "looking at the directory");
     if (loose || (st.mode & 022) == 0)
         return 0;
-    plog_fail(err, PLOG_E_IO, "the directory may be written by others (mode"
-                              " %04o)", (unsigned)(st.mode & 07777));
+    plog_fail(err, PLOG_E_IO,
+              "the directory may be written by others (mode"
+              " %04o)",
+              (unsigned)(st.mode & 07777));
     plog_err_hint(err, "run: chmod 700 on the directory");
     return PLOG_E_IO;
 }
@@ -75,8 +77,10 @@ static int real_path(struct plog_dir *d, const char *path,
     size_t cap = sizeof d->path - sizeof "/store.db-journal";
     int rc = d->io->real_path(d->io->ctx, path, d->path, cap);
     if (rc == -ENOENT || rc == -ENOTDIR)
-        return plog_fail(err, PLOG_E_NOTHING, "there is no log here: no"
-                                              " directory %s", path);
+        return plog_fail(err, PLOG_E_NOTHING,
+                         "there is no log here: no"
+                         " directory %s",
+                         path);
     return rc < 0 ? plog_fail_io(err, rc, path, "finding the directory") : 0;
 }
 
@@ -118,7 +122,7 @@ void plog_dir_close(struct plog_dir *d)
     }
 }
 
-/* ---- Locks ---------------------------------------------------------------- */
+/* ---- Locks -------------------------------------------------------------- */
 
 struct waiter {
     const struct plog_io *io;
@@ -203,7 +207,7 @@ int plog_dir_check_lock(const struct plog_dir *d, struct plog_error *err)
     return PLOG_E_LOCKED;
 }
 
-/* ---- Names ------------------------------------------------------------------ */
+/* ---- Names -------------------------------------------------------------- */
 
 void plog_segment_name(uint64_t first, char out[PLOG_SEGMENT_NAME])
 {
@@ -293,8 +297,9 @@ int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
     int f = io->open_at(io->ctx, d->log, name,
                         (writing ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
     if (f == -ENOENT || f == -ELOOP || f == -EISDIR || f == -ENXIO) {
-        plog_fail(err, PLOG_E_CORRUPT, f == -ENOENT ? "the segment is missing"
-                                                    : "not a regular file");
+        plog_fail(err, PLOG_E_CORRUPT,
+                  f == -ENOENT ? "the segment is missing"
+                               : "not a regular file");
         plog_err_file(err, shown);
         return PLOG_E_CORRUPT;
     }

@@ -15,7 +15,7 @@
 
 #include <stdio.h>
 
-/* ---- Signing and writing a group ------------------------------------------- */
+/* ---- Signing and writing a group ---------------------------------------- */
 
 static int sign(plog *p, struct plog_work *w, struct plog_commit *c,
                 struct plog_error *err)
@@ -87,8 +87,10 @@ static int indeterminate(struct plog_error *err)
     struct plog_error why = {0};
     if (err)
         why = *err;
-    plog_fail(err, PLOG_E_INDETERMINATE, "the group may or may not be in the"
-              " log: %.300s", why.message);
+    plog_fail(err, PLOG_E_INDETERMINATE,
+              "the group may or may not be in the"
+              " log: %.300s",
+              why.message);
     plog_err_hint(err, "open the directory again; the same ids are then"
                        " recognised");
     return PLOG_E_INDETERMINATE;
@@ -112,8 +114,8 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
     next.rules = w->rules;
     plog_buf_init(&header, p->io);
     rc = place(p, w, &header, &next);
-    struct plog_span line = plog_span(w->lines.data + entries_end,
-                                      w->lines.len - entries_end - 1);
+    struct plog_span line =
+        plog_span(w->lines.data + entries_end, w->lines.len - entries_end - 1);
     if (!rc)
         rc = store_head(p, &next, line, err);
     if (!rc) {
@@ -134,7 +136,8 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
     return 0;
 }
 
-/* ---- Receipts ------------------------------------------------------------------ */
+/* ---- Receipts
+ * ------------------------------------------------------------------ */
 
 static void fill_new(struct plog_receipt *out, const struct plog_item *item,
                      const struct plog_commit *c)
@@ -166,7 +169,8 @@ static void fill_receipts(struct plog_request *r, const struct plog_commit *c)
         fill_new(&r->receipts[0], &r->items[0], c);
 }
 
-/* ---- Leading --------------------------------------------------------------------- */
+/* ---- Leading
+ * --------------------------------------------------------------------- */
 
 static void finish(struct plog_request *r, int rc, const struct plog_error *why)
 {
@@ -264,7 +268,8 @@ static void lead(plog *p, struct plog_request *batch)
     struct plog_error why = {0};
     int rc = 0;
     if (p->poisoned)
-        rc = plog_fail(&why, PLOG_E_POISONED, "an earlier write or sync"
+        rc = plog_fail(&why, PLOG_E_POISONED,
+                       "an earlier write or sync"
                        " failed; close this handle and open again");
     if (!rc)
         rc = plog_engine_enter(p, &why);
@@ -284,7 +289,8 @@ static void lead(plog *p, struct plog_request *batch)
     plog_engine_leave(p);
 }
 
-/* ---- Queue ------------------------------------------------------------------------- */
+/* ---- Queue
+ * ------------------------------------------------------------------------- */
 
 /* Takes whole requests up to PLOG_GROUP_MAX. */
 static struct plog_request *take_batch(plog *p)
@@ -330,8 +336,9 @@ static int check_process(const plog *p, struct plog_error *err)
 {
     if (p->io->process_id(p->io->ctx) == p->pid)
         return 0;
-    return plog_fail(err, PLOG_E_ARG, "this handle was opened before a fork;"
-                                      " open one in this process");
+    return plog_fail(err, PLOG_E_ARG,
+                     "this handle was opened before a fork;"
+                     " open one in this process");
 }
 
 int plog_append_group(plog *p, const struct plog_group *group,
@@ -361,9 +368,8 @@ int plog_append(plog *p, const char *delta, size_t len,
                 struct plog_receipt *receipt, struct plog_error *err)
 {
     struct plog_span text = plog_span(delta, len);
-    struct plog_group group = {.struct_size = sizeof group,
-                               .deltas = &text,
-                               .delta_count = 1};
+    struct plog_group group = {
+        .struct_size = sizeof group, .deltas = &text, .delta_count = 1};
     return plog_append_group(p, &group, receipt, err);
 }
 

@@ -13,7 +13,8 @@
 
 #include "engine.h"
 
-/* ---- Each time the lock is taken --------------------------------------------- */
+/* ---- Each time the lock is taken
+ * --------------------------------------------- */
 
 static uint64_t store_version(plog *p)
 {
@@ -121,8 +122,10 @@ static int check_origin(plog *p, struct plog_error *err)
         memcpy(p->origin, p->legs.head.origin, sizeof p->origin);
     if (strcmp(p->origin, p->legs.head.origin) == 0)
         return 0;
-    return plog_fail(err, PLOG_E_FOREIGN, "the directory now holds the log"
-                     " `%s`", p->legs.head.origin);
+    return plog_fail(err, PLOG_E_FOREIGN,
+                     "the directory now holds the log"
+                     " `%s`",
+                     p->legs.head.origin);
 }
 
 /* The check in full, and the repair when it does not pass. */
@@ -139,15 +142,17 @@ static int full_check(plog *p, struct plog_error *err)
         if (!rc)
             rc = plog_legs_check(&p->legs, err);
         if (rc == PLOG_END)
-            rc = plog_fail(err, PLOG_E_DIVERGED, "log and store do not agree"
-                                                 " after a replay");
+            rc = plog_fail(err, PLOG_E_DIVERGED,
+                           "log and store do not agree"
+                           " after a replay");
     }
     if (!rc)
         rc = check_origin(p, err);
     if (!rc && strcmp(p->signer.vkey.id_text, p->legs.head.commit.key) != 0)
-        rc = plog_fail(err, PLOG_E_KEY, "the log is signed by key %s, and"
-                       " keys/signing.key is %s", p->legs.head.commit.key,
-                       p->signer.vkey.id_text);
+        rc = plog_fail(err, PLOG_E_KEY,
+                       "the log is signed by key %s, and"
+                       " keys/signing.key is %s",
+                       p->legs.head.commit.key, p->signer.vkey.id_text);
     if (rc) {
         plog_store_rollback(&p->legs.store);
         return rc;
@@ -210,7 +215,8 @@ void plog_engine_leave(plog *p)
     plog_dir_unlock(&p->legs.dir);
 }
 
-/* ---- Opening and closing ---------------------------------------------------------- */
+/* ---- Opening and closing
+ * ---------------------------------------------------------- */
 
 static char *copy_text(const struct plog_io *io, const char *text)
 {

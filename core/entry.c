@@ -32,7 +32,7 @@ void plog_entry_parser_fini(struct plog_entry_parser *p)
     plog_buf_fini(&p->decoded);
 }
 
-/* ---- Reading ---------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------ */
 
 /* One pass over the members in their order. */
 struct members {
@@ -56,8 +56,7 @@ static bool take(struct members *m, const char *name, struct plog_span *out)
     return true;
 }
 
-static int corrupt(struct plog_error *err, const char *member,
-                   const char *what)
+static int corrupt(struct plog_error *err, const char *member, const char *what)
 {
     plog_fail(err, PLOG_E_CORRUPT, "%s: %s", member, what);
     plog_err_member(err, member);

@@ -14,9 +14,9 @@
  * Returns 0; PLOG_E_CORRUPT when it is not where it must be; PLOG_E_IO;
  * PLOG_E_NOMEM.
  */
-PLOG_MUST_CHECK int plog_find_line(const struct plog_dir *dir,
-                                   uint64_t segment, uint64_t offset,
-                                   uint64_t seq, struct plog_buf *out,
+PLOG_MUST_CHECK int plog_find_line(const struct plog_dir *dir, uint64_t segment,
+                                   uint64_t offset, uint64_t seq,
+                                   struct plog_buf *out,
                                    struct plog_error *err);
 
 /* The segment that holds `seq`: the largest first at or below it; 0: none. */

@@ -96,8 +96,8 @@ static bool newer(const struct plog_fold *f, const struct plog_entry *e,
     int by_time = plog_instant_compare(e->delta.instant, now->instant);
     if (by_time != 0)
         return by_time > 0;
-    int by_origin = plog_span_compare(origin_of(f, e->from),
-                                      origin_of(f, now->origin));
+    int by_origin =
+        plog_span_compare(origin_of(f, e->from), origin_of(f, now->origin));
     if (by_origin != 0)
         return by_origin > 0;
     return (e->from.n ? e->from_seq : e->seq) > now->origin_seq;
@@ -137,8 +137,9 @@ static int merge(struct plog_fold *f, const struct plog_entry *e,
     rc = plog_merge_json(f->io, base, e->delta.payload, (size_t)limit,
                          &f->merged);
     if (rc == PLOG_E_INPUT) {
-        plog_fail(err, rc, "payload: the merged record would be longer than"
-                           " the line limit of %llu bytes",
+        plog_fail(err, rc,
+                  "payload: the merged record would be longer than"
+                  " the line limit of %llu bytes",
                   (unsigned long long)limit);
         plog_err_member(err, "payload");
     }
@@ -172,8 +173,10 @@ static int check_merged(struct plog_fold *f, struct plog_span merged,
                               : plog_json_check(&json, merged, &fault);
     plog_json_fini(&json);
     if (rc == PLOG_E_INPUT)
-        plog_fail(err, rc, "merged: the custom strategy's payload is not a"
-                           " compact object: %s", fault.what);
+        plog_fail(err, rc,
+                  "merged: the custom strategy's payload is not a"
+                  " compact object: %s",
+                  fault.what);
     return rc;
 }
 
@@ -190,13 +193,14 @@ static int ask(struct plog_fold *f, const struct plog_entry *e,
                                  .seq = now->seq};
     struct plog_span merged = {NULL, 0};
     if (!o || !o->custom)
-        return plog_fail(err, PLOG_E_INPUT, "the log's strategy is custom and"
-                                            " no callback was given");
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the log's strategy is custom and"
+                         " no callback was given");
     int rc = plog_fold_payload(f, now, &record.payload, err);
     if (rc)
         return rc;
-    int answer = o->custom(o->custom_arg, now->present ? &record : NULL, &view,
-                           &merged);
+    int answer =
+        o->custom(o->custom_arg, now->present ? &record : NULL, &view, &merged);
     if (answer < 0)
         return plog_fail(err, PLOG_E_INPUT, "the custom strategy refused");
     out->skipped = answer == 0;
@@ -208,9 +212,9 @@ static int ask(struct plog_fold *f, const struct plog_entry *e,
 }
 
 int plog_fold_decide(struct plog_fold *f, enum plog_strategy strategy,
-                     const struct plog_entry *e,
-                     const struct plog_current *now, uint64_t limit,
-                     struct plog_decision *out, struct plog_error *err)
+                     const struct plog_entry *e, const struct plog_current *now,
+                     uint64_t limit, struct plog_decision *out,
+                     struct plog_error *err)
 {
     memset(out, 0, sizeof *out);
     if (strategy == PLOG_CUSTOM)
@@ -221,7 +225,7 @@ int plog_fold_decide(struct plog_fold *f, enum plog_strategy strategy,
     return 0;
 }
 
-/* ---- Writing ------------------------------------------------------------- */
+/* ---- Writing ------------------------------------------------------------ */
 
 static void bind_winner(sqlite3_stmt *s, const struct plog_entry *e,
                         const struct plog_decision *d, size_t payload_at)
@@ -253,9 +257,8 @@ static void bind_loser(sqlite3_stmt *s, const struct plog_current *now)
 }
 
 int plog_fold_put(struct plog_fold *f, const struct plog_entry *e,
-                  const struct plog_current *now,
-                  const struct plog_decision *d, size_t payload_at,
-                  struct plog_error *err)
+                  const struct plog_current *now, const struct plog_decision *d,
+                  size_t payload_at, struct plog_error *err)
 {
     plog_sql_bind(f->put, 1, e->delta.resource_text);
     plog_sql_bind(f->put, 2, e->delta.record_id_text);

@@ -20,14 +20,14 @@
 /* Columns of `state`, for CREATE TABLE and for comparing two of them. */
 #define PLOG_STATE_COLUMNS                                                     \
     "resource TEXT NOT NULL, record_id TEXT NOT NULL,"                         \
-    " seq INTEGER NOT NULL,"    /* entry it stands on; 0: none applied yet */  \
-    " last INTEGER NOT NULL,"   /* newest entry about it, losers included */   \
+    " seq INTEGER NOT NULL,"     /* entry it stands on; 0: none applied yet */ \
+    " last INTEGER NOT NULL,"    /* newest entry about it, losers included */  \
     " version INTEGER NOT NULL," /* applied deltas */                          \
     " seconds INTEGER, nanos INTEGER," /* occurred_at of seq as an instant */  \
     " confidence REAL,"                                                        \
-    " origin TEXT, origin_seq INTEGER,"  /* NULL: this log's own delta */      \
+    " origin TEXT, origin_seq INTEGER," /* NULL: this log's own delta */       \
     " payload_at INTEGER, payload_len INTEGER," /* in the line; 0: none */     \
-    " merged TEXT,"             /* the payload where it is not the line's */   \
+    " merged TEXT," /* the payload where it is not the line's */               \
     " PRIMARY KEY(resource, record_id)"
 #define PLOG_STATE_OPTIONS "STRICT, WITHOUT ROWID"
 #define PLOG_STATE_WIDTH 13
@@ -88,8 +88,7 @@ PLOG_MUST_CHECK int plog_fold_decide(struct plog_fold *f,
                                      enum plog_strategy strategy,
                                      const struct plog_entry *e,
                                      const struct plog_current *now,
-                                     uint64_t limit,
-                                     struct plog_decision *out,
+                                     uint64_t limit, struct plog_decision *out,
                                      struct plog_error *err);
 
 /*

@@ -43,8 +43,8 @@ static int check_options(struct setup *s, struct plog_error *err)
 {
     const struct plog_init_options *o = s->options;
     s->args.strategy = o ? o->strategy : PLOG_LAST_WRITE_WINS;
-    s->args.line_max = o && o->line_max_bytes ? o->line_max_bytes
-                                              : PLOG_LINE_DEFAULT;
+    s->args.line_max =
+        o && o->line_max_bytes ? o->line_max_bytes : PLOG_LINE_DEFAULT;
     s->args.segment_size = o && o->segment_size_bytes ? o->segment_size_bytes
                                                       : PLOG_SEGMENT_DEFAULT;
     if (!plog_strategy_name(s->args.strategy))
@@ -53,10 +53,12 @@ static int check_options(struct setup *s, struct plog_error *err)
         return plog_fail(err, PLOG_E_ARG, "max-line must be 1024 to %u bytes",
                          PLOG_LINE_MAX);
     if (s->args.segment_size < 4096 || s->args.segment_size > (1ull << 40))
-        return plog_fail(err, PLOG_E_ARG, "segment-size must be 4096 bytes to"
-                                          " 1 TiB");
+        return plog_fail(err, PLOG_E_ARG,
+                         "segment-size must be 4096 bytes to"
+                         " 1 TiB");
     if (o && o->origin && !plog_origin_valid(plog_span_text(o->origin)))
-        return plog_fail(err, PLOG_E_ARG, "an origin has 1 to %d bytes, no"
+        return plog_fail(err, PLOG_E_ARG,
+                         "an origin has 1 to %d bytes, no"
                          " white space, no control character, no +",
                          PLOG_ORIGIN_MAX);
     return 0;
@@ -127,8 +129,7 @@ static int make_key(struct setup *s, struct plog_error *err)
     else if ((rc = default_origin(s->io, origin, sizeof origin, err)) < 0)
         return rc;
     rc = plog_signer_generate(&s->signer, s->io, origin, err);
-    return rc ? rc
-              : plog_signer_save(&s->signer, s->io, keys, passphrase, err);
+    return rc ? rc : plog_signer_save(&s->signer, s->io, keys, passphrase, err);
 }
 
 /* Header, init entry and its commit. */
@@ -163,8 +164,8 @@ static int format_first_segment(struct setup *s, struct plog_buf *b,
     plog_tree_root(&tree, c.root);
     memcpy(c.key, s->signer.vkey.id_text, sizeof c.key);
     if (!rc)
-        rc = plog_signer_sign(&s->signer, s->signer.vkey.name, 1, c.root,
-                              c.sig);
+        rc =
+            plog_signer_sign(&s->signer, s->signer.vkey.name, 1, c.root, c.sig);
     if (!rc)
         rc = plog_buf_add_char(b, '\n');
     if (!rc)

@@ -18,8 +18,7 @@ static bool leap(int year)
 
 static int days_in(int year, int month)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30,
-                               31, 31, 30, 31, 30, 31};
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     return days[month - 1] + (month == 2 && leap(year));
 }
 
@@ -80,9 +79,9 @@ int plog_instant_parse(struct plog_span text, struct plog_instant *out)
     size_t at = 19;
     int32_t nanos = 0;
     if (text.n < 20 || text.n > 35 || !parse_date(p, &year, &month, &day) ||
-        (p[10] != 'T' && p[10] != 't') || !two(p + 11, &hour) ||
-        p[13] != ':' || !two(p + 14, &minute) || p[16] != ':' ||
-        !two(p + 17, &second) || hour > 23 || minute > 59 || second > 59)
+        (p[10] != 'T' && p[10] != 't') || !two(p + 11, &hour) || p[13] != ':' ||
+        !two(p + 14, &minute) || p[16] != ':' || !two(p + 17, &second) ||
+        hour > 23 || minute > 59 || second > 59)
         return PLOG_E_INPUT;
     if (p[at] == '.') {
         size_t taken = parse_fraction(p + at, text.n - at, &nanos);
@@ -93,8 +92,8 @@ int plog_instant_parse(struct plog_span text, struct plog_instant *out)
     if (at >= text.n || !parse_offset(p + at, text.n - at, &offset))
         return PLOG_E_INPUT;
     out->nanos = nanos;
-    out->seconds = days_since_1970(year, month, day) * 86400 +
-                   hour * 3600 + minute * 60 + second - offset;
+    out->seconds = days_since_1970(year, month, day) * 86400 + hour * 3600 +
+                   minute * 60 + second - offset;
     return 0;
 }
 
@@ -121,8 +120,8 @@ void plog_instant_format(struct plog_instant t, char *out)
     int64_t z = days + 719468; /* the way back of days_since_1970 */
     int64_t era = (z >= 0 ? z : z - 146096) / 146097;
     int64_t of_era = z - era * 146097;
-    int64_t year = (of_era - of_era / 1460 + of_era / 36524 -
-                    of_era / 146096) / 365;
+    int64_t year =
+        (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
     int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
     int64_t m = (5 * of_year + 2) / 153;
     int64_t day = of_year - (153 * m + 2) / 5 + 1;

@@ -37,8 +37,8 @@ PLOG_MUST_CHECK int plog_io_pread_full(const struct plog_io *io, int fd,
  * no reason.
  */
 PLOG_MUST_CHECK int plog_io_write_full(const struct plog_io *io, int fd,
-                                       const void *p, size_t n,
-                                       uint64_t offset, size_t *written);
+                                       const void *p, size_t n, uint64_t offset,
+                                       size_t *written);
 
 /*
  * Appends the whole file `name` below `dir` to `out`.

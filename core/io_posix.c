@@ -319,7 +319,7 @@ uint32_t plog_io_effective_user(void)
     return (uint32_t)geteuid();
 }
 
-    static int posix_real_path(void *ctx, const char *path, char *out, size_t cap)
+static int posix_real_path(void *ctx, const char *path, char *out, size_t cap)
 {
     (void)ctx;
     char *real = realpath(path, NULL);
@@ -334,7 +334,7 @@ uint32_t plog_io_effective_user(void)
 
 const struct plog_io *plog_io_posix(void)
 {
-static const struct plog_io io = {
+    static const struct plog_io io = {
         .struct_size = sizeof(struct plog_io),
         .open_at = posix_open_at,
         .close = posix_close,
@@ -356,7 +356,7 @@ static const struct plog_io io = {
         .sleep_ns = posix_sleep_ns,
         .random = posix_random,
         .real_path = posix_real_path,
-    .process_id = posix_process_id,
+        .process_id = posix_process_id,
         .alloc = posix_alloc,
     };
     return &io;

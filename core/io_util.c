@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define NAME_SIZE 512      /* of a temporary name, with its NUL */
-#define READ_STEP 65536    /* bytes read beyond the size that stat told */
+#define NAME_SIZE 512   /* of a temporary name, with its NUL */
+#define READ_STEP 65536 /* bytes read beyond the size that stat told */
 
 int plog_io_check_regular(const struct plog_io *io, int fd)
 {
@@ -27,8 +27,7 @@ int plog_io_pread_full(const struct plog_io *io, int fd, void *p, size_t n,
     unsigned char *to = p;
     *got = 0;
     while (*got < n) {
-        int64_t rc = io->pread(io->ctx, fd, to + *got, n - *got,
-                               offset + *got);
+        int64_t rc = io->pread(io->ctx, fd, to + *got, n - *got, offset + *got);
         if (rc == -EINTR)
             continue;
         if (rc < 0)
@@ -72,8 +71,8 @@ static int read_to_end(const struct plog_io *io, int fd, size_t max,
         size_t got;
         if (plog_buf_reserve(out, want))
             return -ENOMEM;
-        int rc = plog_io_pread_full(io, fd, out->data + out->len, want, total,
-                                    &got);
+        int rc =
+            plog_io_pread_full(io, fd, out->data + out->len, want, total, &got);
         if (rc < 0)
             return rc;
         if (got > max - total)

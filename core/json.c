@@ -49,7 +49,8 @@ static int fault(struct scan *s, const char *what)
     return fault_at(s, s->p, what);
 }
 
-/* ---- White space ------------------------------------------------------------- */
+/* ---- White space
+ * ------------------------------------------------------------- */
 
 static int flush(struct scan *s)
 {
@@ -74,7 +75,8 @@ static int skip_space(struct scan *s)
     return rc;
 }
 
-/* ---- Strings -------------------------------------------------------------------- */
+/* ---- Strings
+ * -------------------------------------------------------------------- */
 
 static int hex4(struct scan *s, const char *p, unsigned *out)
 {
@@ -194,7 +196,8 @@ static int scan_string(struct scan *s, bool *escaped)
     }
 }
 
-/* ---- Other values ---------------------------------------------------------------- */
+/* ---- Other values
+ * ---------------------------------------------------------------- */
 
 static bool is_digit(const struct scan *s)
 {
@@ -263,7 +266,8 @@ static int scan_scalar(struct scan *s)
     }
 }
 
-/* ---- Member names ---------------------------------------------------------------- */
+/* ---- Member names
+ * ---------------------------------------------------------------- */
 
 static struct member *members_of(const struct scan *s, size_t *count)
 {
@@ -364,7 +368,8 @@ static bool has_duplicate(struct scan *s)
     return false;
 }
 
-/* ---- Structure --------------------------------------------------------------------- */
+/* ---- Structure
+ * --------------------------------------------------------------------- */
 
 static int open_bracket(struct scan *s)
 {

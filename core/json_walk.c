@@ -64,7 +64,8 @@ bool plog_json_next_element(struct plog_json_walk *w, struct plog_span *value)
     return true;
 }
 
-/* ---- Unescaping ------------------------------------------------------------------ */
+/* ---- Unescaping
+ * ------------------------------------------------------------------ */
 
 static unsigned hex4(const char *p)
 {

@@ -33,8 +33,9 @@ struct sealed {
     unsigned char box[crypto_secretbox_MACBYTES + PAIR_SIZE];
 };
 
-#define BASE64_MAX sodium_base64_ENCODED_LEN(sizeof(struct sealed), \
-                                             sodium_base64_VARIANT_ORIGINAL)
+#define BASE64_MAX                                                             \
+    sodium_base64_ENCODED_LEN(sizeof(struct sealed),                           \
+                              sodium_base64_VARIANT_ORIGINAL)
 
 _Static_assert(sizeof(struct sealed) == 98, "no padding");
 _Static_assert(sizeof ENCRYPTED + PLOG_ORIGIN_MAX + 10 + 133 <= TEXT_MAX,
@@ -97,8 +98,7 @@ int plog_signer_sign(const struct plog_signer *s, const char *origin,
         return PLOG_E_ARG;
     if (!s->secret)
         return PLOG_E_KEY;
-    crypto_sign_detached(made, NULL, (const unsigned char *)text, n,
-                         s->secret);
+    crypto_sign_detached(made, NULL, (const unsigned char *)text, n, s->secret);
     if (!plog_checkpoint_verify(&s->vkey, origin, size, root, made))
         return PLOG_E_KEY;
     memcpy(sig, made, sizeof made);
@@ -115,8 +115,8 @@ static void put_u32(unsigned char *p, uint32_t n)
 
 static uint32_t get_u32(const unsigned char *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-           (uint32_t)p[2] << 8 | p[3];
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
+           p[3];
 }
 
 static bool costs_allowed(uint32_t ops, uint32_t mem_kib)
@@ -169,8 +169,7 @@ static int unseal(const struct sealed *in, const char *passphrase,
     }
     if (derive(in, passphrase, key))
         return plog_fail(err, PLOG_E_NOMEM,
-                         "no memory to open the signing key (%u KiB)",
-                         mem_kib);
+                         "no memory to open the signing key (%u KiB)", mem_kib);
     int rc = crypto_secretbox_open_easy(pair, in->box, sizeof in->box,
                                         in->nonce, key);
     sodium_memzero(key, sizeof key);
@@ -186,14 +185,13 @@ static int unseal(const struct sealed *in, const char *passphrase,
 /* Writes `kind`NAME+ID+BASE64(bytes) into `text`, TEXT_MAX bytes, and gives
  * its length. */
 static size_t write_text(char *text, const char *kind,
-                         const struct plog_vkey *k, const void *bytes,
-                         size_t n)
+                         const struct plog_vkey *k, const void *bytes, size_t n)
 {
     char base64[BASE64_MAX];
     sodium_bin2base64(base64, sizeof base64, bytes, n,
                       sodium_base64_VARIANT_ORIGINAL);
-    int len = snprintf(text, TEXT_MAX, "%s%s+%s+%s", kind, k->name,
-                       k->id_text, base64);
+    int len = snprintf(text, TEXT_MAX, "%s%s+%s+%s", kind, k->name, k->id_text,
+                       base64);
     sodium_memzero(base64, sizeof base64);
     return (size_t)len;
 }
@@ -296,8 +294,7 @@ static int read_pair(struct plog_span text, const char *passphrase,
 
 /* The signer of `name`, if the seed gives the key that `id` names. */
 static int make_signer(struct plog_signer *s, struct plog_span name,
-                       struct plog_span id,
-                       const unsigned char pair[PAIR_SIZE],
+                       struct plog_span id, const unsigned char pair[PAIR_SIZE],
                        struct plog_error *err)
 {
     if (pair[0] != ALGORITHM_ED25519)

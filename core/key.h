@@ -80,8 +80,8 @@ PLOG_MUST_CHECK int plog_signer_load(struct plog_signer *s,
  */
 PLOG_MUST_CHECK int plog_signer_format(const struct plog_signer *s,
                                        const struct plog_io *io,
-                                       const char *passphrase,
-                                       uint32_t kdf_ops, uint32_t kdf_mem_kib,
+                                       const char *passphrase, uint32_t kdf_ops,
+                                       uint32_t kdf_mem_kib,
                                        struct plog_buf *out);
 PLOG_MUST_CHECK int plog_signer_parse(struct plog_signer *s,
                                       struct plog_span text,

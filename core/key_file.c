@@ -48,8 +48,7 @@ static int open_key_file(const struct plog_io *io, int keys_dir,
                          struct plog_error *err)
 {
     /* O_NONBLOCK: a FIFO in its place must not hang us. */
-    int fd = io->open_at(io->ctx, keys_dir, KEY_NAME, O_RDONLY | O_NONBLOCK,
-                         0);
+    int fd = io->open_at(io->ctx, keys_dir, KEY_NAME, O_RDONLY | O_NONBLOCK, 0);
     if (fd == -ENOENT) {
         plog_fail(err, PLOG_E_KEY, "there is no signing key (" KEY_PATH ")");
         plog_err_hint(err, "this directory can be read and checked without "
@@ -104,8 +103,8 @@ int plog_signer_load(struct plog_signer *s, const struct plog_io *io,
 }
 
 /* Whether the file holds exactly `text`. */
-static bool file_holds(const struct plog_io *io, int keys_dir,
-                       const char *name, struct plog_span text)
+static bool file_holds(const struct plog_io *io, int keys_dir, const char *name,
+                       struct plog_span text)
 {
     struct plog_buf have;
     plog_buf_init(&have, io);

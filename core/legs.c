@@ -63,8 +63,9 @@ static int look_at_store(struct plog_legs *l, struct plog_stat *st,
         return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
     if ((st->mode & 0170000) == 0100000 && st->links == 1)
         return 0;
-    plog_fail(err, PLOG_E_DIVERGED, "store.db is not a regular file with one"
-                                    " link");
+    plog_fail(err, PLOG_E_DIVERGED,
+              "store.db is not a regular file with one"
+              " link");
     plog_err_file(err, PLOG_STORE_FILE);
     return PLOG_E_DIVERGED;
 }
@@ -106,8 +107,9 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     rc = look_at_store(l, &l->store_id, err);
     if (rc == PLOG_END ||
         (!rc && !missing && !plog_stat_same(&before, &l->store_id)))
-        rc = plog_fail(err, PLOG_E_LOCKED, "store.db was replaced while it"
-                                           " was opened");
+        rc = plog_fail(err, PLOG_E_LOCKED,
+                       "store.db was replaced while it"
+                       " was opened");
     if (!rc && missing)
         rc = l->io->fsync(l->io->ctx, l->dir.dir)
                  ? plog_fail(err, PLOG_E_IO, "syncing the directory failed")
@@ -119,7 +121,8 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     return rc;
 }
 
-/* ---- Head check ------------------------------------------------------------------ */
+/* ---- Head check
+ * ------------------------------------------------------------------ */
 
 /* A crash right after a rotation leaves a segment the store knows nothing
  * of. */

@@ -26,9 +26,9 @@ struct plog_replay_watch {
     /* After every transaction.  Not 0 stops with PLOG_E_INTERRUPTED. */
     int (*progress)(void *arg, uint64_t size, uint64_t bytes);
     void *arg;
-    uint64_t to;      /* stop at the last group at or below; 0: the end */
-    uint64_t skipped; /* out: of the entries inserted, logged as skipped */
-    uint64_t applied; /* out: entries inserted */
+    uint64_t to;        /* stop at the last group at or below; 0: the end */
+    uint64_t skipped;   /* out: of the entries inserted, logged as skipped */
+    uint64_t applied;   /* out: entries inserted */
     uint64_t disagreed; /* out: of them, outcomes that the strategy would not
                            give */
 };

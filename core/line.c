@@ -122,8 +122,8 @@ static int format_note(struct plog_buf *b, const char *origin,
         id[i] = (unsigned char)byte;
     }
     plog_buf_init(&note, b->io);
-    int rc = plog_note_format(&note, origin, last->size, last->root, id,
-                              last->sig);
+    int rc =
+        plog_note_format(&note, origin, last->size, last->root, id, last->sig);
     if (!rc)
         rc = plog_buf_add_json(b, plog_span(note.data, note.len));
     plog_buf_fini(&note);
@@ -254,8 +254,8 @@ int plog_header_parse(struct plog_json *json, struct plog_span line,
     if (rc)
         return rc == PLOG_E_NOMEM ? rc : PLOG_E_CORRUPT;
     plog_json_walk(&w, line);
-    if (!plog_json_next(&w, &name, &value) ||
-        !plog_span_is(name, "segment") || plog_json_kind(value) != 'o')
+    if (!plog_json_next(&w, &name, &value) || !plog_span_is(name, "segment") ||
+        plog_json_kind(value) != 'o')
         return PLOG_E_CORRUPT;
     plog_json_walk(&w, value);
     for (int i = 0; i < 5; i++) {

@@ -2,7 +2,8 @@
  * line.h - the three kinds of line of format 1, read and written.
  *
  *   {"segment":{"format":1,"origin":..,"first":..,"tree":[..],"checkpoint":..}}
- *   {"seq":..,...}                                  an entry, a leaf of the tree
+ *   {"seq":..,...}                                  an entry, a leaf of the
+ * tree
  *   {"commit":{"size":..,"root":..,"key":..,"sig":..}}  closes a group
  *
  * Members stand in one order, there is no space outside strings, and what we
@@ -27,7 +28,7 @@ enum plog_line_kind {
 /* Tells the kind by the first member; says nothing about the rest. */
 enum plog_line_kind plog_line_kind(struct plog_span line);
 
-/* ---- Commit --------------------------------------------------------------- */
+/* ---- Commit ------------------------------------------------------------- */
 
 struct plog_commit {
     uint64_t size; /* 0: there is none yet */
@@ -41,13 +42,13 @@ PLOG_MUST_CHECK int plog_commit_format(struct plog_buf *b,
 PLOG_MUST_CHECK int plog_commit_parse(struct plog_span line,
                                       struct plog_commit *out);
 
-/* ---- Segment header ------------------------------------------------------- */
+/* ---- Segment header ----------------------------------------------------- */
 
 struct plog_segment_header {
     uint64_t format;
     char origin[PLOG_ORIGIN_MAX + 1];
-    uint64_t first;        /* seq of the first entry */
-    struct plog_tree tree; /* over all entries before it */
+    uint64_t first;          /* seq of the first entry */
+    struct plog_tree tree;   /* over all entries before it */
     struct plog_commit last; /* the commit before it; size 0: none */
 };
 /* The header that follows commit `last` with range `tree`. */
@@ -60,7 +61,7 @@ PLOG_MUST_CHECK int plog_header_parse(struct plog_json *json,
                                       struct plog_span line,
                                       struct plog_segment_header *out);
 
-/* ---- Entry ---------------------------------------------------------------- */
+/* ---- Entry -------------------------------------------------------------- */
 
 enum plog_control {
     PLOG_CONTROL_NONE, /* a delta */
@@ -79,13 +80,13 @@ const char *plog_control_name(enum plog_control c);
 struct plog_entry {
     uint64_t seq;
     enum plog_control control;
-    struct plog_span args;     /* raw, of a control entry */
-    struct plog_delta delta;   /* of a delta */
-    struct plog_span from;     /* decoded origin of another instance, or n 0 */
+    struct plog_span args;   /* raw, of a control entry */
+    struct plog_delta delta; /* of a delta */
+    struct plog_span from;   /* decoded origin of another instance, or n 0 */
     uint64_t from_seq;
-    bool skipped;              /* outcome */
-    struct plog_span merged;   /* raw payload that a custom strategy chose */
-    struct plog_span salt;     /* base64 text */
+    bool skipped;               /* outcome */
+    struct plog_span merged;    /* raw payload that a custom strategy chose */
+    struct plog_span salt;      /* base64 text */
     struct plog_span logged_at; /* decoded; n 0: not the first of its group */
 };
 

@@ -154,8 +154,7 @@ static int merge_value(struct merge *m, struct plog_span base,
 
 /* `name` is scratch for one decoded name. */
 static int put_base(struct merge *m, struct plog_span base,
-                    const struct list *over, struct plog_buf *name,
-                    bool *first)
+                    const struct list *over, struct plog_buf *name, bool *first)
 {
     struct plog_json_walk w;
     struct plog_span raw, value;
@@ -170,8 +169,7 @@ static int put_base(struct merge *m, struct plog_span base,
         rc = put_name(m, *first, raw);
         *first = false;
         if (!rc)
-            rc = o ? merge_value(m, value, o->value)
-                   : put(m, value.p, value.n);
+            rc = o ? merge_value(m, value, o->value) : put(m, value.p, value.n);
         if (o)
             o->used = true;
     }

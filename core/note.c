@@ -164,8 +164,8 @@ size_t plog_checkpoint_write(char *out, const char *origin, uint64_t size,
     return (size_t)n;
 }
 
-int plog_checkpoint_text(struct plog_buf *b, const char *origin,
-                         uint64_t size, const unsigned char *root)
+int plog_checkpoint_text(struct plog_buf *b, const char *origin, uint64_t size,
+                         const unsigned char *root)
 {
     char text[PLOG_CHECKPOINT_TEXT_MAX];
     size_t n = plog_checkpoint_write(text, origin, size, root);
@@ -202,14 +202,14 @@ static size_t note_write(char *out, const char *origin, uint64_t size,
     memcpy(id_and_sig + ID_SIZE, sig, PLOG_SIG_SIZE);
     sodium_bin2base64(base64, sizeof base64, id_and_sig, sizeof id_and_sig,
                       sodium_base64_VARIANT_ORIGINAL);
-    int more = snprintf(out + n, PLOG_CHECKPOINT_MAX - n,
-                        "\n" DASH "%s %s\n", origin, base64);
+    int more = snprintf(out + n, PLOG_CHECKPOINT_MAX - n, "\n" DASH "%s %s\n",
+                        origin, base64);
     return n + (size_t)more;
 }
 
 int plog_note_format(struct plog_buf *b, const char *origin, uint64_t size,
-                     const unsigned char *root,
-                     const unsigned char key_id[4], const unsigned char *sig)
+                     const unsigned char *root, const unsigned char key_id[4],
+                     const unsigned char *sig)
 {
     char text[PLOG_CHECKPOINT_MAX];
     size_t n = note_write(text, origin, size, root, key_id, sig);
@@ -244,8 +244,8 @@ int plog_note_parse(struct plog_span text, struct plog_note *out)
     struct plog_note note = {0};
     if (note_read(text, &note))
         return PLOG_E_INPUT;
-    size_t n = note_write(again, note.origin, note.size, note.root,
-                          note.key_id, note.sig);
+    size_t n = note_write(again, note.origin, note.size, note.root, note.key_id,
+                          note.sig);
     if (n == 0 || !plog_span_equal(text, plog_span(again, n)))
         return PLOG_E_INPUT;
     *out = note;

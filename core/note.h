@@ -14,7 +14,7 @@
 /* A verifier key: C2SP vkey `NAME+HEX8+BASE64(0x01 || public key)`. */
 struct plog_vkey {
     char name[PLOG_ORIGIN_MAX + 1];
-    unsigned char id[4]; /* SHA-256(NAME "\n" 0x01 PUBLIC)[0..4] */
+    unsigned char id[4];           /* SHA-256(NAME "\n" 0x01 PUBLIC)[0..4] */
     char id_text[PLOG_KEYID_TEXT]; /* lower case */
     unsigned char public_key[32];
 };

@@ -45,24 +45,24 @@ extern "C" {
 #define PLOG_VERSION "0.1.0"
 #define PLOG_FORMAT 1
 
-/* ---- Limits (docs/FORMAT.md) ------------------------------------------ */
+/* ---- Limits (docs/FORMAT.md) -------------------------------------------- */
 
 #define PLOG_HASH_SIZE 32
 #define PLOG_SIG_SIZE 64
-#define PLOG_ORIGIN_MAX 255        /* bytes of an origin */
-#define PLOG_VKEY_MAX 320          /* bytes of a verifier key, with its NUL */
-#define PLOG_KEYID_TEXT 9          /* eight hex digits and a NUL */
-#define PLOG_NAME_MAX 255          /* decoded bytes of id, resource, source */
-#define PLOG_RECORD_ID_MAX 4096    /* decoded bytes of record_id */
+#define PLOG_ORIGIN_MAX 255     /* bytes of an origin */
+#define PLOG_VKEY_MAX 320       /* bytes of a verifier key, with its NUL */
+#define PLOG_KEYID_TEXT 9       /* eight hex digits and a NUL */
+#define PLOG_NAME_MAX 255       /* decoded bytes of id, resource, source */
+#define PLOG_RECORD_ID_MAX 4096 /* decoded bytes of record_id */
 #define PLOG_LINE_DEFAULT (1u << 20)
 #define PLOG_LINE_MAX (16u << 20)
 #define PLOG_LINE_SLACK (64u << 10) /* a log line may be so much longer */
-#define PLOG_DEPTH_MAX 64          /* open brackets, the delta being the first */
+#define PLOG_DEPTH_MAX 64 /* open brackets, the delta being the first */
 #define PLOG_GROUP_MAX (64u << 20) /* encoded bytes of one group */
 #define PLOG_SEGMENT_DEFAULT (16u << 20)
-#define PLOG_CHECKPOINT_MAX 1024   /* bytes of a signed note, with its NUL */
+#define PLOG_CHECKPOINT_MAX 1024 /* bytes of a signed note, with its NUL */
 
-/* ---- Errors and verdicts ---------------------------------------------- */
+/* ---- Errors and verdicts ------------------------------------------------ */
 
 /*
  * X(name, value, exit status of the command, word, sentence)
@@ -84,7 +84,8 @@ extern "C" {
     X(E_TORN, -9, 4, "TORN", "the log ends in an unfinished group")            \
     X(E_CORRUPT, -10, 5, "CORRUPT", "the log is damaged")                      \
     X(E_TAMPERED, -11, 5, "TAMPERED", "content does not match its signature")  \
-    X(E_ROLLBACK, -12, 5, "ROLLBACK", "a signed head lies above the log's end") \
+    X(E_ROLLBACK, -12, 5, "ROLLBACK",                                          \
+      "a signed head lies above the log's end")                                \
     X(E_FORK, -13, 5, "FORK", "two signed histories of one log")               \
     X(E_FOREIGN, -14, 5, "FOREIGN", "this belongs to another log")             \
     X(E_INPUT, -15, 6, "INPUT", "the input was refused")                       \
@@ -98,7 +99,8 @@ extern "C" {
     X(E_NOTHING, -23, 10, "NOTHING", "there is no log here")                   \
     X(E_LOCKED, -24, 11, "LOCKED", "another process holds the lock")           \
     X(E_KEY, -25, 12, "KEY", "no usable signing key")                          \
-    X(E_UNKNOWN_KEY, -26, 12, "UNKNOWN_KEY", "signed by a key not trusted here") \
+    X(E_UNKNOWN_KEY, -26, 12, "UNKNOWN_KEY",                                   \
+      "signed by a key not trusted here")                                      \
     X(E_INTERRUPTED, -27, 130, "INTERRUPTED", "interrupted")                   \
     X(E_HOOK, -28, 6, "HOOK", "the caller's hook refused the group")           \
     X(E_MISMATCH, -29, 3, "MISMATCH", "the entry differs from the logged one")
@@ -116,17 +118,17 @@ enum plog_code {
 /* What went wrong, where, and what to do.  All texts end in NUL and never
  * hold a payload.  Zero-initialise before use. */
 struct plog_error {
-    int code;           /* PLOG_E_... */
-    char message[512];  /* what was expected and what was found */
-    char hint[256];     /* the next step; never a destructive command */
-    char file[256];     /* relative to the directory; "" when none */
-    char member[80];    /* the member of the line at fault; "" when none */
-    uint64_t line;      /* from 1; 0 when none */
-    uint64_t offset;    /* byte offset, when has_offset */
-    uint64_t seq;       /* 0 when none */
+    int code;          /* PLOG_E_... */
+    char message[512]; /* what was expected and what was found */
+    char hint[256];    /* the next step; never a destructive command */
+    char file[256];    /* relative to the directory; "" when none */
+    char member[80];   /* the member of the line at fault; "" when none */
+    uint64_t line;     /* from 1; 0 when none */
+    uint64_t offset;   /* byte offset, when has_offset */
+    uint64_t seq;      /* 0 when none */
     bool has_offset;
     bool has_index;
-    uint64_t index;     /* which delta of the call, from 0, when has_index */
+    uint64_t index; /* which delta of the call, from 0, when has_index */
 };
 
 /* Returns the sentence of `code`; never NULL. */
@@ -138,7 +140,7 @@ PLOG_API const char *plog_code_word(int code);
 /* Returns the exit status that the command contract gives `code`. */
 PLOG_API int plog_exit_status(int code);
 
-/* ---- The I/O table ----------------------------------------------------- */
+/* ---- The I/O table ------------------------------------------------------ */
 
 struct plog_stat {
     uint64_t device, inode, size, links;
@@ -206,7 +208,8 @@ struct plog_io {
     /* Whole-file lock (flock), never waiting: -EAGAIN when held.
      * `mode`: 0 unlock, 1 shared, 2 exclusive. */
     int (*lock)(void *ctx, int fd, int mode);
-    /* Byte-range lock of this open file (OFD), exclusive or unlock, as above. */
+    /* Byte-range lock of this open file (OFD), exclusive or unlock, as above.
+     */
     int (*lock_byte)(void *ctx, int fd, uint64_t byte, int mode);
     int64_t (*clock_real_ns)(void *ctx); /* since 1970 */
     int64_t (*clock_mono_ns)(void *ctx);
@@ -281,8 +284,8 @@ struct plog_record {
 struct plog_delta_view {
     struct plog_span id, resource, record_id, source; /* decoded */
     bool is_delete;
-    struct plog_span payload; /* compact JSON text, null for a delete */
-    struct plog_span meta;    /* n == 0: none */
+    struct plog_span payload;     /* compact JSON text, null for a delete */
+    struct plog_span meta;        /* n == 0: none */
     struct plog_span occurred_at; /* as written, without quotes */
     double confidence;
 };
@@ -299,7 +302,7 @@ enum plog_policy_answer {
 struct plog_options {
     uint32_t struct_size;     /* sizeof(struct plog_options) */
     const struct plog_io *io; /* NULL: plog_io_posix() */
-    double wait_seconds;      /* for the writer lock; 0: 10 s; < 0: never wait */
+    double wait_seconds; /* for the writer lock; 0: 10 s; < 0: never wait */
     /* Secret for a signing key kept under a passphrase; NULL: none. */
     const char *passphrase;
     /* Verifier key to pin, or NULL: those in keys/ are trusted. */
@@ -402,8 +405,7 @@ PLOG_API void plog_close(plog *p);
  * PLOG_E_POISONED: nothing written.  Or a verdict, as plog_open.
  * Any thread; concurrent calls share one sync.
  */
-PLOG_API PLOG_MUST_CHECK int plog_append(plog *p, const char *delta,
-                                         size_t len,
+PLOG_API PLOG_MUST_CHECK int plog_append(plog *p, const char *delta, size_t len,
                                          struct plog_receipt *receipt,
                                          struct plog_error *err);
 
@@ -483,19 +485,17 @@ typedef struct plog_reader plog_reader;
  * Returns 0; PLOG_E_NOTHING; PLOG_E_BEHIND when there is no store;
  * PLOG_E_DIVERGED when the store is not one of ours; PLOG_E_IO.
  */
-PLOG_API PLOG_MUST_CHECK int plog_reader_open(plog_reader **out,
-                                              const char *dir,
-                                              const struct plog_options *options,
-                                              struct plog_error *err);
+PLOG_API PLOG_MUST_CHECK int
+plog_reader_open(plog_reader **out, const char *dir,
+                 const struct plog_options *options, struct plog_error *err);
 PLOG_API void plog_reader_close(plog_reader *r);
 
 /* The log's name; lives as long as the reader. */
 PLOG_API const char *plog_reader_origin(const plog_reader *r);
 
 /* The head that the store stands at now. */
-PLOG_API PLOG_MUST_CHECK int plog_reader_head(plog_reader *r,
-                                              struct plog_head *out,
-                                              struct plog_error *err);
+PLOG_API PLOG_MUST_CHECK int
+plog_reader_head(plog_reader *r, struct plog_head *out, struct plog_error *err);
 
 /* Finds one record.  Returns 0; PLOG_E_NOT_FOUND for none or a tombstone
  * (then out->version says which: 0 none). */
@@ -506,8 +506,7 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_get(plog_reader *r,
                                              struct plog_error *err);
 
 /* Gives one entry line without LF; not 0 stops and is returned. */
-typedef int plog_line_fn(void *arg, uint64_t seq, const char *line,
-                         size_t len);
+typedef int plog_line_fn(void *arg, uint64_t seq, const char *line, size_t len);
 
 /* The exact entry lines of one record, oldest first, losers included.
  * Returns 0; PLOG_E_NOT_FOUND when there never was one; PLOG_E_PRUNED. */
@@ -522,8 +521,7 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_history(plog_reader *r,
  * PLOG_E_NOT_FOUND when `from` lies above the head; a verdict on damage. */
 PLOG_API PLOG_MUST_CHECK int plog_reader_log(plog_reader *r, uint64_t from,
                                              uint64_t to, plog_line_fn *each,
-                                             void *arg,
-                                             struct plog_error *err);
+                                             void *arg, struct plog_error *err);
 
 /* The cursor of (source, resource).  Returns 0; PLOG_E_NOT_FOUND when none
  * was set.  `*out` lives until the next call. */
@@ -545,10 +543,10 @@ struct plog_row {
  * not by looking at the text.  Returns 0; PLOG_E_SQL when it would write,
  * attach, load or is not one statement; PLOG_E_INTERRUPTED.
  * With no rows `each` is called once with values NULL, to give the names. */
-PLOG_API PLOG_MUST_CHECK int plog_reader_query(
-    plog_reader *r, const char *sql,
-    int (*each)(void *arg, const struct plog_row *row), void *arg,
-    struct plog_error *err);
+PLOG_API PLOG_MUST_CHECK int
+plog_reader_query(plog_reader *r, const char *sql,
+                  int (*each)(void *arg, const struct plog_row *row), void *arg,
+                  struct plog_error *err);
 
 /* Asks `stop` again and again while a query computes, on the same thread; not
  * 0 ends it with PLOG_E_INTERRUPTED.  NULL: never. */
@@ -576,12 +574,11 @@ struct plog_status {
 };
 /* Compares heads only; reads no more than the end of the last segment.
  * Works without a store.  Returns 0 whatever the verdict; PLOG_E_NOTHING. */
-PLOG_API PLOG_MUST_CHECK int plog_read_status(const char *dir,
-                                              const struct plog_options *options,
-                                              struct plog_status *out,
-                                              struct plog_error *err);
+PLOG_API PLOG_MUST_CHECK int
+plog_read_status(const char *dir, const struct plog_options *options,
+                 struct plog_status *out, struct plog_error *err);
 
-/* ---- Live subscription --------------------------------------------------- */
+/* ---- Live subscription -------------------------------------------------- */
 
 typedef struct plog_sub plog_sub;
 
@@ -604,8 +601,7 @@ PLOG_API PLOG_MUST_CHECK int plog_subscribe(plog_sub **out, const char *dir,
  */
 PLOG_API PLOG_MUST_CHECK int plog_sub_next(plog_sub *s, double timeout_seconds,
                                            uint64_t *seq, const char **line,
-                                           size_t *len,
-                                           struct plog_error *err);
+                                           size_t *len, struct plog_error *err);
 PLOG_API void plog_sub_close(plog_sub *s);
 
 #ifdef __cplusplus

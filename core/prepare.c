@@ -12,7 +12,8 @@
 #include "find_line.h"
 #include "schema.h"
 
-/* ---- One new delta ------------------------------------------------------------- */
+/* ---- One new delta
+ * ------------------------------------------------------------- */
 
 static struct plog_span logged_at(struct plog_work *w)
 {
@@ -58,8 +59,10 @@ static int add_delta(plog *p, struct plog_work *w, struct plog_item *item,
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     size_t length = w->lines.len - from;
     if (length > w->rules.line_max + PLOG_LINE_SLACK)
-        return plog_fail(err, PLOG_E_INPUT, "the line would have %zu bytes,"
-                         " more than this log allows", length);
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the line would have %zu bytes,"
+                         " more than this log allows",
+                         length);
     rc = plog_fold_put(&s->fold, e, &now, &d, payload_at, err);
     if (!rc)
         rc = plog_store_add_event(s, e, plog_span(w->lines.data + from, length),
@@ -79,20 +82,22 @@ static int add_control(plog *p, struct plog_work *w, struct plog_item *item,
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     int rc = plog_store_apply_control(s, &w->rules, e, err);
     if (!rc)
-        rc = plog_store_add_event(s, e,
-                                  plog_span(w->lines.data + from,
-                                            w->lines.len - from), 0, err);
+        rc = plog_store_add_event(
+            s, e, plog_span(w->lines.data + from, w->lines.len - from), 0, err);
     return rc ? rc : end_line(w, from, leaf, err);
 }
 
-/* ---- Ids ----------------------------------------------------------------------- */
+/* ---- Ids
+ * ----------------------------------------------------------------------- */
 
 static int conflict(const struct plog_item *item, uint64_t seq,
                     struct plog_error *err)
 {
     (void)item;
-    plog_fail(err, PLOG_E_CONFLICT, "id: entry %llu has this id with other"
-              " content", (unsigned long long)seq);
+    plog_fail(err, PLOG_E_CONFLICT,
+              "id: entry %llu has this id with other"
+              " content",
+              (unsigned long long)seq);
     plog_err_member(err, "id");
     plog_err_seq(err, seq);
     plog_err_hint(err, "compare with: paritylog log DIR --from %llu --to %llu",
@@ -110,7 +115,8 @@ static int logged_line(plog *p, const struct plog_work *w, uint64_t seq,
     int rc = plog_store_line(&p->legs.store, seq, &stored, NULL, err);
     if (rc)
         return rc < 0 ? rc
-                      : plog_fail(err, PLOG_E_DIVERGED, "store.db: the id's"
+                      : plog_fail(err, PLOG_E_DIVERGED,
+                                  "store.db: the id's"
                                   " event is missing");
     if (seq > p->legs.head.commit.size) { /* in the group being made */
         (void)w;
@@ -137,8 +143,10 @@ static int closing_commit(plog *p, uint64_t seq, struct plog_receipt *out,
     if (rc < 0)
         return rc;
     if (rc || plog_commit_parse(line, &c))
-        return plog_fail(err, PLOG_E_DIVERGED, "store.db: the commit of entry"
-                         " %llu is missing", (unsigned long long)seq);
+        return plog_fail(err, PLOG_E_DIVERGED,
+                         "store.db: the commit of entry"
+                         " %llu is missing",
+                         (unsigned long long)seq);
     out->size = c.size;
     memcpy(out->root, c.root, sizeof out->root);
     memcpy(out->sig, c.sig, sizeof out->sig);
@@ -196,7 +204,8 @@ static int add_item(plog *p, struct plog_work *w, struct plog_item *item,
     return rc;
 }
 
-/* ---- The caller's hook ---------------------------------------------------------- */
+/* ---- The caller's hook
+ * ---------------------------------------------------------- */
 
 /* The hook writes its own tables and nothing else. */
 static int guard(void *arg, int action, const char *a, const char *b,
@@ -246,11 +255,11 @@ static int run_hook(plog *p, const struct plog_request *r,
     plog_free(p->io, seqs);
     if (answer == 0 && !sqlite3_get_autocommit(db))
         return 0;
-    return plog_fail(err, PLOG_E_HOOK, "the caller's hook returned %d",
-                     answer);
+    return plog_fail(err, PLOG_E_HOOK, "the caller's hook returned %d", answer);
 }
 
-/* ---- A request --------------------------------------------------------------------- */
+/* ---- A request
+ * --------------------------------------------------------------------- */
 
 static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
                      struct plog_error *err)

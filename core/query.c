@@ -11,15 +11,28 @@
 static bool harmless_pragma(const char *name, const char *value)
 {
     static const char *const with_value[] = {
-        "table_info",  "table_xinfo", "table_list",      "index_list",
+        "table_info",  "table_xinfo", "table_list",       "index_list",
         "index_info",  "index_xinfo", "foreign_key_list", "integrity_check",
         "quick_check", NULL};
-    static const char *const bare[] = {
-        "application_id", "collation_list", "compile_options", "data_version",
-        "database_list",  "encoding",       "freelist_count",  "function_list",
-        "journal_mode",   "module_list",    "page_count",      "page_size",
-        "pragma_list",    "schema_version", "table_list",      "user_version",
-        "integrity_check", "quick_check",   NULL};
+    static const char *const bare[] = {"application_id",
+                                       "collation_list",
+                                       "compile_options",
+                                       "data_version",
+                                       "database_list",
+                                       "encoding",
+                                       "freelist_count",
+                                       "function_list",
+                                       "journal_mode",
+                                       "module_list",
+                                       "page_count",
+                                       "page_size",
+                                       "pragma_list",
+                                       "schema_version",
+                                       "table_list",
+                                       "user_version",
+                                       "integrity_check",
+                                       "quick_check",
+                                       NULL};
     for (const char *const *n = with_value; value && *n; n++)
         if (sqlite3_stricmp(name, *n) == 0)
             return true;
@@ -100,10 +113,10 @@ static int give_row(sqlite3_stmt *s, struct columns *c, bool has_values,
         if (!has_values)
             continue;
         c->types[i] = sqlite3_column_type(s, i);
-        c->values[i] = c->types[i] == SQLITE_BLOB
-                           ? plog_span(sqlite3_column_blob(s, i), 0)
-                           : plog_span((const char *)sqlite3_column_text(s, i),
-                                       0);
+        c->values[i] =
+            c->types[i] == SQLITE_BLOB
+                ? plog_span(sqlite3_column_blob(s, i), 0)
+                : plog_span((const char *)sqlite3_column_text(s, i), 0);
         c->values[i].n = (size_t)sqlite3_column_bytes(s, i);
         if (c->types[i] == SQLITE_NULL)
             c->values[i] = plog_span(NULL, 0);

@@ -32,7 +32,8 @@ int plog_reader_head(struct plog_reader *r, struct plog_head *out,
     return rc;
 }
 
-/* ---- Records ------------------------------------------------------------------- */
+/* ---- Records
+ * ------------------------------------------------------------------- */
 
 /* Takes a span over into the reader's own memory, which does not move: room
  * was made for all of it. */
@@ -53,8 +54,10 @@ static int copy_record(struct plog_reader *r, struct plog_span resource,
     struct plog_span payload = now->merged;
     int rc = plog_entry_parse(&r->store.parser, line, &e, err);
     if (rc)
-        return plog_fail(err, PLOG_E_DIVERGED, "store.db: event %llu is not an"
-                         " entry", (unsigned long long)now->seq);
+        return plog_fail(err, PLOG_E_DIVERGED,
+                         "store.db: event %llu is not an"
+                         " entry",
+                         (unsigned long long)now->seq);
     if (!payload.n && now->payload_at <= line.n &&
         now->payload_len <= line.n - now->payload_at)
         payload = plog_span(line.p + now->payload_at, (size_t)now->payload_len);
@@ -88,14 +91,17 @@ int plog_reader_get(struct plog_reader *r, struct plog_span resource,
         out->version = now.version;
         out->seq = now.seq;
         if (!now.present)
-            rc = plog_fail(err, PLOG_E_NOT_FOUND, now.seq
-                           ? "the record was deleted" : "no such record");
+            rc = plog_fail(err, PLOG_E_NOT_FOUND,
+                           now.seq ? "the record was deleted"
+                                   : "no such record");
     }
     if (!rc)
         rc = plog_store_line(&r->store, now.seq, &line, NULL, err);
     if (rc == PLOG_END)
-        rc = plog_fail(err, PLOG_E_DIVERGED, "store.db: no event %llu, on"
-                       " which the record stands", (unsigned long long)now.seq);
+        rc = plog_fail(err, PLOG_E_DIVERGED,
+                       "store.db: no event %llu, on"
+                       " which the record stands",
+                       (unsigned long long)now.seq);
     if (!rc)
         rc = copy_record(r, resource, record_id, &now, line, out, err);
     plog_store_rollback(&r->store);
@@ -112,8 +118,10 @@ static int chain_of(struct plog_reader *r, uint64_t seq, struct plog_buf *seqs,
         uint64_t previous = 0;
         rc = plog_store_line(&r->store, seq, &line, &previous, err);
         if (rc == PLOG_END || (!rc && previous >= seq))
-            rc = plog_fail(err, PLOG_E_DIVERGED, "store.db: the history breaks"
-                           " at event %llu", (unsigned long long)seq);
+            rc = plog_fail(err, PLOG_E_DIVERGED,
+                           "store.db: the history breaks"
+                           " at event %llu",
+                           (unsigned long long)seq);
         if (!rc)
             rc = plog_buf_add(seqs, &seq, sizeof seq);
         seq = previous;
@@ -147,7 +155,8 @@ int plog_reader_history(struct plog_reader *r, struct plog_span resource,
     return rc;
 }
 
-/* ---- Log lines ------------------------------------------------------------------- */
+/* ---- Log lines
+ * ------------------------------------------------------------------- */
 
 static int each_line(struct plog_walk *w, const struct plog_log_group *g,
                      uint64_t from, uint64_t to, plog_line_fn *each, void *arg)
@@ -207,7 +216,8 @@ int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
     return from > to ? 0 : walk_lines(r, &h, from, to, each, arg, err);
 }
 
-/* ---- The rest ---------------------------------------------------------------------- */
+/* ---- The rest
+ * ---------------------------------------------------------------------- */
 
 int plog_reader_cursor(struct plog_reader *r, struct plog_span source,
                        struct plog_span resource, struct plog_span *out,
@@ -236,12 +246,15 @@ int plog_reader_checkpoint(struct plog_reader *r, char *out,
     const struct plog_vkey *key =
         rc ? NULL : plog_keyring_find(&r->keys, plog_span_text(h.commit.key));
     if (!rc && !key)
-        rc = plog_fail(err, PLOG_E_UNKNOWN_KEY, "the head is signed by key %s,"
-                       " which is not trusted here", h.commit.key);
+        rc = plog_fail(err, PLOG_E_UNKNOWN_KEY,
+                       "the head is signed by key %s,"
+                       " which is not trusted here",
+                       h.commit.key);
     if (!rc && !plog_checkpoint_verify(key, h.origin, h.commit.size,
                                        h.commit.root, h.commit.sig))
-        rc = plog_fail(err, PLOG_E_DIVERGED, "store.db: the head's signature"
-                                             " does not verify");
+        rc = plog_fail(err, PLOG_E_DIVERGED,
+                       "store.db: the head's signature"
+                       " does not verify");
     if (!rc)
         rc = plog_note_format(&note, h.origin, h.commit.size, h.commit.root,
                               key->id, h.commit.sig);

@@ -50,8 +50,8 @@ static int copy_file(struct plog_reader *r, const char *from, const char *to)
     int in = io->open_at(io->ctx, r->dir.dir, from, O_RDONLY, 0);
     if (in < 0)
         return in;
-    int out = io->open_at(io->ctx, AT_FDCWD, to, O_RDWR | O_CREAT | O_EXCL,
-                          0600);
+    int out =
+        io->open_at(io->ctx, AT_FDCWD, to, O_RDWR | O_CREAT | O_EXCL, 0600);
     char *buf = out < 0 ? NULL : plog_alloc(io, chunk);
     int rc = out < 0 ? out : buf ? 0 : -ENOMEM;
     for (uint64_t at = 0; !rc && got == chunk; at += got) {
@@ -86,8 +86,9 @@ static int open_private_copy(struct plog_reader *r, int wait_ms,
                               &st) == 0)
         rc = copy_file(r, PLOG_STORE_FILE "-wal", wal);
     if (rc)
-        return plog_fail_io(err, rc, PLOG_STORE_FILE, "copying a store from a"
-                                                      " read-only place");
+        return plog_fail_io(err, rc, PLOG_STORE_FILE,
+                            "copying a store from a"
+                            " read-only place");
     return plog_store_open(&r->store, r->io, r->private_copy, PLOG_OPEN_READ,
                            wait_ms, err);
 }
@@ -108,8 +109,9 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
     if (rc)
         return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
     if ((st.mode & 0170000) != 0100000 || st.links != 1)
-        return plog_fail(err, PLOG_E_DIVERGED, "store.db is not a regular file"
-                                               " with one link");
+        return plog_fail(err, PLOG_E_DIVERGED,
+                         "store.db is not a regular file"
+                         " with one link");
     plog_dir_store_path(&r->dir, path, sizeof path);
     rc = plog_store_open(&r->store, r->io, path, PLOG_OPEN_READ, wait_ms, err);
     if (rc == PLOG_E_IO)

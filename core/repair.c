@@ -13,13 +13,16 @@
 
 #include "legs.h"
 
-/* ---- The store as a prefix ------------------------------------------------------ */
+/* ---- The store as a prefix
+ * ------------------------------------------------------ */
 
 static int store_ahead(const struct plog_legs *l, uint64_t log_size,
                        struct plog_error *err)
 {
-    plog_fail(err, PLOG_E_ROLLBACK, "the log ends at entry %llu, but the store"
-              " holds a signed head at %llu", (unsigned long long)log_size,
+    plog_fail(err, PLOG_E_ROLLBACK,
+              "the log ends at entry %llu, but the store"
+              " holds a signed head at %llu",
+              (unsigned long long)log_size,
               (unsigned long long)l->head.commit.size);
     plog_err_seq(err, log_size + 1);
     plog_err_hint(err, "run: paritylog parity DIR");
@@ -35,8 +38,10 @@ static int search(struct plog_legs *l, struct plog_walk *w,
     if (rc == PLOG_E_TORN && l->head.commit.size == 0)
         return 0;
     if (!rc && strcmp(w->chain.origin, l->head.origin) != 0)
-        return plog_fail(err, PLOG_E_FOREIGN, "the log is `%s`, the store"
-                         " belongs to `%s`", w->chain.origin, l->head.origin);
+        return plog_fail(err, PLOG_E_FOREIGN,
+                         "the log is `%s`, the store"
+                         " belongs to `%s`",
+                         w->chain.origin, l->head.origin);
     while (!rc && w->chain.last.size < l->head.commit.size)
         rc = plog_walk_next(w, &g, err);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
@@ -46,8 +51,10 @@ static int search(struct plog_legs *l, struct plog_walk *w,
     if (w->chain.last.size == l->head.commit.size &&
         !memcmp(w->chain.last.root, l->head.commit.root, PLOG_HASH_SIZE))
         return 0;
-    plog_fail(err, PLOG_E_FORK, "log and store have different histories up to"
-              " entry %llu", (unsigned long long)l->head.commit.size);
+    plog_fail(err, PLOG_E_FORK,
+              "log and store have different histories up to"
+              " entry %llu",
+              (unsigned long long)l->head.commit.size);
     plog_err_hint(err, "run: paritylog parity DIR; keep copies of both");
     return PLOG_E_FORK;
 }
@@ -61,7 +68,8 @@ int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
     return rc == PLOG_END ? search(l, w, err) : rc;
 }
 
-/* ---- The end of the log ------------------------------------------------------------ */
+/* ---- The end of the log
+ * ------------------------------------------------------------ */
 
 int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
                        struct plog_error *err)
@@ -94,7 +102,8 @@ int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
     return 0;
 }
 
-/* ---- Setting aside ------------------------------------------------------------------ */
+/* ---- Setting aside
+ * ------------------------------------------------------------------ */
 
 /* Copies bytes from..to of a file into a new one and syncs it. */
 static int copy_bytes(const struct plog_io *io, int from_fd, uint64_t from,
@@ -105,8 +114,8 @@ static int copy_bytes(const struct plog_io *io, int from_fd, uint64_t from,
     if (!buf)
         return -ENOMEM;
     int rc = 0;
-    int fd = io->open_at(io->ctx, to_dir, name, O_RDWR | O_CREAT | O_EXCL,
-                         0600);
+    int fd =
+        io->open_at(io->ctx, to_dir, name, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (fd < 0)
         rc = fd;
     for (uint64_t at = from; !rc && at < to; at += got) {
@@ -138,8 +147,8 @@ static int set_tail_aside(struct plog_legs *l, const struct plog_log_end *end,
     int rc = plog_dir_quarantine(&l->dir, stem, quarantine, &dir, err);
     if (rc)
         return rc;
-    rc = plog_dir_open_segment(&l->dir, end->torn_segment, false, &fd, &id,
-                               err);
+    rc =
+        plog_dir_open_segment(&l->dir, end->torn_segment, false, &fd, &id, err);
     if (rc) {
         io->close(io->ctx, dir);
         return rc;
@@ -194,7 +203,8 @@ int plog_legs_renew(struct plog_legs *l, const struct plog_log_end *end,
     return rc ? plog_fail_io(err, rc, name, "renewing the last segment") : 0;
 }
 
-/* ---- All of it ------------------------------------------------------------------------ */
+/* ---- All of it
+ * ------------------------------------------------------------------------ */
 
 static int inspect(struct plog_legs *l, struct plog_log_end *end,
                    struct plog_error *err)

@@ -33,8 +33,10 @@ static int apply_line(struct plog_legs *l, struct plog_span line,
                               err);
     if (!rc && o && o->replayed &&
         o->replayed(o->replayed_arg, l->store.db, e.seq, line.p, line.n))
-        rc = plog_fail(err, PLOG_E_HOOK, "the caller's hook stopped the replay"
-                       " at entry %llu", (unsigned long long)e.seq);
+        rc = plog_fail(err, PLOG_E_HOOK,
+                       "the caller's hook stopped the replay"
+                       " at entry %llu",
+                       (unsigned long long)e.seq);
     watch->applied++;
     watch->skipped += e.skipped;
     /* The logged outcome drives the fold; parity reports the difference. */

@@ -68,11 +68,19 @@ static void rebase(struct plog_span *s, const struct plog_buf *from, char *to)
 static int keep_delta(struct plog_request *r, struct plog_delta_parser *p,
                       struct plog_delta *d)
 {
-    struct plog_span *spans[] = {
-        &d->id,      &d->resource,       &d->record_id,   &d->op,
-        &d->payload, &d->occurred_at,    &d->provenance,  &d->meta,
-        &d->id_text, &d->resource_text,  &d->record_id_text,
-        &d->source_text, &d->occurred_text};
+    struct plog_span *spans[] = {&d->id,
+                                 &d->resource,
+                                 &d->record_id,
+                                 &d->op,
+                                 &d->payload,
+                                 &d->occurred_at,
+                                 &d->provenance,
+                                 &d->meta,
+                                 &d->id_text,
+                                 &d->resource_text,
+                                 &d->record_id_text,
+                                 &d->source_text,
+                                 &d->occurred_text};
     char *compact = room(r, p->compact.len);
     char *decoded = room(r, p->decoded.len);
     if (!compact || !decoded)
@@ -171,7 +179,8 @@ static int check_cursor(const struct plog_cursor *c, struct plog_error *err)
             sizes = false;
     if (sizes)
         return 0;
-    return plog_fail(err, PLOG_E_INPUT, "a cursor's source and resource have"
+    return plog_fail(err, PLOG_E_INPUT,
+                     "a cursor's source and resource have"
                      " 1 to %d bytes, the cursor at most 4096, none a NUL",
                      PLOG_NAME_MAX);
 }
@@ -193,9 +202,9 @@ static int add_cursors(struct plog_request *r, const struct plog_group *g,
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
         /* What we spelled must read back: catches text that is not UTF-8. */
         if (!rc)
-            rc = plog_json_check(&json,
-                                 plog_span(r->args.data + start,
-                                           r->args.len - start), &fault);
+            rc = plog_json_check(
+                &json, plog_span(r->args.data + start, r->args.len - start),
+                &fault);
         if (rc == PLOG_E_INPUT && fault.what[0])
             plog_fail(err, rc, "a cursor: %s", fault.what);
         e->control = PLOG_CONTROL_CURSOR;
@@ -213,9 +222,8 @@ static int add_cursors(struct plog_request *r, const struct plog_group *g,
 }
 
 int plog_request_build(struct plog_request *r, const struct plog_io *io,
-                       const struct plog_group *g,
-                       const struct plog_options *o, size_t line_max,
-                       struct plog_error *err)
+                       const struct plog_group *g, const struct plog_options *o,
+                       size_t line_max, struct plog_error *err)
 {
     int rc = g->cursor_count > SIZE_MAX - g->delta_count
                  ? PLOG_E_INPUT
@@ -227,8 +235,10 @@ int plog_request_build(struct plog_request *r, const struct plog_io *io,
     r->hook = g->hook;
     r->hook_arg = g->hook_arg;
     if (!rc && r->encoded_bytes > PLOG_GROUP_MAX)
-        rc = plog_fail(err, PLOG_E_INPUT, "the group is larger than %u bytes;"
-                       " send it in parts", PLOG_GROUP_MAX);
+        rc = plog_fail(err, PLOG_E_INPUT,
+                       "the group is larger than %u bytes;"
+                       " send it in parts",
+                       PLOG_GROUP_MAX);
     return rc;
 }
 

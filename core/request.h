@@ -44,8 +44,7 @@ PLOG_MUST_CHECK int plog_request_build(struct plog_request *r,
                                        const struct plog_io *io,
                                        const struct plog_group *group,
                                        const struct plog_options *options,
-                                       size_t line_max,
-                                       struct plog_error *err);
+                                       size_t line_max, struct plog_error *err);
 /* A request of one strategy entry. */
 PLOG_MUST_CHECK int plog_request_strategy(struct plog_request *r,
                                           const struct plog_io *io,

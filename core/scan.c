@@ -67,7 +67,7 @@ int plog_scan_error(const struct plog_scan *s, uint64_t first,
     return s->fault.code;
 }
 
-/* ---- Window -------------------------------------------------------------- */
+/* ---- Window ------------------------------------------------------------- */
 
 /* Drops what lies before `keep` and reads one more chunk.  PLOG_END at the
  * limit. */
@@ -98,8 +98,7 @@ static int more(struct plog_scan *s, uint64_t keep)
 
 void plog_window_jump(struct plog_scan *s, uint64_t offset)
 {
-    if (offset < s->window_at ||
-        offset > s->window_at + s->window.len) {
+    if (offset < s->window_at || offset > s->window_at + s->window.len) {
         s->window.len = 0;
         s->window_at = offset;
     }
@@ -153,7 +152,7 @@ int plog_window_skip(struct plog_scan *s, uint64_t *at)
     }
 }
 
-/* ---- Header ----------------------------------------------------------------- */
+/* ---- Header ------------------------------------------------------------- */
 
 const struct plog_vkey *plog_scan_key(const struct plog_scan *s,
                                       const struct plog_commit *c)
@@ -174,7 +173,8 @@ static int check_checkpoint(struct plog_scan *s, const char *origin,
     /* The origin is the key's name: a header that says otherwise is at fault,
      * not the signature. */
     if (strcmp(key->name, origin) != 0)
-        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0, "the header's origin is"
+        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
+                               "the header's origin is"
                                " not the name of the key that signed");
     if (!plog_checkpoint_verify(key, origin, c->size, c->root, c->sig))
         return plog_scan_fault(s, PLOG_E_TAMPERED, offset, c->size,
@@ -185,8 +185,8 @@ static int check_checkpoint(struct plog_scan *s, const char *origin,
 
 /* The chain takes its place from the header: at the log's first segment, or
  * behind damage, or where the files before are gone. */
-static int adopt_header(struct plog_scan *s, const struct plog_segment_header *h,
-                        uint64_t first)
+static int adopt_header(struct plog_scan *s,
+                        const struct plog_segment_header *h, uint64_t first)
 {
     struct plog_chain *c = s->chain;
     if (h->first != first) {
@@ -256,8 +256,10 @@ int plog_scan_header(struct plog_scan *s, uint64_t first)
     if (rc == PLOG_E_NOMEM)
         return plog_scan_fault(s, rc, 0, 0, "out of memory");
     if (rc == PLOG_E_FORMAT)
-        return plog_scan_fault(s, rc, 0, 0, "format %llu; this program reads"
-                               " format 1", (unsigned long long)h.format);
+        return plog_scan_fault(s, rc, 0, 0,
+                               "format %llu; this program reads"
+                               " format 1",
+                               (unsigned long long)h.format);
     if (rc)
         return plog_scan_fault(s, rc, 0, 0, "the header is not one");
     size_t length = line.n;
@@ -271,7 +273,8 @@ int plog_scan_header(struct plog_scan *s, uint64_t first)
     return rc;
 }
 
-/* ---- Groups ------------------------------------------------------------------ */
+/* ---- Groups
+ * ------------------------------------------------------------------ */
 
 struct plog_span plog_scan_text(const struct plog_scan *s, size_t i)
 {
@@ -367,9 +370,9 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
         if (kind == PLOG_LINE_ENTRY)
             judge_entry(s, line, offset, seq, offset == begin, first);
         else if (!first->code) {
-            plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq, line.n
-                            ? "not a line of this format"
-                            : "an empty line inside the log");
+            plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                            line.n ? "not a line of this format"
+                                   : "an empty line inside the log");
             *first = s->fault;
         }
         if (keep_line(s, line, offset))
@@ -385,8 +388,8 @@ static int root_fault(struct plog_scan *s, const struct plog_log_group *g,
     struct plog_buf b;
     plog_scan_fault(s, PLOG_E_TAMPERED, g->begin, g->first,
                     "the lines of entries %llu to %llu do not hash to their"
-                    " signed root", (unsigned long long)g->first,
-                    (unsigned long long)g->size);
+                    " signed root",
+                    (unsigned long long)g->first, (unsigned long long)g->size);
     plog_buf_init(&b, s->io);
     if (!plog_buf_add_base64(&b, g->commit.root, PLOG_HASH_SIZE) &&
         !plog_buf_add_base64(&b, root, PLOG_HASH_SIZE)) {

@@ -38,8 +38,8 @@ struct plog_scan_line {
 };
 
 struct plog_log_group {
-    uint64_t first, size;   /* seqs first..size */
-    uint64_t begin, end;    /* byte offsets in the segment */
+    uint64_t first, size; /* seqs first..size */
+    uint64_t begin, end;  /* byte offsets in the segment */
     struct plog_commit commit;
     struct plog_span commit_line;
     size_t count;
@@ -91,7 +91,8 @@ PLOG_MUST_CHECK int plog_scan_header(struct plog_scan *s, uint64_t first);
 /* Reads and verifies the next group and moves the chain behind it.
  * Returns 0; PLOG_END at the clean end; else the fault's code, and neither
  * scan nor chain moved. */
-PLOG_MUST_CHECK int plog_scan_group(struct plog_scan *s, struct plog_log_group *g);
+PLOG_MUST_CHECK int plog_scan_group(struct plog_scan *s,
+                                    struct plog_log_group *g);
 
 /* Line `i` of the group just read. */
 struct plog_span plog_scan_text(const struct plog_scan *s, size_t i);

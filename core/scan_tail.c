@@ -45,10 +45,10 @@ static bool commit_holds(struct plog_scan *s, struct plog_span line,
 
 /* What the lines of a tail tell about the number of groups in it. */
 struct signs {
-    unsigned opened;  /* entries that begin a group */
-    bool not_next;    /* one that begins a group further on */
-    bool committed;   /* a commit that verifies */
-    bool went_on;     /* content behind such a commit */
+    unsigned opened; /* entries that begin a group */
+    bool not_next;   /* one that begins a group further on */
+    bool committed;  /* a commit that verifies */
+    bool went_on;    /* content behind such a commit */
 };
 
 static void read_sign(struct plog_scan *s, struct plog_span line,
@@ -85,8 +85,8 @@ int plog_scan_torn(struct plog_scan *s, bool *torn)
     bool small = end <= at || end - at <= PLOG_GROUP_MAX + PLOG_LINE_SLACK;
     plog_window_jump(s, at);
     while (small && at < end) {
-        rc = plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK,
-                              &line);
+        rc =
+            plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK, &line);
         if (rc < 0)
             return rc;
         if (rc == PLOG_END)
@@ -115,8 +115,8 @@ int plog_scan_resync(struct plog_scan *s, struct plog_commit *commit)
     uint64_t at = s->offset;
     plog_window_jump(s, at);
     for (;;) {
-        int rc = plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK,
-                                  &line);
+        int rc =
+            plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK, &line);
         if (rc == PLOG_WINDOW_LONG) {
             rc = plog_window_skip(s, &at);
             if (rc)

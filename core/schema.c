@@ -37,8 +37,7 @@ static const struct object objects[] = {
     {"checkpoints", "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY,"
                     " line TEXT NOT NULL) STRICT"},
     {"segments", "CREATE TABLE segments(first INTEGER PRIMARY KEY) STRICT"},
-    {"state",
-     "CREATE TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
+    {"state", "CREATE TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
     {"cursors", "CREATE TABLE cursors(source TEXT NOT NULL,"
                 " resource TEXT NOT NULL, cursor TEXT NOT NULL,"
                 " seq INTEGER NOT NULL, PRIMARY KEY(source, resource))"
@@ -61,8 +60,9 @@ int plog_schema_create(sqlite3 *db, struct plog_error *err)
     int rc = 0;
     for (size_t i = 0; !rc && i < OBJECTS; i++)
         rc = plog_sql_exec(db, objects[i].sql, err);
-    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-             APPLICATION_ID, PLOG_SCHEMA_VERSION);
+    snprintf(sql, sizeof sql,
+             "PRAGMA application_id=%d; PRAGMA user_version=%d", APPLICATION_ID,
+             PLOG_SCHEMA_VERSION);
     return rc ? rc : plog_sql_exec(db, sql, err);
 }
 
@@ -149,8 +149,10 @@ int plog_schema_check(sqlite3 *db, bool *has_tables, struct plog_error *err)
     if (!seen && id == 0 && version == 0)
         return 0;
     if (id == APPLICATION_ID && version > PLOG_SCHEMA_VERSION)
-        return plog_fail(err, PLOG_E_FORMAT, "store.db has schema %lld, this"
-                         " program knows %d", version, PLOG_SCHEMA_VERSION);
+        return plog_fail(err, PLOG_E_FORMAT,
+                         "store.db has schema %lld, this"
+                         " program knows %d",
+                         version, PLOG_SCHEMA_VERSION);
     if (id != APPLICATION_ID || version != PLOG_SCHEMA_VERSION ||
         seen != (1u << OBJECTS) - 1)
         return odd(err, "not a whole store of ours", "");

@@ -14,8 +14,7 @@ void plog_sha256(const void *p, size_t n, unsigned char out[PLOG_HASH_SIZE]);
 
 /* The RFC 6962 hashes: SHA-256(0x00 || data), SHA-256(0x01 || left || right),
  * SHA-256("").  `out` may be `left` or `right`. */
-void plog_hash_leaf(const void *p, size_t n,
-                    unsigned char out[PLOG_HASH_SIZE]);
+void plog_hash_leaf(const void *p, size_t n, unsigned char out[PLOG_HASH_SIZE]);
 void plog_hash_node(const unsigned char left[PLOG_HASH_SIZE],
                     const unsigned char right[PLOG_HASH_SIZE],
                     unsigned char out[PLOG_HASH_SIZE]);

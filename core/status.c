@@ -99,7 +99,8 @@ static void compare(struct plog_status *out)
         out->verdict = PLOG_E_BEHIND;
     else if (out->store_size > out->log_size)
         out->verdict = out->verdict && out->verdict != PLOG_E_TORN
-                           ? out->verdict : PLOG_E_ROLLBACK;
+                           ? out->verdict
+                           : PLOG_E_ROLLBACK;
     else if (memcmp(out->store_root, out->log_root, PLOG_HASH_SIZE) != 0)
         out->verdict = PLOG_E_FORK;
 }

@@ -5,7 +5,7 @@
 
 #include "schema.h"
 
-/* ---- Opening --------------------------------------------------------------- */
+/* ---- Opening ------------------------------------------------------------ */
 
 static int open_database(struct plog_store *s, const char *path,
                          enum plog_store_mode mode, struct plog_error *err)
@@ -24,8 +24,9 @@ static int open_database(struct plog_store *s, const char *path,
         /* Only what ends the path of a URI needs escaping. */
         if (!escaped || strpbrk(escaped, "?#%")) {
             sqlite3_free(escaped);
-            return plog_fail(err, PLOG_E_IO, "the path of store.db holds ?, #"
-                                             " or %% on a read-only mount");
+            return plog_fail(err, PLOG_E_IO,
+                             "the path of store.db holds ?, #"
+                             " or %% on a read-only mount");
         }
         snprintf(uri, sizeof uri, "file:%s?immutable=1", escaped);
         sqlite3_free(escaped);
@@ -52,9 +53,11 @@ static int set_limits(struct plog_store *s, enum plog_store_mode mode,
     /* One connection writes and checkpoints, under the writer lock: SQLite
      * before 3.51.3 corrupts a database when two do (WAL reset). */
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    int rc = plog_sql_exec(s->db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=1;"
-                                  "PRAGMA cache_size=-16000;"
-                                  "PRAGMA wal_autocheckpoint=0", err);
+    int rc = plog_sql_exec(s->db,
+                           "PRAGMA mmap_size=0; PRAGMA cell_size_check=1;"
+                           "PRAGMA cache_size=-16000;"
+                           "PRAGMA wal_autocheckpoint=0",
+                           err);
     if (rc || mode == PLOG_OPEN_READ || mode == PLOG_OPEN_IMMUTABLE)
         return rc;
     /* The log is durable before the store commits: no sync of its own. */
@@ -68,8 +71,9 @@ static int check_wal_mode(struct plog_store *s, struct plog_error *err)
     if (!rc)
         rc = plog_sql_row(q, err);
     if (!rc && !plog_span_is(plog_sql_text(q, 0), "wal"))
-        rc = plog_fail(err, PLOG_E_IO, "store.db: SQLite cannot use WAL mode"
-                                       " on this file system");
+        rc = plog_fail(err, PLOG_E_IO,
+                       "store.db: SQLite cannot use WAL mode"
+                       " on this file system");
     sqlite3_finalize(q);
     return rc;
 }
@@ -79,8 +83,10 @@ static int store_line_of(void *arg, uint64_t seq, struct plog_span *line,
 {
     int rc = plog_store_line(arg, seq, line, NULL, err);
     if (rc == PLOG_END)
-        rc = plog_fail(err, PLOG_E_DIVERGED, "store.db: no event %llu, on"
-                       " which a record stands", (unsigned long long)seq);
+        rc = plog_fail(err, PLOG_E_DIVERGED,
+                       "store.db: no event %llu, on"
+                       " which a record stands",
+                       (unsigned long long)seq);
     return rc;
 }
 
@@ -190,10 +196,10 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
 
 void plog_store_close(struct plog_store *s)
 {
-    sqlite3_stmt **all[] = {&s->begin,      &s->commit,     &s->get_meta,
-                            &s->put_meta,   &s->add_event,  &s->add_commit,
+    sqlite3_stmt **all[] = {&s->begin,       &s->commit,     &s->get_meta,
+                            &s->put_meta,    &s->add_event,  &s->add_commit,
                             &s->add_segment, &s->add_cursor, &s->by_id,
-                            &s->by_seq,     &s->closing,    &s->get_cursor};
+                            &s->by_seq,      &s->closing,    &s->get_cursor};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;
@@ -240,7 +246,7 @@ int plog_store_create_tables(struct plog_store *s, const char *origin,
     return 0;
 }
 
-/* ---- Transactions ---------------------------------------------------------- */
+/* ---- Transactions ------------------------------------------------------- */
 
 void plog_store_rest(struct plog_store *s)
 {

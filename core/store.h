@@ -109,8 +109,7 @@ PLOG_MUST_CHECK int plog_store_add_event(struct plog_store *s,
 PLOG_MUST_CHECK int plog_store_add_commit(struct plog_store *s, uint64_t size,
                                           struct plog_span line,
                                           struct plog_error *err);
-PLOG_MUST_CHECK int plog_store_add_segment(struct plog_store *s,
-                                           uint64_t first,
+PLOG_MUST_CHECK int plog_store_add_segment(struct plog_store *s, uint64_t first,
                                            struct plog_error *err);
 
 /* What a logged entry told beside its fold. */
@@ -123,12 +122,10 @@ struct plog_applied {
  * Returns 0; PLOG_E_CORRUPT for a control entry that makes no sense;
  * PLOG_E_FORMAT for a control entry of a later version; a store error.
  */
-PLOG_MUST_CHECK int plog_store_apply(struct plog_store *s,
-                                     struct plog_rules *rules,
-                                     const struct plog_entry *e,
-                                     struct plog_span line,
-                                     struct plog_applied *out,
-                                     struct plog_error *err);
+PLOG_MUST_CHECK int
+plog_store_apply(struct plog_store *s, struct plog_rules *rules,
+                 const struct plog_entry *e, struct plog_span line,
+                 struct plog_applied *out, struct plog_error *err);
 /* The same for a control entry alone. */
 PLOG_MUST_CHECK int plog_store_apply_control(struct plog_store *s,
                                              struct plog_rules *rules,

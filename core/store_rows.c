@@ -6,7 +6,8 @@
 
 #include "store.h"
 
-/* ---- Head ---------------------------------------------------------------------- */
+/* ---- Head
+ * ---------------------------------------------------------------------- */
 
 static int bad_head(struct plog_error *err, const char *what)
 {
@@ -47,8 +48,7 @@ static int read_commit(sqlite3_stmt *q, struct plog_store_head *h,
         !copy_bytes(plog_sql_text(q, 5), h->commit.sig, PLOG_SIG_SIZE))
         return bad_head(err, "signature is not one");
     if (range.n % PLOG_HASH_SIZE || range.n > sizeof h->tree.hashes ||
-        plog_tree_load(&h->tree, h->commit.size,
-                       (const unsigned char *)range.p,
+        plog_tree_load(&h->tree, h->commit.size, (const unsigned char *)range.p,
                        (unsigned)(range.n / PLOG_HASH_SIZE)))
         return bad_head(err, "range does not fit its size");
     plog_tree_root(&h->tree, root);
@@ -99,8 +99,8 @@ int plog_store_put_head(struct plog_store *s, const struct plog_store_head *h,
     sqlite3_bind_blob(q, 4, h->tree.hashes[0],
                       (int)(h->tree.count * PLOG_HASH_SIZE), SQLITE_STATIC);
     plog_sql_bind(q, 5, plog_span_text(h->commit.key));
-    sqlite3_bind_blob(q, 6, h->commit.sig,
-                      h->commit.size ? PLOG_SIG_SIZE : 0, SQLITE_STATIC);
+    sqlite3_bind_blob(q, 6, h->commit.sig, h->commit.size ? PLOG_SIG_SIZE : 0,
+                      SQLITE_STATIC);
     plog_sql_bind_u64(q, 7, h->segment);
     plog_sql_bind_u64(q, 8, h->offset);
     plog_sql_bind_u64(q, 9, h->floor);
@@ -111,7 +111,8 @@ int plog_store_put_head(struct plog_store *s, const struct plog_store_head *h,
     return plog_sql_run(q, err);
 }
 
-/* ---- Rows ---------------------------------------------------------------------- */
+/* ---- Rows
+ * ---------------------------------------------------------------------- */
 
 int plog_store_add_event(struct plog_store *s, const struct plog_entry *e,
                          struct plog_span line, uint64_t previous,
@@ -162,15 +163,13 @@ static int put_cursor(struct plog_store *s, const struct plog_entry *e,
         return plog_fail(err, rc, "a source-cursor entry makes no sense");
     plog_sql_bind(s->add_cursor, 1, c.source);
     plog_sql_bind(s->add_cursor, 2, c.resource);
-    plog_sql_bind(s->add_cursor, 3,
-                  c.cursor.n ? c.cursor : plog_span("", 0));
+    plog_sql_bind(s->add_cursor, 3, c.cursor.n ? c.cursor : plog_span("", 0));
     plog_sql_bind_u64(s->add_cursor, 4, e->seq);
     return plog_sql_run(s->add_cursor, err);
 }
 
 int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
-                             const struct plog_entry *e,
-                             struct plog_error *err)
+                             const struct plog_entry *e, struct plog_error *err)
 {
     struct plog_init_args init;
     enum plog_strategy strategy;
@@ -190,8 +189,10 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
         return put_cursor(s, e, err);
     plog_err_seq(err, e->seq);
     if (e->control == PLOG_CONTROL_INIT || e->control == PLOG_CONTROL_STRATEGY)
-        return plog_fail(err, PLOG_E_CORRUPT, "entry %llu: a control entry"
-                         " that makes no sense", (unsigned long long)e->seq);
+        return plog_fail(err, PLOG_E_CORRUPT,
+                         "entry %llu: a control entry"
+                         " that makes no sense",
+                         (unsigned long long)e->seq);
     return plog_fail(err, PLOG_E_FORMAT,
                      "entry %llu: control `%s` needs a later version",
                      (unsigned long long)e->seq, plog_control_name(e->control));
@@ -211,10 +212,11 @@ int plog_store_apply(struct plog_store *s, struct plog_rules *rules,
     return rc ? rc : plog_store_add_event(s, e, line, before.last, err);
 }
 
-/* ---- Look-ups ------------------------------------------------------------------- */
+/* ---- Look-ups
+ * ------------------------------------------------------------------- */
 
-int plog_store_find_id(struct plog_store *s, struct plog_span id,
-                       uint64_t *seq, struct plog_error *err)
+int plog_store_find_id(struct plog_store *s, struct plog_span id, uint64_t *seq,
+                       struct plog_error *err)
 {
     plog_sql_bind(s->by_id, 1, id);
     int rc = plog_sql_row(s->by_id, err);

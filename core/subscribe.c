@@ -45,7 +45,8 @@ int plog_subscribe(struct plog_sub **out, const char *dir, uint64_t from,
     if (!rc)
         rc = plog_sql_prepare(s->reader->store.db,
                               "SELECT seq,line FROM main.events WHERE seq>=?1"
-                              " AND seq<=?2 ORDER BY seq", &s->after, err);
+                              " AND seq<=?2 ORDER BY seq",
+                              &s->after, err);
     s->next = from ? from : head.size + 1;
     if (rc) {
         plog_sub_close(s);
@@ -113,9 +114,11 @@ static int refill(struct plog_sub *s, uint64_t *lost, struct plog_error *err)
         rc = plog_store_get_head(store, &h, err);
     if (!rc && h.floor >= s->next) {
         *lost = h.floor - s->next + 1;
-        rc = plog_fail(err, PLOG_E_PRUNED, "entries %llu to %llu were compacted"
-                       " away", (unsigned long long)s->next,
-                       (unsigned long long)h.floor);
+        rc =
+            plog_fail(err, PLOG_E_PRUNED,
+                      "entries %llu to %llu were compacted"
+                      " away",
+                      (unsigned long long)s->next, (unsigned long long)h.floor);
     }
     if (!rc)
         rc = h.commit.size < s->next ? PLOG_END

@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#define PAD_AHEAD (1u << 20)  /* most bytes written ahead of the end */
-#define PAD_LEFT (64u << 10)  /* pre-write again when less is left */
-#define PAD_AFTER_GROUPS 16   /* a process that writes so many keeps writing */
+#define PAD_AHEAD (1u << 20) /* most bytes written ahead of the end */
+#define PAD_LEFT (64u << 10) /* pre-write again when less is left */
+#define PAD_AFTER_GROUPS 16  /* a process that writes so many keeps writing */
 
 void plog_tail_init(struct plog_tail *t, const struct plog_dir *dir)
 {
@@ -139,7 +139,8 @@ int plog_tail_rotate(struct plog_tail *t, uint64_t offset, uint64_t first,
     *undone = true;
     int rc = plog_tail_is_clean(t, offset, true, err);
     if (rc == PLOG_END)
-        rc = plog_fail(err, PLOG_E_TORN, "bytes that are not padding stand"
+        rc = plog_fail(err, PLOG_E_TORN,
+                       "bytes that are not padding stand"
                        " behind the log's end");
     if (rc)
         return rc;

@@ -34,8 +34,7 @@ void plog_tree_init(struct plog_tree *t)
     t->count = 0;
 }
 
-int plog_tree_add(struct plog_tree *t,
-                  const unsigned char leaf[PLOG_HASH_SIZE])
+int plog_tree_add(struct plog_tree *t, const unsigned char leaf[PLOG_HASH_SIZE])
 {
     unsigned char hash[PLOG_HASH_SIZE];
     assert(t->count == bits_of(t->size));
@@ -79,6 +78,5 @@ int plog_tree_load(struct plog_tree *t, uint64_t size,
 bool plog_tree_equal(const struct plog_tree *a, const struct plog_tree *b)
 {
     return a->size == b->size && a->count == b->count &&
-           memcmp(a->hashes, b->hashes,
-                  (size_t)a->count * PLOG_HASH_SIZE) == 0;
+           memcmp(a->hashes, b->hashes, (size_t)a->count * PLOG_HASH_SIZE) == 0;
 }

@@ -65,8 +65,7 @@ static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
         event(s, PLOG_STORE_READ, (uint64_t)at, (uint64_t)n);
     if (refused(s->owner->io, &e))
         return SQLITE_IOERR_READ;
-    return done(s->owner->io, &e,
-                s->base->pMethods->xRead(s->base, to, n, at));
+    return done(s->owner->io, &e, s->base->pMethods->xRead(s->base, to, n, at));
 }
 
 static int file_write(sqlite3_file *f, const void *from, int n,
@@ -89,8 +88,7 @@ static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
         event(s, PLOG_STORE_TRUNCATE, (uint64_t)size, 0);
     if (refused(s->owner->io, &e))
         return SQLITE_IOERR_TRUNCATE;
-    return done(s->owner->io, &e,
-                s->base->pMethods->xTruncate(s->base, size));
+    return done(s->owner->io, &e, s->base->pMethods->xTruncate(s->base, size));
 }
 
 static int file_sync(sqlite3_file *f, int flags)

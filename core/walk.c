@@ -81,7 +81,8 @@ static int missing(struct plog_walk *w, uint64_t expected,
     plog_segment_name(expected, name);
     snprintf(shown, sizeof shown, "log/%s", name);
     w->gap = true;
-    plog_fail(err, PLOG_E_CORRUPT, "the segment from entry %llu on is missing;"
+    plog_fail(err, PLOG_E_CORRUPT,
+              "the segment from entry %llu on is missing;"
               " the next one there starts at %llu",
               (unsigned long long)expected, (unsigned long long)w->first);
     plog_err_file(err, shown);
@@ -208,7 +209,7 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
     return rc;
 }
 
-/* ---- The commit before an offset ------------------------------------------- */
+/* ---- The commit before an offset ---------------------------------------- */
 
 static bool same_commit(const struct plog_commit *a,
                         const struct plog_commit *b)
@@ -305,8 +306,10 @@ int plog_commit_stands(const struct plog_dir *dir,
     const struct plog_vkey *key =
         plog_keyring_find(keys, plog_span_text(c.key));
     if (!key)
-        return plog_fail(err, PLOG_E_UNKNOWN_KEY, "the head is signed by key"
-                         " %s, which is not trusted here", c.key);
+        return plog_fail(err, PLOG_E_UNKNOWN_KEY,
+                         "the head is signed by key"
+                         " %s, which is not trusted here",
+                         c.key);
     return plog_checkpoint_verify(key, h->origin, c.size, c.root, c.sig)
                ? 0
                : PLOG_END;

@@ -19,11 +19,11 @@ struct plog_walk {
      * `stop_is_end`: the log ended there, so an unfinished group may. */
     uint64_t stop_segment, stop_offset;
     bool stop_is_end;
-    bool torn;         /* the fault at hand is an unfinished group */
-    bool headless;     /* ... and its segment has no whole header */
-    uint64_t bytes;    /* of the segments left behind, for progress */
-    bool entered;      /* a new segment was entered by the last call */
-    bool gap;          /* the fault at hand is a missing segment before `first` */
+    bool torn;      /* the fault at hand is an unfinished group */
+    bool headless;  /* ... and its segment has no whole header */
+    uint64_t bytes; /* of the segments left behind, for progress */
+    bool entered;   /* a new segment was entered by the last call */
+    bool gap;       /* the fault at hand is a missing segment before `first` */
 };
 
 /*
@@ -44,8 +44,7 @@ PLOG_MUST_CHECK int plog_walk_start(struct plog_walk *w,
 
 /* Starts at segment `first`, taking the chain from its header, whose
  * checkpoint must verify. */
-PLOG_MUST_CHECK int plog_walk_start_segment(struct plog_walk *w,
-                                            uint64_t first,
+PLOG_MUST_CHECK int plog_walk_start_segment(struct plog_walk *w, uint64_t first,
                                             struct plog_error *err);
 
 /*

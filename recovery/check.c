@@ -10,7 +10,8 @@ const char *plog_leg_name(enum plog_leg leg)
     return names[leg];
 }
 
-/* ---- Findings ------------------------------------------------------------------- */
+/* ---- Findings
+ * ------------------------------------------------------------------- */
 
 bool plog_check_is_verdict(int code)
 {
@@ -110,8 +111,8 @@ void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
 void plog_check_progress(struct plog_check *c, const char *phase, uint64_t done,
                          uint64_t total, bool now)
 {
-    struct plog_progress p = {done, total,
-                              c->walk.bytes + c->walk.scan.offset, phase};
+    struct plog_progress p = {done, total, c->walk.bytes + c->walk.scan.offset,
+                              phase};
     if (!c->o->progress || (!now && done - c->last_told < 1000))
         return;
     c->last_told = done;
@@ -135,7 +136,8 @@ void plog_check_hash(const unsigned char *hash, char *out)
     *out = '\0';
 }
 
-/* ---- --expect-head ---------------------------------------------------------------- */
+/* ---- --expect-head
+ * ---------------------------------------------------------------- */
 
 static void head_differs(struct plog_check *c, int code,
                          const unsigned char *found, uint64_t size)
@@ -179,7 +181,8 @@ void plog_check_expected_end(struct plog_check *c)
         head_differs(c, PLOG_E_ROLLBACK, last->root, last->size);
 }
 
-/* ---- Opening -------------------------------------------------------------------------- */
+/* ---- Opening
+ * -------------------------------------------------------------------------- */
 
 /* The end of the log as it is now, under the lock. */
 static int freeze_end(struct plog_check *c, struct plog_error *err)
@@ -206,8 +209,9 @@ static int read_store_head(struct plog_check *c, struct plog_error *err)
 {
     int rc = c->reader.store_open
                  ? 0
-                 : plog_reader_open_store(&c->reader, c->o->wait_seconds > 0
-                                          ? c->o->wait_seconds : 10, err);
+                 : plog_reader_open_store(
+                       &c->reader,
+                       c->o->wait_seconds > 0 ? c->o->wait_seconds : 10, err);
     if (!rc)
         rc = plog_store_begin_read(&c->reader.store, err);
     if (!rc)
@@ -222,8 +226,8 @@ static int freeze(struct plog_check *c, struct plog_error *err)
     struct plog_dir *d = &c->reader.dir;
     double wait = c->o->wait_seconds != 0 ? c->o->wait_seconds : 10;
     bool has_store = c->store_error == 0;
-    int rc = d->lock < 0 ? 0
-                         : plog_dir_lock(d, true, has_store ? 0.05 : wait, err);
+    int rc =
+        d->lock < 0 ? 0 : plog_dir_lock(d, true, has_store ? 0.05 : wait, err);
     c->bounded = rc == PLOG_E_LOCKED && has_store;
     if (rc && !c->bounded)
         return rc;
@@ -267,9 +271,9 @@ void plog_check_close(struct plog_check *c)
     const struct plog_io *io = c->reader.io;
     const struct plog_chain *chain = &c->walk.chain;
     const struct plog_vkey *key =
-        chain->keys ? plog_keyring_find(chain->keys,
-                                        plog_span_text(chain->last.key))
-                    : NULL;
+        chain->keys
+            ? plog_keyring_find(chain->keys, plog_span_text(chain->last.key))
+            : NULL;
     snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
     r->head.size = chain->last.size;
     memcpy(r->head.root, chain->last.root, sizeof r->head.root);
@@ -280,8 +284,7 @@ void plog_check_close(struct plog_check *c)
     r->segments = plog_segment_count(&c->walk.segments);
     r->bytes = c->walk.bytes + (c->walk.fd >= 0 ? c->walk.scan.offset : 0);
     if (io)
-        r->seconds =
-            (double)(io->clock_mono_ns(io->ctx) - c->started) / 1e9;
+        r->seconds = (double)(io->clock_mono_ns(io->ctx) - c->started) / 1e9;
     if (c->reader.store_open)
         plog_store_rollback(&c->reader.store);
     plog_walk_close(&c->walk);

@@ -17,8 +17,8 @@ struct plog_check {
     bool has_head;
     int store_error; /* why there is none: 0, PLOG_E_BEHIND, ... */
     struct plog_error store_why;
-    bool bounded;    /* writers were at work: checked up to the store's head */
-    bool stopped;    /* a callback said stop */
+    bool bounded; /* writers were at work: checked up to the store's head */
+    bool stopped; /* a callback said stop */
     int64_t started;
     uint64_t last_told; /* entries at the last progress */
     char file[64];      /* name of the segment at hand */
@@ -44,8 +44,8 @@ void plog_check_fault(struct plog_check *c, int code,
                       const struct plog_error *why);
 void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
                           uint64_t from, uint64_t to, const char *why);
-void plog_check_progress(struct plog_check *c, const char *phase,
-                         uint64_t done, uint64_t total, bool now);
+void plog_check_progress(struct plog_check *c, const char *phase, uint64_t done,
+                         uint64_t total, bool now);
 
 /* Name of the walk's segment, relative to the directory. */
 const char *plog_check_file(struct plog_check *c);

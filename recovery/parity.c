@@ -28,7 +28,8 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
     plog_check_find(p->c, &f);
 }
 
-/* ---- Groups --------------------------------------------------------------------- */
+/* ---- Groups
+ * --------------------------------------------------------------------- */
 
 static int compare_group(struct plog_parity *p, const struct plog_log_group *g,
                          struct plog_error *err)
@@ -98,7 +99,8 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
     return rc;
 }
 
-/* ---- Damage ------------------------------------------------------------------------ */
+/* ---- Damage
+ * ------------------------------------------------------------------------ */
 
 #define NAMED 64 /* damaged lines of one group that are named one by one */
 
@@ -240,7 +242,8 @@ static int go_on(struct plog_parity *p, int code, struct plog_error *err)
     return found ? found : rc;
 }
 
-/* ---- The walk ------------------------------------------------------------------------ */
+/* ---- The walk
+ * ------------------------------------------------------------------------ */
 
 static int walk_all(struct plog_parity *p, struct plog_error *err)
 {
@@ -295,8 +298,8 @@ static void judge_end(struct plog_parity *p)
              (unsigned long long)h->commit.size);
     snprintf(got, sizeof got, "entries up to %llu",
              (unsigned long long)log_size);
-    struct plog_finding f = {.verdict = is_signed ? PLOG_E_ROLLBACK
-                                                  : PLOG_E_AHEAD,
+    struct plog_finding f = {.verdict =
+                                 is_signed ? PLOG_E_ROLLBACK : PLOG_E_AHEAD,
                              .leg = is_signed ? PLOG_LEG_LOG : PLOG_LEG_STORE,
                              .file = plog_check_file(c),
                              .seq = log_size + 1,

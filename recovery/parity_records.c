@@ -69,7 +69,7 @@ static int merge_rows(struct pair *m, struct plog_error *err)
     if (!rc)
         rc = advance(m->have, &have, err);
     while (!rc && (want || have) && !m->p->c->stopped) {
-        int order = !want ? 1
+        int order = !want   ? 1
                     : !have ? -1
                             : compare_keys(m->want, m->have, m->keys);
         if (order < 0)
@@ -113,8 +113,7 @@ static void compare_rules(struct plog_parity *p)
     const struct plog_store_head *h = &p->c->head;
     const struct plog_rules *r = &h->rules;
     bool signed_head = h->commit.size > 0;
-    if (r->strategy != p->rules.strategy ||
-        r->line_max != p->rules.line_max ||
+    if (r->strategy != p->rules.strategy || r->line_max != p->rules.line_max ||
         r->segment_size != p->rules.segment_size)
         plog_parity_find(p, PLOG_E_DIVERGED, h->commit.size,
                          "meta: the rules that the log sets", "other ones");
@@ -130,8 +129,8 @@ int plog_parity_records(struct plog_parity *p, struct plog_error *err)
                              "records: the log does not give their fold");
         return 0;
     }
-    int rc = compare_tables(p, "state", 2, 2, "record",
-                            &p->c->report->records, err);
+    int rc =
+        compare_tables(p, "state", 2, 2, "record", &p->c->report->records, err);
     if (!rc)
         rc = compare_tables(p, "cursors", 2, 3, "cursor", NULL, err);
     if (!rc)

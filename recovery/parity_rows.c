@@ -3,7 +3,8 @@
 
 #include "parity.h"
 
-/* ---- Opening ------------------------------------------------------------------------ */
+/* ---- Opening
+ * ------------------------------------------------------------------------ */
 
 /* A line for the fold: the log's own where the store's row differs. */
 static int line_of(void *arg, uint64_t seq, struct plog_span *line,
@@ -101,7 +102,9 @@ void plog_parity_close(struct plog_parity *p)
     plog_entry_parser_fini(&p->parser);
 }
 
-/* ---- Events --------------------------------------------------------------------------- */
+/* ---- Events
+ * ---------------------------------------------------------------------------
+ */
 
 int plog_parity_stored(struct plog_parity *p, uint64_t seq,
                        struct plog_span *line, struct plog_error *err)
@@ -120,7 +123,8 @@ static int drop_below(struct plog_parity *p, uint64_t seq,
 {
     int rc = 0;
     while (!rc && p->event_ready && row_seq(p) < (sqlite3_int64)seq) {
-        plog_parity_find(p, PLOG_E_DIVERGED, 0, "no row", "an event row that"
+        plog_parity_find(p, PLOG_E_DIVERGED, 0, "no row",
+                         "an event row that"
                          " no entry of the log answers to");
         rc = step(p->events, &p->event_ready, err);
     }
@@ -133,8 +137,7 @@ int plog_parity_skip(struct plog_parity *p, uint64_t seq,
     int rc = 0;
     while (!rc && p->event_ready && row_seq(p) <= (sqlite3_int64)seq)
         rc = step(p->events, &p->event_ready, err);
-    while (!rc && p->checkpoint_ready &&
-           plog_sql_u64(p->checkpoints, 0) <= seq)
+    while (!rc && p->checkpoint_ready && plog_sql_u64(p->checkpoints, 0) <= seq)
         rc = step(p->checkpoints, &p->checkpoint_ready, err);
     return rc;
 }
@@ -163,12 +166,12 @@ static bool columns_fit(struct plog_parity *p, const struct plog_entry *e,
     bool fits = column_is(s, 1, or_null(d->id_text));
     fits &= column_is(s, 2, delta ? d->resource_text : none);
     fits &= column_is(s, 3, delta ? d->record_id_text : none);
-    fits &= column_is(s, 4, !delta ? none
-                            : plog_span_text(d->is_delete ? "delete"
-                                                          : "upsert"));
-    fits &= column_is(s, 5, !delta ? none
-                            : plog_span_text(e->skipped ? "skipped"
-                                                        : "applied"));
+    fits &= column_is(
+        s, 4,
+        !delta ? none : plog_span_text(d->is_delete ? "delete" : "upsert"));
+    fits &= column_is(
+        s, 5,
+        !delta ? none : plog_span_text(e->skipped ? "skipped" : "applied"));
     if (previous == 0)
         return fits && sqlite3_column_type(s, 6) == SQLITE_NULL;
     return fits && sqlite3_column_int64(s, 6) == (sqlite3_int64)previous;
@@ -209,8 +212,10 @@ static int fold_control(struct plog_parity *p, const struct plog_entry *e,
     if (e->control == PLOG_CONTROL_STRATEGY)
         return plog_strategy_args_parse(e->args, &p->rules.strategy);
     if (e->control != PLOG_CONTROL_CURSOR)
-        return plog_fail(err, PLOG_E_FORMAT, "control `%s` needs a later"
-                         " version", plog_control_name(e->control));
+        return plog_fail(err, PLOG_E_FORMAT,
+                         "control `%s` needs a later"
+                         " version",
+                         plog_control_name(e->control));
     int rc = plog_cursor_args_parse(e->args, &p->fold.base, &c);
     if (rc)
         return rc;
@@ -272,14 +277,17 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
     if (!rc && p->fold_whole)
         rc = fold_entry(p, &e, line, &previous, err);
     if (!rc && same && p->fold_whole && !columns_fit(p, &e, previous))
-        plog_parity_find(p, PLOG_E_DIVERGED, seq, "columns that follow from"
-                         " the line", "other ones");
+        plog_parity_find(p, PLOG_E_DIVERGED, seq,
+                         "columns that follow from"
+                         " the line",
+                         "other ones");
     if (!rc && row)
         rc = step(p->events, &p->event_ready, err);
     return rc;
 }
 
-/* ---- Commits and segments ----------------------------------------------------------------- */
+/* ---- Commits and segments
+ * ----------------------------------------------------------------- */
 
 int plog_parity_checkpoint(struct plog_parity *p,
                            const struct plog_log_group *g,
@@ -289,16 +297,18 @@ int plog_parity_checkpoint(struct plog_parity *p,
     while (!rc && p->checkpoint_ready &&
            sqlite3_column_int64(p->checkpoints, 0) <
                (sqlite3_int64)g->commit.size) {
-        plog_parity_find(p, PLOG_E_DIVERGED, g->first, "no commit row inside"
-                         " this group", "a commit row");
+        plog_parity_find(p, PLOG_E_DIVERGED, g->first,
+                         "no commit row inside"
+                         " this group",
+                         "a commit row");
         rc = step(p->checkpoints, &p->checkpoint_ready, err);
     }
     if (rc)
         return rc;
     bool row = p->checkpoint_ready &&
                plog_sql_u64(p->checkpoints, 0) == g->commit.size;
-    if (!row || !plog_span_equal(plog_sql_text(p->checkpoints, 1),
-                                 g->commit_line))
+    if (!row ||
+        !plog_span_equal(plog_sql_text(p->checkpoints, 1), g->commit_line))
         plog_parity_find(p, PLOG_E_DIVERGED, g->commit.size,
                          "the commit line of the log",
                          row ? "other bytes" : "no commit row");
@@ -341,8 +351,7 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
     }
     while (!rc && p->checkpoint_ready) {
         plog_parity_find(p, PLOG_E_AHEAD, plog_sql_u64(p->checkpoints, 0),
-                         "no row: the log has no such commit",
-                         "a commit row");
+                         "no row: the log has no such commit", "a commit row");
         rc = step(p->checkpoints, &p->checkpoint_ready, err);
     }
     while (!rc && p->segment_ready && !told) {

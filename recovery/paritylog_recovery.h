@@ -24,8 +24,8 @@ struct plog_finding {
     enum plog_leg leg;
     const char *file; /* relative to the directory; "" when none */
     bool has_offset;
-    uint64_t offset; /* byte offset in file */
-    uint64_t seq;    /* 0 when none */
+    uint64_t offset;              /* byte offset in file */
+    uint64_t seq;                 /* 0 when none */
     const char *expected, *found; /* hashes or numbers */
     const char *next;             /* what to run next */
 };
@@ -63,9 +63,9 @@ struct plog_check_options {
 struct plog_check_report {
     int verdict; /* the gravest; PLOG_OK: clean */
     char origin[PLOG_ORIGIN_MAX + 1];
-    char vkey[PLOG_VKEY_MAX]; /* that the check relied on */
-    bool pinned;              /* false: UNPINNED */
-    struct plog_head head;    /* where it stood: the last good commit */
+    char vkey[PLOG_VKEY_MAX];       /* that the check relied on */
+    bool pinned;                    /* false: UNPINNED */
+    struct plog_head head;          /* where it stood: the last good commit */
     uint64_t counts[PLOG_VERDICTS]; /* by -code: exact */
     uint64_t entries, records;      /* compared */
     uint64_t from, to;              /* entries checked, inclusive */

@@ -25,7 +25,8 @@ static int told(void *arg, uint64_t size, uint64_t bytes)
     return w->o->progress ? w->o->progress(w->o->arg, &p) : 0;
 }
 
-/* ---- Setting the store aside -------------------------------------------------------- */
+/* ---- Setting the store aside
+ * -------------------------------------------------------- */
 
 static int move_one(struct plog_dir *d, const char *name, int to,
                     const char *new_name)
@@ -64,7 +65,8 @@ static bool exists(struct plog_dir *d, const char *name)
     return d->io->stat_at(d->io->ctx, d->dir, name, &st) == 0;
 }
 
-/* ---- Steps -------------------------------------------------------------------------- */
+/* ---- Steps
+ * -------------------------------------------------------------------------- */
 
 /* Reads where the store stands; an absent one stands at 0. */
 static int read_store(struct work *w, struct plog_error *err)
@@ -124,8 +126,8 @@ static int make_store(struct work *w, struct plog_error *err)
 
 static int replay(struct work *w, struct plog_error *err)
 {
-    struct plog_replay_watch watch = {.progress = told, .arg = w,
-                                      .to = w->o->to};
+    struct plog_replay_watch watch = {
+        .progress = told, .arg = w, .to = w->o->to};
     char tail[128];
     int rc = plog_legs_renew(&w->legs, &w->end, tail, err);
     if (!rc && tail[0])
@@ -194,8 +196,7 @@ int plog_replay(const char *dir, const struct plog_replay_options *o,
         rc = inspect(&w, err);
     if (!rc)
         rc = w.o->dry_run ? plan(&w) : replay(&w, err);
-    fill(&w, before,
-         (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
+    fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
     plog_legs_close(&w.legs);
     return rc;
 }

@@ -224,9 +224,8 @@ cat "$T/deltas" >"$T/in" 2>/dev/null 3>&- 4>&- &
 feeder=$!
 # Takes receipts, kills at the half, and takes what was still on its way; the
 # last line may be cut off and is then none.
-awk -v half="$half" -v pid="$writer" '
-    NR == half { system("kill -9 " pid) }
-    /}$/ { print }' <"$T/out" >"$T/receipts" 3>&- 4>&- &
+sed -n -e "${half}e kill -9 $writer" -e '/}$/p' \
+    <"$T/out" >"$T/receipts" 3>&- 4>&- &
 reader=$!
 wait $writer 2>/dev/null
 status=$?

@@ -111,8 +111,10 @@ static int shim_store_event(void *ctx, const struct plog_store_event *e)
     for (int fd = 0; fd < FDS; fd++) {
         if (!dirty[fd] && !names_pending[fd])
             continue;
-        fprintf(stderr, "ORDER: SQLite commits while %s of handle %d is not"
-                        " synced\n", dirty[fd] ? "the log" : "a name", fd);
+        fprintf(stderr,
+                "ORDER: SQLite commits while %s of handle %d is not"
+                " synced\n",
+                dirty[fd] ? "the log" : "a name", fd);
         abort();
     }
     pthread_mutex_unlock(&mutex);

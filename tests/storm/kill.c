@@ -35,7 +35,8 @@ static const char *setting(const char *name, const char *otherwise)
     return value ? value : otherwise;
 }
 
-/* ---- The history ------------------------------------------------------------- */
+/* ---- The history
+ * ------------------------------------------------------------- */
 
 static char *read_gz(const char *path)
 {
@@ -67,7 +68,8 @@ static void load_lines(const char *name)
     receipts = calloc(line_count, sizeof *receipts);
 }
 
-/* ---- One run of the writer ------------------------------------------------------ */
+/* ---- One run of the writer
+ * ------------------------------------------------------ */
 
 struct writer {
     pid_t pid;
@@ -113,8 +115,8 @@ static void take_receipts(struct writer *w, size_t *done)
 
 static bool read_some(struct writer *w, size_t *done)
 {
-    ssize_t n = read(w->out, w->buffer + w->length,
-                     sizeof w->buffer - w->length);
+    ssize_t n =
+        read(w->out, w->buffer + w->length, sizeof w->buffer - w->length);
     if (n <= 0)
         return false;
     w->length += (size_t)n;
@@ -183,7 +185,8 @@ static bool run(const char *dir, size_t *done, size_t upto, int64_t after_us,
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
-/* ---- What must hold at the end ---------------------------------------------------- */
+/* ---- What must hold at the end
+ * ---------------------------------------------------- */
 
 struct tree {
     FILE *want;
@@ -284,7 +287,8 @@ static void storm(const char *name)
         size_t before = done;
         if (upto > line_count)
             upto = line_count;
-        if (!CHECK(run(dir, &done, upto, after, groups[check_random(&seed) % 4])))
+        if (!CHECK(
+                run(dir, &done, upto, after, groups[check_random(&seed) % 4])))
             break;
         kills++;
         cut += done < upto;
@@ -303,8 +307,7 @@ static void storm(const char *name)
     check_tree(dir, name);
     printf("# %s: %zu deltas, %zu kills (%zu with lines on their way, %zu"
            " before a first receipt), seed %llu, %.1f s\n",
-           name, line_count, kills, cut, idle,
-           (unsigned long long)check_seed(),
+           name, line_count, kills, cut, idle, (unsigned long long)check_seed(),
            (double)(now_us() - started) / 1e6);
 }
 

@@ -38,7 +38,7 @@ static size_t start(void)
     return (size_t)check_seed() % stride();
 }
 
-/* ---- Files ----------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------- */
 
 static void write_segment(const struct segment *s, const char *p, size_t n)
 {
@@ -73,7 +73,8 @@ static void load(uint64_t first)
     segment_count++;
 }
 
-/* ---- The log ------------------------------------------------------------------ */
+/* ---- The log
+ * ------------------------------------------------------------------ */
 
 static void append(plog *p, int i)
 {
@@ -105,7 +106,8 @@ static void make_log(void)
         load(first);
 }
 
-/* ---- What is found ------------------------------------------------------------- */
+/* ---- What is found
+ * ------------------------------------------------------------- */
 
 struct seen {
     unsigned count;
@@ -127,9 +129,8 @@ static int check(int (*what)(const char *, const struct plog_check_options *,
                              struct plog_check_report *, struct plog_error *),
                  struct seen *s)
 {
-    struct plog_check_options o = {.struct_size = sizeof o,
-                                   .finding = note,
-                                   .arg = s};
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .finding = note, .arg = s};
     struct plog_check_report report;
     struct plog_error err = {0};
     memset(s, 0, sizeof *s);
@@ -238,7 +239,8 @@ static void segments_missing_and_swapped(void)
 {
     make_log();
     for (unsigned i = 0; i < segment_count; i++) {
-        struct segment *s = &segments[i], *t = &segments[(i + 1) % segment_count];
+        struct segment *s = &segments[i],
+                       *t = &segments[(i + 1) % segment_count];
         struct seen found;
         unlink(s->path);
         CHECK(check(plog_parity, &found) != 0);

@@ -182,8 +182,9 @@ static void test_taken__spans_lie_where_they_are_owned(void)
 {
     struct rig r;
     rig_init(&r);
-    taken(&r, "{\"id\":\"\\u0069\",\"resource\":\"r\",\"record_id\":\"\\n\"," UPSERT
-              "," PAYLOAD "," TIME ",\"provenance\":{\"source\":\"\\\"\","
+    taken(&r, "{\"id\":\"\\u0069\"," RESOURCE ",\"record_id\":\"\\n\","
+              UPSERT "," PAYLOAD "," TIME ",\"provenance\":{"
+              "\"source\":\"\\\"\","
               "\"confidence\":1}," META "}");
     const struct plog_span all[] = {
         r.d.id,      r.d.resource,      r.d.record_id,      r.d.op,

@@ -18,11 +18,11 @@
 
 #define SEGMENT "/log/00000000000000000001.jsonl"
 
-/* ---- A table that can be watched and made to fail --------------------------- */
+/* ---- A table that can be watched and made to fail ----------------------- */
 
 static struct plog_io io;
-static bool fail_commits;             /* SQLite's WAL refuses commit frames */
-static void (*before_sync)(void);     /* a group is written, not yet synced */
+static bool fail_commits;         /* SQLite's WAL refuses commit frames */
+static void (*before_sync)(void); /* a group is written, not yet synced */
 
 static int trap_event(void *ctx, const struct plog_store_event *e)
 {
@@ -53,7 +53,8 @@ static void set_up(void)
     before_sync = NULL;
 }
 
-/* ---- A log to play with ------------------------------------------------------- */
+/* ---- A log to play with
+ * ------------------------------------------------------- */
 
 static void path_of(char *out, const char *dir, const char *name)
 {
@@ -77,8 +78,8 @@ static const char *make_log(uint64_t segment_size)
 
 static plog *open_log(const char *dir, int expected)
 {
-    struct plog_options o = {.struct_size = sizeof o, .io = &io,
-                             .wait_seconds = -1};
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = &io, .wait_seconds = -1};
     struct plog_error err = {0};
     plog *p = NULL;
     int rc = plog_open(&p, dir, &o, &err);
@@ -91,11 +92,12 @@ static int put(plog *p, int record, const char *value)
 {
     char text[300];
     struct plog_error err = {0};
-    snprintf(text, sizeof text,
-             "{\"id\":\"%d-%s\",\"resource\":\"r\",\"record_id\":\"%d\",\"op\":"
-             "\"upsert\",\"payload\":{\"v\":\"%s\"},\"occurred_at\":\"2026-01-02"
-             "T03:04:05Z\",\"provenance\":{\"source\":\"s\",\"confidence\":1}}",
-             record, value, record, value);
+    snprintf(
+        text, sizeof text,
+        "{\"id\":\"%d-%s\",\"resource\":\"r\",\"record_id\":\"%d\",\"op\":"
+        "\"upsert\",\"payload\":{\"v\":\"%s\"},\"occurred_at\":\"2026-01-02"
+        "T03:04:05Z\",\"provenance\":{\"source\":\"s\",\"confidence\":1}}",
+        record, value, record, value);
     return plog_append(p, text, strlen(text), NULL, &err);
 }
 
@@ -133,9 +135,8 @@ static int parity(const char *dir, uint64_t *size)
 
 static int verify(const char *dir, struct plog_finding *first)
 {
-    struct plog_check_options o = {.struct_size = sizeof o,
-                                   .finding = count_finding,
-                                   .arg = first};
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .finding = count_finding, .arg = first};
     struct plog_check_report report;
     memset(first, 0, sizeof *first);
     CHECK_INT(plog_verify(dir, &o, &report, NULL), 0);
@@ -148,7 +149,8 @@ static int replay(const char *dir)
     return plog_replay(dir, NULL, &report, NULL);
 }
 
-/* ---- Files --------------------------------------------------------------------- */
+/* ---- Files
+ * --------------------------------------------------------------------- */
 
 static char *slurp(const char *dir, const char *name, size_t *n)
 {
@@ -217,7 +219,8 @@ static void run_sql(const char *dir, const char *sql)
     sqlite3_close(db);
 }
 
-/* ---- 1. A power cut right after rotation, with SQLite's WAL lost ------------------ */
+/* ---- 1. A power cut right after rotation, with SQLite's WAL lost
+ * ------------------ */
 
 /* The name of the segment made last. */
 static void last_segment(const char *dir, char *out)
@@ -293,7 +296,8 @@ static void rotation_torn_at_every_cut(void)
     free(data);
 }
 
-/* ---- 2. A flip in group 3 of 900, with the store absent ------------------------------ */
+/* ---- 2. A flip in group 3 of 900, with the store absent
+ * ------------------------------ */
 
 /* Damage far from the end is never a torn tail: nothing is trimmed. */
 static void flip_in_group_3_of_900(void)
@@ -322,7 +326,8 @@ static void flip_in_group_3_of_900(void)
     free(data);
 }
 
-/* ---- 3. Files swapped under an open handle ------------------------------------------- */
+/* ---- 3. Files swapped under an open handle
+ * ------------------------------------------- */
 
 /* A copy with the same bytes takes the segment's place: writing goes on in
  * the file that has the name. */
@@ -424,7 +429,8 @@ static void lock_swapped(void)
     CHECK_UINT(size, 13);
 }
 
-/* ---- 4. Trimming by a process with an old head ---------------------------------------- */
+/* ---- 4. Trimming by a process with an old head
+ * ---------------------------------------- */
 
 /* Whoever closes cuts at the head in the store, not at the one it remembers. */
 static void trim_with_an_old_head(void)
@@ -447,7 +453,8 @@ static void trim_with_an_old_head(void)
     CHECK(n < 64 << 10);
 }
 
-/* ---- 5. COMMIT failing after the log was synced ------------------------------------------ */
+/* ---- 5. COMMIT failing after the log was synced
+ * ------------------------------------------ */
 
 /* The caller hears `indeterminate`; the group is replayed before anything
  * else is appended, and its id is known then. */
@@ -468,7 +475,8 @@ static void commit_fails_after_sync(void)
     CHECK_UINT(size, 6);
 }
 
-/* ---- 6. A reader while a group is written and not yet synced ----------------------------- */
+/* ---- 6. A reader while a group is written and not yet synced
+ * ----------------------------- */
 
 static const char *watched;
 static plog_sub *follower;
@@ -496,8 +504,7 @@ static void look_inside(void)
     CHECK_UINT(head.size, 4);
     CHECK_INT(plog_reader_log(r, 1, 0, no_line, &last, NULL), 0);
     CHECK_UINT(last, 4);
-    CHECK_INT(plog_reader_log(r, 5, 0, no_line, &last, NULL),
-              PLOG_E_NOT_FOUND);
+    CHECK_INT(plog_reader_log(r, 5, 0, no_line, &last, NULL), PLOG_E_NOT_FOUND);
     plog_reader_close(r);
     CHECK_INT(plog_sub_next(follower, 0.05, &seq, &line, &len, NULL),
               PLOG_TIMEOUT);
@@ -527,7 +534,8 @@ static void readers_see_no_unsynced_group(void)
     plog_close(p);
 }
 
-/* ---- 7. An altered compact range in the store's head -------------------------------------- */
+/* ---- 7. An altered compact range in the store's head
+ * -------------------------------------- */
 
 /* Appending on a false range would sign a false tree. */
 static void altered_range(void)
@@ -552,7 +560,8 @@ static void altered_range_under_a_handle(void)
     plog_close(p);
 }
 
-/* ---- 8. A store of a copied directory that went its own way --------------------------------- */
+/* ---- 8. A store of a copied directory that went its own way
+ * --------------------------------- */
 
 static void other_store(int mine, int others, int expected)
 {
@@ -603,7 +612,8 @@ static void forked_store_longer(void)
     other_store(1, 3, PLOG_E_ROLLBACK);
 }
 
-/* ---- 9. A hole of LFs inside a padded segment ------------------------------------------------ */
+/* ---- 9. A hole of LFs inside a padded segment
+ * ------------------------------------------------ */
 
 /* Where the group of `seq` starts. */
 static size_t group_of(const char *data, int seq)
