@@ -26,7 +26,7 @@ static int check_next_group(plog *p, uint64_t seq, struct plog_span line,
                             uint64_t *to, struct plog_error *err)
 {
     struct plog_walk w;
-    struct plog_log_group g;
+    struct plog_log_group g = {0};
     int rc = plog_walk_open(&w, &p->legs.dir, &p->legs.keys, err);
     if (!rc)
         rc = plog_legs_locate(&p->legs, &w, err);

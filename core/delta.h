@@ -64,8 +64,9 @@ void plog_delta_parser_fini(struct plog_delta_parser *p);
  *            is refused
  * @out       spans into `p`, valid until its next use; raw payload of a
  *            delete is `null`
- * Returns 0; PLOG_E_INPUT with err->offset (into `text`), err->member and a
- * message that names what was expected and found, never a payload;
+ * Returns 0; PLOG_E_INPUT with a message that names what was expected and
+ * found, never a payload: err->offset (into `text`) where it is not JSON,
+ * err->member where a member is wrong;
  * PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_delta_parse(struct plog_delta_parser *p,

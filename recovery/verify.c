@@ -11,7 +11,7 @@
 /* Damage: tell it, and find the next place to stand on. */
 static int go_on(struct plog_check *c, int code, struct plog_error *err)
 {
-    uint64_t from, to;
+    uint64_t from = c->walk.chain.last.size + 1, to = 0;
     plog_check_fault(c, code, err);
     int rc = PLOG_END;
     while (!c->stopped) {

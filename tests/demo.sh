@@ -332,17 +332,18 @@ promise 'the records are exactly what git says' cmp -s "$T/witness" "$T/records"
 
 step 'One bit of the log'
 cp -R "$log" "$T/copy" || stop 'cp failed'
-# In the first file of the log: the line in the middle, the first digit of a
-# blob or, in a delete, of the time.
+# In the first file of the log: the entry in the middle, the first digit of a
+# blob; in a delete, of its time; in the entry that init made, of the log's.
 segment=$(cd "$T/copy/log" && find . -name '*.jsonl' | sort | head -n 1)
 segment=${segment#./}
-grep -n '^{"seq":[0-9]*,"id"' "$T/copy/log/$segment" | cut -d: -f1 >"$T/numbers"
+grep -n '^{"seq":' "$T/copy/log/$segment" | cut -d: -f1 >"$T/numbers"
 number=$(sed -n "$((($(lines "$T/numbers") + 1) / 2))p" "$T/numbers")
 offset=$(head -n "$((number - 1))" "$T/copy/log/$segment" | wc -c | tr -d ' ')
 sed -n "${number}p" "$T/copy/log/$segment" >"$T/line"
 seq=$(sed 's/^{"seq":\([0-9]*\),.*/\1/' "$T/line")
 field=blob
 grep -q '"payload":{"blob":"' "$T/line" || field=occurred_at
+grep -q '"resource":' "$T/line" || field=logged_at
 # The last one: a path might look like it.
 front=$(sed "s/\(.*\"$field\":\"\).*/\1/" "$T/line" | wc -c | tr -d ' ')
 at=$((offset + front - 1))

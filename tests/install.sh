@@ -1,0 +1,142 @@
+#!/bin/sh
+# install.sh - what `make install` puts where, whether it can be used from
+# there, and that `make uninstall` takes all of it away again.
+#
+#     BUILD=build sh tests/install.sh
+#
+# Installs into a scratch DESTDIR only.
+set -u
+LC_ALL=C
+export LC_ALL
+unset MAKEFLAGS MAKELEVEL
+
+cd "$(dirname "$0")/.." || exit 1
+BUILD=${BUILD:-build}
+CC=${CC:-cc}
+passed=0 failed=0 skipped=0
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/paritylog-install.XXXXXX") || exit 1
+trap 'rm -rf "$T"' EXIT
+trap 'exit 1' HUP INT TERM
+to=$T/dest
+prefix=/opt/plog
+
+# check NAME COMMAND...: passes if the command succeeds.
+check() {
+    name=$1
+    shift
+    if "$@" >"$T/out" 2>&1; then
+        echo "ok $name"
+        passed=$((passed + 1))
+    else
+        echo "FAIL $name"
+        head -n 30 "$T/out" | sed 's/^/    /'
+        failed=$((failed + 1))
+    fi
+}
+
+skip() {
+    echo "skip $1: $2"
+    skipped=$((skipped + 1))
+}
+
+finish() {
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ $failed -eq 0 ]
+    exit
+}
+
+installs() {
+    make BUILD="$BUILD" PREFIX=$prefix DESTDIR="$to" install
+}
+
+# Every file that belongs there, and none that does not.
+has_all_files() {
+    (cd "$to" && find . ! -type d) | sort >"$T/found"
+    sed "s|^|.$prefix/|" <<END | sort >"$T/wanted"
+bin/paritylog
+include/paritylog.h
+include/paritylog_recovery.h
+lib/libparitylog.a
+lib/libparitylog.so
+lib/libparitylog.so.0
+lib/libparitylog.so.$version
+lib/pkgconfig/libparitylog.pc
+share/bash-completion/completions/paritylog
+share/man/man1/paritylog.1
+share/zsh/site-functions/_paritylog
+END
+    diff "$T/wanted" "$T/found"
+}
+
+names_no_scratch() {
+    if grep -r -l -e "$to" -e "$(pwd)" "$to$prefix/lib/pkgconfig" \
+        "$to$prefix/include" "$to$prefix/share"; then
+        return 1
+    fi
+}
+
+runs() {
+    [ "$("$to$prefix/bin/paritylog" --version)" = "paritylog $version" ] ||
+        "$to$prefix/bin/paritylog" --version | grep -F "$version"
+}
+
+flags() {
+    PKG_CONFIG_PATH=$to$prefix/lib/pkgconfig pkg-config \
+        --define-variable=prefix="$to$prefix" \
+        --define-variable=libdir="$to$prefix/lib" \
+        --define-variable=includedir="$to$prefix/include" "$@" libparitylog
+}
+
+links_shared() {
+    # shellcheck disable=SC2046
+    $CC -std=c11 -o "$T/shared" "$T/use.c" $(flags --cflags --libs) &&
+        LD_LIBRARY_PATH=$to$prefix/lib "$T/shared"
+}
+
+# The archive itself, so that the shared library next to it is not taken.
+links_static() {
+    # shellcheck disable=SC2046
+    $CC -std=c11 $(flags --cflags) -o "$T/static" "$T/use.c" \
+        "$to$prefix/lib/libparitylog.a" \
+        $(flags --static --libs | tr ' ' '\n' | grep -v -x -e -lparitylog) &&
+        "$T/static"
+}
+
+uninstalls() {
+    make BUILD="$BUILD" PREFIX=$prefix DESTDIR="$to" uninstall &&
+        [ -z "$(find "$to" ! -type d)" ]
+}
+
+version=$(sed -n 's/^#define PLOG_VERSION "\(.*\)"$/\1/p' core/paritylog.h)
+cat >"$T/use.c" <<'END'
+#include <paritylog.h>
+#include <paritylog_recovery.h>
+#include <stdio.h>
+int main(void)
+{
+    struct plog_error err = {0};
+    plog_reader *reader;
+
+    if (plog_reader_open(&reader, "/nowhere/at/all", NULL, &err) !=
+        PLOG_E_NOTHING)
+        return 1;
+    return puts(plog_strerror(PLOG_E_NOTHING)) < 0;
+}
+END
+
+check 'the version of the header is that of the Makefile' \
+    test "$version" = "$(sed -n 's/^VERSION := //p' Makefile)"
+check 'make install' installs
+[ $failed -eq 0 ] || finish
+check 'each file is in its place' has_all_files
+check 'no installed text names a folder of this machine' names_no_scratch
+check 'the installed command runs' runs
+if command -v pkg-config >/dev/null 2>&1; then
+    check 'a program links the shared library through pkg-config' links_shared
+    check 'a program links the static library through pkg-config' links_static
+else
+    skip 'linking through pkg-config' 'there is no pkg-config'
+fi
+check 'make uninstall leaves no file' uninstalls
+finish
