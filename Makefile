@@ -123,7 +123,7 @@ $(BUILD)/libparitylog.a: $(lib_obj)
 	$(call say,AR,$@)$(AR) rcs $@ $^
 
 $(BUILD)/$(SHARED): $(pic_obj)
-	$(call say,LINK,$@)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(all_ldflags) -o $@ $^ $(libs)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -o $@ $^ $(libs)
 	@ln -sf $(SHARED) $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $(BUILD)/libparitylog.so
 

@@ -218,11 +218,14 @@ static bool same_commit(const struct plog_commit *a,
            !strcmp(a->key, b->key) && !memcmp(a->sig, b->sig, sizeof a->sig);
 }
 
+/* No commit line and no header is longer. */
+#define REACH 8192u
+
 /* The last line that ends at `offset`, read from the file. */
 static int line_before(const struct plog_io *io, int fd, uint64_t offset,
                        struct plog_buf *b, struct plog_span *line)
 {
-    size_t n = offset < PLOG_LINE_SLACK ? (size_t)offset : PLOG_LINE_SLACK;
+    size_t n = offset < REACH ? (size_t)offset : REACH;
     size_t got = 0;
     b->len = 0;
     int rc = plog_buf_reserve(b, n + 1);
