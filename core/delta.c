@@ -135,6 +135,9 @@ static bool plain_number(struct plog_span raw, double *out)
     return true;
 }
 
+/* The nearest double is what counts, because it is what is stored and
+ * compared: 1.0000000000000000001 is 1 and taken, 1.0000000000000002 is not,
+ * and what rounds to -0 is 0.  The log keeps the text as it was written. */
 static int confidence_of(struct plog_span raw, double *out,
                          struct plog_error *err)
 {

@@ -1,6 +1,7 @@
 /* err.c - codes, words, strategies, and filling errors. */
 #include "err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -78,7 +79,7 @@ int plog_fail_io(struct plog_error *err, int rc, const char *file,
                  const char *doing)
 {
     char buf[128];
-    int code = rc == -12 ? PLOG_E_NOMEM : PLOG_E_IO; /* ENOMEM */
+    int code = rc == -ENOMEM ? PLOG_E_NOMEM : PLOG_E_IO;
     const char *why = strerror_r(-rc, buf, sizeof buf);
     plog_fail(err, code, "%s: %s", doing, why);
     plog_err_file(err, file);

@@ -8,9 +8,10 @@
  */
 #include "json.h"
 
-/* Where a member name lies in `names`. */
+/* Where a member name lies in `names`, and where it was read. */
 struct member {
     size_t at, n;
+    size_t offset; /* of its opening quote, in the text */
 };
 
 struct scan {
@@ -152,9 +153,10 @@ static int scan_utf8(struct scan *s)
     return 0;
 }
 
-/* Whether none of eight bytes is a quote, a backslash, a control character or
- * beyond ASCII. */
-static bool plain8(const char *p)
+/* How many of eight bytes, from the first on, are neither quote, backslash,
+ * control character nor beyond ASCII; where the order of bytes in a word does
+ * not tell, 0 unless all are. */
+static unsigned plain8(const char *p)
 {
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
     uint64_t v;
@@ -162,7 +164,15 @@ static bool plain8(const char *p)
     uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
     uint64_t odd = (v - ones * 0x20) | ((quote - ones) & ~quote) |
                    ((slash - ones) & ~slash) | v;
-    return (odd & tops) == 0;
+    odd &= tops;
+    if (odd == 0)
+        return 8;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* A borrow may mark bytes behind the first odd one, never before it. */
+    return (unsigned)__builtin_ctzll(odd) / 8;
+#else
+    return 0;
+#endif
 }
 
 /* From the opening quote to behind the closing one. */
@@ -171,8 +181,10 @@ static int scan_string(struct scan *s, bool *escaped)
     *escaped = false;
     s->p++;
     for (;;) {
-        while (s->end - s->p >= 8 && plain8(s->p))
-            s->p += 8;
+        for (unsigned n = 8; n == 8 && s->end - s->p >= 8;) {
+            n = plain8(s->p);
+            s->p += n;
+        }
         if (s->p == s->end)
             return fault(s, "a string without its end");
         unsigned char c = (unsigned char)*s->p;
@@ -287,7 +299,7 @@ static int scan_name(struct scan *s)
     if (rc)
         return rc;
     struct plog_span raw = plog_span(open + 1, (size_t)(s->p - open) - 2);
-    struct member m = {s->j->names.len, 0};
+    struct member m = {s->j->names.len, 0, (size_t)(open - s->start)};
     rc = escaped ? plog_json_unescape(raw, &s->j->names)
                  : plog_buf_add_span(&s->j->names, raw);
     m.n = s->j->names.len - m.at;
@@ -314,7 +326,9 @@ static int by_name(const char *names, const struct member *a,
 {
     if (a->n != b->n)
         return a->n < b->n ? -1 : 1;
-    return a->n ? memcmp(names + a->at, names + b->at, a->n) : 0;
+    int order = a->n ? memcmp(names + a->at, names + b->at, a->n) : 0;
+    /* Of equal names the later one comes last, so that it is the one named. */
+    return order ? order : (a->offset > b->offset) - (a->offset < b->offset);
 }
 
 static void swap(struct member *a, struct member *b)
@@ -348,8 +362,8 @@ static void sort_names(const char *names, struct member *m, size_t n)
     }
 }
 
-/* At the end of an object. */
-static bool has_duplicate(struct scan *s)
+/* At the end of an object: a member whose name stood before, or NULL. */
+static const struct member *find_duplicate(struct scan *s)
 {
     size_t n;
     struct member *m = members_of(s, &n);
@@ -358,14 +372,14 @@ static bool has_duplicate(struct scan *s)
         sort_names(names, m, n);
         for (size_t i = 1; i < n; i++)
             if (same_name(names, &m[i - 1], &m[i]))
-                return true;
-        return false;
+                return &m[i];
+        return NULL;
     }
     for (size_t i = 1; i < n; i++)
         for (size_t k = 0; k < i; k++)
             if (same_name(names, &m[i], &m[k]))
-                return true;
-    return false;
+                return &m[i];
+    return NULL;
 }
 
 /* ---- Structure
@@ -387,8 +401,10 @@ static int close_bracket(struct scan *s)
 {
     unsigned top = s->depth - 1;
     if (s->is_object[top]) {
-        if (has_duplicate(s))
-            return fault(s, "a member name stands twice in this object");
+        const struct member *again = find_duplicate(s);
+        if (again)
+            return fault_at(s, s->start + again->offset,
+                            "a member name stands twice in this object");
         s->j->members.len = s->first_member[top] * sizeof(struct member);
         s->j->names.len = s->names_at[top];
     }
@@ -456,6 +472,8 @@ static int scan(struct scan *s)
 {
     s->j->names.len = s->j->members.len = 0;
     int rc = skip_space(s);
+    if (!rc && s->end - s->p >= 3 && memcmp(s->p, "\xef\xbb\xbf", 3) == 0)
+        rc = fault(s, "a byte order mark, which JSON must not have");
     if (!rc && (s->p == s->end || *s->p != '{'))
         rc = fault(s, "an object is expected");
     do {
