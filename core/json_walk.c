@@ -1,36 +1,77 @@
 /* json_walk.c - reading texts that passed a check: see json.h. */
 #include "json.h"
 
-/* From an opening quote to behind the closing one. */
-static const char *skip_string(const char *p)
+/* How many of eight bytes, from the first on, are neither quote nor backslash;
+ * where the order of bytes in a word does not tell, 0 unless all are. */
+static unsigned inner8(const char *p)
 {
-    for (p++; *p != '"'; p++)
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
+    uint64_t odd = ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
+    odd &= tops;
+    if (odd == 0)
+        return 8;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (unsigned)__builtin_ctzll(odd) / 8;
+#else
+    return 0;
+#endif
+}
+
+/* From an opening quote to behind the closing one. */
+static const char *skip_string(const char *p, const char *end)
+{
+    for (p++; p < end; p++) {
+        for (unsigned n = 8; n == 8 && end - p >= 8;) {
+            n = inner8(p);
+            p += n;
+        }
+        if (p == end)
+            break;
+        if (*p == '"')
+            return p + 1;
         if (*p == '\\')
             p++;
-    return p + 1;
+    }
+    return end;
+}
+
+/* From an opening bracket to behind the one that closes it. */
+static const char *skip_nested(const char *p, const char *end)
+{
+    unsigned depth = 0;
+    while (p < end) {
+        switch (*p) {
+        case '"':
+            p = skip_string(p, end);
+            continue;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (--depth == 0)
+                return p + 1;
+            break;
+        default:
+            break;
+        }
+        p++;
+    }
+    return end;
 }
 
 static const char *skip_value(const char *p, const char *end)
 {
-    unsigned depth = 0;
-    while (p < end) {
-        char c = *p;
-        if (c == '"') {
-            p = skip_string(p);
-            if (depth == 0)
-                return p;
-            continue;
-        }
-        if (depth == 0 && (c == ',' || c == '}' || c == ']'))
-            return p;
-        if (c == '{' || c == '[')
-            depth++;
-        if (c == '}' || c == ']')
-            depth--;
+    if (p < end && *p == '"')
+        return skip_string(p, end);
+    if (p < end && (*p == '{' || *p == '['))
+        return skip_nested(p, end);
+    while (p < end && *p != ',')
         p++;
-        if (depth == 0 && (c == '}' || c == ']'))
-            return p;
-    }
     return p;
 }
 
@@ -45,7 +86,7 @@ bool plog_json_next(struct plog_json_walk *w, struct plog_span *name,
 {
     if (w->at >= w->end)
         return false;
-    const char *name_end = skip_string(w->at);
+    const char *name_end = skip_string(w->at, w->end);
     *name = plog_span(w->at + 1, (size_t)(name_end - w->at) - 2);
     const char *from = name_end + 1; /* behind the colon */
     const char *to = skip_value(from, w->end);
@@ -141,6 +182,10 @@ int plog_json_unescape(struct plog_span raw, struct plog_buf *out)
 bool plog_json_name_is(struct plog_span raw, const char *text)
 {
     size_t n, left = strlen(text);
+    /* An escape is longer than what it stands for. */
+    if (raw.n <= left)
+        return plog_span_equal(raw, plog_span(text, left)) &&
+               !memchr(text, '\\', left);
     for (size_t i = 0; i < raw.n;) {
         char one[4];
         i += decode_one(raw.p + i, one, &n);
