@@ -47,7 +47,7 @@ finish() {
 }
 
 installs() {
-    make BUILD="$BUILD" PREFIX=$prefix DESTDIR="$to" install
+    make BUILD="$BUILD" PREFIX="$prefix" DESTDIR="$to" install
 }
 
 # Every file that belongs there, and none that does not.
@@ -103,8 +103,14 @@ links_static() {
         "$T/static"
 }
 
+links_cxx() {
+    # shellcheck disable=SC2046
+    "$1" -std=c++11 -x c++ -Wall -Wextra -Werror -o "$T/cxx" "$T/use.c" \
+        $(flags --cflags --libs) && LD_LIBRARY_PATH=$to$prefix/lib "$T/cxx"
+}
+
 uninstalls() {
-    make BUILD="$BUILD" PREFIX=$prefix DESTDIR="$to" uninstall &&
+    make BUILD="$BUILD" PREFIX="$prefix" DESTDIR="$to" uninstall &&
         [ -z "$(find "$to" ! -type d)" ]
 }
 
@@ -113,11 +119,13 @@ cat >"$T/use.c" <<'END'
 #include <paritylog.h>
 #include <paritylog_recovery.h>
 #include <stdio.h>
+#include <string.h>
 int main(void)
 {
-    struct plog_error err = {0};
+    struct plog_error err;
     plog_reader *reader;
 
+    memset(&err, 0, sizeof err);
     if (plog_reader_open(&reader, "/nowhere/at/all", NULL, &err) !=
         PLOG_E_NOTHING)
         return 1;
@@ -135,6 +143,13 @@ check 'the installed command runs' runs
 if command -v pkg-config >/dev/null 2>&1; then
     check 'a program links the shared library through pkg-config' links_shared
     check 'a program links the static library through pkg-config' links_static
+    if command -v g++ >/dev/null 2>&1; then
+        check 'a C++ program links it as well' links_cxx g++
+    elif command -v clang++ >/dev/null 2>&1; then
+        check 'a C++ program links it as well' links_cxx clang++
+    else
+        skip 'a C++ program' 'there is no C++ compiler'
+    fi
 else
     skip 'linking through pkg-config' 'there is no pkg-config'
 fi
