@@ -53,6 +53,12 @@ static int make_room(struct run *run, struct plog_error *err)
 static void count(struct run *run)
 {
     for (size_t i = 0; i < run->in.count; i++) {
+        const struct plog_receipt *r = &run->receipts[i];
+        /* A duplicate's receipt names an older head. */
+        if (r->size > run->head.size) {
+            run->head.size = r->size;
+            memcpy(run->head.root, r->root, sizeof run->head.root);
+        }
         run->duplicates += run->receipts[i].duplicate;
         run->skipped += run->receipts[i].skipped;
         run->warned += run->receipts[i].warned;
