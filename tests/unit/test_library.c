@@ -46,11 +46,12 @@ static char *delta(const char *id, int record, const char *value)
     static char texts[4][500];
     static int next;
     char *text = texts[next++ % 4];
-    snprintf(text, sizeof texts[0],
-             "{\"id\":\"%s\",\"resource\":\"r\",\"record_id\":\"%d\",\"op\":"
-             "\"upsert\",\"payload\":{\"v\":\"%s\"},\"occurred_at\":\"2026-01-02"
-             "T03:04:05Z\",\"provenance\":{\"source\":\"s\",\"confidence\":1}}",
-             id, record, value);
+    snprintf(
+        text, sizeof texts[0],
+        "{\"id\":\"%s\",\"resource\":\"r\",\"record_id\":\"%d\",\"op\":"
+        "\"upsert\",\"payload\":{\"v\":\"%s\"},\"occurred_at\":\"2026-01-02"
+        "T03:04:05Z\",\"provenance\":{\"source\":\"s\",\"confidence\":1}}",
+        id, record, value);
     return text;
 }
 
@@ -68,7 +69,8 @@ static uint64_t size(void)
     return head.size;
 }
 
-/* ---- Receipts and ids ----------------------------------------------------------- */
+/* ---- Receipts and ids
+ * ----------------------------------------------------------- */
 
 struct line {
     char text[1000];
@@ -134,8 +136,7 @@ static void other_content_is_a_conflict(void)
     make_log();
     CHECK_INT(append("a", 1, "x", NULL), 0);
     char *text = delta("a", 1, "other");
-    CHECK_INT(plog_append(p, text, strlen(text), NULL, &err),
-              PLOG_E_CONFLICT);
+    CHECK_INT(plog_append(p, text, strlen(text), NULL, &err), PLOG_E_CONFLICT);
     CHECK_UINT(err.seq, 2);
     CHECK_TEXT(err.member, "id");
     CHECK_UINT(size(), 2);
@@ -151,15 +152,17 @@ static void a_duplicate_is_read_from_the_log(void)
     CHECK_INT(append("a", 1, "x", NULL), 0);
     snprintf(path, sizeof path, "%s/store.db", dir);
     CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
-    snprintf(sql, sizeof sql, "UPDATE events SET line=replace(line,'\"x\"',"
-                              "'\"z\"') WHERE seq=2");
+    snprintf(sql, sizeof sql,
+             "UPDATE events SET line=replace(line,'\"x\"',"
+             "'\"z\"') WHERE seq=2");
     CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     CHECK_INT(append("a", 1, "z", NULL), PLOG_E_DIVERGED);
     plog_close(p);
 }
 
-/* ---- Groups ------------------------------------------------------------------------ */
+/* ---- Groups
+ * ------------------------------------------------------------------------ */
 
 static int group(const char *const *texts, size_t n, struct plog_receipt *r,
                  int (*hook)(void *, sqlite3 *, const uint64_t *, size_t),
@@ -201,15 +204,17 @@ static void groups_are_whole(void)
     close_log();
 }
 
-/* ---- The hook ------------------------------------------------------------------------ */
+/* ---- The hook
+ * ------------------------------------------------------------------------ */
 
 static int hook_writes(void *arg, sqlite3 *db, const uint64_t *seqs, size_t n)
 {
     char sql[200];
     (void)arg;
     CHECK_UINT(n, 1);
-    snprintf(sql, sizeof sql, "CREATE TABLE IF NOT EXISTS mine(seq);"
-                              "INSERT INTO mine VALUES(%llu)",
+    snprintf(sql, sizeof sql,
+             "CREATE TABLE IF NOT EXISTS mine(seq);"
+             "INSERT INTO mine VALUES(%llu)",
              (unsigned long long)seqs[0]);
     return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
@@ -224,10 +229,14 @@ static int hook_breaks_in(void *arg, sqlite3 *db, const uint64_t *seqs,
                           size_t n)
 {
     static const char *const all[] = {
-        "DELETE FROM events",        "UPDATE meta SET size=0",
-        "INSERT INTO state SELECT * FROM state", "DROP TABLE cursors",
-        "COMMIT",                    "ROLLBACK",
-        "ATTACH ':memory:' AS x",    "PRAGMA synchronous=OFF",
+        "DELETE FROM events",
+        "UPDATE meta SET size=0",
+        "INSERT INTO state SELECT * FROM state",
+        "DROP TABLE cursors",
+        "COMMIT",
+        "ROLLBACK",
+        "ATTACH ':memory:' AS x",
+        "PRAGMA synchronous=OFF",
         "CREATE INDEX i ON events(op)",
         "CREATE TRIGGER t AFTER INSERT ON events BEGIN SELECT 1; END",
         "ALTER TABLE events RENAME TO e",
@@ -267,7 +276,8 @@ static void hook_joins_the_transaction(void)
     close_log();
 }
 
-/* ---- The policy ------------------------------------------------------------------------ */
+/* ---- The policy
+ * ------------------------------------------------------------------------ */
 
 static enum plog_policy_answer judge(void *arg, const struct plog_delta_view *d,
                                      char *reason, size_t cap)
@@ -302,7 +312,8 @@ static void policy_comes_before_writing(void)
     close_log();
 }
 
-/* ---- Entries that are logged already ------------------------------------------------------ */
+/* ---- Entries that are logged already
+ * ------------------------------------------------------ */
 
 static void copy_store(const char *from, const char *to)
 {
@@ -354,14 +365,15 @@ static void logged_entries_are_applied(void)
     CHECK_INT(plog_apply_logged(p, l[1].text, l[1].n, NULL), PLOG_E_MISMATCH);
     strstr(l[2].text, "{\"seq\":4")[7] = '9';
     CHECK_INT(plog_catch_up(p, NULL), 0);
-    CHECK_INT(plog_apply_logged(p, l[2].text, l[2].n, NULL),
-              PLOG_E_NOT_FOUND);
+    CHECK_INT(plog_apply_logged(p, l[2].text, l[2].n, NULL), PLOG_E_NOT_FOUND);
     CHECK_UINT(replayed, 2);
     CHECK_INT(append("d", 1, "x", NULL), 0);
     close_log();
 }
 
-/* ---- Subscription ---------------------------------------------------------------------------- */
+/* ---- Subscription
+ * ----------------------------------------------------------------------------
+ */
 
 /* Every entry once and in order, however slow the reader is. */
 static void subscription_loses_nothing(void)
@@ -392,7 +404,9 @@ static void subscription_loses_nothing(void)
     close_log();
 }
 
-/* ---- Processes ---------------------------------------------------------------------------------- */
+/* ---- Processes
+ * ----------------------------------------------------------------------------------
+ */
 
 /* A child must not write through its parent's handle. */
 static void a_child_may_not_use_the_handle(void)
@@ -435,11 +449,11 @@ static void locked_is_said(void)
 /* Users cannot write what only the engine may. */
 static void control_entries_are_not_deltas(void)
 {
-    static const char *const texts[] = {
-        "{\"seq\":9,\"control\":\"strategy\",\"args\":{\"strategy\":\"arrival\"}}",
-        "{\"commit\":{\"size\":1}}",
-        "{\"segment\":{\"format\":1}}",
-        "{\"control\":\"init\",\"args\":{}}"};
+    static const char *const texts[] = {"{\"seq\":9,\"control\":\"strategy\","
+                                        "\"args\":{\"strategy\":\"arrival\"}}",
+                                        "{\"commit\":{\"size\":1}}",
+                                        "{\"segment\":{\"format\":1}}",
+                                        "{\"control\":\"init\",\"args\":{}}"};
     make_log();
     for (size_t i = 0; i < 4; i++)
         CHECK_INT(plog_append(p, texts[i], strlen(texts[i]), NULL, NULL),

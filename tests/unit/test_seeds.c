@@ -18,7 +18,8 @@
 static char dir[512];
 static plog *p;
 
-/* ---- A log of a strategy -------------------------------------------------- */
+/* ---- A log of a strategy --------------------------------------------------
+ */
 
 static void open_log(void)
 {
@@ -132,9 +133,8 @@ static int note(void *arg, const struct plog_finding *f)
 
 static int parity(struct found *f)
 {
-    struct plog_check_options o = {.struct_size = sizeof o,
-                                   .finding = note,
-                                   .arg = f};
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .finding = note, .arg = f};
     struct plog_check_report report;
     memset(f, 0, sizeof *f);
     CHECK_INT(plog_parity(dir, &o, &report, NULL), 0);
@@ -168,7 +168,8 @@ static void run_sql(const char *sql)
     sqlite3_close(db);
 }
 
-/* ---- Records and versions ---------------------------------------------------- */
+/* ---- Records and versions
+ * ---------------------------------------------------- */
 
 /* apply_inserts_a_new_record, version_increments_on_subsequent_applies */
 static void versions_count_what_applied(void)
@@ -196,7 +197,8 @@ static void delete_leaves_tombstone_and_trail(void)
     close_log();
 }
 
-/* ---- Strategies ----------------------------------------------------------------- */
+/* ---- Strategies
+ * ----------------------------------------------------------------- */
 
 /* There it ignored occurred_at; here the newer instant wins, whatever the
  * offset it is written with, and a tie goes to the later one. */
@@ -323,9 +325,8 @@ static int keep_longer(void *arg, const struct plog_record *now,
  * replay needs it no more. */
 static void custom(void)
 {
-    struct plog_options o = {.struct_size = sizeof o,
-                             .io = order_io(),
-                             .custom = keep_longer};
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = order_io(), .custom = keep_longer};
     make_log(PLOG_CUSTOM);
     char *text = delta("upsert", "{\"aa\":1}", T1, "1");
     CHECK_INT(plog_append(p, text, strlen(text), NULL, NULL), PLOG_E_INPUT);
@@ -339,7 +340,8 @@ static void custom(void)
     close_log();
 }
 
-/* ---- The audit trail --------------------------------------------------------------- */
+/* ---- The audit trail
+ * --------------------------------------------------------------- */
 
 static int find_skipped(void *arg, uint64_t seq, const char *line, size_t len)
 {
@@ -373,8 +375,7 @@ static void cursor_round_trips(void)
     plog_reader *r = NULL;
     make_log(PLOG_ARRIVAL);
     CHECK_INT(plog_reader_open(&r, dir, NULL, NULL), 0);
-    CHECK_INT(plog_reader_cursor(r, source, all, &out, NULL),
-              PLOG_E_NOT_FOUND);
+    CHECK_INT(plog_reader_cursor(r, source, all, &out, NULL), PLOG_E_NOT_FOUND);
     for (int i = 0; i < 2; i++) {
         struct plog_cursor c = {source, all, {i ? "page-2" : "", i ? 6 : 0}};
         text = delta("upsert", i ? "{\"a\":2}" : "{\"a\":1}", T1, "1");
@@ -398,7 +399,8 @@ static void cursor_round_trips(void)
     plog_reader_close(r);
 }
 
-/* ---- Difference and attack ----------------------------------------------------------- */
+/* ---- Difference and attack
+ * ----------------------------------------------------------- */
 
 /* corruption_fixture_produces_expected_failure_report: a good row, a mutated
  * row, an orphan row; exactly the two are named. */
@@ -434,20 +436,19 @@ static void recompute_attack(void)
     plog_close(p);
     /* A group of one entry behind one other: the new root of the tree over
      * entries 1 and 2 is H(1 || leaf1 || leaf2). */
-    snprintf(
-        command, sizeof command,
-        "python3 - '%.400s' <<'EOF'\n"
-        "import sys, hashlib, base64, re\n"
-        "path = sys.argv[1] + '/log/00000000000000000001.jsonl'\n"
-        "lines = open(path, 'rb').read().split(b'\\n')\n"
-        "h = lambda b: hashlib.sha256(b).digest()\n"
-        "lines[3] = lines[3].replace(b'{\"a\":1}', b'{\"a\":9}')\n"
-        "root = h(b'\\1' + h(b'\\0' + lines[1]) + h(b'\\0' + lines[3]))\n"
-        "lines[4] = re.sub(b'\"root\":\"[^\"]*\"', b'\"root\":\"' +\n"
-        "    base64.b64encode(root) + b'\"', lines[4])\n"
-        "open(path, 'wb').write(b'\\n'.join(lines))\n"
-        "EOF",
-        dir);
+    snprintf(command, sizeof command,
+             "python3 - '%.400s' <<'EOF'\n"
+             "import sys, hashlib, base64, re\n"
+             "path = sys.argv[1] + '/log/00000000000000000001.jsonl'\n"
+             "lines = open(path, 'rb').read().split(b'\\n')\n"
+             "h = lambda b: hashlib.sha256(b).digest()\n"
+             "lines[3] = lines[3].replace(b'{\"a\":1}', b'{\"a\":9}')\n"
+             "root = h(b'\\1' + h(b'\\0' + lines[1]) + h(b'\\0' + lines[3]))\n"
+             "lines[4] = re.sub(b'\"root\":\"[^\"]*\"', b'\"root\":\"' +\n"
+             "    base64.b64encode(root) + b'\"', lines[4])\n"
+             "open(path, 'wb').write(b'\\n'.join(lines))\n"
+             "EOF",
+             dir);
     if (system("command -v python3 >/dev/null") != 0) {
         check_skip("no python3 to recompute the hashes with");
         return;
@@ -474,14 +475,16 @@ static void recompute_attack_on_the_store(void)
     CHECK_UINT(f.seq[1], 2);
 }
 
+#define ADD_RECORD                                                             \
+    "INSERT INTO state SELECT resource,'2',seq,last,version,seconds,nanos,"    \
+    "confidence,origin,origin_seq,payload_at,payload_len,merged FROM state"
+
 /* A record edited, added, removed: each is named. */
 static void records_are_the_fold(void)
 {
     static const char *const edits[] = {
         "UPDATE state SET version=7", "UPDATE state SET confidence=0.5",
-        "DELETE FROM state",
-        "INSERT INTO state SELECT resource,'2',seq,last,version,seconds,nanos,"
-        "confidence,origin,origin_seq,payload_at,payload_len,merged FROM state",
+        "DELETE FROM state", ADD_RECORD,
         "UPDATE state SET payload_len=payload_len-1"};
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
         struct found f;

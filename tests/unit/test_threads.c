@@ -31,9 +31,8 @@ static void make_log(uint64_t segment_size)
 
 static plog *open_log(void)
 {
-    struct plog_options o = {.struct_size = sizeof o,
-                             .io = order_io(),
-                             .wait_seconds = 60};
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = order_io(), .wait_seconds = 60};
     struct plog_error err = {0};
     plog *p = NULL;
     if (!CHECK_INT(plog_open(&p, dir, &o, &err), 0))
@@ -64,7 +63,8 @@ static int put(plog *p, const char *who, int i, uint64_t *seq)
     return rc;
 }
 
-/* ---- Threads ---------------------------------------------------------------- */
+/* ---- Threads ----------------------------------------------------------------
+ */
 
 struct writer {
     plog *p;
@@ -142,7 +142,8 @@ static void threads(void)
     CHECK_UINT(parity(), 1 + THREADS * EACH);
 }
 
-/* ---- Processes ----------------------------------------------------------------- */
+/* ---- Processes
+ * ----------------------------------------------------------------- */
 
 static double seconds(void)
 {

@@ -1,0 +1,754 @@
+#!/usr/bin/env python3
+"""A second verifier of paritylog's log, written from docs/FORMAT.md alone.
+
+    verify.py [--key VKEY] [--partial] DIR...
+
+Prints one line a directory: `OK SIZE ROOT`, or the first fault as `VERDICT FILE
+OFFSET: WHAT` (OFFSET is - where none is stated).  Exit status 0 when all are
+OK, 1 when one is not, 2 for a usage error, 77 without an Ed25519 package
+(python3-cryptography or python3-nacl).
+
+--key      trust this verifier key alone, not those of DIR/keys
+--partial  begin at the first segment there is, on its header's word
+
+Numbers in comments are sections of docs/FORMAT.md.
+"""
+import base64
+import functools
+import hashlib
+import os
+import re
+import stat
+import sys
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import \
+        Ed25519PublicKey
+
+    def signature_holds(public, sig, text):
+        try:
+            Ed25519PublicKey.from_public_bytes(public).verify(sig, text)
+            return True
+        except InvalidSignature:
+            return False
+except ImportError:
+    try:
+        from nacl.exceptions import BadSignatureError
+        from nacl.signing import VerifyKey
+
+        def signature_holds(public, sig, text):
+            try:
+                VerifyKey(public).verify(text, sig)
+                return True
+            except BadSignatureError:
+                return False
+    except ImportError:
+        sys.stderr.write('verify.py: no Ed25519: install python3-cryptography'
+                         ' or python3-nacl\n')
+        sys.exit(77)
+
+LINE_MAX = (16 << 20) + (64 << 10)
+HEADER_MAX = 64 << 10
+GROUP_MAX = 64 << 20
+TAIL_MAX = GROUP_MAX + (64 << 10)
+NUMBER_MAX = (1 << 63) - 1
+
+
+class Bad(Exception):
+    """A text that is not as it must be."""
+
+
+class Fault(Exception):
+    """What a verifier reports (8): a verdict, a file, an offset or None."""
+
+    def __init__(self, verdict, file, offset, what):
+        super().__init__(what)
+        self.verdict, self.file, self.offset = verdict, file, offset
+
+
+def need(condition, what):
+    if not condition:
+        raise Bad(what)
+
+
+# ---- 2: encoding -----------------------------------------------------------
+
+STRING = re.compile(
+    r'"((?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*)"')
+NUMBER = re.compile(r'-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?')
+ESCAPE = re.compile(r'\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]'
+                    r'[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.')
+SIMPLE = {'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+
+def unescape(raw):
+    def one(match):
+        text = match[0]
+        if text[1] != 'u':
+            return SIMPLE.get(text[1], text[1])
+        code = int(text[2:6], 16)
+        if len(text) == 12:
+            low = int(text[8:12], 16)
+            return chr(0x10000 + (code - 0xd800) * 0x400 + low - 0xdc00)
+        need(code != 0, '\\u0000')
+        need(not 0xd800 <= code <= 0xdfff, 'half of a surrogate pair')
+        return chr(code)
+    return ESCAPE.sub(one, raw) if '\\' in raw else raw
+
+
+class Value:
+    """One JSON value: kind `sona0` or `b`, its text as written, and for a
+    string its decoded text, for an object its members as (raw name, name,
+    value)."""
+
+    def __init__(self, kind, raw, text=None, members=None, items=None):
+        self.kind, self.raw, self.text = kind, raw, text
+        self.members, self.items = members, items
+
+    def size(self):
+        return len(self.text.encode())
+
+
+def parse(line):
+    """A line of the log as a Value; Bad unless it is strict JSON without white
+    space, and an object."""
+    try:
+        s = line.decode('utf-8')
+    except UnicodeDecodeError:
+        raise Bad('not UTF-8') from None
+
+    def string(at):
+        m = STRING.match(s, at)
+        need(m, 'not a string')
+        return m
+
+    def value(at, depth):
+        c = s[at:at + 1]
+        if c == '"':
+            m = string(at)
+            return Value('s', m[0], unescape(m[1])), m.end()
+        if c == '{' or c == '[':
+            return container(at, depth + 1)
+        for word, kind in (('true', 'b'), ('false', 'b'), ('null', '0')):
+            if s.startswith(word, at):
+                return Value(kind, word), at + len(word)
+        m = NUMBER.match(s, at)
+        need(m, 'not a value')
+        return Value('n', m[0]), m.end()
+
+    def container(start, depth):
+        need(depth <= 64, 'more than 64 brackets')
+        is_object, at = s[start] == '{', start + 1
+        close, members, items, names = '}' if is_object else ']', [], [], set()
+        while s[at:at + 1] != close or members or items:
+            if is_object:
+                m = string(at)
+                name = unescape(m[1])
+                need(name not in names, 'a member twice')
+                names.add(name)
+                need(s[m.end():m.end() + 1] == ':', 'no colon')
+                v, at = value(m.end() + 1, depth)
+                members.append((m[1], name, v))
+            else:
+                v, at = value(at, depth)
+                items.append(v)
+            if s[at:at + 1] == close:
+                break
+            need(s[at:at + 1] == ',', 'no comma')
+            at += 1
+        return Value('o' if is_object else 'a', s[start:at + 1], None, members,
+                     items), at + 1
+
+    need(s[:1] == '{', 'not an object')
+    whole, end = container(0, 1)
+    need(end == len(s), 'something behind the object')
+    return whole
+
+
+def spell(text):
+    """A string in our own spelling."""
+    def one(m):
+        c = m[0]
+        return '\\' + c if c in '"\\' else '\\n' if c == '\n' else \
+            '\\u%04x' % ord(c)
+    return '"' + re.sub(r'["\\\x00-\x1f]', one, text) + '"'
+
+
+def number(raw, least=0):
+    need(re.fullmatch(r'0|[1-9][0-9]{0,18}', raw) and
+         least <= int(raw) <= NUMBER_MAX, 'not a number')
+    return int(raw)
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def unb64(text, size):
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise Bad('not base64') from None
+    need(len(data) == size and b64(data) == text, 'not base64')
+    return data
+
+
+def is_origin(text):
+    return 1 <= len(text.encode()) <= 255 and not any(
+        c < ' ' or '\x7f' <= c <= '\x9f' or c == '+' or c.isspace()
+        for c in text)
+
+
+# ---- 4: tree and signature -------------------------------------------------
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def node(left, right):
+    return sha256(b'\x01' + left + right)
+
+
+def add_leaf(size, tree, line):
+    """The range of size + 1 leaves."""
+    tree, hash_ = list(tree), sha256(b'\x00' + line)
+    while size & 1:
+        hash_ = node(tree.pop(), hash_)
+        size >>= 1
+    return tree + [hash_]
+
+
+def root_of(tree):
+    if not tree:
+        return sha256(b'')
+    hash_ = tree[-1]
+    for left in reversed(tree[:-1]):
+        hash_ = node(left, hash_)
+    return hash_
+
+
+def signed_text(origin, size, root):
+    return f'{origin}\n{size}\n{b64(root)}\n'
+
+
+class Commit:
+    def __init__(self, size, root, key, sig):
+        self.size, self.root, self.key, self.sig = size, root, key, sig
+
+    def line(self):
+        return (f'{{"commit":{{"size":{self.size},"root":"{b64(self.root)}",'
+                f'"key":"{self.key}","sig":"{b64(self.sig)}"}}}}').encode()
+
+    def note(self, origin):
+        return (signed_text(origin, self.size, self.root) + '\n\u2014 ' +
+                origin + ' ' + b64(bytes.fromhex(self.key) + self.sig) + '\n')
+
+
+COMMIT = re.compile(rb'\{"commit":\{"size":([0-9]+),"root":"([^"]*)",'
+                    rb'"key":"([0-9a-f]{8})","sig":"([^"]*)"\}\}')
+
+
+def parse_commit(line):
+    m = COMMIT.fullmatch(line)
+    need(m, 'not a commit line')
+    size, root, key, sig = (part.decode('latin-1') for part in m.groups())
+    c = Commit(number(size, 1), unb64(root, 32), key, unb64(sig, 64))
+    need(c.line() == line, 'another spelling of a commit line')
+    return c
+
+
+# ---- 5: keys -----------------------------------------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+
+
+@functools.lru_cache
+def has_prime_order(public):
+    """Whether it is the canonical encoding of a point of prime order: L times
+    it is the neutral element, and it is not that itself."""
+    y, sign = int.from_bytes(public, 'little') % 2**255, public[31] >> 7
+    u, v = (y * y - 1) % P, (D * y * y + 1) % P
+    x = u * pow(v, 3, P) * pow(u * pow(v, 7, P), (P - 5) // 8, P) % P
+    if v * x * x % P == P - u and u:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if y >= P or v * x * x % P != u or (x == 0 and sign) or (x, y) == (0, 1):
+        return False
+    if x & 1 != sign:
+        x = P - x
+
+    def add(a, b):
+        (x1, y1), (x2, y2) = a, b
+        k = D * x1 * x2 * y1 * y2 % P
+        return ((x1 * y2 + x2 * y1) * pow(1 + k, P - 2, P) % P,
+                (y1 * y2 + x1 * x2) * pow(1 - k, P - 2, P) % P)
+    point, total = (x, y), (0, 1)
+    for bit in range(L.bit_length()):
+        if L >> bit & 1:
+            total = add(total, point)
+        point = add(point, point)
+    return total == (0, 1)
+
+
+def parse_vkey(text):
+    """(name, id, public key)"""
+    parts = text.split('+', 2)
+    need(len(parts) == 3 and is_origin(parts[0]), 'not a verifier key')
+    data = unb64(parts[2], 33)
+    key_id = sha256(parts[0].encode() + b'\n' + data)[:4].hex()
+    need(data[0] == 1 and parts[1] == key_id and has_prime_order(data[1:]),
+         'not a verifier key')
+    return parts[0], key_id, data[1:]
+
+
+def trusted_keys(directory, pin):
+    texts = [pin] if pin else []
+    keys = os.path.join(directory, 'keys')
+    if not pin and os.path.isdir(keys):
+        for name in sorted(os.listdir(keys)):
+            if name.endswith('.vkey'):
+                with open(os.path.join(keys, name), encoding='utf-8') as f:
+                    texts += f.read().splitlines()
+    found = {}
+    for text in texts:
+        key = parse_vkey(text)
+        need(found.setdefault(key[1], key) == key, 'two keys of one id')
+    return found
+
+
+# ---- 3 and 6: entries --------------------------------------------------------
+
+TIME = re.compile(r'(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?'
+                  r'(?:[Zz]|[+-](\d\d):(\d\d))', re.ASCII)
+OUR_TIME = re.compile(r'.{10}T.{8}\.\d{6}Z', re.ASCII)
+CONTROLS = {'init': ['strategy', 'max_line', 'segment_size'],
+            'strategy': ['strategy'],
+            'source-cursor': ['source', 'resource', 'cursor']}
+STRATEGIES = ['last-write-wins', 'arrival', 'highest-confidence', 'keep-local',
+              'merge-json', 'custom']
+
+
+class Unknown(Exception):
+    """A name that this version does not know."""
+
+
+def check_time(text):
+    m = TIME.fullmatch(text)
+    need(m, 'not a time')
+    year, month, day, hour, minute, second = (int(g) for g in m.groups()[:6])
+    leap = year % 4 == 0 and year % 100 != 0 or year % 400 == 0
+    days = [31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    need(1 <= month <= 12 and 1 <= day <= days[month - 1] and hour <= 23 and
+         minute <= 59 and second <= 59 and int(m[8] or 0) <= 23 and
+         int(m[9] or 0) <= 59, 'not a time')
+
+
+def check_text(value, most):
+    need(value.kind == 's' and 1 <= value.size() <= most, 'a text of odd size')
+
+
+def check_provenance(value):
+    need(value.kind == 'o', 'provenance is not an object')
+    members = {name: v for _, name, v in value.members}
+    need(set(members) == {'source', 'confidence'}, 'provenance')
+    check_text(members['source'], 255)
+    confidence = members['confidence']
+    need(confidence.kind == 'n' and 0 <= float(confidence.raw) <= 1,
+         'confidence')
+
+
+def check_from(value):
+    need(value.kind == 'o' and [raw for raw, _, _ in value.members] ==
+         ['origin', 'seq'], 'from')
+    origin, seq = (v for _, _, v in value.members)
+    need(origin.kind == 's' and is_origin(origin.text), 'from.origin')
+    number(seq.raw, 1)
+
+
+def check_args(name, args):
+    need([raw for raw, _, _ in args.members] == CONTROLS[name], 'args')
+    values = {raw: v for raw, _, v in args.members}
+    if 'strategy' in values:
+        need(values['strategy'].raw[1:-1] in STRATEGIES, 'strategy')
+    if name == 'init':
+        need(number(values['max_line'].raw, 1) <= 16 << 20, 'max_line')
+        number(values['segment_size'].raw, 1)
+    if name == 'source-cursor':
+        check_text(values['source'], 255)
+        check_text(values['resource'], 255)
+        need(values['cursor'].kind == 's' and values['cursor'].size() <= 4096,
+             'cursor')
+
+
+class Members:
+    """The outer members of an entry, taken in their order."""
+
+    def __init__(self, value):
+        self.left = list(value.members)
+
+    def take(self, name):
+        if self.left and self.left[0][0] == name:
+            return self.left.pop(0)[2]
+        return None
+
+    def must(self, name):
+        value = self.take(name)
+        if value is None and self.left:
+            raise Unknown(f'{self.left[0][1]} where {name} is expected')
+        need(value, f'{name} is missing')
+        return value
+
+    def end(self):
+        if self.left:
+            raise Unknown(self.left[0][1])
+
+
+def take_logged_at(m):
+    value = m.take('logged_at')
+    if value is not None:
+        need(value.kind == 's' and OUR_TIME.fullmatch(value.raw[1:-1]),
+             'logged_at')
+        check_time(value.raw[1:-1])
+    m.end()
+    return value is not None
+
+
+def parse_entry(line):
+    """(seq, control name or None, whether it has logged_at); Bad or Unknown."""
+    m = Members(parse(line))
+    seq = number(m.must('seq').raw, 1)
+    control = m.take('control')
+    if control is not None:
+        need(control.kind == 's', 'control')
+        name = control.raw[1:-1]
+        if name not in CONTROLS:
+            raise Unknown(f'control {name}')
+        args = m.must('args')
+        need(args.kind == 'o', 'args')
+        first = take_logged_at(m)
+        check_args(name, args)
+        return seq, name, first
+    own_id, origin = m.take('id'), m.take('from')
+    resource, record, op, payload, time, provenance = (
+        m.must(name) for name in ('resource', 'record_id', 'op', 'payload',
+                                  'occurred_at', 'provenance'))
+    meta, outcome, merged = (m.take(n) for n in ('meta', 'outcome', 'merged'))
+    salt = m.must('salt')
+    first = take_logged_at(m)
+    if own_id is not None:
+        check_text(own_id, 255)
+    if origin is not None:
+        check_from(origin)
+    check_text(resource, 255)
+    check_text(record, 4096)
+    need(op.kind == 's' and op.text in ('upsert', 'delete'), 'op')
+    need(payload.kind == ('o' if op.text == 'upsert' else '0'), 'payload')
+    need(time.kind == 's', 'occurred_at')
+    check_time(time.text)
+    check_provenance(provenance)
+    need(meta is None or meta.kind == 'o', 'meta')
+    need(outcome is None or outcome.raw == '"skipped"', 'outcome')
+    need(merged is None or merged.kind == 'o', 'merged')
+    need(salt.kind == 's', 'salt')
+    unb64(salt.raw[1:-1], 16)
+    return seq, None, first
+
+
+# ---- 3.1: headers ------------------------------------------------------------
+
+class Header:
+    def __init__(self, origin, tree, last):
+        self.origin, self.tree, self.last = origin, tree, last
+        self.first = last.size + 1 if last else 1
+
+    def line(self):
+        tree = ','.join(f'"{b64(h)}"' for h in self.tree)
+        note = spell(self.last.note(self.origin)) if self.last else 'null'
+        return (f'{{"segment":{{"format":1,"origin":{spell(self.origin)},'
+                f'"first":{self.first},"tree":[{tree}],"checkpoint":{note}}}}}'
+                ).encode()
+
+
+def parse_note(text):
+    """(origin, commit)"""
+    parts = text.split('\n')
+    need(len(parts) == 6, 'not a note')
+    words = parts[4].split(' ')
+    need(len(words) == 3, 'not a note')
+    data = unb64(words[2], 68)
+    last = Commit(number(parts[1]), unb64(parts[2], 32), data[:4].hex(),
+                  data[4:])
+    need(last.note(parts[0]) == text, 'another spelling of a note')
+    return parts[0], last
+
+
+def parse_header(line):
+    whole = parse(line)
+    need([raw for raw, _, _ in whole.members] == ['segment'], 'no header')
+    inner = whole.members[0][2]
+    need(inner.kind == 'o' and inner.members and
+         inner.members[0][0] == 'format', 'no header')
+    if number(inner.members[0][2].raw) != 1:
+        raise Unknown(f'format {inner.members[0][2].raw}')
+    need([raw for raw, _, _ in inner.members] ==
+         ['format', 'origin', 'first', 'tree', 'checkpoint'], 'no header')
+    origin, first, tree, note = (v for _, _, v in inner.members[1:])
+    need(origin.kind == 's' and tree.kind == 'a', 'no header')
+    need(all(h.kind == 's' for h in tree.items), 'tree')
+    last = None
+    if note.kind != '0':
+        need(note.kind == 's', 'checkpoint')
+        name, last = parse_note(note.text)
+        need(name == origin.text, 'a note of another log')
+    h = Header(origin.text, [unb64(i.raw[1:-1], 32) for i in tree.items], last)
+    need(is_origin(h.origin) and number(first.raw, 1) == h.first,
+         'first and checkpoint do not fit')
+    need(h.line() == line, 'another spelling of a header')
+    need(len(h.tree) == bin(h.first - 1).count('1'), 'a range of another size')
+    need(not last or root_of(h.tree) == last.root, 'range and root differ')
+    return h
+
+
+# ---- 8: verifying --------------------------------------------------------------
+
+class Verifier:
+    def __init__(self, keys):
+        self.keys = keys
+        self.origin, self.size, self.tree, self.last = None, 0, [], None
+
+    def check_commit_key(self, origin, c):
+        """None, or (verdict, what): is it signed by a trusted key?"""
+        key = self.keys.get(c.key)
+        if key is None:
+            return 'UNKNOWN_KEY', f'key {c.key} is not trusted'
+        if key[0] != origin:
+            return 'FOREIGN', 'the origin is not the name of the key'
+        if not signature_holds(key[2], c.sig, signed_text(
+                origin, c.size, c.root).encode()):
+            return 'TAMPERED', 'the signature does not verify'
+        return None
+
+    def holds(self, line):
+        """Whether a line is a commit that verifies, whatever its size."""
+        try:
+            return line.startswith(b'{"commit":') and self.origin is not None \
+                and self.check_commit_key(self.origin,
+                                          parse_commit(line)) is None
+        except Bad:
+            return False
+
+    # 7: TORN or damage
+    def is_torn(self, data, start):
+        end = len(data.rstrip(b'\n'))
+        if end == 0:
+            return True
+        end = min(end + 1, len(data))
+        if end - start > TAIL_MAX:
+            return False
+        committed, opened = False, []
+        for line in data[start:end].split(b'\n'):
+            if not line:
+                continue
+            if committed:
+                return False
+            if len(line) > LINE_MAX:
+                continue
+            if self.holds(line):
+                committed = True
+                continue
+            try:
+                if line.startswith(b'{"seq":'):
+                    seq, _, first = parse_entry(line)
+                    opened += [seq] if first else []
+            except (Bad, Unknown):
+                pass
+        return opened in ([], [self.size + 1])
+
+    # 8, step 2, 2 to 4
+    def read_header(self, data, file, first, follows):
+        end = data.find(b'\n', 0, HEADER_MAX + 1)
+        if end < 0:
+            raise Fault('CORRUPT', file, 0, 'no whole header')
+        line = data[:end]
+        try:
+            h = parse_header(line)
+        except Unknown as why:
+            raise Fault('UNSUPPORTED_FORMAT', file, 0, str(why)) from None
+        except Bad as why:
+            raise Fault('CORRUPT', file, 0, str(why)) from None
+        if follows:
+            if line != Header(self.origin, self.tree, self.last).line():
+                raise self.other_header(h, file)
+            return end + 1
+        if h.first != first:
+            raise Fault('CORRUPT', file, 0, 'another place than the name says')
+        wrong = h.last and self.check_commit_key(h.origin, h.last)
+        if wrong:
+            raise Fault(wrong[0], file, 0, wrong[1])
+        self.origin, self.tree, self.last = h.origin, h.tree, h.last
+        self.size = h.first - 1
+        return end + 1
+
+    def other_header(self, h, file):
+        if h.origin != self.origin:
+            return Fault('FOREIGN', file, 0, 'a segment of another log')
+        if h.last and h.last.size == self.size and \
+                h.last.root != self.last.root and \
+                self.check_commit_key(h.origin, h.last) is None:
+            return Fault('FORK', file, 0, 'another signed history')
+        return Fault('CORRUPT', file, 0, 'not the header that follows')
+
+    # 8, step 2, 5, 3
+    def judge_entry(self, line, seq, opens):
+        """None, or (verdict, what)."""
+        if not line.startswith(b'{"seq":'):
+            return 'CORRUPT', 'not a line of this format'
+        try:
+            found, control, first = parse_entry(line)
+            need(found == seq, f'seq {found} where {seq} is expected')
+            need(first == opens, 'logged_at belongs to the first of a group')
+            need((control == 'init') == (seq == 1), 'init is the first entry')
+        except Bad as why:
+            return 'CORRUPT', str(why)
+        except Unknown as why:
+            return 'UNSUPPORTED_FORMAT', f'unknown: {why}'
+        return None
+
+    # 8, step 2, 5
+    def read_group(self, data, file, start):
+        """Moves behind the group and returns where it ends."""
+        at, lines, wrong = start, [], None
+        while True:
+            end = data.find(b'\n', at)
+            if end < 0 or end - at > LINE_MAX:
+                what = 'no commit line' if end < 0 and \
+                    len(data) - at <= LINE_MAX else 'too long a line'
+                raise Fault('CORRUPT', file, wrong[2] if wrong else at, what)
+            if end - start > GROUP_MAX + LINE_MAX:
+                raise Fault('CORRUPT', file, start, 'too long a group')
+            line = data[at:end]
+            if line.startswith(b'{"commit":'):
+                break
+            if wrong is None:
+                found = self.judge_entry(line, self.size + len(lines) + 1,
+                                         at == start)
+                wrong = found and (*found, at)
+            lines.append(line)
+            at = end + 1
+        tree, fault = self.judge_commit(line, lines, file, start, at)
+        if fault and fault.verdict in ('UNKNOWN_KEY', 'FOREIGN'):
+            raise fault
+        if wrong:
+            verdict = 'TAMPERED' if fault and \
+                wrong[0] == 'UNSUPPORTED_FORMAT' else wrong[0]
+            raise Fault(verdict, file, wrong[2], wrong[1])
+        if fault:
+            raise fault
+        self.last, self.tree = parse_commit(line), tree
+        self.size = self.last.size
+        return end + 1
+
+    def judge_commit(self, line, lines, file, start, at):
+        """(the range behind the group, None or the commit's fault)"""
+        tree = self.tree
+        try:
+            c = parse_commit(line)
+            need(lines and c.size == self.size + len(lines),
+                 'signs another number of entries')
+        except Bad as why:
+            return tree, Fault('CORRUPT', file, at, str(why))
+        wrong = self.check_commit_key(self.origin, c)
+        if wrong:
+            return tree, Fault(wrong[0], file,
+                               0 if wrong[0] == 'FOREIGN' else at, wrong[1])
+        for i, entry in enumerate(lines):
+            tree = add_leaf(self.size + i, tree, entry)
+        if root_of(tree) != c.root:
+            return tree, Fault('TAMPERED', file, start,
+                               'the lines do not hash to their signed root')
+        return tree, None
+
+    def read_segment(self, data, file, first, is_last, follows):
+        at = 0
+        try:
+            at = self.read_header(data, file, first, follows)
+            while at < len(data):
+                if is_last and not data[at:].strip(b'\n'):
+                    break
+                at = self.read_group(data, file, at)
+        except Fault as fault:
+            if is_last and fault.verdict in ('CORRUPT', 'TAMPERED') and \
+                    self.is_torn(data, at):
+                fault.verdict = 'TORN'
+            raise
+
+
+def segments_of(directory):
+    log, found = os.path.join(directory, 'log'), []
+    for name in os.listdir(log) if os.path.isdir(log) else []:
+        number_ = re.fullmatch(r'(0[0-9]{19})\.jsonl', name, re.ASCII)
+        if number_ and 1 <= int(number_[1]) <= NUMBER_MAX:
+            found.append(int(number_[1]))
+        elif '.jsonl.new' not in name:
+            raise Fault('CORRUPT', 'log/' + name, None, 'not a segment')
+    if not found:
+        raise Fault('NOTHING', 'log', None, 'there is no segment')
+    return sorted(found)
+
+
+def read_file(directory, file):
+    path = os.path.join(directory, file)
+    st = os.lstat(path)
+    if not stat.S_ISREG(st.st_mode) or st.st_nlink != 1:
+        raise Fault('CORRUPT', file, None, 'not a regular file with one link')
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+def verify(directory, pin=None, partial=False):
+    """The verifier behind the whole log, or raises its first fault."""
+    try:
+        v = Verifier(trusted_keys(directory, pin))
+    except (Bad, UnicodeDecodeError) as why:
+        raise Fault('KEY', 'keys', None, str(why)) from None
+    found = segments_of(directory)
+    for i, first in enumerate(found):
+        adopt = i == 0 and (first == 1 or partial)
+        if not adopt and first != v.size + 1:
+            raise Fault('CORRUPT', f'log/{v.size + 1:020d}.jsonl', None,
+                        'the segment is missing')
+        file = f'log/{first:020d}.jsonl'
+        v.read_segment(read_file(directory, file), file, first,
+                       i + 1 == len(found), not adopt)
+    return v
+
+
+def main(argv):
+    pin, partial = None, False
+    while argv and argv[0].startswith('--'):
+        option = argv.pop(0)
+        if option == '--key' and argv:
+            pin = argv.pop(0)
+        elif option == '--partial':
+            partial = True
+        else:
+            argv = []
+    if not argv:
+        sys.stderr.write('usage: verify.py [--key VKEY] [--partial] DIR...\n')
+        return 2
+    status = 0
+    for directory in argv:
+        try:
+            v = verify(directory, pin, partial)
+            print('OK', v.size, b64(root_of(v.tree)))
+        except Fault as f:
+            print(f.verdict, f.file, '-' if f.offset is None else f.offset,
+                  end=f': {f}\n')
+            status = 1
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
