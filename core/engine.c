@@ -104,7 +104,9 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
     struct plog_buf header;
     bool undone = true;
     size_t entries_end = w->lines.len;
-    int rc = sign(p, w, c, err);
+    int rc = plog_store_in_transaction(&p->legs.store, err);
+    if (!rc)
+        rc = sign(p, w, c, err);
     if (rc)
         return rc;
     if (plog_commit_format(&w->lines, c) || plog_buf_add_char(&w->lines, '\n'))

@@ -285,7 +285,9 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
     uint64_t next_seq = w->next_seq;
     size_t length = w->lines.len;
     bool opened = w->opened;
-    int rc = alone ? 0 : plog_sql_exec(s->db, "SAVEPOINT request", err);
+    int rc = plog_store_in_transaction(s, err);
+    if (!rc && !alone)
+        rc = plog_sql_exec(s->db, "SAVEPOINT request", err);
     if (!rc)
         rc = add_items(p, w, r, err);
     if (!rc)
@@ -298,6 +300,6 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
     if (alone)
         plog_store_rollback(s);
     else if (plog_sql_exec(s->db, "ROLLBACK TO request; RELEASE request", NULL))
-        plog_store_rollback(s); /* then the commit of the others fails, too */
+        plog_store_rollback(s); /* the whole batch fails: see commit_group */
     return rc;
 }

@@ -268,6 +268,14 @@ int plog_store_commit(struct plog_store *s, struct plog_error *err)
     return plog_sql_run(s->commit, err);
 }
 
+int plog_store_in_transaction(struct plog_store *s, struct plog_error *err)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        return 0;
+    return plog_fail(err, PLOG_E_IO,
+                     "SQLite ended the store's transaction after an error");
+}
+
 void plog_store_rollback(struct plog_store *s)
 {
     if (!s->db)

@@ -91,6 +91,12 @@ void plog_store_rollback(struct plog_store *s);
 PLOG_MUST_CHECK int plog_store_begin_read(struct plog_store *s,
                                           struct plog_error *err);
 
+/* Whether the transaction is still open.  SQLite ends it by itself after some
+ * errors (disk full, out of memory); whatever ran then would commit alone.
+ * Returns 0 or PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_store_in_transaction(struct plog_store *s,
+                                              struct plog_error *err);
+
 /* Reads the head.  Returns 0; PLOG_E_DIVERGED when the row is missing or its
  * range does not hash to its root. */
 PLOG_MUST_CHECK int plog_store_get_head(struct plog_store *s,

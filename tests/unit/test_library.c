@@ -248,6 +248,28 @@ static int hook_breaks_in(void *arg, sqlite3 *db, const uint64_t *seqs,
     return 0;
 }
 
+/* A conflict clause can end the transaction under us. */
+static int hook_rolls_back(void *arg, sqlite3 *db, const uint64_t *seqs,
+                           size_t n)
+{
+    (void)arg, (void)seqs, (void)n;
+    sqlite3_exec(db, "CREATE TABLE u(a UNIQUE); INSERT INTO u VALUES(1);"
+                     "INSERT OR ROLLBACK INTO u VALUES(1)", NULL, NULL, NULL);
+    return 0;
+}
+
+/* Nothing is logged for a transaction that is gone. */
+static void hook_that_rolls_back(void)
+{
+    const char *one[1] = {delta("a", 1, "x")};
+    make_log();
+    CHECK_INT(group(one, 1, NULL, hook_rolls_back, NULL), PLOG_E_HOOK);
+    CHECK_UINT(size(), 1);
+    CHECK_INT(append("a", 1, "x", NULL), 0);
+    CHECK_UINT(size(), 2);
+    close_log();
+}
+
 static int count(const char *sql)
 {
     char path[600];
@@ -472,6 +494,7 @@ int main(int argc, char **argv)
         {"a_duplicate_is_read_from_the_log", a_duplicate_is_read_from_the_log},
         {"groups_are_whole", groups_are_whole},
         {"hook_joins_the_transaction", hook_joins_the_transaction},
+        {"hook_that_rolls_back", hook_that_rolls_back},
         {"policy_comes_before_writing", policy_comes_before_writing},
         {"logged_entries_are_applied", logged_entries_are_applied},
         {"subscription_loses_nothing", subscription_loses_nothing},
