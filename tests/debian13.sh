@@ -78,15 +78,15 @@ for at in proc dev; do
     fi
 done
 
-rm -rf "$root/root/clone"
-git -c 'safe.directory=*' clone -q --no-hardlinks "$top" "$root/root/clone" ||
+rm -rf "$root/srv/clone"
+git -c 'safe.directory=*' clone -q --no-hardlinks "$top" "$root/srv/clone" ||
     skip 'cannot clone'
 
 inside() {
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         HOME=/root TERM=dumb ${http_proxy:+http_proxy="$http_proxy"} \
         ${https_proxy:+https_proxy="$https_proxy"} \
-        chroot "$root" sh -c "cd /root/clone && $1"
+        chroot "$root" sh -c "cd /srv/clone && $1"
 }
 
 echo "== Inside: $(inside '. /etc/os-release; echo "$PRETTY_NAME"')," \
