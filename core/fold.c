@@ -9,6 +9,7 @@ int plog_fold_open(struct plog_fold *f, sqlite3 *db, const char *schema,
     char sql[512];
     plog_buf_init(&f->base, f->io);
     plog_buf_init(&f->merged, f->io);
+    plog_entry_parser_init(&f->parser, f->io);
     f->get = f->put = NULL;
     snprintf(sql, sizeof sql,
              "SELECT seq,last,version,seconds,nanos,confidence,origin,"
@@ -32,6 +33,7 @@ void plog_fold_close(struct plog_fold *f)
     f->get = f->put = NULL;
     plog_buf_fini(&f->base);
     plog_buf_fini(&f->merged);
+    plog_entry_parser_fini(&f->parser);
 }
 
 int plog_fold_get(struct plog_fold *f, struct plog_span resource,
@@ -180,27 +182,50 @@ static int check_merged(struct plog_fold *f, struct plog_span merged,
     return rc;
 }
 
+/* The record as it stands, for the callback. */
+static int describe(struct plog_fold *f, const struct plog_entry *e,
+                    const struct plog_current *now, struct plog_record *out,
+                    struct plog_error *err)
+{
+    struct plog_span line;
+    struct plog_entry winner;
+    memset(out, 0, sizeof *out);
+    if (!now->present)
+        return 0;
+    int rc = f->line_of(f->line_arg, now->seq, &line, err);
+    if (!rc && plog_entry_parse(&f->parser, line, &winner, NULL))
+        rc = plog_fail(err, PLOG_E_DIVERGED, "event %llu is not an entry",
+                       (unsigned long long)now->seq);
+    if (rc)
+        return rc;
+    out->resource = e->delta.resource_text;
+    out->record_id = e->delta.record_id_text;
+    out->payload = now->merged.n ? now->merged : winner.delta.payload;
+    out->source = winner.delta.source_text;
+    out->occurred_at = winner.delta.occurred_text;
+    out->confidence = now->confidence;
+    out->version = now->version;
+    out->seq = now->seq;
+    return 0;
+}
+
 static int ask(struct plog_fold *f, const struct plog_entry *e,
                const struct plog_current *now, uint64_t limit,
                struct plog_decision *out, struct plog_error *err)
 {
     const struct plog_options *o = f->options;
     struct plog_delta_view view = view_of(&e->delta);
-    struct plog_record record = {.resource = e->delta.resource_text,
-                                 .record_id = e->delta.record_id_text,
-                                 .confidence = now->confidence,
-                                 .version = now->version,
-                                 .seq = now->seq};
+    struct plog_record record;
     struct plog_span merged = {NULL, 0};
     if (!o || !o->custom)
         return plog_fail(err, PLOG_E_INPUT,
-                         "the log's strategy is custom and"
-                         " no callback was given");
-    int rc = plog_fold_payload(f, now, &record.payload, err);
+                         "the log's strategy is custom and no callback was"
+                         " given");
+    int rc = describe(f, e, now, &record, err);
     if (rc)
         return rc;
-    int answer =
-        o->custom(o->custom_arg, now->present ? &record : NULL, &view, &merged);
+    int answer = o->custom(o->custom_arg, now->present ? &record : NULL, &view,
+                           &merged);
     if (answer < 0)
         return plog_fail(err, PLOG_E_INPUT, "the custom strategy refused");
     out->skipped = answer == 0;

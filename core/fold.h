@@ -56,6 +56,7 @@ struct plog_fold {
     const struct plog_options *options;
     sqlite3_stmt *get, *put;
     struct plog_buf base, merged; /* payloads of the merge under way */
+    struct plog_entry_parser parser; /* of the entry a record stands on */
 };
 
 /* What a strategy makes of a delta. */

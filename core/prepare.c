@@ -226,6 +226,7 @@ static int guard(void *arg, int action, const char *a, const char *b,
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TRIGGER:
         return plog_schema_is_ours(b) ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_CREATE_TEMP_TRIGGER: /* fires although triggers are off */
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
     case SQLITE_TRANSACTION:

@@ -166,6 +166,7 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
     plog_buf_init(&s->range, io);
     plog_buf_init(&s->fold.base, io);
     plog_buf_init(&s->fold.merged, io);
+    plog_entry_parser_init(&s->fold.parser, io);
     bool writes = mode == PLOG_OPEN_WRITE || mode == PLOG_OPEN_CREATE;
     int rc = plog_vfs_open(&s->vfs, io);
     if (rc)

@@ -48,6 +48,30 @@ static int compare_group(struct plog_parity *p, const struct plog_log_group *g,
     return rc;
 }
 
+static void head_differs(struct plog_parity *p, uint64_t seq, const char *what)
+{
+    char want[96], got[96];
+    snprintf(want, sizeof want, "meta: %s of the log", what);
+    snprintf(got, sizeof got, "meta: another %s", what);
+    plog_parity_find(p, PLOG_E_DIVERGED, seq, want, got);
+}
+
+/* The store's head names the commit of its size, byte for byte, and the place
+ * behind it: in that segment, or behind the bare header of the next. */
+static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
+{
+    const struct plog_store_head *h = &p->c->head;
+    bool next = h->segment == h->commit.size + 1;
+    if (strcmp(h->commit.key, g->commit.key) != 0 ||
+        memcmp(h->commit.sig, g->commit.sig, PLOG_SIG_SIZE) != 0)
+        head_differs(p, g->size, "key or signature");
+    if (!next &&
+        (h->segment != p->c->walk.first || h->offset != g->end))
+        head_differs(p, g->size, "segment or offset");
+    if (h->floor != 0 || h->redactions != 0)
+        head_differs(p, g->size, "floor or number of redactions");
+}
+
 /* The store's head must be a commit of the log. */
 static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
 {
@@ -57,8 +81,10 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
     if (h->commit.size < g->first || h->commit.size > g->size)
         return;
     if (h->commit.size == g->size &&
-        !memcmp(h->commit.root, g->commit.root, PLOG_HASH_SIZE))
+        !memcmp(h->commit.root, g->commit.root, PLOG_HASH_SIZE)) {
+        judge_place(p, g);
         return;
+    }
     const struct plog_vkey *key =
         plog_keyring_find(&c->reader.keys, plog_span_text(h->commit.key));
     bool is_signed =
@@ -68,6 +94,15 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
     plog_check_hash(h->commit.root, got);
     plog_parity_find(p, is_signed ? PLOG_E_FORK : PLOG_E_DIVERGED,
                      h->commit.size, want, got);
+}
+
+/* A bare segment at the end, which the head may stand in. */
+static void judge_bare_segment(struct plog_parity *p)
+{
+    struct plog_check *c = p->c;
+    if (c->head.segment == c->walk.first &&
+        c->head.offset != c->walk.scan.offset)
+        head_differs(p, c->head.commit.size, "offset");
 }
 
 static int count_behind(struct plog_parity *p, const struct plog_log_group *g)
@@ -261,6 +296,8 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
             if ((rc == 0 || rc == PLOG_END) && c->walk.entered &&
                 c->walk.first <= c->head.commit.size + 1) {
                 int bad = plog_parity_segment(p, c->walk.first, err);
+                if (rc == PLOG_END)
+                    judge_bare_segment(p);
                 rc = bad ? bad : rc;
             }
             c->walk.entered = false;

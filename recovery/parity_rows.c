@@ -70,6 +70,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     p->fold.line_arg = p;
     plog_buf_init(&p->fold.base, c->reader.io);
     plog_buf_init(&p->fold.merged, c->reader.io);
+    plog_entry_parser_init(&p->fold.parser, c->reader.io);
     int rc = plog_sql_exec(
         p->db,
         "PRAGMA temp.journal_mode=OFF; PRAGMA temp.cache_size=-8000;"

@@ -5,6 +5,8 @@
 #     BUILD=build sh tests/install.sh
 #
 # Installs into a scratch DESTDIR only.
+# The functions below are called by name.
+# shellcheck disable=SC2317
 set -u
 LC_ALL=C
 export LC_ALL

@@ -44,6 +44,21 @@ cxx() {
     have g++ || have clang++
 }
 
+# How to become root; fails when there is no way without asking.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n "$@"
+    fi
+}
+
+can_install() {
+    have apt-get || return 1
+    [ "$(id -u)" -eq 0 ] && return
+    have sudo && sudo -n true 2>/dev/null
+}
+
 look() {
     needed='' wanted=
     for group; do
@@ -57,7 +72,8 @@ look() {
             need libsqlite3-dev pkg-config --exists sqlite3
             need libsodium-dev pkg-config --exists libsodium
             need zlib1g-dev pkg-config --exists zlib
-            need libssl-dev pkg-config --exists libcrypto
+            # It makes hashing faster, but does not have to be there.
+            ! can_install || need libssl-dev pkg-config --exists libcrypto
             ;;
         demo)
             need git have git
@@ -92,21 +108,6 @@ look() {
 # be missing, and installing one that is there does no harm.
 look "$@"
 [ -n "$needed$wanted" ] || exit 0
-
-# How to become root; fails when there is no way without asking.
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    else
-        sudo -n "$@"
-    fi
-}
-
-can_install() {
-    have apt-get || return 1
-    [ "$(id -u)" -eq 0 ] && return
-    have sudo && sudo -n true 2>/dev/null
-}
 
 apt() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \

@@ -425,8 +425,8 @@ def parse_entry(line):
         name = control.raw[1:-1]
         if name not in CONTROLS:
             raise Unknown(f'control {name}')
-        args = m.must('args')
-        need(args.kind == 'o', 'args')
+        args = m.take('args')
+        need(args and args.kind == 'o', 'args')
         first = take_logged_at(m)
         check_args(name, args)
         return seq, name, first

@@ -64,6 +64,8 @@ char *world_text(char *out, size_t cap, const struct world_delta *d)
 int world_append(struct world *w, const char *text, struct plog_receipt *r,
                  struct plog_error *err)
 {
+    if (!CHECK(w->p != NULL))
+        return PLOG_E_ARG;
     return plog_append(w->p, text, strlen(text), r, err);
 }
 

@@ -1,0 +1,316 @@
+#!/bin/sh
+# second_verifier.sh - tests/verify.py, written from docs/FORMAT.md alone, and
+# the command say the same: of the example in that document, of good logs, and
+# of damaged ones the same verdict at the same place.
+. "$(dirname "$0")/lib.sh"
+
+verifier=$top/tests/verify.py
+
+if ! have python3; then
+    begin 'a second verifier'
+    skip 'no python3'
+    finish
+fi
+python3 "$verifier" "$T/nothing" >/dev/null 2>"$T/err"
+if [ $? -eq 77 ]; then
+    begin 'a second verifier'
+    skip 'python3 has no Ed25519 (python3-cryptography or python3-nacl)'
+    finish
+fi
+
+# ---- Both of them ---------------------------------------------------------------
+
+# ours DIR [OPTION]...: `OK SIZE ROOT` or `VERDICT FILE OFFSET`, as the command
+# sees it, into $first.
+ours() {
+    # shellcheck disable=SC2086
+    $limit $WRAP "$PARITYLOG" verify "$@" --quiet >"$T/out" 2>"$T/err"
+    status=$?
+    first=$(sed -n \
+        -e 's/^head       size \([0-9]*\), root /OK \1 /p' \
+        -e 's/^\([A-Z_]*\) in the log: \([^,]*\), byte \([0-9]*\).*/\1 \2 \3/p' \
+        -e 's/^\([A-Z_]*\) in the log: \([^,]*\)$/\1 \2 -/p' \
+        -e 's/^\([A-Z_]*\) in the log: \([^,]*\), seq .*/\1 \2 -/p' "$T/out" |
+        if [ $status -eq 0 ]; then head -1; else sed -n 2p; fi)
+}
+
+# theirs DIR [OPTION]...: the same of the second verifier.
+theirs() {
+    dir=$1
+    shift
+    python3 "$verifier" "$@" "$dir" >"$T/second" 2>&1
+    second_status=$?
+    second=$(sed '1s/: .*//' "$T/second")
+}
+
+# agree WORD DIR [OPTION]...: both begin with WORD, and say the same.
+agree() {
+    word=$1
+    shift
+    ours "$@"
+    theirs "$@"
+    same 'the second verifier' "$second" "$first"
+    case $first in
+    "$word "*) ;;
+    *) wrong "the verdict is '$first' instead of $word" ;;
+    esac
+    [ $((status == 0)) -eq $((second_status == 0)) ] ||
+        wrong "exit status $status and $second_status"
+}
+
+# ---- Logs -----------------------------------------------------------------------
+
+# edit FILE CODE: changes a file; CODE is Python and has its lines, with LF, as
+# the list L, and turn(N, AT) to put another digit at a place of a line.
+edit() {
+    python3 - "$1" "$2" <<'END' || wrong "cannot edit: $2"
+import sys
+path, code = sys.argv[1:]
+with open(path, 'rb') as f:
+    L = f.read().split(b"\n")
+L = [line + b"\n" for line in L[:-1]] + ([L[-1]] if L[-1] else [])
+
+def turn(n, at):
+    digit = b"1" if L[n][at:at + 1] != b"1" else b"2"
+    L[n] = L[n][:at] + digit + L[n][at + 1:]
+
+exec(code)
+with open(path, 'wb') as f:
+    f.write(b''.join(L))
+END
+}
+
+# A log of three segments, in groups of 2.
+fresh whole --origin example.org/whole --segment-size 4096
+deltas 1 28 | "$PARITYLOG" append "$L" --group 2 --quiet 2>"$T/err"
+vkey=$(cat "$T/vkey")
+# shellcheck disable=SC2012
+set -- "$L"/log/*
+names=$(for file; do echo "${file##*/}"; done)
+first_name=$(echo "$names" | sed -n 1p)
+middle_name=$(echo "$names" | sed -n 2p)
+last_name=$(echo "$names" | sed -n '$p')
+
+# copied: a fresh copy of it, $C, its segments $C1, $C2, $C3.
+copied() {
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$T/whole/log" "$T/whole/keys" "$C"
+    C1=$C/log/$first_name C2=$C/log/$middle_name C3=$C/log/$last_name
+}
+
+# damage WORD NAME FILE CODE: edits one of C1, C2, C3 and asks both.
+damage() {
+    begin "damage: $2"
+    copied
+    eval "file=\$$3"
+    edit "$file" "$4"
+    agree "$1" "$C"
+}
+
+# ---- Good logs --------------------------------------------------------------------
+
+begin 'the example in docs/FORMAT.md'
+mkdir -p "$T/doc/log" "$T/doc/keys"
+python3 - "$top/docs/FORMAT.md" "$T/doc" <<'END' || wrong 'no example there'
+import re, sys
+text, out = open(sys.argv[1], encoding='utf-8').read(), sys.argv[2]
+vkey = re.search(r'^```vkey\n(.*?)^```', text, re.M | re.S)[1]
+open(f'{out}/keys/example.vkey', 'w').write(vkey)
+for block in re.findall(r'^```segment\n(.*?)^```', text, re.M | re.S):
+    first = int(re.search(r'"first":(\d+)', block)[1])
+    open(f'{out}/log/{first:020d}.jsonl', 'w', encoding='utf-8').write(block)
+END
+agree OK "$T/doc"
+same 'the head' "${first% *}" 'OK 5'
+
+begin 'three segments'
+same 'segments' "$(echo "$names" | wc -l | tr -d ' ')" 3
+agree OK "$T/whole"
+agree OK "$T/whole" --key "$vkey"
+
+for strategy in last-write-wins arrival highest-confidence keep-local \
+    merge-json; do
+    begin "strategy $strategy, groups of several sizes, tombstones"
+    fresh "s-$strategy" --strategy "$strategy"
+    for size in 1 2 3 7 8; do
+        { deltas 1 $((size - 1)) | sed 's/"id":"[^"]*",//'
+          printf '%s\n' '{"resource":"p\u0065ts","record_id":"\u00e9/","op":"delete","occurred_at":"2026-01-01t00:00:00.5+01:00","provenance":{"confidence":0.50,"source":"caf\u00e9"},"meta":{"a":[{}]}}'
+        } | run 0 append "$L" --group "$size" --quiet
+    done
+    run 0 strategy "$L" arrival
+    agree OK "$L"
+done
+
+begin 'an empty log'
+fresh empty
+agree OK "$L"
+
+begin 'padding, a bare segment'
+copied
+printf '\n\n\n\n' >>"$C3"
+agree OK "$C"
+printf '\n\n' >>"$T/doc/log/00000000000000000006.jsonl"
+agree OK "$T/doc"
+
+begin 'after a SIGKILL'
+fresh killed
+deltas 1 3000 >"$T/many"
+"$PARITYLOG" append "$L" "$T/many" --group 5 --quiet 2>/dev/null &
+pid=$!
+wait_lines "$S" 100
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+ours "$L"
+theirs "$L"
+same 'the second verifier' "$second" "$first"
+run 0 replay "$L" --quiet
+agree OK "$L"
+
+# ---- Damage: lines ------------------------------------------------------------------
+
+damage TAMPERED 'a value in a payload' C2 \
+    'L[2] = L[2].replace(b"\"v\":", b"\"v\":1", 1)'
+damage CORRUPT 'a brace of a payload' C2 'L[2] = L[2].replace(b"{\"v\"", b"[\"v\"")'
+damage TAMPERED 'the name of a member' C1 'L[4] = L[4].replace(b"salt", b"sal7")'
+damage CORRUPT 'a salt that is not base64' C1 \
+    'L[4] = L[4].replace(b"==\"", b"=!\"")'
+damage CORRUPT 'white space in a line' C1 'L[4] = L[4].replace(b",\"op\"", b", \"op\"")'
+damage CORRUPT 'a CR before an LF' C1 'L[4] = L[4][:-1] + b"\r\n"'
+damage CORRUPT 'a member twice' C1 \
+    'L[4] = L[4].replace(b"{\"v\"", b"{\"v\":0,\"v\"")'
+damage CORRUPT 'a byte that is not UTF-8' C1 \
+    'L[4] = L[4].replace(b"pets", b"p\xffts")'
+damage CORRUPT 'a NUL block in the middle' C1 'L[4] = bytes(len(L[4]))'
+damage CORRUPT 'a line is missing' C2 'del L[2]'
+damage CORRUPT 'a line twice' C2 'L.insert(2, L[2])'
+damage CORRUPT 'two lines swapped' C2 'L[1], L[2] = L[2], L[1]'
+damage CORRUPT 'an empty line inside' C2 'L.insert(2, b"\n")'
+damage CORRUPT 'two lines joined' C2 'L[1] = L[1][:-1]'
+damage CORRUPT 'a logged_at is missing' C2 \
+    'L[1] = L[1][:L[1].index(b",\"logged_at")] + b"}\n"'
+
+# ---- Damage: commits and groups -----------------------------------------------------
+
+damage TAMPERED 'a signature' C1 'turn(2, L[2].index(b"sig") + 20)'
+damage TAMPERED 'a root' C1 'turn(2, L[2].index(b"root") + 20)'
+damage UNKNOWN_KEY 'a key id' C1 'turn(2, L[2].index(b"key") + 8)'
+damage CORRUPT 'a size' C1 'L[2] = L[2].replace(b"\"size\":1", b"\"size\":2")'
+damage CORRUPT 'another spelling of a size' C1 \
+    'L[2] = L[2].replace(b"\"size\":1", b"\"size\":01")'
+damage CORRUPT 'a commit is missing' C2 'del L[3]'
+damage CORRUPT 'a commit twice' C2 'L.insert(3, L[3])'
+damage CORRUPT 'a group is missing' C2 'del L[1:4]'
+damage CORRUPT 'a group twice' C2 'L[4:4] = L[1:4]'
+damage CORRUPT 'two groups swapped' C2 'L[1:7] = L[4:7] + L[1:4]'
+
+# ---- Damage: headers and segments ---------------------------------------------------
+
+damage CORRUPT 'a header: first' C2 \
+    'L[0] = L[0].replace(b"\"first\":1", b"\"first\":2")'
+damage FOREIGN 'the first header: origin' C1 \
+    'L[0] = L[0].replace(b"/whole", b"/where")'
+damage CORRUPT 'a header: origin, but not that of its checkpoint' C2 \
+    'L[0] = L[0].replace(b"/whole", b"/where", 1)'
+damage CORRUPT 'a header: a hash of its range' C2 \
+    'turn(0, L[0].index(b"tree") + 20)'
+damage CORRUPT 'a header: the signature of its checkpoint' C2 \
+    'turn(0, len(L[0]) - 30)'
+damage UNSUPPORTED_FORMAT 'a header: another format' C1 \
+    'L[0] = L[0].replace(b"\"format\":1", b"\"format\":2")'
+damage CORRUPT 'a header is missing' C2 'del L[0]'
+damage CORRUPT 'padding that is not at the end of the log' C2 'L.append(b"\n")'
+damage CORRUPT 'a segment is cut inside' C2 'L[-1] = L[-1][:-9]'
+damage CORRUPT 'a segment is empty' C2 'del L[:]'
+
+begin 'damage: a segment is missing, each of those before the last'
+for gone in "$first_name" "$middle_name"; do
+    copied
+    rm "$C/log/$gone"
+    agree CORRUPT "$C"
+done
+
+begin 'damage: two segments swapped'
+copied
+mv "$C1" "$C/x"
+mv "$C2" "$C1"
+mv "$C/x" "$C2"
+agree CORRUPT "$C"
+
+begin 'damage: a segment under another name'
+copied
+mv "$C3" "$C/log/00000000000000000999.jsonl"
+agree CORRUPT "$C"
+
+begin 'damage: a segment of another log'
+fresh other --origin example.org/other --segment-size 4096
+deltas 1 28 | "$PARITYLOG" append "$L" --group 2 --quiet
+copied
+cp "$L/log/$middle_name" "$C2" 2>/dev/null || cp "$S" "$C2"
+agree FOREIGN "$C"
+
+begin 'damage: a segment of another history of this log'
+rm -rf "$T/fork-a" "$T/fork-b"
+fresh fork-a --segment-size 4096
+deltas 1 2 | "$PARITYLOG" append "$L" --quiet
+cp -R "$L" "$T/fork-b"
+for copy in fork-a fork-b; do
+    { deltas 3 3 | sed "s/pets/$copy/"
+      deltas 4 12; } |
+        "$PARITYLOG" append "$T/$copy" --group 1 --quiet
+done
+# shellcheck disable=SC2012
+name_2=$(ls "$T/fork-a/log" | sed -n 2p)
+cp "$T/fork-b/log/$name_2" "$T/fork-a/log/"
+agree FORK "$T/fork-a"
+
+begin 'damage: a symbolic link, a hard link, a directory'
+copied
+mv "$C2" "$C/x"
+ln -s ../x "$C2"
+agree CORRUPT "$C"
+rm "$C2"
+ln "$C/x" "$C2"
+agree CORRUPT "$C"
+rm "$C2"
+mkdir "$C2"
+agree CORRUPT "$C"
+
+begin 'damage: a file that does not belong into log/'
+copied
+: >"$C/log/README"
+ours "$C"
+theirs "$C"
+[ $status -eq 5 ] || wrong "exit status $status instead of 5"
+same 'the second verifier' "$second" 'CORRUPT log/README -'
+
+begin 'the whole log signed anew by another key'
+fresh anew --origin example.org/whole --segment-size 4096
+deltas 1 28 | "$PARITYLOG" append "$L" --group 2 --quiet
+agree OK "$L"
+agree UNKNOWN_KEY "$L" --key "$vkey"
+
+# ---- The end of the log ---------------------------------------------------------------
+
+damage TORN 'a value in the last group' C3 \
+    'L[-2] = L[-2].replace(b"\"v\":", b"\"v\":1", 1)'
+damage TORN 'the last commit is missing' C3 'del L[-1]'
+damage TORN 'the last commit lacks its LF' C3 'L[-1] = L[-1][:-1]'
+damage TORN 'cut inside the last entry' C3 'del L[-1]; L[-1] = L[-1][:50]'
+damage TORN 'the last commit without its entries' C3 'del L[-3:-1]'
+damage TORN 'zeros for the last group' C3 \
+    'n = sum(map(len, L[-3:])); L[-3:] = [bytes(n)]'
+damage TORN 'zeros behind the padding' C3 'L += [b"\n" * 5, bytes(7)]'
+damage TORN 'junk behind the end' C3 'L.append(b"junk")'
+damage TORN 'half of a last header' C3 'L[:] = [L[0][:70]]'
+damage TORN 'nothing in the last segment' C3 'del L[:]'
+damage CORRUPT 'something behind the commit of a bad last group' C3 \
+    'del L[-3]; L.append(b"x\n")'
+damage CORRUPT 'the group before the last is missing' C3 'del L[-6:-3]'
+damage CORRUPT 'the last group twice' C3 'L += L[-3:]'
+damage TAMPERED 'a value in the group before the last' C3 \
+    'L[-5] = L[-5].replace(b"\"v\":", b"\"v\":1", 1)'
+damage OK 'what no log alone can show: the last group is missing' C3 'del L[-3:]'
+
+finish

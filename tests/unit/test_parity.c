@@ -1,0 +1,582 @@
+/*
+ * test_parity.c - what verify and parity find, seen through the library: each
+ * change to one leg is named with its verdict, leg and place, and nothing
+ * else is; and the checks change no byte.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "line.h"
+#include "tree.h"
+#include "world.h"
+
+#define SEGMENT_1 "log/00000000000000000001.jsonl"
+
+static struct world w;
+
+/* A closed log of `entries` entries, one a group, about three records. */
+static void make(unsigned entries, uint64_t segment_size)
+{
+    char id[20], record[4];
+    world_make(&w, PLOG_ARRIVAL, segment_size);
+    for (unsigned i = 2; i <= entries; i++) {
+        snprintf(id, sizeof id, "id-%u", i);
+        snprintf(record, sizeof record, "%u", i % 3);
+        CHECK_INT(world_put(&w, id, record, id, NULL), 0);
+    }
+    world_close(&w);
+}
+
+static bool finds(const struct world_found *f, unsigned i, int verdict,
+                  enum plog_leg leg, uint64_t seq)
+{
+    bool ok = CHECK(i < f->count);
+    ok &= CHECK_TEXT(plog_code_word(f->first[i].verdict),
+                     plog_code_word(verdict));
+    ok &= CHECK_TEXT(plog_leg_name(f->first[i].leg), plog_leg_name(leg));
+    ok &= CHECK_UINT(f->first[i].seq, seq);
+    ok &= CHECK(f->first[i].next[0] != '\0');
+    return ok;
+}
+
+/* ---- The store ---------------------------------------------------------- */
+
+/* One mutated payload row, one orphan row: exactly two findings. */
+static void corruption_fixture(void)
+{
+    struct world_found f;
+    make(5, 0);
+    world_sql(&w, "UPDATE events SET line=replace(line,'\"v\":\"id-3\"',"
+                  "'\"v\":\"id-9\"') WHERE seq=3;"
+                  "INSERT INTO events SELECT 6,'new',resource,record_id,op,"
+                  "outcome,previous,replace(line,'{\"seq\":5','{\"seq\":6')"
+                  " FROM events WHERE seq=5");
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.count, 2);
+    finds(&f, 0, PLOG_E_DIVERGED, PLOG_LEG_STORE, 3);
+    finds(&f, 1, PLOG_E_AHEAD, PLOG_LEG_STORE, 6);
+    CHECK_UINT(f.report.counts[-PLOG_E_DIVERGED], 1);
+    CHECK_UINT(f.report.counts[-PLOG_E_AHEAD], 1);
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+}
+
+struct edit {
+    const char *sql;
+    uint64_t seq; /* that the finding names */
+    int verdict;
+};
+
+static char kept[600]; /* a copy of a log of 40 entries, several segments */
+
+/* The log of 40 entries as it was made. */
+static void restore(void)
+{
+    if (!kept[0]) {
+        make(40, 4096);
+        snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
+        world_copy(w.dir, kept);
+    }
+    snprintf(w.dir, sizeof w.dir, "%.500s/log", check_dir());
+    world_copy(kept, w.dir);
+}
+
+static void each_edit(const struct edit *edits, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct world_found f;
+        restore();
+        world_sql(&w, edits[i].sql);
+        world_parity(&w, NULL, &f);
+        bool ok = CHECK_UINT(f.count, 1);
+        ok = ok &&
+             finds(&f, 0, edits[i].verdict, PLOG_LEG_STORE, edits[i].seq);
+        ok = ok && CHECK_INT(f.report.verdict, edits[i].verdict);
+        if (!ok)
+            printf("#   %s: %u findings\n", edits[i].sql, f.count);
+    }
+}
+
+/* Any column of any event row, a row less, a row more. */
+static void event_rows(void)
+{
+    static const struct edit edits[] = {
+        {"UPDATE events SET id='other' WHERE seq=7", 7, PLOG_E_DIVERGED},
+        {"UPDATE events SET id=NULL WHERE seq=7", 7, PLOG_E_DIVERGED},
+        {"UPDATE events SET resource='q' WHERE seq=8", 8, PLOG_E_DIVERGED},
+        {"UPDATE events SET record_id='9' WHERE seq=9", 9, PLOG_E_DIVERGED},
+        {"UPDATE events SET op='delete' WHERE seq=10", 10, PLOG_E_DIVERGED},
+        {"UPDATE events SET outcome='skipped' WHERE seq=11", 11,
+         PLOG_E_DIVERGED},
+        {"UPDATE events SET previous=NULL WHERE seq=12", 12, PLOG_E_DIVERGED},
+        {"UPDATE events SET previous=1 WHERE seq=2", 2, PLOG_E_DIVERGED},
+        {"UPDATE events SET op='upsert' WHERE seq=1", 1, PLOG_E_DIVERGED},
+        {"UPDATE events SET line=line||' ' WHERE seq=13", 13, PLOG_E_DIVERGED},
+        {"DELETE FROM events WHERE seq=14", 14, PLOG_E_DIVERGED},
+        {"DELETE FROM events WHERE seq=40", 40, PLOG_E_DIVERGED},
+        {"INSERT INTO events(seq,line) VALUES(41,'{}')", 41, PLOG_E_AHEAD},
+        {"INSERT INTO events(seq,line) VALUES(0,'{}')", 0, PLOG_E_DIVERGED},
+    };
+    each_edit(edits, sizeof edits / sizeof *edits);
+}
+
+/* Commit rows and segment rows, which the log is rebuilt from. */
+static void commit_and_segment_rows(void)
+{
+    static const struct edit edits[] = {
+        {"UPDATE checkpoints SET line=replace(line,'A','B') WHERE size=20", 20,
+         PLOG_E_DIVERGED},
+        {"DELETE FROM checkpoints WHERE size=21", 21, PLOG_E_DIVERGED},
+        {"INSERT INTO checkpoints VALUES(50,'x')", 50, PLOG_E_AHEAD},
+        {"INSERT INTO segments VALUES(90)", 90, PLOG_E_AHEAD},
+        {"DELETE FROM segments WHERE first=1", 1, PLOG_E_DIVERGED},
+    };
+    each_edit(edits, sizeof edits / sizeof *edits);
+}
+
+/* A state row in each column, one less, one more; a cursor that nobody set. */
+static void records_and_cursors(void)
+{
+    static const struct edit edits[] = {
+        {"UPDATE state SET version=version+1 WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET last=last-3 WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET seconds=seconds+1 WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET nanos=1 WHERE record_id='1'", 40, PLOG_E_DIVERGED},
+        {"UPDATE state SET confidence=0.99 WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET origin='x' WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET origin_seq=1 WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET payload_at=payload_at+1 WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET merged='{}' WHERE record_id='1'", 40,
+         PLOG_E_DIVERGED},
+        {"DELETE FROM state WHERE record_id='0'", 39, PLOG_E_DIVERGED},
+        {"INSERT INTO state SELECT resource,'new',seq,last,version,seconds,"
+         "nanos,confidence,origin,origin_seq,payload_at,payload_len,merged"
+         " FROM state WHERE record_id='2'",
+         38, PLOG_E_DIVERGED},
+        {"INSERT INTO cursors VALUES('s','*','c',9)", 9, PLOG_E_DIVERGED},
+    };
+    each_edit(edits, sizeof edits / sizeof *edits);
+}
+
+/* The head's own columns follow from the log, too: a false one is never
+ * CLEAN. */
+static void the_head_row(void)
+{
+    static const char *const edits[] = {
+        "UPDATE meta SET strategy='keep-local'",
+        "UPDATE meta SET line_max=2000",
+        "UPDATE meta SET segment_size=5000",
+        "UPDATE meta SET key='00000000'",
+        "UPDATE meta SET sig=zeroblob(64)",
+        "UPDATE meta SET segment=1",
+        "UPDATE meta SET offset=offset+1",
+        "UPDATE meta SET floor=5",
+        "UPDATE meta SET redactions=1",
+        "UPDATE meta SET root=zeroblob(32)",
+        "UPDATE meta SET range=zeroblob(64)",
+        "UPDATE meta SET origin='another'",
+        "DELETE FROM meta",
+    };
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        struct world_found f;
+        restore();
+        world_sql(&w, edits[i]);
+        if (!CHECK(world_parity(&w, NULL, &f) != 0))
+            printf("#   %s: %s\n", edits[i], plog_code_word(f.report.verdict));
+    }
+}
+
+/* The attack on the store: a row is changed, and root and range of the head
+ * are computed anew from the rows.  The row is named, and the head is not
+ * what the log signed. */
+static void recompute_attack_on_the_store(void)
+{
+    struct world_found f;
+    struct plog_tree tree;
+    unsigned char leaf[PLOG_HASH_SIZE], root[PLOG_HASH_SIZE];
+    char sql[2000];
+    int n;
+    make(7, 0);
+    plog_tree_init(&tree);
+    for (uint64_t seq = 1; seq <= 7; seq++) {
+        size_t len;
+        char *line = world_line(&w, seq, &len);
+        if (seq == 4)
+            strstr(line, "\"v\":\"id-4\"")[8] = '9';
+        plog_hash_leaf(line, len, leaf);
+        CHECK_INT(plog_tree_add(&tree, leaf), 0);
+        free(line);
+    }
+    plog_tree_root(&tree, root);
+    n = snprintf(sql, sizeof sql, "UPDATE meta SET root=x'");
+    for (size_t i = 0; i < sizeof root; i++)
+        n += snprintf(sql + n, sizeof sql - (size_t)n, "%02x", root[i]);
+    n += snprintf(sql + n, sizeof sql - (size_t)n, "', range=x'");
+    for (size_t i = 0; i < tree.count * sizeof root; i++)
+        n += snprintf(sql + n, sizeof sql - (size_t)n, "%02x",
+                      tree.hashes[i / sizeof root][i % sizeof root]);
+    snprintf(sql + n, sizeof sql - (size_t)n,
+             "'; UPDATE events SET line=replace(line,'\"v\":\"id-4\"',"
+             "'\"v\":\"i9-4\"') WHERE seq=4");
+    world_sql(&w, sql);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.count, 2);
+    finds(&f, 0, PLOG_E_DIVERGED, PLOG_LEG_STORE, 4);
+    finds(&f, 1, PLOG_E_DIVERGED, PLOG_LEG_STORE, 7);
+    CHECK(world_open(&w) < 0); /* nobody signs on it */
+}
+
+/* Without a store the log is checked all the same, and the store is BEHIND. */
+static void no_store(void)
+{
+    struct world_found f;
+    make(5, 0);
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
+    CHECK_UINT(f.count, 1);
+    finds(&f, 0, PLOG_E_BEHIND, PLOG_LEG_STORE, 1);
+    CHECK(strstr(f.first[0].next, "replay") != NULL);
+    CHECK_UINT(f.unchecked, 1);
+    CHECK_UINT(f.report.head.size, 5);
+    struct plog_replay_options o = {.struct_size = sizeof o};
+    struct plog_replay_report report;
+    CHECK_INT(plog_replay(w.dir, &o, &report, NULL), 0);
+    CHECK_UINT(report.applied, 5);
+    world_end(&w, 5);
+}
+
+/* ---- The log ------------------------------------------------------------ */
+
+struct file {
+    char *bytes;
+    size_t n;
+};
+
+static struct file load(const char *name)
+{
+    struct file f;
+    f.bytes = world_read(world_path(&w, name), &f.n);
+    return f;
+}
+
+static void save(struct file *f, const char *name)
+{
+    world_write(world_path(&w, name), f->bytes, f->n);
+    free(f->bytes);
+}
+
+static uint64_t line_start(const struct file *f, const char *at)
+{
+    while (at > f->bytes && at[-1] != '\n')
+        at--;
+    return (uint64_t)(at - f->bytes);
+}
+
+/* The attack on the log: an entry is changed, and the root in its commit line
+ * is computed anew; only the signature cannot be.  Every group that the
+ * change reaches is found to be TAMPERED, the first one first. */
+static void recompute_attack(void)
+{
+    struct plog_tree tree;
+    struct plog_commit c;
+    struct plog_buf out;
+    struct world_found f;
+    make(6, 0);
+    struct file log = load(SEGMENT_1);
+    plog_tree_init(&tree);
+    plog_buf_init(&out, plog_io_posix());
+    memcpy(strstr(log.bytes, "\"v\":\"id-4\""), "\"v\":\"id-x\"", 10);
+    for (char *at = log.bytes, *end; (end = strchr(at, '\n')); at = end + 1) {
+        unsigned char leaf[PLOG_HASH_SIZE];
+        struct plog_span line = {at, (size_t)(end - at)};
+        if (!strncmp(at, "{\"seq\"", 6)) {
+            plog_hash_leaf(line.p, line.n, leaf);
+            CHECK_INT(plog_tree_add(&tree, leaf), 0);
+        }
+        if (plog_commit_parse(line, &c)) {
+            CHECK_INT(plog_buf_add_span(&out, line), 0);
+        } else {
+            plog_tree_root(&tree, c.root);
+            CHECK_INT(plog_commit_format(&out, &c), 0);
+        }
+        CHECK_INT(plog_buf_add_char(&out, '\n'), 0);
+    }
+    CHECK_UINT(out.len, log.n);
+    memcpy(log.bytes, out.data, log.n);
+    plog_buf_fini(&out);
+    save(&log, SEGMENT_1);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
+    finds(&f, 0, PLOG_E_TAMPERED, PLOG_LEG_LOG, 4);
+    CHECK_TEXT(f.first[0].file, SEGMENT_1);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_TAMPERED);
+    finds(&f, 0, PLOG_E_TAMPERED, PLOG_LEG_LOG, 4);
+    CHECK(world_open(&w) < 0 || f.count > 0);
+}
+
+/* Damage in the middle, the store whole: its very line is named, by seq and
+ * by the offset at which it starts, and nothing else is. */
+static void the_damaged_line_is_named(void)
+{
+    make(9, 0);
+    for (unsigned seq = 2; seq < 9; seq++) {
+        char what[24];
+        struct world_found f;
+        struct file log = load(SEGMENT_1);
+        snprintf(what, sizeof what, "\"v\":\"id-%u\"", seq);
+        char *at = strstr(log.bytes, what);
+        REQUIRE(at != NULL);
+        uint64_t offset = line_start(&log, at);
+        at[5] ^= 1; /* the i of the value */
+        save(&log, SEGMENT_1);
+        CHECK(plog_exit_status(world_parity(&w, NULL, &f)) == 5);
+        CHECK_UINT(f.count, 1);
+        finds(&f, 0, f.report.verdict, PLOG_LEG_LOG, seq);
+        CHECK(f.first[0].has_offset);
+        CHECK_UINT(f.first[0].offset, offset);
+        log = load(SEGMENT_1);
+        char *back = strstr(log.bytes + offset, "\"v\":\"h");
+        REQUIRE(back != NULL);
+        back[5] = 'i'; /* as it was */
+        save(&log, SEGMENT_1);
+    }
+    world_end(&w, 9);
+}
+
+/* Two lines swapped, a line doubled, a line or a group removed: never CLEAN
+ * and never only a torn tail. */
+static void lines_moved(void)
+{
+    static const char *const how[] = {"swapped", "doubled", "removed",
+                                      "its group removed"};
+    for (int i = 0; i < 4; i++) {
+        struct world_found f;
+        make(9, 0);
+        struct file log = load(SEGMENT_1);
+        char *a = log.bytes + line_start(&log, strstr(log.bytes, "\"id-4\""));
+        char *b = log.bytes + line_start(&log, strstr(log.bytes, "\"id-5\""));
+        size_t n = (size_t)(strchr(a, '\n') + 1 - a), after = log.n -
+                                                  (size_t)(b - log.bytes);
+        struct file other = {malloc(log.n + n + 1), log.n};
+        REQUIRE(other.bytes != NULL);
+        memcpy(other.bytes, log.bytes, log.n + 1);
+        char *to = other.bytes + (a - log.bytes);
+        if (i == 0) { /* same length, so a plain exchange */
+            memcpy(to, b, n);
+            memcpy(other.bytes + (b - log.bytes), a, n);
+        } else if (i == 1) {
+            memcpy(to + n, a, log.n - (size_t)(a - log.bytes));
+            other.n += n;
+        } else if (i == 2) {
+            memcpy(to, a + n, log.n - (size_t)(a - log.bytes) - n);
+            other.n -= n;
+        } else {
+            memcpy(to, b, after);
+            other.n -= (size_t)(b - a);
+        }
+        free(log.bytes);
+        save(&other, SEGMENT_1);
+        bool ok = CHECK_INT(plog_exit_status(world_verify(&w, NULL, &f)), 5);
+        ok &= CHECK(f.first[0].seq == 0 || f.first[0].seq >= 4);
+        ok &= CHECK_INT(plog_exit_status(world_parity(&w, NULL, &f)), 5);
+        if (!ok)
+            printf("#   %s\n", how[i]);
+    }
+}
+
+/* Another log's files in the log's place are FOREIGN to this store; a pinned
+ * key then says so first. */
+static void the_log_of_another_directory(void)
+{
+    struct world other;
+    struct world_found f;
+    char path[700];
+    make(4, 0);
+    other = w;
+    make(4, 0);
+    world_remove(world_path(&w, "log"));
+    snprintf(path, sizeof path, "%s/log", other.dir);
+    world_copy(path, world_path(&w, "log"));
+    CHECK(world_parity(&w, NULL, &f) != 0); /* their key is not in keys/ */
+    world_remove(world_path(&w, "keys"));
+    snprintf(path, sizeof path, "%s/keys", other.dir);
+    world_copy(path, world_path(&w, "keys"));
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+    CHECK_INT(plog_exit_status(world_parity(&w, NULL, &f)), 5);
+    CHECK_UINT(f.report.counts[-PLOG_E_FOREIGN], 1);
+    struct plog_check_options pin = {.vkey = w.vkey};
+    world_parity(&w, &pin, &f);
+    CHECK(f.report.verdict != 0 && f.report.counts[-PLOG_E_UNKNOWN_KEY] > 0);
+    CHECK(world_open(&w) < 0);
+}
+
+/* A pin that is not the log's key: nothing else is claimed of the log. */
+static void a_wrong_pin(void)
+{
+    struct world other;
+    struct world_found f;
+    make(2, 0);
+    other = w;
+    make(4, 0);
+    struct plog_check_options pin = {.vkey = other.vkey};
+    CHECK_INT(world_verify(&w, &pin, &f), PLOG_E_UNKNOWN_KEY);
+    CHECK_INT(world_parity(&w, &pin, &f), PLOG_E_UNKNOWN_KEY);
+    pin.vkey = w.vkey;
+    CHECK_INT(world_parity(&w, &pin, &f), 0);
+    CHECK(f.report.pinned);
+    CHECK_TEXT(f.report.vkey, w.vkey);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK(!f.report.pinned);
+}
+
+/* What somebody saw earlier: at each size the right root passes, another is a
+ * FORK, and a head above the end is a ROLLBACK. */
+static void an_expected_head(void)
+{
+    struct world_found f;
+    struct plog_receipt r[6];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(world_put(&w, NULL, "1", "x", &r[i]), 0);
+    world_close(&w);
+    for (int i = 0; i < 6; i++) {
+        struct plog_check_options o = {.has_expect_head = true,
+                                       .expect_size = r[i].size};
+        memcpy(o.expect_root, r[i].root, sizeof o.expect_root);
+        CHECK_INT(world_verify(&w, &o, &f), 0);
+        CHECK_INT(world_parity(&w, &o, &f), 0);
+        o.expect_root[31] ^= 1;
+        CHECK_INT(world_verify(&w, &o, &f), PLOG_E_FORK);
+        CHECK_INT(world_parity(&w, &o, &f), PLOG_E_FORK);
+        CHECK_UINT(f.count, 1);
+        CHECK_UINT(f.first[0].seq, r[i].size);
+        o.expect_size = 8;
+        CHECK_INT(world_verify(&w, &o, &f), PLOG_E_ROLLBACK);
+        CHECK_INT(world_parity(&w, &o, &f), PLOG_E_ROLLBACK);
+    }
+}
+
+/* Both legs set back together show only to whoever kept a head. */
+static void both_legs_set_back(void)
+{
+    struct world_found f;
+    struct plog_receipt r;
+    char old[600];
+    make(4, 0);
+    snprintf(old, sizeof old, "%.500s/old", check_dir());
+    world_copy(w.dir, old);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "x", &r), 0);
+    world_close(&w);
+    world_remove(w.dir);
+    world_copy(old, w.dir);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    struct plog_check_options o = {.has_expect_head = true,
+                                   .expect_size = r.size};
+    memcpy(o.expect_root, r.root, sizeof o.expect_root);
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_ROLLBACK);
+}
+
+/* ---- The checks themselves ---------------------------------------------- */
+
+static int stop_now(void *arg, const struct plog_finding *f)
+{
+    (void)f;
+    ++*(unsigned *)arg;
+    return 1;
+}
+
+/* A callback that says stop ends the check at once, and no verdict is given
+ * as if it had run to its end. */
+static void a_finding_may_stop_the_check(void)
+{
+    struct plog_check_report report;
+    unsigned n = 0;
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .finding = stop_now, .arg = &n};
+    make(9, 0);
+    world_sql(&w, "UPDATE events SET op='x' WHERE seq>3");
+    CHECK_INT(plog_parity(w.dir, &o, &report, NULL), PLOG_E_INTERRUPTED);
+    CHECK_UINT(n, 1);
+}
+
+/* Checks change no byte of log, store or keys, also of damaged ones. */
+static void checks_change_nothing(void)
+{
+    struct world_found f;
+    make(20, 4096);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct file log = load(SEGMENT_1);
+        if (damaged)
+            log.bytes[log.n / 2] ^= 1;
+        struct file store = load("store.db");
+        world_write(world_path(&w, SEGMENT_1), log.bytes, log.n);
+        CHECK((world_verify(&w, NULL, &f) == 0) == !damaged);
+        CHECK((world_parity(&w, NULL, &f) == 0) == !damaged);
+        struct file log_now = load(SEGMENT_1), store_now = load("store.db");
+        CHECK_BYTES(log_now.bytes, log_now.n, log.bytes, log.n);
+        CHECK(store_now.n == store.n &&
+              !memcmp(store_now.bytes, store.bytes, store.n));
+        free(log.bytes);
+        free(log_now.bytes);
+        free(store.bytes);
+        free(store_now.bytes);
+    }
+}
+
+/* While a handle is open, padding and WAL and all, parity is CLEAN. */
+static void beside_an_open_handle(void)
+{
+    struct world_found f;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 30; i++) {
+        CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        CHECK_UINT(f.report.head.size, (unsigned)i + 2);
+        CHECK_UINT(f.report.entries, (unsigned)i + 2);
+    }
+    world_end(&w, 31);
+}
+
+/* Where there is nothing, that is said. */
+static void nothing_there(void)
+{
+    struct plog_check_report report;
+    CHECK_INT(plog_parity(check_dir(), NULL, &report, NULL), PLOG_E_NOTHING);
+    CHECK_INT(plog_verify("/nonexistent/x", NULL, &report, NULL),
+              PLOG_E_NOTHING);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"corruption_fixture", corruption_fixture},
+        {"event_rows", event_rows},
+        {"commit_and_segment_rows", commit_and_segment_rows},
+        {"records_and_cursors", records_and_cursors},
+        {"the_head_row", the_head_row},
+        {"recompute_attack_on_the_store", recompute_attack_on_the_store},
+        {"no_store", no_store},
+        {"recompute_attack", recompute_attack},
+        {"the_damaged_line_is_named", the_damaged_line_is_named},
+        {"lines_moved", lines_moved},
+        {"the_log_of_another_directory", the_log_of_another_directory},
+        {"a_wrong_pin", a_wrong_pin},
+        {"an_expected_head", an_expected_head},
+        {"both_legs_set_back", both_legs_set_back},
+        {"a_finding_may_stop_the_check", a_finding_may_stop_the_check},
+        {"checks_change_nothing", checks_change_nothing},
+        {"beside_an_open_handle", beside_an_open_handle},
+        {"nothing_there", nothing_there},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
