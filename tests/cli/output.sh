@@ -129,8 +129,10 @@ run 0 parity "$L"
 begin 'locked: 11, and --wait is named'
 if have flock; then
     L=$T/log
-    flock -x "$L/lock" sleep 3 &
-    sleep 0.3
+    # Held until told, however slow the commands are.
+    flock -x "$L/lock" sh -c \
+        ': >"$1/held"; while [ ! -e "$1/go" ]; do sleep 0.05; done' sh "$T" &
+    while [ ! -e "$T/held" ]; do sleep 0.05; done
     delta lock 1 1 >"$T/in"
     run 11 append "$L" "$T/in" --wait 0
     err_has --wait
@@ -139,7 +141,8 @@ if have flock; then
     run 11 strategy "$L" arrival --wait 0
     run 0 get "$L" pets 1
     run 0 parity "$L"
-    run 0 append "$L" "$T/in" --wait 20 --quiet
+    (sleep 0.5; : >"$T/go") &
+    run 0 append "$L" "$T/in" --wait 60 --quiet
     wait
 else
     skip 'no flock'

@@ -265,7 +265,7 @@ name_2=$(ls "$T/fork-a/log" | sed -n 2p)
 cp "$T/fork-b/log/$name_2" "$T/fork-a/log/"
 agree FORK "$T/fork-a"
 
-begin 'damage: a symbolic link, a hard link, a directory'
+begin 'damage: a symbolic link, a hard link, a directory, a FIFO'
 copied
 mv "$C2" "$C/x"
 ln -s ../x "$C2"
@@ -275,6 +275,9 @@ ln "$C/x" "$C2"
 agree CORRUPT "$C"
 rm "$C2"
 mkdir "$C2"
+agree CORRUPT "$C"
+rmdir "$C2"
+mkfifo "$C2"
 agree CORRUPT "$C"
 
 begin 'damage: a file that does not belong into log/'
