@@ -224,8 +224,8 @@ static int ask(struct plog_fold *f, const struct plog_entry *e,
     int rc = describe(f, e, now, &record, err);
     if (rc)
         return rc;
-    int answer = o->custom(o->custom_arg, now->present ? &record : NULL, &view,
-                           &merged);
+    int answer =
+        o->custom(o->custom_arg, now->present ? &record : NULL, &view, &merged);
     if (answer < 0)
         return plog_fail(err, PLOG_E_INPUT, "the custom strategy refused");
     out->skipped = answer == 0;

@@ -55,7 +55,7 @@ struct plog_fold {
     /* Asked under strategy `custom` when a new delta is decided; else NULL. */
     const struct plog_options *options;
     sqlite3_stmt *get, *put;
-    struct plog_buf base, merged; /* payloads of the merge under way */
+    struct plog_buf base, merged;    /* payloads of the merge under way */
     struct plog_entry_parser parser; /* of the entry a record stands on */
 };
 

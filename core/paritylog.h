@@ -315,7 +315,8 @@ struct plog_options {
     void *policy_arg;
     /* Strategy `custom`: decides whether the delta applies.  `current` is
      * NULL when the record is absent.  To replace the payload, set `*merged`
-     * to a JSON object that lives until the next call.  Returns 1 applied,
+     * to a compact JSON object (no white space outside strings) that lives
+     * until the next call.  Returns 1 applied,
      * 0 skipped, < 0 to refuse the request.  Runs under the writer lock and
      * must not call into the same handle. */
     int (*custom)(void *arg, const struct plog_record *current,

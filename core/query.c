@@ -168,8 +168,8 @@ static int run(struct plog_reader *r, sqlite3_stmt *s,
 void plog_reader_set_stop(struct plog_reader *r, int (*stop)(void *arg),
                           void *arg)
 {
-    sqlite3_progress_handler(r->store.db, stop ? STEPS_A_QUESTION : 0, stop,
-                             arg);
+    r->stop = stop;
+    r->stop_arg = arg;
 }
 
 int plog_reader_query(struct plog_reader *r, const char *sql,
@@ -177,9 +177,13 @@ int plog_reader_query(struct plog_reader *r, const char *sql,
                       void *arg, struct plog_error *err)
 {
     sqlite3_stmt *s = NULL;
-    plog_store_rest(&r->store);
+    int rc = plog_reader_refresh(r, err);
+    if (rc)
+        return rc;
+    sqlite3_progress_handler(r->store.db, r->stop ? STEPS_A_QUESTION : 0,
+                             r->stop, r->stop_arg);
     sqlite3_set_authorizer(r->store.db, guard, NULL);
-    int rc = prepare(r->store.db, sql, &s, err);
+    rc = prepare(r->store.db, sql, &s, err);
     if (!rc)
         rc = run(r, s, each, arg, err);
     sqlite3_finalize(s);

@@ -8,7 +8,7 @@
 static int snapshot(struct plog_reader *r, struct plog_store_head *h,
                     struct plog_error *err)
 {
-    int rc = plog_store_begin_read(&r->store, err);
+    int rc = plog_reader_begin(r, err);
     if (!rc)
         rc = plog_store_get_head(&r->store, h, err);
     return rc;
@@ -26,7 +26,9 @@ int plog_reader_head(struct plog_reader *r, struct plog_head *out,
                      struct plog_error *err)
 {
     struct plog_store_head h;
-    int rc = plog_store_get_head(&r->store, &h, err);
+    int rc = plog_reader_refresh(r, err);
+    if (!rc)
+        rc = plog_store_get_head(&r->store, &h, err);
     if (!rc)
         copy_head(&h.commit, out);
     return rc;
@@ -84,7 +86,7 @@ int plog_reader_get(struct plog_reader *r, struct plog_span resource,
     struct plog_current now;
     struct plog_span line;
     memset(out, 0, sizeof *out);
-    int rc = plog_store_begin_read(&r->store, err);
+    int rc = plog_reader_begin(r, err);
     if (!rc)
         rc = plog_fold_get(&r->store.fold, resource, record_id, &now, err);
     if (!rc) {
@@ -137,7 +139,7 @@ int plog_reader_history(struct plog_reader *r, struct plog_span resource,
     struct plog_buf seqs;
     struct plog_span line;
     plog_buf_init(&seqs, r->io);
-    int rc = plog_store_begin_read(&r->store, err);
+    int rc = plog_reader_begin(r, err);
     if (!rc)
         rc = plog_fold_get(&r->store.fold, resource, record_id, &now, err);
     if (!rc && !now.known)
@@ -224,7 +226,9 @@ int plog_reader_cursor(struct plog_reader *r, struct plog_span source,
                        struct plog_error *err)
 {
     struct plog_span value;
-    int rc = plog_store_get_cursor(&r->store, source, resource, &value, err);
+    int rc = plog_reader_refresh(r, err);
+    if (!rc)
+        rc = plog_store_get_cursor(&r->store, source, resource, &value, err);
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "no cursor was set");
     r->copy.len = 0;
@@ -242,7 +246,9 @@ int plog_reader_checkpoint(struct plog_reader *r, char *out,
     struct plog_store_head h;
     struct plog_buf note;
     plog_buf_init(&note, r->io);
-    int rc = plog_store_get_head(&r->store, &h, err);
+    int rc = plog_reader_refresh(r, err);
+    if (!rc)
+        rc = plog_store_get_head(&r->store, &h, err);
     const struct plog_vkey *key =
         rc ? NULL : plog_keyring_find(&r->keys, plog_span_text(h.commit.key));
     if (!rc && !key)

@@ -17,8 +17,11 @@ struct plog_reader {
     struct plog_store store;
     bool store_open;
     char origin[PLOG_ORIGIN_MAX + 1];
+    double wait_seconds;
     char private_copy[64]; /* of store.db, on a read-only mount; "" if none */
     struct plog_buf copy;
+    int (*stop)(void *arg); /* asked while a query computes */
+    void *stop_arg;
 };
 
 /* Opens the store for reading, whatever the mount allows: as it is, or a
@@ -26,6 +29,14 @@ struct plog_reader {
 PLOG_MUST_CHECK int plog_reader_open_store(struct plog_reader *r,
                                            double wait_seconds,
                                            struct plog_error *err);
+/* Opens the store again when another file has its name now (replay --fresh
+ * set the old one aside): else a reader would wait on a file that nobody
+ * writes any more. */
+PLOG_MUST_CHECK int plog_reader_refresh(struct plog_reader *r,
+                                        struct plog_error *err);
+/* Begins one snapshot of the store that has the name. */
+PLOG_MUST_CHECK int plog_reader_begin(struct plog_reader *r,
+                                      struct plog_error *err);
 /* The same without the store. */
 PLOG_MUST_CHECK int plog_reader_open_log(struct plog_reader *r,
                                          const struct plog_io *io,

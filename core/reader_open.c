@@ -99,6 +99,7 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
     char path[PLOG_DIR_PATH_MAX];
     struct plog_stat st;
     int wait_ms = wait_seconds > 0 ? (int)(wait_seconds * 1000) : 0;
+    r->wait_seconds = wait_seconds;
     int rc = r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE, &st);
     if (rc == -ENOENT) {
         plog_fail(err, PLOG_E_BEHIND, "there is a log but no store");
@@ -127,6 +128,27 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
     r->store_open = true;
     memcpy(r->origin, r->store.origin, sizeof r->origin);
     return 0;
+}
+
+int plog_reader_refresh(struct plog_reader *r, struct plog_error *err)
+{
+    int moved = 0;
+    if (r->store_open) {
+        plog_store_rest(&r->store);
+        sqlite3_file_control(r->store.db, "main", SQLITE_FCNTL_HAS_MOVED,
+                             &moved);
+        if (!moved)
+            return 0;
+        plog_store_close(&r->store);
+        r->store_open = false;
+    }
+    return plog_reader_open_store(r, r->wait_seconds, err);
+}
+
+int plog_reader_begin(struct plog_reader *r, struct plog_error *err)
+{
+    int rc = plog_reader_refresh(r, err);
+    return rc ? rc : plog_store_begin_read(&r->store, err);
 }
 
 int plog_reader_open(struct plog_reader **out, const char *dir,

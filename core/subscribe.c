@@ -27,6 +27,29 @@ struct plog_sub {
     size_t given;          /* of the batch */
 };
 
+static int prepare(struct plog_sub *s, struct plog_error *err)
+{
+    return plog_sql_prepare(s->reader->store.db,
+                            "SELECT seq,line FROM main.events WHERE seq>=?1"
+                            " AND seq<=?2 ORDER BY seq",
+                            &s->after, err);
+}
+
+/* Goes over to the store that has the name now. */
+static int follow_store(struct plog_sub *s, struct plog_error *err)
+{
+    int moved = 1;
+    if (s->reader->store_open)
+        sqlite3_file_control(s->reader->store.db, "main",
+                             SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (!moved)
+        return 0;
+    sqlite3_finalize(s->after); /* before its connection is closed */
+    s->after = NULL;
+    int rc = plog_reader_refresh(s->reader, err);
+    return rc ? rc : prepare(s, err);
+}
+
 int plog_subscribe(struct plog_sub **out, const char *dir, uint64_t from,
                    const struct plog_options *o, struct plog_error *err)
 {
@@ -43,10 +66,7 @@ int plog_subscribe(struct plog_sub **out, const char *dir, uint64_t from,
     if (!rc)
         rc = plog_reader_head(s->reader, &head, err);
     if (!rc)
-        rc = plog_sql_prepare(s->reader->store.db,
-                              "SELECT seq,line FROM main.events WHERE seq>=?1"
-                              " AND seq<=?2 ORDER BY seq",
-                              &s->after, err);
+        rc = prepare(s, err);
     s->next = from ? from : head.size + 1;
     if (rc) {
         plog_sub_close(s);
@@ -109,7 +129,9 @@ static int refill(struct plog_sub *s, uint64_t *lost, struct plog_error *err)
     struct plog_store *store = &s->reader->store;
     struct plog_store_head h;
     s->given = s->items.len = s->lines.len = 0;
-    int rc = plog_store_begin_read(store, err);
+    int rc = follow_store(s, err);
+    if (!rc)
+        rc = plog_store_begin_read(store, err);
     if (!rc)
         rc = plog_store_get_head(store, &h, err);
     if (!rc && h.floor >= s->next) {

@@ -65,8 +65,7 @@ static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
     if (strcmp(h->commit.key, g->commit.key) != 0 ||
         memcmp(h->commit.sig, g->commit.sig, PLOG_SIG_SIZE) != 0)
         head_differs(p, g->size, "key or signature");
-    if (!next &&
-        (h->segment != p->c->walk.first || h->offset != g->end))
+    if (!next && (h->segment != p->c->walk.first || h->offset != g->end))
         head_differs(p, g->size, "segment or offset");
     if (h->floor != 0 || h->redactions != 0)
         head_differs(p, g->size, "floor or number of redactions");

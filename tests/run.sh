@@ -222,7 +222,7 @@ run_mode() {
             limit=${SECONDS_MAX:-900}
             RUN_SECONDS=${RUN_SECONDS:-600}
             # Tells the scripts that the command does not stand alone.
-            WRAP=env
+            WRAP='env'
             export RUN_SECONDS WRAP
         fi
         mode=$1

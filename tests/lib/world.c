@@ -104,9 +104,9 @@ const char *world_record(const struct world *w, const char *record)
     plog_reader *reader = reader_of(w);
     if (!reader)
         return "no reader";
-    int rc = plog_reader_get(reader, (struct plog_span){"r", 1},
-                             (struct plog_span){record, strlen(record)}, &r,
-                             NULL);
+    int rc =
+        plog_reader_get(reader, (struct plog_span){"r", 1},
+                        (struct plog_span){record, strlen(record)}, &r, NULL);
     if (rc == 0)
         snprintf(text, sizeof text, "%.*s v%" PRIu64, (int)r.payload.n,
                  r.payload.p, r.version);

@@ -35,8 +35,8 @@ static void make(uint64_t segment_size)
     w.options.wait_seconds = 60;
     size_t n = PROCESSES * sizeof *told;
     if (!told)
-        told = mmap(NULL, n, PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        told = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                    -1, 0);
     REQUIRE(told != MAP_FAILED);
     memset(told, 0, n);
 }

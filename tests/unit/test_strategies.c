@@ -65,9 +65,9 @@ static void ties_go_to_the_later(void)
               'A');
     CHECK_INT(put("delete", "null", "2026-02-28T23:30:00.000000000Z", NULL),
               'A');
-    CHECK_INT(put("upsert", "{\"a\":4}", "2026-02-28T23:29:59.999999999Z",
-                  NULL),
-              'S');
+    CHECK_INT(
+        put("upsert", "{\"a\":4}", "2026-02-28T23:29:59.999999999Z", NULL),
+        'S');
     end(6, "deleted v4");
 }
 
@@ -168,8 +168,8 @@ static void refused_merge_writes_nothing(void)
     snprintf(payload, sizeof payload, "{\"b\":\"%0600d\"}", 0);
     CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, &err),
               PLOG_E_INPUT);
-    char *now = world_read(world_path(&w, "log/00000000000000000001.jsonl"),
-                           &after);
+    char *now =
+        world_read(world_path(&w, "log/00000000000000000001.jsonl"), &after);
     CHECK_BYTES(now, after < before ? after : before, was, before);
     free(was);
     free(now);
@@ -292,8 +292,9 @@ static void custom_refuses_a_group(void)
 {
     char texts[2][1000];
     struct plog_error err = {0};
-    struct world_delta d[2] = {{.record = "1", .payload = "{}"},
-                               {.record = "1", .payload = "{\"do\":\"refuse\"}"}};
+    struct world_delta d[2] = {
+        {.record = "1", .payload = "{}"},
+        {.record = "1", .payload = "{\"do\":\"refuse\"}"}};
     struct plog_span spans[2];
     make_custom();
     for (int i = 0; i < 2; i++) {
@@ -338,7 +339,7 @@ static void no_such_strategy(void)
     world_make(&w, PLOG_ARRIVAL, 0);
     CHECK_INT(plog_set_strategy(w.p, (enum plog_strategy)6, NULL, NULL),
               PLOG_E_ARG);
-    CHECK_INT(plog_set_strategy(w.p, (enum plog_strategy)-1, NULL, NULL),
+    CHECK_INT(plog_set_strategy(w.p, (enum plog_strategy) - 1, NULL, NULL),
               PLOG_E_ARG);
     end(1, "none");
 }
