@@ -110,3 +110,22 @@ int plog_cursor_args_parse(struct plog_span args, struct plog_buf *decoded,
     }
     return rc;
 }
+
+int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
+{
+    struct plog_init_args init;
+    enum plog_strategy strategy;
+    struct plog_cursor cursor;
+    switch (e->control) {
+    case PLOG_CONTROL_NONE:
+        return 0;
+    case PLOG_CONTROL_INIT:
+        return plog_init_args_parse(e->args, &init);
+    case PLOG_CONTROL_STRATEGY:
+        return plog_strategy_args_parse(e->args, &strategy);
+    case PLOG_CONTROL_CURSOR:
+        return plog_cursor_args_parse(e->args, scratch, &cursor);
+    default:
+        return PLOG_E_FORMAT;
+    }
+}

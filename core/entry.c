@@ -191,6 +191,8 @@ static int parse_delta(struct plog_entry_parser *p, struct members *m,
         rc = plog_delta_decode(d, &p->decoded, err);
     if (!rc && d->is_delete && !plog_span_is(d->payload, "null"))
         rc = corrupt(err, "payload", "a delete is logged with null");
+    if (!rc && d->is_delete && e->merged.n)
+        rc = corrupt(err, "merged", "a delete has no payload to merge");
     return rc == PLOG_E_INPUT ? PLOG_E_CORRUPT : rc;
 }
 

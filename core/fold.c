@@ -165,19 +165,32 @@ static struct plog_delta_view view_of(const struct plog_delta *d)
     return v;
 }
 
+/* As it will stand in the line: one bracket deeper. */
 static int check_merged(struct plog_fold *f, struct plog_span merged,
                         uint64_t limit, struct plog_error *err)
 {
     struct plog_json json;
-    struct plog_json_fault fault = {0, "too long"};
+    struct plog_json_fault fault = {0, "longer than the line limit"};
     plog_json_init(&json, f->io);
+    f->merged.len = 0;
     int rc = merged.n > limit ? PLOG_E_INPUT
-                              : plog_json_check(&json, merged, &fault);
+                              : plog_buf_add_text(&f->merged, "{\"m\":");
+    if (!rc)
+        rc = plog_buf_add_span(&f->merged, merged);
+    if (!rc)
+        rc = plog_buf_add_char(&f->merged, '}');
+    if (!rc)
+        rc = plog_json_check(&json, plog_span(f->merged.data, f->merged.len),
+                             &fault);
+    if (!rc && plog_json_kind(merged) != 'o') {
+        fault.what = "not an object";
+        rc = PLOG_E_INPUT;
+    }
     plog_json_fini(&json);
     if (rc == PLOG_E_INPUT)
         plog_fail(err, rc,
-                  "merged: the custom strategy's payload is not a"
-                  " compact object: %s",
+                  "merged: the custom strategy's payload is not a compact"
+                  " object: %s",
                   fault.what);
     return rc;
 }

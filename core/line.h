@@ -142,6 +142,11 @@ PLOG_MUST_CHECK int plog_strategy_args_parse(struct plog_span args,
                                              enum plog_strategy *out);
 PLOG_MUST_CHECK int plog_cursor_args_format(struct plog_buf *b,
                                             const struct plog_cursor *c);
+/* Whether a control entry makes sense to this version.  Returns 0;
+ * PLOG_E_CORRUPT; PLOG_E_FORMAT for one of a later version; PLOG_E_NOMEM.
+ * @scratch  emptied */
+PLOG_MUST_CHECK int plog_control_check(const struct plog_entry *e,
+                                       struct plog_buf *scratch);
 /* Decoded spans point into `decoded`, which is emptied first. */
 PLOG_MUST_CHECK int plog_cursor_args_parse(struct plog_span args,
                                            struct plog_buf *decoded,

@@ -57,6 +57,12 @@ static int add_delta(plog *p, struct plog_work *w, struct plog_item *item,
     e->logged_at = logged_at(w);
     if (plog_entry_format(&w->lines, e, &payload_at))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    /* What a custom strategy logs comes on top of what was counted. */
+    if (w->lines.len > PLOG_GROUP_MAX)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the group would be larger than %u bytes; send it in"
+                         " parts",
+                         PLOG_GROUP_MAX);
     size_t length = w->lines.len - from;
     if (length > w->rules.line_max + PLOG_LINE_SLACK)
         return plog_fail(err, PLOG_E_INPUT,

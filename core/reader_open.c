@@ -93,6 +93,16 @@ static int open_private_copy(struct plog_reader *r, int wait_ms,
                            wait_ms, err);
 }
 
+/* Asked of the lock file: opening store.db here and closing it again would
+ * drop the locks that SQLite holds on it in this process. */
+static bool writable(struct plog_reader *r)
+{
+    int fd = r->io->open_at(r->io->ctx, r->dir.dir, "lock", O_RDWR, 0);
+    if (fd >= 0)
+        r->io->close(r->io->ctx, fd);
+    return fd != -EROFS && fd != -EACCES && fd != -EPERM;
+}
+
 int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
                            struct plog_error *err)
 {
@@ -115,7 +125,7 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
                          " with one link");
     plog_dir_store_path(&r->dir, path, sizeof path);
     rc = plog_store_open(&r->store, r->io, path, PLOG_OPEN_READ, wait_ms, err);
-    if (rc == PLOG_E_IO)
+    if (rc == PLOG_E_IO && !writable(r))
         rc = open_private_copy(r, wait_ms, err);
     if (!rc && !r->store.has_tables) {
         plog_store_close(&r->store);

@@ -314,6 +314,12 @@ static void judge_entry(struct plog_scan *s, struct plog_span line,
     else if ((seq == 1) != (e.control == PLOG_CONTROL_INIT))
         plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
                         "init is the first entry, and only that");
+    else if ((rc = plog_control_check(&e, &s->parser.decoded)) != 0)
+        plog_scan_fault(s, rc, offset, seq,
+                        rc == PLOG_E_FORMAT
+                            ? "control `%s` needs a later version"
+                            : "control `%s` makes no sense",
+                        plog_control_name(e.control));
     else
         return;
     *first = s->fault;

@@ -97,6 +97,10 @@ void plog_check_fault(struct plog_check *c, int code,
                   : of_scan              ? f->what
                                          : why->message;
     found.next = next_step(code);
+    if (code == PLOG_E_TORN && !c->has_head)
+        found.next = "keep a copy of DIR: no store can tell whether this was"
+                     " an unfinished group or a damaged one; then: paritylog"
+                     " replay DIR (keeps these bytes in quarantine/)";
     plog_check_find(c, &found);
 }
 
@@ -220,6 +224,17 @@ static int read_store_head(struct plog_check *c, struct plog_error *err)
     return rc;
 }
 
+static void odd_file(struct plog_check *c, const struct plog_error *why)
+{
+    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
+                             .leg = PLOG_LEG_LOG,
+                             .file = why->file,
+                             .expected = "segments only",
+                             .found = why->message};
+    f.next = "see what it is; paritylog has not made it";
+    plog_check_find(c, &f);
+}
+
 static int freeze(struct plog_check *c, struct plog_error *err)
 {
     struct plog_walk *w = &c->walk;
@@ -236,6 +251,10 @@ static int freeze(struct plog_check *c, struct plog_error *err)
         c->store_error = read_store_head(c, &c->store_why);
     }
     rc = plog_walk_open(w, d, &c->reader.keys, err);
+    if (rc == PLOG_E_CORRUPT && w->segments.len) {
+        odd_file(c, err); /* told, and the rest is checked all the same */
+        rc = 0;
+    }
     if (!rc && c->bounded) {
         w->stop_segment = c->head.segment;
         w->stop_offset = c->head.offset;

@@ -269,6 +269,7 @@ static int go_on(struct plog_parity *p, int code, struct plog_error *err)
     if (proven)
         return use_proven(p, from, to, err);
     p->fold_whole = false;
+    p->end_unknown = found == PLOG_END;
     plog_check_unchecked(c, PLOG_LEG_LOG, from, found == 0 ? to : 0,
                          "damaged: see the findings");
     if (found == 0 && to)
@@ -292,17 +293,21 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
         if (rc == 0) {
             rc = plog_walk_next(&c->walk, &g, err);
             /* Also a bare segment at the end, which the store may know. */
-            if ((rc == 0 || rc == PLOG_END) && c->walk.entered &&
+            if (c->walk.entered && c->walk.scan.offset > 0 && !c->walk.gap &&
                 c->walk.first <= c->head.commit.size + 1) {
                 int bad = plog_parity_segment(p, c->walk.first, err);
                 if (rc == PLOG_END)
                     judge_bare_segment(p);
-                rc = bad ? bad : rc;
+                if (bad)
+                    return bad;
             }
             c->walk.entered = false;
         }
         if (rc == 0)
             rc = one_group(p, &before, &g, err);
+        /* What the store's head covers was whole once: damage. */
+        if (rc == PLOG_E_TORN && c->head.commit.size > c->walk.chain.last.size)
+            rc = c->walk.scan.fault.code;
         if (rc == PLOG_E_TORN) {
             plog_check_fault(c, rc, err);
             break;
@@ -323,7 +328,7 @@ static void judge_end(struct plog_parity *p)
     const struct plog_store_head *h = &c->head;
     uint64_t log_size = c->walk.chain.last.size;
     char want[64], got[64];
-    if (h->commit.size <= log_size)
+    if (h->commit.size <= log_size || p->end_unknown)
         return;
     const struct plog_vkey *key =
         plog_keyring_find(&c->reader.keys, plog_span_text(h->commit.key));

@@ -26,6 +26,7 @@ struct plog_parity {
     sqlite3_stmt *put_cursor;
     struct plog_entry_parser parser;
     bool fold_whole; /* false: damage hides entries, records are unchecked */
+    bool end_unknown; /* damage up to the end: nobody knows where it was */
 };
 
 PLOG_MUST_CHECK int plog_parity_open(struct plog_parity *p,

@@ -112,18 +112,23 @@ static void compare_rules(struct plog_parity *p)
 {
     const struct plog_store_head *h = &p->c->head;
     const struct plog_rules *r = &h->rules;
-    bool signed_head = h->commit.size > 0;
     if (r->strategy != p->rules.strategy || r->line_max != p->rules.line_max ||
         r->segment_size != p->rules.segment_size)
         plog_parity_find(p, PLOG_E_DIVERGED, h->commit.size,
                          "meta: the rules that the log sets", "other ones");
-    if (signed_head && strcmp(h->origin, p->c->walk.chain.origin) != 0)
-        plog_parity_find(p, PLOG_E_FOREIGN, 0, p->c->walk.chain.origin,
-                         h->origin);
+}
+
+static void compare_origin(struct plog_parity *p)
+{
+    const struct plog_store_head *h = &p->c->head;
+    const char *origin = p->c->walk.chain.origin;
+    if (h->commit.size > 0 && origin[0] && strcmp(h->origin, origin) != 0)
+        plog_parity_find(p, PLOG_E_FOREIGN, 0, origin, h->origin);
 }
 
 int plog_parity_records(struct plog_parity *p, struct plog_error *err)
 {
+    compare_origin(p); /* also when damage hides the rest */
     if (!p->fold_whole) {
         plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, p->c->head.commit.size,
                              "records: the log does not give their fold");

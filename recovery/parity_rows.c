@@ -140,6 +140,8 @@ int plog_parity_skip(struct plog_parity *p, uint64_t seq,
         rc = step(p->events, &p->event_ready, err);
     while (!rc && p->checkpoint_ready && plog_sql_u64(p->checkpoints, 0) <= seq)
         rc = step(p->checkpoints, &p->checkpoint_ready, err);
+    while (!rc && p->segment_ready && plog_sql_u64(p->segments, 0) <= seq)
+        rc = step(p->segments, &p->segment_ready, err);
     return rc;
 }
 
@@ -341,7 +343,8 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
     uint64_t head = p->c->head.commit.size;
     int rc = 0;
     /* Rows up to a signed head above the log's end are told as ROLLBACK. */
-    bool told = p->c->report->counts[-PLOG_E_ROLLBACK] > 0;
+    bool told = p->c->report->counts[-PLOG_E_ROLLBACK] > 0 || p->end_unknown;
+    /* What damage hides cannot be judged either. */
     if (told && head > log_size)
         rc = plog_parity_skip(p, head, err);
     while (!rc && p->event_ready) {

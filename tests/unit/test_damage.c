@@ -244,6 +244,8 @@ static void segments_missing_and_swapped(void)
         struct seen found;
         unlink(s->path);
         CHECK(check(plog_parity, &found) != 0);
+        CHECK_UINT(found.count, 1); /* and nothing is held against the store */
+        CHECK_INT(found.first.leg, PLOG_LEG_LOG);
         if (i + 1 < segment_count)
             CHECK_INT(check(plog_verify, &found), PLOG_E_CORRUPT);
         write_segment(s, t->data, t->size);
@@ -254,6 +256,37 @@ static void segments_missing_and_swapped(void)
         restore(s);
         restore(t);
     }
+}
+
+/* A file that is no segment is told, and the rest is checked all the same. */
+static void a_file_that_is_no_segment(void)
+{
+    struct segment odd;
+    struct seen found;
+    make_log();
+    snprintf(odd.path, sizeof odd.path, "%.400s/log/notes.txt", dir);
+    write_segment(&odd, "x", 1);
+    CHECK_INT(check(plog_parity, &found), PLOG_E_CORRUPT);
+    CHECK_UINT(found.count, 1);
+    CHECK_TEXT(found.file, "log/notes.txt");
+    unlink(odd.path);
+}
+
+/* A pin that fits nothing: nothing else can be said. */
+static void a_wrong_pin(void)
+{
+    char other[600], vkey[PLOG_VKEY_MAX];
+    struct seen found = {0};
+    struct plog_check_report report;
+    make_log();
+    snprintf(other, sizeof other, "%.400s/other", check_dir());
+    CHECK_INT(plog_init(other, NULL, vkey, NULL), 0);
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .vkey = vkey, .finding = note, .arg = &found};
+    CHECK_INT(plog_parity(dir, &o, &report, NULL), 0);
+    CHECK_INT(report.verdict, PLOG_E_UNKNOWN_KEY);
+    CHECK_UINT(report.counts[-PLOG_E_AHEAD], 0);
+    CHECK_UINT(report.counts[-PLOG_E_ROLLBACK], 0);
 }
 
 /* What was damaged is as it was: the checks changed no byte. */
@@ -272,6 +305,8 @@ int main(int argc, char **argv)
         {"every_byte_removed_and_doubled", every_byte_removed_and_doubled},
         {"every_cut", every_cut},
         {"segments_missing_and_swapped", segments_missing_and_swapped},
+        {"a_file_that_is_no_segment", a_file_that_is_no_segment},
+        {"a_wrong_pin", a_wrong_pin},
         {"clean_at_the_end", clean_at_the_end},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

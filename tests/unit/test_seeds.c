@@ -340,6 +340,48 @@ static void custom(void)
     close_log();
 }
 
+static struct plog_span chosen;
+
+static int choose(void *arg, const struct plog_record *now,
+                  const struct plog_delta_view *d, struct plog_span *merged)
+{
+    (void)arg, (void)now, (void)d;
+    *merged = chosen;
+    return 1;
+}
+
+/* What the callback gives must fit the line and the group it stands in. */
+static void custom_within_limits(void)
+{
+    static char large[900 << 10];
+    struct plog_span spans[100];
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = order_io(), .custom = choose};
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = spans, .delta_count = 100};
+    make_log(PLOG_CUSTOM);
+    plog_close(p);
+    CHECK_INT(plog_open(&p, dir, &o, NULL), 0);
+    char *text = delta("upsert", "{}", T1, "1");
+    for (size_t i = 0; i < 100; i++)
+        spans[i] = (struct plog_span){text, strlen(text)};
+    snprintf(large, sizeof large, "{\"a\":\"%0900000d\"}", 1);
+    chosen = (struct plog_span){large, strlen(large)};
+    CHECK_INT(plog_append_group(p, &g, NULL, NULL), PLOG_E_INPUT);
+    for (int depth = 63; depth <= 64; depth++) {
+        int n = 0;
+        for (int i = 1; i < depth; i++)
+            n += snprintf(large + n, 10, "{\"a\":");
+        n += snprintf(large + n, 10, "{}");
+        for (int i = 1; i < depth; i++)
+            large[n++] = '}';
+        chosen = (struct plog_span){large, (size_t)n};
+        CHECK_INT(plog_append(p, text, strlen(text), NULL, NULL),
+                  depth == 63 ? 0 : PLOG_E_INPUT);
+    }
+    close_log();
+}
+
 /* ---- The audit trail
  * --------------------------------------------------------------- */
 
@@ -511,6 +553,7 @@ int main(int argc, char **argv)
         {"merge_json", merge_json},
         {"merge_over_the_limit", merge_over_the_limit},
         {"custom", custom},
+        {"custom_within_limits", custom_within_limits},
         {"skipped_is_logged", skipped_is_logged},
         {"cursor_round_trips", cursor_round_trips},
         {"corruption_fixture", corruption_fixture},
