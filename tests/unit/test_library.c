@@ -253,8 +253,10 @@ static int hook_rolls_back(void *arg, sqlite3 *db, const uint64_t *seqs,
                            size_t n)
 {
     (void)arg, (void)seqs, (void)n;
-    sqlite3_exec(db, "CREATE TABLE u(a UNIQUE); INSERT INTO u VALUES(1);"
-                     "INSERT OR ROLLBACK INTO u VALUES(1)", NULL, NULL, NULL);
+    sqlite3_exec(db,
+                 "CREATE TABLE u(a UNIQUE); INSERT INTO u VALUES(1);"
+                 "INSERT OR ROLLBACK INTO u VALUES(1)",
+                 NULL, NULL, NULL);
     return 0;
 }
 
@@ -471,11 +473,10 @@ static void locked_is_said(void)
 /* Users cannot write what only the engine may. */
 static void control_entries_are_not_deltas(void)
 {
-    static const char *const texts[] = {"{\"seq\":9,\"control\":\"strategy\","
-                                        "\"args\":{\"strategy\":\"arrival\"}}",
-                                        "{\"commit\":{\"size\":1}}",
-                                        "{\"segment\":{\"format\":1}}",
-                                        "{\"control\":\"init\",\"args\":{}}"};
+    static const char *const texts[] = {
+        "{\"seq\":9,\"control\":\"strategy\",\"args\":{}}",
+        "{\"commit\":{\"size\":1}}", "{\"segment\":{\"format\":1}}",
+        "{\"control\":\"init\",\"args\":{}}"};
     make_log();
     for (size_t i = 0; i < 4; i++)
         CHECK_INT(plog_append(p, texts[i], strlen(texts[i]), NULL, NULL),
