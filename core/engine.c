@@ -138,8 +138,7 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
     return 0;
 }
 
-/* ---- Receipts
- * ------------------------------------------------------------------ */
+/* ---- Receipts ----------------------------------------------------------- */
 
 static void fill_new(struct plog_receipt *out, const struct plog_item *item,
                      const struct plog_commit *c)
@@ -171,8 +170,7 @@ static void fill_receipts(struct plog_request *r, const struct plog_commit *c)
         fill_new(&r->receipts[0], &r->items[0], c);
 }
 
-/* ---- Leading
- * --------------------------------------------------------------------- */
+/* ---- Leading ------------------------------------------------------------ */
 
 static void finish(struct plog_request *r, int rc, const struct plog_error *why)
 {
@@ -244,7 +242,8 @@ static void write_batch(plog *p, struct plog_request *batch)
 static void wake(plog *p, struct plog_request *batch)
 {
     pthread_mutex_lock(&p->mutex);
-    p->line_max = (size_t)p->legs.head.rules.line_max;
+    if (p->head_known)
+        p->line_max = (size_t)p->legs.head.rules.line_max;
     while (batch) {
         struct plog_request *next = batch->next; /* its owner frees it */
         batch->done = true;
@@ -291,8 +290,7 @@ static void lead(plog *p, struct plog_request *batch)
     plog_engine_leave(p);
 }
 
-/* ---- Queue
- * ------------------------------------------------------------------------- */
+/* ---- Queue -------------------------------------------------------------- */
 
 /* Takes whole requests up to PLOG_GROUP_MAX. */
 static struct plog_request *take_batch(plog *p)

@@ -13,8 +13,7 @@
 
 #include "engine.h"
 
-/* ---- Each time the lock is taken
- * --------------------------------------------- */
+/* ---- Each time the lock is taken ---------------------------------------- */
 
 static uint64_t store_version(plog *p)
 {
@@ -215,8 +214,7 @@ void plog_engine_leave(plog *p)
     plog_dir_unlock(&p->legs.dir);
 }
 
-/* ---- Opening and closing
- * ---------------------------------------------------------- */
+/* ---- Opening and closing ------------------------------------------------ */
 
 static char *copy_text(const struct plog_io *io, const char *text)
 {

@@ -50,8 +50,7 @@ static int fault(struct scan *s, const char *what)
     return fault_at(s, s->p, what);
 }
 
-/* ---- White space
- * ------------------------------------------------------------- */
+/* ---- White space -------------------------------------------------------- */
 
 static int flush(struct scan *s)
 {
@@ -76,8 +75,7 @@ static int skip_space(struct scan *s)
     return rc;
 }
 
-/* ---- Strings
- * -------------------------------------------------------------------- */
+/* ---- Strings ------------------------------------------------------------ */
 
 static int hex4(struct scan *s, const char *p, unsigned *out)
 {
@@ -208,8 +206,7 @@ static int scan_string(struct scan *s, bool *escaped)
     }
 }
 
-/* ---- Other values
- * ---------------------------------------------------------------- */
+/* ---- Other values ------------------------------------------------------- */
 
 static bool is_digit(const struct scan *s)
 {
@@ -278,8 +275,7 @@ static int scan_scalar(struct scan *s)
     }
 }
 
-/* ---- Member names
- * ---------------------------------------------------------------- */
+/* ---- Member names ------------------------------------------------------- */
 
 static struct member *members_of(const struct scan *s, size_t *count)
 {
@@ -382,8 +378,7 @@ static const struct member *find_duplicate(struct scan *s)
     return NULL;
 }
 
-/* ---- Structure
- * --------------------------------------------------------------------- */
+/* ---- Structure ---------------------------------------------------------- */
 
 static int open_bracket(struct scan *s)
 {

@@ -105,8 +105,7 @@ bool plog_json_next_element(struct plog_json_walk *w, struct plog_span *value)
     return true;
 }
 
-/* ---- Unescaping
- * ------------------------------------------------------------------ */
+/* ---- Unescaping --------------------------------------------------------- */
 
 static unsigned hex4(const char *p)
 {

@@ -121,8 +121,7 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     return rc;
 }
 
-/* ---- Head check
- * ------------------------------------------------------------------ */
+/* ---- Head check --------------------------------------------------------- */
 
 /* A crash right after a rotation leaves a segment the store knows nothing
  * of. */

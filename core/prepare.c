@@ -12,8 +12,7 @@
 #include "find_line.h"
 #include "schema.h"
 
-/* ---- One new delta
- * ------------------------------------------------------------- */
+/* ---- One new delta ------------------------------------------------------ */
 
 static struct plog_span logged_at(struct plog_work *w)
 {
@@ -93,8 +92,7 @@ static int add_control(plog *p, struct plog_work *w, struct plog_item *item,
     return rc ? rc : end_line(w, from, leaf, err);
 }
 
-/* ---- Ids
- * ----------------------------------------------------------------------- */
+/* ---- Ids ---------------------------------------------------------------- */
 
 static int conflict(const struct plog_item *item, uint64_t seq,
                     struct plog_error *err)
@@ -210,8 +208,7 @@ static int add_item(plog *p, struct plog_work *w, struct plog_item *item,
     return rc;
 }
 
-/* ---- The caller's hook
- * ---------------------------------------------------------- */
+/* ---- The caller's hook -------------------------------------------------- */
 
 /* The hook writes its own tables and nothing else. */
 static int guard(void *arg, int action, const char *a, const char *b,
@@ -265,8 +262,7 @@ static int run_hook(plog *p, const struct plog_request *r,
     return plog_fail(err, PLOG_E_HOOK, "the caller's hook returned %d", answer);
 }
 
-/* ---- A request
- * --------------------------------------------------------------------- */
+/* ---- A request ---------------------------------------------------------- */
 
 static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
                      struct plog_error *err)

@@ -34,8 +34,7 @@ int plog_reader_head(struct plog_reader *r, struct plog_head *out,
     return rc;
 }
 
-/* ---- Records
- * ------------------------------------------------------------------- */
+/* ---- Records ------------------------------------------------------------ */
 
 /* Takes a span over into the reader's own memory, which does not move: room
  * was made for all of it. */
@@ -157,8 +156,7 @@ int plog_reader_history(struct plog_reader *r, struct plog_span resource,
     return rc;
 }
 
-/* ---- Log lines
- * ------------------------------------------------------------------- */
+/* ---- Log lines ---------------------------------------------------------- */
 
 static int each_line(struct plog_walk *w, const struct plog_log_group *g,
                      uint64_t from, uint64_t to, plog_line_fn *each, void *arg)
@@ -218,8 +216,7 @@ int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
     return from > to ? 0 : walk_lines(r, &h, from, to, each, arg, err);
 }
 
-/* ---- The rest
- * ---------------------------------------------------------------------- */
+/* ---- The rest ----------------------------------------------------------- */
 
 int plog_reader_cursor(struct plog_reader *r, struct plog_span source,
                        struct plog_span resource, struct plog_span *out,

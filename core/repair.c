@@ -13,8 +13,7 @@
 
 #include "legs.h"
 
-/* ---- The store as a prefix
- * ------------------------------------------------------ */
+/* ---- The store as a prefix ---------------------------------------------- */
 
 static int store_ahead(const struct plog_legs *l, uint64_t log_size,
                        struct plog_error *err)
@@ -68,8 +67,7 @@ int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
     return rc == PLOG_END ? search(l, w, err) : rc;
 }
 
-/* ---- The end of the log
- * ------------------------------------------------------------ */
+/* ---- The end of the log ------------------------------------------------- */
 
 int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
                        struct plog_error *err)
@@ -102,8 +100,7 @@ int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
     return 0;
 }
 
-/* ---- Setting aside
- * ------------------------------------------------------------------ */
+/* ---- Setting aside ------------------------------------------------------ */
 
 /* Copies bytes from..to of a file into a new one and syncs it. */
 static int copy_bytes(const struct plog_io *io, int from_fd, uint64_t from,
@@ -203,8 +200,7 @@ int plog_legs_renew(struct plog_legs *l, const struct plog_log_end *end,
     return rc ? plog_fail_io(err, rc, name, "renewing the last segment") : 0;
 }
 
-/* ---- All of it
- * ------------------------------------------------------------------------ */
+/* ---- All of it ---------------------------------------------------------- */
 
 static int inspect(struct plog_legs *l, struct plog_log_end *end,
                    struct plog_error *err)

@@ -37,6 +37,8 @@ static int apply_line(struct plog_legs *l, struct plog_span line,
                        "the caller's hook stopped the replay"
                        " at entry %llu",
                        (unsigned long long)e.seq);
+    if (!rc) /* a hook's statement may have ended it */
+        rc = plog_store_in_transaction(&l->store, err);
     watch->applied++;
     watch->skipped += e.skipped;
     /* The logged outcome drives the fold; parity reports the difference. */

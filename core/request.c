@@ -225,6 +225,7 @@ int plog_request_build(struct plog_request *r, const struct plog_io *io,
                        const struct plog_group *g, const struct plog_options *o,
                        size_t line_max, struct plog_error *err)
 {
+    memset(r, 0, sizeof *r);
     int rc = g->cursor_count > SIZE_MAX - g->delta_count
                  ? PLOG_E_INPUT
                  : start(r, io, g->delta_count + g->cursor_count, err);

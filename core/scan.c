@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define CHUNK (256u << 10)
+#define LINES_MAX (PLOG_GROUP_MAX / 64) /* no entry line is shorter */
 
 void plog_chain_init(struct plog_chain *c, const struct plog_keyring *keys)
 {
@@ -273,8 +274,7 @@ int plog_scan_header(struct plog_scan *s, uint64_t first)
     return rc;
 }
 
-/* ---- Groups
- * ------------------------------------------------------------------ */
+/* ---- Groups ------------------------------------------------------------- */
 
 struct plog_span plog_scan_text(const struct plog_scan *s, size_t i)
 {
@@ -381,6 +381,9 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
                                    : "an empty line inside the log");
             *first = s->fault;
         }
+        if (s->lines.len / sizeof(struct plog_scan_line) >= LINES_MAX)
+            return plog_scan_fault(s, PLOG_E_CORRUPT, begin, seq,
+                                   "more lines than a group can have");
         if (keep_line(s, line, offset))
             return plog_scan_fault(s, PLOG_E_NOMEM, offset, seq,
                                    "out of memory");

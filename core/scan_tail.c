@@ -51,25 +51,68 @@ struct signs {
     bool went_on;    /* content behind such a commit */
 };
 
-static void read_sign(struct plog_scan *s, struct plog_span line,
-                      struct signs *t)
+static bool two_groups(const struct signs *t)
+{
+    return t->opened > 1 || t->not_next || t->went_on;
+}
+
+/* Whether the line is a sign by itself. */
+static bool read_whole(struct plog_scan *s, struct plog_span line,
+                       struct signs *t)
 {
     struct plog_commit c;
     struct plog_entry e;
+    if (commit_holds(s, line, &c)) {
+        t->committed = true;
+        return true;
+    }
+    if (plog_line_kind(line) != PLOG_LINE_ENTRY ||
+        plog_entry_parse(&s->parser, line, &e, NULL))
+        return false;
+    if (e.logged_at.n == 0)
+        return true;
+    t->opened++;
+    if (e.seq != s->chain->last.size + 1)
+        t->not_next = true;
+    return true;
+}
+
+/* One changed line end joins two lines: looks for the second one, and for a
+ * commit with something behind it. */
+static void read_joined(struct plog_scan *s, struct plog_span line,
+                        struct signs *t)
+{
+    static const char commit[] = "{\"commit\":{", entry[] = "{\"seq\":";
+    const char *end = line.p + line.n, *at = line.p;
+    struct plog_commit c;
+    for (int tries = 0; tries < 4 && at < end; tries++, at++) {
+        at = memmem(at, (size_t)(end - at), commit, sizeof commit - 1);
+        const char *stop = at ? memmem(at, (size_t)(end - at), "}}", 2) : NULL;
+        if (!stop)
+            break;
+        if (!commit_holds(s, plog_span(at, (size_t)(stop + 2 - at)), &c))
+            continue;
+        t->committed = true;
+        if (stop + 2 < end)
+            t->went_on = true;
+    }
+    at = line.p + 1;
+    for (int tries = 0; tries < 4 && at < end; tries++, at++) {
+        at = memmem(at, (size_t)(end - at), entry, sizeof entry - 1);
+        if (!at || read_whole(s, plog_span(at, (size_t)(end - at)), t))
+            break;
+    }
+}
+
+static void read_sign(struct plog_scan *s, struct plog_span line,
+                      struct signs *t)
+{
     if (line.n == 0)
         return;
     if (t->committed)
         t->went_on = true;
-    if (commit_holds(s, line, &c)) {
-        t->committed = true;
-        return;
-    }
-    if (plog_line_kind(line) != PLOG_LINE_ENTRY ||
-        plog_entry_parse(&s->parser, line, &e, NULL) || e.logged_at.n == 0)
-        return;
-    t->opened++;
-    if (e.seq != s->chain->last.size + 1)
-        t->not_next = true;
+    if (!read_whole(s, line, t))
+        read_joined(s, line, t);
 }
 
 int plog_scan_torn(struct plog_scan *s, bool *torn)
@@ -84,7 +127,7 @@ int plog_scan_torn(struct plog_scan *s, bool *torn)
         return rc;
     bool small = end <= at || end - at <= PLOG_GROUP_MAX + PLOG_LINE_SLACK;
     plog_window_jump(s, at);
-    while (small && at < end) {
+    while (small && at < end && !two_groups(&t)) {
         rc =
             plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK, &line);
         if (rc < 0)
@@ -104,7 +147,7 @@ int plog_scan_torn(struct plog_scan *s, bool *torn)
         read_sign(s, line, &t);
         at += line.n + 1;
     }
-    *torn = small && t.opened <= 1 && !t.not_next && !t.went_on;
+    *torn = small && !two_groups(&t);
     s->fault = kept;
     return 0;
 }

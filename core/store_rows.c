@@ -6,8 +6,7 @@
 
 #include "store.h"
 
-/* ---- Head
- * ---------------------------------------------------------------------- */
+/* ---- Head --------------------------------------------------------------- */
 
 static int bad_head(struct plog_error *err, const char *what)
 {
@@ -111,8 +110,7 @@ int plog_store_put_head(struct plog_store *s, const struct plog_store_head *h,
     return plog_sql_run(q, err);
 }
 
-/* ---- Rows
- * ---------------------------------------------------------------------- */
+/* ---- Rows --------------------------------------------------------------- */
 
 int plog_store_add_event(struct plog_store *s, const struct plog_entry *e,
                          struct plog_span line, uint64_t previous,
@@ -212,8 +210,7 @@ int plog_store_apply(struct plog_store *s, struct plog_rules *rules,
     return rc ? rc : plog_store_add_event(s, e, line, before.last, err);
 }
 
-/* ---- Look-ups
- * ------------------------------------------------------------------- */
+/* ---- Look-ups ----------------------------------------------------------- */
 
 int plog_store_find_id(struct plog_store *s, struct plog_span id, uint64_t *seq,
                        struct plog_error *err)

@@ -116,7 +116,9 @@ static int make_segment(struct plog_tail *t, uint64_t first, const void *p,
         return fd;
     int rc = plog_io_write_full(io, fd, p, n, 0, NULL);
     if (rc) {
-        *undone = io->unlink_at(io->ctx, t->dir->log, name) == 0;
+        /* Gone for good only when the directory knows it, too. */
+        *undone = io->unlink_at(io->ctx, t->dir->log, name) == 0 &&
+                  io->fsync(io->ctx, t->dir->log) == 0;
     } else {
         *undone = false;
         rc = io->fdatasync(io->ctx, fd);

@@ -10,8 +10,7 @@ const char *plog_leg_name(enum plog_leg leg)
     return names[leg];
 }
 
-/* ---- Findings
- * ------------------------------------------------------------------- */
+/* ---- Findings ----------------------------------------------------------- */
 
 bool plog_check_is_verdict(int code)
 {
@@ -140,8 +139,7 @@ void plog_check_hash(const unsigned char *hash, char *out)
     *out = '\0';
 }
 
-/* ---- --expect-head
- * ---------------------------------------------------------------- */
+/* ---- --expect-head ------------------------------------------------------ */
 
 static void head_differs(struct plog_check *c, int code,
                          const unsigned char *found, uint64_t size)
@@ -166,8 +164,9 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
 {
     unsigned char root[PLOG_HASH_SIZE];
     uint64_t want = c->o->expect_size;
+    /* `before` is another place when the walk took its tree from a header. */
     if (!c->o->has_expect_head || want < g->first || want > g->size ||
-        !g->root_checked)
+        !g->root_checked || before->size + 1 != g->first)
         return;
     struct plog_tree tree = *before;
     for (size_t i = 0; tree.size < want; i++)
@@ -185,8 +184,7 @@ void plog_check_expected_end(struct plog_check *c)
         head_differs(c, PLOG_E_ROLLBACK, last->root, last->size);
 }
 
-/* ---- Opening
- * -------------------------------------------------------------------------- */
+/* ---- Opening ------------------------------------------------------------ */
 
 /* The end of the log as it is now, under the lock. */
 static int freeze_end(struct plog_check *c, struct plog_error *err)

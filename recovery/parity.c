@@ -28,8 +28,27 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
     plog_check_find(p->c, &f);
 }
 
-/* ---- Groups
- * --------------------------------------------------------------------- */
+/* What work on the store returned.  When its rows cannot be read on, that is
+ * a finding: the log goes on alone, and nothing else is said of the store. */
+static int lose_store(struct plog_parity *p, int rc, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    if (rc >= 0)
+        return 0;
+    if (!plog_check_is_verdict(rc))
+        return rc;
+    if (p->store_lost)
+        return 0;
+    uint64_t at = c->walk.chain.last.size;
+    plog_parity_find(p, rc, at, "rows that can be read", err->message);
+    plog_check_unchecked(c, PLOG_LEG_STORE, at, c->head.commit.size,
+                         "the store cannot be read on");
+    p->store_lost = true;
+    p->fold_whole = false;
+    return 0;
+}
+
+/* ---- Groups ------------------------------------------------------------- */
 
 static int compare_group(struct plog_parity *p, const struct plog_log_group *g,
                          struct plog_error *err)
@@ -124,6 +143,8 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
     struct plog_check *c = p->c;
     int rc = 0;
     plog_check_expected(c, before, g);
+    if (p->store_lost)
+        return 0;
     if (g->first <= c->head.commit.size) {
         rc = compare_group(p, g, err);
         judge_head(p, g);
@@ -133,8 +154,7 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
     return rc;
 }
 
-/* ---- Damage
- * ------------------------------------------------------------------------ */
+/* ---- Damage ------------------------------------------------------------- */
 
 #define NAMED 64 /* damaged lines of one group that are named one by one */
 
@@ -148,8 +168,7 @@ struct damage {
 };
 
 /* Lines of the group at hand that differ from the store's. */
-static int suspect_lines(struct plog_parity *p, struct damage *d,
-                         struct plog_error *err)
+static int suspect_lines(struct plog_parity *p, struct damage *d)
 {
     struct plog_scan *s = &p->c->walk.scan;
     unsigned char leaf[PLOG_HASH_SIZE];
@@ -157,7 +176,7 @@ static int suspect_lines(struct plog_parity *p, struct damage *d,
     size_t n = s->lines.len / sizeof(struct plog_scan_line);
     for (size_t i = 0; i < n && d->count < NAMED; i++) {
         struct plog_span stored;
-        int rc = plog_parity_stored(p, first + i, &stored, err);
+        int rc = plog_parity_stored(p, first + i, &stored, NULL);
         if (rc == PLOG_END)
             return 0;
         if (rc)
@@ -176,14 +195,14 @@ static int suspect_lines(struct plog_parity *p, struct damage *d,
 /* Whether the store's lines from..to hash to the signed root; then the chain
  * stands on them again. */
 static int prove_store(struct plog_parity *p, struct damage *d, uint64_t from,
-                       uint64_t to, bool *proven, struct plog_error *err)
+                       uint64_t to, bool *proven)
 {
     struct plog_chain *chain = &p->c->walk.chain;
     unsigned char hash[PLOG_HASH_SIZE];
     *proven = false;
     for (uint64_t seq = from; seq <= to; seq++) {
         struct plog_span line;
-        int rc = plog_parity_stored(p, seq, &line, err);
+        int rc = plog_parity_stored(p, seq, &line, NULL);
         if (rc)
             return rc == PLOG_END ? 0 : rc;
         plog_hash_leaf(line.p, line.n, hash);
@@ -235,29 +254,32 @@ static int use_proven(struct plog_parity *p, uint64_t from, uint64_t to,
     return rc < 0 ? rc : plog_parity_skip(p, to, err);
 }
 
-static int go_on(struct plog_parity *p, int code, struct plog_error *err)
+/* Passes the damage that *walked speaks of; then *walked is 0, PLOG_END, or
+ * the next damage. */
+static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     struct damage d;
     struct plog_error why = *err;
     struct plog_fault fault = c->walk.scan.fault;
     uint64_t from, to;
-    bool proven = false, whole = !c->walk.chain.broken && !c->walk.gap;
+    int code = *walked;
+    /* Without readable rows nothing can be proven; the damage stands. */
+    bool proven = false,
+         whole = !c->walk.chain.broken && !c->walk.gap && !p->store_lost;
     memset(&d, 0, sizeof d);
     d.tree = c->walk.chain.tree;
     snprintf(d.file, sizeof d.file, "%.60s", why.file);
     d.group.leg = PLOG_LEG_LOG;
     d.group.file = d.file;
     d.group.next = "keep a copy of DIR; the store still proves these entries";
-    int rc = whole ? suspect_lines(p, &d, err) : 0;
-    if (rc)
-        return rc;
-    rc = plog_walk_resync(&c->walk, &from, &to, err);
-    int found = rc;
-    if (rc == 0 && to && whole)
-        rc = prove_store(p, &d, from, to, &proven, err);
-    if (rc < 0 && !plog_check_is_verdict(rc))
-        return rc;
+    if (whole && suspect_lines(p, &d))
+        whole = false;
+    *walked = plog_walk_resync(&c->walk, &from, &to, err);
+    if (*walked < 0 && !plog_check_is_verdict(*walked))
+        return *walked;
+    if (*walked == 0 && to && whole && prove_store(p, &d, from, to, &proven))
+        proven = false;
     if (proven && d.count) {
         name_lines(p, &d, code);
     } else {
@@ -267,44 +289,63 @@ static int go_on(struct plog_parity *p, int code, struct plog_error *err)
         c->walk.scan.fault = now;
     }
     if (proven)
-        return use_proven(p, from, to, err);
+        return lose_store(p, use_proven(p, from, to, err), err);
     p->fold_whole = false;
-    p->end_unknown = found == PLOG_END;
-    plog_check_unchecked(c, PLOG_LEG_LOG, from, found == 0 ? to : 0,
+    p->end_unknown = *walked == PLOG_END;
+    plog_check_unchecked(c, PLOG_LEG_LOG, from, *walked == 0 ? to : 0,
                          "damaged: see the findings");
-    if (found == 0 && to)
-        rc = plog_parity_skip(p, to, err);
-    return found ? found : rc;
+    if (*walked == 0 && to && !p->store_lost)
+        return lose_store(p, plog_parity_skip(p, to, err), err);
+    return 0;
 }
 
-/* ---- The walk
- * ------------------------------------------------------------------------ */
+/* ---- The walk ----------------------------------------------------------- */
+
+/* The segment that the walk entered against its row.  A bare one at the end
+ * counts too: the store may know it. */
+static int entered(struct plog_parity *p, bool bare, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    if (!c->walk.entered || p->store_lost ||
+        c->walk.first > c->head.commit.size + 1)
+        return 0;
+    c->walk.entered = false;
+    if (bare)
+        judge_bare_segment(p);
+    return lose_store(p, plog_parity_segment(p, c->walk.first, err), err);
+}
+
+/* One step of the walk.  Its own codes come back in *walked; what is returned
+ * ends the check. */
+static int step_on(struct plog_parity *p, int *walked, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    struct plog_tree before = c->walk.chain.tree;
+    struct plog_log_group g;
+    int rc = entered(p, false, err);
+    if (rc)
+        return rc;
+    *walked = plog_walk_next(&c->walk, &g, err);
+    struct plog_error why = *err;
+    if (c->walk.scan.offset > 0 && !c->walk.gap)
+        rc = entered(p, *walked == PLOG_END, err);
+    c->walk.entered = false;
+    if (!rc && *walked == 0)
+        rc = lose_store(p, one_group(p, &before, &g, err), err);
+    if (!rc)
+        *err = why;
+    return rc;
+}
 
 static int walk_all(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
-    struct plog_log_group g;
-    int rc = plog_walk_start(&c->walk, err);
-    while (!c->stopped && rc != PLOG_END) {
-        struct plog_tree before = c->walk.chain.tree;
-        if (rc == 0 && c->walk.entered &&
-            c->walk.first <= c->head.commit.size + 1)
-            rc = plog_parity_segment(p, c->walk.first, err);
-        if (rc == 0) {
-            rc = plog_walk_next(&c->walk, &g, err);
-            /* Also a bare segment at the end, which the store may know. */
-            if (c->walk.entered && c->walk.scan.offset > 0 && !c->walk.gap &&
-                c->walk.first <= c->head.commit.size + 1) {
-                int bad = plog_parity_segment(p, c->walk.first, err);
-                if (rc == PLOG_END)
-                    judge_bare_segment(p);
-                if (bad)
-                    return bad;
-            }
-            c->walk.entered = false;
-        }
+    int fatal = 0, rc = plog_walk_start(&c->walk, err);
+    while (!fatal && !c->stopped && rc != PLOG_END) {
         if (rc == 0)
-            rc = one_group(p, &before, &g, err);
+            fatal = step_on(p, &rc, err);
+        if (fatal || rc >= 0)
+            continue;
         /* What the store's head covers was whole once: damage. */
         if (rc == PLOG_E_TORN && c->head.commit.size > c->walk.chain.last.size)
             rc = c->walk.scan.fault.code;
@@ -312,13 +353,13 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
             plog_check_fault(c, rc, err);
             break;
         }
-        if (rc < 0) {
-            if (!plog_check_is_verdict(rc))
-                return rc;
-            rc = go_on(p, rc, err);
-        }
+        if (!plog_check_is_verdict(rc))
+            return rc;
+        fatal = go_on(p, &rc, err);
     }
-    return c->stopped ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
+    if (!fatal && c->stopped)
+        fatal = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return fatal;
 }
 
 /* What the store's head says about entries that the log does not have. */
@@ -355,15 +396,16 @@ static void judge_end(struct plog_parity *p)
 static int compare_legs(struct plog_check *c, struct plog_error *err)
 {
     struct plog_parity p;
-    int rc = plog_parity_open(&p, c, err);
+    int rc = lose_store(&p, plog_parity_open(&p, c, err), err);
     if (!rc)
         rc = walk_all(&p, err);
     if (!rc)
         judge_end(&p);
+    if (!rc && !p.store_lost)
+        rc = lose_store(&p, plog_parity_rest(&p, c->walk.chain.last.size, err),
+                        err);
     if (!rc)
-        rc = plog_parity_rest(&p, c->walk.chain.last.size, err);
-    if (!rc)
-        rc = plog_parity_records(&p, err);
+        rc = lose_store(&p, plog_parity_records(&p, err), err);
     plog_parity_close(&p);
     return rc;
 }
@@ -374,8 +416,11 @@ static int without_store(struct plog_check *c, const char *dir,
                          struct plog_error *err)
 {
     int code = c->store_error;
-    if (!plog_check_is_verdict(code))
-        return plog_fail(err, code, "%s", c->store_why.message);
+    if (!plog_check_is_verdict(code)) {
+        plog_fail(err, code, "%s", c->store_why.message);
+        plog_check_close(c);
+        return code;
+    }
     struct plog_error why = c->store_why;
     const struct plog_check_options *o = c->o;
     plog_check_close(c);

@@ -3,8 +3,7 @@
 
 #include "parity.h"
 
-/* ---- Opening
- * ------------------------------------------------------------------------ */
+/* ---- Opening ------------------------------------------------------------ */
 
 /* A line for the fold: the log's own where the store's row differs. */
 static int line_of(void *arg, uint64_t seq, struct plog_span *line,
@@ -103,9 +102,7 @@ void plog_parity_close(struct plog_parity *p)
     plog_entry_parser_fini(&p->parser);
 }
 
-/* ---- Events
- * ---------------------------------------------------------------------------
- */
+/* ---- Events ------------------------------------------------------------- */
 
 int plog_parity_stored(struct plog_parity *p, uint64_t seq,
                        struct plog_span *line, struct plog_error *err)
@@ -289,8 +286,7 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
     return rc;
 }
 
-/* ---- Commits and segments
- * ----------------------------------------------------------------- */
+/* ---- Commits and segments ----------------------------------------------- */
 
 int plog_parity_checkpoint(struct plog_parity *p,
                            const struct plog_log_group *g,

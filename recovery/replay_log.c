@@ -14,6 +14,7 @@ struct work {
     struct plog_replay_report *report;
     struct plog_legs legs;
     struct plog_log_end end;
+    struct plog_store_head old; /* of the store that --fresh sets aside */
 };
 
 static int told(void *arg, uint64_t size, uint64_t bytes)
@@ -25,8 +26,7 @@ static int told(void *arg, uint64_t size, uint64_t bytes)
     return w->o->progress ? w->o->progress(w->o->arg, &p) : 0;
 }
 
-/* ---- Setting the store aside
- * -------------------------------------------------------- */
+/* ---- Setting the store aside -------------------------------------------- */
 
 static int move_one(struct plog_dir *d, const char *name, int to,
                     const char *new_name)
@@ -65,8 +65,7 @@ static bool exists(struct plog_dir *d, const char *name)
     return d->io->stat_at(d->io->ctx, d->dir, name, &st) == 0;
 }
 
-/* ---- Steps
- * -------------------------------------------------------------------------- */
+/* ---- Steps -------------------------------------------------------------- */
 
 /* Reads where the store stands; an absent one stands at 0. */
 static int read_store(struct work *w, struct plog_error *err)
@@ -74,7 +73,14 @@ static int read_store(struct work *w, struct plog_error *err)
     struct plog_legs *l = &w->legs;
     memset(&l->head, 0, sizeof l->head);
     plog_tree_init(&l->head.tree);
-    if (w->o->fresh || !exists(&l->dir, PLOG_STORE_FILE))
+    if (w->o->fresh) { /* it testifies before it goes, when it can */
+        if (!plog_legs_open_store(l, false, NULL) &&
+            plog_store_get_head(&l->store, &w->old, NULL))
+            memset(&w->old, 0, sizeof w->old);
+        plog_legs_close_store(l);
+        return 0;
+    }
+    if (!exists(&l->dir, PLOG_STORE_FILE))
         return 0;
     int rc = plog_legs_open_store(l, false, err);
     if (rc == PLOG_E_BEHIND) /* a file without tables */
@@ -102,6 +108,27 @@ static int inspect(struct work *w, struct plog_error *err)
     if (!rc && w->end.last.size == 0)
         rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
     return rc;
+}
+
+/* Entries that only the old store holds now were acknowledged: setting it
+ * aside would lose them, and the log would go on from an older state. */
+static int check_old_store(struct work *w, struct plog_error *err)
+{
+    const struct plog_commit *c = &w->old.commit;
+    const struct plog_vkey *key =
+        plog_keyring_find(&w->legs.keys, plog_span_text(c->key));
+    if (c->size <= w->end.last.size || !key ||
+        strcmp(w->old.origin, w->legs.head.origin) != 0 ||
+        !plog_checkpoint_verify(key, w->old.origin, c->size, c->root, c->sig))
+        return 0;
+    plog_fail(err, PLOG_E_ROLLBACK,
+              "the log ends at entry %llu, but the store holds a signed head"
+              " at %llu",
+              (unsigned long long)w->end.last.size,
+              (unsigned long long)c->size);
+    plog_err_seq(err, w->end.last.size + 1);
+    plog_err_hint(err, "run: paritylog parity DIR; keep a copy of both legs");
+    return PLOG_E_ROLLBACK;
 }
 
 static int make_store(struct work *w, struct plog_error *err)
@@ -194,6 +221,8 @@ int plog_replay(const char *dir, const struct plog_replay_options *o,
     uint64_t before = w.legs.head.commit.size;
     if (!rc)
         rc = inspect(&w, err);
+    if (!rc)
+        rc = check_old_store(&w, err);
     if (!rc)
         rc = w.o->dry_run ? plan(&w) : replay(&w, err);
     fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);

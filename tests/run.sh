@@ -135,26 +135,31 @@ run_all() {
     fi
     [ "$mode" != storm ] || share_budget $count
     rm -f "$T"/*.out "$T"/*.end
-    started=0
+    started=0 judged=0
     while IFS= read -r program; do
         started=$((started + 1))
         if [ "$JOBS" -gt 1 ]; then
             run_one $started "$program" &
-            [ $((started % JOBS)) -ne 0 ] || wait
-        else
+        else # not behind the back of an interrupt
             run_one $started "$program"
-            name=${program##*/}
-            judge $started "$mode/${name%.sh}"
+        fi
+        if [ $((started % JOBS)) -eq 0 ]; then
+            wait
+            judge_batch "$mode" $started
         fi
     done <"$T/list"
-    [ "$JOBS" -gt 1 ] || return 0
     wait
-    started=0
-    while IFS= read -r program; do
-        started=$((started + 1))
+    judge_batch "$mode" $started
+}
+
+# judge_batch MODE LAST: those that ran since the last time.
+judge_batch() {
+    while [ $judged -lt "$2" ]; do
+        judged=$((judged + 1))
+        program=$(sed -n "${judged}p" "$T/list")
         name=${program##*/}
-        judge $started "$mode/${name%.sh}"
-    done <"$T/list"
+        judge $judged "$1/${name%.sh}"
+    done
 }
 
 share_budget() {
@@ -179,7 +184,8 @@ the_command() {
 valgrind_command() {
     {
         echo '#!/bin/sh'
-        echo "{ : <&0 && : >&1 && : >&2; } 2>/dev/null || exec '$(the_command)' \"\$@\""
+        echo "[ -e /proc/self/fd/0 ] && [ -e /proc/self/fd/1 ] &&"
+        echo "    [ -e /proc/self/fd/2 ] || exec '$(the_command)' \"\$@\""
         echo "exec valgrind -q --leak-check=full --error-exitcode=99 \\"
         echo "    --log-file='$T/valgrind.%p' '$(the_command)' \"\$@\""
     } >"$T/paritylog"
@@ -254,9 +260,14 @@ run_mode() {
     esac
 }
 
-[ $# -gt 0 ] || set -- unit cli
-for mode; do
-    run_mode "$mode"
-done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+# In a function, so that the shell has read all of this file before it begins.
+main() {
+    [ $# -gt 0 ] || set -- unit cli
+    for word; do
+        run_mode "$word"
+    done
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ $failed -eq 0 ]
+    exit
+}
+main "$@"

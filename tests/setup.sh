@@ -44,6 +44,12 @@ cxx() {
     have g++ || have clang++
 }
 
+# Debian may have it under a name with its version.
+# shellcheck disable=SC2317
+clang_tool() {
+    have "$1" || have "$1-14"
+}
+
 # How to become root; fails when there is no way without asking.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -92,6 +98,8 @@ look() {
             need clang have clang
             need valgrind have valgrind
             need cppcheck have cppcheck
+            need clang-tidy clang_tool clang-tidy
+            need clang-format clang_tool clang-format
             need shellcheck have shellcheck
             need g++ cxx
             need zsh have zsh

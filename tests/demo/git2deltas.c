@@ -157,8 +157,7 @@ static bool shorten(struct text *text, size_t limit)
 
     if (text->len <= limit)
         return false;
-    snprintf(tail, sizeof tail, "~%016" PRIx64,
-             hash_of(text->data, text->len));
+    snprintf(tail, sizeof tail, "~%016" PRIx64, hash_of(text->data, text->len));
     while ((text->data[keep] & 0xc0) == 0x80)
         keep--;
     text->len = keep;
@@ -270,8 +269,7 @@ static bool next_token(char **token, size_t *room, size_t *len)
 
 static bool is_hex(const char *text, size_t len)
 {
-    return (len == 40 || len == 64) &&
-           strspn(text, "0123456789abcdef") >= len;
+    return (len == 40 || len == 64) && strspn(text, "0123456789abcdef") >= len;
 }
 
 /*
@@ -418,8 +416,8 @@ int main(int argc, char **argv)
         fprintf(stderr,
                 "%ju deltas, %ju commits, %ju paths escaped, "
                 "%ju paths shortened, %ju odd times\n",
-                counts.deltas, counts.commits, counts.escaped,
-                counts.shortened, counts.odd_times);
+                counts.deltas, counts.commits, counts.escaped, counts.shortened,
+                counts.odd_times);
     }
     if (fflush(stdout) != 0 || ferror(stdout))
         die("cannot write standard output");

@@ -35,8 +35,7 @@ static const char *setting(const char *name, const char *otherwise)
     return value ? value : otherwise;
 }
 
-/* ---- The history
- * ------------------------------------------------------------- */
+/* ---- The history -------------------------------------------------------- */
 
 static char *read_gz(const char *path)
 {
@@ -68,8 +67,7 @@ static void load_lines(const char *name)
     receipts = calloc(line_count, sizeof *receipts);
 }
 
-/* ---- One run of the writer
- * ------------------------------------------------------ */
+/* ---- One run of the writer ---------------------------------------------- */
 
 struct writer {
     pid_t pid;
@@ -185,8 +183,7 @@ static bool run(const char *dir, size_t *done, size_t upto, int64_t after_us,
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
-/* ---- What must hold at the end
- * ---------------------------------------------------- */
+/* ---- What must hold at the end ------------------------------------------ */
 
 struct tree {
     FILE *want;

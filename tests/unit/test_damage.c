@@ -73,8 +73,7 @@ static void load(uint64_t first)
     segment_count++;
 }
 
-/* ---- The log
- * ------------------------------------------------------------------ */
+/* ---- The log ------------------------------------------------------------ */
 
 static void append(plog *p, int i)
 {
@@ -106,8 +105,7 @@ static void make_log(void)
         load(first);
 }
 
-/* ---- What is found
- * ------------------------------------------------------------- */
+/* ---- What is found ------------------------------------------------------ */
 
 struct seen {
     unsigned count;

@@ -69,8 +69,7 @@ static uint64_t size(void)
     return head.size;
 }
 
-/* ---- Receipts and ids
- * ----------------------------------------------------------- */
+/* ---- Receipts and ids --------------------------------------------------- */
 
 struct line {
     char text[1000];
@@ -161,8 +160,7 @@ static void a_duplicate_is_read_from_the_log(void)
     plog_close(p);
 }
 
-/* ---- Groups
- * ------------------------------------------------------------------------ */
+/* ---- Groups ------------------------------------------------------------- */
 
 static int group(const char *const *texts, size_t n, struct plog_receipt *r,
                  int (*hook)(void *, sqlite3 *, const uint64_t *, size_t),
@@ -204,8 +202,7 @@ static void groups_are_whole(void)
     close_log();
 }
 
-/* ---- The hook
- * ------------------------------------------------------------------------ */
+/* ---- The hook ----------------------------------------------------------- */
 
 static int hook_writes(void *arg, sqlite3 *db, const uint64_t *seqs, size_t n)
 {
@@ -300,8 +297,7 @@ static void hook_joins_the_transaction(void)
     close_log();
 }
 
-/* ---- The policy
- * ------------------------------------------------------------------------ */
+/* ---- The policy --------------------------------------------------------- */
 
 static enum plog_policy_answer judge(void *arg, const struct plog_delta_view *d,
                                      char *reason, size_t cap)
@@ -336,8 +332,7 @@ static void policy_comes_before_writing(void)
     close_log();
 }
 
-/* ---- Entries that are logged already
- * ------------------------------------------------------ */
+/* ---- Entries that are logged already ------------------------------------ */
 
 static void copy_store(const char *from, const char *to)
 {
@@ -395,9 +390,7 @@ static void logged_entries_are_applied(void)
     close_log();
 }
 
-/* ---- Subscription
- * ----------------------------------------------------------------------------
- */
+/* ---- Subscription ------------------------------------------------------- */
 
 /* Every entry once and in order, however slow the reader is. */
 static void subscription_loses_nothing(void)
@@ -428,9 +421,7 @@ static void subscription_loses_nothing(void)
     close_log();
 }
 
-/* ---- Processes
- * ----------------------------------------------------------------------------------
- */
+/* ---- Processes ---------------------------------------------------------- */
 
 /* A child must not write through its parent's handle. */
 static void a_child_may_not_use_the_handle(void)

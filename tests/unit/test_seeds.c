@@ -168,8 +168,7 @@ static void run_sql(const char *sql)
     sqlite3_close(db);
 }
 
-/* ---- Records and versions
- * ---------------------------------------------------- */
+/* ---- Records and versions ----------------------------------------------- */
 
 /* apply_inserts_a_new_record, version_increments_on_subsequent_applies */
 static void versions_count_what_applied(void)
@@ -197,8 +196,7 @@ static void delete_leaves_tombstone_and_trail(void)
     close_log();
 }
 
-/* ---- Strategies
- * ----------------------------------------------------------------- */
+/* ---- Strategies --------------------------------------------------------- */
 
 /* There it ignored occurred_at; here the newer instant wins, whatever the
  * offset it is written with, and a tie goes to the later one. */
@@ -382,8 +380,7 @@ static void custom_within_limits(void)
     close_log();
 }
 
-/* ---- The audit trail
- * --------------------------------------------------------------- */
+/* ---- The audit trail ---------------------------------------------------- */
 
 static int find_skipped(void *arg, uint64_t seq, const char *line, size_t len)
 {
@@ -441,8 +438,7 @@ static void cursor_round_trips(void)
     plog_reader_close(r);
 }
 
-/* ---- Difference and attack
- * ----------------------------------------------------------- */
+/* ---- Difference and attack ---------------------------------------------- */
 
 /* corruption_fixture_produces_expected_failure_report: a good row, a mutated
  * row, an orphan row; exactly the two are named. */

@@ -142,8 +142,7 @@ static void threads(void)
     CHECK_UINT(parity(), 1 + THREADS * EACH);
 }
 
-/* ---- Processes
- * ----------------------------------------------------------------- */
+/* ---- Processes ---------------------------------------------------------- */
 
 static double seconds(void)
 {

@@ -53,8 +53,7 @@ static void set_up(void)
     before_sync = NULL;
 }
 
-/* ---- A log to play with
- * ------------------------------------------------------- */
+/* ---- A log to play with ------------------------------------------------- */
 
 static void path_of(char *out, const char *dir, const char *name)
 {
@@ -149,8 +148,7 @@ static int replay(const char *dir)
     return plog_replay(dir, NULL, &report, NULL);
 }
 
-/* ---- Files
- * --------------------------------------------------------------------- */
+/* ---- Files -------------------------------------------------------------- */
 
 static char *slurp(const char *dir, const char *name, size_t *n)
 {
@@ -219,8 +217,7 @@ static void run_sql(const char *dir, const char *sql)
     sqlite3_close(db);
 }
 
-/* ---- 1. A power cut right after rotation, with SQLite's WAL lost
- * ------------------ */
+/* ---- 1. A power cut right after rotation, with SQLite's WAL lost -------- */
 
 /* The name of the segment made last. */
 static void last_segment(const char *dir, char *out)
@@ -296,8 +293,7 @@ static void rotation_torn_at_every_cut(void)
     free(data);
 }
 
-/* ---- 2. A flip in group 3 of 900, with the store absent
- * ------------------------------ */
+/* ---- 2. A flip in group 3 of 900, with the store absent ----------------- */
 
 /* Damage far from the end is never a torn tail: nothing is trimmed. */
 static void flip_in_group_3_of_900(void)
@@ -326,8 +322,7 @@ static void flip_in_group_3_of_900(void)
     free(data);
 }
 
-/* ---- 3. Files swapped under an open handle
- * ------------------------------------------- */
+/* ---- 3. Files swapped under an open handle ------------------------------ */
 
 /* A copy with the same bytes takes the segment's place: writing goes on in
  * the file that has the name. */
@@ -429,8 +424,7 @@ static void lock_swapped(void)
     CHECK_UINT(size, 13);
 }
 
-/* ---- 4. Trimming by a process with an old head
- * ---------------------------------------- */
+/* ---- 4. Trimming by a process with an old head -------------------------- */
 
 /* Whoever closes cuts at the head in the store, not at the one it remembers. */
 static void trim_with_an_old_head(void)
@@ -453,8 +447,7 @@ static void trim_with_an_old_head(void)
     CHECK(n < 64 << 10);
 }
 
-/* ---- 5. COMMIT failing after the log was synced
- * ------------------------------------------ */
+/* ---- 5. COMMIT failing after the log was synced ------------------------- */
 
 /* The caller hears `indeterminate`; the group is replayed before anything
  * else is appended, and its id is known then. */
@@ -475,8 +468,7 @@ static void commit_fails_after_sync(void)
     CHECK_UINT(size, 6);
 }
 
-/* ---- 6. A reader while a group is written and not yet synced
- * ----------------------------- */
+/* ---- 6. A reader while a group is written and not yet synced ------------ */
 
 static const char *watched;
 static plog_sub *follower;
@@ -534,8 +526,7 @@ static void readers_see_no_unsynced_group(void)
     plog_close(p);
 }
 
-/* ---- 7. An altered compact range in the store's head
- * -------------------------------------- */
+/* ---- 7. An altered compact range in the store's head -------------------- */
 
 /* Appending on a false range would sign a false tree. */
 static void altered_range(void)
@@ -560,8 +551,7 @@ static void altered_range_under_a_handle(void)
     plog_close(p);
 }
 
-/* ---- 8. A store of a copied directory that went its own way
- * --------------------------------- */
+/* ---- 8. A store of a copied directory that went its own way ------------- */
 
 static void other_store(int mine, int others, int expected)
 {
@@ -612,8 +602,7 @@ static void forked_store_longer(void)
     other_store(1, 3, PLOG_E_ROLLBACK);
 }
 
-/* ---- 9. A hole of LFs inside a padded segment
- * ------------------------------------------------ */
+/* ---- 9. A hole of LFs inside a padded segment --------------------------- */
 
 /* Where the group of `seq` starts. */
 static size_t group_of(const char *data, int seq)
