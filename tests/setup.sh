@@ -103,6 +103,8 @@ look() {
             need shellcheck have shellcheck
             need g++ cxx
             need zsh have zsh
+            need golang-go have go
+            need golang-golang-x-mod-dev test -d /usr/share/gocode/src/golang.org/x/mod
             ;;
         *)
             echo "usage: sh tests/setup.sh build|demo|test|ci..." >&2

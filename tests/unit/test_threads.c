@@ -15,8 +15,9 @@
 #include "order_shim.h"
 #include "paritylog_recovery.h"
 
-#define THREADS 16
-#define EACH 150
+#define THREADS 8
+#define PROCESSES 8
+#define EACH 1000
 
 static char dir[512];
 
@@ -183,16 +184,16 @@ static pid_t start(int number, int first, int count)
 /* Several processes append at once; none waits for long. */
 static void processes(void)
 {
-    pid_t pids[6];
+    pid_t pids[PROCESSES];
     make_log(64 << 10);
-    for (int i = 0; i < 6; i++)
-        pids[i] = start(i, 0, 120);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < PROCESSES; i++)
+        pids[i] = start(i, 0, EACH);
+    for (int i = 0; i < PROCESSES; i++) {
         int status = 1;
         waitpid(pids[i], &status, 0);
         CHECK_INT(status, 0);
     }
-    CHECK_UINT(parity(), 1 + 6 * 120);
+    CHECK_UINT(parity(), 1 + PROCESSES * EACH);
 }
 
 /* One of them is killed again and again at random moments; the others mend
