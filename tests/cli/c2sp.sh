@@ -22,7 +22,7 @@ if ! have go; then
     skip 'no go'
 elif [ ! -d /usr/share/gocode/src/golang.org/x/mod/sumdb ]; then
     skip 'no golang-golang-x-mod-dev'
-elif ! HOME=$T GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= \
+elif ! HOME=$T GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS='' \
     GOCACHE=$T/cache go build -o "$T/goc2sp" "$top/tests/c2sp.go" >"$T/go" 2>&1; then
     wrong "the Go program does not build: $(head -n 3 "$T/go")"
 else
