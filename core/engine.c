@@ -341,11 +341,15 @@ static int check_process(const plog *p, struct plog_error *err)
                      " open one in this process");
 }
 
-int plog_append_group(plog *p, const struct plog_group *group,
+int plog_append_group(plog *p, const struct plog_group *given,
                       struct plog_receipt *receipts, struct plog_error *err)
 {
     struct plog_request r;
+    struct plog_group own;
+    const struct plog_group *group = &own;
     int rc = check_process(p, err);
+    if (!rc)
+        rc = plog_take_options(&own, sizeof own, given, err);
     if (rc)
         return rc;
     if (group->delta_count + group->cursor_count == 0)

@@ -262,11 +262,15 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
     return rc;
 }
 
-int plog_open(plog **out, const char *dir, const struct plog_options *o,
+int plog_open(plog **out, const char *dir, const struct plog_options *given,
               struct plog_error *err)
 {
-    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
+    struct plog_options own;
+    const struct plog_options *o = &own;
     *out = NULL;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    const struct plog_io *io = o->io ? o->io : plog_io_posix();
     plog *p = plog_alloc(io, sizeof *p);
     if (!p)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");

@@ -86,6 +86,28 @@ int plog_fail_io(struct plog_error *err, int rc, const char *file,
     return code;
 }
 
+int plog_take_options(void *own, size_t own_size, const void *given,
+                      struct plog_error *err)
+{
+    const unsigned char *from = given;
+    uint32_t size = 0;
+    memset(own, 0, own_size);
+    if (!given)
+        return 0;
+    memcpy(&size, given, sizeof size);
+    if (size <= sizeof size || size > own_size + 4096)
+        return plog_fail(err, PLOG_E_ARG,
+                         "struct_size is %u; it must be the sizeof of the"
+                         " struct that is given",
+                         (unsigned)size);
+    for (size_t i = own_size; i < size; i++)
+        if (from[i])
+            return plog_fail(err, PLOG_E_ARG,
+                             "the options ask for what a later version has");
+    memcpy(own, given, size < own_size ? size : own_size);
+    return 0;
+}
+
 void plog_err_hint(struct plog_error *err, const char *format, ...)
 {
     va_list ap;

@@ -21,6 +21,18 @@ int plog_fail(struct plog_error *err, int code, const char *format, ...)
 int plog_fail_io(struct plog_error *err, int rc, const char *file,
                  const char *doing);
 
+/*
+ * Copies a caller's versioned struct, whose first member is its size.  What an
+ * older caller does not know is 0; what a newer one asks for and this version
+ * does not have is refused unless it is 0.
+ * @own       out, `own_size` bytes
+ * @given     the caller's, or NULL: all 0
+ * Returns 0 or PLOG_E_ARG.
+ */
+PLOG_MUST_CHECK int plog_take_options(void *own, size_t own_size,
+                                      const void *given,
+                                      struct plog_error *err);
+
 /* Adds detail to an error just set; each returns err->code, or `code` of a
  * NULL err is lost, so use them as statements. */
 void plog_err_hint(struct plog_error *err, const char *format, ...)

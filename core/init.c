@@ -240,13 +240,17 @@ static int make_store(struct setup *s, struct plog_error *err)
     return rc;
 }
 
-int plog_init(const char *dir, const struct plog_init_options *options,
+int plog_init(const char *dir, const struct plog_init_options *given,
               char *vkey, struct plog_error *err)
 {
+    struct plog_init_options own;
+    const struct plog_init_options *options = &own;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
     struct setup s;
     bool has_log = false;
     memset(&s, 0, sizeof s);
-    s.io = options && options->io ? options->io : plog_io_posix();
+    s.io = options->io ? options->io : plog_io_posix();
     s.options = options;
     int rc = check_options(&s, err);
     if (rc)

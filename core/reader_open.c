@@ -162,15 +162,19 @@ int plog_reader_begin(struct plog_reader *r, struct plog_error *err)
 }
 
 int plog_reader_open(struct plog_reader **out, const char *dir,
-                     const struct plog_options *o, struct plog_error *err)
+                     const struct plog_options *given, struct plog_error *err)
 {
-    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
-    double wait = o && o->wait_seconds != 0 ? o->wait_seconds : 10;
+    struct plog_options own;
+    const struct plog_options *o = &own;
     *out = NULL;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    const struct plog_io *io = o->io ? o->io : plog_io_posix();
+    double wait = o->wait_seconds != 0 ? o->wait_seconds : 10;
     struct plog_reader *r = plog_alloc(io, sizeof *r);
     if (!r)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    int rc = plog_reader_open_log(r, io, dir, o ? o->vkey : NULL, err);
+    int rc = plog_reader_open_log(r, io, dir, o->vkey, err);
     if (!rc)
         rc = plog_reader_open_store(r, wait, err);
     if (rc) {
@@ -195,14 +199,18 @@ const char *plog_reader_origin(const struct plog_reader *r)
     return r->origin;
 }
 
-int plog_key_show(const char *dir, const struct plog_options *o, char *vkey,
+int plog_key_show(const char *dir, const struct plog_options *given, char *vkey,
                   struct plog_error *err)
 {
+    struct plog_options own;
+    const struct plog_options *o = &own;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
     struct plog_reader r;
     struct plog_walk w;
     struct plog_log_group g;
-    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
-    int rc = plog_reader_open_log(&r, io, dir, o ? o->vkey : NULL, err);
+    const struct plog_io *io = o->io ? o->io : plog_io_posix();
+    int rc = plog_reader_open_log(&r, io, dir, o->vkey, err);
     if (!rc) {
         rc = plog_walk_open(&w, &r.dir, &r.keys, err);
         if (!rc)

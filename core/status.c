@@ -154,14 +154,18 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
     return 0;
 }
 
-int plog_read_status(const char *dir, const struct plog_options *o,
+int plog_read_status(const char *dir, const struct plog_options *given,
                      struct plog_status *out, struct plog_error *err)
 {
+    struct plog_options own;
+    const struct plog_options *o = &own;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
     struct plog_reader r;
-    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
-    double wait = o && o->wait_seconds != 0 ? o->wait_seconds : 10;
+    const struct plog_io *io = o->io ? o->io : plog_io_posix();
+    double wait = o->wait_seconds != 0 ? o->wait_seconds : 10;
     memset(out, 0, sizeof *out);
-    int rc = plog_reader_open_log(&r, io, dir, o ? o->vkey : NULL, err);
+    int rc = plog_reader_open_log(&r, io, dir, o->vkey, err);
     if (!rc)
         rc = look(&r, wait, out, err);
     plog_reader_fini(&r);

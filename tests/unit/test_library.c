@@ -476,6 +476,32 @@ static void control_entries_are_not_deltas(void)
     close_log();
 }
 
+/* Options are versioned by their size: an older caller's shorter struct and a
+ * newer one's longer struct work as far as both sides know the members. */
+static void options_have_a_size(void)
+{
+    struct newer {
+        struct plog_options o;
+        uint64_t later[4];
+    } newer = {.o = {.struct_size = sizeof newer}};
+    struct plog_options older = {.struct_size =
+                                     offsetof(struct plog_options, vkey),
+                                 .vkey = "not a key"};
+    struct plog_options none = {.vkey = NULL};
+    struct plog_error err = {0};
+    make_log();
+    close_log();
+    CHECK_INT(plog_open(&p, dir, &none, &err), PLOG_E_ARG);
+    CHECK(strstr(err.message, "struct_size") != NULL);
+    CHECK_INT(plog_open(&p, dir, &older, NULL), 0); /* vkey: not looked at */
+    plog_close(p);
+    CHECK_INT(plog_open(&p, dir, &newer.o, NULL), 0);
+    plog_close(p);
+    newer.later[3] = 1;
+    CHECK_INT(plog_open(&p, dir, &newer.o, &err), PLOG_E_ARG);
+    CHECK(p == NULL && strstr(err.message, "later version") != NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -493,6 +519,7 @@ int main(int argc, char **argv)
         {"a_child_may_not_use_the_handle", a_child_may_not_use_the_handle},
         {"locked_is_said", locked_is_said},
         {"control_entries_are_not_deltas", control_entries_are_not_deltas},
+        {"options_have_a_size", options_have_a_size},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
