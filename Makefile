@@ -58,6 +58,8 @@ testlib_src := $(wildcard tests/lib/*.c)
 unit_src := $(wildcard tests/unit/test_*.c)
 storm_src := $(wildcard tests/storm/*.c)
 demo_src := $(wildcard tests/demo/*.c)
+bench_src := $(wildcard tests/bench/*.c)
+bench_obj := $(bench_src:%.c=$(BUILD)/obj/%.o)
 
 lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
 pic_obj := $(lib_src:%.c=$(BUILD)/pic/%.o)
@@ -74,7 +76,8 @@ clang_format = $(call first_of,clang-format-14 clang-format)
 checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked)
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
-	check-clang check-valgrind check-symbols check-storm lint format demo \
+	check-clang check-valgrind check-symbols check-storm bench bench-full lint \
+	format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -88,6 +91,7 @@ help:
 	@echo 'make check-asan check-tsan check-clang check-valgrind   the same otherwise built'
 	@echo 'make check-symbols   only plog_ names leave the library'
 	@echo 'make check-storm     the storms, short (STORM_SEED, STORM_BUDGET seconds)'
+	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
 	@echo 'make demo       sh tests/demo.sh'
@@ -161,6 +165,10 @@ $(BUILD)/storm/%: $(BUILD)/obj/tests/storm/%.o $(test_support)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
+$(BUILD)/tests/bench: $(bench_obj) $(BUILD)/libparitylog.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
 $(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
@@ -169,7 +177,7 @@ obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o)
 # First, for recovery/ has a check.h of its own.
 $(obj_tests) $(testlib_obj): private test_cppflags := -Itests/lib
 
-tests: all $(unit_bin) $(storm_bin) $(demo_bin) $(checked)
+tests: all $(unit_bin) $(storm_bin) $(demo_bin) $(BUILD)/tests/bench $(checked)
 
 check: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh unit cli
@@ -196,6 +204,13 @@ check-valgrind: tests
 
 check-storm: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh storm
+
+# In the build directory: it has to lie on the disk that is measured.
+bench: $(BUILD)/tests/bench
+	$(Q)$< --dir $(BUILD) --runs 3 --seconds 0.6 --json $(BUILD)/bench.json
+
+bench-full: $(BUILD)/tests/bench
+	$(Q)$< --dir $(BUILD) --runs 7 --seconds 2 --events 1000000 --json $(BUILD)/bench.json
 
 check-symbols: lib
 	$(Q)BUILD=$(BUILD) sh tests/check_symbols.sh
@@ -243,5 +258,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(patsubst %.o,%.d,$(lib_obj) $(pic_obj) $(tool_obj) $(testlib_obj) $(obj_tests) \
+-include $(patsubst %.o,%.d,$(lib_obj) $(pic_obj) $(tool_obj) $(testlib_obj) $(obj_tests) $(bench_obj) \
 	$(demo_src:%.c=$(BUILD)/obj/%.o))
