@@ -94,8 +94,7 @@ static int entered(plog *p, int (*what)(plog *, void *, struct plog_error *),
         plog_engine_leave(p);
     }
     pthread_mutex_lock(&p->mutex);
-    p->leading = false;
-    pthread_cond_broadcast(&p->changed);
+    plog_engine_step_down(p);
     pthread_mutex_unlock(&p->mutex);
     return rc;
 }

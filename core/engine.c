@@ -247,9 +247,9 @@ static void wake(plog *p, struct plog_request *batch)
     while (batch) {
         struct plog_request *next = batch->next; /* its owner frees it */
         batch->done = true;
+        pthread_cond_signal(&batch->turn);
         batch = next;
     }
-    pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->mutex);
 }
 
@@ -310,14 +310,25 @@ static struct plog_request *take_batch(plog *p)
     return batch;
 }
 
+/* Each waits on a condition of its own: with one for all, every commit would
+ * wake every thread, and most of them only to wait again. */
+void plog_engine_step_down(plog *p)
+{
+    p->leading = false;
+    if (p->queue)
+        pthread_cond_signal(&p->queue->turn);
+    pthread_cond_broadcast(&p->changed);
+}
+
 static int submit(plog *p, struct plog_request *r)
 {
+    pthread_cond_init(&r->turn, NULL);
     pthread_mutex_lock(&p->mutex);
     *p->queue_end = r;
     p->queue_end = &r->next;
     while (!r->done) {
         if (p->leading) {
-            pthread_cond_wait(&p->changed, &p->mutex);
+            pthread_cond_wait(&r->turn, &p->mutex);
             continue;
         }
         struct plog_request *batch = take_batch(p);
@@ -325,10 +336,10 @@ static int submit(plog *p, struct plog_request *r)
         pthread_mutex_unlock(&p->mutex);
         lead(p, batch);
         pthread_mutex_lock(&p->mutex);
-        p->leading = false;
-        pthread_cond_broadcast(&p->changed);
+        plog_engine_step_down(p);
     }
     pthread_mutex_unlock(&p->mutex);
+    pthread_cond_destroy(&r->turn);
     return r->result;
 }
 

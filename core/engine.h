@@ -27,7 +27,7 @@ struct plog {
     bool behind; /* opened with leave_behind and not caught up yet */
 
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t changed; /* nobody leads; for those without a request */
     struct plog_request *queue, **queue_end;
     bool leading;
     size_t line_max; /* copied from the rules, read without the lock */
@@ -47,6 +47,8 @@ struct plog_work {
  * and the log's, mending what another process left.  On return 0 the lock is
  * held and a transaction is open. */
 PLOG_MUST_CHECK int plog_engine_enter(plog *p, struct plog_error *err);
+/* Ends leading, with the mutex held, and wakes who may lead next. */
+void plog_engine_step_down(plog *p);
 /* Ends the transaction if one is open, and releases the lock. */
 void plog_engine_leave(plog *p);
 

@@ -92,11 +92,12 @@ static int learn_end(plog *p)
     return st.size < p->legs.head.offset ? PLOG_END : 0;
 }
 
-/* Returns 0 with a transaction open, PLOG_END when the full check must
- * look, or an error. */
+/* On lock file and store that are known to be those of their names.  Returns 0
+ * with a transaction open, PLOG_END when the full check must look, or an
+ * error. */
 static int quick_check(plog *p, struct plog_error *err)
 {
-    if (!p->head_known || !same_store(p) || plog_tail_check(&p->legs.tail))
+    if (!p->head_known || plog_tail_check(&p->legs.tail))
         return PLOG_END;
     int rc = plog_store_begin(&p->legs.store, err);
     uint64_t version = rc ? 0 : store_version(p);
@@ -299,7 +300,7 @@ static void trim(plog *p)
         return;
     if (plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, NULL))
         return;
-    if (plog_dir_check_lock(&p->legs.dir, NULL) == 0 &&
+    if (plog_dir_check_lock(&p->legs.dir, NULL) == 0 && same_store(p) &&
         quick_check(p, NULL) == 0)
         plog_tail_trim(&p->legs.tail, p->legs.head.offset);
     plog_engine_leave(p);

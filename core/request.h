@@ -7,6 +7,8 @@
 #ifndef PLOG_REQUEST_H
 #define PLOG_REQUEST_H
 
+#include <pthread.h>
+
 #include "line.h"
 
 struct plog_item {
@@ -31,6 +33,7 @@ struct plog_request {
     struct plog_error *err;        /* the caller's; may be NULL */
     int result;
     bool done;
+    pthread_cond_t turn; /* done, or its owner should lead */
     struct plog_request *next;
 };
 
