@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -109,36 +110,61 @@ static int posix_truncate(void *ctx, int fd, uint64_t size)
     return or_errno(rc);
 }
 
-static int fill_stat(int rc, const struct stat *st, struct plog_stat *out)
+/*
+ * statx(2) without times.  Since Linux 6.13 whoever asks a file for its times
+ * makes its next write take a fresh one, which dirties the inode; where there
+ * is no journal the next fdatasync then writes that, too.  The segment is
+ * looked at before each commit.
+ */
+#define WANTED                                                                 \
+    (STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_INO | STATX_SIZE)
+
+/* For kernels and sandboxes without statx. */
+static int old_stat(int dir, const char *name, int flags, struct plog_stat *out)
 {
+    struct stat st;
+    int rc;
+    RETRY(rc, fstatat(dir, name, &st, flags));
     if (rc < 0)
         return -errno;
-    out->device = (uint64_t)st->st_dev;
-    out->inode = (uint64_t)st->st_ino;
-    out->size = (uint64_t)st->st_size;
-    out->links = (uint64_t)st->st_nlink;
-    out->mode = (uint32_t)st->st_mode;
-    out->owner = (uint32_t)st->st_uid;
+    out->device = (uint64_t)st.st_dev;
+    out->inode = (uint64_t)st.st_ino;
+    out->size = (uint64_t)st.st_size;
+    out->links = (uint64_t)st.st_nlink;
+    out->mode = (uint32_t)st.st_mode;
+    out->owner = (uint32_t)st.st_uid;
+    return 0;
+}
+
+static int new_stat(int dir, const char *name, int flags, struct plog_stat *out)
+{
+    struct statx st;
+    int rc;
+    RETRY(rc, statx(dir, name, flags, WANTED, &st));
+    if (rc < 0 && (errno == ENOSYS || errno == EPERM))
+        return old_stat(dir, name, flags, out);
+    if (rc < 0)
+        return -errno;
+    out->device = makedev(st.stx_dev_major, st.stx_dev_minor);
+    out->inode = st.stx_ino;
+    out->size = st.stx_size;
+    out->links = st.stx_nlink;
+    out->mode = st.stx_mode;
+    out->owner = st.stx_uid;
     return 0;
 }
 
 static int posix_stat(void *ctx, int fd, struct plog_stat *out)
 {
-    struct stat st;
-    int rc;
     (void)ctx;
-    RETRY(rc, fstat(fd, &st));
-    return fill_stat(rc, &st, out);
+    return new_stat(fd, "", AT_EMPTY_PATH, out);
 }
 
 static int posix_stat_at(void *ctx, int dir, const char *name,
                          struct plog_stat *out)
 {
-    struct stat st;
-    int rc;
     (void)ctx;
-    RETRY(rc, fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW));
-    return fill_stat(rc, &st, out);
+    return new_stat(dir, name, AT_SYMLINK_NOFOLLOW, out);
 }
 
 /* Where a file system cannot rename without replacing: link(2) fails for a
