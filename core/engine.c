@@ -23,7 +23,7 @@ static int sign(plog *p, struct plog_work *w, struct plog_commit *c,
     c->size = w->tree.size;
     plog_tree_root(&w->tree, c->root);
     memcpy(c->key, p->signer.vkey.id_text, sizeof c->key);
-    int rc = plog_signer_sign(&p->signer, p->origin, c->size, c->root, c->sig);
+    int rc = plog_signer_make(&p->signer, p->origin, c->size, c->root, c->sig);
     return rc ? plog_fail(err, rc, "signing the group failed") : 0;
 }
 
@@ -69,6 +69,23 @@ static int write_group(plog *p, struct plog_work *w, struct plog_buf *header,
         return plog_fail(err, rc, "out of memory");
     return plog_tail_rotate(t, h->offset, h->commit.size + 1, header->data,
                             header->len, undone, err);
+}
+
+/* Writes and syncs, and meanwhile verifies the own signature.  One that does
+ * not hold leaves a torn end, which the next opening sets aside. */
+static int write_checked(plog *p, struct plog_work *w, struct plog_buf *header,
+                         const struct plog_commit *c, bool *undone,
+                         struct plog_error *err)
+{
+    plog_checker_ask(&p->checker, &p->signer.vkey, p->origin, c);
+    int rc = write_group(p, w, header, undone, err);
+    if (!plog_checker_answer(&p->checker) && !rc) {
+        *undone = false;
+        rc = plog_fail(err, PLOG_E_KEY,
+                       "the signature just made does not hold: a fault of this"
+                       " machine");
+    }
+    return rc;
 }
 
 /* What moves in the store with the group. */
@@ -121,7 +138,7 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
     if (!rc)
         rc = store_head(p, &next, line, err);
     if (!rc) {
-        rc = write_group(p, w, &header, &undone, err);
+        rc = write_checked(p, w, &header, c, &undone, err);
         p->poisoned = rc && !undone;
         if (rc == PLOG_E_TORN)
             p->head_known = false; /* the repair comes before the next group */

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "checker.h"
 #include "legs.h"
 #include "request.h"
 
@@ -21,6 +22,7 @@ struct plog {
     int64_t pid;
     struct plog_legs legs;
     struct plog_signer signer;
+    struct plog_checker checker;
     uint64_t data_version; /* of SQLite, when the head was last read */
     bool head_known;       /* legs.head is what the store holds */
     bool poisoned;

@@ -280,6 +280,7 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
     p->queue_end = &p->queue;
     p->legs.dir.dir = p->legs.dir.log = p->legs.dir.keys = -1;
     p->legs.dir.lock = p->legs.tail.fd = -1;
+    plog_checker_init(&p->checker);
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
     int rc = open_handle(p, dir, o, err);
@@ -310,10 +311,12 @@ void plog_close(plog *p)
 {
     if (!p)
         return;
-    if (p->io->process_id(p->io->ctx) == p->pid) {
+    bool forked = p->io->process_id(p->io->ctx) != p->pid;
+    if (!forked) {
         trim(p);
         plog_legs_close(&p->legs);
     }
+    plog_checker_fini(&p->checker, forked);
     plog_signer_fini(&p->signer);
     plog_free(p->io, p->vkey);
     pthread_cond_destroy(&p->changed);

@@ -85,20 +85,30 @@ int plog_signer_generate(struct plog_signer *s, const struct plog_io *io,
     return rc;
 }
 
+int plog_signer_make(const struct plog_signer *s, const char *origin,
+                     uint64_t size, const unsigned char *root,
+                     unsigned char *sig)
+{
+    char text[PLOG_CHECKPOINT_TEXT_MAX];
+    size_t n = plog_checkpoint_write(text, origin, size, root);
+    if (n == 0)
+        return PLOG_E_ARG;
+    if (!s->secret)
+        return PLOG_E_KEY;
+    crypto_sign_detached(sig, NULL, (const unsigned char *)text, n, s->secret);
+    return 0;
+}
+
 /* A fault in memory or arithmetic while signing can give the secret away, so
  * no signature leaves that does not verify. */
 int plog_signer_sign(const struct plog_signer *s, const char *origin,
                      uint64_t size, const unsigned char *root,
                      unsigned char *sig)
 {
-    char text[PLOG_CHECKPOINT_TEXT_MAX];
     unsigned char made[PLOG_SIG_SIZE];
-    size_t n = plog_checkpoint_write(text, origin, size, root);
-    if (n == 0)
-        return PLOG_E_ARG;
-    if (!s->secret)
-        return PLOG_E_KEY;
-    crypto_sign_detached(made, NULL, (const unsigned char *)text, n, s->secret);
+    int rc = plog_signer_make(s, origin, size, root, made);
+    if (rc)
+        return rc;
     if (!plog_checkpoint_verify(&s->vkey, origin, size, root, made))
         return PLOG_E_KEY;
     memcpy(sig, made, sizeof made);

@@ -42,6 +42,13 @@ PLOG_MUST_CHECK int plog_signer_sign(const struct plog_signer *s,
                                      const unsigned char *root,
                                      unsigned char *sig);
 
+/* The same without the check: nothing may be acknowledged on it before
+ * plog_checkpoint_verify said that it holds (core/checker.h). */
+PLOG_MUST_CHECK int plog_signer_make(const struct plog_signer *s,
+                                     const char *origin, uint64_t size,
+                                     const unsigned char *root,
+                                     unsigned char *sig);
+
 /*
  * Writes keys/signing.key and keys/HEX8.vkey below the handle `keys_dir`:
  * temporary name, O_EXCL, 0600 (0644 for the vkey), fdatasync, rename without

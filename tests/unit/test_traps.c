@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "engine.h"
 #include "order_shim.h"
 #include "paritylog_recovery.h"
 
@@ -708,6 +710,44 @@ static void dirt_in_the_padding(void)
     CHECK_UINT(size, 21);
 }
 
+/* ---- 10. A machine that signs wrongly ----------------------------------- */
+
+/* A bit of the secret flips in memory: the group is neither committed nor
+ * acknowledged, whether it was verified in place or beside the sync, the
+ * handle writes no more, and what it left is set aside. */
+static void wrong_signature(int commits_before)
+{
+    const char *dir = make_log(0);
+    struct plog_error err = {0};
+    uint64_t size, before = 1 + (uint64_t)commits_before;
+    plog *p = open_log(dir, 0);
+    put_many(p, 0, commits_before);
+    CHECK_INT(p->checker.has_thread, commits_before > 8);
+    CHECK_INT(sodium_mprotect_readwrite(p->signer.secret), 0);
+    p->signer.secret[40] ^= 1; /* the public key within */
+    CHECK_INT(plog_set_strategy(p, PLOG_ARRIVAL, NULL, &err),
+              PLOG_E_INDETERMINATE);
+    CHECK(strstr(err.message, "does not hold") != NULL);
+    CHECK_INT(put(p, 99, "a"), PLOG_E_POISONED);
+    plog_close(p);
+    p = open_log(dir, 0);
+    CHECK(quarantined(dir));
+    CHECK_INT(put(p, 99, "a"), 0);
+    plog_close(p);
+    CHECK_INT(parity(dir, &size), 0);
+    CHECK_UINT(size, before + 1);
+}
+
+static void wrong_signature_at_once(void)
+{
+    wrong_signature(0);
+}
+
+static void wrong_signature_of_a_busy_writer(void)
+{
+    wrong_signature(30);
+}
+
 /* The shim was at work: the order was checked at every commit. */
 static void order_was_checked(void)
 {
@@ -737,6 +777,8 @@ int main(int argc, char **argv)
         {"hole_swallows_a_synced_group", hole_swallows_a_synced_group},
         {"hole_in_the_middle", hole_in_the_middle},
         {"dirt_in_the_padding", dirt_in_the_padding},
+        {"wrong_signature_at_once", wrong_signature_at_once},
+        {"wrong_signature_of_a_busy_writer", wrong_signature_of_a_busy_writer},
         {"order_was_checked", order_was_checked},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
