@@ -57,9 +57,10 @@ static int open_lock(struct plog_dir *d, enum plog_dir_mode mode,
                      struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    int flags = mode == PLOG_DIR_READ ? O_RDONLY : O_RDWR | O_CREAT;
+    bool reads = mode == PLOG_DIR_READ || mode == PLOG_DIR_STORE;
+    int flags = reads ? O_RDONLY : O_RDWR | O_CREAT;
     int fd = io->open_at(io->ctx, d->dir, "lock", flags, 0600);
-    if (fd < 0 && mode == PLOG_DIR_READ)
+    if (fd < 0 && reads)
         return 0; /* a reader does without */
     if (fd < 0)
         return plog_fail_io(err, fd, "lock", "opening the lock file");
@@ -101,6 +102,8 @@ int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
         rc = check_mode(d, loose || mode == PLOG_DIR_READ, err);
     if (!rc)
         rc = open_dir_at(d, d->dir, "log", make, &d->log, err);
+    if (rc == PLOG_E_NOTHING && mode == PLOG_DIR_STORE && d->dir >= 0)
+        rc = 0;
     if (!rc && open_dir_at(d, d->dir, "keys", make, &d->keys, NULL) && make)
         rc = plog_fail(err, PLOG_E_IO, "keys/ cannot be opened");
     if (!rc)

@@ -31,6 +31,7 @@ struct plog_dir {
 
 enum plog_dir_mode {
     PLOG_DIR_READ,  /* what is there; the lock file only if it is there */
+    PLOG_DIR_STORE, /* the same, and log/ only if it is there */
     PLOG_DIR_WRITE, /* the lock file is made when missing */
     PLOG_DIR_MAKE   /* directories, too */
 };

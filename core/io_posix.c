@@ -206,6 +206,14 @@ static int posix_unlink_at(void *ctx, int dir, const char *name)
     return or_errno(rc);
 }
 
+static int posix_rmdir_at(void *ctx, int dir, const char *name)
+{
+    int rc;
+    (void)ctx;
+    RETRY(rc, unlinkat(dir, name, AT_REMOVEDIR));
+    return or_errno(rc);
+}
+
 static int posix_mkdir_at(void *ctx, int dir, const char *name, uint32_t mode)
 {
     int rc;
@@ -374,6 +382,7 @@ const struct plog_io *plog_io_posix(void)
         .rename_at = posix_rename_at,
         .unlink_at = posix_unlink_at,
         .mkdir_at = posix_mkdir_at,
+        .rmdir_at = posix_rmdir_at,
         .list = posix_list,
         .lock = posix_lock,
         .lock_byte = posix_lock_byte,

@@ -202,6 +202,7 @@ struct plog_io {
                      const char *new_name, bool replace);
     int (*unlink_at)(void *ctx, int dir, const char *name);
     int (*mkdir_at)(void *ctx, int dir, const char *name, uint32_t mode);
+    int (*rmdir_at)(void *ctx, int dir, const char *name);
     /* Calls `each` with every name but . and ..; stops when it is not 0. */
     int (*list)(void *ctx, int dir, int (*each)(void *arg, const char *name),
                 void *arg);

@@ -9,11 +9,18 @@ int plog_reader_open_log(struct plog_reader *r, const struct plog_io *io,
                          const char *dir, const char *vkey,
                          struct plog_error *err)
 {
+    return plog_reader_open_dir(r, io, dir, PLOG_DIR_READ, vkey, err);
+}
+
+int plog_reader_open_dir(struct plog_reader *r, const struct plog_io *io,
+                         const char *dir, enum plog_dir_mode mode,
+                         const char *vkey, struct plog_error *err)
+{
     memset(r, 0, sizeof *r);
     r->io = io;
     r->dir.dir = r->dir.log = r->dir.keys = r->dir.lock = -1;
     plog_buf_init(&r->copy, io);
-    int rc = plog_dir_open(&r->dir, io, dir, PLOG_DIR_READ, true, err);
+    int rc = plog_dir_open(&r->dir, io, dir, mode, true, err);
     if (!rc)
         rc = plog_keyring_load(&r->keys, io, r->dir.keys, vkey, err);
     return rc;

@@ -129,6 +129,129 @@ PLOG_API PLOG_MUST_CHECK int plog_replay(const char *dir,
                                          struct plog_replay_report *report,
                                          struct plog_error *err);
 
+/* ---- A leg in a new place ----------------------------------------------- */
+
+struct plog_rebuild_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const char *vkey;
+    double wait_seconds;
+    bool dry_run; /* verifies all of it and writes nothing */
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+};
+
+struct plog_rebuild_report {
+    int verdict; /* PLOG_OK, or why the rest could not be rebuilt */
+    char why[240];
+    uint64_t missing_from, missing_to; /* entries; 0: none, to 0: unknown */
+    char origin[PLOG_ORIGIN_MAX + 1];
+    struct plog_head head; /* of what was rebuilt */
+    uint64_t entries, segments, bytes;
+    bool dry_run;
+    double seconds;
+};
+
+/*
+ * Writes the log that the store of `dir` holds into a new directory: each
+ * group is verified before it is written, nothing is signed again, and where
+ * the store is whole the files are those of the log, byte for byte.  Works
+ * without log/.
+ * @dir  only read
+ * @out  path of the new directory, which must not exist; it gets log/ and the
+ *       verifier keys, no store and no signing key
+ * Returns 0: `out` is on disk under its name (unless dry_run), with all that
+ * the store proves; report->verdict says whether that is all of it.
+ * PLOG_E_EXISTS; PLOG_E_BEHIND, PLOG_E_DIVERGED without a usable store, or when
+ * it proves no entry at all (TAMPERED, UNKNOWN_KEY, too): nothing is written
+ * then.  PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_rebuild_log(const char *dir, const char *out,
+                 const struct plog_rebuild_options *o,
+                 struct plog_rebuild_report *report, struct plog_error *err);
+
+/* The same for the store, folded from the log of `dir`, which is verified
+ * group by group; damage ends it, and what stands before it is kept. */
+PLOG_API PLOG_MUST_CHECK int
+plog_rebuild_store(const char *dir, const char *out,
+                   const struct plog_rebuild_options *o,
+                   struct plog_rebuild_report *report, struct plog_error *err);
+
+struct plog_restore_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const char *vkey;
+    double wait_seconds;
+    uint64_t at_seq;     /* the last commit at or below; 0: no such bound */
+    const char *at_time; /* RFC 3339: groups logged at or before; NULL: none */
+    bool dry_run;
+    /* Takes the signing key along, only if the restored head is exactly this
+     * one.  Else the copy has none and refuses appends. */
+    bool adopt;
+    uint64_t adopt_size;
+    unsigned char adopt_root[PLOG_HASH_SIZE];
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+};
+
+struct plog_restore_report {
+    char origin[PLOG_ORIGIN_MAX + 1];
+    struct plog_head source; /* the log's end */
+    struct plog_head head;   /* what was restored */
+    char logged_at[40];      /* of its last group */
+    uint64_t left_out;       /* entries of the log above it */
+    uint64_t segments, bytes;
+    bool dry_run, adopted;
+    double seconds;
+};
+
+/*
+ * Restores a log as it was at a point into a new directory: log, store made
+ * from it, verifier keys.  Whole groups only.  Without `adopt` no signing key
+ * goes along, so that the copy can never pass for the original.
+ * @dir  only read; damage above the point does no harm
+ * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
+ * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is
+ * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is
+ * written); PLOG_E_INPUT for a time that is none; a verdict when the log is
+ * damaged below the point; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_restore(const char *dir, const char *out,
+                                          const struct plog_restore_options *o,
+                                          struct plog_restore_report *report,
+                                          struct plog_error *err);
+
+struct plog_drill_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const char *vkey;
+    double wait_seconds;
+    const char *scratch; /* a path that is not there; NULL: inside `dir` */
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+};
+
+struct plog_drill_report {
+    int verdict; /* PLOG_OK: the restored copy is the original */
+    char what[240];
+    struct plog_restore_report restore;
+    uint64_t records; /* compared */
+    double restore_seconds, parity_seconds, compare_seconds, seconds;
+};
+
+/*
+ * Restores into a scratch directory, runs parity there, compares log and
+ * store with the originals byte for byte and row by row, removes the scratch
+ * again, and notes the outcome in drill.json.
+ * Returns 0 when it ran to its end (the outcome is in report->verdict); what
+ * plog_restore returns; PLOG_E_IO, PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_drill(const char *dir,
+                                        const struct plog_drill_options *o,
+                                        struct plog_drill_report *report,
+                                        struct plog_error *err);
+
 #ifdef __cplusplus
 }
 #endif

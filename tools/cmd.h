@@ -7,6 +7,7 @@
 
 int cmd_append(struct cli *c, int argc, char **argv);
 int cmd_checkpoint(struct cli *c, int argc, char **argv);
+int cmd_drill(struct cli *c, int argc, char **argv);
 int cmd_get(struct cli *c, int argc, char **argv);
 int cmd_history(struct cli *c, int argc, char **argv);
 int cmd_init(struct cli *c, int argc, char **argv);
@@ -14,7 +15,9 @@ int cmd_key(struct cli *c, int argc, char **argv);
 int cmd_log(struct cli *c, int argc, char **argv);
 int cmd_parity(struct cli *c, int argc, char **argv);
 int cmd_query(struct cli *c, int argc, char **argv);
+int cmd_rebuild(struct cli *c, int argc, char **argv);
 int cmd_replay(struct cli *c, int argc, char **argv);
+int cmd_restore(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_strategy(struct cli *c, int argc, char **argv);
 int cmd_verify(struct cli *c, int argc, char **argv);

@@ -71,6 +71,25 @@ static const struct cli_command commands[] = {
          "  --fresh                set the store aside in quarantine/ and "
          "build a\n"
          "                         new one\n" KEY WAIT JSON QUIET},
+    {"rebuild", cmd_rebuild, "make one leg from the other in a new place",
+     "DIR --store|--log --out PATH [--dry-run] [--key VKEY]\n"
+     "           [--wait SECONDS] [--json] [--quiet]",
+     "  --store                the store, from the log\n"
+     "  --log                  the log, from the store\n"
+     "  --out PATH             a path that is not there yet\n" DRY KEY WAIT JSON
+         QUIET},
+    {"restore", cmd_restore, "bring back a log as it was, in a new place",
+     "DIR --out NEWDIR [--at SEQ|TIME] [--adopt SIZE:ROOT]\n"
+     "           [--dry-run] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "  --out NEWDIR           a path that is not there yet\n"
+     "  --at SEQ|TIME          the last commit at or before it (default: all)\n"
+     "  --adopt SIZE:ROOT      take the signing key along, if this is the head\n"
+     "                         that is restored\n" DRY KEY WAIT JSON QUIET},
+    {"drill", cmd_drill, "rehearse a restore: is all there, how long does it take",
+     "DIR [--scratch PATH] [--key VKEY] [--wait SECONDS] [--json]\n"
+     "           [--quiet]",
+     "  --scratch PATH         where, not there yet (default: inside DIR)\n" KEY
+         WAIT JSON QUIET},
     {"checkpoint", cmd_checkpoint, "print the last commit as a signed note",
      "DIR [--json]", JSON},
     {"strategy", cmd_strategy, "show or change how deltas are resolved",

@@ -5,7 +5,7 @@
 
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
-    checkpoint strategy key'
+    rebuild restore drill checkpoint strategy key'
 
 begin 'the manual is well formed'
 if have mandoc; then
@@ -115,6 +115,12 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds strategy "$T/out"
     run 0 replay "$L" --json
     holds replay "$T/out"
+    run 0 rebuild "$L" --log --out "$T/built" --json
+    holds rebuild "$T/out"
+    run 0 restore "$L" --out "$T/restored" --at 3 --json
+    holds restore "$T/out"
+    run 0 drill "$L" --json
+    holds drill "$T/out"
     run 2 status --json
     holds error "$T/err"
     echo x | run 6 append "$L" --json

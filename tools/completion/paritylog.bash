@@ -11,6 +11,9 @@ _paritylog_options() {
     verify) echo --key --require-pin --expect-head --max-findings ;;
     parity) echo --format --key --require-pin --expect-head --max-findings ;;
     replay) echo --dry-run --to --fresh --key ;;
+    rebuild) echo --store --log --out --dry-run --key ;;
+    restore) echo --out --at --adopt --dry-run --key ;;
+    drill) echo --scratch --key ;;
     strategy) echo --dry-run --passphrase-file ;;
     esac
     echo --json --wait --quiet --help
@@ -23,9 +26,10 @@ _paritylog_values() {
     query:--format) echo table json csv ;;
     parity:--format) echo text json ;;
     *:--strategy) _paritylog_strategies ;;
-    *:--passphrase-file) echo @files ;;
+    *:--passphrase-file | *:--out | *:--scratch) echo @files ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
-        *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings)
+        *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
+        *:--at | *:--adopt)
         echo @none
         ;;
     *) return 1 ;;
@@ -51,7 +55,7 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay checkpoint strategy key help'
+    replay rebuild restore drill checkpoint strategy key help'
 
 _paritylog() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}

@@ -1,0 +1,184 @@
+/*
+ * drill.c - a restore that is only a rehearsal: does the log bring everything
+ * back, and how long does it take?
+ */
+#include <stdio.h>
+
+#include "paritylog_recovery.h"
+#include "place.h"
+#include "same.h"
+
+struct drill {
+    const struct plog_drill_options *o;
+    struct plog_drill_report *report;
+    const struct plog_io *io;
+    struct plog_reader original, copy;
+    struct plog_store_head head; /* of the original's store, frozen */
+    char scratch[PLOG_DIR_PATH_MAX];
+    bool made;
+};
+
+static double since(const struct drill *d, int64_t *then)
+{
+    int64_t now = d->io->clock_mono_ns(d->io->ctx);
+    double seconds = (double)(now - *then) / 1e9;
+    *then = now;
+    return seconds;
+}
+
+static void fails(struct drill *d, int verdict, const char *what)
+{
+    if (d->report->verdict)
+        return;
+    d->report->verdict = verdict;
+    snprintf(d->report->what, sizeof d->report->what, "%.230s", what);
+}
+
+/* ---- Steps -------------------------------------------------------------- */
+
+/* The original's head stays as it is now, whatever writers do meanwhile. */
+static int freeze(struct drill *d, const char *dir, struct plog_error *err)
+{
+    double wait = d->o->wait_seconds != 0 ? d->o->wait_seconds : 10;
+    unsigned char r[4] = {0};
+    int rc = plog_reader_open_log(&d->original, d->io, dir, d->o->vkey, err);
+    if (!rc)
+        rc = plog_reader_open_store(&d->original, wait, err);
+    if (!rc)
+        rc = plog_store_begin_read(&d->original.store, err);
+    if (!rc)
+        rc = plog_store_get_head(&d->original.store, &d->head, err);
+    if (!rc && d->head.commit.size == 0)
+        rc = plog_fail(err, PLOG_E_NOTHING, "the store holds no entry yet");
+    if (rc)
+        return rc;
+    if (d->io->random(d->io->ctx, r, sizeof r))
+        return plog_fail(err, PLOG_E_IO, "no randomness for a name");
+    int n = d->o->scratch
+                ? snprintf(d->scratch, sizeof d->scratch, "%s", d->o->scratch)
+                : snprintf(d->scratch, sizeof d->scratch,
+                           "%.4000s/drill-%02x%02x%02x%02x",
+                           d->original.dir.path, r[0], r[1], r[2], r[3]);
+    return n > 0 && (size_t)n < sizeof d->scratch
+               ? 0
+               : plog_fail(err, PLOG_E_ARG, "the scratch path is too long");
+}
+
+static int restore(struct drill *d, const char *dir, struct plog_error *err)
+{
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .io = d->o->io,
+                                     .vkey = d->o->vkey,
+                                     .wait_seconds = d->o->wait_seconds,
+                                     .at_seq = d->head.commit.size,
+                                     .progress = d->o->progress,
+                                     .arg = d->o->arg};
+    int rc = plog_restore(dir, d->scratch, &o, &d->report->restore, err);
+    d->made = rc == 0;
+    if (!rc && d->report->restore.head.size != d->head.commit.size)
+        fails(d, PLOG_E_DIVERGED, "the log has no commit at the store's head");
+    return rc;
+}
+
+static int check(struct drill *d, struct plog_error *err)
+{
+    struct plog_check_report report;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .io = d->o->io,
+                                   .vkey = d->o->vkey,
+                                   .progress = d->o->progress,
+                                   .arg = d->o->arg};
+    int rc = plog_parity(d->scratch, &o, &report, err);
+    d->report->records = report.records;
+    if (!rc && report.verdict)
+        fails(d, report.verdict, "parity of the restored copy is not clean");
+    return rc;
+}
+
+static int compare(struct drill *d, struct plog_error *err)
+{
+    struct plog_difference diff = {.what = ""};
+    int rc = plog_reader_open_log(&d->copy, d->io, d->scratch, d->o->vkey, err);
+    if (!rc)
+        rc = plog_reader_open_store(&d->copy, 0, err);
+    if (!rc)
+        rc = plog_store_begin_read(&d->copy.store, err);
+    if (!rc)
+        rc = plog_same_log(&d->original.dir, &d->copy.dir, &diff, err);
+    if (!rc)
+        rc = plog_same_store(&d->original.store, &d->copy.store, &diff, err);
+    if (diff.what[0])
+        fails(d, PLOG_E_DIVERGED, diff.what);
+    return rc;
+}
+
+/* ---- The note of it ----------------------------------------------------- */
+
+static int note(struct drill *d, struct plog_error *err)
+{
+    char text[400], at[40];
+    struct plog_buf root;
+    int64_t ns = d->io->clock_real_ns(d->io->ctx);
+    struct plog_instant now = {.seconds = ns / 1000000000};
+    plog_instant_format(now, at);
+    plog_buf_init(&root, d->io);
+    int rc = plog_buf_add_base64(&root, d->head.commit.root, PLOG_HASH_SIZE);
+    if (!rc)
+        rc = plog_buf_add_char(&root, '\0');
+    if (rc)
+        return plog_fail(err, rc, "out of memory");
+    int n = snprintf(text, sizeof text,
+                     "{\"schema\":\"paritylog/drill-note/1\",\"at\":\"%s\","
+                     "\"ok\":%s,\"verdict\":\"%s\",\"seconds\":%.3f,\"head\":{"
+                     "\"size\":%llu,\"root\":\"%s\"}}\n",
+                     at, d->report->verdict ? "false" : "true",
+                     plog_code_word(d->report->verdict), d->report->seconds,
+                     (unsigned long long)d->head.commit.size, root.data);
+    rc = plog_io_write_file(d->io, d->original.dir.dir, "drill.json", ".tmp",
+                            text, (size_t)n, 0600, true);
+    plog_buf_fini(&root);
+    return rc ? plog_fail_io(err, rc, "drill.json", "noting the drill") : 0;
+}
+
+static int run(struct drill *d, const char *dir, struct plog_error *err)
+{
+    int64_t then = d->io->clock_mono_ns(d->io->ctx);
+    int rc = freeze(d, dir, err);
+    if (!rc)
+        rc = restore(d, dir, err);
+    d->report->restore_seconds = since(d, &then);
+    if (!rc)
+        rc = check(d, err);
+    d->report->parity_seconds = since(d, &then);
+    if (!rc)
+        rc = compare(d, err);
+    d->report->compare_seconds = since(d, &then);
+    return rc;
+}
+
+int plog_drill(const char *dir, const struct plog_drill_options *given,
+               struct plog_drill_report *report, struct plog_error *err)
+{
+    struct plog_drill_options own;
+    struct plog_error why;
+    if (!err)
+        err = &why;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    memset(report, 0, sizeof *report);
+    struct drill d = {
+        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
+    int64_t started = d.io->clock_mono_ns(d.io->ctx);
+    int rc = run(&d, dir, err);
+    plog_reader_fini(&d.copy);
+    if (d.made) {
+        int gone = plog_place_remove(d.io, d.scratch);
+        if (gone && !rc)
+            rc = plog_fail_io(err, gone, d.scratch, "removing the scratch");
+    }
+    report->seconds = since(&d, &started);
+    if (!rc)
+        rc = note(&d, err);
+    plog_reader_fini(&d.original);
+    return rc;
+}

@@ -1,0 +1,182 @@
+/* place.c - see place.h. */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#define KEY_FILE_MAX 8192
+
+int plog_place_make(struct plog_place *p, const struct plog_io *io,
+                    const char *path, struct plog_error *err)
+{
+    struct plog_stat st;
+    unsigned char r[4];
+    memset(p, 0, sizeof *p);
+    p->io = io;
+    p->dir.dir = p->dir.log = p->dir.keys = p->dir.lock = -1;
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    if (n == 0 || n > sizeof p->part - 64)
+        return plog_fail(err, PLOG_E_ARG, "the new path is empty or too long");
+    memcpy(p->path, path, n);
+    int rc = io->stat_at(io->ctx, AT_FDCWD, p->path, &st);
+    if (rc != -ENOENT) {
+        if (rc)
+            return plog_fail_io(err, rc, p->path, "looking at the new path");
+        plog_fail(err, PLOG_E_EXISTS, "%s is there already", p->path);
+        plog_err_hint(err, "name a path that is not there yet");
+        return PLOG_E_EXISTS;
+    }
+    rc = io->random(io->ctx, r, sizeof r);
+    if (rc)
+        return plog_fail_io(err, rc, p->path, "making a name");
+    int wrote =
+        snprintf(p->part, sizeof p->part, "%.4000s.part-%02x%02x%02x%02x",
+                 p->path, r[0], r[1], r[2], r[3]);
+    if (wrote < 0 || (size_t)wrote >= sizeof p->part)
+        return plog_fail(err, PLOG_E_ARG, "the new path is too long");
+    return plog_dir_open(&p->dir, io, p->part, PLOG_DIR_MAKE, true, err);
+}
+
+/* ---- Keys --------------------------------------------------------------- */
+
+struct copying {
+    struct plog_place *p;
+    int from;
+    bool secret;
+    char failed[256];
+    int rc;
+};
+
+static int copy_key(void *arg, const char *name)
+{
+    struct copying *c = arg;
+    struct plog_buf b;
+    size_t n = strlen(name);
+    bool public = n > 5 && strcmp(name + n - 5, ".vkey") == 0;
+    bool secret = c->secret && strcmp(name, "signing.key") == 0;
+    if (!public && !secret)
+        return 0;
+    plog_buf_init(&b, c->p->io);
+    c->rc = plog_io_read_all(c->p->io, c->from, name, KEY_FILE_MAX, &b);
+    if (!c->rc)
+        c->rc = plog_io_write_file(c->p->io, c->p->dir.keys, name, ".tmp",
+                                   b.data, b.len, public ? 0644 : 0600, false);
+    if (secret && b.data)
+        memset(b.data, 0, b.len);
+    plog_buf_fini(&b);
+    if (c->rc)
+        snprintf(c->failed, sizeof c->failed, "keys/%.240s", name);
+    return c->rc != 0;
+}
+
+int plog_place_keys(struct plog_place *p, const struct plog_dir *from,
+                    bool secret, struct plog_error *err)
+{
+    struct copying c = {.p = p, .from = from->keys, .secret = secret};
+    if (from->keys < 0)
+        return 0;
+    int rc = p->io->list(p->io->ctx, from->keys, copy_key, &c);
+    if (c.rc)
+        return plog_fail_io(err, c.rc, c.failed, "copying a key");
+    return rc < 0 ? plog_fail_io(err, rc, "keys", "listing keys") : 0;
+}
+
+/* ---- The end ------------------------------------------------------------ */
+
+static int sync_parent(const struct plog_place *p)
+{
+    char parent[PLOG_DIR_PATH_MAX];
+    memcpy(parent, p->path, sizeof parent);
+    char *slash = strrchr(parent, '/');
+    if (!slash)
+        memcpy(parent, ".", 2);
+    else
+        slash[slash == parent] = '\0';
+    int fd =
+        p->io->open_at(p->io->ctx, AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    int rc = p->io->fsync(p->io->ctx, fd);
+    p->io->close(p->io->ctx, fd);
+    return rc;
+}
+
+int plog_place_finish(struct plog_place *p, struct plog_error *err)
+{
+    const struct plog_io *io = p->io;
+    int rc = io->fsync(io->ctx, p->dir.log);
+    if (!rc)
+        rc = io->fsync(io->ctx, p->dir.keys);
+    if (!rc)
+        rc = io->fsync(io->ctx, p->dir.dir);
+    if (rc)
+        return plog_fail_io(err, rc, p->path, "syncing the new folder");
+    rc = io->rename_at(io->ctx, AT_FDCWD, p->part, AT_FDCWD, p->path, false);
+    if (rc == -EEXIST || rc == -ENOTEMPTY)
+        return plog_fail(err, PLOG_E_EXISTS, "%s appeared meanwhile", p->path);
+    if (rc)
+        return plog_fail_io(err, rc, p->path, "naming the new folder");
+    p->part[0] = '\0';
+    rc = sync_parent(p);
+    return rc ? plog_fail_io(err, rc, p->path, "syncing its parent") : 0;
+}
+
+void plog_place_close(struct plog_place *p)
+{
+    if (!p->io)
+        return;
+    plog_dir_close(&p->dir);
+    if (p->part[0] && plog_place_remove(p->io, p->part))
+        p->part[0] = '\0'; /* something stays; its name says what it is */
+    p->io = NULL;
+}
+
+/* ---- Removing ----------------------------------------------------------- */
+
+struct removing {
+    const struct plog_io *io;
+    int dir;
+    int rc;
+};
+
+static int remove_one(void *arg, const char *name)
+{
+    struct removing *r = arg;
+    int rc = r->io->unlink_at(r->io->ctx, r->dir, name);
+    if (rc && rc != -EISDIR && rc != -EPERM)
+        r->rc = rc;
+    return 0;
+}
+
+/* Empties one folder of its files. */
+static int empty(const struct plog_io *io, int dir)
+{
+    struct removing r = {io, dir, 0};
+    int rc = io->list(io->ctx, dir, remove_one, &r);
+    return rc < 0 ? rc : r.rc;
+}
+
+int plog_place_remove(const struct plog_io *io, const char *path)
+{
+    static const char *const inner[] = {"log", "keys", "quarantine"};
+    int dir = io->open_at(io->ctx, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    int rc = dir < 0 ? dir : 0;
+    for (size_t i = 0; !rc && i < sizeof inner / sizeof *inner; i++) {
+        int fd = io->open_at(io->ctx, dir, inner[i], O_RDONLY | O_DIRECTORY, 0);
+        if (fd == -ENOENT)
+            continue;
+        rc = fd < 0 ? fd : empty(io, fd);
+        if (fd >= 0)
+            io->close(io->ctx, fd);
+        if (!rc)
+            rc = io->rmdir_at(io->ctx, dir, inner[i]);
+    }
+    if (!rc)
+        rc = empty(io, dir);
+    if (dir >= 0)
+        io->close(io->ctx, dir);
+    return rc ? rc : io->rmdir_at(io->ctx, AT_FDCWD, path);
+}

@@ -1,0 +1,51 @@
+/*
+ * place.h - a new directory in the shape of a log's, which appears whole or
+ * not at all.
+ *
+ * It is built beside its path under a name of its own and renamed when all of
+ * it is on disk; so a half-built copy is never taken for a log.  What a crash
+ * leaves is such a folder, PATH.part-XXXXXXXX.
+ */
+#ifndef PLOG_PLACE_H
+#define PLOG_PLACE_H
+
+#include "dir.h"
+
+struct plog_place {
+    const struct plog_io *io;
+    char path[PLOG_DIR_PATH_MAX]; /* where it will be */
+    char part[PLOG_DIR_PATH_MAX]; /* where it is built; "" when there is none */
+    struct plog_dir dir; /* its handles, not locked: nobody knows the name */
+};
+
+/*
+ * Makes the folder with log/ and keys/.
+ * @path  must not exist yet; its parent must
+ * Returns 0; PLOG_E_EXISTS when `path` is there; PLOG_E_ARG for a path that is
+ * too long; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_place_make(struct plog_place *p,
+                                    const struct plog_io *io, const char *path,
+                                    struct plog_error *err);
+
+/* Copies the verifier keys of `from` (and with `secret` its signing key).
+ * Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_place_keys(struct plog_place *p,
+                                    const struct plog_dir *from, bool secret,
+                                    struct plog_error *err);
+
+/* Syncs every directory, gives the folder its name and syncs the parent.
+ * On return 0 it is on disk under `path`.  PLOG_E_EXISTS; PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_place_finish(struct plog_place *p,
+                                      struct plog_error *err);
+
+/* Closes the handles.  What was not finished is removed: it is a copy of what
+ * lies elsewhere. */
+void plog_place_close(struct plog_place *p);
+
+/* Removes a folder that this module made: its files, log/, keys/ and
+ * quarantine/.  Anything else in it is left, and so is the folder then. */
+PLOG_MUST_CHECK int plog_place_remove(const struct plog_io *io,
+                                      const char *path);
+
+#endif

@@ -1,0 +1,303 @@
+/*
+ * rebuild.c - one leg from the other, into a new place.
+ *
+ * Nothing is invented: what the other leg does not prove under the original
+ * signatures ends the work, and the report names the entries that lack.
+ */
+#include <stdio.h>
+
+#include "legs.h"
+#include "outlog.h"
+#include "paritylog_recovery.h"
+#include "place.h"
+#include "reader.h"
+#include "store_log.h"
+
+struct rebuild {
+    const struct plog_rebuild_options *o;
+    struct plog_rebuild_report *report;
+    const struct plog_io *io;
+    struct plog_reader reader; /* of the source */
+    struct plog_place place;
+    uint64_t total;
+};
+
+static void set_head(struct plog_head *h, const struct plog_commit *c)
+{
+    h->size = c->size;
+    memcpy(h->root, c->root, sizeof h->root);
+    memcpy(h->sig, c->sig, sizeof h->sig);
+    memcpy(h->key, c->key, sizeof h->key);
+}
+
+static int tell(struct rebuild *b, uint64_t done, uint64_t bytes)
+{
+    struct plog_progress p = {done, b->total, bytes, "rebuild"};
+    return b->o->progress ? b->o->progress(b->o->arg, &p) : 0;
+}
+
+/* The other leg proves no more: what there is stands, unless that is nothing.
+ */
+static int end_at(struct rebuild *b, int rc, const struct plog_error *why)
+{
+    struct plog_rebuild_report *r = b->report;
+    if (r->head.size == 0 || rc == PLOG_E_INTERRUPTED || rc == PLOG_E_NOMEM ||
+        rc == PLOG_E_IO)
+        return rc;
+    r->verdict = rc;
+    r->missing_from = r->head.size + 1;
+    r->missing_to = b->total > r->head.size ? b->total : 0;
+    snprintf(r->why, sizeof r->why, "%.200s", why->message);
+    return 0;
+}
+
+static int begin(struct rebuild *b, const char *dir, const char *out,
+                 enum plog_dir_mode mode, struct plog_error *err)
+{
+    memset(b->report, 0, sizeof *b->report);
+    b->report->dry_run = b->o->dry_run;
+    int rc =
+        plog_reader_open_dir(&b->reader, b->io, dir, mode, b->o->vkey, err);
+    if (!rc && !b->o->dry_run) {
+        rc = plog_place_make(&b->place, b->io, out, err);
+        if (!rc)
+            rc = plog_place_keys(&b->place, &b->reader.dir, false, err);
+    }
+    return rc;
+}
+
+static void end(struct rebuild *b, int64_t started)
+{
+    b->report->seconds =
+        (double)(b->io->clock_mono_ns(b->io->ctx) - started) / 1e9;
+    plog_place_close(&b->place);
+    plog_reader_fini(&b->reader);
+}
+
+/* ---- The log from the store --------------------------------------------- */
+
+static int write_group(struct rebuild *b, struct plog_outlog *log,
+                       const char *origin, const struct plog_tree *before,
+                       const struct plog_commit *last,
+                       const struct plog_stored_group *g,
+                       struct plog_error *err)
+{
+    int rc = 0;
+    b->report->segments += g->begins_segment;
+    if (b->o->dry_run)
+        return 0;
+    if (g->begins_segment)
+        rc = plog_outlog_segment(log, origin, before, last, err);
+    return rc ? rc : plog_outlog_add(log, g->text.p, g->text.n, err);
+}
+
+static int copy_groups(struct rebuild *b, struct plog_store_log *s,
+                       struct plog_outlog *log, struct plog_error *err)
+{
+    struct plog_stored_group g;
+    for (;;) {
+        struct plog_tree before = s->tree;
+        struct plog_commit last = s->last;
+        int rc = plog_store_log_next(s, &g, err);
+        if (rc == PLOG_END)
+            break;
+        if (rc)
+            return end_at(b, rc, err);
+        rc = write_group(b, log, s->origin, &before, &last, &g, err);
+        if (rc)
+            return rc;
+        b->report->entries = g.size;
+        set_head(&b->report->head, &g.commit);
+        if (tell(b, g.size, log->bytes))
+            return plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
+                             (unsigned long long)g.size);
+    }
+    if (plog_store_log_bare_end(s)) {
+        b->report->segments++;
+        if (!b->o->dry_run)
+            return plog_outlog_segment(log, s->origin, &s->tree, &s->last, err);
+    }
+    return 0;
+}
+
+/* The head in the store must be what its rows came to. */
+static int judge_head(struct rebuild *b, const struct plog_store_head *h,
+                      struct plog_error *err)
+{
+    struct plog_rebuild_report *r = b->report;
+    if (r->verdict || (r->head.size == h->commit.size &&
+                       !memcmp(r->head.root, h->commit.root, PLOG_HASH_SIZE)))
+        return 0;
+    plog_fail(err, PLOG_E_DIVERGED,
+              "store.db: its rows end at entry %llu, its head says %llu",
+              (unsigned long long)r->head.size,
+              (unsigned long long)h->commit.size);
+    return end_at(b, PLOG_E_DIVERGED, err);
+}
+
+static int from_store(struct rebuild *b, struct plog_error *err)
+{
+    struct plog_store_head head;
+    struct plog_store_log s = {.store = NULL};
+    struct plog_outlog log;
+    double wait = b->o->wait_seconds != 0 ? b->o->wait_seconds : 10;
+    plog_outlog_init(&log, b->io, b->place.dir.log);
+    int rc = plog_reader_open_store(&b->reader, wait, err);
+    if (!rc)
+        rc = plog_store_begin_read(&b->reader.store, err);
+    if (!rc)
+        rc = plog_store_get_head(&b->reader.store, &head, err);
+    if (!rc) {
+        b->total = head.commit.size;
+        snprintf(b->report->origin, sizeof b->report->origin, "%s",
+                 head.origin);
+        rc = plog_store_log_open(&s, &b->reader.store, &b->reader.keys,
+                                 head.origin, err);
+    }
+    if (!rc)
+        rc = copy_groups(b, &s, &log, err);
+    if (!rc)
+        rc = judge_head(b, &head, err);
+    if (!rc)
+        rc = plog_outlog_finish(&log, err);
+    b->report->bytes = log.bytes;
+    plog_store_log_close(&s);
+    plog_outlog_close(&log);
+    return rc;
+}
+
+int plog_rebuild_log(const char *dir, const char *out,
+                     const struct plog_rebuild_options *given,
+                     struct plog_rebuild_report *report, struct plog_error *err)
+{
+    struct plog_rebuild_options own;
+    struct plog_error why;
+    if (!err)
+        err = &why;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    struct rebuild b = {
+        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
+    int64_t started = b.io->clock_mono_ns(b.io->ctx);
+    int rc = begin(&b, dir, out, PLOG_DIR_STORE, err);
+    if (!rc)
+        rc = from_store(&b, err);
+    if (!rc && !own.dry_run)
+        rc = plog_place_finish(&b.place, err);
+    end(&b, started);
+    return rc;
+}
+
+/* ---- The store from the log --------------------------------------------- */
+
+/* The legs of a replay whose log lies in the source and whose store lies in
+ * the new place.  The handles stay those of reader and place. */
+static void join(struct rebuild *b, struct plog_legs *l,
+                 const struct plog_options *options)
+{
+    memset(l, 0, sizeof *l);
+    l->io = b->io;
+    l->options = options;
+    l->wait_seconds = 10;
+    l->dir = b->place.dir;
+    l->dir.log = b->reader.dir.log;
+    l->dir.locked = false;
+    l->keys = b->reader.keys;
+    plog_tail_init(&l->tail, &l->dir);
+}
+
+static int told(void *arg, uint64_t size, uint64_t bytes)
+{
+    return tell(arg, size, bytes);
+}
+
+static int read_origin(struct rebuild *b, struct plog_error *err)
+{
+    struct plog_walk w;
+    int rc = plog_walk_open(&w, &b->reader.dir, &b->reader.keys, err);
+    if (!rc)
+        rc = plog_walk_start(&w, err);
+    snprintf(b->report->origin, sizeof b->report->origin, "%s", w.chain.origin);
+    plog_walk_close(&w);
+    return rc;
+}
+
+static int fold(struct rebuild *b, struct plog_error *err)
+{
+    static const struct plog_options none = {.struct_size = sizeof none};
+    struct plog_replay_watch watch = {
+        .progress = told, .arg = b, .to = b->total};
+    struct plog_legs l;
+    join(b, &l, &none);
+    int rc = plog_legs_open_store(&l, true, err);
+    if (!rc)
+        rc = plog_store_create_tables(&l.store, b->report->origin, err);
+    if (!rc)
+        rc = plog_legs_replay(&l, &watch, err);
+    b->report->entries = l.head.commit.size;
+    if (l.head.commit.size)
+        set_head(&b->report->head, &l.head.commit);
+    if (rc)
+        rc = end_at(b, rc, err);
+    if (!rc && !plog_store_checkpoint(&l.store))
+        rc = plog_fail(err, PLOG_E_IO, "the new store could not be synced");
+    plog_legs_close_store(&l);
+    plog_tail_close(&l.tail);
+    return rc;
+}
+
+/* Without writing: the log must be whole up to its end. */
+static int verify(struct rebuild *b, struct plog_error *err)
+{
+    struct plog_walk w;
+    struct plog_log_group g;
+    int rc = plog_walk_open(&w, &b->reader.dir, &b->reader.keys, err);
+    if (!rc)
+        rc = plog_walk_start(&w, err);
+    while (!rc && (!b->total || w.chain.last.size < b->total)) {
+        rc = plog_walk_next(&w, &g, err);
+        if (!rc && tell(b, g.size, w.bytes))
+            rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    }
+    b->report->entries = w.chain.last.size;
+    if (w.chain.last.size)
+        set_head(&b->report->head, &w.chain.last);
+    plog_walk_close(&w);
+    if (rc == PLOG_END || rc == PLOG_E_TORN)
+        rc = 0;
+    return rc ? end_at(b, rc, err) : 0;
+}
+
+int plog_rebuild_store(const char *dir, const char *out,
+                       const struct plog_rebuild_options *given,
+                       struct plog_rebuild_report *report,
+                       struct plog_error *err)
+{
+    struct plog_rebuild_options own;
+    struct plog_error why;
+    struct plog_status status;
+    if (!err)
+        err = &why;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    struct rebuild b = {
+        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
+    struct plog_options look = {.struct_size = sizeof look,
+                                .io = own.io,
+                                .vkey = own.vkey,
+                                .wait_seconds = own.wait_seconds};
+    int64_t started = b.io->clock_mono_ns(b.io->ctx);
+    int rc = begin(&b, dir, out, PLOG_DIR_READ, err);
+    if (!rc)
+        rc = read_origin(&b, err);
+    /* Up to the head that is committed now: writers may be at work. */
+    if (!rc && plog_read_status(dir, &look, &status, NULL) == 0 &&
+        status.log_has_commit)
+        b.total = status.log_size;
+    if (!rc)
+        rc = own.dry_run ? verify(&b, err) : fold(&b, err);
+    if (!rc && !own.dry_run)
+        rc = plog_place_finish(&b.place, err);
+    end(&b, started);
+    return rc;
+}

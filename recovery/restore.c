@@ -1,0 +1,260 @@
+/*
+ * restore.c - a log as it was at some point, in a new place.
+ *
+ * The groups up to the point are copied as they are, each verified; the store
+ * is made from the copy.  The signing key stays behind: two directories that
+ * sign for one name are a fork waiting to happen.
+ */
+#include <stdio.h>
+
+#include "outlog.h"
+#include "paritylog_recovery.h"
+#include "place.h"
+#include "reader.h"
+
+struct restore {
+    const struct plog_restore_options *o;
+    struct plog_restore_report *report;
+    const struct plog_io *io;
+    struct plog_reader reader;
+    struct plog_place place;
+    struct plog_outlog log;
+    struct plog_instant at;
+    uint64_t limit; /* nothing above this entry is read */
+    uint64_t known; /* the log must reach this one */
+    struct plog_entry_parser parser;
+};
+
+static void set_head(struct plog_head *h, const struct plog_commit *c)
+{
+    h->size = c->size;
+    memcpy(h->root, c->root, sizeof h->root);
+    memcpy(h->sig, c->sig, sizeof h->sig);
+    memcpy(h->key, c->key, sizeof h->key);
+}
+
+/* ---- Which groups ------------------------------------------------------- */
+
+/* When the group was logged, from its first entry. */
+static int logged_at(struct restore *r, const struct plog_walk *w,
+                     struct plog_instant *out, char *text,
+                     struct plog_error *err)
+{
+    struct plog_entry e;
+    int rc = plog_entry_parse(&r->parser, plog_scan_text(&w->scan, 0), &e, err);
+    if (rc)
+        return rc;
+    snprintf(text, 40, "%.*s", (int)(e.logged_at.n < 39 ? e.logged_at.n : 39),
+             e.logged_at.p ? e.logged_at.p : "");
+    if (plog_instant_parse(e.logged_at, out))
+        return plog_fail(err, PLOG_E_CORRUPT, "a group without logged_at");
+    return 0;
+}
+
+/* Whether the group lies behind the point. */
+static int is_behind(struct restore *r, const struct plog_walk *w,
+                     const struct plog_log_group *g, bool *behind, char *logged,
+                     struct plog_error *err)
+{
+    struct plog_instant when;
+    *behind = r->o->at_seq && g->size > r->o->at_seq;
+    if (*behind)
+        return 0;
+    int rc = logged_at(r, w, &when, logged, err);
+    if (!rc && r->o->at_time)
+        *behind = plog_instant_compare(when, r->at) > 0;
+    return rc;
+}
+
+/* ---- Copying ------------------------------------------------------------ */
+
+static int copy_group(struct restore *r, const struct plog_walk *w,
+                      const struct plog_tree *before,
+                      const struct plog_commit *last,
+                      const struct plog_log_group *g, struct plog_error *err)
+{
+    int rc = 0;
+    bool begins = w->first == g->first;
+    r->report->segments += begins;
+    r->report->bytes += g->end - g->begin;
+    if (r->o->dry_run)
+        return 0;
+    if (begins)
+        rc = plog_outlog_segment(&r->log, w->chain.origin, before, last, err);
+    for (size_t i = 0; !rc && i < g->count; i++) {
+        struct plog_span line = plog_scan_text(&w->scan, i);
+        rc = plog_outlog_add(&r->log, line.p, line.n, err);
+        if (!rc)
+            rc = plog_outlog_add(&r->log, "\n", 1, err);
+    }
+    if (!rc)
+        rc = plog_outlog_add(&r->log, g->commit_line.p, g->commit_line.n, err);
+    return rc ? rc : plog_outlog_add(&r->log, "\n", 1, err);
+}
+
+/* The store knows of entries that the log does not have any more. */
+static int lost_end(struct restore *r, const struct plog_walk *w, int rc,
+                    struct plog_error *err)
+{
+    if (rc == PLOG_E_TORN)
+        return plog_scan_error(&w->scan, w->first, err);
+    plog_fail(err, PLOG_E_ROLLBACK,
+              "the log ends at entry %llu, but the store holds %llu",
+              (unsigned long long)w->chain.last.size,
+              (unsigned long long)r->known);
+    plog_err_hint(err, "run: paritylog parity DIR");
+    return PLOG_E_ROLLBACK;
+}
+
+static int copy_groups(struct restore *r, struct plog_walk *w,
+                       struct plog_error *err)
+{
+    struct plog_restore_report *report = r->report;
+    struct plog_log_group g;
+    int rc = plog_walk_start(w, err);
+    snprintf(report->origin, sizeof report->origin, "%s", w->chain.origin);
+    while (!rc && w->chain.last.size < r->limit) {
+        struct plog_tree before = w->chain.tree;
+        struct plog_commit last = w->chain.last;
+        bool behind = false;
+        char logged[40] = "";
+        rc = plog_walk_next(w, &g, err);
+        if (!rc)
+            rc = is_behind(r, w, &g, &behind, logged, err);
+        if (rc || behind)
+            break;
+        rc = copy_group(r, w, &before, &last, &g, err);
+        set_head(&report->head, &g.commit);
+        memcpy(report->logged_at, logged, sizeof logged);
+        struct plog_progress p = {g.size, report->source.size, w->bytes,
+                                  "restore"};
+        if (!rc && r->o->progress && r->o->progress(r->o->arg, &p))
+            rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
+                           (unsigned long long)g.size);
+    }
+    if ((rc == PLOG_END || rc == PLOG_E_TORN) && w->chain.last.size < r->known)
+        rc = lost_end(r, w, rc, err);
+    if (rc == PLOG_END || rc == PLOG_E_TORN)
+        rc = 0;
+    if (report->source.size > report->head.size)
+        report->left_out = report->source.size - report->head.size;
+    return rc;
+}
+
+static int copy_log(struct restore *r, struct plog_error *err)
+{
+    struct plog_walk w;
+    plog_outlog_init(&r->log, r->io, r->place.dir.log);
+    plog_entry_parser_init(&r->parser, r->io);
+    int rc = plog_walk_open(&w, &r->reader.dir, &r->reader.keys, err);
+    if (!rc)
+        rc = copy_groups(r, &w, err);
+    plog_walk_close(&w);
+    if (!rc && r->report->head.size == 0) {
+        plog_fail(err, PLOG_E_NOT_FOUND, "no commit lies at or before it");
+        plog_err_hint(err, "run: paritylog log DIR --to 1");
+        rc = PLOG_E_NOT_FOUND;
+    }
+    if (!rc)
+        rc = plog_outlog_finish(&r->log, err);
+    plog_outlog_close(&r->log);
+    plog_entry_parser_fini(&r->parser);
+    return rc;
+}
+
+/* ---- Options ------------------------------------------------------------ */
+
+/* The log's end as it is now; above it nothing is read, because it may still
+ * vanish. */
+static int look(struct restore *r, const char *dir, struct plog_error *err)
+{
+    struct plog_status s;
+    struct plog_options o = {.struct_size = sizeof o,
+                             .io = r->o->io,
+                             .vkey = r->o->vkey,
+                             .wait_seconds = r->o->wait_seconds};
+    int rc = plog_read_status(dir, &o, &s, err);
+    if (rc)
+        return rc;
+    r->known = s.store_size > s.log_size ? s.store_size : s.log_size;
+    r->limit = s.log_has_commit ? r->known : UINT64_MAX;
+    r->report->source.size = s.log_size;
+    memcpy(r->report->source.root, s.log_root, PLOG_HASH_SIZE);
+    if (s.log_has_commit && r->o->at_seq > r->known) {
+        plog_fail(err, PLOG_E_NOT_FOUND, "the log ends at entry %llu",
+                  (unsigned long long)r->known);
+        return PLOG_E_NOT_FOUND;
+    }
+    return 0;
+}
+
+static int check_adoption(const struct restore *r, struct plog_error *err)
+{
+    const struct plog_head *h = &r->report->head;
+    if (!r->o->adopt || (h->size == r->o->adopt_size &&
+                         !memcmp(h->root, r->o->adopt_root, PLOG_HASH_SIZE)))
+        return 0;
+    plog_fail(err, PLOG_E_FORK,
+              "the restored head is at entry %llu and not the one to adopt",
+              (unsigned long long)h->size);
+    plog_err_hint(err, "compare with: paritylog restore DIR --out NEW"
+                       " --dry-run");
+    return PLOG_E_FORK;
+}
+
+static int make_store(struct restore *r, struct plog_error *err)
+{
+    struct plog_replay_report report;
+    struct plog_replay_options o = {.struct_size = sizeof o,
+                                    .io = r->o->io,
+                                    .vkey = r->o->vkey,
+                                    .progress = r->o->progress,
+                                    .arg = r->o->arg};
+    return plog_replay(r->place.part, &o, &report, err);
+}
+
+static int run(struct restore *r, const char *dir, const char *out,
+               struct plog_error *err)
+{
+    int rc = look(r, dir, err);
+    if (!rc)
+        rc = plog_reader_open_log(&r->reader, r->io, dir, r->o->vkey, err);
+    if (!rc && !r->o->dry_run)
+        rc = plog_place_make(&r->place, r->io, out, err);
+    if (!rc)
+        rc = copy_log(r, err);
+    if (!rc)
+        rc = check_adoption(r, err);
+    if (rc || r->o->dry_run)
+        return rc;
+    r->report->adopted = r->o->adopt;
+    rc = plog_place_keys(&r->place, &r->reader.dir, r->o->adopt, err);
+    if (!rc)
+        rc = make_store(r, err);
+    return rc ? rc : plog_place_finish(&r->place, err);
+}
+
+int plog_restore(const char *dir, const char *out,
+                 const struct plog_restore_options *given,
+                 struct plog_restore_report *report, struct plog_error *err)
+{
+    struct plog_restore_options own;
+    struct plog_error why;
+    if (!err)
+        err = &why;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    memset(report, 0, sizeof *report);
+    report->dry_run = own.dry_run;
+    struct restore r = {
+        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
+    if (own.at_time && plog_instant_parse(plog_span_text(own.at_time), &r.at))
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the time is not one of RFC 3339: %.60s", own.at_time);
+    int64_t started = r.io->clock_mono_ns(r.io->ctx);
+    int rc = run(&r, dir, out, err);
+    report->seconds = (double)(r.io->clock_mono_ns(r.io->ctx) - started) / 1e9;
+    plog_place_close(&r.place);
+    plog_reader_fini(&r.reader);
+    return rc;
+}

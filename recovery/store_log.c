@@ -1,0 +1,147 @@
+/* store_log.c - see store_log.h. */
+#include "store_log.h"
+
+static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
+{
+    int rc = plog_sql_row(s, err);
+    *ready = rc == 0;
+    return rc == PLOG_END ? 0 : rc;
+}
+
+int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
+                        const struct plog_keyring *keys, const char *origin,
+                        struct plog_error *err)
+{
+    memset(s, 0, sizeof *s);
+    s->store = store;
+    s->keys = keys;
+    memcpy(s->origin, origin, sizeof s->origin);
+    plog_tree_init(&s->tree);
+    plog_buf_init(&s->text, store->io);
+    int rc = plog_sql_prepare(store->db,
+                              "SELECT line FROM main.checkpoints ORDER BY size",
+                              &s->commits, err);
+    if (!rc)
+        rc = plog_sql_prepare(store->db,
+                              "SELECT seq,line FROM main.events WHERE seq>0"
+                              " ORDER BY seq",
+                              &s->events, err);
+    if (!rc)
+        rc = plog_sql_prepare(store->db,
+                              "SELECT first FROM main.segments ORDER BY first",
+                              &s->segments, err);
+    if (!rc)
+        rc = step(s->events, &s->event_ready, err);
+    return rc ? rc : step(s->segments, &s->segment_ready, err);
+}
+
+void plog_store_log_close(struct plog_store_log *s)
+{
+    if (!s->store)
+        return;
+    sqlite3_finalize(s->commits);
+    sqlite3_finalize(s->events);
+    sqlite3_finalize(s->segments);
+    plog_buf_fini(&s->text);
+    s->store = NULL;
+}
+
+static int unproven(const struct plog_store_log *s, int code, const char *why,
+                    struct plog_error *err)
+{
+    plog_fail(err, code, "store.db: %s", why);
+    plog_err_file(err, PLOG_STORE_FILE);
+    plog_err_seq(err, s->last.size + 1);
+    return code;
+}
+
+/* Adds the lines up to `size` to the text and to the tree. */
+static int take_lines(struct plog_store_log *s, struct plog_tree *tree,
+                      uint64_t size, struct plog_error *err)
+{
+    unsigned char leaf[PLOG_HASH_SIZE];
+    int rc = 0;
+    while (!rc && tree->size < size) {
+        if (!s->event_ready || plog_sql_u64(s->events, 0) != tree->size + 1)
+            return unproven(s, PLOG_E_DIVERGED, "an event row is missing", err);
+        struct plog_span line = plog_sql_text(s->events, 1);
+        if (line.n == 0 || memchr(line.p, '\n', line.n) ||
+            s->text.len > PLOG_GROUP_MAX + PLOG_LINE_SLACK)
+            return unproven(s, PLOG_E_DIVERGED, "an event row holds no line",
+                            err);
+        plog_hash_leaf(line.p, line.n, leaf);
+        if (plog_tree_add(tree, leaf) ||
+            plog_buf_add(&s->text, line.p, line.n) ||
+            plog_buf_add_char(&s->text, '\n'))
+            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        rc = step(s->events, &s->event_ready, err);
+    }
+    return rc;
+}
+
+static int check_group(struct plog_store_log *s, const struct plog_tree *tree,
+                       const struct plog_commit *c, struct plog_error *err)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    plog_tree_root(tree, root);
+    if (memcmp(root, c->root, sizeof root) != 0)
+        return unproven(s, PLOG_E_TAMPERED,
+                        "the lines of a group do not hash to its signed root",
+                        err);
+    const struct plog_vkey *key =
+        plog_keyring_find(s->keys, plog_span_text(c->key));
+    if (!key)
+        return unproven(s, PLOG_E_UNKNOWN_KEY,
+                        "a commit is signed by a key that is not trusted here",
+                        err);
+    if (!plog_checkpoint_verify(key, s->origin, c->size, c->root, c->sig))
+        return unproven(s, PLOG_E_TAMPERED,
+                        "the signature of a commit does not hold", err);
+    return 0;
+}
+
+/* Whether a segment begins at entry `first`; rows before it are passed. */
+static bool begins(struct plog_store_log *s, uint64_t first)
+{
+    while (s->segment_ready && plog_sql_u64(s->segments, 0) < first)
+        if (step(s->segments, &s->segment_ready, NULL))
+            return false;
+    return s->segment_ready && plog_sql_u64(s->segments, 0) == first;
+}
+
+int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
+                        struct plog_error *err)
+{
+    struct plog_tree tree = s->tree;
+    struct plog_commit c;
+    s->text.len = 0;
+    int rc = plog_sql_row(s->commits, err);
+    if (rc == PLOG_END && s->event_ready)
+        return unproven(s, PLOG_E_DIVERGED, "entries without a commit", err);
+    if (rc)
+        return rc;
+    struct plog_span line = plog_sql_text(s->commits, 0);
+    if (plog_commit_parse(line, &c) || c.size <= s->last.size)
+        return unproven(s, PLOG_E_DIVERGED, "a commit row is not one", err);
+    rc = take_lines(s, &tree, c.size, err);
+    if (!rc)
+        rc = check_group(s, &tree, &c, err);
+    if (rc)
+        return rc;
+    if (plog_buf_add(&s->text, line.p, line.n) ||
+        plog_buf_add_char(&s->text, '\n'))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    g->first = s->last.size + 1;
+    g->size = c.size;
+    g->commit = c;
+    g->text = plog_span(s->text.data, s->text.len);
+    g->begins_segment = begins(s, g->first) || g->first == 1;
+    s->tree = tree;
+    s->last = c;
+    return 0;
+}
+
+bool plog_store_log_bare_end(struct plog_store_log *s)
+{
+    return s->last.size > 0 && begins(s, s->last.size + 1);
+}

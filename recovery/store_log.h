@@ -1,0 +1,54 @@
+/*
+ * store_log.h - the log as the store holds it, group by group, each verified
+ * before it is given out.
+ *
+ * A group is what events and a row of checkpoints say; it is true when its
+ * lines hash to the root that its commit signs.  Which group begins a segment
+ * is not signed: it is what the table of segments says.
+ */
+#ifndef PLOG_STORE_LOG_H
+#define PLOG_STORE_LOG_H
+
+#include "key.h"
+#include "store.h"
+
+struct plog_store_log {
+    struct plog_store *store;
+    const struct plog_keyring *keys;
+    char origin[PLOG_ORIGIN_MAX + 1];
+    struct plog_tree tree; /* behind the last group given out */
+    struct plog_commit last;
+    sqlite3_stmt *commits, *events, *segments;
+    bool event_ready, segment_ready;
+    struct plog_buf text;
+};
+
+struct plog_stored_group {
+    uint64_t first, size; /* seqs */
+    struct plog_commit commit;
+    struct plog_span text; /* lines and commit, each with its LF */
+    bool begins_segment;
+};
+
+/* @store, @keys  borrowed; the store in one read transaction
+ * Returns 0 or a store error. */
+PLOG_MUST_CHECK int plog_store_log_open(struct plog_store_log *s,
+                                        struct plog_store *store,
+                                        const struct plog_keyring *keys,
+                                        const char *origin,
+                                        struct plog_error *err);
+void plog_store_log_close(struct plog_store_log *s);
+
+/*
+ * Gives the next group; its text lives until the next call.
+ * Returns 0; PLOG_END behind the last; or why the store does not prove the
+ * entries from s->last.size + 1 on: PLOG_E_DIVERGED (a row is missing or is
+ * not well-formed), PLOG_E_TAMPERED (root or signature), PLOG_E_UNKNOWN_KEY.
+ */
+PLOG_MUST_CHECK int plog_store_log_next(struct plog_store_log *s,
+                                        struct plog_stored_group *g,
+                                        struct plog_error *err);
+/* Whether the store says that a bare segment follows the last group. */
+bool plog_store_log_bare_end(struct plog_store_log *s);
+
+#endif

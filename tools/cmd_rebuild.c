@@ -1,0 +1,108 @@
+/* cmd_rebuild.c - paritylog rebuild: one leg from the other, elsewhere. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "fail.h"
+#include "out.h"
+#include "progress.h"
+#include "text.h"
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    return progress_tick(arg, p);
+}
+
+static void print_json(const struct plog_rebuild_report *r, const char *leg,
+                       const char *out)
+{
+    struct out o;
+    out_init(&o, stdout);
+    out_object(&o, NULL);
+    out_text(&o, "schema", "paritylog/rebuild/1");
+    out_text(&o, "leg", leg);
+    out_text_or_null(&o, "out", out);
+    out_bool(&o, "dry_run", r->dry_run);
+    out_text(&o, "verdict", plog_code_word(r->verdict));
+    if (r->verdict) {
+        out_object(&o, "missing");
+        out_uint(&o, "from", r->missing_from);
+        out_uint(&o, "to", r->missing_to);
+        out_text(&o, "why", r->why);
+        out_end(&o);
+    } else
+        out_null(&o, "missing");
+    out_text(&o, "origin", r->origin);
+    out_object(&o, "head");
+    out_uint(&o, "size", r->head.size);
+    out_hash(&o, "root", r->head.root);
+    out_end(&o);
+    out_uint(&o, "entries", r->entries);
+    out_uint(&o, "segments", r->segments);
+    out_uint(&o, "bytes", r->bytes);
+    out_double(&o, "seconds", r->seconds);
+    out_end(&o);
+}
+
+static void print_text(const struct plog_rebuild_report *r, const char *leg)
+{
+    char root[TEXT_BASE64(PLOG_HASH_SIZE)];
+    text_base64(r->head.root, PLOG_HASH_SIZE, root);
+    if (r->dry_run)
+        printf("dry run, nothing written\n");
+    printf("%s: the %s up to entry %llu, root %s",
+           r->verdict ? "IN PART" : "WHOLE", leg,
+           (unsigned long long)r->head.size, root);
+    if (r->segments)
+        printf(", %llu segments", (unsigned long long)r->segments);
+    printf("; %.2f s\n", r->seconds);
+    if (!r->verdict)
+        return;
+    printf("not rebuilt: entries from %llu on",
+           (unsigned long long)r->missing_from);
+    if (r->missing_to)
+        printf(" to %llu", (unsigned long long)r->missing_to);
+    printf(": %s: ", plog_code_word(r->verdict));
+    text_safe(stdout, r->why, strlen(r->why));
+    putchar('\n');
+}
+
+int cmd_rebuild(struct cli *c, int argc, char **argv)
+{
+    struct progress progress;
+    struct plog_rebuild_report report = {.verdict = 0};
+    struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                     .io = cli_io(),
+                                     .progress = on_progress,
+                                     .arg = &progress};
+    bool store = false, log = false;
+    const char *out = NULL;
+    const struct cli_option own[] = {{"store", CLI_FLAG, &store, 0, 0},
+                                     {"log", CLI_FLAG, &log, 0, 0},
+                                     {"out", CLI_TEXT, &out, 0, 0}};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN, own, CLI_COUNT(own), 1,
+                                  1};
+    struct plog_error err = {.code = 0};
+
+    int status = cli_parse(c, argc, argv, &spec);
+    if (status >= 0)
+        return status;
+    if (store == log)
+        return fail_usage(c, "give one of --store and --log");
+    if (!out && !c->dry_run)
+        return fail_usage(c, "--out PATH is missing");
+    o.vkey = c->vkey;
+    o.wait_seconds = c->wait;
+    o.dry_run = c->dry_run;
+    progress_init(&progress, c);
+    int rc = log ? plog_rebuild_log(c->args[0], out, &o, &report, &err)
+                 : plog_rebuild_store(c->args[0], out, &o, &report, &err);
+    progress_clear(&progress);
+    if (rc != 0)
+        return fail(c, rc, &err, NULL);
+    if (c->json)
+        print_json(&report, log ? "log" : "store", out);
+    else
+        print_text(&report, log ? "log" : "store");
+    return plog_exit_status(report.verdict);
+}

@@ -1,0 +1,110 @@
+/* cmd_restore.c - paritylog restore: a log as it was, elsewhere. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "fail.h"
+#include "out.h"
+#include "progress.h"
+#include "text.h"
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    return progress_tick(arg, p);
+}
+
+static void put_head(struct out *o, const char *name, const struct plog_head *h)
+{
+    out_object(o, name);
+    out_uint(o, "size", h->size);
+    out_hash(o, "root", h->root);
+    out_end(o);
+}
+
+static void print_json(const struct plog_restore_report *r, const char *out)
+{
+    struct out o;
+    out_init(&o, stdout);
+    out_object(&o, NULL);
+    out_text(&o, "schema", "paritylog/restore/1");
+    out_text_or_null(&o, "out", out);
+    out_bool(&o, "dry_run", r->dry_run);
+    out_text(&o, "origin", r->origin);
+    put_head(&o, "source", &r->source);
+    put_head(&o, "head", &r->head);
+    out_text(&o, "logged_at", r->logged_at);
+    out_uint(&o, "left_out", r->left_out);
+    out_uint(&o, "segments", r->segments);
+    out_uint(&o, "bytes", r->bytes);
+    out_bool(&o, "adopted", r->adopted);
+    out_double(&o, "seconds", r->seconds);
+    out_end(&o);
+}
+
+static void print_text(const struct plog_restore_report *r)
+{
+    char root[TEXT_BASE64(PLOG_HASH_SIZE)];
+    text_base64(r->head.root, PLOG_HASH_SIZE, root);
+    if (r->dry_run)
+        printf("dry run, nothing written\n");
+    printf("head: size %llu, root %s\n", (unsigned long long)r->head.size,
+           root);
+    printf("logged at ");
+    text_safe(stdout, r->logged_at, strlen(r->logged_at));
+    printf("; %llu entries left out, %llu segments, %llu bytes; %.2f s\n",
+           (unsigned long long)r->left_out, (unsigned long long)r->segments,
+           (unsigned long long)r->bytes, r->seconds);
+    if (!r->dry_run)
+        printf(r->adopted
+                   ? "the signing key went along: stop using the original\n"
+                   : "no signing key went along: it refuses appends\n");
+}
+
+/* A number is a seq, anything else a time. */
+static void read_point(const char *at, struct plog_restore_options *o)
+{
+    if (at && !text_read_number(at, &o->at_seq))
+        o->at_time = at;
+}
+
+int cmd_restore(struct cli *c, int argc, char **argv)
+{
+    struct progress progress;
+    struct plog_restore_report report = {.dry_run = false};
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .io = cli_io(),
+                                     .progress = on_progress,
+                                     .arg = &progress};
+    const char *out = NULL, *at = NULL;
+    const struct cli_option own[] = {{"out", CLI_TEXT, &out, 0, 0},
+                                     {"at", CLI_TEXT, &at, 0, 0},
+                                     {"adopt", CLI_HEAD, c, 0, 0}};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN, own, CLI_COUNT(own), 1,
+                                  1};
+    struct plog_error err = {.code = 0};
+
+    int status = cli_parse(c, argc, argv, &spec);
+    if (status >= 0)
+        return status;
+    if (!out && !c->dry_run)
+        return fail_usage(c, "--out NEWDIR is missing");
+    read_point(at, &o);
+    if (at && !o.at_time && o.at_seq == 0)
+        return fail_usage(c, "--at: entries are counted from 1");
+    o.vkey = c->vkey;
+    o.wait_seconds = c->wait;
+    o.dry_run = c->dry_run;
+    o.adopt = c->has_expect_head;
+    o.adopt_size = c->expect_size;
+    memcpy(o.adopt_root, c->expect_root, sizeof o.adopt_root);
+    progress_init(&progress, c);
+    int rc = plog_restore(c->args[0], out, &o, &report, &err);
+    progress_clear(&progress);
+    if (rc != 0)
+        return fail(c, rc, &err, NULL);
+    if (c->json)
+        print_json(&report, out);
+    else
+        print_text(&report);
+    return 0;
+}
