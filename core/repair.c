@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "aside.h"
 #include "legs.h"
 
 /* ---- The store as a prefix ---------------------------------------------- */
@@ -102,61 +103,11 @@ int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
 
 /* ---- Setting aside ------------------------------------------------------ */
 
-/* Copies bytes from..to of a file into a new one and syncs it. */
-static int copy_bytes(const struct plog_io *io, int from_fd, uint64_t from,
-                      uint64_t to, int to_dir, const char *name)
-{
-    size_t chunk = 256u << 10, got;
-    char *buf = plog_alloc(io, chunk);
-    if (!buf)
-        return -ENOMEM;
-    int rc = 0;
-    int fd =
-        io->open_at(io->ctx, to_dir, name, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (fd < 0)
-        rc = fd;
-    for (uint64_t at = from; !rc && at < to; at += got) {
-        size_t n = to - at < chunk ? (size_t)(to - at) : chunk;
-        rc = plog_io_pread_full(io, from_fd, buf, n, at, &got);
-        if (!rc && got < n)
-            rc = -EIO;
-        if (!rc)
-            rc = plog_io_write_full(io, fd, buf, n, at - from, NULL);
-    }
-    if (!rc)
-        rc = io->fdatasync(io->ctx, fd);
-    if (fd >= 0)
-        io->close(io->ctx, fd);
-    plog_free(io, buf);
-    return rc;
-}
-
 static int set_tail_aside(struct plog_legs *l, const struct plog_log_end *end,
                           char *quarantine, struct plog_error *err)
 {
-    const struct plog_io *io = l->io;
-    char name[PLOG_SEGMENT_NAME], stem[64];
-    struct plog_stat id;
-    int fd, dir;
-    plog_segment_name(end->torn_segment, name);
-    snprintf(stem, sizeof stem, "%.20s-at-%llu", name,
-             (unsigned long long)end->torn_from);
-    int rc = plog_dir_quarantine(&l->dir, stem, quarantine, &dir, err);
-    if (rc)
-        return rc;
-    rc =
-        plog_dir_open_segment(&l->dir, end->torn_segment, false, &fd, &id, err);
-    if (rc) {
-        io->close(io->ctx, dir);
-        return rc;
-    }
-    rc = copy_bytes(io, fd, end->torn_from, end->torn_from + end->torn_bytes,
-                    dir, strchr(quarantine, '/') + 1);
-    if (!rc)
-        rc = io->fsync(io->ctx, dir);
-    io->close(io->ctx, fd);
-    io->close(io->ctx, dir);
-    return rc ? plog_fail_io(err, rc, quarantine, "setting a tail aside") : 0;
+    return plog_aside_bytes(&l->dir, end->torn_segment, end->torn_from,
+                            end->torn_from + end->torn_bytes, quarantine, err);
 }
 
 /* The copy is safe: the file without a header goes. */
@@ -191,7 +142,7 @@ int plog_legs_renew(struct plog_legs *l, const struct plog_log_end *end,
     plog_segment_name(end->segment, name);
     snprintf(fresh, sizeof fresh, "%s.new", name);
     io->unlink_at(io->ctx, l->dir.log, fresh);
-    rc = copy_bytes(io, fd, 0, end->offset, l->dir.log, fresh);
+    rc = plog_aside_copy(io, fd, 0, end->offset, l->dir.log, fresh);
     io->close(io->ctx, fd);
     if (!rc)
         rc = io->rename_at(io->ctx, l->dir.log, fresh, l->dir.log, name, true);

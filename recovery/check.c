@@ -76,7 +76,9 @@ static const char *next_step(int code)
     case PLOG_E_FORMAT:
         return "use a newer paritylog";
     default:
-        return "keep a copy of DIR; compare with another copy of this log";
+        return "paritylog parity DIR, which asks the store; paritylog salvage "
+               "DIR"
+               " says what is intact";
     }
 }
 

@@ -272,7 +272,9 @@ static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
     snprintf(d.file, sizeof d.file, "%.60s", why.file);
     d.group.leg = PLOG_LEG_LOG;
     d.group.file = d.file;
-    d.group.next = "keep a copy of DIR; the store still proves these entries";
+    d.group.next =
+        "paritylog salvage DIR --from-store (keeps the damaged file in"
+        " quarantine/)";
     if (whole && suspect_lines(p, &d))
         whole = false;
     *walked = plog_walk_resync(&c->walk, &from, &to, err);
@@ -387,8 +389,8 @@ static void judge_end(struct plog_parity *p)
                              .seq = log_size + 1,
                              .expected = want,
                              .found = got};
-    f.next = "keep a copy of DIR; the store still holds the entries that the"
-             " log lost";
+    f.next = "paritylog salvage DIR --from-store (the store still holds what"
+             " the log lost)";
     plog_check_find(c, &f);
     p->fold_whole = false;
 }

@@ -252,6 +252,64 @@ PLOG_API PLOG_MUST_CHECK int plog_drill(const char *dir,
                                         struct plog_drill_report *report,
                                         struct plog_error *err);
 
+/* ---- Salvage ------------------------------------------------------------ */
+
+/* Bytes of the log that cannot be used, or a segment that was healed. */
+struct plog_salvaged {
+    const char *file; /* relative to the directory */
+    bool has_bytes;
+    uint64_t begin, end; /* byte offsets, when has_bytes */
+    uint64_t from, to;   /* entries; 0: none, or unknown */
+    bool healed;
+    const char *why;
+    const char *quarantine; /* where the bytes went; "" when nowhere */
+};
+
+struct plog_salvage_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const char *vkey;
+    double wait_seconds;
+    bool from_store; /* heals log/ from the store's lines */
+    bool dry_run;
+    /* Each line of every intact group, entries and commits, without LF;
+     * `proven` is false behind damage, where roots cannot be computed.  Not
+     * called with from_store.  Not 0 stops. */
+    int (*line)(void *arg, const char *line, size_t len, bool proven);
+    int (*range)(void *arg, const struct plog_salvaged *s);
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+};
+
+struct plog_salvage_report {
+    int verdict;           /* of the log, afterwards (as plog_verify) */
+    struct plog_head head; /* the last good commit */
+    uint64_t groups, entries, unproven; /* intact; of them not proven */
+    uint64_t ranges, bytes;             /* that cannot be used */
+    uint64_t healed, left;              /* segments, with from_store */
+    uint64_t from_store;                /* entries that came from it */
+    bool dry_run;
+    double seconds;
+};
+
+/*
+ * What can still be read of a damaged log.
+ *
+ * Without from_store: gives out every intact group, names every byte range
+ * that cannot be used, and copies these to quarantine/; the log is not
+ * changed.  With from_store: makes damaged and missing segments whole from the
+ * store, each group under its original signature; a segment that both legs
+ * together do not prove is left as it is, and replaced files go to
+ * quarantine/ first.  Holds the writer lock.  May be killed and run again.
+ * Returns 0 when it ran to its end; PLOG_E_FOREIGN when store and log are of
+ * different logs; PLOG_E_BEHIND without a store; PLOG_E_LOCKED;
+ * PLOG_E_INTERRUPTED, PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_salvage(const char *dir,
+                                          const struct plog_salvage_options *o,
+                                          struct plog_salvage_report *report,
+                                          struct plog_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,20 +18,33 @@ int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
     memcpy(s->origin, origin, sizeof s->origin);
     plog_tree_init(&s->tree);
     plog_buf_init(&s->text, store->io);
-    int rc = plog_sql_prepare(store->db,
-                              "SELECT line FROM main.checkpoints ORDER BY size",
-                              &s->commits, err);
+    int rc = plog_sql_prepare(
+        store->db,
+        "SELECT line FROM main.checkpoints WHERE size>?1 ORDER BY size",
+        &s->commits, err);
     if (!rc)
         rc = plog_sql_prepare(store->db,
-                              "SELECT seq,line FROM main.events WHERE seq>0"
+                              "SELECT seq,line FROM main.events WHERE seq>?1"
                               " ORDER BY seq",
                               &s->events, err);
     if (!rc)
         rc = plog_sql_prepare(store->db,
                               "SELECT first FROM main.segments ORDER BY first",
                               &s->segments, err);
-    if (!rc)
-        rc = step(s->events, &s->event_ready, err);
+    return rc ? rc : plog_store_log_seek(s, &s->tree, &s->last, err);
+}
+
+int plog_store_log_seek(struct plog_store_log *s, const struct plog_tree *tree,
+                        const struct plog_commit *last, struct plog_error *err)
+{
+    s->tree = *tree;
+    s->last = *last;
+    sqlite3_reset(s->commits);
+    sqlite3_reset(s->events);
+    sqlite3_reset(s->segments);
+    plog_sql_bind_u64(s->commits, 1, last->size);
+    plog_sql_bind_u64(s->events, 1, last->size);
+    int rc = step(s->events, &s->event_ready, err);
     return rc ? rc : step(s->segments, &s->segment_ready, err);
 }
 

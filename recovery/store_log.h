@@ -37,6 +37,11 @@ PLOG_MUST_CHECK int plog_store_log_open(struct plog_store_log *s,
                                         const struct plog_keyring *keys,
                                         const char *origin,
                                         struct plog_error *err);
+/* Goes on behind commit `last` with range `tree`, which were verified. */
+PLOG_MUST_CHECK int plog_store_log_seek(struct plog_store_log *s,
+                                        const struct plog_tree *tree,
+                                        const struct plog_commit *last,
+                                        struct plog_error *err);
 void plog_store_log_close(struct plog_store_log *s);
 
 /*

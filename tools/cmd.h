@@ -18,6 +18,7 @@ int cmd_query(struct cli *c, int argc, char **argv);
 int cmd_rebuild(struct cli *c, int argc, char **argv);
 int cmd_replay(struct cli *c, int argc, char **argv);
 int cmd_restore(struct cli *c, int argc, char **argv);
+int cmd_salvage(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_strategy(struct cli *c, int argc, char **argv);
 int cmd_verify(struct cli *c, int argc, char **argv);

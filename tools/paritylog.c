@@ -90,6 +90,12 @@ static const struct cli_command commands[] = {
      "           [--quiet]",
      "  --scratch PATH         where, not there yet (default: inside DIR)\n" KEY
          WAIT JSON QUIET},
+    {"salvage", cmd_salvage, "read, or heal from the store, a damaged log",
+     "DIR [--from-store] [--out FILE] [--dry-run] [--max-findings N]\n"
+     "           [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "  --from-store           heal damaged and missing segments from the store\n"
+     "  --out FILE             write every intact line there; a new file\n" DRY
+         FINDINGS KEY WAIT JSON QUIET},
     {"checkpoint", cmd_checkpoint, "print the last commit as a signed note",
      "DIR [--json]", JSON},
     {"strategy", cmd_strategy, "show or change how deltas are resolved",

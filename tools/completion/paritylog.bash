@@ -14,6 +14,7 @@ _paritylog_options() {
     rebuild) echo --store --log --out --dry-run --key ;;
     restore) echo --out --at --adopt --dry-run --key ;;
     drill) echo --scratch --key ;;
+    salvage) echo --from-store --out --dry-run --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file ;;
     esac
     echo --json --wait --quiet --help
@@ -55,7 +56,7 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay rebuild restore drill checkpoint strategy key help'
+    replay rebuild restore drill salvage checkpoint strategy key help'
 
 _paritylog() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}

@@ -1,0 +1,50 @@
+/*
+ * heal.h - a damaged log made whole from the store's lines.
+ *
+ * Segment by segment: groups that the file still proves are taken from it,
+ * the others from the store, each under its original signature.  A segment
+ * that both together do not prove is left as it is.  What is replaced goes to
+ * quarantine/ first, as a whole file.
+ */
+#ifndef PLOG_HEAL_H
+#define PLOG_HEAL_H
+
+#include "legs.h"
+#include "store_log.h"
+
+/* Entries of one segment that were lost or came back. */
+struct plog_mended {
+    char file[64]; /* relative to the directory */
+    uint64_t from, to;
+    bool healed;
+    char why[200];        /* when it was not */
+    char quarantine[128]; /* where the old file went; "" when there was none */
+};
+
+struct plog_heal {
+    struct plog_legs *legs; /* locked, the store open */
+    struct plog_store_log stored;
+    bool dry_run;
+    int (*tell)(void *arg, const struct plog_mended *m);
+    void *arg;
+    /* Out. */
+    uint64_t healed, left; /* segments */
+    uint64_t entries;      /* that came from the store */
+    /* Its own. */
+    struct plog_buf files, starts; /* uint64_t: segments there, and stored */
+    struct plog_chain chain;       /* behind what was proven last */
+    bool known;                    /* the chain stands at the next segment */
+    int scratch;                   /* DIR/salvage; -1: none */
+};
+
+/*
+ * Heals the log.  The writer lock is held and no transaction is open.
+ * @dry_run  nothing is written; what could be healed is told
+ * Returns 0 when it ran to its end, also when something is left (h->left);
+ * PLOG_E_FOREIGN when the store belongs to another log; a store error;
+ * PLOG_E_IO; PLOG_E_NOMEM.  On return the healed segments are on disk under
+ * their names.
+ */
+PLOG_MUST_CHECK int plog_heal(struct plog_heal *h, struct plog_error *err);
+
+#endif

@@ -1,0 +1,214 @@
+/*
+ * salvage.c - what can still be read of a damaged log, and healing it from
+ * the other leg (heal.c).
+ */
+#include <stdio.h>
+
+#include "aside.h"
+#include "check.h"
+#include "heal.h"
+#include "paritylog_recovery.h"
+
+struct salvage {
+    const struct plog_salvage_options *o;
+    struct plog_salvage_report *report;
+    const struct plog_io *io;
+    struct plog_legs legs;
+    struct plog_walk walk;
+};
+
+static int tell(struct salvage *s, const struct plog_salvaged *what,
+                struct plog_error *err)
+{
+    if (s->o->range && s->o->range(s->o->arg, what))
+        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return 0;
+}
+
+/* ---- Reading what is intact --------------------------------------------- */
+
+static int give(struct salvage *s, struct plog_span line, bool proven,
+                struct plog_error *err)
+{
+    if (s->o->line && s->o->line(s->o->arg, line.p, line.n, proven))
+        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return 0;
+}
+
+static int give_group(struct salvage *s, const struct plog_log_group *g,
+                      struct plog_error *err)
+{
+    struct plog_salvage_report *r = s->report;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count; i++)
+        rc = give(s, plog_scan_text(&s->walk.scan, i), g->root_checked, err);
+    if (!rc)
+        rc = give(s, g->commit_line, g->root_checked, err);
+    r->groups++;
+    r->entries += g->count;
+    r->unproven += g->root_checked ? 0 : g->count;
+    struct plog_progress p = {g->size, 0, s->walk.bytes + s->walk.scan.offset,
+                              "salvage"};
+    if (!rc && s->o->progress && s->o->progress(s->o->arg, &p))
+        rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return rc;
+}
+
+/* Names bytes begin..end of segment `first` and keeps a copy of them. */
+static int keep(struct salvage *s, uint64_t first, uint64_t begin, uint64_t end,
+                uint64_t from, uint64_t to, const char *why,
+                struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME], file[64], kept[128] = "";
+    int rc = 0;
+    plog_segment_name(first, name);
+    snprintf(file, sizeof file, "log/%s", name);
+    if (end > begin && !s->o->dry_run)
+        rc = plog_aside_bytes(&s->legs.dir, first, begin, end, kept, err);
+    if (rc)
+        return rc;
+    s->report->ranges++;
+    s->report->bytes += end - begin;
+    struct plog_salvaged what = {.file = file,
+                                 .has_bytes = end > begin,
+                                 .begin = begin,
+                                 .end = end,
+                                 .from = from,
+                                 .to = to,
+                                 .why = why,
+                                 .quarantine = kept};
+    return tell(s, &what, err);
+}
+
+/* Where the content of the file at hand ends. */
+static uint64_t content_end(struct salvage *s)
+{
+    uint64_t end = 0;
+    if (plog_scan_content_end(&s->walk.scan, &end))
+        end = s->walk.scan.limit;
+    return end;
+}
+
+/* Damage: names it and finds the next group that is good.  Returns 0,
+ * PLOG_END, or an error. */
+static int pass(struct salvage *s, int code, struct plog_error *err)
+{
+    struct plog_walk *w = &s->walk;
+    struct plog_error why = *err;
+    uint64_t first = w->first, begin = w->scan.offset, from, to;
+    bool gap = w->gap || w->scan.io == NULL;
+    uint64_t end = gap ? 0 : content_end(s);
+    if (code == PLOG_E_TORN) {
+        from = w->chain.last.size + 1;
+        int rc = keep(s, first, begin, end, from, 0, why.message, err);
+        return rc ? rc : PLOG_END;
+    }
+    int rc = plog_walk_resync(w, &from, &to, err);
+    if (rc < 0 && !plog_check_is_verdict(rc))
+        return rc;
+    struct plog_error next = *err;
+    if (!gap && rc == 0 && w->first == first)
+        end = w->scan.offset;
+    int told =
+        gap ? keep(s, from, 0, 0, from, rc ? 0 : to, why.message, err)
+            : keep(s, first, begin, end, from, rc ? 0 : to, why.message, err);
+    *err = next;
+    return told ? told : rc;
+}
+
+static int read_intact(struct salvage *s, struct plog_error *err)
+{
+    struct plog_walk *w = &s->walk;
+    struct plog_log_group g;
+    int rc = plog_walk_open(w, &s->legs.dir, &s->legs.keys, err);
+    if (rc == PLOG_E_CORRUPT && w->segments.len)
+        rc = 0; /* a strange name in log/ does no harm here */
+    if (!rc)
+        rc = plog_walk_start(w, err);
+    while (rc != PLOG_END) {
+        if (rc < 0 && !plog_check_is_verdict(rc))
+            return rc;
+        if (rc < 0) {
+            rc = pass(s, rc, err);
+            continue;
+        }
+        rc = plog_walk_next(w, &g, err);
+        if (rc == 0) {
+            rc = give_group(s, &g, err);
+            if (rc)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+/* ---- Healing ------------------------------------------------------------ */
+
+static int mended(void *arg, const struct plog_mended *m)
+{
+    struct salvage *s = arg;
+    struct plog_salvaged what = {.file = m->file,
+                                 .from = m->from,
+                                 .to = m->to,
+                                 .healed = m->healed,
+                                 .why = m->why,
+                                 .quarantine = m->quarantine};
+    return tell(s, &what, NULL);
+}
+
+static int heal(struct salvage *s, struct plog_error *err)
+{
+    struct plog_heal h = {
+        .legs = &s->legs, .dry_run = s->o->dry_run, .tell = mended, .arg = s};
+    int rc = plog_legs_open_store(&s->legs, false, err);
+    if (!rc)
+        rc = plog_heal(&h, err);
+    s->report->healed = h.healed;
+    s->report->left = h.left;
+    s->report->from_store = h.entries;
+    return rc;
+}
+
+/* The log as it is now. */
+static int judge(struct salvage *s, const char *dir, struct plog_error *err)
+{
+    struct plog_check_report report;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .io = s->o->io,
+                                   .vkey = s->o->vkey,
+                                   .wait_seconds = s->o->wait_seconds};
+    int rc = plog_verify(dir, &o, &report, err);
+    s->report->verdict = report.verdict;
+    s->report->head = report.head;
+    return rc;
+}
+
+int plog_salvage(const char *dir, const struct plog_salvage_options *given,
+                 struct plog_salvage_report *report, struct plog_error *err)
+{
+    struct plog_salvage_options own;
+    struct plog_options open = {.struct_size = sizeof open};
+    struct plog_error why;
+    if (!err)
+        err = &why;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    memset(report, 0, sizeof *report);
+    report->dry_run = own.dry_run;
+    struct salvage s = {
+        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
+    int64_t started = s.io->clock_mono_ns(s.io->ctx);
+    open.vkey = own.vkey;
+    open.wait_seconds = own.wait_seconds;
+    int rc = plog_legs_open(&s.legs, s.io, dir, &open, err);
+    if (!rc)
+        rc = plog_dir_lock(&s.legs.dir, false, s.legs.wait_seconds, err);
+    if (!rc)
+        rc = own.from_store ? heal(&s, err) : read_intact(&s, err);
+    plog_walk_close(&s.walk);
+    plog_legs_close(&s.legs);
+    if (!rc)
+        rc = judge(&s, dir, err);
+    report->seconds = (double)(s.io->clock_mono_ns(s.io->ctx) - started) / 1e9;
+    return rc;
+}

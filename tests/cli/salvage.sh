@@ -1,0 +1,216 @@
+#!/bin/sh
+# salvage.sh - paritylog salvage: what can be read of a damaged log, and
+# healing it from the store.
+. "$(dirname "$0")/lib.sh"
+
+filled whole 200 --segment-size 8192
+W=$L
+segments=$(cd "$W/log" && echo *)
+# shellcheck disable=SC2086
+third=$(printf '%s\n' $segments | sed -n 3p)
+# shellcheck disable=SC2086
+last=$(printf '%s\n' $segments | tail -n 1)
+
+# copy NAME: a copy to damage; its directory is $L.
+copy() {
+    L=$T/$1
+    rm -rf "$L"
+    cp -R "$W" "$L"
+}
+
+# is_whole: the log is what it was, byte for byte, and parity says so.
+is_whole() {
+    same 'the segments' "$(cd "$L/log" && echo *)" "$segments"
+    for file in $segments; do
+        files_equal "$W/log/$file" "$L/log/$file"
+    done
+    [ ! -e "$L/salvage" ] || wrong 'the scratch folder is still there'
+    run 0 parity "$L"
+}
+
+# kept FILE: its bytes are in quarantine/, whole.
+kept() {
+    for file in "$L"/quarantine/*; do
+        ! cmp -s "$1" "$file" || return 0
+    done
+    wrong "$1 is not in quarantine/"
+}
+
+# heals: the damaged file is set aside, and the log is whole again.
+heals() {
+    [ ! -e "$L/log/$third" ] || cp "$L/log/$third" "$T/damaged"
+    run 0 salvage "$L" --from-store
+    out_has healed
+    [ ! -e "$T/damaged" ] || kept "$T/damaged"
+    rm -f "$T/damaged"
+    is_whole
+}
+
+# change EXPRESSION: a sed expression on the third segment.
+change() {
+    copy damaged.log
+    sed "$1" "$W/log/$third" >"$L/log/$third"
+    ! cmp -s "$W/log/$third" "$L/log/$third" || wrong "nothing changed: $1"
+}
+
+# ---- Reading ----------------------------------------------------------------------
+
+begin 'a whole log: every line is given out, nothing is changed'
+copy read
+run 0 salvage "$L" --out "$T/lines"
+out_has CLEAN
+cat "$W"/log/* | grep -v '^{"segment"' >"$T/want"
+files_equal "$T/lines" "$T/want"
+[ ! -e "$L/quarantine" ] || wrong 'something is in quarantine'
+
+begin 'a flipped byte: one group cannot be used, the others are given out'
+copy flipped
+at=$(offset_of "$L/log/$third" '"v":')
+flip "$L/log/$third" $((at + 4))
+cp "$L/log/$third" "$T/damaged"
+rm -f "$T/lines"
+run 5 salvage "$L" --out "$T/lines" --json
+json_is "$T/out" '.schema == "paritylog/salvage/1" and .verdict == "TAMPERED"
+    and (.ranges | length) == 1 and .unusable.ranges == 1 and
+    .ranges[0].file == "log/'"$third"'" and .ranges[0].healed == false and
+    .intact.entries == 191 and .ranges[0].to - .ranges[0].from == 9'
+files_equal "$L/log/$third" "$T/damaged"
+set -- "$L"/quarantine/*
+if have jq; then # the range is kept, byte for byte
+    from=$(jq .ranges[0].begin "$T/out") to=$(jq .ranges[0].end "$T/out")
+    tail -c +$((from + 1)) "$T/damaged" | head -c $((to - from)) >"$T/range"
+    files_equal "$1" "$T/range"
+fi
+grep -v -x -F -f "$T/lines" "$T/want" >"$T/lacking"
+same 'lines that lack' "$(($(wc -l <"$T/lacking")))" 11
+
+begin '--dry-run keeps nothing'
+rm -r "$L/quarantine"
+run 5 salvage "$L" --dry-run
+out_has 'dry run, nothing changed'
+[ ! -e "$L/quarantine" ] || wrong 'something is in quarantine'
+
+begin '--out is a new file'
+run 6 salvage "$L" --out "$T/lines"
+run 2 salvage "$L" --out "$T/other" --from-store
+
+# ---- Healing ----------------------------------------------------------------------
+
+begin 'a flipped byte'
+copy flipped
+flip "$L/log/$third" $((at + 4))
+run 5 salvage "$L" --from-store --dry-run
+out_has 'dry run, nothing changed'
+run 5 verify "$L"
+heals
+
+begin 'an entry line removed, doubled, swapped, edited'
+change 5d
+heals
+change 5p
+heals
+change '5{h;d};6{G}'
+heals
+change '5s/"v":[0-9]*/"v":0/'
+heals
+
+begin 'a commit line removed, doubled, edited'
+commit=$(grep -n '^{"commit"' "$W/log/$third" | sed -n '1s/:.*//p')
+change "${commit}d"
+heals
+change "${commit}p"
+heals
+change "${commit}s/\"size\":/\"size\":1/"
+heals
+
+begin 'a header removed, doubled, edited'
+change 1d
+heals
+change 1p
+heals
+change '1s/"first":/"first":1/'
+heals
+
+begin 'zeros, and a cut, in the middle'
+copy zeros
+dd if=/dev/zero of="$L/log/$third" bs=512 seek=4 count=3 conv=notrunc 2>/dev/null
+heals
+copy cut
+head -c 3000 "$W/log/$third" >"$L/log/$third"
+heals
+
+begin 'a segment missing, renamed, there twice'
+copy missing
+rm "$L/log/$third"
+heals
+copy renamed
+mv "$L/log/$third" "$L/log/00000000000000000077.jsonl"
+heals
+copy twice
+cp "$L/log/$third" "$L/log/00000000000000000077.jsonl"
+run 0 salvage "$L" --from-store
+kept "$W/log/$third"
+is_whole
+
+begin 'no segment at all'
+copy none
+rm "$L"/log/*
+heals
+
+begin 'the end of the log cut off: the store brings it back'
+copy end
+head -c 700 "$W/log/$last" >"$L/log/$last"
+cp "$L/log/$last" "$T/damaged"
+run 5 parity "$L"
+run 0 salvage "$L" --from-store
+kept "$T/damaged"
+rm "$T/damaged"
+is_whole
+
+begin 'damage in both legs: that segment is left as it is, the others are healed'
+copy both
+flip "$L/log/$third" $((at + 4))
+rm "$L/log/$last"
+seq=$(sed -n 2p "$W/log/$third" | sed 's/{"seq":\([0-9]*\),.*/\1/')
+sql "$L/store.db" "UPDATE events SET line=line||' ' WHERE seq=$seq"
+cp "$L/log/$third" "$T/damaged"
+run 5 salvage "$L" --from-store --json
+json_is "$T/out" '.healed.segments == 1 and .healed.left == 1 and
+    .verdict == "TAMPERED"'
+files_equal "$L/log/$third" "$T/damaged"
+files_equal "$L/log/$last" "$W/log/$last"
+rm "$T/damaged"
+
+begin 'the store of another log heals nothing'
+copy stranger
+filled stranger.log 50
+cp "$L"/store.db* "$T/stranger/"
+L=$T/stranger
+flip "$L/log/$third" $((at + 4))
+log_digest >"$T/before"
+run 5 salvage "$L" --from-store
+err_has 'the store belongs to'
+log_digest >"$T/after"
+files_equal "$T/before" "$T/after"
+
+begin 'killed at any moment, and again'
+i=0
+while [ $i -lt 12 ]; do
+    i=$((i + 1))
+    copy killed
+    flip "$L/log/$third" $((at + 4))
+    rm "$L/log/$last"
+    cp "$L/log/$third" "$T/damaged"
+    for again in 1 2; do
+        "$PARITYLOG" salvage "$L" --from-store >/dev/null 2>&1 &
+        pid=$!
+        sleep "0.00$((i * again % 10))"
+        kill -9 $pid 2>/dev/null
+        wait $pid 2>/dev/null
+    done
+    run 0 salvage "$L" --from-store --quiet
+    kept "$T/damaged"
+    is_whole
+done
+
+finish

@@ -1,0 +1,233 @@
+/* cmd_salvage.c - paritylog salvage: what can still be read of a log. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "fail.h"
+#include "out.h"
+#include "progress.h"
+#include "text.h"
+
+/* A range as the library tells it, kept until it is printed. */
+struct range {
+    char file[64], why[200], quarantine[128];
+    bool has_bytes, healed;
+    uint64_t begin, end, from, to;
+};
+
+struct salvage {
+    struct cli *c;
+    struct progress progress;
+    FILE *out; /* NULL: nothing is exported */
+    struct range *ranges;
+    size_t count, kept; /* of all; of those that are shown */
+};
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    struct salvage *s = arg;
+    return progress_tick(&s->progress, p);
+}
+
+static int on_line(void *arg, const char *line, size_t len, bool proven)
+{
+    struct salvage *s = arg;
+    (void)proven;
+    if (!s->out)
+        return 0;
+    return fwrite(line, 1, len, s->out) != len || putc('\n', s->out) == EOF;
+}
+
+static int on_range(void *arg, const struct plog_salvaged *what)
+{
+    struct salvage *s = arg;
+    s->count++;
+    if (s->kept >= s->c->max_findings)
+        return 0;
+    struct range *grown = realloc(s->ranges, (s->kept + 1) * sizeof *grown);
+    if (!grown)
+        return 1;
+    s->ranges = grown;
+    struct range *r = &s->ranges[s->kept++];
+    memset(r, 0, sizeof *r);
+    snprintf(r->file, sizeof r->file, "%s", what->file);
+    snprintf(r->why, sizeof r->why, "%.190s", what->why);
+    snprintf(r->quarantine, sizeof r->quarantine, "%s", what->quarantine);
+    r->has_bytes = what->has_bytes;
+    r->healed = what->healed;
+    r->begin = what->begin;
+    r->end = what->end;
+    r->from = what->from;
+    r->to = what->to;
+    return 0;
+}
+
+static void range_json(struct out *o, const struct range *r)
+{
+    out_object(o, NULL);
+    out_text(o, "file", r->file);
+    if (r->has_bytes) {
+        out_uint(o, "begin", r->begin);
+        out_uint(o, "end", r->end);
+    } else {
+        out_null(o, "begin");
+        out_null(o, "end");
+    }
+    out_uint(o, "from", r->from);
+    out_uint(o, "to", r->to);
+    out_bool(o, "healed", r->healed);
+    out_text_or_null(o, "why", r->why);
+    out_text_or_null(o, "quarantine", r->quarantine);
+    out_end(o);
+}
+
+static void print_json(const struct salvage *s,
+                       const struct plog_salvage_report *r)
+{
+    struct out o;
+    out_init(&o, stdout);
+    out_object(&o, NULL);
+    out_text(&o, "schema", "paritylog/salvage/1");
+    out_text(&o, "verdict", plog_code_word(r->verdict));
+    out_bool(&o, "dry_run", r->dry_run);
+    out_object(&o, "head");
+    out_uint(&o, "size", r->head.size);
+    out_hash(&o, "root", r->head.root);
+    out_end(&o);
+    out_object(&o, "intact");
+    out_uint(&o, "groups", r->groups);
+    out_uint(&o, "entries", r->entries);
+    out_uint(&o, "unproven", r->unproven);
+    out_end(&o);
+    out_object(&o, "unusable");
+    out_uint(&o, "ranges", r->ranges);
+    out_uint(&o, "bytes", r->bytes);
+    out_end(&o);
+    out_object(&o, "healed");
+    out_uint(&o, "segments", r->healed);
+    out_uint(&o, "entries", r->from_store);
+    out_uint(&o, "left", r->left);
+    out_end(&o);
+    out_array(&o, "ranges");
+    for (size_t i = 0; i < s->kept; i++)
+        range_json(&o, &s->ranges[i]);
+    out_end(&o);
+    out_double(&o, "seconds", r->seconds);
+    out_end(&o);
+}
+
+static void range_text(const struct range *r, bool from_store)
+{
+    printf("%s: ", r->file);
+    if (from_store)
+        printf(r->healed ? "healed" : "left as it is");
+    else if (r->has_bytes)
+        printf("bytes %llu to %llu cannot be used",
+               (unsigned long long)r->begin, (unsigned long long)r->end);
+    else
+        printf("missing");
+    if (r->from)
+        printf(", entries from %llu", (unsigned long long)r->from);
+    if (r->to)
+        printf(" to %llu", (unsigned long long)r->to);
+    if (r->why[0]) {
+        printf(": ");
+        text_safe(stdout, r->why, strlen(r->why));
+    }
+    if (r->quarantine[0])
+        printf("; kept in %s", r->quarantine);
+    putchar('\n');
+}
+
+static void print_text(const struct salvage *s,
+                       const struct plog_salvage_report *r, bool from_store)
+{
+    printf("%s\n", plog_code_word(r->verdict));
+    if (r->dry_run)
+        printf("dry run, nothing changed\n");
+    for (size_t i = 0; i < s->kept; i++)
+        range_text(&s->ranges[i], from_store);
+    if (s->count > s->kept)
+        printf("and %zu more\n", s->count - s->kept);
+    if (from_store)
+        printf("healed     %llu segments, %llu entries from the store; %llu"
+               " left as they are\n",
+               (unsigned long long)r->healed, (unsigned long long)r->from_store,
+               (unsigned long long)r->left);
+    else
+        printf("intact     %llu entries in %llu groups (%llu behind damage, not"
+               " proven); %llu ranges of %llu bytes cannot be used\n",
+               (unsigned long long)r->entries, (unsigned long long)r->groups,
+               (unsigned long long)r->unproven, (unsigned long long)r->ranges,
+               (unsigned long long)r->bytes);
+}
+
+/* Opens the file to export to, which must not be there. */
+static int open_out(struct salvage *s, const char *path, struct plog_error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    s->out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (s->out)
+        return 0;
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    return fail_set(err, why == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s",
+                    path, strerror(why));
+}
+
+static int close_out(struct salvage *s, const char *path, int rc,
+                     struct plog_error *err)
+{
+    if (!s->out)
+        return rc;
+    bool bad = ferror(s->out) || fflush(s->out) != 0 || fsync(fileno(s->out));
+    int why = errno;
+    bad |= fclose(s->out) != 0;
+    return bad ? fail_set(err, PLOG_E_IO, "%s: %s", path, strerror(why)) : rc;
+}
+
+int cmd_salvage(struct cli *c, int argc, char **argv)
+{
+    struct salvage s = {.c = c};
+    struct plog_salvage_report report = {.verdict = 0};
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .io = cli_io(),
+                                     .line = on_line,
+                                     .range = on_range,
+                                     .progress = on_progress,
+                                     .arg = &s};
+    const char *out = NULL;
+    const struct cli_option own[] = {
+        {"from-store", CLI_FLAG, &o.from_store, 0, 0},
+        {"out", CLI_TEXT, &out, 0, 0}};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_MAX_FINDINGS, own,
+                                  CLI_COUNT(own), 1, 1};
+    struct plog_error err = {.code = 0};
+
+    int status = cli_parse(c, argc, argv, &spec);
+    if (status >= 0)
+        return status;
+    if (out && o.from_store)
+        return fail_usage(c, "--out goes with reading, not with --from-store");
+    o.vkey = c->vkey;
+    o.wait_seconds = c->wait;
+    o.dry_run = c->dry_run;
+    progress_init(&s.progress, c);
+    int rc = out ? open_out(&s, out, &err) : 0;
+    if (!rc) {
+        rc = plog_salvage(c->args[0], &o, &report, &err);
+        rc = close_out(&s, out, rc, &err);
+    }
+    progress_clear(&s.progress);
+    if (rc == 0 && c->json)
+        print_json(&s, &report);
+    else if (rc == 0)
+        print_text(&s, &report, o.from_store);
+    free(s.ranges);
+    return rc ? fail(c, rc, &err, NULL) : plog_exit_status(report.verdict);
+}
