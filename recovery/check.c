@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *plog_leg_name(enum plog_leg leg)
 {
@@ -141,49 +142,124 @@ void plog_check_hash(const unsigned char *hash, char *out)
     *out = '\0';
 }
 
-/* ---- --expect-head ------------------------------------------------------ */
+/* ---- Heads that somebody has seen --------------------------------------- */
+
+static struct plog_seen *seen_at(struct plog_check *c, size_t i)
+{
+    return (struct plog_seen *)(void *)c->seen.data + i;
+}
+
+static size_t seen_count(const struct plog_check *c)
+{
+    return c->seen.len / sizeof(struct plog_seen);
+}
 
 static void head_differs(struct plog_check *c, int code,
+                         const struct plog_seen *seen,
                          const unsigned char *found, uint64_t size)
 {
-    char want[100], got[100], hash[48];
-    plog_check_hash(c->o->expect_root, hash);
-    snprintf(want, sizeof want, "%llu:%s",
-             (unsigned long long)c->o->expect_size, hash);
+    char want[140], got[100], hash[48], where[40] = "";
+    plog_check_hash(seen->root, hash);
+    if (seen->line)
+        snprintf(where, sizeof where, " (witness, line %llu)",
+                 (unsigned long long)seen->line);
+    snprintf(want, sizeof want, "%llu:%s%s", (unsigned long long)seen->size,
+             hash, where);
     plog_check_hash(found, hash);
     snprintf(got, sizeof got, "%llu:%s", (unsigned long long)size, hash);
     struct plog_finding f = {.verdict = code,
                              .leg = PLOG_LEG_LOG,
-                             .seq = c->o->expect_size,
+                             .seq = seen->size,
                              .expected = want,
                              .found = got};
     f.next = "keep a copy of DIR; somebody has seen another history of it";
     plog_check_find(c, &f);
 }
 
+/* A note that is not one of this log is a finding by itself. */
+static int see(void *arg, const struct plog_witness_note *n)
+{
+    struct plog_check *c = arg;
+    struct plog_seen seen = {.size = n->note.size, .line = n->line};
+    char where[60];
+    if (n->code) {
+        snprintf(where, sizeof where, "the note at line %llu",
+                 (unsigned long long)n->line);
+        struct plog_finding f = {.verdict = n->code,
+                                 .leg = PLOG_LEG_LOG,
+                                 .file = "the witness file",
+                                 .seq = n->note.size,
+                                 .expected = "signed heads of this log",
+                                 .found = where};
+        f.next = "see who wrote the witness file";
+        plog_check_find(c, &f);
+        return c->stopped;
+    }
+    memcpy(seen.root, n->note.root, sizeof seen.root);
+    return plog_buf_add(&c->seen, &seen, sizeof seen);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct plog_seen *x = a, *y = b;
+    return (x->size > y->size) - (x->size < y->size);
+}
+
+int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
+{
+    struct plog_seen seen = {.size = c->o->expect_size};
+    uint64_t odd = 0;
+    int rc = 0;
+    memcpy(seen.root, c->o->expect_root, sizeof seen.root);
+    if (c->o->has_expect_head && plog_buf_add(&c->seen, &seen, sizeof seen))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (c->o->witness)
+        rc = plog_witness_read(c->reader.io, c->o->witness, &c->reader.keys,
+                               see, c, &odd, err);
+    if (odd)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
+                             "the witness file has lines that are no signed"
+                             " note");
+    if (c->seen.len)
+        qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
+    return rc;
+}
+
 void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
                          const struct plog_log_group *g)
 {
     unsigned char root[PLOG_HASH_SIZE];
-    uint64_t want = c->o->expect_size;
-    /* `before` is another place when the walk took its tree from a header. */
-    if (!c->o->has_expect_head || want < g->first || want > g->size ||
-        !g->root_checked || before->size + 1 != g->first)
-        return;
     struct plog_tree tree = *before;
-    for (size_t i = 0; tree.size < want; i++)
-        if (plog_tree_add(&tree, plog_scan_line(&c->walk.scan, i)->leaf))
+    /* `before` is another place when the walk took its tree from a header. */
+    bool known = g->root_checked && before->size + 1 == g->first;
+    for (; c->seen_next < seen_count(c); c->seen_next++) {
+        const struct plog_seen *seen = seen_at(c, c->seen_next);
+        if (seen->size > g->size)
             return;
-    plog_tree_root(&tree, root);
-    if (memcmp(root, c->o->expect_root, sizeof root) != 0)
-        head_differs(c, PLOG_E_FORK, root, want);
+        if (!known || seen->size < g->first) {
+            if (seen->size)
+                plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                                     "a head that was seen lies in damage");
+            continue;
+        }
+        while (tree.size < seen->size) {
+            size_t i = (size_t)(tree.size + 1 - g->first);
+            if (plog_tree_add(&tree, plog_scan_line(&c->walk.scan, i)->leaf))
+                return;
+        }
+        plog_tree_root(&tree, root);
+        if (memcmp(root, seen->root, sizeof root) != 0)
+            head_differs(c, PLOG_E_FORK, seen, root, seen->size);
+    }
 }
 
 void plog_check_expected_end(struct plog_check *c)
 {
     const struct plog_commit *last = &c->walk.chain.last;
-    if (c->o->has_expect_head && last->size < c->o->expect_size)
-        head_differs(c, PLOG_E_ROLLBACK, last->root, last->size);
+    size_t n = seen_count(c);
+    if (n && seen_at(c, n - 1)->size > last->size)
+        head_differs(c, PLOG_E_ROLLBACK, seen_at(c, n - 1), last->root,
+                     last->size);
 }
 
 /* ---- Opening ------------------------------------------------------------ */
@@ -274,6 +350,7 @@ int plog_check_open(struct plog_check *c, const char *dir,
     c->o = o;
     c->report = report;
     c->started = io->clock_mono_ns(io->ctx);
+    plog_buf_init(&c->seen, io);
     int rc = plog_reader_open_log(&c->reader, io, dir, o->vkey, err);
     if (rc)
         return rc;
@@ -306,6 +383,7 @@ void plog_check_close(struct plog_check *c)
         r->seconds = (double)(io->clock_mono_ns(io->ctx) - c->started) / 1e9;
     if (c->reader.store_open)
         plog_store_rollback(&c->reader.store);
+    plog_buf_fini(&c->seen);
     plog_walk_close(&c->walk);
     plog_reader_fini(&c->reader);
 }

@@ -7,6 +7,7 @@
 
 #include "paritylog_recovery.h"
 #include "reader.h"
+#include "witness.h"
 
 struct plog_check {
     const struct plog_check_options *o; /* never NULL */
@@ -22,6 +23,10 @@ struct plog_check {
     int64_t started;
     uint64_t last_told; /* entries at the last progress */
     char file[64];      /* name of the segment at hand */
+    /* Heads that must be in the log: struct plog_seen, by size; those before
+     * `seen_next` were looked at. */
+    struct plog_buf seen;
+    size_t seen_next;
 };
 
 /*
@@ -36,6 +41,11 @@ PLOG_MUST_CHECK int plog_check_open(struct plog_check *c, const char *dir,
                                     struct plog_error *err);
 /* Ends the check: fills what the report still lacks. */
 void plog_check_close(struct plog_check *c);
+
+/* Reads what must be in the log: --expect-head and the witness; notes that are
+ * not of this log are findings.  Once, before the walk. */
+PLOG_MUST_CHECK int plog_check_read_seen(struct plog_check *c,
+                                         struct plog_error *err);
 
 /* Counts a finding and tells it.  `f->file` and texts may be NULL. */
 void plog_check_find(struct plog_check *c, const struct plog_finding *f);
@@ -53,8 +63,8 @@ const char *plog_check_file(struct plog_check *c);
 /* Writes a hash as base64 (45 bytes with NUL). */
 void plog_check_hash(const unsigned char *hash, char *out);
 
-/* --expect-head against a group just verified; `before` is the tree before
- * it. */
+/* --expect-head and the witness against a group just verified; `before` is
+ * the tree before it. */
 void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
                          const struct plog_log_group *g);
 /* ... and at the end of the log. */

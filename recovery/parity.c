@@ -459,6 +459,8 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
     if (!rc && !c.has_head)
         return without_store(&c, dir, report, err);
     if (!rc)
+        rc = plog_check_read_seen(&c, err);
+    if (!rc)
         rc = compare_legs(&c, err);
     if (!rc && c.bounded)
         plog_check_unchecked(&c, PLOG_LEG_BOTH, c.head.commit.size + 1, 0,

@@ -56,6 +56,9 @@ struct plog_check_options {
     int (*unchecked)(void *arg, const struct plog_unchecked *u);
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
+    /* A file of signed notes kept outside (plog_witness): each must be a head
+     * of this log.  NULL: none. */
+    const char *witness;
 };
 
 #define PLOG_VERDICTS 32
@@ -309,6 +312,94 @@ PLOG_API PLOG_MUST_CHECK int plog_salvage(const char *dir,
                                           const struct plog_salvage_options *o,
                                           struct plog_salvage_report *report,
                                           struct plog_error *err);
+
+/* ---- Witness ------------------------------------------------------------ */
+
+struct plog_witness_report {
+    struct plog_head head; /* that the witness knows now */
+    bool appended;         /* false: it knew it already */
+};
+
+/*
+ * Notes the present head, signed, in a file outside of the log: what shows
+ * later that log and store were both set back.  The log is verified first, and
+ * all that the file says must hold of it.
+ * @path     made (0644) when missing; the caller keeps it out of reach of
+ *           whoever may write to `dir`
+ * @options  io, vkey, wait_seconds, progress; may be NULL
+ * Returns 0: the note is on disk; the verdict when the log does not agree
+ * (ROLLBACK, FORK, ...), with nothing noted; PLOG_E_LOCKED; what plog_verify
+ * returns.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_witness(const char *dir, const char *path,
+             const struct plog_check_options *options,
+             struct plog_witness_report *report, struct plog_error *err);
+
+/* ---- Proofs ------------------------------------------------------------- */
+
+#define PLOG_PROOF_FILE_MAX (48u << 20) /* an entry in base64, and the proof */
+
+struct plog_prove_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const char *vkey;
+    double wait_seconds;
+    uint64_t at;     /* under the commit of this size; 0: the last one */
+    bool hide_entry; /* without the entry's line: who checks has to have it */
+    int (*progress)(void *arg, const struct plog_progress *p);
+    /* The text of the proof, in pieces; not 0 stops. */
+    int (*out)(void *arg, const char *text, size_t len);
+    void *arg;
+};
+
+/*
+ * Proves that entry `seq` is in the log: a C2SP tlog-proof, whose `extra` is
+ * the entry's line.  Reads and verifies the log up to the commit that it
+ * stands under, never past the head that the store has committed.
+ * Returns 0; PLOG_E_NOT_FOUND without such an entry or commit; a verdict when
+ * the log is damaged below; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_prove(const char *dir, uint64_t seq,
+                                        const struct plog_prove_options *o,
+                                        struct plog_error *err);
+
+/*
+ * Proves that the log extends the one that a checkpoint was signed of
+ * (docs/FORMAT.md, "Consistency").
+ * @note, @len  the older signed note, of this log and by its key
+ * Returns as plog_prove; PLOG_E_INPUT for a note that is none; PLOG_E_FOREIGN,
+ * PLOG_E_UNKNOWN_KEY, PLOG_E_TAMPERED for one of another log, key, or with a
+ * false signature; PLOG_E_ROLLBACK when it is above the log's end;
+ * PLOG_E_FORK when the log has another root there.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_prove_consistency(const char *dir, const char *note, size_t len,
+                       const struct plog_prove_options *o,
+                       struct plog_error *err);
+
+struct plog_proof_report {
+    bool consistency; /* between old_size and size; else of one entry */
+    char origin[PLOG_ORIGIN_MAX + 1];
+    uint64_t seq, size, old_size;
+    unsigned char leaf[PLOG_HASH_SIZE];
+    unsigned char root[PLOG_HASH_SIZE], old_root[PLOG_HASH_SIZE];
+    struct plog_span entry; /* the line, into memory that the caller frees */
+    char *memory;           /* free(3); NULL when there is none */
+};
+
+/*
+ * Checks a proof without any log.
+ * @text, @len    the file, at most PLOG_PROOF_FILE_MAX
+ * @vkey          the verifier key that is trusted
+ * @entry, @n     the entry's line, if it is not in the proof; else NULL
+ * Returns 0: it holds.  PLOG_E_INPUT: not a proof; PLOG_E_UNKNOWN_KEY: signed
+ * by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_verify_proof(const char *text, size_t len, const char *vkey,
+                  const char *entry, size_t n, struct plog_proof_report *report,
+                  struct plog_error *err);
 
 #ifdef __cplusplus
 }

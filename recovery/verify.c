@@ -89,6 +89,8 @@ int plog_verify(const char *dir, const struct plog_check_options *o,
         err = &own; /* findings are made from it */
     int rc = plog_check_open(&c, dir, o ? o : &none, report, err);
     if (!rc)
+        rc = plog_check_read_seen(&c, err);
+    if (!rc)
         rc = walk_all(&c, err);
     if (!rc && c.bounded)
         plog_check_unchecked(&c, PLOG_LEG_LOG, c.head.commit.size + 1, 0,

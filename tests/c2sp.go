@@ -4,13 +4,18 @@
 //
 //	GO111MODULE=off GOPATH=/usr/share/gocode go run c2sp.go VKEY NOTE SEGMENT...
 //
-// Says `ok SIZE ROOT`, or what does not hold, with status 1.
+//	... VKEY PROOF -proof
+//
+// Says `ok SIZE ROOT`, or what does not hold, with status 1.  The second form
+// checks a tlog-proof without any log.
 package main
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -62,6 +67,48 @@ func leaves(s storage, n, size int64, path string) (storage, int64) {
 	return s, n
 }
 
+// proof checks an inclusion proof with the entry in its extra line.
+func proof(verifier note.Verifier, text []byte) {
+	head, rest, ok := strings.Cut(string(text), "\n\n")
+	lines := strings.Split(head, "\n")
+	if !ok || len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		stop("not a tlog-proof")
+	}
+	entry, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(lines[1], "extra "))
+	if err != nil {
+		stop("extra: %v", err)
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[2], "index "), 10, 64)
+	if err != nil {
+		stop("index: %v", err)
+	}
+	var path tlog.RecordProof
+	for _, line := range lines[3:] {
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			stop("hash: %v", err)
+		}
+		path = append(path, hash)
+	}
+	opened, err := note.Open([]byte(rest), note.VerifierList(verifier))
+	if err != nil {
+		stop("the note: %v", err)
+	}
+	var origin, root string
+	var size int64
+	if _, err := fmt.Sscanf(opened.Text, "%s\n%d\n%s\n", &origin, &size, &root); err != nil {
+		stop("the checkpoint: %v", err)
+	}
+	tree, err := tlog.ParseHash(root)
+	if err != nil {
+		stop("the root: %v", err)
+	}
+	if err := tlog.CheckRecord(path, size, tree, index, tlog.RecordHash(entry)); err != nil {
+		stop("the proof: %v", err)
+	}
+	fmt.Printf("ok %d %s\n", size, root)
+}
+
 func main() {
 	if len(os.Args) < 4 {
 		stop("usage: c2sp VKEY NOTE SEGMENT...")
@@ -73,6 +120,10 @@ func main() {
 	text, err := os.ReadFile(os.Args[2])
 	if err != nil {
 		stop("%v", err)
+	}
+	if os.Args[3] == "-proof" {
+		proof(verifier, text)
+		return
 	}
 	opened, err := note.Open(text, note.VerifierList(verifier))
 	if err != nil {

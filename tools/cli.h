@@ -29,7 +29,8 @@ enum cli_common {
     CLI_EXPECT_HEAD = 2,
     CLI_PASSPHRASE = 4,
     CLI_MAX_FINDINGS = 8,
-    CLI_DRY_RUN = 16
+    CLI_DRY_RUN = 16,
+    CLI_WITNESS = 32
 };
 
 #define CLI_FINDINGS_DEFAULT 100
@@ -49,6 +50,7 @@ struct cli {
     unsigned char expect_root[PLOG_HASH_SIZE];
     uint64_t max_findings;
     const char *passphrase_file;
+    const char *witness;
     bool failed; /* an error was printed */
 };
 

@@ -14,6 +14,7 @@ int cmd_init(struct cli *c, int argc, char **argv);
 int cmd_key(struct cli *c, int argc, char **argv);
 int cmd_log(struct cli *c, int argc, char **argv);
 int cmd_parity(struct cli *c, int argc, char **argv);
+int cmd_prove(struct cli *c, int argc, char **argv);
 int cmd_query(struct cli *c, int argc, char **argv);
 int cmd_rebuild(struct cli *c, int argc, char **argv);
 int cmd_replay(struct cli *c, int argc, char **argv);
@@ -21,6 +22,7 @@ int cmd_restore(struct cli *c, int argc, char **argv);
 int cmd_salvage(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_strategy(struct cli *c, int argc, char **argv);
+int cmd_verify_proof(struct cli *c, int argc, char **argv);
 int cmd_verify(struct cli *c, int argc, char **argv);
 
 #endif

@@ -4,6 +4,7 @@
 #include "cmd.h"
 #include "fail.h"
 #include "out.h"
+#include "progress.h"
 
 static void print(const struct cli *c, const char *origin,
                   const struct plog_head *head, const char *note)
@@ -24,9 +25,36 @@ static void print(const struct cli *c, const char *origin,
     out_end(&o);
 }
 
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    return progress_tick(arg, p);
+}
+
+/* Notes the head in the witness file, after verifying the log against it. */
+static int note_head(struct cli *c, struct plog_error *err)
+{
+    struct progress progress;
+    struct plog_witness_report report;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .io = cli_io(),
+                                   .vkey = c->vkey,
+                                   .wait_seconds = c->wait,
+                                   .progress = on_progress,
+                                   .arg = &progress};
+    progress_init(&progress, c);
+    int rc = plog_witness(c->args[0], c->witness, &o, &report, err);
+    progress_clear(&progress);
+    if (rc == 0 && !c->quiet)
+        fail_note(c,
+                  report.appended ? "noted: %llu entries"
+                                  : "known already: %llu entries",
+                  (unsigned long long)report.head.size);
+    return rc;
+}
+
 int cmd_checkpoint(struct cli *c, int argc, char **argv)
 {
-    const struct cli_spec spec = {0, NULL, 0, 1, 1};
+    const struct cli_spec spec = {CLI_KEY | CLI_WITNESS, NULL, 0, 1, 1};
     struct plog_error err = {.code = 0};
     struct plog_head head = {.size = 0};
     char note[PLOG_CHECKPOINT_MAX];
@@ -35,7 +63,9 @@ int cmd_checkpoint(struct cli *c, int argc, char **argv)
     int status = cli_parse(c, argc, argv, &spec);
     if (status >= 0)
         return status;
-    int rc = cli_open_reader(c, &r, &err);
+    int rc = c->witness ? note_head(c, &err) : 0;
+    if (rc == 0)
+        rc = cli_open_reader(c, &r, &err);
     if (rc == 0)
         rc = plog_reader_checkpoint(r, note, &err);
     if (rc == 0)

@@ -28,7 +28,8 @@ int cmd_parity(struct cli *c, int argc, char **argv)
     const struct cli_option own[] = {
         {"format", CLI_TEXT, &format, 0, 0},
         {"require-pin", CLI_FLAG, &report.require_pin, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY | CLI_EXPECT_HEAD | CLI_MAX_FINDINGS,
+    const struct cli_spec spec = {CLI_KEY | CLI_EXPECT_HEAD | CLI_WITNESS |
+                                      CLI_MAX_FINDINGS,
                                   own, CLI_COUNT(own), 1, 1};
 
     int status = cli_parse(c, argc, argv, &spec);

@@ -17,6 +17,9 @@
 #define JSON "  --json                 the report and errors as JSON\n"
 #define JSON_ERRORS "  --json                 errors as JSON\n"
 #define QUIET "  --quiet                no progress, no summary\n"
+#define WITNESS                                                                \
+    "  --witness FILE         signed heads, kept elsewhere, that must be in "      \
+    "it\n"
 #define DRY "  --dry-run              say what would be done, change nothing\n"
 
 /* clang-format off */
@@ -55,14 +58,14 @@ static const struct cli_command commands[] = {
      "DIR [--json]", JSON},
     {"verify", cmd_verify, "check the log alone",
      "DIR [--key VKEY] [--require-pin] [--expect-head SIZE:ROOT]\n"
-     "           [--max-findings N] [--json] [--quiet]",
-     KEY PIN HEAD FINDINGS WAIT JSON QUIET},
+     "           [--witness FILE] [--max-findings N] [--json] [--quiet]",
+     KEY PIN HEAD WITNESS FINDINGS WAIT JSON QUIET},
     {"parity", cmd_parity, "check the log and the store against each other",
      "DIR [--format text|json] [--key VKEY] [--require-pin]\n"
-     "           [--expect-head SIZE:ROOT] [--max-findings N] [--json] "
-     "[--quiet]",
-     "  --format F             text (default), json\n" KEY PIN HEAD FINDINGS
-         WAIT JSON QUIET},
+     "           [--expect-head SIZE:ROOT] [--witness FILE] [--max-findings N]\n"
+     "           [--json] [--quiet]",
+     "  --format F             text (default), json\n" KEY PIN HEAD WITNESS
+         FINDINGS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",
      "DIR [--dry-run] [--to SEQ] [--fresh] [--key VKEY]\n"
      "           [--wait SECONDS] [--json] [--quiet]",
@@ -97,7 +100,22 @@ static const struct cli_command commands[] = {
      "  --out FILE             write every intact line there; a new file\n" DRY
          FINDINGS KEY WAIT JSON QUIET},
     {"checkpoint", cmd_checkpoint, "print the last commit as a signed note",
-     "DIR [--json]", JSON},
+     "DIR [--witness FILE] [--key VKEY] [--json] [--quiet]",
+     "  --witness FILE         verify the log against it, and note the head in\n"
+     "                         it\n" KEY WAIT JSON QUIET},
+    {"prove", cmd_prove, "prove that an entry is in the log",
+     "DIR SEQ [--at SIZE] [--hide-entry] [--out FILE]\n"
+     "       paritylog prove DIR --from CHECKPOINT [--out FILE]",
+     "  --at SIZE              under the commit of this size (default: the last)\n"
+     "  --hide-entry           leave the entry's line out\n"
+     "  --from CHECKPOINT      prove instead that the log extends the one that\n"
+     "                         this file is a checkpoint of\n"
+     "  --out FILE             a new file (default: standard output)\n" KEY WAIT
+         JSON_ERRORS QUIET},
+    {"verify-proof", cmd_verify_proof, "check a proof, without any log",
+     "FILE --key VKEY [--entry FILE] [--json]",
+     "  --key VKEY             the verifier key that you trust\n"
+     "  --entry FILE           the entry's line, where the proof hides it\n" JSON},
     {"strategy", cmd_strategy, "show or change how deltas are resolved",
      "DIR [S] [--dry-run] [--passphrase-file F] [--wait SECONDS] [--json]",
      "  S                      the new one: see init\n" DRY PASS WAIT JSON},

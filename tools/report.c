@@ -282,6 +282,7 @@ int report_run(struct cli *c, const struct report_spec *spec)
                                    .has_expect_head = c->has_expect_head,
                                    .expect_size = c->expect_size,
                                    .wait_seconds = c->wait,
+                                   .witness = c->witness,
                                    .finding = on_finding,
                                    .unchecked = on_unchecked,
                                    .progress = on_progress,

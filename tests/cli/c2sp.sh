@@ -39,6 +39,21 @@ else
     skip 'no Go verifier'
 fi
 
+begin 'Go checks proofs of entries, and finds one that is changed'
+if [ -x "$T/goc2sp" ]; then
+    for seq in 1 2 17 40 41; do
+        run 0 prove "$L" $seq
+        cp "$T/out" "$T/proof"
+        "$T/goc2sp" "$vkey" "$T/proof" -proof >"$T/go" 2>&1 || wrong "$(cat "$T/go")"
+        same 'what Go says' "$(cat "$T/go")" "ok 41 $(sed -n 3p "$T/note")"
+        sed 's/^index .*/index 5/' "$T/proof" >"$T/changed"
+        "$T/goc2sp" "$vkey" "$T/changed" -proof >/dev/null 2>&1 &&
+            wrong 'it took another index'
+    done
+else
+    skip 'no Go verifier'
+fi
+
 # The signature is base64 of a key id of 4 bytes and the 64 bytes of Ed25519;
 # the key that of one byte for the algorithm and 32 of the key, which DER wants
 # behind 12 fixed ones (RFC 8410).

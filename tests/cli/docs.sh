@@ -5,7 +5,7 @@
 
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
-    rebuild restore drill salvage checkpoint strategy key'
+    rebuild restore drill salvage checkpoint prove verify-proof strategy key'
 
 begin 'the manual is well formed'
 if have mandoc; then
@@ -115,6 +115,9 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds strategy "$T/out"
     run 0 replay "$L" --json
     holds replay "$T/out"
+    run 0 prove "$L" 3 --out "$T/proof"
+    run 0 verify-proof "$T/proof" --key "$("$PARITYLOG" key show "$L")" --json
+    holds verify-proof "$T/out"
     run 0 rebuild "$L" --log --out "$T/built" --json
     holds rebuild "$T/out"
     run 0 restore "$L" --out "$T/restored" --at 3 --json

@@ -8,8 +8,12 @@ _paritylog_options() {
     append) echo --group --receipts --passphrase-file ;;
     query) echo --format ;;
     log) echo --from --to --follow ;;
-    verify) echo --key --require-pin --expect-head --max-findings ;;
-    parity) echo --format --key --require-pin --expect-head --max-findings ;;
+    verify) echo --key --require-pin --expect-head --witness --max-findings ;;
+    parity) echo --format --key --require-pin --expect-head --witness \
+        --max-findings ;;
+    checkpoint) echo --witness --key ;;
+    prove) echo --at --from --hide-entry --out --key ;;
+    verify-proof) echo --key --entry ;;
     replay) echo --dry-run --to --fresh --key ;;
     rebuild) echo --store --log --out --dry-run --key ;;
     restore) echo --out --at --adopt --dry-run --key ;;
@@ -27,7 +31,10 @@ _paritylog_values() {
     query:--format) echo table json csv ;;
     parity:--format) echo text json ;;
     *:--strategy) _paritylog_strategies ;;
-    *:--passphrase-file | *:--out | *:--scratch) echo @files ;;
+    prove:--from) echo @files ;;
+    *:--passphrase-file | *:--out | *:--scratch | *:--witness | *:--entry)
+        echo @files
+        ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
         *:--at | *:--adopt)
@@ -46,7 +53,7 @@ _paritylog_argument() {
     case $1:$2 in
     key:0) echo show ;;
     key:1) echo @directories ;;
-    append:1) echo @files ;;
+    append:1 | verify-proof:0) echo @files ;;
     strategy:1) _paritylog_strategies ;;
     help:0) echo "$_paritylog_commands" ;;
     help:*) echo @none ;;
@@ -56,7 +63,7 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay rebuild restore drill salvage checkpoint strategy key help'
+    replay rebuild restore drill salvage checkpoint prove verify-proof strategy key help'
 
 _paritylog() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}

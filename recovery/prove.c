@@ -1,0 +1,256 @@
+/* prove.c - proofs, made in one verified pass over the log. */
+#include <stdio.h>
+
+#include "paritylog_recovery.h"
+#include "proof.h"
+#include "reader.h"
+
+struct prove {
+    const struct plog_prove_options *o;
+    const struct plog_io *io;
+    struct plog_reader reader;
+    struct plog_walk walk;
+    uint64_t size; /* of the tree that the proof is in */
+    struct plog_proof proof;
+    uint64_t seq; /* the entry whose line is kept; 0: none */
+    struct plog_buf line, text;
+    struct plog_note old;          /* of a consistency proof */
+    struct plog_commit checkpoint; /* at `size` */
+};
+
+/* ---- The pass ----------------------------------------------------------- */
+
+static int not_found(struct plog_error *err, const char *what, uint64_t n)
+{
+    return plog_fail(err, PLOG_E_NOT_FOUND, "there is no %s %llu", what,
+                     (unsigned long long)n);
+}
+
+/* The size of the tree: the commit asked for, or the last one that both legs
+ * have. */
+static int choose_size(struct prove *p, const char *dir, struct plog_error *err)
+{
+    struct plog_status s;
+    struct plog_options o = {.struct_size = sizeof o,
+                             .io = p->o->io,
+                             .vkey = p->o->vkey,
+                             .wait_seconds = p->o->wait_seconds};
+    int rc = plog_read_status(dir, &o, &s, err);
+    if (rc)
+        return rc;
+    uint64_t known = s.log_size;
+    if (s.has_store && s.store_size < known)
+        known = s.store_size;
+    p->size = p->o->at ? p->o->at : known;
+    return p->size > known || p->size == 0 ? not_found(err, "commit", p->size)
+                                           : 0;
+}
+
+static int take_group(struct prove *p, const struct plog_log_group *g,
+                      struct plog_error *err)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        uint64_t seq = g->first + i;
+        plog_proof_add(&p->proof, plog_scan_line(&p->walk.scan, i)->leaf);
+        struct plog_span line = plog_scan_text(&p->walk.scan, i);
+        if (seq == p->seq && plog_buf_add(&p->line, line.p, line.n))
+            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
+    struct plog_progress at = {g->size, p->size, p->walk.bytes, "prove"};
+    if (p->o->progress && p->o->progress(p->o->arg, &at))
+        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return 0;
+}
+
+static int read_log(struct prove *p, struct plog_error *err)
+{
+    struct plog_log_group g;
+    int rc = plog_walk_open(&p->walk, &p->reader.dir, &p->reader.keys, err);
+    if (!rc)
+        rc = plog_walk_start(&p->walk, err);
+    while (!rc && p->walk.chain.last.size < p->size) {
+        rc = plog_walk_next(&p->walk, &g, err);
+        if (!rc)
+            rc = take_group(p, &g, err);
+    }
+    if (rc == PLOG_END || (!rc && p->walk.chain.last.size != p->size))
+        return not_found(err, "commit", p->size);
+    p->checkpoint = p->walk.chain.last;
+    return rc;
+}
+
+/* ---- The text ----------------------------------------------------------- */
+
+static int add_hashes(struct prove *p)
+{
+    int rc = 0;
+    for (unsigned i = 0; !rc && i < p->proof.count; i++) {
+        rc = plog_buf_add_base64(&p->text, p->proof.part[i].hash,
+                                 PLOG_HASH_SIZE);
+        if (!rc)
+            rc = plog_buf_add_char(&p->text, '\n');
+    }
+    return rc ? rc : plog_buf_add_char(&p->text, '\n');
+}
+
+static int add_checkpoint(struct prove *p)
+{
+    const struct plog_commit *c = &p->checkpoint;
+    const struct plog_vkey *key =
+        plog_keyring_find(&p->reader.keys, plog_span_text(c->key));
+    return key ? plog_note_format(&p->text, p->walk.chain.origin, c->size,
+                                  c->root, key->id, c->sig)
+               : PLOG_E_UNKNOWN_KEY;
+}
+
+static int give(struct prove *p, int rc, struct plog_error *err)
+{
+    if (rc)
+        return plog_fail(err, rc, "writing the proof failed");
+    if (p->o->out && p->o->out(p->o->arg, p->text.data, p->text.len))
+        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return 0;
+}
+
+static int write_inclusion(struct prove *p, struct plog_error *err)
+{
+    char index[40];
+    int rc = plog_buf_add_text(&p->text, "c2sp.org/tlog-proof@v1\n");
+    if (!rc && !p->o->hide_entry) {
+        rc = plog_buf_add_text(&p->text, "extra ");
+        if (!rc)
+            rc = plog_buf_add_base64(&p->text, p->line.data, p->line.len);
+        if (!rc)
+            rc = plog_buf_add_char(&p->text, '\n');
+    }
+    snprintf(index, sizeof index, "index %llu\n",
+             (unsigned long long)(p->seq - 1));
+    if (!rc)
+        rc = plog_buf_add_text(&p->text, index);
+    if (!rc)
+        rc = add_hashes(p);
+    return give(p, rc ? rc : add_checkpoint(p), err);
+}
+
+static int write_consistency(struct prove *p, struct plog_error *err)
+{
+    const struct plog_note *n = &p->old;
+    int rc = plog_buf_add_text(&p->text, "paritylog/consistency@v1\n");
+    if (!rc)
+        rc = add_hashes(p);
+    if (!rc)
+        rc = plog_note_format(&p->text, n->origin, n->size, n->root, n->key_id,
+                              n->sig);
+    if (!rc)
+        rc = plog_buf_add_char(&p->text, '\n');
+    return give(p, rc ? rc : add_checkpoint(p), err);
+}
+
+/* ---- Calls -------------------------------------------------------------- */
+
+static int begin(struct prove *p, const char *dir,
+                 const struct plog_prove_options *o, struct plog_error *err)
+{
+    memset(p, 0, sizeof *p);
+    p->o = o;
+    p->io = o->io ? o->io : plog_io_posix();
+    plog_buf_init(&p->line, p->io);
+    plog_buf_init(&p->text, p->io);
+    int rc = plog_reader_open_log(&p->reader, p->io, dir, o->vkey, err);
+    return rc ? rc : choose_size(p, dir, err);
+}
+
+static void end(struct prove *p)
+{
+    plog_walk_close(&p->walk);
+    plog_reader_fini(&p->reader);
+    plog_buf_fini(&p->line);
+    plog_buf_fini(&p->text);
+}
+
+int plog_prove(const char *dir, uint64_t seq,
+               const struct plog_prove_options *given, struct plog_error *err)
+{
+    struct plog_prove_options own;
+    struct prove p;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    int rc = begin(&p, dir, &own, err);
+    p.seq = seq;
+    if (!rc && (seq == 0 || plog_proof_inclusion(&p.proof, seq - 1, p.size)))
+        rc = not_found(err, "entry", seq);
+    if (!rc)
+        rc = read_log(&p, err);
+    if (!rc)
+        rc = write_inclusion(&p, err);
+    end(&p);
+    return rc;
+}
+
+/* The older checkpoint must be one of this log, truly signed. */
+static int check_note(struct prove *p, struct plog_error *err)
+{
+    const struct plog_note *n = &p->old;
+    char id[PLOG_KEYID_TEXT];
+    snprintf(id, sizeof id, "%02x%02x%02x%02x", n->key_id[0], n->key_id[1],
+             n->key_id[2], n->key_id[3]);
+    const struct plog_vkey *key =
+        plog_keyring_find(&p->reader.keys, plog_span_text(id));
+    if (!key)
+        return plog_fail(err, PLOG_E_UNKNOWN_KEY,
+                         "the checkpoint is signed by key %s", id);
+    if (!plog_checkpoint_verify(key, n->origin, n->size, n->root, n->sig))
+        return plog_fail(err, PLOG_E_TAMPERED,
+                         "the signature of the checkpoint does not hold");
+    if (n->size > p->size)
+        return plog_fail(err, PLOG_E_ROLLBACK,
+                         "the checkpoint is of %llu entries, the log ends at"
+                         " %llu",
+                         (unsigned long long)n->size,
+                         (unsigned long long)p->size);
+    return plog_proof_consistency(&p->proof, n->size, p->size)
+               ? plog_fail(err, PLOG_E_INPUT, "a checkpoint of nothing")
+               : 0;
+}
+
+/* Whether the proof just made leads from the older root to the newer one. */
+static int check_made(struct prove *p, struct plog_error *err)
+{
+    unsigned char hashes[PLOG_PROOF_MAX][PLOG_HASH_SIZE];
+    for (unsigned i = 0; i < p->proof.count; i++)
+        memcpy(hashes[i], p->proof.part[i].hash, PLOG_HASH_SIZE);
+    if (strcmp(p->old.origin, p->walk.chain.origin) != 0)
+        return plog_fail(err, PLOG_E_FOREIGN, "the checkpoint is of `%s`",
+                         p->old.origin);
+    if (plog_consistency_holds(
+            p->old.size, p->size, p->old.root, p->checkpoint.root,
+            (const unsigned char(*)[PLOG_HASH_SIZE])hashes, p->proof.count))
+        return 0;
+    return plog_fail(err, PLOG_E_FORK,
+                     "the log has another root at entry %llu than the"
+                     " checkpoint",
+                     (unsigned long long)p->old.size);
+}
+
+int plog_prove_consistency(const char *dir, const char *note, size_t len,
+                           const struct plog_prove_options *given,
+                           struct plog_error *err)
+{
+    struct plog_prove_options own;
+    struct prove p;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    int rc = begin(&p, dir, &own, err);
+    if (!rc && plog_note_parse(plog_span(note, len), &p.old))
+        rc = plog_fail(err, PLOG_E_INPUT, "not a signed checkpoint");
+    if (!rc)
+        rc = check_note(&p, err);
+    if (!rc)
+        rc = read_log(&p, err);
+    if (!rc)
+        rc = check_made(&p, err);
+    if (!rc)
+        rc = write_consistency(&p, err);
+    end(&p);
+    return rc;
+}

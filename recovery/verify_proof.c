@@ -1,0 +1,203 @@
+/* verify_proof.c - proofs, checked without any log. */
+#include <stdlib.h>
+
+#include "key.h"
+#include "paritylog_recovery.h"
+#include "proof.h"
+
+/* A proof file while it is read. */
+struct proof_file {
+    struct plog_span rest;
+    unsigned char hashes[PLOG_PROOF_MAX][PLOG_HASH_SIZE];
+    unsigned count;
+    struct plog_vkey key;
+    struct plog_error *err;
+};
+
+static int malformed(struct proof_file *f, const char *what)
+{
+    return plog_fail(f->err, PLOG_E_INPUT, "not a proof: %s", what);
+}
+
+/* The next line, without its LF.  False at the end, or without LF. */
+static bool next_line(struct proof_file *f, struct plog_span *line)
+{
+    const char *lf = f->rest.n ? memchr(f->rest.p, '\n', f->rest.n) : NULL;
+    if (!lf)
+        return false;
+    *line = plog_span(f->rest.p, (size_t)(lf - f->rest.p));
+    f->rest = plog_span(lf + 1, f->rest.n - line->n - 1);
+    return true;
+}
+
+static bool begins(struct plog_span line, const char *word,
+                   struct plog_span *value)
+{
+    size_t n = strlen(word);
+    if (line.n < n || memcmp(line.p, word, n) != 0)
+        return false;
+    *value = plog_span(line.p + n, line.n - n);
+    return true;
+}
+
+/* Hashes, one a line, and the empty line behind them. */
+static int read_hashes(struct proof_file *f)
+{
+    struct plog_span line;
+    while (next_line(f, &line)) {
+        if (line.n == 0)
+            return 0;
+        if (f->count == PLOG_PROOF_MAX)
+            return malformed(f, "too many hashes");
+        if (plog_base64_decode(line, f->hashes[f->count++], PLOG_HASH_SIZE))
+            return malformed(f, "a hash is not one");
+    }
+    return malformed(f, "it ends within the hashes");
+}
+
+/* The text of the next note: five lines. */
+static int read_note(struct proof_file *f, bool is_last, struct plog_note *out)
+{
+    const char *from = f->rest.p;
+    struct plog_span line;
+    for (int i = 0; i < 5; i++)
+        if (!next_line(f, &line))
+            return malformed(f, "it ends within a checkpoint");
+    if (is_last && f->rest.n)
+        return malformed(f, "something follows the checkpoint");
+    if (plog_note_parse(plog_span(from, (size_t)(line.p + line.n + 1 - from)),
+                        out))
+        return malformed(f, "the checkpoint is not one");
+    if (memcmp(out->key_id, f->key.id, sizeof out->key_id) != 0 ||
+        strcmp(out->origin, f->key.name) != 0)
+        return plog_fail(f->err, PLOG_E_UNKNOWN_KEY,
+                         "the checkpoint is signed by another key");
+    if (!plog_checkpoint_verify(&f->key, out->origin, out->size, out->root,
+                                out->sig))
+        return plog_fail(f->err, PLOG_E_TAMPERED,
+                         "the signature of the checkpoint does not hold");
+    return 0;
+}
+
+static void set_head(struct plog_proof_report *r, const struct plog_note *n)
+{
+    memcpy(r->origin, n->origin, sizeof r->origin);
+    r->size = n->size;
+    memcpy(r->root, n->root, sizeof r->root);
+}
+
+/* ---- Inclusion ---------------------------------------------------------- */
+
+/* Decodes the entry in the `extra` line. */
+static int read_extra(struct proof_file *f, struct plog_span text,
+                      struct plog_proof_report *r)
+{
+    size_t pad = 0;
+    if (text.n % 4 || text.n == 0)
+        return malformed(f, "extra is not base64");
+    while (pad < 2 && text.p[text.n - 1 - pad] == '=')
+        pad++;
+    size_t n = text.n / 4 * 3 - pad;
+    r->memory = malloc(n + 1);
+    if (!r->memory)
+        return plog_fail(f->err, PLOG_E_NOMEM, "out of memory");
+    if (plog_base64_decode(text, r->memory, n))
+        return malformed(f, "extra is not base64");
+    r->entry = plog_span(r->memory, n);
+    return 0;
+}
+
+static int check_inclusion(struct proof_file *f, struct plog_span entry,
+                           struct plog_proof_report *r)
+{
+    struct plog_span line, value;
+    struct plog_note note;
+    uint64_t index;
+    bool more = next_line(f, &line);
+    int rc = 0;
+    if (more && begins(line, "extra ", &value)) {
+        rc = read_extra(f, value, r);
+        more = next_line(f, &line);
+    }
+    if (rc)
+        return rc;
+    if (!more || !begins(line, "index ", &value) ||
+        plog_u64_parse(value, &index))
+        return malformed(f, "the index is not one");
+    rc = read_hashes(f);
+    if (!rc)
+        rc = read_note(f, true, &note);
+    if (rc)
+        return rc;
+    if (entry.p)
+        r->entry = entry;
+    if (!r->entry.p)
+        return plog_fail(f->err, PLOG_E_INPUT,
+                         "the entry's line is neither in the proof nor given");
+    plog_hash_leaf(r->entry.p, r->entry.n, r->leaf);
+    r->seq = index + 1;
+    set_head(r, &note);
+    if (!plog_inclusion_holds(index, note.size, r->leaf,
+                              (const unsigned char(*)[PLOG_HASH_SIZE])f->hashes,
+                              f->count, note.root))
+        return plog_fail(f->err, PLOG_E_TAMPERED,
+                         "the proof does not lead from the entry to the"
+                         " signed root");
+    return 0;
+}
+
+/* ---- Consistency -------------------------------------------------------- */
+
+static int check_consistency(struct proof_file *f, struct plog_proof_report *r)
+{
+    struct plog_note old, now;
+    struct plog_span line;
+    r->consistency = true;
+    int rc = read_hashes(f);
+    if (!rc)
+        rc = read_note(f, false, &old);
+    if (!rc && (!next_line(f, &line) || line.n))
+        rc = malformed(f, "no empty line between the checkpoints");
+    if (!rc)
+        rc = read_note(f, true, &now);
+    if (rc)
+        return rc;
+    set_head(r, &now);
+    r->old_size = old.size;
+    memcpy(r->old_root, old.root, sizeof r->old_root);
+    if (!plog_consistency_holds(
+            old.size, now.size, old.root, now.root,
+            (const unsigned char(*)[PLOG_HASH_SIZE])f->hashes, f->count))
+        return plog_fail(f->err, PLOG_E_TAMPERED,
+                         "the proof does not lead from the older root to the"
+                         " newer one");
+    return 0;
+}
+
+int plog_verify_proof(const char *text, size_t len, const char *vkey,
+                      const char *entry, size_t n,
+                      struct plog_proof_report *report, struct plog_error *err)
+{
+    struct proof_file f = {.rest = {text, len}, .err = err};
+    struct plog_span line;
+    memset(report, 0, sizeof *report);
+    if (plog_vkey_parse(plog_span_text(vkey), &f.key))
+        return plog_fail(err, PLOG_E_ARG, "the verifier key is not one");
+    if (len > PLOG_PROOF_FILE_MAX)
+        return malformed(&f, "it is too long");
+    if (!next_line(&f, &line))
+        return malformed(&f, "it has no line");
+    int rc;
+    if (plog_span_equal(line, plog_span_text("c2sp.org/tlog-proof@v1")))
+        rc = check_inclusion(&f, plog_span(entry, n), report);
+    else if (plog_span_equal(line, plog_span_text("paritylog/consistency@v1")))
+        rc = check_consistency(&f, report);
+    else
+        rc = malformed(&f, "its first line names no format that is known");
+    if (rc) {
+        free(report->memory);
+        report->memory = NULL;
+        report->entry = plog_span(NULL, 0);
+    }
+    return rc;
+}

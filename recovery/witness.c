@@ -1,0 +1,204 @@
+/* witness.c - see witness.h. */
+#include "witness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "paritylog_recovery.h"
+
+/* ---- Reading ------------------------------------------------------------ */
+
+/* Where the five lines at `p` end; NULL when there are not so many. */
+static const char *five_lines(const char *p, const char *end)
+{
+    for (int i = 0; i < 5 && p; i++) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        p = p ? p + 1 : NULL;
+    }
+    return p;
+}
+
+/* A key with the note's name tells a foreign log from an unknown key. */
+static int judge(const struct plog_keyring *keys, const struct plog_note *n)
+{
+    bool named = false;
+    for (unsigned i = 0; i < keys->count; i++) {
+        const struct plog_vkey *k = &keys->keys[i];
+        if (strcmp(k->name, n->origin) != 0)
+            continue;
+        named = true;
+        if (memcmp(k->id, n->key_id, sizeof k->id) == 0)
+            return plog_checkpoint_verify(k, n->origin, n->size, n->root,
+                                          n->sig)
+                       ? 0
+                       : PLOG_E_TAMPERED;
+    }
+    return named ? PLOG_E_UNKNOWN_KEY : PLOG_E_FOREIGN;
+}
+
+int plog_witness_read(const struct plog_io *io, const char *path,
+                      const struct plog_keyring *keys,
+                      int (*each)(void *arg, const struct plog_witness_note *n),
+                      void *arg, uint64_t *odd, struct plog_error *err)
+{
+    struct plog_buf b;
+    struct plog_witness_note n;
+    plog_buf_init(&b, io);
+    *odd = 0;
+    int rc = plog_io_read_all(io, AT_FDCWD, path, PLOG_WITNESS_MAX, &b);
+    if (rc == -ENOENT)
+        rc =
+            plog_fail(err, PLOG_E_NOTHING, "there is no witness file %s", path);
+    else if (rc == -EFBIG || rc == -EINVAL || rc == -EISDIR || rc == -EMLINK)
+        rc = plog_fail(err, PLOG_E_INPUT,
+                       "the witness file is longer than %u MiB, or not a"
+                       " regular file with one link",
+                       PLOG_WITNESS_MAX >> 20);
+    else if (rc)
+        rc = plog_fail_io(err, rc, path, "reading the witness file");
+    const char *p = b.data, *end = b.data ? b.data + b.len : NULL;
+    n.line = 1;
+    while (!rc && p < end) {
+        const char *next = five_lines(p, end);
+        if (next &&
+            !plog_note_parse(plog_span(p, (size_t)(next - p)), &n.note)) {
+            n.code = judge(keys, &n.note);
+            if (each(arg, &n))
+                rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+            n.line += 5;
+            p = next;
+            continue;
+        }
+        const char *lf = memchr(p, '\n', (size_t)(end - p));
+        *odd += p != lf; /* an empty line does no harm */
+        p = lf ? lf + 1 : end;
+        n.line++;
+    }
+    plog_buf_fini(&b);
+    return rc;
+}
+
+/* ---- Appending ---------------------------------------------------------- */
+
+static int sync_parent(const struct plog_io *io, const char *path)
+{
+    char parent[4096];
+    if (strlen(path) >= sizeof parent)
+        return -ENAMETOOLONG;
+    memcpy(parent, path, strlen(path) + 1);
+    char *slash = strrchr(parent, '/');
+    if (!slash)
+        memcpy(parent, ".", 2);
+    else
+        slash[slash == parent] = '\0';
+    int fd = io->open_at(io->ctx, AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    int rc = io->fsync(io->ctx, fd);
+    io->close(io->ctx, fd);
+    return rc;
+}
+
+/* Adds the note at the end; a line that was cut off is ended first. */
+static int append(const struct plog_io *io, int fd, const char *note)
+{
+    struct plog_stat st;
+    char last = '\n';
+    size_t got;
+    int rc = io->lock(io->ctx, fd, 2);
+    if (!rc)
+        rc = io->stat(io->ctx, fd, &st);
+    if (!rc && st.size)
+        rc = plog_io_pread_full(io, fd, &last, 1, st.size - 1, &got);
+    if (!rc && last != '\n') {
+        rc = plog_io_write_full(io, fd, "\n", 1, st.size, NULL);
+        st.size++;
+    }
+    if (!rc)
+        rc = plog_io_write_full(io, fd, note, strlen(note), st.size, NULL);
+    return rc ? rc : io->fsync(io->ctx, fd);
+}
+
+struct newest {
+    uint64_t size;
+};
+
+static int keep_newest(void *arg, const struct plog_witness_note *n)
+{
+    struct newest *newest = arg;
+    if (n->code == 0 && n->note.size > newest->size)
+        newest->size = n->note.size;
+    return 0;
+}
+
+/* What FILE says already must hold of the log. */
+static int check(const char *dir, const char *path, bool exists,
+                 const struct plog_check_options *given,
+                 struct plog_check_report *report, struct plog_error *err)
+{
+    struct plog_check_options o = *given;
+    o.witness = exists ? path : NULL;
+    int rc = plog_verify(dir, &o, report, err);
+    if (rc || report->verdict == 0 || report->verdict == PLOG_E_TORN)
+        return rc;
+    plog_fail(err, report->verdict,
+              "the log does not agree with the witness,"
+              " or is damaged; nothing was noted");
+    plog_err_hint(err, "run: paritylog verify DIR --witness FILE");
+    return report->verdict;
+}
+
+int plog_witness(const char *dir, const char *path,
+                 const struct plog_check_options *given,
+                 struct plog_witness_report *report, struct plog_error *err)
+{
+    struct plog_check_options own;
+    struct plog_options open = {.struct_size = sizeof open};
+    struct plog_check_report checked;
+    struct plog_keyring keys = {.count = 0};
+    struct newest newest = {0};
+    struct plog_stat st;
+    struct plog_head head;
+    char note[PLOG_CHECKPOINT_MAX];
+    plog_reader *r = NULL;
+    uint64_t odd;
+    memset(report, 0, sizeof *report);
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    own.struct_size = sizeof own;
+    const struct plog_io *io = own.io ? own.io : plog_io_posix();
+    open.io = io;
+    open.vkey = own.vkey;
+    bool exists = io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT;
+    int rc = check(dir, path, exists, &own, &checked, err);
+    if (!rc)
+        rc = plog_reader_open(&r, dir, &open, err);
+    if (!rc)
+        rc = plog_reader_checkpoint(r, note, err);
+    if (!rc)
+        rc = plog_reader_head(r, &head, err);
+    if (!rc && head.size > checked.head.size)
+        rc = plog_fail(err, PLOG_E_LOCKED,
+                       "the log grew meanwhile; run it again");
+    if (!rc &&
+        plog_vkey_parse(plog_span_text(checked.vkey), &keys.keys[0]) == 0)
+        keys.count = 1;
+    if (!rc && exists)
+        rc =
+            plog_witness_read(io, path, &keys, keep_newest, &newest, &odd, err);
+    report->head = rc ? report->head : head;
+    if (!rc && newest.size < head.size) {
+        int fd = io->open_at(io->ctx, AT_FDCWD, path, O_RDWR | O_CREAT, 0644);
+        int bad = fd < 0 ? fd : append(io, fd, note);
+        if (fd >= 0)
+            io->close(io->ctx, fd);
+        if (!bad)
+            bad = sync_parent(io, path);
+        if (bad)
+            rc = plog_fail_io(err, bad, path, "noting the head");
+        report->appended = rc == 0;
+    }
+    plog_reader_close(r);
+    return rc;
+}

@@ -1,0 +1,43 @@
+/*
+ * witness.h - heads of a log that were noted outside of it.
+ *
+ * The file is signed notes, five lines each, one behind the other.  What is no
+ * note (a crash may cut the last one) is passed over, line by line.
+ */
+#ifndef PLOG_WITNESS_H
+#define PLOG_WITNESS_H
+
+#include "io.h"
+#include "key.h"
+
+#define PLOG_WITNESS_MAX (64u << 20) /* bytes of the file */
+
+struct plog_seen {
+    uint64_t size;
+    unsigned char root[PLOG_HASH_SIZE];
+    uint64_t line; /* in the file, from 1; 0: not from one */
+};
+
+/* What a note came to. */
+struct plog_witness_note {
+    struct plog_note note;
+    uint64_t line;
+    int code; /* 0; PLOG_E_FOREIGN, UNKNOWN_KEY or TAMPERED */
+};
+
+/*
+ * Reads every note of `path`, a path of the process.
+ * @keys  that may have signed them
+ * @each  told of each note, in order; not 0 stops
+ * @odd   out: lines that belong to no note
+ * Returns 0; PLOG_E_NOTHING when there is no such file; PLOG_E_INPUT when it
+ * is longer than PLOG_WITNESS_MAX or not a regular file; PLOG_E_INTERRUPTED;
+ * PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int
+plog_witness_read(const struct plog_io *io, const char *path,
+                  const struct plog_keyring *keys,
+                  int (*each)(void *arg, const struct plog_witness_note *n),
+                  void *arg, uint64_t *odd, struct plog_error *err);
+
+#endif
