@@ -184,6 +184,31 @@ void plog_check_expected_end(struct plog_check *c)
         head_differs(c, PLOG_E_ROLLBACK, last->root, last->size);
 }
 
+/* ---- Keys --------------------------------------------------------------- */
+
+const struct plog_vkey *plog_check_key(const struct plog_check *c,
+                                       const struct plog_commit *commit)
+{
+    const struct plog_vkey *own =
+        plog_keychain_find(&c->walk.chain.chain, commit->key);
+    return own ? own
+               : plog_keyring_find(&c->reader.keys,
+                                   plog_span_text(commit->key));
+}
+
+void plog_check_keys(struct plog_check *c)
+{
+    struct plog_error why = {0};
+    if (!plog_keychain_check(&c->walk.chain.chain, &c->reader.keys, &why))
+        return;
+    struct plog_finding f = {.verdict = PLOG_E_UNKNOWN_KEY,
+                             .leg = PLOG_LEG_LOG,
+                             .file = plog_check_file(c),
+                             .found = why.message,
+                             .next = next_step(PLOG_E_UNKNOWN_KEY)};
+    plog_check_find(c, &f);
+}
+
 /* ---- Opening ------------------------------------------------------------ */
 
 /* The end of the log as it is now, under the lock. */
@@ -288,9 +313,7 @@ void plog_check_close(struct plog_check *c)
     const struct plog_io *io = c->reader.io;
     const struct plog_chain *chain = &c->walk.chain;
     const struct plog_vkey *key =
-        chain->keys
-            ? plog_keyring_find(chain->keys, plog_span_text(chain->last.key))
-            : NULL;
+        chain->keys ? plog_check_key(c, &chain->last) : NULL;
     snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
     r->head.size = chain->last.size;
     memcpy(r->head.root, chain->last.root, sizeof r->head.root);

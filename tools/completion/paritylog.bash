@@ -12,6 +12,7 @@ _paritylog_options() {
     parity) echo --format --key --require-pin --expect-head --max-findings ;;
     replay) echo --dry-run --to --fresh --key ;;
     strategy) echo --dry-run --passphrase-file ;;
+    key) echo --dry-run --passphrase-file --new-passphrase-file ;;
     esac
     echo --json --wait --quiet --help
 }
@@ -23,7 +24,7 @@ _paritylog_values() {
     query:--format) echo table json csv ;;
     parity:--format) echo text json ;;
     *:--strategy) _paritylog_strategies ;;
-    *:--passphrase-file) echo @files ;;
+    *:--passphrase-file | *:--new-passphrase-file) echo @files ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings)
         echo @none
@@ -39,7 +40,7 @@ _paritylog_strategies() {
 # What stands at argument $2 of command $1, 0 being the first.
 _paritylog_argument() {
     case $1:$2 in
-    key:0) echo show ;;
+    key:0) echo show list rotate trust ;;
     key:1) echo @directories ;;
     append:1) echo @files ;;
     strategy:1) _paritylog_strategies ;;
