@@ -60,7 +60,8 @@ struct plog_store {
     bool has_tables;
     int wal_pages; /* frames in SQLite's WAL after the last commit */
     sqlite3_stmt *begin, *commit, *get_meta, *put_meta, *add_event, *add_commit,
-        *add_segment, *add_cursor, *by_id, *by_seq, *closing, *get_cursor, *add_rotation, *rotations;
+        *add_segment, *add_cursor, *by_id, *by_seq, *closing, *get_cursor,
+        *add_rotation, *rotations;
     struct plog_entry_parser parser;
     struct plog_buf scratch, range;
 };

@@ -83,8 +83,8 @@ PLOG_MUST_CHECK int plog_walk_resync(struct plog_walk *w, uint64_t *from,
  * the segment is another log's; an error of opening or reading.
  */
 PLOG_MUST_CHECK int plog_commit_stands(const struct plog_dir *dir,
-                                       const struct plog_keychain *keys,
-                                       int fd, const struct plog_store_head *h,
+                                       const struct plog_keychain *keys, int fd,
+                                       const struct plog_store_head *h,
                                        struct plog_error *err);
 
 #endif
