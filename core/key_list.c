@@ -185,6 +185,8 @@ int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
     int rc = open_reader(&r, dir, o, err);
     if (!rc && r.dir.keys < 0)
         rc = plog_fail(err, PLOG_E_NOTHING, "there is no folder keys/");
+    if (!rc) /* all that are there, whatever is pinned */
+        rc = plog_keyring_load(&r.keys, r.io, r.dir.keys, NULL, err);
     /* Whether the log's own keys are trusted yet is no matter here. */
     if (!rc && read_keys(&r, wait_of(o), &chain, &size, NULL))
         chain.count = 0;

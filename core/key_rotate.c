@@ -102,6 +102,17 @@ static int rotate(plog *p, const struct plog_rotate_options *o,
     return finish(p, err);
 }
 
+/* The new verifier key goes to keys/, too, which holds so many and no more. */
+static int check_room(const plog *p, struct plog_error *err)
+{
+    struct plog_keyring all;
+    int rc = plog_keyring_load(&all, p->io, p->legs.dir.keys, NULL, err);
+    if (!rc && all.count >= PLOG_KEYS_MAX)
+        rc = plog_fail(err, PLOG_E_ARG, "keys/ holds %d keys already",
+                       PLOG_KEYS_MAX);
+    return rc;
+}
+
 static int look(const char *dir, const struct plog_options *open,
                 struct plog_rotate_report *report, struct plog_error *err);
 
@@ -128,6 +139,8 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *o,
     if (!rc && p->legs.chain.count >= PLOG_KEYS_MAX)
         rc = plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
                        PLOG_KEYS_MAX);
+    if (!rc)
+        rc = check_room(p, err);
     if (!rc)
         rc = rotate(p, o, &next, report, err);
     plog_dir_maintained(&p->legs.dir);

@@ -44,6 +44,7 @@ struct plog_keychain {
     /* What was not read may hold a rotation: the next commit may be by
      * another trusted key, which is then the one in force. */
     bool unsettled;
+    bool guessed; /* damage was passed over: `from` may be too high */
     uint64_t from[PLOG_KEYS_MAX];
     struct plog_vkey keys[PLOG_KEYS_MAX];
 };

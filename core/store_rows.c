@@ -147,7 +147,7 @@ int plog_store_keys(struct plog_store *s, const struct plog_store_head *h,
 {
     int rc = 0;
     out->count = 0;
-    out->unsettled = false;
+    out->unsettled = out->guessed = false;
     sqlite3_reset(s->rotations);
     while (!rc && (rc = plog_sql_row(s->rotations, err)) == 0)
         rc = take_rotation(s, out, err);

@@ -201,7 +201,7 @@ int plog_walk_start(struct plog_walk *w, struct plog_error *err)
     if (w->first != 1)
         return missing(w, 1, err);
     w->chain.chain.count = 0;
-    w->chain.chain.unsettled = false;
+    w->chain.chain.unsettled = w->chain.chain.guessed = false;
     rc = read_header(w, err);
     return rc ? rc : find_first_key(w, err);
 }
@@ -282,6 +282,7 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
     struct plog_commit c;
     *from = w->chain.last.size + 1;
     *to = 0;
+    w->chain.chain.guessed = true;
     if (w->gap) { /* the header of the next one there gives the range */
         w->chain.broken = true;
         int found = read_header(w, err);

@@ -374,6 +374,11 @@ int plog_parity_rotations(struct plog_parity *p, struct plog_error *err)
     sqlite3_stmt *q = NULL;
     char expected[48], found[48];
     unsigned i = 1;
+    if (k->guessed) {
+        plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, head,
+                             "key rotations: damage may hide one");
+        return 0;
+    }
     int rc = plog_sql_prepare(
         p->db, "SELECT seq FROM main.rotations ORDER BY seq", &q, err);
     while (!rc) {

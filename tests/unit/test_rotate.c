@@ -161,14 +161,21 @@ static void forge_start(struct forge *f)
 
 /* Ends the log with two good groups, so that nothing can be torn, and gives
  * the first verdict. */
+static int forge_look(struct forge *f);
+
 static int forge_end(struct forge *f, const struct plog_signer *by)
+{
+    forge_strategy(f, by);
+    forge_strategy(f, by);
+    return forge_look(f);
+}
+
+static int forge_look(struct forge *f)
 {
     static int count;
     struct world w = {.p = NULL};
     struct world_found found;
     char vkey[PLOG_VKEY_MAX];
-    forge_strategy(f, by);
-    forge_strategy(f, by);
     snprintf(w.dir, sizeof w.dir, "%s/forged-%d", check_dir(), count++);
     snprintf(f->dir, sizeof f->dir, "%s/log", w.dir);
     CHECK_INT(mkdir(w.dir, 0700), 0);
@@ -254,6 +261,11 @@ static void forged(void)
     forge_start(&f); /* the retired key goes on, as a thief would */
     forge_rotate(&f, &f.a, &f.b);
     CHECK_INT(forge_end(&f, &f.a), PLOG_E_TAMPERED);
+
+    forge_start(&f); /* also as the last group, which is no torn one */
+    forge_rotate(&f, &f.a, &f.b);
+    forge_strategy(&f, &f.a);
+    CHECK_INT(forge_look(&f), PLOG_E_TAMPERED);
 
     forge_start(&f); /* the rotation is committed by the new key */
     forge_args(&f, 0, &f.a, &f.b);
@@ -432,6 +444,54 @@ static void passphrases(void)
     world_end(&w, 3);
 }
 
+/* Damage in the rotation itself: one finding, and the new key goes on. */
+static void damaged(void)
+{
+    struct world w;
+    struct world_found f;
+    struct plog_rotate_report r;
+    size_t len;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(put(&w, 1), 0);
+    CHECK_INT(rotate(&w, &r), 0);
+    for (int i = 2; i < 6; i++)
+        CHECK_INT(put(&w, i), 0);
+    world_close(&w);
+    const char *path = world_path(&w, "log/00000000000000000001.jsonl");
+    char *text = world_read(path, &len);
+    char *at = strstr(text, "\"new_sig\":\"");
+    REQUIRE(at != NULL);
+    char was = at[20];
+    at[20] = was == 'A' ? 'B' : 'A';
+    world_write(path, text, len);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 1);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, 3);
+    CHECK_UINT(f.report.head.size, 7);
+    at[20] = was;
+    world_write(path, text, len);
+    free(text);
+    world_end(&w, 7);
+}
+
+static void bounded(void)
+{
+    struct world w;
+    struct plog_rotate_report r;
+    unsigned n = 0;
+    int rc;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    while ((rc = rotate(&w, &r)) == 0)
+        n++;
+    CHECK_INT(rc, PLOG_E_ARG);
+    CHECK_UINT(n, PLOG_KEYS_MAX - 1);
+    CHECK_INT(put(&w, 1), 0);
+    CHECK_INT(verify_pinned(&w, w.vkey), 0);
+    world_end(&w, PLOG_KEYS_MAX + 1);
+}
+
 /* The store's own list is compared, too. */
 static void store_rows(void)
 {
@@ -457,6 +517,8 @@ int main(int argc, char **argv)
         {"killed at each call", killed_everywhere},
         {"trust", trust},
         {"passphrases", passphrases},
+        {"a damaged rotation", damaged},
+        {"64 keys", bounded},
         {"rows of the store", store_rows},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
