@@ -4,7 +4,7 @@
  * init carries the segment size beside strategy and line limit, so that a
  * store rebuilt from the log rotates as the old one did.
  */
-#include "line.h"
+#include "rotate.h"
 
 static int text_member(struct plog_buf *b, const char *before,
                        struct plog_span text)
@@ -116,6 +116,7 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
     struct plog_init_args init;
     enum plog_strategy strategy;
     struct plog_cursor cursor;
+    struct plog_rotation rotation;
     switch (e->control) {
     case PLOG_CONTROL_NONE:
         return 0;
@@ -125,6 +126,8 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
         return plog_strategy_args_parse(e->args, &strategy);
     case PLOG_CONTROL_CURSOR:
         return plog_cursor_args_parse(e->args, scratch, &cursor);
+    case PLOG_CONTROL_ROTATE:
+        return plog_rotation_parse(e->args, e->seq, &rotation);
     default:
         return PLOG_E_FORMAT;
     }

@@ -194,6 +194,25 @@ void plog_dir_unlock(struct plog_dir *d)
     d->locked = false;
 }
 
+int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
+                      struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    struct waiter w = {io, io->clock_mono_ns(io->ctx), 20000};
+    int rc;
+    if (wait_seconds > 0)
+        w.until += (int64_t)(wait_seconds * 1e9);
+    while ((rc = io->lock_byte(io->ctx, d->lock, 1, 2)) == -EAGAIN)
+        if (!wait_more(&w))
+            break;
+    return rc ? lock_failed(d, rc, err) : 0;
+}
+
+void plog_dir_maintained(struct plog_dir *d)
+{
+    d->io->lock_byte(d->io->ctx, d->lock, 1, 0);
+}
+
 bool plog_stat_same(const struct plog_stat *a, const struct plog_stat *b)
 {
     return a->device == b->device && a->inode == b->inode;

@@ -55,6 +55,16 @@ PLOG_MUST_CHECK int plog_dir_lock(struct plog_dir *d, bool shared,
                                   double wait_seconds, struct plog_error *err);
 void plog_dir_unlock(struct plog_dir *d);
 
+/*
+ * The maintenance lock (compact, redact, key rotation, salvage): one at a
+ * time, beside whoever writes.  Held by this handle until it is given back or
+ * closed.
+ * Returns 0; PLOG_E_LOCKED; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
+                                      struct plog_error *err);
+void plog_dir_maintained(struct plog_dir *d);
+
 /* Whether the lock file is still the one with that name.  Returns 0, or
  * PLOG_E_LOCKED (another file took its place: open again). */
 PLOG_MUST_CHECK int plog_dir_check_lock(const struct plog_dir *d,

@@ -251,9 +251,13 @@ static void write_batch(plog *p, struct plog_request *batch)
     plog_buf_fini(&w.lines);
     if (rc)
         fail_all(batch, rc, &why);
-    for (struct plog_request *r = batch; r; r = r->next)
+    for (struct plog_request *r = batch; r; r = r->next) {
         if (r->result == 0)
             fill_receipts(r, &c);
+        if (r->result == 0 && r->control == PLOG_CONTROL_ROTATE &&
+            plog_keychain_add(&p->legs.chain, &r->goes_to->vkey, c.size + 1))
+            p->head_known = false; /* cannot be: it was counted before */
+    }
 }
 
 static void wake(plog *p, struct plog_request *batch)
@@ -403,6 +407,19 @@ int plog_append(plog *p, const char *delta, size_t len,
     struct plog_group group = {
         .struct_size = sizeof group, .deltas = &text, .delta_count = 1};
     return plog_append_group(p, &group, receipt, err);
+}
+
+int plog_engine_rotate(plog *p, const struct plog_signer *next,
+                       struct plog_receipt *receipt, struct plog_error *err)
+{
+    struct plog_request r;
+    int rc = plog_request_rotate(&r, p->io, next, err);
+    r.receipts = receipt;
+    r.err = err;
+    if (!rc)
+        rc = submit(p, &r);
+    plog_request_free(&r);
+    return rc;
 }
 
 int plog_set_strategy(plog *p, enum plog_strategy s,

@@ -16,7 +16,8 @@
 struct plog {
     const struct plog_io *io;
     struct plog_options options; /* our copy; texts are ours, too */
-    char *vkey, *passphrase;
+    char *vkey;
+    const char *passphrase; /* while opening; then forgotten */
     char path[PLOG_DIR_PATH_MAX];
     char origin[PLOG_ORIGIN_MAX + 1];
     int64_t pid;
@@ -53,6 +54,19 @@ PLOG_MUST_CHECK int plog_engine_enter(plog *p, struct plog_error *err);
 void plog_engine_step_down(plog *p);
 /* Ends the transaction if one is open, and releases the lock. */
 void plog_engine_leave(plog *p);
+
+/* Makes sure that the signer is the key in force behind the head: a rotation
+ * by another process is followed when the new key can be read.
+ * Returns 0 or PLOG_E_KEY. */
+PLOG_MUST_CHECK int plog_engine_signer(plog *p, struct plog_error *err);
+/* Finishes or undoes, with the writer lock, a rotation that was cut off;
+ * leaves one alone that is under way.  What fails is tried again later. */
+void plog_engine_settle(plog *p);
+/* Logs the rotation to `next`, as a group of its own.  Returns as
+ * plog_append. */
+PLOG_MUST_CHECK int plog_engine_rotate(plog *p, const struct plog_signer *next,
+                                       struct plog_receipt *receipt,
+                                       struct plog_error *err);
 
 /* Puts a request into the group: look-ups, conflicts, seq, store rows, lines.
  * On failure nothing of it is left in the store or in `w`. */

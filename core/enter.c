@@ -63,8 +63,11 @@ static int follow_head(plog *p, struct plog_error *err)
         rc = plog_tail_open(&p->legs.tail, h.segment, NULL);
     if (rc)
         return PLOG_END;
-    rc = plog_commit_stands(&p->legs.dir, &p->legs.keys, p->legs.tail.fd, &h,
-                            err);
+    rc =
+        plog_store_keys(&p->legs.store, &h, &p->legs.keys, &p->legs.chain, err);
+    if (!rc)
+        rc = plog_commit_stands(&p->legs.dir, &p->legs.chain, p->legs.tail.fd,
+                                &h, err);
     if (!rc)
         p->legs.head = h;
     return rc;
@@ -148,11 +151,8 @@ static int full_check(plog *p, struct plog_error *err)
     }
     if (!rc)
         rc = check_origin(p, err);
-    if (!rc && strcmp(p->signer.vkey.id_text, p->legs.head.commit.key) != 0)
-        rc = plog_fail(err, PLOG_E_KEY,
-                       "the log is signed by key %s, and"
-                       " keys/signing.key is %s",
-                       p->legs.head.commit.key, p->signer.vkey.id_text);
+    if (!rc)
+        rc = plog_engine_signer(p, err);
     if (rc) {
         plog_store_rollback(&p->legs.store);
         return rc;
@@ -202,6 +202,8 @@ int plog_engine_enter(plog *p, struct plog_error *err)
         rc = quick_check(p, err);
     if (rc == PLOG_END)
         rc = full_check(p, err);
+    else if (!rc && (rc = plog_engine_signer(p, err)) != 0)
+        plog_store_rollback(&p->legs.store);
     if (rc) {
         p->head_known = false;
         plog_dir_unlock(&p->legs.dir);
@@ -248,8 +250,15 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
     if (rc)
         return rc;
     memcpy(p->path, p->legs.dir.path, sizeof p->path);
-    rc = plog_signer_load(&p->signer, p->io, p->legs.dir.keys,
-                          o ? o->passphrase : NULL, err);
+    /* For now: of a rotation that was cut off, the key in force may be in the
+     * other file, which the head will tell. */
+    p->passphrase = o ? o->passphrase : NULL;
+    rc = plog_signer_load(&p->signer, p->io, p->legs.dir.keys, p->passphrase,
+                          err);
+    char next[PLOG_KEYID_TEXT];
+    if (rc == PLOG_E_KEY &&
+        plog_signer_next_id(p->io, p->legs.dir.keys, next, NULL) == 0)
+        rc = 0;
     if (!rc)
         rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
     if (!rc)
@@ -258,6 +267,9 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
     if (!rc)
         rc = full_check(p, err);
     p->line_max = (size_t)p->legs.head.rules.line_max;
+    p->passphrase = NULL;
+    if (!rc && !p->behind)
+        plog_engine_settle(p);
     if (!rc)
         plog_engine_leave(p);
     return rc;

@@ -76,6 +76,38 @@ PLOG_MUST_CHECK int plog_signer_load(struct plog_signer *s,
                                      const char *passphrase,
                                      struct plog_error *err);
 
+/* Writes keys/HEX8.vkey, 0644; one that holds this very key will do.
+ * Returns 0; PLOG_E_EXISTS for another key of this id; PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_vkey_save(const struct plog_vkey *k,
+                                   const struct plog_io *io, int keys_dir,
+                                   struct plog_error *err);
+
+/*
+ * keys/signing.key.new: the key that a rotation goes over to, from before its
+ * entry is logged until it takes the name of the old one.
+ * next_id: the id it names, in the clear also under a passphrase; PLOG_END
+ * when there is no such file.  install: writes zeros over signing.key and
+ * renames.  drop: writes zeros over the new one and removes it.  Each is on
+ * disk when it returns 0; else PLOG_E_KEY, PLOG_E_ARG, PLOG_E_EXISTS,
+ * PLOG_E_IO or PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_signer_save_next(const struct plog_signer *s,
+                                          const struct plog_io *io,
+                                          int keys_dir, const char *passphrase,
+                                          struct plog_error *err);
+PLOG_MUST_CHECK int plog_signer_load_next(struct plog_signer *s,
+                                          const struct plog_io *io,
+                                          int keys_dir, const char *passphrase,
+                                          struct plog_error *err);
+PLOG_MUST_CHECK int plog_signer_next_id(const struct plog_io *io, int keys_dir,
+                                        char id[PLOG_KEYID_TEXT],
+                                        struct plog_error *err);
+PLOG_MUST_CHECK int plog_signer_install_next(const struct plog_io *io,
+                                             int keys_dir,
+                                             struct plog_error *err);
+PLOG_MUST_CHECK int plog_signer_drop_next(const struct plog_io *io,
+                                          int keys_dir, struct plog_error *err);
+
 /*
  * Text forms on their own, one line without its LF, for tests and fuzzing.
  * plog_signer_format appends the secret to `out`: wipe it before it is freed.

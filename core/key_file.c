@@ -17,6 +17,7 @@
 
 #define KEY_NAME "signing.key"
 #define KEY_PATH "keys/" KEY_NAME
+#define NEXT_NAME KEY_NAME ".new" /* while a rotation is under way */
 #define KEY_FILE_MAX 4096
 #define TEMP_SUFFIX ".tmp"
 #define TEXT_RESERVE 1024 /* more than the longest text form and its LF */
@@ -45,10 +46,10 @@ static int check_private(const struct plog_stat *st, struct plog_error *err)
 }
 
 static int open_key_file(const struct plog_io *io, int keys_dir,
-                         struct plog_error *err)
+                         const char *name, struct plog_error *err)
 {
     /* O_NONBLOCK: a FIFO in its place must not hang us. */
-    int fd = io->open_at(io->ctx, keys_dir, KEY_NAME, O_RDONLY | O_NONBLOCK, 0);
+    int fd = io->open_at(io->ctx, keys_dir, name, O_RDONLY | O_NONBLOCK, 0);
     if (fd == -ENOENT) {
         plog_fail(err, PLOG_E_KEY, "there is no signing key (" KEY_PATH ")");
         plog_err_hint(err, "this directory can be read and checked without "
@@ -62,11 +63,12 @@ static int open_key_file(const struct plog_io *io, int keys_dir,
 }
 
 /* Reads the file into `text`, KEY_FILE_MAX bytes. */
-static int read_key_file(const struct plog_io *io, int keys_dir, char *text,
-                         size_t *len, struct plog_error *err)
+static int read_key_file(const struct plog_io *io, int keys_dir,
+                         const char *name, char *text, size_t *len,
+                         struct plog_error *err)
 {
     struct plog_stat st;
-    int fd = open_key_file(io, keys_dir, err);
+    int fd = open_key_file(io, keys_dir, name, err);
     if (fd < 0)
         return fd;
     int rc = io->stat(io->ctx, fd, &st);
@@ -83,14 +85,14 @@ static int read_key_file(const struct plog_io *io, int keys_dir, char *text,
     return rc;
 }
 
-int plog_signer_load(struct plog_signer *s, const struct plog_io *io,
-                     int keys_dir, const char *passphrase,
-                     struct plog_error *err)
+static int load(struct plog_signer *s, const struct plog_io *io, int keys_dir,
+                const char *name, const char *passphrase,
+                struct plog_error *err)
 {
     char text[KEY_FILE_MAX];
     size_t len = 0;
     memset(s, 0, sizeof *s);
-    int rc = read_key_file(io, keys_dir, text, &len, err);
+    int rc = read_key_file(io, keys_dir, name, text, &len, err);
     if (rc == 0) {
         if (len > 0 && text[len - 1] == '\n')
             len--;
@@ -100,6 +102,20 @@ int plog_signer_load(struct plog_signer *s, const struct plog_io *io,
         plog_err_file(err, KEY_PATH);
     sodium_memzero(text, sizeof text);
     return rc;
+}
+
+int plog_signer_load(struct plog_signer *s, const struct plog_io *io,
+                     int keys_dir, const char *passphrase,
+                     struct plog_error *err)
+{
+    return load(s, io, keys_dir, KEY_NAME, passphrase, err);
+}
+
+int plog_signer_load_next(struct plog_signer *s, const struct plog_io *io,
+                          int keys_dir, const char *passphrase,
+                          struct plog_error *err)
+{
+    return load(s, io, keys_dir, NEXT_NAME, passphrase, err);
 }
 
 /* Whether the file holds exactly `text`. */
@@ -114,9 +130,8 @@ static bool file_holds(const struct plog_io *io, int keys_dir, const char *name,
     return same;
 }
 
-/* Writes HEX8.vkey; one that an earlier, unfinished call left will do. */
-static int save_vkey(const struct plog_vkey *k, const struct plog_io *io,
-                     int keys_dir, struct plog_error *err)
+int plog_vkey_save(const struct plog_vkey *k, const struct plog_io *io,
+                   int keys_dir, struct plog_error *err)
 {
     char text[PLOG_VKEY_MAX + 1], name[32], path[40];
     plog_vkey_format(k, text);
@@ -138,7 +153,7 @@ static int save_vkey(const struct plog_vkey *k, const struct plog_io *io,
 }
 
 static int write_secret(const struct plog_signer *s, const struct plog_io *io,
-                        int keys_dir, const char *passphrase,
+                        int keys_dir, const char *name, const char *passphrase,
                         struct plog_buf *text, struct plog_error *err)
 {
     int rc = plog_buf_reserve(text, TEXT_RESERVE);
@@ -149,7 +164,7 @@ static int write_secret(const struct plog_signer *s, const struct plog_io *io,
     if (rc)
         return plog_fail(err, rc, "cannot write the signing key as text: %s",
                          plog_strerror(rc));
-    rc = plog_io_write_file(io, keys_dir, KEY_NAME, TEMP_SUFFIX, text->data,
+    rc = plog_io_write_file(io, keys_dir, name, TEMP_SUFFIX, text->data,
                             text->len, 0600, false);
     if (rc == -EEXIST)
         return plog_fail(err, PLOG_E_EXISTS, KEY_PATH " is there already");
@@ -157,12 +172,12 @@ static int write_secret(const struct plog_signer *s, const struct plog_io *io,
 }
 
 static int save_secret(const struct plog_signer *s, const struct plog_io *io,
-                       int keys_dir, const char *passphrase,
+                       int keys_dir, const char *name, const char *passphrase,
                        struct plog_error *err)
 {
     struct plog_buf text;
     plog_buf_init(&text, io);
-    int rc = write_secret(s, io, keys_dir, passphrase, &text, err);
+    int rc = write_secret(s, io, keys_dir, name, passphrase, &text, err);
     if (rc)
         plog_err_file(err, KEY_PATH);
     if (text.cap > 0)
@@ -182,6 +197,89 @@ int plog_signer_save(const struct plog_signer *s, const struct plog_io *io,
         return plog_fail(err, PLOG_E_ARG, "the passphrase is empty");
     if (io->stat_at(io->ctx, keys_dir, KEY_NAME, &st) >= 0)
         return plog_fail(err, PLOG_E_EXISTS, KEY_PATH " is there already");
-    int rc = save_vkey(&s->vkey, io, keys_dir, err);
-    return rc ? rc : save_secret(s, io, keys_dir, passphrase, err);
+    int rc = plog_vkey_save(&s->vkey, io, keys_dir, err);
+    return rc ? rc : save_secret(s, io, keys_dir, KEY_NAME, passphrase, err);
+}
+
+/* ---- The key that a rotation goes over to ------------------------------- */
+
+int plog_signer_save_next(const struct plog_signer *s, const struct plog_io *io,
+                          int keys_dir, const char *passphrase,
+                          struct plog_error *err)
+{
+    if (passphrase && !*passphrase)
+        return plog_fail(err, PLOG_E_ARG, "the passphrase is empty");
+    return save_secret(s, io, keys_dir, NEXT_NAME, passphrase, err);
+}
+
+int plog_signer_next_id(const struct plog_io *io, int keys_dir,
+                        char id[PLOG_KEYID_TEXT], struct plog_error *err)
+{
+    char text[KEY_FILE_MAX];
+    struct plog_stat st;
+    size_t len = 0;
+    if (io->stat_at(io->ctx, keys_dir, NEXT_NAME, &st) == -ENOENT)
+        return PLOG_END;
+    int rc = read_key_file(io, keys_dir, NEXT_NAME, text, &len, err);
+    /* KIND+KEY+NAME+HEX8+...: in the clear in both forms */
+    const char *at = text, *end = text + (rc ? 0 : len);
+    for (int plus = 0; !rc && plus < 3; plus++) {
+        at = at < end ? memchr(at, '+', (size_t)(end - at)) : NULL;
+        if (!at++)
+            rc = plog_fail(err, PLOG_E_KEY, "keys/" NEXT_NAME " is no key");
+    }
+    if (!rc && end - at < PLOG_KEYID_TEXT)
+        rc = plog_fail(err, PLOG_E_KEY, "keys/" NEXT_NAME " is no key");
+    if (!rc) {
+        memcpy(id, at, PLOG_KEYID_TEXT - 1);
+        id[PLOG_KEYID_TEXT - 1] = '\0';
+    }
+    sodium_memzero(text, sizeof text);
+    return rc;
+}
+
+/* Writes zeros over a secret, as far as the file system writes in place. */
+static int wipe_file(const struct plog_io *io, int keys_dir, const char *name)
+{
+    static const char zeros[KEY_FILE_MAX];
+    struct plog_stat st;
+    int fd = io->open_at(io->ctx, keys_dir, name, O_RDWR | O_NONBLOCK, 0);
+    if (fd < 0)
+        return fd;
+    int rc = plog_io_check_regular(io, fd);
+    if (!rc)
+        rc = io->stat(io->ctx, fd, &st);
+    if (!rc)
+        rc = plog_io_write_full(
+            io, fd, zeros,
+            st.size < sizeof zeros ? (size_t)st.size : sizeof zeros, 0, NULL);
+    if (!rc)
+        rc = io->fdatasync(io->ctx, fd);
+    io->close(io->ctx, fd);
+    return rc;
+}
+
+int plog_signer_install_next(const struct plog_io *io, int keys_dir,
+                             struct plog_error *err)
+{
+    int rc = wipe_file(io, keys_dir, KEY_NAME);
+    if (rc && rc != -ENOENT)
+        return plog_fail_io(err, rc, KEY_PATH, "wipe");
+    rc = io->rename_at(io->ctx, keys_dir, NEXT_NAME, keys_dir, KEY_NAME, true);
+    if (!rc)
+        rc = io->fsync(io->ctx, keys_dir);
+    return rc ? plog_fail_io(err, rc, KEY_PATH, "replace") : 0;
+}
+
+int plog_signer_drop_next(const struct plog_io *io, int keys_dir,
+                          struct plog_error *err)
+{
+    int rc = wipe_file(io, keys_dir, NEXT_NAME);
+    if (!rc)
+        rc = io->unlink_at(io->ctx, keys_dir, NEXT_NAME);
+    if (!rc)
+        rc = io->fsync(io->ctx, keys_dir);
+    if (rc == -ENOENT)
+        rc = 0;
+    return rc ? plog_fail_io(err, rc, "keys/" NEXT_NAME, "remove") : 0;
 }

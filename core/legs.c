@@ -145,13 +145,15 @@ int plog_legs_check(struct plog_legs *l, struct plog_error *err)
     if (!rc && l->head.commit.size == 0)
         rc = PLOG_END;
     if (!rc)
+        rc = plog_store_keys(&l->store, &l->head, &l->keys, &l->chain, err);
+    if (!rc)
         rc = plog_tail_open(&l->tail, l->head.segment, err);
     if (rc == PLOG_E_CORRUPT)
         rc = PLOG_END; /* the segment is gone: the repair says what is wrong */
     if (!rc && l->tail.end < l->head.offset)
         rc = PLOG_END;
     if (!rc)
-        rc = plog_commit_stands(&l->dir, &l->keys, l->tail.fd, &l->head, err);
+        rc = plog_commit_stands(&l->dir, &l->chain, l->tail.fd, &l->head, err);
     if (!rc)
         rc = check_no_next(l);
     if (!rc)

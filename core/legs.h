@@ -13,7 +13,8 @@ struct plog_legs {
     const struct plog_options *options; /* may be NULL */
     double wait_seconds;
     struct plog_dir dir;
-    struct plog_keyring keys;
+    struct plog_keyring keys;   /* trusted */
+    struct plog_keychain chain; /* of the log, up to the head */
     struct plog_store store;
     struct plog_stat store_id;
     bool store_open;

@@ -143,7 +143,8 @@ PLOG_MUST_CHECK int plog_strategy_args_parse(struct plog_span args,
 PLOG_MUST_CHECK int plog_cursor_args_format(struct plog_buf *b,
                                             const struct plog_cursor *c);
 /* Whether a control entry makes sense to this version.  Returns 0;
- * PLOG_E_CORRUPT; PLOG_E_FORMAT for one of a later version; PLOG_E_NOMEM.
+ * PLOG_E_CORRUPT; PLOG_E_TAMPERED for a rotation whose signatures inside do
+ * not verify; PLOG_E_FORMAT for one of a later version; PLOG_E_NOMEM.
  * @scratch  emptied */
 PLOG_MUST_CHECK int plog_control_check(const struct plog_entry *e,
                                        struct plog_buf *scratch);

@@ -358,6 +358,69 @@ PLOG_API PLOG_MUST_CHECK int plog_key_show(const char *dir,
                                            const struct plog_options *options,
                                            char *vkey, struct plog_error *err);
 
+struct plog_rotate_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    double wait_seconds;        /* for each of the two locks */
+    const char *passphrase;     /* of the old key file; NULL: none */
+    const char *new_passphrase; /* of the new one; NULL: as the old */
+    const char *vkey;           /* pin */
+    bool dry_run;               /* looks, and changes nothing */
+};
+struct plog_rotate_report {
+    char old_vkey[PLOG_VKEY_MAX];
+    char new_vkey[PLOG_VKEY_MAX]; /* "" after a dry run */
+    uint64_t size;                /* of the last commit by the old key */
+    unsigned keys;                /* that the log has had then */
+};
+
+/*
+ * Goes over to a new signing key: keys/signing.key.new is written; a rotate
+ * entry, signed by both keys, is logged as a group of its own, the last that
+ * the old key signs; the old secret is overwritten and replaced.  Handles that
+ * are open in other processes take the new key when they write next, unless
+ * it is under a passphrase: then they refuse with PLOG_E_KEY.
+ * Returns 0: all of it is on disk.  PLOG_E_LOCKED while other maintenance is
+ * under way; PLOG_E_ARG when the log has had PLOG_KEYS_MAX (64) keys;
+ * PLOG_E_INDETERMINATE: the next opening finishes or undoes it; as plog_open.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_key_rotate(const char *dir, const struct plog_rotate_options *options,
+                struct plog_rotate_report *report, struct plog_error *err);
+
+/*
+ * Adds a verifier key to those that DIR trusts, as keys/HEX8.vkey (0644).
+ * The key may have any name: that of the log, or of a peer.
+ * @added  out: false when it was there already
+ * Returns 0; PLOG_E_INPUT when it is not a verifier key; PLOG_E_EXISTS when
+ * another key has this id, in keys/ or in the log; PLOG_E_ARG when keys/ is
+ * full; PLOG_E_NOTHING; PLOG_E_IO.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_key_trust(const char *dir, const char *vkey,
+                                            bool dry_run,
+                                            const struct plog_options *options,
+                                            bool *added,
+                                            struct plog_error *err);
+
+/* One key of a log, or a trusted one. */
+struct plog_key_info {
+    char vkey[PLOG_VKEY_MAX];
+    char id[PLOG_KEYID_TEXT];
+    bool in_log;       /* one of the log's own */
+    uint64_t from, to; /* sizes it signs; to 0: in force */
+    bool current;
+    bool trusted; /* in keys/ */
+    bool secret;  /* keys/signing.key is this one */
+};
+/* Gives the keys of the log in their order, then the other trusted ones.
+ * Reads the store; without one the whole log.
+ * @each  not 0 stops and is returned
+ * Returns 0; PLOG_E_NOTHING; PLOG_E_UNKNOWN_KEY; a verdict; PLOG_E_IO. */
+PLOG_API PLOG_MUST_CHECK int
+plog_key_list(const char *dir, const struct plog_options *options,
+              int (*each)(void *arg, const struct plog_key_info *key),
+              void *arg, struct plog_error *err);
+
 /* ---- Writing ------------------------------------------------------------ */
 
 typedef struct plog plog;

@@ -262,6 +262,37 @@ static int run_hook(plog *p, const struct plog_request *r,
     return plog_fail(err, PLOG_E_HOOK, "the caller's hook returned %d", answer);
 }
 
+/* ---- A key rotation ----------------------------------------------------- */
+
+/* Both keys sign where the entry stands, so it is made here and stands alone
+ * in its group. */
+static int make_rotation(plog *p, struct plog_work *w, struct plog_request *r,
+                         struct plog_error *err)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    const struct plog_keychain *k = &p->legs.chain;
+    const struct plog_vkey *to = &r->goes_to->vkey;
+    if (w->lines.len || r->next)
+        return plog_fail(err, PLOG_E_ARG, "a key rotation shares no group");
+    if (strcmp(to->name, p->origin) != 0)
+        return plog_fail(err, PLOG_E_ARG, "the new key has another name");
+    if (plog_keychain_find(k, to->id_text) ||
+        plog_keyring_find(&p->legs.keys, plog_span_text(to->id_text)))
+        return plog_fail(err, PLOG_E_ARG, "the key id %s was used already",
+                         to->id_text);
+    if (k->count >= PLOG_KEYS_MAX)
+        return plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
+                         PLOG_KEYS_MAX);
+    plog_tree_root(&w->tree, root);
+    r->args.len = 0;
+    int rc =
+        plog_rotation_make(&r->args, w->next_seq, root, &p->signer, r->goes_to);
+    if (rc)
+        return plog_fail(err, rc, "signing the rotation failed");
+    r->items[0].entry.args = plog_span(r->args.data, r->args.len);
+    return 0;
+}
+
 /* ---- A request ---------------------------------------------------------- */
 
 static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
@@ -291,6 +322,8 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
     int rc = plog_store_in_transaction(s, err);
     if (!rc && !alone)
         rc = plog_sql_exec(s->db, "SAVEPOINT request", err);
+    if (!rc && r->control == PLOG_CONTROL_ROTATE)
+        rc = make_rotation(p, w, r, err);
     if (!rc)
         rc = add_items(p, w, r, err);
     if (!rc)

@@ -172,7 +172,8 @@ static int each_line(struct plog_walk *w, const struct plog_log_group *g,
 }
 
 static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
-                      uint64_t from, uint64_t to, plog_line_fn *each, void *arg,
+                      const struct plog_keychain *keys, uint64_t from,
+                      uint64_t to, plog_line_fn *each, void *arg,
                       struct plog_error *err)
 {
     struct plog_walk w;
@@ -182,6 +183,7 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
     if (rc)
         return rc;
     rc = plog_walk_open(&w, &r->dir, &r->keys, err);
+    w.chain.chain = *keys;
     w.stop_segment = h->segment;
     w.stop_offset = h->offset;
     if (!rc)
@@ -202,7 +204,10 @@ int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
                     plog_line_fn *each, void *arg, struct plog_error *err)
 {
     struct plog_store_head h;
+    struct plog_keychain keys;
     int rc = snapshot(r, &h, err);
+    if (!rc)
+        rc = plog_store_keys(&r->store, &h, &r->keys, &keys, err);
     plog_store_rollback(&r->store);
     if (rc)
         return rc;
@@ -213,7 +218,7 @@ int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
     if (from > h.commit.size)
         return plog_fail(err, PLOG_E_NOT_FOUND, "the log ends at entry %llu",
                          (unsigned long long)h.commit.size);
-    return from > to ? 0 : walk_lines(r, &h, from, to, each, arg, err);
+    return from > to ? 0 : walk_lines(r, &h, &keys, from, to, each, arg, err);
 }
 
 /* ---- The rest ----------------------------------------------------------- */
@@ -241,18 +246,18 @@ int plog_reader_checkpoint(struct plog_reader *r, char *out,
                            struct plog_error *err)
 {
     struct plog_store_head h;
+    struct plog_keychain keys;
     struct plog_buf note;
     plog_buf_init(&note, r->io);
     int rc = plog_reader_refresh(r, err);
     if (!rc)
         rc = plog_store_get_head(&r->store, &h, err);
+    if (!rc)
+        rc = plog_store_keys(&r->store, &h, &r->keys, &keys, err);
     const struct plog_vkey *key =
-        rc ? NULL : plog_keyring_find(&r->keys, plog_span_text(h.commit.key));
+        rc ? NULL : plog_keychain_at(&keys, h.commit.size);
     if (!rc && !key)
-        rc = plog_fail(err, PLOG_E_UNKNOWN_KEY,
-                       "the head is signed by key %s,"
-                       " which is not trusted here",
-                       h.commit.key);
+        rc = plog_fail(err, PLOG_E_NOT_FOUND, "the store has no commit yet");
     if (!rc && !plog_checkpoint_verify(key, h.origin, h.commit.size,
                                        h.commit.root, h.commit.sig))
         rc = plog_fail(err, PLOG_E_DIVERGED,

@@ -205,32 +205,3 @@ const char *plog_reader_origin(const struct plog_reader *r)
 {
     return r->origin;
 }
-
-int plog_key_show(const char *dir, const struct plog_options *given, char *vkey,
-                  struct plog_error *err)
-{
-    struct plog_options own;
-    const struct plog_options *o = &own;
-    if (plog_take_options(&own, sizeof own, given, err))
-        return PLOG_E_ARG;
-    struct plog_reader r;
-    struct plog_walk w;
-    struct plog_log_group g;
-    const struct plog_io *io = o->io ? o->io : plog_io_posix();
-    int rc = plog_reader_open_log(&r, io, dir, o->vkey, err);
-    if (!rc) {
-        rc = plog_walk_open(&w, &r.dir, &r.keys, err);
-        if (!rc)
-            rc = plog_walk_start(&w, err);
-        if (!rc)
-            rc = plog_walk_next(&w, &g, err);
-        const struct plog_vkey *key =
-            rc ? NULL
-               : plog_keyring_find(&r.keys, plog_span_text(g.commit.key));
-        if (key)
-            plog_vkey_format(key, vkey);
-        plog_walk_close(&w);
-    }
-    plog_reader_fini(&r);
-    return rc;
-}

@@ -62,8 +62,15 @@ static int search(struct plog_legs *l, struct plog_walk *w,
 int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
                      struct plog_error *err)
 {
-    int rc = PLOG_END;
-    if (l->head.commit.size)
+    int rc = l->head.commit.size ? 0 : PLOG_END;
+    if (l->head.commit.size) {
+        rc = plog_store_keys(&l->store, &l->head, &l->keys, &w->chain.chain,
+                             err);
+        /* The trusted key may be one that the log goes over to later. */
+        if (rc == PLOG_E_UNKNOWN_KEY)
+            rc = PLOG_END;
+    }
+    if (!rc)
         rc = plog_walk_start_at(w, &l->head, err);
     return rc == PLOG_END ? search(l, w, err) : rc;
 }
@@ -87,9 +94,11 @@ int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
             end->offset = rc ? w->scan.offset : g.begin;
         }
     }
-    if (rc == PLOG_END)
-        return 0;
-    if (rc != PLOG_E_TORN)
+    if (rc != PLOG_END && rc != PLOG_E_TORN)
+        return rc;
+    bool torn = rc == PLOG_E_TORN;
+    rc = plog_keychain_check(&w->chain.chain, w->chain.keys, err);
+    if (rc || !torn)
         return rc;
     rc = plog_scan_content_end(&w->scan, &content);
     if (rc)

@@ -258,3 +258,17 @@ int plog_request_strategy(struct plog_request *r, const struct plog_io *io,
     r->encoded_bytes = r->args.len + LINE_OVERHEAD;
     return 0;
 }
+
+int plog_request_rotate(struct plog_request *r, const struct plog_io *io,
+                        const struct plog_signer *next, struct plog_error *err)
+{
+    int rc = start(r, io, 1, err);
+    if (rc)
+        return rc;
+    r->count = 1;
+    r->goes_to = next;
+    r->control = PLOG_CONTROL_ROTATE;
+    r->items[0].entry.control = PLOG_CONTROL_ROTATE;
+    r->encoded_bytes = 4 * PLOG_VKEY_MAX + LINE_OVERHEAD;
+    return 0;
+}

@@ -9,7 +9,7 @@
 
 #include <pthread.h>
 
-#include "line.h"
+#include "rotate.h"
 
 struct plog_item {
     struct plog_entry entry; /* seq, outcome and logged_at are the leader's */
@@ -25,7 +25,8 @@ struct plog_request {
     size_t encoded_bytes;      /* upper bound of the lines */
     struct chunk *chunks;      /* texts that the items' spans point into */
     enum plog_control control; /* a control entry instead of deltas */
-    struct plog_buf args;      /* of all control entries */
+    const struct plog_signer *goes_to; /* of a rotation; borrowed */
+    struct plog_buf args;              /* of all control entries */
     int (*hook)(void *arg, struct sqlite3 *db, const uint64_t *seqs,
                 size_t count);
     void *hook_arg;
@@ -53,6 +54,12 @@ PLOG_MUST_CHECK int plog_request_strategy(struct plog_request *r,
                                           const struct plog_io *io,
                                           enum plog_strategy s,
                                           struct plog_error *err);
+/* A request of one key rotation; its arguments are made when its place in the
+ * log is known.  `next` is borrowed. */
+PLOG_MUST_CHECK int plog_request_rotate(struct plog_request *r,
+                                        const struct plog_io *io,
+                                        const struct plog_signer *next,
+                                        struct plog_error *err);
 void plog_request_free(struct plog_request *r);
 
 #endif

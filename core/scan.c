@@ -156,15 +156,55 @@ int plog_window_skip(struct plog_scan *s, uint64_t *at)
 /* ---- Header ------------------------------------------------------------- */
 
 const struct plog_vkey *plog_scan_key(const struct plog_scan *s,
-                                      const struct plog_commit *c)
+                                      const struct plog_commit *c,
+                                      const struct plog_vkey **wrong)
 {
-    return plog_keyring_find(s->chain->keys, plog_span_text(c->key));
+    const struct plog_keychain *k = &s->chain->chain;
+    const struct plog_vkey *now = plog_keychain_at(k, c->size);
+    const struct plog_vkey *old = plog_keychain_find(k, c->key);
+    const struct plog_vkey *trusted =
+        plog_keyring_find(s->chain->keys, plog_span_text(c->key));
+    *wrong = NULL;
+    if (now && !strcmp(now->id_text, c->key))
+        return now;
+    if (!old && trusted && (!now || k->unsettled))
+        return trusted;
+    *wrong = old ? old : trusted;
+    return NULL;
+}
+
+int plog_scan_settle(struct plog_scan *s, const struct plog_commit *c)
+{
+    struct plog_keychain *k = &s->chain->chain;
+    const struct plog_vkey *wrong, *key = plog_scan_key(s, c, &wrong);
+    if (key && !plog_keychain_find(k, c->key) &&
+        plog_keychain_add(k, key, c->size))
+        return PLOG_E_CORRUPT;
+    k->unsettled = false;
+    return 0;
+}
+
+/* Signed by a key that this log has, but not at that place: nothing that a
+ * crash leaves. */
+static int wrong_key(struct plog_scan *s, const struct plog_commit *c,
+                     uint64_t offset)
+{
+    const struct plog_vkey *now = plog_keychain_at(&s->chain->chain, c->size);
+    plog_scan_fault(s, PLOG_E_TAMPERED, offset, c->size,
+                    "signed by a key that is not in force at size %llu",
+                    (unsigned long long)c->size);
+    snprintf(s->fault.expected, sizeof s->fault.expected, "key %s",
+             now ? now->id_text : "?");
+    snprintf(s->fault.found, sizeof s->fault.found, "key %s", c->key);
+    return PLOG_E_TAMPERED;
 }
 
 static int check_checkpoint(struct plog_scan *s, const char *origin,
                             const struct plog_commit *c, uint64_t offset)
 {
-    const struct plog_vkey *key = plog_scan_key(s, c);
+    const struct plog_vkey *wrong, *key = plog_scan_key(s, c, &wrong);
+    if (!key && wrong)
+        return wrong_key(s, c, offset);
     if (!key) {
         plog_scan_fault(s, PLOG_E_UNKNOWN_KEY, offset, c->size,
                         "signed by a key that is not trusted here");
@@ -206,6 +246,14 @@ static int adopt_header(struct plog_scan *s,
         int rc = check_checkpoint(s, h->origin, &h->last, 0);
         if (rc)
             return rc;
+    }
+    if (h->last.size) {
+        /* That commit may be a rotation: the next one is by another key. */
+        bool open = c->broken || !c->chain.count;
+        if (plog_scan_settle(s, &h->last))
+            return plog_scan_fault(s, PLOG_E_CORRUPT, 0, h->last.size,
+                                   "more keys than a log may have");
+        c->chain.unsettled = open;
     }
     memcpy(c->origin, h->origin, sizeof c->origin);
     c->tree = h->tree;
@@ -318,9 +366,18 @@ static void judge_entry(struct plog_scan *s, struct plog_span line,
         plog_scan_fault(s, rc, offset, seq,
                         rc == PLOG_E_FORMAT
                             ? "control `%s` needs a later version"
+                        : rc == PLOG_E_TAMPERED
+                            ? "control `%s`: a signature inside does not"
+                              " verify"
                             : "control `%s` makes no sense",
                         plog_control_name(e.control));
-    else
+    else if (s->has_rotation || (e.control == PLOG_CONTROL_ROTATE && !opens))
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                        "a key rotation is the only entry of its group");
+    else if (e.control == PLOG_CONTROL_ROTATE) {
+        s->has_rotation = plog_rotation_parse(e.args, seq, &s->rotation) == 0;
+        return;
+    } else
         return;
     *first = s->fault;
 }
@@ -448,6 +505,20 @@ static int check_commit(struct plog_scan *s, struct plog_log_group *g,
     return 0;
 }
 
+/* What a rotation says of the log that it stands in: the root before it, and
+ * the key that it takes over from.  Then the new key is in force. */
+static int apply_rotation(struct plog_scan *s, const struct plog_log_group *g)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    const char *why = NULL;
+    plog_tree_root(&s->chain->tree, root);
+    if (g->root_checked && memcmp(root, s->rotation.root, sizeof root) != 0)
+        return plog_scan_fault(s, PLOG_E_TAMPERED, g->begin, g->first,
+                               "a key rotation over another history");
+    int rc = plog_keychain_rotate(&s->chain->chain, &s->rotation, &why);
+    return rc ? plog_scan_fault(s, rc, g->begin, g->first, "%s", why) : 0;
+}
+
 /* Judges the group: what is wrong with a line explains more than what is then
  * wrong with the commit.  A member that nobody knows is a newer format when
  * the signature vouches for it, and tampering when it does not. */
@@ -462,6 +533,11 @@ static int judge_group(struct plog_scan *s, struct plog_log_group *g,
             s->fault.code = PLOG_E_TAMPERED;
         return s->fault.code;
     }
+    if (!rc && plog_scan_settle(s, &g->commit))
+        rc = plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->size,
+                             "more keys than a log may have");
+    if (!rc && s->has_rotation)
+        rc = apply_rotation(s, g);
     if (rc)
         return rc;
     if (g->root_checked)
@@ -496,6 +572,7 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
     memset(g, 0, sizeof *g);
     memset(&first, 0, sizeof first);
     s->lines.len = 0;
+    s->has_rotation = false;
     int rc = at_end(s);
     if (rc)
         return rc;

@@ -15,6 +15,7 @@
 #include "dir.h"
 #include "key.h"
 #include "line.h"
+#include "rotate.h"
 
 /*
  * Where a verified reading of the log stands.
@@ -27,7 +28,8 @@ struct plog_chain {
     struct plog_tree tree;
     struct plog_commit last;
     bool broken;
-    const struct plog_keyring *keys;
+    const struct plog_keyring *keys; /* trusted */
+    struct plog_keychain chain;      /* the log's own, as far as it was read */
 };
 void plog_chain_init(struct plog_chain *c, const struct plog_keyring *keys);
 
@@ -67,6 +69,8 @@ struct plog_scan {
     struct plog_buf lines; /* plog_scan_line of the group at hand */
     struct plog_entry_parser parser;
     struct plog_fault fault;
+    bool has_rotation; /* the group at hand is a key rotation */
+    struct plog_rotation rotation;
 };
 
 /*

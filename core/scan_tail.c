@@ -31,13 +31,21 @@ int plog_scan_content_end(struct plog_scan *s, uint64_t *end)
     return 0;
 }
 
-/* Whether a line is a commit of this log that verifies. */
+/* Whether a line is a commit of this log that verifies.  `*other`, unless
+ * NULL: whether it does so by a key that is not in force there. */
 static bool commit_holds(struct plog_scan *s, struct plog_span line,
-                         struct plog_commit *c)
+                         struct plog_commit *c, bool *other)
 {
+    const struct plog_vkey *wrong;
     if (plog_line_kind(line) != PLOG_LINE_COMMIT || plog_commit_parse(line, c))
         return false;
-    const struct plog_vkey *key = plog_scan_key(s, c);
+    const struct plog_vkey *key = plog_scan_key(s, c, &wrong);
+    if (!key && wrong && other) {
+        *other = s->chain->origin[0] &&
+                 plog_checkpoint_verify(wrong, s->chain->origin, c->size,
+                                        c->root, c->sig);
+        return *other;
+    }
     return key && s->chain->origin[0] &&
            plog_checkpoint_verify(key, s->chain->origin, c->size, c->root,
                                   c->sig);
@@ -49,11 +57,12 @@ struct signs {
     bool not_next;   /* one that begins a group further on */
     bool committed;  /* a commit that verifies */
     bool went_on;    /* content behind such a commit */
+    bool other_key;  /* one by a key that is not in force */
 };
 
 static bool two_groups(const struct signs *t)
 {
-    return t->opened > 1 || t->not_next || t->went_on;
+    return t->opened > 1 || t->not_next || t->went_on || t->other_key;
 }
 
 /* Whether the line is a sign by itself. */
@@ -62,7 +71,7 @@ static bool read_whole(struct plog_scan *s, struct plog_span line,
 {
     struct plog_commit c;
     struct plog_entry e;
-    if (commit_holds(s, line, &c)) {
+    if (commit_holds(s, line, &c, &t->other_key)) {
         t->committed = true;
         return true;
     }
@@ -90,7 +99,8 @@ static void read_joined(struct plog_scan *s, struct plog_span line,
         const char *stop = at ? memmem(at, (size_t)(end - at), "}}", 2) : NULL;
         if (!stop)
             break;
-        if (!commit_holds(s, plog_span(at, (size_t)(stop + 2 - at)), &c))
+        if (!commit_holds(s, plog_span(at, (size_t)(stop + 2 - at)), &c,
+                          &t->other_key))
             continue;
         t->committed = true;
         if (stop + 2 < end)
@@ -156,6 +166,7 @@ int plog_scan_resync(struct plog_scan *s, struct plog_commit *commit)
 {
     struct plog_span line;
     uint64_t at = s->offset;
+    s->chain->chain.unsettled = true; /* damage may hide a rotation */
     plog_window_jump(s, at);
     for (;;) {
         int rc =
@@ -168,7 +179,7 @@ int plog_scan_resync(struct plog_scan *s, struct plog_commit *commit)
         }
         if (rc < 0 || rc == PLOG_END)
             return rc;
-        bool holds = rc == 0 && commit_holds(s, line, commit) &&
+        bool holds = rc == 0 && commit_holds(s, line, commit, NULL) &&
                      commit->size > s->chain->last.size;
         if (rc == PLOG_WINDOW_PART)
             return PLOG_END;
@@ -178,6 +189,10 @@ int plog_scan_resync(struct plog_scan *s, struct plog_commit *commit)
         s->offset = at;
         s->chain->last = *commit;
         s->chain->broken = true;
+        if (plog_scan_settle(s, commit))
+            return plog_scan_fault(s, PLOG_E_CORRUPT, at, commit->size,
+                                   "more keys than a log may have");
+        s->chain->chain.unsettled = true; /* a rotation may be passed over */
         return 0;
     }
 }

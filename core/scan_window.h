@@ -30,8 +30,17 @@ PLOG_MUST_CHECK int plog_window_line(struct plog_scan *s, uint64_t keep,
  * PLOG_END, or a fault's code. */
 PLOG_MUST_CHECK int plog_window_skip(struct plog_scan *s, uint64_t *at);
 
-/* The trusted key that a commit names, or NULL. */
+/*
+ * The key by which a commit counts: the one in force at its size.  Where the
+ * chain of keys does not reach, a trusted one that was not retired.  NULL:
+ * none; `*wrong` is then the key that it names although it is not in force,
+ * or NULL when nobody knows that key.
+ */
 const struct plog_vkey *plog_scan_key(const struct plog_scan *s,
-                                      const struct plog_commit *c);
+                                      const struct plog_commit *c,
+                                      const struct plog_vkey **wrong);
+/* The commit was taken: the key that signed it is in force. */
+PLOG_MUST_CHECK int plog_scan_settle(struct plog_scan *s,
+                                     const struct plog_commit *c);
 
 #endif

@@ -37,6 +37,7 @@ static const struct object objects[] = {
     {"checkpoints", "CREATE TABLE checkpoints(size INTEGER PRIMARY KEY,"
                     " line TEXT NOT NULL) STRICT"},
     {"segments", "CREATE TABLE segments(first INTEGER PRIMARY KEY) STRICT"},
+    {"rotations", "CREATE TABLE rotations(seq INTEGER PRIMARY KEY) STRICT"},
     {"state", "CREATE TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
     {"cursors", "CREATE TABLE cursors(source TEXT NOT NULL,"
                 " resource TEXT NOT NULL, cursor TEXT NOT NULL,"

@@ -52,6 +52,7 @@ static bool heads_meet(struct plog_reader *r, const struct plog_store_head *h)
 {
     struct plog_stat id;
     struct plog_tail t;
+    struct plog_keychain keys;
     char name[PLOG_SEGMENT_NAME];
     int fd;
     if (plog_dir_open_segment(&r->dir, h->segment, false, &fd, &id, NULL))
@@ -59,7 +60,8 @@ static bool heads_meet(struct plog_reader *r, const struct plog_store_head *h)
     plog_tail_init(&t, &r->dir);
     t.fd = fd;
     plog_segment_name(h->commit.size + 1, name);
-    bool meet = plog_commit_stands(&r->dir, &r->keys, fd, h, NULL) == 0 &&
+    bool meet = plog_store_keys(&r->store, h, &r->keys, &keys, NULL) == 0 &&
+                plog_commit_stands(&r->dir, &keys, fd, h, NULL) == 0 &&
                 plog_tail_is_clean(&t, h->offset, true, NULL) == 0 &&
                 (h->commit.size + 1 == h->segment ||
                  r->io->stat_at(r->io->ctx, r->dir.log, name, &id) == -ENOENT);

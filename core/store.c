@@ -103,6 +103,8 @@ static int prepare_reading(struct plog_store *s, struct plog_error *err)
         {&s->by_seq, "SELECT line,previous FROM main.events WHERE seq=?1"},
         {&s->closing, "SELECT line FROM main.checkpoints WHERE size>=?1"
                       " ORDER BY size LIMIT 1"},
+        {&s->rotations, "SELECT r.seq,e.line FROM main.rotations r LEFT JOIN"
+                        " main.events e ON e.seq=r.seq ORDER BY r.seq"},
         {&s->get_cursor, "SELECT cursor FROM main.cursors WHERE source=?1"
                          " AND resource=?2"},
     };
@@ -130,6 +132,7 @@ static int prepare_writing(struct plog_store *s, struct plog_error *err)
                         "?8)"},
         {&s->add_commit, "INSERT INTO main.checkpoints VALUES(?1,?2)"},
         {&s->add_segment, "INSERT INTO main.segments VALUES(?1)"},
+        {&s->add_rotation, "INSERT INTO main.rotations VALUES(?1)"},
         {&s->add_cursor, "INSERT OR REPLACE INTO main.cursors"
                          " VALUES(?1,?2,?3,?4)"},
     };
@@ -197,10 +200,11 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
 
 void plog_store_close(struct plog_store *s)
 {
-    sqlite3_stmt **all[] = {&s->begin,       &s->commit,     &s->get_meta,
-                            &s->put_meta,    &s->add_event,  &s->add_commit,
-                            &s->add_segment, &s->add_cursor, &s->by_id,
-                            &s->by_seq,      &s->closing,    &s->get_cursor};
+    sqlite3_stmt **all[] = {&s->begin,        &s->commit,     &s->get_meta,
+                            &s->put_meta,     &s->add_event,  &s->add_commit,
+                            &s->add_segment,  &s->add_cursor, &s->by_id,
+                            &s->by_seq,       &s->closing,    &s->get_cursor,
+                            &s->add_rotation, &s->rotations};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;

@@ -8,6 +8,7 @@
  *                entries about one record, newest first
  *   checkpoints  every commit line, by size
  *   segments     the first seq of each segment
+ *   rotations    the seq of each key rotation
  *   state        one narrow row a record (fold.h); `records` is its view
  *   cursors      source cursors
  *
@@ -19,6 +20,7 @@
 #define PLOG_STORE_H
 
 #include "fold.h"
+#include "rotate.h"
 #include "vfs.h"
 
 #define PLOG_STORE_FILE "store.db"
@@ -58,7 +60,8 @@ struct plog_store {
     bool has_tables;
     int wal_pages; /* frames in SQLite's WAL after the last commit */
     sqlite3_stmt *begin, *commit, *get_meta, *put_meta, *add_event, *add_commit,
-        *add_segment, *add_cursor, *by_id, *by_seq, *closing, *get_cursor;
+        *add_segment, *add_cursor, *by_id, *by_seq, *closing, *get_cursor,
+        *add_rotation, *rotations;
     struct plog_entry_parser parser;
     struct plog_buf scratch, range;
 };
@@ -105,6 +108,20 @@ PLOG_MUST_CHECK int plog_store_get_head(struct plog_store *s,
 PLOG_MUST_CHECK int plog_store_put_head(struct plog_store *s,
                                         const struct plog_store_head *h,
                                         struct plog_error *err);
+
+/*
+ * The keys of the log up to the head, from the rotations that the store holds;
+ * each proves itself by its signatures.
+ * @trusted  when there was no rotation, the head's key is looked up here; one
+ *           of the keys must be among these
+ * Returns 0; PLOG_E_UNKNOWN_KEY; PLOG_E_DIVERGED when the rotations do not
+ * fit together or the head is by a key that is not in force.
+ */
+PLOG_MUST_CHECK int plog_store_keys(struct plog_store *s,
+                                    const struct plog_store_head *h,
+                                    const struct plog_keyring *trusted,
+                                    struct plog_keychain *out,
+                                    struct plog_error *err);
 
 /* Adds the event row of entry `e` with its exact line. */
 PLOG_MUST_CHECK int plog_store_add_event(struct plog_store *s,

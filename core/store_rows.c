@@ -110,6 +110,69 @@ int plog_store_put_head(struct plog_store *s, const struct plog_store_head *h,
     return plog_sql_run(q, err);
 }
 
+/* ---- Keys --------------------------------------------------------------- */
+
+static int bad_rotation(struct plog_error *err, uint64_t seq, const char *what)
+{
+    plog_fail(err, PLOG_E_DIVERGED, "store.db: rotation %llu: %s",
+              (unsigned long long)seq, what);
+    plog_err_file(err, PLOG_STORE_FILE);
+    plog_err_seq(err, seq);
+    plog_err_hint(err, "run: paritylog parity DIR");
+    return PLOG_E_DIVERGED;
+}
+
+static int take_rotation(struct plog_store *s, struct plog_keychain *out,
+                         struct plog_error *err)
+{
+    struct plog_entry e;
+    struct plog_rotation r;
+    const char *why = NULL;
+    uint64_t seq = plog_sql_u64(s->rotations, 0);
+    struct plog_span line = plog_sql_text(s->rotations, 1);
+    if (!line.n || plog_entry_parse(&s->parser, line, &e, NULL) ||
+        e.seq != seq || e.control != PLOG_CONTROL_ROTATE ||
+        plog_rotation_parse(e.args, seq, &r))
+        return bad_rotation(err, seq, "its event is not one");
+    if (out->count == 0 && plog_keychain_add(out, &r.old_key, 0))
+        return PLOG_E_NOMEM;
+    if (plog_keychain_rotate(out, &r, &why))
+        return bad_rotation(err, seq, why);
+    return 0;
+}
+
+int plog_store_keys(struct plog_store *s, const struct plog_store_head *h,
+                    const struct plog_keyring *trusted,
+                    struct plog_keychain *out, struct plog_error *err)
+{
+    int rc = 0;
+    out->count = 0;
+    out->unsettled = out->guessed = false;
+    sqlite3_reset(s->rotations);
+    while (!rc && (rc = plog_sql_row(s->rotations, err)) == 0)
+        rc = take_rotation(s, out, err);
+    sqlite3_reset(s->rotations);
+    if (rc != PLOG_END)
+        return rc;
+    const struct plog_vkey *key =
+        plog_keyring_find(trusted, plog_span_text(h->commit.key));
+    if (h->commit.size == 0)
+        return out->count ? bad_rotation(err, 0, "above the head") : 0;
+    if (out->count == 0 && !key)
+        return plog_fail(err, PLOG_E_UNKNOWN_KEY,
+                         "the head is signed by key %s, which is not trusted"
+                         " here",
+                         h->commit.key);
+    if (out->count == 0)
+        return plog_keychain_add(out, key, 0);
+    if (out->from[out->count - 1] > h->commit.size + 1 ||
+        strcmp(plog_keychain_at(out, h->commit.size)->id_text, h->commit.key) !=
+            0)
+        return bad_rotation(err, out->from[out->count - 1] - 1,
+                            "the head is by a key that is not in force");
+    return plog_keychain_check(out, trusted, err);
+}
+
 /* ---- Rows --------------------------------------------------------------- */
 
 int plog_store_add_event(struct plog_store *s, const struct plog_entry *e,
@@ -185,6 +248,10 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
     }
     if (e->control == PLOG_CONTROL_CURSOR)
         return put_cursor(s, e, err);
+    if (e->control == PLOG_CONTROL_ROTATE) {
+        plog_sql_bind_u64(s->add_rotation, 1, e->seq);
+        return plog_sql_run(s->add_rotation, err);
+    }
     plog_err_seq(err, e->seq);
     if (e->control == PLOG_CONTROL_INIT || e->control == PLOG_CONTROL_STRATEGY)
         return plog_fail(err, PLOG_E_CORRUPT,

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "scan_window.h"
+
 int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
                    const struct plog_keyring *keys, struct plog_error *err)
 {
@@ -98,6 +100,99 @@ static int read_header(struct plog_walk *w, struct plog_error *err)
     return rc ? fault(w, rc, err) : 0;
 }
 
+/* The key id of the first commit in the segment at hand; "" for none. */
+static int first_commit_key(struct plog_walk *w, char *id)
+{
+    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
+    struct plog_span line;
+    struct plog_commit c;
+    uint64_t at = w->scan.offset;
+    int rc = 0;
+    id[0] = '\0';
+    while (!rc && !id[0]) {
+        plog_window_jump(&w->scan, at);
+        rc = plog_window_line(&w->scan, at, at, max, &line);
+        if (!rc && plog_line_kind(line) == PLOG_LINE_COMMIT) {
+            if (plog_commit_parse(line, &c))
+                return 0;
+            memcpy(id, c.key, sizeof c.key);
+        }
+        at += rc ? 0 : line.n + 1;
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* Looks through one segment for rotations: the first one away from key `id`
+ * gives it, and one that names a trusted key shows that there is a way. */
+static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
+                          const char *id, struct plog_vkey *first, bool *way)
+{
+    static const char mark[] = "\"control\":\"rotate\",";
+    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
+    struct plog_span line;
+    struct plog_entry e;
+    struct plog_rotation r;
+    uint64_t at = 0;
+    int rc = 0;
+    while (!rc && !*way) {
+        plog_window_jump(s, at);
+        rc = plog_window_line(s, at, at, max, &line);
+        if (rc == PLOG_WINDOW_LONG) {
+            rc = plog_window_skip(s, &at);
+            continue;
+        }
+        if (rc)
+            break;
+        at += line.n + 1;
+        if (line.n > 64 && memmem(line.p, 64, mark, sizeof mark - 1) &&
+            !plog_entry_parse(&s->parser, line, &e, NULL) &&
+            e.control == PLOG_CONTROL_ROTATE &&
+            !plog_rotation_parse(e.args, e.seq, &r)) {
+            struct plog_keychain two = {.count = 2};
+            two.keys[0] = r.old_key;
+            two.keys[1] = r.new_key;
+            if (!first->name[0] && !strcmp(r.old_key.id_text, id))
+                *first = r.old_key;
+            *way =
+                first->name[0] && plog_keychain_anchored(&two, w->chain.keys);
+        }
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* A trusted key may be any of the log's.  When it is not the first, the
+ * rotations ahead name the first; whether they lead to a trusted one is
+ * asked again of what was verified, at the end (plog_keychain_check). */
+static int find_first_key(struct plog_walk *w, struct plog_error *err)
+{
+    char id[PLOG_KEYID_TEXT];
+    struct plog_vkey first = {.name = ""};
+    bool way = false;
+    int rc = first_commit_key(w, id);
+    if (rc < 0)
+        return plog_scan_error(&w->scan, w->first, err);
+    if (!id[0] || plog_keyring_find(w->chain.keys, plog_span_text(id)))
+        return 0;
+    for (size_t i = 0; !way && i < plog_segment_count(&w->segments); i++) {
+        struct plog_scan s;
+        struct plog_stat st;
+        int fd;
+        if (plog_dir_open_segment(w->dir, plog_segment_at(&w->segments, i),
+                                  false, &fd, &st, NULL))
+            continue; /* the walk will say so */
+        plog_scan_open(&s, w->dir->io, fd, st.size, false, &w->chain);
+        rc = seek_rotations(w, &s, id, &first, &way);
+        if (rc)
+            plog_scan_error(&s, plog_segment_at(&w->segments, i), err);
+        plog_scan_close(&s);
+        w->dir->io->close(w->dir->io->ctx, fd);
+        if (rc)
+            return rc;
+    }
+    return way && plog_keychain_add(&w->chain.chain, &first, 0) ? PLOG_E_NOMEM
+                                                                : 0;
+}
+
 int plog_walk_start(struct plog_walk *w, struct plog_error *err)
 {
     int rc = enter_segment(w, 0, err);
@@ -105,7 +200,10 @@ int plog_walk_start(struct plog_walk *w, struct plog_error *err)
         return rc;
     if (w->first != 1)
         return missing(w, 1, err);
-    return read_header(w, err);
+    w->chain.chain.count = 0;
+    w->chain.chain.unsettled = w->chain.chain.guessed = false;
+    rc = read_header(w, err);
+    return rc ? rc : find_first_key(w, err);
 }
 
 static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
@@ -136,7 +234,7 @@ int plog_walk_start_at(struct plog_walk *w, const struct plog_store_head *h,
         return PLOG_END;
     int rc = enter_segment(w, i, err);
     if (!rc)
-        rc = plog_commit_stands(w->dir, w->chain.keys, w->fd, h, err);
+        rc = plog_commit_stands(w->dir, &w->chain.chain, w->fd, h, err);
     if (rc)
         return rc;
     memcpy(w->chain.origin, h->origin, sizeof w->chain.origin);
@@ -184,6 +282,7 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
     struct plog_commit c;
     *from = w->chain.last.size + 1;
     *to = 0;
+    w->chain.chain.guessed = true;
     if (w->gap) { /* the header of the next one there gives the range */
         w->chain.broken = true;
         int found = read_header(w, err);
@@ -285,7 +384,7 @@ static int check_origin(const struct plog_io *io, int fd,
 }
 
 int plog_commit_stands(const struct plog_dir *dir,
-                       const struct plog_keyring *keys, int fd,
+                       const struct plog_keychain *keys, int fd,
                        const struct plog_store_head *h, struct plog_error *err)
 {
     struct plog_buf b;
@@ -306,9 +405,8 @@ int plog_commit_stands(const struct plog_dir *dir,
         return plog_fail(err, rc, "reading the log's last commit failed");
     if (!same_commit(&c, &h->commit))
         return PLOG_END;
-    const struct plog_vkey *key =
-        plog_keyring_find(keys, plog_span_text(c.key));
-    if (!key)
+    const struct plog_vkey *key = plog_keychain_at(keys, c.size);
+    if (!key || strcmp(key->id_text, c.key) != 0)
         return plog_fail(err, PLOG_E_UNKNOWN_KEY,
                          "the head is signed by key"
                          " %s, which is not trusted here",

@@ -48,7 +48,8 @@ PLOG_MUST_CHECK int plog_walk_start_segment(struct plog_walk *w, uint64_t first,
                                             struct plog_error *err);
 
 /*
- * Starts behind the head of a store.  The commit that stands before the
+ * Starts behind the head of a store, whose keys are in w->chain.chain (see
+ * plog_store_keys).  The commit that stands before the
  * head's offset must be the head's own and verify.
  * Returns 0; PLOG_END when the log has no such commit at that place (start at
  * the beginning and look for it); an error.
@@ -77,11 +78,12 @@ PLOG_MUST_CHECK int plog_walk_resync(struct plog_walk *w, uint64_t *from,
  * Whether the commit `c` is what stands right before `offset` in segment
  * `first`: its commit line, or behind a bare header the header's checkpoint.
  * The signature is checked, too.
+ * @keys  of the store (plog_store_keys)
  * Returns 0; PLOG_END when it is not; PLOG_E_UNKNOWN_KEY; PLOG_E_FOREIGN when
  * the segment is another log's; an error of opening or reading.
  */
 PLOG_MUST_CHECK int plog_commit_stands(const struct plog_dir *dir,
-                                       const struct plog_keyring *keys, int fd,
+                                       const struct plog_keychain *keys, int fd,
                                        const struct plog_store_head *h,
                                        struct plog_error *err);
 

@@ -208,14 +208,21 @@ static int by_size(const void *a, const void *b)
 int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
 {
     struct plog_seen seen = {.size = c->o->expect_size};
+    struct plog_keyring all = c->reader.keys;
     uint64_t odd = 0;
     int rc = 0;
     memcpy(seen.root, c->o->expect_root, sizeof seen.root);
     if (c->o->has_expect_head && plog_buf_add(&c->seen, &seen, sizeof seen))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    /* A pinned key is one of the log's; its notes may be by the others. */
+    if (c->o->witness && c->reader.keys.pinned &&
+        (plog_keyring_load(&all, c->reader.io, c->reader.dir.keys, NULL,
+                           NULL) ||
+         all.count == 0))
+        all = c->reader.keys;
     if (c->o->witness)
-        rc = plog_witness_read(c->reader.io, c->o->witness, &c->reader.keys,
-                               see, c, &odd, err);
+        rc = plog_witness_read(c->reader.io, c->o->witness, &all, see, c, &odd,
+                               err);
     if (odd)
         plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
                              "the witness file has lines that are no signed"
@@ -260,6 +267,31 @@ void plog_check_expected_end(struct plog_check *c)
     if (n && seen_at(c, n - 1)->size > last->size)
         head_differs(c, PLOG_E_ROLLBACK, seen_at(c, n - 1), last->root,
                      last->size);
+}
+
+/* ---- Keys --------------------------------------------------------------- */
+
+const struct plog_vkey *plog_check_key(const struct plog_check *c,
+                                       const struct plog_commit *commit)
+{
+    const struct plog_vkey *own =
+        plog_keychain_find(&c->walk.chain.chain, commit->key);
+    return own ? own
+               : plog_keyring_find(&c->reader.keys,
+                                   plog_span_text(commit->key));
+}
+
+void plog_check_keys(struct plog_check *c)
+{
+    struct plog_error why = {0};
+    if (!plog_keychain_check(&c->walk.chain.chain, &c->reader.keys, &why))
+        return;
+    struct plog_finding f = {.verdict = PLOG_E_UNKNOWN_KEY,
+                             .leg = PLOG_LEG_LOG,
+                             .file = plog_check_file(c),
+                             .found = why.message,
+                             .next = next_step(PLOG_E_UNKNOWN_KEY)};
+    plog_check_find(c, &f);
 }
 
 /* ---- Opening ------------------------------------------------------------ */
@@ -367,9 +399,7 @@ void plog_check_close(struct plog_check *c)
     const struct plog_io *io = c->reader.io;
     const struct plog_chain *chain = &c->walk.chain;
     const struct plog_vkey *key =
-        chain->keys
-            ? plog_keyring_find(chain->keys, plog_span_text(chain->last.key))
-            : NULL;
+        chain->keys ? plog_check_key(c, &chain->last) : NULL;
     snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
     r->head.size = chain->last.size;
     memcpy(r->head.root, chain->last.root, sizeof r->head.root);

@@ -70,6 +70,13 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
 /* ... and at the end of the log. */
 void plog_check_expected_end(struct plog_check *c);
 
+/* The key that a signed head names, if it is one of the log's own or trusted;
+ * else NULL. */
+const struct plog_vkey *plog_check_key(const struct plog_check *c,
+                                       const struct plog_commit *commit);
+/* At the end: one of the keys that signed must be a trusted one. */
+void plog_check_keys(struct plog_check *c);
+
 /* Whether a code is one that a report counts, or stops the check. */
 bool plog_check_is_verdict(int code);
 

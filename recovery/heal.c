@@ -38,6 +38,16 @@ static int unhealed(struct work *w, const char *why)
     return PLOG_END;
 }
 
+/* The keys of the log up to entry `size`, as the store has them: what did not
+ * come through the scan may have held a rotation. */
+static void settle_keys(struct plog_heal *h, uint64_t size)
+{
+    struct plog_keychain *k = &h->chain.chain;
+    *k = h->stored.keys;
+    while (k->count > 1 && k->from[k->count - 1] > size + 1)
+        k->count--;
+}
+
 /* Takes the store's groups up to entry `to` (0: as far as it has any). */
 static int take_stored(struct work *w, uint64_t to, struct plog_error *err)
 {
@@ -69,6 +79,7 @@ static int take_stored(struct work *w, uint64_t to, struct plog_error *err)
     h->chain.tree = h->stored.tree;
     h->chain.last = h->stored.last;
     h->chain.broken = false;
+    settle_keys(h, h->chain.last.size);
     return 0;
 }
 
@@ -159,6 +170,8 @@ static int open_file(struct work *w, bool is_last, struct plog_error *err)
 {
     struct plog_heal *h = w->h;
     struct plog_stat id = {0};
+    if (w->first <= h->legs->head.commit.size + 1)
+        settle_keys(h, w->first - 1);
     struct plog_chain before = h->chain;
     w->usable = plog_dir_open_segment(&h->legs->dir, w->first, false, &w->fd,
                                       &id, NULL) == 0;
@@ -402,8 +415,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     if (!rc)
         rc = read_starts(h, err);
     if (!rc)
-        rc = plog_store_log_open(&h->stored, &l->store, &l->keys,
-                                 l->head.origin, err);
+        rc =
+            plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys, err);
     if (!rc)
         rc = heal_all(h, err);
     plog_store_log_close(&h->stored);

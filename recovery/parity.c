@@ -103,8 +103,7 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
         judge_place(p, g);
         return;
     }
-    const struct plog_vkey *key =
-        plog_keyring_find(&c->reader.keys, plog_span_text(h->commit.key));
+    const struct plog_vkey *key = plog_check_key(c, &h->commit);
     bool is_signed =
         key && plog_checkpoint_verify(key, h->origin, h->commit.size,
                                       h->commit.root, h->commit.sig);
@@ -373,8 +372,7 @@ static void judge_end(struct plog_parity *p)
     char want[64], got[64];
     if (h->commit.size <= log_size || p->end_unknown)
         return;
-    const struct plog_vkey *key =
-        plog_keyring_find(&c->reader.keys, plog_span_text(h->commit.key));
+    const struct plog_vkey *key = plog_check_key(c, &h->commit);
     bool is_signed =
         key && plog_checkpoint_verify(key, h->origin, h->commit.size,
                                       h->commit.root, h->commit.sig);
@@ -406,6 +404,8 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
     if (!rc && !p.store_lost)
         rc = lose_store(&p, plog_parity_rest(&p, c->walk.chain.last.size, err),
                         err);
+    if (!rc && !p.store_lost && p.fold_whole)
+        rc = lose_store(&p, plog_parity_rotations(&p, err), err);
     if (!rc)
         rc = lose_store(&p, plog_parity_records(&p, err), err);
     plog_parity_close(&p);
@@ -462,6 +462,8 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
         rc = plog_check_read_seen(&c, err);
     if (!rc)
         rc = compare_legs(&c, err);
+    if (!rc)
+        plog_check_keys(&c);
     if (!rc && c.bounded)
         plog_check_unchecked(&c, PLOG_LEG_BOTH, c.head.commit.size + 1, 0,
                              "written while the check ran");

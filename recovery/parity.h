@@ -56,6 +56,9 @@ PLOG_MUST_CHECK int plog_parity_skip(struct plog_parity *p, uint64_t seq,
 /* Rows that no entry of the log answers to.  `log_size`: where it ended. */
 PLOG_MUST_CHECK int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
                                      struct plog_error *err);
+/* Key rotations against those that the walk met; only without damage. */
+PLOG_MUST_CHECK int plog_parity_rotations(struct plog_parity *p,
+                                          struct plog_error *err);
 /* temp.state against main.state, cursors, and the rules in the head. */
 PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
                                         struct plog_error *err);

@@ -211,6 +211,8 @@ static int fold_control(struct plog_parity *p, const struct plog_entry *e,
     }
     if (e->control == PLOG_CONTROL_STRATEGY)
         return plog_strategy_args_parse(e->args, &p->rules.strategy);
+    if (e->control == PLOG_CONTROL_ROTATE)
+        return 0; /* the walk keeps them: plog_parity_rotations */
     if (e->control != PLOG_CONTROL_CURSOR)
         return plog_fail(err, PLOG_E_FORMAT,
                          "control `%s` needs a later"
@@ -361,4 +363,40 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
         rc = step(p->segments, &p->segment_ready, err);
     }
     return rc;
+}
+
+/* ---- Rotations ---------------------------------------------------------- */
+
+int plog_parity_rotations(struct plog_parity *p, struct plog_error *err)
+{
+    const struct plog_keychain *k = &p->c->walk.chain.chain;
+    uint64_t head = p->c->head.commit.size, want, got;
+    sqlite3_stmt *q = NULL;
+    char expected[48], found[48];
+    unsigned i = 1;
+    if (k->guessed) {
+        plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, head,
+                             "key rotations: damage may hide one");
+        return 0;
+    }
+    int rc = plog_sql_prepare(
+        p->db, "SELECT seq FROM main.rotations ORDER BY seq", &q, err);
+    while (!rc) {
+        rc = plog_sql_row(q, err);
+        want = i < k->count && k->from[i] - 1 <= head ? k->from[i] - 1 : 0;
+        got = rc ? 0 : plog_sql_u64(q, 0);
+        if (rc < 0 || want == got) {
+            i++;
+            continue;
+        }
+        snprintf(expected, sizeof expected, want ? "rotation %llu" : "none",
+                 (unsigned long long)want);
+        snprintf(found, sizeof found, got ? "rotation %llu" : "none",
+                 (unsigned long long)got);
+        plog_parity_find(p, PLOG_E_DIVERGED, want ? want : got, expected,
+                         found);
+        break; /* what follows is out of step */
+    }
+    sqlite3_finalize(q);
+    return rc < 0 ? rc : 0;
 }

@@ -338,7 +338,9 @@ plog_witness(const char *dir, const char *path,
 
 /* ---- Proofs ------------------------------------------------------------- */
 
-#define PLOG_PROOF_FILE_MAX (48u << 20) /* an entry in base64, and the proof */
+#define PLOG_PROOF_FILE_MAX                                                    \
+    (48u << 20) /* an entry in base64, and the proof                           \
+                 */
 
 struct plog_prove_options {
     uint32_t struct_size;
@@ -396,10 +398,11 @@ struct plog_proof_report {
  * Returns 0: it holds.  PLOG_E_INPUT: not a proof; PLOG_E_UNKNOWN_KEY: signed
  * by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_NOMEM.
  */
-PLOG_API PLOG_MUST_CHECK int
-plog_verify_proof(const char *text, size_t len, const char *vkey,
-                  const char *entry, size_t n, struct plog_proof_report *report,
-                  struct plog_error *err);
+PLOG_API PLOG_MUST_CHECK int plog_verify_proof(const char *text, size_t len,
+                                               const char *vkey,
+                                               const char *entry, size_t n,
+                                               struct plog_proof_report *report,
+                                               struct plog_error *err);
 
 #ifdef __cplusplus
 }

@@ -76,7 +76,8 @@ static int read_log(struct prove *p, struct plog_error *err)
     if (rc == PLOG_END || (!rc && p->walk.chain.last.size != p->size))
         return not_found(err, "commit", p->size);
     p->checkpoint = p->walk.chain.last;
-    return rc;
+    return rc ? rc
+              : plog_keychain_check(&p->walk.chain.chain, &p->reader.keys, err);
 }
 
 /* ---- The text ----------------------------------------------------------- */
@@ -97,7 +98,7 @@ static int add_checkpoint(struct prove *p)
 {
     const struct plog_commit *c = &p->checkpoint;
     const struct plog_vkey *key =
-        plog_keyring_find(&p->reader.keys, plog_span_text(c->key));
+        plog_keychain_find(&p->walk.chain.chain, c->key);
     return key ? plog_note_format(&p->text, p->walk.chain.origin, c->size,
                                   c->root, key->id, c->sig)
                : PLOG_E_UNKNOWN_KEY;
@@ -187,21 +188,9 @@ int plog_prove(const char *dir, uint64_t seq,
     return rc;
 }
 
-/* The older checkpoint must be one of this log, truly signed. */
-static int check_note(struct prove *p, struct plog_error *err)
+static int begin_consistency(struct prove *p, struct plog_error *err)
 {
     const struct plog_note *n = &p->old;
-    char id[PLOG_KEYID_TEXT];
-    snprintf(id, sizeof id, "%02x%02x%02x%02x", n->key_id[0], n->key_id[1],
-             n->key_id[2], n->key_id[3]);
-    const struct plog_vkey *key =
-        plog_keyring_find(&p->reader.keys, plog_span_text(id));
-    if (!key)
-        return plog_fail(err, PLOG_E_UNKNOWN_KEY,
-                         "the checkpoint is signed by key %s", id);
-    if (!plog_checkpoint_verify(key, n->origin, n->size, n->root, n->sig))
-        return plog_fail(err, PLOG_E_TAMPERED,
-                         "the signature of the checkpoint does not hold");
     if (n->size > p->size)
         return plog_fail(err, PLOG_E_ROLLBACK,
                          "the checkpoint is of %llu entries, the log ends at"
@@ -213,15 +202,32 @@ static int check_note(struct prove *p, struct plog_error *err)
                : 0;
 }
 
+/* The older checkpoint must be one of this log, truly signed. */
+static int check_note(struct prove *p, struct plog_error *err)
+{
+    const struct plog_note *n = &p->old;
+    char id[PLOG_KEYID_TEXT];
+    snprintf(id, sizeof id, "%02x%02x%02x%02x", n->key_id[0], n->key_id[1],
+             n->key_id[2], n->key_id[3]);
+    if (strcmp(n->origin, p->walk.chain.origin) != 0)
+        return plog_fail(err, PLOG_E_FOREIGN, "the checkpoint is of `%s`",
+                         n->origin);
+    const struct plog_vkey *key = plog_keychain_find(&p->walk.chain.chain, id);
+    if (!key)
+        return plog_fail(err, PLOG_E_UNKNOWN_KEY,
+                         "the checkpoint is signed by key %s", id);
+    if (!plog_checkpoint_verify(key, n->origin, n->size, n->root, n->sig))
+        return plog_fail(err, PLOG_E_TAMPERED,
+                         "the signature of the checkpoint does not hold");
+    return 0;
+}
+
 /* Whether the proof just made leads from the older root to the newer one. */
 static int check_made(struct prove *p, struct plog_error *err)
 {
     unsigned char hashes[PLOG_PROOF_MAX][PLOG_HASH_SIZE];
     for (unsigned i = 0; i < p->proof.count; i++)
         memcpy(hashes[i], p->proof.part[i].hash, PLOG_HASH_SIZE);
-    if (strcmp(p->old.origin, p->walk.chain.origin) != 0)
-        return plog_fail(err, PLOG_E_FOREIGN, "the checkpoint is of `%s`",
-                         p->old.origin);
     if (plog_consistency_holds(
             p->old.size, p->size, p->old.root, p->checkpoint.root,
             (const unsigned char(*)[PLOG_HASH_SIZE])hashes, p->proof.count))
@@ -244,9 +250,11 @@ int plog_prove_consistency(const char *dir, const char *note, size_t len,
     if (!rc && plog_note_parse(plog_span(note, len), &p.old))
         rc = plog_fail(err, PLOG_E_INPUT, "not a signed checkpoint");
     if (!rc)
-        rc = check_note(&p, err);
+        rc = begin_consistency(&p, err);
     if (!rc)
         rc = read_log(&p, err);
+    if (!rc)
+        rc = check_note(&p, err);
     if (!rc)
         rc = check_made(&p, err);
     if (!rc)

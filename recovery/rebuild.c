@@ -151,8 +151,8 @@ static int from_store(struct rebuild *b, struct plog_error *err)
         b->total = head.commit.size;
         snprintf(b->report->origin, sizeof b->report->origin, "%s",
                  head.origin);
-        rc = plog_store_log_open(&s, &b->reader.store, &b->reader.keys,
-                                 head.origin, err);
+        rc = plog_store_log_open(&s, &b->reader.store, &head, &b->reader.keys,
+                                 err);
     }
     if (!rc)
         rc = copy_groups(b, &s, &log, err);
@@ -249,6 +249,7 @@ static int fold(struct rebuild *b, struct plog_error *err)
 /* Without writing: the log must be whole up to its end. */
 static int verify(struct rebuild *b, struct plog_error *err)
 {
+    struct plog_keychain keys;
     struct plog_walk w;
     struct plog_log_group g;
     int rc = plog_walk_open(&w, &b->reader.dir, &b->reader.keys, err);
@@ -262,9 +263,12 @@ static int verify(struct rebuild *b, struct plog_error *err)
     b->report->entries = w.chain.last.size;
     if (w.chain.last.size)
         set_head(&b->report->head, &w.chain.last);
+    keys = w.chain.chain;
     plog_walk_close(&w);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
         rc = 0;
+    if (!rc)
+        rc = plog_keychain_check(&keys, &b->reader.keys, err);
     return rc ? end_at(b, rc, err) : 0;
 }
 

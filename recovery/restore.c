@@ -136,6 +136,8 @@ static int copy_groups(struct restore *r, struct plog_walk *w,
         rc = lost_end(r, w, rc, err);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
         rc = 0;
+    if (!rc)
+        rc = plog_keychain_check(&w->chain.chain, w->chain.keys, err);
     if (report->source.size > report->head.size)
         report->left_out = report->source.size - report->head.size;
     return rc;

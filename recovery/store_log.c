@@ -9,19 +9,21 @@ static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
 }
 
 int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
-                        const struct plog_keyring *keys, const char *origin,
+                        const struct plog_store_head *head,
+                        const struct plog_keyring *trusted,
                         struct plog_error *err)
 {
     memset(s, 0, sizeof *s);
     s->store = store;
-    s->keys = keys;
-    memcpy(s->origin, origin, sizeof s->origin);
+    memcpy(s->origin, head->origin, sizeof s->origin);
     plog_tree_init(&s->tree);
     plog_buf_init(&s->text, store->io);
-    int rc = plog_sql_prepare(
-        store->db,
-        "SELECT line FROM main.checkpoints WHERE size>?1 ORDER BY size",
-        &s->commits, err);
+    int rc = plog_store_keys(store, head, trusted, &s->keys, err);
+    if (!rc)
+        rc = plog_sql_prepare(
+            store->db,
+            "SELECT line FROM main.checkpoints WHERE size>?1 ORDER BY size",
+            &s->commits, err);
     if (!rc)
         rc = plog_sql_prepare(store->db,
                               "SELECT seq,line FROM main.events WHERE seq>?1"
@@ -101,11 +103,11 @@ static int check_group(struct plog_store_log *s, const struct plog_tree *tree,
         return unproven(s, PLOG_E_TAMPERED,
                         "the lines of a group do not hash to its signed root",
                         err);
-    const struct plog_vkey *key =
-        plog_keyring_find(s->keys, plog_span_text(c->key));
-    if (!key)
-        return unproven(s, PLOG_E_UNKNOWN_KEY,
-                        "a commit is signed by a key that is not trusted here",
+    const struct plog_vkey *key = plog_keychain_at(&s->keys, c->size);
+    if (!key || strcmp(key->id_text, c->key) != 0)
+        return unproven(s, PLOG_E_TAMPERED,
+                        "a commit is signed by a key that is not in force"
+                        " there",
                         err);
     if (!plog_checkpoint_verify(key, s->origin, c->size, c->root, c->sig))
         return unproven(s, PLOG_E_TAMPERED,

@@ -14,7 +14,7 @@
 
 struct plog_store_log {
     struct plog_store *store;
-    const struct plog_keyring *keys;
+    struct plog_keychain keys; /* of the log, as the store has them */
     char origin[PLOG_ORIGIN_MAX + 1];
     struct plog_tree tree; /* behind the last group given out */
     struct plog_commit last;
@@ -30,12 +30,15 @@ struct plog_stored_group {
     bool begins_segment;
 };
 
-/* @store, @keys  borrowed; the store in one read transaction
- * Returns 0 or a store error. */
+/*
+ * @store    borrowed, in one read transaction; `head` is its head there
+ * @trusted  one of the log's keys must be among these
+ * Returns 0; PLOG_E_UNKNOWN_KEY; PLOG_E_DIVERGED; a store error.
+ */
 PLOG_MUST_CHECK int plog_store_log_open(struct plog_store_log *s,
                                         struct plog_store *store,
-                                        const struct plog_keyring *keys,
-                                        const char *origin,
+                                        const struct plog_store_head *head,
+                                        const struct plog_keyring *trusted,
                                         struct plog_error *err);
 /* Goes on behind commit `last` with range `tree`, which were verified. */
 PLOG_MUST_CHECK int plog_store_log_seek(struct plog_store_log *s,

@@ -96,6 +96,8 @@ int plog_verify(const char *dir, const struct plog_check_options *o,
         plog_check_unchecked(&c, PLOG_LEG_LOG, c.head.commit.size + 1, 0,
                              "written while the check ran");
     if (!rc)
+        plog_check_keys(&c);
+    if (!rc)
         plog_check_expected_end(&c);
     plog_check_close(&c);
     return rc;

@@ -325,9 +325,14 @@ TIME = re.compile(r'(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(\.\d{1,9})?'
 OUR_TIME = re.compile(r'.{10}T.{8}\.\d{6}Z', re.ASCII)
 CONTROLS = {'init': ['strategy', 'max_line', 'segment_size'],
             'strategy': ['strategy'],
-            'source-cursor': ['source', 'resource', 'cursor']}
+            'source-cursor': ['source', 'resource', 'cursor'],
+            'rotate': ['size', 'root', 'old', 'new', 'old_sig', 'new_sig']}
 STRATEGIES = ['last-write-wins', 'arrival', 'highest-confidence', 'keep-local',
               'merge-json', 'custom']
+
+
+class Forged(Exception):
+    """A signature inside an entry that does not verify."""
 
 
 class Unknown(Exception):
@@ -382,6 +387,41 @@ def check_args(name, args):
              'cursor')
 
 
+# 5: key rotation
+class Rotation:
+    def __init__(self, args, seq):
+        v = {raw: value for raw, _, value in args.members}
+        need(all(v[n].kind == 's' for n in CONTROLS['rotate'][1:]), 'args')
+        self.size = number(v['size'].raw, 1)
+        need(self.size == seq, 'a rotation that stands elsewhere')
+        self.root = unb64(v['root'].raw[1:-1], 32)
+        self.old, self.new = (parse_vkey(v[n].text) for n in ('old', 'new'))
+        need(self.old[0] == self.new[0] and self.old[1] != self.new[1],
+             'the keys of a rotation')
+        need(all(v[n].raw == spell(v[n].text) for n in ('old', 'new')),
+             'another spelling of a key')
+        text = ('paritylog key rotation, format 1\n' + signed_text(
+            self.old[0], self.size, self.root) + v['old'].text + '\n' +
+            v['new'].text + '\n').encode()
+        for key, sig in ((self.old, 'old_sig'), (self.new, 'new_sig')):
+            if not signature_holds(key[2], unb64(v[sig].raw[1:-1], 64), text):
+                raise Forged(f'{sig} of a rotation')
+
+
+def rotation_of(line):
+    """The rotation that a line is, if it proves itself; else None."""
+    try:
+        whole = parse(line)
+        if [r for r, _, _ in whole.members[:3]] == ['seq', 'control', 'args'] \
+                and whole.members[1][2].raw == '"rotate"' and \
+                parse_entry(line)[1] == 'rotate':
+            return Rotation(whole.members[2][2],
+                            number(whole.members[0][2].raw))
+    except (Bad, Forged, Unknown):
+        pass
+    return None
+
+
 class Members:
     """The outer members of an entry, taken in their order."""
 
@@ -429,6 +469,8 @@ def parse_entry(line):
         need(args and args.kind == 'o', 'args')
         first = take_logged_at(m)
         check_args(name, args)
+        if name == 'rotate':
+            Rotation(args, seq)
         return seq, name, first
     own_id, origin = m.take('id'), m.take('from')
     resource, record, op, payload, time, provenance = (
@@ -516,18 +558,65 @@ def parse_header(line):
 class Verifier:
     def __init__(self, keys):
         self.keys = keys
+        self.chain = []  # (first size, key), ascending
+        self.open = False  # the next commit may be by another trusted key
         self.origin, self.size, self.tree, self.last = None, 0, [], None
 
     def check_commit_key(self, origin, c):
         """None, or (verdict, what): is it signed by a trusted key?"""
-        key = self.keys.get(c.key)
+        key = self.key_of(c)
         if key is None:
+            if c.key in self.keys or c.key in [k[1] for _, k in self.chain]:
+                return 'TAMPERED', f'key {c.key} is not in force there'
             return 'UNKNOWN_KEY', f'key {c.key} is not trusted'
         if key[0] != origin:
             return 'FOREIGN', 'the origin is not the name of the key'
         if not signature_holds(key[2], c.sig, signed_text(
                 origin, c.size, c.root).encode()):
             return 'TAMPERED', 'the signature does not verify'
+        return None
+
+    def key_of(self, c):
+        """The key by which a commit counts, or None (5)."""
+        now = None
+        for first, key in self.chain:
+            if now is None or first <= c.size:
+                now = key
+        if now and now[1] == c.key:
+            return now
+        known = c.key in [k[1] for _, k in self.chain]
+        return self.keys.get(c.key) if not known and \
+            (not now or self.open) else None
+
+    def settle(self, c):
+        key = self.key_of(c)
+        if key and key not in [k for _, k in self.chain]:
+            self.chain.append((c.size, key))
+        self.open = False
+
+    def by_other_key(self, line):
+        """Whether a line is a commit by a key that is not in force there."""
+        try:
+            c = parse_commit(line)
+        except Bad:
+            return False
+        key = self.keys.get(c.key) or dict(
+            (k[1], k) for _, k in self.chain).get(c.key)
+        return bool(key) and self.key_of(c) is None and signature_holds(
+            key[2], c.sig, signed_text(self.origin, c.size, c.root).encode())
+
+    def rotate(self, r, commit):
+        """What a rotation says of the log that it stands in: None, or
+        (verdict, what)."""
+        if r.root != root_of(self.tree):
+            return 'TAMPERED', 'a rotation over another history'
+        if self.key_of(commit) != r.old:
+            return 'CORRUPT', 'a rotation away from another key'
+        if r.new[1] in [k[1] for _, k in self.chain]:
+            return 'CORRUPT', 'a key id that was used'
+        if len(self.chain) >= 64:
+            return 'CORRUPT', 'more than 64 keys'
+        self.chain.append((r.size + 1, r.new))
         return None
 
     def holds(self, line):
@@ -555,6 +644,8 @@ class Verifier:
                 return False
             if len(line) > LINE_MAX:
                 continue
+            if self.by_other_key(line):
+                return False
             if self.holds(line):
                 committed = True
                 continue
@@ -562,7 +653,7 @@ class Verifier:
                 if line.startswith(b'{"seq":'):
                     seq, _, first = parse_entry(line)
                     opened += [seq] if first else []
-            except (Bad, Unknown):
+            except (Bad, Unknown, Forged):
                 pass
         return opened in ([], [self.size + 1])
 
@@ -587,6 +678,9 @@ class Verifier:
         wrong = h.last and self.check_commit_key(h.origin, h.last)
         if wrong:
             raise Fault(wrong[0], file, 0, wrong[1])
+        if h.last:
+            self.settle(h.last)
+            self.open = True
         self.origin, self.tree, self.last = h.origin, h.tree, h.last
         self.size = h.first - 1
         return end + 1
@@ -612,6 +706,8 @@ class Verifier:
             need((control == 'init') == (seq == 1), 'init is the first entry')
         except Bad as why:
             return 'CORRUPT', str(why)
+        except Forged as why:
+            return 'TAMPERED', str(why)
         except Unknown as why:
             return 'UNSUPPORTED_FORMAT', f'unknown: {why}'
         return None
@@ -635,6 +731,10 @@ class Verifier:
                 found = self.judge_entry(line, self.size + len(lines) + 1,
                                          at == start)
                 wrong = found and (*found, at)
+            r = rotation_of(line)
+            if wrong is None and ((r and lines) or
+                                  (lines and rotation_of(lines[0]))):
+                wrong = 'CORRUPT', 'a rotation is alone in its group', at
             lines.append(line)
             at = end + 1
         tree, fault = self.judge_commit(line, lines, file, start, at)
@@ -646,6 +746,11 @@ class Verifier:
             raise Fault(verdict, file, wrong[2], wrong[1])
         if fault:
             raise fault
+        self.settle(parse_commit(line))
+        rotation = rotation_of(lines[0])
+        wrong = rotation and self.rotate(rotation, parse_commit(line))
+        if wrong:
+            raise Fault(wrong[0], file, start, wrong[1])
         self.last, self.tree = parse_commit(line), tree
         self.size = self.last.size
         return end + 1
@@ -707,6 +812,37 @@ def read_file(directory, file):
         return f.read()
 
 
+def anchored(chain, trusted):
+    return any(trusted.get(key[1]) == key for key in chain)
+
+
+def first_key(directory, found, trusted):
+    """5: the log's first key, where a later one is trusted, named by the
+    rotations ahead."""
+    first_id, first = None, None
+    for number_ in found:
+        try:
+            data = read_file(directory, f'log/{number_:020d}.jsonl')
+        except (Fault, OSError):
+            continue
+        for line in data.split(b'\n'):
+            if line.startswith(b'{"commit":') and first_id is None:
+                try:
+                    first_id = parse_commit(line).key
+                except Bad:
+                    return []
+                if first_id in trusted:
+                    return []
+            if b'"control":"rotate",' not in line[:64]:
+                continue
+            r = rotation_of(line)
+            if r and not first and r.old[1] == first_id:
+                first = r.old
+            if r and first and anchored([r.old, r.new], trusted):
+                return [(0, first)]
+    return []
+
+
 def verify(directory, pin=None, partial=False):
     """The verifier behind the whole log, or raises its first fault."""
     try:
@@ -714,6 +850,7 @@ def verify(directory, pin=None, partial=False):
     except (Bad, UnicodeDecodeError) as why:
         raise Fault('KEY', 'keys', None, str(why)) from None
     found = segments_of(directory)
+    v.chain += first_key(directory, found, v.keys)
     for i, first in enumerate(found):
         adopt = i == 0 and (first == 1 or partial)
         if not adopt and first != v.size + 1:
@@ -722,6 +859,8 @@ def verify(directory, pin=None, partial=False):
         file = f'log/{first:020d}.jsonl'
         v.read_segment(read_file(directory, file), file, first,
                        i + 1 == len(found), not adopt)
+    if v.chain and not anchored([k for _, k in v.chain], v.keys):
+        raise Fault('UNKNOWN_KEY', file, None, 'no trusted key signed this')
     return v
 
 

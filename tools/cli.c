@@ -78,10 +78,16 @@ static int secret_check(struct cli_secret *s, size_t len,
 
 int cli_secret_read(struct cli *c, struct cli_secret *s, struct plog_error *err)
 {
+    return cli_secret_read_from(c, c->passphrase_file, s, err);
+}
+
+int cli_secret_read_from(struct cli *c, const char *path, struct cli_secret *s,
+                         struct plog_error *err)
+{
     s->given = false;
-    if (!c->passphrase_file)
+    if (!path)
         return 0;
-    int fd = open(c->passphrase_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return fail_set(err, PLOG_E_IO, "cannot open the passphrase file: %s",
                         strerror(errno));

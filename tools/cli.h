@@ -109,6 +109,10 @@ struct cli_secret {
     char text[CLI_SECRET_MAX + 2]; /* a line end and a NUL */
     bool given;
 };
+/* Reads the passphrase out of `path`; NULL: none is given. */
+PLOG_MUST_CHECK int cli_secret_read_from(struct cli *c, const char *path,
+                                         struct cli_secret *s,
+                                         struct plog_error *err);
 /* Reads the passphrase file, if one is named.  Warns when others may read
  * it.  Returns 0, PLOG_E_IO or PLOG_E_ARG. */
 PLOG_MUST_CHECK int cli_secret_read(struct cli *c, struct cli_secret *s,

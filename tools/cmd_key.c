@@ -1,43 +1,202 @@
-/* cmd_key.c - paritylog key show: the verifier key of a log. */
+/* cmd_key.c - paritylog key show|list|rotate|trust: the keys of a log. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "fail.h"
 #include "out.h"
+#include "proc.h"
 
-static void print(const struct cli *c, const char *vkey)
-{
-    struct out o;
-    if (!c->json) {
-        printf("%s\n", vkey);
-        return;
-    }
-    out_init(&o, stdout);
-    out_object(&o, NULL);
-    out_text(&o, "schema", "paritylog/key/1");
-    out_text(&o, "vkey", vkey);
-    out_end(&o);
-}
+/* ---- show --------------------------------------------------------------- */
 
-int cmd_key(struct cli *c, int argc, char **argv)
+static int show(struct cli *c)
 {
-    const struct cli_spec spec = {0, NULL, 0, 2, 2};
     struct plog_error err = {.code = 0};
     struct plog_options o;
+    struct out out;
     char vkey[PLOG_VKEY_MAX];
-
-    int status = cli_parse(c, argc, argv, &spec);
-    if (status >= 0)
-        return status;
-    if (strcmp(c->args[0], "rotate") == 0 || strcmp(c->args[0], "trust") == 0)
-        return fail_usage(c, "key %s is not in this version", c->args[0]);
-    if (strcmp(c->args[0], "show") != 0)
-        return fail_usage(c, "key takes show, not '%s'", c->args[0]);
     cli_options(c, &o);
     int rc = plog_key_show(c->args[1], &o, vkey, &err);
     if (rc != 0)
         return fail(c, rc, &err, NULL);
-    print(c, vkey);
+    if (!c->json) {
+        printf("%s\n", vkey);
+        return 0;
+    }
+    out_init(&out, stdout);
+    out_object(&out, NULL);
+    out_text(&out, "schema", "paritylog/key/1");
+    out_text(&out, "vkey", vkey);
+    out_end(&out);
     return 0;
+}
+
+/* ---- list --------------------------------------------------------------- */
+
+struct listing {
+    const struct cli *c;
+    struct out out;
+};
+
+static int list_json(struct listing *l, const struct plog_key_info *k)
+{
+    out_object(&l->out, NULL);
+    out_text(&l->out, "id", k->id);
+    out_text(&l->out, "vkey", k->vkey);
+    out_bool(&l->out, "in_log", k->in_log);
+    if (k->in_log)
+        out_uint(&l->out, "from", k->from);
+    if (k->to)
+        out_uint(&l->out, "to", k->to);
+    out_bool(&l->out, "current", k->current);
+    out_bool(&l->out, "trusted", k->trusted);
+    out_bool(&l->out, "secret", k->secret);
+    out_end(&l->out);
+    return 0;
+}
+
+static int list_one(void *arg, const struct plog_key_info *k)
+{
+    struct listing *l = arg;
+    char range[64] = "not of this log";
+    if (l->c->json)
+        return list_json(l, k);
+    if (k->in_log && k->to)
+        snprintf(range, sizeof range, "sizes %llu to %llu",
+                 (unsigned long long)k->from, (unsigned long long)k->to);
+    else if (k->in_log)
+        snprintf(range, sizeof range, "sizes from %llu, in force",
+                 (unsigned long long)k->from);
+    printf("%s  %s%s%s\n          %s\n", k->id, range,
+           k->trusted ? "" : ", not in keys/",
+           k->secret ? ", its secret is here" : "", k->vkey);
+    return 0;
+}
+
+static int list(struct cli *c)
+{
+    struct plog_error err = {.code = 0};
+    struct plog_options o;
+    struct listing l = {.c = c};
+    cli_options(c, &o);
+    if (c->json) {
+        out_init(&l.out, stdout);
+        out_object(&l.out, NULL);
+        out_text(&l.out, "schema", "paritylog/key-list/1");
+        out_array(&l.out, "keys");
+    }
+    int rc = plog_key_list(c->args[1], &o, list_one, &l, &err);
+    if (c->json) {
+        out_end(&l.out);
+        out_end(&l.out);
+    }
+    return rc != 0 ? fail(c, rc, &err, NULL) : 0;
+}
+
+/* ---- rotate ------------------------------------------------------------- */
+
+static void say_rotation(const struct cli *c,
+                         const struct plog_rotate_report *r)
+{
+    struct out out;
+    if (c->json) {
+        out_init(&out, stdout);
+        out_object(&out, NULL);
+        out_text(&out, "schema", "paritylog/key-rotate/1");
+        out_bool(&out, "dry_run", c->dry_run);
+        out_text(&out, "old", r->old_vkey);
+        if (!c->dry_run)
+            out_text(&out, "new", r->new_vkey);
+        out_uint(&out, "size", r->size);
+        out_uint(&out, "keys", r->keys);
+        out_end(&out);
+    } else if (c->dry_run)
+        printf("dry run, nothing changed: entry %llu would be the last that"
+               " %s signs\n",
+               (unsigned long long)r->size, r->old_vkey);
+    else
+        printf("%s\n", r->new_vkey);
+}
+
+static int rotate(struct cli *c, const char *new_file)
+{
+    struct plog_error err = {.code = 0};
+    struct plog_rotate_report report;
+    struct cli_secret old_secret = {.given = false}, next = {.given = false};
+    struct plog_rotate_options o = {.struct_size = sizeof o,
+                                    .io = cli_io(),
+                                    .wait_seconds = c->wait,
+                                    .dry_run = c->dry_run};
+    proc_no_core();
+    int rc = cli_secret_read(c, &old_secret, &err);
+    if (rc == 0)
+        rc = cli_secret_read_from(c, new_file, &next, &err);
+    o.passphrase = old_secret.given ? old_secret.text : NULL;
+    o.new_passphrase = next.given ? next.text : NULL;
+    if (rc == 0)
+        rc = plog_key_rotate(c->args[1], &o, &report, &err);
+    cli_secret_wipe(&old_secret);
+    cli_secret_wipe(&next);
+    if (rc != 0)
+        return fail(c, rc, &err, NULL);
+    say_rotation(c, &report);
+    return 0;
+}
+
+/* ---- trust -------------------------------------------------------------- */
+
+static int trust(struct cli *c)
+{
+    struct plog_error err = {.code = 0};
+    struct plog_options o;
+    struct out out;
+    bool added = false;
+    cli_options(c, &o);
+    int rc =
+        plog_key_trust(c->args[1], c->args[2], c->dry_run, &o, &added, &err);
+    if (rc != 0)
+        return fail(c, rc, &err, NULL);
+    if (!c->json) {
+        printf("%s\n", !added       ? "trusted already"
+                       : c->dry_run ? "dry run, nothing changed: it would be"
+                                      " added"
+                                    : "added to keys/");
+        return 0;
+    }
+    out_init(&out, stdout);
+    out_object(&out, NULL);
+    out_text(&out, "schema", "paritylog/key-trust/1");
+    out_bool(&out, "dry_run", c->dry_run);
+    out_text(&out, "vkey", c->args[2]);
+    out_bool(&out, "added", added);
+    out_end(&out);
+    return 0;
+}
+
+/* ---- All ---------------------------------------------------------------- */
+
+int cmd_key(struct cli *c, int argc, char **argv)
+{
+    const char *new_file = NULL;
+    const struct cli_option own[] = {
+        {"new-passphrase-file", CLI_TEXT, &new_file, 0, 0}};
+    const struct cli_spec spec = {CLI_PASSPHRASE | CLI_DRY_RUN, own,
+                                  CLI_COUNT(own), 2, 3};
+    int status = cli_parse(c, argc, argv, &spec);
+    if (status >= 0)
+        return status;
+    const char *what = c->args[0];
+    bool trusts = strcmp(what, "trust") == 0;
+    if (strcmp(what, "show") != 0 && strcmp(what, "list") != 0 &&
+        strcmp(what, "rotate") != 0 && !trusts)
+        return fail_usage(c, "key takes show, list, rotate or trust, not '%s'",
+                          what);
+    if (c->arg_count != (trusts ? 3 : 2))
+        return fail_usage(c, "key %s takes %s", what,
+                          trusts ? "DIR and VKEY" : "DIR alone");
+    if (strcmp(what, "show") == 0)
+        return show(c);
+    if (strcmp(what, "list") == 0)
+        return list(c);
+    return trusts ? trust(c) : rotate(c, new_file);
 }

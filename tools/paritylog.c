@@ -18,7 +18,7 @@
 #define JSON_ERRORS "  --json                 errors as JSON\n"
 #define QUIET "  --quiet                no progress, no summary\n"
 #define WITNESS                                                                \
-    "  --witness FILE         signed heads, kept elsewhere, that must be in "      \
+    "  --witness FILE         signed heads, kept elsewhere, that must be in "  \
     "it\n"
 #define DRY "  --dry-run              say what would be done, change nothing\n"
 
@@ -119,7 +119,18 @@ static const struct cli_command commands[] = {
     {"strategy", cmd_strategy, "show or change how deltas are resolved",
      "DIR [S] [--dry-run] [--passphrase-file F] [--wait SECONDS] [--json]",
      "  S                      the new one: see init\n" DRY PASS WAIT JSON},
-    {"key", cmd_key, "show the verifier key", "show DIR [--json]", JSON},
+    {"key", cmd_key, "show, rotate or trust keys",
+     "show|list DIR [--json]\n"
+     "       paritylog key rotate DIR [--passphrase-file F]\n"
+     "           [--new-passphrase-file F] [--dry-run] [--wait SECONDS] "
+     "[--json]\n"
+     "       paritylog key trust DIR VKEY [--dry-run] [--json]",
+     "  show                   the verifier key in force\n"
+     "  list                   every key with the sizes that it signs\n"
+     "  rotate                 go over to a new signing key\n"
+     "  trust                  add a verifier key to keys/\n" DRY PASS
+     "  --new-passphrase-file F  for the new key (default: as the old one)\n"
+         WAIT JSON},
 };
 /* clang-format on */
 

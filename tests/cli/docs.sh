@@ -105,6 +105,14 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds parity "$T/out"
     run 0 checkpoint "$L" --json
     holds checkpoint "$T/out"
+    run 0 key list "$L" --json
+    holds key-list "$T/out"
+    run 0 key rotate "$L" --json --dry-run
+    holds key-rotate "$T/out"
+    run 0 key rotate "$L" --json
+    holds key-rotate "$T/out"
+    run 0 key trust "$L" "$(sed 's/.*"new":"//;s/".*//' "$T/out")" --json
+    holds key-trust "$T/out"
     run 0 key show "$L" --json
     holds key "$T/out"
     run 0 get "$L" pets 1

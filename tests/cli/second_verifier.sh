@@ -294,6 +294,65 @@ deltas 1 28 | "$PARITYLOG" append "$L" --group 2 --quiet
 agree OK "$L"
 agree UNKNOWN_KEY "$L" --key "$vkey"
 
+# ---- Key rotations ------------------------------------------------------------------
+
+# A log by four keys; segments are changed right before, behind and in between.
+fresh turned --origin example.org/turned --segment-size 4096
+for turn in 1 2 3; do
+    deltas $((turn * 10)) $((turn * 10 + 5)) | "$PARITYLOG" append "$L" --group 2 --quiet
+    "$PARITYLOG" key rotate "$L" >>"$T/turned.vkeys" 2>"$T/err"
+done
+deltas 50 57 | "$PARITYLOG" append "$L" --group 2 --quiet
+
+begin 'three key rotations'
+agree OK "$L"
+same 'keys' "$(wc -l <"$T/turned.vkeys" | tr -d ' ')" 3
+
+begin 'each of four keys pins it, also without keys/'
+mkdir -m 700 "$T/bare"
+cp -R "$L/log" "$T/bare"
+{ cat "$T/vkey" "$T/turned.vkeys"; } >"$T/four"
+while read -r pin; do
+    agree OK "$L" --key "$pin"
+    agree OK "$T/bare" --key "$pin"
+done <"$T/four"
+agree UNKNOWN_KEY "$L" --key "$vkey"
+
+begin 'a rotation as the last group'
+cp -R "$L" "$T/last"
+run 0 key rotate "$T/last"
+agree OK "$T/last"
+
+# turned WORD NAME CODE: edits the segment that holds the first rotation, at
+# line R.
+turned() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$T/turned/log" "$T/turned/keys" "$C"
+    # shellcheck disable=SC2046
+    edit $(grep -l '"control":"rotate"' "$C"/log/* | head -1) \
+        'R = [i for i, l in enumerate(L) if b"rotate" in l[:40]][0]; '"$3"
+    agree "$1" "$C"
+}
+turned TAMPERED 'the old signature in a rotation' \
+    'turn(R, L[R].index(b"old_sig") + 20)'
+turned TAMPERED 'the new signature in a rotation' \
+    'turn(R, L[R].index(b"new_sig") + 20)'
+turned TAMPERED 'the root in a rotation' 'turn(R, L[R].index(b"root") + 20)'
+turned CORRUPT 'the size in a rotation' \
+    'L[R] = L[R].replace(b"\"size\":", b"\"size\":1")'
+turned CORRUPT 'the id of a key in a rotation' \
+    'turn(R, L[R].index(b"turned+") + 9)'
+turned CORRUPT 'a member of a rotation is missing' \
+    'L[R] = L[R].replace(b"\"new_sig\"", b"\"sig\"")'
+turned CORRUPT 'a rotation is missing' 'del L[R]'
+turned CORRUPT 'a rotation with its commit is missing' 'del L[R:R + 2]'
+turned CORRUPT 'a rotation twice' 'L[R:R] = L[R:R + 2]'
+turned TAMPERED 'the commit of a rotation by a later key' \
+    'import re; n = L[R].split(b"turned+")[2][:8]; L[R + 1] = re.sub(rb"\"key\":\"[0-9a-f]{8}", b"\"key\":\"" + n, L[R + 1])'
+
 # ---- The end of the log ---------------------------------------------------------------
 
 damage TORN 'a value in the last group' C3 \

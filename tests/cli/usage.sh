@@ -88,8 +88,9 @@ done
 run 2 parity "$T/x" --format xml
 run 2 parity "$T/x" --format text --json
 run 2 query "$T/x" 'SELECT 1' --format xml
-run 2 key rotate "$T/x"
-err_has 'not in this version'
+run 2 key revoke "$T/x"
+err_has 'key takes show, list, rotate or trust'
+run 2 key trust "$T/x"
 
 begin 'the strategy custom is not on the command line'
 run 2 init "$T/x" --strategy custom

@@ -20,6 +20,7 @@ _paritylog_options() {
     drill) echo --scratch --key ;;
     salvage) echo --from-store --out --dry-run --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file ;;
+    key) echo --dry-run --passphrase-file --new-passphrase-file ;;
     esac
     echo --json --wait --quiet --help
 }
@@ -32,7 +33,8 @@ _paritylog_values() {
     parity:--format) echo text json ;;
     *:--strategy) _paritylog_strategies ;;
     prove:--from) echo @files ;;
-    *:--passphrase-file | *:--out | *:--scratch | *:--witness | *:--entry)
+    *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
+        *:--witness | *:--entry)
         echo @files
         ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
@@ -51,7 +53,7 @@ _paritylog_strategies() {
 # What stands at argument $2 of command $1, 0 being the first.
 _paritylog_argument() {
     case $1:$2 in
-    key:0) echo show ;;
+    key:0) echo show list rotate trust ;;
     key:1) echo @directories ;;
     append:1 | verify-proof:0) echo @files ;;
     strategy:1) _paritylog_strategies ;;

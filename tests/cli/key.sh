@@ -1,0 +1,116 @@
+#!/bin/sh
+# key.sh - key show, list, rotate and trust: a live log goes over to new keys.
+. "$(dirname "$0")/lib.sh"
+
+ids() {
+    sed -n 's/^\([0-9a-f]\{8\}\)  .*/\1/p' "$T/out"
+}
+
+begin 'rotate, list, show'
+fresh one --origin example.org/one
+deltas 1 5 | run 0 append "$L" --quiet
+first=$(cat "$T/vkey")
+run 0 key rotate "$L" --dry-run
+out_has 'nothing changed'
+run 0 key show "$L"
+out_is "$first"
+run 0 key rotate "$L"
+second=$(cat "$T/out")
+[ "$second" != "$first" ] || wrong 'the key did not change'
+run 0 key show "$L"
+out_is "$second"
+run 0 key list "$L"
+out_has 'sizes 1 to 7'
+out_has 'sizes from 8, in force, its secret is here'
+same 'keys' "$(ids | wc -l | tr -d ' ')" 2
+deltas 6 10 | run 0 append "$L" --quiet
+run 0 parity "$L"
+same 'mode' "$(stat -c %a "$L/keys/signing.key")" 600
+same 'files' "$(find "$L/keys" -name 'signing.*' | wc -l | tr -d ' ')" 1
+
+begin 'the old secret is gone'
+# shellcheck disable=SC2086
+id=${first#*+}
+! grep -q "+${id%%+*}+" "$L/keys/signing.key" || wrong 'it is still there'
+
+begin 'pinned by each key; another log'
+for pin in "$first" "$second"; do
+    run 0 verify "$L" --key "$pin"
+    run 0 parity "$L" --key "$pin"
+    run 0 replay "$L" --key "$pin" --quiet
+done
+keep=$L
+fresh other
+run 12 verify "$keep" --key "$(cat "$T/vkey")"
+run 12 parity "$keep" --key "$(cat "$T/vkey")"
+other=$(cat "$T/vkey")
+L=$keep
+
+begin 'a store made anew knows the keys'
+run 0 replay "$L" --fresh --quiet
+run 0 parity "$L"
+mv "$L/store.db" "$T/away.db"
+rm -f "$L/store.db-wal" "$L/store.db-shm"
+run 0 key list "$L"
+out_has 'sizes from 8, in force'
+run 0 replay "$L" --quiet
+run 0 parity "$L"
+deltas 11 12 | run 0 append "$L" --quiet
+
+begin 'three processes append while the key is rotated four times'
+fresh live --segment-size 4096
+for n in 1 2 3; do
+    k=0
+    while [ $k -lt 30 ]; do
+        deltas $((n * 1000 + k)) $((n * 1000 + k))
+        sleep 0.01
+        k=$((k + 1))
+    done | "$PARITYLOG" append "$L" --group 1 --quiet 2>"$T/err.$n" &
+    eval "pid$n=$!"
+done
+for n in 1 2 3 4; do
+    sleep 0.1
+    run 0 key rotate "$L"
+done
+for n in 1 2 3; do
+    eval "wait \$pid$n" || wrong "writer $n: $(cat "$T/err.$n")"
+done
+run 0 parity "$L" --json
+same 'entries' "$(sed 's/.*"entries":\([0-9]*\).*/\1/' "$T/out")" 95
+run 0 key list "$L"
+same 'keys' "$(ids | wc -l | tr -d ' ')" 5
+
+begin 'a secret that is not in force signs nothing'
+fresh back
+cp "$L/keys/signing.key" "$T/old.key"
+run 0 key rotate "$L"
+cp "$T/old.key" "$L/keys/signing.key"
+deltas 1 1 | run 12 append "$L" --quiet
+run 0 parity "$L"
+
+begin 'passphrases'
+printf 'one\n' >"$T/p1"
+printf 'two\n' >"$T/p2"
+chmod 600 "$T/p1" "$T/p2"
+fresh secret --passphrase-file "$T/p1"
+run 12 key rotate "$L"
+run 0 key rotate "$L" --passphrase-file "$T/p1" --new-passphrase-file "$T/p2"
+deltas 1 1 | run 12 append "$L" --passphrase-file "$T/p1" --quiet
+deltas 1 1 | run 0 append "$L" --passphrase-file "$T/p2" --quiet
+run 0 key rotate "$L" --passphrase-file "$T/p2"
+run 12 append "$L" --quiet </dev/null
+deltas 2 2 | run 0 append "$L" --passphrase-file "$T/p2" --quiet
+run 0 parity "$L"
+
+begin 'trust'
+run 0 key trust "$L" "$other" --dry-run
+run 0 key trust "$L" "$other"
+out_is 'added to keys/'
+run 0 key trust "$L" "$other"
+out_is 'trusted already'
+run 6 key trust "$L" "x+00000000+AAAA"
+run 0 key list "$L"
+out_has 'not of this log'
+run 0 parity "$L"
+
+finish

@@ -1,0 +1,525 @@
+/*
+ * test_rotate.c - going over to another signing key: what verifies under which
+ * key, forged rotations, and a kill at every I/O call of a rotation.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "key.h"
+#include "rotate.h"
+#include "world.h"
+
+#define PATH 600
+
+static int rotate(const struct world *w, struct plog_rotate_report *r)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o};
+    return plog_key_rotate(w->dir, &o, r, NULL);
+}
+
+static int put(struct world *w, int n)
+{
+    char id[16];
+    snprintf(id, sizeof id, "r%d", n);
+    return world_put(w, NULL, id, "1", NULL);
+}
+
+static int verify_pinned(const struct world *w, const char *vkey)
+{
+    struct world_found f;
+    struct plog_check_options o = {.struct_size = sizeof o, .vkey = vkey};
+    return world_verify(w, &o, &f);
+}
+
+/* ---- Good ones ---------------------------------------------------------- */
+
+static void several_in_a_row(void)
+{
+    struct world w;
+    struct plog_rotate_report r[3];
+    char shown[PLOG_VKEY_MAX];
+    world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(put(&w, i), 0);
+        CHECK_INT(rotate(&w, &r[i]), 0); /* w.p stays open: it follows */
+        CHECK_UINT(r[i].keys, (unsigned)i + 2);
+    }
+    CHECK_TEXT(r[0].old_vkey, w.vkey);
+    CHECK_TEXT(r[1].old_vkey, r[0].new_vkey);
+    for (int i = 3; i < 20; i++)
+        CHECK_INT(put(&w, i), 0);
+    world_close(&w);
+    CHECK_INT(plog_key_show(w.dir, NULL, shown, NULL), 0);
+    CHECK_TEXT(shown, r[2].new_vkey);
+    const char *all[] = {w.vkey, r[0].new_vkey, r[1].new_vkey, r[2].new_vkey};
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(verify_pinned(&w, all[i]), 0);
+    /* Each of them also without the directory's own keys, as a copy of log/
+     * has it. */
+    struct world bare = w;
+    snprintf(bare.dir, sizeof bare.dir, "%.400s-bare", w.dir);
+    world_copy(w.dir, bare.dir);
+    world_remove(world_path(&bare, "keys"));
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(verify_pinned(&bare, all[i]), 0);
+    struct world other;
+    world_make(&other, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(verify_pinned(&w, other.vkey), PLOG_E_UNKNOWN_KEY);
+    world_end(&other, 1);
+    world_end(&w, 24);
+}
+
+/* ---- Forged ones -------------------------------------------------------- */
+
+/* A log by hand: what a holder of the keys could write and must not. */
+struct forge {
+    struct plog_signer a, b, c;
+    struct plog_tree tree;
+    struct plog_commit last;
+    struct plog_buf log, args;
+    char dir[PATH];
+};
+
+static void forge_line(struct forge *f, enum plog_control control,
+                       const char *args, size_t n, bool opens)
+{
+    unsigned char leaf[PLOG_HASH_SIZE];
+    size_t from = f->log.len;
+    CHECK_INT(plog_control_format(
+                  &f->log, f->tree.size + 1, control, plog_span(args, n),
+                  opens ? plog_span_text("2026-01-02T03:04:05.000000Z")
+                        : plog_span(NULL, 0)),
+              0);
+    plog_hash_leaf(f->log.data + from, f->log.len - from, leaf);
+    CHECK_INT(plog_tree_add(&f->tree, leaf), 0);
+    CHECK_INT(plog_buf_add_char(&f->log, '\n'), 0);
+}
+
+static void forge_commit(struct forge *f, const struct plog_signer *by)
+{
+    struct plog_commit *c = &f->last;
+    c->size = f->tree.size;
+    plog_tree_root(&f->tree, c->root);
+    memcpy(c->key, by->vkey.id_text, sizeof c->key);
+    CHECK_INT(plog_signer_sign(by, by->vkey.name, c->size, c->root, c->sig), 0);
+    CHECK_INT(plog_commit_format(&f->log, c), 0);
+    CHECK_INT(plog_buf_add_char(&f->log, '\n'), 0);
+}
+
+static void forge_strategy(struct forge *f, const struct plog_signer *by)
+{
+    static const char args[] = "{\"strategy\":\"arrival\"}";
+    forge_line(f, PLOG_CONTROL_STRATEGY, args, sizeof args - 1, true);
+    forge_commit(f, by);
+}
+
+static void forge_args(struct forge *f, int64_t size_off,
+                       const struct plog_signer *from,
+                       const struct plog_signer *to)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    plog_tree_root(&f->tree, root);
+    f->args.len = 0;
+    CHECK_INT(plog_rotation_make(
+                  &f->args, (uint64_t)((int64_t)f->tree.size + 1 + size_off),
+                  root, from, to),
+              0);
+}
+
+static void forge_rotate(struct forge *f, const struct plog_signer *from,
+                         const struct plog_signer *to)
+{
+    forge_args(f, 0, from, to);
+    forge_line(f, PLOG_CONTROL_ROTATE, f->args.data, f->args.len, true);
+    forge_commit(f, from);
+}
+
+static void forge_start(struct forge *f)
+{
+    static const char args[] = "{\"strategy\":\"arrival\",\"max_line\":4096,"
+                               "\"segment_size\":1000000}";
+    const struct plog_io *io = plog_io_posix();
+    struct plog_commit none = {0};
+    memset(f, 0, sizeof *f);
+    plog_buf_init(&f->log, io);
+    plog_buf_init(&f->args, io);
+    plog_tree_init(&f->tree);
+    CHECK_INT(plog_signer_generate(&f->a, io, "forged", NULL), 0);
+    CHECK_INT(plog_signer_generate(&f->b, io, "forged", NULL), 0);
+    CHECK_INT(plog_signer_generate(&f->c, io, "forged", NULL), 0);
+    CHECK_INT(plog_header_format(&f->log, "forged", &f->tree, &none), 0);
+    CHECK_INT(plog_buf_add_char(&f->log, '\n'), 0);
+    forge_line(f, PLOG_CONTROL_INIT, args, sizeof args - 1, true);
+    forge_commit(f, &f->a);
+}
+
+/* Ends the log with two good groups, so that nothing can be torn, and gives
+ * the first verdict. */
+static int forge_look(struct forge *f);
+
+static int forge_end(struct forge *f, const struct plog_signer *by)
+{
+    forge_strategy(f, by);
+    forge_strategy(f, by);
+    return forge_look(f);
+}
+
+static int forge_look(struct forge *f)
+{
+    static int count;
+    struct world w = {.p = NULL};
+    struct world_found found;
+    char vkey[PLOG_VKEY_MAX];
+    snprintf(w.dir, sizeof w.dir, "%s/forged-%d", check_dir(), count++);
+    snprintf(f->dir, sizeof f->dir, "%s/log", w.dir);
+    CHECK_INT(mkdir(w.dir, 0700), 0);
+    CHECK_INT(mkdir(f->dir, 0700), 0);
+    world_write(world_path(&w, "log/00000000000000000001.jsonl"), f->log.data,
+                f->log.len);
+    plog_vkey_format(&f->a.vkey, vkey);
+    struct plog_check_options o = {.struct_size = sizeof o, .vkey = vkey};
+    world_verify(&w, &o, &found);
+    plog_buf_fini(&f->log);
+    plog_buf_fini(&f->args);
+    plog_signer_fini(&f->a);
+    plog_signer_fini(&f->b);
+    plog_signer_fini(&f->c);
+    return found.count ? found.first[0].verdict : 0;
+}
+
+static void flip(struct forge *f, const char *member, int at)
+{
+    char *p = memmem(f->args.data, f->args.len, member, strlen(member));
+    REQUIRE(p != NULL);
+    p += strlen(member) + (size_t)at;
+    *p = *p == 'A' ? 'B' : 'A';
+}
+
+static void forged(void)
+{
+    struct forge f;
+    forge_start(&f);
+    forge_rotate(&f, &f.a, &f.b);
+    forge_rotate(&f, &f.b, &f.c);
+    CHECK_INT(forge_end(&f, &f.c), 0);
+
+    static const char *const sigs[] = {"\"old_sig\":\"", "\"new_sig\":\"",
+                                       "\"root\":\""};
+    for (int i = 0; i < 3; i++) {
+        forge_start(&f);
+        forge_args(&f, 0, &f.a, &f.b);
+        flip(&f, sigs[i], 5);
+        forge_line(&f, PLOG_CONTROL_ROTATE, f.args.data, f.args.len, true);
+        forge_commit(&f, &f.a);
+        CHECK_INT(forge_end(&f, &f.b), PLOG_E_TAMPERED);
+    }
+    forge_start(&f); /* well signed, over another history */
+    forge_args(&f, 1, &f.a, &f.b);
+    forge_line(&f, PLOG_CONTROL_ROTATE, f.args.data, f.args.len, true);
+    forge_commit(&f, &f.a);
+    CHECK_INT(forge_end(&f, &f.b), PLOG_E_CORRUPT);
+
+    forge_start(&f); /* the root of another place */
+    unsigned char zero[PLOG_HASH_SIZE] = {0};
+    f.args.len = 0;
+    CHECK_INT(plog_rotation_make(&f.args, 2, zero, &f.a, &f.b), 0);
+    forge_line(&f, PLOG_CONTROL_ROTATE, f.args.data, f.args.len, true);
+    forge_commit(&f, &f.a);
+    CHECK_INT(forge_end(&f, &f.b), PLOG_E_TAMPERED);
+
+    forge_start(&f); /* an id that was used */
+    forge_rotate(&f, &f.a, &f.b);
+    forge_rotate(&f, &f.b, &f.a);
+    CHECK_INT(forge_end(&f, &f.a), PLOG_E_CORRUPT);
+
+    forge_start(&f); /* away from a key that is not in force */
+    forge_args(&f, 0, &f.b, &f.c);
+    forge_line(&f, PLOG_CONTROL_ROTATE, f.args.data, f.args.len, true);
+    forge_commit(&f, &f.a);
+    CHECK_INT(forge_end(&f, &f.a), PLOG_E_CORRUPT);
+
+    static const char strategy[] = "{\"strategy\":\"arrival\"}";
+    for (int first = 0; first < 2; first++) { /* two entries in its group */
+        forge_start(&f);
+        if (!first)
+            forge_line(&f, PLOG_CONTROL_STRATEGY, strategy, sizeof strategy - 1,
+                       true);
+        forge_args(&f, 0, &f.a, &f.b);
+        forge_line(&f, PLOG_CONTROL_ROTATE, f.args.data, f.args.len, first);
+        if (first)
+            forge_line(&f, PLOG_CONTROL_STRATEGY, strategy, sizeof strategy - 1,
+                       false);
+        forge_commit(&f, &f.a);
+        CHECK_INT(forge_end(&f, &f.b), PLOG_E_CORRUPT);
+    }
+    forge_start(&f); /* the retired key goes on, as a thief would */
+    forge_rotate(&f, &f.a, &f.b);
+    CHECK_INT(forge_end(&f, &f.a), PLOG_E_TAMPERED);
+
+    forge_start(&f); /* also as the last group, which is no torn one */
+    forge_rotate(&f, &f.a, &f.b);
+    forge_strategy(&f, &f.a);
+    CHECK_INT(forge_look(&f), PLOG_E_TAMPERED);
+
+    forge_start(&f); /* the rotation is committed by the new key */
+    forge_args(&f, 0, &f.a, &f.b);
+    forge_line(&f, PLOG_CONTROL_ROTATE, f.args.data, f.args.len, true);
+    forge_commit(&f, &f.b);
+    CHECK_INT(forge_end(&f, &f.b), PLOG_E_UNKNOWN_KEY);
+
+    forge_start(&f); /* a key without a rotation */
+    CHECK_INT(forge_end(&f, &f.b), PLOG_E_UNKNOWN_KEY);
+}
+
+/* ---- A kill at each call ------------------------------------------------ */
+
+static long left; /* calls until the end */
+
+static void tick(void)
+{
+    if (--left == 0)
+        _exit(9);
+}
+
+static const struct plog_io *real;
+
+static int k_open(void *c, int d, const char *n, int f, uint32_t m)
+{
+    tick();
+    return real->open_at(c, d, n, f, m);
+}
+static int64_t k_pwrite(void *c, int fd, const void *b, size_t n, uint64_t o)
+{
+    if (left == 1) /* half of it arrives */
+        real->pwrite(c, fd, b, n / 2, o);
+    tick();
+    return real->pwrite(c, fd, b, n, o);
+}
+static int k_datasync(void *c, int fd)
+{
+    tick();
+    return real->fdatasync(c, fd);
+}
+static int k_sync(void *c, int fd)
+{
+    tick();
+    return real->fsync(c, fd);
+}
+static int k_rename(void *c, int d, const char *n, int e, const char *m, bool r)
+{
+    tick();
+    return real->rename_at(c, d, n, e, m, r);
+}
+static int k_unlink(void *c, int d, const char *n)
+{
+    tick();
+    return real->unlink_at(c, d, n);
+}
+static int k_event(void *c, const struct plog_store_event *e)
+{
+    (void)c;
+    if (e->op != PLOG_STORE_READ)
+        tick();
+    return 0;
+}
+
+static bool killed_at(const char *dir, long n)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct plog_io io = *plog_io_posix();
+        struct plog_rotate_report r;
+        real = plog_io_posix();
+        io.open_at = k_open;
+        io.pwrite = k_pwrite;
+        io.fdatasync = k_datasync;
+        io.fsync = k_sync;
+        io.rename_at = k_rename;
+        io.unlink_at = k_unlink;
+        io.store_event = k_event;
+        struct plog_rotate_options o = {.struct_size = sizeof o, .io = &io};
+        left = n;
+        _exit(plog_key_rotate(dir, &o, &r, NULL) ? 1 : 0);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) &&
+          (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0));
+    return WEXITSTATUS(status) == 9;
+}
+
+struct counts {
+    unsigned keys, current, secret, both;
+};
+
+static int count_key(void *arg, const struct plog_key_info *k)
+{
+    struct counts *n = arg;
+    n->keys += k->in_log;
+    n->current += k->current;
+    n->secret += k->secret;
+    n->both += k->current && k->secret && k->trusted;
+    return 0;
+}
+
+static void killed_everywhere(void)
+{
+    struct world w, base;
+    bool again = true;
+    unsigned olds = 0, news = 0;
+    long n = 1;
+    world_make(&base, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(put(&base, 1), 0);
+    world_close(&base);
+    for (; again && n < 500; n++) {
+        struct counts k = {0};
+        w = base;
+        snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base.dir, n);
+        world_copy(base.dir, w.dir);
+        again = killed_at(w.dir, n);
+        CHECK_INT(world_open(&w), 0);
+        if (!w.p)
+            break;
+        CHECK_INT(put(&w, 2), 0);
+        world_close(&w);
+        CHECK(access(world_path(&w, "keys/signing.key.new"), F_OK) != 0);
+        CHECK_INT(plog_key_list(w.dir, NULL, count_key, &k, NULL), 0);
+        CHECK_UINT(k.current, 1);
+        CHECK_UINT(k.both, 1);
+        olds += k.keys == 1;
+        news += k.keys == 2;
+        world_end(&w, k.keys == 2 ? 4 : 3);
+        world_remove(w.dir);
+    }
+    CHECK(!again);
+    CHECK(olds > 5 && news > 3); /* kills before and behind the entry */
+    printf("# %ld calls: %u kills left the old key in force, %u the new one\n",
+           n - 1, olds, news - 1);
+}
+
+/* ---- Keys --------------------------------------------------------------- */
+
+static void trust(void)
+{
+    struct world w, other;
+    struct plog_check_options none = {.struct_size = sizeof none};
+    struct world_found f;
+    bool added = false;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    world_make(&other, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(plog_key_trust(w.dir, other.vkey, true, NULL, &added, NULL), 0);
+    CHECK(added);
+    CHECK_INT(plog_key_trust(w.dir, other.vkey, false, NULL, &added, NULL), 0);
+    CHECK(added);
+    CHECK_INT(plog_key_trust(w.dir, other.vkey, false, NULL, &added, NULL), 0);
+    CHECK(!added);
+    CHECK_INT(plog_key_trust(w.dir, "no key", false, NULL, &added, NULL),
+              PLOG_E_INPUT);
+    CHECK_INT(world_verify(&w, &none, &f), 0);
+    world_end(&other, 1);
+    world_end(&w, 1);
+}
+
+static void passphrases(void)
+{
+    struct world w;
+    struct plog_rotate_report r;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    struct plog_rotate_options o = {.struct_size = sizeof o,
+                                    .new_passphrase = "sesame"};
+    CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(put(&w, 1), PLOG_E_KEY); /* it has no passphrase: refused */
+    CHECK_INT(put(&w, 1), PLOG_E_KEY);
+    world_close(&w);
+    CHECK_INT(world_open(&w), PLOG_E_KEY);
+    w.options.passphrase = "sesame";
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(put(&w, 1), 0);
+    world_end(&w, 3);
+}
+
+/* Damage in the rotation itself: one finding, and the new key goes on. */
+static void damaged(void)
+{
+    struct world w;
+    struct world_found f;
+    struct plog_rotate_report r;
+    size_t len;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(put(&w, 1), 0);
+    CHECK_INT(rotate(&w, &r), 0);
+    for (int i = 2; i < 6; i++)
+        CHECK_INT(put(&w, i), 0);
+    world_close(&w);
+    const char *path = world_path(&w, "log/00000000000000000001.jsonl");
+    char *text = world_read(path, &len);
+    char *at = strstr(text, "\"new_sig\":\"");
+    REQUIRE(at != NULL);
+    char was = at[20];
+    at[20] = was == 'A' ? 'B' : 'A';
+    world_write(path, text, len);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 1);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, 3);
+    CHECK_UINT(f.report.head.size, 7);
+    at[20] = was;
+    world_write(path, text, len);
+    free(text);
+    world_end(&w, 7);
+}
+
+static void bounded(void)
+{
+    struct world w;
+    struct plog_rotate_report r;
+    unsigned n = 0;
+    int rc;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    while ((rc = rotate(&w, &r)) == 0)
+        n++;
+    CHECK_INT(rc, PLOG_E_ARG);
+    CHECK_UINT(n, PLOG_KEYS_MAX - 1);
+    CHECK_INT(put(&w, 1), 0);
+    CHECK_INT(verify_pinned(&w, w.vkey), 0);
+    world_end(&w, PLOG_KEYS_MAX + 1);
+}
+
+/* The store's own list is compared, too. */
+static void store_rows(void)
+{
+    struct world w;
+    struct world_found f;
+    struct plog_rotate_report r;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(rotate(&w, &r), 0);
+    world_close(&w);
+    world_sql(&w, "DELETE FROM rotations");
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.first[0].seq, 2);
+    world_sql(&w, "INSERT INTO rotations VALUES(2)");
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    world_end(&w, 2);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"several in a row", several_in_a_row},
+        {"forged", forged},
+        {"killed at each call", killed_everywhere},
+        {"trust", trust},
+        {"passphrases", passphrases},
+        {"a damaged rotation", damaged},
+        {"64 keys", bounded},
+        {"rows of the store", store_rows},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
