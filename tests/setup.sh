@@ -44,6 +44,12 @@ cxx() {
     have g++ || have clang++
 }
 
+# The package is for the interpreter of the system.
+# shellcheck disable=SC2317
+junitparser() {
+    python3 -c 'import junitparser' || /usr/bin/python3 -c 'import junitparser'
+}
+
 # Debian may have it under a name with its version.
 # shellcheck disable=SC2317
 clang_tool() {
@@ -91,6 +97,7 @@ look() {
             need sqlite3 have sqlite3
             need python3 have python3
             need python3-jsonschema python3 -c 'import jsonschema'
+            need python3-junitparser junitparser
             need mandoc have mandoc
             ;;
         ci)

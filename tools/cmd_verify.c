@@ -4,13 +4,18 @@
 
 int cmd_verify(struct cli *c, int argc, char **argv)
 {
-    struct report_spec report = {plog_verify, "paritylog/verify/1", false};
+    struct report_spec report = {.check = plog_verify,
+                                 .schema = "paritylog/verify/1"};
+    const char *format = NULL;
     const struct cli_option own[] = {
+        {"format", CLI_TEXT, &format, 0, 0},
         {"require-pin", CLI_FLAG, &report.require_pin, 0, 0}};
     const struct cli_spec spec = {CLI_KEY | CLI_EXPECT_HEAD | CLI_WITNESS |
                                       CLI_MAX_FINDINGS,
                                   own, CLI_COUNT(own), 1, 1};
 
     int status = cli_parse(c, argc, argv, &spec);
+    if (status < 0)
+        status = report_format(c, format, &report);
     return status >= 0 ? status : report_run(c, &report);
 }

@@ -16,7 +16,7 @@
 
 #include "paritylog.h"
 
-#define OUT_DEPTH 8
+#define OUT_DEPTH 12
 
 struct out {
     FILE *file;

@@ -20,6 +20,8 @@
 #define WITNESS                                                                \
     "  --witness FILE         signed heads, kept elsewhere, that must be in "  \
     "it\n"
+#define FORMAT                                                                 \
+    "  --format F             text (default), json, junit, sarif, github\n"
 #define DRY "  --dry-run              say what would be done, change nothing\n"
 
 /* clang-format off */
@@ -57,14 +59,15 @@ static const struct cli_command commands[] = {
     {"status", cmd_status, "show where both legs stand",
      "DIR [--json]", JSON},
     {"verify", cmd_verify, "check the log alone",
-     "DIR [--key VKEY] [--require-pin] [--expect-head SIZE:ROOT]\n"
-     "           [--witness FILE] [--max-findings N] [--json] [--quiet]",
-     KEY PIN HEAD WITNESS FINDINGS WAIT JSON QUIET},
+     "DIR [--format text|json|junit|sarif|github] [--key VKEY]\n"
+     "           [--require-pin] [--expect-head SIZE:ROOT] [--witness FILE]\n"
+     "           [--max-findings N] [--json] [--quiet]",
+     FORMAT KEY PIN HEAD WITNESS FINDINGS WAIT JSON QUIET},
     {"parity", cmd_parity, "check the log and the store against each other",
-     "DIR [--format text|json] [--key VKEY] [--require-pin]\n"
-     "           [--expect-head SIZE:ROOT] [--witness FILE] [--max-findings N]\n"
-     "           [--json] [--quiet]",
-     "  --format F             text (default), json\n" KEY PIN HEAD WITNESS
+     "DIR [--format text|json|junit|sarif|github] [--key VKEY]\n"
+     "           [--require-pin] [--expect-head SIZE:ROOT] [--witness FILE]\n"
+     "           [--max-findings N] [--json] [--quiet]",
+     FORMAT KEY PIN HEAD WITNESS
          FINDINGS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",
      "DIR [--dry-run] [--to SEQ] [--fresh] [--key VKEY]\n"

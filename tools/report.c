@@ -239,6 +239,47 @@ static void print_json(const struct job *job)
     out_end(&o);
 }
 
+static void print(const struct cli *c, const struct job *job)
+{
+    const struct report_view view = {.command = c->command->name,
+                                     .dir = c->args[0],
+                                     .report = &job->report,
+                                     .findings = &job->findings};
+    switch (job->spec->format) {
+    case REPORT_TEXT:
+        print_text(job);
+        break;
+    case REPORT_JSON:
+        print_json(job);
+        break;
+    case REPORT_JUNIT:
+        format_junit(&view);
+        break;
+    case REPORT_SARIF:
+        format_sarif(&view);
+        break;
+    case REPORT_GITHUB:
+        format_github(&view);
+        break;
+    }
+}
+
+int report_format(struct cli *c, const char *name, struct report_spec *spec)
+{
+    spec->format = c->json ? REPORT_JSON : REPORT_TEXT;
+    if (!name)
+        return -1;
+    if (!format_parse(name, &spec->format))
+        return fail_usage(c,
+                          "--format wants text, json, junit, sarif or github,"
+                          " not '%s'",
+                          name);
+    if (c->json && spec->format != REPORT_JSON)
+        return fail_usage(c, "--format %s and --json differ", name);
+    c->json = spec->format == REPORT_JSON;
+    return -1;
+}
+
 /* ---- Running ------------------------------------------------------------ */
 
 /* The gravest of 5, 12, 9, 3, 7, 4: a missing pin comes behind damage. */
@@ -296,10 +337,7 @@ int report_run(struct cli *c, const struct report_spec *spec)
     if (rc != 0) {
         status = cut_off(c, &job, rc, &err);
     } else {
-        if (c->json)
-            print_json(&job);
-        else
-            print_text(&job);
+        print(c, &job);
         status = exit_status(c, &job);
     }
     findings_fini(&job.findings);

@@ -6,7 +6,7 @@
 #define TOOLS_REPORT_H
 
 #include "cli.h"
-#include "paritylog_recovery.h"
+#include "format.h"
 
 typedef int report_check(const char *dir, const struct plog_check_options *o,
                          struct plog_check_report *report,
@@ -15,8 +15,13 @@ typedef int report_check(const char *dir, const struct plog_check_options *o,
 struct report_spec {
     report_check *check;
     const char *schema; /* paritylog/parity/1 */
+    enum report_format format;
     bool require_pin;
 };
+
+/* Whether `name` (NULL: none) is a format, and goes with --json.  Returns -1 to
+ * go on, else the exit status. */
+int report_format(struct cli *c, const char *name, struct report_spec *spec);
 
 /* Runs the check on c->args[0] and prints its report.  Returns the exit
  * status: that of the gravest verdict, 12 also for a missing pin. */

@@ -8,7 +8,7 @@ _paritylog_options() {
     append) echo --group --receipts --passphrase-file ;;
     query) echo --format ;;
     log) echo --from --to --follow ;;
-    verify) echo --key --require-pin --expect-head --witness --max-findings ;;
+    verify) echo --format --key --require-pin --expect-head --witness --max-findings ;;
     parity) echo --format --key --require-pin --expect-head --witness \
         --max-findings ;;
     checkpoint) echo --witness --key ;;
@@ -30,7 +30,7 @@ _paritylog_options() {
 _paritylog_values() {
     case $1:$2 in
     query:--format) echo table json csv ;;
-    parity:--format) echo text json ;;
+    parity:--format | verify:--format) echo text json junit sarif github ;;
     *:--strategy) _paritylog_strategies ;;
     prove:--from) echo @files ;;
     *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \

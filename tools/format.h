@@ -1,0 +1,48 @@
+/*
+ * format.h - the report of verify and parity for other programs: JUnit XML,
+ * SARIF, and the annotations of GitHub Actions.
+ *
+ * Each prints to standard output and says what was not checked, too.
+ */
+#ifndef TOOLS_FORMAT_H
+#define TOOLS_FORMAT_H
+
+#include "findings.h"
+
+enum report_format {
+    REPORT_TEXT,
+    REPORT_JSON,
+    REPORT_JUNIT,
+    REPORT_SARIF,
+    REPORT_GITHUB
+};
+
+/* What there is to print. */
+struct report_view {
+    const char *command; /* verify or parity */
+    const char *dir;     /* as on the command line; file names are below it */
+    const struct plog_check_report *report;
+    const struct findings *findings;
+};
+
+/* The verdicts that a check can find, one a rule, in a fixed order. */
+struct report_rule {
+    int verdict;
+    const char *id;   /* stable: BEHIND */
+    const char *text; /* what it means, a sentence */
+};
+extern const struct report_rule report_rules[];
+extern const size_t report_rule_count;
+
+/* Finds the format called `name`.  Returns whether there is one. */
+bool format_parse(const char *name, enum report_format *out);
+
+/* One line that says what a finding is, without the file. */
+void format_message(const struct plog_finding *f, char *out, size_t cap);
+
+void format_junit(const struct report_view *v);
+void format_sarif(const struct report_view *v);
+/* Also appends a summary to the file that $GITHUB_STEP_SUMMARY names. */
+void format_github(const struct report_view *v);
+
+#endif
