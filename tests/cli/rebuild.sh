@@ -113,7 +113,7 @@ no_parts
 
 begin 'killed at any moment, and again'
 i=0
-while [ $i -lt 12 ]; do
+while [ $i -lt "$(many 12)" ]; do
     i=$((i + 1))
     "$PARITYLOG" rebuild "$T/kept" --log --out "$T/killed" >/dev/null 2>&1 &
     pid=$!

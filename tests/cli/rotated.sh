@@ -34,12 +34,15 @@ while [ $seq -le 44 ]; do
     rm -rf "$T/at"
     run 0 restore "$W" --out "$T/at" --at $seq --key "$first"
     run 0 parity "$T/at" --key "$first"
-    seq=$((seq + 4))
+    seq=$((seq + 4 + 40 - $(many 40)))
 done
 run 0 drill "$W"
 
 begin 'healed from the store, each segment in turn missing or damaged'
+turn=0
 for file in "$W"/log/*; do
+    turn=$((turn + 1))
+    [ $turn -le "$(many 20)" ] || continue
     segment=${file##*/}
     rm -rf "$T/heal"
     cp -R "$W" "$T/heal"

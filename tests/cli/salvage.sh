@@ -195,7 +195,7 @@ files_equal "$T/before" "$T/after"
 
 begin 'killed at any moment, and again'
 i=0
-while [ $i -lt 12 ]; do
+while [ $i -lt "$(many 12)" ]; do
     i=$((i + 1))
     copy killed
     flip "$L/log/$third" $((at + 4))
