@@ -98,12 +98,24 @@ static int take_logged(struct work *w, const struct plog_log_group *g,
     return rc || w->h->dry_run ? rc : plog_outlog_add(&w->out, "\n", 1, err);
 }
 
+/* The bytes that neither leg proves. */
+static void name_bytes(struct work *w, uint64_t begin, uint64_t end,
+                       uint64_t from, uint64_t to)
+{
+    w->m->has_bytes = true;
+    w->m->begin = begin;
+    w->m->end = end;
+    w->m->from = from;
+    w->m->to = to;
+}
+
 /* The file is damaged here: goes on behind the next commit in it that the
  * store leads to, or without it. */
 static int pass_damage(struct work *w, int fault, struct plog_error *err)
 {
     struct plog_chain before = w->h->chain;
     struct plog_commit c;
+    uint64_t begin = w->scan.offset;
     bool torn = false;
     if (w->scan.is_last && plog_scan_torn(&w->scan, &torn))
         torn = false;
@@ -111,13 +123,20 @@ static int pass_damage(struct work *w, int fault, struct plog_error *err)
         return plog_scan_error(&w->scan, w->first, err);
     int rc = plog_scan_resync(&w->scan, &c);
     w->h->chain = before;
-    if (rc == 0)
-        return take_stored(w, c.size, err);
+    if (rc == 0) {
+        rc = take_stored(w, c.size, err);
+        if (rc == PLOG_END)
+            name_bytes(w, begin, w->scan.offset, before.last.size + 1, c.size);
+        return rc;
+    }
     if (rc != PLOG_END)
         return plog_scan_error(&w->scan, w->first, err);
     w->usable = false;
     w->changed |= !torn; /* an unfinished group is the next writer's to mend */
-    return take_stored(w, 0, err);
+    rc = take_stored(w, 0, err);
+    if (rc == PLOG_END)
+        name_bytes(w, begin, w->scan.limit, before.last.size + 1, 0);
+    return rc;
 }
 
 static int take_all(struct work *w, struct plog_error *err)
@@ -190,9 +209,12 @@ static int open_file(struct work *w, bool is_last, struct plog_error *err)
         w->changed = true;
         w->usable = skip_header(w) == 0;
     }
-    return h->known ? 0
-                    : unhealed(w, "its header is damaged, and so is what stood"
-                                  " before it");
+    return h->known
+               ? 0
+               : unhealed(w, w->fd < 0 ? "it is missing, and what stood before"
+                                         " it could not be proven"
+                                       : "its header is damaged, and what stood"
+                                         " before it could not be proven");
 }
 
 static int write_segment(struct work *w, struct plog_error *err)
@@ -217,23 +239,30 @@ static void drop_scratch(struct plog_heal *h, const char *name)
         h->legs->io->unlink_at(h->legs->io->ctx, h->scratch, name);
 }
 
-/* The old file goes to quarantine, then the new one takes its name. */
+/* The old file is copied to quarantine, then the new one takes its name; what
+ * is no file is moved there. */
 static int install(struct work *w, const char *name, struct plog_error *err)
 {
     struct plog_heal *h = w->h;
     const struct plog_io *io = h->legs->io;
+    struct plog_stat st;
     if (h->dry_run)
         return 0;
-    struct plog_stat st;
-    int rc = io->stat_at(io->ctx, h->legs->dir.log, name, &st) == -ENOENT
-                 ? 0
-                 : plog_aside_file(&h->legs->dir, name, w->m->quarantine, err);
+    int rc = 0;
+    if (w->fd >= 0)
+        rc = io->stat(io->ctx, w->fd, &st)
+                 ? plog_fail(err, PLOG_E_IO, "looking at %s failed", name)
+                 : plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
+                                    w->m->quarantine, err);
+    else if (io->stat_at(io->ctx, h->legs->dir.log, name, &st) == 0)
+        rc = plog_aside_file(&h->legs->dir, name, w->m->quarantine, err);
     if (rc)
         return rc;
-    rc =
-        io->rename_at(io->ctx, h->scratch, name, h->legs->dir.log, name, false);
+    rc = io->rename_at(io->ctx, h->scratch, name, h->legs->dir.log, name, true);
     if (!rc)
         rc = io->fsync(io->ctx, h->legs->dir.log);
+    if (!rc)
+        rc = io->fsync(io->ctx, h->scratch);
     return rc ? plog_fail_io(err, rc, name, "putting a segment in its place")
               : 0;
 }
@@ -278,6 +307,28 @@ static bool has(const struct plog_buf *list, uint64_t first)
     return false;
 }
 
+/* Whether the file at `first` begins with the header of that segment: its
+ * checkpoint is signed, and its name and range fit. */
+static bool is_segment(struct plog_heal *h, uint64_t first)
+{
+    struct plog_scan s;
+    struct plog_chain *chain = plog_alloc(h->legs->io, sizeof *chain);
+    struct plog_stat id;
+    int fd;
+    bool fits = false;
+    if (chain &&
+        !plog_dir_open_segment(&h->legs->dir, first, false, &fd, &id, NULL)) {
+        plog_chain_init(chain, &h->legs->keys);
+        plog_scan_open(&s, h->legs->io, fd, id.size, false, chain);
+        fits = plog_scan_header(&s, first) == 0 &&
+               strcmp(chain->origin, h->legs->head.origin) == 0;
+        plog_scan_close(&s);
+        h->legs->io->close(h->legs->io->ctx, fd);
+    }
+    plog_free(h->legs->io, chain);
+    return fits;
+}
+
 /* The least of both lists above `first`; 0: none. */
 static uint64_t following(const struct plog_heal *h, uint64_t first)
 {
@@ -292,8 +343,8 @@ static uint64_t following(const struct plog_heal *h, uint64_t first)
     return least;
 }
 
-/* A file that begins where no segment does, as far as the store reaches: a
- * copy under another name, or of another log. */
+/* A file that is no segment of this log where it says it begins: a copy under
+ * another name, or of another log. */
 static int set_stranger_aside(struct plog_heal *h, uint64_t first,
                               struct plog_error *err)
 {
@@ -311,26 +362,88 @@ static int set_stranger_aside(struct plog_heal *h, uint64_t first,
     return rc;
 }
 
+/*
+ * Whether a segment begins at `first`.  The table of segments is not signed,
+ * so a file that proves itself counts as much; and a row of the table counts
+ * only where nothing proves the contrary.
+ */
+static bool begins_here(struct plog_heal *h, uint64_t first)
+{
+    if (h->known && h->chain.last.size >= first)
+        return false; /* it lies within what was proven already */
+    return has(&h->starts, first) ||
+           (has(&h->files, first) &&
+            (first > h->legs->head.commit.size || is_segment(h, first)));
+}
+
+/* Reads the whole file at `first`; the chain moves behind it when all of it is
+ * good. */
+static int read_whole(struct plog_heal *h, uint64_t first, bool *good,
+                      struct plog_error *err)
+{
+    struct plog_scan s;
+    struct plog_log_group g;
+    struct plog_stat id;
+    struct plog_chain before = h->chain;
+    int fd;
+    *good = false;
+    if (!h->known ||
+        plog_dir_open_segment(&h->legs->dir, first, false, &fd, &id, NULL))
+        return 0;
+    plog_scan_open(&s, h->legs->io, fd, id.size, following(h, first) == 0,
+                   &h->chain);
+    int rc = plog_scan_header(&s, first);
+    while (!rc)
+        rc = plog_scan_group(&s, &g);
+    *good = rc == PLOG_END;
+    if (!*good)
+        h->chain = before;
+    if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM)
+        plog_scan_error(&s, first, err);
+    plog_scan_close(&s);
+    h->legs->io->close(h->legs->io->ctx, fd);
+    return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
+}
+
+/* Whether the file at `first` needs nothing: it is good, and the next segment
+ * follows right behind it, as far as either leg knows of one. */
+static int is_intact(struct plog_heal *h, uint64_t first, bool *intact,
+                     struct plog_error *err)
+{
+    struct plog_chain before = h->chain;
+    int rc = read_whole(h, first, intact, err);
+    if (rc || !*intact)
+        return rc;
+    uint64_t end = h->chain.last.size + 1, next = following(h, first);
+    while (next && !(has(&h->files, next) &&
+                     (next > h->legs->head.commit.size || is_segment(h, next))))
+        next = following(h, next);
+    *intact = next ? next == end || has(&h->starts, end)
+                   : end > h->legs->head.commit.size || has(&h->starts, end);
+    if (!*intact)
+        h->chain = before;
+    return 0;
+}
+
 static int heal_all(struct plog_heal *h, struct plog_error *err)
 {
-    uint64_t head = h->legs->head.commit.size;
     int rc = 0;
+    bool intact;
     h->known = true;
-    for (uint64_t first = following(h, 0); !rc && first;) {
-        uint64_t next = following(h, first);
-        /* Where the store does not reach, the files say where segments begin;
-         * elsewhere only its table does. */
-        while (next && next <= head && !has(&h->starts, next)) {
-            rc = set_stranger_aside(h, next, err);
-            if (rc)
-                return rc;
-            next = following(h, next);
+    for (uint64_t first = following(h, 0); !rc && first;
+         first = following(h, first)) {
+        if (!begins_here(h, first)) {
+            if (has(&h->files, first))
+                rc = set_stranger_aside(h, first, err);
+            continue;
         }
-        if (first <= head && !has(&h->starts, first))
-            rc = set_stranger_aside(h, first, err);
-        else
-            rc = heal_segment(h, first, next, next == 0, err);
-        first = next;
+        rc = is_intact(h, first, &intact, err);
+        if (rc || intact)
+            continue;
+        uint64_t next = following(h, first);
+        while (next && !begins_here(h, next))
+            next = following(h, next);
+        rc = heal_segment(h, first, next, next == 0, err);
     }
     return rc;
 }
@@ -383,6 +496,8 @@ static int make_scratch(struct plog_heal *h, struct plog_error *err)
     if (h->dry_run)
         return 0;
     int rc = io->mkdir_at(io->ctx, dir, "salvage", 0700);
+    if (!rc)
+        rc = io->fsync(io->ctx, dir);
     if (!rc || rc == -EEXIST)
         rc = h->scratch =
             io->open_at(io->ctx, dir, "salvage", O_RDONLY | O_DIRECTORY, 0);
@@ -390,10 +505,30 @@ static int make_scratch(struct plog_heal *h, struct plog_error *err)
                   : 0;
 }
 
+/* Files in log/ that are no segment go to quarantine, each told. */
 static int check_names(struct plog_heal *h, struct plog_error *err)
 {
-    int rc = plog_dir_segments(&h->legs->dir, &h->files, err);
-    return rc == PLOG_E_CORRUPT && h->files.len ? 0 : rc;
+    for (;;) {
+        struct plog_mended m = {.healed = true,
+                                .why = "a file that is no segment"};
+        struct plog_error why = {0};
+        int rc = plog_dir_segments(&h->legs->dir, &h->files, &why);
+        if (rc != PLOG_E_CORRUPT) {
+            if (rc && err)
+                *err = why;
+            return rc;
+        }
+        snprintf(m.file, sizeof m.file, "%.60s", why.file);
+        if (h->dry_run)
+            return h->tell ? h->tell(h->arg, &m) : 0;
+        rc = plog_aside_file(&h->legs->dir, why.file + strlen("log/"),
+                             m.quarantine, err);
+        h->healed++;
+        if (!rc && h->tell && h->tell(h->arg, &m))
+            rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+        if (rc)
+            return rc;
+    }
 }
 
 int plog_heal(struct plog_heal *h, struct plog_error *err)
@@ -422,7 +557,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     plog_store_log_close(&h->stored);
     if (h->scratch >= 0) {
         l->io->close(l->io->ctx, h->scratch);
-        l->io->rmdir_at(l->io->ctx, l->dir.dir, "salvage");
+        if (!l->io->rmdir_at(l->io->ctx, l->dir.dir, "salvage"))
+            (void)l->io->fsync(l->io->ctx, l->dir.dir); /* only a scratch */
     }
     plog_buf_fini(&h->files);
     plog_buf_fini(&h->starts);

@@ -16,6 +16,8 @@
 struct plog_mended {
     char file[64]; /* relative to the directory */
     uint64_t from, to;
+    bool has_bytes; /* of the file, begin..end: what neither leg proves */
+    uint64_t begin, end;
     bool healed;
     char why[200];        /* when it was not */
     char quarantine[128]; /* where the old file went; "" when there was none */

@@ -148,6 +148,9 @@ static int mended(void *arg, const struct plog_mended *m)
 {
     struct salvage *s = arg;
     struct plog_salvaged what = {.file = m->file,
+                                 .has_bytes = m->has_bytes,
+                                 .begin = m->begin,
+                                 .end = m->end,
                                  .from = m->from,
                                  .to = m->to,
                                  .healed = m->healed,
@@ -201,6 +204,8 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     open.vkey = own.vkey;
     open.wait_seconds = own.wait_seconds;
     int rc = plog_legs_open(&s.legs, s.io, dir, &open, err);
+    if (!rc)
+        rc = plog_dir_maintain(&s.legs.dir, s.legs.wait_seconds, err);
     if (!rc)
         rc = plog_dir_lock(&s.legs.dir, false, s.legs.wait_seconds, err);
     if (!rc)

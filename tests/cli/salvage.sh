@@ -11,6 +11,8 @@ third=$(printf '%s\n' $segments | sed -n 3p)
 # shellcheck disable=SC2086
 last=$(printf '%s\n' $segments | tail -n 1)
 
+third_seq=$(printf '%s\n' "${third%.jsonl}" | sed 's/^0*//')
+
 # copy NAME: a copy to damage; its directory is $L.
 copy() {
     L=$T/$1
@@ -176,10 +178,37 @@ sql "$L/store.db" "UPDATE events SET line=line||' ' WHERE seq=$seq"
 cp "$L/log/$third" "$T/damaged"
 run 5 salvage "$L" --from-store --json
 json_is "$T/out" '.healed.segments == 1 and .healed.left == 1 and
-    .verdict == "TAMPERED"'
+    .verdict == "TAMPERED" and ([.ranges[] | select(.healed == false)] |
+    length == 1 and .[0].begin > 0 and .[0].end > .[0].begin and
+    .[0].to == .[0].from + 9)'
 files_equal "$L/log/$third" "$T/damaged"
 files_equal "$L/log/$last" "$W/log/$last"
 rm "$T/damaged"
+
+begin 'a whole log stays as it is, whatever the table of segments says'
+for change in "DELETE FROM segments WHERE first=$third_seq" \
+    'DELETE FROM segments' 'INSERT INTO segments VALUES(45),(52)' \
+    'UPDATE segments SET first=first+1 WHERE first>1'; do
+    copy table
+    sql "$L/store.db" "$change"
+    run 0 salvage "$L" --from-store
+    out_has 'healed     0 segments'
+    [ ! -e "$L/quarantine" ] || wrong "set aside after: $change"
+    for file in $segments; do
+        files_equal "$W/log/$file" "$L/log/$file"
+    done
+    same 'the segments' "$(cd "$L/log" && echo *)" "$segments"
+    run 3 parity "$L"
+done
+
+begin 'a name that is no segment'
+copy names
+echo notes >"$L/log/notes.txt"
+mkdir "$L/log/folder"
+run 5 verify "$L"
+run 0 salvage "$L" --from-store
+out_has 'log/notes.txt: healed: a file that is no segment; kept in quarantine/'
+is_whole
 
 begin 'the store of another log heals nothing'
 copy stranger
