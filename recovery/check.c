@@ -199,6 +199,20 @@ static int see(void *arg, const struct plog_witness_note *n)
     return plog_buf_add(&c->seen, &seen, sizeof seen);
 }
 
+static void changed_note(struct plog_check *c, uint64_t line)
+{
+    char found[60];
+    snprintf(found, sizeof found, "line %llu and on are no note",
+             (unsigned long long)line);
+    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
+                             .leg = PLOG_LEG_LOG,
+                             .file = "the witness file",
+                             .expected = "signed notes",
+                             .found = found};
+    f.next = "compare it with another copy; what it knew may be lost";
+    plog_check_find(c, &f);
+}
+
 static int by_size(const void *a, const void *b)
 {
     const struct plog_seen *x = a, *y = b;
@@ -209,7 +223,7 @@ int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
 {
     struct plog_seen seen = {.size = c->o->expect_size};
     struct plog_keyring all = c->reader.keys;
-    uint64_t odd = 0;
+    struct plog_witness_file file = {.notes = 1};
     int rc = 0;
     memcpy(seen.root, c->o->expect_root, sizeof seen.root);
     if (c->o->has_expect_head && plog_buf_add(&c->seen, &seen, sizeof seen))
@@ -221,12 +235,17 @@ int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
          all.count == 0))
         all = c->reader.keys;
     if (c->o->witness)
-        rc = plog_witness_read(c->reader.io, c->o->witness, &all, see, c, &odd,
+        rc = plog_witness_read(c->reader.io, c->o->witness, &all, see, c, &file,
                                err);
-    if (odd)
+    if (file.changed)
+        changed_note(c, file.changed);
+    else if (file.odd)
         plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
-                             "the witness file has lines that are no signed"
-                             " note");
+                             "the witness file has a note that was cut off");
+    if (!rc && file.notes == 0)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
+                             "the witness file holds no note: nothing was"
+                             " compared with it");
     if (c->seen.len)
         qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
     return rc;

@@ -55,28 +55,50 @@ static int read_hashes(struct proof_file *f)
     return malformed(f, "it ends within the hashes");
 }
 
-/* The text of the next note: five lines. */
+/* Checks one signature line under the text of a note. */
+static int check_note(struct proof_file *f, struct plog_span text,
+                      struct plog_span line, struct plog_note *out)
+{
+    struct plog_buf b;
+    plog_buf_init(&b, plog_io_posix());
+    int rc = plog_buf_add(&b, text.p, text.n);
+    if (!rc)
+        rc = plog_buf_add(&b, line.p, line.n);
+    if (!rc)
+        rc = plog_buf_add_char(&b, '\n');
+    if (rc)
+        rc = plog_fail(f->err, PLOG_E_NOMEM, "out of memory");
+    else if (plog_note_parse(plog_span(b.data, b.len), out))
+        rc = malformed(f, "the checkpoint is not one");
+    else if (memcmp(out->key_id, f->key.id, sizeof out->key_id) != 0 ||
+             strcmp(out->origin, f->key.name) != 0)
+        rc = plog_fail(f->err, PLOG_E_UNKNOWN_KEY,
+                       "the checkpoint is signed by another key");
+    else if (!plog_checkpoint_verify(&f->key, out->origin, out->size, out->root,
+                                     out->sig))
+        rc = plog_fail(f->err, PLOG_E_TAMPERED,
+                       "the signature of the checkpoint does not hold");
+    plog_buf_fini(&b);
+    return rc;
+}
+
+/* The next note: three lines, an empty one, the log's signature.  Behind that
+ * of the log there may be those of witnesses, which are not looked at. */
 static int read_note(struct proof_file *f, bool is_last, struct plog_note *out)
 {
-    const char *from = f->rest.p;
-    struct plog_span line;
-    for (int i = 0; i < 5; i++)
+    static const char dash[] = "\xe2\x80\x94 ";
+    struct plog_span text = f->rest, line = {NULL, 0}, more;
+    for (int i = 0; i < 4; i++)
         if (!next_line(f, &line))
             return malformed(f, "it ends within a checkpoint");
-    if (is_last && f->rest.n)
-        return malformed(f, "something follows the checkpoint");
-    if (plog_note_parse(plog_span(from, (size_t)(line.p + line.n + 1 - from)),
-                        out))
-        return malformed(f, "the checkpoint is not one");
-    if (memcmp(out->key_id, f->key.id, sizeof out->key_id) != 0 ||
-        strcmp(out->origin, f->key.name) != 0)
-        return plog_fail(f->err, PLOG_E_UNKNOWN_KEY,
-                         "the checkpoint is signed by another key");
-    if (!plog_checkpoint_verify(&f->key, out->origin, out->size, out->root,
-                                out->sig))
-        return plog_fail(f->err, PLOG_E_TAMPERED,
-                         "the signature of the checkpoint does not hold");
-    return 0;
+    text.n -= f->rest.n;
+    if (!next_line(f, &line))
+        return malformed(f, "it ends within a checkpoint");
+    int rc = check_note(f, text, line, out);
+    while (!rc && is_last && f->rest.n)
+        if (!next_line(f, &more) || !begins(more, dash, &line))
+            return malformed(f, "something follows the checkpoint");
+    return rc;
 }
 
 static void set_head(struct plog_proof_report *r, const struct plog_note *n)

@@ -37,33 +37,61 @@ static int judge(const struct plog_keyring *keys, const struct plog_note *n)
     return named ? PLOG_E_UNKNOWN_KEY : PLOG_E_FOREIGN;
 }
 
+/* Lines between notes.  A crash leaves the beginning of a note; lines that
+ * make a whole one, or more, were changed. */
+struct odd {
+    uint64_t first, lines; /* in the file, from 1; empty ones count */
+    size_t origin, last;   /* lengths of its first and last line */
+};
+
+/* A signature line is a dash, the name, and base64 of 68 bytes. */
+static bool was_cut(const struct odd *o)
+{
+    return o->lines < 5 || (o->lines == 5 && o->last < o->origin + 3 + 2 + 92);
+}
+
+static void end_run(struct odd *o, uint64_t *changed)
+{
+    if (o->lines && !was_cut(o) && *changed == 0)
+        *changed = o->first;
+    memset(o, 0, sizeof *o);
+}
+
+static int read_text(const struct plog_io *io, const char *path,
+                     struct plog_buf *b, struct plog_error *err)
+{
+    int rc = plog_io_read_all(io, AT_FDCWD, path, PLOG_WITNESS_MAX, b);
+    if (rc == -ENOENT)
+        return plog_fail(err, PLOG_E_NOTHING, "there is no witness file %s",
+                         path);
+    if (rc == -EFBIG || rc == -EINVAL || rc == -EISDIR || rc == -EMLINK)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the witness file is longer than %u MiB, or not a"
+                         " regular file with one link",
+                         PLOG_WITNESS_MAX >> 20);
+    return rc ? plog_fail_io(err, rc, path, "reading the witness file") : 0;
+}
+
 int plog_witness_read(const struct plog_io *io, const char *path,
                       const struct plog_keyring *keys,
                       int (*each)(void *arg, const struct plog_witness_note *n),
-                      void *arg, uint64_t *odd, struct plog_error *err)
+                      void *arg, struct plog_witness_file *file,
+                      struct plog_error *err)
 {
     struct plog_buf b;
-    struct plog_witness_note n;
+    struct plog_witness_note n = {.line = 1};
+    struct odd odd = {0};
+    memset(file, 0, sizeof *file);
     plog_buf_init(&b, io);
-    *odd = 0;
-    int rc = plog_io_read_all(io, AT_FDCWD, path, PLOG_WITNESS_MAX, &b);
-    if (rc == -ENOENT)
-        rc =
-            plog_fail(err, PLOG_E_NOTHING, "there is no witness file %s", path);
-    else if (rc == -EFBIG || rc == -EINVAL || rc == -EISDIR || rc == -EMLINK)
-        rc = plog_fail(err, PLOG_E_INPUT,
-                       "the witness file is longer than %u MiB, or not a"
-                       " regular file with one link",
-                       PLOG_WITNESS_MAX >> 20);
-    else if (rc)
-        rc = plog_fail_io(err, rc, path, "reading the witness file");
+    int rc = read_text(io, path, &b, err);
     const char *p = b.data, *end = b.data ? b.data + b.len : NULL;
-    n.line = 1;
     while (!rc && p < end) {
         const char *next = five_lines(p, end);
         if (next &&
             !plog_note_parse(plog_span(p, (size_t)(next - p)), &n.note)) {
+            end_run(&odd, &file->changed);
             n.code = judge(keys, &n.note);
+            file->notes++;
             if (each(arg, &n))
                 rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
             n.line += 5;
@@ -71,10 +99,17 @@ int plog_witness_read(const struct plog_io *io, const char *path,
             continue;
         }
         const char *lf = memchr(p, '\n', (size_t)(end - p));
-        *odd += p != lf; /* an empty line does no harm */
+        const char *stop = lf ? lf : end;
+        if (odd.lines++ == 0) {
+            odd.first = n.line;
+            odd.origin = (size_t)(stop - p);
+        }
+        odd.last = (size_t)(stop - p);
+        file->odd++;
         p = lf ? lf + 1 : end;
         n.line++;
     }
+    end_run(&odd, &file->changed);
     plog_buf_fini(&b);
     return rc;
 }
@@ -106,9 +141,7 @@ static int append(const struct plog_io *io, int fd, const char *note)
     struct plog_stat st;
     char last = '\n';
     size_t got;
-    int rc = io->lock(io->ctx, fd, 2);
-    if (!rc)
-        rc = io->stat(io->ctx, fd, &st);
+    int rc = io->stat(io->ctx, fd, &st);
     if (!rc && st.size)
         rc = plog_io_pread_full(io, fd, &last, 1, st.size - 1, &got);
     if (!rc && last != '\n') {
@@ -149,6 +182,68 @@ static int check(const char *dir, const char *path, bool exists,
     return report->verdict;
 }
 
+/* A witness that lies in the directory is set back with it. */
+static int check_place(const struct plog_io *io, const char *dir,
+                       const char *path, struct plog_error *err)
+{
+    char inside[4096], parent[4096], *slash;
+    size_t n = strlen(path);
+    if (n >= sizeof parent ||
+        io->real_path(io->ctx, dir, inside, sizeof inside))
+        return plog_fail(err, PLOG_E_NOTHING, "no directory %s", dir);
+    memcpy(parent, path, n + 1);
+    slash = strrchr(parent, '/');
+    if (!slash)
+        memcpy(parent, ".", 2);
+    else
+        slash[slash == parent] = '\0';
+    char real[4096];
+    int rc = io->real_path(io->ctx, parent, real, sizeof real);
+    if (rc)
+        return plog_fail_io(err, rc, path, "finding the witness file");
+    n = strlen(inside);
+    if (strncmp(real, inside, n) != 0 || (real[n] && real[n] != '/'))
+        return 0;
+    plog_fail(err, PLOG_E_INPUT,
+              "the witness file lies in the log's own directory");
+    plog_err_hint(err, "keep it out of reach of whoever may write there");
+    return PLOG_E_INPUT;
+}
+
+/* Under the lock of the file: adds the note unless the file knows as much. */
+static int note_head(const struct plog_io *io, const char *path,
+                     const char *note, const struct plog_head *head,
+                     const struct plog_keyring *keys, bool *appended,
+                     struct plog_error *err)
+{
+    struct plog_witness_file file;
+    struct newest newest = {0};
+    int fd = io->open_at(io->ctx, AT_FDCWD, path, O_RDWR | O_CREAT, 0644);
+    int rc = fd < 0 ? fd : 0;
+    for (int i = 0;
+         !rc && (rc = io->lock(io->ctx, fd, 2)) == -EAGAIN && i < 1000; i++) {
+        io->sleep_ns(io->ctx, 10000000);
+        rc = 0;
+    }
+    if (rc) {
+        if (fd >= 0)
+            io->close(io->ctx, fd);
+        return plog_fail_io(err, rc, path, "opening the witness file");
+    }
+    int read =
+        plog_witness_read(io, path, keys, keep_newest, &newest, &file, err);
+    if (!read && file.notes == 0 && file.odd)
+        read = plog_fail(err, PLOG_E_INPUT, "%s is no witness file", path);
+    if (!read && newest.size < head->size) {
+        rc = append(io, fd, note);
+        if (!rc)
+            rc = sync_parent(io, path);
+        *appended = rc == 0;
+    }
+    io->close(io->ctx, fd);
+    return rc ? plog_fail_io(err, rc, path, "noting the head") : read;
+}
+
 int plog_witness(const char *dir, const char *path,
                  const struct plog_check_options *given,
                  struct plog_witness_report *report, struct plog_error *err)
@@ -157,12 +252,10 @@ int plog_witness(const char *dir, const char *path,
     struct plog_options open = {.struct_size = sizeof open};
     struct plog_check_report checked;
     struct plog_keyring keys = {.count = 0};
-    struct newest newest = {0};
     struct plog_stat st;
-    struct plog_head head;
+    struct plog_head head = {.size = 0};
     char note[PLOG_CHECKPOINT_MAX];
     plog_reader *r = NULL;
-    uint64_t odd;
     memset(report, 0, sizeof *report);
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
@@ -171,7 +264,9 @@ int plog_witness(const char *dir, const char *path,
     open.io = io;
     open.vkey = own.vkey;
     bool exists = io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT;
-    int rc = check(dir, path, exists, &own, &checked, err);
+    int rc = check_place(io, dir, path, err);
+    if (!rc)
+        rc = check(dir, path, exists, &own, &checked, err);
     if (!rc)
         rc = plog_reader_open(&r, dir, &open, err);
     if (!rc)
@@ -184,21 +279,10 @@ int plog_witness(const char *dir, const char *path,
     if (!rc &&
         plog_vkey_parse(plog_span_text(checked.vkey), &keys.keys[0]) == 0)
         keys.count = 1;
-    if (!rc && exists)
-        rc =
-            plog_witness_read(io, path, &keys, keep_newest, &newest, &odd, err);
-    report->head = rc ? report->head : head;
-    if (!rc && newest.size < head.size) {
-        int fd = io->open_at(io->ctx, AT_FDCWD, path, O_RDWR | O_CREAT, 0644);
-        int bad = fd < 0 ? fd : append(io, fd, note);
-        if (fd >= 0)
-            io->close(io->ctx, fd);
-        if (!bad)
-            bad = sync_parent(io, path);
-        if (bad)
-            rc = plog_fail_io(err, bad, path, "noting the head");
-        report->appended = rc == 0;
-    }
+    if (!rc)
+        rc = note_head(io, path, note, &head, &keys, &report->appended, err);
+    if (!rc)
+        report->head = head;
     plog_reader_close(r);
     return rc;
 }

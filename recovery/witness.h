@@ -1,8 +1,8 @@
 /*
  * witness.h - heads of a log that were noted outside of it.
  *
- * The file is signed notes, five lines each, one behind the other.  What is no
- * note (a crash may cut the last one) is passed over, line by line.
+ * The file is signed notes, five lines each, one behind the other.  A crash may
+ * leave the beginning of one; that is passed over, line by line.
  */
 #ifndef PLOG_WITNESS_H
 #define PLOG_WITNESS_H
@@ -25,19 +25,23 @@ struct plog_witness_note {
     int code; /* 0; PLOG_E_FOREIGN, UNKNOWN_KEY or TAMPERED */
 };
 
+struct plog_witness_file {
+    uint64_t notes, odd; /* odd: lines that belong to no note */
+    uint64_t changed;    /* the first of lines that no crash leaves; 0: none */
+};
+
 /*
  * Reads every note of `path`, a path of the process.
  * @keys  that may have signed them
  * @each  told of each note, in order; not 0 stops
- * @odd   out: lines that belong to no note
+ * @file  out: what else is in it
  * Returns 0; PLOG_E_NOTHING when there is no such file; PLOG_E_INPUT when it
  * is longer than PLOG_WITNESS_MAX or not a regular file; PLOG_E_INTERRUPTED;
  * PLOG_E_IO; PLOG_E_NOMEM.
  */
-PLOG_MUST_CHECK int
-plog_witness_read(const struct plog_io *io, const char *path,
-                  const struct plog_keyring *keys,
-                  int (*each)(void *arg, const struct plog_witness_note *n),
-                  void *arg, uint64_t *odd, struct plog_error *err);
+PLOG_MUST_CHECK int plog_witness_read(
+    const struct plog_io *io, const char *path, const struct plog_keyring *keys,
+    int (*each)(void *arg, const struct plog_witness_note *n), void *arg,
+    struct plog_witness_file *file, struct plog_error *err);
 
 #endif

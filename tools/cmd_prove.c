@@ -70,6 +70,20 @@ static int open_out(struct job *job, const char *path, struct plog_error *err)
                     path, strerror(why));
 }
 
+/* The name of a new file is on disk when its folder is. */
+static bool sync_folder(const char *path)
+{
+    char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        slash[slash == folder] = '\0';
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return ok;
+}
+
 static int close_out(struct job *job, const char *path, int rc,
                      struct plog_error *err)
 {
@@ -80,6 +94,8 @@ static int close_out(struct job *job, const char *path, int rc,
     bad |= fclose(job->out) != 0;
     if (rc) /* it holds no proof, and it is ours */
         unlink(path);
+    else
+        bad |= !sync_folder(path);
     return bad && !rc ? fail_set(err, PLOG_E_IO, "%s: %s", path, strerror(why))
                       : rc;
 }

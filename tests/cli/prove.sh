@@ -172,6 +172,49 @@ run 5 verify "$L" --witness "$T/false.note" --json
 json_is "$T/out" '.verdict == "TAMPERED"'
 run 10 verify "$L" --witness "$T/missing"
 
+begin 'a witness lies outside, and is a witness file'
+first=$L/log/00000000000000000001.jsonl
+cp "$first" "$T/first.kept"
+run 6 checkpoint "$L" --witness "$first"
+err_has "in the log's own directory"
+run 6 checkpoint "$L" --witness "$L/heads"
+[ ! -e "$L/heads" ] || wrong 'it was made'
+files_equal "$first" "$T/first.kept"
+echo hello >"$T/hello"
+run 6 checkpoint "$L" --witness "$T/hello"
+err_has 'is no witness file'
+same 'the file' "$(cat "$T/hello")" hello
+: >"$T/empty.heads"
+run 0 verify "$L" --witness "$T/empty.heads" --json
+json_is "$T/out" '.unchecked[0].why | contains("nothing was compared")'
+
+begin 'a note that was changed is not taken for one that was cut'
+for line in 6 7 8 10; do
+    sed "${line}s/\(.*\)[0-9A-Za-z]/\1!/" "$T/kept" >"$T/garbled"
+    ! cmp -s "$T/kept" "$T/garbled" || wrong "nothing changed in line $line"
+    run 5 verify "$T/back" --witness "$T/garbled" --json
+    json_is "$T/out" '.counts.CORRUPT == 1'
+    run 5 checkpoint "$L" --witness "$T/garbled"
+done
+
+begin 'several at once note a head once'
+pids=
+for n in 1 2 3 4 5 6; do
+    "$PARITYLOG" checkpoint "$L" --witness "$T/many" >/dev/null 2>&1 &
+    pids="$pids $!"
+done
+for pid in $pids; do
+    wait "$pid" || wrong 'one of them failed'
+done
+same 'notes' "$(grep -c '^plog-' "$T/many")" 1
+
+begin 'signatures of witnesses behind that of the log do no harm'
+run 0 prove "$L" 3 --out "$T/cosigned"
+printf '\342\200\224 witness.example AAAAAAAA\n' >>"$T/cosigned"
+run 0 verify-proof "$T/cosigned" --key "$vkey"
+echo more >>"$T/cosigned"
+run 6 verify-proof "$T/cosigned" --key "$vkey"
+
 begin 'a note that was cut off is passed over, and the next one follows'
 head -c -30 "$T/kept" >"$T/cut"
 run 0 verify "$L" --witness "$T/cut" --json
