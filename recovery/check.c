@@ -65,7 +65,7 @@ const char *plog_check_file(struct plog_check *c)
     return c->file;
 }
 
-static const char *next_step(int code)
+static const char *next_step(const struct plog_check *c, int code)
 {
     switch (code) {
     case PLOG_E_TORN:
@@ -77,9 +77,11 @@ static const char *next_step(int code)
     case PLOG_E_FORMAT:
         return "use a newer paritylog";
     default:
-        return "paritylog parity DIR, which asks the store; paritylog salvage "
-               "DIR"
-               " says what is intact";
+        return c->has_head
+                   ? "paritylog salvage DIR --from-store (keeps the"
+                     " damaged file in quarantine/)"
+                   : "paritylog salvage DIR says what is intact; compare"
+                     " with another copy";
     }
 }
 
@@ -98,7 +100,7 @@ void plog_check_fault(struct plog_check *c, int code,
     found.found = of_scan && f->found[0] ? f->found
                   : of_scan              ? f->what
                                          : why->message;
-    found.next = next_step(code);
+    found.next = next_step(c, code);
     if (code == PLOG_E_TORN && !c->has_head)
         found.next = "keep a copy of DIR: no store can tell whether this was"
                      " an unfinished group or a damaged one; then: paritylog"
@@ -309,7 +311,7 @@ void plog_check_keys(struct plog_check *c)
                              .leg = PLOG_LEG_LOG,
                              .file = plog_check_file(c),
                              .found = why.message,
-                             .next = next_step(PLOG_E_UNKNOWN_KEY)};
+                             .next = next_step(c, PLOG_E_UNKNOWN_KEY)};
     plog_check_find(c, &f);
 }
 
@@ -378,6 +380,14 @@ static int freeze(struct plog_check *c, struct plog_error *err)
         c->store_error = read_store_head(c, &c->store_why);
     }
     rc = plog_walk_open(w, d, &c->reader.keys, err);
+    if (rc == PLOG_E_NOTHING && c->has_head && c->head.commit.size) {
+        plog_fail(err, PLOG_E_ROLLBACK,
+                  "log/ holds no segment, but the store holds entries up to"
+                  " %llu",
+                  (unsigned long long)c->head.commit.size);
+        plog_err_hint(err, "run: paritylog salvage DIR --from-store");
+        rc = PLOG_E_ROLLBACK;
+    }
     if (rc == PLOG_E_CORRUPT && w->segments.len) {
         odd_file(c, err); /* told, and the rest is checked all the same */
         rc = 0;

@@ -123,6 +123,8 @@ static int pass_damage(struct work *w, int fault, struct plog_error *err)
         return plog_scan_error(&w->scan, w->first, err);
     int rc = plog_scan_resync(&w->scan, &c);
     w->h->chain = before;
+    if (rc == 0 && w->next && c.size >= w->next)
+        rc = PLOG_END; /* of another segment */
     if (rc == 0) {
         rc = take_stored(w, c.size, err);
         if (rc == PLOG_END)

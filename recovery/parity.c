@@ -162,6 +162,7 @@ struct damage {
     uint64_t offset[NAMED], seq[NAMED];
     unsigned char leaf[NAMED][PLOG_HASH_SIZE];
     unsigned count;
+    uint64_t more;             /* that differ, too */
     struct plog_finding group; /* when no line can be named */
     char file[64];
 };
@@ -173,7 +174,7 @@ static int suspect_lines(struct plog_parity *p, struct damage *d)
     unsigned char leaf[PLOG_HASH_SIZE];
     uint64_t first = p->c->walk.chain.last.size + 1;
     size_t n = s->lines.len / sizeof(struct plog_scan_line);
-    for (size_t i = 0; i < n && d->count < NAMED; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct plog_span stored;
         int rc = plog_parity_stored(p, first + i, &stored, NULL);
         if (rc == PLOG_END)
@@ -184,6 +185,10 @@ static int suspect_lines(struct plog_parity *p, struct damage *d)
         plog_hash_leaf(stored.p, stored.n, leaf);
         if (memcmp(leaf, plog_scan_line(s, i)->leaf, sizeof leaf) == 0)
             continue;
+        if (d->count == NAMED) {
+            d->more++;
+            continue;
+        }
         d->offset[d->count] = plog_scan_line(s, i)->offset;
         d->seq[d->count] = first + i;
         memcpy(d->leaf[d->count++], plog_scan_line(s, i)->leaf, PLOG_HASH_SIZE);
@@ -237,6 +242,7 @@ static void name_lines(struct plog_parity *p, const struct damage *d, int code)
         f.found = got;
         plog_check_find(p->c, &f);
     }
+    p->c->report->counts[-code] += d->more;
 }
 
 /* Folds and compares what the store's proven lines stand for. */
@@ -439,6 +445,9 @@ static int without_store(struct plog_check *c, const char *dir,
     static const char run[] = "run: ";
     if (!strncmp(why.hint, run, sizeof run - 1))
         f.next = why.hint + sizeof run - 1;
+    if (code == PLOG_E_DIVERGED) /* whatever stands there */
+        f.next = "paritylog replay DIR --fresh (keeps this store in"
+                 " quarantine/)";
     c->report = report;
     c->o = o;
     plog_check_find(c, &f);

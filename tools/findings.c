@@ -52,8 +52,11 @@ static int grow(void **list, size_t count, size_t *room, size_t size)
 int findings_add(struct findings *f, const struct plog_finding *finding)
 {
     void *list = f->list;
-    if (f->count >= f->limit)
+    /* The first of each verdict is kept whatever comes before it. */
+    bool *seen = &f->seen[-finding->verdict];
+    if (f->count >= f->limit && (*seen || f->limit == 0))
         return 0;
+    *seen = true;
     int rc = grow(&list, f->count, &f->room, sizeof *f->list);
     f->list = list;
     if (rc != 0)

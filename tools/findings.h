@@ -1,8 +1,9 @@
 /*
  * findings.h - keeps what a check reports until it is printed.
  *
- * The first `limit` findings are copied, the rest only counted: the report
- * has the exact counts.  Ranges not read are kept in the same way.
+ * The first `limit` findings are copied, and of each verdict the first one; the
+ * rest is only counted: the report has the exact counts.  Ranges not read are
+ * kept in the same way.
  */
 #ifndef TOOLS_FINDINGS_H
 #define TOOLS_FINDINGS_H
@@ -11,6 +12,7 @@
 
 struct findings {
     size_t limit;
+    bool seen[PLOG_VERDICTS];
     struct plog_finding *list; /* texts are our copies */
     size_t count, room;
     struct plog_unchecked *ranges;

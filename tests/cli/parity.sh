@@ -246,4 +246,19 @@ json_is "$T/err" '.error.hint | length > 0'
 files_equal "$S" "$T/before"
 again
 
+begin 'the first finding of each verdict is shown, whatever comes before it'
+filled stranger 150
+mv "$L" "$T/strange"
+filled mine 150
+cp "$T"/strange/store.db* "$L/"
+run 5 parity "$L" --json
+json_is "$T/out" '.verdict == "FOREIGN" and (.findings | length) <= 112 and
+    ([.findings[].verdict] | index("FOREIGN") != null)'
+
+begin 'a log without segments, and a store that knows better'
+filled emptied 20
+rm "$L"/log/*
+run 5 parity "$L"
+err_has 'salvage DIR --from-store'
+
 finish

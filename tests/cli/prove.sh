@@ -199,7 +199,7 @@ done
 
 begin 'several at once note a head once'
 pids=
-for n in 1 2 3 4 5 6; do
+for _ in 1 2 3 4 5 6; do
     "$PARITYLOG" checkpoint "$L" --witness "$T/many" >/dev/null 2>&1 &
     pids="$pids $!"
 done

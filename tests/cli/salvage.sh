@@ -154,6 +154,17 @@ run 0 salvage "$L" --from-store
 kept "$W/log/$third"
 is_whole
 
+begin 'two segments that took each other'"'"'s name'
+copy swapped
+mv "$L/log/$third" "$T/third.kept"
+mv "$L/log/$last" "$L/log/$third"
+mv "$T/third.kept" "$L/log/$last"
+run 5 verify "$L"
+run 0 salvage "$L" --from-store
+kept "$W/log/$third"
+kept "$W/log/$last"
+is_whole
+
 begin 'no segment at all'
 copy none
 rm "$L"/log/*

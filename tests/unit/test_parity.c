@@ -135,8 +135,8 @@ static void event_rows(void)
 static void commit_and_segment_rows(void)
 {
     static const struct edit edits[] = {
-        {"UPDATE checkpoints SET line=replace(line,'A','B') WHERE size=20", 20,
-         PLOG_E_DIVERGED},
+        {"UPDATE checkpoints SET line=replace(line,'sig','gis') WHERE size=20",
+         20, PLOG_E_DIVERGED},
         {"DELETE FROM checkpoints WHERE size=21", 21, PLOG_E_DIVERGED},
         {"INSERT INTO checkpoints VALUES(50,'x')", 50, PLOG_E_AHEAD},
         {"INSERT INTO segments VALUES(90)", 90, PLOG_E_AHEAD},
