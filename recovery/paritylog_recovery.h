@@ -404,6 +404,65 @@ PLOG_API PLOG_MUST_CHECK int plog_verify_proof(const char *text, size_t len,
                                                struct plog_proof_report *report,
                                                struct plog_error *err);
 
+/* ---- Any JSONL file ----------------------------------------------------- */
+
+enum plog_line_class {
+    PLOG_LINE_OK,
+    PLOG_LINE_TORN,     /* the last line has no LF, or ends inside a value */
+    PLOG_LINE_CUT,      /* it ends inside a value */
+    PLOG_LINE_JOINED,   /* an object behind an object */
+    PLOG_LINE_NULS,     /* NUL bytes, as a lost block leaves them */
+    PLOG_LINE_NOT_JSON, /* anything else that is no JSON object */
+    PLOG_LINE_NOT_UTF8,
+    PLOG_LINE_EMPTY,
+    PLOG_LINE_CR,        /* it ends in CR LF */
+    PLOG_LINE_BOM,       /* a byte order mark stands before it */
+    PLOG_LINE_STRICT,    /* JSON that strict readers refuse: a member twice, a
+                            lone surrogate, an escaped NUL, brackets too deep */
+    PLOG_LINE_DUPLICATE, /* the same bytes as a line before */
+    PLOG_LINE_CONFLICT,  /* what git leaves of a merge */
+    PLOG_LINE_LONG,      /* longer than 16 MiB */
+    PLOG_LINE_CLASSES
+};
+/* Returns "ok", "torn", ... */
+PLOG_API const char *plog_line_class_name(enum plog_line_class c);
+
+struct plog_inspected {
+    enum plog_line_class kind;
+    uint64_t line;           /* from 1 */
+    uint64_t offset, length; /* bytes, without the LF; of gzip: inflated */
+    const char *what;        /* what a reader trips over; "" when none */
+    uint64_t same_as;        /* of a duplicate: 0 unknown */
+};
+
+struct plog_inspect_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    /* Each line that is not ok, in order; not 0 stops. */
+    int (*line)(void *arg, const struct plog_inspected *l);
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+};
+
+struct plog_inspect_report {
+    uint64_t lines, bytes;
+    uint64_t counts[PLOG_LINE_CLASSES];
+    uint64_t compared;    /* lines that were looked at for duplicates */
+    uint64_t first_fault; /* offset of the first line that is not ok */
+    bool gzip, broken_gzip, segment; /* segment: looks like one of a log */
+};
+
+/*
+ * Classifies the lines of any JSONL file, plain or gzip; reads only.
+ * @path  of the process; a regular file
+ * Memory: one line, and 16 MiB to find duplicates among the first million.
+ * Returns 0; PLOG_E_NOTHING; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_inspect(const char *path,
+                                          const struct plog_inspect_options *o,
+                                          struct plog_inspect_report *report,
+                                          struct plog_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -102,6 +102,10 @@ static const struct cli_command commands[] = {
      "  --from-store           heal damaged and missing segments from the store\n"
      "  --out FILE             write every intact line there; a new file\n" DRY
          FINDINGS KEY WAIT JSON QUIET},
+    {"inspect", cmd_inspect, "say what is wrong with the lines of any JSONL file",
+     "FILE [--max-findings N] [--json] [--quiet]",
+     "  FILE                   plain or gzip; it is only read\n" FINDINGS JSON
+         QUIET},
     {"checkpoint", cmd_checkpoint, "print the last commit as a signed note",
      "DIR [--witness FILE] [--key VKEY] [--json] [--quiet]",
      "  --witness FILE         verify the log against it, and note the head in\n"

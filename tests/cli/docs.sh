@@ -5,7 +5,7 @@
 
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
-    rebuild restore drill salvage checkpoint prove verify-proof strategy key'
+    rebuild restore drill salvage inspect checkpoint prove verify-proof strategy key'
 
 begin 'the manual is well formed'
 if have mandoc; then
@@ -141,6 +141,8 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds parity "$T/out"
     run 5 verify "$L" --json
     holds verify "$T/out"
+    run 5 inspect "$top/tests/cli/docs.sh" --json --max-findings 5
+    holds inspect "$T/out"
     run 5 salvage "$L" --json
     holds salvage "$T/out"
     run 0 salvage "$L" --from-store --json

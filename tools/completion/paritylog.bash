@@ -11,6 +11,7 @@ _paritylog_options() {
     verify) echo --format --key --require-pin --expect-head --witness --max-findings ;;
     parity) echo --format --key --require-pin --expect-head --witness \
         --max-findings ;;
+    inspect) echo --max-findings ;;
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
     verify-proof) echo --key --entry ;;
@@ -55,7 +56,7 @@ _paritylog_argument() {
     case $1:$2 in
     key:0) echo show list rotate trust ;;
     key:1) echo @directories ;;
-    append:1 | verify-proof:0) echo @files ;;
+    append:1 | verify-proof:0 | inspect:0) echo @files ;;
     strategy:1) _paritylog_strategies ;;
     help:0) echo "$_paritylog_commands" ;;
     help:*) echo @none ;;
@@ -65,7 +66,7 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay rebuild restore drill salvage checkpoint prove verify-proof strategy key help'
+    replay rebuild restore drill salvage inspect checkpoint prove verify-proof strategy key help'
 
 _paritylog() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}
