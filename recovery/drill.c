@@ -179,6 +179,11 @@ int plog_drill(const char *dir, const struct plog_drill_options *given,
     report->seconds = since(&d, &started);
     if (!rc)
         rc = note(&d, err);
+    else if (d.head.commit.size) { /* it ran, and nothing came back */
+        report->verdict = rc;
+        if (note(&d, NULL))
+            report->verdict = rc; /* what is wrong is told already */
+    }
     plog_reader_fini(&d.original);
     return rc;
 }

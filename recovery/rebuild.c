@@ -20,6 +20,9 @@ struct rebuild {
     struct plog_reader reader; /* of the source */
     struct plog_place place;
     uint64_t total;
+    uint64_t segment_size;    /* of the rules */
+    uint64_t segment, offset; /* where the rebuilt log ends */
+    bool odd_layout;          /* segments begin where the rule has none */
 };
 
 static void set_head(struct plog_head *h, const struct plog_commit *c)
@@ -76,16 +79,42 @@ static void end(struct rebuild *b, int64_t started)
 
 /* ---- The log from the store --------------------------------------------- */
 
+/*
+ * Where segments begin is in a table that nothing signs.  But a writer begins
+ * one exactly when the next group would pass the segment's size.
+ */
+static int lay_out(struct rebuild *b, const struct plog_stored_group *g,
+                   const char *origin, const struct plog_tree *before,
+                   const struct plog_commit *last, struct plog_error *err)
+{
+    struct plog_buf header;
+    bool empty = g->first == b->segment;
+    bool begins =
+        g->first == 1 || (!empty && b->offset + g->text.n > b->segment_size);
+    b->odd_layout |= begins != g->begins_segment;
+    if (g->begins_segment) {
+        plog_buf_init(&header, b->io);
+        int rc = plog_header_format(&header, origin, before, last);
+        b->segment = g->first;
+        b->offset = header.len + 1;
+        plog_buf_fini(&header);
+        if (rc)
+            return plog_fail(err, rc, "out of memory");
+    }
+    b->offset += g->text.n;
+    return 0;
+}
+
 static int write_group(struct rebuild *b, struct plog_outlog *log,
                        const char *origin, const struct plog_tree *before,
                        const struct plog_commit *last,
                        const struct plog_stored_group *g,
                        struct plog_error *err)
 {
-    int rc = 0;
+    int rc = lay_out(b, g, origin, before, last, err);
     b->report->segments += g->begins_segment;
-    if (b->o->dry_run)
-        return 0;
+    if (rc || b->o->dry_run)
+        return rc;
     if (g->begins_segment)
         rc = plog_outlog_segment(log, origin, before, last, err);
     return rc ? rc : plog_outlog_add(log, g->text.p, g->text.n, err);
@@ -135,6 +164,22 @@ static int judge_head(struct rebuild *b, const struct plog_store_head *h,
     return end_at(b, PLOG_E_DIVERGED, err);
 }
 
+/* Every entry is there and proven, but perhaps not in the files that it was
+ * in. */
+static void judge_layout(struct rebuild *b, const struct plog_store_log *s,
+                         const struct plog_store_head *h)
+{
+    bool bare = h->segment == h->commit.size + 1;
+    if (b->report->verdict ||
+        (!b->odd_layout && !s->odd_segment &&
+         (bare || (h->segment == b->segment && h->offset == b->offset))))
+        return;
+    b->report->verdict = PLOG_E_DIVERGED;
+    snprintf(b->report->why, sizeof b->report->why,
+             "every entry is proven, but the table of segments is not what a"
+             " writer makes: the files may begin elsewhere");
+}
+
 static int from_store(struct rebuild *b, struct plog_error *err)
 {
     struct plog_store_head head;
@@ -149,6 +194,7 @@ static int from_store(struct rebuild *b, struct plog_error *err)
         rc = plog_store_get_head(&b->reader.store, &head, err);
     if (!rc) {
         b->total = head.commit.size;
+        b->segment_size = head.rules.segment_size;
         snprintf(b->report->origin, sizeof b->report->origin, "%s",
                  head.origin);
         rc = plog_store_log_open(&s, &b->reader.store, &head, &b->reader.keys,
@@ -158,6 +204,8 @@ static int from_store(struct rebuild *b, struct plog_error *err)
         rc = copy_groups(b, &s, &log, err);
     if (!rc)
         rc = judge_head(b, &head, err);
+    if (!rc)
+        judge_layout(b, &s, &head);
     if (!rc)
         rc = plog_outlog_finish(&log, err);
     b->report->bytes = log.bytes;

@@ -76,7 +76,7 @@ static int copy_group(struct restore *r, const struct plog_walk *w,
     int rc = 0;
     bool begins = w->first == g->first;
     r->report->segments += begins;
-    r->report->bytes += g->end - g->begin;
+    r->report->bytes += begins ? g->end : g->end - g->begin;
     if (r->o->dry_run)
         return 0;
     if (begins)

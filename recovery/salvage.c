@@ -2,6 +2,8 @@
  * salvage.c - what can still be read of a damaged log, and healing it from
  * the other leg (heal.c).
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "aside.h"
@@ -172,6 +174,25 @@ static int heal(struct salvage *s, struct plog_error *err)
     return rc;
 }
 
+/* Where a store is left, log/ may be gone as a whole. */
+static int make_log_folder(const struct plog_io *io, const char *dir,
+                           struct plog_error *err)
+{
+    struct plog_stat st;
+    int fd = io->open_at(io->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+    int rc = 0;
+    if (fd < 0)
+        return 0; /* opening it will say why */
+    if (io->stat_at(io->ctx, fd, PLOG_STORE_FILE, &st) == 0 &&
+        io->stat_at(io->ctx, fd, "log", &st) == -ENOENT) {
+        rc = io->mkdir_at(io->ctx, fd, "log", 0700);
+        if (!rc)
+            rc = io->fsync(io->ctx, fd);
+    }
+    io->close(io->ctx, fd);
+    return rc ? plog_fail_io(err, rc, "log", "making the folder") : 0;
+}
+
 /* The log as it is now. */
 static int judge(struct salvage *s, const char *dir, struct plog_error *err)
 {
@@ -203,7 +224,10 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     int64_t started = s.io->clock_mono_ns(s.io->ctx);
     open.vkey = own.vkey;
     open.wait_seconds = own.wait_seconds;
-    int rc = plog_legs_open(&s.legs, s.io, dir, &open, err);
+    int rc =
+        own.from_store && !own.dry_run ? make_log_folder(s.io, dir, err) : 0;
+    if (!rc)
+        rc = plog_legs_open(&s.legs, s.io, dir, &open, err);
     if (!rc)
         rc = plog_dir_maintain(&s.legs.dir, s.legs.wait_seconds, err);
     if (!rc)

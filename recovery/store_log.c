@@ -118,9 +118,12 @@ static int check_group(struct plog_store_log *s, const struct plog_tree *tree,
 /* Whether a segment begins at entry `first`; rows before it are passed. */
 static bool begins(struct plog_store_log *s, uint64_t first)
 {
-    while (s->segment_ready && plog_sql_u64(s->segments, 0) < first)
+    while (s->segment_ready && plog_sql_u64(s->segments, 0) < first) {
+        s->odd_segment |= plog_sql_u64(s->segments, 0) > s->passed;
         if (step(s->segments, &s->segment_ready, NULL))
             return false;
+    }
+    s->passed = first;
     return s->segment_ready && plog_sql_u64(s->segments, 0) == first;
 }
 

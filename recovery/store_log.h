@@ -20,6 +20,8 @@ struct plog_store_log {
     struct plog_commit last;
     sqlite3_stmt *commits, *events, *segments;
     bool event_ready, segment_ready;
+    uint64_t passed;  /* rows of segments up to here were looked at */
+    bool odd_segment; /* a row of segments that begins no group */
     struct plog_buf text;
 };
 

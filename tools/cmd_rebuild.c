@@ -56,7 +56,12 @@ static void print_text(const struct plog_rebuild_report *r, const char *leg)
     if (r->segments)
         printf(", %llu segments", (unsigned long long)r->segments);
     printf("; %.2f s\n", r->seconds);
-    if (!r->verdict)
+    if (r->verdict && !r->missing_from) {
+        printf("%s: ", plog_code_word(r->verdict));
+        text_safe(stdout, r->why, strlen(r->why));
+        putchar('\n');
+    }
+    if (!r->missing_from)
         return;
     printf("not rebuilt: entries from %llu on",
            (unsigned long long)r->missing_from);

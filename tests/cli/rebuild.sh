@@ -86,6 +86,19 @@ json_is "$T/out" '.verdict == "DIVERGED" and .missing.from == 102 and
     .missing.to == 201 and .head.size == 101'
 run 0 verify "$T/part"
 
+begin 'a table of segments that no writer makes'
+for change in 'DELETE FROM segments WHERE first>1 AND first<100' \
+    'INSERT INTO segments VALUES(12)' 'INSERT INTO segments VALUES(15)' \
+    'DELETE FROM segments WHERE first>1'; do
+    rm -rf "$T/table" "$T/elsewhere"
+    cp -R "$L" "$T/table"
+    sql "$T/table/store.db" "$change"
+    run 3 rebuild "$T/table" --log --out "$T/elsewhere" --json
+    json_is "$T/out" '.verdict == "DIVERGED" and .missing.from == 0 and
+        .head.size == 201 and (.missing.why | contains("table of segments"))'
+    run 0 verify "$T/elsewhere"
+done
+
 begin 'a store with an altered line'
 cp -R "$L" "$T/altered"
 sql "$T/altered/store.db" "UPDATE events SET line=replace(line,'\"v\":55','\"v\":56')
@@ -117,7 +130,7 @@ while [ $i -lt "$(many 12)" ]; do
     i=$((i + 1))
     "$PARITYLOG" rebuild "$T/kept" --log --out "$T/killed" >/dev/null 2>&1 &
     pid=$!
-    sleep "0.00$i"
+    sleep "0.0$((i / 10))$((i % 10))"
     kill -9 $pid 2>/dev/null
     wait $pid 2>/dev/null
     if [ -e "$T/killed" ]; then # it was whole before the signal

@@ -93,7 +93,13 @@ out_has 'records: row'
 json_is "$T/wrong/drill.json" '.ok == false and .verdict == "DIVERGED"'
 
 begin 'a drill of a damaged log fails as verify does'
-run 5 drill "$T/damaged"
+run 0 restore "$L" --out "$T/drilled"
+cp -R "$L" "$T/twice"
+run 0 drill "$T/twice"
+json_is "$T/twice/drill.json" '.ok'
+cp "$T"/damaged/log/* "$T/twice/log/"
+run 5 drill "$T/twice"
+json_is "$T/twice/drill.json" '.ok == false'
 
 begin 'a scratch of one'"'"'s own'
 run 0 drill "$L" --scratch "$T/scratch"

@@ -165,9 +165,11 @@ kept "$W/log/$third"
 kept "$W/log/$last"
 is_whole
 
-begin 'no segment at all'
+begin 'no segment at all, no log/ at all'
 copy none
 rm "$L"/log/*
+heals
+rm -r "$L/log"
 heals
 
 begin 'the end of the log cut off: the store brings it back'
