@@ -76,8 +76,8 @@ clang_format = $(call first_of,clang-format-14 clang-format)
 checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked)
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
-	check-clang check-valgrind check-symbols check-storm bench bench-full lint \
-	format demo \
+	check-clang check-valgrind check-symbols check-storm check-damage damage-table \
+	bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -91,6 +91,7 @@ help:
 	@echo 'make check-asan check-tsan check-clang check-valgrind   the same otherwise built'
 	@echo 'make check-symbols   only plog_ names leave the library'
 	@echo 'make check-storm     the storms, short (STORM_SEED, STORM_BUDGET seconds)'
+	@echo 'make check-damage    docs/DAMAGE.md in full (STORM_KILLS a command); damage-table writes it'
 	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
@@ -204,6 +205,13 @@ check-valgrind: tests
 
 check-storm: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh storm
+
+# The table of docs/DAMAGE.md in full, and what writes it.
+check-damage: all
+	$(Q)PARITYLOG=$(BUILD)/paritylog STORM_KILLS=$${STORM_KILLS:-25} python3 tests/storm/damage_table.py
+
+damage-table: all
+	$(Q)PARITYLOG=$(BUILD)/paritylog python3 tests/storm/damage_table.py --write
 
 # In the build directory: it has to lie on the disk that is measured.
 bench: $(BUILD)/tests/bench

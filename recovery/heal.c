@@ -412,6 +412,8 @@ static int read_whole(struct plog_heal *h, uint64_t first, bool *good,
 static int is_intact(struct plog_heal *h, uint64_t first, bool *intact,
                      struct plog_error *err)
 {
+    if (first <= h->legs->head.commit.size + 1)
+        settle_keys(h, first - 1);
     struct plog_chain before = h->chain;
     int rc = read_whole(h, first, intact, err);
     if (rc || !*intact)

@@ -114,8 +114,10 @@ static int pass(struct salvage *s, int code, struct plog_error *err)
     int told =
         gap ? keep(s, from, 0, 0, from, rc ? 0 : to, why.message, err)
             : keep(s, first, begin, end, from, rc ? 0 : to, why.message, err);
+    if (told)
+        return told;
     *err = next;
-    return told ? told : rc;
+    return rc;
 }
 
 static int read_intact(struct salvage *s, struct plog_error *err)

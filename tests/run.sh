@@ -7,8 +7,9 @@
 # cli       the scripts tests/cli/*.sh, on the command with the order shim
 # threads   of unit those about threads and processes, for a thread sanitizer
 # valgrind  cli, with every command under valgrind
-# storm     the programs $BUILD/storm/*; STORM_SEED, and STORM_BUDGET: how many
-#           seconds all of them together may take (each gets its share)
+# storm     the programs $BUILD/storm/* and tests/storm/*.py; STORM_SEED, and
+#           STORM_BUDGET: how many seconds all of them together may take (each
+#           gets its share; the table of damage takes a minute at least)
 #
 # ONLY      words: run only what has one of them in its name
 # JOBS      how many at once (default 1; output comes in order all the same)
@@ -42,6 +43,7 @@ run_one() {
     began=$(date +%s)
     case $2 in
     *.sh) set -- "$1" sh "$2" ;;
+    *.py) set -- "$1" python3 "$2" ;;
     esac
     out=$T/$1.out
     shift
@@ -121,7 +123,7 @@ run_all() {
         [ -f "$program" ] || continue
         case $program in
         */lib.sh) continue ;;
-        *.sh) ;;
+        *.sh | *.py) ;;
         *) [ -x "$program" ] || continue ;;
         esac
         chosen "$program" || continue
@@ -158,7 +160,8 @@ judge_batch() {
         judged=$((judged + 1))
         program=$(sed -n "${judged}p" "$T/list")
         name=${program##*/}
-        judge $judged "$1/${name%.sh}"
+        name=${name%.sh}
+        judge $judged "$1/${name%.py}"
     done
 }
 
@@ -251,7 +254,14 @@ run_mode() {
             CHECK_SEED=$STORM_SEED
             export CHECK_SEED
         fi
-        run_all storm "$BUILD"/storm/*
+        set -- "$BUILD"/storm/*
+        if command -v python3 >/dev/null 2>&1; then
+            set -- "$@" "$top"/tests/storm/*.py
+        else
+            echo 'skip damage_table: there is no python3'
+            skipped=$((skipped + 1))
+        fi
+        run_all storm "$@"
         ;;
     *)
         echo 'usage: sh tests/run.sh unit|cli|threads|valgrind|storm...' >&2
