@@ -436,6 +436,8 @@ void plog_check_close(struct plog_check *c)
     memcpy(r->head.key, chain->last.key, sizeof r->head.key);
     if (key)
         plog_vkey_format(key, r->vkey);
+    r->has_store = c->has_head;
+    r->store_size = c->has_head ? c->head.commit.size : 0;
     r->segments = plog_segment_count(&c->walk.segments);
     r->bytes = c->walk.bytes + (c->walk.fd >= 0 ? c->walk.scan.offset : 0);
     if (io)

@@ -74,6 +74,8 @@ struct plog_check_report {
     uint64_t from, to;              /* entries checked, inclusive */
     uint64_t segments, bytes;
     double seconds;
+    bool has_store;
+    uint64_t store_size; /* entries in the store, when there is one */
 };
 
 /*

@@ -12,7 +12,7 @@
 #include "text.h"
 
 #define SHOWN 9
-#define SUMMARY_MAX (900u << 10) /* of the 1 MiB that a step may write */
+#define SUMMARY_MAX (900u << 10) /* of the 1 MiB that a step may have */
 
 /* ---- Annotations -------------------------------------------------------- */
 
@@ -136,8 +136,7 @@ static void summary(const struct report_view *v, FILE *out)
     if (f->count)
         fputs("| finding | file |\n| --- | --- |\n", out);
     size_t i = 0;
-    long at = ftell(out);
-    for (; i < f->count && ftell(out) - at < (long)SUMMARY_MAX; i++) {
+    for (; i < f->count && ftell(out) < (long)SUMMARY_MAX; i++) {
         format_message(&f->list[i], text, sizeof text);
         fputs("| ", out);
         cell(out, text);
@@ -162,6 +161,7 @@ void format_github(const struct report_view *v)
     FILE *out = path && *path ? fopen(path, "ae") : NULL;
     if (!out)
         return;
-    summary(v, out);
+    if (fseek(out, 0, SEEK_END) == 0 && ftell(out) < (long)SUMMARY_MAX)
+        summary(v, out); /* other commands of the step wrote there, too */
     fclose(out);
 }

@@ -66,8 +66,9 @@ static const struct cli_command commands[] = {
     {"parity", cmd_parity, "check the log and the store against each other",
      "DIR [--format text|json|junit|sarif|github] [--key VKEY]\n"
      "           [--require-pin] [--expect-head SIZE:ROOT] [--witness FILE]\n"
-     "           [--max-findings N] [--json] [--quiet]",
-     FORMAT KEY PIN HEAD WITNESS
+     "           [--max-lag N] [--max-findings N] [--json] [--quiet]",
+     FORMAT "  --max-lag N            entries that the store may be behind (default "
+            "0)\n" KEY PIN HEAD WITNESS
          FINDINGS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",
      "DIR [--dry-run] [--to SEQ] [--fresh] [--key VKEY]\n"

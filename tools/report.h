@@ -17,6 +17,7 @@ struct report_spec {
     const char *schema; /* paritylog/parity/1 */
     enum report_format format;
     bool require_pin;
+    uint64_t max_lag; /* entries that the store may be behind */
 };
 
 /* Whether `name` (NULL: none) is a format, and goes with --json.  Returns -1 to

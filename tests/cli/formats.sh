@@ -162,6 +162,15 @@ unset GITHUB_STEP_SUMMARY
 same 'headings' "$(grep -c '^### paritylog parity: ' "$T/summary")" 2
 same 'rows' "$(grep -c '^| .* in the ' "$T/summary")" 26
 
+begin 'the summary of a step with several commands stays below its limit'
+head -c 921000 /dev/zero | tr '\0' 'x' >"$T/full"
+cp "$T/full" "$T/full.before"
+GITHUB_STEP_SUMMARY=$T/full
+export GITHUB_STEP_SUMMARY
+run 5 parity "$L" --format github
+unset GITHUB_STEP_SUMMARY
+[ "$(wc -c <"$T/full")" -lt 1048576 ] || wrong 'more than 1 MiB'
+
 # ---- Both -------------------------------------------------------------------------
 
 begin 'verify has the same formats'

@@ -255,6 +255,21 @@ run 5 parity "$L" --json
 json_is "$T/out" '.verdict == "FOREIGN" and (.findings | length) <= 112 and
     ([.findings[].verdict] | index("FOREIGN") != null)'
 
+begin '--max-lag: how far the store may be behind'
+fresh lag
+deltas 1 40 >"$T/in"
+run 0 append "$L" "$T/in" --group 10 --quiet
+rm -f "$L"/store.db*
+run 0 replay "$L" --to 25 --quiet
+run 3 parity "$L" --max-lag 19
+run 0 parity "$L" --max-lag 20
+out_has BEHIND
+run 3 parity "$L"
+sql "$L/store.db" "UPDATE events SET line=line||' ' WHERE seq=3"
+run 3 parity "$L" --max-lag 20
+rm -f "$L"/store.db*
+run 3 parity "$L" --max-lag 1000
+
 begin 'a log without segments, and a store that knows better'
 filled emptied 20
 rm "$L"/log/*

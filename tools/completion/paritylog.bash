@@ -10,7 +10,7 @@ _paritylog_options() {
     log) echo --from --to --follow ;;
     verify) echo --format --key --require-pin --expect-head --witness --max-findings ;;
     parity) echo --format --key --require-pin --expect-head --witness \
-        --max-findings ;;
+        --max-lag --max-findings ;;
     inspect) echo --max-findings ;;
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
@@ -40,7 +40,7 @@ _paritylog_values() {
         ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
-        *:--at | *:--adopt)
+        *:--at | *:--adopt | *:--max-lag)
         echo @none
         ;;
     *) return 1 ;;
