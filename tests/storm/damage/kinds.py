@@ -142,7 +142,7 @@ def store_deleted(v):
     v.drop_store()
 
 
-@kind("FOREIGN", 5, "store store.db -", mend=FRESH, args=["--max-findings", "20000"])
+@kind("FOREIGN", 5, "store store.db -", mend=FRESH)
 def store_foreign(v):
     """store of another log"""
     v.drop_store()
@@ -575,8 +575,7 @@ def segment_twice(v):
     shutil.copy(v.path("log/{c}"), v.path("log/00000000000000001399.jsonl"))
 
 
-@kind("CORRUPT", 5, "log log/{c} 1302", alone="CORRUPT 5",
-      mend=["$ mv DIR/log/{c} DIR/log/{d} ASIDE/", "salvage DIR --from-store"])
+@kind("CORRUPT", 5, "log log/{c} 1302", alone="CORRUPT 5", mend=HEAL)
 def segment_swapped(v):
     """two segments swapped"""
     os.rename(v.path("log/{c}"), v.path("log/x"))
@@ -625,7 +624,7 @@ def log_older(v):
     v.take("older", "log")
 
 
-@kind("FORK", 5, "store store.db 8330", mend=HEAL, args=["--max-findings", "20000"],
+@kind("FORK", 5, "store store.db 8330", mend=HEAL,
       note="pin the old key with --key")
 def log_resigned(v):
     """log signed again by another key, its vkey beside the old one"""
@@ -649,7 +648,7 @@ def log_foreign(v):
     v.take("foreign", "log")
 
 
-@kind("FORK", 5, "store store.db 8330", args=["--max-findings", "20000"],
+@kind("FORK", 5, "store store.db 8330",
       mend=["rebuild DIR --log --out ASIDE/new", "$ mv DIR/log ASIDE/",
             "$ mv ASIDE/new/log DIR/"],
       note="both are signed; who runs the log says which one goes on, the other is kept")
