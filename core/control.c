@@ -4,6 +4,7 @@
  * init carries the segment size beside strategy and line limit, so that a
  * store rebuilt from the log rotates as the old one did.
  */
+#include "redact.h"
 #include "rotate.h"
 
 static int text_member(struct plog_buf *b, const char *before,
@@ -117,6 +118,7 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
     enum plog_strategy strategy;
     struct plog_cursor cursor;
     struct plog_rotation rotation;
+    struct plog_order order;
     switch (e->control) {
     case PLOG_CONTROL_NONE:
         return 0;
@@ -128,6 +130,8 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
         return plog_cursor_args_parse(e->args, scratch, &cursor);
     case PLOG_CONTROL_ROTATE:
         return plog_rotation_parse(e->args, e->seq, &rotation);
+    case PLOG_CONTROL_REDACT:
+        return plog_order_parse(e, &order);
     default:
         return PLOG_E_FORMAT;
     }

@@ -27,13 +27,14 @@ static int sign(plog *p, struct plog_work *w, struct plog_commit *c,
     return rc ? plog_fail(err, rc, "signing the group failed") : 0;
 }
 
-/* Whether the group begins a new segment: it would pass the segment's size,
- * and the segment holds a group already. */
-static bool rotates(const plog *p, size_t n)
+/* Whether the group begins a new segment: it would pass the segment's size, or
+ * was asked to, and the segment holds a group already. */
+static bool rotates(const plog *p, const struct plog_work *w)
 {
     const struct plog_store_head *h = &p->legs.head;
     bool empty = h->commit.size < h->segment;
-    return !empty && h->offset + n > h->rules.segment_size;
+    return !empty &&
+           (w->fresh || h->offset + w->lines.len > h->rules.segment_size);
 }
 
 /* Where the group will lie is known before it is written, so that nothing but
@@ -42,7 +43,7 @@ static int place(plog *p, struct plog_work *w, struct plog_buf *header,
                  struct plog_store_head *next)
 {
     const struct plog_store_head *h = &p->legs.head;
-    if (!rotates(p, w->lines.len)) {
+    if (!rotates(p, w)) {
         next->offset = h->offset + w->lines.len;
         return 0;
     }
@@ -225,7 +226,7 @@ static int start_work(plog *p, struct plog_work *w)
     w->tree = p->legs.head.tree;
     w->rules = p->legs.head.rules;
     w->next_seq = p->legs.head.commit.size + 1;
-    w->opened = false;
+    w->opened = w->fresh = false;
     plog_instant_format(now, w->logged_at);
     return plog_buf_reserve(&w->lines, 4096);
 }
@@ -414,6 +415,19 @@ int plog_engine_rotate(plog *p, const struct plog_signer *next,
 {
     struct plog_request r;
     int rc = plog_request_rotate(&r, p->io, next, err);
+    r.receipts = receipt;
+    r.err = err;
+    if (!rc)
+        rc = submit(p, &r);
+    plog_request_free(&r);
+    return rc;
+}
+
+int plog_engine_redact(plog *p, uint64_t seq, struct plog_span reason,
+                       struct plog_receipt *receipt, struct plog_error *err)
+{
+    struct plog_request r;
+    int rc = plog_request_redact(&r, p->io, seq, reason, err);
     r.receipts = receipt;
     r.err = err;
     if (!rc)

@@ -44,6 +44,7 @@ struct plog_work {
     uint64_t next_seq;
     char logged_at[40];
     bool opened; /* logged_at was given out */
+    bool fresh;  /* the group begins a new segment */
 };
 
 /* Takes the writer lock and makes sure that the head in memory is the store's
@@ -67,6 +68,18 @@ void plog_engine_settle(plog *p);
 PLOG_MUST_CHECK int plog_engine_rotate(plog *p, const struct plog_signer *next,
                                        struct plog_receipt *receipt,
                                        struct plog_error *err);
+
+/* Logs the order to redact entry `seq`; the store follows.  The copies of the
+ * payload are left to plog_scrub.  The caller holds the maintenance lock.
+ * Returns as plog_append; PLOG_E_NOT_FOUND; PLOG_E_INPUT for a control entry;
+ * PLOG_E_EXISTS when it is redacted already. */
+PLOG_MUST_CHECK int plog_engine_redact(plog *p, uint64_t seq,
+                                       struct plog_span reason,
+                                       struct plog_receipt *receipt,
+                                       struct plog_error *err);
+/* With the writer lock, and at its end no transaction: does what redactions
+ * have left, unless somebody is at it.  What fails is tried again later. */
+void plog_engine_scrub(plog *p);
 
 /* Puts a request into the group: look-ups, conflicts, seq, store rows, lines.
  * On failure nothing of it is left in the store or in `w`. */

@@ -270,6 +270,8 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
     p->passphrase = NULL;
     if (!rc && !p->behind)
         plog_engine_settle(p);
+    if (!rc && !p->behind)
+        plog_engine_scrub(p);
     if (!rc)
         plog_engine_leave(p);
     return rc;

@@ -2,8 +2,9 @@
  * entry.c - entry lines: deltas and control entries.
  *
  * Order of members in a delta: seq, id, from, resource, record_id, op,
- * payload, occurred_at, provenance, meta, outcome, merged, salt, logged_at.
- * In a control entry: seq, control, args, logged_at.
+ * payload, occurred_at, provenance, meta, outcome, merged, salt, logged_at; in
+ * a redacted one payload, meta, merged and salt are gone and the last is
+ * redacted.  In a control entry: seq, control, args, logged_at.
  */
 #include "line.h"
 
@@ -155,6 +156,8 @@ static int parse_outcome(struct members *m, struct plog_entry *e,
             return corrupt(err, "outcome", "expected skipped");
         e->skipped = true;
     }
+    if (e->redacted)
+        return 0;
     if (take(m, "merged", &e->merged) && plog_json_kind(e->merged) != 'o')
         return corrupt(err, "merged", "not an object");
     if (!take(m, "salt", &raw))
@@ -163,6 +166,23 @@ static int parse_outcome(struct members *m, struct plog_entry *e,
         plog_base64_decode(plog_span(raw.p + 1, raw.n - 2), salt, sizeof salt))
         return corrupt(err, "salt", "not 16 bytes in base64");
     e->salt = plog_span(raw.p + 1, raw.n - 2);
+    return 0;
+}
+
+/* What a redacted line has in the place of its payload. */
+static int parse_redacted(struct members *m, struct plog_entry *e,
+                          struct plog_error *err)
+{
+    struct plog_span raw;
+    if (!e->redacted)
+        return 0;
+    if (!take(m, "redacted", &raw))
+        return m->more ? left_over(m, err)
+                       : corrupt(err, "entry", "a member is missing");
+    if (plog_json_kind(raw) != 's' ||
+        plog_base64_decode(plog_span(raw.p + 1, raw.n - 2), e->leaf,
+                           sizeof e->leaf))
+        return corrupt(err, "redacted", "not a hash in base64");
     return 0;
 }
 
@@ -175,20 +195,29 @@ static int parse_delta(struct plog_entry_parser *p, struct members *m,
     if (take(m, "from", &from) && parse_from(e, from, &p->decoded))
         return corrupt(err, "from", "not an origin and a seq");
     if (!take(m, "resource", &d->resource) ||
-        !take(m, "record_id", &d->record_id) || !take(m, "op", &d->op) ||
-        !take(m, "payload", &d->payload) ||
-        !take(m, "occurred_at", &d->occurred_at) ||
+        !take(m, "record_id", &d->record_id) || !take(m, "op", &d->op))
+        return m->more ? left_over(m, err)
+                       : corrupt(err, "entry", "a member is missing");
+    e->redacted = !take(m, "payload", &d->payload);
+    if (!take(m, "occurred_at", &d->occurred_at) ||
         !take(m, "provenance", &d->provenance))
         return m->more ? left_over(m, err)
                        : corrupt(err, "entry", "a member is missing");
-    take(m, "meta", &d->meta);
+    if (e->redacted)
+        d->payload = plog_span_text("{}"); /* decoded as any */
+    else
+        take(m, "meta", &d->meta);
     int rc = parse_outcome(m, e, err);
     if (!rc)
         rc = parse_logged_at(m, e, err);
     if (!rc)
+        rc = parse_redacted(m, e, err);
+    if (!rc)
         rc = left_over(m, err);
     if (!rc)
         rc = plog_delta_decode(d, &p->decoded, err);
+    if (e->redacted)
+        d->payload = plog_span_text("null");
     if (!rc && d->is_delete && !plog_span_is(d->payload, "null"))
         rc = corrupt(err, "payload", "a delete is logged with null");
     if (!rc && d->is_delete && e->merged.n)
@@ -297,7 +326,7 @@ int plog_entry_format(struct plog_buf *b, const struct plog_entry *e,
         rc = member(b, ",\"merged\":", e->merged);
     if (!rc)
         rc = member(b, ",\"salt\":\"", e->salt);
-    if (!rc)
+    if (!rc && e->salt.n)
         rc = plog_buf_add_char(b, '"');
     if (!rc)
         rc = format_end(b, e->logged_at);

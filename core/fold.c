@@ -128,8 +128,8 @@ static int merge(struct plog_fold *f, const struct plog_entry *e,
                  struct plog_span *out, struct plog_error *err)
 {
     struct plog_span base;
-    if (!now->present || e->delta.is_delete)
-        return 0; /* over nothing: a plain upsert */
+    if (!now->present || e->delta.is_delete || e->redacted)
+        return 0; /* over nothing, or nothing to merge: a plain upsert */
     int rc = plog_fold_payload(f, now, &base, err);
     if (rc)
         return rc;
@@ -328,6 +328,9 @@ int plog_fold_logged(struct plog_fold *f, enum plog_strategy strategy,
         rc = merge(f, e, before, 0, &d.merged, err);
     if (rc)
         return rc;
-    return plog_fold_put(f, e, before, &d,
-                         (size_t)(e->delta.payload.p - line.p), err);
+    if (e->redacted && !e->delta.is_delete)
+        d.merged = e->delta.payload; /* null, and not in the line */
+    size_t payload_at =
+        e->redacted ? 0 : (size_t)(e->delta.payload.p - line.p);
+    return plog_fold_put(f, e, before, &d, payload_at, err);
 }

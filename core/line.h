@@ -88,6 +88,9 @@ struct plog_entry {
     struct plog_span merged;    /* raw payload that a custom strategy chose */
     struct plog_span salt;      /* base64 text */
     struct plog_span logged_at; /* decoded; n 0: not the first of its group */
+    bool redacted; /* its payload is gone: payload is null, meta, merged and
+                      salt are empty */
+    unsigned char leaf[PLOG_HASH_SIZE]; /* of the line as it was, then */
 };
 
 /* Keeps the memory that entries point into; reusable. */

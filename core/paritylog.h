@@ -635,6 +635,8 @@ struct plog_status {
     uint64_t segments, log_bytes, floor;
     uint64_t store_bytes, wal_bytes;
     uint64_t tail_bytes; /* bytes after the last commit that are not padding */
+    uint64_t redactions; /* orders to redact that the store has applied */
+    uint64_t pending;    /* of them: copies of the payload may be left */
     int verdict;         /* 0: heads equal.  Never a claim about content. */
 };
 /* Compares heads only; reads no more than the end of the last segment.
@@ -642,6 +644,40 @@ struct plog_status {
 PLOG_API PLOG_MUST_CHECK int
 plog_read_status(const char *dir, const struct plog_options *options,
                  struct plog_status *out, struct plog_error *err);
+
+/* ---- Proofs ------------------------------------------------------------- */
+
+#define PLOG_PROOF_FILE_MAX                                                    \
+    (48u << 20) /* an entry in base64, and the proof                           \
+                 */
+
+struct plog_proof_report {
+    bool consistency; /* between old_size and size; else of one entry */
+    char origin[PLOG_ORIGIN_MAX + 1];
+    uint64_t seq, size, old_size;
+    unsigned char leaf[PLOG_HASH_SIZE];
+    unsigned char root[PLOG_HASH_SIZE], old_root[PLOG_HASH_SIZE];
+    struct plog_span entry; /* the line, into memory that the caller frees */
+    char *memory;           /* free(3); NULL when there is none */
+    /* The line is a redacted one: the proof says that an entry with this leaf
+     * is in the log; what else the line says, only the order to redact it
+     * vouches for. */
+    bool redacted;
+};
+
+/*
+ * Checks a proof without any log.
+ * @text, @len    the file, at most PLOG_PROOF_FILE_MAX
+ * @vkey          the verifier key that is trusted
+ * @entry, @n     the entry's line, if it is not in the proof; else NULL
+ * Returns 0: it holds.  PLOG_E_INPUT: not a proof; PLOG_E_UNKNOWN_KEY: signed
+ * by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_verify_proof(const char *text, size_t len,
+                                               const char *vkey,
+                                               const char *entry, size_t n,
+                                               struct plog_proof_report *report,
+                                               struct plog_error *err);
 
 /* ---- Live subscription -------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 
 #include "engine.h"
 #include "find_line.h"
+#include "redact.h"
 #include "schema.h"
 
 /* ---- One new delta ------------------------------------------------------ */
@@ -109,6 +110,33 @@ static int conflict(const struct plog_item *item, uint64_t seq,
     return PLOG_E_CONFLICT;
 }
 
+/* The log's line may be whole yet when the store's is redacted: then what
+ * counts is the redacted one. */
+static bool same_entry(struct plog_span stored, struct plog_buf *line)
+{
+    unsigned char a[PLOG_HASH_SIZE], b[PLOG_HASH_SIZE];
+    if (plog_span_equal(stored, plog_span(line->data, line->len)))
+        return true;
+    if (!plog_line_is_redacted(stored))
+        return false;
+    plog_line_leaf(stored, a);
+    plog_line_leaf(plog_span(line->data, line->len), b);
+    line->len = 0;
+    return memcmp(a, b, sizeof a) == 0 && plog_buf_add_span(line, stored) == 0;
+}
+
+/* Of a redacted entry the members that are still known. */
+static bool same_content(const struct plog_entry *old,
+                         const struct plog_delta *now)
+{
+    struct plog_delta known = *now;
+    if (old->redacted) {
+        known.payload = old->delta.payload;
+        known.meta = old->delta.meta;
+    }
+    return plog_delta_same(&old->delta, &known);
+}
+
 /* The line of `seq` as it stands in the log, or will: acknowledging a
  * duplicate means vouching for it, and the store alone cannot. */
 static int logged_line(plog *p, const struct plog_work *w, uint64_t seq,
@@ -128,7 +156,7 @@ static int logged_line(plog *p, const struct plog_work *w, uint64_t seq,
     }
     rc = plog_find_line(&p->legs.dir, p->legs.head.segment, p->legs.head.offset,
                         seq, line, err);
-    if (!rc && !plog_span_equal(stored, plog_span(line->data, line->len))) {
+    if (!rc && !same_entry(stored, line)) {
         plog_fail(err, PLOG_E_DIVERGED, "entry %llu: log and store differ",
                   (unsigned long long)seq);
         plog_err_seq(err, seq);
@@ -170,13 +198,13 @@ static int take_duplicate(plog *p, struct plog_work *w, struct plog_item *item,
     if (!rc)
         rc = plog_entry_parse(&parser, plog_span(line.data, line.len), &old,
                               err);
-    if (!rc && !plog_delta_same(&old.delta, &item->entry.delta))
+    if (!rc && !same_content(&old, &item->entry.delta))
         rc = conflict(item, seq, err);
     if (!rc && out) {
         out->seq = seq;
         out->duplicate = true;
         out->skipped = old.skipped;
-        plog_hash_leaf(line.data, line.len, out->leaf);
+        plog_line_leaf(plog_span(line.data, line.len), out->leaf);
         if (seq <= p->legs.head.commit.size)
             rc = closing_commit(p, seq, out, err);
     }
@@ -293,6 +321,58 @@ static int make_rotation(plog *p, struct plog_work *w, struct plog_request *r,
     return 0;
 }
 
+/* ---- An order to redact ------------------------------------------------- */
+
+static int order_of(struct plog_request *r, struct plog_span line,
+                    struct plog_entry_parser *parser, struct plog_error *err)
+{
+    struct plog_order o = {.seq = r->target};
+    struct plog_entry e;
+    struct plog_buf redacted;
+    int rc = plog_entry_parse(parser, line, &e, err);
+    if (rc)
+        return rc;
+    if (e.control != PLOG_CONTROL_NONE)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "entry %llu is a control entry and has no payload",
+                         (unsigned long long)r->target);
+    if (e.redacted)
+        return plog_fail(err, PLOG_E_EXISTS, "entry %llu is redacted already",
+                         (unsigned long long)r->target);
+    plog_buf_init(&redacted, r->io);
+    plog_hash_leaf(line.p, line.n, o.leaf);
+    rc = plog_redacted_format(&redacted, &e, o.leaf);
+    if (!rc) {
+        plog_sha256(redacted.data, redacted.len, o.line);
+        r->args.len = 0;
+        rc = plog_order_format(&r->args, &o, r->reason);
+    }
+    plog_buf_fini(&redacted);
+    r->items[0].entry.args = plog_span(r->args.data, r->args.len);
+    return rc ? plog_fail(err, rc, "out of memory") : 0;
+}
+
+/* Made from the line as the log has it.  A line of the last segment forces a
+ * new one: the file that is written to is never replaced. */
+static int make_order(plog *p, struct plog_work *w, struct plog_request *r,
+                      struct plog_error *err)
+{
+    struct plog_entry_parser parser;
+    struct plog_buf line;
+    if (r->target == 0 || r->target > p->legs.head.commit.size)
+        return plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
+                         (unsigned long long)r->target);
+    plog_entry_parser_init(&parser, p->io);
+    plog_buf_init(&line, p->io);
+    int rc = logged_line(p, w, r->target, &line, err);
+    if (!rc)
+        rc = order_of(r, plog_span(line.data, line.len), &parser, err);
+    w->fresh |= r->target >= p->legs.head.segment;
+    plog_buf_fini(&line);
+    plog_entry_parser_fini(&parser);
+    return rc;
+}
+
 /* ---- A request ---------------------------------------------------------- */
 
 static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
@@ -324,6 +404,8 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
         rc = plog_sql_exec(s->db, "SAVEPOINT request", err);
     if (!rc && r->control == PLOG_CONTROL_ROTATE)
         rc = make_rotation(p, w, r, err);
+    if (!rc && r->control == PLOG_CONTROL_REDACT)
+        rc = make_order(p, w, r, err);
     if (!rc)
         rc = add_items(p, w, r, err);
     if (!rc)

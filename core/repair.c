@@ -77,6 +77,22 @@ int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
 
 /* ---- The end of the log ------------------------------------------------- */
 
+/* Redacted lines were taken on the word of orders that stand behind them. */
+static int check_orders(const struct plog_walk *w, struct plog_error *err)
+{
+    size_t i = 0;
+    const struct plog_order *o = plog_orders_unheld(&w->orders, &i);
+    if (!o)
+        return 0;
+    plog_fail(err, PLOG_E_TAMPERED,
+              "entry %llu is redacted, and the order for it at %llu is not one"
+              " of the log",
+              (unsigned long long)o->seq, (unsigned long long)o->at);
+    plog_err_seq(err, o->seq);
+    plog_err_hint(err, "run: paritylog verify DIR");
+    return PLOG_E_TAMPERED;
+}
+
 int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
                        struct plog_error *err)
 {
@@ -98,6 +114,8 @@ int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
         return rc;
     bool torn = rc == PLOG_E_TORN;
     rc = plog_keychain_check(&w->chain.chain, w->chain.keys, err);
+    if (!rc)
+        rc = check_orders(w, err);
     if (rc || !torn)
         return rc;
     rc = plog_scan_content_end(&w->scan, &content);

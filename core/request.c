@@ -272,3 +272,19 @@ int plog_request_rotate(struct plog_request *r, const struct plog_io *io,
     r->encoded_bytes = 4 * PLOG_VKEY_MAX + LINE_OVERHEAD;
     return 0;
 }
+
+int plog_request_redact(struct plog_request *r, const struct plog_io *io,
+                        uint64_t seq, struct plog_span reason,
+                        struct plog_error *err)
+{
+    int rc = start(r, io, 1, err);
+    if (rc)
+        return rc;
+    r->count = 1;
+    r->target = seq;
+    r->reason = reason;
+    r->control = PLOG_CONTROL_REDACT;
+    r->items[0].entry.control = PLOG_CONTROL_REDACT;
+    r->encoded_bytes = 6 * reason.n + LINE_OVERHEAD;
+    return 0;
+}

@@ -26,6 +26,8 @@ struct plog_request {
     struct chunk *chunks;      /* texts that the items' spans point into */
     enum plog_control control; /* a control entry instead of deltas */
     const struct plog_signer *goes_to; /* of a rotation; borrowed */
+    uint64_t target;                   /* of an order to redact */
+    struct plog_span reason;           /* borrowed */
     struct plog_buf args;              /* of all control entries */
     int (*hook)(void *arg, struct sqlite3 *db, const uint64_t *seqs,
                 size_t count);
@@ -59,6 +61,12 @@ PLOG_MUST_CHECK int plog_request_strategy(struct plog_request *r,
 PLOG_MUST_CHECK int plog_request_rotate(struct plog_request *r,
                                         const struct plog_io *io,
                                         const struct plog_signer *next,
+                                        struct plog_error *err);
+/* A request of one order to redact; its arguments are made from the entry as
+ * the log has it.  `reason` is borrowed. */
+PLOG_MUST_CHECK int plog_request_redact(struct plog_request *r,
+                                        const struct plog_io *io, uint64_t seq,
+                                        struct plog_span reason,
                                         struct plog_error *err);
 void plog_request_free(struct plog_request *r);
 

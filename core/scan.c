@@ -26,6 +26,7 @@ void plog_scan_open(struct plog_scan *s, const struct plog_io *io, int fd,
     s->chain = chain;
     plog_buf_init(&s->window, io);
     plog_buf_init(&s->lines, io);
+    plog_buf_init(&s->ordered, io);
     plog_entry_parser_init(&s->parser, io);
 }
 
@@ -35,6 +36,7 @@ void plog_scan_close(struct plog_scan *s)
         return;
     plog_buf_fini(&s->window);
     plog_buf_fini(&s->lines);
+    plog_buf_fini(&s->ordered);
     plog_entry_parser_fini(&s->parser);
     s->io = NULL;
 }
@@ -335,34 +337,62 @@ const struct plog_scan_line *plog_scan_line(const struct plog_scan *s, size_t i)
     return (const struct plog_scan_line *)(void *)s->lines.data + i;
 }
 
+/* A redacted line needs the order that makes it good. */
+static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
+                          struct plog_span line, uint64_t offset)
+{
+    struct plog_orders *orders = s->chain->orders;
+    int rc = orders ? plog_orders_need(orders, e->seq, e->leaf, line)
+                    : PLOG_E_TAMPERED;
+    return rc ? plog_scan_fault(s, rc, offset, e->seq,
+                                rc == PLOG_E_TAMPERED
+                                    ? "a redacted line, and no order that"
+                                      " makes it this one"
+                                    : "looking for the order to redact failed")
+              : 0;
+}
+
+/* What a control entry tells about other lines. */
+static void take_control(struct plog_scan *s, const struct plog_entry *e)
+{
+    struct plog_order order;
+    if (e->control == PLOG_CONTROL_ROTATE)
+        s->has_rotation =
+            plog_rotation_parse(e->args, e->seq, &s->rotation) == 0;
+    if (e->control == PLOG_CONTROL_REDACT && !plog_order_parse(e, &order) &&
+        plog_buf_add(&s->ordered, &order, sizeof order))
+        plog_scan_fault(s, PLOG_E_NOMEM, s->offset, e->seq, "out of memory");
+}
+
 /* Judges one entry line by itself and by its place in the group; the first
  * fault of the group is kept, because the commit may explain it better. */
 static void judge_entry(struct plog_scan *s, struct plog_span line,
                         uint64_t offset, uint64_t seq, bool opens,
-                        struct plog_fault *first)
+                        struct plog_entry *e, struct plog_fault *first)
 {
-    struct plog_entry e;
     struct plog_error err = {0};
-    int rc = plog_entry_parse(&s->parser, line, &e, &err);
+    int rc = plog_entry_parse(&s->parser, line, e, &err);
+    e->redacted &= rc == 0;
     if (first->code)
         return;
+    s->fault.code = 0;
     if (rc)
         plog_scan_fault(s, rc, offset, seq, "%.190s", err.message);
-    else if (e.seq != seq) {
+    else if (e->seq != seq) {
         plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq, "out of order");
         snprintf(s->fault.expected, sizeof s->fault.expected, "seq %llu",
                  (unsigned long long)seq);
         snprintf(s->fault.found, sizeof s->fault.found, "seq %llu",
-                 (unsigned long long)e.seq);
-    } else if (opens != (e.logged_at.n > 0))
+                 (unsigned long long)e->seq);
+    } else if (opens != (e->logged_at.n > 0))
         plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
                         opens ? "the group's first entry has no logged_at"
                               : "logged_at inside a group: a commit line is"
                                 " missing before it");
-    else if ((seq == 1) != (e.control == PLOG_CONTROL_INIT))
+    else if ((seq == 1) != (e->control == PLOG_CONTROL_INIT))
         plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
                         "init is the first entry, and only that");
-    else if ((rc = plog_control_check(&e, &s->parser.decoded)) != 0)
+    else if ((rc = plog_control_check(e, &s->parser.decoded)) != 0)
         plog_scan_fault(s, rc, offset, seq,
                         rc == PLOG_E_FORMAT
                             ? "control `%s` needs a later version"
@@ -370,26 +400,30 @@ static void judge_entry(struct plog_scan *s, struct plog_span line,
                             ? "control `%s`: a signature inside does not"
                               " verify"
                             : "control `%s` makes no sense",
-                        plog_control_name(e.control));
-    else if (s->has_rotation || (e.control == PLOG_CONTROL_ROTATE && !opens))
+                        plog_control_name(e->control));
+    else if (s->has_rotation || (e->control == PLOG_CONTROL_ROTATE && !opens))
         plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
                         "a key rotation is the only entry of its group");
-    else if (e.control == PLOG_CONTROL_ROTATE) {
-        s->has_rotation = plog_rotation_parse(e.args, seq, &s->rotation) == 0;
-        return;
-    } else
-        return;
-    *first = s->fault;
+    else if (e->redacted)
+        (void)judge_redacted(s, e, line, offset);
+    else
+        take_control(s, e);
+    if (s->fault.code)
+        *first = s->fault;
 }
 
+/* @e  what the line was parsed into */
 static int keep_line(struct plog_scan *s, struct plog_span line,
-                     uint64_t offset)
+                     uint64_t offset, const struct plog_entry *e)
 {
     struct plog_scan_line l;
     l.offset = offset;
     l.at = (size_t)(line.p - s->window.data);
     l.n = line.n;
-    plog_hash_leaf(line.p, line.n, l.leaf);
+    if (e->redacted)
+        memcpy(l.leaf, e->leaf, sizeof l.leaf);
+    else
+        plog_hash_leaf(line.p, line.n, l.leaf);
     return plog_buf_add(&s->lines, &l, sizeof l);
 }
 
@@ -430,8 +464,10 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
             *commit = line;
             return 0;
         }
+        struct plog_entry e;
+        e.redacted = false;
         if (kind == PLOG_LINE_ENTRY)
-            judge_entry(s, line, offset, seq, offset == begin, first);
+            judge_entry(s, line, offset, seq, offset == begin, &e, first);
         else if (!first->code) {
             plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
                             line.n ? "not a line of this format"
@@ -441,7 +477,7 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
         if (s->lines.len / sizeof(struct plog_scan_line) >= LINES_MAX)
             return plog_scan_fault(s, PLOG_E_CORRUPT, begin, seq,
                                    "more lines than a group can have");
-        if (keep_line(s, line, offset))
+        if (keep_line(s, line, offset, &e))
             return plog_scan_fault(s, PLOG_E_NOMEM, offset, seq,
                                    "out of memory");
         seq++;
@@ -543,6 +579,11 @@ static int judge_group(struct plog_scan *s, struct plog_log_group *g,
     if (g->root_checked)
         s->chain->tree = tree;
     s->chain->last = g->commit;
+    const struct plog_order *o = (const void *)s->ordered.data;
+    for (size_t i = 0; s->chain->orders && g->root_checked &&
+                       i < s->ordered.len / sizeof *o;
+         i++)
+        plog_orders_meet(s->chain->orders, &o[i]);
     return 0;
 }
 
@@ -573,6 +614,7 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
     memset(&first, 0, sizeof first);
     s->lines.len = 0;
     s->has_rotation = false;
+    s->ordered.len = 0;
     int rc = at_end(s);
     if (rc)
         return rc;

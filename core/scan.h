@@ -15,6 +15,7 @@
 #include "dir.h"
 #include "key.h"
 #include "line.h"
+#include "orders.h"
 #include "rotate.h"
 
 /*
@@ -30,6 +31,7 @@ struct plog_chain {
     bool broken;
     const struct plog_keyring *keys; /* trusted */
     struct plog_keychain chain;      /* the log's own, as far as it was read */
+    struct plog_orders *orders; /* to redact; NULL: a redacted line is damage */
 };
 void plog_chain_init(struct plog_chain *c, const struct plog_keyring *keys);
 
@@ -71,6 +73,7 @@ struct plog_scan {
     struct plog_fault fault;
     bool has_rotation; /* the group at hand is a key rotation */
     struct plog_rotation rotation;
+    struct plog_buf ordered; /* plog_order: those that the group gives */
 };
 
 /*

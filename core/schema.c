@@ -38,6 +38,12 @@ static const struct object objects[] = {
                     " line TEXT NOT NULL) STRICT"},
     {"segments", "CREATE TABLE segments(first INTEGER PRIMARY KEY) STRICT"},
     {"rotations", "CREATE TABLE rotations(seq INTEGER PRIMARY KEY) STRICT"},
+    {"redactions", "CREATE TABLE redactions(seq INTEGER PRIMARY KEY,"
+                   " target INTEGER NOT NULL,"   /* the entry it is about */
+                   " pending INTEGER NOT NULL" /* copies may be left */
+                   ") STRICT"},
+    {"redactions_pending",
+     "CREATE INDEX redactions_pending ON redactions(seq) WHERE pending=1"},
     {"state", "CREATE TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
     {"cursors", "CREATE TABLE cursors(source TEXT NOT NULL,"
                 " resource TEXT NOT NULL, cursor TEXT NOT NULL,"

@@ -107,6 +107,15 @@ static void compare(struct plog_status *out)
         out->verdict = PLOG_E_FORK;
 }
 
+static void count_pending(struct plog_reader *r, struct plog_status *out)
+{
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, r->io);
+    if (!plog_store_pending(&r->store, &seqs, NULL))
+        out->pending = seqs.len / sizeof(uint64_t);
+    plog_buf_fini(&seqs);
+}
+
 static int read_store(struct plog_reader *r, double wait,
                       struct plog_store_head *h, struct plog_status *out,
                       struct plog_error *err)
@@ -121,6 +130,8 @@ static int read_store(struct plog_reader *r, double wait,
     memcpy(out->store_root, h->commit.root, sizeof out->store_root);
     out->floor = h->floor;
     out->strategy = h->rules.strategy;
+    out->redactions = h->rules.redactions;
+    count_pending(r, out);
     out->store_bytes = file_size(r, PLOG_STORE_FILE);
     out->wal_bytes = file_size(r, PLOG_STORE_FILE "-wal");
     return 0;

@@ -9,6 +9,7 @@
  *   checkpoints  every commit line, by size
  *   segments     the first seq of each segment
  *   rotations    the seq of each key rotation
+ *   redactions   the seq of each order to redact, and the entry it is about
  *   state        one narrow row a record (fold.h); `records` is its view
  *   cursors      source cursors
  *
@@ -33,10 +34,11 @@ enum plog_store_mode {
     PLOG_OPEN_CREATE     /* makes file and tables when missing */
 };
 
-/* What entries are judged by; changed by control entries. */
+/* What control entries change. */
 struct plog_rules {
     enum plog_strategy strategy;
     uint64_t line_max, segment_size;
+    uint64_t redactions; /* orders to redact so far */
 };
 
 /* Where the store stands.  Invariant: tree hashes to commit.root, and
@@ -47,7 +49,7 @@ struct plog_store_head {
     struct plog_commit commit; /* size 0: nothing applied yet */
     uint64_t segment;          /* first seq of the segment that goes on */
     uint64_t offset;           /* bytes of it that are in force */
-    uint64_t floor, redactions;
+    uint64_t floor;
     struct plog_rules rules;
 };
 
@@ -154,6 +156,24 @@ PLOG_MUST_CHECK int plog_store_apply_control(struct plog_store *s,
                                              struct plog_rules *rules,
                                              const struct plog_entry *e,
                                              struct plog_error *err);
+
+/*
+ * Applies an order to redact: the event's row and its record.
+ * @order  the entry, parsed; its spans are not touched
+ * Returns 0; PLOG_E_CORRUPT when it does not fit the entry it names; a store
+ * error.
+ */
+PLOG_MUST_CHECK int plog_store_redact(struct plog_store *s,
+                                      const struct plog_entry *order,
+                                      struct plog_error *err);
+/* Entries (uint64_t, ascending) whose payload may still be in freed pages of
+ * the store, in the log or in quarantine. */
+PLOG_MUST_CHECK int plog_store_pending(struct plog_store *s,
+                                       struct plog_buf *targets,
+                                       struct plog_error *err);
+/* Says that none is; inside a transaction. */
+PLOG_MUST_CHECK int plog_store_scrubbed(struct plog_store *s,
+                                        struct plog_error *err);
 
 /* The seq that `id` has.  Returns 0, or PLOG_END when it is new. */
 PLOG_MUST_CHECK int plog_store_find_id(struct plog_store *s,

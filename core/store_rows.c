@@ -70,7 +70,7 @@ int plog_store_get_head(struct plog_store *s, struct plog_store_head *h,
     h->segment = plog_sql_u64(q, 6);
     h->offset = plog_sql_u64(q, 7);
     h->floor = plog_sql_u64(q, 8);
-    h->redactions = plog_sql_u64(q, 9);
+    h->rules.redactions = plog_sql_u64(q, 9);
     h->rules.line_max = plog_sql_u64(q, 11);
     h->rules.segment_size = plog_sql_u64(q, 12);
     if (!copy_text(plog_sql_text(q, 0), h->origin, sizeof h->origin) ||
@@ -103,7 +103,7 @@ int plog_store_put_head(struct plog_store *s, const struct plog_store_head *h,
     plog_sql_bind_u64(q, 7, h->segment);
     plog_sql_bind_u64(q, 8, h->offset);
     plog_sql_bind_u64(q, 9, h->floor);
-    plog_sql_bind_u64(q, 10, h->redactions);
+    plog_sql_bind_u64(q, 10, h->rules.redactions);
     plog_sql_bind(q, 11, plog_span_text(plog_strategy_name(h->rules.strategy)));
     plog_sql_bind_u64(q, 12, h->rules.line_max);
     plog_sql_bind_u64(q, 13, h->rules.segment_size);
@@ -251,6 +251,10 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
     if (e->control == PLOG_CONTROL_ROTATE) {
         plog_sql_bind_u64(s->add_rotation, 1, e->seq);
         return plog_sql_run(s->add_rotation, err);
+    }
+    if (e->control == PLOG_CONTROL_REDACT) {
+        rules->redactions++;
+        return plog_store_redact(s, e, err);
     }
     plog_err_seq(err, e->seq);
     if (e->control == PLOG_CONTROL_INIT || e->control == PLOG_CONTROL_STRATEGY)

@@ -13,6 +13,8 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
     w->fd = -1;
     plog_buf_init(&w->segments, dir->io);
     plog_chain_init(&w->chain, keys);
+    plog_orders_init(&w->orders, dir->io, dir, keys);
+    w->chain.orders = &w->orders;
     int rc = plog_dir_segments(dir, &w->segments, err);
     if (!rc && w->segments.len == 0)
         rc = plog_fail(err, PLOG_E_NOTHING, "log/ holds no segment");
@@ -32,6 +34,7 @@ void plog_walk_close(struct plog_walk *w)
     if (!w->dir)
         return;
     leave_segment(w);
+    plog_orders_fini(&w->orders);
     plog_buf_fini(&w->segments);
     w->dir = NULL;
 }

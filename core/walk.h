@@ -15,6 +15,7 @@ struct plog_walk {
     int fd;                   /* -1: none open yet */
     struct plog_chain chain;
     struct plog_scan scan;
+    struct plog_orders orders; /* to redact */
     /* A frozen end: nothing at or above it is read.  stop_segment 0: none.
      * `stop_is_end`: the log ended there, so an unfinished group may. */
     uint64_t stop_segment, stop_offset;

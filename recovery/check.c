@@ -315,6 +315,40 @@ void plog_check_keys(struct plog_check *c)
     plog_check_find(c, &f);
 }
 
+/* ---- Redactions --------------------------------------------------------- */
+
+static void no_order(struct plog_check *c, const struct plog_order *o)
+{
+    char want[64];
+    snprintf(want, sizeof want, "the order at entry %llu",
+             (unsigned long long)o->at);
+    struct plog_finding f = {.verdict = PLOG_E_TAMPERED,
+                             .leg = PLOG_LEG_LOG,
+                             .seq = o->seq,
+                             .expected = want,
+                             .found = "a redacted line, and no such order",
+                             .next = next_step(c, PLOG_E_TAMPERED)};
+    plog_check_find(c, &f);
+}
+
+void plog_check_orders(struct plog_check *c)
+{
+    const struct plog_order *o;
+    uint64_t end = c->walk.chain.last.size;
+    bool damaged = c->report->counts[-PLOG_E_CORRUPT] ||
+                   c->report->counts[-PLOG_E_TAMPERED];
+    for (size_t i = 0; (o = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
+        if (c->bounded && o->at > end)
+            plog_check_unchecked(c, PLOG_LEG_LOG, o->seq, o->seq,
+                                 "redacted while the check ran");
+        else if (damaged)
+            plog_check_unchecked(c, PLOG_LEG_LOG, o->seq, o->seq,
+                                 "redacted, and the order for it lies in"
+                                 " damage");
+        else
+            no_order(c, o);
+}
+
 /* ---- Opening ------------------------------------------------------------ */
 
 /* The end of the log as it is now, under the lock. */

@@ -77,6 +77,10 @@ const struct plog_vkey *plog_check_key(const struct plog_check *c,
 /* At the end: one of the keys that signed must be a trusted one. */
 void plog_check_keys(struct plog_check *c);
 
+/* At the end: redacted lines were taken on the word of orders that stand
+ * behind them, and those must have been met. */
+void plog_check_orders(struct plog_check *c);
+
 /* Whether a code is one that a report counts, or stops the check. */
 bool plog_check_is_verdict(int code);
 

@@ -542,6 +542,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     plog_buf_init(&h->files, l->io);
     plog_buf_init(&h->starts, l->io);
     plog_chain_init(&h->chain, &l->keys);
+    plog_orders_init(&h->orders, l->io, &l->dir, &l->keys);
+    h->chain.orders = &h->orders;
     int rc = plog_store_get_head(&l->store, &l->head, err);
     if (!rc) {
         memcpy(h->chain.origin, l->head.origin, sizeof h->chain.origin);
@@ -555,7 +557,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
         rc = read_starts(h, err);
     if (!rc)
         rc =
-            plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys, err);
+            plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys,
+                                 &l->dir, err);
     if (!rc)
         rc = heal_all(h, err);
     plog_store_log_close(&h->stored);
@@ -566,5 +569,6 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     }
     plog_buf_fini(&h->files);
     plog_buf_fini(&h->starts);
+    plog_orders_fini(&h->orders);
     return rc;
 }

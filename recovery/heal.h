@@ -35,6 +35,7 @@ struct plog_heal {
     /* Its own. */
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */
+    struct plog_orders orders;     /* to redact, of the log */
     bool known;                    /* the chain stands at the next segment */
     int scratch;                   /* DIR/salvage; -1: none */
 };

@@ -86,8 +86,8 @@ static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
         head_differs(p, g->size, "key or signature");
     if (!next && (h->segment != p->c->walk.first || h->offset != g->end))
         head_differs(p, g->size, "segment or offset");
-    if (h->floor != 0 || h->redactions != 0)
-        head_differs(p, g->size, "floor or number of redactions");
+    if (h->floor != 0)
+        head_differs(p, g->size, "floor");
 }
 
 /* The store's head must be a commit of the log. */
@@ -182,7 +182,7 @@ static int suspect_lines(struct plog_parity *p, struct damage *d)
         if (rc)
             return rc;
         /* By leaf: the window has moved on while the tail was judged. */
-        plog_hash_leaf(stored.p, stored.n, leaf);
+        plog_line_leaf(stored, leaf);
         if (memcmp(leaf, plog_scan_line(s, i)->leaf, sizeof leaf) == 0)
             continue;
         if (d->count == NAMED) {
@@ -209,7 +209,10 @@ static int prove_store(struct plog_parity *p, struct damage *d, uint64_t from,
         int rc = plog_parity_stored(p, seq, &line, NULL);
         if (rc)
             return rc == PLOG_END ? 0 : rc;
-        plog_hash_leaf(line.p, line.n, hash);
+        plog_line_leaf(line, hash);
+        if (plog_line_is_redacted(line) &&
+            plog_orders_need(&p->c->walk.orders, seq, hash, line))
+            return 0;
         if (plog_tree_add(&d->tree, hash))
             return 0;
     }
@@ -231,7 +234,7 @@ static void name_lines(struct plog_parity *p, const struct damage *d, int code)
         struct plog_finding f = d->group;
         if (plog_parity_stored(p, d->seq[i], &line, NULL))
             continue;
-        plog_hash_leaf(line.p, line.n, leaf);
+        plog_line_leaf(line, leaf);
         plog_check_hash(leaf, want);
         plog_check_hash(d->leaf[i], got);
         f.verdict = code;
@@ -412,6 +415,8 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
                         err);
     if (!rc && !p.store_lost && p.fold_whole)
         rc = lose_store(&p, plog_parity_rotations(&p, err), err);
+    if (!rc && !p.store_lost && p.fold_whole)
+        rc = lose_store(&p, plog_parity_redactions(&p, err), err);
     if (!rc)
         rc = lose_store(&p, plog_parity_records(&p, err), err);
     plog_parity_close(&p);
@@ -473,6 +478,8 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
         rc = compare_legs(&c, err);
     if (!rc)
         plog_check_keys(&c);
+    if (!rc)
+        plog_check_orders(&c);
     if (!rc && c.bounded)
         plog_check_unchecked(&c, PLOG_LEG_BOTH, c.head.commit.size + 1, 0,
                              "written while the check ran");

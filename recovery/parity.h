@@ -3,6 +3,7 @@
  *
  *   parity.c          the walk over the log, group by group
  *   parity_rows.c     events, checkpoints and segments against it
+ *   parity_redact.c   redacted lines and the orders for them
  *   parity_records.c  the fold of the log against the store's records
  *
  * Memory does not grow with the log: rows are read in order beside the log,
@@ -59,6 +60,23 @@ PLOG_MUST_CHECK int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
 /* Key rotations against those that the walk met; only without damage. */
 PLOG_MUST_CHECK int plog_parity_rotations(struct plog_parity *p,
                                           struct plog_error *err);
+/* The rows of redactions against the orders that were met. */
+PLOG_MUST_CHECK int plog_parity_redactions(struct plog_parity *p,
+                                           struct plog_error *err);
+/* What an order to redact makes of the store. */
+PLOG_MUST_CHECK int plog_parity_order(struct plog_parity *p,
+                                      const struct plog_entry *e,
+                                      struct plog_error *err);
+/*
+ * Where one leg has the redacted form of a line and the other has it whole:
+ * which of them counts at the store's head.
+ * @line  in: the log's; out: the one that counts
+ * @same  in: false; out: true when both are the same entry by an order
+ */
+PLOG_MUST_CHECK int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
+                                         struct plog_span stored,
+                                         struct plog_span *line, bool *same,
+                                         struct plog_error *err);
 /* temp.state against main.state, cursors, and the rules in the head. */
 PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
                                         struct plog_error *err);

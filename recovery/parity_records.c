@@ -113,7 +113,8 @@ static void compare_rules(struct plog_parity *p)
     const struct plog_store_head *h = &p->c->head;
     const struct plog_rules *r = &h->rules;
     if (r->strategy != p->rules.strategy || r->line_max != p->rules.line_max ||
-        r->segment_size != p->rules.segment_size)
+        r->segment_size != p->rules.segment_size ||
+        r->redactions != p->rules.redactions)
         plog_parity_find(p, PLOG_E_DIVERGED, h->commit.size,
                          "meta: the rules that the log sets", "other ones");
 }

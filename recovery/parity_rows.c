@@ -190,9 +190,9 @@ static void line_differs(struct plog_parity *p, uint64_t seq,
 {
     unsigned char leaf[PLOG_HASH_SIZE];
     char expected[64] = "leaf ", found[64] = "leaf ";
-    plog_hash_leaf(want.p, want.n, leaf);
+    plog_line_leaf(want, leaf);
     plog_check_hash(leaf, expected + 5);
-    plog_hash_leaf(got.p, got.n, leaf);
+    plog_line_leaf(got, leaf);
     plog_check_hash(leaf, found + 5);
     plog_parity_find(p, PLOG_E_DIVERGED, seq, expected, found);
 }
@@ -213,6 +213,8 @@ static int fold_control(struct plog_parity *p, const struct plog_entry *e,
         return plog_strategy_args_parse(e->args, &p->rules.strategy);
     if (e->control == PLOG_CONTROL_ROTATE)
         return 0; /* the walk keeps them: plog_parity_rotations */
+    if (e->control == PLOG_CONTROL_REDACT)
+        return plog_parity_order(p, e, err);
     if (e->control != PLOG_CONTROL_CURSOR)
         return plog_fail(err, PLOG_E_FORMAT,
                          "control `%s` needs a later"
@@ -261,15 +263,17 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
     struct plog_entry e;
     uint64_t previous = 0;
     int rc = drop_below(p, seq, err);
-    if (!rc)
-        rc = plog_entry_parse(&p->parser, line, &e, err);
-    if (rc)
-        return rc;
     bool row = p->event_ready && row_seq(p) == (sqlite3_int64)seq;
     struct plog_span stored = {NULL, 0};
     if (row)
         stored = plog_sql_text(p->events, 7);
     bool same = row && plog_span_equal(stored, line);
+    if (!rc && row && !same)
+        rc = plog_parity_redacted(p, seq, stored, &line, &same, err);
+    if (!rc)
+        rc = plog_entry_parse(&p->parser, line, &e, err);
+    if (rc)
+        return rc;
     if (!row)
         plog_parity_find(p, PLOG_E_DIVERGED, seq, "an event row", "none");
     else if (!same)

@@ -76,6 +76,7 @@ struct plog_check_report {
     double seconds;
     bool has_store;
     uint64_t store_size; /* entries in the store, when there is one */
+    uint64_t pending;    /* redacted entries whose payload is in the log yet */
 };
 
 /*
@@ -340,10 +341,6 @@ plog_witness(const char *dir, const char *path,
 
 /* ---- Proofs ------------------------------------------------------------- */
 
-#define PLOG_PROOF_FILE_MAX                                                    \
-    (48u << 20) /* an entry in base64, and the proof                           \
-                 */
-
 struct plog_prove_options {
     uint32_t struct_size;
     const struct plog_io *io;
@@ -382,29 +379,62 @@ plog_prove_consistency(const char *dir, const char *note, size_t len,
                        const struct plog_prove_options *o,
                        struct plog_error *err);
 
-struct plog_proof_report {
-    bool consistency; /* between old_size and size; else of one entry */
-    char origin[PLOG_ORIGIN_MAX + 1];
-    uint64_t seq, size, old_size;
+/* A proof is checked with plog_verify_proof (paritylog.h). */
+
+/* ---- Redaction ---------------------------------------------------------- */
+
+struct plog_redact_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    double wait_seconds;    /* for each lock, and for readers of the store */
+    const char *passphrase; /* of the signing key; NULL: none */
+    const char *vkey;       /* pin */
+    const char *reason;     /* 1..255 bytes, UTF-8; signed with the order */
+    bool dry_run;           /* looks, and changes nothing */
+};
+
+struct plog_redact_report {
+    uint64_t seq;
+    uint64_t order; /* entry that orders it; 0 after a dry run */
     unsigned char leaf[PLOG_HASH_SIZE];
-    unsigned char root[PLOG_HASH_SIZE], old_root[PLOG_HASH_SIZE];
-    struct plog_span entry; /* the line, into memory that the caller frees */
-    char *memory;           /* free(3); NULL when there is none */
+    bool already;        /* it was ordered before */
+    uint64_t segments;   /* files of the log that were replaced */
+    uint64_t quarantine; /* files there that were changed or removed */
+    /* Later entries about the record whose custom strategy logged a payload,
+     * which may hold something of this one: how many, and the first. */
+    uint64_t merged, merged_first;
+    double seconds;
 };
 
 /*
- * Checks a proof without any log.
- * @text, @len    the file, at most PLOG_PROOF_FILE_MAX
- * @vkey          the verifier key that is trusted
- * @entry, @n     the entry's line, if it is not in the proof; else NULL
- * Returns 0: it holds.  PLOG_E_INPUT: not a proof; PLOG_E_UNKNOWN_KEY: signed
- * by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_NOMEM.
+ * Takes the payload of entry `seq` (and its meta and salt) out of log, store,
+ * freed pages, SQLite's WAL and quarantine/; leaf, root and every proof hold
+ * on.  The order is an entry of the log, signed with its reason; whatever is
+ * cut off behind it, the next opening for writing finishes.
+ * Out of reach: peers, backups, restored copies, free blocks of the disk.
+ * Returns 0: the payload is gone, on disk.  PLOG_E_NOT_FOUND; PLOG_E_INPUT
+ * for a control entry or a reason out of range; PLOG_E_LOCKED while other
+ * maintenance is under way, or (report->order is set then) a reader of the
+ * store is in the way of the last step; as plog_append.
  */
-PLOG_API PLOG_MUST_CHECK int plog_verify_proof(const char *text, size_t len,
-                                               const char *vkey,
-                                               const char *entry, size_t n,
-                                               struct plog_proof_report *report,
-                                               struct plog_error *err);
+PLOG_API PLOG_MUST_CHECK int
+plog_redact(const char *dir, uint64_t seq,
+            const struct plog_redact_options *options,
+            struct plog_redact_report *report, struct plog_error *err);
+
+struct plog_redaction {
+    uint64_t seq, order;
+    bool pending; /* copies of the payload may be left */
+    struct plog_span resource, record_id, reason, logged_at;
+};
+/* Gives every redaction, by entry, from the store.
+ * @each  not 0 stops and is returned
+ * Returns 0; PLOG_E_NOTHING; PLOG_E_BEHIND without a store; PLOG_E_DIVERGED;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_API PLOG_MUST_CHECK int
+plog_redactions(const char *dir, const struct plog_options *options,
+                int (*each)(void *arg, const struct plog_redaction *r),
+                void *arg, struct plog_error *err);
 
 /* ---- Any JSONL file ----------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 /* place.c - see place.h. */
 #include "place.h"
 
+#include "orders.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -84,6 +86,68 @@ int plog_place_keys(struct plog_place *p, const struct plog_dir *from,
     return rc < 0 ? plog_fail_io(err, rc, "keys", "listing keys") : 0;
 }
 
+/* ---- Orders ------------------------------------------------------------- */
+
+#define ORDER_FILE_MAX (64u << 10)
+
+static int write_order(struct plog_place *p, const char *name,
+                       struct plog_span proof)
+{
+    int rc = p->io->mkdir_at(p->io->ctx, p->dir.dir, PLOG_ORDERS_DIR, 0700);
+    if (rc && rc != -EEXIST)
+        return rc;
+    int fd = p->io->open_at(p->io->ctx, p->dir.dir, PLOG_ORDERS_DIR,
+                            O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd;
+    rc = plog_io_write_file(p->io, fd, name, ".tmp", proof.p, proof.n, 0600,
+                            true);
+    if (!rc)
+        rc = p->io->fsync(p->io->ctx, fd);
+    p->io->close(p->io->ctx, fd);
+    return rc;
+}
+
+int plog_place_order(struct plog_place *p, uint64_t at, struct plog_span proof,
+                     struct plog_error *err)
+{
+    char name[24];
+    snprintf(name, sizeof name, "%llu", (unsigned long long)at);
+    int rc = write_order(p, name, proof);
+    return rc ? plog_fail_io(err, rc, PLOG_ORDERS_DIR, "writing an order") : 0;
+}
+
+static int copy_order(void *arg, const char *name)
+{
+    struct copying *c = arg;
+    struct plog_buf b;
+    if (name[0] == '.' || strspn(name, "0123456789") != strlen(name))
+        return 0;
+    plog_buf_init(&b, c->p->io);
+    c->rc = plog_io_read_all(c->p->io, c->from, name, ORDER_FILE_MAX, &b);
+    if (!c->rc)
+        c->rc = write_order(c->p, name, plog_span(b.data, b.len));
+    plog_buf_fini(&b);
+    return c->rc != 0;
+}
+
+int plog_place_orders(struct plog_place *p, const struct plog_dir *from,
+                      struct plog_error *err)
+{
+    struct copying c = {.p = p};
+    c.from = p->io->open_at(p->io->ctx, from->dir, PLOG_ORDERS_DIR,
+                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (c.from == -ENOENT)
+        return 0;
+    int rc = c.from < 0 ? c.from
+                        : p->io->list(p->io->ctx, c.from, copy_order, &c);
+    if (c.from >= 0)
+        p->io->close(p->io->ctx, c.from);
+    rc = c.rc ? c.rc : rc;
+    return rc < 0 ? plog_fail_io(err, rc, PLOG_ORDERS_DIR, "copying orders")
+                  : 0;
+}
+
 /* ---- The end ------------------------------------------------------------ */
 
 static int sync_parent(const struct plog_place *p)
@@ -161,7 +225,7 @@ static int empty(const struct plog_io *io, int dir)
 
 int plog_place_remove(const struct plog_io *io, const char *path)
 {
-    static const char *const inner[] = {"log", "keys", "quarantine"};
+    static const char *const inner[] = {"log", "keys", "quarantine", "orders"};
     int dir = io->open_at(io->ctx, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
     int rc = dir < 0 ? dir : 0;
     for (size_t i = 0; !rc && i < sizeof inner / sizeof *inner; i++) {

@@ -34,6 +34,16 @@ PLOG_MUST_CHECK int plog_place_keys(struct plog_place *p,
                                     const struct plog_dir *from, bool secret,
                                     struct plog_error *err);
 
+/* Copies orders/ of `from`, if it has one: the orders to redact that its log
+ * does not hold itself.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_place_orders(struct plog_place *p,
+                                      const struct plog_dir *from,
+                                      struct plog_error *err);
+/* Writes one more: the proof of the order at entry `at`. */
+PLOG_MUST_CHECK int plog_place_order(struct plog_place *p, uint64_t at,
+                                     struct plog_span proof,
+                                     struct plog_error *err);
+
 /* Syncs every directory, gives the folder its name and syncs the parent.
  * On return 0 it is on disk under `path`.  PLOG_E_EXISTS; PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_place_finish(struct plog_place *p,

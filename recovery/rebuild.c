@@ -22,7 +22,8 @@ struct rebuild {
     uint64_t total;
     uint64_t segment_size;    /* of the rules */
     uint64_t segment, offset; /* where the rebuilt log ends */
-    bool odd_layout;          /* segments begin where the rule has none */
+    bool loose;      /* ... in a segment of which lines are redacted */
+    bool odd_layout; /* segments begin where the rule has none */
 };
 
 static void set_head(struct plog_head *h, const struct plog_commit *c)
@@ -65,6 +66,8 @@ static int begin(struct rebuild *b, const char *dir, const char *out,
         rc = plog_place_make(&b->place, b->io, out, err);
         if (!rc)
             rc = plog_place_keys(&b->place, &b->reader.dir, false, err);
+        if (!rc)
+            rc = plog_place_orders(&b->place, &b->reader.dir, err);
     }
     return rc;
 }
@@ -81,17 +84,21 @@ static void end(struct rebuild *b, int64_t started)
 
 /*
  * Where segments begin is in a table that nothing signs.  But a writer begins
- * one exactly when the next group would pass the segment's size.
+ * one exactly when the next group would pass the segment's size, or when it
+ * redacts a line of the last one; redacted lines have another length.
  */
 static int lay_out(struct rebuild *b, const struct plog_stored_group *g,
                    const char *origin, const struct plog_tree *before,
                    const struct plog_commit *last, struct plog_error *err)
 {
     struct plog_buf header;
-    bool empty = g->first == b->segment;
+    bool empty = g->first == b->segment, was_loose = b->loose;
     bool begins =
         g->first == 1 || (!empty && b->offset + g->text.n > b->segment_size);
-    b->odd_layout |= begins != g->begins_segment;
+    if (g->begins_segment || g->first == 1)
+        b->loose = false;
+    b->odd_layout |= begins != g->begins_segment && !was_loose && !g->odd_size;
+    b->loose |= g->odd_size;
     if (g->begins_segment) {
         plog_buf_init(&header, b->io);
         int rc = plog_header_format(&header, origin, before, last);
@@ -164,6 +171,20 @@ static int judge_head(struct rebuild *b, const struct plog_store_head *h,
     return end_at(b, PLOG_E_DIVERGED, err);
 }
 
+/* Redacted lines that no order in the rows makes good. */
+static void judge_orders(struct rebuild *b, const struct plog_store_log *s)
+{
+    size_t i = 0;
+    const struct plog_order *o = plog_orders_unheld(&s->orders, &i);
+    if (b->report->verdict || !o)
+        return;
+    b->report->verdict = PLOG_E_TAMPERED;
+    snprintf(b->report->why, sizeof b->report->why,
+             "entry %llu is redacted, and the order for it at %llu is not"
+             " proven",
+             (unsigned long long)o->seq, (unsigned long long)o->at);
+}
+
 /* Every entry is there and proven, but perhaps not in the files that it was
  * in. */
 static void judge_layout(struct rebuild *b, const struct plog_store_log *s,
@@ -198,12 +219,14 @@ static int from_store(struct rebuild *b, struct plog_error *err)
         snprintf(b->report->origin, sizeof b->report->origin, "%s",
                  head.origin);
         rc = plog_store_log_open(&s, &b->reader.store, &head, &b->reader.keys,
-                                 err);
+                                 &b->reader.dir, err);
     }
     if (!rc)
         rc = copy_groups(b, &s, &log, err);
     if (!rc)
         rc = judge_head(b, &head, err);
+    if (!rc)
+        judge_orders(b, &s);
     if (!rc)
         judge_layout(b, &s, &head);
     if (!rc)

@@ -23,6 +23,7 @@ struct restore {
     uint64_t limit; /* nothing above this entry is read */
     uint64_t known; /* the log must reach this one */
     struct plog_entry_parser parser;
+    struct plog_buf orders; /* uint64_t: seqs of orders to bring along */
 };
 
 static void set_head(struct plog_head *h, const struct plog_commit *c)
@@ -143,6 +144,52 @@ static int copy_groups(struct restore *r, struct plog_walk *w,
     return rc;
 }
 
+/* Lines in the copy that were redacted by orders behind its end. */
+static int note_orders(struct restore *r, const struct plog_walk *w,
+                       struct plog_error *err)
+{
+    const struct plog_order *o;
+    uint64_t last = 0;
+    for (size_t i = 0; (o = plog_orders_unheld(&w->orders, &i)) != NULL;) {
+        if (o->at != last &&
+            plog_buf_add(&r->orders, &o->at, sizeof o->at))
+            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        last = o->at;
+    }
+    return 0;
+}
+
+static int add_text(void *arg, const char *text, size_t len)
+{
+    return plog_buf_add(arg, text, len);
+}
+
+/* Each travels with a proof under the last commit of the old log: that it is
+ * one of its orders is checked here, too. */
+static int bring_orders(struct restore *r, const char *dir,
+                        struct plog_error *err)
+{
+    struct plog_buf proof;
+    plog_buf_init(&proof, r->io);
+    struct plog_prove_options o = {.struct_size = sizeof o,
+                                   .io = r->o->io,
+                                   .vkey = r->o->vkey,
+                                   .wait_seconds = r->o->wait_seconds,
+                                   .out = add_text,
+                                   .arg = &proof};
+    const uint64_t *at = (const void *)r->orders.data;
+    int rc = plog_place_orders(&r->place, &r->reader.dir, err);
+    for (size_t i = 0; !rc && i < r->orders.len / sizeof *at; i++) {
+        proof.len = 0;
+        rc = plog_prove(dir, at[i], &o, err);
+        if (!rc)
+            rc = plog_place_order(&r->place, at[i],
+                                  plog_span(proof.data, proof.len), err);
+    }
+    plog_buf_fini(&proof);
+    return rc;
+}
+
 static int copy_log(struct restore *r, struct plog_error *err)
 {
     struct plog_walk w;
@@ -151,6 +198,8 @@ static int copy_log(struct restore *r, struct plog_error *err)
     int rc = plog_walk_open(&w, &r->reader.dir, &r->reader.keys, err);
     if (!rc)
         rc = copy_groups(r, &w, err);
+    if (!rc)
+        rc = note_orders(r, &w, err);
     plog_walk_close(&w);
     if (!rc && r->report->head.size == 0) {
         plog_fail(err, PLOG_E_NOT_FOUND, "no commit lies at or before it");
@@ -232,6 +281,8 @@ static int run(struct restore *r, const char *dir, const char *out,
     r->report->adopted = r->o->adopt;
     rc = plog_place_keys(&r->place, &r->reader.dir, r->o->adopt, err);
     if (!rc)
+        rc = bring_orders(r, dir, err);
+    if (!rc)
         rc = make_store(r, err);
     return rc ? rc : plog_place_finish(&r->place, err);
 }
@@ -253,8 +304,10 @@ int plog_restore(const char *dir, const char *out,
     if (own.at_time && plog_instant_parse(plog_span_text(own.at_time), &r.at))
         return plog_fail(err, PLOG_E_INPUT,
                          "the time is not one of RFC 3339: %.60s", own.at_time);
+    plog_buf_init(&r.orders, r.io);
     int64_t started = r.io->clock_mono_ns(r.io->ctx);
     int rc = run(&r, dir, out, err);
+    plog_buf_fini(&r.orders);
     report->seconds = (double)(r.io->clock_mono_ns(r.io->ctx) - started) / 1e9;
     plog_place_close(&r.place);
     plog_reader_fini(&r.reader);

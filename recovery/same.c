@@ -80,6 +80,7 @@ static const struct table {
     {"segments", "SELECT first FROM main.segments WHERE first<="
                  "(SELECT size FROM main.meta) ORDER BY first"},
     {"records", "SELECT * FROM main.state ORDER BY resource,record_id"},
+    {"redactions", "SELECT seq,target FROM main.redactions ORDER BY seq"},
     {"cursors", "SELECT * FROM main.cursors ORDER BY source,resource"},
 };
 

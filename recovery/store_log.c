@@ -8,16 +8,36 @@ static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
+/* Orders that the store has applied; they count when their own group is
+ * proven, which plog_store_log_next notes. */
+static int read_orders(struct plog_store_log *s, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    struct plog_order order;
+    int rc = plog_sql_prepare(s->store->db,
+                              "SELECT e.line FROM main.redactions r JOIN"
+                              " main.events e ON e.seq=r.seq",
+                              &q, err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0)
+        if (plog_order_read(&s->parser, plog_sql_text(q, 0), &order) &&
+            plog_orders_add(&s->orders, &order, false))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
+}
+
 int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
                         const struct plog_store_head *head,
                         const struct plog_keyring *trusted,
-                        struct plog_error *err)
+                        const struct plog_dir *dir, struct plog_error *err)
 {
     memset(s, 0, sizeof *s);
     s->store = store;
     memcpy(s->origin, head->origin, sizeof s->origin);
     plog_tree_init(&s->tree);
     plog_buf_init(&s->text, store->io);
+    plog_entry_parser_init(&s->parser, store->io);
+    plog_orders_init(&s->orders, store->io, dir, trusted);
     int rc = plog_store_keys(store, head, trusted, &s->keys, err);
     if (!rc)
         rc = plog_sql_prepare(
@@ -33,6 +53,8 @@ int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
         rc = plog_sql_prepare(store->db,
                               "SELECT first FROM main.segments ORDER BY first",
                               &s->segments, err);
+    if (!rc)
+        rc = read_orders(s, err);
     return rc ? rc : plog_store_log_seek(s, &s->tree, &s->last, err);
 }
 
@@ -58,6 +80,8 @@ void plog_store_log_close(struct plog_store_log *s)
     sqlite3_finalize(s->events);
     sqlite3_finalize(s->segments);
     plog_buf_fini(&s->text);
+    plog_orders_fini(&s->orders);
+    plog_entry_parser_fini(&s->parser);
     s->store = NULL;
 }
 
@@ -84,7 +108,14 @@ static int take_lines(struct plog_store_log *s, struct plog_tree *tree,
             s->text.len > PLOG_GROUP_MAX + PLOG_LINE_SLACK)
             return unproven(s, PLOG_E_DIVERGED, "an event row holds no line",
                             err);
-        plog_hash_leaf(line.p, line.n, leaf);
+        plog_line_leaf(line, leaf);
+        s->redacted |= plog_line_is_redacted(line);
+        if (plog_line_is_redacted(line) &&
+            (rc = plog_orders_need(&s->orders, tree->size + 1, leaf, line)))
+            return unproven(s, rc,
+                            "a redacted line, and no order that makes it this"
+                            " one",
+                            err);
         if (plog_tree_add(tree, leaf) ||
             plog_buf_add(&s->text, line.p, line.n) ||
             plog_buf_add_char(&s->text, '\n'))
@@ -115,6 +146,23 @@ static int check_group(struct plog_store_log *s, const struct plog_tree *tree,
     return 0;
 }
 
+/* The group is proven, and so are the orders in it. */
+static bool meet_orders(struct plog_store_log *s, struct plog_span text)
+{
+    struct plog_order order;
+    bool any = false;
+    while (text.n) {
+        const char *lf = memchr(text.p, '\n', text.n);
+        struct plog_span line = plog_span(text.p, (size_t)(lf - text.p));
+        if (plog_order_read(&s->parser, line, &order)) {
+            plog_orders_meet(&s->orders, &order);
+            any = true;
+        }
+        text = plog_span(lf + 1, text.n - line.n - 1);
+    }
+    return any;
+}
+
 /* Whether a segment begins at entry `first`; rows before it are passed. */
 static bool begins(struct plog_store_log *s, uint64_t first)
 {
@@ -133,6 +181,7 @@ int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
     struct plog_tree tree = s->tree;
     struct plog_commit c;
     s->text.len = 0;
+    s->redacted = false;
     int rc = plog_sql_row(s->commits, err);
     if (rc == PLOG_END && s->event_ready)
         return unproven(s, PLOG_E_DIVERGED, "entries without a commit", err);
@@ -153,6 +202,7 @@ int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
     g->size = c.size;
     g->commit = c;
     g->text = plog_span(s->text.data, s->text.len);
+    g->odd_size = meet_orders(s, g->text) || s->redacted;
     g->begins_segment = begins(s, g->first) || g->first == 1;
     s->tree = tree;
     s->last = c;

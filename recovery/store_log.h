@@ -10,6 +10,7 @@
 #define PLOG_STORE_LOG_H
 
 #include "key.h"
+#include "orders.h"
 #include "store.h"
 
 struct plog_store_log {
@@ -22,7 +23,10 @@ struct plog_store_log {
     bool event_ready, segment_ready;
     uint64_t passed;  /* rows of segments up to here were looked at */
     bool odd_segment; /* a row of segments that begins no group */
+    bool redacted;    /* of the group at hand, a line */
     struct plog_buf text;
+    struct plog_orders orders; /* to redact, of the store and of `dir` */
+    struct plog_entry_parser parser;
 };
 
 struct plog_stored_group {
@@ -30,17 +34,21 @@ struct plog_stored_group {
     struct plog_commit commit;
     struct plog_span text; /* lines and commit, each with its LF */
     bool begins_segment;
+    bool odd_size; /* lines of it are redacted, or it orders that: where a
+                      segment begins does not follow from its bytes */
 };
 
 /*
  * @store    borrowed, in one read transaction; `head` is its head there
  * @trusted  one of the log's keys must be among these
+ * @dir      borrowed: orders that came along may lie there
  * Returns 0; PLOG_E_UNKNOWN_KEY; PLOG_E_DIVERGED; a store error.
  */
 PLOG_MUST_CHECK int plog_store_log_open(struct plog_store_log *s,
                                         struct plog_store *store,
                                         const struct plog_store_head *head,
                                         const struct plog_keyring *trusted,
+                                        const struct plog_dir *dir,
                                         struct plog_error *err);
 /* Goes on behind commit `last` with range `tree`, which were verified. */
 PLOG_MUST_CHECK int plog_store_log_seek(struct plog_store_log *s,

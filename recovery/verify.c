@@ -98,6 +98,8 @@ int plog_verify(const char *dir, const struct plog_check_options *o,
     if (!rc)
         plog_check_keys(&c);
     if (!rc)
+        plog_check_orders(&c);
+    if (!rc)
         plog_check_expected_end(&c);
     plog_check_close(&c);
     return rc;

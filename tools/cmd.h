@@ -18,6 +18,7 @@ int cmd_parity(struct cli *c, int argc, char **argv);
 int cmd_prove(struct cli *c, int argc, char **argv);
 int cmd_query(struct cli *c, int argc, char **argv);
 int cmd_rebuild(struct cli *c, int argc, char **argv);
+int cmd_redact(struct cli *c, int argc, char **argv);
 int cmd_replay(struct cli *c, int argc, char **argv);
 int cmd_restore(struct cli *c, int argc, char **argv);
 int cmd_salvage(struct cli *c, int argc, char **argv);

@@ -43,6 +43,8 @@ static void print_json(const struct plog_status *s)
         out_hash(&o, "root", s->store_root);
         out_uint(&o, "bytes", s->store_bytes);
         out_uint(&o, "wal_bytes", s->wal_bytes);
+        out_uint(&o, "redactions", s->redactions);
+        out_uint(&o, "pending", s->pending);
         out_end(&o);
     } else {
         out_null(&o, "store");
@@ -78,6 +80,10 @@ static void print_text(const struct plog_status *s)
                (unsigned long long)s->store_bytes,
                (unsigned long long)s->wal_bytes,
                plog_strategy_name(s->strategy));
+        if (s->redactions)
+            printf("          %llu redacted, %llu of them pending\n",
+                   (unsigned long long)s->redactions,
+                   (unsigned long long)s->pending);
     } else {
         printf("store     none\n");
     }

@@ -127,6 +127,13 @@ static const struct cli_command commands[] = {
     {"strategy", cmd_strategy, "show or change how deltas are resolved",
      "DIR [S] [--dry-run] [--passphrase-file F] [--wait SECONDS] [--json]",
      "  S                      the new one: see init\n" DRY PASS WAIT JSON},
+    {"redact", cmd_redact, "remove a payload, keep its proof",
+     "DIR SEQ --reason TEXT [--dry-run] [--passphrase-file F]\n"
+     "           [--key VKEY] [--wait SECONDS] [--json]\n"
+     "       paritylog redact DIR --list [--json]",
+     "  --reason TEXT          why; signed into the log, 1 to 255 bytes\n"
+     "  --list                 what was redacted, when and why\n" DRY PASS KEY
+         WAIT JSON},
     {"key", cmd_key, "show, rotate or trust keys",
      "show|list DIR [--json]\n"
      "       paritylog key rotate DIR [--passphrase-file F]\n"

@@ -190,6 +190,7 @@ static void the_head_row(void)
         "UPDATE meta SET offset=offset+1",
         "UPDATE meta SET floor=5",
         "UPDATE meta SET redactions=1",
+        "INSERT INTO redactions VALUES(1,1,0)",
         "UPDATE meta SET root=zeroblob(32)",
         "UPDATE meta SET range=zeroblob(64)",
         "UPDATE meta SET origin='another'",

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 
 #include "key.h"
-#include "paritylog_recovery.h"
 #include "proof.h"
+#include "redact.h"
 
 /* A proof file while it is read. */
 struct proof_file {
@@ -156,7 +156,8 @@ static int check_inclusion(struct proof_file *f, struct plog_span entry,
     if (!r->entry.p)
         return plog_fail(f->err, PLOG_E_INPUT,
                          "the entry's line is neither in the proof nor given");
-    plog_hash_leaf(r->entry.p, r->entry.n, r->leaf);
+    plog_line_leaf(r->entry, r->leaf);
+    r->redacted = plog_line_is_redacted(r->entry);
     r->seq = index + 1;
     set_head(r, &note);
     if (!plog_inclusion_holds(index, note.size, r->leaf,

@@ -1,0 +1,247 @@
+/* orders.c - see orders.h. */
+#include "orders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "scan_window.h"
+
+void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
+                      const struct plog_dir *dir,
+                      const struct plog_keyring *keys)
+{
+    memset(o, 0, sizeof *o);
+    o->dir = dir;
+    o->keys = keys;
+    plog_buf_init(&o->list, io);
+}
+
+void plog_orders_fini(struct plog_orders *o)
+{
+    plog_buf_fini(&o->list);
+}
+
+#define PROOF_FILE_MAX (64u << 10) /* an order is short */
+
+/* ---- The list ----------------------------------------------------------- */
+
+static struct plog_known_order *all(const struct plog_orders *o)
+{
+    return (struct plog_known_order *)(void *)o->list.data;
+}
+
+static size_t count(const struct plog_orders *o)
+{
+    return o->list.len / sizeof(struct plog_known_order);
+}
+
+static int by_entry(const void *a, const void *b)
+{
+    const struct plog_known_order *x = a, *y = b;
+    if (x->order.seq != y->order.seq)
+        return x->order.seq < y->order.seq ? -1 : 1;
+    return (x->order.at > y->order.at) - (x->order.at < y->order.at);
+}
+
+int plog_orders_add(struct plog_orders *o, const struct plog_order *order,
+                    bool held)
+{
+    struct plog_known_order k = {.order = *order, .held = held};
+    int rc = plog_buf_add(&o->list, &k, sizeof k);
+    if (!rc && count(o) > 1 && by_entry(&all(o)[count(o) - 2], &k) > 0)
+        qsort(o->list.data, count(o), sizeof k, by_entry);
+    return rc;
+}
+
+/* The first one about entry `seq`, or count. */
+static size_t lower_bound(const struct plog_orders *o, uint64_t seq)
+{
+    size_t low = 0, high = count(o);
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (all(o)[mid].order.seq < seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+void plog_orders_meet(struct plog_orders *o, const struct plog_order *order)
+{
+    for (size_t i = lower_bound(o, order->seq);
+         i < count(o) && all(o)[i].order.seq == order->seq; i++)
+        if (memcmp(all(o)[i].order.leaf, order->leaf, PLOG_HASH_SIZE) == 0 &&
+            memcmp(all(o)[i].order.line, order->line, PLOG_HASH_SIZE) == 0)
+            all(o)[i].held = true;
+}
+
+const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
+                                            size_t *i)
+{
+    for (; *i < count(o); ++*i)
+        if (all(o)[*i].needed && !all(o)[*i].held)
+            return &all(o)[(*i)++].order;
+    return NULL;
+}
+
+/* ---- Looking ahead ------------------------------------------------------ */
+
+static int look_through(struct plog_orders *o, struct plog_scan *s)
+{
+    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
+    struct plog_order order;
+    struct plog_span line;
+    uint64_t at = 0;
+    int rc = 0;
+    while (!rc) {
+        plog_window_jump(s, at);
+        rc = plog_window_line(s, at, at, max, &line);
+        if (rc == PLOG_WINDOW_LONG) {
+            rc = plog_window_skip(s, &at);
+            continue;
+        }
+        if (rc)
+            break;
+        at += line.n + 1;
+        /* What else it may be, the verified reading says. */
+        if (plog_order_read(&s->parser, line, &order))
+            rc = plog_orders_add(o, &order, false);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int look_at_segments(struct plog_orders *o)
+{
+    const struct plog_io *io = o->dir->io;
+    struct plog_buf list;
+    plog_buf_init(&list, io);
+    int rc = plog_dir_segments(o->dir, &list, NULL);
+    if (rc != PLOG_E_NOMEM)
+        rc = 0; /* whoever reads the log says so */
+    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
+        struct plog_scan s;
+        struct plog_stat st;
+        int fd;
+        if (plog_dir_open_segment(o->dir, plog_segment_at(&list, i), false, &fd,
+                                  &st, NULL))
+            continue;
+        plog_scan_open(&s, io, fd, st.size, false, NULL);
+        rc = look_through(o, &s);
+        plog_scan_close(&s);
+        io->close(io->ctx, fd);
+    }
+    plog_buf_fini(&list);
+    return rc;
+}
+
+/* ---- Orders that came along --------------------------------------------- */
+
+/* Whether the proof holds under one of the trusted keys. */
+static bool proven(const struct plog_orders *o, struct plog_span text,
+                   struct plog_proof_report *r)
+{
+    char vkey[PLOG_VKEY_MAX];
+    for (unsigned i = 0; i < o->keys->count; i++) {
+        plog_vkey_format(&o->keys->keys[i], vkey);
+        if (!plog_verify_proof(text.p, text.n, vkey, NULL, 0, r, NULL))
+            return true;
+    }
+    return false;
+}
+
+static int take_proof(struct plog_orders *o, struct plog_span text)
+{
+    struct plog_proof_report r;
+    struct plog_entry_parser parser;
+    struct plog_order order;
+    int rc = 0;
+    if (!proven(o, text, &r))
+        return 0;
+    plog_entry_parser_init(&parser, o->dir->io);
+    if (plog_order_read(&parser, r.entry, &order) && order.at == r.seq)
+        rc = plog_orders_add(o, &order, true);
+    plog_entry_parser_fini(&parser);
+    free(r.memory);
+    return rc;
+}
+
+static int read_proof(struct plog_orders *o, int dir, const char *name)
+{
+    const struct plog_io *io = o->dir->io;
+    struct plog_buf text;
+    int rc = 0;
+    plog_buf_init(&text, io);
+    /* What cannot be read, the line that needs it will miss. */
+    if (name[0] != '.' &&
+        !plog_io_read_all(io, dir, name, PROOF_FILE_MAX, &text))
+        rc = take_proof(o, plog_span(text.data, text.len));
+    plog_buf_fini(&text);
+    return rc;
+}
+
+struct names {
+    struct plog_orders *o;
+    int dir, rc;
+};
+
+static int each_name(void *arg, const char *name)
+{
+    struct names *n = arg;
+    n->rc = read_proof(n->o, n->dir, name);
+    return n->rc;
+}
+
+static int look_at_proofs(struct plog_orders *o)
+{
+    const struct plog_io *io = o->dir->io;
+    if (!o->keys)
+        return 0;
+    int dir = io->open_at(io->ctx, o->dir->dir, PLOG_ORDERS_DIR,
+                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (dir < 0)
+        return dir == -ENOENT ? 0 : PLOG_E_IO;
+    struct names n = {o, dir, 0};
+    int rc = io->list(io->ctx, dir, each_name, &n);
+    io->close(io->ctx, dir);
+    return n.rc ? n.rc : rc < 0 ? PLOG_E_IO : 0;
+}
+
+/* ---- Asking ------------------------------------------------------------- */
+
+static int load(struct plog_orders *o)
+{
+    if (o->loaded || !o->dir)
+        return 0;
+    o->loaded = true;
+    int rc = look_at_segments(o);
+    return rc ? rc : look_at_proofs(o);
+}
+
+const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
+{
+    if (load(o))
+        return NULL;
+    size_t i = lower_bound(o, seq);
+    return i < count(o) && all(o)[i].order.seq == seq ? &all(o)[i].order
+                                                      : NULL;
+}
+
+int plog_orders_need(struct plog_orders *o, uint64_t seq,
+                     const unsigned char *leaf, struct plog_span line)
+{
+    unsigned char hash[PLOG_HASH_SIZE];
+    int rc = load(o);
+    if (rc)
+        return rc;
+    plog_sha256(line.p, line.n, hash);
+    for (size_t i = lower_bound(o, seq);
+         i < count(o) && all(o)[i].order.seq == seq; i++)
+        if (memcmp(all(o)[i].order.leaf, leaf, sizeof hash) == 0 &&
+            memcmp(all(o)[i].order.line, hash, sizeof hash) == 0) {
+            all(o)[i].needed = true;
+            return 0;
+        }
+    return PLOG_E_TAMPERED;
+}

@@ -1,0 +1,63 @@
+/*
+ * orders.h - the orders to redact that a reading of the log knows of.
+ *
+ * A redacted line stands before the order that makes it good.  So when the
+ * first one is met, the files ahead are looked through for orders; those are
+ * taken on trust until the verified reading comes to them.  Orders that a log
+ * brought along from the one it was copied from lie in orders/, each with a
+ * proof, and count at once.
+ *
+ * Memory: 128 bytes an order.
+ */
+#ifndef PLOG_ORDERS_H
+#define PLOG_ORDERS_H
+
+#include "dir.h"
+#include "key.h"
+#include "redact.h"
+
+#define PLOG_ORDERS_DIR "orders"
+
+struct plog_known_order {
+    struct plog_order order;
+    bool needed; /* a redacted line was met that it makes good */
+    bool held;   /* and the order itself was verified */
+};
+
+struct plog_orders {
+    const struct plog_dir *dir; /* NULL: only what was added counts */
+    const struct plog_keyring *keys;
+    struct plog_buf list; /* struct plog_known_order, by entry */
+    bool loaded;
+};
+
+/* @dir, @keys  borrowed */
+void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
+                      const struct plog_dir *dir,
+                      const struct plog_keyring *keys);
+void plog_orders_fini(struct plog_orders *o);
+
+/* Adds an order.  Returns 0 or PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
+                                    const struct plog_order *order, bool held);
+
+/* Asks for the order behind a redacted line.
+ * @leaf, @line  what the line claims to be, and its bytes
+ * Returns 0; PLOG_E_TAMPERED when there is none that fits; PLOG_E_IO;
+ * PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_orders_need(struct plog_orders *o, uint64_t seq,
+                                     const unsigned char *leaf,
+                                     struct plog_span line);
+
+/* A verified order was met. */
+void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);
+
+/* The order about entry `seq`, or NULL; looks for it when nothing was loaded
+ * yet.  NULL also when looking failed. */
+const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq);
+
+/* The next order, from `*i` on, that was needed and not met; NULL: none. */
+const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
+                                            size_t *i);
+
+#endif

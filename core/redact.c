@@ -1,0 +1,127 @@
+/* redact.c - see redact.h. */
+#include "redact.h"
+
+static const char mark[] = ",\"redacted\":\"";
+
+#define HASH_TEXT 44 /* base64 of a hash */
+#define TAIL (sizeof mark - 1 + HASH_TEXT + 2)
+
+/* ---- The line ----------------------------------------------------------- */
+
+/* The last member of a full line is its salt or logged_at, and that of a
+ * control entry its args or logged_at: none of them can end like this. */
+bool plog_line_is_redacted(struct plog_span line)
+{
+    return line.n > TAIL &&
+           memcmp(line.p + line.n - TAIL, mark, sizeof mark - 1) == 0 &&
+           memcmp(line.p + line.n - 2, "\"}", 2) == 0;
+}
+
+void plog_line_leaf(struct plog_span line, unsigned char leaf[PLOG_HASH_SIZE])
+{
+    if (plog_line_is_redacted(line) &&
+        plog_base64_decode(
+            plog_span(line.p + line.n - 2 - HASH_TEXT, HASH_TEXT), leaf,
+            PLOG_HASH_SIZE) == 0)
+        return;
+    plog_hash_leaf(line.p, line.n, leaf);
+}
+
+int plog_redacted_format(struct plog_buf *b, const struct plog_entry *e,
+                         const unsigned char *leaf)
+{
+    struct plog_entry rest = *e;
+    size_t before = b->len, at;
+    rest.delta.payload = rest.delta.meta = plog_span(NULL, 0);
+    rest.merged = rest.salt = plog_span(NULL, 0);
+    int rc = plog_entry_format(b, &rest, &at);
+    if (rc)
+        return rc;
+    b->len--; /* its closing bracket */
+    rc = plog_buf_add_text(b, mark);
+    if (!rc)
+        rc = plog_buf_add_base64(b, leaf, PLOG_HASH_SIZE);
+    if (!rc)
+        rc = plog_buf_add_text(b, "\"}");
+    if (rc)
+        b->len = before;
+    return rc;
+}
+
+/* ---- The order ---------------------------------------------------------- */
+
+int plog_order_format(struct plog_buf *args, const struct plog_order *o,
+                      struct plog_span reason)
+{
+    int rc = plog_buf_add_text(args, "{\"seq\":");
+    if (!rc)
+        rc = plog_buf_add_u64(args, o->seq);
+    if (!rc)
+        rc = plog_buf_add_text(args, ",\"leaf\":\"");
+    if (!rc)
+        rc = plog_buf_add_base64(args, o->leaf, sizeof o->leaf);
+    if (!rc)
+        rc = plog_buf_add_text(args, "\",\"line\":\"");
+    if (!rc)
+        rc = plog_buf_add_base64(args, o->line, sizeof o->line);
+    if (!rc)
+        rc = plog_buf_add_text(args, "\",\"reason\":");
+    if (!rc)
+        rc = plog_buf_add_json(args, reason);
+    return rc ? rc : plog_buf_add_char(args, '}');
+}
+
+static bool take_hash(struct plog_span raw, unsigned char *out)
+{
+    return raw.n == HASH_TEXT + 2 && *raw.p == '"' &&
+           plog_base64_decode(plog_span(raw.p + 1, HASH_TEXT), out,
+                              PLOG_HASH_SIZE) == 0;
+}
+
+int plog_order_parse(const struct plog_entry *e, struct plog_order *out)
+{
+    static const char *const names[] = {"seq", "leaf", "line", "reason"};
+    struct plog_json_walk w;
+    struct plog_span name, v[4], more;
+    plog_json_walk(&w, e->args);
+    for (int i = 0; i < 4; i++)
+        if (!plog_json_next(&w, &name, &v[i]) || !plog_span_is(name, names[i]))
+            return PLOG_E_CORRUPT;
+    out->at = e->seq;
+    if (plog_json_next(&w, &name, &more) || plog_u64_parse(v[0], &out->seq) ||
+        out->seq == 0 || out->seq >= e->seq || !take_hash(v[1], out->leaf) ||
+        !take_hash(v[2], out->line) || plog_json_kind(v[3]) != 's' ||
+        v[3].n <= 2 || v[3].n > 6 * PLOG_REASON_MAX + 2)
+        return PLOG_E_CORRUPT;
+    return 0;
+}
+
+bool plog_order_read(struct plog_entry_parser *parser, struct plog_span line,
+                     struct plog_order *out)
+{
+    static const char word[] = "\"control\":\"redact\",";
+    struct plog_entry e;
+    struct plog_order own;
+    return line.n > 64 && memmem(line.p, 64, word, sizeof word - 1) &&
+           !plog_entry_parse(parser, line, &e, NULL) &&
+           e.control == PLOG_CONTROL_REDACT &&
+           !plog_order_parse(&e, out ? out : &own);
+}
+
+int plog_order_apply(const struct plog_order *o, struct plog_span line,
+                     const struct plog_entry *entry, struct plog_buf *out)
+{
+    unsigned char hash[PLOG_HASH_SIZE];
+    out->len = 0;
+    if (entry->seq != o->seq || entry->control != PLOG_CONTROL_NONE)
+        return PLOG_E_CORRUPT;
+    plog_line_leaf(line, hash);
+    if (memcmp(hash, o->leaf, sizeof hash) != 0)
+        return PLOG_E_CORRUPT;
+    int rc = entry->redacted ? plog_buf_add_span(out, line)
+                             : plog_redacted_format(out, entry, o->leaf);
+    if (rc)
+        return rc;
+    plog_sha256(out->data, out->len, hash);
+    return memcmp(hash, o->line, sizeof hash) ? PLOG_E_CORRUPT : 0;
+}

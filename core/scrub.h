@@ -1,0 +1,60 @@
+/*
+ * scrub.h - after an order to redact: taking the payload out of every place
+ * in the directory where its bytes may still lie.
+ *
+ * Order: freed pages and the WAL of the store -> copies in quarantine/ -> the
+ * segment, last, because it is where the payload can be read that the copies
+ * are looked for by -> the store's note that nothing is pending.  Each step
+ * may be repeated, so whoever is cut off begins anew.
+ */
+#ifndef PLOG_SCRUB_H
+#define PLOG_SCRUB_H
+
+#include "legs.h"
+
+struct plog_scrub_report {
+    uint64_t entries;    /* whose payload was taken out */
+    uint64_t segments;   /* files of the log that were replaced */
+    uint64_t quarantine; /* files there that were changed or removed */
+};
+
+/* What is looked for, of one entry. */
+struct plog_scrub_target {
+    uint64_t seq;
+    unsigned char leaf[PLOG_HASH_SIZE];
+    char salt[25]; /* "" when the line in the log is redacted already */
+    struct plog_span redacted;
+};
+
+/*
+ * Does all that is pending.
+ * @l  under the writer lock and the maintenance lock, no transaction open
+ * Returns 0: no file below the directory holds such a payload any more, on
+ * disk.  PLOG_E_LOCKED: a reader holds an old snapshot of the store, and what
+ * is left is done later; PLOG_E_CORRUPT, PLOG_E_DIVERGED when a leg is not
+ * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
+                               struct plog_scrub_report *report,
+                               struct plog_error *err);
+
+/* Changes or removes what quarantine/ holds of `count` targets. */
+PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,
+                                          const struct plog_scrub_target *t,
+                                          size_t count,
+                                          struct plog_scrub_report *report,
+                                          struct plog_error *err);
+
+/*
+ * Copies a file of lines to `name`.new in `dir`, with the lines of targets in
+ * their redacted form, and gives it the name when one was changed.
+ * @loose  lines that are only like that of a target are replaced, too
+ * @hits   out: lines that were replaced
+ * Returns 0; -ENOMEM or another negative errno.
+ */
+PLOG_MUST_CHECK int plog_scrub_lines(const struct plog_io *io, int dir,
+                                     const char *name,
+                                     const struct plog_scrub_target *t,
+                                     size_t count, bool loose, uint64_t *hits);
+
+#endif

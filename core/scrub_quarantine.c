@@ -1,0 +1,180 @@
+/*
+ * scrub_quarantine.c - copies of redacted payloads in quarantine/.
+ *
+ * A file of lines keeps all but the lines of the targets.  In a database the
+ * payload may lie in freed pages and be cut by page borders, so one that ever
+ * held it goes as a whole, with its WAL and shared memory.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "scrub.h"
+
+#define CHUNK (256u << 10)
+#define HALF 12 /* of a salt: one of both is whole when a page cuts it */
+
+struct sweep {
+    struct plog_legs *l;
+    const struct plog_io *io;
+    int dir;
+    const struct plog_scrub_target *t;
+    size_t count;
+    struct plog_scrub_report *report;
+    struct plog_buf names; /* NUL-ended, one after the other */
+    char failed[128];
+};
+
+static bool holds(const struct sweep *s, const char *p, size_t n)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->t[i].salt[0] && (memmem(p, n, s->t[i].salt, HALF) ||
+                                memmem(p, n, s->t[i].salt + HALF, HALF)))
+            return true;
+    return false;
+}
+
+/* Whether the bytes of a file hold half a salt. */
+static int search(const struct sweep *s, const char *name, bool *found)
+{
+    int fd =
+        s->io->open_at(s->io->ctx, s->dir, name, O_RDONLY | O_NOFOLLOW, 0);
+    char *buf = plog_alloc(s->io, CHUNK);
+    uint64_t at = 0;
+    size_t got = CHUNK;
+    int rc = fd < 0 ? fd : buf ? 0 : -ENOMEM;
+    *found = false;
+    while (!rc && !*found && got == CHUNK) {
+        rc = plog_io_pread_full(s->io, fd, buf, CHUNK, at, &got);
+        *found = !rc && holds(s, buf, got);
+        at += CHUNK - 2 * HALF; /* one may lie across the border */
+    }
+    plog_free(s->io, buf);
+    if (fd >= 0)
+        s->io->close(s->io->ctx, fd);
+    return rc;
+}
+
+/* Immutable: SQLite makes no file beside it.  Its WAL is not applied then, but
+ * searched for the salt as any file. */
+static void write_uri(const struct sweep *s, const char *name, char *out)
+{
+    const char *parts[] = {s->l->dir.path, "/quarantine/", name};
+    memcpy(out, "file:", 5);
+    out += 5;
+    for (int i = 0; i < 3; i++)
+        for (const char *p = parts[i]; *p; p++)
+            if (strchr("?#%", *p))
+                out += sprintf(out, "%%%02X", (unsigned char)*p);
+            else
+                *out++ = *p;
+    memcpy(out, "?immutable=1", 13);
+}
+
+/* Whether a database says that it holds the line of a target.  One that
+ * cannot be read says nothing. */
+static bool database_holds(const struct sweep *s, const char *name)
+{
+    char uri[3 * (PLOG_DIR_PATH_MAX + 200)];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    bool found = false;
+    write_uri(s, name, uri);
+    if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
+                        NULL) == SQLITE_OK &&
+        !plog_sql_prepare(db, "SELECT line FROM events WHERE seq=?1", &q, NULL))
+        for (size_t i = 0; !found && i < s->count; i++) {
+            plog_sql_bind_u64(q, 1, s->t[i].seq);
+            found = plog_sql_row(q, NULL) == 0 &&
+                    !plog_span_equal(plog_sql_text(q, 0), s->t[i].redacted);
+            sqlite3_reset(q);
+        }
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return found;
+}
+
+/* store.db-TIME-N, and the same with -wal or -shm. */
+static bool is_database(const char *name)
+{
+    return strncmp(name, PLOG_STORE_FILE "-", sizeof PLOG_STORE_FILE) == 0;
+}
+
+static int remove_database(struct sweep *s, const char *base)
+{
+    static const char *const ends[] = {"-wal", "-shm", ""};
+    char name[160];
+    int rc = 0;
+    for (int i = 0; !rc && i < 3; i++) {
+        snprintf(name, sizeof name, "%.140s%s", base, ends[i]);
+        rc = s->io->unlink_at(s->io->ctx, s->dir, name);
+        s->report->quarantine += rc == 0;
+        rc = rc == -ENOENT ? 0 : rc;
+    }
+    return rc ? rc : s->io->fsync(s->io->ctx, s->dir);
+}
+
+static int scrub_database(struct sweep *s, const char *name)
+{
+    char base[160];
+    size_t n = strlen(name);
+    bool found = false, part = n > 4 && (!strcmp(name + n - 4, "-wal") ||
+                                         !strcmp(name + n - 4, "-shm"));
+    snprintf(base, sizeof base, "%.*s", (int)(part ? n - 4 : n), name);
+    int rc = search(s, name, &found);
+    if (rc == -ENOENT)
+        return 0; /* it went with its database */
+    if (!rc && (found || (!part && database_holds(s, name))))
+        rc = remove_database(s, base);
+    return rc;
+}
+
+static int keep_name(void *arg, const char *name)
+{
+    struct sweep *s = arg;
+    return plog_buf_add(&s->names, name, strlen(name) + 1);
+}
+
+static int scrub_file(struct sweep *s, const char *name)
+{
+    struct plog_stat st;
+    uint64_t hits = 0;
+    int rc = s->io->stat_at(s->io->ctx, s->dir, name, &st);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc || (st.mode & 0170000) != 0100000)
+        return rc; /* of ours only files lie here */
+    if (is_database(name))
+        return scrub_database(s, name);
+    rc = plog_scrub_lines(s->io, s->dir, name, s->t, s->count, true, &hits);
+    s->report->quarantine += hits > 0;
+    return rc;
+}
+
+int plog_scrub_quarantine(struct plog_legs *l,
+                          const struct plog_scrub_target *t, size_t count,
+                          struct plog_scrub_report *report,
+                          struct plog_error *err)
+{
+    struct sweep s = {
+        .l = l, .io = l->io, .t = t, .count = count, .report = report};
+    s.dir = l->io->open_at(l->io->ctx, l->dir.dir, "quarantine",
+                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (s.dir == -ENOENT)
+        return 0;
+    if (s.dir < 0)
+        return plog_fail_io(err, s.dir, "quarantine", "opening quarantine/");
+    plog_buf_init(&s.names, l->io);
+    int rc = l->io->list(l->io->ctx, s.dir, keep_name, &s);
+    for (size_t at = 0; !rc && at < s.names.len;
+         at += strlen(s.names.data + at) + 1) {
+        snprintf(s.failed, sizeof s.failed, "quarantine/%.100s",
+                 s.names.data + at);
+        rc = scrub_file(&s, s.names.data + at);
+    }
+    l->io->close(l->io->ctx, s.dir);
+    plog_buf_fini(&s.names);
+    return rc ? plog_fail_io(err, rc, s.failed,
+                             "taking a redacted payload out of quarantine/")
+              : 0;
+}

@@ -1,0 +1,106 @@
+/*
+ * parity_redact.c - redacted lines and the orders for them.
+ *
+ * The store follows an order at once and the log's line is replaced later, so
+ * for a while the log has the whole line and the store the redacted one; and
+ * a store that stands below the order still has the whole line when the log
+ * has not.  Both are one entry: the leaf is the same, and the order says so.
+ */
+#include <stdio.h>
+
+#include "parity.h"
+
+int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
+                         struct plog_span stored, struct plog_span *line,
+                         bool *same, struct plog_error *err)
+{
+    struct plog_orders *orders = &p->c->walk.orders;
+    unsigned char logged[PLOG_HASH_SIZE], own[PLOG_HASH_SIZE];
+    bool here = plog_line_is_redacted(stored);
+    if (here == plog_line_is_redacted(*line))
+        return 0;
+    plog_line_leaf(stored, own);
+    plog_line_leaf(*line, logged);
+    if (memcmp(own, logged, sizeof own) != 0)
+        return 0;
+    if (here) { /* the log's is whole yet */
+        int rc = plog_orders_need(orders, seq, own, stored);
+        if (rc == PLOG_E_TAMPERED)
+            return 0;
+        if (rc)
+            return plog_fail(err, rc, "looking for orders to redact failed");
+        p->c->report->pending++;
+    } else {
+        const struct plog_order *o = plog_orders_find(orders, seq);
+        if (!o || o->at <= p->c->head.commit.size)
+            return 0; /* the store should have followed it */
+    }
+    *line = stored;
+    *same = true;
+    return 0;
+}
+
+static int check_row(struct plog_parity *p, const struct plog_order *o,
+                     struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    char want[64];
+    int rc = plog_sql_prepare(
+        p->db, "SELECT target FROM main.redactions WHERE seq=?1", &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, o->at);
+        rc = plog_sql_row(q, err);
+    }
+    if (rc == PLOG_END || (!rc && plog_sql_u64(q, 0) != o->seq)) {
+        snprintf(want, sizeof want, "redaction of entry %llu",
+                 (unsigned long long)o->seq);
+        plog_parity_find(p, PLOG_E_DIVERGED, o->at, want,
+                         rc ? "none" : "another");
+        rc = 0;
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int plog_parity_order(struct plog_parity *p, const struct plog_entry *e,
+                      struct plog_error *err)
+{
+    struct plog_order o;
+    struct plog_span line;
+    unsigned char hash[PLOG_HASH_SIZE];
+    if (plog_order_parse(e, &o))
+        return plog_fail(err, PLOG_E_CORRUPT, "a redact entry makes no sense");
+    p->rules.redactions++;
+    /* Also where the store proved a group that is damaged in the log. */
+    plog_orders_meet(&p->c->walk.orders, &o);
+    int rc = plog_parity_stored(p, o.seq, &line, err);
+    if (rc < 0)
+        return rc;
+    if (rc == 0) { /* a missing row was told already */
+        plog_sha256(line.p, line.n, hash);
+        if (memcmp(hash, o.line, sizeof hash) != 0)
+            plog_parity_find(p, PLOG_E_DIVERGED, o.seq,
+                             "the redacted line that the order makes",
+                             "another line");
+    }
+    return check_row(p, &o, err);
+}
+
+int plog_parity_redactions(struct plog_parity *p, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    char want[64], got[64];
+    int rc = plog_sql_prepare(p->db, "SELECT count(*) FROM main.redactions", &q,
+                              err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    uint64_t rows = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    if (rc || rows == p->rules.redactions)
+        return rc;
+    snprintf(want, sizeof want, "%llu redactions",
+             (unsigned long long)p->rules.redactions);
+    snprintf(got, sizeof got, "%llu rows", (unsigned long long)rows);
+    plog_parity_find(p, PLOG_E_DIVERGED, 0, want, got);
+    return 0;
+}

@@ -1,0 +1,281 @@
+/*
+ * redact.c - taking a payload out of the log and keeping its proof.
+ *
+ * Order: the maintenance lock -> the redact entry, durable in log and store
+ * (the store's row and record follow in the same transaction) -> plog_scrub,
+ * under the writer lock.
+ */
+#include <stdio.h>
+
+#include "engine.h"
+#include "paritylog_recovery.h"
+#include "reader.h"
+#include "redact.h"
+#include "scrub.h"
+
+/* ---- Looking ------------------------------------------------------------ */
+
+struct look {
+    struct plog_redact_report *report;
+    struct plog_entry_parser parser;
+    struct plog_entry entry; /* the one that is redacted; spans are gone */
+    char resource[PLOG_NAME_MAX + 1], record_id[PLOG_RECORD_ID_MAX + 1];
+    size_t resource_len, record_id_len;
+    bool found;
+};
+
+static int take_entry(struct look *l, struct plog_span line,
+                      struct plog_error *err)
+{
+    struct plog_entry *e = &l->entry;
+    int rc = plog_entry_parse(&l->parser, line, e, err);
+    if (rc)
+        return rc;
+    if (e->control != PLOG_CONTROL_NONE)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "entry %llu is a control entry and has no payload",
+                         (unsigned long long)e->seq);
+    plog_line_leaf(line, l->report->leaf);
+    l->resource_len = e->delta.resource_text.n;
+    l->record_id_len = e->delta.record_id_text.n;
+    memcpy(l->resource, e->delta.resource_text.p, l->resource_len);
+    memcpy(l->record_id, e->delta.record_id_text.p, l->record_id_len);
+    return 0;
+}
+
+/* Later entries of the record that carry a payload of their own making. */
+static int count_merged(void *arg, uint64_t seq, const char *line, size_t len)
+{
+    struct look *l = arg;
+    struct plog_entry e;
+    if (seq <= l->report->seq)
+        return 0;
+    if (plog_entry_parse(&l->parser, plog_span(line, len), &e, NULL))
+        return 0;
+    if (e.merged.n && l->report->merged++ == 0)
+        l->report->merged_first = seq;
+    return 0;
+}
+
+static int order_of(struct plog_reader *r, uint64_t seq, uint64_t *order,
+                    struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        r->store.db, "SELECT min(seq) FROM main.redactions WHERE target=?1", &q,
+        err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, seq);
+        rc = plog_sql_row(q, err);
+    }
+    *order = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+/* What the store knows of the entry before anything is done. */
+static int look(struct look *l, const char *dir, const struct plog_options *o,
+                struct plog_error *err)
+{
+    plog_reader *r;
+    struct plog_span line;
+    int rc = plog_reader_open(&r, dir, o, err);
+    if (rc)
+        return rc;
+    rc = plog_reader_begin(r, err);
+    if (!rc)
+        rc = plog_store_line(&r->store, l->report->seq, &line, NULL, err);
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
+                       (unsigned long long)l->report->seq);
+    if (!rc)
+        rc = take_entry(l, line, err);
+    if (!rc)
+        rc = order_of(r, l->report->seq, &l->report->order, err);
+    l->report->already = l->report->order > 0;
+    plog_store_rollback(&r->store);
+    if (!rc)
+        rc = plog_reader_history(r, plog_span(l->resource, l->resource_len),
+                                 plog_span(l->record_id, l->record_id_len),
+                                 count_merged, l, err);
+    plog_reader_close(r);
+    return rc;
+}
+
+/* ---- Doing -------------------------------------------------------------- */
+
+static int scrub(plog *p, struct plog_redact_report *report,
+                 struct plog_error *err)
+{
+    struct plog_scrub_report done;
+    struct plog_error why = {0};
+    int rc = plog_engine_enter(p, err);
+    if (rc)
+        return rc;
+    plog_store_rollback(&p->legs.store);
+    rc = plog_scrub(&p->legs, &done, &why);
+    plog_engine_leave(p);
+    report->segments += done.segments;
+    report->quarantine += done.quarantine;
+    if (!rc)
+        return 0;
+    plog_fail(err, rc, "entry %llu is ordered to be redacted by entry %llu, but"
+              " its payload is not gone yet: %.200s",
+              (unsigned long long)report->seq,
+              (unsigned long long)report->order, why.message);
+    plog_err_hint(err, "%s", why.hint);
+    return rc;
+}
+
+static int redact(plog *p, const struct plog_redact_options *o,
+                  struct plog_redact_report *report, struct plog_error *err)
+{
+    struct plog_receipt receipt = {0};
+    int rc = plog_dir_maintain(&p->legs.dir, p->legs.wait_seconds, err);
+    if (rc)
+        return rc;
+    if (!report->already) {
+        rc = plog_engine_redact(p, report->seq, plog_span_text(o->reason),
+                                &receipt, err);
+        report->order = receipt.seq;
+    }
+    if (rc == PLOG_E_EXISTS) { /* somebody else was faster */
+        report->already = true;
+        rc = 0;
+    }
+    if (!rc)
+        rc = scrub(p, report, err);
+    plog_dir_maintained(&p->legs.dir);
+    return rc;
+}
+
+static int check_reason(const char *reason, const struct plog_io *io,
+                        struct plog_error *err)
+{
+    struct plog_json json;
+    struct plog_json_fault fault;
+    struct plog_buf b;
+    if (!reason || !reason[0] || strlen(reason) > PLOG_REASON_MAX)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the reason has %zu bytes, expected 1 to %d",
+                         reason ? strlen(reason) : 0, PLOG_REASON_MAX);
+    plog_json_init(&json, io);
+    plog_buf_init(&b, io);
+    int rc = plog_buf_add_text(&b, "{\"reason\":");
+    if (!rc)
+        rc = plog_buf_add_json(&b, plog_span_text(reason));
+    if (!rc)
+        rc = plog_buf_add_char(&b, '}');
+    if (!rc)
+        rc = plog_json_check(&json, plog_span(b.data, b.len), &fault);
+    plog_buf_fini(&b);
+    plog_json_fini(&json);
+    return rc ? plog_fail(err, rc, "the reason is not text in UTF-8") : 0;
+}
+
+int plog_redact(const char *dir, uint64_t seq,
+                const struct plog_redact_options *given,
+                struct plog_redact_report *report, struct plog_error *err)
+{
+    struct plog_redact_options own;
+    struct plog_options open = {.struct_size = sizeof open};
+    struct look l = {.report = report};
+    plog *p = NULL;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    memset(report, 0, sizeof *report);
+    report->seq = seq;
+    const struct plog_io *io = own.io ? own.io : plog_io_posix();
+    int64_t started = io->clock_mono_ns(io->ctx);
+    open.io = own.io;
+    open.wait_seconds = own.wait_seconds;
+    open.passphrase = own.passphrase;
+    open.vkey = own.vkey;
+    plog_entry_parser_init(&l.parser, io);
+    int rc = check_reason(own.reason, io, err);
+    /* First, because it finishes what was cut off. */
+    if (!rc && !own.dry_run)
+        rc = plog_open(&p, dir, &open, err);
+    if (!rc)
+        rc = look(&l, dir, &open, err);
+    if (!rc && !own.dry_run)
+        rc = redact(p, &own, report, err);
+    plog_close(p);
+    plog_entry_parser_fini(&l.parser);
+    report->seconds = (double)(io->clock_mono_ns(io->ctx) - started) / 1e9;
+    return rc;
+}
+
+/* ---- The list ----------------------------------------------------------- */
+
+static int decode(struct plog_span raw, struct plog_buf *out)
+{
+    out->len = 0;
+    int rc = plog_buf_reserve(out, raw.n + 1);
+    return rc ? rc
+              : plog_json_unescape(plog_span(raw.p + 1, raw.n - 2), out);
+}
+
+static struct plog_span reason_of(const struct plog_entry *order,
+                                  struct plog_buf *text)
+{
+    struct plog_json_walk w;
+    struct plog_span name, value;
+    plog_json_walk(&w, order->args);
+    while (plog_json_next(&w, &name, &value))
+        if (plog_span_is(name, "reason") && plog_json_kind(value) == 's' &&
+            !decode(value, text))
+            return plog_span(text->data, text->len);
+    return plog_span("", 0);
+}
+
+static int give(sqlite3_stmt *q, struct plog_entry_parser *parser,
+                struct plog_buf *text,
+                int (*each)(void *arg, const struct plog_redaction *r),
+                void *arg, struct plog_error *err)
+{
+    struct plog_entry order;
+    struct plog_redaction r = {.order = plog_sql_u64(q, 0),
+                               .seq = plog_sql_u64(q, 1),
+                               .pending = plog_sql_u64(q, 2) != 0,
+                               .resource = plog_sql_text(q, 4),
+                               .record_id = plog_sql_text(q, 5)};
+    int rc = plog_entry_parse(parser, plog_sql_text(q, 3), &order, err);
+    if (rc || order.control != PLOG_CONTROL_REDACT)
+        return plog_fail(err, PLOG_E_DIVERGED,
+                         "store.db: event %llu is no order to redact",
+                         (unsigned long long)r.order);
+    r.logged_at = order.logged_at;
+    r.reason = reason_of(&order, text);
+    return each(arg, &r);
+}
+
+int plog_redactions(const char *dir, const struct plog_options *options,
+                    int (*each)(void *arg, const struct plog_redaction *r),
+                    void *arg, struct plog_error *err)
+{
+    plog_reader *r;
+    sqlite3_stmt *q = NULL;
+    struct plog_entry_parser parser;
+    struct plog_buf text;
+    int rc = plog_reader_open(&r, dir, options, err);
+    if (rc)
+        return rc;
+    plog_entry_parser_init(&parser, r->io);
+    plog_buf_init(&text, r->io);
+    rc = plog_reader_begin(r, err);
+    if (!rc)
+        rc = plog_sql_prepare(
+            r->store.db,
+            "SELECT r.seq,r.target,r.pending,o.line,e.resource,e.record_id"
+            " FROM main.redactions r JOIN main.events o ON o.seq=r.seq"
+            " JOIN main.events e ON e.seq=r.target ORDER BY r.target,r.seq",
+            &q, err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0)
+        rc = give(q, &parser, &text, each, arg, err);
+    sqlite3_finalize(q);
+    plog_buf_fini(&text);
+    plog_entry_parser_fini(&parser);
+    plog_reader_close(r);
+    return rc == PLOG_END ? 0 : rc;
+}
