@@ -139,8 +139,12 @@ int plog_scrub_lines(const struct plog_io *io, int dir, const char *name,
         rc = install(&c, dir, fresh, name);
     if (c.to >= 0)
         io->close(io->ctx, c.to);
-    if (c.to >= 0 && (rc || !c.hits))
-        (void)io->unlink_at(io->ctx, dir, fresh);
+    if (c.to >= 0 && (rc || !c.hits)) {
+        int bad = io->unlink_at(io->ctx, dir, fresh);
+        if (!bad)
+            bad = io->fsync(io->ctx, dir);
+        rc = rc ? rc : bad;
+    }
     io->close(io->ctx, c.from);
     plog_buf_fini(&c.out);
     *hits = c.hits;

@@ -2,16 +2,15 @@
  * test_rotate.c - going over to another signing key: what verifies under which
  * key, forged rotations, and a kill at every I/O call of a rotation.
  */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
 #include "key.h"
+#include "killing.h"
 #include "rotate.h"
 #include "world.h"
 
@@ -279,79 +278,11 @@ static void forged(void)
 
 /* ---- A kill at each call ------------------------------------------------ */
 
-static long left; /* calls until the end */
-
-static void tick(void)
+static int act(void *arg, const struct plog_io *io)
 {
-    if (--left == 0)
-        _exit(9);
-}
-
-static const struct plog_io *real;
-
-static int k_open(void *c, int d, const char *n, int f, uint32_t m)
-{
-    tick();
-    return real->open_at(c, d, n, f, m);
-}
-static int64_t k_pwrite(void *c, int fd, const void *b, size_t n, uint64_t o)
-{
-    if (left == 1) /* half of it arrives */
-        real->pwrite(c, fd, b, n / 2, o);
-    tick();
-    return real->pwrite(c, fd, b, n, o);
-}
-static int k_datasync(void *c, int fd)
-{
-    tick();
-    return real->fdatasync(c, fd);
-}
-static int k_sync(void *c, int fd)
-{
-    tick();
-    return real->fsync(c, fd);
-}
-static int k_rename(void *c, int d, const char *n, int e, const char *m, bool r)
-{
-    tick();
-    return real->rename_at(c, d, n, e, m, r);
-}
-static int k_unlink(void *c, int d, const char *n)
-{
-    tick();
-    return real->unlink_at(c, d, n);
-}
-static int k_event(void *c, const struct plog_store_event *e)
-{
-    (void)c;
-    if (e->op != PLOG_STORE_READ)
-        tick();
-    return 0;
-}
-
-static bool killed_at(const char *dir, long n)
-{
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0) {
-        struct plog_io io = *plog_io_posix();
-        struct plog_rotate_report r;
-        real = plog_io_posix();
-        io.open_at = k_open;
-        io.pwrite = k_pwrite;
-        io.fdatasync = k_datasync;
-        io.fsync = k_sync;
-        io.rename_at = k_rename;
-        io.unlink_at = k_unlink;
-        io.store_event = k_event;
-        struct plog_rotate_options o = {.struct_size = sizeof o, .io = &io};
-        left = n;
-        _exit(plog_key_rotate(dir, &o, &r, NULL) ? 1 : 0);
-    }
-    waitpid(pid, &status, 0);
-    CHECK(WIFEXITED(status) &&
-          (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0));
-    return WEXITSTATUS(status) == 9;
+    struct plog_rotate_report r;
+    struct plog_rotate_options o = {.struct_size = sizeof o, .io = io};
+    return plog_key_rotate(arg, &o, &r, NULL);
 }
 
 struct counts {
@@ -382,7 +313,7 @@ static void killed_everywhere(void)
         w = base;
         snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base.dir, n);
         world_copy(base.dir, w.dir);
-        again = killed_at(w.dir, n);
+        again = killing_run(n, act, w.dir);
         CHECK_INT(world_open(&w), 0);
         if (!w.p)
             break;
