@@ -330,7 +330,6 @@ int plog_fold_logged(struct plog_fold *f, enum plog_strategy strategy,
         return rc;
     if (e->redacted && !e->delta.is_delete)
         d.merged = e->delta.payload; /* null, and not in the line */
-    size_t payload_at =
-        e->redacted ? 0 : (size_t)(e->delta.payload.p - line.p);
+    size_t payload_at = e->redacted ? 0 : (size_t)(e->delta.payload.p - line.p);
     return plog_fold_put(f, e, before, &d, payload_at, err);
 }

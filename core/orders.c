@@ -224,8 +224,7 @@ const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
     if (load(o))
         return NULL;
     size_t i = lower_bound(o, seq);
-    return i < count(o) && all(o)[i].order.seq == seq ? &all(o)[i].order
-                                                      : NULL;
+    return i < count(o) && all(o)[i].order.seq == seq ? &all(o)[i].order : NULL;
 }
 
 int plog_orders_need(struct plog_orders *o, uint64_t seq,

@@ -1,6 +1,8 @@
 /* redact.c - see redact.h. */
 #include "redact.h"
 
+#include <stdlib.h>
+
 static const char mark[] = ",\"redacted\":\"";
 
 #define HASH_TEXT 44 /* base64 of a hash */
@@ -78,6 +80,25 @@ static bool take_hash(struct plog_span raw, unsigned char *out)
                               PLOG_HASH_SIZE) == 0;
 }
 
+/* Bytes of a checked JSON string when decoded. */
+static size_t decoded_length(struct plog_span raw)
+{
+    size_t n = 0;
+    for (size_t i = 1; i + 1 < raw.n; i++, n++) {
+        if (raw.p[i] != '\\')
+            continue;
+        if (raw.p[++i] != 'u')
+            continue;
+        unsigned long code = strtoul(
+            (char[]){raw.p[i + 1], raw.p[i + 2], raw.p[i + 3], raw.p[i + 4], 0},
+            NULL, 16);
+        bool pair = code >= 0xd800 && code < 0xdc00;
+        i += pair ? 10 : 4;
+        n += pair ? 3 : code >= 0x800 ? 2 : code >= 0x80;
+    }
+    return n;
+}
+
 int plog_order_parse(const struct plog_entry *e, struct plog_order *out)
 {
     static const char *const names[] = {"seq", "leaf", "line", "reason"};
@@ -90,10 +111,10 @@ int plog_order_parse(const struct plog_entry *e, struct plog_order *out)
     out->at = e->seq;
     if (plog_json_next(&w, &name, &more) || plog_u64_parse(v[0], &out->seq) ||
         out->seq == 0 || out->seq >= e->seq || !take_hash(v[1], out->leaf) ||
-        !take_hash(v[2], out->line) || plog_json_kind(v[3]) != 's' ||
-        v[3].n <= 2 || v[3].n > 6 * PLOG_REASON_MAX + 2)
+        !take_hash(v[2], out->line) || plog_json_kind(v[3]) != 's')
         return PLOG_E_CORRUPT;
-    return 0;
+    size_t n = decoded_length(v[3]);
+    return n == 0 || n > PLOG_REASON_MAX ? PLOG_E_CORRUPT : 0;
 }
 
 bool plog_order_read(struct plog_entry_parser *parser, struct plog_span line,

@@ -18,8 +18,8 @@
 #define PLOG_REASON_MAX 255 /* bytes, decoded */
 
 struct plog_order {
-    uint64_t seq; /* the entry whose payload goes */
-    uint64_t at;  /* seq of the order itself */
+    uint64_t seq;                       /* the entry whose payload goes */
+    uint64_t at;                        /* seq of the order itself */
     unsigned char leaf[PLOG_HASH_SIZE]; /* of the line as it was */
     unsigned char line[PLOG_HASH_SIZE]; /* SHA-256 of the redacted line */
 };

@@ -580,8 +580,8 @@ static int judge_group(struct plog_scan *s, struct plog_log_group *g,
         s->chain->tree = tree;
     s->chain->last = g->commit;
     const struct plog_order *o = (const void *)s->ordered.data;
-    for (size_t i = 0; s->chain->orders && g->root_checked &&
-                       i < s->ordered.len / sizeof *o;
+    for (size_t i = 0;
+         s->chain->orders && g->root_checked && i < s->ordered.len / sizeof *o;
          i++)
         plog_orders_meet(s->chain->orders, &o[i]);
     return 0;

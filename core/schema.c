@@ -39,7 +39,7 @@ static const struct object objects[] = {
     {"segments", "CREATE TABLE segments(first INTEGER PRIMARY KEY) STRICT"},
     {"rotations", "CREATE TABLE rotations(seq INTEGER PRIMARY KEY) STRICT"},
     {"redactions", "CREATE TABLE redactions(seq INTEGER PRIMARY KEY,"
-                   " target INTEGER NOT NULL,"   /* the entry it is about */
+                   " target INTEGER NOT NULL," /* the entry it is about */
                    " pending INTEGER NOT NULL" /* copies may be left */
                    ") STRICT"},
     {"redactions_pending",

@@ -48,8 +48,8 @@ static int learn(struct work *w, struct plog_scrub_target *t,
     plog_entry_parser_init(&parser, w->l->io);
     plog_buf_init(&line, w->l->io);
     plog_line_leaf(stored, t->leaf);
-    int rc = plog_find_line(&w->l->dir, h->segment, h->offset, t->seq, &line,
-                            err);
+    int rc =
+        plog_find_line(&w->l->dir, h->segment, h->offset, t->seq, &line, err);
     struct plog_span text = plog_span(line.data, line.len);
     if (!rc)
         rc = plog_entry_parse(&parser, text, &e, err);
@@ -76,10 +76,10 @@ static int read_target(struct work *w, uint64_t seq, struct plog_error *err)
     if (!rc && plog_buf_add_span(&w->text, stored))
         rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     if (!rc)
-        rc = learn(w, &t,
-                   plog_span(w->text.data + w->text.len - t.redacted.n,
-                             t.redacted.n),
-                   err);
+        rc = learn(
+            w, &t,
+            plog_span(w->text.data + w->text.len - t.redacted.n, t.redacted.n),
+            err);
     if (!rc && plog_buf_add(&w->targets, &t, sizeof t))
         rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     return rc;

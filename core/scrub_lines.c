@@ -23,8 +23,8 @@ struct copy {
 
 static int flush(struct copy *c)
 {
-    int rc = plog_io_write_full(c->io, c->to, c->out.data, c->out.len, c->at,
-                                NULL);
+    int rc =
+        plog_io_write_full(c->io, c->to, c->out.data, c->out.len, c->at, NULL);
     c->at += c->out.len;
     c->out.len = 0;
     return rc;
@@ -101,8 +101,7 @@ static int copy_all(struct copy *c, uint64_t size)
     return rc ? rc : flush(c);
 }
 
-static int install(struct copy *c, int dir, const char *fresh,
-                   const char *name)
+static int install(struct copy *c, int dir, const char *fresh, const char *name)
 {
     int rc = c->io->fdatasync(c->io->ctx, c->to);
     if (!rc)
@@ -114,11 +113,8 @@ int plog_scrub_lines(const struct plog_io *io, int dir, const char *name,
                      const struct plog_scrub_target *t, size_t count,
                      bool loose, uint64_t *hits)
 {
-    struct copy c = {.io = io,
-                     .to = -1,
-                     .targets = t,
-                     .count = count,
-                     .loose = loose};
+    struct copy c = {
+        .io = io, .to = -1, .targets = t, .count = count, .loose = loose};
     char fresh[200];
     struct plog_stat st;
     *hits = 0;
@@ -131,8 +127,8 @@ int plog_scrub_lines(const struct plog_io *io, int dir, const char *name,
     (void)io->unlink_at(io->ctx, dir, fresh); /* of one that was cut off */
     int rc = io->stat(io->ctx, c.from, &st);
     if (!rc)
-        rc = c.to = io->open_at(io->ctx, dir, fresh,
-                                O_RDWR | O_CREAT | O_EXCL, 0600);
+        rc = c.to =
+            io->open_at(io->ctx, dir, fresh, O_RDWR | O_CREAT | O_EXCL, 0600);
     if (rc >= 0)
         rc = copy_all(&c, st.size);
     if (!rc && c.hits)

@@ -37,8 +37,7 @@ static bool holds(const struct sweep *s, const char *p, size_t n)
 /* Whether the bytes of a file hold half a salt. */
 static int search(const struct sweep *s, const char *name, bool *found)
 {
-    int fd =
-        s->io->open_at(s->io->ctx, s->dir, name, O_RDONLY | O_NOFOLLOW, 0);
+    int fd = s->io->open_at(s->io->ctx, s->dir, name, O_RDONLY | O_NOFOLLOW, 0);
     char *buf = plog_alloc(s->io, CHUNK);
     uint64_t at = 0;
     size_t got = CHUNK;

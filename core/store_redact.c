@@ -140,8 +140,8 @@ static int fold_anew(struct plog_store *s, const struct plog_entry *e,
         rc = drop_row(s, e, err);
     const uint64_t *seqs = (const void *)chain.data;
     for (size_t i = chain.len / sizeof *seqs; !rc && i-- > 0;)
-        rc = fold_one(s, &parser, rule_at(&rules, seqs[i]), seqs[i], &copy,
-                      err);
+        rc =
+            fold_one(s, &parser, rule_at(&rules, seqs[i]), seqs[i], &copy, err);
     plog_buf_fini(&copy);
     plog_buf_fini(&chain);
     plog_buf_fini(&rules);
@@ -223,8 +223,8 @@ int plog_store_redact(struct plog_store *s, const struct plog_entry *order,
         rc = rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory")
                                 : misfit(&o, err, "does not fit it");
     if (!rc && !e.redacted)
-        rc = replace_row(s, &o, &e, plog_span(redacted.data, redacted.len),
-                         err);
+        rc =
+            replace_row(s, &o, &e, plog_span(redacted.data, redacted.len), err);
     if (!rc)
         rc = note_order(s, &o, !e.redacted, err);
     plog_buf_fini(&redacted);

@@ -1,5 +1,6 @@
 /* check.c - see check.h. */
 #include "check.h"
+#include "find_line.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -319,11 +320,17 @@ void plog_check_keys(struct plog_check *c)
 
 static void no_order(struct plog_check *c, const struct plog_order *o)
 {
-    char want[64];
+    char want[64], name[PLOG_SEGMENT_NAME], file[64] = "";
+    uint64_t first = 0;
+    if (!plog_find_segment(&c->reader.dir, o->seq, &first, NULL) && first) {
+        plog_segment_name(first, name);
+        snprintf(file, sizeof file, "log/%s", name);
+    }
     snprintf(want, sizeof want, "the order at entry %llu",
              (unsigned long long)o->at);
     struct plog_finding f = {.verdict = PLOG_E_TAMPERED,
                              .leg = PLOG_LEG_LOG,
+                             .file = file,
                              .seq = o->seq,
                              .expected = want,
                              .found = "a redacted line, and no such order",

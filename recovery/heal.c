@@ -556,8 +556,7 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     if (!rc)
         rc = read_starts(h, err);
     if (!rc)
-        rc =
-            plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys,
+        rc = plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys,
                                  &l->dir, err);
     if (!rc)
         rc = heal_all(h, err);

@@ -139,8 +139,8 @@ int plog_place_orders(struct plog_place *p, const struct plog_dir *from,
                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (c.from == -ENOENT)
         return 0;
-    int rc = c.from < 0 ? c.from
-                        : p->io->list(p->io->ctx, c.from, copy_order, &c);
+    int rc =
+        c.from < 0 ? c.from : p->io->list(p->io->ctx, c.from, copy_order, &c);
     if (c.from >= 0)
         p->io->close(p->io->ctx, c.from);
     rc = c.rc ? c.rc : rc;

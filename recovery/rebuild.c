@@ -22,8 +22,8 @@ struct rebuild {
     uint64_t total;
     uint64_t segment_size;    /* of the rules */
     uint64_t segment, offset; /* where the rebuilt log ends */
-    bool loose;      /* ... in a segment of which lines are redacted */
-    bool odd_layout; /* segments begin where the rule has none */
+    bool loose;               /* ... in a segment of which lines are redacted */
+    bool odd_layout;          /* segments begin where the rule has none */
 };
 
 static void set_head(struct plog_head *h, const struct plog_commit *c)

@@ -119,7 +119,8 @@ static int scrub(plog *p, struct plog_redact_report *report,
     report->quarantine += done.quarantine;
     if (!rc)
         return 0;
-    plog_fail(err, rc, "entry %llu is ordered to be redacted by entry %llu, but"
+    plog_fail(err, rc,
+              "entry %llu is ordered to be redacted by entry %llu, but"
               " its payload is not gone yet: %.200s",
               (unsigned long long)report->seq,
               (unsigned long long)report->order, why.message);
@@ -212,8 +213,7 @@ static int decode(struct plog_span raw, struct plog_buf *out)
 {
     out->len = 0;
     int rc = plog_buf_reserve(out, raw.n + 1);
-    return rc ? rc
-              : plog_json_unescape(plog_span(raw.p + 1, raw.n - 2), out);
+    return rc ? rc : plog_json_unescape(plog_span(raw.p + 1, raw.n - 2), out);
 }
 
 static struct plog_span reason_of(const struct plog_entry *order,

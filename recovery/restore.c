@@ -151,8 +151,7 @@ static int note_orders(struct restore *r, const struct plog_walk *w,
     const struct plog_order *o;
     uint64_t last = 0;
     for (size_t i = 0; (o = plog_orders_unheld(&w->orders, &i)) != NULL;) {
-        if (o->at != last &&
-            plog_buf_add(&r->orders, &o->at, sizeof o->at))
+        if (o->at != last && plog_buf_add(&r->orders, &o->at, sizeof o->at))
             return plog_fail(err, PLOG_E_NOMEM, "out of memory");
         last = o->at;
     }

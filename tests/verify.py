@@ -210,9 +210,15 @@ def node(left, right):
     return sha256(b'\x01' + left + right)
 
 
+def leaf_of(line):
+    """The leaf of a line; of a redacted one that of the line as it was (3.5),
+    provided that it is one."""
+    return redacted_leaf(line) or sha256(b'\x00' + line)
+
+
 def add_leaf(size, tree, line):
     """The range of size + 1 leaves."""
-    tree, hash_ = list(tree), sha256(b'\x00' + line)
+    tree, hash_ = list(tree), leaf_of(line)
     while size & 1:
         hash_ = node(tree.pop(), hash_)
         size >>= 1
@@ -326,6 +332,7 @@ OUR_TIME = re.compile(r'.{10}T.{8}\.\d{6}Z', re.ASCII)
 CONTROLS = {'init': ['strategy', 'max_line', 'segment_size'],
             'strategy': ['strategy'],
             'source-cursor': ['source', 'resource', 'cursor'],
+            'redact': ['seq', 'leaf', 'line', 'reason'],
             'rotate': ['size', 'root', 'old', 'new', 'old_sig', 'new_sig']}
 STRATEGIES = ['last-write-wins', 'arrival', 'highest-confidence', 'keep-local',
               'merge-json', 'custom']
@@ -451,7 +458,6 @@ def take_logged_at(m):
         need(value.kind == 's' and OUR_TIME.fullmatch(value.raw[1:-1]),
              'logged_at')
         check_time(value.raw[1:-1])
-    m.end()
     return value is not None
 
 
@@ -468,17 +474,25 @@ def parse_entry(line):
         args = m.take('args')
         need(args and args.kind == 'o', 'args')
         first = take_logged_at(m)
+        m.end()
         check_args(name, args)
         if name == 'rotate':
             Rotation(args, seq)
+        if name == 'redact':
+            Order(args, seq)
         return seq, name, first
     own_id, origin = m.take('id'), m.take('from')
-    resource, record, op, payload, time, provenance = (
-        m.must(name) for name in ('resource', 'record_id', 'op', 'payload',
-                                  'occurred_at', 'provenance'))
-    meta, outcome, merged = (m.take(n) for n in ('meta', 'outcome', 'merged'))
-    salt = m.must('salt')
+    resource, record, op = (
+        m.must(name) for name in ('resource', 'record_id', 'op'))
+    payload = m.take('payload')
+    time, provenance = m.must('occurred_at'), m.must('provenance')
+    meta = payload and m.take('meta')
+    outcome = m.take('outcome')
+    merged = payload and m.take('merged')
+    salt = payload and m.must('salt')
     first = take_logged_at(m)
+    redacted = None if payload else m.must('redacted')
+    m.end()
     if own_id is not None:
         check_text(own_id, 255)
     if origin is not None:
@@ -486,16 +500,142 @@ def parse_entry(line):
     check_text(resource, 255)
     check_text(record, 4096)
     need(op.kind == 's' and op.text in ('upsert', 'delete'), 'op')
-    need(payload.kind == ('o' if op.text == 'upsert' else '0'), 'payload')
+    need(not payload or
+         payload.kind == ('o' if op.text == 'upsert' else '0'), 'payload')
     need(time.kind == 's', 'occurred_at')
     check_time(time.text)
     check_provenance(provenance)
     need(meta is None or meta.kind == 'o', 'meta')
     need(outcome is None or outcome.raw == '"skipped"', 'outcome')
     need(merged is None or merged.kind == 'o', 'merged')
-    need(salt.kind == 's', 'salt')
-    unb64(salt.raw[1:-1], 16)
+    if redacted:
+        need(redacted.kind == 's', 'redacted')
+        unb64(redacted.raw[1:-1], 32)
+    else:
+        need(salt.kind == 's', 'salt')
+        unb64(salt.raw[1:-1], 16)
     return seq, None, first
+
+
+# ---- 3.5: redaction ----------------------------------------------------------
+
+class Order:
+    def __init__(self, args, at):
+        v = {raw: value for raw, _, value in args.members}
+        need(all(v[n].kind == 's' for n in CONTROLS['redact'][1:]), 'args')
+        self.at, self.seq = at, number(v['seq'].raw, 1)
+        need(self.seq < at, 'an order about what follows it')
+        self.leaf = unb64(v['leaf'].raw[1:-1], 32)
+        self.line = unb64(v['line'].raw[1:-1], 32)
+        need(1 <= v['reason'].size() <= 255, 'reason')
+
+    def same(self, other):
+        return (self.seq, self.leaf, self.line) == (other.seq, other.leaf,
+                                                    other.line)
+
+
+def order_of(line):
+    """The order that a line is, or None."""
+    try:
+        if b'"control":"redact",' in line[:64] and \
+                parse_entry(line)[1] == 'redact':
+            whole = parse(line)
+            return Order(whole.members[2][2],
+                         number(whole.members[0][2].raw))
+    except (Bad, Forged, Unknown):
+        pass
+    return None
+
+
+def redacted_leaf(line):
+    """The leaf that a redacted line states, or None."""
+    if not line.startswith(b'{"seq":') or \
+            line[-59:-46] != b',"redacted":"':
+        return None
+    try:
+        parse_entry(line)
+        return unb64(line[-46:-2].decode('latin-1'), 32)
+    except (Bad, Forged, Unknown):
+        return None
+
+
+def inclusion_root(index, size, leaf, path):
+    """RFC 9162, 2.1.3.2"""
+    fn, sn, hash_ = index, size - 1, leaf
+    need(index < size, 'index')
+    for other in path:
+        need(sn, 'too long a path')
+        if fn & 1 or fn == sn:
+            hash_ = node(other, hash_)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            hash_ = node(hash_, other)
+        fn, sn = fn >> 1, sn >> 1
+    need(sn == 0, 'too short a path')
+    return hash_
+
+
+def proven_order(text, keys):
+    """The order in a proof file (12), or None."""
+    try:
+        head, note = text.split('\n\n', 1)
+        lines = head.split('\n')
+        need(lines[0] == 'c2sp.org/tlog-proof@v1' and
+             lines[1].startswith('extra ') and lines[2].startswith('index '),
+             'not a proof')
+        line = base64.b64decode(lines[1][6:], validate=True)
+        order, index = order_of(line), number(lines[2][6:])
+        name, commit = parse_note(note)
+        key = keys.get(commit.key)
+        need(order and order.at == index + 1 and key and key[0] == name and
+             signature_holds(key[2], commit.sig, signed_text(
+                 name, commit.size, commit.root).encode()), 'not proven')
+        path = [unb64(h, 32) for h in lines[3:]]
+        need(inclusion_root(index, commit.size, leaf_of(line), path) ==
+             commit.root, 'not proven')
+        return order
+    except (Bad, ValueError, IndexError):
+        return None
+
+
+class Orders:
+    """Those that a log or its orders/ give; looked for when the first redacted
+    line is met."""
+
+    def __init__(self, directory, keys):
+        self.directory, self.keys, self.known = directory, keys, None
+        self.needed, self.met = [], []
+
+    def look(self):
+        self.known = []
+        for first in segments_of(self.directory):
+            try:
+                data = read_file(self.directory, f'log/{first:020d}.jsonl')
+            except (Fault, OSError):
+                continue
+            self.known += [o for o in map(order_of, data.split(b'\n')) if o]
+        orders = os.path.join(self.directory, 'orders')
+        for name in os.listdir(orders) if os.path.isdir(orders) else []:
+            with open(os.path.join(orders, name), encoding='utf-8') as f:
+                order = proven_order(f.read(), self.keys)
+            self.known += [order] if order else []
+            self.met += [order] if order else []
+
+    def good(self, line, seq):
+        """Whether a redacted line has an order."""
+        if self.known is None:
+            self.look()
+        for order in self.known:
+            if order.seq == seq and order.leaf == redacted_leaf(line) and \
+                    order.line == sha256(line):
+                self.needed.append(order)
+                return True
+        return False
+
+    def unmet(self):
+        return [o for o in self.needed
+                if not any(o.same(met) for met in self.met)]
 
 
 # ---- 3.1: headers ------------------------------------------------------------
@@ -556,8 +696,8 @@ def parse_header(line):
 # ---- 8: verifying --------------------------------------------------------------
 
 class Verifier:
-    def __init__(self, keys):
-        self.keys = keys
+    def __init__(self, keys, orders):
+        self.keys, self.orders = keys, orders
         self.chain = []  # (first size, key), ascending
         self.open = False  # the next commit may be by another trusted key
         self.origin, self.size, self.tree, self.last = None, 0, [], None
@@ -704,6 +844,8 @@ class Verifier:
             need(found == seq, f'seq {found} where {seq} is expected')
             need(first == opens, 'logged_at belongs to the first of a group')
             need((control == 'init') == (seq == 1), 'init is the first entry')
+            if redacted_leaf(line) and not self.orders.good(line, seq):
+                return 'TAMPERED', 'a redacted line without an order'
         except Bad as why:
             return 'CORRUPT', str(why)
         except Forged as why:
@@ -751,6 +893,7 @@ class Verifier:
         wrong = rotation and self.rotate(rotation, parse_commit(line))
         if wrong:
             raise Fault(wrong[0], file, start, wrong[1])
+        self.orders.met += [o for o in map(order_of, lines) if o]
         self.last, self.tree = parse_commit(line), tree
         self.size = self.last.size
         return end + 1
@@ -846,7 +989,8 @@ def first_key(directory, found, trusted):
 def verify(directory, pin=None, partial=False):
     """The verifier behind the whole log, or raises its first fault."""
     try:
-        v = Verifier(trusted_keys(directory, pin))
+        keys = trusted_keys(directory, pin)
+        v = Verifier(keys, Orders(directory, keys))
     except (Bad, UnicodeDecodeError) as why:
         raise Fault('KEY', 'keys', None, str(why)) from None
     found = segments_of(directory)
@@ -861,6 +1005,9 @@ def verify(directory, pin=None, partial=False):
                        i + 1 == len(found), not adopt)
     if v.chain and not anchored([k for _, k in v.chain], v.keys):
         raise Fault('UNKNOWN_KEY', file, None, 'no trusted key signed this')
+    for order in v.orders.unmet():
+        raise Fault('TAMPERED', file, None,
+                    f'the order at {order.at} is not in the log')
     return v
 
 

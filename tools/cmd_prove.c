@@ -170,6 +170,7 @@ static void print_json(const struct plog_proof_report *r)
         out_uint(&o, "seq", r->seq);
         out_hash(&o, "leaf", r->leaf);
         out_span(&o, "entry", r->entry.p, r->entry.n);
+        out_bool(&o, "redacted", r->redacted);
     }
     out_end(&o);
 }
@@ -193,6 +194,10 @@ static void print_text(const struct plog_proof_report *r)
     printf("entry      ");
     text_safe(stdout, r->entry.p, r->entry.n);
     putchar('\n');
+    if (r->redacted)
+        puts("redacted   the proof is of its leaf; the rest of this line only "
+             "the"
+             " order to redact it vouches for");
 }
 
 /* Without the LF that a text file ends with. */

@@ -111,10 +111,10 @@ static void print_text(const struct cli *c, const struct plog_redact_report *r)
     else
         printf("redacted entry %llu, by entry %llu\n", seq, order);
     if (r->segments || r->quarantine)
-        printf("replaced %llu segments of the log, changed or removed %llu files"
-               " in quarantine/\n",
-               (unsigned long long)r->segments,
-               (unsigned long long)r->quarantine);
+        printf(
+            "replaced %llu segments of the log, changed or removed %llu files"
+            " in quarantine/\n",
+            (unsigned long long)r->segments, (unsigned long long)r->quarantine);
     if (r->merged)
         printf("%llu later entries of the record hold a merged payload, which"
                " may repeat some of it: the first is %llu\n",

@@ -5,7 +5,8 @@
 
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
-    rebuild restore drill salvage inspect checkpoint prove verify-proof strategy key'
+    rebuild restore drill salvage inspect checkpoint prove verify-proof strategy
+    redact key'
 
 begin 'the manual is well formed'
 if have mandoc; then
@@ -126,6 +127,12 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     run 0 prove "$L" 3 --out "$T/proof"
     run 0 verify-proof "$T/proof" --key "$("$PARITYLOG" key show "$L")" --json
     holds verify-proof "$T/out"
+    run 0 redact "$L" 3 --reason test --json --dry-run
+    holds redact "$T/out"
+    run 0 redact "$L" 3 --reason test --json
+    holds redact "$T/out"
+    run 0 redact "$L" --list --json
+    holds redactions "$T/out"
     run 0 rebuild "$L" --log --out "$T/built" --json
     holds rebuild "$T/out"
     run 0 restore "$L" --out "$T/restored" --at 3 --json

@@ -353,6 +353,64 @@ turned CORRUPT 'a rotation twice' 'L[R:R] = L[R:R + 2]'
 turned TAMPERED 'the commit of a rotation by a later key' \
     'import re; n = L[R].split(b"turned+")[2][:8]; L[R + 1] = re.sub(rb"\"key\":\"[0-9a-f]{8}", b"\"key\":\"" + n, L[R + 1])'
 
+# ---- Redactions ---------------------------------------------------------------------
+
+# Entries 4 and 5 of the first segment, and one of the last, which begins a new
+# one; then what follows.
+fresh blackened --origin example.org/blackened --segment-size 4096
+deltas 1 28 | "$PARITYLOG" append "$L" --group 2 --quiet
+for seq in 4 5 28; do
+    "$PARITYLOG" redact "$L" $seq --reason "request \"$seq\" \303\251" \
+        >"$T/out" 2>"$T/err"
+done
+deltas 50 53 | "$PARITYLOG" append "$L" --group 2 --quiet
+
+begin 'three redactions'
+agree OK "$L"
+same 'redacted lines' "$(cat "$L"/log/* | grep -c '"redacted":"')" 3
+
+begin 'a copy below two orders, which came along'
+rm -rf "$T/below"
+run 0 restore "$L" --out "$T/below" --at 26
+agree OK "$T/below"
+# shellcheck disable=SC2012
+same 'orders' "$(ls "$T/below/orders" | wc -l | tr -d ' ')" 2
+rm "$T/below"/orders/*
+agree TAMPERED "$T/below"
+
+# blackened WORD NAME FILE CODE: edits the segment that FILE, a pattern, is in,
+# at line R.
+blackened() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$T/blackened/log" "$T/blackened/keys" "$C"
+    # shellcheck disable=SC2046
+    edit $(grep -l "$3" "$C"/log/* | head -1) \
+        "R = [i for i, l in enumerate(L) if b'$3' in l][0]; $4"
+    agree "$1" "$C"
+}
+blackened TAMPERED 'the leaf in a redacted line' '"redacted":' \
+    'turn(R, L[R].index(b"redacted") + 20)'
+blackened TAMPERED 'the resource in a redacted line' '"redacted":' \
+    'L[R] = L[R].replace(b"pets", b"cats")'
+blackened TAMPERED 'another line redacted, without an order' '"redacted":' \
+    'import base64, hashlib, json
+n = R + 3
+while not L[n].startswith(b"{\"seq\"") or b"redacted" in L[n]: n += 1
+leaf = base64.b64encode(hashlib.sha256(b"\0" + L[n][:-1]).digest()).decode()
+e = json.loads(L[n])
+for name in ("payload", "meta", "merged", "salt"): e.pop(name, None)
+e["redacted"] = leaf
+L[n] = json.dumps(e, separators=(",", ":")).encode() + b"\n"'
+blackened TAMPERED 'the payload is back, and another' '"redacted":' \
+    'L[R] = L[R].replace(b",\"occurred_at", b",\"payload\":{},\"occurred_at")'
+blackened TAMPERED 'a redacted line whose order is lost' '"control":"redact"' \
+    'L[R] = L[R].replace(b"\"leaf\":\"", b"\"leaf\":\"A", 1)'
+blackened TAMPERED 'an order about what follows it is none' '"control":"redact"' \
+    'L[R] = L[R].replace(b"\"args\":{\"seq\":", b"\"args\":{\"seq\":9", 1)'
+
 # ---- The end of the log ---------------------------------------------------------------
 
 damage TORN 'a value in the last group' C3 \

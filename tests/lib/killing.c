@@ -81,7 +81,7 @@ bool killing_run(long n, int (*act)(void *arg, const struct plog_io *io),
     if (pid == 0)
         _exit(act(arg, killing_io(n)) ? 1 : 0);
     CHECK_INT(waitpid(pid, &status, 0), pid);
-    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == KILLED ||
-                                WEXITSTATUS(status) == 0));
+    CHECK(WIFEXITED(status) &&
+          (WEXITSTATUS(status) == KILLED || WEXITSTATUS(status) == 0));
     return WIFEXITED(status) && WEXITSTATUS(status) == KILLED;
 }

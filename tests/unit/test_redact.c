@@ -148,10 +148,9 @@ static void records(void)
         make(&w, all[i].strategy);
         CHECK_INT(redact(&w, all[i].seq), 0);
         CHECK_TEXT(world_record(&w, "even"), all[i].even);
-        CHECK_TEXT(world_record(&w, "odd"),
-                   all[i].strategy == PLOG_KEEP_LOCAL
-                       ? "{\"v\":\"value-3\"} v1"
-                       : "{\"v\":\"value-7\"} v3");
+        CHECK_TEXT(world_record(&w, "odd"), all[i].strategy == PLOG_KEEP_LOCAL
+                                                ? "{\"v\":\"value-3\"} v1"
+                                                : "{\"v\":\"value-7\"} v3");
         world_end(&w, 8); /* also with a store made anew */
     }
 }
@@ -179,9 +178,8 @@ static void merges_and_tombstones(void)
                                .op = "delete",
                                .time = "2026-02-01T00:00:00Z"};
     CHECK_INT(world_put(&w, NULL, "t", SECRET, NULL), 0);
-    CHECK_INT(world_append(&w, world_text(text, sizeof text, &gone), NULL,
-                           NULL),
-              0);
+    CHECK_INT(
+        world_append(&w, world_text(text, sizeof text, &gone), NULL, NULL), 0);
     uint64_t size = world_size(&w);
     CHECK_INT(redact(&w, size - 1), 0);
     CHECK_INT(redact(&w, size), 0);

@@ -21,6 +21,7 @@ _paritylog_options() {
     drill) echo --scratch --key ;;
     salvage) echo --from-store --out --dry-run --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file ;;
+    redact) echo --reason --list --dry-run --key --passphrase-file ;;
     key) echo --dry-run --passphrase-file --new-passphrase-file ;;
     esac
     echo --json --wait --quiet --help
@@ -40,7 +41,7 @@ _paritylog_values() {
         ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
-        *:--at | *:--adopt | *:--max-lag)
+        *:--at | *:--adopt | *:--max-lag | *:--reason)
         echo @none
         ;;
     *) return 1 ;;
@@ -66,7 +67,8 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay rebuild restore drill salvage inspect checkpoint prove verify-proof strategy key help'
+    replay rebuild restore drill salvage inspect checkpoint prove verify-proof strategy redact
+    key help'
 
 _paritylog() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}

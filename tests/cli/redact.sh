@@ -1,0 +1,118 @@
+#!/bin/sh
+# redact.sh - paritylog redact: removes a payload and keeps its proof.
+. "$(dirname "$0")/lib.sh"
+
+fresh log --segment-size 4096
+deltas 1 40 | sed 's/"v":4}/"v":"a-secret-of-four"}/' |
+    run 0 append "$L" --group 3 --quiet
+vkey=$(cat "$T/vkey")
+run 0 prove "$L" 5 --out "$T/before"
+
+# left WORD: no file below the directory holds it.
+left() {
+    grep -rlF "$1" "$L" >"$T/left"
+    [ ! -s "$T/left" ] || wrong "$1 is left in $(cat "$T/left")"
+}
+
+begin 'a dry run changes nothing'
+log_digest >"$T/sum.1"
+run 0 redact "$L" 5 --reason 'request 7' --dry-run
+out_has 'dry run, nothing changed'
+log_digest >"$T/sum.2"
+files_equal "$T/sum.1" "$T/sum.2"
+
+begin 'refused: no reason, no entry, a control entry'
+run 2 redact "$L" 5
+run 2 redact "$L" five --reason x
+run 2 redact "$L"
+run 6 redact "$L" 5 --reason ''
+run 6 redact "$L" 1 --reason x
+run 8 redact "$L" 99 --reason x
+run 10 redact "$T/nothing" 5 --reason x
+files_equal "$T/sum.1" "$T/sum.2"
+
+begin 'the payload is gone, both legs agree, proofs hold'
+grep -rqF a-secret-of-four "$L/log" || wrong 'there was no secret'
+run 0 redact "$L" 5 --reason 'request "7"'
+out_has 'redacted entry 5, by entry 42'
+left a-secret-of-four
+run 0 verify "$L" --key "$vkey"
+run 0 parity "$L" --key "$vkey"
+run 0 verify-proof "$T/before" --key "$vkey"
+run 0 prove "$L" 5 --out "$T/after"
+run 0 verify-proof "$T/after" --key "$vkey"
+out_has 'redacted   the proof is of its leaf'
+run 0 get "$L" pets 4
+out_has '"payload":null'
+
+begin 'it is listed, and shown by status'
+run 0 redact "$L" --list
+out_has '5  pets 4'
+out_has 'request "7"'
+run 0 status "$L"
+out_has '1 redacted, 0 of them pending'
+
+begin 'once more: it was redacted already'
+run 0 redact "$L" 5 --reason again
+out_has 'redacted already, by entry 42'
+
+begin 'the same delta again is a duplicate'
+deltas 4 4 | sed 's/"v":4}/"v":"a-secret-of-four"}/' |
+    run 0 append "$L" --receipts --quiet
+out_has '"duplicate":true'
+left a-secret-of-four
+
+begin 'a redacted log comes back from either leg'
+cp -R "$L" "$T/whole"
+rm -f "$L"/store.db*
+run 0 replay "$L" --quiet
+run 0 parity "$L"
+rm -rf "$T/built"
+run 0 rebuild "$L" --log --out "$T/built"
+for file in "$T/whole"/log/*; do
+    files_equal "$file" "$T/built/log/${file##*/}"
+done
+run 0 drill "$L"
+
+begin 'below the order the payload does not come back'
+run 0 restore "$L" --out "$T/below" --at 20
+run 0 parity "$T/below"
+run 0 get "$T/below" pets 4
+out_has '"payload":null'
+
+begin 'a reader in the way: 11, pending, and the next opening finishes'
+if have python3; then
+    mkfifo "$T/go"
+    python3 - "$L/store.db" "$T/go" "$T/held" <<'END' &
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute('begin')
+db.execute('select count(*) from events').fetchone()
+open(sys.argv[3], 'w').write('held\n')
+open(sys.argv[2]).read()
+END
+    pid=$!
+    wait_lines "$T/held" 1
+    run 11 redact "$L" 9 --reason slow --wait 0.2
+    err_has 'is ordered to be redacted by entry'
+    run 0 status "$L"
+    out_has '2 redacted, 1 of them pending'
+    run 0 parity "$L"
+    echo >"$T/go"
+    wait $pid
+    deltas 90 90 | run 0 append "$L" --quiet
+    run 0 status "$L"
+    out_has '2 redacted, 0 of them pending'
+    left '"v":8}'
+else
+    skip 'no python3'
+fi
+
+begin 'with keys gone or under a passphrase'
+mv "$L/keys/signing.key" "$T/kept.key"
+run 12 redact "$L" 7 --reason x
+mv "$T/kept.key" "$L/keys/signing.key"
+run 0 redact "$L" 7 --reason x
+run 0 parity "$L"
+
+finish
