@@ -129,7 +129,8 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
     case PLOG_CONTROL_CURSOR:
         return plog_cursor_args_parse(e->args, scratch, &cursor);
     case PLOG_CONTROL_ROTATE:
-        return plog_rotation_parse(e->args, e->seq, &rotation);
+    case PLOG_CONTROL_RESTORE:
+        return plog_rotation_of(e, &rotation);
     case PLOG_CONTROL_REDACT:
         return plog_order_parse(e, &order);
     default:

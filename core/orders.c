@@ -138,13 +138,15 @@ static int look_at_segments(struct plog_orders *o)
 
 /* ---- Orders that came along --------------------------------------------- */
 
-/* Whether the proof holds under one of the trusted keys. */
+/* Whether the proof holds under one of the log's own or the trusted keys. */
 static bool proven(const struct plog_orders *o, struct plog_span text,
                    struct plog_proof_report *r)
 {
     char vkey[PLOG_VKEY_MAX];
-    for (unsigned i = 0; i < o->keys->count; i++) {
-        plog_vkey_format(&o->keys->keys[i], vkey);
+    unsigned own = o->chain ? o->chain->count : 0;
+    for (unsigned i = 0; i < own + o->keys->count; i++) {
+        plog_vkey_format(i < own ? &o->chain->keys[i] : &o->keys->keys[i - own],
+                         vkey);
         if (!plog_verify_proof(text.p, text.n, vkey, NULL, 0, r, NULL))
             return true;
     }

@@ -15,6 +15,7 @@
 #include "dir.h"
 #include "key.h"
 #include "redact.h"
+#include "rotate.h"
 
 #define PLOG_ORDERS_DIR "orders"
 
@@ -27,11 +28,12 @@ struct plog_known_order {
 struct plog_orders {
     const struct plog_dir *dir; /* NULL: only what was added counts */
     const struct plog_keyring *keys;
-    struct plog_buf list; /* struct plog_known_order, by entry */
+    const struct plog_keychain *chain; /* of the log so far; may be NULL */
+    struct plog_buf list;              /* struct plog_known_order, by entry */
     bool loaded;
 };
 
-/* @dir, @keys  borrowed */
+/* @dir, @keys  borrowed; `chain`, too, which may be set behind this */
 void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
                       const struct plog_dir *dir,
                       const struct plog_keyring *keys);

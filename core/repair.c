@@ -37,13 +37,15 @@ static int search(struct plog_legs *l, struct plog_walk *w,
     int rc = plog_walk_start(w, err);
     if (rc == PLOG_E_TORN && l->head.commit.size == 0)
         return 0;
-    if (!rc && strcmp(w->chain.origin, l->head.origin) != 0)
+    while (!rc && w->chain.last.size < l->head.commit.size)
+        rc = plog_walk_next(w, &g, err);
+    /* Here, because a restored copy that goes on has changed its name. */
+    if ((rc == 0 || rc == PLOG_END || rc == PLOG_E_TORN) &&
+        strcmp(w->chain.origin, l->head.origin) != 0)
         return plog_fail(err, PLOG_E_FOREIGN,
                          "the log is `%s`, the store"
                          " belongs to `%s`",
                          w->chain.origin, l->head.origin);
-    while (!rc && w->chain.last.size < l->head.commit.size)
-        rc = plog_walk_next(w, &g, err);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
         return store_ahead(l, w->chain.last.size, err);
     if (rc)

@@ -16,6 +16,8 @@ static void move_head(struct plog_legs *l, const struct plog_walk *w,
                       const struct plog_log_group *g)
 {
     l->head.tree = w->chain.tree;
+    memcpy(l->head.origin, w->chain.origin, sizeof l->head.origin);
+    memcpy(l->store.origin, w->chain.origin, sizeof l->store.origin);
     l->head.commit = g->commit;
     l->head.segment = w->first;
     l->head.offset = g->end;

@@ -4,6 +4,7 @@
  * What both keys sign:
  *
  *   paritylog key rotation, format 1 LF ORIGIN LF SIZE LF ROOT LF OLD LF NEW LF
+ *   paritylog restored copy, format 1 LF ... the same (the new key alone)
  *
  * The first line holds spaces, so that no checkpoint text can begin with it:
  * there an origin stands, which has none.  ROOT is in it so that the new key
@@ -16,14 +17,16 @@
 #include <stdio.h>
 
 #define DOMAIN "paritylog key rotation, format 1\n"
+#define RESTORES "paritylog restored copy, format 1\n"
 #define TEXT_MAX                                                               \
-    (sizeof DOMAIN + PLOG_CHECKPOINT_TEXT_MAX + 2 * (PLOG_VKEY_MAX + 1))
+    (sizeof RESTORES + PLOG_CHECKPOINT_TEXT_MAX + 2 * (PLOG_VKEY_MAX + 1))
 
 /* Writes the signed text into `out`, TEXT_MAX bytes; 0: out of range. */
 static size_t signed_text(char *out, const struct plog_rotation *r)
 {
-    size_t at = sizeof DOMAIN - 1;
-    memcpy(out, DOMAIN, at);
+    const char *domain = r->restores ? RESTORES : DOMAIN;
+    size_t at = strlen(domain);
+    memcpy(out, domain, at);
     size_t n =
         plog_checkpoint_write(out + at, r->old_key.name, r->size, r->root);
     if (n == 0)
@@ -132,22 +135,87 @@ static int take_bytes(struct plog_span raw, unsigned char *out, size_t n)
                : 0;
 }
 
+int plog_restore_make(struct plog_buf *args, uint64_t size,
+                      const unsigned char *root,
+                      const struct plog_vkey *old_key,
+                      const struct plog_signer *new_signer)
+{
+    struct plog_rotation r = {.size = size,
+                              .old_key = *old_key,
+                              .new_key = new_signer->vkey,
+                              .restores = true};
+    char text[TEXT_MAX];
+    memcpy(r.root, root, sizeof r.root);
+    size_t n = signed_text(text, &r);
+    int rc = n ? sign(new_signer, text, n, r.new_sig) : PLOG_E_ARG;
+    if (!rc)
+        rc = plog_buf_add_text(args, "{\"size\":");
+    if (!rc)
+        rc = plog_buf_add_u64(args, size);
+    if (!rc)
+        rc = add_bytes(args, ",\"root\":\"", r.root, sizeof r.root);
+    if (!rc)
+        rc = add_vkey(args, "\",\"old\":", &r.old_key);
+    if (!rc)
+        rc = add_vkey(args, ",\"new\":", &r.new_key);
+    if (!rc)
+        rc = add_bytes(args, ",\"sig\":\"", r.new_sig, sizeof r.new_sig);
+    return rc ? rc : plog_buf_add_text(args, "\"}");
+}
+
+/* Reads exactly the members `names`, in order. */
+static bool take_members(struct plog_span args, const char *const *names,
+                         struct plog_span *values, int count)
+{
+    struct plog_json_walk w;
+    struct plog_span name, more;
+    plog_json_walk(&w, args);
+    for (int i = 0; i < count; i++)
+        if (!plog_json_next(&w, &name, &values[i]) ||
+            !plog_span_is(name, names[i]))
+            return false;
+    return !plog_json_next(&w, &name, &more);
+}
+
+int plog_restore_parse(struct plog_span args, uint64_t seq,
+                       struct plog_rotation *r)
+{
+    static const char *const names[] = {"size", "root", "old", "new", "sig"};
+    struct plog_span v[5];
+    char text[TEXT_MAX];
+    r->restores = true;
+    if (!take_members(args, names, v, 5) || plog_u64_parse(v[0], &r->size) ||
+        r->size + 1 != seq || take_bytes(v[1], r->root, sizeof r->root) ||
+        take_vkey(v[2], &r->old_key) || take_vkey(v[3], &r->new_key) ||
+        take_bytes(v[4], r->new_sig, sizeof r->new_sig) ||
+        strcmp(r->old_key.name, r->new_key.name) == 0 ||
+        strcmp(r->old_key.id_text, r->new_key.id_text) == 0)
+        return PLOG_E_CORRUPT;
+    size_t n = signed_text(text, r);
+    if (n == 0)
+        return PLOG_E_CORRUPT;
+    return verifies(&r->new_key, r->new_sig, text, n) ? 0 : PLOG_E_TAMPERED;
+}
+
+int plog_rotation_of(const struct plog_entry *e, struct plog_rotation *out)
+{
+    if (e->control == PLOG_CONTROL_ROTATE)
+        return plog_rotation_parse(e->args, e->seq, out);
+    if (e->control == PLOG_CONTROL_RESTORE)
+        return plog_restore_parse(e->args, e->seq, out);
+    return PLOG_END;
+}
+
 int plog_rotation_parse(struct plog_span args, uint64_t seq,
                         struct plog_rotation *r)
 {
     static const char *const names[] = {"size", "root",    "old",
                                         "new",  "old_sig", "new_sig"};
-    struct plog_json_walk w;
-    struct plog_span name, v[6];
+    struct plog_span v[6];
     char text[TEXT_MAX];
-    plog_json_walk(&w, args);
-    for (int i = 0; i < 6; i++)
-        if (!plog_json_next(&w, &name, &v[i]) || !plog_span_is(name, names[i]))
-            return PLOG_E_CORRUPT;
-    if (plog_json_next(&w, &name, &name))
-        return PLOG_E_CORRUPT;
-    if (plog_u64_parse(v[0], &r->size) || r->size != seq ||
-        take_bytes(v[1], r->root, sizeof r->root) ||
+    r->restores = false;
+    if (!take_members(args, names, v, 6) || plog_u64_parse(v[0], &r->size) ||
+        r->size != seq || take_bytes(v[1], r->root, sizeof r->root) ||
         take_vkey(v[2], &r->old_key) || take_vkey(v[3], &r->new_key) ||
         take_bytes(v[4], r->old_sig, sizeof r->old_sig) ||
         take_bytes(v[5], r->new_sig, sizeof r->new_sig) ||
@@ -185,6 +253,13 @@ const struct plog_vkey *plog_keychain_at(const struct plog_keychain *k,
     return k->count ? &k->keys[index_at(k, size)] : NULL;
 }
 
+const char *plog_keychain_name(const struct plog_keychain *k, uint64_t size,
+                               const char *fallback)
+{
+    const struct plog_vkey *key = plog_keychain_at(k, size);
+    return key ? key->name : fallback;
+}
+
 const struct plog_vkey *plog_keychain_find(const struct plog_keychain *k,
                                            const char *id_text)
 {
@@ -208,7 +283,10 @@ int plog_keychain_add(struct plog_keychain *k, const struct plog_vkey *key,
 int plog_keychain_rotate(struct plog_keychain *k, const struct plog_rotation *r,
                          const char **why)
 {
-    unsigned i = k->count ? index_at(k, r->size) : 0;
+    unsigned i = k->count ? index_at(k, r->size + r->restores) : 0;
+    if (r->restores && i > 0 && plog_vkey_same(&k->keys[i], &r->new_key) &&
+        k->from[i] == r->size + 1)
+        i--; /* known from the store; what it took over from comes next */
     if (!k->count || !plog_vkey_same(&k->keys[i], &r->old_key))
         *why = "a rotation away from a key that is not in force";
     else if (i + 1 < k->count && k->from[i + 1] == r->size + 1 &&
@@ -231,7 +309,8 @@ bool plog_keychain_anchored(const struct plog_keychain *k,
     for (unsigned i = 0; i < trusted->count; i++) {
         const struct plog_vkey *t = &trusted->keys[i];
         const struct plog_vkey *found = plog_keychain_find(k, t->id_text);
-        if (found && plog_vkey_same(found, t))
+        if (found && plog_vkey_same(found, t) &&
+            !strcmp(found->name, k->keys[k->count - 1].name))
             return true;
     }
     return false;

@@ -5,6 +5,11 @@
  * so it vouches for the new key before anybody who trusts the old one, and
  * for the old key before anybody who trusts the new one.  Its commit is the
  * last by the old key.  docs/FORMAT.md, section 5.
+ *
+ * A restore entry is a copy that goes on under a name of its own: the new key
+ * has another name, signs alone, and the entry's own commit is its first.  So
+ * whoever trusts the old log trusts nothing of what follows, and whoever trusts
+ * the new one all of it.
  */
 #ifndef PLOG_ROTATE_H
 #define PLOG_ROTATE_H
@@ -13,10 +18,13 @@
 #include "line.h"
 
 struct plog_rotation {
-    uint64_t size; /* seq of the entry, and what its commit signs */
+    /* The last size before the new key: of a rotation that of its own commit,
+     * of a restore that of the commit before. */
+    uint64_t size;
     unsigned char root[PLOG_HASH_SIZE]; /* of the entries before it */
     struct plog_vkey old_key, new_key;
     unsigned char old_sig[PLOG_SIG_SIZE], new_sig[PLOG_SIG_SIZE];
+    bool restores; /* then there is no old_sig */
 };
 
 /* Appends the arguments of a rotate entry, signed by both.
@@ -34,10 +42,26 @@ PLOG_MUST_CHECK int plog_rotation_make(struct plog_buf *args, uint64_t size,
 PLOG_MUST_CHECK int plog_rotation_parse(struct plog_span args, uint64_t seq,
                                         struct plog_rotation *out);
 
+/* The same of a restore entry: `size` entries were restored, with this root;
+ * `old_key` is the one that would sign the next. */
+PLOG_MUST_CHECK int plog_restore_make(struct plog_buf *args, uint64_t size,
+                                      const unsigned char *root,
+                                      const struct plog_vkey *old_key,
+                                      const struct plog_signer *new_signer);
+PLOG_MUST_CHECK int plog_restore_parse(struct plog_span args, uint64_t seq,
+                                       struct plog_rotation *out);
+
+/* Whichever of both the entry is.  Returns as they do; PLOG_END for any other
+ * entry. */
+PLOG_MUST_CHECK int plog_rotation_of(const struct plog_entry *e,
+                                     struct plog_rotation *out);
+
 /*
  * The keys of a log: keys[i] signs commits from size from[i] on, up to the
  * one before from[i + 1].
- * Invariant: from[0] is 0 and from ascends; no id is there twice.
+ * Invariant: from[0] is 0 and from ascends; no id is there twice.  Two keys
+ * have the same `from` when a copy goes on right behind a rotation: the first
+ * of them signs nothing.
  */
 struct plog_keychain {
     unsigned count;
@@ -52,6 +76,9 @@ struct plog_keychain {
 /* The key that signs the commit of `size`; NULL for an empty chain. */
 const struct plog_vkey *plog_keychain_at(const struct plog_keychain *k,
                                          uint64_t size);
+/* The log's name at `size`: that of the key.  `fallback` for an empty chain. */
+const char *plog_keychain_name(const struct plog_keychain *k, uint64_t size,
+                               const char *fallback);
 /* The key with this id, whenever it was in force; or NULL. */
 const struct plog_vkey *plog_keychain_find(const struct plog_keychain *k,
                                            const char *id_text);
@@ -64,7 +91,7 @@ PLOG_MUST_CHECK int plog_keychain_add(struct plog_keychain *k,
 PLOG_MUST_CHECK int plog_keychain_rotate(struct plog_keychain *k,
                                          const struct plog_rotation *r,
                                          const char **why);
-/* Whether one of the keys is trusted. */
+/* Whether one of the keys that have the log's present name is trusted. */
 bool plog_keychain_anchored(const struct plog_keychain *k,
                             const struct plog_keyring *trusted);
 /* The same as an error.  Returns 0 or PLOG_E_UNKNOWN_KEY. */

@@ -320,7 +320,7 @@ int plog_scan_header(struct plog_scan *s, uint64_t first)
     else
         rc = adopt_header(s, &h, first);
     if (!rc)
-        s->offset = length + 1;
+        s->offset = s->header_end = length + 1;
     return rc;
 }
 
@@ -356,12 +356,17 @@ static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
 static void take_control(struct plog_scan *s, const struct plog_entry *e)
 {
     struct plog_order order;
-    if (e->control == PLOG_CONTROL_ROTATE)
-        s->has_rotation =
-            plog_rotation_parse(e->args, e->seq, &s->rotation) == 0;
+    if (plog_rotation_of(e, &s->rotation) == 0)
+        s->has_rotation = true;
     if (e->control == PLOG_CONTROL_REDACT && !plog_order_parse(e, &order) &&
         plog_buf_add(&s->ordered, &order, sizeof order))
         plog_scan_fault(s, PLOG_E_NOMEM, s->offset, e->seq, "out of memory");
+}
+
+static bool goes_over(const struct plog_entry *e)
+{
+    return e->control == PLOG_CONTROL_ROTATE ||
+           e->control == PLOG_CONTROL_RESTORE;
 }
 
 /* Judges one entry line by itself and by its place in the group; the first
@@ -401,7 +406,7 @@ static void judge_entry(struct plog_scan *s, struct plog_span line,
                               " verify"
                             : "control `%s` makes no sense",
                         plog_control_name(e->control));
-    else if (s->has_rotation || (e->control == PLOG_CONTROL_ROTATE && !opens))
+    else if (s->has_rotation || (goes_over(e) && !opens))
         plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
                         "a key rotation is the only entry of its group");
     else if (e->redacted)
@@ -555,6 +560,20 @@ static int apply_rotation(struct plog_scan *s, const struct plog_log_group *g)
     return rc ? plog_scan_fault(s, rc, g->begin, g->first, "%s", why) : 0;
 }
 
+/* A restored copy that goes on: from this group on the log has the name of the
+ * new key, and already its commit is by that. */
+static int apply_restore(struct plog_scan *s, const struct plog_log_group *g)
+{
+    if (s->header_end != g->begin)
+        return plog_scan_fault(s, PLOG_E_CORRUPT, g->begin, g->first,
+                               "a restore entry that begins no segment");
+    int rc = apply_rotation(s, g);
+    if (!rc)
+        memcpy(s->chain->origin, s->rotation.new_key.name,
+               sizeof s->chain->origin);
+    return rc;
+}
+
 /* Judges the group: what is wrong with a line explains more than what is then
  * wrong with the commit.  A member that nobody knows is a newer format when
  * the signature vouches for it, and tampering when it does not. */
@@ -562,7 +581,11 @@ static int judge_group(struct plog_scan *s, struct plog_log_group *g,
                        const struct plog_fault *first, uint64_t offset)
 {
     struct plog_tree tree = s->chain->tree;
-    int rc = check_commit(s, g, &tree, offset);
+    bool restores = s->has_rotation && s->rotation.restores && !first->code;
+    g->root_checked = !s->chain->broken;
+    int rc = restores ? apply_restore(s, g) : 0;
+    if (!rc)
+        rc = check_commit(s, g, &tree, offset);
     if (first->code && rc != PLOG_E_UNKNOWN_KEY && rc != PLOG_E_FOREIGN) {
         s->fault = *first;
         if (first->code == PLOG_E_FORMAT && rc)
@@ -572,7 +595,7 @@ static int judge_group(struct plog_scan *s, struct plog_log_group *g,
     if (!rc && plog_scan_settle(s, &g->commit))
         rc = plog_scan_fault(s, PLOG_E_CORRUPT, offset, g->size,
                              "more keys than a log may have");
-    if (!rc && s->has_rotation)
+    if (!rc && s->has_rotation && !restores)
         rc = apply_rotation(s, g);
     if (rc)
         return rc;
@@ -627,8 +650,19 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
     g->end = at;
     g->count = s->lines.len / sizeof(struct plog_scan_line);
     uint64_t commit_at = at - g->commit_line.n - 1;
+    struct plog_chain *before = NULL;
+    if (s->has_rotation && s->rotation.restores) { /* it may not hold */
+        before = plog_alloc(s->io, sizeof *before);
+        if (!before)
+            return plog_scan_fault(s, PLOG_E_NOMEM, at, g->first,
+                                   "out of memory");
+        *before = *s->chain;
+    }
     rc = judge_group(s, g, &first, commit_at);
     if (!rc)
         s->offset = at;
+    else if (before)
+        *s->chain = *before;
+    plog_free(s->io, before);
     return rc;
 }

@@ -71,7 +71,8 @@ struct plog_scan {
     struct plog_buf lines; /* plog_scan_line of the group at hand */
     struct plog_entry_parser parser;
     struct plog_fault fault;
-    bool has_rotation; /* the group at hand is a key rotation */
+    uint64_t header_end; /* where the first group begins; 0: not read */
+    bool has_rotation;   /* the group at hand is a key rotation, or a restore */
     struct plog_rotation rotation;
     struct plog_buf ordered; /* plog_order: those that the group gives */
 };

@@ -131,8 +131,7 @@ static int take_rotation(struct plog_store *s, struct plog_keychain *out,
     uint64_t seq = plog_sql_u64(s->rotations, 0);
     struct plog_span line = plog_sql_text(s->rotations, 1);
     if (!line.n || plog_entry_parse(&s->parser, line, &e, NULL) ||
-        e.seq != seq || e.control != PLOG_CONTROL_ROTATE ||
-        plog_rotation_parse(e.args, seq, &r))
+        e.seq != seq || plog_rotation_of(&e, &r))
         return bad_rotation(err, seq, "its event is not one");
     if (out->count == 0 && plog_keychain_add(out, &r.old_key, 0))
         return PLOG_E_NOMEM;
@@ -248,7 +247,8 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
     }
     if (e->control == PLOG_CONTROL_CURSOR)
         return put_cursor(s, e, err);
-    if (e->control == PLOG_CONTROL_ROTATE) {
+    if (e->control == PLOG_CONTROL_ROTATE ||
+        e->control == PLOG_CONTROL_RESTORE) {
         plog_sql_bind_u64(s->add_rotation, 1, e->seq);
         return plog_sql_run(s->add_rotation, err);
     }

@@ -14,6 +14,7 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
     plog_buf_init(&w->segments, dir->io);
     plog_chain_init(&w->chain, keys);
     plog_orders_init(&w->orders, dir->io, dir, keys);
+    w->orders.chain = &w->chain.chain;
     w->chain.orders = &w->orders;
     int rc = plog_dir_segments(dir, &w->segments, err);
     if (!rc && w->segments.len == 0)
@@ -130,7 +131,7 @@ static int first_commit_key(struct plog_walk *w, char *id)
 static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
                           const char *id, struct plog_vkey *first, bool *way)
 {
-    static const char mark[] = "\"control\":\"rotate\",";
+    static const char mark[] = "\"control\":\"r"; /* rotate, restore */
     const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
     struct plog_span line;
     struct plog_entry e;
@@ -149,8 +150,7 @@ static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
         at += line.n + 1;
         if (line.n > 64 && memmem(line.p, 64, mark, sizeof mark - 1) &&
             !plog_entry_parse(&s->parser, line, &e, NULL) &&
-            e.control == PLOG_CONTROL_ROTATE &&
-            !plog_rotation_parse(e.args, e.seq, &r)) {
+            !plog_rotation_of(&e, &r)) {
             struct plog_keychain two = {.count = 2};
             two.keys[0] = r.old_key;
             two.keys[1] = r.new_key;
@@ -346,7 +346,8 @@ static int line_before(const struct plog_io *io, int fd, uint64_t offset,
 }
 
 static int read_commit(const struct plog_io *io, struct plog_span line,
-                       const struct plog_store_head *h, struct plog_commit *c)
+                       const struct plog_store_head *h, const char *origin,
+                       struct plog_commit *c)
 {
     struct plog_json json;
     struct plog_segment_header header;
@@ -357,22 +358,22 @@ static int read_commit(const struct plog_io *io, struct plog_span line,
     plog_json_fini(&json);
     if (rc)
         return rc == PLOG_E_NOMEM ? rc : PLOG_END;
-    if (strcmp(header.origin, h->origin) != 0)
+    if (strcmp(header.origin, origin) != 0)
         return PLOG_E_FOREIGN;
     *c = header.last;
     return header.first == h->segment ? 0 : PLOG_END;
 }
 
 /* Whether the segment's header names the store's log. */
-static int check_origin(const struct plog_io *io, int fd,
-                        const struct plog_store_head *h, struct plog_buf *b)
+static int check_origin(const struct plog_io *io, int fd, const char *origin,
+                        struct plog_buf *b)
 {
     struct plog_buf want;
     size_t got = 0;
     plog_buf_init(&want, io);
     int rc = plog_buf_add_text(&want, "{\"segment\":{\"format\":1,\"origin\":");
     if (!rc)
-        rc = plog_buf_add_json(&want, plog_span_text(h->origin));
+        rc = plog_buf_add_json(&want, plog_span_text(origin));
     if (!rc)
         rc = plog_buf_add_char(&want, ',');
     b->len = 0;
@@ -393,12 +394,16 @@ int plog_commit_stands(const struct plog_dir *dir,
     struct plog_buf b;
     struct plog_span line;
     struct plog_commit c;
+    /* A header has the name that the log had before it: the first one of a
+     * restored copy that goes on is still by its old name. */
+    const char *origin = plog_keychain_name(
+        keys, h->segment > 1 ? h->segment - 1 : 1, h->origin);
     plog_buf_init(&b, dir->io);
-    int rc = check_origin(dir->io, fd, h, &b);
+    int rc = check_origin(dir->io, fd, origin, &b);
     if (!rc)
         rc = line_before(dir->io, fd, h->offset, &b, &line);
     if (!rc)
-        rc = read_commit(dir->io, line, h, &c);
+        rc = read_commit(dir->io, line, h, origin, &c);
     plog_buf_fini(&b);
     if (rc == PLOG_END)
         return rc;

@@ -46,6 +46,8 @@ static void settle_keys(struct plog_heal *h, uint64_t size)
     *k = h->stored.keys;
     while (k->count > 1 && k->from[k->count - 1] > size + 1)
         k->count--;
+    snprintf(h->chain.origin, sizeof h->chain.origin, "%s",
+             plog_keychain_name(k, size ? size : 1, h->legs->head.origin));
 }
 
 /* Takes the store's groups up to entry `to` (0: as far as it has any). */
@@ -309,6 +311,16 @@ static bool has(const struct plog_buf *list, uint64_t first)
     return false;
 }
 
+/* A name that the log has or had. */
+static bool is_ours(const struct plog_heal *h, const char *origin)
+{
+    const struct plog_keychain *k = &h->stored.keys;
+    for (unsigned i = 0; i < k->count; i++)
+        if (strcmp(k->keys[i].name, origin) == 0)
+            return true;
+    return strcmp(h->legs->head.origin, origin) == 0;
+}
+
 /* Whether the file at `first` begins with the header of that segment: its
  * checkpoint is signed, and its name and range fit. */
 static bool is_segment(struct plog_heal *h, uint64_t first)
@@ -322,8 +334,7 @@ static bool is_segment(struct plog_heal *h, uint64_t first)
         !plog_dir_open_segment(&h->legs->dir, first, false, &fd, &id, NULL)) {
         plog_chain_init(chain, &h->legs->keys);
         plog_scan_open(&s, h->legs->io, fd, id.size, false, chain);
-        fits = plog_scan_header(&s, first) == 0 &&
-               strcmp(chain->origin, h->legs->head.origin) == 0;
+        fits = plog_scan_header(&s, first) == 0 && is_ours(h, chain->origin);
         plog_scan_close(&s);
         h->legs->io->close(h->legs->io->ctx, fd);
     }
@@ -484,7 +495,7 @@ static int check_origin(struct plog_heal *h, struct plog_error *err)
     int rc = plog_scan_header(&s, plog_segment_at(&h->files, 0));
     plog_scan_close(&s);
     h->legs->io->close(h->legs->io->ctx, fd);
-    if (rc || strcmp(chain.origin, h->legs->head.origin) == 0)
+    if (rc || is_ours(h, chain.origin))
         return 0;
     return plog_fail(err, PLOG_E_FOREIGN,
                      "the log is `%s`, the store belongs"
@@ -549,15 +560,22 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
         memcpy(h->chain.origin, l->head.origin, sizeof h->chain.origin);
         rc = check_names(h, err);
     }
+    if (!rc) {
+        struct plog_error why = {0};
+        rc = plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys,
+                                 &l->dir, &why);
+        /* Keys that nobody knows are another log's: its name says more. */
+        int stranger = rc ? check_origin(h, err) : 0;
+        if (rc && !stranger && err)
+            *err = why;
+        rc = stranger ? stranger : rc;
+    }
     if (!rc)
         rc = check_origin(h, err);
     if (!rc)
         rc = make_scratch(h, err);
     if (!rc)
         rc = read_starts(h, err);
-    if (!rc)
-        rc = plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys,
-                                 &l->dir, err);
     if (!rc)
         rc = heal_all(h, err);
     plog_store_log_close(&h->stored);

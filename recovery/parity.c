@@ -101,6 +101,7 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
     if (h->commit.size == g->size &&
         !memcmp(h->commit.root, g->commit.root, PLOG_HASH_SIZE)) {
         judge_place(p, g);
+        memcpy(p->origin, c->walk.chain.origin, sizeof p->origin);
         return;
     }
     const struct plog_vkey *key = plog_check_key(c, &h->commit);

@@ -26,6 +26,7 @@ struct plog_parity {
     sqlite3_stmt *truth_get, *truth_put; /* log lines where events differ */
     sqlite3_stmt *put_cursor;
     struct plog_entry_parser parser;
+    char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
     bool end_unknown; /* damage up to the end: nobody knows where it was */

@@ -122,7 +122,7 @@ static void compare_rules(struct plog_parity *p)
 static void compare_origin(struct plog_parity *p)
 {
     const struct plog_store_head *h = &p->c->head;
-    const char *origin = p->c->walk.chain.origin;
+    const char *origin = p->origin[0] ? p->origin : p->c->walk.chain.origin;
     if (h->commit.size > 0 && origin[0] && strcmp(h->origin, origin) != 0)
         plog_parity_find(p, PLOG_E_FOREIGN, 0, origin, h->origin);
 }

@@ -211,7 +211,7 @@ static int fold_control(struct plog_parity *p, const struct plog_entry *e,
     }
     if (e->control == PLOG_CONTROL_STRATEGY)
         return plog_strategy_args_parse(e->args, &p->rules.strategy);
-    if (e->control == PLOG_CONTROL_ROTATE)
+    if (e->control == PLOG_CONTROL_ROTATE || e->control == PLOG_CONTROL_RESTORE)
         return 0; /* the walk keeps them: plog_parity_rotations */
     if (e->control == PLOG_CONTROL_REDACT)
         return plog_parity_order(p, e, err);
@@ -371,6 +371,14 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
 
 /* ---- Rotations ---------------------------------------------------------- */
 
+/* The entry that brought key `i` in: a rotation signs with the old key yet, a
+ * restore, under its new name, not. */
+static uint64_t entry_of(const struct plog_keychain *k, unsigned i)
+{
+    bool restores = strcmp(k->keys[i].name, k->keys[i - 1].name) != 0;
+    return restores ? k->from[i] : k->from[i] - 1;
+}
+
 int plog_parity_rotations(struct plog_parity *p, struct plog_error *err)
 {
     const struct plog_keychain *k = &p->c->walk.chain.chain;
@@ -387,7 +395,8 @@ int plog_parity_rotations(struct plog_parity *p, struct plog_error *err)
         p->db, "SELECT seq FROM main.rotations ORDER BY seq", &q, err);
     while (!rc) {
         rc = plog_sql_row(q, err);
-        want = i < k->count && k->from[i] - 1 <= head ? k->from[i] - 1 : 0;
+        want = i < k->count ? entry_of(k, i) : 0;
+        want = want <= head ? want : 0;
         got = rc ? 0 : plog_sql_u64(q, 0);
         if (rc < 0 || want == got) {
             i++;

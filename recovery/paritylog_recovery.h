@@ -199,6 +199,10 @@ struct plog_restore_options {
     unsigned char adopt_root[PLOG_HASH_SIZE];
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
+    /* Goes on under this name, which is not the log's: with a signing key of
+     * its own and a restore entry behind the restored head.  NULL: no. */
+    const char *continue_as;
+    const char *passphrase; /* of that key; NULL: none */
 };
 
 struct plog_restore_report {
@@ -210,17 +214,21 @@ struct plog_restore_report {
     uint64_t segments, bytes;
     bool dry_run, adopted;
     double seconds;
+    char vkey[PLOG_VKEY_MAX];   /* of the copy that goes on; "" otherwise */
+    struct plog_head continued; /* its head, then */
 };
 
 /*
  * Restores a log as it was at a point into a new directory: log, store made
  * from it, verifier keys.  Whole groups only.  Without `adopt` no signing key
- * goes along, so that the copy can never pass for the original.
+ * goes along, so that the copy can never pass for the original; with
+ * `continue_as` it takes another name, and a key of that.
  * @dir  only read; damage above the point does no harm
  * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
  * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is
  * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is
- * written); PLOG_E_INPUT for a time that is none; a verdict when the log is
+ * written); PLOG_E_INPUT for a time that is none; PLOG_E_ARG for a name that is
+ * none or the log's own, or together with `adopt`; a verdict when the log is
  * damaged below the point; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_restore(const char *dir, const char *out,

@@ -134,12 +134,14 @@ static int copy_groups(struct rebuild *b, struct plog_store_log *s,
     for (;;) {
         struct plog_tree before = s->tree;
         struct plog_commit last = s->last;
+        char origin[PLOG_ORIGIN_MAX + 1];
+        memcpy(origin, s->origin, sizeof origin);
         int rc = plog_store_log_next(s, &g, err);
         if (rc == PLOG_END)
             break;
         if (rc)
             return end_at(b, rc, err);
-        rc = write_group(b, log, s->origin, &before, &last, &g, err);
+        rc = write_group(b, log, origin, &before, &last, &g, err);
         if (rc)
             return rc;
         b->report->entries = g.size;

@@ -14,7 +14,8 @@ struct work {
     struct plog_replay_report *report;
     struct plog_legs legs;
     struct plog_log_end end;
-    struct plog_store_head old; /* of the store that --fresh sets aside */
+    char origin[PLOG_ORIGIN_MAX + 1]; /* of the log's end */
+    struct plog_store_head old;       /* of the store that --fresh sets aside */
 };
 
 static int told(void *arg, uint64_t size, uint64_t bytes)
@@ -93,17 +94,17 @@ static int inspect(struct work *w, struct plog_error *err)
 {
     struct plog_walk walk;
     int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
-    if (!rc && w->legs.head.commit.size == 0)
+    if (!rc && w->legs.head.commit.size == 0) {
         rc = plog_walk_start(&walk, err);
-    else if (!rc)
+        memcpy(w->legs.head.origin, walk.chain.origin,
+               sizeof w->legs.head.origin);
+    } else if (!rc)
         rc = plog_legs_locate(&w->legs, &walk, err);
     if (rc == PLOG_E_TORN)
         rc = 0;
     if (!rc)
         rc = plog_legs_find_end(&walk, &w->end, err);
-    if (!rc && w->legs.head.commit.size == 0)
-        memcpy(w->legs.head.origin, walk.chain.origin,
-               sizeof w->legs.head.origin);
+    memcpy(w->origin, walk.chain.origin, sizeof w->origin);
     plog_walk_close(&walk);
     if (!rc && w->end.last.size == 0)
         rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
@@ -118,7 +119,7 @@ static int check_old_store(struct work *w, struct plog_error *err)
     const struct plog_vkey *key =
         plog_keyring_find(&w->legs.keys, plog_span_text(c->key));
     if (c->size <= w->end.last.size || !key ||
-        strcmp(w->old.origin, w->legs.head.origin) != 0 ||
+        strcmp(w->old.origin, w->origin) != 0 ||
         !plog_checkpoint_verify(key, w->old.origin, c->size, c->root, c->sig))
         return 0;
     plog_fail(err, PLOG_E_ROLLBACK,

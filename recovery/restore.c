@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "key.h"
 #include "outlog.h"
 #include "paritylog_recovery.h"
 #include "place.h"
@@ -24,6 +25,10 @@ struct restore {
     uint64_t known; /* the log must reach this one */
     struct plog_entry_parser parser;
     struct plog_buf orders; /* uint64_t: seqs of orders to bring along */
+    /* Behind the last group that was copied. */
+    struct plog_tree tree;
+    struct plog_vkey key;      /* in force there */
+    struct plog_signer signer; /* of a copy that goes on */
 };
 
 static void set_head(struct plog_head *h, const struct plog_commit *c)
@@ -70,7 +75,7 @@ static int is_behind(struct restore *r, const struct plog_walk *w,
 /* ---- Copying ------------------------------------------------------------ */
 
 static int copy_group(struct restore *r, const struct plog_walk *w,
-                      const struct plog_tree *before,
+                      const char *origin, const struct plog_tree *before,
                       const struct plog_commit *last,
                       const struct plog_log_group *g, struct plog_error *err)
 {
@@ -81,7 +86,7 @@ static int copy_group(struct restore *r, const struct plog_walk *w,
     if (r->o->dry_run)
         return 0;
     if (begins)
-        rc = plog_outlog_segment(&r->log, w->chain.origin, before, last, err);
+        rc = plog_outlog_segment(&r->log, origin, before, last, err);
     for (size_t i = 0; !rc && i < g->count; i++) {
         struct plog_span line = plog_scan_text(&w->scan, i);
         rc = plog_outlog_add(&r->log, line.p, line.n, err);
@@ -118,13 +123,15 @@ static int copy_groups(struct restore *r, struct plog_walk *w,
         struct plog_tree before = w->chain.tree;
         struct plog_commit last = w->chain.last;
         bool behind = false;
-        char logged[40] = "";
+        char logged[40] = "", origin[PLOG_ORIGIN_MAX + 1];
+        memcpy(origin, w->chain.origin, sizeof origin); /* it may change */
         rc = plog_walk_next(w, &g, err);
         if (!rc)
             rc = is_behind(r, w, &g, &behind, logged, err);
         if (rc || behind)
             break;
-        rc = copy_group(r, w, &before, &last, &g, err);
+        rc = copy_group(r, w, origin, &before, &last, &g, err);
+        r->tree = w->chain.tree;
         set_head(&report->head, &g.commit);
         memcpy(report->logged_at, logged, sizeof logged);
         struct plog_progress p = {g.size, report->source.size, w->bytes,
@@ -189,6 +196,93 @@ static int bring_orders(struct restore *r, const char *dir,
     return rc;
 }
 
+/* The key that would sign next, and the name that the log had. */
+static int note_key(struct restore *r, const struct plog_walk *w,
+                    struct plog_error *err)
+{
+    struct plog_restore_report *report = r->report;
+    const struct plog_vkey *key =
+        plog_keychain_at(&w->chain.chain, report->head.size + 1);
+    if (!key)
+        return 0; /* nothing was restored, which is said elsewhere */
+    r->key = *key;
+    memcpy(report->origin, key->name, sizeof report->origin);
+    if (r->o->continue_as && !strcmp(r->o->continue_as, key->name))
+        return plog_fail(err, PLOG_E_ARG,
+                         "the name to go on under is the log's own: %s",
+                         key->name);
+    return 0;
+}
+
+/* ---- Going on ----------------------------------------------------------- */
+
+static int add_restore(struct restore *r, struct plog_buf *lines,
+                       struct plog_buf *args, struct plog_commit *c)
+{
+    struct plog_instant now;
+    unsigned char leaf[PLOG_HASH_SIZE];
+    char logged_at[40];
+    const struct plog_head *head = &r->report->head;
+    int64_t ns = r->io->clock_real_ns(r->io->ctx);
+    now.seconds = ns / 1000000000;
+    now.nanos = (int32_t)(ns % 1000000000);
+    plog_instant_format(now, logged_at);
+    int rc =
+        plog_restore_make(args, head->size, head->root, &r->key, &r->signer);
+    if (!rc)
+        rc = plog_control_format(lines, head->size + 1, PLOG_CONTROL_RESTORE,
+                                 plog_span(args->data, args->len),
+                                 plog_span_text(logged_at));
+    if (rc)
+        return rc;
+    plog_hash_leaf(lines->data, lines->len, leaf);
+    rc = plog_tree_add(&r->tree, leaf);
+    c->size = head->size + 1;
+    plog_tree_root(&r->tree, c->root);
+    memcpy(c->key, r->signer.vkey.id_text, sizeof c->key);
+    if (!rc)
+        rc = plog_signer_make(&r->signer, r->signer.vkey.name, c->size, c->root,
+                              c->sig);
+    if (!rc)
+        rc = plog_buf_add_char(lines, '\n');
+    if (!rc)
+        rc = plog_commit_format(lines, c);
+    return rc ? rc : plog_buf_add_char(lines, '\n');
+}
+
+/* The copy gets a key and a name of its own: a restore entry, in a segment
+ * that the old name still heads, signed by the new key. */
+static int go_on(struct restore *r, struct plog_error *err)
+{
+    struct plog_buf lines, args;
+    struct plog_tree before = r->tree;
+    struct plog_commit last = {.size = r->report->head.size}, c = {.size = 0};
+    memcpy(last.root, r->report->head.root, sizeof last.root);
+    memcpy(last.sig, r->report->head.sig, sizeof last.sig);
+    memcpy(last.key, r->report->head.key, sizeof last.key);
+    plog_buf_init(&lines, r->io);
+    plog_buf_init(&args, r->io);
+    int keys = r->place.dir.keys;
+    int rc = plog_signer_generate(&r->signer, r->io, r->o->continue_as, err);
+    if (!rc)
+        rc = plog_signer_save(&r->signer, r->io, keys, r->o->passphrase, err);
+    if (!rc)
+        rc = plog_vkey_save(&r->signer.vkey, r->io, keys, err);
+    if (!rc && add_restore(r, &lines, &args, &c))
+        rc = plog_fail(err, PLOG_E_NOMEM, "making the restore entry failed");
+    if (!rc)
+        rc = plog_outlog_segment(&r->log, r->key.name, &before, &last, err);
+    if (!rc)
+        rc = plog_outlog_add(&r->log, lines.data, lines.len, err);
+    if (!rc) {
+        set_head(&r->report->continued, &c);
+        plog_vkey_format(&r->signer.vkey, r->report->vkey);
+    }
+    plog_buf_fini(&args);
+    plog_buf_fini(&lines);
+    return rc;
+}
+
 static int copy_log(struct restore *r, struct plog_error *err)
 {
     struct plog_walk w;
@@ -199,12 +293,16 @@ static int copy_log(struct restore *r, struct plog_error *err)
         rc = copy_groups(r, &w, err);
     if (!rc)
         rc = note_orders(r, &w, err);
+    if (!rc)
+        rc = note_key(r, &w, err);
     plog_walk_close(&w);
     if (!rc && r->report->head.size == 0) {
         plog_fail(err, PLOG_E_NOT_FOUND, "no commit lies at or before it");
         plog_err_hint(err, "run: paritylog log DIR --to 1");
         rc = PLOG_E_NOT_FOUND;
     }
+    if (!rc && r->o->continue_as && !r->o->dry_run)
+        rc = go_on(r, err);
     if (!rc)
         rc = plog_outlog_finish(&r->log, err);
     plog_outlog_close(&r->log);
@@ -257,10 +355,20 @@ static int make_store(struct restore *r, struct plog_error *err)
     struct plog_replay_report report;
     struct plog_replay_options o = {.struct_size = sizeof o,
                                     .io = r->o->io,
-                                    .vkey = r->o->vkey,
+                                    /* The old log was verified under the
+                                     * pin; the new key is ours. */
+                                    .vkey =
+                                        r->report->vkey[0] ? NULL : r->o->vkey,
                                     .progress = r->o->progress,
                                     .arg = r->o->arg};
-    return plog_replay(r->place.part, &o, &report, err);
+    const struct plog_head *want =
+        r->report->vkey[0] ? &r->report->continued : &r->report->head;
+    int rc = plog_replay(r->place.part, &o, &report, err);
+    if (!rc && (report.head.size != want->size ||
+                memcmp(report.head.root, want->root, sizeof want->root) != 0))
+        rc = plog_fail(err, PLOG_E_CORRUPT,
+                       "the copy does not read back as it was written");
+    return rc;
 }
 
 static int run(struct restore *r, const char *dir, const char *out,
@@ -303,9 +411,17 @@ int plog_restore(const char *dir, const char *out,
     if (own.at_time && plog_instant_parse(plog_span_text(own.at_time), &r.at))
         return plog_fail(err, PLOG_E_INPUT,
                          "the time is not one of RFC 3339: %.60s", own.at_time);
+    if (own.continue_as &&
+        (own.adopt || !plog_origin_valid(plog_span_text(own.continue_as))))
+        return plog_fail(err, PLOG_E_ARG,
+                         own.adopt ? "a copy that goes on under a name of its"
+                                     " own adopts nothing"
+                                   : "the name to go on under is not one:"
+                                     " 1 to 255 bytes, no space, no +");
     plog_buf_init(&r.orders, r.io);
     int64_t started = r.io->clock_mono_ns(r.io->ctx);
     int rc = run(&r, dir, out, err);
+    plog_signer_fini(&r.signer);
     plog_buf_fini(&r.orders);
     report->seconds = (double)(r.io->clock_mono_ns(r.io->ctx) - started) / 1e9;
     plog_place_close(&r.place);

@@ -1,6 +1,8 @@
 /* store_log.c - see store_log.h. */
 #include "store_log.h"
 
+#include <stdio.h>
+
 static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
 {
     int rc = plog_sql_row(s, err);
@@ -38,6 +40,7 @@ int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
     plog_buf_init(&s->text, store->io);
     plog_entry_parser_init(&s->parser, store->io);
     plog_orders_init(&s->orders, store->io, dir, trusted);
+    s->orders.chain = &s->keys;
     int rc = plog_store_keys(store, head, trusted, &s->keys, err);
     if (!rc)
         rc = plog_sql_prepare(
@@ -58,11 +61,21 @@ int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
     return rc ? rc : plog_store_log_seek(s, &s->tree, &s->last, err);
 }
 
+/* The log's name behind the last commit. */
+static void set_name(struct plog_store_log *s)
+{
+    const char *name = plog_keychain_name(
+        &s->keys, s->last.size ? s->last.size : 1, s->origin);
+    if (name != s->origin)
+        snprintf(s->origin, sizeof s->origin, "%s", name);
+}
+
 int plog_store_log_seek(struct plog_store_log *s, const struct plog_tree *tree,
                         const struct plog_commit *last, struct plog_error *err)
 {
     s->tree = *tree;
     s->last = *last;
+    set_name(s);
     sqlite3_reset(s->commits);
     sqlite3_reset(s->events);
     sqlite3_reset(s->segments);
@@ -140,7 +153,7 @@ static int check_group(struct plog_store_log *s, const struct plog_tree *tree,
                         "a commit is signed by a key that is not in force"
                         " there",
                         err);
-    if (!plog_checkpoint_verify(key, s->origin, c->size, c->root, c->sig))
+    if (!plog_checkpoint_verify(key, key->name, c->size, c->root, c->sig))
         return unproven(s, PLOG_E_TAMPERED,
                         "the signature of a commit does not hold", err);
     return 0;
@@ -204,8 +217,12 @@ int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
     g->text = plog_span(s->text.data, s->text.len);
     g->odd_size = meet_orders(s, g->text) || s->redacted;
     g->begins_segment = begins(s, g->first) || g->first == 1;
+    /* A restored copy begins a segment where it goes on, too. */
+    g->odd_size |=
+        strcmp(s->origin, plog_keychain_name(&s->keys, c.size, s->origin)) != 0;
     s->tree = tree;
     s->last = c;
+    set_name(s);
     return 0;
 }
 

@@ -15,9 +15,9 @@
 
 struct plog_store_log {
     struct plog_store *store;
-    struct plog_keychain keys; /* of the log, as the store has them */
-    char origin[PLOG_ORIGIN_MAX + 1];
-    struct plog_tree tree; /* behind the last group given out */
+    struct plog_keychain keys;        /* of the log, as the store has them */
+    char origin[PLOG_ORIGIN_MAX + 1]; /* behind `last` */
+    struct plog_tree tree;            /* behind the last group given out */
     struct plog_commit last;
     sqlite3_stmt *commits, *events, *segments;
     bool event_ready, segment_ready;

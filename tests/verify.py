@@ -333,6 +333,7 @@ CONTROLS = {'init': ['strategy', 'max_line', 'segment_size'],
             'strategy': ['strategy'],
             'source-cursor': ['source', 'resource', 'cursor'],
             'redact': ['seq', 'leaf', 'line', 'reason'],
+            'restore': ['size', 'root', 'old', 'new', 'sig'],
             'rotate': ['size', 'root', 'old', 'new', 'old_sig', 'new_sig']}
 STRATEGIES = ['last-write-wins', 'arrival', 'highest-confidence', 'keep-local',
               'merge-json', 'custom']
@@ -396,21 +397,29 @@ def check_args(name, args):
 
 # 5: key rotation
 class Rotation:
-    def __init__(self, args, seq):
+    """A rotate entry, or a restore entry: there the new key has another name,
+    signs alone, and the entry's own commit."""
+
+    def __init__(self, name, args, seq):
         v = {raw: value for raw, _, value in args.members}
-        need(all(v[n].kind == 's' for n in CONTROLS['rotate'][1:]), 'args')
+        self.restores = name == 'restore'
+        need(all(v[n].kind == 's' for n in CONTROLS[name][1:]), 'args')
         self.size = number(v['size'].raw, 1)
-        need(self.size == seq, 'a rotation that stands elsewhere')
+        need(self.size == seq - self.restores,
+             'a rotation that stands elsewhere')
         self.root = unb64(v['root'].raw[1:-1], 32)
         self.old, self.new = (parse_vkey(v[n].text) for n in ('old', 'new'))
-        need(self.old[0] == self.new[0] and self.old[1] != self.new[1],
-             'the keys of a rotation')
+        need((self.old[0] != self.new[0]) == self.restores and
+             self.old[1] != self.new[1], 'the keys of a rotation')
         need(all(v[n].raw == spell(v[n].text) for n in ('old', 'new')),
              'another spelling of a key')
-        text = ('paritylog key rotation, format 1\n' + signed_text(
+        what = 'restored copy' if self.restores else 'key rotation'
+        text = (f'paritylog {what}, format 1\n' + signed_text(
             self.old[0], self.size, self.root) + v['old'].text + '\n' +
             v['new'].text + '\n').encode()
-        for key, sig in ((self.old, 'old_sig'), (self.new, 'new_sig')):
+        signed = [(self.new, 'sig')] if self.restores else [
+            (self.old, 'old_sig'), (self.new, 'new_sig')]
+        for key, sig in signed:
             if not signature_holds(key[2], unb64(v[sig].raw[1:-1], 64), text):
                 raise Forged(f'{sig} of a rotation')
 
@@ -420,9 +429,8 @@ def rotation_of(line):
     try:
         whole = parse(line)
         if [r for r, _, _ in whole.members[:3]] == ['seq', 'control', 'args'] \
-                and whole.members[1][2].raw == '"rotate"' and \
-                parse_entry(line)[1] == 'rotate':
-            return Rotation(whole.members[2][2],
+                and parse_entry(line)[1] in ('rotate', 'restore'):
+            return Rotation(whole.members[1][2].raw[1:-1], whole.members[2][2],
                             number(whole.members[0][2].raw))
     except (Bad, Forged, Unknown):
         pass
@@ -476,8 +484,8 @@ def parse_entry(line):
         first = take_logged_at(m)
         m.end()
         check_args(name, args)
-        if name == 'rotate':
-            Rotation(args, seq)
+        if name in ('rotate', 'restore'):
+            Rotation(name, args, seq)
         if name == 'redact':
             Order(args, seq)
         return seq, name, first
@@ -605,7 +613,7 @@ class Orders:
 
     def __init__(self, directory, keys):
         self.directory, self.keys, self.known = directory, keys, None
-        self.needed, self.met = [], []
+        self.needed, self.met, self.verifier = [], [], None
 
     def look(self):
         self.known = []
@@ -617,8 +625,9 @@ class Orders:
             self.known += [o for o in map(order_of, data.split(b'\n')) if o]
         orders = os.path.join(self.directory, 'orders')
         for name in os.listdir(orders) if os.path.isdir(orders) else []:
+            own = {key[1]: key for _, key in self.verifier.chain}
             with open(os.path.join(orders, name), encoding='utf-8') as f:
-                order = proven_order(f.read(), self.keys)
+                order = proven_order(f.read(), {**self.keys, **own})
             self.known += [order] if order else []
             self.met += [order] if order else []
 
@@ -698,6 +707,7 @@ def parse_header(line):
 class Verifier:
     def __init__(self, keys, orders):
         self.keys, self.orders = keys, orders
+        orders.verifier = self
         self.chain = []  # (first size, key), ascending
         self.open = False  # the next commit may be by another trusted key
         self.origin, self.size, self.tree, self.last = None, 0, [], None
@@ -718,15 +728,19 @@ class Verifier:
 
     def key_of(self, c):
         """The key by which a commit counts, or None (5)."""
-        now = None
-        for first, key in self.chain:
-            if now is None or first <= c.size:
-                now = key
+        now = self.key_at(c.size)
         if now and now[1] == c.key:
             return now
         known = c.key in [k[1] for _, k in self.chain]
         return self.keys.get(c.key) if not known and \
             (not now or self.open) else None
+
+    def key_at(self, size):
+        now = None
+        for first, key in self.chain:
+            if now is None or first <= size:
+                now = key
+        return now
 
     def settle(self, c):
         key = self.key_of(c)
@@ -745,12 +759,22 @@ class Verifier:
         return bool(key) and self.key_of(c) is None and signature_holds(
             key[2], c.sig, signed_text(self.origin, c.size, c.root).encode())
 
-    def rotate(self, r, commit):
+    def go_on(self, r, file, start):
+        """A restored copy takes another name, from this group on."""
+        if start != self.header_end:
+            return Fault('CORRUPT', file, start, 'it begins no segment')
+        wrong = self.rotate(r, r.size + 1)
+        if wrong:
+            return Fault(wrong[0], file, start, wrong[1])
+        self.origin = r.new[0]
+        return None
+
+    def rotate(self, r, size):
         """What a rotation says of the log that it stands in: None, or
         (verdict, what)."""
         if r.root != root_of(self.tree):
             return 'TAMPERED', 'a rotation over another history'
-        if self.key_of(commit) != r.old:
+        if self.key_at(size) != r.old:
             return 'CORRUPT', 'a rotation away from another key'
         if r.new[1] in [k[1] for _, k in self.chain]:
             return 'CORRUPT', 'a key id that was used'
@@ -879,7 +903,15 @@ class Verifier:
                 wrong = 'CORRUPT', 'a rotation is alone in its group', at
             lines.append(line)
             at = end + 1
-        tree, fault = self.judge_commit(line, lines, file, start, at)
+        before = self.origin, list(self.chain)
+        rotation = lines and not wrong and rotation_of(lines[0])
+        fault, tree = None, self.tree
+        if rotation and rotation.restores:
+            fault = self.go_on(rotation, file, start)
+        if not fault:
+            tree, fault = self.judge_commit(line, lines, file, start, at)
+        if fault or wrong:
+            self.origin, self.chain = before
         if fault and fault.verdict in ('UNKNOWN_KEY', 'FOREIGN'):
             raise fault
         if wrong:
@@ -889,8 +921,8 @@ class Verifier:
         if fault:
             raise fault
         self.settle(parse_commit(line))
-        rotation = rotation_of(lines[0])
-        wrong = rotation and self.rotate(rotation, parse_commit(line))
+        wrong = rotation and not rotation.restores and self.rotate(
+            rotation, parse_commit(line).size)
         if wrong:
             raise Fault(wrong[0], file, start, wrong[1])
         self.orders.met += [o for o in map(order_of, lines) if o]
@@ -921,7 +953,7 @@ class Verifier:
     def read_segment(self, data, file, first, is_last, follows):
         at = 0
         try:
-            at = self.read_header(data, file, first, follows)
+            at = self.header_end = self.read_header(data, file, first, follows)
             while at < len(data):
                 if is_last and not data[at:].strip(b'\n'):
                     break
@@ -956,7 +988,9 @@ def read_file(directory, file):
 
 
 def anchored(chain, trusted):
-    return any(trusted.get(key[1]) == key for key in chain)
+    """Whether a key of the present name is trusted."""
+    return any(trusted.get(key[1]) == key for key in chain
+               if key[0] == chain[-1][0])
 
 
 def first_key(directory, found, trusted):
@@ -976,7 +1010,7 @@ def first_key(directory, found, trusted):
                     return []
                 if first_id in trusted:
                     return []
-            if b'"control":"rotate",' not in line[:64]:
+            if b'"control":"r' not in line[:64]:
                 continue
             r = rotation_of(line)
             if r and not first and r.old[1] == first_id:

@@ -5,6 +5,7 @@
 #include "cmd.h"
 #include "fail.h"
 #include "out.h"
+#include "proc.h"
 #include "progress.h"
 #include "text.h"
 
@@ -37,6 +38,10 @@ static void print_json(const struct plog_restore_report *r, const char *out)
     out_uint(&o, "segments", r->segments);
     out_uint(&o, "bytes", r->bytes);
     out_bool(&o, "adopted", r->adopted);
+    if (r->vkey[0]) {
+        put_head(&o, "continued", &r->continued);
+        out_text(&o, "vkey", r->vkey);
+    }
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -54,7 +59,10 @@ static void print_text(const struct plog_restore_report *r)
     printf("; %llu entries left out, %llu segments, %llu bytes; %.2f s\n",
            (unsigned long long)r->left_out, (unsigned long long)r->segments,
            (unsigned long long)r->bytes, r->seconds);
-    if (!r->dry_run)
+    if (r->vkey[0])
+        printf("it goes on from size %llu under a key of its own:\n%s\n",
+               (unsigned long long)r->continued.size, r->vkey);
+    else if (!r->dry_run)
         printf(r->adopted
                    ? "the signing key went along: stop using the original\n"
                    : "no signing key went along: it refuses appends\n");
@@ -76,11 +84,13 @@ int cmd_restore(struct cli *c, int argc, char **argv)
                                      .progress = on_progress,
                                      .arg = &progress};
     const char *out = NULL, *at = NULL;
-    const struct cli_option own[] = {{"out", CLI_TEXT, &out, 0, 0},
-                                     {"at", CLI_TEXT, &at, 0, 0},
-                                     {"adopt", CLI_HEAD, c, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN, own, CLI_COUNT(own), 1,
-                                  1};
+    const struct cli_option own[] = {
+        {"out", CLI_TEXT, &out, 0, 0},
+        {"at", CLI_TEXT, &at, 0, 0},
+        {"adopt", CLI_HEAD, c, 0, 0},
+        {"continue-as", CLI_TEXT, &o.continue_as, 0, 0}};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_PASSPHRASE, own,
+                                  CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
 
     int status = cli_parse(c, argc, argv, &spec);
@@ -97,9 +107,20 @@ int cmd_restore(struct cli *c, int argc, char **argv)
     o.adopt = c->has_expect_head;
     o.adopt_size = c->expect_size;
     memcpy(o.adopt_root, c->expect_root, sizeof o.adopt_root);
+    if (o.continue_as && o.adopt)
+        return fail_usage(c, "--continue-as and --adopt exclude each other");
+    if (c->passphrase_file && !o.continue_as)
+        return fail_usage(c, "--passphrase-file is for --continue-as");
+    if (o.continue_as)
+        proc_no_core();
+    struct cli_secret secret = {.given = false};
+    int rc = cli_secret_read(c, &secret, &err);
+    o.passphrase = secret.given ? secret.text : NULL;
     progress_init(&progress, c);
-    int rc = plog_restore(c->args[0], out, &o, &report, &err);
+    if (rc == 0)
+        rc = plog_restore(c->args[0], out, &o, &report, &err);
     progress_clear(&progress);
+    cli_secret_wipe(&secret);
     if (rc != 0)
         return fail(c, rc, &err, NULL);
     if (c->json)

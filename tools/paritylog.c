@@ -86,12 +86,15 @@ static const struct cli_command commands[] = {
      "  --out PATH             a path that is not there yet\n" DRY KEY WAIT JSON
          QUIET},
     {"restore", cmd_restore, "bring back a log as it was, in a new place",
-     "DIR --out NEWDIR [--at SEQ|TIME] [--adopt SIZE:ROOT]\n"
-     "           [--dry-run] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "DIR --out NEWDIR [--at SEQ|TIME] [--adopt SIZE:ROOT|--continue-as NAME]\n"
+     "           [--passphrase-file F] [--dry-run] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
      "  --out NEWDIR           a path that is not there yet\n"
      "  --at SEQ|TIME          the last commit at or before it (default: all)\n"
      "  --adopt SIZE:ROOT      take the signing key along, if this is the head\n"
-     "                         that is restored\n" DRY KEY WAIT JSON QUIET},
+     "                         that is restored\n"
+     "  --continue-as NAME     go on under this name, with a signing key of its\n"
+     "                         own\n"
+     "  --passphrase-file F    for that key\n" DRY KEY WAIT JSON QUIET},
     {"drill", cmd_drill, "rehearse a restore: is all there, how long does it take",
      "DIR [--scratch PATH] [--key VKEY] [--wait SECONDS] [--json]\n"
      "           [--quiet]",

@@ -137,6 +137,8 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds rebuild "$T/out"
     run 0 restore "$L" --out "$T/restored" --at 3 --json
     holds restore "$T/out"
+    run 0 restore "$L" --out "$T/goes-on" --continue-as other --json
+    holds restore "$T/out"
     run 0 drill "$L" --json
     holds drill "$T/out"
     run 2 status --json

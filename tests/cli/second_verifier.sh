@@ -411,6 +411,45 @@ blackened TAMPERED 'a redacted line whose order is lost' '"control":"redact"' \
 blackened TAMPERED 'an order about what follows it is none' '"control":"redact"' \
     'L[R] = L[R].replace(b"\"args\":{\"seq\":", b"\"args\":{\"seq\":9", 1)'
 
+# ---- Copies that go on ----------------------------------------------------------------
+
+# From a log by four keys, in the middle; then once more.
+run 0 restore "$T/turned" --out "$T/on" --at 20 --continue-as example.org/on
+deltas 60 65 | "$PARITYLOG" append "$T/on" --group 2 --quiet
+run 0 key rotate "$T/on"
+run 0 restore "$T/on" --out "$T/further" --continue-as example.org/further
+deltas 70 77 | "$PARITYLOG" append "$T/further" --group 3 --quiet
+
+begin 'a restored copy goes on under a name of its own, and one of that'
+agree OK "$T/on"
+agree OK "$T/further"
+
+begin 'trust in the new name reaches all of it, trust in the old one nothing'
+agree OK "$T/further" --key "$("$PARITYLOG" key show "$T/further")"
+agree UNKNOWN_KEY "$T/further" --key "$("$PARITYLOG" key show "$T/on")"
+agree UNKNOWN_KEY "$T/on" --key "$("$PARITYLOG" key show "$T/turned")"
+agree OK "$T/on" --key "$("$PARITYLOG" key show "$T/on")"
+
+# on WORD NAME CODE: edits the segment that the copy goes on in, at line 1.
+on() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$T/on/log" "$T/on/keys" "$C"
+    # shellcheck disable=SC2046
+    edit $(grep -l '"control":"restore"' "$C"/log/* | head -1) "$3"
+    agree "$1" "$C"
+}
+on TAMPERED 'the signature in a restore entry' 'turn(1, L[1].index(b"\"sig\"") + 20)'
+on TAMPERED 'the root in a restore entry' 'turn(1, L[1].index(b"root") + 20)'
+on CORRUPT 'the size in a restore entry' \
+    'L[1] = L[1].replace(b"\"size\":", b"\"size\":1")'
+on CORRUPT 'a member of a restore entry is missing' \
+    'L[1] = L[1].replace(b"\"sig\"", b"\"big\"")'
+on CORRUPT 'a restore entry twice' 'L[1:1] = L[1:3]'
+on CORRUPT 'a restore entry with its commit is missing' 'del L[1:3]'
+
 # ---- The end of the log ---------------------------------------------------------------
 
 damage TORN 'a value in the last group' C3 \

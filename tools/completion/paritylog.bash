@@ -17,7 +17,8 @@ _paritylog_options() {
     verify-proof) echo --key --entry ;;
     replay) echo --dry-run --to --fresh --key ;;
     rebuild) echo --store --log --out --dry-run --key ;;
-    restore) echo --out --at --adopt --dry-run --key ;;
+    restore) echo --out --at --adopt --continue-as --passphrase-file --dry-run \
+        --key ;;
     drill) echo --scratch --key ;;
     salvage) echo --from-store --out --dry-run --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file ;;
@@ -41,7 +42,7 @@ _paritylog_values() {
         ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
-        *:--at | *:--adopt | *:--max-lag | *:--reason)
+        *:--at | *:--adopt | *:--max-lag | *:--reason | *:--continue-as)
         echo @none
         ;;
     *) return 1 ;;
