@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fs.h"
 #include "legs.h"
 
 struct setup {
@@ -256,6 +257,8 @@ int plog_init(const char *dir, const struct plog_init_options *given,
     if (rc)
         return rc;
     rc = make_directories(&s, dir, err);
+    if (!rc)
+        rc = plog_fs_check(&s.legs.dir, err);
     if (!rc)
         rc = look(&s, &has_log, err);
     if (!rc)

@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -151,6 +152,17 @@ static int new_stat(int dir, const char *name, int flags, struct plog_stat *out)
     out->links = st.stx_nlink;
     out->mode = st.stx_mode;
     out->owner = st.stx_uid;
+    return 0;
+}
+
+static int posix_file_system(void *ctx, int fd, struct plog_fs *out)
+{
+    struct statfs st;
+    (void)ctx;
+    if (fstatfs(fd, &st))
+        return -errno;
+    out->type = (uint64_t)st.f_type & 0xffffffffu; /* signed on some machines */
+    out->free_bytes = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
     return 0;
 }
 
@@ -379,6 +391,7 @@ const struct plog_io *plog_io_posix(void)
         .truncate = posix_truncate,
         .stat = posix_stat,
         .stat_at = posix_stat_at,
+        .file_system = posix_file_system,
         .rename_at = posix_rename_at,
         .unlink_at = posix_unlink_at,
         .mkdir_at = posix_mkdir_at,

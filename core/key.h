@@ -76,6 +76,13 @@ PLOG_MUST_CHECK int plog_signer_load(struct plog_signer *s,
                                      const char *passphrase,
                                      struct plog_error *err);
 
+/* The id of keys/signing.key, without its secret.
+ * @sealed  out: it is under a passphrase
+ * Returns 0; PLOG_E_KEY as plog_signer_load. */
+PLOG_MUST_CHECK int plog_signer_id(const struct plog_io *io, int keys_dir,
+                                   char id[PLOG_KEYID_TEXT], bool *sealed,
+                                   struct plog_error *err);
+
 /* Writes keys/HEX8.vkey, 0644; one that holds this very key will do.
  * Returns 0; PLOG_E_EXISTS for another key of this id; PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_vkey_save(const struct plog_vkey *k,

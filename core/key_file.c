@@ -212,30 +212,47 @@ int plog_signer_save_next(const struct plog_signer *s, const struct plog_io *io,
     return save_secret(s, io, keys_dir, NEXT_NAME, passphrase, err);
 }
 
-int plog_signer_next_id(const struct plog_io *io, int keys_dir,
-                        char id[PLOG_KEYID_TEXT], struct plog_error *err)
+/* The id that a key file names, in the clear in both forms:
+ * KIND+KEY+NAME+HEX8+... */
+static int read_id(const struct plog_io *io, int keys_dir, const char *name,
+                   char id[PLOG_KEYID_TEXT], bool *sealed,
+                   struct plog_error *err)
 {
     char text[KEY_FILE_MAX];
-    struct plog_stat st;
     size_t len = 0;
-    if (io->stat_at(io->ctx, keys_dir, NEXT_NAME, &st) == -ENOENT)
-        return PLOG_END;
-    int rc = read_key_file(io, keys_dir, NEXT_NAME, text, &len, err);
-    /* KIND+KEY+NAME+HEX8+...: in the clear in both forms */
+    int rc = read_key_file(io, keys_dir, name, text, &len, err);
     const char *at = text, *end = text + (rc ? 0 : len);
+    *sealed = !rc && len > 10 && memcmp(text, "ENCRYPTED+", 10) == 0;
     for (int plus = 0; !rc && plus < 3; plus++) {
         at = at < end ? memchr(at, '+', (size_t)(end - at)) : NULL;
         if (!at++)
-            rc = plog_fail(err, PLOG_E_KEY, "keys/" NEXT_NAME " is no key");
+            rc = plog_fail(err, PLOG_E_KEY, "keys/%s is no key", name);
     }
     if (!rc && end - at < PLOG_KEYID_TEXT)
-        rc = plog_fail(err, PLOG_E_KEY, "keys/" NEXT_NAME " is no key");
+        rc = plog_fail(err, PLOG_E_KEY, "keys/%s is no key", name);
     if (!rc) {
         memcpy(id, at, PLOG_KEYID_TEXT - 1);
         id[PLOG_KEYID_TEXT - 1] = '\0';
     }
     sodium_memzero(text, sizeof text);
     return rc;
+}
+
+int plog_signer_id(const struct plog_io *io, int keys_dir,
+                   char id[PLOG_KEYID_TEXT], bool *sealed,
+                   struct plog_error *err)
+{
+    return read_id(io, keys_dir, KEY_NAME, id, sealed, err);
+}
+
+int plog_signer_next_id(const struct plog_io *io, int keys_dir,
+                        char id[PLOG_KEYID_TEXT], struct plog_error *err)
+{
+    struct plog_stat st;
+    bool sealed;
+    if (io->stat_at(io->ctx, keys_dir, NEXT_NAME, &st) == -ENOENT)
+        return PLOG_END;
+    return read_id(io, keys_dir, NEXT_NAME, id, &sealed, err);
 }
 
 /* Writes zeros over a secret, as far as the file system writes in place. */

@@ -1,4 +1,5 @@
 /* legs.c - see legs.h.  Mending is in repair.c, replaying in replay.c. */
+#include "fs.h"
 #include "legs.h"
 
 #include <errno.h>
@@ -88,7 +89,9 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     char path[PLOG_DIR_PATH_MAX];
     struct plog_stat before;
     int wait_ms = l->wait_seconds > 0 ? (int)(l->wait_seconds * 1000) : 0;
-    int rc = look_at_store(l, &before, err);
+    int rc = plog_fs_check(&l->dir, err);
+    if (!rc)
+        rc = look_at_store(l, &before, err);
     if (rc < 0)
         return rc;
     bool missing = rc == PLOG_END;

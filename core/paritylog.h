@@ -172,6 +172,11 @@ struct plog_store_event {
     int result; /* SQLite's code, when done */
 };
 
+struct plog_fs {
+    uint64_t type;       /* as statfs(2) has it */
+    uint64_t free_bytes; /* for who is not root */
+};
+
 struct sqlite3_vfs; /* SQLite's own */
 struct sqlite3;
 
@@ -225,6 +230,8 @@ struct plog_io {
     struct sqlite3_vfs *vfs_base;
     /* Told of every store operation before and after; may be NULL. */
     int (*store_event)(void *ctx, const struct plog_store_event *event);
+    /* The file system that the handle is on; may be NULL: nobody knows. */
+    int (*file_system)(void *ctx, int fd, struct plog_fs *out);
 };
 
 /* The real thing.  Constant for the life of the process. */

@@ -444,6 +444,58 @@ plog_redactions(const char *dir, const struct plog_options *options,
                 int (*each)(void *arg, const struct plog_redaction *r),
                 void *arg, struct plog_error *err);
 
+/* ---- Doctor ------------------------------------------------------------- */
+
+enum plog_health {
+    PLOG_HEALTH_OK,
+    PLOG_HEALTH_NOTE, /* to know, nothing to do */
+    PLOG_HEALTH_WARN,
+    PLOG_HEALTH_BAD,
+    PLOG_HEALTH_UNKNOWN /* could not be looked at */
+};
+/* `ok`, `note`, `warn`, `bad`, `unknown`. */
+PLOG_API const char *plog_health_word(enum plog_health h);
+#define PLOG_HEALTHS 5
+
+/* One thing that was looked at. */
+struct plog_checkup {
+    const char *name; /* a constant: `signing key`, `free space`, ... */
+    enum plog_health health;
+    const char *found; /* in words */
+    const char *next;  /* what to do; "" for nothing */
+};
+
+struct plog_doctor_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const char *vkey; /* pin */
+    double wait_seconds;
+    bool quick; /* compares the heads of both legs, and not their content */
+    int (*checkup)(void *arg, const struct plog_checkup *c); /* not 0 stops */
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+};
+
+struct plog_doctor_report {
+    int verdict; /* PLOG_OK; that of the legs; else PLOG_E_KEY or PLOG_E_IO when
+                    something else is bad */
+    uint64_t counts[PLOG_HEALTHS];
+    struct plog_check_report
+        legs; /* after `quick` only verdict and head size */
+    double seconds;
+};
+
+/*
+ * Looks at all that only needs reading: directory, file system, space, keys,
+ * libraries, both legs, quarantine, the last drill, the clock.  Changes no
+ * byte of log, store or keys.
+ * Returns 0 when it ran to its end; PLOG_E_NOTHING; PLOG_E_INTERRUPTED;
+ * PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_doctor(const char *dir, const struct plog_doctor_options *options,
+            struct plog_doctor_report *report, struct plog_error *err);
+
 /* ---- Any JSONL file ----------------------------------------------------- */
 
 enum plog_line_class {

@@ -1,6 +1,7 @@
 /* place.c - see place.h. */
 #include "place.h"
 
+#include "fs.h"
 #include "orders.h"
 
 #include <errno.h>
@@ -78,6 +79,13 @@ int plog_place_keys(struct plog_place *p, const struct plog_dir *from,
                     bool secret, struct plog_error *err)
 {
     struct copying c = {.p = p, .from = from->keys, .secret = secret};
+    /* Who was told that a network file system will do, was told of copies. */
+    if (plog_fs_is_allowed(from)) {
+        int bad = plog_io_write_file(p->io, p->dir.dir, PLOG_FS_MARKER, ".tmp",
+                                     "", 0, 0600, true);
+        if (bad)
+            return plog_fail_io(err, bad, PLOG_FS_MARKER, "copying");
+    }
     if (from->keys < 0)
         return 0;
     int rc = p->io->list(p->io->ctx, from->keys, copy_key, &c);

@@ -100,6 +100,10 @@ static const struct cli_command commands[] = {
      "           [--quiet]",
      "  --scratch PATH         where, not there yet (default: inside DIR)\n" KEY
          WAIT JSON QUIET},
+    {"doctor", cmd_doctor, "look at everything that only needs reading",
+     "DIR [--quick] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "  --quick                compare the heads of both legs only\n" KEY WAIT
+         JSON QUIET},
     {"salvage", cmd_salvage, "read, or heal from the store, a damaged log",
      "DIR [--from-store] [--out FILE] [--dry-run] [--max-findings N]\n"
      "           [--key VKEY] [--wait SECONDS] [--json] [--quiet]",

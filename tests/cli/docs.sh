@@ -5,7 +5,7 @@
 
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
-    rebuild restore drill salvage inspect checkpoint prove verify-proof strategy
+    rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy
     redact key'
 
 begin 'the manual is well formed'
@@ -139,6 +139,8 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds restore "$T/out"
     run 0 restore "$L" --out "$T/goes-on" --continue-as other --json
     holds restore "$T/out"
+    run 0 doctor "$L" --json
+    holds doctor "$T/out"
     run 0 drill "$L" --json
     holds drill "$T/out"
     run 2 status --json

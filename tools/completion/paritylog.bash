@@ -20,6 +20,7 @@ _paritylog_options() {
     restore) echo --out --at --adopt --continue-as --passphrase-file --dry-run \
         --key ;;
     drill) echo --scratch --key ;;
+    doctor) echo --quick --key ;;
     salvage) echo --from-store --out --dry-run --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file ;;
     redact) echo --reason --list --dry-run --key --passphrase-file ;;
@@ -68,7 +69,7 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay rebuild restore drill salvage inspect checkpoint prove verify-proof strategy redact
+    replay rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy redact
     key help'
 
 _paritylog() {
