@@ -222,6 +222,12 @@ static int by_size(const void *a, const void *b)
     return (x->size > y->size) - (x->size < y->size);
 }
 
+void plog_check_sort_seen(struct plog_check *c)
+{
+    if (c->seen.len)
+        qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
+}
+
 int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
 {
     struct plog_seen seen = {.size = c->o->expect_size};
@@ -249,8 +255,7 @@ int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
         plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
                              "the witness file holds no note: nothing was"
                              " compared with it");
-    if (c->seen.len)
-        qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
+    plog_check_sort_seen(c);
     return rc;
 }
 

@@ -47,6 +47,9 @@ void plog_check_close(struct plog_check *c);
 PLOG_MUST_CHECK int plog_check_read_seen(struct plog_check *c,
                                          struct plog_error *err);
 
+/* After one was added to c->seen. */
+void plog_check_sort_seen(struct plog_check *c);
+
 /* Counts a finding and tells it.  `f->file` and texts may be NULL. */
 void plog_check_find(struct plog_check *c, const struct plog_finding *f);
 /* The same from a fault of the scan. */

@@ -9,6 +9,7 @@
  * the check goes on as if the log were whole.
  */
 #include "parity.h"
+#include "watermark.h"
 
 #include <stdio.h>
 
@@ -351,7 +352,7 @@ static int step_on(struct plog_parity *p, int *walked, struct plog_error *err)
 static int walk_all(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
-    int fatal = 0, rc = plog_walk_start(&c->walk, err);
+    int fatal = 0, rc = plog_parity_start(p, err);
     while (!fatal && !c->stopped && rc != PLOG_END) {
         if (rc == 0)
             fatal = step_on(p, &rc, err);
@@ -407,6 +408,8 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
 {
     struct plog_parity p;
     int rc = lose_store(&p, plog_parity_open(&p, c, err), err);
+    if (!rc && !p.store_lost)
+        rc = plog_parity_read_since(&p, err);
     if (!rc)
         rc = walk_all(&p, err);
     if (!rc)
@@ -418,7 +421,9 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
         rc = lose_store(&p, plog_parity_rotations(&p, err), err);
     if (!rc && !p.store_lost && p.fold_whole)
         rc = lose_store(&p, plog_parity_redactions(&p, err), err);
-    if (!rc)
+    if (!rc && p.partial && !p.store_lost)
+        rc = lose_store(&p, plog_parity_touched(&p, err), err);
+    else if (!rc)
         rc = lose_store(&p, plog_parity_records(&p, err), err);
     plog_parity_close(&p);
     return rc;
@@ -462,15 +467,30 @@ static int without_store(struct plog_check *c, const char *dir,
     return 0;
 }
 
+/* Only of a head that was found clean. */
+static int write_watermark(struct plog_check *c, struct plog_error *err)
+{
+    const struct plog_chain *chain = &c->walk.chain;
+    const struct plog_vkey *key = plog_check_key(c, &chain->last);
+    if (!key)
+        return 0; /* no commit yet */
+    int rc = plog_watermark_write(c->reader.io, c->o->watermark, chain->origin,
+                                  key, &chain->last, err);
+    c->report->watermark = rc == 0;
+    return rc;
+}
+
 int plog_parity(const char *dir, const struct plog_check_options *o,
                 struct plog_check_report *report, struct plog_error *err)
 {
-    static const struct plog_check_options none;
+    struct plog_check_options options;
     struct plog_check c;
     struct plog_error own;
     if (!err)
         err = &own;
-    int rc = plog_check_open(&c, dir, o ? o : &none, report, err);
+    if (plog_take_options(&options, sizeof options, o, err))
+        return PLOG_E_ARG;
+    int rc = plog_check_open(&c, dir, &options, report, err);
     if (!rc && !c.has_head)
         return without_store(&c, dir, report, err);
     if (!rc)
@@ -486,6 +506,8 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
                              "written while the check ran");
     if (!rc)
         plog_check_expected_end(&c);
+    if (!rc && c.o->watermark && !report->verdict)
+        rc = write_watermark(&c, err);
     plog_check_close(&c);
     return rc;
 }

@@ -3,6 +3,7 @@
  *
  *   parity.c          the walk over the log, group by group
  *   parity_rows.c     events, checkpoints and segments against it
+ *   parity_since.c    from a checkpoint on, instead of all
  *   parity_redact.c   redacted lines and the orders for them
  *   parity_records.c  the fold of the log against the store's records
  *
@@ -25,7 +26,11 @@ struct plog_parity {
     struct plog_rules rules;
     sqlite3_stmt *truth_get, *truth_put; /* log lines where events differ */
     sqlite3_stmt *put_cursor;
+    sqlite3_stmt *touch; /* records touched since a checkpoint */
     struct plog_entry_parser parser;
+    struct plog_seen since;           /* size 0: all is checked */
+    uint64_t first;                   /* the entry that it begins with, then */
+    bool partial;                     /* it did not begin at 1 */
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
@@ -36,6 +41,23 @@ PLOG_MUST_CHECK int plog_parity_open(struct plog_parity *p,
                                      struct plog_check *c,
                                      struct plog_error *err);
 void plog_parity_close(struct plog_parity *p);
+
+/* --since: reads the checkpoint.  Returns as plog_watermark_read. */
+PLOG_MUST_CHECK int plog_parity_read_since(struct plog_parity *p,
+                                           struct plog_error *err);
+/* Starts the walk: at the first entry, or where the checkpoint allows. */
+PLOG_MUST_CHECK int plog_parity_start(struct plog_parity *p,
+                                      struct plog_error *err);
+/* Begins the rows in step with the log at entry `first`. */
+PLOG_MUST_CHECK int plog_parity_rows_from(struct plog_parity *p, uint64_t first,
+                                          struct plog_error *err);
+/* Notes the record of an entry, where there is no fold; and at the end looks
+ * at the rows of those. */
+PLOG_MUST_CHECK int plog_parity_touch(struct plog_parity *p,
+                                      const struct plog_entry *e,
+                                      struct plog_error *err);
+PLOG_MUST_CHECK int plog_parity_touched(struct plog_parity *p,
+                                        struct plog_error *err);
 
 /* Compares the store's row of one entry with its line (the true one), and
  * folds it.  `offset` is the line's place in the log. */

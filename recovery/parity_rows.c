@@ -30,10 +30,14 @@ static int prepare_all(struct plog_parity *p, struct plog_error *err)
         const char *sql;
     } all[] = {
         {&p->events, "SELECT seq,id,resource,record_id,op,outcome,previous,"
-                     "line FROM main.events ORDER BY seq"},
-        {&p->checkpoints, "SELECT size,line FROM main.checkpoints ORDER BY"
-                          " size"},
-        {&p->segments, "SELECT first FROM main.segments ORDER BY first"},
+                     "line FROM main.events WHERE seq>=?1 ORDER BY seq"},
+        {&p->checkpoints, "SELECT size,line FROM main.checkpoints WHERE"
+                          " size>=?1 ORDER BY size"},
+        {&p->segments, "SELECT first FROM main.segments WHERE first>=?1"
+                       " ORDER BY first"},
+        {&p->touch, "INSERT INTO temp.touched VALUES(?1,?2,?3,?4) ON CONFLICT"
+                    " DO UPDATE SET last=excluded.last, winner=CASE WHEN"
+                    " excluded.winner>0 THEN excluded.winner ELSE winner END"},
         {&p->truth_get, "SELECT line FROM temp.truth WHERE seq=?1"},
         {&p->truth_put, "INSERT OR REPLACE INTO temp.truth VALUES(?1,?2)"},
         {&p->put_cursor, "INSERT OR REPLACE INTO temp.cursors"
@@ -51,6 +55,26 @@ static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
     int rc = plog_sql_row(s, err);
     *ready = rc == 0;
     return rc == PLOG_END ? 0 : rc;
+}
+
+static int rows_from(struct plog_parity *p, int64_t first,
+                     struct plog_error *err)
+{
+    sqlite3_stmt *all[] = {p->events, p->checkpoints, p->segments};
+    bool *ready[] = {&p->event_ready, &p->checkpoint_ready, &p->segment_ready};
+    int rc = 0;
+    for (int i = 0; !rc && i < 3; i++) {
+        sqlite3_reset(all[i]);
+        sqlite3_bind_int64(all[i], 1, first);
+        rc = step(all[i], ready[i], err);
+    }
+    return rc;
+}
+
+int plog_parity_rows_from(struct plog_parity *p, uint64_t first,
+                          struct plog_error *err)
+{
+    return rows_from(p, (int64_t)first, err);
 }
 
 int plog_parity_open(struct plog_parity *p, struct plog_check *c,
@@ -77,23 +101,23 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
         ";CREATE TEMP TABLE truth(seq INTEGER PRIMARY KEY, line TEXT);"
         "CREATE TEMP TABLE cursors(source TEXT NOT NULL, resource TEXT NOT"
         " NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY("
-        "source, resource)) STRICT, WITHOUT ROWID",
+        "source, resource)) STRICT, WITHOUT ROWID;"
+        "CREATE TEMP TABLE touched(resource TEXT NOT NULL, record_id TEXT NOT"
+        " NULL, last INTEGER, winner INTEGER, PRIMARY KEY(resource, record_id))"
+        " STRICT, WITHOUT ROWID",
         err);
     if (!rc)
         rc = prepare_all(p, err);
     if (!rc)
         rc = plog_fold_open(&p->fold, p->db, "temp", err);
-    if (!rc)
-        rc = step(p->events, &p->event_ready, err);
-    if (!rc)
-        rc = step(p->checkpoints, &p->checkpoint_ready, err);
-    return rc ? rc : step(p->segments, &p->segment_ready, err);
+    return rc ? rc : rows_from(p, INT64_MIN, err);
 }
 
 void plog_parity_close(struct plog_parity *p)
 {
     sqlite3_stmt **all[] = {&p->events,    &p->checkpoints, &p->segments,
-                            &p->truth_get, &p->truth_put,   &p->put_cursor};
+                            &p->truth_get, &p->truth_put,   &p->put_cursor,
+                            &p->touch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;
@@ -282,7 +306,15 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
         rc = keep_truth(p, seq, line, err);
     if (!rc && p->fold_whole)
         rc = fold_entry(p, &e, line, &previous, err);
-    if (!rc && same && p->fold_whole && !columns_fit(p, &e, previous))
+    if (!rc && p->partial)
+        rc = plog_parity_touch(p, &e, err);
+    if (!rc && p->partial && e.control == PLOG_CONTROL_REDACT)
+        rc = plog_parity_order(p, &e, err);
+    /* Without a fold nobody knows the entry before: it is taken as it is. */
+    if (p->partial && row)
+        previous = plog_sql_u64(p->events, 6);
+    if (!rc && same && (p->fold_whole || p->partial) &&
+        !columns_fit(p, &e, previous))
         plog_parity_find(p, PLOG_E_DIVERGED, seq,
                          "columns that follow from"
                          " the line",

@@ -59,6 +59,12 @@ struct plog_check_options {
     /* A file of signed notes kept outside (plog_witness): each must be a head
      * of this log.  NULL: none. */
     const char *witness;
+    /* Parity only.  A file with a signed note of this log: what lies below its
+     * segment is not checked again, and listed as unchecked.  NULL: all. */
+    const char *since;
+    /* Parity only.  Where the note of the head goes that was found clean; only
+     * then is it written.  NULL: nowhere. */
+    const char *watermark;
 };
 
 #define PLOG_VERDICTS 32
@@ -76,6 +82,8 @@ struct plog_check_report {
     double seconds;
     bool has_store;
     uint64_t store_size; /* entries in the store, when there is one */
+    uint64_t since;      /* size of the checkpoint; 0: all was checked */
+    bool watermark;      /* the note was written */
     uint64_t pending;    /* redacted entries whose payload is in the log yet */
 };
 

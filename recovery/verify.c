@@ -82,12 +82,14 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
 int plog_verify(const char *dir, const struct plog_check_options *o,
                 struct plog_check_report *report, struct plog_error *err)
 {
-    static const struct plog_check_options none;
+    struct plog_check_options options;
     struct plog_check c;
     struct plog_error own;
     if (!err)
         err = &own; /* findings are made from it */
-    int rc = plog_check_open(&c, dir, o ? o : &none, report, err);
+    if (plog_take_options(&options, sizeof options, o, err))
+        return PLOG_E_ARG;
+    int rc = plog_check_open(&c, dir, &options, report, err);
     if (!rc)
         rc = plog_check_read_seen(&c, err);
     if (!rc)

@@ -1,4 +1,8 @@
 /* cmd_parity.c - paritylog parity: both legs at one frozen head. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "cmd.h"
 #include "report.h"
 
@@ -9,6 +13,8 @@ int cmd_parity(struct cli *c, int argc, char **argv)
     const char *format = NULL;
     const struct cli_option own[] = {
         {"format", CLI_TEXT, &format, 0, 0},
+        {"since", CLI_TEXT, &report.since, 0, 0},
+        {"watermark", CLI_TEXT, &report.watermark, 0, 0},
         {"max-lag", CLI_NUMBER, &report.max_lag, 0, INT64_MAX},
         {"require-pin", CLI_FLAG, &report.require_pin, 0, 0}};
     const struct cli_spec spec = {CLI_KEY | CLI_EXPECT_HEAD | CLI_WITNESS |
@@ -16,6 +22,11 @@ int cmd_parity(struct cli *c, int argc, char **argv)
                                   own, CLI_COUNT(own), 1, 1};
 
     int status = cli_parse(c, argc, argv, &spec);
+    /* The first run of a nightly job has no watermark yet. */
+    if (report.since && report.watermark &&
+        strcmp(report.since, report.watermark) == 0 &&
+        access(report.since, F_OK) != 0 && errno == ENOENT)
+        report.since = NULL;
     if (status < 0)
         status = report_format(c, format, &report);
     return status >= 0 ? status : report_run(c, &report);

@@ -66,8 +66,11 @@ static const struct cli_command commands[] = {
     {"parity", cmd_parity, "check the log and the store against each other",
      "DIR [--format text|json|junit|sarif|github] [--key VKEY]\n"
      "           [--require-pin] [--expect-head SIZE:ROOT] [--witness FILE]\n"
-     "           [--max-lag N] [--max-findings N] [--json] [--quiet]",
-     FORMAT "  --max-lag N            entries that the store may be behind (default "
+     "           [--since FILE] [--watermark FILE] [--max-lag N]\n"
+     "           [--max-findings N] [--json] [--quiet]",
+     FORMAT "  --since FILE           a signed note: what lies below is not checked\n"
+            "  --watermark FILE       where the note of a clean head goes\n"
+            "  --max-lag N            entries that the store may be behind (default "
             "0)\n" KEY PIN HEAD WITNESS
          FINDINGS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",

@@ -230,6 +230,13 @@ static void print_json(const struct job *job)
     out_end(&o);
     counts_json(&o, r);
     checked_json(&o, r);
+    if (r->since) {
+        out_object(&o, "since");
+        out_uint(&o, "size", r->since);
+        out_end(&o);
+    }
+    if (job->spec->watermark)
+        out_bool(&o, "watermark", r->watermark);
     unchecked_json(&o, f);
     out_array(&o, "findings");
     for (size_t i = 0; i < f->count; i++)
@@ -336,6 +343,8 @@ int report_run(struct cli *c, const struct report_spec *spec)
                                    .expect_size = c->expect_size,
                                    .wait_seconds = c->wait,
                                    .witness = c->witness,
+                                   .since = spec->since,
+                                   .watermark = spec->watermark,
                                    .finding = on_finding,
                                    .unchecked = on_unchecked,
                                    .progress = on_progress,
@@ -351,6 +360,10 @@ int report_run(struct cli *c, const struct report_spec *spec)
     } else {
         print(c, &job);
         status = exit_status(c, &job);
+        if (spec->watermark && !job.report.watermark && !c->quiet)
+            fputs("paritylog parity: not clean: the watermark stays as it"
+                  " was\n",
+                  stderr);
     }
     findings_fini(&job.findings);
     return status;

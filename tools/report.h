@@ -17,7 +17,8 @@ struct report_spec {
     const char *schema; /* paritylog/parity/1 */
     enum report_format format;
     bool require_pin;
-    uint64_t max_lag; /* entries that the store may be behind */
+    uint64_t max_lag;              /* entries that the store may be behind */
+    const char *since, *watermark; /* paths; NULL: none */
 };
 
 /* Whether `name` (NULL: none) is a format, and goes with --json.  Returns -1 to

@@ -10,7 +10,7 @@ _paritylog_options() {
     log) echo --from --to --follow ;;
     verify) echo --format --key --require-pin --expect-head --witness --max-findings ;;
     parity) echo --format --key --require-pin --expect-head --witness \
-        --max-lag --max-findings ;;
+        --since --watermark --max-lag --max-findings ;;
     inspect) echo --max-findings ;;
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
@@ -37,7 +37,7 @@ _paritylog_values() {
     parity:--format | verify:--format) echo text json junit sarif github ;;
     *:--strategy) _paritylog_strategies ;;
     prove:--from) echo @files ;;
-    *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
+    *:--since | *:--watermark | *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
         *:--witness | *:--entry)
         echo @files
         ;;
