@@ -74,20 +74,23 @@ static const struct cli_command commands[] = {
             "0)\n" KEY PIN HEAD WITNESS
          FINDINGS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",
-     "DIR [--dry-run] [--to SEQ] [--fresh] [--key VKEY]\n"
-     "           [--wait SECONDS] [--json] [--quiet]",
+     "DIR [--dry-run] [--to SEQ] [--fresh] [--account FILE|-]\n"
+     "           [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
      DRY "  --to SEQ               stop at the last group that ends there or\n"
          "                         before\n"
          "  --fresh                set the store aside in quarantine/ and "
          "build a\n"
-         "                         new one\n" KEY WAIT JSON QUIET},
+         "                         new one\n"
+         "  --account FILE|-       what became of each entry, as JSON Lines\n" KEY WAIT
+             JSON QUIET},
     {"rebuild", cmd_rebuild, "make one leg from the other in a new place",
-     "DIR --store|--log --out PATH [--dry-run] [--key VKEY]\n"
+     "DIR --store|--log --out PATH|--install [--dry-run] [--key VKEY]\n"
      "           [--wait SECONDS] [--json] [--quiet]",
      "  --store                the store, from the log\n"
      "  --log                  the log, from the store\n"
-     "  --out PATH             a path that is not there yet\n" DRY KEY WAIT JSON
-         QUIET},
+     "  --out PATH             a path that is not there yet\n"
+     "  --install              in place; what stands there goes to quarantine/\n"
+     DRY KEY WAIT JSON QUIET},
     {"restore", cmd_restore, "bring back a log as it was, in a new place",
      "DIR --out NEWDIR [--at SEQ|TIME] [--adopt SIZE:ROOT|--continue-as NAME]\n"
      "           [--passphrase-file F] [--dry-run] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",

@@ -15,8 +15,8 @@ _paritylog_options() {
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
     verify-proof) echo --key --entry ;;
-    replay) echo --dry-run --to --fresh --key ;;
-    rebuild) echo --store --log --out --dry-run --key ;;
+    replay) echo --dry-run --to --fresh --account --key ;;
+    rebuild) echo --store --log --out --install --dry-run --key ;;
     restore) echo --out --at --adopt --continue-as --passphrase-file --dry-run \
         --key ;;
     drill) echo --scratch --key ;;
@@ -37,7 +37,7 @@ _paritylog_values() {
     parity:--format | verify:--format) echo text json junit sarif github ;;
     *:--strategy) _paritylog_strategies ;;
     prove:--from) echo @files ;;
-    *:--since | *:--watermark | *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
+    *:--since | *:--account | *:--watermark | *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
         *:--witness | *:--entry)
         echo @files
         ;;
