@@ -72,9 +72,11 @@ static int check_space(struct drill *d, struct plog_error *err)
     uint64_t need = s.log_bytes + 2 * s.store_bytes + (1u << 20);
     if (fs.free_bytes >= need)
         return 0;
-    plog_fail(err, PLOG_E_IO,
-              "a copy takes %llu bytes, and %llu are free on this disk",
-              (unsigned long long)need, (unsigned long long)fs.free_bytes);
+    plog_fail(
+        err, PLOG_E_IO,
+        "no space for a copy: it takes %llu bytes, and %llu are free on this"
+        " disk",
+        (unsigned long long)need, (unsigned long long)fs.free_bytes);
     plog_err_hint(err, "name a path on another disk with --scratch");
     return PLOG_E_IO;
 }
