@@ -141,6 +141,80 @@ static int follow_header(struct plog_scan *s, struct plog_span line,
                            (unsigned long long)c->last.size);
 }
 
+/* Takes a header that was parsed. */
+static int take_header(struct plog_scan *s, struct plog_span line,
+                       const struct plog_segment_header *h, uint64_t first)
+{
+    int rc = s->chain->origin[0] && !s->chain->broken &&
+                     first == s->chain->last.size + 1
+                 ? follow_header(s, line, h)
+                 : adopt_header(s, h, first);
+    if (!rc)
+        s->offset = s->header_end = line.n + 1;
+    return rc;
+}
+
+/* The same header with our number of the format. */
+static int with_our_format(struct plog_buf *b, struct plog_span line)
+{
+    static const char start[] = "{\"segment\":{\"format\":";
+    size_t n = sizeof start - 1, at = n;
+    while (at < line.n && line.p[at] >= '0' && line.p[at] <= '9')
+        at++;
+    if (line.n < n || memcmp(line.p, start, n) != 0)
+        return PLOG_E_CORRUPT;
+    int rc = plog_buf_add(b, line.p, n);
+    if (!rc)
+        rc = plog_buf_add_u64(b, PLOG_FORMAT);
+    return rc ? rc : plog_buf_add(b, line.p + at, line.n - at);
+}
+
+/* Whether only the number is another one: the header fits, and the group
+ * behind it verifies.  Nothing moves. */
+static bool is_ours(struct plog_scan *s, struct plog_span line, uint64_t first)
+{
+    struct plog_segment_header h;
+    struct plog_log_group g;
+    struct plog_buf ours;
+    size_t length = line.n;
+    struct plog_chain *before = plog_alloc(s->io, sizeof *before);
+    plog_buf_init(&ours, s->io);
+    int rc = before ? with_our_format(&ours, line) : PLOG_E_NOMEM;
+    if (before)
+        *before = *s->chain;
+    line = plog_span(ours.data, ours.len);
+    if (!rc)
+        rc = plog_header_parse(&s->parser.json, line, &h);
+    if (!rc)
+        rc = take_header(s, line, &h, first);
+    if (!rc) {
+        s->offset = s->header_end = length + 1; /* in the file */
+        rc = plog_scan_group(s, &g);
+    }
+    if (before)
+        *s->chain = *before;
+    s->offset = s->header_end = 0;
+    plog_buf_fini(&ours);
+    plog_free(s->io, before);
+    return rc == 0 || rc == PLOG_END;
+}
+
+/* The signature says who is right: a newer program, or whoever changed the
+ * number. */
+static int other_format(struct plog_scan *s, struct plog_span line,
+                        const struct plog_segment_header *h, uint64_t first)
+{
+    unsigned long long format = h->format;
+    if (is_ours(s, line, first))
+        return plog_scan_fault(s, PLOG_E_CORRUPT, 0, 0,
+                               "the header says format %llu, and what follows"
+                               " verifies as format %d",
+                               format, PLOG_FORMAT);
+    return plog_scan_fault(s, PLOG_E_FORMAT, 0, 0,
+                           "format %llu; this program reads format %d", format,
+                           PLOG_FORMAT);
+}
+
 int plog_scan_header(struct plog_scan *s, uint64_t first)
 {
     struct plog_segment_header h;
@@ -155,19 +229,8 @@ int plog_scan_header(struct plog_scan *s, uint64_t first)
     if (rc == PLOG_E_NOMEM)
         return plog_scan_fault(s, rc, 0, 0, "out of memory");
     if (rc == PLOG_E_FORMAT)
-        return plog_scan_fault(s, rc, 0, 0,
-                               "format %llu; this program reads"
-                               " format 1",
-                               (unsigned long long)h.format);
+        return other_format(s, line, &h, first);
     if (rc)
         return plog_scan_fault(s, rc, 0, 0, "the header is not one");
-    size_t length = line.n;
-    if (s->chain->origin[0] && !s->chain->broken &&
-        first == s->chain->last.size + 1)
-        rc = follow_header(s, line, &h);
-    else
-        rc = adopt_header(s, &h, first);
-    if (!rc)
-        s->offset = s->header_end = length + 1;
-    return rc;
+    return take_header(s, line, &h, first);
 }

@@ -217,8 +217,12 @@ damage CORRUPT 'a header: a hash of its range' C2 \
     'turn(0, L[0].index(b"tree") + 20)'
 damage CORRUPT 'a header: the signature of its checkpoint' C2 \
     'turn(0, len(L[0]) - 30)'
-damage UNSUPPORTED_FORMAT 'a header: another format' C1 \
+damage CORRUPT 'a header: another format over lines of this one' C1 \
     'L[0] = L[0].replace(b"\"format\":1", b"\"format\":2")'
+damage CORRUPT 'a header: another format over lines of this one' C2 \
+    'L[0] = L[0].replace(b"\"format\":1", b"\"format\":999")'
+damage UNSUPPORTED_FORMAT 'another format, and lines that are not of this one' C1 \
+    'L[0] = L[0].replace(b"\"format\":1", b"\"format\":2"); L[1] = L[1].replace(b"init", b"begin")'
 damage CORRUPT 'a header is missing' C2 'del L[0]'
 damage CORRUPT 'padding that is not at the end of the log' C2 'L.append(b"\n")'
 damage CORRUPT 'a segment is cut inside' C2 'L[-1] = L[-1][:-9]'
