@@ -485,8 +485,10 @@ struct plog_doctor_options {
 };
 
 struct plog_doctor_report {
-    int verdict; /* PLOG_OK; that of the legs; else PLOG_E_KEY or PLOG_E_IO when
-                    something else is bad */
+    /* That of the legs, or why they could not be checked; if that is PLOG_OK,
+     * PLOG_E_KEY or PLOG_E_UNKNOWN_KEY for a bad key, PLOG_E_IO for anything
+     * else that is bad. */
+    int verdict;
     uint64_t counts[PLOG_HEALTHS];
     struct plog_check_report
         legs; /* after `quick` only verdict and head size */
