@@ -36,7 +36,7 @@ static int move_one(struct plog_dir *d, const char *name, int to,
     return rc == -ENOENT ? 0 : rc;
 }
 
-/* The database goes last: while it is there, its WAL must not be missing
+/* The database goes first: while it is there, its WAL must not be missing
  * beside it for a reader; without it the two others mean nothing. */
 static int set_store_aside(struct work *w, struct plog_error *err)
 {
