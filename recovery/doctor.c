@@ -18,6 +18,8 @@ void plog_doctor_say(struct plog_doctor *d, const char *name,
 {
     char found[400];
     va_list ap;
+    if (d->stopped)
+        return;
     va_start(ap, format);
     vsnprintf(found, sizeof found, format, ap);
     va_end(ap);
