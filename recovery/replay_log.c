@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fs.h"
 #include "legs.h"
 #include "paritylog_recovery.h"
 
@@ -215,6 +216,8 @@ int plog_replay(const char *dir, const struct plog_replay_options *o,
     open.vkey = w.o->vkey;
     open.wait_seconds = w.o->wait_seconds;
     int rc = plog_legs_open(&w.legs, io, dir, &open, err);
+    if (!rc) /* before anything is set aside for a store that may not be */
+        rc = plog_fs_check(&w.legs.dir, err);
     if (!rc)
         rc = plog_dir_lock(&w.legs.dir, false, w.legs.wait_seconds, err);
     if (!rc)

@@ -60,6 +60,10 @@ static void refused(void)
     struct plog_replay_options r = {.struct_size = sizeof r,
                                     .io = faked(0xff534d42, PLENTY)};
     CHECK_INT(plog_replay(w.dir, &r, &replayed, &err), PLOG_E_IO);
+    r.fresh = true; /* which sets the store aside, but not for nothing */
+    CHECK_INT(plog_replay(w.dir, &r, &replayed, &err), PLOG_E_IO);
+    CHECK_INT(access(world_path(&w, "store.db"), F_OK), 0);
+    CHECK(access(world_path(&w, "quarantine"), F_OK) != 0);
     snprintf(fresh, sizeof fresh, "%.500s-fresh", w.dir);
     struct plog_init_options i = {.struct_size = sizeof i,
                                   .io = faked(NFS, PLENTY)};
