@@ -117,6 +117,7 @@ struct plog_replay_options {
     uint64_t to;  /* stop at the last group that ends at or below; 0: all */
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
+    bool allow_network_fs; /* as in plog_options */
 };
 
 struct plog_replay_report {
@@ -153,6 +154,7 @@ struct plog_rebuild_options {
     bool dry_run; /* verifies all of it and writes nothing */
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
+    bool allow_network_fs; /* for the new place; as in plog_options */
 };
 
 struct plog_rebuild_report {
@@ -211,6 +213,7 @@ struct plog_restore_options {
      * its own and a restore entry behind the restored head.  NULL: no. */
     const char *continue_as;
     const char *passphrase; /* of that key; NULL: none */
+    bool allow_network_fs;  /* for the new place; as in plog_options */
 };
 
 struct plog_restore_report {

@@ -76,8 +76,8 @@ int cmd_replay(struct cli *c, int argc, char **argv)
                                     .arg = &progress};
     const struct cli_option own[] = {{"to", CLI_NUMBER, &o.to, 1, INT64_MAX},
                                      {"fresh", CLI_FLAG, &o.fresh, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN, own, CLI_COUNT(own), 1,
-                                  1};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_NETWORK_FS, own,
+                                  CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
 
     int status = cli_parse(c, argc, argv, &spec);
@@ -85,6 +85,7 @@ int cmd_replay(struct cli *c, int argc, char **argv)
         return status;
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
+    o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
     progress_init(&progress, c);
     int rc = plog_replay(c->args[0], &o, &report, &err);
