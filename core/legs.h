@@ -27,6 +27,10 @@ struct plog_legs {
 struct plog_replay_watch {
     /* After every transaction.  Not 0 stops with PLOG_E_INTERRUPTED. */
     int (*progress)(void *arg, uint64_t size, uint64_t bytes);
+    /* Each entry that is inserted, and the strategy in force; before its
+     * transaction ends.  Not 0 stops with PLOG_E_INTERRUPTED. */
+    int (*entry)(void *arg, const struct plog_entry *e,
+                 enum plog_strategy strategy);
     void *arg;
     uint64_t to;        /* stop at the last group at or below; 0: the end */
     uint64_t skipped;   /* out: of the entries inserted, logged as skipped */

@@ -41,6 +41,10 @@ static int apply_line(struct plog_legs *l, struct plog_span line,
                        (unsigned long long)e.seq);
     if (!rc) /* a hook's statement may have ended it */
         rc = plog_store_in_transaction(&l->store, err);
+    if (!rc && watch->entry &&
+        watch->entry(watch->arg, &e, l->head.rules.strategy))
+        rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
+                       (unsigned long long)e.seq);
     watch->applied++;
     watch->skipped += e.skipped;
     /* The logged outcome drives the fold; parity reports the difference. */

@@ -173,8 +173,10 @@ void plog_doctor_directory(struct plog_doctor *d)
               "chmod 600 what is a file there, chmod 700 what is a folder");
     say_names(d, &l.odd, "holds what is not ours",
               "see what it is; paritylog has not made it");
-    say_names(d, &l.left, "left by a command that was killed",
-              "see that none is under way; nothing reads it any more");
+    say_names(
+        d, &l.left, "of a command that was killed, or is under way",
+        "if none is: paritylog drill DIR removes what a drill left; nothing"
+        " reads the rest");
     if (!(st.mode & 077) && !l.loose.count && !l.odd.count && !l.left.count)
         plog_doctor_say(d, name, PLOG_HEALTH_OK, NULL, "%s, mode %04o",
                         dir->path, st.mode & 07777u);

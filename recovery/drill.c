@@ -2,6 +2,8 @@
  * drill.c - a restore that is only a rehearsal: does the log bring everything
  * back, and how long does it take?
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "paritylog_recovery.h"
@@ -16,6 +18,7 @@ struct drill {
     struct plog_store_head head; /* of the original's store, frozen */
     char scratch[PLOG_DIR_PATH_MAX];
     bool made;
+    int guard; /* of DIR/lock: one drill at a time; -1: none */
 };
 
 static double since(const struct drill *d, int64_t *then)
@@ -32,6 +35,50 @@ static void fails(struct drill *d, int verdict, const char *what)
         return;
     d->report->verdict = verdict;
     snprintf(d->report->what, sizeof d->report->what, "%.230s", what);
+}
+
+/* ---- One at a time ------------------------------------------------------ */
+
+#define DRILLING 2 /* byte of DIR/lock */
+
+/* Then what is there of earlier ones was left by a kill. */
+static int guard(struct drill *d, struct plog_error *err)
+{
+    const struct plog_dir *dir = &d->original.dir;
+    const struct plog_io *io = d->io;
+    d->guard = io->open_at(io->ctx, dir->dir, "lock", O_RDWR, 0);
+    if (d->guard < 0)
+        return plog_fail_io(err, d->guard, "lock", "opening the lock file");
+    int rc = io->lock_byte(io->ctx, d->guard, DRILLING, 2);
+    if (rc == -EAGAIN)
+        return plog_fail(err, PLOG_E_LOCKED, "another drill is under way");
+    if (rc)
+        return plog_fail_io(err, rc, "lock", "locking");
+    plog_place_sweep(io, dir->dir, dir->path, "drill-");
+    return 0;
+}
+
+/* Both legs come a second time, and the store once more while it is made. */
+static int check_space(struct drill *d, struct plog_error *err)
+{
+    struct plog_status s;
+    struct plog_fs fs;
+    struct plog_options o = {.struct_size = sizeof o, .io = d->o->io};
+    const struct plog_io *io = d->io;
+    if (d->o->scratch || !io->file_system ||
+        io->file_system(io->ctx, d->original.dir.dir, &fs) ||
+        plog_read_status(d->original.dir.path, &o, &s, NULL))
+        return 0;
+    uint64_t need = s.log_bytes + 2 * s.store_bytes + (1u << 20);
+    if (fs.free_bytes >= need)
+        return 0;
+    plog_fail(
+        err, PLOG_E_IO,
+        "no space for a copy: it takes %llu bytes, and %llu are free on this"
+        " disk",
+        (unsigned long long)need, (unsigned long long)fs.free_bytes);
+    plog_err_hint(err, "name a path on another disk with --scratch");
+    return PLOG_E_IO;
 }
 
 /* ---- Steps -------------------------------------------------------------- */
@@ -145,6 +192,10 @@ static int run(struct drill *d, const char *dir, struct plog_error *err)
     int64_t then = d->io->clock_mono_ns(d->io->ctx);
     int rc = freeze(d, dir, err);
     if (!rc)
+        rc = guard(d, err);
+    if (!rc)
+        rc = check_space(d, err);
+    if (!rc)
         rc = restore(d, dir, err);
     d->report->restore_seconds = since(d, &then);
     if (!rc)
@@ -166,8 +217,10 @@ int plog_drill(const char *dir, const struct plog_drill_options *given,
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
     memset(report, 0, sizeof *report);
-    struct drill d = {
-        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
+    struct drill d = {.o = &own,
+                      .report = report,
+                      .io = own.io ? own.io : plog_io_posix(),
+                      .guard = -1};
     int64_t started = d.io->clock_mono_ns(d.io->ctx);
     int rc = run(&d, dir, err);
     plog_reader_fini(&d.copy);
@@ -177,13 +230,16 @@ int plog_drill(const char *dir, const struct plog_drill_options *given,
             rc = plog_fail_io(err, gone, d.scratch, "removing the scratch");
     }
     report->seconds = since(&d, &started);
+    bool ran = d.guard >= 0 && rc != PLOG_E_LOCKED;
     if (!rc)
         rc = note(&d, err);
-    else if (d.head.commit.size) { /* it ran, and nothing came back */
+    else if (ran && d.head.commit.size) { /* it ran, and nothing came back */
         report->verdict = rc;
         if (note(&d, NULL))
             report->verdict = rc; /* what is wrong is told already */
     }
+    if (d.guard >= 0)
+        d.io->close(d.io->ctx, d.guard);
     plog_reader_fini(&d.original);
     return rc;
 }

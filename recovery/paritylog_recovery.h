@@ -107,6 +107,17 @@ PLOG_API PLOG_MUST_CHECK int plog_parity(const char *dir,
                                          struct plog_check_report *report,
                                          struct plog_error *err);
 
+enum plog_replay_state {
+    PLOG_REPLAY_APPLIED, /* inserted, and its record is what it says */
+    PLOG_REPLAY_SKIPPED, /* inserted; the log says that it lost */
+    PLOG_REPLAY_PRESENT  /* the store held it already */
+};
+struct plog_replayed {
+    uint64_t seq;
+    enum plog_replay_state state;
+    const char *strategy; /* by which it lost; NULL unless it is skipped */
+};
+
 struct plog_replay_options {
     uint32_t struct_size;
     const struct plog_io *io;
@@ -117,6 +128,9 @@ struct plog_replay_options {
     uint64_t to;  /* stop at the last group that ends at or below; 0: all */
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
+    /* Each entry up to where the replay ends, in order, also in a dry run. What
+     * is told of an entry that is applied is true when the call returns 0. */
+    int (*entry)(void *arg, const struct plog_replayed *e); /* not 0 stops */
     bool allow_network_fs; /* as in plog_options */
 };
 
@@ -154,7 +168,10 @@ struct plog_rebuild_options {
     bool dry_run; /* verifies all of it and writes nothing */
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
-    bool allow_network_fs; /* for the new place; as in plog_options */
+    /* In the place of the leg there, which goes to quarantine/; `out` is not
+     * used.  Only when all of it can be rebuilt. */
+    bool install;
+    bool allow_network_fs; /* of what is written; as in plog_options */
 };
 
 struct plog_rebuild_report {
@@ -165,6 +182,7 @@ struct plog_rebuild_report {
     struct plog_head head; /* of what was rebuilt */
     uint64_t entries, segments, bytes;
     bool dry_run;
+    char quarantine[128]; /* of `install`: where the old one went first */
     double seconds;
 };
 
@@ -304,6 +322,7 @@ struct plog_salvage_options {
     int (*range)(void *arg, const struct plog_salvaged *s);
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
+    bool allow_network_fs; /* as in plog_options */
 };
 
 struct plog_salvage_report {

@@ -10,6 +10,77 @@
 
 #define KEY_FILE_MAX 8192
 
+/* ---- What a kill left --------------------------------------------------- */
+
+struct sweep {
+    const struct plog_io *io;
+    int parent;
+    const char *path, *stem;
+};
+
+/* Whoever is at work on such a folder holds a lock on its handle. */
+static bool is_left(const struct plog_io *io, int parent, const char *name)
+{
+    int fd = io->open_at(io->ctx, parent, name,
+                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return false;
+    bool left = io->lock(io->ctx, fd, 2) == 0;
+    io->close(io->ctx, fd);
+    return left;
+}
+
+/* STEM and 8 digits, and perhaps .part- and 8 more. */
+static bool is_named(const char *name, const char *stem)
+{
+    static const char hex[] = "0123456789abcdef", part[] = ".part-";
+    size_t n = strlen(stem);
+    if (strncmp(name, stem, n) != 0 || strspn(name + n, hex) != 8)
+        return false;
+    name += n + 8;
+    if (strncmp(name, part, sizeof part - 1) == 0 &&
+        strspn(name + sizeof part - 1, hex) == 8)
+        name += sizeof part - 1 + 8;
+    return *name == '\0';
+}
+
+static int sweep_one(void *arg, const char *name)
+{
+    struct sweep *s = arg;
+    char path[PLOG_DIR_PATH_MAX + 300];
+    if (!is_named(name, s->stem) || !is_left(s->io, s->parent, name))
+        return 0;
+    snprintf(path, sizeof path, "%.4000s/%.290s", s->path, name);
+    int rc = plog_place_remove(s->io, path);
+    (void)rc; /* what stays is told by doctor */
+    return 0;
+}
+
+void plog_place_sweep(const struct plog_io *io, int parent, const char *path,
+                      const char *stem)
+{
+    struct sweep s = {io, parent, path, stem};
+    (void)io->list(io->ctx, parent, sweep_one, &s);
+}
+
+/* Those beside a new path. */
+static void sweep_before(const struct plog_io *io, const char *new_path)
+{
+    char parent[PLOG_DIR_PATH_MAX], stem[300];
+    const char *slash = strrchr(new_path, '/');
+    if (!slash)
+        memcpy(parent, ".", 2);
+    else
+        snprintf(parent, sizeof parent, "%.*s",
+                 slash == new_path ? 1 : (int)(slash - new_path), new_path);
+    snprintf(stem, sizeof stem, "%.250s.part-", slash ? slash + 1 : new_path);
+    int fd = io->open_at(io->ctx, AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return;
+    plog_place_sweep(io, fd, parent, stem);
+    io->close(io->ctx, fd);
+}
+
 int plog_place_make(struct plog_place *p, const struct plog_io *io,
                     const char *path, struct plog_error *err)
 {
@@ -40,7 +111,11 @@ int plog_place_make(struct plog_place *p, const struct plog_io *io,
                  p->path, r[0], r[1], r[2], r[3]);
     if (wrote < 0 || (size_t)wrote >= sizeof p->part)
         return plog_fail(err, PLOG_E_ARG, "the new path is too long");
-    return plog_dir_open(&p->dir, io, p->part, PLOG_DIR_MAKE, true, err);
+    sweep_before(io, p->path);
+    rc = plog_dir_open(&p->dir, io, p->part, PLOG_DIR_MAKE, true, err);
+    if (!rc && io->lock(io->ctx, p->dir.dir, 2))
+        rc = plog_fail(err, PLOG_E_IO, "locking the new folder failed");
+    return rc;
 }
 
 /* ---- Keys --------------------------------------------------------------- */

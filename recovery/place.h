@@ -3,8 +3,9 @@
  * not at all.
  *
  * It is built beside its path under a name of its own and renamed when all of
- * it is on disk; so a half-built copy is never taken for a log.  What a crash
- * leaves is such a folder, PATH.part-XXXXXXXX.
+ * it is on disk; so a half-built copy is never taken for a log.  What a kill
+ * leaves is such a folder, PATH.part-XXXXXXXX; the next one with the same path
+ * removes it.  A lock on the folder itself says that somebody is at work on it.
  */
 #ifndef PLOG_PLACE_H
 #define PLOG_PLACE_H
@@ -52,6 +53,16 @@ PLOG_MUST_CHECK int plog_place_finish(struct plog_place *p,
 /* Closes the handles.  What was not finished is removed: it is a copy of what
  * lies elsewhere. */
 void plog_place_close(struct plog_place *p);
+
+/*
+ * Removes what a killed command left: folders in `parent` (a handle) whose
+ * names are `stem` and 8 hexadecimal digits (and .part- with 8 more), unless
+ * somebody is at work on them.  What cannot be removed stays; its name says
+ * what it is.
+ * @path  of the parent, for the names
+ */
+void plog_place_sweep(const struct plog_io *io, int parent, const char *path,
+                      const char *stem);
 
 /* Removes a folder that this module made: its files, log/, keys/ and
  * quarantine/.  Anything else in it is left, and so is the folder then. */

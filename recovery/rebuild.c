@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "legs.h"
+#include "install.h"
 #include "outlog.h"
 #include "paritylog_recovery.h"
 #include "place.h"
@@ -249,6 +250,8 @@ int plog_rebuild_log(const char *dir, const char *out,
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
+    if (own.install)
+        return plog_install_log(dir, &own, report, err);
     struct rebuild b = {
         .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
     int64_t started = b.io->clock_mono_ns(b.io->ctx);
@@ -358,6 +361,8 @@ int plog_rebuild_store(const char *dir, const char *out,
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
+    if (own.install)
+        return plog_install_store(dir, &own, report, err);
     struct rebuild b = {
         .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
     struct plog_options look = {.struct_size = sizeof look,

@@ -28,6 +28,84 @@ static int told(void *arg, uint64_t size, uint64_t bytes)
     return w->o->progress ? w->o->progress(w->o->arg, &p) : 0;
 }
 
+/* ---- The account of entries --------------------------------------------- */
+
+static int tell(struct work *w, uint64_t seq, enum plog_replay_state state,
+                const char *strategy)
+{
+    struct plog_replayed e = {seq, state, strategy};
+    return w->o->entry ? w->o->entry(w->o->arg, &e) : 0;
+}
+
+static int tell_entry(void *arg, const struct plog_entry *e,
+                      enum plog_strategy strategy)
+{
+    return tell(arg, e->seq,
+                e->skipped ? PLOG_REPLAY_SKIPPED : PLOG_REPLAY_APPLIED,
+                e->skipped ? plog_strategy_name(strategy) : NULL);
+}
+
+static int tell_present(struct work *w, uint64_t size, struct plog_error *err)
+{
+    for (uint64_t seq = 1; w->o->entry && seq <= size; seq++)
+        if (tell(w, seq, PLOG_REPLAY_PRESENT, NULL))
+            return plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
+                             (unsigned long long)seq);
+    return 0;
+}
+
+/* What a group would come to; the strategy moves with it. */
+static int tell_group(struct work *w, const struct plog_walk *walk,
+                      const struct plog_log_group *g,
+                      struct plog_entry_parser *parser,
+                      enum plog_strategy *strategy, struct plog_error *err)
+{
+    struct plog_entry e;
+    struct plog_init_args init;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count; i++) {
+        rc = plog_entry_parse(parser, plog_scan_text(&walk->scan, i), &e, err);
+        if (rc)
+            break;
+        if (e.control == PLOG_CONTROL_INIT &&
+            !plog_init_args_parse(e.args, &init))
+            *strategy = init.strategy;
+        if (e.control == PLOG_CONTROL_STRATEGY)
+            rc = plog_strategy_args_parse(e.args, strategy);
+        w->report->skipped += e.skipped;
+        if (!rc && tell_entry(w, &e, *strategy))
+            rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
+                           (unsigned long long)e.seq);
+    }
+    return rc;
+}
+
+/* Of a dry run: the entries that would be inserted, up to `to`. */
+static int tell_plan(struct work *w, uint64_t to, struct plog_error *err)
+{
+    struct plog_walk walk;
+    struct plog_log_group g;
+    struct plog_entry_parser parser;
+    enum plog_strategy strategy = w->legs.head.rules.strategy;
+    plog_entry_parser_init(&parser, w->legs.io);
+    int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
+    if (!rc && w->legs.head.commit.size == 0)
+        rc = plog_walk_start(&walk, err);
+    else if (!rc)
+        rc = plog_legs_locate(&w->legs, &walk, err);
+    while (!rc && walk.chain.last.size < to) {
+        rc = plog_walk_next(&walk, &g, err);
+        if (!rc && g.size > to)
+            break; /* a group is never split */
+        if (!rc)
+            rc = tell_group(w, &walk, &g, &parser, &strategy, err);
+        w->report->applied += rc ? 0 : g.count;
+    }
+    plog_walk_close(&walk);
+    plog_entry_parser_fini(&parser);
+    return rc == PLOG_END || rc == PLOG_E_TORN ? 0 : rc;
+}
+
 /* ---- Setting the store aside -------------------------------------------- */
 
 static int move_one(struct plog_dir *d, const char *name, int to,
@@ -156,7 +234,7 @@ static int make_store(struct work *w, struct plog_error *err)
 static int replay(struct work *w, struct plog_error *err)
 {
     struct plog_replay_watch watch = {
-        .progress = told, .arg = w, .to = w->o->to};
+        .progress = told, .entry = tell_entry, .arg = w, .to = w->o->to};
     char tail[128];
     int rc = plog_legs_renew(&w->legs, &w->end, tail, err);
     if (!rc && tail[0])
@@ -174,14 +252,13 @@ static int replay(struct work *w, struct plog_error *err)
     return rc;
 }
 
-static int plan(struct work *w)
+/* What would be done, entry by entry. */
+static int plan(struct work *w, struct plog_error *err)
 {
     uint64_t to = w->end.last.size;
     if (w->o->to && w->o->to < to)
-        to = w->o->to; /* at most: a group is never split */
-    w->report->applied =
-        to > w->legs.head.commit.size ? to - w->legs.head.commit.size : 0;
-    return 0;
+        to = w->o->to;
+    return to > w->legs.head.commit.size ? tell_plan(w, to, err) : 0;
 }
 
 static void fill(struct work *w, uint64_t before, double seconds)
@@ -231,7 +308,9 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
     if (!rc)
         rc = check_old_store(&w, err);
     if (!rc)
-        rc = w.o->dry_run ? plan(&w) : replay(&w, err);
+        rc = tell_present(&w, before, err);
+    if (!rc)
+        rc = w.o->dry_run ? plan(&w, err) : replay(&w, err);
     fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
     plog_legs_close(&w.legs);
     return rc;

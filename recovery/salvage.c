@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fs.h"
 #include "aside.h"
 #include "check.h"
 #include "heal.h"
@@ -195,15 +196,31 @@ static int make_log_folder(const struct plog_io *io, const char *dir,
     return rc ? plog_fail_io(err, rc, "log", "making the folder") : 0;
 }
 
+/* The head that the store has, when it is signed by a key of the log: the log
+ * must have it, too, whatever else it says. */
+static void expect_stored(struct salvage *s, struct plog_check_options *o)
+{
+    struct plog_legs *l = &s->legs;
+    struct plog_keychain keys;
+    const struct plog_store_head *h = &l->head;
+    if ((!l->store_open && plog_legs_open_store(l, false, NULL)) ||
+        plog_store_get_head(&l->store, &l->head, NULL) || h->commit.size == 0 ||
+        plog_store_keys(&l->store, h, &l->keys, &keys, NULL) ||
+        !plog_checkpoint_verify(plog_keychain_at(&keys, h->commit.size),
+                                h->origin, h->commit.size, h->commit.root,
+                                h->commit.sig))
+        return;
+    o->has_expect_head = true;
+    o->expect_size = h->commit.size;
+    memcpy(o->expect_root, h->commit.root, sizeof o->expect_root);
+}
+
 /* The log as it is now. */
-static int judge(struct salvage *s, const char *dir, struct plog_error *err)
+static int judge(struct salvage *s, const char *dir,
+                 struct plog_check_options *o, struct plog_error *err)
 {
     struct plog_check_report report;
-    struct plog_check_options o = {.struct_size = sizeof o,
-                                   .io = s->o->io,
-                                   .vkey = s->o->vkey,
-                                   .wait_seconds = s->o->wait_seconds};
-    int rc = plog_verify(dir, &o, &report, err);
+    int rc = plog_verify(dir, o, &report, err);
     s->report->verdict = report.verdict;
     s->report->head = report.head;
     return rc;
@@ -226,20 +243,29 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     int64_t started = s.io->clock_mono_ns(s.io->ctx);
     open.vkey = own.vkey;
     open.wait_seconds = own.wait_seconds;
+    open.allow_network_fs = own.allow_network_fs;
     int rc =
         own.from_store && !own.dry_run ? make_log_folder(s.io, dir, err) : 0;
     if (!rc)
         rc = plog_legs_open(&s.legs, s.io, dir, &open, err);
+    if (!rc) /* at once: else the store's word would only be missed */
+        rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)
         rc = plog_dir_maintain(&s.legs.dir, s.legs.wait_seconds, err);
     if (!rc)
         rc = plog_dir_lock(&s.legs.dir, false, s.legs.wait_seconds, err);
     if (!rc)
         rc = own.from_store ? heal(&s, err) : read_intact(&s, err);
+    struct plog_check_options check = {.struct_size = sizeof check,
+                                       .io = own.io,
+                                       .vkey = own.vkey,
+                                       .wait_seconds = own.wait_seconds};
+    if (!rc)
+        expect_stored(&s, &check);
     plog_walk_close(&s.walk);
     plog_legs_close(&s.legs);
     if (!rc)
-        rc = judge(&s, dir, err);
+        rc = judge(&s, dir, &check, err);
     report->seconds = (double)(s.io->clock_mono_ns(s.io->ctx) - started) / 1e9;
     return rc;
 }

@@ -40,6 +40,7 @@ static void print_json(const struct plog_rebuild_report *r, const char *leg,
     out_uint(&o, "entries", r->entries);
     out_uint(&o, "segments", r->segments);
     out_uint(&o, "bytes", r->bytes);
+    out_text_or_null(&o, "quarantine", r->quarantine);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -59,6 +60,11 @@ static void print_text(const struct plog_rebuild_report *r, const char *leg)
     if (r->verdict && !r->missing_from) {
         printf("%s: ", plog_code_word(r->verdict));
         text_safe(stdout, r->why, strlen(r->why));
+        putchar('\n');
+    }
+    if (r->quarantine[0]) {
+        printf("set aside  ");
+        text_safe(stdout, r->quarantine, strlen(r->quarantine));
         putchar('\n');
     }
     if (!r->missing_from)
@@ -84,7 +90,8 @@ int cmd_rebuild(struct cli *c, int argc, char **argv)
     const char *out = NULL;
     const struct cli_option own[] = {{"store", CLI_FLAG, &store, 0, 0},
                                      {"log", CLI_FLAG, &log, 0, 0},
-                                     {"out", CLI_TEXT, &out, 0, 0}};
+                                     {"out", CLI_TEXT, &out, 0, 0},
+                                     {"install", CLI_FLAG, &o.install, 0, 0}};
     const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_NETWORK_FS, own,
                                   CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
@@ -94,8 +101,10 @@ int cmd_rebuild(struct cli *c, int argc, char **argv)
         return status;
     if (store == log)
         return fail_usage(c, "give one of --store and --log");
-    if (!out && !c->dry_run)
-        return fail_usage(c, "--out PATH is missing");
+    if (out && o.install)
+        return fail_usage(c, "give one of --out and --install");
+    if (!out && !o.install && !c->dry_run)
+        return fail_usage(c, "--out PATH or --install is missing");
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
     o.allow_network_fs = c->network_fs_ok;

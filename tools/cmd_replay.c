@@ -1,4 +1,6 @@
 /* cmd_replay.c - paritylog replay: the store gets what it lacks. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,10 +10,65 @@
 #include "progress.h"
 #include "text.h"
 
+struct job {
+    struct progress progress;
+    FILE *account; /* NULL: none is kept */
+};
+
 static int on_progress(void *arg, const struct plog_progress *p)
 {
-    return progress_tick(arg, p);
+    return progress_tick(&((struct job *)arg)->progress, p);
 }
+
+/* ---- The account of entries --------------------------------------------- */
+
+static int on_entry(void *arg, const struct plog_replayed *e)
+{
+    static const char *const words[] = {"applied", "skipped", "present"};
+    FILE *f = ((struct job *)arg)->account;
+    if (!f)
+        return 0;
+    int n = e->strategy ? fprintf(f,
+                                  "{\"seq\":%llu,\"state\":\"%s\",\"reason\":"
+                                  "\"%s\"}\n",
+                                  (unsigned long long)e->seq, words[e->state],
+                                  e->strategy)
+                        : fprintf(f, "{\"seq\":%llu,\"state\":\"%s\"}\n",
+                                  (unsigned long long)e->seq, words[e->state]);
+    return n < 0;
+}
+
+static int open_account(struct job *j, const char *path, struct plog_error *err)
+{
+    if (!path)
+        return 0;
+    if (strcmp(path, "-") == 0) {
+        j->account = stdout;
+        return 0;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    j->account = fd < 0 ? NULL : fdopen(fd, "w");
+    if (j->account)
+        return 0;
+    return fail_set(err, errno == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s",
+                    path, strerror(errno));
+}
+
+static int close_account(struct job *j, const char *path, int rc,
+                         struct plog_error *err)
+{
+    if (!j->account || j->account == stdout)
+        return rc;
+    bool bad = ferror(j->account) || fflush(j->account) != 0;
+    bad |= fclose(j->account) != 0;
+    return bad && !rc ? fail_set(err, PLOG_E_IO,
+                                 "%s: the account could not be"
+                                 " written whole",
+                                 path)
+                      : rc;
+}
+
+/* ---- The report --------------------------------------------------------- */
 
 static void print_json(const struct plog_replay_report *r)
 {
@@ -68,14 +125,17 @@ static void print_text(const struct plog_replay_report *r)
 
 int cmd_replay(struct cli *c, int argc, char **argv)
 {
-    struct progress progress;
+    struct job j = {.account = NULL};
+    const char *account = NULL;
     struct plog_replay_report report = {.from = 0};
     struct plog_replay_options o = {.struct_size = sizeof o,
                                     .io = cli_io(),
                                     .progress = on_progress,
-                                    .arg = &progress};
+                                    .entry = on_entry,
+                                    .arg = &j};
     const struct cli_option own[] = {{"to", CLI_NUMBER, &o.to, 1, INT64_MAX},
-                                     {"fresh", CLI_FLAG, &o.fresh, 0, 0}};
+                                     {"fresh", CLI_FLAG, &o.fresh, 0, 0},
+                                     {"account", CLI_TEXT, &account, 0, 0}};
     const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_NETWORK_FS, own,
                                   CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
@@ -87,11 +147,19 @@ int cmd_replay(struct cli *c, int argc, char **argv)
     o.wait_seconds = c->wait;
     o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
-    progress_init(&progress, c);
-    int rc = plog_replay(c->args[0], &o, &report, &err);
-    progress_clear(&progress);
+    if (!account)
+        o.entry = NULL;
+    progress_init(&j.progress, c);
+    int rc = open_account(&j, account, &err);
+    if (rc == 0) {
+        rc = plog_replay(c->args[0], &o, &report, &err);
+        rc = close_account(&j, account, rc, &err);
+    }
+    progress_clear(&j.progress);
     if (rc != 0)
         return fail(c, rc, &err, NULL);
+    if (j.account == stdout)
+        return 0; /* nothing but the account there */
     if (c->json)
         print_json(&report);
     else

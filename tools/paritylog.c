@@ -77,20 +77,24 @@ static const struct cli_command commands[] = {
             "0)\n" KEY PIN HEAD WITNESS
          FINDINGS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",
-     "DIR [--dry-run] [--to SEQ] [--fresh] [--key VKEY]\n"
-     "           [--network-fs-ok] [--wait SECONDS] [--json] [--quiet]",
+     "DIR [--dry-run] [--to SEQ] [--fresh] [--account FILE|-]\n"
+     "           [--network-fs-ok] [--key VKEY] [--wait SECONDS]\n"
+     "           [--json] [--quiet]",
      DRY "  --to SEQ               stop at the last group that ends there or\n"
          "                         before\n"
          "  --fresh                set the store aside in quarantine/ and "
          "build a\n"
-         "                         new one\n" NETWORK KEY WAIT JSON QUIET},
+         "                         new one\n"
+         "  --account FILE|-       what became of each entry, as JSON Lines\n"
+         NETWORK KEY WAIT JSON QUIET},
     {"rebuild", cmd_rebuild, "make one leg from the other in a new place",
-     "DIR --store|--log --out PATH [--dry-run] [--key VKEY]\n"
+     "DIR --store|--log --out PATH|--install [--dry-run] [--key VKEY]\n"
      "           [--network-fs-ok] [--wait SECONDS] [--json] [--quiet]",
      "  --store                the store, from the log\n"
      "  --log                  the log, from the store\n"
-     "  --out PATH             a path that is not there yet\n" DRY NETWORK KEY WAIT JSON
-         QUIET},
+     "  --out PATH             a path that is not there yet\n"
+     "  --install              in place; what stands there goes to quarantine/\n"
+     DRY NETWORK KEY WAIT JSON QUIET},
     {"restore", cmd_restore, "bring back a log as it was, in a new place",
      "DIR --out NEWDIR [--at SEQ|TIME] [--adopt SIZE:ROOT|--continue-as NAME]\n"
      "           [--passphrase-file F] [--dry-run] [--network-fs-ok]\n"
@@ -113,10 +117,10 @@ static const struct cli_command commands[] = {
          JSON QUIET},
     {"salvage", cmd_salvage, "read, or heal from the store, a damaged log",
      "DIR [--from-store] [--out FILE] [--dry-run] [--max-findings N]\n"
-     "           [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "           [--network-fs-ok] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
      "  --from-store           heal damaged and missing segments from the store\n"
      "  --out FILE             write every intact line there; a new file\n" DRY
-         FINDINGS KEY WAIT JSON QUIET},
+         NETWORK FINDINGS KEY WAIT JSON QUIET},
     {"inspect", cmd_inspect, "say what is wrong with the lines of any JSONL file",
      "FILE [--max-findings N] [--json] [--quiet]",
      "  FILE                   plain or gzip; it is only read\n" FINDINGS JSON

@@ -153,10 +153,21 @@ grep 'what is not ours' "$T/out" >"$T/odd"
 for what in notes.txt drill-notes keys/signing.key.bak drill.json.tmp; do
     grep -q "$what" "$T/odd" || wrong "$what is not told as odd"
 done
-grep 'that was killed' "$T/out" >"$T/left"
+grep 'under way' "$T/out" >"$T/left"
 for what in drill-1.part-00000000 log/00000000000000000001.jsonl.new; do
     grep -q "$what" "$T/left" || wrong "$what is not told as left"
 done
+
+begin 'what a killed drill left goes with the next one, as it says'
+sick
+mkdir "$L/drill-0123abcd.part-4567ef89"
+run 0 doctor "$L"
+out_has 'under way: drill-0123abcd.part-4567ef89'
+out_has 'paritylog drill DIR removes'
+run 0 drill "$L"
+run 0 doctor "$L"
+says ok directory
+out_lacks drill-0123abcd
 
 begin 'a name too long to show is told all the same'
 sick

@@ -64,6 +64,13 @@ done
 on $nfs 0 rebuild "$L" --store --out "$T/built" --network-fs-ok
 on $nfs 0 restore "$L" --out "$T/restored" --network-fs-ok
 on $nfs 0 restore "$L" --out "$T/goes-on" --continue-as other --network-fs-ok
+refused salvage "$L"
+on $nfs 0 salvage "$L" --network-fs-ok
+refused salvage "$L" --from-store
+on $nfs 0 salvage "$L" --from-store --network-fs-ok
+refused rebuild "$L" --store --install
+on $nfs 0 rebuild "$L" --store --install --network-fs-ok
+on $nfs 0 rebuild "$L" --log --install --network-fs-ok
 refused drill "$L" # which is noted
 rm "$L/drill.json"
 refused key rotate "$L"

@@ -124,6 +124,33 @@ run 12 rebuild "$T/kept" --store --out "$T/none" --key "$other"
 [ ! -e "$T/none" ] || wrong 'something was written'
 no_parts
 
+begin 'installed in place: the old leg goes to quarantine first'
+run 2 rebuild "$T/kept" --log
+run 2 rebuild "$T/kept" --log --install --out "$T/none"
+rm -rf "$T/there"
+cp -R "$T/kept" "$T/there"
+S=$(ls "$T/there/log"/*.jsonl | head -1)
+flip "$S" 900
+cp "$S" "$T/damaged"
+run 5 verify "$T/there"
+run 0 rebuild "$T/there" --log --install --dry-run
+run 5 verify "$T/there"
+run 0 rebuild "$T/there" --log --install
+out_has 'set aside  quarantine/'
+same_segments "$T/kept" "$T/there"
+cmp -s "$T/damaged" "$T/there/$(sed -n 's/^set aside  //p' "$T/out")" ||
+    wrong 'the damaged file was not kept'
+sql "$T/there/store.db" "DELETE FROM state"
+run 3 parity "$T/there"
+run 0 rebuild "$T/there" --store --install
+out_has 'set aside  quarantine/store.db'
+run 0 parity "$T/there"
+rm "$S"
+sql "$T/there/store.db" "DELETE FROM events WHERE seq=3"
+run 3 rebuild "$T/there" --log --install
+out_has 'not rebuilt'
+[ ! -e "$S" ] || wrong 'half of a log was installed'
+
 begin 'killed at any moment, and again'
 i=0
 while [ $i -lt "$(many 12)" ]; do
@@ -140,6 +167,6 @@ while [ $i -lt "$(many 12)" ]; do
 done
 run 0 rebuild "$T/kept" --log --out "$T/killed"
 same_segments "$T/kept" "$T/killed"
-rm -rf "$T"/killed.part-*
+no_parts
 
 finish

@@ -108,6 +108,29 @@ run 5 replay "$L"
 run 5 append "$L" "$T/in"
 run 5 parity "$L"
 
+begin 'the account of each entry'
+fresh account --strategy keep-local
+{ deltas 1 3; deltas 1 2 | sed 's/"id":"/"id":"again-/'; } >"$T/in"
+run 0 append "$L" "$T/in" --group 2 --quiet
+without_store
+run 0 replay "$L" --dry-run --account -
+cp "$T/out" "$T/plan"
+printf '%s\n' '{"seq":1,"state":"applied"}' '{"seq":2,"state":"applied"}' \
+    '{"seq":3,"state":"applied"}' '{"seq":4,"state":"applied"}' \
+    '{"seq":5,"state":"skipped","reason":"keep-local"}' \
+    '{"seq":6,"state":"skipped","reason":"keep-local"}' >"$T/want"
+files_equal "$T/plan" "$T/want"
+run 0 replay "$L" --account "$T/account.jsonl" --to 3
+head -3 "$T/want" | cmp -s - "$T/account.jsonl" || wrong 'another account'
+out_has '3 entries applied'
+run 0 replay "$L" --account -
+{ sed 's/applied/present/' "$T/want" | head -3; tail -3 "$T/want"; } >"$T/want.2"
+files_equal "$T/out" "$T/want.2"
+run 0 replay "$L" --json
+out_has '"applied":0,"present":6,"skipped":0'
+run 6 replay "$L" --account "$T/account.jsonl" # which is there already
+run 0 parity "$L"
+
 begin 'a damaged log: whole groups before the damage, then 5'
 filled damaged 40
 without_store

@@ -255,4 +255,33 @@ while [ $i -lt "$(many 12)" ]; do
     is_whole
 done
 
+begin 'two signed histories: nothing is decided, 5'
+fresh forked
+deltas 1 5 | run 0 append "$L" --quiet
+cp -R "$L" "$T/forked.2"
+deltas 6 9 | run 0 append "$L" --quiet
+deltas 16 19 | run 0 append "$T/forked.2" --quiet
+rm "$L"/store.db*
+cp "$T/forked.2"/store.db* "$L"
+log_digest >"$T/sum.1"
+run 5 salvage "$L"
+out_has FORK
+run 5 salvage "$L" --from-store
+out_has FORK
+run 5 parity "$L"
+out_has 'compare both heads with a witness'
+log_digest >"$T/sum.2"
+files_equal "$T/sum.1" "$T/sum.2"
+
+begin 'a log that was set back is not called whole'
+fresh set-back
+deltas 1 5 | run 0 append "$L" --quiet
+cp "$S" "$T/earlier"
+deltas 6 9 | run 0 append "$L" --quiet
+cp "$T/earlier" "$S"
+run 5 salvage "$L"
+out_has ROLLBACK
+run 0 salvage "$L" --from-store
+run 0 parity "$L"
+
 finish

@@ -124,8 +124,8 @@ static void test_alloc__zeroes(void)
 
 static void test_span__order(void)
 {
-    static const char *const sorted[] = {"", "a", "ab", "b", "\x7f", "\x80",
-                                         "\xff", "\xff\x01"};
+    static const char *const sorted[] = {"",     "a",    "ab",   "b",
+                                         "\x7f", "\x80", "\xff", "\xff\x01"};
     size_t n = sizeof sorted / sizeof *sorted;
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n; k++) {
@@ -216,23 +216,21 @@ static void test_base64__refused(void)
     static const struct {
         const char *text;
         size_t n;
-    } bad[] = {{"Zg", 1},        {"Zg=", 1},       {"Zg==", 2},
-               {"Zg==", 0},      {"Zg== ", 1},     {"Zg==\n", 1},
-               {" Zg==", 1},     {"Zh==", 1},      {"Zn==", 1},
-               {"Zm9=", 2},      {"Zm8=", 1},      {"Zm8=", 3},
-               {"Zm9v", 2},      {"Zm9v====", 3},  {"Zg==Zg==", 2},
-               {"Zg==Zm9v", 4},  {"Z===", 1},      {"====", 1},
-               {"====", 0},      {"Zm-v", 3},      {"Zm_v", 3},
-               {"Zm\x80v", 3},   {"Zm\xffv", 3},   {"Zm9\xc3", 3},
-               {"Zm9", 2},       {"Zm=v", 3},      {"=m9v", 3},
-               {"", 1},          {"Zm9vY===", 4},  {"Z=g=", 1}};
+    } bad[] = {
+        {"Zg", 1},       {"Zg=", 1},      {"Zg==", 2},     {"Zg==", 0},
+        {"Zg== ", 1},    {"Zg==\n", 1},   {" Zg==", 1},    {"Zh==", 1},
+        {"Zn==", 1},     {"Zm9=", 2},     {"Zm8=", 1},     {"Zm8=", 3},
+        {"Zm9v", 2},     {"Zm9v====", 3}, {"Zg==Zg==", 2}, {"Zg==Zm9v", 4},
+        {"Z===", 1},     {"====", 1},     {"====", 0},     {"Zm-v", 3},
+        {"Zm_v", 3},     {"Zm\x80v", 3},  {"Zm\xffv", 3},  {"Zm9\xc3", 3},
+        {"Zm9", 2},      {"Zm=v", 3},     {"=m9v", 3},     {"", 1},
+        {"Zm9vY===", 4}, {"Z=g=", 1}};
     char out[8];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK_INT(plog_base64_decode(plog_span_text(bad[i].text), out,
-                                     bad[i].n),
-                  PLOG_E_INPUT);
-    CHECK_INT(plog_base64_decode(plog_span("Zm\0v", 4), out, 3),
-              PLOG_E_INPUT);
+        CHECK_INT(
+            plog_base64_decode(plog_span_text(bad[i].text), out, bad[i].n),
+            PLOG_E_INPUT);
+    CHECK_INT(plog_base64_decode(plog_span("Zm\0v", 4), out, 3), PLOG_E_INPUT);
 }
 
 /* ---- Spelling and numbers ----------------------------------------------- */
@@ -274,10 +272,23 @@ static void test_spelling__texts(void)
 
 static void test_u64__parse(void)
 {
-    static const char *const bad[] = {
-        "", "00", "01", "-1", "+1", " 1", "1 ", "1.0", "1e3", "a", "0x1",
-        "9223372036854775808", "9999999999999999999", "18446744073709551615",
-        "18446744073709551616", "100000000000000000000", "1\n"};
+    static const char *const bad[] = {"",
+                                      "00",
+                                      "01",
+                                      "-1",
+                                      "+1",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "1e3",
+                                      "a",
+                                      "0x1",
+                                      "9223372036854775808",
+                                      "9999999999999999999",
+                                      "18446744073709551615",
+                                      "18446744073709551616",
+                                      "100000000000000000000",
+                                      "1\n"};
     uint64_t n = 7;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_INT(plog_u64_parse(plog_span_text(bad[i]), &n), PLOG_E_INPUT);
@@ -306,11 +317,11 @@ static void test_codes__table(void)
 
 static void test_strategies__names(void)
 {
-    static const char *const names[] = {
-        "last-write-wins", "arrival",    "highest-confidence",
-        "keep-local",      "merge-json", "custom"};
-    static const char *const bad[] = {"", "Arrival", "arrival ", "customs",
-                                      "last_write_wins", "cust"};
+    static const char *const names[] = {"last-write-wins",    "arrival",
+                                        "highest-confidence", "keep-local",
+                                        "merge-json",         "custom"};
+    static const char *const bad[] = {"",        "Arrival",         "arrival ",
+                                      "customs", "last_write_wins", "cust"};
     enum plog_strategy s = PLOG_CUSTOM;
     for (unsigned i = 0; i < PLOG_STRATEGIES; i++) {
         CHECK_TEXT(plog_strategy_name((enum plog_strategy)i), names[i]);

@@ -85,9 +85,9 @@ static void refused(struct rig *r, const char *text, const char *member)
     ok &= CHECK(r->err.hint[0] != '\0');
     if (!ok)
         printf("  of %s: %s\n", text, r->err.message);
-    CHECK_INT(plog_delta_parse(&r->p, plog_span_text(text), LINE * 4, &r->d,
-                               NULL),
-              PLOG_E_INPUT);
+    CHECK_INT(
+        plog_delta_parse(&r->p, plog_span_text(text), LINE * 4, &r->d, NULL),
+        PLOG_E_INPUT);
 }
 
 static void taken(struct rig *r, const char *text)
@@ -103,8 +103,8 @@ static void test_taken__all_members(void)
     struct rig r;
     rig_init(&r);
     taken(&r, " { " PROVENANCE " ,\n" META ",\t" TIME ", \"payload\" : { \"a\""
-              " : [ 1.50 , \"x  y\" ] } ," UPSERT "," RECORD "," ID
-              "," RESOURCE " } ");
+              " : [ 1.50 , \"x  y\" ] } ," UPSERT "," RECORD "," ID "," RESOURCE
+              " } ");
     span_check(r.d.id, "\"i\"");
     span_check(r.d.resource, "\"r\"");
     span_check(r.d.record_id, "\"1\"");
@@ -182,21 +182,29 @@ static void test_taken__spans_lie_where_they_are_owned(void)
 {
     struct rig r;
     rig_init(&r);
-    taken(&r, "{\"id\":\"\\u0069\"," RESOURCE ",\"record_id\":\"\\n\","
-              UPSERT "," PAYLOAD "," TIME ",\"provenance\":{"
+    taken(&r, "{\"id\":\"\\u0069\"," RESOURCE ",\"record_id\":\"\\n\"," UPSERT
+              "," PAYLOAD "," TIME ",\"provenance\":{"
               "\"source\":\"\\\"\","
               "\"confidence\":1}," META "}");
-    const struct plog_span all[] = {
-        r.d.id,      r.d.resource,      r.d.record_id,      r.d.op,
-        r.d.payload, r.d.occurred_at,   r.d.provenance,     r.d.meta,
-        r.d.id_text, r.d.resource_text, r.d.record_id_text, r.d.source_text,
-        r.d.occurred_text};
+    const struct plog_span all[] = {r.d.id,
+                                    r.d.resource,
+                                    r.d.record_id,
+                                    r.d.op,
+                                    r.d.payload,
+                                    r.d.occurred_at,
+                                    r.d.provenance,
+                                    r.d.meta,
+                                    r.d.id_text,
+                                    r.d.resource_text,
+                                    r.d.record_id_text,
+                                    r.d.source_text,
+                                    r.d.occurred_text};
     for (size_t i = 0; i < COUNT(all); i++) {
         const struct plog_buf *c = &r.p.compact, *e = &r.p.decoded;
-        bool in_compact = all[i].p >= c->data &&
-                          all[i].p + all[i].n <= c->data + c->len;
-        bool in_decoded = all[i].p >= e->data &&
-                          all[i].p + all[i].n <= e->data + e->len;
+        bool in_compact =
+            all[i].p >= c->data && all[i].p + all[i].n <= c->data + c->len;
+        bool in_decoded =
+            all[i].p >= e->data && all[i].p + all[i].n <= e->data + e->len;
         CHECK(in_compact || in_decoded);
     }
     rig_fini(&r);
@@ -316,14 +324,9 @@ static void test_refused__syntax_says_where(void)
         const char *text;
         size_t offset;
     } rows[] = {
-        {"", 0},
-        {"[]", 0},
-        {"  x", 2},
-        {"{\"a\":1,}", 7},
-        {"{\"a\":01}", 6},
-        {" {\"a\" : \"\x01\"}", 9},
-        {"{}\n x", 4},
-        {"{\r}", 1},
+        {"", 0},           {"[]", 0},         {"  x", 2},
+        {"{\"a\":1,}", 7}, {"{\"a\":01}", 6}, {" {\"a\" : \"\x01\"}", 9},
+        {"{}\n x", 4},     {"{\r}", 1},
     };
     struct rig r;
     rig_init(&r);
@@ -389,8 +392,8 @@ static void test_refused__long_names(void)
     char text[LINE];
     rig_init(&r);
     for (size_t lead = 0; lead < 4; lead++) {
-        size_t n = (size_t)snprintf(text, sizeof text, "{\"%.*s", (int)lead,
-                                    "abc");
+        size_t n =
+            (size_t)snprintf(text, sizeof text, "{\"%.*s", (int)lead, "abc");
         for (int i = 0; i < 100; i++, n += 4)
             memcpy(text + n, "\xf0\x9f\x98\x80", 4);
         snprintf(text + n, sizeof text - n, "\":1}");
@@ -502,11 +505,14 @@ static const struct {
     {WITH_CONFIDENCE("1e-400"), 0},
     {WITH_CONFIDENCE("5e-324"), 5e-324},
     {WITH_CONFIDENCE("0.0000000000000000000000000000000000000000000000000000"
-                     "00000000000000000000000000000001e80"), 0.0001},
+                     "00000000000000000000000000000001e80"),
+     0.0001},
     {WITH_CONFIDENCE("1000000000000000000000000000000000000000000000000000000"
-                     "000000000000000000e-72"), 1},
+                     "000000000000000000e-72"),
+     1},
     {WITH_CONFIDENCE("-0.00000000000000000000000000000000000000000000000000000"
-                     "0000000000000000000001"), -1},
+                     "0000000000000000000001"),
+     -1},
     {WITH_CONFIDENCE("1.0000000000000000001"), 1}, /* the nearest double */
     {WITH_CONFIDENCE("1.0000000000000001110"), 1}, /* below half a step */
     {WITH_CONFIDENCE("1.0000000000000001111"), -1},
@@ -585,10 +591,9 @@ static void check_again(struct rig *r, struct rig *again)
                      "{%s\"resource\":%.*s,\"record_id\":%.*s,\"op\":%.*s,"
                      "\"payload\":%.*s,\"occurred_at\":%.*s,"
                      "\"provenance\":%.*s%s}",
-                     id, (int)d->resource.n, d->resource.p,
-                     (int)d->record_id.n, d->record_id.p, (int)d->op.n,
-                     d->op.p, (int)d->payload.n, d->payload.p,
-                     (int)d->occurred_at.n, d->occurred_at.p,
+                     id, (int)d->resource.n, d->resource.p, (int)d->record_id.n,
+                     d->record_id.p, (int)d->op.n, d->op.p, (int)d->payload.n,
+                     d->payload.p, (int)d->occurred_at.n, d->occurred_at.p,
                      (int)d->provenance.n, d->provenance.p, meta);
     REQUIRE(n > 0 && (size_t)n < sizeof text);
     taken(again, text);
@@ -795,27 +800,56 @@ static void test_instant__values(void)
 
 static void test_instant__refused(void)
 {
-    static const char *const rows[] = {
-        "", "2026", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04Z",
-        "2026-01-02 03:04:05Z", "2026-01-02T03:04:05.Z",
-        "2026-01-02T03:04:05.1234567890Z", "2026-01-02T03:04:05,5Z",
-        "2026-01-02T03:04:60Z", "2026-06-30T23:59:60Z", "2026-01-02T03:60:05Z",
-        "2026-01-02T24:00:00Z", "2026-00-02T03:04:05Z", "2026-13-02T03:04:05Z",
-        "2026-01-00T03:04:05Z", "2026-01-32T03:04:05Z", "2026-04-31T03:04:05Z",
-        "2026-06-31T03:04:05Z", "2026-09-31T03:04:05Z", "2026-11-31T03:04:05Z",
-        "2026-02-29T03:04:05Z", "2024-02-30T03:04:05Z", "1900-02-29T00:00:00Z",
-        "2100-02-29T00:00:00Z", "2026-01-02T03:04:05+24:00",
-        "2026-01-02T03:04:05+01:60", "2026-01-02T03:04:05+0100",
-        "2026-01-02T03:04:05+01", "2026-01-02T03:04:05+01:0",
-        "2026-01-02T03:04:05 01:00", "2026-01-02T03:04:05ZZ",
-        "2026-01-02T03:04:05Z ", " 2026-01-02T03:04:05Z",
-        "2026-01-02T03:04:05.5", "2026-01-02T03:04:05.123456789",
-        "2026-01-02T03:04:05.123456789+01:000", "+2026-01-02T03:04:05Z",
-        "-2026-01-02T03:04:05Z", "12026-01-02T03:04:05Z",
-        "2026-1-02T03:04:05Z", "2026-01-2T03:04:05Z0", "20260102T030405Z....",
-        "2026/01/02T03:04:05Z", "2026-01-02T03.04.05Z", "2026-01-02T+3:04:05Z",
-        "2026-01-02T03:04:05.-5Z", "2026-01-02T03:04:05.5x",
-        ("\xef\xbc\x92" "026-01-02T03:04:05Z")};
+    static const char *const rows[] = {"",
+                                       "2026",
+                                       "2026-01-02",
+                                       "2026-01-02T03:04:05",
+                                       "2026-01-02T03:04Z",
+                                       "2026-01-02 03:04:05Z",
+                                       "2026-01-02T03:04:05.Z",
+                                       "2026-01-02T03:04:05.1234567890Z",
+                                       "2026-01-02T03:04:05,5Z",
+                                       "2026-01-02T03:04:60Z",
+                                       "2026-06-30T23:59:60Z",
+                                       "2026-01-02T03:60:05Z",
+                                       "2026-01-02T24:00:00Z",
+                                       "2026-00-02T03:04:05Z",
+                                       "2026-13-02T03:04:05Z",
+                                       "2026-01-00T03:04:05Z",
+                                       "2026-01-32T03:04:05Z",
+                                       "2026-04-31T03:04:05Z",
+                                       "2026-06-31T03:04:05Z",
+                                       "2026-09-31T03:04:05Z",
+                                       "2026-11-31T03:04:05Z",
+                                       "2026-02-29T03:04:05Z",
+                                       "2024-02-30T03:04:05Z",
+                                       "1900-02-29T00:00:00Z",
+                                       "2100-02-29T00:00:00Z",
+                                       "2026-01-02T03:04:05+24:00",
+                                       "2026-01-02T03:04:05+01:60",
+                                       "2026-01-02T03:04:05+0100",
+                                       "2026-01-02T03:04:05+01",
+                                       "2026-01-02T03:04:05+01:0",
+                                       "2026-01-02T03:04:05 01:00",
+                                       "2026-01-02T03:04:05ZZ",
+                                       "2026-01-02T03:04:05Z ",
+                                       " 2026-01-02T03:04:05Z",
+                                       "2026-01-02T03:04:05.5",
+                                       "2026-01-02T03:04:05.123456789",
+                                       "2026-01-02T03:04:05.123456789+01:000",
+                                       "+2026-01-02T03:04:05Z",
+                                       "-2026-01-02T03:04:05Z",
+                                       "12026-01-02T03:04:05Z",
+                                       "2026-1-02T03:04:05Z",
+                                       "2026-01-2T03:04:05Z0",
+                                       "20260102T030405Z....",
+                                       "2026/01/02T03:04:05Z",
+                                       "2026-01-02T03.04.05Z",
+                                       "2026-01-02T+3:04:05Z",
+                                       "2026-01-02T03:04:05.-5Z",
+                                       "2026-01-02T03:04:05.5x",
+                                       ("\xef\xbc\x92"
+                                        "026-01-02T03:04:05Z")};
     for (size_t i = 0; i < COUNT(rows); i++) {
         size_t n = strlen(rows[i]);
         char *exact = malloc(n ? n : 1);
@@ -851,8 +885,7 @@ static void test_instant__fraction_of_one_to_nine_digits(void)
 /* Each day follows the one before, over all years that can be written. */
 static void test_instant__every_day(void)
 {
-    static const int days[] = {31, 28, 31, 30, 31, 30,
-                               31, 31, 30, 31, 30, 31};
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int64_t want = -62167219200;
     char text[32], out[32];
     bool ok = true;
@@ -932,10 +965,8 @@ int main(int argc, char **argv)
         {"mutation__every_byte", test_mutation__every_byte},
         {"mutation__bytes_out_and_in", test_mutation__bytes_out_and_in},
         {"mutation__random", test_mutation__random},
-        {"memory__every_allocation_fails",
-         test_memory__every_allocation_fails},
-        {"memory__decoding_does_not_move",
-         test_memory__decoding_does_not_move},
+        {"memory__every_allocation_fails", test_memory__every_allocation_fails},
+        {"memory__decoding_does_not_move", test_memory__decoding_does_not_move},
         {"same__byte_for_byte", test_same__byte_for_byte},
         {"instant__values", test_instant__values},
         {"instant__refused", test_instant__refused},

@@ -155,12 +155,33 @@ static void doctor_says(void)
     world_end(&w, 1);
 }
 
+/* A drill that would not fit writes nothing. */
+static void no_room_for_a_drill(void)
+{
+    struct world w;
+    struct plog_drill_report r;
+    struct plog_error err = {0};
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(world_put(&w, "a", "1", "x", NULL), 0);
+    world_close(&w);
+    struct plog_drill_options o = {.struct_size = sizeof o,
+                                   .io = faked(EXT4, 4096)};
+    CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_IO);
+    CHECK(strstr(err.message, "4096 are free") != NULL);
+    CHECK(strstr(err.hint, "--scratch") != NULL);
+    o.io = faked(EXT4, PLENTY);
+    CHECK_INT(plog_drill(w.dir, &o, &r, &err), 0);
+    CHECK_INT(r.verdict, 0);
+    world_end(&w, 2);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"refused", refused},
         {"others pass", others_pass},
         {"doctor says", doctor_says},
+        {"no room for a drill", no_room_for_a_drill},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -471,8 +471,7 @@ static int rig_rename_at(void *ctx, int old_dir, const char *old_name,
 {
     if (call(ctx, "rename"))
         return -EIO;
-    return io()->rename_at(NULL, old_dir, old_name, new_dir, new_name,
-                           replace);
+    return io()->rename_at(NULL, old_dir, old_name, new_dir, new_name, replace);
 }
 
 static void *rig_alloc(void *ctx, void *p, size_t n)
@@ -541,8 +540,8 @@ static void test_util__failed_write_tells_how_much(void)
         r.trickle = true;
         r.stuck = stuck;
         r.writes_left = 3;
-        CHECK_INT(plog_io_write_full(&r.io, fd, "0123456789012345678901234",
-                                     25, 0, &n),
+        CHECK_INT(plog_io_write_full(&r.io, fd, "0123456789012345678901234", 25,
+                                     0, &n),
                   stuck ? -ENOSPC : -EIO);
         CHECK_INT(io()->stat(NULL, fd, &st), 0);
         CHECK(n >= 3 && n < 25);
@@ -614,9 +613,8 @@ static void test_util__read_all_large(void)
     plog_buf_init(&b, io());
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         size_t n = sizes[i];
-        CHECK_INT(plog_io_write_file(io(), dir, "a", ".tmp", text, n, 0600,
-                                     true),
-                  0);
+        CHECK_INT(
+            plog_io_write_file(io(), dir, "a", ".tmp", text, n, 0600, true), 0);
         CHECK_INT(plog_io_read_all(io(), dir, "a", n - 1, &b), -EFBIG);
         CHECK_UINT(b.len, 0);
         CHECK_INT(plog_io_read_all(io(), dir, "a", n, &b), 0);
@@ -636,9 +634,9 @@ static void test_util__read_all_out_of_memory(void)
     char *text = calloc(1, 300000);
     long n = 0;
     REQUIRE(text);
-    CHECK_INT(plog_io_write_file(io(), dir, "a", ".tmp", text, 300000, 0600,
-                                 false),
-              0);
+    CHECK_INT(
+        plog_io_write_file(io(), dir, "a", ".tmp", text, 300000, 0600, false),
+        0);
     for (; rc && n < 100; n++) {
         struct plog_buf b;
         struct rig r;
@@ -661,16 +659,15 @@ static void test_util__write_file(void)
     struct rig r;
     int dir = fresh_dir();
     rig_init(&r);
-    CHECK_INT(plog_io_write_file(&r.io, dir, "a", ".tmp", "one", 3, 0600,
-                                 false),
-              0);
+    CHECK_INT(
+        plog_io_write_file(&r.io, dir, "a", ".tmp", "one", 3, 0600, false), 0);
     CHECK_TEXT(r.trace, "open write fdatasync close rename fsync ");
     check_content(dir, "a", "one");
     CHECK_INT(io()->stat_at(NULL, dir, "a", &st), 0);
     CHECK_UINT(st.mode, S_IFREG | 0600);
-    CHECK_INT(plog_io_write_file(&r.io, dir, "a", ".tmp", "two", 3, 0600,
-                                 false),
-              -EEXIST);
+    CHECK_INT(
+        plog_io_write_file(&r.io, dir, "a", ".tmp", "two", 3, 0600, false),
+        -EEXIST);
     check_content(dir, "a", "one");
     CHECK_INT(io()->stat_at(NULL, dir, "a.tmp", &st), -ENOENT);
     r.trickle = true;
@@ -710,14 +707,12 @@ static void test_util__write_file_leftover(void)
     int dir = fresh_dir();
     put_text(dir, "victim", "untouched");
     CHECK_INT(symlinkat("victim", dir, "a.tmp"), 0);
-    CHECK_INT(plog_io_write_file(io(), dir, "a", ".tmp", "one", 3, 0600,
-                                 false),
+    CHECK_INT(plog_io_write_file(io(), dir, "a", ".tmp", "one", 3, 0600, false),
               0);
     check_content(dir, "victim", "untouched");
     check_content(dir, "a", "one");
     put_text(dir, "a.tmp", "a longer text than the new one");
-    CHECK_INT(plog_io_write_file(io(), dir, "a", ".tmp", "two", 3, 0600,
-                                 true),
+    CHECK_INT(plog_io_write_file(io(), dir, "a", ".tmp", "two", 3, 0600, true),
               0);
     check_content(dir, "a", "two");
     CHECK_INT(io()->stat_at(NULL, dir, "a.tmp", &st), -ENOENT);
@@ -739,8 +734,7 @@ static void test_util__write_file_every_call_fails_once(void)
         rig_init(&r);
         r.calls_left = n;
         put_text(dir, "a", "old");
-        rc = plog_io_write_file(&r.io, dir, "a", ".tmp", "new!", 4, 0600,
-                                true);
+        rc = plog_io_write_file(&r.io, dir, "a", ".tmp", "new!", 4, 0600, true);
         CHECK(rc == 0 || rc == -EIO);
         /* open, write, fdatasync, close, rename have then succeeded */
         check_content(dir, "a", n >= 5 ? "new!" : "old");
@@ -764,11 +758,9 @@ int main(int argc, char **argv)
         {"posix__list", test_posix__list},
         {"posix__lock", test_posix__lock},
         {"posix__lock_byte", test_posix__lock_byte},
-        {"posix__locks_between_processes",
-         test_posix__locks_between_processes},
+        {"posix__locks_between_processes", test_posix__locks_between_processes},
         {"posix__clocks", test_posix__clocks},
-        {"posix__random_and_process_id",
-         test_posix__random_and_process_id},
+        {"posix__random_and_process_id", test_posix__random_and_process_id},
         {"posix__alloc", test_posix__alloc},
         {"util__full_reads_and_writes", test_util__full_reads_and_writes},
         {"util__failed_write_tells_how_much",

@@ -29,7 +29,7 @@
 struct rig {
     struct plog_io io;
     uint64_t random_state;
-    const unsigned char *seed; /* given out first, when set */
+    const unsigned char *seed;    /* given out first, when set */
     long allocs_left, calls_left; /* < 0: never fail */
     bool random_fails;
 };
@@ -186,8 +186,7 @@ static struct plog_signer golden(void)
 
 static bool same_key(const struct plog_signer *a, const struct plog_signer *b)
 {
-    return a->secret && b->secret &&
-           !sodium_memcmp(a->secret, b->secret, 64) &&
+    return a->secret && b->secret && !sodium_memcmp(a->secret, b->secret, 64) &&
            !strcmp(a->vkey.name, b->vkey.name) &&
            !memcmp(a->vkey.public_key, b->vkey.public_key, 32) &&
            !memcmp(a->vkey.id, b->vkey.id, 4) &&
@@ -203,8 +202,7 @@ static void test_key__published_vectors(void)
         const char *seed, *public_key, *message, *sig;
     } vectors[] = {
         {"9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
-         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
-         "",
+         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
          "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
          "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"},
         {"4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
@@ -229,8 +227,8 @@ static void test_key__published_vectors(void)
         unhex(vectors[i].public_key, want);
         CHECK_BYTES(s.vkey.public_key, 32, want, 32);
         unhex(vectors[i].message, message);
-        crypto_sign_detached(sig, NULL, message,
-                             strlen(vectors[i].message) / 2, s.secret);
+        crypto_sign_detached(sig, NULL, message, strlen(vectors[i].message) / 2,
+                             s.secret);
         unhex(vectors[i].sig, want);
         CHECK_BYTES(sig, 64, want, 64);
         plog_signer_fini(&s);
@@ -278,8 +276,7 @@ static void test_key__sign(void)
 
     memset(sig, 0, sizeof sig);
     CHECK_INT(plog_signer_sign(&s, "a b", 5, root, sig), PLOG_E_ARG);
-    CHECK_INT(plog_signer_sign(&s, ORIGIN, UINT64_MAX, root, sig),
-              PLOG_E_ARG);
+    CHECK_INT(plog_signer_sign(&s, ORIGIN, UINT64_MAX, root, sig), PLOG_E_ARG);
     s.vkey.public_key[0] ^= 1; /* the pair does not fit any more */
     CHECK_INT(plog_signer_sign(&s, ORIGIN, 5, root, sig), PLOG_E_KEY);
     s.vkey.public_key[0] ^= 1;
@@ -303,9 +300,8 @@ static void test_key__plain_text(void)
     CHECK_TEXT(vkey, VKEY);
     CHECK_INT(plog_signer_format(&s, plog_io_posix(), NULL, 0, 0, &b), 0);
     CHECK_BYTES(b.data, b.len, SKEY, strlen(SKEY));
-    CHECK_INT(plog_signer_parse(&again, plog_span(b.data, b.len), "unused",
-                                NULL),
-              0);
+    CHECK_INT(
+        plog_signer_parse(&again, plog_span(b.data, b.len), "unused", NULL), 0);
     CHECK(same_key(&s, &again));
     plog_signer_fini(&again);
     plog_signer_fini(&s);
@@ -340,8 +336,7 @@ static void test_key__encrypted_text(void)
     CHECK(same_key(&s, &again));
     plog_signer_fini(&again);
 
-    CHECK_INT(plog_signer_parse(&again, text, "open Sesame", &err),
-              PLOG_E_KEY);
+    CHECK_INT(plog_signer_parse(&again, text, "open Sesame", &err), PLOG_E_KEY);
     CHECK(strstr(err.message, "wrong passphrase") != NULL);
     CHECK(!again.secret);
     CHECK_INT(plog_signer_parse(&again, text, "", &err), PLOG_E_KEY);
@@ -363,14 +358,12 @@ static void test_key__format_refuses(void)
     rig_init(&r);
     plog_buf_init(&b, &r.io);
     CHECK_INT(plog_signer_format(&s, &r.io, "", OPS, MEM_KIB, &b), PLOG_E_ARG);
-    CHECK_INT(plog_signer_format(&s, &r.io, "p", 17, MEM_KIB, &b),
-              PLOG_E_ARG);
+    CHECK_INT(plog_signer_format(&s, &r.io, "p", 17, MEM_KIB, &b), PLOG_E_ARG);
     CHECK_INT(plog_signer_format(&s, &r.io, "p", OPS, 7, &b), PLOG_E_ARG);
     CHECK_INT(plog_signer_format(&s, &r.io, "p", OPS, (1u << 20) + 1, &b),
               PLOG_E_ARG);
     r.random_fails = true;
-    CHECK_INT(plog_signer_format(&s, &r.io, "p", OPS, MEM_KIB, &b),
-              PLOG_E_IO);
+    CHECK_INT(plog_signer_format(&s, &r.io, "p", OPS, MEM_KIB, &b), PLOG_E_IO);
     CHECK_UINT(b.len, 0);
     plog_buf_fini(&b);
     plog_signer_fini(&s);
@@ -404,10 +397,10 @@ static int parse_patched(size_t at, const unsigned char *p, size_t n,
 static void test_key__costs_are_refused_before_they_are_paid(void)
 {
     static const unsigned char bad[][8] = {
-        {0, 0, 0, 17, 0, 0, 0, 8},   {255, 255, 255, 255, 0, 0, 0, 8},
-        {0, 0, 0, 1, 0, 16, 0, 1},   {0, 0, 0, 1, 255, 255, 255, 255},
-        {0, 0, 0, 0, 0, 0, 0, 8},    {0, 0, 0, 1, 0, 0, 0, 7},
-        {0, 0, 0, 1, 0, 0, 0, 0},    {128, 0, 0, 1, 0, 0, 0, 8}};
+        {0, 0, 0, 17, 0, 0, 0, 8}, {255, 255, 255, 255, 0, 0, 0, 8},
+        {0, 0, 0, 1, 0, 16, 0, 1}, {0, 0, 0, 1, 255, 255, 255, 255},
+        {0, 0, 0, 0, 0, 0, 0, 8},  {0, 0, 0, 1, 0, 0, 0, 7},
+        {0, 0, 0, 1, 0, 0, 0, 0},  {128, 0, 0, 1, 0, 0, 0, 8}};
     static const unsigned char good[8] = {0, 0, 0, 1, 0, 0, 0, 8};
     const unsigned char algorithm = 2;
     struct plog_error err;
@@ -429,8 +422,8 @@ static void test_key__every_changed_byte_is_refused(void)
     for (size_t i = 0; i < sizeof plain - 1; i++)
         for (int bit = 0; bit < 8; bit++) {
             plain[i] = (char)(plain[i] ^ (1 << bit));
-            CHECK_INT(plog_signer_parse(
-                          &s, plog_span(plain, sizeof plain - 1), NULL, NULL),
+            CHECK_INT(plog_signer_parse(&s, plog_span(plain, sizeof plain - 1),
+                                        NULL, NULL),
                       PLOG_E_KEY);
             CHECK(!s.secret);
             plain[i] = (char)(plain[i] ^ (1 << bit));
@@ -490,8 +483,7 @@ static void test_key_file__encrypted(void)
     struct plog_signer s = golden(), again;
     struct plog_error err;
     int dir = fresh_dir();
-    CHECK_INT(plog_signer_save(&s, plog_io_posix(), dir, "", &err),
-              PLOG_E_ARG);
+    CHECK_INT(plog_signer_save(&s, plog_io_posix(), dir, "", &err), PLOG_E_ARG);
     CHECK_INT(files_in(dir), 0);
     CHECK_INT(plog_signer_save(&s, plog_io_posix(), dir, "secret", &err), 0);
     CHECK_INT(plog_signer_load(&again, plog_io_posix(), dir, NULL, &err),
@@ -514,8 +506,7 @@ static void test_key_file__never_replaced(void)
     rig_init(&r);
     REQUIRE(plog_signer_generate(&other, &r.io, "other", &err) == 0);
     CHECK_INT(plog_signer_save(&s, &r.io, dir, NULL, &err), 0);
-    CHECK_INT(plog_signer_save(&other, &r.io, dir, NULL, &err),
-              PLOG_E_EXISTS);
+    CHECK_INT(plog_signer_save(&other, &r.io, dir, NULL, &err), PLOG_E_EXISTS);
     CHECK_INT(plog_signer_save(&s, &r.io, dir, NULL, &err), PLOG_E_EXISTS);
     CHECK_INT(files_in(dir), 2);
     REQUIRE(plog_signer_load(&again, &r.io, dir, NULL, &err) == 0);
@@ -607,10 +598,16 @@ static void test_key_file__owner(void)
 
 static void test_key_file__content(void)
 {
-    static const char *const bad[] = {
-        "", "\n", "\n" SKEY "\n", SKEY "\n\n", SKEY "\n" SKEY "\n",
-        SKEY "\r\n", " " SKEY "\n", SKEY " \n", VKEY "\n",
-        "PUBLIC+KEY+" ORIGIN "\n"};
+    static const char *const bad[] = {"",
+                                      "\n",
+                                      "\n" SKEY "\n",
+                                      SKEY "\n\n",
+                                      SKEY "\n" SKEY "\n",
+                                      SKEY "\r\n",
+                                      " " SKEY "\n",
+                                      SKEY " \n",
+                                      VKEY "\n",
+                                      "PUBLIC+KEY+" ORIGIN "\n"};
     char most[5000];
     int dir = fresh_dir();
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -714,8 +711,7 @@ static void test_key__every_allocation_fails_once(void)
 
 /* ---- The keyring -------------------------------------------------------- */
 
-static int load_ring(struct plog_keyring *ring, int dir,
-                     struct plog_error *err)
+static int load_ring(struct plog_keyring *ring, int dir, struct plog_error *err)
 {
     memset(err, 0, sizeof *err);
     return plog_keyring_load(ring, plog_io_posix(), dir, NULL, err);
@@ -757,12 +753,9 @@ static void test_keyring__refused(void)
     static const struct {
         const char *text;
         uint64_t line;
-    } bad[] = {{"\n", 1},
-               {VKEY "\n\n", 2},
-               {VKEY "\r\n", 1},
-               {VKEY "\n" OTHER_VKEY "x\n", 2},
-               {SKEY "\n", 1},
-               {"# a comment\n", 1}};
+    } bad[] = {{"\n", 1},        {VKEY "\n\n", 2},
+               {VKEY "\r\n", 1}, {VKEY "\n" OTHER_VKEY "x\n", 2},
+               {SKEY "\n", 1},   {"# a comment\n", 1}};
     struct plog_keyring ring;
     struct plog_error err;
     int dir = fresh_dir();
@@ -826,16 +819,15 @@ static void test_keyring__pin(void)
     struct plog_error err;
     int dir = fresh_dir();
     put_text(dir, "cc714670.vkey", VKEY "\n", 0644);
-    CHECK_INT(plog_keyring_load(&ring, plog_io_posix(), dir, OTHER_VKEY,
-                                &err),
+    CHECK_INT(plog_keyring_load(&ring, plog_io_posix(), dir, OTHER_VKEY, &err),
               0);
     CHECK_UINT(ring.count, 1);
     CHECK(ring.pinned);
     CHECK(!plog_keyring_find(&ring, plog_span_text("cc714670")));
     CHECK(plog_keyring_find(&ring, plog_span_text("c74f20a3")) != NULL);
-    CHECK_INT(plog_keyring_load(&ring, plog_io_posix(), dir, OTHER_VKEY "\n",
-                                &err),
-              PLOG_E_ARG);
+    CHECK_INT(
+        plog_keyring_load(&ring, plog_io_posix(), dir, OTHER_VKEY "\n", &err),
+        PLOG_E_ARG);
     CHECK_UINT(ring.count, 0);
     CHECK_INT(plog_keyring_load(&ring, plog_io_posix(), dir, "", NULL),
               PLOG_E_ARG);

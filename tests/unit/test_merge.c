@@ -394,9 +394,9 @@ static void test_random__as_the_rule_says(void)
         CHECK_INT(merge(&r, base, over, 0), 0);
         if (!CHECK_BYTES(r.out.data, r.out.len, want, strlen(want)))
             break;
-        CHECK_INT(plog_json_check(&json, plog_span(r.out.data, r.out.len),
-                                  &fault),
-                  0);
+        CHECK_INT(
+            plog_json_check(&json, plog_span(r.out.data, r.out.len), &fault),
+            0);
     }
     plog_json_fini(&json);
     rig_fini(&r);
@@ -415,9 +415,9 @@ static void test_memory__every_allocation_fails(void)
             REQUIRE(!plog_buf_add_text(&r.out, "kept"));
             heap_fail(&r.h, nth, for_ever);
             size_t live = r.h.live;
-            int rc = plog_merge_json(
-                &r.h.io, plog_span(r.base.data, r.base.len),
-                plog_span(r.over.data, r.over.len), 0, &r.out);
+            int rc =
+                plog_merge_json(&r.h.io, plog_span(r.base.data, r.base.len),
+                                plog_span(r.over.data, r.over.len), 0, &r.out);
             reached = heap_failed(&r.h);
             CHECK_INT(rc, reached ? PLOG_E_NOMEM : 0);
             CHECK_UINT(r.h.live, live);
@@ -437,8 +437,7 @@ int main(int argc, char **argv)
         {"result__names_are_compared_unescaped",
          test_result__names_are_compared_unescaped},
         {"result__bytes_stay_as_written", test_result__bytes_stay_as_written},
-        {"result__over_what_is_no_object",
-         test_result__over_what_is_no_object},
+        {"result__over_what_is_no_object", test_result__over_what_is_no_object},
         {"result__is_appended", test_result__is_appended},
         {"result__again_changes_nothing", test_result__again_changes_nothing},
         {"limit__every_length", test_limit__every_length},
@@ -446,8 +445,7 @@ int main(int argc, char **argv)
         {"large__at_every_small_size", test_large__at_every_small_size},
         {"large__depth", test_large__depth},
         {"random__as_the_rule_says", test_random__as_the_rule_says},
-        {"memory__every_allocation_fails",
-         test_memory__every_allocation_fails},
+        {"memory__every_allocation_fails", test_memory__every_allocation_fails},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

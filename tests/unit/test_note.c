@@ -53,9 +53,16 @@ static bool holds(const struct plog_vkey *k, const struct plog_note *n)
 static void test_origin__taken(void)
 {
     static const char *const good[] = {
-        "a", "plog-01890a5d-ac96-774b-bcce-b302099a8057", "example.com/log",
-        "\xc3\xbc", "\xe2\x80\x94", "\xf0\x9f\x94\x91", "\xf4\x8f\xbf\xbf",
-        "\xed\x9f\xbf", "\xee\x80\x80", "~!@#$%^&*()_-=\"'\\"};
+        "a",
+        "plog-01890a5d-ac96-774b-bcce-b302099a8057",
+        "example.com/log",
+        "\xc3\xbc",
+        "\xe2\x80\x94",
+        "\xf0\x9f\x94\x91",
+        "\xf4\x8f\xbf\xbf",
+        "\xed\x9f\xbf",
+        "\xee\x80\x80",
+        "~!@#$%^&*()_-=\"'\\"};
     char most[PLOG_ORIGIN_MAX + 1];
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         CHECK(plog_origin_valid(plog_span_text(good[i])));
@@ -66,19 +73,46 @@ static void test_origin__taken(void)
 
 static void test_origin__refused(void)
 {
-    static const char *const bad[] = {
-        "", " ", "a b", "a+b", "a\n", "\ta", "a\r", "\x7f", "\x1b[0m",
-        "\xc2\x80",     /* U+0080, control */
-        "\xc2\x85",     /* U+0085, next line */
-        "\xc2\xa0",     /* no-break space */
-        "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x8a", "\xe2\x80\xa8",
-        "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
-        "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x80\xaf",
-        "\xe0\x9f\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf",
-        "\xed\xa0\x80", "\xed\xbf\xbf", /* surrogates */
-        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xfe",
-        "a\xc3", "a\xe2\x80", "a\xf0\x9f\x94", "\xc3z", "\xe2\x80z",
-        "\xf0\x9fz\x91"};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "a b",
+                                      "a+b",
+                                      "a\n",
+                                      "\ta",
+                                      "a\r",
+                                      "\x7f",
+                                      "\x1b[0m",
+                                      "\xc2\x80", /* U+0080, control */
+                                      "\xc2\x85", /* U+0085, next line */
+                                      "\xc2\xa0", /* no-break space */
+                                      "\xe1\x9a\x80",
+                                      "\xe2\x80\x80",
+                                      "\xe2\x80\x8a",
+                                      "\xe2\x80\xa8",
+                                      "\xe2\x80\xa9",
+                                      "\xe2\x80\xaf",
+                                      "\xe2\x81\x9f",
+                                      "\xe3\x80\x80",
+                                      "\x80",
+                                      "\xbf",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xe0\x80\xaf",
+                                      "\xe0\x9f\xbf",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xed\xa0\x80",
+                                      "\xed\xbf\xbf", /* surrogates */
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "\xfe",
+                                      "a\xc3",
+                                      "a\xe2\x80",
+                                      "a\xf0\x9f\x94",
+                                      "\xc3z",
+                                      "\xe2\x80z",
+                                      "\xf0\x9fz\x91"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(!plog_origin_valid(plog_span_text(bad[i])));
     CHECK(!plog_origin_valid(plog_span("a\0b", 3)));
@@ -130,8 +164,7 @@ static void test_vkey__every_changed_bit_is_refused(void)
         }
     for (size_t n = 0; n < sizeof text - 1; n++)
         CHECK_INT(plog_vkey_parse(plog_span(text, n), &k), PLOG_E_INPUT);
-    CHECK_INT(plog_vkey_parse(plog_span(text, sizeof text), &k),
-              PLOG_E_INPUT);
+    CHECK_INT(plog_vkey_parse(plog_span(text, sizeof text), &k), PLOG_E_INPUT);
     CHECK_INT(plog_vkey_parse(plog_span_text(VKEY "\n"), &k), PLOG_E_INPUT);
     CHECK_INT(plog_vkey_parse(plog_span_text(" " VKEY), &k), PLOG_E_INPUT);
     CHECK_INT(plog_vkey_parse(plog_span_text(VKEY "="), &k), PLOG_E_INPUT);
@@ -190,8 +223,8 @@ static void test_vkey__other_algorithms_are_refused(void)
     memcpy(key + 1, k.public_key, 32);
     sodium_bin2base64(base64, sizeof base64, key, sizeof key,
                       sodium_base64_VARIANT_ORIGINAL);
-    snprintf(text, sizeof text, ORIGIN "+%02x%02x%02x%02x+%s", hash[0],
-             hash[1], hash[2], hash[3], base64);
+    snprintf(text, sizeof text, ORIGIN "+%02x%02x%02x%02x+%s", hash[0], hash[1],
+             hash[2], hash[3], base64);
     CHECK_INT(plog_vkey_parse(plog_span_text(text), &k), PLOG_E_INPUT);
 }
 
@@ -230,9 +263,8 @@ static void test_checkpoint__signature_of_another_implementation(void)
     CHECK(holds(&k, &n));
     CHECK_BYTES(n.key_id, 4, k.id, 4);
     REQUIRE(plog_vkey_parse(
-                plog_span_text(
-                    "plog-\xc3\xbc+44a5a453+"
-                    "AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"),
+                plog_span_text("plog-\xc3\xbc+44a5a453+"
+                               "AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"),
                 &k) == 0);
     unhex("8b5a9f2c2be110aeee5383cb86d7bef207ff0462fdaa82c9d9e756a6cdf862c8"
           "5ee76efff48486523ca20cdc6bc0604242355f6dbde86bb5311fc7c3235f630b",
@@ -308,9 +340,9 @@ static void check_formats_as(const struct plog_note *n, struct plog_span want)
 {
     struct plog_buf b;
     plog_buf_init(&b, plog_io_posix());
-    CHECK_INT(plog_note_format(&b, n->origin, n->size, n->root, n->key_id,
-                               n->sig),
-              0);
+    CHECK_INT(
+        plog_note_format(&b, n->origin, n->size, n->root, n->key_id, n->sig),
+        0);
     CHECK_BYTES(b.data, b.len, want.p, want.n);
     plog_buf_fini(&b);
 }
@@ -334,9 +366,9 @@ static void test_note__format_and_parse(void)
     CHECK_TEXT(again.origin, n.origin);
     CHECK_UINT(again.size, n.size);
     check_formats_as(&again, plog_span(b.data, b.len));
-    CHECK_INT(plog_note_format(&b, n.origin, n.size + 1, n.root, n.key_id,
-                               n.sig),
-              PLOG_E_ARG);
+    CHECK_INT(
+        plog_note_format(&b, n.origin, n.size + 1, n.root, n.key_id, n.sig),
+        PLOG_E_ARG);
     plog_buf_fini(&b);
 }
 
@@ -387,12 +419,11 @@ static void test_note__other_spellings_are_refused(void)
         ORIGIN "\n18446744073709551621\n" ROOT "\n\n" SIGNATURE,
         ORIGIN "\n99999999999999999999999999\n" ROOT "\n\n" SIGNATURE,
         /* the root: set bits after its end, no padding, other alphabet */
-        ORIGIN "\n5\nIisL1R/O9+ZcLmLbLtZUVwE7q1a+b6/rGe4R1FMVPIB=\n\n"
-            SIGNATURE,
-        ORIGIN "\n5\nIisL1R/O9+ZcLmLbLtZUVwE7q1a+b6/rGe4R1FMVPIA\n\n"
-            SIGNATURE,
-        ORIGIN "\n5\nIisL1R_O9-ZcLmLbLtZUVwE7q1a-b6_rGe4R1FMVPIA=\n\n"
-            SIGNATURE,
+        ORIGIN
+        "\n5\nIisL1R/O9+ZcLmLbLtZUVwE7q1a+b6/rGe4R1FMVPIB=\n\n" SIGNATURE,
+        ORIGIN "\n5\nIisL1R/O9+ZcLmLbLtZUVwE7q1a+b6/rGe4R1FMVPIA\n\n" SIGNATURE,
+        ORIGIN
+        "\n5\nIisL1R_O9-ZcLmLbLtZUVwE7q1a-b6_rGe4R1FMVPIA=\n\n" SIGNATURE,
         ORIGIN "\n5\n" ROOT " \n\n" SIGNATURE,
         /* the signature line */
         ORIGIN "\n5\n" ROOT "\n\n- " ORIGIN " " SIG "\n",
@@ -413,8 +444,7 @@ static void test_note__other_spellings_are_refused(void)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK_INT(plog_note_parse(plog_span_text(bad[i]), &n), PLOG_E_INPUT);
     CHECK_INT(plog_note_parse(plog_span(NULL, 0), &n), PLOG_E_INPUT);
-    CHECK_INT(plog_note_parse(plog_span(NOTE, sizeof NOTE), &n),
-              PLOG_E_INPUT);
+    CHECK_INT(plog_note_parse(plog_span(NOTE, sizeof NOTE), &n), PLOG_E_INPUT);
 }
 
 int main(int argc, char **argv)

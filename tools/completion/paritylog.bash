@@ -15,13 +15,13 @@ _paritylog_options() {
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
     verify-proof) echo --key --entry ;;
-    replay) echo --dry-run --to --fresh --network-fs-ok --key ;;
-    rebuild) echo --store --log --out --dry-run --network-fs-ok --key ;;
+    replay) echo --dry-run --to --fresh --account --network-fs-ok --key ;;
+    rebuild) echo --store --log --out --install --network-fs-ok --dry-run --key ;;
     restore) echo --out --at --adopt --continue-as --passphrase-file --dry-run \
         --network-fs-ok --key ;;
     drill) echo --scratch --key ;;
     doctor) echo --quick --key ;;
-    salvage) echo --from-store --out --dry-run --max-findings --key ;;
+    salvage) echo --from-store --out --dry-run --network-fs-ok --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file --network-fs-ok ;;
     redact) echo --reason --list --dry-run --key --passphrase-file ;;
     key) echo --dry-run --passphrase-file --new-passphrase-file ;;
@@ -37,7 +37,7 @@ _paritylog_values() {
     parity:--format | verify:--format) echo text json junit sarif github ;;
     *:--strategy) _paritylog_strategies ;;
     prove:--from) echo @files ;;
-    *:--since | *:--watermark | *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
+    *:--since | *:--account | *:--watermark | *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
         *:--witness | *:--entry)
         echo @files
         ;;

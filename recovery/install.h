@@ -1,0 +1,25 @@
+/*
+ * install.h - private to rebuild: a leg in the place of the one there.
+ */
+#ifndef PLOG_INSTALL_H
+#define PLOG_INSTALL_H
+
+#include "paritylog_recovery.h"
+
+typedef int rebuild_fn(const char *dir, const char *out,
+                       const struct plog_rebuild_options *o,
+                       struct plog_rebuild_report *report,
+                       struct plog_error *err);
+
+/* Both return as plog_rebuild_log; with a verdict in the report nothing was
+ * changed, or (of the log) not all of it could be mended. */
+PLOG_MUST_CHECK int plog_install_log(const char *dir,
+                                     const struct plog_rebuild_options *o,
+                                     struct plog_rebuild_report *report,
+                                     struct plog_error *err);
+PLOG_MUST_CHECK int plog_install_store(const char *dir,
+                                       const struct plog_rebuild_options *o,
+                                       struct plog_rebuild_report *report,
+                                       struct plog_error *err);
+
+#endif
