@@ -1,10 +1,12 @@
-/* scan.c - see scan.h.  Finding the end of the damage is in scan_tail.c. */
+/*
+ * scan.c - see scan.h: groups.  Headers are in scan_header.c, entry lines in
+ * scan_entry.c, the end of the damage is found in scan_tail.c.
+ */
 #include "scan_window.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#define CHUNK (256u << 10)
 #define LINES_MAX (PLOG_GROUP_MAX / 64) /* no entry line is shorter */
 
 void plog_chain_init(struct plog_chain *c, const struct plog_keyring *keys)
@@ -70,260 +72,6 @@ int plog_scan_error(const struct plog_scan *s, uint64_t first,
     return s->fault.code;
 }
 
-/* ---- Window ------------------------------------------------------------- */
-
-/* Drops what lies before `keep` and reads one more chunk.  PLOG_END at the
- * limit. */
-static int more(struct plog_scan *s, uint64_t keep)
-{
-    size_t drop = (size_t)(keep - s->window_at), got = 0;
-    uint64_t have = s->window_at + s->window.len;
-    if (have >= s->limit)
-        return PLOG_END;
-    if (drop > 0 && (drop >= CHUNK || drop == s->window.len)) {
-        memmove(s->window.data, s->window.data + drop, s->window.len - drop);
-        s->window.len -= drop;
-        s->window_at = keep;
-    }
-    size_t n = s->limit - have < CHUNK ? (size_t)(s->limit - have) : CHUNK;
-    if (plog_buf_reserve(&s->window, n))
-        return plog_scan_fault(s, PLOG_E_NOMEM, have, 0, "out of memory");
-    int rc = plog_io_pread_full(s->io, s->fd, s->window.data + s->window.len, n,
-                                have, &got);
-    if (rc)
-        return plog_scan_fault(s, PLOG_E_IO, have, 0, "reading failed (%d)",
-                               -rc);
-    if (got == 0)
-        return PLOG_END; /* the file shrank under us */
-    s->window.len += got;
-    return 0;
-}
-
-void plog_window_jump(struct plog_scan *s, uint64_t offset)
-{
-    if (offset < s->window_at || offset > s->window_at + s->window.len) {
-        s->window.len = 0;
-        s->window_at = offset;
-    }
-}
-
-int plog_window_line(struct plog_scan *s, uint64_t keep, uint64_t at,
-                     size_t max, struct plog_span *line)
-{
-    uint64_t seen = at;
-    for (;;) {
-        uint64_t end = s->window_at + s->window.len;
-        if (seen < end) {
-            const char *p = s->window.data + (seen - s->window_at);
-            const char *lf = memchr(p, '\n', (size_t)(end - seen));
-            uint64_t stop = lf ? seen + (uint64_t)(lf - p) : end;
-            if (stop - at > max)
-                return PLOG_WINDOW_LONG;
-            *line = plog_span(s->window.data + (at - s->window_at),
-                              (size_t)(stop - at));
-            if (lf)
-                return 0;
-            seen = end;
-        }
-        int rc = more(s, keep);
-        if (rc == PLOG_END && seen == at)
-            return PLOG_END;
-        if (rc == PLOG_END)
-            return PLOG_WINDOW_PART;
-        if (rc)
-            return rc;
-    }
-}
-
-int plog_window_skip(struct plog_scan *s, uint64_t *at)
-{
-    for (;;) {
-        plog_window_jump(s, *at);
-        uint64_t end = s->window_at + s->window.len;
-        if (*at < end) {
-            const char *p = s->window.data + (*at - s->window_at);
-            const char *lf = memchr(p, '\n', (size_t)(end - *at));
-            if (lf) {
-                *at += (uint64_t)(lf - p) + 1;
-                return 0;
-            }
-            *at = end;
-        }
-        int rc = more(s, *at);
-        if (rc)
-            return rc;
-    }
-}
-
-/* ---- Header ------------------------------------------------------------- */
-
-const struct plog_vkey *plog_scan_key(const struct plog_scan *s,
-                                      const struct plog_commit *c,
-                                      const struct plog_vkey **wrong)
-{
-    const struct plog_keychain *k = &s->chain->chain;
-    const struct plog_vkey *now = plog_keychain_at(k, c->size);
-    const struct plog_vkey *old = plog_keychain_find(k, c->key);
-    const struct plog_vkey *trusted =
-        plog_keyring_find(s->chain->keys, plog_span_text(c->key));
-    *wrong = NULL;
-    if (now && !strcmp(now->id_text, c->key))
-        return now;
-    if (!old && trusted && (!now || k->unsettled))
-        return trusted;
-    *wrong = old ? old : trusted;
-    return NULL;
-}
-
-int plog_scan_settle(struct plog_scan *s, const struct plog_commit *c)
-{
-    struct plog_keychain *k = &s->chain->chain;
-    const struct plog_vkey *wrong, *key = plog_scan_key(s, c, &wrong);
-    if (key && !plog_keychain_find(k, c->key) &&
-        plog_keychain_add(k, key, c->size))
-        return PLOG_E_CORRUPT;
-    k->unsettled = false;
-    return 0;
-}
-
-/* Signed by a key that this log has, but not at that place: nothing that a
- * crash leaves. */
-static int wrong_key(struct plog_scan *s, const struct plog_commit *c,
-                     uint64_t offset)
-{
-    const struct plog_vkey *now = plog_keychain_at(&s->chain->chain, c->size);
-    plog_scan_fault(s, PLOG_E_TAMPERED, offset, c->size,
-                    "signed by a key that is not in force at size %llu",
-                    (unsigned long long)c->size);
-    snprintf(s->fault.expected, sizeof s->fault.expected, "key %s",
-             now ? now->id_text : "?");
-    snprintf(s->fault.found, sizeof s->fault.found, "key %s", c->key);
-    return PLOG_E_TAMPERED;
-}
-
-static int check_checkpoint(struct plog_scan *s, const char *origin,
-                            const struct plog_commit *c, uint64_t offset)
-{
-    const struct plog_vkey *wrong, *key = plog_scan_key(s, c, &wrong);
-    if (!key && wrong)
-        return wrong_key(s, c, offset);
-    if (!key) {
-        plog_scan_fault(s, PLOG_E_UNKNOWN_KEY, offset, c->size,
-                        "signed by a key that is not trusted here");
-        snprintf(s->fault.found, sizeof s->fault.found, "key %s", c->key);
-        return PLOG_E_UNKNOWN_KEY;
-    }
-    /* The origin is the key's name: a header that says otherwise is at fault,
-     * not the signature. */
-    if (strcmp(key->name, origin) != 0)
-        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
-                               "the header's origin is"
-                               " not the name of the key that signed");
-    if (!plog_checkpoint_verify(key, origin, c->size, c->root, c->sig))
-        return plog_scan_fault(s, PLOG_E_TAMPERED, offset, c->size,
-                               "the signature over size %llu does not verify",
-                               (unsigned long long)c->size);
-    return 0;
-}
-
-/* The chain takes its place from the header: at the log's first segment, or
- * behind damage, or where the files before are gone. */
-static int adopt_header(struct plog_scan *s,
-                        const struct plog_segment_header *h, uint64_t first)
-{
-    struct plog_chain *c = s->chain;
-    if (h->first != first) {
-        plog_scan_fault(s, PLOG_E_CORRUPT, 0, 0,
-                        "the header names another place than the file");
-        snprintf(s->fault.expected, sizeof s->fault.expected, "first %llu",
-                 (unsigned long long)first);
-        snprintf(s->fault.found, sizeof s->fault.found, "first %llu",
-                 (unsigned long long)h->first);
-        return PLOG_E_CORRUPT;
-    }
-    if (c->origin[0] && strcmp(c->origin, h->origin) != 0)
-        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
-                               "a segment of another log");
-    if (h->last.size) {
-        int rc = check_checkpoint(s, h->origin, &h->last, 0);
-        if (rc)
-            return rc;
-    }
-    if (h->last.size) {
-        /* That commit may be a rotation: the next one is by another key. */
-        bool open = c->broken || !c->chain.count;
-        if (plog_scan_settle(s, &h->last))
-            return plog_scan_fault(s, PLOG_E_CORRUPT, 0, h->last.size,
-                                   "more keys than a log may have");
-        c->chain.unsettled = open;
-    }
-    memcpy(c->origin, h->origin, sizeof c->origin);
-    c->tree = h->tree;
-    c->last = h->last;
-    if (!h->last.size)
-        plog_hash_empty(c->last.root);
-    c->broken = false;
-    return 0;
-}
-
-/* Whether the header is exactly the one that follows the chain. */
-static int follow_header(struct plog_scan *s, struct plog_span line,
-                         const struct plog_segment_header *h)
-{
-    struct plog_chain *c = s->chain;
-    struct plog_buf want;
-    plog_buf_init(&want, s->io);
-    int rc = plog_header_format(&want, c->origin, &c->tree, &c->last);
-    bool same = !rc && plog_span_equal(line, plog_span(want.data, want.len));
-    plog_buf_fini(&want);
-    if (rc)
-        return plog_scan_fault(s, PLOG_E_NOMEM, 0, 0, "out of memory");
-    if (same)
-        return 0;
-    if (strcmp(h->origin, c->origin) != 0)
-        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
-                               "a segment of another log");
-    if (h->last.size == c->last.size &&
-        memcmp(h->last.root, c->last.root, PLOG_HASH_SIZE) != 0 &&
-        check_checkpoint(s, h->origin, &h->last, 0) == 0)
-        return plog_scan_fault(s, PLOG_E_FORK, 0, h->last.size,
-                               "the header follows another signed history");
-    return plog_scan_fault(s, PLOG_E_CORRUPT, 0, c->last.size + 1,
-                           "not the header that follows entry %llu",
-                           (unsigned long long)c->last.size);
-}
-
-int plog_scan_header(struct plog_scan *s, uint64_t first)
-{
-    struct plog_segment_header h;
-    struct plog_span line;
-    int rc = plog_window_line(s, 0, 0, PLOG_LINE_SLACK, &line);
-    if (rc < 0)
-        return rc;
-    if (rc)
-        return plog_scan_fault(s, PLOG_E_CORRUPT, 0, 0,
-                               "the segment has no whole header");
-    rc = plog_header_parse(&s->parser.json, line, &h);
-    if (rc == PLOG_E_NOMEM)
-        return plog_scan_fault(s, rc, 0, 0, "out of memory");
-    if (rc == PLOG_E_FORMAT)
-        return plog_scan_fault(s, rc, 0, 0,
-                               "format %llu; this program reads"
-                               " format 1",
-                               (unsigned long long)h.format);
-    if (rc)
-        return plog_scan_fault(s, rc, 0, 0, "the header is not one");
-    size_t length = line.n;
-    if (s->chain->origin[0] && !s->chain->broken &&
-        first == s->chain->last.size + 1)
-        rc = follow_header(s, line, &h);
-    else
-        rc = adopt_header(s, &h, first);
-    if (!rc)
-        s->offset = s->header_end = length + 1;
-    return rc;
-}
-
 /* ---- Groups ------------------------------------------------------------- */
 
 struct plog_span plog_scan_text(const struct plog_scan *s, size_t i)
@@ -335,86 +83,6 @@ struct plog_span plog_scan_text(const struct plog_scan *s, size_t i)
 const struct plog_scan_line *plog_scan_line(const struct plog_scan *s, size_t i)
 {
     return (const struct plog_scan_line *)(void *)s->lines.data + i;
-}
-
-/* A redacted line needs the order that makes it good. */
-static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
-                          struct plog_span line, uint64_t offset)
-{
-    struct plog_orders *orders = s->chain->orders;
-    int rc = orders ? plog_orders_need(orders, e->seq, e->leaf, line)
-                    : PLOG_E_TAMPERED;
-    return rc ? plog_scan_fault(s, rc, offset, e->seq,
-                                rc == PLOG_E_TAMPERED
-                                    ? "a redacted line, and no order that"
-                                      " makes it this one"
-                                    : "looking for the order to redact failed")
-              : 0;
-}
-
-/* What a control entry tells about other lines. */
-static void take_control(struct plog_scan *s, const struct plog_entry *e)
-{
-    struct plog_order order;
-    if (plog_rotation_of(e, &s->rotation) == 0)
-        s->has_rotation = true;
-    if (e->control == PLOG_CONTROL_REDACT && !plog_order_parse(e, &order) &&
-        plog_buf_add(&s->ordered, &order, sizeof order))
-        plog_scan_fault(s, PLOG_E_NOMEM, s->offset, e->seq, "out of memory");
-}
-
-static bool goes_over(const struct plog_entry *e)
-{
-    return e->control == PLOG_CONTROL_ROTATE ||
-           e->control == PLOG_CONTROL_RESTORE;
-}
-
-/* Judges one entry line by itself and by its place in the group; the first
- * fault of the group is kept, because the commit may explain it better. */
-static void judge_entry(struct plog_scan *s, struct plog_span line,
-                        uint64_t offset, uint64_t seq, bool opens,
-                        struct plog_entry *e, struct plog_fault *first)
-{
-    struct plog_error err = {0};
-    int rc = plog_entry_parse(&s->parser, line, e, &err);
-    e->redacted &= rc == 0;
-    if (first->code)
-        return;
-    s->fault.code = 0;
-    if (rc)
-        plog_scan_fault(s, rc, offset, seq, "%.190s", err.message);
-    else if (e->seq != seq) {
-        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq, "out of order");
-        snprintf(s->fault.expected, sizeof s->fault.expected, "seq %llu",
-                 (unsigned long long)seq);
-        snprintf(s->fault.found, sizeof s->fault.found, "seq %llu",
-                 (unsigned long long)e->seq);
-    } else if (opens != (e->logged_at.n > 0))
-        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
-                        opens ? "the group's first entry has no logged_at"
-                              : "logged_at inside a group: a commit line is"
-                                " missing before it");
-    else if ((seq == 1) != (e->control == PLOG_CONTROL_INIT))
-        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
-                        "init is the first entry, and only that");
-    else if ((rc = plog_control_check(e, &s->parser.decoded)) != 0)
-        plog_scan_fault(s, rc, offset, seq,
-                        rc == PLOG_E_FORMAT
-                            ? "control `%s` needs a later version"
-                        : rc == PLOG_E_TAMPERED
-                            ? "control `%s`: a signature inside does not"
-                              " verify"
-                            : "control `%s` makes no sense",
-                        plog_control_name(e->control));
-    else if (s->has_rotation || (goes_over(e) && !opens))
-        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
-                        "a key rotation is the only entry of its group");
-    else if (e->redacted)
-        (void)judge_redacted(s, e, line, offset);
-    else
-        take_control(s, e);
-    if (s->fault.code)
-        *first = s->fault;
 }
 
 /* @e  what the line was parsed into */
@@ -472,7 +140,7 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
         struct plog_entry e;
         e.redacted = false;
         if (kind == PLOG_LINE_ENTRY)
-            judge_entry(s, line, offset, seq, offset == begin, &e, first);
+            plog_scan_judge(s, line, offset, seq, offset == begin, &e, first);
         else if (!first->code) {
             plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
                             line.n ? "not a line of this format"
@@ -532,7 +200,7 @@ static int check_commit(struct plog_scan *s, struct plog_log_group *g,
     if (g->commit.size != s->chain->last.size + g->count || g->count == 0)
         return wrong_size(s, g, offset);
     g->size = g->commit.size;
-    int rc = check_checkpoint(s, s->chain->origin, &g->commit, offset);
+    int rc = plog_scan_checkpoint(s, s->chain->origin, &g->commit, offset);
     if (rc)
         return rc;
     g->root_checked = !s->chain->broken;

@@ -39,6 +39,22 @@ PLOG_MUST_CHECK int plog_window_skip(struct plog_scan *s, uint64_t *at);
 const struct plog_vkey *plog_scan_key(const struct plog_scan *s,
                                       const struct plog_commit *c,
                                       const struct plog_vkey **wrong);
+/* Whether a commit counts under `origin`: its key and its signature.
+ * @offset  of it, for the fault
+ * Returns 0, or the fault's code. */
+PLOG_MUST_CHECK int plog_scan_checkpoint(struct plog_scan *s,
+                                         const char *origin,
+                                         const struct plog_commit *c,
+                                         uint64_t offset);
+/*
+ * Judges one entry line; the first fault of the group is kept, because the
+ * commit may explain it better.
+ * @opens  it is the group's first
+ * @e      out: what it was parsed into
+ */
+void plog_scan_judge(struct plog_scan *s, struct plog_span line,
+                     uint64_t offset, uint64_t seq, bool opens,
+                     struct plog_entry *e, struct plog_fault *first);
 /* The commit was taken: the key that signed it is in force. */
 PLOG_MUST_CHECK int plog_scan_settle(struct plog_scan *s,
                                      const struct plog_commit *c);

@@ -1,0 +1,84 @@
+/* scan_entry.c - one entry line, by itself and by its place in the group. */
+#include <stdio.h>
+
+#include "scan_window.h"
+
+/* A redacted line needs the order that makes it good. */
+static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
+                          struct plog_span line, uint64_t offset)
+{
+    struct plog_orders *orders = s->chain->orders;
+    int rc = orders ? plog_orders_need(orders, e->seq, e->leaf, line)
+                    : PLOG_E_TAMPERED;
+    return rc ? plog_scan_fault(s, rc, offset, e->seq,
+                                rc == PLOG_E_TAMPERED
+                                    ? "a redacted line, and no order that"
+                                      " makes it this one"
+                                    : "looking for the order to redact failed")
+              : 0;
+}
+
+/* What a control entry tells about other lines. */
+static void take_control(struct plog_scan *s, const struct plog_entry *e)
+{
+    struct plog_order order;
+    if (plog_rotation_of(e, &s->rotation) == 0)
+        s->has_rotation = true;
+    if (e->control == PLOG_CONTROL_REDACT && !plog_order_parse(e, &order) &&
+        plog_buf_add(&s->ordered, &order, sizeof order))
+        plog_scan_fault(s, PLOG_E_NOMEM, s->offset, e->seq, "out of memory");
+}
+
+static bool goes_over(const struct plog_entry *e)
+{
+    return e->control == PLOG_CONTROL_ROTATE ||
+           e->control == PLOG_CONTROL_RESTORE;
+}
+
+/* Judges one entry line by itself and by its place in the group; the first
+ * fault of the group is kept, because the commit may explain it better. */
+void plog_scan_judge(struct plog_scan *s, struct plog_span line,
+                     uint64_t offset, uint64_t seq, bool opens,
+                     struct plog_entry *e, struct plog_fault *first)
+{
+    struct plog_error err = {0};
+    int rc = plog_entry_parse(&s->parser, line, e, &err);
+    e->redacted &= rc == 0;
+    if (first->code)
+        return;
+    s->fault.code = 0;
+    if (rc)
+        plog_scan_fault(s, rc, offset, seq, "%.190s", err.message);
+    else if (e->seq != seq) {
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq, "out of order");
+        snprintf(s->fault.expected, sizeof s->fault.expected, "seq %llu",
+                 (unsigned long long)seq);
+        snprintf(s->fault.found, sizeof s->fault.found, "seq %llu",
+                 (unsigned long long)e->seq);
+    } else if (opens != (e->logged_at.n > 0))
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                        opens ? "the group's first entry has no logged_at"
+                              : "logged_at inside a group: a commit line is"
+                                " missing before it");
+    else if ((seq == 1) != (e->control == PLOG_CONTROL_INIT))
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                        "init is the first entry, and only that");
+    else if ((rc = plog_control_check(e, &s->parser.decoded)) != 0)
+        plog_scan_fault(s, rc, offset, seq,
+                        rc == PLOG_E_FORMAT
+                            ? "control `%s` needs a later version"
+                        : rc == PLOG_E_TAMPERED
+                            ? "control `%s`: a signature inside does not"
+                              " verify"
+                            : "control `%s` makes no sense",
+                        plog_control_name(e->control));
+    else if (s->has_rotation || (goes_over(e) && !opens))
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                        "a key rotation is the only entry of its group");
+    else if (e->redacted)
+        (void)judge_redacted(s, e, line, offset);
+    else
+        take_control(s, e);
+    if (s->fault.code)
+        *first = s->fault;
+}

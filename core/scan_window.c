@@ -1,0 +1,88 @@
+/* scan_window.c - the bytes of a segment that are at hand; see scan_window.h.
+ */
+#include "scan_window.h"
+
+#define CHUNK (256u << 10)
+
+/* Drops what lies before `keep` and reads one more chunk.  PLOG_END at the
+ * limit. */
+static int more(struct plog_scan *s, uint64_t keep)
+{
+    size_t drop = (size_t)(keep - s->window_at), got = 0;
+    uint64_t have = s->window_at + s->window.len;
+    if (have >= s->limit)
+        return PLOG_END;
+    if (drop > 0 && (drop >= CHUNK || drop == s->window.len)) {
+        memmove(s->window.data, s->window.data + drop, s->window.len - drop);
+        s->window.len -= drop;
+        s->window_at = keep;
+    }
+    size_t n = s->limit - have < CHUNK ? (size_t)(s->limit - have) : CHUNK;
+    if (plog_buf_reserve(&s->window, n))
+        return plog_scan_fault(s, PLOG_E_NOMEM, have, 0, "out of memory");
+    int rc = plog_io_pread_full(s->io, s->fd, s->window.data + s->window.len, n,
+                                have, &got);
+    if (rc)
+        return plog_scan_fault(s, PLOG_E_IO, have, 0, "reading failed (%d)",
+                               -rc);
+    if (got == 0)
+        return PLOG_END; /* the file shrank under us */
+    s->window.len += got;
+    return 0;
+}
+
+void plog_window_jump(struct plog_scan *s, uint64_t offset)
+{
+    if (offset < s->window_at || offset > s->window_at + s->window.len) {
+        s->window.len = 0;
+        s->window_at = offset;
+    }
+}
+
+int plog_window_line(struct plog_scan *s, uint64_t keep, uint64_t at,
+                     size_t max, struct plog_span *line)
+{
+    uint64_t seen = at;
+    for (;;) {
+        uint64_t end = s->window_at + s->window.len;
+        if (seen < end) {
+            const char *p = s->window.data + (seen - s->window_at);
+            const char *lf = memchr(p, '\n', (size_t)(end - seen));
+            uint64_t stop = lf ? seen + (uint64_t)(lf - p) : end;
+            if (stop - at > max)
+                return PLOG_WINDOW_LONG;
+            *line = plog_span(s->window.data + (at - s->window_at),
+                              (size_t)(stop - at));
+            if (lf)
+                return 0;
+            seen = end;
+        }
+        int rc = more(s, keep);
+        if (rc == PLOG_END && seen == at)
+            return PLOG_END;
+        if (rc == PLOG_END)
+            return PLOG_WINDOW_PART;
+        if (rc)
+            return rc;
+    }
+}
+
+int plog_window_skip(struct plog_scan *s, uint64_t *at)
+{
+    for (;;) {
+        plog_window_jump(s, *at);
+        uint64_t end = s->window_at + s->window.len;
+        if (*at < end) {
+            const char *p = s->window.data + (*at - s->window_at);
+            const char *lf = memchr(p, '\n', (size_t)(end - *at));
+            if (lf) {
+                *at += (uint64_t)(lf - p) + 1;
+                return 0;
+            }
+            *at = end;
+        }
+        int rc = more(s, *at);
+        if (rc)
+            return rc;
+    }
+}
