@@ -345,18 +345,32 @@ void plog_dir_store_path(const struct plog_dir *d, char *out, size_t cap)
     snprintf(out, cap, "%s/store.db", d->path);
 }
 
+/* Whether a file of that name is there, or the WAL or shared memory of one: a
+ * database that came to lie beside those of another would be read with them. */
+static int look_taken(const struct plog_io *io, int fd, const char *name)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    char file[140];
+    struct plog_stat st;
+    int rc = -ENOENT;
+    for (int i = 0; rc == -ENOENT && i < 3; i++) {
+        snprintf(file, sizeof file, "%s%s", name, ends[i]);
+        rc = io->stat_at(io->ctx, fd, file, &st);
+    }
+    return rc;
+}
+
 int plog_dir_quarantine(const struct plog_dir *d, const char *stem, char *name,
                         int *fd, struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    struct plog_stat st;
     int rc = open_dir_at(d, d->dir, "quarantine", true, fd, err);
     if (rc)
         return rc;
     long long seconds = io->clock_real_ns(io->ctx) / 1000000000;
     for (unsigned i = 1; i < 10000; i++) {
         snprintf(name, 128, "quarantine/%.60s-%lld-%u", stem, seconds, i);
-        rc = io->stat_at(io->ctx, *fd, name + strlen("quarantine/"), &st);
+        rc = look_taken(io, *fd, name + strlen("quarantine/"));
         if (rc == -ENOENT)
             return 0;
         if (rc)

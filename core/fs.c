@@ -56,11 +56,13 @@ bool plog_fs_is_allowed(const struct plog_dir *d)
     return d->io->stat_at(d->io->ctx, d->dir, PLOG_FS_MARKER, &st) == 0;
 }
 
-int plog_fs_check(const struct plog_dir *d, struct plog_error *err)
+int plog_fs_check(const struct plog_dir *d, bool allowed,
+                  struct plog_error *err)
 {
     struct plog_fs fs;
     char name[32];
-    if (!d->io->file_system || d->io->file_system(d->io->ctx, d->dir, &fs) ||
+    if (allowed || !d->io->file_system ||
+        d->io->file_system(d->io->ctx, d->dir, &fs) ||
         plog_fs_kind_of(fs.type, name) != PLOG_FS_NETWORK ||
         plog_fs_is_allowed(d))
         return 0;
@@ -68,7 +70,8 @@ int plog_fs_check(const struct plog_dir *d, struct plog_error *err)
               "the directory lies on a network file system (%s), where SQLite's"
               " WAL is not safe",
               name);
-    plog_err_hint(err, "put it on a local disk; or, at your own risk, make an"
-                       " empty file DIR/" PLOG_FS_MARKER);
+    plog_err_hint(err, "put it on a local disk; or, at your own risk, give"
+                       " --network-fs-ok, or for good make an empty file"
+                       " DIR/" PLOG_FS_MARKER);
     return PLOG_E_IO;
 }

@@ -25,10 +25,11 @@ enum plog_fs_kind {
 enum plog_fs_kind plog_fs_kind_of(uint64_t type, char *name);
 
 /*
- * Refuses a directory on a network file system, unless the marker is in it.
+ * Refuses a directory on a network file system, unless the marker is in it or
+ * the caller says that it is `allowed`.
  * Returns 0, also where the table cannot tell; PLOG_E_IO.
  */
-PLOG_MUST_CHECK int plog_fs_check(const struct plog_dir *d,
+PLOG_MUST_CHECK int plog_fs_check(const struct plog_dir *d, bool allowed,
                                   struct plog_error *err);
 
 /* Whether the marker is there. */

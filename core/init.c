@@ -96,6 +96,7 @@ static int make_directories(struct setup *s, const char *path,
     plog_dir_close(&d);
     if (s->options && s->options->wait_seconds != 0)
         o.wait_seconds = s->options->wait_seconds;
+    o.allow_network_fs = s->options && s->options->allow_network_fs;
     if (!rc)
         rc = plog_legs_open(&s->legs, s->io, path, &o, err);
     s->legs.options = NULL; /* `o` ends here */
@@ -258,7 +259,7 @@ int plog_init(const char *dir, const struct plog_init_options *given,
         return rc;
     rc = make_directories(&s, dir, err);
     if (!rc)
-        rc = plog_fs_check(&s.legs.dir, err);
+        rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)
         rc = look(&s, &has_log, err);
     if (!rc)

@@ -162,7 +162,9 @@ static int posix_file_system(void *ctx, int fd, struct plog_fs *out)
     if (fstatfs(fd, &st))
         return -errno;
     out->type = (uint64_t)st.f_type & 0xffffffffu; /* signed on some machines */
-    out->free_bytes = (uint64_t)st.f_bavail * (uint64_t)st.f_bsize;
+    /* Counted in fragments; with FUSE f_bsize is only the size of a read. */
+    uint64_t unit = (uint64_t)(st.f_frsize ? st.f_frsize : st.f_bsize);
+    out->free_bytes = (uint64_t)st.f_bavail * unit;
     return 0;
 }
 

@@ -16,6 +16,7 @@ int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
     l->wait_seconds = 10;
     if (options && options->wait_seconds != 0)
         l->wait_seconds = options->wait_seconds;
+    l->network_fs = options && options->allow_network_fs;
     l->dir.dir = l->dir.log = l->dir.keys = l->dir.lock = -1;
     plog_tail_init(&l->tail, &l->dir);
     int rc = plog_dir_open(&l->dir, io, path, PLOG_DIR_WRITE,
@@ -89,7 +90,7 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     char path[PLOG_DIR_PATH_MAX];
     struct plog_stat before;
     int wait_ms = l->wait_seconds > 0 ? (int)(l->wait_seconds * 1000) : 0;
-    int rc = plog_fs_check(&l->dir, err);
+    int rc = plog_fs_check(&l->dir, l->network_fs, err);
     if (!rc)
         rc = look_at_store(l, &before, err);
     if (rc < 0)

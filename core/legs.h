@@ -12,6 +12,7 @@ struct plog_legs {
     const struct plog_io *io;
     const struct plog_options *options; /* may be NULL */
     double wait_seconds;
+    bool network_fs; /* is allowed */
     struct plog_dir dir;
     struct plog_keyring keys;   /* trusted */
     struct plog_keychain chain; /* of the log, up to the head */

@@ -343,6 +343,9 @@ struct plog_options {
     bool leave_behind;
     /* Lets a directory that others may write to pass. */
     bool allow_loose_modes;
+    /* Writes on a network file system, where SQLite's WAL is not safe; so does
+     * an empty file DIR/allow-network-fs.  Else that is PLOG_E_IO. */
+    bool allow_network_fs;
 };
 
 struct plog_init_options {
@@ -354,6 +357,7 @@ struct plog_init_options {
     uint64_t line_max_bytes;     /* 0: PLOG_LINE_DEFAULT */
     const char *passphrase;      /* NULL: the key file is not encrypted */
     double wait_seconds;
+    bool allow_network_fs; /* as in plog_options; it is not kept */
 };
 
 /* The current verifier key of the log in `dir`, from keys/ and checked

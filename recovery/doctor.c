@@ -18,6 +18,8 @@ void plog_doctor_say(struct plog_doctor *d, const char *name,
 {
     char found[400];
     va_list ap;
+    if (d->stopped)
+        return;
     va_start(ap, format);
     vsnprintf(found, sizeof found, format, ap);
     va_end(ap);
@@ -28,84 +30,6 @@ void plog_doctor_say(struct plog_doctor *d, const char *name,
     d->report->counts[health]++;
     if (d->o->checkup && d->o->checkup(d->o->arg, &c))
         d->stopped = true;
-}
-
-static void worse(struct plog_doctor *d, int code)
-{
-    if (!d->report->verdict)
-        d->report->verdict = code;
-}
-
-/* ---- Keys --------------------------------------------------------------- */
-
-/* Which key the log is signed by now, "" when that cannot be said. */
-static void current_key(struct plog_doctor *d, char *id)
-{
-    struct plog_options o = {.struct_size = sizeof o,
-                             .io = d->o->io,
-                             .vkey = d->o->vkey,
-                             .wait_seconds = d->o->wait_seconds};
-    char vkey[PLOG_VKEY_MAX];
-    struct plog_vkey key;
-    id[0] = '\0';
-    if (!plog_key_show(d->path, &o, vkey, NULL) &&
-        !plog_vkey_parse(plog_span_text(vkey), &key))
-        memcpy(id, key.id_text, sizeof key.id_text);
-}
-
-static void signing_key(struct plog_doctor *d)
-{
-    static const char name[] = "signing key";
-    char id[PLOG_KEYID_TEXT], now[PLOG_KEYID_TEXT];
-    struct plog_error why = {0};
-    struct plog_stat st;
-    bool sealed = false;
-    if (d->reader.dir.keys < 0 ||
-        d->io->stat_at(d->io->ctx, d->reader.dir.keys, "signing.key", &st)) {
-        plog_doctor_say(d, name, PLOG_HEALTH_WARN,
-                        "put it back, or take this for a copy that is only"
-                        " read",
-                        "keys/signing.key is not there: nothing can be"
-                        " appended");
-        return;
-    }
-    int rc = plog_signer_id(d->io, d->reader.dir.keys, id, &sealed, &why);
-    if (rc) {
-        plog_doctor_say(d, name, PLOG_HEALTH_BAD, why.hint, "%s", why.message);
-        worse(d, PLOG_E_KEY);
-        return;
-    }
-    current_key(d, now);
-    if (now[0] && strcmp(now, id) != 0) {
-        plog_doctor_say(d, name, PLOG_HEALTH_BAD, "put the log's own key back",
-                        "keys/signing.key is %s, but the log is signed by %s",
-                        id, now);
-        worse(d, PLOG_E_KEY);
-        return;
-    }
-    plog_doctor_say(d, name, PLOG_HEALTH_OK, NULL, "%s, mode %04o, %s%s", id,
-                    st.mode & 07777u,
-                    sealed ? "under a passphrase" : "without a passphrase",
-                    now[0] ? "" : "; which one the log needs is not known");
-}
-
-static void trusted_keys(struct plog_doctor *d)
-{
-    const struct plog_keyring *keys = &d->reader.keys;
-    if (keys->pinned)
-        plog_doctor_say(d, "trusted keys", PLOG_HEALTH_OK, NULL, "pinned: %s",
-                        keys->keys[0].id_text);
-    else if (keys->count == 0) {
-        plog_doctor_say(d, "trusted keys", PLOG_HEALTH_BAD,
-                        "put the log's verifier key back into keys/",
-                        "keys/ holds no verifier key");
-        worse(d, PLOG_E_UNKNOWN_KEY);
-    } else
-        plog_doctor_say(d, "trusted keys", PLOG_HEALTH_NOTE,
-                        "keep the verifier key elsewhere, and give it with"
-                        " --key",
-                        "%u in keys/, trusted only because they lie there",
-                        keys->count);
 }
 
 /* ---- Legs --------------------------------------------------------------- */
@@ -142,10 +66,45 @@ static int pass_progress(void *arg, const struct plog_progress *p)
     return o->progress ? o->progress(o->arg, p) : 0;
 }
 
+/* A check that cannot be made is a finding; the rest is looked at all the
+ * same. */
+static void say_failed(struct plog_doctor *d, int rc,
+                       const struct plog_error *why)
+{
+    struct plog_stat st;
+    bool log_gone =
+        d->reader.dir.log < 0 && d->io->stat_at(d->io->ctx, d->reader.dir.dir,
+                                                PLOG_STORE_FILE, &st) == 0;
+    plog_doctor_say(d, "log and store",
+                    rc == PLOG_E_LOCKED ? PLOG_HEALTH_UNKNOWN : PLOG_HEALTH_BAD,
+                    log_gone ? "paritylog salvage DIR --from-store" : why->hint,
+                    "%s: %s%s%s", plog_code_word(rc), why->message,
+                    why->file[0] ? ": " : "", why->file);
+    d->legs_verdict = rc;
+    d->report->legs.verdict = rc;
+}
+
+static void say_legs(struct plog_doctor *d, const struct first *x)
+{
+    const struct plog_check_report *r = &d->report->legs;
+    if (r->verdict)
+        plog_doctor_say(d, "log and store", PLOG_HEALTH_BAD, x->next, "%s%s",
+                        plog_code_word(r->verdict), x->where);
+    else
+        plog_doctor_say(
+            d, "log and store",
+            x->unchecked ? PLOG_HEALTH_WARN : PLOG_HEALTH_OK,
+            x->unchecked ? "paritylog parity DIR, when nobody writes" : NULL,
+            "CLEAN: %llu entries, %llu records%s",
+            (unsigned long long)r->entries, (unsigned long long)r->records,
+            x->unchecked ? "; not all was checked" : "");
+    d->legs_verdict = r->verdict;
+}
+
 static int both_legs(struct plog_doctor *d, struct plog_error *err)
 {
     struct first x = {.d = d};
-    struct plog_check_report *r = &d->report->legs;
+    struct plog_error why = {0};
     struct plog_check_options o = {.struct_size = sizeof o,
                                    .io = d->o->io,
                                    .vkey = d->o->vkey,
@@ -154,20 +113,16 @@ static int both_legs(struct plog_doctor *d, struct plog_error *err)
                                    .unchecked = count_unchecked,
                                    .progress = pass_progress,
                                    .arg = &x};
-    int rc = plog_parity(d->path, &o, r, err);
-    if (rc)
+    int rc = plog_parity(d->path, &o, &d->report->legs, &why);
+    if (rc == PLOG_E_INTERRUPTED || rc == PLOG_E_NOMEM) {
+        if (err)
+            *err = why;
         return rc;
-    if (r->verdict)
-        plog_doctor_say(d, "log and store", PLOG_HEALTH_BAD, x.next, "%s%s",
-                        plog_code_word(r->verdict), x.where);
+    }
+    if (rc)
+        say_failed(d, rc, &why);
     else
-        plog_doctor_say(
-            d, "log and store", x.unchecked ? PLOG_HEALTH_WARN : PLOG_HEALTH_OK,
-            x.unchecked ? "paritylog parity DIR, when nobody writes" : NULL,
-            "CLEAN: %llu entries, %llu records%s",
-            (unsigned long long)r->entries, (unsigned long long)r->records,
-            x.unchecked ? "; not all was checked" : "");
-    worse(d, r->verdict);
+        say_legs(d, &x);
     return 0;
 }
 
@@ -175,12 +130,13 @@ static int both_legs(struct plog_doctor *d, struct plog_error *err)
 static void heads(struct plog_doctor *d)
 {
     const struct plog_status *s = &d->status;
-    d->report->legs.verdict = s->verdict;
+    if (!d->has_status) {
+        say_failed(d, d->why.code ? d->why.code : PLOG_E_IO, &d->why);
+        return;
+    }
+    d->legs_verdict = d->report->legs.verdict = s->verdict;
     d->report->legs.head.size = s->log_size;
-    if (!d->has_status)
-        plog_doctor_say(d, "log and store", PLOG_HEALTH_UNKNOWN,
-                        "paritylog parity DIR", "their heads cannot be read");
-    else if (s->verdict)
+    if (s->verdict)
         plog_doctor_say(d, "log and store", PLOG_HEALTH_BAD,
                         "paritylog parity DIR", "%s",
                         plog_code_word(s->verdict));
@@ -189,7 +145,6 @@ static void heads(struct plog_doctor *d)
                         "paritylog parity DIR compares their content",
                         "heads are equal, at %llu entries",
                         (unsigned long long)s->log_size);
-    worse(d, d->has_status ? s->verdict : PLOG_E_IO);
 }
 
 static void upkeep(struct plog_doctor *d)
@@ -199,8 +154,7 @@ static void upkeep(struct plog_doctor *d)
         return;
     if (s->pending)
         plog_doctor_say(d, "redactions", PLOG_HEALTH_WARN,
-                        "end long reads, then open it for writing, e.g."
-                        " paritylog strategy DIR",
+                        "end long reads, then: paritylog append DIR /dev/null",
                         "%llu of %llu are pending: copies of a payload may be"
                         " left",
                         (unsigned long long)s->pending,
@@ -217,42 +171,77 @@ static void upkeep(struct plog_doctor *d)
 
 /* ---- All of it ---------------------------------------------------------- */
 
-static int look(struct plog_doctor *d, struct plog_error *err)
+/* The directory is there; so must be one leg. */
+static int check_any_leg(struct plog_doctor *d, struct plog_error *err)
+{
+    const struct plog_dir *dir = &d->reader.dir;
+    struct plog_stat st;
+    if (dir->log >= 0 ||
+        d->io->stat_at(d->io->ctx, dir->dir, PLOG_STORE_FILE, &st) == 0)
+        return 0;
+    plog_fail(err, PLOG_E_NOTHING, "there is no log here, and no store");
+    plog_err_hint(err, "see that the path is right; `paritylog init DIR` makes"
+                       " a new log");
+    return PLOG_E_NOTHING;
+}
+
+static void read_status(struct plog_doctor *d)
 {
     struct plog_options o = {.struct_size = sizeof o,
                              .io = d->o->io,
                              .vkey = d->o->vkey,
                              .wait_seconds = d->o->wait_seconds};
-    d->has_status = plog_read_status(d->path, &o, &d->status, NULL) == 0;
-    plog_doctor_directory(d);
-    plog_doctor_file_system(d);
-    plog_doctor_space(d);
-    signing_key(d);
-    trusted_keys(d);
-    plog_doctor_libraries(d);
-    upkeep(d);
+    int rc = plog_read_status(d->path, &o, &d->status, &d->why);
+    d->has_status = rc == 0;
+    if (rc && !d->why.code)
+        d->why.code = rc;
+}
+
+static int look(struct plog_doctor *d, struct plog_error *err)
+{
+    static void (*const before[])(struct plog_doctor *
+                                  d) = {plog_doctor_directory,
+                                        plog_doctor_file_system,
+                                        plog_doctor_space,
+                                        plog_doctor_signing_key,
+                                        plog_doctor_trusted_keys,
+                                        plog_doctor_libraries,
+                                        upkeep};
+    static void (*const after[])(struct plog_doctor * d) = {
+        plog_doctor_quarantine, plog_doctor_drill, plog_doctor_clock};
     int rc = 0;
-    if (d->o->quick)
+    read_status(d);
+    for (size_t i = 0; !d->stopped && i < sizeof before / sizeof *before; i++)
+        before[i](d);
+    if (!d->stopped && d->o->quick)
         heads(d);
-    else
+    else if (!d->stopped)
         rc = both_legs(d, err);
-    if (rc)
-        return rc;
-    plog_doctor_quarantine(d);
-    plog_doctor_drill(d);
-    plog_doctor_clock(d);
-    if (d->report->counts[PLOG_HEALTH_BAD])
-        worse(d, PLOG_E_IO);
-    return d->stopped ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
+    for (size_t i = 0; !rc && !d->stopped && i < sizeof after / sizeof *after;
+         i++)
+        after[i](d);
+    if (!rc && d->stopped)
+        rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return rc;
+}
+
+/* The legs first, whatever else is bad: a damaged log matters more than a
+ * loose key. */
+static int verdict(const struct plog_doctor *d)
+{
+    return d->legs_verdict                           ? d->legs_verdict
+           : d->key_verdict                          ? d->key_verdict
+           : d->report->counts[PLOG_HEALTH_BAD] != 0 ? PLOG_E_IO
+                                                     : 0;
 }
 
 int plog_doctor(const char *dir, const struct plog_doctor_options *given,
                 struct plog_doctor_report *report, struct plog_error *err)
 {
     struct plog_doctor_options own;
+    memset(report, 0, sizeof *report);
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
-    memset(report, 0, sizeof *report);
     struct plog_doctor d = {.o = &own,
                             .report = report,
                             .path = dir,
@@ -261,8 +250,11 @@ int plog_doctor(const char *dir, const struct plog_doctor_options *given,
     int rc = plog_reader_open_dir(&d.reader, d.io, dir, PLOG_DIR_STORE,
                                   own.vkey, err);
     if (!rc)
+        rc = check_any_leg(&d, err);
+    if (!rc)
         rc = look(&d, err);
     plog_reader_fini(&d.reader);
+    report->verdict = rc ? rc : verdict(&d);
     report->seconds = (double)(d.io->clock_mono_ns(d.io->ctx) - started) / 1e9;
     return rc;
 }

@@ -1,8 +1,10 @@
 /*
  * doctor.h - private to doctor: what its parts share.
  *
- *   doctor.c       both legs, keys, the order of it all
- *   doctor_env.c   directory, file system, libraries, what lies about
+ *   doctor.c        both legs, the order of it all
+ *   doctor_files.c  the directory: names, modes, what lies about
+ *   doctor_keys.c   the signing key, the trusted ones
+ *   doctor_env.c    file system, space, libraries, the last drill, the clock
  */
 #ifndef PLOG_DOCTOR_H
 #define PLOG_DOCTOR_H
@@ -17,8 +19,10 @@ struct plog_doctor {
     const char *path;
     struct plog_reader reader;
     struct plog_status status; /* when has_status */
+    struct plog_error why;     /* when not */
     bool has_status;
-    bool stopped;
+    int legs_verdict, key_verdict; /* the former goes first */
+    bool stopped;                  /* by the caller */
 };
 
 /* Tells one check-up; `next` may be NULL.  `format` as printf. */
@@ -27,6 +31,8 @@ void plog_doctor_say(struct plog_doctor *d, const char *name,
                      const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+void plog_doctor_signing_key(struct plog_doctor *d);
+void plog_doctor_trusted_keys(struct plog_doctor *d);
 void plog_doctor_directory(struct plog_doctor *d);
 void plog_doctor_file_system(struct plog_doctor *d);
 void plog_doctor_space(struct plog_doctor *d);

@@ -1,84 +1,11 @@
-/* doctor_env.c - what log and store stand on; see doctor.h. */
+/* doctor_env.c - what log and store stand on, and when a restore was tried
+ * last; see doctor.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 
 #include "doctor.h"
 #include "fs.h"
-
-/* ---- The directory ------------------------------------------------------ */
-
-struct listing {
-    struct plog_doctor *d;
-    int dir;
-    uint64_t files, bytes;
-    char odd[160];  /* names that are not ours */
-    char loose[64]; /* a file that others may read */
-    uint64_t left;  /* folders that a killed command left */
-};
-
-static bool is_ours(const char *name)
-{
-    static const char *const ours[] = {
-        "log",          "keys",         "lock",       "store.db",
-        "store.db-wal", "store.db-shm", "quarantine", "archive",
-        "snapshots",    "orders",       "drill.json", PLOG_FS_MARKER};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (strcmp(name, ours[i]) == 0)
-            return true;
-    return false;
-}
-
-static int each_name(void *arg, const char *name)
-{
-    struct listing *l = arg;
-    struct plog_stat st;
-    size_t n = strlen(l->odd);
-    if (l->d->io->stat_at(l->d->io->ctx, l->dir, name, &st))
-        return 0;
-    if (strncmp(name, "drill-", 6) == 0 || strcmp(name, "salvage") == 0)
-        l->left++;
-    else if (!is_ours(name) && n + strlen(name) + 3 < sizeof l->odd)
-        snprintf(l->odd + n, sizeof l->odd - n, "%s%s", n ? ", " : "", name);
-    if ((st.mode & 0170000) == 0100000 && (st.mode & 077) && !l->loose[0] &&
-        strncmp(name, "store.db", 8) == 0)
-        snprintf(l->loose, sizeof l->loose, "%.40s has mode %04o", name,
-                 st.mode & 07777u);
-    return 0;
-}
-
-void plog_doctor_directory(struct plog_doctor *d)
-{
-    static const char name[] = "directory";
-    struct listing l = {.d = d, .dir = d->reader.dir.dir};
-    struct plog_stat st;
-    if (d->io->stat(d->io->ctx, l.dir, &st) ||
-        d->io->list(d->io->ctx, l.dir, each_name, &l) < 0) {
-        plog_doctor_say(d, name, PLOG_HEALTH_UNKNOWN, NULL,
-                        "it cannot be listed");
-        return;
-    }
-    if (st.mode & 077)
-        plog_doctor_say(d, name, PLOG_HEALTH_WARN, "chmod 700 DIR",
-                        "mode %04o: others may look into it, expected 0700",
-                        st.mode & 07777u);
-    if (l.loose[0])
-        plog_doctor_say(d, name, PLOG_HEALTH_WARN, "chmod 600 DIR/store.db*",
-                        "%s: others may read it, expected 0600", l.loose);
-    if (l.odd[0])
-        plog_doctor_say(d, name, PLOG_HEALTH_WARN,
-                        "see what it is; paritylog has not made it",
-                        "holds what is not ours: %s", l.odd);
-    if (l.left)
-        plog_doctor_say(d, name, PLOG_HEALTH_WARN,
-                        "paritylog drill DIR, or salvage, takes them away",
-                        "%llu folders of a command that was killed",
-                        (unsigned long long)l.left);
-    if (!(st.mode & 077) && !l.loose[0] && !l.odd[0] && !l.left)
-        plog_doctor_say(d, name, PLOG_HEALTH_OK, NULL, "%s, mode 0700",
-                        d->reader.dir.path);
-}
 
 /* ---- File system and space ---------------------------------------------- */
 
@@ -120,36 +47,46 @@ void plog_doctor_file_system(struct plog_doctor *d)
     }
 }
 
+#define MIB (1ull << 20)
+
+/* Below this an append may be refused any moment: a tenth of the log, but a
+ * log of terabytes does not need it all. */
+static uint64_t least(uint64_t log_bytes)
+{
+    uint64_t tenth = log_bytes / 10;
+    return 16 * MIB + (tenth < 1024 * MIB ? tenth : 1024 * MIB);
+}
+
 void plog_doctor_space(struct plog_doctor *d)
 {
     static const char name[] = "free space";
+    const struct plog_status *s = &d->status;
     struct plog_fs fs;
-    unsigned long long mib = 1u << 20;
-    if (!d->io->file_system || !d->has_status ||
+    if (!d->io->file_system ||
         d->io->file_system(d->io->ctx, d->reader.dir.dir, &fs)) {
         plog_doctor_say(d, name, PLOG_HEALTH_UNKNOWN, NULL, "not known");
         return;
     }
+    unsigned long long room = fs.free_bytes / MIB;
     /* What a drill, replay --fresh or redact takes beside what is there. */
-    uint64_t both = d->status.log_bytes + 2 * d->status.store_bytes;
-    if (fs.free_bytes < d->status.log_bytes / 10 + 16 * mib)
+    uint64_t both = s->log_bytes + 2 * s->store_bytes;
+    if (fs.free_bytes < least(s->log_bytes))
         plog_doctor_say(d, name, PLOG_HEALTH_BAD, "make room on this disk",
-                        "%llu MiB: appends will soon be refused",
-                        (unsigned long long)fs.free_bytes / mib);
+                        "%llu MiB: appends will soon be refused", room);
+    else if (!d->has_status)
+        plog_doctor_say(d, name, PLOG_HEALTH_UNKNOWN, NULL,
+                        "%llu MiB; how much both legs take is not known", room);
     else if (fs.free_bytes < both)
         plog_doctor_say(d, name, PLOG_HEALTH_WARN, "make room on this disk",
                         "%llu MiB, less than a second copy of both legs takes"
                         " (%llu MiB): drill, replay --fresh and redact may not"
                         " end",
-                        (unsigned long long)fs.free_bytes / mib,
-                        (unsigned long long)both / mib);
+                        room, (unsigned long long)(both / MIB));
     else
         plog_doctor_say(
             d, name, PLOG_HEALTH_OK, NULL,
-            "%llu MiB; log and store have %llu MiB",
-            (unsigned long long)fs.free_bytes / mib,
-            (unsigned long long)(d->status.log_bytes + d->status.store_bytes) /
-                mib);
+            "%llu MiB; log and store have %llu MiB", room,
+            (unsigned long long)((s->log_bytes + s->store_bytes) / MIB));
 }
 
 /* ---- Libraries ---------------------------------------------------------- */
@@ -169,71 +106,66 @@ void plog_doctor_libraries(struct plog_doctor *d)
                     sodium_version_string());
 }
 
-/* ---- What lies about ---------------------------------------------------- */
+/* ---- The last drill ----------------------------------------------------- */
 
-static int add_up(void *arg, const char *name)
+struct drilled {
+    struct plog_span verdict;
+    struct plog_instant at;
+};
+
+/* A member's text without its quotes; `none` when it is no string. */
+static struct plog_span text_of(struct plog_span value)
 {
-    struct listing *l = arg;
-    struct plog_stat st;
-    if (l->d->io->stat_at(l->d->io->ctx, l->dir, name, &st))
-        return 0;
-    l->files++;
-    l->bytes += st.size;
-    return 0;
+    return plog_json_kind(value) == 's' ? plog_span(value.p + 1, value.n - 2)
+                                        : plog_span("", 0);
 }
 
-void plog_doctor_quarantine(struct plog_doctor *d)
-{
-    struct listing l = {.d = d};
-    l.dir = d->io->open_at(d->io->ctx, d->reader.dir.dir, "quarantine",
-                           O_RDONLY | O_DIRECTORY, 0);
-    if (l.dir >= 0) {
-        (void)d->io->list(d->io->ctx, l.dir, add_up, &l);
-        d->io->close(d->io->ctx, l.dir);
-    }
-    if (l.files)
-        plog_doctor_say(d, "quarantine", PLOG_HEALTH_NOTE,
-                        "look at it; nothing reads it any more",
-                        "%llu files, %llu bytes that could not be used",
-                        (unsigned long long)l.files,
-                        (unsigned long long)l.bytes);
-    else
-        plog_doctor_say(d, "quarantine", PLOG_HEALTH_OK, NULL, "empty");
-}
-
-/* The members of the note that drill.c writes. */
-static bool read_drill(struct plog_buf *text, struct plog_span *at,
-                       struct plog_span *verdict)
+/* The members of the note that drill.c writes.  One that does not say what it
+ * is, or when it was, says nothing. */
+static bool read_drill(struct plog_span note, struct drilled *out)
 {
     struct plog_json_walk w;
-    struct plog_span name, value;
-    *at = *verdict = plog_span("", 0);
-    while (text->len && text->data[text->len - 1] == '\n')
-        text->len--;
-    plog_json_walk(&w, plog_span(text->data, text->len));
-    while (plog_json_next(&w, &name, &value))
-        if (plog_json_kind(value) == 's' && plog_span_is(name, "at"))
-            *at = plog_span(value.p + 1, value.n - 2);
-        else if (plog_json_kind(value) == 's' && plog_span_is(name, "verdict"))
-            *verdict = plog_span(value.p + 1, value.n - 2);
-    return at->n && verdict->n;
+    struct plog_span name, value, schema = plog_span("", 0), at = schema;
+    out->verdict = schema;
+    if (plog_json_kind(note) != 'o')
+        return false;
+    plog_json_walk(&w, note);
+    while (plog_json_next(&w, &name, &value)) {
+        if (plog_span_is(name, "schema"))
+            schema = text_of(value);
+        else if (plog_span_is(name, "at"))
+            at = text_of(value);
+        else if (plog_span_is(name, "verdict"))
+            out->verdict = text_of(value);
+    }
+    return plog_span_is(schema, "paritylog/drill-note/1") && out->verdict.n &&
+           plog_instant_parse(at, &out->at) == 0;
 }
 
-static void judge_drill(struct plog_doctor *d, struct plog_span at,
-                        struct plog_span verdict)
+#define DRILL_DAYS 31 /* then it is time for another one */
+
+static void judge_drill(struct plog_doctor *d, const struct drilled *last)
 {
-    struct plog_instant then;
+    static const char name[] = "last drill";
+    static const char next[] = "paritylog drill DIR";
     int64_t now = d->io->clock_real_ns(d->io->ctx) / 1000000000;
-    int64_t days =
-        plog_instant_parse(at, &then) ? 0 : (now - then.seconds) / 86400;
-    bool clean = plog_span_is(verdict, "CLEAN");
-    plog_doctor_say(d, "last drill",
-                    !clean      ? PLOG_HEALTH_BAD
-                    : days > 31 ? PLOG_HEALTH_WARN
-                                : PLOG_HEALTH_OK,
-                    clean && days <= 31 ? NULL : "paritylog drill DIR",
-                    "%.*s: %.*s, %lld days ago", (int)at.n, at.p,
-                    (int)verdict.n, verdict.p, (long long)days);
+    long long days = (now - last->at.seconds) / 86400;
+    char at[40], verdict[24];
+    plog_instant_format(last->at, at);
+    snprintf(verdict, sizeof verdict, "%.*s",
+             (int)(last->verdict.n < 24 ? last->verdict.n : 23),
+             last->verdict.p);
+    if (strcmp(verdict, plog_code_word(0)) != 0)
+        plog_doctor_say(d, name, PLOG_HEALTH_BAD, next, "%s: %s, %lld days ago",
+                        at, verdict, days);
+    else if (days < 0)
+        plog_doctor_say(d, name, PLOG_HEALTH_WARN, "set this machine's clock",
+                        "%s, which is in the future: %s", at, verdict);
+    else
+        plog_doctor_say(d, name,
+                        days > DRILL_DAYS ? PLOG_HEALTH_WARN : PLOG_HEALTH_OK,
+                        days > DRILL_DAYS ? next : NULL,
+                        "%s: %s, %lld days ago", at, verdict, days);
 }
 
 void plog_doctor_drill(struct plog_doctor *d)
@@ -241,7 +173,7 @@ void plog_doctor_drill(struct plog_doctor *d)
     struct plog_buf text;
     struct plog_json json;
     struct plog_json_fault fault;
-    struct plog_span at, verdict;
+    struct drilled last;
     plog_buf_init(&text, d->io);
     plog_json_init(&json, d->io);
     int rc =
@@ -254,11 +186,11 @@ void plog_doctor_drill(struct plog_doctor *d)
                         "never: whether it can be restored was not tried");
     else if (rc ||
              plog_json_check(&json, plog_span(text.data, text.len), &fault) ||
-             !read_drill(&text, &at, &verdict))
+             !read_drill(plog_span(text.data, text.len), &last))
         plog_doctor_say(d, "last drill", PLOG_HEALTH_UNKNOWN,
                         "paritylog drill DIR", "drill.json cannot be read");
     else
-        judge_drill(d, at, verdict);
+        judge_drill(d, &last);
     plog_json_fini(&json);
     plog_buf_fini(&text);
 }

@@ -37,6 +37,7 @@ int plog_install_log(const char *dir, const struct plog_rebuild_options *o,
                                         .vkey = o->vkey,
                                         .wait_seconds = o->wait_seconds,
                                         .from_store = true,
+                                        .allow_network_fs = o->allow_network_fs,
                                         .range = keep_place,
                                         .arg = report};
     int rc = rehearse(dir, o, report, plog_rebuild_log, err);
@@ -61,6 +62,7 @@ int plog_install_store(const char *dir, const struct plog_rebuild_options *o,
                                         .vkey = o->vkey,
                                         .wait_seconds = o->wait_seconds,
                                         .fresh = true,
+                                        .allow_network_fs = o->allow_network_fs,
                                         .progress = o->progress,
                                         .arg = o->arg};
     int rc = rehearse(dir, o, report, plog_rebuild_store, err);

@@ -131,6 +131,7 @@ struct plog_replay_options {
     /* Each entry up to where the replay ends, in order, also in a dry run. What
      * is told of an entry that is applied is true when the call returns 0. */
     int (*entry)(void *arg, const struct plog_replayed *e); /* not 0 stops */
+    bool allow_network_fs; /* as in plog_options */
 };
 
 struct plog_replay_report {
@@ -170,6 +171,7 @@ struct plog_rebuild_options {
     /* In the place of the leg there, which goes to quarantine/; `out` is not
      * used.  Only when all of it can be rebuilt. */
     bool install;
+    bool allow_network_fs; /* of what is written; as in plog_options */
 };
 
 struct plog_rebuild_report {
@@ -229,6 +231,7 @@ struct plog_restore_options {
      * its own and a restore entry behind the restored head.  NULL: no. */
     const char *continue_as;
     const char *passphrase; /* of that key; NULL: none */
+    bool allow_network_fs;  /* for the new place; as in plog_options */
 };
 
 struct plog_restore_report {
@@ -319,6 +322,7 @@ struct plog_salvage_options {
     int (*range)(void *arg, const struct plog_salvaged *s);
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
+    bool allow_network_fs; /* as in plog_options */
 };
 
 struct plog_salvage_report {
@@ -503,8 +507,10 @@ struct plog_doctor_options {
 };
 
 struct plog_doctor_report {
-    int verdict; /* PLOG_OK; that of the legs; else PLOG_E_KEY or PLOG_E_IO when
-                    something else is bad */
+    /* That of the legs, or why they could not be checked; if that is PLOG_OK,
+     * PLOG_E_KEY or PLOG_E_UNKNOWN_KEY for a bad key, PLOG_E_IO for anything
+     * else that is bad. */
+    int verdict;
     uint64_t counts[PLOG_HEALTHS];
     struct plog_check_report
         legs; /* after `quick` only verdict and head size */

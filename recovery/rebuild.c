@@ -275,6 +275,7 @@ static void join(struct rebuild *b, struct plog_legs *l,
     l->io = b->io;
     l->options = options;
     l->wait_seconds = 10;
+    l->network_fs = b->o->allow_network_fs;
     l->dir = b->place.dir;
     l->dir.log = b->reader.dir.log;
     l->dir.locked = false;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fs.h"
 #include "legs.h"
 #include "paritylog_recovery.h"
 
@@ -114,7 +115,7 @@ static int move_one(struct plog_dir *d, const char *name, int to,
     return rc == -ENOENT ? 0 : rc;
 }
 
-/* The database goes last: while it is there, its WAL must not be missing
+/* The database goes first: while it is there, its WAL must not be missing
  * beside it for a reader; without it the two others mean nothing. */
 static int set_store_aside(struct work *w, struct plog_error *err)
 {
@@ -277,21 +278,26 @@ static void fill(struct work *w, uint64_t before, double seconds)
     memcpy(r->head.key, c->key, sizeof r->head.key);
 }
 
-int plog_replay(const char *dir, const struct plog_replay_options *o,
+int plog_replay(const char *dir, const struct plog_replay_options *given,
                 struct plog_replay_report *report, struct plog_error *err)
 {
-    static const struct plog_replay_options none;
+    struct plog_replay_options own;
     struct plog_options open = {.struct_size = sizeof open};
     struct work w;
     memset(&w, 0, sizeof w);
     memset(report, 0, sizeof *report);
-    w.o = o ? o : &none;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    w.o = &own;
     w.report = report;
     const struct plog_io *io = w.o->io ? w.o->io : plog_io_posix();
     int64_t started = io->clock_mono_ns(io->ctx);
     open.vkey = w.o->vkey;
     open.wait_seconds = w.o->wait_seconds;
+    open.allow_network_fs = w.o->allow_network_fs;
     int rc = plog_legs_open(&w.legs, io, dir, &open, err);
+    if (!rc) /* before anything is set aside for a store that may not be */
+        rc = plog_fs_check(&w.legs.dir, w.legs.network_fs, err);
     if (!rc)
         rc = plog_dir_lock(&w.legs.dir, false, w.legs.wait_seconds, err);
     if (!rc)

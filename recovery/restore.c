@@ -360,7 +360,8 @@ static int make_store(struct restore *r, struct plog_error *err)
                                     .vkey =
                                         r->report->vkey[0] ? NULL : r->o->vkey,
                                     .progress = r->o->progress,
-                                    .arg = r->o->arg};
+                                    .arg = r->o->arg,
+                                    .allow_network_fs = r->o->allow_network_fs};
     const struct plog_head *want =
         r->report->vkey[0] ? &r->report->continued : &r->report->head;
     int rc = plog_replay(r->place.part, &o, &report, err);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fs.h"
 #include "aside.h"
 #include "check.h"
 #include "heal.h"
@@ -242,10 +243,13 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     int64_t started = s.io->clock_mono_ns(s.io->ctx);
     open.vkey = own.vkey;
     open.wait_seconds = own.wait_seconds;
+    open.allow_network_fs = own.allow_network_fs;
     int rc =
         own.from_store && !own.dry_run ? make_log_folder(s.io, dir, err) : 0;
     if (!rc)
         rc = plog_legs_open(&s.legs, s.io, dir, &open, err);
+    if (!rc) /* at once: else the store's word would only be missed */
+        rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)
         rc = plog_dir_maintain(&s.legs.dir, s.legs.wait_seconds, err);
     if (!rc)

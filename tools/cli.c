@@ -22,7 +22,8 @@ void cli_options(const struct cli *c, struct plog_options *o)
     *o = (struct plog_options){.struct_size = sizeof *o,
                                .io = cli_io(),
                                .wait_seconds = c->wait,
-                               .vkey = c->vkey};
+                               .vkey = c->vkey,
+                               .allow_network_fs = c->network_fs_ok};
 }
 
 /* ---- The passphrase ----------------------------------------------------- */

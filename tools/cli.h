@@ -30,7 +30,8 @@ enum cli_common {
     CLI_PASSPHRASE = 4,
     CLI_MAX_FINDINGS = 8,
     CLI_DRY_RUN = 16,
-    CLI_WITNESS = 32
+    CLI_WITNESS = 32,
+    CLI_NETWORK_FS = 64
 };
 
 #define CLI_FINDINGS_DEFAULT 100
@@ -42,7 +43,7 @@ struct cli {
     const struct cli_command *command; /* the one that runs; NULL: none yet */
     char **args;                       /* what is left beside options */
     size_t arg_count;
-    bool json, quiet, dry_run, help;
+    bool json, quiet, dry_run, help, network_fs_ok;
     double wait; /* as plog_options.wait_seconds */
     const char *vkey;
     bool has_expect_head;

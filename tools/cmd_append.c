@@ -202,7 +202,8 @@ int cmd_append(struct cli *c, int argc, char **argv)
     const struct cli_option own[] = {
         {"group", CLI_NUMBER, &at_most, 1, 1000000},
         {"receipts", CLI_FLAG, &run.print_receipts, 0, 0}};
-    const struct cli_spec spec = {CLI_PASSPHRASE, own, CLI_COUNT(own), 1, 2};
+    const struct cli_spec spec = {CLI_PASSPHRASE | CLI_NETWORK_FS, own,
+                                  CLI_COUNT(own), 1, 2};
     struct plog_error err = {.code = 0};
 
     int status = cli_parse(c, argc, argv, &spec);

@@ -29,7 +29,8 @@ int cmd_init(struct cli *c, int argc, char **argv)
         {"strategy", CLI_TEXT, &strategy, 0, 0},
         {"segment-size", CLI_NUMBER, &o.segment_size_bytes, 1, UINT64_MAX},
         {"max-line", CLI_NUMBER, &o.line_max_bytes, 1, PLOG_LINE_MAX}};
-    const struct cli_spec spec = {CLI_PASSPHRASE, own, CLI_COUNT(own), 1, 1};
+    const struct cli_spec spec = {CLI_PASSPHRASE | CLI_NETWORK_FS, own,
+                                  CLI_COUNT(own), 1, 1};
     struct cli_secret secret;
     struct plog_error err = {.code = 0};
     char vkey[PLOG_VKEY_MAX];
@@ -44,6 +45,7 @@ int cmd_init(struct cli *c, int argc, char **argv)
     if (rc == 0) {
         o.passphrase = secret.given ? secret.text : NULL;
         o.wait_seconds = c->wait;
+        o.allow_network_fs = c->network_fs_ok;
         rc = plog_init(c->args[0], &o, vkey, &err);
         cli_secret_wipe(&secret);
     }

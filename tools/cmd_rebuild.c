@@ -92,8 +92,8 @@ int cmd_rebuild(struct cli *c, int argc, char **argv)
                                      {"log", CLI_FLAG, &log, 0, 0},
                                      {"out", CLI_TEXT, &out, 0, 0},
                                      {"install", CLI_FLAG, &o.install, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN, own, CLI_COUNT(own), 1,
-                                  1};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_NETWORK_FS, own,
+                                  CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
 
     int status = cli_parse(c, argc, argv, &spec);
@@ -107,6 +107,7 @@ int cmd_rebuild(struct cli *c, int argc, char **argv)
         return fail_usage(c, "--out PATH or --install is missing");
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
+    o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
     progress_init(&progress, c);
     int rc = log ? plog_rebuild_log(c->args[0], out, &o, &report, &err)

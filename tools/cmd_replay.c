@@ -136,8 +136,8 @@ int cmd_replay(struct cli *c, int argc, char **argv)
     const struct cli_option own[] = {{"to", CLI_NUMBER, &o.to, 1, INT64_MAX},
                                      {"fresh", CLI_FLAG, &o.fresh, 0, 0},
                                      {"account", CLI_TEXT, &account, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN, own, CLI_COUNT(own), 1,
-                                  1};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_NETWORK_FS, own,
+                                  CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
 
     int status = cli_parse(c, argc, argv, &spec);
@@ -145,6 +145,7 @@ int cmd_replay(struct cli *c, int argc, char **argv)
         return status;
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
+    o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
     if (!account)
         o.entry = NULL;

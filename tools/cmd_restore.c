@@ -89,8 +89,9 @@ int cmd_restore(struct cli *c, int argc, char **argv)
         {"at", CLI_TEXT, &at, 0, 0},
         {"adopt", CLI_HEAD, c, 0, 0},
         {"continue-as", CLI_TEXT, &o.continue_as, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_PASSPHRASE, own,
-                                  CLI_COUNT(own), 1, 1};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_NETWORK_FS |
+                                      CLI_PASSPHRASE,
+                                  own, CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
 
     int status = cli_parse(c, argc, argv, &spec);
@@ -103,6 +104,7 @@ int cmd_restore(struct cli *c, int argc, char **argv)
         return fail_usage(c, "--at: entries are counted from 1");
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
+    o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
     o.adopt = c->has_expect_head;
     o.adopt_size = c->expect_size;

@@ -205,8 +205,9 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
     const struct cli_option own[] = {
         {"from-store", CLI_FLAG, &o.from_store, 0, 0},
         {"out", CLI_TEXT, &out, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_MAX_FINDINGS, own,
-                                  CLI_COUNT(own), 1, 1};
+    const struct cli_spec spec = {CLI_KEY | CLI_DRY_RUN | CLI_MAX_FINDINGS |
+                                      CLI_NETWORK_FS,
+                                  own, CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
 
     int status = cli_parse(c, argc, argv, &spec);
@@ -216,6 +217,7 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
         return fail_usage(c, "--out goes with reading, not with --from-store");
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
+    o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
     progress_init(&s.progress, c);
     int rc = out ? open_out(&s, out, &err) : 0;

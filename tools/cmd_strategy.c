@@ -77,7 +77,8 @@ static int look(struct cli *c, struct change *change, struct plog_error *err)
 
 int cmd_strategy(struct cli *c, int argc, char **argv)
 {
-    const struct cli_spec spec = {CLI_PASSPHRASE | CLI_DRY_RUN, NULL, 0, 1, 2};
+    const struct cli_spec spec = {CLI_PASSPHRASE | CLI_DRY_RUN | CLI_NETWORK_FS,
+                                  NULL, 0, 1, 2};
     struct plog_error err = {.code = 0};
     struct change change = {.wanted = false};
 

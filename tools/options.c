@@ -49,6 +49,7 @@ static void prepare(struct parser *p, struct cli *c,
         {CLI_MAX_FINDINGS,
          {"max-findings", CLI_NUMBER, &c->max_findings, 0, CLI_FINDINGS_LIMIT}},
         {CLI_DRY_RUN, {"dry-run", CLI_FLAG, &c->dry_run, 0, 0}},
+        {CLI_NETWORK_FS, {"network-fs-ok", CLI_FLAG, &c->network_fs_ok, 0, 0}},
         {CLI_WITNESS, {"witness", CLI_TEXT, &c->witness, 0, 0}},
     };
     memset(p, 0, sizeof *p);

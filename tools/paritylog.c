@@ -22,26 +22,29 @@
     "it\n"
 #define FORMAT                                                                 \
     "  --format F             text (default), json, junit, sarif, github\n"
+#define NETWORK                                                                \
+    "  --network-fs-ok        write on a network file system all the same\n"
 #define DRY "  --dry-run              say what would be done, change nothing\n"
 
 /* clang-format off */
 static const struct cli_command commands[] = {
     {"init", cmd_init, "make an empty log, its store and its key",
      "DIR [--origin NAME] [--strategy S] [--segment-size BYTES]\n"
-     "           [--max-line BYTES] [--passphrase-file F] [--json]",
+     "           [--max-line BYTES] [--passphrase-file F] [--network-fs-ok] [--json]",
      "  --origin NAME          the log's name (default: plog- and a UUID)\n"
      "  --strategy S           last-write-wins (default), arrival,\n"
      "                         highest-confidence, keep-local, merge-json\n"
      "  --segment-size BYTES   when to begin a new file (default 16 MiB)\n"
      "  --max-line BYTES       of one delta (default 1 MiB, at most 16 MiB)\n"
-     PASS WAIT JSON},
+     PASS NETWORK WAIT JSON},
     {"append", cmd_append, "append deltas, as durable groups",
      "DIR [FILE|-] [--group N] [--receipts]\n"
-     "           [--passphrase-file F] [--wait SECONDS] [--json] [--quiet]",
+     "           [--passphrase-file F] [--network-fs-ok] [--wait SECONDS]\n"
+     "           [--json] [--quiet]",
      "  FILE                   JSON Lines; - or none: standard input\n"
      "  --group N              close a group at N lines and not before\n"
      "  --receipts             a receipt for each line, on standard output\n"
-     PASS WAIT JSON QUIET},
+     PASS NETWORK WAIT JSON QUIET},
     {"get", cmd_get, "show a record", "DIR RESOURCE ID [--json]",
      JSON_ERRORS},
     {"history", cmd_history, "show the entries of a record, oldest first",
@@ -75,32 +78,34 @@ static const struct cli_command commands[] = {
          FINDINGS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",
      "DIR [--dry-run] [--to SEQ] [--fresh] [--account FILE|-]\n"
-     "           [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "           [--network-fs-ok] [--key VKEY] [--wait SECONDS]\n"
+     "           [--json] [--quiet]",
      DRY "  --to SEQ               stop at the last group that ends there or\n"
          "                         before\n"
          "  --fresh                set the store aside in quarantine/ and "
          "build a\n"
          "                         new one\n"
-         "  --account FILE|-       what became of each entry, as JSON Lines\n" KEY WAIT
-             JSON QUIET},
+         "  --account FILE|-       what became of each entry, as JSON Lines\n"
+         NETWORK KEY WAIT JSON QUIET},
     {"rebuild", cmd_rebuild, "make one leg from the other in a new place",
      "DIR --store|--log --out PATH|--install [--dry-run] [--key VKEY]\n"
-     "           [--wait SECONDS] [--json] [--quiet]",
+     "           [--network-fs-ok] [--wait SECONDS] [--json] [--quiet]",
      "  --store                the store, from the log\n"
      "  --log                  the log, from the store\n"
      "  --out PATH             a path that is not there yet\n"
      "  --install              in place; what stands there goes to quarantine/\n"
-     DRY KEY WAIT JSON QUIET},
+     DRY NETWORK KEY WAIT JSON QUIET},
     {"restore", cmd_restore, "bring back a log as it was, in a new place",
      "DIR --out NEWDIR [--at SEQ|TIME] [--adopt SIZE:ROOT|--continue-as NAME]\n"
-     "           [--passphrase-file F] [--dry-run] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "           [--passphrase-file F] [--dry-run] [--network-fs-ok]\n"
+     "           [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
      "  --out NEWDIR           a path that is not there yet\n"
      "  --at SEQ|TIME          the last commit at or before it (default: all)\n"
      "  --adopt SIZE:ROOT      take the signing key along, if this is the head\n"
      "                         that is restored\n"
      "  --continue-as NAME     go on under this name, with a signing key of its\n"
      "                         own\n"
-     "  --passphrase-file F    for that key\n" DRY KEY WAIT JSON QUIET},
+     "  --passphrase-file F    for that key\n" DRY NETWORK KEY WAIT JSON QUIET},
     {"drill", cmd_drill, "rehearse a restore: is all there, how long does it take",
      "DIR [--scratch PATH] [--key VKEY] [--wait SECONDS] [--json]\n"
      "           [--quiet]",
@@ -112,10 +117,10 @@ static const struct cli_command commands[] = {
          JSON QUIET},
     {"salvage", cmd_salvage, "read, or heal from the store, a damaged log",
      "DIR [--from-store] [--out FILE] [--dry-run] [--max-findings N]\n"
-     "           [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
+     "           [--network-fs-ok] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
      "  --from-store           heal damaged and missing segments from the store\n"
      "  --out FILE             write every intact line there; a new file\n" DRY
-         FINDINGS KEY WAIT JSON QUIET},
+         NETWORK FINDINGS KEY WAIT JSON QUIET},
     {"inspect", cmd_inspect, "say what is wrong with the lines of any JSONL file",
      "FILE [--max-findings N] [--json] [--quiet]",
      "  FILE                   plain or gzip; it is only read\n" FINDINGS JSON
@@ -138,8 +143,9 @@ static const struct cli_command commands[] = {
      "  --key VKEY             the verifier key that you trust\n"
      "  --entry FILE           the entry's line, where the proof hides it\n" JSON},
     {"strategy", cmd_strategy, "show or change how deltas are resolved",
-     "DIR [S] [--dry-run] [--passphrase-file F] [--wait SECONDS] [--json]",
-     "  S                      the new one: see init\n" DRY PASS WAIT JSON},
+     "DIR [S] [--dry-run] [--passphrase-file F] [--network-fs-ok]\n"
+     "           [--wait SECONDS] [--json]",
+     "  S                      the new one: see init\n" DRY PASS NETWORK WAIT JSON},
     {"redact", cmd_redact, "remove a payload, keep its proof",
      "DIR SEQ --reason TEXT [--dry-run] [--passphrase-file F]\n"
      "           [--key VKEY] [--wait SECONDS] [--json]\n"

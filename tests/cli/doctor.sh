@@ -19,9 +19,16 @@ sick() {
     chmod 700 "$L"
 }
 
+# The digest of all but what SQLite's readers share.
+all_digest() {
+    log_digest
+    (cd "$L" && ls -ln && cksum store.db store.db-wal drill.json)
+}
+
 begin 'a healthy log, and nothing is changed'
 run 0 drill "$W"
-log_digest >"$T/sum.1"
+run 0 status "$W"
+all_digest >"$T/sum.1"
 run 0 doctor "$W"
 for what in directory 'free space' 'signing key' libsodium 'log and store' \
     quarantine 'last drill' clock; do
@@ -29,7 +36,8 @@ for what in directory 'free space' 'signing key' libsodium 'log and store' \
 done
 says note 'trusted keys'
 out_has 'CLEAN: '
-log_digest >"$T/sum.2"
+run 0 doctor "$W" --quick
+all_digest >"$T/sum.2"
 files_equal "$T/sum.1" "$T/sum.2"
 
 begin 'pinned; by the heads alone'
@@ -48,6 +56,11 @@ out_has 'chmod 600'
 rm "$L/keys/signing.key"
 run 0 doctor "$L"
 says warn 'signing key'
+sick
+sed 's/.....$/AAAAA/' "$W/keys/signing.key" >"$L/keys/signing.key"
+run 12 doctor "$L"
+says bad 'signing key'
+out_has 'next: put it back from a copy'
 fresh other
 cp "$L/keys/signing.key" "$T/another"
 sick
@@ -57,6 +70,49 @@ says bad 'signing key'
 rm "$L"/keys/*.vkey
 run 12 doctor "$L"
 says bad 'trusted keys'
+
+begin 'a rotation that was cut off, and what ends it'
+sick
+cp "$L/keys/signing.key" "$T/old"
+run 0 key rotate "$L"
+mv "$L/keys/signing.key" "$L/keys/signing.key.new"
+cp "$T/old" "$L/keys/signing.key"
+run 0 doctor "$L"
+says warn 'signing key'
+out_has 'has not ended'
+out_has 'paritylog append DIR /dev/null'
+run 0 append "$L" /dev/null
+run 0 doctor "$L"
+says ok 'signing key'
+
+begin 'a loose key on a damaged log: the log counts'
+sick
+chmod 644 "$L/keys/signing.key"
+S=$L/log/00000000000000000001.jsonl
+flip "$S" $(($(offset_of "$S" '"v":7') + 4)) # a digit: still JSON
+run 5 doctor "$L"
+says bad 'signing key'
+says bad 'log and store'
+out_has 'TAMPERED: '
+
+begin 'log/ is gone: the rest is told all the same'
+sick
+mv "$L/log" "$T/log.aside"
+for quick in '' --quick; do
+    # shellcheck disable=SC2086
+    run 10 doctor "$L" $quick
+    says bad 'log and store'
+    out_has 'next: paritylog salvage DIR --from-store'
+    says ok 'last drill'
+    says ok clock
+done
+run 0 salvage "$L" --from-store
+run 0 doctor "$L"
+rm -rf "$T/log.aside"
+mkdir "$T/empty"
+run 10 doctor "$T/empty"
+out_empty
+err_has 'there is no log here, and no store'
 
 begin 'both legs: the code is that of parity, and the next step, too'
 sick
@@ -80,29 +136,83 @@ begin 'the directory: modes, strangers, leftovers'
 sick
 chmod 755 "$L"
 chmod 644 "$L/store.db"
-touch "$L/notes.txt"
+chmod 640 "$L/log/00000000000000000001.jsonl"
+chmod 666 "$L"/keys/*.vkey
+touch "$L/notes.txt" "$L/drill-notes"
+cp "$L/keys/signing.key" "$L/keys/signing.key.bak"
+ln -s notes.txt "$L/drill.json.tmp"
 mkdir "$L/drill-1.part-00000000"
+: >"$L/log/00000000000000000001.jsonl.new"
 run 0 doctor "$L"
 says warn directory
 out_has 'chmod 700 DIR'
-out_has 'chmod 600 DIR/store.db'
-out_has 'notes.txt'
-out_has '1 folders of a command that was killed'
+grep 'others may read or change' "$T/out" >"$T/loose"
+for what in store.db log/00000000000000000001.jsonl .vkey; do
+    grep -q "$what" "$T/loose" || wrong "$what is not told as loose"
+done
+grep 'what is not ours' "$T/out" >"$T/odd"
+for what in notes.txt drill-notes keys/signing.key.bak drill.json.tmp; do
+    grep -q "$what" "$T/odd" || wrong "$what is not told as odd"
+done
+grep 'under way' "$T/out" >"$T/left"
+for what in drill-1.part-00000000 log/00000000000000000001.jsonl.new; do
+    grep -q "$what" "$T/left" || wrong "$what is not told as left"
+done
+
+begin 'what a killed drill left goes with the next one, as it says'
+sick
+mkdir "$L/drill-0123abcd.part-4567ef89"
+run 0 doctor "$L"
+out_has 'under way: drill-0123abcd.part-4567ef89'
+out_has 'paritylog drill DIR removes'
+run 0 drill "$L"
+run 0 doctor "$L"
+says ok directory
+out_lacks drill-0123abcd
+
+begin 'a name too long to show is told all the same'
+sick
+touch "$L/$(printf %0210d 7)"
+run 0 doctor "$L"
+says warn directory
+out_has 'what is not ours: 1 with long names'
+touch "$L/a"
+run 0 doctor "$L"
+out_has 'a, and 1 more'
+
+begin 'a file in log/ that is none of it'
+sick
+touch "$L/log/stranger"
+run 5 doctor "$L"
+out_has 'holds what is not ours: log/stranger'
+says bad 'log and store'
+run 5 doctor "$L" --quick
+says bad 'log and store'
 
 begin 'quarantine, a drill that failed, was long ago, or is no note'
 sick
 run 0 replay "$L" --fresh
 run 0 doctor "$L"
 says note quarantine
+bytes=$(cat "$L"/quarantine/* | wc -c)
+files=$(find "$L/quarantine" -type f | wc -l)
+out_has "$((files)) files, $((bytes)) bytes"
 sed 's/"verdict":"CLEAN"/"verdict":"DIVERGED"/' "$W/drill.json" >"$L/drill.json"
 run 1 doctor "$L"
 says bad 'last drill'
 sed 's/"at":"20[0-9]*/"at":"2020/' "$W/drill.json" >"$L/drill.json"
 run 0 doctor "$L"
 says warn 'last drill'
-echo '{"at":1' >"$L/drill.json"
+sed 's/"at":"20[0-9]*/"at":"2999/' "$W/drill.json" >"$L/drill.json"
 run 0 doctor "$L"
-says unknown 'last drill'
+says warn 'last drill'
+out_has 'in the future'
+for note in '{"at":1' '[1]' '{"at":"2026-01-01T00:00:00Z","verdict":"CLEAN"}' \
+    '{"schema":"paritylog/drill-note/1","at":"soon","verdict":"CLEAN"}'; do
+    echo "$note" >"$L/drill.json"
+    run 0 doctor "$L"
+    says unknown 'last drill'
+done
 rm "$L/drill.json"
 run 0 doctor "$L"
 says warn 'last drill'

@@ -76,6 +76,19 @@ if sql "$L/store.db" "UPDATE events SET line = line || ' ' WHERE seq = 18"; then
     [ -n "$(ls -A "$L/quarantine")" ] || wrong 'the old store is gone'
 fi
 
+begin 'a WAL without its database, then the database: never beside each other'
+filled lone 10
+: >"$L/store.db-wal"
+: >"$L/store.db-shm"
+rm "$L/store.db"
+run 0 replay "$L"
+run 0 replay "$L" --fresh
+run 0 parity "$L"
+for kept in "$L"/quarantine/store.db-*-shm; do
+    [ -s "$kept" ] || [ ! -e "${kept%-shm}" ] ||
+        wrong "a database lies beside the memory of another: $kept"
+done
+
 begin 'a store with other content is not written to'
 fresh diverged
 deltas 1 10 >"$T/in"

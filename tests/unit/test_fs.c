@@ -60,6 +60,10 @@ static void refused(void)
     struct plog_replay_options r = {.struct_size = sizeof r,
                                     .io = faked(0xff534d42, PLENTY)};
     CHECK_INT(plog_replay(w.dir, &r, &replayed, &err), PLOG_E_IO);
+    r.fresh = true; /* which sets the store aside, but not for nothing */
+    CHECK_INT(plog_replay(w.dir, &r, &replayed, &err), PLOG_E_IO);
+    CHECK_INT(access(world_path(&w, "store.db"), F_OK), 0);
+    CHECK(access(world_path(&w, "quarantine"), F_OK) != 0);
     snprintf(fresh, sizeof fresh, "%.500s-fresh", w.dir);
     struct plog_init_options i = {.struct_size = sizeof i,
                                   .io = faked(NFS, PLENTY)};
@@ -69,10 +73,20 @@ static void refused(void)
     struct plog_options o = {.struct_size = sizeof o, .io = faked(NFS, PLENTY)};
     CHECK_INT(plog_reader_open(&reader, w.dir, &o, &err), 0);
     plog_reader_close(reader);
-    /* Told: by a file, once and for all. */
+    /* Told: by an option, for this handle; nothing of it stays. */
+    o.allow_network_fs = true;
+    CHECK_INT(plog_open(&w.p, w.dir, &o, &err), 0);
+    CHECK_INT(world_put(&w, "b", "2", "x", NULL), 0);
+    world_close(&w);
+    r.allow_network_fs = true;
+    CHECK_INT(plog_replay(w.dir, &r, &replayed, &err), 0);
+    i.allow_network_fs = true;
+    CHECK_INT(plog_init(fresh, &i, vkey, &err), 0);
+    CHECK_INT(open_over(&w, faked(NFS, PLENTY), &err), PLOG_E_IO);
+    /* By a file, once and for all. */
     world_write(world_path(&w, PLOG_FS_MARKER), "", 0);
     CHECK_INT(open_over(&w, faked(NFS, PLENTY), &err), 0);
-    world_end(&w, 2);
+    world_end(&w, 3);
 }
 
 static void others_pass(void)

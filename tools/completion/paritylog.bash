@@ -4,8 +4,8 @@
 _paritylog_options() {
     case $1 in
     init) echo --origin --strategy --segment-size --max-line \
-        --passphrase-file ;;
-    append) echo --group --receipts --passphrase-file ;;
+        --passphrase-file --network-fs-ok ;;
+    append) echo --group --receipts --passphrase-file --network-fs-ok ;;
     query) echo --format ;;
     log) echo --from --to --follow ;;
     verify) echo --format --key --require-pin --expect-head --witness --max-findings ;;
@@ -15,14 +15,14 @@ _paritylog_options() {
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
     verify-proof) echo --key --entry ;;
-    replay) echo --dry-run --to --fresh --account --key ;;
-    rebuild) echo --store --log --out --install --dry-run --key ;;
+    replay) echo --dry-run --to --fresh --account --network-fs-ok --key ;;
+    rebuild) echo --store --log --out --install --network-fs-ok --dry-run --key ;;
     restore) echo --out --at --adopt --continue-as --passphrase-file --dry-run \
-        --key ;;
+        --network-fs-ok --key ;;
     drill) echo --scratch --key ;;
     doctor) echo --quick --key ;;
-    salvage) echo --from-store --out --dry-run --max-findings --key ;;
-    strategy) echo --dry-run --passphrase-file ;;
+    salvage) echo --from-store --out --dry-run --network-fs-ok --max-findings --key ;;
+    strategy) echo --dry-run --passphrase-file --network-fs-ok ;;
     redact) echo --reason --list --dry-run --key --passphrase-file ;;
     key) echo --dry-run --passphrase-file --new-passphrase-file ;;
     esac
