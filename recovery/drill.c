@@ -18,7 +18,8 @@ struct drill {
     struct plog_store_head head; /* of the original's store, frozen */
     char scratch[PLOG_DIR_PATH_MAX];
     bool made;
-    int guard; /* of DIR/lock: one drill at a time; -1: none */
+    bool began; /* it tried to restore: its outcome is noted */
+    int guard;  /* of DIR/lock: one drill at a time; -1: none */
 };
 
 static double since(const struct drill *d, int64_t *then)
@@ -195,6 +196,7 @@ static int run(struct drill *d, const char *dir, struct plog_error *err)
         rc = guard(d, err);
     if (!rc)
         rc = check_space(d, err);
+    d->began = rc == 0;
     if (!rc)
         rc = restore(d, dir, err);
     d->report->restore_seconds = since(d, &then);
@@ -230,10 +232,9 @@ int plog_drill(const char *dir, const struct plog_drill_options *given,
             rc = plog_fail_io(err, gone, d.scratch, "removing the scratch");
     }
     report->seconds = since(&d, &started);
-    bool ran = d.guard >= 0 && rc != PLOG_E_LOCKED;
     if (!rc)
         rc = note(&d, err);
-    else if (ran && d.head.commit.size) { /* it ran, and nothing came back */
+    else if (d.began) { /* it ran, and nothing came back */
         report->verdict = rc;
         if (note(&d, NULL))
             report->verdict = rc; /* what is wrong is told already */

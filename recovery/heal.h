@@ -50,4 +50,21 @@ struct plog_heal {
  */
 PLOG_MUST_CHECK int plog_heal(struct plog_heal *h, struct plog_error *err);
 
+/* ---- One segment (heal_segment.c) --------------------------------------- */
+
+/* The keys of the log up to entry `size`, as the store has them: what did not
+ * come through the scan may have held a rotation. */
+void plog_heal_keys(struct plog_heal *h, uint64_t size);
+
+/*
+ * Heals the segment at `first` if it needs it, and tells; the chain moves
+ * behind it.
+ * @next     where the following one begins; 0: it is the last
+ * Returns 0, also when it is left as it was (h->left); PLOG_E_INTERRUPTED;
+ * PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_heal_segment(struct plog_heal *h, uint64_t first,
+                                      uint64_t next, bool is_last,
+                                      struct plog_error *err);
+
 #endif

@@ -44,12 +44,18 @@ int plog_install_log(const char *dir, const struct plog_rebuild_options *o,
     if (rc || report->verdict || o->dry_run)
         return rc;
     rc = plog_salvage(dir, &heal, &healed, err);
-    if (!rc && healed.verdict) {
-        report->verdict = healed.verdict;
+    if (rc)
+        return rc;
+    report->head = healed.head; /* as it is, and not as it was planned */
+    report->verdict = healed.verdict;
+    if (healed.verdict == PLOG_E_FORK)
         snprintf(report->why, sizeof report->why,
-                 "the log is still not whole: paritylog verify DIR says why");
-    }
-    return rc;
+                 "log and store are two signed histories: keep a copy of DIR,"
+                 " and compare both heads with a witness or a peer");
+    else if (healed.verdict)
+        snprintf(report->why, sizeof report->why,
+                 "the log is still not whole: paritylog parity DIR says why");
+    return 0;
 }
 
 int plog_install_store(const char *dir, const struct plog_rebuild_options *o,
@@ -69,7 +75,11 @@ int plog_install_store(const char *dir, const struct plog_rebuild_options *o,
     if (rc || report->verdict || o->dry_run)
         return rc;
     rc = plog_replay(dir, &fresh, &replayed, err);
+    if (rc)
+        return rc;
+    report->head = replayed.head; /* a writer may have come in between */
+    report->entries = replayed.head.size;
     snprintf(report->quarantine, sizeof report->quarantine, "%.120s",
-             rc ? "" : replayed.quarantine);
-    return rc;
+             replayed.quarantine);
+    return 0;
 }

@@ -26,7 +26,9 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
                  ? "paritylog replay DIR"
                  : "paritylog replay DIR --fresh (keeps this store in"
                    " quarantine/)";
-    if (verdict == PLOG_E_FORK) /* to decide for one of the two is not ours */
+    /* To decide for one of the two is not ours. */
+    if (verdict == PLOG_E_FORK ||
+        (verdict != PLOG_E_BEHIND && plog_parity_is_fork(p)))
         f.next = "keep a copy of DIR; compare both heads with a witness or a"
                  " peer";
     plog_check_find(p->c, &f);

@@ -4,6 +4,7 @@
  *   parity.c          the walk over the log, group by group
  *   parity_rows.c     events, checkpoints and segments against it
  *   parity_since.c    from a checkpoint on, instead of all
+ *   parity_fork.c     two signed histories
  *   parity_redact.c   redacted lines and the orders for them
  *   parity_records.c  the fold of the log against the store's records
  *
@@ -28,8 +29,9 @@ struct plog_parity {
     sqlite3_stmt *put_cursor;
     sqlite3_stmt *touch; /* records touched since a checkpoint */
     struct plog_entry_parser parser;
-    struct plog_seen since;           /* size 0: all is checked */
-    uint64_t first;                   /* the entry that it begins with, then */
+    struct plog_seen since; /* size 0: all is checked */
+    uint64_t first;         /* the entry that it begins with, then */
+    enum { PLOG_FORK_UNKNOWN, PLOG_FORK_NO, PLOG_FORK_YES } fork;
     bool partial;                     /* it did not begin at 1 */
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
@@ -103,6 +105,10 @@ PLOG_MUST_CHECK int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
 /* temp.state against main.state, cursors, and the rules in the head. */
 PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
                                         struct plog_error *err);
+
+/* Whether the store's signed head is another history than the log's.  Reads
+ * the log up to there, the first time that it is asked. */
+bool plog_parity_is_fork(struct plog_parity *p);
 
 /* Counts a difference in the store. */
 void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,

@@ -13,6 +13,7 @@
 struct job {
     struct progress progress;
     FILE *account; /* NULL: none is kept */
+    int failed;    /* errno of writing to it; 0: none */
 };
 
 static int on_progress(void *arg, const struct plog_progress *p)
@@ -25,7 +26,8 @@ static int on_progress(void *arg, const struct plog_progress *p)
 static int on_entry(void *arg, const struct plog_replayed *e)
 {
     static const char *const words[] = {"applied", "skipped", "present"};
-    FILE *f = ((struct job *)arg)->account;
+    struct job *j = arg;
+    FILE *f = j->account;
     if (!f)
         return 0;
     int n = e->strategy ? fprintf(f,
@@ -35,6 +37,8 @@ static int on_entry(void *arg, const struct plog_replayed *e)
                                   e->strategy)
                         : fprintf(f, "{\"seq\":%llu,\"state\":\"%s\"}\n",
                                   (unsigned long long)e->seq, words[e->state]);
+    if (n < 0)
+        j->failed = errno;
     return n < 0;
 }
 
@@ -54,18 +58,21 @@ static int open_account(struct job *j, const char *path, struct plog_error *err)
                     path, strerror(errno));
 }
 
+/* A replay that the account stopped was not interrupted by anybody. */
 static int close_account(struct job *j, const char *path, int rc,
                          struct plog_error *err)
 {
     if (!j->account || j->account == stdout)
         return rc;
-    bool bad = ferror(j->account) || fflush(j->account) != 0;
-    bad |= fclose(j->account) != 0;
-    return bad && !rc ? fail_set(err, PLOG_E_IO,
-                                 "%s: the account could not be"
-                                 " written whole",
-                                 path)
-                      : rc;
+    if (!j->failed && fflush(j->account) != 0)
+        j->failed = errno;
+    if (fclose(j->account) != 0 && !j->failed)
+        j->failed = errno;
+    if (!j->failed || (rc && rc != PLOG_E_INTERRUPTED))
+        return rc;
+    return fail_set(err, PLOG_E_IO,
+                    "%s: the account could not be written whole: %s", path,
+                    strerror(j->failed));
 }
 
 /* ---- The report --------------------------------------------------------- */

@@ -40,10 +40,10 @@ int progress_tick(struct progress *p, const struct plog_progress *now)
     double clock = proc_clock();
     if (proc_interrupted())
         return 1;
+    new_phase(p, now, clock);
     if (!p->shown || clock - p->last < EVERY)
         return 0;
     p->last = clock;
-    new_phase(p, now, clock);
     double seconds = clock - p->started;
     double done = (double)(now->done - p->phase_done);
     double rate = seconds > 0 ? done / seconds : 0;

@@ -124,6 +124,16 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds strategy "$T/out"
     run 0 replay "$L" --json
     holds replay "$T/out"
+    delta older 1 1 2020-01-01T00:00:00Z | run 0 append "$L" --quiet
+    run 0 strategy "$L" keep-local
+    delta kept 1 1 | run 0 append "$L" --quiet
+    run 0 replay "$L" --fresh --dry-run --account -
+    out_has '"state":"applied"'
+    out_has '"state":"skipped"'
+    holds account "$T/out"
+    run 0 replay "$L" --account -
+    out_has '"state":"present"'
+    holds account "$T/out"
     run 0 prove "$L" 3 --out "$T/proof"
     run 0 verify-proof "$T/proof" --key "$("$PARITYLOG" key show "$L")" --json
     holds verify-proof "$T/out"

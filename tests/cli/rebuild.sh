@@ -145,6 +145,13 @@ run 3 parity "$T/there"
 run 0 rebuild "$T/there" --store --install
 out_has 'set aside  quarantine/store.db'
 run 0 parity "$T/there"
+cp "$T/there/store.db" "$T/old.db"
+cp "$T/there/store.db-wal" "$T/old.db-wal" 2>/dev/null
+run 0 rebuild "$T/there" --store --install --json
+json_is "$T/out" '.verdict == "CLEAN" and .head.size == .entries'
+old=$T/there/$(sed 's/.*"quarantine":"//;s/".*//' "$T/out")
+files_equal "$old" "$T/old.db"
+[ ! -e "$T/old.db-wal" ] || files_equal "$old-wal" "$T/old.db-wal"
 rm "$S"
 sql "$T/there/store.db" "DELETE FROM events WHERE seq=3"
 run 3 rebuild "$T/there" --log --install

@@ -131,6 +131,23 @@ out_has '"applied":0,"present":6,"skipped":0'
 run 6 replay "$L" --account "$T/account.jsonl" # which is there already
 run 0 parity "$L"
 
+begin 'an account that cannot be written is an error, and no interruption'
+fresh unwritten --segment-size 65536
+deltas 1 5000 | run 0 append "$L" --group 100 --quiet
+without_store
+run 1 replay "$L" --account "$T/nowhere/account"
+[ ! -e "$L/store.db" ] || wrong 'the store was made without its account'
+(
+    ulimit -f 192 # the account comes to more, the store not so soon
+    run 1 replay "$L" --account "$T/short" --json
+)
+error_is IO
+err_has 'could not be written whole'
+run 0 replay "$L" --account "$T/long" --json
+json_is "$T/out" '.applied + .present == 5001'
+same 'lines of the account' "$(($(wc -l <"$T/long")))" 5001
+run 0 parity "$L"
+
 begin 'a damaged log: whole groups before the damage, then 5'
 filled damaged 40
 without_store

@@ -270,6 +270,12 @@ run 5 salvage "$L" --from-store
 out_has FORK
 run 5 parity "$L"
 out_has 'compare both heads with a witness'
+out_lacks '--fresh' # neither for the head nor for the entries that differ
+run 5 doctor "$L"
+out_lacks '--fresh'
+run 5 rebuild "$L" --log --install
+out_has 'two signed histories'
+out_lacks WHOLE
 log_digest >"$T/sum.2"
 files_equal "$T/sum.1" "$T/sum.2"
 

@@ -169,9 +169,11 @@ static void no_room_for_a_drill(void)
     CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_IO);
     CHECK(strstr(err.message, "4096 are free") != NULL);
     CHECK(strstr(err.hint, "--scratch") != NULL);
+    CHECK_INT(access(world_path(&w, "drill.json"), F_OK), -1);
     o.io = faked(EXT4, PLENTY);
     CHECK_INT(plog_drill(w.dir, &o, &r, &err), 0);
     CHECK_INT(r.verdict, 0);
+    CHECK_INT(access(world_path(&w, "drill.json"), F_OK), 0);
     world_end(&w, 2);
 }
 

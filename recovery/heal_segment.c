@@ -1,0 +1,294 @@
+/*
+ * heal_segment.c - one segment, made whole from its file and from the store.
+ *
+ * The new file is written in DIR/salvage and takes the name when all of it is
+ * there; the old one is kept in quarantine first.
+ */
+#include <stdio.h>
+
+#include "aside.h"
+#include "heal.h"
+#include "outlog.h"
+
+/* What the segment is healed with, and how far it came. */
+struct work {
+    struct plog_heal *h;
+    uint64_t first, next; /* entries first..next - 1; next 0: to the end */
+    struct plog_scan scan;
+    int fd;       /* of the file; -1: there is none */
+    bool usable;  /* it is still read */
+    bool changed; /* what was written is not what the file holds */
+    struct plog_outlog out;
+    struct plog_mended *m;
+};
+
+static bool complete(const struct work *w)
+{
+    return w->next && w->h->chain.last.size + 1 >= w->next;
+}
+
+static int unhealed(struct work *w, const char *why)
+{
+    snprintf(w->m->why, sizeof w->m->why, "%.190s", why);
+    return PLOG_END;
+}
+
+void plog_heal_keys(struct plog_heal *h, uint64_t size)
+{
+    struct plog_keychain *k = &h->chain.chain;
+    *k = h->stored.keys;
+    while (k->count > 1 && k->from[k->count - 1] > size + 1)
+        k->count--;
+    snprintf(h->chain.origin, sizeof h->chain.origin, "%s",
+             plog_keychain_name(k, size ? size : 1, h->legs->head.origin));
+}
+
+/* Takes the store's groups up to entry `to` (0: as far as it has any). */
+static int take_stored(struct work *w, uint64_t to, struct plog_error *err)
+{
+    struct plog_heal *h = w->h;
+    struct plog_stored_group g;
+    int rc =
+        plog_store_log_seek(&h->stored, &h->chain.tree, &h->chain.last, err);
+    while (!rc && (to == 0 || h->stored.last.size < to) &&
+           !(w->next && h->stored.last.size + 1 >= w->next)) {
+        rc = plog_store_log_next(&h->stored, &g, err);
+        if (rc == PLOG_END && to == 0)
+            break;
+        if (rc)
+            return rc == PLOG_E_NOMEM || rc == PLOG_E_IO
+                       ? rc
+                       : unhealed(w, err->message);
+        if (!h->dry_run)
+            rc = plog_outlog_add(&w->out, g.text.p, g.text.n, err);
+        if (w->m->from == 0)
+            w->m->from = g.first;
+        w->m->to = g.size;
+        h->entries += g.size - g.first + 1;
+        w->changed = true;
+    }
+    if (rc && rc != PLOG_END)
+        return rc;
+    if (to && h->stored.last.size != to)
+        return unhealed(w, "the store has no commit where the log goes on");
+    h->chain.tree = h->stored.tree;
+    h->chain.last = h->stored.last;
+    h->chain.broken = false;
+    plog_heal_keys(h, h->chain.last.size);
+    return 0;
+}
+
+static int take_logged(struct work *w, const struct plog_log_group *g,
+                       struct plog_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && !w->h->dry_run && i < g->count; i++) {
+        struct plog_span line = plog_scan_text(&w->scan, i);
+        rc = plog_outlog_add(&w->out, line.p, line.n, err);
+        if (!rc)
+            rc = plog_outlog_add(&w->out, "\n", 1, err);
+    }
+    if (!rc && !w->h->dry_run)
+        rc = plog_outlog_add(&w->out, g->commit_line.p, g->commit_line.n, err);
+    return rc || w->h->dry_run ? rc : plog_outlog_add(&w->out, "\n", 1, err);
+}
+
+/* The bytes that neither leg proves. */
+static void name_bytes(struct work *w, uint64_t begin, uint64_t end,
+                       uint64_t from, uint64_t to)
+{
+    w->m->has_bytes = true;
+    w->m->begin = begin;
+    w->m->end = end;
+    w->m->from = from;
+    w->m->to = to;
+}
+
+/* The file is damaged here: goes on behind the next commit in it that the
+ * store leads to, or without it. */
+static int pass_damage(struct work *w, int fault, struct plog_error *err)
+{
+    struct plog_chain before = w->h->chain;
+    struct plog_commit c;
+    uint64_t begin = w->scan.offset;
+    bool torn = false;
+    if (w->scan.is_last && plog_scan_torn(&w->scan, &torn))
+        torn = false;
+    if (fault == PLOG_E_IO || fault == PLOG_E_NOMEM)
+        return plog_scan_error(&w->scan, w->first, err);
+    int rc = plog_scan_resync(&w->scan, &c);
+    w->h->chain = before;
+    if (rc == 0 && w->next && c.size >= w->next)
+        rc = PLOG_END; /* of another segment */
+    if (rc == 0) {
+        rc = take_stored(w, c.size, err);
+        if (rc == PLOG_END)
+            name_bytes(w, begin, w->scan.offset, before.last.size + 1, c.size);
+        return rc;
+    }
+    if (rc != PLOG_END)
+        return plog_scan_error(&w->scan, w->first, err);
+    w->usable = false;
+    w->changed |= !torn; /* an unfinished group is the next writer's to mend */
+    rc = take_stored(w, 0, err);
+    if (rc == PLOG_END)
+        name_bytes(w, begin, w->scan.limit, before.last.size + 1, 0);
+    return rc;
+}
+
+static int take_all(struct work *w, struct plog_error *err)
+{
+    struct plog_log_group g;
+    while (!complete(w)) {
+        if (!w->usable)
+            return take_stored(w, 0, err);
+        int rc = plog_scan_group(&w->scan, &g);
+        if (rc == 0)
+            rc = take_logged(w, &g, err);
+        else if (rc == PLOG_END) {
+            w->usable = false;
+            rc = take_stored(w, 0, err);
+        } else
+            rc = pass_damage(w, rc, err);
+        if (rc)
+            return rc;
+        if (!w->usable)
+            break;
+    }
+    if (w->next && !complete(w))
+        return unhealed(w, "neither leg has all of its entries");
+    /* More than belongs here is damage, too. */
+    struct plog_chain here = w->h->chain;
+    if (w->usable && plog_scan_group(&w->scan, &g) != PLOG_END)
+        w->changed = true;
+    w->h->chain = here;
+    return 0;
+}
+
+/* ---- Its file ----------------------------------------------------------- */
+
+/* Behind a header that is not one, the groups may still be good. */
+static int skip_header(struct work *w)
+{
+    char bytes[8192];
+    size_t got = 0;
+    if (plog_io_pread_full(w->h->legs->io, w->fd, bytes, sizeof bytes, 0, &got))
+        return PLOG_END;
+    const char *lf = memchr(bytes, '\n', got);
+    if (!lf)
+        return PLOG_END;
+    w->scan.offset = (uint64_t)(lf - bytes) + 1;
+    return 0;
+}
+
+/* Opens what there is of the segment, and stands the chain before it. */
+static int open_file(struct work *w, bool is_last, struct plog_error *err)
+{
+    struct plog_heal *h = w->h;
+    struct plog_stat id = {0};
+    if (w->first <= h->legs->head.commit.size + 1)
+        plog_heal_keys(h, w->first - 1);
+    struct plog_chain before = h->chain;
+    w->usable = plog_dir_open_segment(&h->legs->dir, w->first, false, &w->fd,
+                                      &id, NULL) == 0;
+    w->changed = !w->usable;
+    if (!h->known)
+        h->chain.broken = true;
+    if (w->usable) {
+        plog_scan_open(&w->scan, h->legs->io, w->fd, id.size, is_last,
+                       &h->chain);
+        int rc = plog_scan_header(&w->scan, w->first);
+        if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM)
+            return plog_scan_error(&w->scan, w->first, err);
+        if (rc == 0)
+            return 0;
+        h->chain = before;
+        w->changed = true;
+        w->usable = skip_header(w) == 0;
+    }
+    return h->known
+               ? 0
+               : unhealed(w, w->fd < 0 ? "it is missing, and what stood before"
+                                         " it could not be proven"
+                                       : "its header is damaged, and what stood"
+                                         " before it could not be proven");
+}
+
+static int write_segment(struct work *w, struct plog_error *err)
+{
+    struct plog_heal *h = w->h;
+    plog_outlog_init(&w->out, h->legs->io, h->scratch);
+    int rc = 0;
+    if (!h->dry_run)
+        rc = plog_outlog_segment(&w->out, h->chain.origin, &h->chain.tree,
+                                 &h->chain.last, err);
+    if (!rc)
+        rc = take_all(w, err);
+    if (!rc)
+        rc = plog_outlog_finish(&w->out, err);
+    plog_outlog_close(&w->out);
+    return rc;
+}
+
+static void drop_scratch(struct plog_heal *h, const char *name)
+{
+    if (!h->dry_run)
+        h->legs->io->unlink_at(h->legs->io->ctx, h->scratch, name);
+}
+
+/* The old file is copied to quarantine, then the new one takes its name; what
+ * is no file is moved there. */
+static int install(struct work *w, const char *name, struct plog_error *err)
+{
+    struct plog_heal *h = w->h;
+    const struct plog_io *io = h->legs->io;
+    struct plog_stat st;
+    if (h->dry_run)
+        return 0;
+    int rc = 0;
+    if (w->fd >= 0)
+        rc = io->stat(io->ctx, w->fd, &st)
+                 ? plog_fail(err, PLOG_E_IO, "looking at %s failed", name)
+                 : plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
+                                    w->m->quarantine, err);
+    else if (io->stat_at(io->ctx, h->legs->dir.log, name, &st) == 0)
+        rc = plog_aside_file(&h->legs->dir, name, w->m->quarantine, err);
+    if (rc)
+        return rc;
+    rc = io->rename_at(io->ctx, h->scratch, name, h->legs->dir.log, name, true);
+    if (!rc)
+        rc = io->fsync(io->ctx, h->legs->dir.log);
+    if (!rc)
+        rc = io->fsync(io->ctx, h->scratch);
+    return rc ? plog_fail_io(err, rc, name, "putting a segment in its place")
+              : 0;
+}
+
+int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
+                      bool is_last, struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_mended m = {.from = 0};
+    struct work w = {.h = h, .first = first, .next = next, .fd = -1, .m = &m};
+    plog_segment_name(first, name);
+    snprintf(m.file, sizeof m.file, "log/%s", name);
+    drop_scratch(h, name);
+    int rc = open_file(&w, is_last, err);
+    if (!rc)
+        rc = write_segment(&w, err);
+    if (!rc && w.changed)
+        rc = install(&w, name, err);
+    drop_scratch(h, name);
+    plog_scan_close(&w.scan);
+    if (w.fd >= 0)
+        h->legs->io->close(h->legs->io->ctx, w.fd);
+    if (rc < 0)
+        return rc;
+    h->known = rc == 0;
+    m.healed = rc == 0;
+    h->healed += rc == 0 && w.changed;
+    h->left += rc == PLOG_END;
+    if ((rc || w.changed) && h->tell && h->tell(h->arg, &m))
+        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return 0;
+}

@@ -1,0 +1,146 @@
+/*
+ * test_memory.c - goal 8: what verify and parity need of memory does not grow
+ * with the log.
+ *
+ * Log and checks are made in children of this small process, so that each peak
+ * is of one alone: tests/cli/memory.sh, whose children begin as a Python of 14
+ * MB, cannot see what verify takes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+#define GROUP 2000
+#define CEILING_KIB (45l << 10) /* 16 MB + 8 MB are SQLite's two caches */
+#define GROWTH_KIB (2l << 10)
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||     \
+    __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+static struct world w;
+
+/* Why the peak of a process would not be ours; NULL: it is. */
+static const char *distorted(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    if (SANITIZED)
+        return "a sanitizer keeps memory of its own";
+    if (preload && strstr(preload, "vgpreload"))
+        return "valgrind keeps memory of its own";
+    return NULL;
+}
+
+/* ---- In a child --------------------------------------------------------- */
+
+/* Runs `act` in a child, which must return 0; its peak in KiB, or -1. */
+static long peak_of(int (*act)(int arg), int arg)
+{
+    struct rusage usage;
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(act(arg) ? 1 : 0);
+    if (!CHECK(pid > 0) || !CHECK_INT(wait4(pid, &status, 0, &usage), pid) ||
+        !CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        return -1;
+    return usage.ru_maxrss;
+}
+
+static int append_group(plog *p, int first)
+{
+    static char text[GROUP][256];
+    static struct plog_span deltas[GROUP];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = deltas, .delta_count = GROUP};
+    for (int i = 0; i < GROUP; i++) {
+        char id[24], record[24];
+        struct world_delta d = {
+            .id = id, .record = record, .payload = "{\"text\":\"some words\"}"};
+        snprintf(id, sizeof id, "id-%d", first + i);
+        snprintf(record, sizeof record, "record-%d", (first + i) * 7 / 10);
+        world_text(text[i], sizeof text[i], &d);
+        deltas[i].p = text[i];
+        deltas[i].n = strlen(text[i]);
+    }
+    return plog_append_group(p, &g, NULL, NULL);
+}
+
+static int fill(int count)
+{
+    int rc = world_open(&w);
+    for (int i = 0; !rc && i < count; i += GROUP)
+        rc = append_group(w.p, i);
+    world_close(&w);
+    return rc;
+}
+
+static int verify(int size)
+{
+    struct world_found f;
+    return world_verify(&w, NULL, &f) ||
+           f.report.head.size != (uint64_t)size + 1;
+}
+
+static int parity(int size)
+{
+    struct world_found f;
+    return world_parity(&w, NULL, &f) ||
+           f.report.head.size != (uint64_t)size + 1;
+}
+
+/* ---- Cases -------------------------------------------------------------- */
+
+struct peaks {
+    long verify, parity; /* KiB */
+};
+
+static struct peaks peaks_at(int count)
+{
+    struct peaks p = {-1, -1};
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    world_close(&w);
+    if (peak_of(fill, count) > 0)
+        p = (struct peaks){peak_of(verify, count), peak_of(parity, count)};
+    printf("# %d entries: verify %ld KiB, parity %ld KiB\n", count, p.verify,
+           p.parity);
+    world_remove(w.dir);
+    return p;
+}
+
+static void eight_times_the_log(void)
+{
+    if (distorted()) {
+        check_skip(distorted());
+        return;
+    }
+    struct peaks small = peaks_at(20000), large = peaks_at(160000);
+    CHECK(small.verify > 0 && small.parity > 0);
+    CHECK(large.verify > 0 && large.parity > 0);
+    /* Parity fills SQLite's caches first, which 20,000 entries do not. */
+    CHECK(large.verify - small.verify < GROWTH_KIB);
+    CHECK(large.parity < CEILING_KIB);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"eight times the log", eight_times_the_log},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
