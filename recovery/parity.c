@@ -426,9 +426,7 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
         rc = lose_store(&p, plog_parity_rotations(&p, err), err);
     if (!rc && !p.store_lost && p.fold_whole)
         rc = lose_store(&p, plog_parity_redactions(&p, err), err);
-    if (!rc && p.partial && !p.store_lost)
-        rc = lose_store(&p, plog_parity_touched(&p, err), err);
-    else if (!rc)
+    if (!rc)
         rc = lose_store(&p, plog_parity_records(&p, err), err);
     plog_parity_close(&p);
     return rc;

@@ -4,6 +4,7 @@
  *   parity.c          the walk over the log, group by group
  *   parity_rows.c     events, checkpoints and segments against it
  *   parity_since.c    from a checkpoint on, instead of all
+ *   parity_touched.c  ... and the records, then
  *   parity_fork.c     two signed histories
  *   parity_redact.c   redacted lines and the orders for them
  *   parity_records.c  the fold of the log against the store's records
@@ -27,12 +28,14 @@ struct plog_parity {
     struct plog_rules rules;
     sqlite3_stmt *truth_get, *truth_put; /* log lines where events differ */
     sqlite3_stmt *put_cursor;
-    sqlite3_stmt *touch; /* records touched since a checkpoint */
+    /* Records touched since a checkpoint. */
+    sqlite3_stmt *touched_get, *touched_put, *touched_link;
     struct plog_entry_parser parser;
     struct plog_seen since; /* size 0: all is checked */
     uint64_t first;         /* the entry that it begins with, then */
     enum { PLOG_FORK_UNKNOWN, PLOG_FORK_NO, PLOG_FORK_YES } fork;
-    bool partial;                     /* it did not begin at 1 */
+    bool partial;        /* it did not begin at 1 */
+    uint64_t rules_from; /* partial: the entry that made the strategy known */
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
@@ -53,11 +56,24 @@ PLOG_MUST_CHECK int plog_parity_start(struct plog_parity *p,
 /* Begins the rows in step with the log at entry `first`. */
 PLOG_MUST_CHECK int plog_parity_rows_from(struct plog_parity *p, uint64_t first,
                                           struct plog_error *err);
-/* Notes the record of an entry, where there is no fold; and at the end looks
- * at the rows of those. */
+/* Where the check did not begin at 1: the scratch table of touched records,
+ * before the walk; what has to be known of the record of each entry; and at
+ * the end their rows and cursors, and the list of what was not checked. */
+PLOG_MUST_CHECK int plog_parity_touched_open(struct plog_parity *p,
+                                             struct plog_error *err);
+void plog_parity_touched_close(struct plog_parity *p);
+/*
+ * Entry `e` was just folded over `before`.
+ * @row       whether the store has its event row
+ * @previous  in: the entry before about its record, as the row says; out: as
+ *            the row should say
+ * @agrees    set where nobody can tell
+ */
 PLOG_MUST_CHECK int plog_parity_touch(struct plog_parity *p,
                                       const struct plog_entry *e,
-                                      struct plog_error *err);
+                                      const struct plog_current *before,
+                                      bool row, uint64_t *previous,
+                                      bool *agrees, struct plog_error *err);
 PLOG_MUST_CHECK int plog_parity_touched(struct plog_parity *p,
                                         struct plog_error *err);
 

@@ -90,10 +90,12 @@ int plog_parity_redactions(struct plog_parity *p, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
     char want[64], got[64];
-    int rc = plog_sql_prepare(p->db, "SELECT count(*) FROM main.redactions", &q,
-                              err);
-    if (!rc)
+    int rc = plog_sql_prepare(
+        p->db, "SELECT count(*) FROM main.redactions WHERE seq>=?1", &q, err);
+    if (!rc) {
+        sqlite3_bind_int64(q, 1, p->partial ? (int64_t)p->first : INT64_MIN);
         rc = plog_sql_row(q, err);
+    }
     uint64_t rows = rc ? 0 : plog_sql_u64(q, 0);
     sqlite3_finalize(q);
     if (rc || rows == p->rules.redactions)

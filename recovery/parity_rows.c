@@ -35,9 +35,6 @@ static int prepare_all(struct plog_parity *p, struct plog_error *err)
                           " size>=?1 ORDER BY size"},
         {&p->segments, "SELECT first FROM main.segments WHERE first>=?1"
                        " ORDER BY first"},
-        {&p->touch, "INSERT INTO temp.touched VALUES(?1,?2,?3,?4) ON CONFLICT"
-                    " DO UPDATE SET last=excluded.last, winner=CASE WHEN"
-                    " excluded.winner>0 THEN excluded.winner ELSE winner END"},
         {&p->truth_get, "SELECT line FROM temp.truth WHERE seq=?1"},
         {&p->truth_put, "INSERT OR REPLACE INTO temp.truth VALUES(?1,?2)"},
         {&p->put_cursor, "INSERT OR REPLACE INTO temp.cursors"
@@ -101,10 +98,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
         ";CREATE TEMP TABLE truth(seq INTEGER PRIMARY KEY, line TEXT);"
         "CREATE TEMP TABLE cursors(source TEXT NOT NULL, resource TEXT NOT"
         " NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY("
-        "source, resource)) STRICT, WITHOUT ROWID;"
-        "CREATE TEMP TABLE touched(resource TEXT NOT NULL, record_id TEXT NOT"
-        " NULL, last INTEGER, winner INTEGER, PRIMARY KEY(resource, record_id))"
-        " STRICT, WITHOUT ROWID",
+        "source, resource)) STRICT, WITHOUT ROWID",
         err);
     if (!rc)
         rc = prepare_all(p, err);
@@ -116,12 +110,12 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
 void plog_parity_close(struct plog_parity *p)
 {
     sqlite3_stmt **all[] = {&p->events,    &p->checkpoints, &p->segments,
-                            &p->truth_get, &p->truth_put,   &p->put_cursor,
-                            &p->touch};
+                            &p->truth_get, &p->truth_put,   &p->put_cursor};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;
     }
+    plog_parity_touched_close(p);
     plog_fold_close(&p->fold);
     plog_entry_parser_fini(&p->parser);
 }
@@ -256,7 +250,7 @@ static int fold_control(struct plog_parity *p, const struct plog_entry *e,
 
 /* Folds the entry; `previous` is the entry before it about its record. */
 static int fold_entry(struct plog_parity *p, const struct plog_entry *e,
-                      struct plog_span line, uint64_t *previous,
+                      struct plog_span line, bool row, uint64_t *previous,
                       struct plog_error *err)
 {
     struct plog_current before;
@@ -266,7 +260,12 @@ static int fold_entry(struct plog_parity *p, const struct plog_entry *e,
         return fold_control(p, e, err);
     int rc = plog_fold_logged(&p->fold, p->rules.strategy, e, line, &agrees,
                               &before, err);
-    *previous = before.last;
+    if (p->partial && row)
+        *previous = plog_sql_u64(p->events, 6);
+    else
+        *previous = before.last;
+    if (!rc && p->partial)
+        rc = plog_parity_touch(p, e, &before, row, previous, &agrees, err);
     if (!rc && !agrees) {
         struct plog_finding f = {.verdict = PLOG_E_DIVERGED,
                                  .leg = PLOG_LEG_LOG,
@@ -305,16 +304,8 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
     if (!same)
         rc = keep_truth(p, seq, line, err);
     if (!rc && p->fold_whole)
-        rc = fold_entry(p, &e, line, &previous, err);
-    if (!rc && p->partial)
-        rc = plog_parity_touch(p, &e, err);
-    if (!rc && p->partial && e.control == PLOG_CONTROL_REDACT)
-        rc = plog_parity_order(p, &e, err);
-    /* Without a fold nobody knows the entry before: it is taken as it is. */
-    if (p->partial && row)
-        previous = plog_sql_u64(p->events, 6);
-    if (!rc && same && (p->fold_whole || p->partial) &&
-        !columns_fit(p, &e, previous))
+        rc = fold_entry(p, &e, line, row, &previous, err);
+    if (!rc && same && p->fold_whole && !columns_fit(p, &e, previous))
         plog_parity_find(p, PLOG_E_DIVERGED, seq,
                          "columns that follow from"
                          " the line",

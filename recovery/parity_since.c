@@ -4,9 +4,7 @@
  * The walk begins at the segment that holds the next entry, on its header's
  * signed word; the log's root at the checkpoint's size must be the
  * checkpoint's.  What lies below was checked when the checkpoint was made, or
- * was not: it is listed as unchecked.  The fold cannot be computed without it,
- * so of the records those are looked at that were touched since: the row must
- * stand on the entry that the log says.
+ * was not: it is listed as unchecked.
  */
 #include <stdio.h>
 
@@ -73,14 +71,11 @@ static int begin_at(struct plog_parity *p, uint64_t first,
                     struct plog_error *err)
 {
     p->first = first;
-    p->fold_whole = false;
     p->partial = true;
     plog_check_unchecked(p->c, PLOG_LEG_BOTH, 1, first - 1,
                          "below the checkpoint");
-    plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, first - 1,
-                         "records that were not touched since, versions, and"
-                         " the rules in force");
-    return plog_parity_rows_from(p, first, err);
+    int rc = plog_parity_touched_open(p, err);
+    return rc ? rc : plog_parity_rows_from(p, first, err);
 }
 
 int plog_parity_start(struct plog_parity *p, struct plog_error *err)
@@ -91,10 +86,8 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     /* Keys from the store: each rotation in it proves itself.  Without them
      * only the whole log tells. */
     if (first > 1 && plog_store_keys(&c->reader.store, &c->head,
-                                     &c->reader.keys, &w->chain.chain, NULL)) {
+                                     &c->reader.keys, &w->chain.chain, NULL))
         first = 1;
-        c->report->since = 0;
-    }
     int rc = first > 1 && p->since.size < first ? 0 : expect(p, err);
     if (rc)
         return rc;
@@ -107,49 +100,4 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
         memcmp(w->chain.last.root, p->since.root, PLOG_HASH_SIZE) != 0)
         other_root(p, w->chain.last.root);
     return rc;
-}
-
-/* ---- Records touched since ---------------------------------------------- */
-
-int plog_parity_touch(struct plog_parity *p, const struct plog_entry *e,
-                      struct plog_error *err)
-{
-    sqlite3_stmt *q = p->touch;
-    if (e->control != PLOG_CONTROL_NONE)
-        return 0;
-    plog_sql_bind(q, 1, e->delta.resource_text);
-    plog_sql_bind(q, 2, e->delta.record_id_text);
-    plog_sql_bind_u64(q, 3, e->seq);
-    plog_sql_bind_u64(q, 4, e->skipped ? 0 : e->seq);
-    return plog_sql_run(q, err);
-}
-
-/* The row of a touched record: its last entry, and the one it stands on. */
-int plog_parity_touched(struct plog_parity *p, struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        p->db,
-        "SELECT t.last, s.last IS t.last AND CASE WHEN t.winner>0 THEN"
-        " s.seq IS t.winner AND (e.op='delete')=(s.merged IS NULL AND "
-        "s.payload_len=0)"
-        " AND (s.merged IS NOT NULL OR s.payload_len=0 OR"
-        " substr(CAST(e.line AS BLOB),s.payload_at-10,11)=CAST("
-        "',\"payload\":' AS BLOB))"
-        " ELSE s.seq<?1 END"
-        " FROM temp.touched t LEFT JOIN main.state s ON s.resource=t.resource"
-        " AND s.record_id=t.record_id LEFT JOIN main.events e ON"
-        " e.seq=t.winner",
-        &q, err);
-    if (!rc)
-        plog_sql_bind_u64(q, 1, p->first);
-    while (!rc && (rc = plog_sql_row(q, err)) == 0 && !p->c->stopped) {
-        p->c->report->records++;
-        if (!plog_sql_u64(q, 1))
-            plog_parity_find(p, PLOG_E_DIVERGED, plog_sql_u64(q, 0),
-                             "record: standing on the entry that the log says",
-                             "record: none, or another one");
-    }
-    sqlite3_finalize(q);
-    return rc == PLOG_END ? 0 : rc;
 }
