@@ -496,6 +496,9 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
     int rc = plog_check_open(&c, dir, &options, report, err);
     if (!rc && !c.has_head)
         return without_store(&c, dir, report, err);
+    if (!rc && options.watermark)
+        rc = plog_watermark_place(c.reader.io, c.reader.dir.path,
+                                  options.watermark, err);
     if (!rc)
         rc = plog_check_read_seen(&c, err);
     if (!rc)

@@ -25,6 +25,10 @@ int plog_parity_read_since(struct plog_parity *p, struct plog_error *err)
         all = c->reader.keys;
     int rc =
         plog_watermark_read(c->reader.io, c->o->since, &all, &p->since, err);
+    /* The first night of a job that keeps one file: all of it. */
+    if (rc == PLOG_E_NOTHING && c->o->watermark &&
+        !strcmp(c->o->since, c->o->watermark))
+        rc = 0;
     c->report->since = rc ? 0 : p->since.size;
     return rc;
 }

@@ -63,7 +63,9 @@ struct plog_check_options {
      * segment is not checked again, and listed as unchecked.  NULL: all. */
     const char *since;
     /* Parity only.  Where the note of the head goes that was found clean; only
-     * then is it written.  NULL: nowhere. */
+     * then is it written.  Outside of the directory, and no file with something
+     * else in it than one note (else PLOG_E_INPUT).  The same path as `since`,
+     * not there yet: all is checked.  NULL: nowhere. */
     const char *watermark;
 };
 
@@ -82,7 +84,7 @@ struct plog_check_report {
     double seconds;
     bool has_store;
     uint64_t store_size; /* entries in the store, when there is one */
-    uint64_t since;      /* size of the checkpoint; 0: all was checked */
+    uint64_t since;      /* size of the checkpoint that was read; 0: none */
     bool watermark;      /* the note was written */
     uint64_t pending;    /* redacted entries whose payload is in the log yet */
 };
@@ -100,7 +102,9 @@ PLOG_API PLOG_MUST_CHECK int plog_verify(const char *dir,
 /*
  * Checks both legs at one frozen head: all that plog_verify does, every
  * event row and commit against the log byte for byte, and the records
- * against the fold of the log.  Returns as plog_verify.
+ * against the fold of the log.  Returns as plog_verify; with `since` also
+ * PLOG_E_INPUT for a file that is no note, and PLOG_E_FOREIGN,
+ * PLOG_E_UNKNOWN_KEY or PLOG_E_TAMPERED for the note in it.
  */
 PLOG_API PLOG_MUST_CHECK int plog_parity(const char *dir,
                                          const struct plog_check_options *o,

@@ -1,6 +1,7 @@
 /* watermark.c - see watermark.h. */
 #include "watermark.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -13,13 +14,44 @@ static int open_parent(const struct plog_io *io, const char *path,
 {
     char parent[PLOG_DIR_PATH_MAX];
     const char *slash = strrchr(path, '/');
+    size_t n = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
     *name = slash ? slash + 1 : path;
-    if (!slash)
-        memcpy(parent, ".", 2);
-    else
-        snprintf(parent, sizeof parent, "%.*s",
-                 slash == path ? 1 : (int)(slash - path), path);
+    if (n >= sizeof parent)
+        return -ENAMETOOLONG;
+    memcpy(parent, n ? path : ".", n ? n : 1);
+    parent[n ? n : 1] = '\0';
     return io->open_at(io->ctx, AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
+}
+
+static int ignore(void *arg, const struct plog_witness_note *n)
+{
+    (void)arg;
+    (void)n;
+    return 0;
+}
+
+int plog_watermark_place(const struct plog_io *io, const char *dir,
+                         const char *path, struct plog_error *err)
+{
+    static const struct plog_keyring none;
+    struct plog_witness_file file;
+    int rc = plog_witness_place(io, dir, path, "the watermark", err);
+    if (rc)
+        return rc;
+    rc = plog_witness_read(io, path, &none, ignore, NULL, &file, err);
+    if (rc == PLOG_E_NOTHING)
+        return 0;
+    if (rc == 0 && file.notes == 1 && file.odd == 0)
+        return 0;
+    if (rc == 0 || rc == PLOG_E_INPUT) {
+        rc = plog_fail(err, PLOG_E_INPUT,
+                       "it holds something else than one signed note, and is"
+                       " not replaced");
+        plog_err_hint(err, "name another file for --watermark, or move this"
+                           " one away");
+    }
+    plog_err_file(err, path);
+    return rc;
 }
 
 int plog_watermark_write(const struct plog_io *io, const char *path,
@@ -53,6 +85,17 @@ static int keep_last(void *arg, const struct plog_witness_note *n)
     return 0;
 }
 
+static int refuse(struct plog_error *err, const char *path, uint64_t line,
+                  int code, const char *what)
+{
+    plog_fail(err, code, "%s", what);
+    plog_err_file(err, path);
+    if (line)
+        plog_err_line(err, line);
+    plog_err_hint(err, "check all of it: paritylog parity DIR");
+    return code;
+}
+
 int plog_watermark_read(const struct plog_io *io, const char *path,
                         const struct plog_keyring *keys, struct plog_seen *out,
                         struct plog_error *err)
@@ -60,24 +103,28 @@ int plog_watermark_read(const struct plog_io *io, const char *path,
     struct plog_witness_note last = {.line = 0};
     struct plog_witness_file file = {.notes = 0};
     int rc = plog_witness_read(io, path, keys, keep_last, &last, &file, err);
-    if (rc)
-        return rc;
-    if (file.notes == 0 || file.odd || file.changed)
-        rc = plog_fail(err, PLOG_E_INPUT, "it is not a signed note");
-    else if (last.code)
-        rc = plog_fail(err, last.code, "%s",
-                       last.code == PLOG_E_FOREIGN
-                           ? "the checkpoint is of another log"
-                       : last.code == PLOG_E_UNKNOWN_KEY
-                           ? "the checkpoint is signed by a key that is not"
-                             " trusted here"
-                           : "the signature of the checkpoint does not verify");
-    if (rc) {
-        plog_err_file(err, path);
-        plog_err_line(err, last.line ? last.line : 1);
-        plog_err_hint(err, "check all of it: paritylog parity DIR");
+    if (rc == PLOG_E_NOTHING) {
+        refuse(err, path, 0, rc, "there is no such file yet");
+        plog_err_hint(err, "the first time, without --since: paritylog parity"
+                           " DIR --watermark FILE");
         return rc;
     }
+    if (rc == PLOG_E_INPUT)
+        return refuse(err, path, 0, rc,
+                      "it is too long, or not a regular file with one link");
+    if (rc)
+        return rc;
+    if (file.notes == 0 || file.odd)
+        return refuse(err, path, file.odd ? file.first_odd : 1, PLOG_E_INPUT,
+                      "it is not a signed note");
+    if (last.code)
+        return refuse(err, path, last.line, last.code,
+                      last.code == PLOG_E_FOREIGN
+                          ? "the checkpoint is of another log"
+                      : last.code == PLOG_E_UNKNOWN_KEY
+                          ? "the checkpoint is signed by a key that is not"
+                            " trusted here"
+                          : "the signature of the checkpoint does not verify");
     out->size = last.note.size;
     out->line = last.line;
     memcpy(out->root, last.note.root, sizeof out->root);

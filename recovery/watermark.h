@@ -12,6 +12,15 @@
 #include "line.h"
 #include "witness.h"
 
+/*
+ * Before a check that is to end with one: whether `path` may be written.
+ * Returns 0; PLOG_E_INPUT when it lies in the log's own directory `dir`, or is
+ * a file with something else in it than one note, which would be lost;
+ * PLOG_E_IO without its folder; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_watermark_place(const struct plog_io *io,
+                                         const char *dir, const char *path,
+                                         struct plog_error *err);
 /* Writes the note of commit `c` to `path`, in the place of what is there.
  * Returns 0: it is on disk; PLOG_E_IO; PLOG_E_NOMEM.  On failure the old file
  * is as it was. */

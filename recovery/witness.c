@@ -105,7 +105,8 @@ int plog_witness_read(const struct plog_io *io, const char *path,
             odd.origin = (size_t)(stop - p);
         }
         odd.last = (size_t)(stop - p);
-        file->odd++;
+        if (file->odd++ == 0)
+            file->first_odd = n.line;
         p = lf ? lf + 1 : end;
         n.line++;
     }
@@ -182,9 +183,9 @@ static int check(const char *dir, const char *path, bool exists,
     return report->verdict;
 }
 
-/* A witness that lies in the directory is set back with it. */
-static int check_place(const struct plog_io *io, const char *dir,
-                       const char *path, struct plog_error *err)
+int plog_witness_place(const struct plog_io *io, const char *dir,
+                       const char *path, const char *what,
+                       struct plog_error *err)
 {
     char inside[4096], parent[4096], *slash;
     size_t n = strlen(path);
@@ -200,12 +201,11 @@ static int check_place(const struct plog_io *io, const char *dir,
     char real[4096];
     int rc = io->real_path(io->ctx, parent, real, sizeof real);
     if (rc)
-        return plog_fail_io(err, rc, path, "finding the witness file");
+        return plog_fail_io(err, rc, path, "finding the folder of the file");
     n = strlen(inside);
     if (strncmp(real, inside, n) != 0 || (real[n] && real[n] != '/'))
         return 0;
-    plog_fail(err, PLOG_E_INPUT,
-              "the witness file lies in the log's own directory");
+    plog_fail(err, PLOG_E_INPUT, "%s lies in the log's own directory", what);
     plog_err_hint(err, "keep it out of reach of whoever may write there");
     return PLOG_E_INPUT;
 }
@@ -264,7 +264,7 @@ int plog_witness(const char *dir, const char *path,
     open.io = io;
     open.vkey = own.vkey;
     bool exists = io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT;
-    int rc = check_place(io, dir, path, err);
+    int rc = plog_witness_place(io, dir, path, "the witness file", err);
     if (!rc)
         rc = check(dir, path, exists, &own, &checked, err);
     if (!rc)

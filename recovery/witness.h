@@ -27,6 +27,7 @@ struct plog_witness_note {
 
 struct plog_witness_file {
     uint64_t notes, odd; /* odd: lines that belong to no note */
+    uint64_t first_odd;  /* the first of them; 0: none */
     uint64_t changed;    /* the first of lines that no crash leaves; 0: none */
 };
 
@@ -43,5 +44,15 @@ PLOG_MUST_CHECK int plog_witness_read(
     const struct plog_io *io, const char *path, const struct plog_keyring *keys,
     int (*each)(void *arg, const struct plog_witness_note *n), void *arg,
     struct plog_witness_file *file, struct plog_error *err);
+
+/* What is to be kept of a log must lie outside of its directory, or it is set
+ * back with it (and might overwrite a part of it).
+ * @what  for the message: `the witness file`
+ * Returns 0; PLOG_E_INPUT; PLOG_E_NOTHING without `dir`; PLOG_E_IO when the
+ * folder of `path` cannot be found. */
+PLOG_MUST_CHECK int plog_witness_place(const struct plog_io *io,
+                                       const char *dir, const char *path,
+                                       const char *what,
+                                       struct plog_error *err);
 
 #endif

@@ -1,8 +1,4 @@
 /* cmd_parity.c - paritylog parity: both legs at one frozen head. */
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "cmd.h"
 #include "report.h"
 
@@ -22,11 +18,6 @@ int cmd_parity(struct cli *c, int argc, char **argv)
                                   own, CLI_COUNT(own), 1, 1};
 
     int status = cli_parse(c, argc, argv, &spec);
-    /* The first run of a nightly job has no watermark yet. */
-    if (report.since && report.watermark &&
-        strcmp(report.since, report.watermark) == 0 &&
-        access(report.since, F_OK) != 0 && errno == ENOENT)
-        report.since = NULL;
     if (status < 0)
         status = report_format(c, format, &report);
     return status >= 0 ? status : report_run(c, &report);

@@ -134,7 +134,13 @@ static void print_text(const struct job *job)
     printf(", %llu records; segments %llu, bytes %llu, %.2f s\n",
            (unsigned long long)r->records, (unsigned long long)r->segments,
            (unsigned long long)r->bytes, r->seconds);
+    if (r->since)
+        printf("since      size %llu, a signed note\n",
+               (unsigned long long)r->since);
     unchecked_text(f);
+    if (r->watermark)
+        printf("watermark  written, size %llu\n",
+               (unsigned long long)r->head.size);
     printf("key        ");
     text_safe(stdout, r->vkey, strlen(r->vkey));
     printf("%s\n", r->pinned ? ", pinned" : "");
@@ -332,6 +338,13 @@ static int cut_off(struct cli *c, struct job *job, int rc,
     return fail(c, rc, err, NULL);
 }
 
+/* A run that fails for want of a pin has found nothing clean. */
+static const char *watermark_of(const struct cli *c,
+                                const struct report_spec *spec)
+{
+    return spec->require_pin && !c->vkey ? NULL : spec->watermark;
+}
+
 int report_run(struct cli *c, const struct report_spec *spec)
 {
     struct job job = {.spec = spec};
@@ -344,7 +357,7 @@ int report_run(struct cli *c, const struct report_spec *spec)
                                    .wait_seconds = c->wait,
                                    .witness = c->witness,
                                    .since = spec->since,
-                                   .watermark = spec->watermark,
+                                   .watermark = watermark_of(c, spec),
                                    .finding = on_finding,
                                    .unchecked = on_unchecked,
                                    .progress = on_progress,
@@ -361,9 +374,9 @@ int report_run(struct cli *c, const struct report_spec *spec)
         print(c, &job);
         status = exit_status(c, &job);
         if (spec->watermark && !job.report.watermark && !c->quiet)
-            fputs("paritylog parity: not clean: the watermark stays as it"
-                  " was\n",
-                  stderr);
+            fprintf(stderr,
+                    "paritylog parity: %sthe watermark stays as it was\n",
+                    job.report.verdict ? "not clean: " : "");
     }
     findings_fini(&job.findings);
     return status;

@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 fresh log --segment-size 4096
+cp "$T/vkey" "$T/wkey"
 deltas 1 40 | run 0 append "$L" --group 3 --quiet
 W=$L
 
@@ -33,8 +34,11 @@ grep -q '"unchecked":\[{"leg":"both","from":1,"to":'$((from - 1))',' "$T/out" ||
 run 0 verify "$W" --witness "$T/mark"
 
 begin 'nothing new'
-run 0 parity "$W" --since "$T/mark"
+run 0 parity "$W" --since "$T/mark" --watermark "$T/mark"
 out_has 'head       size 61'
+out_has 'since      size 61'
+out_has 'watermark  written, size 61'
+out_has 'below the checkpoint'
 
 begin 'damage above it is found, below it is said to be unchecked'
 last=$(ls "$W/log" | tail -1)
@@ -49,6 +53,21 @@ run 0 parity "$L" --since "$T/old"
 out_has 'below the checkpoint'
 run 5 parity "$L"
 
+begin 'the segment that it begins with: header, other bytes, gone'
+first=$(ls "$W/log" | awk '{ n = substr($0, 1, 20) + 0 } n <= 42 { f = $0 }
+    END { print f }')
+for at in 3 60 200 700; do
+    bad
+    flip "$L/log/$first" $at
+    run 5 parity "$L" --since "$T/old" --watermark "$T/mark.bad"
+done
+bad
+rm "$L/log/$first"
+run 5 parity "$L" --since "$T/old" --watermark "$T/mark.bad"
+rm "$L/log/$last"
+run 5 parity "$L" --since "$T/mark" --watermark "$T/mark.bad"
+[ ! -e "$T/mark.bad" ] || wrong 'a watermark was written'
+
 begin 'rows above it: event, record, an event too many, a commit'
 for change in "UPDATE events SET op='delete' WHERE seq=55" \
     "UPDATE events SET line=line||' ' WHERE seq=55" \
@@ -56,6 +75,9 @@ for change in "UPDATE events SET op='delete' WHERE seq=55" \
     "UPDATE state SET seq=3 WHERE last=55" \
     "UPDATE state SET last=3 WHERE last=55" \
     "UPDATE state SET payload_at=payload_at+1 WHERE last=55" \
+    "UPDATE state SET payload_len=payload_len-1 WHERE last=55" \
+    "UPDATE state SET version=7 WHERE last=55" \
+    "UPDATE events SET previous=3 WHERE seq=55" \
     "DELETE FROM state WHERE last=55" \
     "DELETE FROM checkpoints WHERE size>50" \
     "INSERT INTO events(seq,line) VALUES(999,'{}')"; do
@@ -98,11 +120,76 @@ run 5 parity "$W" --since "$T/foreign"
 echo 'not a note' >"$T/junk"
 run 6 parity "$W" --since "$T/junk"
 err_has 'paritylog parity DIR'
+{ cat "$T/mark" && echo more; } >"$T/junk"
+run 6 parity "$W" --since "$T/junk" --json
+error_is INPUT '(.error.file | endswith("/junk")) and .error.line == 6'
+bad
+"$PARITYLOG" key rotate "$L" >"$T/vkey2" || wrong 'no rotation'
+delta - 1 1 | run 0 append "$L" --quiet
+run 0 checkpoint "$L"
+cp "$T/out" "$T/unknown"
+run 12 parity "$W" --since "$T/unknown"
+err_has 'a key that is not'
 sed 's/^61$/60/' "$T/mark" >"$T/forged"
 run 5 parity "$W" --since "$T/forged"
+err_has "$T/forged"
 run 10 parity "$W" --since "$T/nothing"
+err_has 'without --since'
+out_empty
 run 10 parity "$W" --since "$T/nothing" --watermark "$T/else"
 run 1 parity "$W" --watermark "$T/no/such/folder"
+
+begin 'where the watermark may not go, and when it does not'
+run 6 parity "$W" --watermark "$W/store.db"
+run 6 parity "$W" --watermark "$W/log/mark"
+run 0 status "$W"
+cp "$T/ahead" "$T/heads"
+cat "$T/old" >>"$T/heads"
+cp "$T/heads" "$T/kept"
+run 6 parity "$W" --watermark "$T/heads"
+files_equal "$T/heads" "$T/kept"
+run 12 parity "$W" --watermark "$T/unpinned" --require-pin
+err_has 'the watermark stays as it was'
+[ ! -e "$T/unpinned" ] || wrong 'written without a pin'
+run 0 parity "$W" --watermark "$T/pinned" --require-pin --key "$(cat "$T/wkey")"
+cp "$T/mark" "$T/before"
+bad
+deltas 400 402 >"$T/more"
+mkdir "$T/stores"
+cp "$L"/store.db* "$T/stores"
+run 0 append "$L" "$T/more" --quiet
+rm "$L"/store.db*
+cp "$T/stores"/* "$L"
+run 0 parity "$L" --since "$T/mark" --watermark "$T/mark" --max-lag 9
+out_has BEHIND
+err_has 'not clean: the watermark stays as it was'
+files_equal "$T/mark" "$T/before"
+
+begin 'a real history: the tail is read, and not the rest'
+fresh bfs --strategy arrival --segment-size 65536
+gzip -dc "$top/tests/data/bfs.jsonl.gz" >"$T/deltas"
+all=$(($(wc -l <"$T/deltas")))
+tail=$((all / 100))
+head -n $((all - tail)) "$T/deltas" |
+    run 0 append "$L" --group 100 --quiet
+run 0 parity "$L" --since "$T/mark.bfs" --watermark "$T/mark.bfs" --quiet
+tail -n $tail "$T/deltas" | run 0 append "$L" --group 100 --quiet
+# member NAME: of what --json printed.
+member() {
+    sed "s/.*\"$1\":\([0-9.]*\).*/\1/" "$T/out"
+}
+run 0 parity "$L" --json
+entries=$(member entries) bytes=$(member bytes) whole=$(member seconds)
+run 0 parity "$L" --since "$T/mark.bfs" --watermark "$T/mark.bfs" --json
+same 'entries of the whole check' "$entries" $((all + 1))
+[ "$(member entries)" -ge "$tail" ] &&
+    [ "$(member entries)" -le $((tail + 300)) ] ||
+    wrong "$(member entries) entries for a tail of $tail"
+[ $(($(member bytes) * 20)) -le "$bytes" ] ||
+    wrong "$(member bytes) of $bytes bytes"
+[ -z "${CHECK_TELL:-}" ] ||
+    echo "# whole: $entries entries, $bytes bytes, $whole s; since:" \
+        "$(member entries), $(member bytes), $(member seconds)"
 
 begin 'across a key rotation and a redaction'
 bad
