@@ -607,6 +607,15 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_cursor(plog_reader *r,
                                                 struct plog_span *out,
                                                 struct plog_error *err);
 
+/* Gives every source cursor, by source and resource, with the entry that set
+ * it; from one state of the store.
+ * @each  not 0 stops and is returned
+ * Returns 0; PLOG_E_DIVERGED; PLOG_E_IO. */
+PLOG_API PLOG_MUST_CHECK int plog_reader_cursors(
+    plog_reader *r,
+    int (*each)(void *arg, const struct plog_cursor *cursor, uint64_t seq),
+    void *arg, struct plog_error *err);
+
 /* Gives one row of a query: `count` names and values.  A NULL value is SQL
  * NULL; `types` are SQLite's fundamental type numbers. */
 struct plog_row {

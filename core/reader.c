@@ -242,6 +242,28 @@ int plog_reader_cursor(struct plog_reader *r, struct plog_span source,
     return rc;
 }
 
+int plog_reader_cursors(struct plog_reader *r,
+                        int (*each)(void *arg, const struct plog_cursor *cursor,
+                                    uint64_t seq),
+                        void *arg, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_reader_refresh(r, err);
+    if (!rc)
+        rc = plog_sql_prepare(r->store.db,
+                              "SELECT source,resource,cursor,seq FROM"
+                              " main.cursors ORDER BY source,resource",
+                              &q, err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        struct plog_cursor c = {.source = plog_sql_text(q, 0),
+                                .resource = plog_sql_text(q, 1),
+                                .cursor = plog_sql_text(q, 2)};
+        rc = each(arg, &c, plog_sql_u64(q, 3));
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
+}
+
 int plog_reader_checkpoint(struct plog_reader *r, char *out,
                            struct plog_error *err)
 {

@@ -7,6 +7,7 @@
 
 int cmd_append(struct cli *c, int argc, char **argv);
 int cmd_checkpoint(struct cli *c, int argc, char **argv);
+int cmd_cursor(struct cli *c, int argc, char **argv);
 int cmd_doctor(struct cli *c, int argc, char **argv);
 int cmd_drill(struct cli *c, int argc, char **argv);
 int cmd_get(struct cli *c, int argc, char **argv);

@@ -146,6 +146,13 @@ static const struct cli_command commands[] = {
      "DIR [S] [--dry-run] [--passphrase-file F] [--network-fs-ok]\n"
      "           [--wait SECONDS] [--json]",
      "  S                      the new one: see init\n" DRY PASS NETWORK WAIT JSON},
+    {"cursor", cmd_cursor, "list or set where pulls from sources stand",
+     "list DIR [--json]\n"
+     "       paritylog cursor set DIR SOURCE RESOURCE CURSOR [--dry-run]\n"
+     "           [--passphrase-file F] [--wait SECONDS] [--json]",
+     "  list                   source, resource, cursor and the entry that set it\n"
+     "  set                    by an entry of its own; RESOURCE may be '*' for all\n"
+     DRY PASS NETWORK WAIT JSON},
     {"redact", cmd_redact, "remove a payload, keep its proof",
      "DIR SEQ --reason TEXT [--dry-run] [--passphrase-file F]\n"
      "           [--key VKEY] [--wait SECONDS] [--json]\n"

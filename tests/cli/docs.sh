@@ -6,7 +6,7 @@
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
     rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy
-    redact key'
+    cursor redact key'
 
 begin 'the manual is well formed'
 if have mandoc; then
@@ -137,6 +137,12 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     run 0 prove "$L" 3 --out "$T/proof"
     run 0 verify-proof "$T/proof" --key "$("$PARITYLOG" key show "$L")" --json
     holds verify-proof "$T/out"
+    run 0 cursor set "$L" crm pets p2 --json --dry-run
+    holds cursor-set "$T/out"
+    run 0 cursor set "$L" crm pets p2 --json
+    holds cursor-set "$T/out"
+    run 0 cursor list "$L" --json
+    holds cursor-list "$T/out"
     run 0 redact "$L" 3 --reason test --json --dry-run
     holds redact "$T/out"
     run 0 redact "$L" 3 --reason test --json

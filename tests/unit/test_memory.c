@@ -1,10 +1,10 @@
 /*
- * test_memory.c - goal 8: what verify and parity need of memory does not grow
- * with the log.
+ * test_memory.c - goal 8: what verify, parity and replay need of memory does
+ * not grow with the log.
  *
  * Log and checks are made in children of this small process, so that each peak
- * is of one alone: tests/cli/memory.sh, whose children begin as a Python of 14
- * MB, cannot see what verify takes.
+ * is of one alone: the children of a Python begin with the 14 MB that it has,
+ * which is more than verify ever takes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,21 +104,29 @@ static int parity(int size)
            f.report.head.size != (uint64_t)size + 1;
 }
 
+static int replay(int size)
+{
+    struct plog_replay_report r;
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    return plog_replay(w.dir, &o, &r, NULL) || r.applied != (uint64_t)size + 1;
+}
+
 /* ---- Cases -------------------------------------------------------------- */
 
 struct peaks {
-    long verify, parity; /* KiB */
+    long verify, parity, replay; /* KiB */
 };
 
 static struct peaks peaks_at(int count)
 {
-    struct peaks p = {-1, -1};
+    struct peaks p = {-1, -1, -1};
     world_make(&w, PLOG_LAST_WRITE_WINS, 0);
     world_close(&w);
     if (peak_of(fill, count) > 0)
-        p = (struct peaks){peak_of(verify, count), peak_of(parity, count)};
-    printf("# %d entries: verify %ld KiB, parity %ld KiB\n", count, p.verify,
-           p.parity);
+        p = (struct peaks){peak_of(verify, count), peak_of(parity, count),
+                           peak_of(replay, count)};
+    printf("# %d entries: verify %ld KiB, parity %ld KiB, replay %ld KiB\n",
+           count, p.verify, p.parity, p.replay);
     world_remove(w.dir);
     return p;
 }
@@ -135,6 +143,7 @@ static void eight_times_the_log(void)
     /* Parity fills SQLite's caches first, which 20,000 entries do not. */
     CHECK(large.verify - small.verify < GROWTH_KIB);
     CHECK(large.parity < CEILING_KIB);
+    CHECK(large.replay > 0 && large.replay < CEILING_KIB);
 }
 
 int main(int argc, char **argv)

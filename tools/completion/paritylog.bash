@@ -23,6 +23,7 @@ _paritylog_options() {
     doctor) echo --quick --key ;;
     salvage) echo --from-store --out --dry-run --network-fs-ok --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file --network-fs-ok ;;
+    cursor) echo --dry-run --passphrase-file --network-fs-ok ;;
     redact) echo --reason --list --dry-run --key --passphrase-file ;;
     key) echo --dry-run --passphrase-file --new-passphrase-file ;;
     esac
@@ -58,6 +59,8 @@ _paritylog_strategies() {
 _paritylog_argument() {
     case $1:$2 in
     key:0) echo show list rotate trust ;;
+    cursor:0) echo list set ;;
+    cursor:1) echo @directories ;;
     key:1) echo @directories ;;
     append:1 | verify-proof:0 | inspect:0) echo @files ;;
     strategy:1) _paritylog_strategies ;;
@@ -69,8 +72,8 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy redact
-    key help'
+    replay rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy cursor
+    redact key help'
 
 _paritylog() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}
