@@ -37,8 +37,19 @@ static int put(struct copy *c, struct plog_span bytes)
     return c->out.len >= FLUSH ? flush(c) : 0;
 }
 
+/* `,"resource":...,"record_id":...` of the target, as it is written. */
+static struct plog_span record_of(const struct plog_scrub_target *t)
+{
+    static const char from[] = ",\"resource\":", to[] = ",\"op\":";
+    const char *end = t->redacted.p + t->redacted.n;
+    const char *a = memmem(t->redacted.p, t->redacted.n, from, sizeof from - 1);
+    const char *b = a ? memmem(a, (size_t)(end - a), to, sizeof to - 1) : NULL;
+    return b ? plog_span(a, (size_t)(b - a)) : plog_span(NULL, 0);
+}
+
 /* The line of the target, byte for byte, or one that says it is: of a damaged
- * copy the salt tells, or the seq that it begins with. */
+ * copy the salt tells, or the seq that it begins with and its record.  A line
+ * of another log may have the same seq, and is not touched. */
 static bool is_like(const struct plog_scrub_target *t, struct plog_span line,
                     const unsigned char *leaf, bool loose)
 {
@@ -51,8 +62,11 @@ static bool is_like(const struct plog_scrub_target *t, struct plog_span line,
         return false;
     int n = snprintf(start, sizeof start, "{\"seq\":%llu,",
                      (unsigned long long)t->seq);
-    return (line.n > (size_t)n && memcmp(line.p, start, (size_t)n) == 0) ||
-           (t->salt[0] && memmem(line.p, line.n, t->salt, 24));
+    if (t->salt[0] && memmem(line.p, line.n, t->salt, 24))
+        return true;
+    struct plog_span record = record_of(t);
+    return line.n > (size_t)n && memcmp(line.p, start, (size_t)n) == 0 &&
+           record.n && memmem(line.p, line.n, record.p, record.n);
 }
 
 static int put_line(struct copy *c, struct plog_span line)
