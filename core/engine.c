@@ -436,6 +436,25 @@ int plog_engine_redact(plog *p, uint64_t seq, struct plog_span reason,
     return rc;
 }
 
+int plog_engine_control(plog *p, enum plog_control control,
+                        plog_control_make *make, void *arg,
+                        struct plog_receipt *receipt, struct plog_error *err)
+{
+    struct plog_request r;
+    int rc = check_process(p, err);
+    if (rc)
+        return rc;
+    rc = plog_request_control(&r, p->io, control, make, arg, err);
+    r.receipts = receipt;
+    r.err = err;
+    if (receipt)
+        memset(receipt, 0, sizeof *receipt);
+    if (!rc)
+        rc = submit(p, &r);
+    plog_request_free(&r);
+    return rc;
+}
+
 int plog_set_strategy(plog *p, enum plog_strategy s,
                       struct plog_receipt *receipt, struct plog_error *err)
 {

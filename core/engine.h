@@ -77,6 +77,13 @@ PLOG_MUST_CHECK int plog_engine_redact(plog *p, uint64_t seq,
                                        struct plog_span reason,
                                        struct plog_receipt *receipt,
                                        struct plog_error *err);
+/* Logs a control entry whose arguments `make` gives under the writer lock,
+ * inside the store's transaction; what it returns other than 0 refuses the
+ * entry, and nothing is logged.  Returns as plog_append, or what `make` does. */
+PLOG_MUST_CHECK int plog_engine_control(plog *p, enum plog_control control,
+                                        plog_control_make *make, void *arg,
+                                        struct plog_receipt *receipt,
+                                        struct plog_error *err);
 /* With the writer lock, and at its end no transaction: does what redactions
  * have left, unless somebody is at it.  What fails is tried again later. */
 void plog_engine_scrub(plog *p);

@@ -373,6 +373,16 @@ static int make_order(plog *p, struct plog_work *w, struct plog_request *r,
     return rc;
 }
 
+/* ---- Any other control entry -------------------------------------------- */
+
+static int make_control(plog *p, struct plog_request *r, struct plog_error *err)
+{
+    r->args.len = 0;
+    int rc = r->make(r->make_arg, p, &r->args, err);
+    r->items[0].entry.args = plog_span(r->args.data, r->args.len);
+    return rc;
+}
+
 /* ---- A request ---------------------------------------------------------- */
 
 static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
@@ -406,6 +416,8 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
         rc = make_rotation(p, w, r, err);
     if (!rc && r->control == PLOG_CONTROL_REDACT)
         rc = make_order(p, w, r, err);
+    if (!rc && r->make)
+        rc = make_control(p, r, err);
     if (!rc)
         rc = add_items(p, w, r, err);
     if (!rc)

@@ -6,6 +6,7 @@
 
 #define CHUNK (64u << 10)
 #define LINE_OVERHEAD 512 /* seq, salt, logged_at, member names of ours */
+#define CONTROL_MAX (1u << 20) /* arguments of a control entry */
 
 /* Texts stay where they are until the request ends. */
 struct chunk {
@@ -286,5 +287,21 @@ int plog_request_redact(struct plog_request *r, const struct plog_io *io,
     r->control = PLOG_CONTROL_REDACT;
     r->items[0].entry.control = PLOG_CONTROL_REDACT;
     r->encoded_bytes = 6 * reason.n + LINE_OVERHEAD;
+    return 0;
+}
+
+int plog_request_control(struct plog_request *r, const struct plog_io *io,
+                         enum plog_control control, plog_control_make *make,
+                         void *arg, struct plog_error *err)
+{
+    int rc = start(r, io, 1, err);
+    if (rc)
+        return rc;
+    r->count = 1;
+    r->make = make;
+    r->make_arg = arg;
+    r->control = control;
+    r->items[0].entry.control = control;
+    r->encoded_bytes = CONTROL_MAX;
     return 0;
 }

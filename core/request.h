@@ -11,6 +11,10 @@
 
 #include "rotate.h"
 
+struct plog;
+typedef int plog_control_make(void *arg, struct plog *p, struct plog_buf *args,
+                              struct plog_error *err);
+
 struct plog_item {
     struct plog_entry entry; /* seq, outcome and logged_at are the leader's */
     char salt[28];           /* base64 of 16 random bytes */
@@ -25,6 +29,10 @@ struct plog_request {
     size_t encoded_bytes;      /* upper bound of the lines */
     struct chunk *chunks;      /* texts that the items' spans point into */
     enum plog_control control; /* a control entry instead of deltas */
+    /* Gives the arguments of a control entry when its place is known, inside
+     * the store's transaction; not 0 refuses it. */
+    plog_control_make *make;
+    void *make_arg;
     const struct plog_signer *goes_to; /* of a rotation; borrowed */
     uint64_t target;                   /* of an order to redact */
     struct plog_span reason;           /* borrowed */
@@ -68,6 +76,12 @@ PLOG_MUST_CHECK int plog_request_redact(struct plog_request *r,
                                         const struct plog_io *io, uint64_t seq,
                                         struct plog_span reason,
                                         struct plog_error *err);
+/* A request of any other control entry; `make` gives its arguments. */
+PLOG_MUST_CHECK int plog_request_control(struct plog_request *r,
+                                         const struct plog_io *io,
+                                         enum plog_control control,
+                                         plog_control_make *make, void *arg,
+                                         struct plog_error *err);
 void plog_request_free(struct plog_request *r);
 
 #endif

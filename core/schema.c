@@ -23,6 +23,7 @@ static const struct object objects[] = {
              " segment INTEGER NOT NULL," /* where the log goes on */
              " offset INTEGER NOT NULL,"
              " floor INTEGER NOT NULL," /* highest seq compacted away */
+             " base INTEGER NOT NULL,"  /* events up to it may be gone */
              " redactions INTEGER NOT NULL,"
              " strategy TEXT NOT NULL,"
              " line_max INTEGER NOT NULL,"
@@ -49,6 +50,19 @@ static const struct object objects[] = {
                 " resource TEXT NOT NULL, cursor TEXT NOT NULL,"
                 " seq INTEGER NOT NULL, PRIMARY KEY(source, resource))"
                 " STRICT, WITHOUT ROWID"},
+    {"peers", "CREATE TABLE peers(name TEXT PRIMARY KEY,"
+              " added INTEGER NOT NULL,"  /* the entry that added it */
+              " cursor INTEGER NOT NULL," /* what it has received; rises */
+              " root BLOB," /* of that many entries; NULL: it did not say */
+              " seen TEXT"  /* when it last acknowledged */
+              ") STRICT, WITHOUT ROWID"},
+    {"compactions", "CREATE TABLE compactions(seq INTEGER PRIMARY KEY,"
+                    " floor INTEGER NOT NULL,"  /* that the entry sets */
+                    " pending INTEGER NOT NULL" /* segments may be left */
+                    ") STRICT"},
+    {"old_ids", "CREATE TABLE old_ids(id BLOB PRIMARY KEY," /* SHA-256 of it */
+                " seq INTEGER NOT NULL, leaf BLOB NOT NULL,"
+                " content BLOB) STRICT, WITHOUT ROWID"},
     {"records",
      "CREATE VIEW records AS SELECT s.resource, s.record_id,"
      " CASE WHEN s.merged IS NOT NULL THEN s.merged"

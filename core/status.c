@@ -128,7 +128,7 @@ static int read_store(struct plog_reader *r, double wait,
     out->has_store = true;
     out->store_size = h->commit.size;
     memcpy(out->store_root, h->commit.root, sizeof out->store_root);
-    out->floor = h->floor;
+    out->floor = h->rules.floor;
     out->strategy = h->rules.strategy;
     out->redactions = h->rules.redactions;
     count_pending(r, out);

@@ -97,7 +97,7 @@ static int prepare_reading(struct plog_store *s, struct plog_error *err)
         const char *sql;
     } all[] = {
         {&s->get_meta, "SELECT origin,size,root,range,key,sig,segment,offset,"
-                       "floor,redactions,strategy,line_max,segment_size"
+                       "floor,redactions,strategy,line_max,segment_size,base"
                        " FROM main.meta WHERE id=1"},
         {&s->by_id, "SELECT seq FROM main.events WHERE id=?1"},
         {&s->by_seq, "SELECT line,previous FROM main.events WHERE seq=?1"},
@@ -127,7 +127,7 @@ static int prepare_writing(struct plog_store *s, struct plog_error *err)
         {&s->begin, "BEGIN IMMEDIATE"},
         {&s->commit, "COMMIT"},
         {&s->put_meta, "INSERT OR REPLACE INTO main.meta VALUES(1,?1,?2,?3,?4,"
-                       "?5,?6,?7,?8,?9,?10,?11,?12,?13)"},
+                       "?5,?6,?7,?8,?9,?14,?10,?11,?12,?13)"},
         {&s->add_event, "INSERT INTO main.events VALUES(?1,?2,?3,?4,?5,?6,?7,"
                         "?8)"},
         {&s->add_commit, "INSERT INTO main.checkpoints VALUES(?1,?2)"},

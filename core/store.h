@@ -12,6 +12,9 @@
  *   redactions   the seq of each order to redact, and the entry it is about
  *   state        one narrow row a record (fold.h); `records` is its view
  *   cursors      source cursors
+ *   peers        who receives the log, and how far each has it
+ *   compactions  entries that move the floor, as far as they stand above it
+ *   old_ids      ids of entries whose events are gone
  *
  * events, checkpoints and segments hold every byte of the log, so that either
  * leg rebuilds the other.  All writes happen in one transaction a group, in
@@ -39,6 +42,8 @@ struct plog_rules {
     enum plog_strategy strategy;
     uint64_t line_max, segment_size;
     uint64_t redactions; /* orders to redact so far */
+    uint64_t floor;      /* highest seq compacted away */
+    uint64_t base;       /* events up to it may be gone from the store, too */
 };
 
 /* Where the store stands.  Invariant: tree hashes to commit.root, and
@@ -49,7 +54,6 @@ struct plog_store_head {
     struct plog_commit commit; /* size 0: nothing applied yet */
     uint64_t segment;          /* first seq of the segment that goes on */
     uint64_t offset;           /* bytes of it that are in force */
-    uint64_t floor;
     struct plog_rules rules;
 };
 

@@ -69,7 +69,8 @@ int plog_store_get_head(struct plog_store *s, struct plog_store_head *h,
         return rc;
     h->segment = plog_sql_u64(q, 6);
     h->offset = plog_sql_u64(q, 7);
-    h->floor = plog_sql_u64(q, 8);
+    h->rules.floor = plog_sql_u64(q, 8);
+    h->rules.base = plog_sql_u64(q, 13);
     h->rules.redactions = plog_sql_u64(q, 9);
     h->rules.line_max = plog_sql_u64(q, 11);
     h->rules.segment_size = plog_sql_u64(q, 12);
@@ -102,11 +103,12 @@ int plog_store_put_head(struct plog_store *s, const struct plog_store_head *h,
                       SQLITE_STATIC);
     plog_sql_bind_u64(q, 7, h->segment);
     plog_sql_bind_u64(q, 8, h->offset);
-    plog_sql_bind_u64(q, 9, h->floor);
+    plog_sql_bind_u64(q, 9, h->rules.floor);
     plog_sql_bind_u64(q, 10, h->rules.redactions);
     plog_sql_bind(q, 11, plog_span_text(plog_strategy_name(h->rules.strategy)));
     plog_sql_bind_u64(q, 12, h->rules.line_max);
     plog_sql_bind_u64(q, 13, h->rules.segment_size);
+    plog_sql_bind_u64(q, 14, h->rules.base);
     return plog_sql_run(q, err);
 }
 

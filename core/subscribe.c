@@ -134,13 +134,13 @@ static int refill(struct plog_sub *s, uint64_t *lost, struct plog_error *err)
         rc = plog_store_begin_read(store, err);
     if (!rc)
         rc = plog_store_get_head(store, &h, err);
-    if (!rc && h.floor >= s->next) {
-        *lost = h.floor - s->next + 1;
+    if (!rc && h.rules.floor >= s->next) {
+        *lost = h.rules.floor - s->next + 1;
         rc =
             plog_fail(err, PLOG_E_PRUNED,
                       "entries %llu to %llu were compacted"
                       " away",
-                      (unsigned long long)s->next, (unsigned long long)h.floor);
+                      (unsigned long long)s->next, (unsigned long long)h.rules.floor);
     }
     if (!rc)
         rc = h.commit.size < s->next ? PLOG_END

@@ -92,7 +92,7 @@ static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
         head_differs(p, g->size, "key or signature");
     if (!next && (h->segment != p->c->walk.first || h->offset != g->end))
         head_differs(p, g->size, "segment or offset");
-    if (h->floor != 0)
+    if (h->rules.floor != 0)
         head_differs(p, g->size, "floor");
 }
 
