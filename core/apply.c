@@ -74,9 +74,9 @@ static int apply_logged(plog *p, void *arg, struct plog_error *err)
     return rc ? rc : plog_legs_replay(&p->legs, &watch, err);
 }
 
-/* Runs `what` with lock and transaction. */
-static int entered(plog *p, int (*what)(plog *, void *, struct plog_error *),
-                   void *arg, struct plog_error *err)
+int plog_engine_locked(plog *p,
+                       int (*what)(plog *, void *, struct plog_error *),
+                       void *arg, struct plog_error *err)
 {
     if (p->io->process_id(p->io->ctx) != p->pid)
         return plog_fail(err, PLOG_E_ARG, "opened before a fork");
@@ -103,7 +103,7 @@ int plog_apply_logged(plog *p, const char *line, size_t len,
                       struct plog_error *err)
 {
     struct plog_span text = plog_span(line, len);
-    return entered(p, apply_logged, &text, err);
+    return plog_engine_locked(p, apply_logged, &text, err);
 }
 
 static int catch_up(plog *p, void *unused, struct plog_error *err)
@@ -119,7 +119,7 @@ static int catch_up(plog *p, void *unused, struct plog_error *err)
 
 int plog_catch_up(plog *p, struct plog_error *err)
 {
-    return entered(p, catch_up, NULL, err);
+    return plog_engine_locked(p, catch_up, NULL, err);
 }
 
 static int get_head(plog *p, void *arg, struct plog_error *err)
@@ -136,5 +136,5 @@ static int get_head(plog *p, void *arg, struct plog_error *err)
 
 int plog_get_head(plog *p, struct plog_head *out, struct plog_error *err)
 {
-    return entered(p, get_head, out, err);
+    return plog_engine_locked(p, get_head, out, err);
 }

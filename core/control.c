@@ -4,6 +4,7 @@
  * init carries the segment size beside strategy and line limit, so that a
  * store rebuilt from the log rotates as the old one did.
  */
+#include "compaction.h"
 #include "redact.h"
 #include "rotate.h"
 
@@ -112,6 +113,50 @@ int plog_cursor_args_parse(struct plog_span args, struct plog_buf *decoded,
     return rc;
 }
 
+int plog_peer_args_format(struct plog_buf *b, enum plog_control control,
+                          const struct plog_peer_args *a)
+{
+    int rc = text_member(b, "{\"name\":", a->name);
+    if (!rc && control == PLOG_CONTROL_PEER_EVICT) {
+        rc = plog_buf_add_text(b, ",\"seq\":");
+        if (!rc)
+            rc = plog_buf_add_u64(b, a->cursor);
+        if (!rc)
+            rc = text_member(b, ",\"reason\":", a->reason);
+    }
+    return rc ? rc : plog_buf_add_char(b, '}');
+}
+
+static int decode(struct plog_span raw, struct plog_buf *to,
+                  struct plog_span *out)
+{
+    size_t start = to->len;
+    if (plog_json_kind(raw) != 's')
+        return PLOG_E_CORRUPT;
+    int rc = plog_json_unescape(plog_span(raw.p + 1, raw.n - 2), to);
+    *out = plog_span(to->data + start, to->len - start);
+    if (!rc && (out->n == 0 || out->n > PLOG_NAME_MAX))
+        rc = PLOG_E_CORRUPT;
+    return rc;
+}
+
+int plog_peer_args_parse(const struct plog_entry *e, struct plog_buf *decoded,
+                         struct plog_peer_args *out)
+{
+    static const char *const names[] = {"name", "seq", "reason"};
+    struct plog_span v[3];
+    bool evicts = e->control == PLOG_CONTROL_PEER_EVICT;
+    memset(out, 0, sizeof *out);
+    if (!take_members(e->args, names, v, evicts ? 3 : 1) ||
+        (evicts && plog_u64_parse(v[1], &out->cursor)))
+        return PLOG_E_CORRUPT;
+    decoded->len = 0;
+    int rc = plog_buf_reserve(decoded, e->args.n);
+    if (!rc)
+        rc = decode(v[0], decoded, &out->name);
+    return rc || !evicts ? rc : decode(v[2], decoded, &out->reason);
+}
+
 int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
 {
     struct plog_init_args init;
@@ -119,6 +164,8 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
     struct plog_cursor cursor;
     struct plog_rotation rotation;
     struct plog_order order;
+    struct plog_compaction compaction;
+    struct plog_peer_args peer;
     switch (e->control) {
     case PLOG_CONTROL_NONE:
         return 0;
@@ -133,6 +180,11 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
         return plog_rotation_of(e, &rotation);
     case PLOG_CONTROL_REDACT:
         return plog_order_parse(e, &order);
+    case PLOG_CONTROL_PEER_ADD:
+    case PLOG_CONTROL_PEER_EVICT:
+        return plog_peer_args_parse(e, scratch, &peer);
+    case PLOG_CONTROL_COMPACT:
+        return plog_compaction_parse(e, scratch->io, &compaction);
     default:
         return PLOG_E_FORMAT;
     }

@@ -1,6 +1,8 @@
 /* dir.c - see dir.h. */
 #include "dir.h"
 
+#include "archive.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -288,6 +290,17 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Of a segment that is in log/ and in archive/. */
+static void drop_twins(struct plog_buf *list)
+{
+    size_t n = plog_segment_count(list), kept = 0;
+    uint64_t *all = (void *)list->data;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || all[kept - 1] != all[i])
+            all[kept++] = all[i];
+    list->len = kept * sizeof *all;
+}
+
 int plog_dir_segments(const struct plog_dir *d, struct plog_buf *out,
                       struct plog_error *err)
 {
@@ -298,8 +311,12 @@ int plog_dir_segments(const struct plog_dir *d, struct plog_buf *out,
         return plog_fail(err, l.rc, "out of memory");
     if (rc < 0)
         return plog_fail_io(err, rc, "log", "listing segments");
+    if (d->with_archive && (rc = plog_archive_segments(d, out, err)) < 0)
+        return rc;
     if (out->len)
         qsort(out->data, plog_segment_count(out), sizeof(uint64_t), by_number);
+    if (d->with_archive)
+        drop_twins(out);
     if (!l.odd[0])
         return 0;
     plog_fail(err, PLOG_E_CORRUPT, "a file that is no segment");
@@ -318,6 +335,8 @@ int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
     /* O_NONBLOCK: a FIFO in its place must not hold us up. */
     int f = io->open_at(io->ctx, d->log, name,
                         (writing ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
+    if (f == -ENOENT && d->with_archive && !writing)
+        return plog_archive_open(d, first, fd, id, err);
     if (f == -ENOENT || f == -ELOOP || f == -EISDIR || f == -ENXIO) {
         plog_fail(err, PLOG_E_CORRUPT,
                   f == -ENOENT ? "the segment is missing"

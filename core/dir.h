@@ -5,6 +5,7 @@
  *   DIR/store.db                         the store
  *   DIR/keys/                            keys
  *   DIR/quarantine/                      what could not be used
+ *   DIR/archive/, DIR/snapshots/         what was compacted away
  *   DIR/lock                             the writer lock
  *
  * The file `lock` carries two locks.  The flock is the writer lock itself;
@@ -27,6 +28,7 @@ struct plog_dir {
     int dir, log, keys, lock;     /* handles; -1 when not open */
     struct plog_stat lock_id;     /* of the lock file when it was opened */
     bool locked;
+    bool with_archive; /* segments in archive/ count as if they were in log/ */
 };
 
 enum plog_dir_mode {

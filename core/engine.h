@@ -51,6 +51,12 @@ struct plog_work {
  * and the log's, mending what another process left.  On return 0 the lock is
  * held and a transaction is open. */
 PLOG_MUST_CHECK int plog_engine_enter(plog *p, struct plog_error *err);
+/* Runs `what` with the writer lock and an open transaction, among the threads
+ * of this handle, too.  `what` commits or leaves it to be rolled back.
+ * Returns what it does, or as plog_append. */
+PLOG_MUST_CHECK int
+plog_engine_locked(plog *p, int (*what)(plog *, void *, struct plog_error *),
+                   void *arg, struct plog_error *err);
 /* Ends leading, with the mutex held, and wakes who may lead next. */
 void plog_engine_step_down(plog *p);
 /* Ends the transaction if one is open, and releases the lock. */
@@ -79,7 +85,8 @@ PLOG_MUST_CHECK int plog_engine_redact(plog *p, uint64_t seq,
                                        struct plog_error *err);
 /* Logs a control entry whose arguments `make` gives under the writer lock,
  * inside the store's transaction; what it returns other than 0 refuses the
- * entry, and nothing is logged.  Returns as plog_append, or what `make` does. */
+ * entry, and nothing is logged.  Returns as plog_append, or what `make` does.
+ */
 PLOG_MUST_CHECK int plog_engine_control(plog *p, enum plog_control control,
                                         plog_control_make *make, void *arg,
                                         struct plog_receipt *receipt,

@@ -55,6 +55,7 @@ static int follow_head(plog *p, struct plog_error *err)
                         sizeof h.commit.root) != 0 ||
                  h.segment != p->legs.head.segment ||
                  h.offset != p->legs.head.offset;
+    p->legs.head.rules = h.rules; /* what may be gone moves by itself */
     if (!moved)
         return 0;
     if (h.commit.size < p->legs.head.commit.size)

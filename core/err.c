@@ -158,3 +158,21 @@ void plog_err_index(struct plog_error *err, uint64_t index)
         err->has_index = true;
     }
 }
+
+int plog_fail_pruned(struct plog_error *err, uint64_t seq, uint64_t floor)
+{
+    char name[64];
+    snprintf(name, sizeof name, "snapshots/%020llu.jsonl.gz",
+             (unsigned long long)floor);
+    plog_fail(err, PLOG_E_PRUNED,
+              "entry %llu was compacted away; the earliest one here is %llu,"
+              " and %s stands for those below",
+              (unsigned long long)seq, (unsigned long long)floor + 1, name);
+    plog_err_file(err, name);
+    plog_err_seq(err, floor + 1);
+    plog_err_hint(err,
+                  "entries up to %llu may be in archive/: paritylog"
+                  " restore DIR --out NEWDIR --at SEQ reads them",
+                  (unsigned long long)floor);
+    return PLOG_E_PRUNED;
+}

@@ -35,6 +35,9 @@ PLOG_MUST_CHECK int plog_take_options(void *own, size_t own_size,
 
 /* Adds detail to an error just set; each returns err->code, or `code` of a
  * NULL err is lost, so use them as statements. */
+/* An entry that was compacted away: names the floor, the earliest seq that can
+ * be read, and the snapshot.  Returns PLOG_E_PRUNED. */
+int plog_fail_pruned(struct plog_error *err, uint64_t seq, uint64_t floor);
 void plog_err_hint(struct plog_error *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void plog_err_file(struct plog_error *err, const char *file);

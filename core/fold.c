@@ -333,3 +333,23 @@ int plog_fold_logged(struct plog_fold *f, enum plog_strategy strategy,
     size_t payload_at = e->redacted ? 0 : (size_t)(e->delta.payload.p - line.p);
     return plog_fold_put(f, e, before, &d, payload_at, err);
 }
+
+int plog_fold_restore(struct plog_fold *f, const struct plog_folded *r,
+                      struct plog_error *err)
+{
+    struct plog_current none;
+    struct plog_decision d;
+    memset(&none, 0, sizeof none);
+    memset(&d, 0, sizeof d);
+    d.merged = r->merged;
+    plog_sql_bind(f->put, 1, r->resource);
+    plog_sql_bind(f->put, 2, r->record_id);
+    plog_sql_bind_u64(f->put, 4, r->last);
+    plog_sql_bind_u64(f->put, 5, r->version);
+    if (r->entry)
+        bind_winner(f->put, r->entry, &d,
+                    (size_t)(r->entry->delta.payload.p - r->line.p));
+    else
+        bind_loser(f->put, &none);
+    return plog_sql_run(f->put, err);
+}

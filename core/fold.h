@@ -114,6 +114,19 @@ PLOG_MUST_CHECK int plog_fold_logged(struct plog_fold *f,
                                      struct plog_current *before,
                                      struct plog_error *err);
 
+/* A row as a snapshot has it. */
+struct plog_folded {
+    struct plog_span resource, record_id; /* decoded */
+    uint64_t last, version;
+    const struct plog_entry *entry; /* it stands on; NULL: none was applied */
+    struct plog_span line;          /* of that */
+    struct plog_span merged;        /* the payload where it is not the line's */
+};
+/* Writes that row. */
+PLOG_MUST_CHECK int plog_fold_restore(struct plog_fold *f,
+                                      const struct plog_folded *r,
+                                      struct plog_error *err);
+
 /* The payload of a row: from `merged` or from its line, valid until the next
  * call; n 0 for a tombstone. */
 PLOG_MUST_CHECK int plog_fold_payload(struct plog_fold *f,

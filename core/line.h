@@ -145,6 +145,19 @@ PLOG_MUST_CHECK int plog_strategy_args_parse(struct plog_span args,
                                              enum plog_strategy *out);
 PLOG_MUST_CHECK int plog_cursor_args_format(struct plog_buf *b,
                                             const struct plog_cursor *c);
+/* Who receives the log: peer-add has a name, peer-evict all three. */
+struct plog_peer_args {
+    struct plog_span name;   /* 1..PLOG_NAME_MAX bytes */
+    uint64_t cursor;         /* what it had when it was evicted */
+    struct plog_span reason; /* 1..PLOG_NAME_MAX bytes */
+};
+PLOG_MUST_CHECK int plog_peer_args_format(struct plog_buf *b,
+                                          enum plog_control control,
+                                          const struct plog_peer_args *a);
+/* Decoded spans point into `decoded`, which is emptied first. */
+PLOG_MUST_CHECK int plog_peer_args_parse(const struct plog_entry *e,
+                                         struct plog_buf *decoded,
+                                         struct plog_peer_args *out);
 /* Whether a control entry makes sense to this version.  Returns 0;
  * PLOG_E_CORRUPT; PLOG_E_TAMPERED for a rotation whose signatures inside do
  * not verify; PLOG_E_FORMAT for one of a later version; PLOG_E_NOMEM.

@@ -15,14 +15,20 @@ void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
     o->dir = dir;
     o->keys = keys;
     plog_buf_init(&o->list, io);
+    plog_buf_init(&o->floors, io);
+    plog_buf_init(&o->floor_args, io);
 }
 
 void plog_orders_fini(struct plog_orders *o)
 {
     plog_buf_fini(&o->list);
+    plog_buf_fini(&o->floors);
+    plog_buf_fini(&o->floor_args);
 }
 
-#define PROOF_FILE_MAX (64u << 10) /* an order is short */
+#define PROOF_FILE_MAX (2u << 20) /* a compact entry names peers and keys */
+
+static int load(struct plog_orders *o);
 
 /* ---- The list ----------------------------------------------------------- */
 
@@ -86,6 +92,98 @@ const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
     return NULL;
 }
 
+/* ---- The floor ---------------------------------------------------------- */
+
+static struct plog_known_floor *floors(const struct plog_orders *o)
+{
+    return (struct plog_known_floor *)(void *)o->floors.data;
+}
+
+static size_t floor_count(const struct plog_orders *o)
+{
+    return o->floors.len / sizeof(struct plog_known_floor);
+}
+
+static struct plog_span args_of(const struct plog_orders *o,
+                                const struct plog_known_floor *f)
+{
+    return plog_span(o->floor_args.data + f->args_at, f->args_n);
+}
+
+static int keep_floor(struct plog_orders *o, struct plog_entry_parser *parser,
+                      struct plog_span line, bool brought)
+{
+    struct plog_known_floor f = {.brought = brought, .held = brought};
+    struct plog_entry e;
+    if (!plog_compaction_read(parser, line, &f.entry) ||
+        plog_entry_parse(parser, line, &e, NULL))
+        return 0;
+    f.args_at = o->floor_args.len;
+    f.args_n = e.args.n;
+    int rc = plog_buf_add_span(&o->floor_args, e.args);
+    return rc ? rc : plog_buf_add(&o->floors, &f, sizeof f);
+}
+
+/* The entry again, with spans into our copy, which no longer moves. */
+static const struct plog_compaction *need_floor(struct plog_orders *o,
+                                                struct plog_known_floor *f)
+{
+    struct plog_entry e = {.seq = f->entry.at, .args = args_of(o, f)};
+    if (plog_compaction_parse(&e, o->floors.io, &f->entry))
+        return NULL;
+    f->needed = true;
+    return &f->entry;
+}
+
+const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
+                                                uint64_t size)
+{
+    struct plog_known_floor *last = NULL, *brought = NULL, *f;
+    if (load(o))
+        return NULL;
+    for (size_t i = 0; i < floor_count(o); i++) {
+        f = &floors(o)[i];
+        if (!f->brought && (!last || f->entry.at > last->entry.at))
+            last = f;
+        if (f->brought && f->entry.to >= size &&
+            (!brought || f->entry.at > brought->entry.at))
+            brought = f;
+    }
+    f = last && last->entry.to >= size ? last : brought;
+    return f ? need_floor(o, f) : NULL;
+}
+
+const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
+                                                   uint64_t floor)
+{
+    struct plog_known_floor *best = NULL;
+    if (load(o))
+        return NULL;
+    for (size_t i = 0; i < floor_count(o); i++)
+        if (floors(o)[i].entry.to == floor &&
+            (!best || floors(o)[i].entry.at > best->entry.at))
+            best = &floors(o)[i];
+    return best ? need_floor(o, best) : NULL;
+}
+
+void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
+                            struct plog_span args)
+{
+    for (size_t i = 0; i < floor_count(o); i++)
+        if (floors(o)[i].entry.at == seq &&
+            plog_span_equal(args, args_of(o, &floors(o)[i])))
+            floors(o)[i].held = true;
+}
+
+const struct plog_compaction *
+plog_orders_floor_unheld(const struct plog_orders *o)
+{
+    for (size_t i = 0; i < floor_count(o); i++)
+        if (floors(o)[i].needed && !floors(o)[i].held)
+            return &floors(o)[i].entry;
+    return NULL;
+}
+
 /* ---- Looking ahead ------------------------------------------------------ */
 
 static int look_through(struct plog_orders *o, struct plog_scan *s)
@@ -108,6 +206,8 @@ static int look_through(struct plog_orders *o, struct plog_scan *s)
         /* What else it may be, the verified reading says. */
         if (plog_order_read(&s->parser, line, &order))
             rc = plog_orders_add(o, &order, false);
+        else
+            rc = keep_floor(o, &s->parser, line, false);
     }
     return rc < 0 ? rc : 0;
 }
@@ -164,6 +264,8 @@ static int take_proof(struct plog_orders *o, struct plog_span text)
     plog_entry_parser_init(&parser, o->dir->io);
     if (plog_order_read(&parser, r.entry, &order) && order.at == r.seq)
         rc = plog_orders_add(o, &order, true);
+    else
+        rc = keep_floor(o, &parser, r.entry, true);
     plog_entry_parser_fini(&parser);
     free(r.memory);
     return rc;

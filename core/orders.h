@@ -7,6 +7,8 @@
  * brought along from the one it was copied from lie in orders/, each with a
  * proof, and count at once.
  *
+ * The same holds for the compact entry that lets a log begin behind seq 1.
+ *
  * Memory: 128 bytes an order.
  */
 #ifndef PLOG_ORDERS_H
@@ -14,8 +16,8 @@
 
 #include "dir.h"
 #include "key.h"
+#include "compaction.h"
 #include "redact.h"
-#include "rotate.h"
 
 #define PLOG_ORDERS_DIR "orders"
 
@@ -25,11 +27,21 @@ struct plog_known_order {
     bool held;   /* and the order itself was verified */
 };
 
+/* A compact entry: one lets a log begin behind seq 1. */
+struct plog_known_floor {
+    bool needed, held;            /* as above */
+    bool brought;                 /* it came along */
+    struct plog_compaction entry; /* its spans are set when it is given out */
+    size_t args_at, args_n;       /* in floor_args */
+};
+
 struct plog_orders {
     const struct plog_dir *dir; /* NULL: only what was added counts */
     const struct plog_keyring *keys;
     const struct plog_keychain *chain; /* of the log so far; may be NULL */
     struct plog_buf list;              /* struct plog_known_order, by entry */
+    struct plog_buf floors;            /* struct plog_known_floor */
+    struct plog_buf floor_args;
     bool loaded;
 };
 
@@ -50,6 +62,21 @@ PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
 PLOG_MUST_CHECK int plog_orders_need(struct plog_orders *o, uint64_t seq,
                                      const unsigned char *leaf,
                                      struct plog_span line);
+
+/* Asks for the compact entry that lets the log begin behind entry `size`: the
+ * log's last one, if it reaches there, or one that came along.
+ * Returns it, now needed; NULL when there is none, or looking failed. */
+const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
+                                                uint64_t size);
+/* The same for the last one that sets exactly this floor. */
+const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
+                                                   uint64_t floor);
+/* A verified compact entry was met.  @args  its arguments, raw */
+void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
+                            struct plog_span args);
+/* The one that was needed and not met; NULL: none. */
+const struct plog_compaction *
+plog_orders_floor_unheld(const struct plog_orders *o);
 
 /* A verified order was met. */
 void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);

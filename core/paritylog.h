@@ -548,6 +548,17 @@ PLOG_API PLOG_MUST_CHECK int plog_apply_logged(plog *p, const char *line,
  * Returns 0, or as plog_open. */
 PLOG_API PLOG_MUST_CHECK int plog_catch_up(plog *p, struct plog_error *err);
 
+/*
+ * Ends the last segment and makes the next one, of a header alone, so that the
+ * one before is sealed: it never changes again but by redaction, and it may be
+ * compacted away.  Nothing is done while the last one holds no group.
+ * @first  out: seq of the next entry, which names the last segment
+ * Returns 0: durable in the log; PLOG_PRESENT when there was nothing to do; as
+ * plog_append.  Any thread.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_new_segment(plog *p, uint64_t *first,
+                                              struct plog_error *err);
+
 /* The head committed in the store when the call began. */
 PLOG_API PLOG_MUST_CHECK int plog_get_head(plog *p, struct plog_head *out,
                                            struct plog_error *err);

@@ -10,6 +10,7 @@
 
 #include "engine.h"
 #include "find_line.h"
+#include "old_ids.h"
 #include "redact.h"
 #include "schema.h"
 
@@ -185,6 +186,44 @@ static int closing_commit(plog *p, uint64_t seq, struct plog_receipt *out,
     return 0;
 }
 
+/* Of a repeated id whose entry was compacted away, from what is kept of it:
+ * the receipt carries the commit at the floor. */
+static int take_old_duplicate(plog *p, struct plog_item *item,
+                              const struct plog_old_id *old,
+                              struct plog_receipt *out, struct plog_error *err)
+{
+    unsigned char content[PLOG_HASH_SIZE];
+    plog_content_hash(&item->entry.delta, content);
+    if (old->has_content && memcmp(content, old->content, sizeof content) != 0)
+        return conflict(item, old->seq, err);
+    item->duplicate_of = old->seq;
+    if (!out)
+        return 0;
+    out->seq = old->seq;
+    out->duplicate = true;
+    memcpy(out->leaf, old->leaf, sizeof out->leaf);
+    return closing_commit(p, p->legs.head.rules.floor, out, err);
+}
+
+/* The event is there, its line in the log is not: the store alone speaks. */
+static int take_pruned_duplicate(plog *p, struct plog_item *item, uint64_t seq,
+                                 struct plog_receipt *out,
+                                 struct plog_error *err)
+{
+    struct plog_entry e;
+    struct plog_old_id old;
+    struct plog_span line;
+    int rc = plog_store_line(&p->legs.store, seq, &line, NULL, err);
+    if (!rc)
+        rc = plog_entry_parse(&p->legs.store.parser, line, &e, err);
+    if (rc)
+        return rc < 0 ? rc
+                      : plog_fail(err, PLOG_E_DIVERGED,
+                                  "store.db: the id's event is missing");
+    plog_old_id_of(&e, line, &old);
+    return take_old_duplicate(p, item, &old, out, err);
+}
+
 static int take_duplicate(plog *p, struct plog_work *w, struct plog_item *item,
                           uint64_t seq, struct plog_receipt *out,
                           struct plog_error *err)
@@ -218,6 +257,7 @@ static int add_item(plog *p, struct plog_work *w, struct plog_item *item,
                     struct plog_receipt *out, struct plog_error *err)
 {
     unsigned char leaf[PLOG_HASH_SIZE];
+    struct plog_old_id old;
     uint64_t seq = 0;
     int rc = PLOG_END;
     if (item->entry.control != PLOG_CONTROL_NONE)
@@ -226,8 +266,17 @@ static int add_item(plog *p, struct plog_work *w, struct plog_item *item,
         if (item->entry.delta.id_text.n)
             rc = plog_store_find_id(&p->legs.store, item->entry.delta.id_text,
                                     &seq, err);
+        if (rc == 0 && seq <= p->legs.head.rules.floor)
+            return take_pruned_duplicate(p, item, seq, out, err);
         if (rc == 0)
             return take_duplicate(p, w, item, seq, out, err);
+        if (rc == PLOG_END && p->legs.head.rules.base &&
+            item->entry.delta.id_text.n) {
+            rc = plog_store_find_old_id(&p->legs.store,
+                                        item->entry.delta.id_text, &old, err);
+            if (rc == 0)
+                return take_old_duplicate(p, item, &old, out, err);
+        }
         if (rc == PLOG_END)
             rc = add_delta(p, w, item, leaf, err);
     }
@@ -362,6 +411,8 @@ static int make_order(plog *p, struct plog_work *w, struct plog_request *r,
     if (r->target == 0 || r->target > p->legs.head.commit.size)
         return plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
                          (unsigned long long)r->target);
+    if (r->target <= p->legs.head.rules.floor)
+        return plog_fail_pruned(err, r->target, p->legs.head.rules.floor);
     plog_entry_parser_init(&parser, p->io);
     plog_buf_init(&line, p->io);
     int rc = logged_line(p, w, r->target, &line, err);

@@ -109,13 +109,14 @@ int plog_reader_get(struct plog_reader *r, struct plog_span resource,
     return rc;
 }
 
-/* Follows the chain of entries about the record, newest first. */
-static int chain_of(struct plog_reader *r, uint64_t seq, struct plog_buf *seqs,
-                    struct plog_error *err)
+/* Follows the chain of entries about the record above the floor, newest first.
+ * @pruned  out: whether it goes on below */
+static int chain_of(struct plog_reader *r, uint64_t seq, uint64_t floor,
+                    struct plog_buf *seqs, bool *pruned, struct plog_error *err)
 {
     struct plog_span line;
     int rc = 0;
-    while (!rc && seq) {
+    while (!rc && seq > floor) {
         uint64_t previous = 0;
         rc = plog_store_line(&r->store, seq, &line, &previous, err);
         if (rc == PLOG_END || (!rc && previous >= seq))
@@ -127,6 +128,7 @@ static int chain_of(struct plog_reader *r, uint64_t seq, struct plog_buf *seqs,
             rc = plog_buf_add(seqs, &seq, sizeof seq);
         seq = previous;
     }
+    *pruned = seq > 0;
     return rc;
 }
 
@@ -134,17 +136,19 @@ int plog_reader_history(struct plog_reader *r, struct plog_span resource,
                         struct plog_span record_id, plog_line_fn *each,
                         void *arg, struct plog_error *err)
 {
+    struct plog_store_head h;
     struct plog_current now;
     struct plog_buf seqs;
     struct plog_span line;
+    bool pruned = false;
     plog_buf_init(&seqs, r->io);
-    int rc = plog_reader_begin(r, err);
+    int rc = snapshot(r, &h, err);
     if (!rc)
         rc = plog_fold_get(&r->store.fold, resource, record_id, &now, err);
     if (!rc && !now.known)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "no such record");
     if (!rc)
-        rc = chain_of(r, now.last, &seqs, err);
+        rc = chain_of(r, now.last, h.rules.floor, &seqs, &pruned, err);
     for (size_t i = seqs.len / sizeof(uint64_t); !rc && i > 0; i--) {
         uint64_t seq = plog_segment_at(&seqs, i - 1);
         rc = plog_store_line(&r->store, seq, &line, NULL, err);
@@ -153,6 +157,8 @@ int plog_reader_history(struct plog_reader *r, struct plog_span resource,
     }
     plog_store_rollback(&r->store);
     plog_buf_fini(&seqs);
+    if (!rc && pruned)
+        rc = plog_fail_pruned(err, 1, h.rules.floor);
     return rc;
 }
 
@@ -212,13 +218,22 @@ int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
     if (rc)
         return rc;
     if (from == 0)
-        from = 1;
+        from = h.rules.floor + 1;
+    if (from <= h.rules.floor)
+        return plog_fail_pruned(err, from, h.rules.floor);
     if (to == 0 || to > h.commit.size)
         to = h.commit.size;
     if (from > h.commit.size)
         return plog_fail(err, PLOG_E_NOT_FOUND, "the log ends at entry %llu",
                          (unsigned long long)h.commit.size);
-    return from > to ? 0 : walk_lines(r, &h, &keys, from, to, each, arg, err);
+    if (from > to)
+        return 0;
+    rc = walk_lines(r, &h, &keys, from, to, each, arg, err);
+    /* Compacted away under our eyes: no gap without a word. */
+    if (rc == PLOG_E_CORRUPT && !snapshot(r, &h, NULL) && from <= h.rules.floor)
+        rc = plog_fail_pruned(err, from, h.rules.floor);
+    plog_store_rollback(&r->store);
+    return rc;
 }
 
 /* ---- The rest ----------------------------------------------------------- */

@@ -37,6 +37,16 @@ static int search(struct plog_legs *l, struct plog_walk *w,
     int rc = plog_walk_start(w, err);
     if (rc == PLOG_E_TORN && l->head.commit.size == 0)
         return 0;
+    if (!rc && w->chain.last.size > l->head.commit.size) {
+        plog_fail(err, PLOG_E_PRUNED,
+                  "the store stands at entry %llu, and the log begins behind"
+                  " entry %llu",
+                  (unsigned long long)l->head.commit.size,
+                  (unsigned long long)w->chain.last.size);
+        plog_err_hint(err, "run: paritylog replay DIR --fresh (keeps this"
+                           " store in quarantine/)");
+        return PLOG_E_PRUNED;
+    }
     while (!rc && w->chain.last.size < l->head.commit.size)
         rc = plog_walk_next(w, &g, err);
     /* Here, because a restored copy that goes on has changed its name. */
@@ -84,6 +94,12 @@ static int check_orders(const struct plog_walk *w, struct plog_error *err)
 {
     size_t i = 0;
     const struct plog_order *o = plog_orders_unheld(&w->orders, &i);
+    const struct plog_compaction *c = plog_orders_floor_unheld(&w->orders);
+    if (c)
+        return plog_fail(err, PLOG_E_CORRUPT,
+                         "the log begins behind entry 1, and the compact entry"
+                         " at %llu that would let it is not one of the log",
+                         (unsigned long long)c->at);
     if (!o)
         return 0;
     plog_fail(err, PLOG_E_TAMPERED,

@@ -29,6 +29,7 @@ void plog_scan_open(struct plog_scan *s, const struct plog_io *io, int fd,
     plog_buf_init(&s->window, io);
     plog_buf_init(&s->lines, io);
     plog_buf_init(&s->ordered, io);
+    plog_buf_init(&s->floor, io);
     plog_entry_parser_init(&s->parser, io);
 }
 
@@ -39,6 +40,7 @@ void plog_scan_close(struct plog_scan *s)
     plog_buf_fini(&s->window);
     plog_buf_fini(&s->lines);
     plog_buf_fini(&s->ordered);
+    plog_buf_fini(&s->floor);
     plog_entry_parser_fini(&s->parser);
     s->io = NULL;
 }
@@ -275,6 +277,9 @@ static int judge_group(struct plog_scan *s, struct plog_log_group *g,
          s->chain->orders && g->root_checked && i < s->ordered.len / sizeof *o;
          i++)
         plog_orders_meet(s->chain->orders, &o[i]);
+    if (s->chain->orders && g->root_checked && s->floor_at)
+        plog_orders_meet_floor(s->chain->orders, s->floor_at,
+                               plog_span(s->floor.data, s->floor.len));
     return 0;
 }
 
@@ -306,6 +311,8 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
     s->lines.len = 0;
     s->has_rotation = false;
     s->ordered.len = 0;
+    s->floor.len = 0;
+    s->floor_at = 0;
     int rc = at_end(s);
     if (rc)
         return rc;

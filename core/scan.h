@@ -75,6 +75,8 @@ struct plog_scan {
     bool has_rotation;   /* the group at hand is a key rotation, or a restore */
     struct plog_rotation rotation;
     struct plog_buf ordered; /* plog_order: those that the group gives */
+    struct plog_buf floor;   /* args of its last compact entry */
+    uint64_t floor_at;       /* the seq of that; 0: none */
 };
 
 /*

@@ -18,6 +18,15 @@ static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
               : 0;
 }
 
+/* The floor that it sets, to be met when the group holds. */
+static void take_compaction(struct plog_scan *s, const struct plog_entry *e)
+{
+    s->floor.len = 0;
+    s->floor_at = e->seq;
+    if (plog_buf_add_span(&s->floor, e->args))
+        plog_scan_fault(s, PLOG_E_NOMEM, s->offset, e->seq, "out of memory");
+}
+
 /* What a control entry tells about other lines. */
 static void take_control(struct plog_scan *s, const struct plog_entry *e)
 {
@@ -27,6 +36,8 @@ static void take_control(struct plog_scan *s, const struct plog_entry *e)
     if (e->control == PLOG_CONTROL_REDACT && !plog_order_parse(e, &order) &&
         plog_buf_add(&s->ordered, &order, sizeof order))
         plog_scan_fault(s, PLOG_E_NOMEM, s->offset, e->seq, "out of memory");
+    if (e->control == PLOG_CONTROL_COMPACT)
+        take_compaction(s, e);
 }
 
 static bool goes_over(const struct plog_entry *e)

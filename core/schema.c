@@ -46,6 +46,8 @@ static const struct object objects[] = {
     {"redactions_pending",
      "CREATE INDEX redactions_pending ON redactions(seq) WHERE pending=1"},
     {"state", "CREATE TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
+    {"base_state", /* state at meta.base */
+     "CREATE TABLE base_state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
     {"cursors", "CREATE TABLE cursors(source TEXT NOT NULL,"
                 " resource TEXT NOT NULL, cursor TEXT NOT NULL,"
                 " seq INTEGER NOT NULL, PRIMARY KEY(source, resource))"

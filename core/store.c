@@ -200,11 +200,11 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
 
 void plog_store_close(struct plog_store *s)
 {
-    sqlite3_stmt **all[] = {&s->begin,        &s->commit,     &s->get_meta,
-                            &s->put_meta,     &s->add_event,  &s->add_commit,
-                            &s->add_segment,  &s->add_cursor, &s->by_id,
-                            &s->by_seq,       &s->closing,    &s->get_cursor,
-                            &s->add_rotation, &s->rotations};
+    sqlite3_stmt **all[] = {
+        &s->begin,        &s->commit,     &s->get_meta,    &s->put_meta,
+        &s->add_event,    &s->add_commit, &s->add_segment, &s->add_cursor,
+        &s->by_id,        &s->by_seq,     &s->closing,     &s->get_cursor,
+        &s->add_rotation, &s->rotations,  &s->add_old_id,  &s->old_id};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;

@@ -68,6 +68,7 @@ struct plog_store {
     sqlite3_stmt *begin, *commit, *get_meta, *put_meta, *add_event, *add_commit,
         *add_segment, *add_cursor, *by_id, *by_seq, *closing, *get_cursor,
         *add_rotation, *rotations;
+    sqlite3_stmt *add_old_id, *old_id; /* prepared when asked for */
     struct plog_entry_parser parser;
     struct plog_buf scratch, range;
 };
@@ -162,14 +163,33 @@ PLOG_MUST_CHECK int plog_store_apply_control(struct plog_store *s,
                                              struct plog_error *err);
 
 /*
+ * Applies a compact entry: the floor moves, the peers that it names have what
+ * it says they have, and segments may be left to be taken away.
+ * Returns 0; PLOG_E_CORRUPT; a store error.
+ */
+PLOG_MUST_CHECK int plog_store_compact(struct plog_store *s,
+                                       struct plog_rules *rules,
+                                       const struct plog_entry *e,
+                                       struct plog_error *err);
+/* The compact entry that set the present floor (uint64_t); 0: none is known.
+ * @pending  whether segments at or below it may be left */
+PLOG_MUST_CHECK int plog_store_compaction(struct plog_store *s, uint64_t *seq,
+                                          bool *pending,
+                                          struct plog_error *err);
+/* Says that none are; inside a transaction. */
+PLOG_MUST_CHECK int plog_store_compacted(struct plog_store *s,
+                                         struct plog_error *err);
+
+/*
  * Applies an order to redact: the event's row and its record.
  * @order  the entry, parsed; its spans are not touched
+ * @base   events up to it may be gone
  * Returns 0; PLOG_E_CORRUPT when it does not fit the entry it names; a store
  * error.
  */
 PLOG_MUST_CHECK int plog_store_redact(struct plog_store *s,
                                       const struct plog_entry *order,
-                                      struct plog_error *err);
+                                      uint64_t base, struct plog_error *err);
 /* Entries (uint64_t, ascending) whose payload may still be in freed pages of
  * the store, in the log or in quarantine. */
 PLOG_MUST_CHECK int plog_store_pending(struct plog_store *s,

@@ -67,12 +67,12 @@ static enum plog_strategy rule_at(const struct plog_buf *rules, uint64_t seq)
     return now;
 }
 
-/* The seqs of a record's entries, newest first. */
-static int read_chain(struct plog_store *s, uint64_t last,
+/* The seqs of a record's entries above the base, newest first. */
+static int read_chain(struct plog_store *s, uint64_t last, uint64_t base,
                       struct plog_buf *chain, struct plog_error *err)
 {
     struct plog_span line;
-    for (uint64_t seq = last, previous; seq; seq = previous) {
+    for (uint64_t seq = last, previous; seq > base; seq = previous) {
         int rc = plog_store_line(s, seq, &line, &previous, err);
         if (rc == PLOG_END || (!rc && previous >= seq))
             return plog_fail(err, PLOG_E_DIVERGED,
@@ -107,25 +107,31 @@ static int fold_one(struct plog_store *s, struct plog_entry_parser *parser,
                                  err);
 }
 
-static int drop_row(struct plog_store *s, const struct plog_entry *e,
-                    struct plog_error *err)
+/* The record as it was at the base: absent, where there is none. */
+static int reset_row(struct plog_store *s, const struct plog_entry *e,
+                     struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        s->db, "DELETE FROM main.state WHERE resource=?1 AND record_id=?2", &q,
-        err);
-    if (!rc) {
-        plog_sql_bind(q, 1, e->delta.resource_text);
-        plog_sql_bind(q, 2, e->delta.record_id_text);
-        rc = plog_sql_run(q, err);
+    static const char *const sql[] = {
+        "DELETE FROM main.state WHERE resource=?1 AND record_id=?2",
+        "INSERT INTO main.state SELECT * FROM main.base_state WHERE"
+        " resource=?1 AND record_id=?2"};
+    int rc = 0;
+    for (int i = 0; !rc && i < 2; i++) {
+        sqlite3_stmt *q = NULL;
+        rc = plog_sql_prepare(s->db, sql[i], &q, err);
+        if (!rc) {
+            plog_sql_bind(q, 1, e->delta.resource_text);
+            plog_sql_bind(q, 2, e->delta.record_id_text);
+            rc = plog_sql_run(q, err);
+        }
+        sqlite3_finalize(q);
     }
-    sqlite3_finalize(q);
     return rc;
 }
 
 /* The record of `e`, from all that the store holds about it. */
 static int fold_anew(struct plog_store *s, const struct plog_entry *e,
-                     uint64_t last, struct plog_error *err)
+                     uint64_t last, uint64_t base, struct plog_error *err)
 {
     struct plog_entry_parser parser;
     struct plog_buf rules, chain, copy;
@@ -135,9 +141,9 @@ static int fold_anew(struct plog_store *s, const struct plog_entry *e,
     plog_buf_init(&copy, s->io);
     int rc = read_rules(s, &rules, err);
     if (!rc)
-        rc = read_chain(s, last, &chain, err);
+        rc = read_chain(s, last, base, &chain, err);
     if (!rc)
-        rc = drop_row(s, e, err);
+        rc = reset_row(s, e, err);
     const uint64_t *seqs = (const void *)chain.data;
     for (size_t i = chain.len / sizeof *seqs; !rc && i-- > 0;)
         rc =
@@ -185,7 +191,7 @@ static int note_order(struct plog_store *s, const struct plog_order *o,
 /* The full row of the order's entry makes room for the redacted one. */
 static int replace_row(struct plog_store *s, const struct plog_order *o,
                        const struct plog_entry *e, struct plog_span redacted,
-                       struct plog_error *err)
+                       uint64_t base, struct plog_error *err)
 {
     struct plog_current now;
     int rc = put_line(s, o->seq, redacted, err);
@@ -195,11 +201,11 @@ static int replace_row(struct plog_store *s, const struct plog_order *o,
     /* The row reads its payload from another entry's line: nothing of it. */
     if (rc || (now.merged.n == 0 && now.seq != o->seq))
         return rc;
-    return fold_anew(s, e, now.last, err);
+    return fold_anew(s, e, now.last, base, err);
 }
 
 int plog_store_redact(struct plog_store *s, const struct plog_entry *order,
-                      struct plog_error *err)
+                      uint64_t base, struct plog_error *err)
 {
     struct plog_entry_parser parser;
     struct plog_buf copy, redacted;
@@ -212,9 +218,14 @@ int plog_store_redact(struct plog_store *s, const struct plog_entry *order,
     plog_buf_init(&copy, s->io);
     plog_buf_init(&redacted, s->io);
     int rc = plog_store_line(s, o.seq, &line, NULL, err);
-    if (rc == PLOG_END)
+    bool dropped = rc == PLOG_END && o.seq <= base;
+    if (dropped) /* it came redacted, or not at all, with the snapshot */
+        rc = note_order(s, &o, false, err);
+    else if (rc == PLOG_END)
         rc = misfit(&o, err, "is about none that the store holds");
-    if (!rc && plog_buf_add_span(&copy, line))
+    if (dropped || rc)
+        goto out;
+    if (plog_buf_add_span(&copy, line))
         rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     line = plog_span(copy.data, copy.len);
     if (!rc)
@@ -223,10 +234,11 @@ int plog_store_redact(struct plog_store *s, const struct plog_entry *order,
         rc = rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory")
                                 : misfit(&o, err, "does not fit it");
     if (!rc && !e.redacted)
-        rc =
-            replace_row(s, &o, &e, plog_span(redacted.data, redacted.len), err);
+        rc = replace_row(s, &o, &e, plog_span(redacted.data, redacted.len),
+                         base, err);
     if (!rc)
         rc = note_order(s, &o, !e.redacted, err);
+out:
     plog_buf_fini(&redacted);
     plog_buf_fini(&copy);
     plog_entry_parser_fini(&parser);

@@ -230,6 +230,30 @@ static int put_cursor(struct plog_store *s, const struct plog_entry *e,
     return plog_sql_run(s->add_cursor, err);
 }
 
+static int put_peer(struct plog_store *s, const struct plog_entry *e,
+                    struct plog_error *err)
+{
+    struct plog_peer_args a;
+    sqlite3_stmt *q = NULL;
+    bool adds = e->control == PLOG_CONTROL_PEER_ADD;
+    int rc = plog_peer_args_parse(e, &s->scratch, &a);
+    if (rc)
+        return plog_fail(err, rc, "a peer entry makes no sense");
+    rc = plog_sql_prepare(
+        s->db,
+        adds ? "INSERT OR REPLACE INTO main.peers VALUES(?1,?2,0,NULL,NULL)"
+             : "DELETE FROM main.peers WHERE name=?1",
+        &q, err);
+    if (!rc) {
+        plog_sql_bind(q, 1, a.name);
+        if (adds)
+            plog_sql_bind_u64(q, 2, e->seq);
+        rc = plog_sql_run(q, err);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
 int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
                              const struct plog_entry *e, struct plog_error *err)
 {
@@ -256,8 +280,13 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
     }
     if (e->control == PLOG_CONTROL_REDACT) {
         rules->redactions++;
-        return plog_store_redact(s, e, err);
+        return plog_store_redact(s, e, rules->base, err);
     }
+    if (e->control == PLOG_CONTROL_PEER_ADD ||
+        e->control == PLOG_CONTROL_PEER_EVICT)
+        return put_peer(s, e, err);
+    if (e->control == PLOG_CONTROL_COMPACT)
+        return plog_store_compact(s, rules, e, err);
     plog_err_seq(err, e->seq);
     if (e->control == PLOG_CONTROL_INIT || e->control == PLOG_CONTROL_STRATEGY)
         return plog_fail(err, PLOG_E_CORRUPT,

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "compaction.h"
 #include "scan_window.h"
 
 int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
@@ -163,19 +164,15 @@ static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
     return rc < 0 ? rc : 0;
 }
 
-/* A trusted key may be any of the log's.  When it is not the first, the
- * rotations ahead name the first; whether they lead to a trusted one is
- * asked again of what was verified, at the end (plog_keychain_check). */
-static int find_first_key(struct plog_walk *w, struct plog_error *err)
+/* A trusted key may be any of the log's.  When it is not the first, which has
+ * this id, the rotations ahead name the first; whether they lead to a trusted
+ * one is asked again of what was verified, at the end (plog_keychain_check). */
+static int find_key_ahead(struct plog_walk *w, const char *id,
+                          struct plog_error *err)
 {
-    char id[PLOG_KEYID_TEXT];
     struct plog_vkey first = {.name = ""};
     bool way = false;
-    int rc = first_commit_key(w, id);
-    if (rc < 0)
-        return plog_scan_error(&w->scan, w->first, err);
-    if (!id[0] || plog_keyring_find(w->chain.keys, plog_span_text(id)))
-        return 0;
+    int rc;
     for (size_t i = 0; !way && i < plog_segment_count(&w->segments); i++) {
         struct plog_scan s;
         struct plog_stat st;
@@ -196,15 +193,63 @@ static int find_first_key(struct plog_walk *w, struct plog_error *err)
                                                                 : 0;
 }
 
+static int find_first_key(struct plog_walk *w, struct plog_error *err)
+{
+    char id[PLOG_KEYID_TEXT];
+    int rc = first_commit_key(w, id);
+    if (rc < 0)
+        return plog_scan_error(&w->scan, w->first, err);
+    if (!id[0] || plog_keyring_find(w->chain.keys, plog_span_text(id)))
+        return 0;
+    return find_key_ahead(w, id, err);
+}
+
+/* The key of the commit before the segment at hand, where no rotation lies
+ * below the floor: any trusted one, or one that rotations ahead name. */
+static int floor_key(struct plog_walk *w, struct plog_error *err)
+{
+    struct plog_keychain *k = &w->chain.chain;
+    struct plog_segment_header h;
+    struct plog_span line;
+    if (plog_window_line(&w->scan, 0, 0, PLOG_LINE_SLACK, &line) ||
+        plog_header_parse(&w->scan.parser.json, line, &h))
+        return 0; /* reading the header says what is wrong */
+    const struct plog_vkey *own =
+        plog_keyring_find(w->chain.keys, plog_span_text(h.last.key));
+    if (own)
+        return plog_keychain_add(k, own, 0);
+    return find_key_ahead(w, h.last.key, err);
+}
+
+/* Begins at the segment at hand, behind entries that were compacted away. */
+static int start_above(struct plog_walk *w, const struct plog_compaction *floor,
+                       struct plog_error *err)
+{
+    struct plog_keychain *k = &w->chain.chain;
+    int rc = plog_compaction_keys(floor, w->first - 1, k);
+    if (!rc && k->count == 0)
+        rc = floor_key(w, err);
+    if (rc)
+        return rc;
+    bool known = k->count > 0;
+    rc = read_header(w, err);
+    if (known)
+        k->unsettled = false;
+    return rc;
+}
+
 int plog_walk_start(struct plog_walk *w, struct plog_error *err)
 {
     int rc = enter_segment(w, 0, err);
     if (rc)
         return rc;
-    if (w->first != 1)
-        return missing(w, 1, err);
     w->chain.chain.count = 0;
     w->chain.chain.unsettled = w->chain.chain.guessed = false;
+    if (w->first != 1) {
+        const struct plog_compaction *floor =
+            plog_orders_floor(&w->orders, w->first - 1);
+        return floor ? start_above(w, floor, err) : missing(w, 1, err);
+    }
     rc = read_header(w, err);
     return rc ? rc : find_first_key(w, err);
 }
@@ -217,6 +262,29 @@ static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
             return true;
         }
     return false;
+}
+
+int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,
+                          struct plog_error *err)
+{
+    size_t i;
+    const struct plog_compaction *c;
+    if (floor == 0)
+        return plog_walk_start(w, err);
+    if (!find_segment(w, floor + 1, &i))
+        return missing(w, floor + 1, err);
+    int rc = enter_segment(w, i, err);
+    if (rc)
+        return rc;
+    c = plog_orders_floor_at(&w->orders, floor);
+    if (!c)
+        return plog_fail(err, PLOG_E_CORRUPT,
+                         "no compact entry sets the floor %llu that the store"
+                         " has",
+                         (unsigned long long)floor);
+    w->chain.chain.count = 0;
+    w->chain.chain.unsettled = w->chain.chain.guessed = false;
+    return start_above(w, c, err);
 }
 
 int plog_walk_start_segment(struct plog_walk *w, uint64_t first,

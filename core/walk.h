@@ -39,9 +39,16 @@ PLOG_MUST_CHECK int plog_walk_open(struct plog_walk *w,
 void plog_walk_close(struct plog_walk *w);
 
 /* Starts at the first segment.  A log that does not begin at seq 1 is
- * PLOG_E_CORRUPT: a segment is missing. */
+ * PLOG_E_CORRUPT, a segment is missing, unless its last compact entry sets a
+ * floor that reaches there: see plog_orders_floor. */
 PLOG_MUST_CHECK int plog_walk_start(struct plog_walk *w,
                                     struct plog_error *err);
+
+/* Starts behind the floor that the log's last compact entry sets; floor 0 is
+ * plog_walk_start.  PLOG_E_CORRUPT when the segment behind it, or that entry,
+ * is missing. */
+PLOG_MUST_CHECK int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,
+                                          struct plog_error *err);
 
 /* Starts at segment `first`, taking the chain from its header, whose
  * checkpoint must verify. */

@@ -270,6 +270,19 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
         const struct plog_seen *seen = seen_at(c, c->seen_next);
         if (seen->size > g->size)
             return;
+        if (known && seen->size && seen->size == before->size) {
+            plog_tree_root(before, root);
+            if (memcmp(root, seen->root, sizeof root) != 0)
+                head_differs(c, PLOG_E_FORK, seen, root, seen->size);
+            continue;
+        }
+        if (seen->size < c->report->floor) {
+            if (seen->size)
+                plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                                     "a head that was seen lies below the"
+                                     " floor");
+            continue;
+        }
         if (!known || seen->size < g->first) {
             if (seen->size)
                 plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
@@ -343,12 +356,46 @@ static void no_order(struct plog_check *c, const struct plog_order *o)
     plog_check_find(c, &f);
 }
 
+/* A log that begins behind seq 1, and the entry that would let it. */
+static void no_floor(struct plog_check *c, const struct plog_compaction *floor)
+{
+    char want[64];
+    snprintf(want, sizeof want, "the compact entry %llu",
+             (unsigned long long)floor->at);
+    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
+                             .leg = PLOG_LEG_LOG,
+                             .file = "log",
+                             .seq = 1,
+                             .expected = want,
+                             .found = "segments that begin behind entry 1, and"
+                                      " no such entry",
+                             .next = next_step(c, PLOG_E_CORRUPT)};
+    plog_check_find(c, &f);
+}
+
+static void check_floor(struct plog_check *c, bool damaged)
+{
+    const struct plog_compaction *floor =
+        plog_orders_floor_unheld(&c->walk.orders);
+    if (!floor)
+        return;
+    if (c->bounded && floor->at > c->walk.chain.last.size)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->to,
+                             "compacted while the check ran");
+    else if (damaged)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->to,
+                             "compacted, and the entry for it lies in damage");
+    else
+        no_floor(c, floor);
+}
+
 void plog_check_orders(struct plog_check *c)
 {
     const struct plog_order *o;
     uint64_t end = c->walk.chain.last.size;
     bool damaged = c->report->counts[-PLOG_E_CORRUPT] ||
                    c->report->counts[-PLOG_E_TAMPERED];
+    check_floor(c, damaged);
     for (size_t i = 0; (o = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
         if (c->bounded && o->at > end)
             plog_check_unchecked(c, PLOG_LEG_LOG, o->seq, o->seq,

@@ -92,8 +92,6 @@ static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
         head_differs(p, g->size, "key or signature");
     if (!next && (h->segment != p->c->walk.first || h->offset != g->end))
         head_differs(p, g->size, "segment or offset");
-    if (h->rules.floor != 0)
-        head_differs(p, g->size, "floor");
 }
 
 /* The store's head must be a commit of the log. */
@@ -426,6 +424,8 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
         rc = lose_store(&p, plog_parity_rotations(&p, err), err);
     if (!rc && !p.store_lost && p.fold_whole)
         rc = lose_store(&p, plog_parity_redactions(&p, err), err);
+    if (!rc && !p.store_lost && p.fold_whole)
+        rc = lose_store(&p, plog_parity_compactions(&p, err), err);
     if (!rc)
         rc = lose_store(&p, plog_parity_records(&p, err), err);
     plog_parity_close(&p);

@@ -3,10 +3,12 @@
  *
  *   parity.c          the walk over the log, group by group
  *   parity_rows.c     events, checkpoints and segments against it
+ *   parity_base.c     the snapshot that stands for what was compacted away
  *   parity_since.c    from a checkpoint on, instead of all
  *   parity_touched.c  ... and the records, then
  *   parity_fork.c     two signed histories
  *   parity_redact.c   redacted lines and the orders for them
+ *   parity_peers.c    who was added and evicted
  *   parity_records.c  the fold of the log against the store's records
  *
  * Memory does not grow with the log: rows are read in order beside the log,
@@ -52,6 +54,24 @@ PLOG_MUST_CHECK int plog_parity_read_since(struct plog_parity *p,
                                            struct plog_error *err);
 /* Starts the walk: at the first entry, or where the checkpoint allows. */
 PLOG_MUST_CHECK int plog_parity_start(struct plog_parity *p,
+                                      struct plog_error *err);
+/* Where entries were compacted away: begins the fold with the snapshot, and
+ * compares with it what the store keeps of them.  Before the walk goes on. */
+PLOG_MUST_CHECK int plog_parity_base(struct plog_parity *p,
+                                     const struct plog_compaction *c,
+                                     struct plog_error *err);
+/* A compact entry was met; its rows at the end, without damage. */
+PLOG_MUST_CHECK int plog_parity_compaction(struct plog_parity *p,
+                                           const struct plog_entry *e,
+                                           struct plog_error *err);
+PLOG_MUST_CHECK int plog_parity_compactions(struct plog_parity *p,
+                                            struct plog_error *err);
+/* A peer was added or evicted; the rows at the end.  Cursors and times are
+ * outside parity. */
+PLOG_MUST_CHECK int plog_parity_peer(struct plog_parity *p,
+                                     const struct plog_entry *e,
+                                     struct plog_error *err);
+PLOG_MUST_CHECK int plog_parity_peers(struct plog_parity *p,
                                       struct plog_error *err);
 /* Begins the rows in step with the log at entry `first`. */
 PLOG_MUST_CHECK int plog_parity_rows_from(struct plog_parity *p, uint64_t first,

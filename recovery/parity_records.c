@@ -114,7 +114,8 @@ static void compare_rules(struct plog_parity *p)
     const struct plog_rules *r = &h->rules;
     if (r->strategy != p->rules.strategy || r->line_max != p->rules.line_max ||
         r->segment_size != p->rules.segment_size ||
-        r->redactions != p->rules.redactions)
+        r->redactions != p->rules.redactions || r->floor != p->rules.floor ||
+        r->base > r->floor)
         plog_parity_find(p, PLOG_E_DIVERGED, h->commit.size,
                          "meta: the rules that the log sets", "other ones");
 }
@@ -141,6 +142,8 @@ int plog_parity_records(struct plog_parity *p, struct plog_error *err)
         compare_tables(p, "state", 2, 2, "record", &p->c->report->records, err);
     if (!rc)
         rc = compare_tables(p, "cursors", 2, 3, "cursor", NULL, err);
+    if (!rc)
+        rc = plog_parity_peers(p, err);
     if (!rc)
         compare_rules(p);
     return rc;

@@ -96,6 +96,9 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
         "PRAGMA temp.journal_mode=OFF; PRAGMA temp.cache_size=-8000;"
         "CREATE TEMP TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS
         ";CREATE TEMP TABLE truth(seq INTEGER PRIMARY KEY, line TEXT);"
+        "CREATE TEMP TABLE compactions(seq INTEGER PRIMARY KEY, floor INTEGER);"
+        "CREATE TEMP TABLE peers(name TEXT PRIMARY KEY, added INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID;"
         "CREATE TEMP TABLE cursors(source TEXT NOT NULL, resource TEXT NOT"
         " NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY("
         "source, resource)) STRICT, WITHOUT ROWID",
@@ -233,6 +236,11 @@ static int fold_control(struct plog_parity *p, const struct plog_entry *e,
         return 0; /* the walk keeps them: plog_parity_rotations */
     if (e->control == PLOG_CONTROL_REDACT)
         return plog_parity_order(p, e, err);
+    if (e->control == PLOG_CONTROL_PEER_ADD ||
+        e->control == PLOG_CONTROL_PEER_EVICT)
+        return plog_parity_peer(p, e, err);
+    if (e->control == PLOG_CONTROL_COMPACT)
+        return plog_parity_compaction(p, e, err);
     if (e->control != PLOG_CONTROL_CURSOR)
         return plog_fail(err, PLOG_E_FORMAT,
                          "control `%s` needs a later"

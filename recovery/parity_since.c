@@ -82,11 +82,31 @@ static int begin_at(struct plog_parity *p, uint64_t first,
     return rc ? rc : plog_parity_rows_from(p, first, err);
 }
 
+/* From the floor on, with the snapshot for what lies below. */
+static int begin_at_floor(struct plog_parity *p, uint64_t floor,
+                          struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    int rc = plog_parity_rows_from(p, floor + 1, err);
+    if (!rc)
+        rc = plog_walk_start_floor(&c->walk, floor, err);
+    if (rc) {
+        p->fold_whole = false;
+        return rc;
+    }
+    c->report->floor = floor;
+    return plog_parity_base(p, plog_orders_floor_at(&c->walk.orders, floor),
+                            err);
+}
+
 int plog_parity_start(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     struct plog_walk *w = &c->walk;
+    uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
     uint64_t first = p->since.size ? segment_of(w, p->since.size + 1) : 1;
+    if (first <= floor)
+        first = 1;
     /* Keys from the store: each rotation in it proves itself.  Without them
      * only the whole log tells. */
     if (first > 1 && plog_store_keys(&c->reader.store, &c->head,
@@ -95,8 +115,14 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     int rc = first > 1 && p->since.size < first ? 0 : expect(p, err);
     if (rc)
         return rc;
-    if (first <= 1)
-        return plog_walk_start(w, err);
+    if (first <= 1 && floor)
+        return begin_at_floor(p, floor, err);
+    if (first <= 1) {
+        rc = plog_walk_start(w, err);
+        c->report->floor = rc ? 0 : w->chain.last.size;
+        return rc;
+    }
+    c->report->floor = floor;
     rc = begin_at(p, first, err);
     if (!rc)
         rc = plog_walk_start_segment(w, first, err);

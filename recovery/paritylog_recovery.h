@@ -80,6 +80,7 @@ struct plog_check_report {
     uint64_t counts[PLOG_VERDICTS]; /* by -code: exact */
     uint64_t entries, records;      /* compared */
     uint64_t from, to;              /* entries checked, inclusive */
+    uint64_t floor; /* entries up to it were compacted away; 0: none were */
     uint64_t segments, bytes;
     double seconds;
     bool has_store;
@@ -139,6 +140,7 @@ struct plog_replay_options {
 };
 
 struct plog_replay_report {
+    uint64_t base;       /* the snapshot that a new store began with; 0: none */
     uint64_t from, to;   /* entries now in the store that were not; 0: none */
     uint64_t applied;    /* entries inserted */
     uint64_t present;    /* entries that the store held already */
@@ -463,6 +465,133 @@ PLOG_API PLOG_MUST_CHECK int
 plog_redact(const char *dir, uint64_t seq,
             const struct plog_redact_options *options,
             struct plog_redact_report *report, struct plog_error *err);
+
+/* ---- Peers -------------------------------------------------------------- */
+
+/*
+ * A peer is whoever receives the log: its cursor is the seq up to which it has
+ * it durably.  Adding and evicting are signed entries; acknowledgements are
+ * rows of the store: losing one delays compaction, no more.
+ */
+struct plog_peer_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    double wait_seconds;
+    const char *passphrase; /* of the signing key; only to add and to evict */
+    const char *vkey;       /* pin */
+    const char *reason;     /* to evict: 1..255 bytes, UTF-8 */
+    bool dry_run;           /* checks, and changes nothing */
+    bool allow_network_fs;
+};
+
+struct plog_peer {
+    struct plog_span name; /* until the callback returns */
+    uint64_t added;        /* the entry that added it */
+    uint64_t cursor;       /* entries up to it have been received; 0: none */
+    bool proven;           /* its last acknowledgement came with a root */
+    unsigned char root[PLOG_HASH_SIZE]; /* of the first `cursor` entries */
+    struct plog_span seen; /* when it last acknowledged; n 0: never */
+    double seen_age;       /* seconds since; < 0: never */
+    uint64_t lag;          /* entries of the log above its cursor */
+    uint64_t lag_bytes;    /* of the segments that hold one of those */
+    double lag_seconds;    /* since the first entry above its cursor was
+                              logged; 0: it has all */
+    bool holds_floor;      /* nobody has less */
+};
+
+/* What an acknowledgement, a rewind, adding or evicting came to. */
+struct plog_peer_report {
+    uint64_t before, cursor; /* the peer's */
+    uint64_t entry;          /* seq of the control entry; 0: none */
+};
+
+/* Adds a peer, at cursor 0.  Returns 0: durable in both legs; PLOG_E_EXISTS;
+ * PLOG_E_INPUT for a name that is none; as plog_append. */
+PLOG_API PLOG_MUST_CHECK int
+plog_peer_add(const char *dir, const char *name,
+              const struct plog_peer_options *options,
+              struct plog_peer_report *report, struct plog_error *err);
+/* Evicts one, with a reason: it no longer holds the floor.
+ * Returns as above; PLOG_E_NOT_FOUND. */
+PLOG_API PLOG_MUST_CHECK int
+plog_peer_evict(const char *dir, const char *name,
+                const struct plog_peer_options *options,
+                struct plog_peer_report *report, struct plog_error *err);
+/*
+ * Notes that a peer has durably received the entries up to `seq`.
+ * @root  of that many entries, PLOG_HASH_SIZE bytes; NULL: it does not say
+ * Returns 0; PLOG_E_INPUT when that goes back or past the head; PLOG_E_FORK
+ * when the log has another root there; PLOG_E_NOT_FOUND.  On 0 the row is
+ * committed; a crash of the machine may lose it.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_peer_ack(const char *dir, const char *name, uint64_t seq,
+              const unsigned char *root,
+              const struct plog_peer_options *options,
+              struct plog_peer_report *report, struct plog_error *err);
+/* Sets a cursor back, to what the peer says that it has now.
+ * Returns as above; PLOG_E_PRUNED below the floor. */
+PLOG_API PLOG_MUST_CHECK int
+plog_peer_rewind(const char *dir, const char *name, uint64_t seq,
+                 const struct plog_peer_options *options,
+                 struct plog_peer_report *report, struct plog_error *err);
+/* Tells of each peer, by name.  `each` may stop with another value than 0,
+ * which is returned. */
+PLOG_API PLOG_MUST_CHECK int
+plog_peers(const char *dir, const struct plog_options *options,
+           int (*each)(void *arg, const struct plog_peer *peer), void *arg,
+           struct plog_error *err);
+
+/* ---- Compaction --------------------------------------------------------- */
+
+/* Zero-initialise and set struct_size. */
+struct plog_compact_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    double wait_seconds;    /* for each lock, and for readers of the store */
+    const char *passphrase; /* of the signing key; NULL: none */
+    const char *vkey;       /* pin */
+    bool dry_run;           /* only the plan */
+    bool discard;           /* segments are removed, not archived */
+    bool trim_store; /* events that nothing stands on go from the store */
+    bool undo;       /* brings back what the last one took */
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+    bool allow_network_fs;
+};
+
+struct plog_compact_report {
+    bool dry_run, discard, undone;
+    bool resumed;      /* an earlier one was finished first */
+    uint64_t from, to; /* the floor before and after */
+    uint64_t entry;    /* seq of the compact entry; 0: none was made */
+    uint64_t peers;    /* active ones */
+    char holder[PLOG_NAME_MAX + 1]; /* who holds the floor; "" for none */
+    uint64_t holder_cursor;
+    char why[200];                     /* nothing goes: the reason; else "" */
+    uint64_t segments, entries, bytes; /* that go, or went */
+    uint64_t archived_bytes;           /* of them, compressed */
+    char snapshot[64];                 /* name below DIR; "" for none */
+    unsigned char digest[PLOG_HASH_SIZE];
+    uint64_t snapshot_bytes, records, ids;
+    uint64_t trimmed; /* events dropped from the store */
+    double seconds;
+};
+
+/*
+ * Takes away the segments that every peer has received, after a snapshot and a
+ * signed compact entry; or, with `undo`, brings back what the last compaction
+ * archived.
+ * Returns 0, also when there is nothing to take away: report->why then says
+ * why.  PLOG_E_INPUT when --discard lacks a proven acknowledgement, or there is
+ * nothing to undo; the verdict of parity when the legs differ; PLOG_E_LOCKED
+ * when a reader keeps the store from being made durable; as plog_open.
+ * Durable on return 0: the entry, the snapshot, the archive, and that the
+ * segments are gone.  What a crash cuts off, the next call finishes.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_compact(const char *dir, const struct plog_compact_options *options,
+             struct plog_compact_report *report, struct plog_error *err);
 
 struct plog_redaction {
     uint64_t seq, order;

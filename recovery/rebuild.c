@@ -98,7 +98,8 @@ static int lay_out(struct rebuild *b, const struct plog_stored_group *g,
         g->first == 1 || (!empty && b->offset + g->text.n > b->segment_size);
     if (g->begins_segment || g->first == 1)
         b->loose = false;
-    b->odd_layout |= begins != g->begins_segment && !was_loose && !g->odd_size;
+    /* A segment may also be begun by hand; that one begins too late, never. */
+    b->odd_layout |= begins && !g->begins_segment && !was_loose && !g->odd_size;
     b->loose |= g->odd_size;
     if (g->begins_segment) {
         plog_buf_init(&header, b->io);

@@ -9,6 +9,7 @@
 #include "fs.h"
 #include "legs.h"
 #include "paritylog_recovery.h"
+#include "snapshot.h"
 
 struct work {
     const struct plog_replay_options *o;
@@ -17,6 +18,10 @@ struct work {
     struct plog_log_end end;
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log's end */
     struct plog_store_head old;       /* of the store that --fresh sets aside */
+    /* Where the log begins behind entry 1: the floor and its snapshot. */
+    uint64_t base;
+    unsigned char digest[PLOG_HASH_SIZE];
+    enum plog_strategy strategy; /* in force behind it */
 };
 
 static int told(void *arg, uint64_t size, uint64_t bytes)
@@ -86,7 +91,8 @@ static int tell_plan(struct work *w, uint64_t to, struct plog_error *err)
     struct plog_walk walk;
     struct plog_log_group g;
     struct plog_entry_parser parser;
-    enum plog_strategy strategy = w->legs.head.rules.strategy;
+    enum plog_strategy strategy =
+        w->base ? w->strategy : w->legs.head.rules.strategy;
     plog_entry_parser_init(&parser, w->legs.io);
     int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
     if (!rc && w->legs.head.commit.size == 0)
@@ -168,6 +174,32 @@ static int read_store(struct work *w, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
 
+/* Where the log's first entries were compacted away, a new store begins with
+ * what the last compact entry says they came to. */
+static int find_base(struct work *w, struct plog_walk *walk,
+                     struct plog_error *err)
+{
+    const struct plog_compaction *c;
+    struct plog_snapshot s;
+    uint64_t size = walk->first - 1;
+    if (size == 0 || !(c = plog_orders_floor(&walk->orders, size)))
+        return 0;
+    w->base = c->to;
+    w->strategy = c->rules.strategy;
+    memcpy(w->digest, c->snapshot, sizeof w->digest);
+    if (!w->o->to || w->o->to >= w->base) {
+        /* Before the old store is set aside for one that cannot be made. */
+        int rc = plog_snapshot_open(&s, &w->legs.dir, w->base, w->digest, err);
+        plog_snapshot_close(&s);
+        return rc;
+    }
+    plog_fail(err, PLOG_E_PRUNED, "entries up to %llu were compacted away",
+              (unsigned long long)w->base);
+    plog_err_hint(err, "a store can stand at entry %llu or later",
+                  (unsigned long long)w->base);
+    return PLOG_E_PRUNED;
+}
+
 /* Verifies from the store's head to the end; nothing is changed. */
 static int inspect(struct work *w, struct plog_error *err)
 {
@@ -177,6 +209,8 @@ static int inspect(struct work *w, struct plog_error *err)
         rc = plog_walk_start(&walk, err);
         memcpy(w->legs.head.origin, walk.chain.origin,
                sizeof w->legs.head.origin);
+        if (!rc)
+            rc = find_base(w, &walk, err);
     } else if (!rc)
         rc = plog_legs_locate(&w->legs, &walk, err);
     if (rc == PLOG_E_TORN)
@@ -231,6 +265,16 @@ static int make_store(struct work *w, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
 
+static int load_base(struct work *w, struct plog_error *err)
+{
+    struct plog_snapshot s;
+    int rc = plog_snapshot_open(&s, &w->legs.dir, w->base, w->digest, err);
+    if (!rc)
+        rc = plog_snapshot_load(&s, &w->legs.store, &w->legs.head, err);
+    plog_snapshot_close(&s);
+    return rc;
+}
+
 static int replay(struct work *w, struct plog_error *err)
 {
     struct plog_replay_watch watch = {
@@ -242,6 +286,8 @@ static int replay(struct work *w, struct plog_error *err)
                  tail);
     if (!rc && (!w->legs.store_open || !w->legs.store.has_tables))
         rc = make_store(w, err);
+    if (!rc && w->base)
+        rc = load_base(w, err);
     uint64_t before = w->legs.head.commit.size;
     if (!rc)
         rc = plog_legs_replay(&w->legs, &watch, err);
@@ -268,6 +314,8 @@ static void fill(struct work *w, uint64_t before, double seconds)
     r->dry_run = w->o->dry_run;
     r->fresh = w->o->fresh;
     r->present = before;
+    r->base = w->base;
+    before = w->base ? w->base : before;
     r->torn_bytes = w->end.torn_bytes;
     r->from = r->applied ? before + 1 : 0;
     r->to = r->applied ? before + r->applied : 0;

@@ -7,6 +7,7 @@
 
 int cmd_append(struct cli *c, int argc, char **argv);
 int cmd_checkpoint(struct cli *c, int argc, char **argv);
+int cmd_compact(struct cli *c, int argc, char **argv);
 int cmd_cursor(struct cli *c, int argc, char **argv);
 int cmd_doctor(struct cli *c, int argc, char **argv);
 int cmd_drill(struct cli *c, int argc, char **argv);
@@ -20,6 +21,8 @@ int cmd_parity(struct cli *c, int argc, char **argv);
 int cmd_prove(struct cli *c, int argc, char **argv);
 int cmd_query(struct cli *c, int argc, char **argv);
 int cmd_rebuild(struct cli *c, int argc, char **argv);
+int cmd_peer(struct cli *c, int argc, char **argv);
+int cmd_rotate(struct cli *c, int argc, char **argv);
 int cmd_redact(struct cli *c, int argc, char **argv);
 int cmd_replay(struct cli *c, int argc, char **argv);
 int cmd_restore(struct cli *c, int argc, char **argv);

@@ -153,6 +153,30 @@ static const struct cli_command commands[] = {
      "  list                   source, resource, cursor and the entry that set it\n"
      "  set                    by an entry of its own; RESOURCE may be '*' for all\n"
      DRY PASS NETWORK WAIT JSON},
+    {"peer", cmd_peer, "who receives the log, and how far each is",
+     "list DIR [--max-lag ENTRIES] [--max-age TIME] [--json]\n"
+     "       paritylog peer add DIR NAME [--dry-run] [--passphrase-file F]\n"
+     "           [--wait SECONDS] [--json]\n"
+     "       paritylog peer ack DIR NAME SEQ[:ROOT] [--dry-run] [--json]\n"
+     "       paritylog peer rewind DIR NAME SEQ [--dry-run] [--json]\n"
+     "       paritylog peer evict DIR NAME --reason TEXT [--dry-run] [--json]",
+     "  list                   cursor, lag in entries, bytes and seconds\n"
+     "  ack                    NAME has received the entries up to SEQ\n"
+     "  rewind                 NAME has lost entries and stands at SEQ again\n"
+     "  --max-lag ENTRIES      warn of peers that lack more\n"
+     "  --max-age TIME         warn of peers not heard of (90s, 15m, 12h, 30d)\n"
+     "  --reason TEXT          why, signed into the log\n" DRY PASS NETWORK WAIT
+         JSON},
+    {"rotate", cmd_rotate, "end the last segment and begin the next",
+     "DIR [--passphrase-file F] [--wait SECONDS] [--json]",
+     PASS NETWORK WAIT JSON},
+    {"compact", cmd_compact, "take away what every peer has received",
+     "DIR [--dry-run] [--discard] [--trim-store] [--undo]\n"
+     "           [--passphrase-file F] [--key VKEY] [--wait SECONDS] [--json]",
+     "  --discard              remove segments instead of archiving them\n"
+     "  --trim-store           drop old events from the store, too\n"
+     "  --undo                 bring back what the last one archived\n" DRY PASS
+         KEY NETWORK WAIT JSON},
     {"redact", cmd_redact, "remove a payload, keep its proof",
      "DIR SEQ --reason TEXT [--dry-run] [--passphrase-file F]\n"
      "           [--key VKEY] [--wait SECONDS] [--json]\n"

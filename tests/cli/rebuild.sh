@@ -88,7 +88,7 @@ run 0 verify "$T/part"
 
 begin 'a table of segments that no writer makes'
 for change in 'DELETE FROM segments WHERE first>1 AND first<100' \
-    'INSERT INTO segments VALUES(12)' 'INSERT INTO segments VALUES(15)' \
+    'INSERT INTO segments VALUES(15)' \
     'DELETE FROM segments WHERE first>1'; do
     rm -rf "$T/table" "$T/elsewhere"
     cp -R "$L" "$T/table"
@@ -98,6 +98,13 @@ for change in 'DELETE FROM segments WHERE first>1 AND first<100' \
         .head.size == 201 and (.missing.why | contains("table of segments"))'
     run 0 verify "$T/elsewhere"
 done
+
+begin 'a segment that may have been begun by hand is taken for one'
+rm -rf "$T/table" "$T/elsewhere"
+cp -R "$L" "$T/table"
+sql "$T/table/store.db" 'INSERT INTO segments VALUES(12)'
+run 0 rebuild "$T/table" --log --out "$T/elsewhere"
+run 0 verify "$T/elsewhere"
 
 begin 'a store with an altered line'
 cp -R "$L" "$T/altered"

@@ -1,0 +1,317 @@
+/* archive.c - see archive.h. */
+#include "archive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gz.h"
+
+#define CHUNK 65536
+#define PART ".new"
+
+void plog_archive_name(uint64_t first, char out[PLOG_ARCHIVE_NAME])
+{
+    plog_segment_name(first, out);
+    memcpy(out + PLOG_SEGMENT_NAME - 1, ".gz", 4);
+}
+
+uint64_t plog_archive_parse(const char *name)
+{
+    char segment[PLOG_SEGMENT_NAME];
+    if (strlen(name) != PLOG_ARCHIVE_NAME - 1 ||
+        strcmp(name + PLOG_SEGMENT_NAME - 1, ".gz") != 0)
+        return 0;
+    memcpy(segment, name, sizeof segment - 1);
+    segment[sizeof segment - 1] = '\0';
+    return plog_segment_parse(segment);
+}
+
+int plog_archive_dir(const struct plog_dir *d, bool make, int *fd,
+                     struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    *fd = io->open_at(io->ctx, d->dir, PLOG_ARCHIVE_DIR, flags, 0);
+    if (*fd == -ENOENT && !make)
+        return PLOG_END;
+    if (*fd == -ENOENT) {
+        int rc = io->mkdir_at(io->ctx, d->dir, PLOG_ARCHIVE_DIR, 0700);
+        if (!rc)
+            rc = io->fsync(io->ctx, d->dir);
+        if (rc)
+            return plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "making the folder");
+        *fd = io->open_at(io->ctx, d->dir, PLOG_ARCHIVE_DIR, flags, 0);
+    }
+    return *fd < 0
+               ? plog_fail_io(err, *fd, PLOG_ARCHIVE_DIR, "opening the folder")
+               : 0;
+}
+
+struct listing {
+    struct plog_buf *list;
+    int rc;
+};
+
+static int each_name(void *arg, const char *name)
+{
+    struct listing *l = arg;
+    uint64_t first = plog_archive_parse(name);
+    if (first)
+        l->rc = plog_buf_add(l->list, &first, sizeof first);
+    return l->rc;
+}
+
+int plog_archive_segments(const struct plog_dir *d, struct plog_buf *list,
+                          struct plog_error *err)
+{
+    struct listing l = {list, 0};
+    int fd, rc = plog_archive_dir(d, false, &fd, err);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    rc = d->io->list(d->io->ctx, fd, each_name, &l);
+    d->io->close(d->io->ctx, fd);
+    if (l.rc)
+        return plog_fail(err, l.rc, "out of memory");
+    return rc < 0 ? plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "listing") : 0;
+}
+
+/* ---- Expanding ---------------------------------------------------------- */
+
+/* A file that vanishes with its handle. */
+static int nameless(const struct plog_io *io, struct plog_error *err)
+{
+    const char *folder = getenv("TMPDIR");
+    unsigned char random[8];
+    char name[PLOG_DIR_PATH_MAX];
+    if (io->random(io->ctx, random, sizeof random))
+        return plog_fail(err, PLOG_E_IO, "no randomness for a name");
+    int n = snprintf(name, sizeof name,
+                     "%s/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.jsonl",
+                     folder && folder[0] ? folder : "/tmp", random[0],
+                     random[1], random[2], random[3], random[4], random[5],
+                     random[6], random[7]);
+    if (n < 0 || (size_t)n >= sizeof name)
+        return plog_fail(err, PLOG_E_IO, "TMPDIR is too long");
+    int fd =
+        io->open_at(io->ctx, AT_FDCWD, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return plog_fail_io(err, fd, "TMPDIR", "making a file");
+    io->unlink_at(io->ctx, AT_FDCWD, name);
+    return fd;
+}
+
+static int damaged(uint64_t first, int rc, struct plog_error *err)
+{
+    char shown[sizeof PLOG_ARCHIVE_DIR + PLOG_ARCHIVE_NAME];
+    char name[PLOG_ARCHIVE_NAME];
+    plog_archive_name(first, name);
+    snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
+    plog_err_file(err, shown);
+    return rc;
+}
+
+/* Opens the compressed file of segment `first`. */
+static int open_compressed(const struct plog_dir *d, uint64_t first, int *fd,
+                           struct plog_error *err)
+{
+    char name[PLOG_ARCHIVE_NAME];
+    int dir, rc = plog_archive_dir(d, false, &dir, err);
+    if (rc < 0)
+        return rc;
+    *fd = -ENOENT;
+    if (!rc) {
+        plog_archive_name(first, name);
+        *fd = d->io->open_at(d->io->ctx, dir, name, O_RDONLY | O_NONBLOCK, 0);
+        d->io->close(d->io->ctx, dir);
+    }
+    if (*fd == -ENOENT) {
+        plog_fail(err, PLOG_E_CORRUPT, "the segment is missing");
+        return damaged(first, PLOG_E_CORRUPT, err);
+    }
+    if (*fd < 0)
+        return plog_fail_io(err, *fd, PLOG_ARCHIVE_DIR, "opening a segment");
+    if (!plog_io_check_regular(d->io, *fd))
+        return 0;
+    d->io->close(d->io->ctx, *fd);
+    plog_fail(err, PLOG_E_CORRUPT, "not a regular file with one link");
+    return damaged(first, PLOG_E_CORRUPT, err);
+}
+
+/* Expands `from` into `to`; without `compare` writes, else looks whether that
+ * is what `to` holds, up to its end. */
+static int expand(const struct plog_io *io, int from, int to, bool compare,
+                  struct plog_error *err)
+{
+    struct plog_gz g;
+    uint64_t at = 0;
+    char *two = plog_alloc(io, 2 * (size_t)CHUNK);
+    if (!two)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int rc = plog_gz_open(&g, io, from, err);
+    size_t got = CHUNK, have = 0;
+    while (!rc && got == CHUNK) {
+        rc = plog_gz_read(&g, two, CHUNK, &got, err);
+        int bad = 0;
+        if (!rc && compare)
+            bad = plog_io_pread_full(io, to, two + CHUNK, CHUNK, at, &have);
+        else if (!rc)
+            bad = plog_io_write_full(io, to, two, got, at, NULL);
+        if (bad)
+            rc = plog_fail_io(err, bad, "log", "a segment and its archive");
+        else if (!rc && compare &&
+                 (have != got || memcmp(two, two + CHUNK, got) != 0))
+            rc = plog_fail(err, PLOG_E_CORRUPT,
+                           "the archived segment is not the one of the log");
+        at += got;
+    }
+    plog_gz_close(&g);
+    plog_free(io, two);
+    return rc;
+}
+
+int plog_archive_open(const struct plog_dir *d, uint64_t first, int *fd,
+                      struct plog_stat *id, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int from, to, rc = open_compressed(d, first, &from, err);
+    if (rc)
+        return rc;
+    to = nameless(io, err);
+    rc = to < 0 ? to : expand(io, from, to, false, err);
+    io->close(io->ctx, from);
+    if (!rc && io->stat(io->ctx, to, id))
+        rc = plog_fail(err, PLOG_E_IO, "looking at an expanded segment failed");
+    if (rc && to >= 0)
+        io->close(io->ctx, to);
+    *fd = to;
+    return rc ? damaged(first, rc, err) : 0;
+}
+
+/* ---- To the archive and back -------------------------------------------- */
+
+static int pack(const struct plog_io *io, int from, int to,
+                struct plog_error *err)
+{
+    struct plog_gz g;
+    uint64_t at = 0;
+    size_t got = CHUNK;
+    char *chunk = plog_alloc(io, CHUNK);
+    if (!chunk)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int rc = plog_gz_create(&g, io, to, err);
+    while (!rc && got == CHUNK) {
+        int bad = plog_io_pread_full(io, from, chunk, CHUNK, at, &got);
+        rc = bad ? plog_fail_io(err, bad, "log", "reading a segment")
+                 : plog_gz_write(&g, chunk, got, err);
+        at += got;
+    }
+    if (!rc)
+        rc = plog_gz_finish(&g, err);
+    plog_gz_close(&g);
+    plog_free(io, chunk);
+    return rc;
+}
+
+/* Whether the archive holds this very segment already. */
+static bool is_there(const struct plog_dir *d, uint64_t first, int segment,
+                     uint64_t *bytes)
+{
+    struct plog_stat st = {0};
+    int fd;
+    if (open_compressed(d, first, &fd, NULL))
+        return false;
+    bool same = expand(d->io, fd, segment, true, NULL) == 0 &&
+                d->io->stat(d->io->ctx, fd, &st) == 0;
+    d->io->close(d->io->ctx, fd);
+    if (bytes)
+        *bytes = st.size;
+    return same;
+}
+
+/* Compresses into NAME.new, syncs, reads it again, renames. */
+static int put(const struct plog_dir *d, int dir, uint64_t first, int segment,
+               uint64_t *bytes, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    char name[PLOG_ARCHIVE_NAME], part[PLOG_ARCHIVE_NAME + sizeof PART];
+    struct plog_stat st = {0};
+    plog_archive_name(first, name);
+    snprintf(part, sizeof part, "%s" PART, name);
+    io->unlink_at(io->ctx, dir, part);
+    int fd = io->open_at(io->ctx, dir, part, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return plog_fail_io(err, fd, PLOG_ARCHIVE_DIR, "making a file");
+    int rc = pack(io, segment, fd, err), bad = 0;
+    if (!rc && (bad = io->fdatasync(io->ctx, fd)) != 0)
+        rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "syncing a segment");
+    if (!rc)
+        rc = expand(io, fd, segment, true, err);
+    if (!rc && io->stat(io->ctx, fd, &st) == 0 && bytes)
+        *bytes = st.size;
+    io->close(io->ctx, fd);
+    if (!rc && (bad = io->rename_at(io->ctx, dir, part, dir, name, true)) != 0)
+        rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "naming a segment");
+    if (!rc && (bad = io->fsync(io->ctx, dir)) != 0)
+        rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "syncing the folder");
+    if (rc)
+        io->unlink_at(io->ctx, dir, part);
+    return rc;
+}
+
+int plog_archive_segment(const struct plog_dir *d, uint64_t first,
+                         uint64_t *bytes, struct plog_error *err)
+{
+    struct plog_dir plain = *d;
+    struct plog_stat id;
+    int segment, dir;
+    plain.with_archive = false;
+    int rc = plog_dir_open_segment(&plain, first, false, &segment, &id, err);
+    if (rc)
+        return rc;
+    rc = plog_archive_dir(d, true, &dir, err);
+    if (!rc) {
+        if (!is_there(d, first, segment, bytes))
+            rc = put(d, dir, first, segment, bytes, err);
+        d->io->close(d->io->ctx, dir);
+    }
+    d->io->close(d->io->ctx, segment);
+    return rc;
+}
+
+int plog_archive_restore(const struct plog_dir *d, uint64_t first,
+                         struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    char name[PLOG_SEGMENT_NAME], part[PLOG_SEGMENT_NAME + sizeof PART];
+    struct plog_stat st;
+    int from, rc, bad = 0;
+    plog_segment_name(first, name);
+    if (io->stat_at(io->ctx, d->log, name, &st) == 0)
+        return 0;
+    rc = open_compressed(d, first, &from, err);
+    if (rc)
+        return rc;
+    snprintf(part, sizeof part, "%s" PART, name);
+    io->unlink_at(io->ctx, d->log, part);
+    int fd =
+        io->open_at(io->ctx, d->log, part, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        rc = plog_fail_io(err, fd, "log", "making a file");
+    if (!rc)
+        rc = expand(io, from, fd, false, err);
+    if (!rc && (bad = io->fdatasync(io->ctx, fd)) != 0)
+        rc = plog_fail_io(err, bad, "log", "syncing a segment");
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    io->close(io->ctx, from);
+    if (!rc &&
+        (bad = io->rename_at(io->ctx, d->log, part, d->log, name, false)) != 0)
+        rc = plog_fail_io(err, bad, "log", "naming a segment");
+    if (!rc && (bad = io->fsync(io->ctx, d->log)) != 0)
+        rc = plog_fail_io(err, bad, "log", "syncing the folder");
+    if (rc)
+        io->unlink_at(io->ctx, d->log, part);
+    return rc;
+}

@@ -1,0 +1,54 @@
+/*
+ * archive.h - segments that were compacted away, kept as gzip files.
+ *
+ *   DIR/archive/00000000000000000001.jsonl.gz
+ *
+ * Expanded it is the segment, byte for byte.  Reading one makes a file without
+ * a name in $TMPDIR or /tmp, as large as the segment.
+ */
+#ifndef PLOG_ARCHIVE_H
+#define PLOG_ARCHIVE_H
+
+#include "dir.h"
+
+#define PLOG_ARCHIVE_DIR "archive"
+#define PLOG_ARCHIVE_NAME (PLOG_SEGMENT_NAME + 3) /* .gz */
+
+void plog_archive_name(uint64_t first, char out[PLOG_ARCHIVE_NAME]);
+/* Returns 0 when `name` is not an archived segment's. */
+uint64_t plog_archive_parse(const char *name);
+
+/* Opens archive/.  @make  when it is missing, too, durably
+ * Returns 0 with *fd; PLOG_END when there is none; PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_archive_dir(const struct plog_dir *d, bool make,
+                                     int *fd, struct plog_error *err);
+
+/* Adds the first seqs of the archived segments to a list (uint64_t), in no
+ * order.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_archive_segments(const struct plog_dir *d,
+                                          struct plog_buf *list,
+                                          struct plog_error *err);
+
+/* Opens an archived segment, expanded, for reading.
+ * Returns 0; PLOG_E_CORRUPT when it is missing or damaged; PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_archive_open(const struct plog_dir *d, uint64_t first,
+                                      int *fd, struct plog_stat *id,
+                                      struct plog_error *err);
+
+/* Writes segment `first` of log/ to archive/: gzip under another name, synced,
+ * read again and compared, renamed, the folder synced.  One that is there and
+ * holds the same is left.
+ * @bytes  out, may be NULL: size of the archived file
+ * Returns 0: durable; PLOG_E_CORRUPT when what was read back differs;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_archive_segment(const struct plog_dir *d,
+                                         uint64_t first, uint64_t *bytes,
+                                         struct plog_error *err);
+
+/* Brings one back to log/, by a rename behind a sync of the file; one that is
+ * there stays.  The folder is synced.  Returns as above. */
+PLOG_MUST_CHECK int plog_archive_restore(const struct plog_dir *d,
+                                         uint64_t first,
+                                         struct plog_error *err);
+
+#endif

@@ -1,0 +1,167 @@
+/* gz.c - see gz.h. */
+#include "gz.h"
+
+#include "io.h"
+
+#define GZIP (15 + 16) /* window bits; 16 asks for gzip around it */
+#define LEVEL 6
+
+static voidpf from_table(voidpf io, uInt items, uInt size)
+{
+    return plog_alloc(io, (size_t)items * size);
+}
+
+static void to_table(voidpf io, voidpf p)
+{
+    plog_free(io, p);
+}
+
+static int begin(struct plog_gz *g, const struct plog_io *io, int fd,
+                 bool writing, struct plog_error *err)
+{
+    memset(g, 0, sizeof *g);
+    g->io = io;
+    g->fd = fd;
+    g->writing = writing;
+    g->z.zalloc = from_table;
+    g->z.zfree = to_table;
+    g->z.opaque = (voidpf)(uintptr_t)io;
+    g->buffer = plog_alloc(io, PLOG_GZ_BUFFER);
+    int rc = Z_MEM_ERROR;
+    if (g->buffer)
+        rc = writing ? deflateInit2(&g->z, LEVEL, Z_DEFLATED, GZIP, 8,
+                                    Z_DEFAULT_STRATEGY)
+                     : inflateInit2(&g->z, GZIP);
+    g->open = rc == Z_OK;
+    if (g->open)
+        return 0;
+    plog_gz_close(g);
+    return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+}
+
+void plog_gz_close(struct plog_gz *g)
+{
+    if (!g->io)
+        return;
+    if (g->open && g->writing)
+        deflateEnd(&g->z);
+    else if (g->open)
+        inflateEnd(&g->z);
+    plog_free(g->io, g->buffer);
+    memset(g, 0, sizeof *g);
+}
+
+/* ---- Writing ------------------------------------------------------------ */
+
+int plog_gz_create(struct plog_gz *g, const struct plog_io *io, int fd,
+                   struct plog_error *err)
+{
+    return begin(g, io, fd, true, err);
+}
+
+/* Deflates what there is, and everything with Z_FINISH. */
+static int deflate_on(struct plog_gz *g, int flush, struct plog_error *err)
+{
+    int rc;
+    do {
+        g->z.next_out = g->buffer;
+        g->z.avail_out = PLOG_GZ_BUFFER;
+        rc = deflate(&g->z, flush);
+        size_t n = PLOG_GZ_BUFFER - g->z.avail_out;
+        int bad =
+            n ? plog_io_write_full(g->io, g->fd, g->buffer, n, g->offset, NULL)
+              : 0;
+        if (bad)
+            return plog_fail_io(err, bad, NULL, "writing a compressed file");
+        g->offset += n;
+    } while (g->z.avail_out == 0);
+    return rc == Z_STREAM_ERROR
+               ? plog_fail(err, PLOG_E_IO, "compressing failed")
+               : 0;
+}
+
+int plog_gz_write(struct plog_gz *g, const void *p, size_t n,
+                  struct plog_error *err)
+{
+    const size_t most = 1u << 30; /* a uInt at a time */
+    int rc = 0;
+    for (size_t at = 0; !rc && at < n;) {
+        size_t part = n - at < most ? n - at : most;
+        g->z.next_in = (Bytef *)(uintptr_t)((const char *)p + at);
+        g->z.avail_in = (uInt)part;
+        rc = deflate_on(g, Z_NO_FLUSH, err);
+        at += part;
+    }
+    return rc;
+}
+
+int plog_gz_finish(struct plog_gz *g, struct plog_error *err)
+{
+    g->z.avail_in = 0;
+    return deflate_on(g, Z_FINISH, err);
+}
+
+/* ---- Reading ------------------------------------------------------------ */
+
+int plog_gz_open(struct plog_gz *g, const struct plog_io *io, int fd,
+                 struct plog_error *err)
+{
+    return begin(g, io, fd, false, err);
+}
+
+static int fill(struct plog_gz *g, struct plog_error *err)
+{
+    size_t got = 0;
+    int rc = plog_io_pread_full(g->io, g->fd, g->buffer, PLOG_GZ_BUFFER,
+                                g->offset, &got);
+    if (rc)
+        return plog_fail_io(err, rc, NULL, "reading a compressed file");
+    g->offset += got;
+    g->z.next_in = g->buffer;
+    g->z.avail_in = (uInt)got;
+    return 0;
+}
+
+static int damaged(struct plog_error *err, const char *what)
+{
+    return plog_fail(err, PLOG_E_CORRUPT, "a compressed file %s", what);
+}
+
+/* Behind the end there is nothing. */
+static int check_end(struct plog_gz *g, struct plog_error *err)
+{
+    g->ended = true;
+    int rc = g->z.avail_in ? 0 : fill(g, err);
+    if (!rc && g->z.avail_in)
+        rc = damaged(err, "has bytes behind its end");
+    return rc;
+}
+
+int plog_gz_read(struct plog_gz *g, void *p, size_t n, size_t *got,
+                 struct plog_error *err)
+{
+    *got = 0;
+    while (*got < n && !g->ended) {
+        size_t part = n - *got < (1u << 30) ? n - *got : (1u << 30);
+        int rc = g->z.avail_in ? 0 : fill(g, err);
+        if (rc)
+            return rc;
+        if (!g->z.avail_in)
+            return damaged(err, "is cut off");
+        g->z.next_out = (Bytef *)p + *got;
+        g->z.avail_out = (uInt)part;
+        rc = inflate(&g->z, Z_NO_FLUSH);
+        *got += part - g->z.avail_out;
+        if (rc == Z_STREAM_END)
+            rc = check_end(g, err);
+        else if (rc == Z_MEM_ERROR)
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        else if (rc != Z_OK && rc != Z_BUF_ERROR)
+            rc = damaged(err, "is not gzip, or damaged");
+        else
+            rc = 0;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}

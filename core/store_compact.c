@@ -1,0 +1,104 @@
+/*
+ * store_compact.c - what a compact entry does to the store.
+ *
+ * Only what is small: the floor, the cursors, a row that says that segments
+ * may be left.  Events at or below the floor stay where they are; dropping
+ * them is another act (recovery/trim.c).
+ */
+#include "compaction.h"
+#include "store.h"
+
+/* A rebuilt store takes the cursors that were signed. */
+static int raise_cursor(struct plog_store *s, const struct plog_compact_peer *p,
+                        struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(s->db,
+                              "UPDATE main.peers SET cursor=?2, root=?3"
+                              " WHERE name=?1 AND cursor<?2",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind(q, 1, p->name);
+        plog_sql_bind_u64(q, 2, p->cursor);
+        if (p->has_root)
+            sqlite3_bind_blob(q, 3, p->root, PLOG_HASH_SIZE, SQLITE_STATIC);
+        rc = plog_sql_run(q, err);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int raise_cursors(struct plog_store *s, const struct plog_compaction *c,
+                         struct plog_error *err)
+{
+    struct plog_compact_peers peers;
+    struct plog_compact_peer p;
+    int rc;
+    plog_compact_peers(&peers, s->io, c);
+    while ((rc = plog_compact_peers_next(&peers, &p)) == 0)
+        if ((rc = raise_cursor(s, &p, err)) != 0)
+            break;
+    plog_compact_peers_fini(&peers);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+/* Rows of entries at or below the floor say nothing any more. */
+static int note(struct plog_store *s, const struct plog_compaction *c,
+                struct plog_error *err)
+{
+    static const char *const sql[] = {
+        "DELETE FROM main.compactions WHERE seq<=?2",
+        "INSERT INTO main.compactions VALUES(?1,?2,1)"};
+    int rc = 0;
+    for (int i = 0; !rc && i < 2; i++) {
+        sqlite3_stmt *q = NULL;
+        rc = plog_sql_prepare(s->db, sql[i], &q, err);
+        if (!rc && i)
+            plog_sql_bind_u64(q, 1, c->at);
+        if (!rc) {
+            plog_sql_bind_u64(q, 2, c->to);
+            rc = plog_sql_run(q, err);
+        }
+        sqlite3_finalize(q);
+    }
+    return rc;
+}
+
+int plog_store_compact(struct plog_store *s, struct plog_rules *rules,
+                       const struct plog_entry *e, struct plog_error *err)
+{
+    struct plog_compaction c;
+    int rc = plog_compaction_parse(e, s->io, &c);
+    if (rc)
+        return plog_fail(err, rc, "a compact entry makes no sense");
+    /* A store that was made from a later snapshot has nothing below it. */
+    rules->floor = c.to > rules->base ? c.to : rules->base;
+    rc = note(s, &c, err);
+    return rc ? rc : raise_cursors(s, &c, err);
+}
+
+int plog_store_compaction(struct plog_store *s, uint64_t *seq, bool *pending,
+                          struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    *seq = 0;
+    *pending = false;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT seq,pending FROM main.compactions"
+                              " ORDER BY seq DESC LIMIT 1",
+                              &q, err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    if (!rc) {
+        *seq = plog_sql_u64(q, 0);
+        *pending = plog_sql_u64(q, 1) != 0;
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+int plog_store_compacted(struct plog_store *s, struct plog_error *err)
+{
+    return plog_sql_exec(
+        s->db, "UPDATE main.compactions SET pending=0 WHERE pending=1", err);
+}

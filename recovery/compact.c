@@ -1,0 +1,358 @@
+/*
+ * compact.c - taking away what every peer has received, and what it came to
+ * stays provable.
+ *
+ * Order: the maintenance lock -> what a killed one left -> plan -> the store
+ * durable -> parity -> snapshot, on disk and read again -> compact entry,
+ * durable in both legs -> segments to the archive, one by one -> the store's
+ * mark that something is pending goes.  Up to the entry the old floor holds,
+ * from it on the new one; whatever is cut off behind it, the next call
+ * finishes.
+ */
+#include "compact.h"
+
+#include <stdio.h>
+
+int plog_compact_tell(struct plog_compacting *c, const char *phase,
+                      uint64_t done, uint64_t total, struct plog_error *err)
+{
+    struct plog_progress p = {done, total, 0, phase};
+    if (c->o->progress && c->o->progress(c->o->arg, &p))
+        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    return 0;
+}
+
+/* ---- The compact entry -------------------------------------------------- */
+
+struct entry {
+    struct plog_compacting *c;
+    struct plog_compaction args;
+    struct plog_buf peers, rotations;
+};
+
+static int add_peer(struct plog_buf *b, sqlite3_stmt *q)
+{
+    int rc = plog_buf_add_text(b, b->len > 1 ? ",{\"name\":" : "{\"name\":");
+    if (!rc)
+        rc = plog_buf_add_json(b, plog_sql_text(q, 0));
+    if (!rc)
+        rc = plog_buf_add_text(b, ",\"seq\":");
+    if (!rc)
+        rc = plog_buf_add_u64(b, plog_sql_u64(q, 1));
+    if (!rc && sqlite3_column_type(q, 2) != SQLITE_NULL) {
+        struct plog_span root = plog_sql_text(q, 2);
+        rc = plog_buf_add_text(b, ",\"root\":\"");
+        if (!rc)
+            rc = plog_buf_add_base64(b, root.p, root.n);
+        if (!rc)
+            rc = plog_buf_add_char(b, '"');
+    }
+    return rc ? rc : plog_buf_add_char(b, '}');
+}
+
+static int add_peers(struct plog_store *s, struct plog_buf *b,
+                     struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_buf_add_char(b, '[');
+    if (!rc)
+        rc = plog_sql_prepare(
+            s->db, "SELECT name,cursor,root FROM main.peers ORDER BY name", &q,
+            err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0)
+        rc = add_peer(b, q);
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? plog_buf_add_char(b, ']') : rc;
+}
+
+static int add_rotations(struct plog_store *s, uint64_t to, struct plog_buf *b,
+                         struct plog_error *err)
+{
+    struct plog_entry e;
+    sqlite3_stmt *q = NULL;
+    int rc = plog_buf_add_char(b, '[');
+    if (!rc)
+        rc = plog_sql_prepare(s->db,
+                              "SELECT e.line FROM main.rotations r JOIN"
+                              " main.events e ON e.seq=r.seq WHERE r.seq<=?1"
+                              " ORDER BY r.seq",
+                              &q, err);
+    if (!rc)
+        plog_sql_bind_u64(q, 1, to);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        rc = plog_entry_parse(&s->parser, plog_sql_text(q, 0), &e, err);
+        if (!rc && b->len > 1)
+            rc = plog_buf_add_char(b, ',');
+        if (!rc)
+            rc = plog_compaction_add_rotation(b, &e);
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? plog_buf_add_char(b, ']') : rc;
+}
+
+/* Under the writer lock: what the plan rested on must still be so. */
+static int still_so(struct entry *e, plog *p, struct plog_error *err)
+{
+    struct plog_compacting *c = e->c;
+    uint64_t count, cursor;
+    bool proven;
+    char name[PLOG_NAME_MAX + 1];
+    if (p->legs.head.rules.floor != c->from)
+        return plog_fail(err, PLOG_E_LOCKED, "the floor has moved meanwhile");
+    if (c->to < c->from)
+        return 0;
+    int rc = plog_compact_slowest(&p->legs.store, &count, &cursor, name,
+                                  sizeof name, &proven, err);
+    if (!rc && (count == 0 || cursor < c->to || (c->o->discard && !proven)))
+        rc = plog_fail(err, PLOG_E_LOCKED,
+                       "the peers have changed meanwhile; run it again");
+    return rc;
+}
+
+static int make(void *arg, plog *p, struct plog_buf *args,
+                struct plog_error *err)
+{
+    struct entry *e = arg;
+    int rc = still_so(e, p, err);
+    if (!rc)
+        rc = add_peers(&p->legs.store, &e->peers, err);
+    if (!rc)
+        rc = add_rotations(&p->legs.store, e->c->to, &e->rotations, err);
+    e->args.peers = plog_span(e->peers.data, e->peers.len);
+    e->args.rotations = plog_span(e->rotations.data, e->rotations.len);
+    if (!rc && plog_compaction_format(args, &e->args))
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    return rc;
+}
+
+int plog_compact_log(struct plog_compacting *c, const unsigned char *digest,
+                     bool archive, struct plog_error *err)
+{
+    struct plog_receipt receipt;
+    struct entry e = {.c = c};
+    struct plog_compaction *a = &e.args;
+    a->from = c->from;
+    a->to = c->to;
+    memcpy(a->root, c->at_to.root, sizeof a->root);
+    a->archive = archive;
+    a->has_snapshot = digest != NULL;
+    if (digest)
+        memcpy(a->snapshot, digest, sizeof a->snapshot);
+    a->rules.strategy = c->rules.strategy;
+    a->rules.line_max = c->rules.line_max;
+    a->rules.segment_size = c->rules.segment_size;
+    plog_buf_init(&e.peers, c->io);
+    plog_buf_init(&e.rotations, c->io);
+    int rc = plog_engine_control(c->p, PLOG_CONTROL_COMPACT, make, &e, &receipt,
+                                 err);
+    c->report->entry = rc ? 0 : receipt.seq;
+    plog_buf_fini(&e.rotations);
+    plog_buf_fini(&e.peers);
+    return rc;
+}
+
+/* ---- Steps -------------------------------------------------------------- */
+
+struct last {
+    struct plog_compacting *c;
+    struct plog_compaction entry;
+    struct plog_buf line;
+    struct plog_entry_parser parser;
+    bool known, pending;
+};
+
+static int read_last(plog *p, void *arg, struct plog_error *err)
+{
+    struct last *l = arg;
+    int rc = plog_compact_last(&p->legs.store, &l->parser, &l->line, &l->entry,
+                               &l->pending, err);
+    l->known = rc == 0;
+    return rc == PLOG_END ? 0 : rc;
+}
+
+/* What a killed compaction left.  Of an undo nothing can be left but copies in
+ * the archive. */
+static int finish_last(struct plog_compacting *c, struct plog_error *err)
+{
+    struct last l = {.c = c};
+    plog_buf_init(&l.line, c->io);
+    plog_entry_parser_init(&l.parser, c->io);
+    int rc = plog_engine_locked(c->p, read_last, &l, err);
+    if (!rc && l.known && l.pending && !c->o->dry_run) {
+        c->from = l.entry.from;
+        rc = plog_compact_files(c, l.entry.to, l.entry.archive, err);
+        c->report->archived_bytes = 0;
+    }
+    plog_entry_parser_fini(&l.parser);
+    plog_buf_fini(&l.line);
+    return rc;
+}
+
+static int check_pending(struct plog_store *s, struct plog_error *err)
+{
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, s->io);
+    int rc = plog_store_pending(s, &seqs, err);
+    if (!rc && seqs.len)
+        rc = plog_fail(err, PLOG_E_LOCKED,
+                       "a redaction is not finished: its payload would go into"
+                       " the archive");
+    if (rc == PLOG_E_LOCKED)
+        plog_err_hint(err, "run: paritylog redact DIR SEQ --reason TEXT again,"
+                           " when no reader is at the store");
+    plog_buf_fini(&seqs);
+    return rc;
+}
+
+static int plan(plog *p, void *arg, struct plog_error *err)
+{
+    int rc = check_pending(&p->legs.store, err);
+    return rc ? rc : plog_compact_plan(arg, err);
+}
+
+/* The store's own file must hold what the log is about to lose. */
+static int settle_store(plog *p, void *arg, struct plog_error *err)
+{
+    (void)arg;
+    plog_store_rollback(&p->legs.store);
+    if (plog_store_checkpoint(&p->legs.store))
+        return 0;
+    return plog_fail(err, PLOG_E_LOCKED,
+                     "a reader keeps the store from being made durable");
+}
+
+static int make_durable(struct plog_compacting *c, struct plog_error *err)
+{
+    double wait = c->o->wait_seconds != 0 ? c->o->wait_seconds : 10;
+    int64_t until =
+        c->io->clock_mono_ns(c->io->ctx) + (int64_t)(wait > 0 ? wait * 1e9 : 0);
+    for (;;) {
+        int rc = plog_engine_locked(c->p, settle_store, NULL, err);
+        if (rc != PLOG_E_LOCKED || c->io->clock_mono_ns(c->io->ctx) >= until)
+            return rc;
+        c->io->sleep_ns(c->io->ctx, 10000000);
+    }
+}
+
+struct checking {
+    struct plog_compacting *c;
+    char what[200], next[200];
+};
+
+static int on_finding(void *arg, const struct plog_finding *f)
+{
+    struct checking *k = arg;
+    if (!k->what[0]) {
+        snprintf(k->what, sizeof k->what,
+                 "%s, entry %llu: expected %.50s,"
+                 " found %.50s",
+                 plog_code_word(f->verdict), (unsigned long long)f->seq,
+                 f->expected, f->found);
+        snprintf(k->next, sizeof k->next, "run: %.180s", f->next);
+    }
+    return 0;
+}
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    struct checking *k = arg;
+    return k->c->o->progress ? k->c->o->progress(k->c->o->arg, p) : 0;
+}
+
+static int check_parity(struct plog_compacting *c, struct plog_error *err)
+{
+    struct plog_check_report report;
+    struct checking k = {.c = c};
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .io = c->o->io,
+                                   .vkey = c->o->vkey,
+                                   .wait_seconds = c->o->wait_seconds,
+                                   .finding = on_finding,
+                                   .progress = on_progress,
+                                   .arg = &k};
+    int rc = plog_parity(c->dir, &o, &report, err);
+    if (rc || report.verdict == 0)
+        return rc;
+    plog_fail(err, report.verdict,
+              "the legs differ, so nothing is taken away: %s", k.what);
+    plog_err_hint(err, "%s", k.next);
+    return report.verdict;
+}
+
+static void tell_snapshot(struct plog_compacting *c)
+{
+    struct plog_compact_report *r = c->report;
+    char name[PLOG_SNAPSHOT_NAME];
+    plog_snapshot_name(c->to, name);
+    snprintf(r->snapshot, sizeof r->snapshot, PLOG_SNAPSHOT_DIR "/%s", name);
+    memcpy(r->digest, c->snapshot.digest, sizeof r->digest);
+    r->snapshot_bytes = c->snapshot.bytes;
+    r->records = c->snapshot.records;
+    r->ids = c->snapshot.ids;
+}
+
+static int compact(struct plog_compacting *c, struct plog_error *err)
+{
+    int rc = plog_engine_locked(c->p, plan, c, err);
+    if (rc || c->to == c->from || c->o->dry_run)
+        return rc;
+    rc = make_durable(c, err);
+    if (!rc)
+        rc = check_parity(c, err);
+    if (!rc)
+        rc = plog_compact_fold(c, err);
+    if (rc)
+        return rc;
+    tell_snapshot(c);
+    rc = plog_compact_log(c, c->snapshot.digest, !c->o->discard, err);
+    return rc ? rc : plog_compact_files(c, c->to, !c->o->discard, err);
+}
+
+static int run(struct plog_compacting *c, struct plog_error *err)
+{
+    int rc = plog_dir_maintain(&c->p->legs.dir, c->p->legs.wait_seconds, err);
+    if (rc)
+        return rc;
+    rc = finish_last(c, err);
+    if (!rc)
+        rc = c->o->undo ? plog_compact_undo(c, err) : compact(c, err);
+    if (!rc && c->o->trim_store && !c->o->dry_run)
+        rc = plog_compact_trim(c, err);
+    if (c->p)
+        plog_dir_maintained(&c->p->legs.dir);
+    return rc;
+}
+
+int plog_compact(const char *dir, const struct plog_compact_options *given,
+                 struct plog_compact_report *report, struct plog_error *err)
+{
+    struct plog_compact_options own;
+    struct plog_options open = {.struct_size = sizeof open};
+    struct plog_error why;
+    if (!err)
+        err = &why;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    memset(report, 0, sizeof *report);
+    report->dry_run = own.dry_run;
+    report->discard = own.discard;
+    struct plog_compacting c = {.o = &own,
+                                .report = report,
+                                .io = own.io ? own.io : plog_io_posix(),
+                                .dir = dir};
+    if (own.undo && (own.discard || own.trim_store))
+        return plog_fail(err, PLOG_E_ARG,
+                         "undo goes with neither discard nor trim-store");
+    int64_t started = c.io->clock_mono_ns(c.io->ctx);
+    open.io = own.io;
+    open.wait_seconds = own.wait_seconds;
+    open.passphrase = own.passphrase;
+    open.vkey = own.vkey;
+    open.allow_network_fs = own.allow_network_fs;
+    int rc = plog_open(&c.p, dir, &open, err);
+    if (!rc)
+        rc = run(&c, err);
+    plog_close(c.p);
+    report->seconds = (double)(c.io->clock_mono_ns(c.io->ctx) - started) / 1e9;
+    return rc;
+}

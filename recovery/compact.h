@@ -1,0 +1,80 @@
+/*
+ * compact.h - private to compaction.
+ *
+ *   compact.c        the order of the steps; the compact entry
+ *   compact_plan.c   where the cut is, and who holds it
+ *   compact_fold.c   the snapshot at the cut, from the log
+ *   compact_files.c  segments to the archive; what a crash left
+ *   compact_undo.c   and back
+ *   trim.c           events below the floor, dropped from the store
+ */
+#ifndef PLOG_COMPACT_H
+#define PLOG_COMPACT_H
+
+#include "archive.h"
+#include "compaction.h"
+#include "engine.h"
+#include "paritylog_recovery.h"
+#include "snapshot.h"
+
+struct plog_compacting {
+    const struct plog_compact_options *o;
+    struct plog_compact_report *report;
+    const struct plog_io *io;
+    const char *dir;
+    plog *p;
+    uint64_t from, to;        /* floors */
+    struct plog_commit at_to; /* the commit at the cut */
+    struct plog_rules rules;  /* in force behind it */
+    struct plog_snapshot_written snapshot;
+};
+
+/* Fills from, to and the plan in the report; to == from: nothing goes.
+ * Returns 0; PLOG_E_INPUT for --discard without proofs; store and I/O errors.
+ */
+PLOG_MUST_CHECK int plog_compact_plan(struct plog_compacting *c,
+                                      struct plog_error *err);
+/* In a transaction: the smallest cursor and the peer that has it.
+ * @floor  cursors below it have no proof of interest
+ * @proven out: whether every cursor at or above `needs` came with a root */
+PLOG_MUST_CHECK int plog_compact_slowest(struct plog_store *s, uint64_t *count,
+                                         uint64_t *cursor, char *name,
+                                         size_t cap, bool *proven,
+                                         struct plog_error *err);
+
+/* Writes the snapshot at c->to, from the one before and the log. */
+PLOG_MUST_CHECK int plog_compact_fold(struct plog_compacting *c,
+                                      struct plog_error *err);
+
+/* Takes away the segments at or below the floor that the store has, and what
+ * killed compactions left behind; then says so in the store.
+ * @archive  as the compact entry says
+ * Returns 0: durable. */
+PLOG_MUST_CHECK int plog_compact_files(struct plog_compacting *c,
+                                       uint64_t floor, bool archive,
+                                       struct plog_error *err);
+/* The compact entry that set the present floor, parsed into `line`.
+ * Returns 0; PLOG_END when there is none. */
+PLOG_MUST_CHECK int plog_compact_last(struct plog_store *s,
+                                      struct plog_entry_parser *parser,
+                                      struct plog_buf *line,
+                                      struct plog_compaction *out,
+                                      bool *pending, struct plog_error *err);
+
+PLOG_MUST_CHECK int plog_compact_undo(struct plog_compacting *c,
+                                      struct plog_error *err);
+/* Logs the compact entry for c->from to c->to.  @digest  NULL for `to` 0 */
+PLOG_MUST_CHECK int plog_compact_log(struct plog_compacting *c,
+                                     const unsigned char *digest, bool archive,
+                                     struct plog_error *err);
+
+/* Drops the events at or below the floor on which nothing stands. */
+PLOG_MUST_CHECK int plog_compact_trim(struct plog_compacting *c,
+                                      struct plog_error *err);
+
+/* Tells progress; PLOG_E_INTERRUPTED when the caller wants to stop. */
+PLOG_MUST_CHECK int plog_compact_tell(struct plog_compacting *c,
+                                      const char *phase, uint64_t done,
+                                      uint64_t total, struct plog_error *err);
+
+#endif

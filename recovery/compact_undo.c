@@ -1,0 +1,201 @@
+/*
+ * compact_undo.c - bringing back what the last compaction archived.
+ *
+ * Order: the segments, newest first, so that the log has no gap at any moment
+ * -> verified up to the floor -> a compact entry that sets the floor before ->
+ * the copies in the archive go.  Of a store that let go of its events a new
+ * one is made at the end.
+ */
+#include <stdio.h>
+
+#include "compact.h"
+#include "walk.h"
+
+struct undo {
+    struct plog_compacting *c;
+    struct plog_compaction last; /* the one to undo */
+    struct plog_buf line;
+    struct plog_entry_parser parser;
+    struct plog_buf segments; /* uint64_t, ascending: to bring back */
+    unsigned char digest[PLOG_HASH_SIZE]; /* of the snapshot before */
+    uint64_t base;
+    bool known;
+};
+
+static int look(plog *p, void *arg, struct plog_error *err)
+{
+    struct undo *u = arg;
+    bool pending;
+    int rc = plog_compact_last(&p->legs.store, &u->parser, &u->line, &u->last,
+                               &pending, err);
+    u->known = rc == 0 && u->last.to > u->last.from && u->last.archive &&
+               p->legs.head.rules.floor == u->last.to;
+    u->base = p->legs.head.rules.base;
+    u->c->rules = p->legs.head.rules;
+    return rc == PLOG_END ? 0 : rc;
+}
+
+static int nothing(const char *why, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_INPUT, "there is no compaction to undo: %s", why);
+    plog_err_hint(err, "run: paritylog status DIR");
+    return PLOG_E_INPUT;
+}
+
+/* The archived segments between both floors, from the first on. */
+static int find_segments(struct undo *u, struct plog_error *err)
+{
+    struct plog_dir d = u->c->p->legs.dir;
+    struct plog_buf list;
+    plog_buf_init(&list, u->c->io);
+    d.with_archive = true;
+    int rc = plog_dir_segments(&d, &list, err);
+    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
+        uint64_t first = plog_segment_at(&list, i);
+        if (first > u->last.from && first <= u->last.to &&
+            plog_buf_add(&u->segments, &first, sizeof first))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
+    plog_buf_fini(&list);
+    if (!rc && (plog_segment_count(&u->segments) == 0 ||
+                plog_segment_at(&u->segments, 0) != u->last.from + 1))
+        rc = nothing("its segments are not in archive/ any more", err);
+    u->c->report->segments = plog_segment_count(&u->segments);
+    u->c->report->entries = u->last.to - u->last.from;
+    return rc;
+}
+
+static int bring_back(struct undo *u, struct plog_error *err)
+{
+    const struct plog_dir *d = &u->c->p->legs.dir;
+    int rc = 0;
+    for (size_t i = plog_segment_count(&u->segments); !rc && i > 0; i--) {
+        uint64_t first = plog_segment_at(&u->segments, i - 1);
+        rc = plog_archive_restore(d, first, err);
+        if (!rc)
+            rc = plog_compact_tell(u->c, "restore", u->last.to - first,
+                                   u->last.to - u->last.from, err);
+    }
+    return rc;
+}
+
+/* They are copies: a log that does not verify with them is as it was. */
+static void take_back(struct undo *u)
+{
+    const struct plog_dir *d = &u->c->p->legs.dir;
+    char name[PLOG_SEGMENT_NAME];
+    for (size_t i = 0; i < plog_segment_count(&u->segments); i++) {
+        plog_segment_name(plog_segment_at(&u->segments, i), name);
+        d->io->unlink_at(d->io->ctx, d->log, name);
+    }
+    d->io->fsync(d->io->ctx, d->log);
+}
+
+/* The snapshot that stands for what lies below must be there, too. */
+static int check_base(struct undo *u, struct plog_walk *w,
+                      struct plog_error *err)
+{
+    struct plog_snapshot s;
+    uint64_t floor = u->last.from;
+    const struct plog_compaction *before =
+        floor ? plog_orders_floor_at(&w->orders, floor) : NULL;
+    u->c->at_to = w->chain.last;
+    if (!before)
+        return floor ? plog_fail(err, PLOG_E_CORRUPT,
+                                 "no compact entry sets the floor %llu",
+                                 (unsigned long long)floor)
+                     : 0;
+    memcpy(u->digest, before->snapshot, sizeof u->digest);
+    u->c->rules.strategy = before->rules.strategy;
+    u->c->rules.line_max = before->rules.line_max;
+    u->c->rules.segment_size = before->rules.segment_size;
+    int rc = plog_snapshot_open(&s, w->dir, floor, u->digest, err);
+    plog_snapshot_close(&s);
+    return rc;
+}
+
+/* The whole of it, and that the segment behind follows. */
+static int verify(struct undo *u, struct plog_error *err)
+{
+    struct plog_walk w;
+    struct plog_log_group g;
+    plog *p = u->c->p;
+    int rc = plog_walk_open(&w, &p->legs.dir, &p->legs.keys, err);
+    if (!rc)
+        rc = plog_walk_start_floor(&w, u->last.from, err);
+    if (!rc)
+        rc = check_base(u, &w, err);
+    while (!rc && w.chain.last.size < u->last.to)
+        rc = plog_walk_next(&w, &g, err);
+    bool same = !rc && w.chain.last.size == u->last.to &&
+                !memcmp(w.chain.last.root, u->last.root, PLOG_HASH_SIZE);
+    if (!rc && same)
+        rc = plog_walk_next(&w, &g, err);
+    plog_walk_close(&w);
+    if (rc == PLOG_END || rc == PLOG_E_TORN)
+        rc = 0;
+    if (!rc && !same)
+        rc = plog_fail(err, PLOG_E_CORRUPT,
+                       "what the archive gives back is not what was taken");
+    return rc;
+}
+
+/* A store without the events is made anew from the log, which has them. */
+static int fill_store(struct undo *u, struct plog_error *err)
+{
+    struct plog_compacting *c = u->c;
+    struct plog_replay_report report;
+    struct plog_replay_options o = {.struct_size = sizeof o,
+                                    .io = c->o->io,
+                                    .vkey = c->o->vkey,
+                                    .wait_seconds = c->o->wait_seconds,
+                                    .fresh = true,
+                                    .progress = c->o->progress,
+                                    .arg = c->o->arg,
+                                    .allow_network_fs = c->o->allow_network_fs};
+    if (u->base <= u->last.from)
+        return 0;
+    plog_close(c->p);
+    c->p = NULL;
+    return plog_replay(c->dir, &o, &report, err);
+}
+
+static int undo(struct undo *u, struct plog_error *err)
+{
+    struct plog_compacting *c = u->c;
+    int rc = bring_back(u, err);
+    if (!rc)
+        rc = verify(u, err);
+    if (rc) {
+        take_back(u);
+        return rc;
+    }
+    c->from = u->last.to;
+    c->to = u->last.from;
+    rc = plog_compact_log(c, c->to ? u->digest : NULL, true, err);
+    c->report->undone = rc == 0;
+    if (!rc)
+        rc = plog_compact_files(c, c->to, true, err);
+    return rc ? rc : fill_store(u, err);
+}
+
+int plog_compact_undo(struct plog_compacting *c, struct plog_error *err)
+{
+    struct undo u = {.c = c};
+    plog_buf_init(&u.line, c->io);
+    plog_buf_init(&u.segments, c->io);
+    plog_entry_parser_init(&u.parser, c->io);
+    int rc = plog_engine_locked(c->p, look, &u, err);
+    if (!rc && !u.known)
+        rc = nothing("the last one archived nothing, or was undone", err);
+    if (!rc)
+        rc = find_segments(&u, err);
+    c->report->from = u.last.to;
+    c->report->to = u.last.from;
+    if (!rc && !c->o->dry_run)
+        rc = undo(&u, err);
+    plog_entry_parser_fini(&u.parser);
+    plog_buf_fini(&u.segments);
+    plog_buf_fini(&u.line);
+    return rc;
+}

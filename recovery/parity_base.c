@@ -1,0 +1,254 @@
+/*
+ * parity_base.c - where entries were compacted away: the fold begins with the
+ * snapshot that the compact entry signs, and what the store keeps of entries
+ * below the floor must be what the snapshot says.
+ *
+ * Events that nothing stands on any more may be there or not; they are outside
+ * parity.
+ */
+#include <stdio.h>
+
+#include "parity.h"
+#include "snapshot.h"
+
+struct base {
+    struct plog_parity *p;
+    struct plog_snapshot snapshot;
+    sqlite3_stmt *put_peer, *redaction;
+    uint64_t old_ids; /* ids of entries whose events may be gone */
+};
+
+static void differs(struct base *b, uint64_t seq, const char *what,
+                    bool missing)
+{
+    char want[64], got[64];
+    snprintf(want, sizeof want, "%s: as in the snapshot", what);
+    snprintf(got, sizeof got, "%s: %s", what, missing ? "none" : "another");
+    plog_parity_find(b->p, PLOG_E_DIVERGED, seq, want, got);
+}
+
+/* The store must hold the line: a record stands on it, or a key. */
+static int check_line(struct base *b, uint64_t seq, struct plog_span line,
+                      struct plog_error *err)
+{
+    struct plog_parity *p = b->p;
+    struct plog_span stored;
+    int rc = plog_parity_stored(p, seq, &stored, err);
+    if (rc < 0 || (rc == 0 && plog_span_equal(stored, line)))
+        return rc;
+    differs(b, seq, "event", rc == PLOG_END);
+    plog_sql_bind_u64(p->truth_put, 1, seq);
+    plog_sql_bind(p->truth_put, 2, line);
+    return plog_sql_run(p->truth_put, err);
+}
+
+/* An id is known by its event, while that is there, or by what was kept. */
+static int check_id(struct base *b, const struct plog_old_id *id,
+                    struct plog_error *err)
+{
+    struct plog_parity *p = b->p;
+    struct plog_store *store = &p->c->reader.store;
+    struct plog_span line;
+    struct plog_entry e;
+    struct plog_old_id have = {.seq = 0};
+    int rc = PLOG_END;
+    if (id->seq <= p->c->head.rules.base) {
+        b->old_ids++;
+        rc = plog_store_old_id(store, id->id, &have, err);
+    } else {
+        rc = plog_parity_stored(p, id->seq, &line, err);
+        if (rc == 0 && (rc = plog_entry_parse(&p->parser, line, &e, err)) == 0)
+            plog_old_id_of(&e, line, &have);
+    }
+    if (rc < 0)
+        return rc;
+    if (rc || have.seq != id->seq ||
+        memcmp(have.id, id->id, PLOG_HASH_SIZE) != 0 ||
+        memcmp(have.leaf, id->leaf, PLOG_HASH_SIZE) != 0 ||
+        (have.has_content && id->has_content &&
+         memcmp(have.content, id->content, PLOG_HASH_SIZE) != 0))
+        differs(b, id->seq, "id", rc != 0);
+    return 0;
+}
+
+static int check_redaction(struct base *b, const struct plog_snapshot_item *i,
+                           struct plog_error *err)
+{
+    plog_sql_bind_u64(b->redaction, 1, i->seq);
+    int rc = plog_sql_row(b->redaction, err);
+    if (rc < 0)
+        return rc;
+    if (rc || plog_sql_u64(b->redaction, 0) != i->target)
+        differs(b, i->seq, "redaction", rc != 0);
+    sqlite3_reset(b->redaction);
+    return 0;
+}
+
+static int take(struct base *b, const struct plog_snapshot_item *i,
+                struct plog_error *err)
+{
+    struct plog_parity *p = b->p;
+    int rc = 0;
+    switch (i->kind) {
+    case PLOG_SNAPSHOT_CONTROL:
+        return check_line(b, i->seq, i->line, err);
+    case PLOG_SNAPSHOT_RECORD:
+        if (i->line.n)
+            rc = check_line(b, i->seq, i->line, err);
+        return rc ? rc : plog_fold_restore(&p->fold, &i->record, err);
+    case PLOG_SNAPSHOT_CURSOR:
+        plog_sql_bind(p->put_cursor, 1, i->cursor.source);
+        plog_sql_bind(p->put_cursor, 2, i->cursor.resource);
+        plog_sql_bind(p->put_cursor, 3, i->cursor.cursor);
+        plog_sql_bind_u64(p->put_cursor, 4, i->seq);
+        return plog_sql_run(p->put_cursor, err);
+    case PLOG_SNAPSHOT_PEER:
+        plog_sql_bind(b->put_peer, 1, i->peer);
+        plog_sql_bind_u64(b->put_peer, 2, i->seq);
+        return plog_sql_run(b->put_peer, err);
+    case PLOG_SNAPSHOT_REDACTION:
+        return check_redaction(b, i, err);
+    case PLOG_SNAPSHOT_ID:
+        return check_id(b, &i->id, err);
+    }
+    return 0;
+}
+
+/* Rows of old ids beyond those of the snapshot answer to nothing. */
+static int count_old_ids(struct base *b, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    char want[48], got[48];
+    int rc = plog_sql_prepare(b->p->db,
+                              "SELECT count(*) FROM main.old_ids"
+                              " WHERE seq<=?1",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, b->p->c->head.rules.base);
+        rc = plog_sql_row(q, err);
+    }
+    uint64_t rows = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    if (rc || rows == b->old_ids)
+        return rc;
+    snprintf(want, sizeof want, "%llu old ids", (unsigned long long)b->old_ids);
+    snprintf(got, sizeof got, "%llu rows", (unsigned long long)rows);
+    plog_parity_find(b->p, PLOG_E_DIVERGED, 0, want, got);
+    return 0;
+}
+
+static int read_all(struct base *b, struct plog_error *err)
+{
+    struct plog_parity *p = b->p;
+    struct plog_snapshot_item item;
+    uint64_t done = 0;
+    int rc = plog_sql_prepare(p->db,
+                              "INSERT OR REPLACE INTO temp.peers"
+                              " VALUES(?1,?2)",
+                              &b->put_peer, err);
+    if (!rc)
+        rc = plog_sql_prepare(p->db,
+                              "SELECT target FROM main.redactions WHERE seq=?1",
+                              &b->redaction, err);
+    while (!rc && !p->c->stopped &&
+           (rc = plog_snapshot_next(&b->snapshot, &item, err)) == 0) {
+        rc = take(b, &item, err);
+        plog_check_progress(p->c, "snapshot", ++done, 0, false);
+    }
+    rc = rc == PLOG_END ? 0 : rc;
+    return rc ? rc : count_old_ids(b, err);
+}
+
+/* Without it nobody knows what the records were. */
+static void no_snapshot(struct plog_parity *p, int code, uint64_t floor,
+                        const struct plog_error *why)
+{
+    char name[PLOG_SNAPSHOT_NAME], file[64];
+    plog_snapshot_name(floor, name);
+    snprintf(file, sizeof file, PLOG_SNAPSHOT_DIR "/%s", name);
+    struct plog_finding f = {.verdict = code,
+                             .leg = PLOG_LEG_LOG,
+                             .file = file,
+                             .seq = floor,
+                             .expected = "the snapshot that the compact entry"
+                                         " signs",
+                             .found = why->message,
+                             .next = "copy it from a backup or a peer; the"
+                                     " store still holds its records"};
+    plog_check_find(p->c, &f);
+    p->fold_whole = false;
+}
+
+int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
+                     struct plog_error *err)
+{
+    struct base b = {.p = p};
+    int rc = plog_snapshot_open(&b.snapshot, &p->c->reader.dir, c->to,
+                                c->snapshot, err);
+    if (rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED) {
+        no_snapshot(p, rc, c->to, err);
+        plog_snapshot_close(&b.snapshot);
+        return 0;
+    }
+    if (!rc) {
+        p->rules = b.snapshot.rules;
+        p->rules.floor = p->c->head.rules.base;
+        rc = read_all(&b, err);
+    }
+    sqlite3_finalize(b.put_peer);
+    sqlite3_finalize(b.redaction);
+    plog_snapshot_close(&b.snapshot);
+    return rc;
+}
+
+/* ---- Compact entries above the floor ------------------------------------ */
+
+int plog_parity_compaction(struct plog_parity *p, const struct plog_entry *e,
+                           struct plog_error *err)
+{
+    static const char *const sql[] = {
+        "DELETE FROM temp.compactions WHERE seq<=?2",
+        "INSERT OR REPLACE INTO temp.compactions VALUES(?1,?2)"};
+    struct plog_compaction c;
+    uint64_t base = p->c->head.rules.base;
+    int rc = plog_compaction_parse(e, p->c->reader.io, &c);
+    if (rc)
+        return plog_fail(err, rc, "a compact entry makes no sense");
+    p->rules.floor = c.to > base ? c.to : base;
+    for (int i = 0; !rc && i < 2; i++) {
+        sqlite3_stmt *q = NULL;
+        rc = plog_sql_prepare(p->db, sql[i], &q, err);
+        if (!rc && i)
+            plog_sql_bind_u64(q, 1, c.at);
+        if (!rc) {
+            plog_sql_bind_u64(q, 2, c.to);
+            rc = plog_sql_run(q, err);
+        }
+        sqlite3_finalize(q);
+    }
+    return rc;
+}
+
+int plog_parity_compactions(struct plog_parity *p, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        p->db,
+        "SELECT seq,1 FROM (SELECT seq,floor FROM temp.compactions EXCEPT"
+        " SELECT seq,floor FROM main.compactions) UNION ALL"
+        " SELECT seq,0 FROM (SELECT seq,floor FROM main.compactions WHERE"
+        " seq>=?1 EXCEPT SELECT seq,floor FROM temp.compactions)",
+        &q, err);
+    if (!rc)
+        plog_sql_bind_u64(q, 1, p->partial ? p->first : 0);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        bool logged = plog_sql_u64(q, 1) != 0;
+        plog_parity_find(p, PLOG_E_DIVERGED, plog_sql_u64(q, 0),
+                         logged ? "compaction: as the log has it"
+                                : "compaction: none",
+                         logged ? "compaction: another, or none"
+                                : "compaction: a row the log does not give");
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
+}

@@ -1,0 +1,149 @@
+/* peer_list.c - how far each peer is behind, and who holds the floor. */
+#include <stdio.h>
+
+#include "paritylog_recovery.h"
+#include "reader.h"
+
+struct list {
+    struct plog_reader *r;
+    struct plog_store_head head;
+    struct plog_buf segments; /* uint64_t, ascending */
+    uint64_t least;           /* the smallest cursor */
+    struct plog_instant now;
+    struct plog_entry_parser parser;
+};
+
+static double age(const struct list *l, struct plog_span text)
+{
+    struct plog_instant then;
+    if (text.n == 0 || plog_instant_parse(text, &then))
+        return -1;
+    double seconds = (double)(l->now.seconds - then.seconds) +
+                     (double)(l->now.nanos - then.nanos) / 1e9;
+    return seconds > 0 ? seconds : 0;
+}
+
+/* Sizes of the segments that hold an entry above the cursor. */
+static uint64_t bytes_above(const struct list *l, uint64_t cursor)
+{
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_stat st;
+    uint64_t bytes = 0;
+    size_t n = plog_segment_count(&l->segments);
+    if (cursor >= l->head.commit.size)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t first = plog_segment_at(&l->segments, i);
+        bool holds =
+            i + 1 == n || plog_segment_at(&l->segments, i + 1) > cursor + 1;
+        plog_segment_name(first, name);
+        if (!holds ||
+            l->r->io->stat_at(l->r->io->ctx, l->r->dir.log, name, &st))
+            continue;
+        bytes += first == l->head.segment ? l->head.offset : st.size;
+    }
+    return bytes;
+}
+
+/* When the group with the first entry above the cursor was logged. */
+static int seconds_above(struct list *l, uint64_t cursor, double *out,
+                         struct plog_error *err)
+{
+    struct plog_store *s = &l->r->store;
+    struct plog_entry e;
+    struct plog_span line;
+    sqlite3_stmt *q = NULL;
+    uint64_t from = cursor > l->head.rules.floor ? cursor : l->head.rules.floor;
+    *out = 0;
+    if (cursor >= l->head.commit.size || from >= l->head.commit.size)
+        return 0;
+    int rc = plog_sql_prepare(
+        s->db,
+        "SELECT coalesce(max(size),0) FROM main.checkpoints WHERE"
+        " size<=?1",
+        &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, from);
+        rc = plog_sql_row(q, err);
+    }
+    uint64_t first = rc ? 0 : plog_sql_u64(q, 0) + 1;
+    sqlite3_finalize(q);
+    if (!rc)
+        rc = plog_store_line(s, first, &line, NULL, err);
+    if (!rc)
+        rc = plog_entry_parse(&l->parser, line, &e, err);
+    if (!rc)
+        *out = age(l, e.logged_at);
+    if (*out < 0)
+        *out = 0;
+    return rc == PLOG_END ? 0 : rc;
+}
+
+static int give(struct list *l, sqlite3_stmt *q,
+                int (*each)(void *arg, const struct plog_peer *peer), void *arg,
+                struct plog_error *err)
+{
+    struct plog_peer p = {.name = plog_sql_text(q, 0),
+                          .added = plog_sql_u64(q, 1),
+                          .cursor = plog_sql_u64(q, 2),
+                          .seen = plog_sql_text(q, 4)};
+    struct plog_span root = plog_sql_text(q, 3);
+    p.proven = root.n == PLOG_HASH_SIZE;
+    if (p.proven)
+        memcpy(p.root, root.p, PLOG_HASH_SIZE);
+    p.seen_age = age(l, p.seen);
+    p.lag = l->head.commit.size > p.cursor ? l->head.commit.size - p.cursor : 0;
+    p.lag_bytes = bytes_above(l, p.cursor);
+    p.holds_floor = p.cursor == l->least;
+    int rc = seconds_above(l, p.cursor, &p.lag_seconds, err);
+    return rc ? rc : each(arg, &p);
+}
+
+static int read_least(struct list *l, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(l->r->store.db,
+                              "SELECT coalesce(min(cursor),0) FROM main.peers",
+                              &q, err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    l->least = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int plog_peers(const char *dir, const struct plog_options *options,
+               int (*each)(void *arg, const struct plog_peer *peer), void *arg,
+               struct plog_error *err)
+{
+    struct list l = {.least = 0};
+    sqlite3_stmt *q = NULL;
+    int rc = plog_reader_open(&l.r, dir, options, err);
+    if (rc)
+        return rc;
+    const struct plog_io *io = l.r->io;
+    int64_t ns = io->clock_real_ns(io->ctx);
+    l.now.seconds = ns / 1000000000;
+    l.now.nanos = (int32_t)(ns % 1000000000);
+    plog_buf_init(&l.segments, io);
+    plog_entry_parser_init(&l.parser, io);
+    rc = plog_reader_begin(l.r, err);
+    if (!rc)
+        rc = plog_store_get_head(&l.r->store, &l.head, err);
+    if (!rc)
+        rc = plog_dir_segments(&l.r->dir, &l.segments, err);
+    if (!rc)
+        rc = read_least(&l, err);
+    if (!rc)
+        rc = plog_sql_prepare(l.r->store.db,
+                              "SELECT name,added,cursor,root,seen FROM"
+                              " main.peers ORDER BY name",
+                              &q, err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0)
+        rc = give(&l, q, each, arg, err);
+    sqlite3_finalize(q);
+    plog_entry_parser_fini(&l.parser);
+    plog_buf_fini(&l.segments);
+    plog_reader_close(l.r);
+    return rc == PLOG_END ? 0 : rc;
+}

@@ -1,0 +1,372 @@
+/*
+ * peers.c - who receives the log, and how far each has it.
+ *
+ * A cursor moves only on what the peer said: up, never past the head, and with
+ * a root only if it is the log's own.  Going back has a call of its own.
+ */
+#include <stdio.h>
+
+#include "engine.h"
+#include "paritylog_recovery.h"
+#include "walk.h"
+
+struct change {
+    const struct plog_peer_options *o;
+    struct plog_peer_report *report;
+    const struct plog_io *io;
+    struct plog_span name;
+    uint64_t seq;
+    const unsigned char *root;           /* NULL: none was given */
+    unsigned char known[PLOG_HASH_SIZE]; /* ... before */
+    bool goes_back;
+};
+
+static int check_text(const char *what, const char *text,
+                      const struct plog_io *io, struct plog_error *err)
+{
+    struct plog_json json;
+    struct plog_json_fault fault;
+    struct plog_buf b;
+    size_t n = text ? strlen(text) : 0;
+    if (n == 0 || n > PLOG_NAME_MAX)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the %s has %zu bytes, expected 1 to %d", what, n,
+                         PLOG_NAME_MAX);
+    plog_json_init(&json, io);
+    plog_buf_init(&b, io);
+    int rc = plog_buf_add_text(&b, "{\"text\":");
+    if (!rc)
+        rc = plog_buf_add_json(&b, plog_span_text(text));
+    if (!rc)
+        rc = plog_buf_add_char(&b, '}');
+    if (!rc)
+        rc = plog_json_check(&json, plog_span(b.data, b.len), &fault);
+    plog_buf_fini(&b);
+    plog_json_fini(&json);
+    return rc ? plog_fail(err, rc, "the %s is not text in UTF-8", what) : 0;
+}
+
+/* ---- Its row ------------------------------------------------------------ */
+
+struct row {
+    uint64_t cursor;
+    bool proven;
+    unsigned char root[PLOG_HASH_SIZE];
+};
+
+/* Returns 0 or PLOG_END. */
+static int read_row(struct plog_store *s, struct plog_span name,
+                    struct row *out, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    memset(out, 0, sizeof *out);
+    int rc = plog_sql_prepare(
+        s->db, "SELECT cursor,root FROM main.peers WHERE name=?1", &q, err);
+    if (!rc) {
+        plog_sql_bind(q, 1, name);
+        rc = plog_sql_row(q, err);
+    }
+    if (!rc) {
+        struct plog_span root = plog_sql_text(q, 1);
+        out->cursor = plog_sql_u64(q, 0);
+        out->proven = root.n == PLOG_HASH_SIZE;
+        if (out->proven)
+            memcpy(out->root, root.p, PLOG_HASH_SIZE);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int unknown(const struct change *c, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_NOT_FOUND, "there is no peer %.*s",
+              (int)(c->name.n < 200 ? c->name.n : 200), c->name.p);
+    plog_err_hint(err, "run: paritylog peer list DIR");
+    return PLOG_E_NOT_FOUND;
+}
+
+static int put_row(struct plog_store *s, const struct change *c,
+                   struct plog_error *err)
+{
+    struct plog_instant now;
+    char seen[40];
+    sqlite3_stmt *q = NULL;
+    int64_t ns = c->io->clock_real_ns(c->io->ctx);
+    now.seconds = ns / 1000000000;
+    now.nanos = (int32_t)(ns % 1000000000);
+    plog_instant_format(now, seen);
+    int rc = plog_sql_prepare(s->db,
+                              "UPDATE main.peers SET cursor=?2, root=?3,"
+                              " seen=?4 WHERE name=?1",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind(q, 1, c->name);
+        plog_sql_bind_u64(q, 2, c->seq);
+        if (c->root)
+            sqlite3_bind_blob(q, 3, c->root, PLOG_HASH_SIZE, SQLITE_STATIC);
+        plog_sql_bind(q, 4, plog_span_text(seen));
+        rc = plog_sql_run(q, err);
+    }
+    sqlite3_finalize(q);
+    return rc ? rc : plog_store_commit(s, err);
+}
+
+/* ---- The log's root ----------------------------------------------------- */
+
+/* The segment behind whose header the root of `seq` entries can be computed. */
+static uint64_t segment_for(const struct plog_walk *w, uint64_t seq)
+{
+    uint64_t first = 0;
+    for (size_t i = 0; i < plog_segment_count(&w->segments); i++)
+        if (plog_segment_at(&w->segments, i) <= seq + 1)
+            first = plog_segment_at(&w->segments, i);
+    return first;
+}
+
+static int root_at(plog *p, uint64_t seq, unsigned char *root,
+                   struct plog_error *err)
+{
+    const struct plog_store_head *h = &p->legs.head;
+    struct plog_walk w;
+    struct plog_log_group g;
+    struct plog_tree tree;
+    int rc = plog_walk_open(&w, &p->legs.dir, &p->legs.keys, err);
+    uint64_t first = rc ? 0 : segment_for(&w, seq);
+    if (!rc && first == 0)
+        rc = plog_fail_pruned(err, seq, h->rules.floor);
+    if (!rc) {
+        w.chain.chain = p->legs.chain;
+        w.stop_segment = h->segment;
+        w.stop_offset = h->offset;
+        rc = plog_walk_start_segment(&w, first, err);
+    }
+    tree = w.chain.tree;
+    while (!rc && tree.size < seq) {
+        tree = w.chain.tree;
+        rc = plog_walk_next(&w, &g, err);
+        for (size_t i = 0; !rc && i < g.count && tree.size < seq; i++)
+            rc = plog_tree_add(&tree, plog_scan_line(&w.scan, i)->leaf);
+    }
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_ROLLBACK, "the log ends before entry %llu",
+                       (unsigned long long)seq);
+    if (!rc)
+        plog_tree_root(&tree, root);
+    plog_walk_close(&w);
+    return rc;
+}
+
+static int check_root(plog *p, const struct change *c, struct plog_error *err)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    if (!c->root)
+        return 0;
+    int rc = root_at(p, c->seq, root, err);
+    if (rc || memcmp(root, c->root, sizeof root) == 0)
+        return rc;
+    plog_fail(err, PLOG_E_FORK,
+              "the peer has another history: the root of %llu entries is not"
+              " the one that it says",
+              (unsigned long long)c->seq);
+    plog_err_seq(err, c->seq);
+    plog_err_hint(err, "keep both copies; compare: paritylog checkpoint DIR");
+    return PLOG_E_FORK;
+}
+
+/* ---- Acknowledging, going back ------------------------------------------ */
+
+static int refuse(struct plog_error *err, uint64_t before, uint64_t seq)
+{
+    plog_fail(err, PLOG_E_INPUT,
+              "the peer has acknowledged entry %llu; %llu would go back",
+              (unsigned long long)before, (unsigned long long)seq);
+    plog_err_hint(err, "if it lost entries, run: paritylog peer rewind DIR NAME"
+                       " SEQ");
+    return PLOG_E_INPUT;
+}
+
+static int move(plog *p, void *arg, struct plog_error *err)
+{
+    struct change *c = arg;
+    struct row now;
+    const struct plog_store_head *h = &p->legs.head;
+    int rc = read_row(&p->legs.store, c->name, &now, err);
+    if (rc)
+        return rc == PLOG_END ? unknown(c, err) : rc;
+    c->report->before = c->report->cursor = now.cursor;
+    if (c->seq > h->commit.size)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the log ends at entry %llu; nobody can have %llu",
+                         (unsigned long long)h->commit.size,
+                         (unsigned long long)c->seq);
+    if (!c->goes_back && c->seq < now.cursor)
+        return refuse(err, now.cursor, c->seq);
+    if (c->goes_back && c->seq >= now.cursor)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the peer stands at entry %llu; going back means"
+                         " below that",
+                         (unsigned long long)now.cursor);
+    if (c->goes_back && c->seq < h->rules.floor)
+        return plog_fail_pruned(err, c->seq + 1, h->rules.floor);
+    rc = check_root(p, c, err);
+    if (!rc && !c->root && c->seq == now.cursor && now.proven) {
+        /* said again, without what was proven */
+        memcpy(c->known, now.root, sizeof c->known);
+        c->root = c->known;
+    }
+    if (!rc && !c->o->dry_run)
+        rc = put_row(&p->legs.store, c, err);
+    if (!rc)
+        c->report->cursor = c->seq;
+    return rc;
+}
+
+/* ---- Adding, evicting --------------------------------------------------- */
+
+static int make_add(void *arg, plog *p, struct plog_buf *args,
+                    struct plog_error *err)
+{
+    struct change *c = arg;
+    struct row now;
+    struct plog_peer_args a = {.name = c->name};
+    int rc = read_row(&p->legs.store, c->name, &now, err);
+    if (rc == 0)
+        return plog_fail(err, PLOG_E_EXISTS, "there is a peer of that name");
+    if (rc < 0)
+        return rc;
+    return plog_peer_args_format(args, PLOG_CONTROL_PEER_ADD, &a)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
+static int make_evict(void *arg, plog *p, struct plog_buf *args,
+                      struct plog_error *err)
+{
+    struct change *c = arg;
+    struct row now;
+    struct plog_peer_args a = {.name = c->name,
+                               .reason = plog_span_text(c->o->reason)};
+    int rc = read_row(&p->legs.store, c->name, &now, err);
+    if (rc)
+        return rc == PLOG_END ? unknown(c, err) : rc;
+    a.cursor = c->report->before = now.cursor;
+    return plog_peer_args_format(args, PLOG_CONTROL_PEER_EVICT, &a)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
+/* A dry run asks what the real one would, and keeps nothing. */
+struct rehearsal {
+    struct change *c;
+    plog_control_make *make;
+};
+
+static int rehearse(plog *p, void *arg, struct plog_error *err)
+{
+    struct rehearsal *r = arg;
+    struct plog_buf args;
+    plog_buf_init(&args, r->c->io);
+    int rc = r->make(r->c, p, &args, err);
+    plog_buf_fini(&args);
+    return rc;
+}
+
+static int log_change(plog *p, struct change *c, enum plog_control control,
+                      struct plog_error *err)
+{
+    struct plog_receipt receipt;
+    struct rehearsal r = {c, control == PLOG_CONTROL_PEER_ADD ? make_add
+                                                              : make_evict};
+    if (c->o->dry_run)
+        return plog_engine_locked(p, rehearse, &r, err);
+    int rc = plog_engine_control(p, control, r.make, c, &receipt, err);
+    c->report->entry = rc ? 0 : receipt.seq;
+    return rc;
+}
+
+/* ---- Calls -------------------------------------------------------------- */
+
+static int begin(struct change *c, struct plog_peer_options *own,
+                 const char *dir, const char *name,
+                 const struct plog_peer_options *given,
+                 struct plog_peer_report *report, plog **p,
+                 struct plog_error *err)
+{
+    struct plog_options open = {.struct_size = sizeof open};
+    memset(report, 0, sizeof *report);
+    *p = NULL;
+    if (plog_take_options(own, sizeof *own, given, err))
+        return PLOG_E_ARG;
+    c->o = own;
+    c->report = report;
+    c->io = own->io ? own->io : plog_io_posix();
+    open.io = own->io;
+    open.wait_seconds = own->wait_seconds;
+    open.passphrase = own->passphrase;
+    open.vkey = own->vkey;
+    open.allow_network_fs = own->allow_network_fs;
+    int rc = check_text("name", name, c->io, err);
+    if (rc)
+        return rc;
+    c->name = plog_span_text(name);
+    return plog_open(p, dir, &open, err);
+}
+
+int plog_peer_add(const char *dir, const char *name,
+                  const struct plog_peer_options *options,
+                  struct plog_peer_report *report, struct plog_error *err)
+{
+    struct plog_peer_options own;
+    struct change c = {.seq = 0};
+    plog *p;
+    int rc = begin(&c, &own, dir, name, options, report, &p, err);
+    if (!rc)
+        rc = log_change(p, &c, PLOG_CONTROL_PEER_ADD, err);
+    plog_close(p);
+    return rc;
+}
+
+int plog_peer_evict(const char *dir, const char *name,
+                    const struct plog_peer_options *options,
+                    struct plog_peer_report *report, struct plog_error *err)
+{
+    struct plog_peer_options own;
+    struct change c = {.seq = 0};
+    plog *p;
+    int rc = begin(&c, &own, dir, name, options, report, &p, err);
+    if (!rc)
+        rc = check_text("reason", own.reason, c.io, err);
+    if (!rc)
+        rc = log_change(p, &c, PLOG_CONTROL_PEER_EVICT, err);
+    plog_close(p);
+    return rc;
+}
+
+int plog_peer_ack(const char *dir, const char *name, uint64_t seq,
+                  const unsigned char *root,
+                  const struct plog_peer_options *options,
+                  struct plog_peer_report *report, struct plog_error *err)
+{
+    struct plog_peer_options own;
+    struct change c = {.seq = seq, .root = root};
+    plog *p;
+    int rc = begin(&c, &own, dir, name, options, report, &p, err);
+    if (!rc)
+        rc = plog_engine_locked(p, move, &c, err);
+    plog_close(p);
+    return rc;
+}
+
+int plog_peer_rewind(const char *dir, const char *name, uint64_t seq,
+                     const struct plog_peer_options *options,
+                     struct plog_peer_report *report, struct plog_error *err)
+{
+    struct plog_peer_options own;
+    struct change c = {.seq = seq, .goes_back = true};
+    plog *p;
+    int rc = begin(&c, &own, dir, name, options, report, &p, err);
+    if (!rc)
+        rc = plog_engine_locked(p, move, &c, err);
+    plog_close(p);
+    return rc;
+}

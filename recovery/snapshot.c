@@ -1,0 +1,342 @@
+/* snapshot.c - names of snapshots, and writing them from a store. */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#define PART ".new"
+
+void plog_snapshot_name(uint64_t floor, char out[PLOG_SNAPSHOT_NAME])
+{
+    snprintf(out, PLOG_SNAPSHOT_NAME, "%020llu.jsonl.gz",
+             (unsigned long long)(floor & INT64_MAX));
+}
+
+bool plog_snapshot_parse(const char *name, uint64_t *floor)
+{
+    char segment[PLOG_SEGMENT_NAME];
+    if (strlen(name) != 29 || strcmp(name + 26, ".gz") != 0)
+        return false;
+    memcpy(segment, name, 26);
+    segment[26] = '\0';
+    *floor = plog_segment_parse(segment);
+    return *floor != 0;
+}
+
+int plog_snapshot_dir(const struct plog_dir *d, bool make, int *fd,
+                      struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+    *fd = io->open_at(io->ctx, d->dir, PLOG_SNAPSHOT_DIR, flags, 0);
+    if (*fd == -ENOENT && !make)
+        return PLOG_END;
+    if (*fd == -ENOENT) {
+        int rc = io->mkdir_at(io->ctx, d->dir, PLOG_SNAPSHOT_DIR, 0700);
+        if (!rc)
+            rc = io->fsync(io->ctx, d->dir);
+        if (rc)
+            return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR,
+                                "making the folder");
+        *fd = io->open_at(io->ctx, d->dir, PLOG_SNAPSHOT_DIR, flags, 0);
+    }
+    return *fd < 0
+               ? plog_fail_io(err, *fd, PLOG_SNAPSHOT_DIR, "opening the folder")
+               : 0;
+}
+
+/* ---- Lines -------------------------------------------------------------- */
+
+struct writer {
+    const struct plog_io *io;
+    struct plog_store *store;
+    const struct plog_store_head *head;
+    struct plog_snapshot_written *out;
+    struct plog_gz gz;
+    crypto_hash_sha256_state hash;
+    struct plog_buf b; /* the line at hand */
+    struct plog_entry_parser parser;
+};
+
+/* Ends the line in the buffer. */
+static int end_line(struct writer *w, int rc, struct plog_error *err)
+{
+    if (!rc)
+        rc = plog_buf_add_char(&w->b, '\n');
+    if (rc)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    crypto_hash_sha256_update(&w->hash, (const unsigned char *)w->b.data,
+                              w->b.len);
+    rc = plog_gz_write(&w->gz, w->b.data, w->b.len, err);
+    w->b.len = 0;
+    return rc;
+}
+
+static int raw_line(struct writer *w, struct plog_span line,
+                    struct plog_error *err)
+{
+    return end_line(w, plog_buf_add_span(&w->b, line), err);
+}
+
+static int number(struct plog_buf *b, const char *before, uint64_t n)
+{
+    int rc = plog_buf_add_text(b, before);
+    return rc ? rc : plog_buf_add_u64(b, n);
+}
+
+static int text(struct plog_buf *b, const char *before, struct plog_span s)
+{
+    int rc = plog_buf_add_text(b, before);
+    return rc ? rc : plog_buf_add_json(b, s);
+}
+
+static int hash(struct plog_buf *b, const char *before, struct plog_span s)
+{
+    int rc = plog_buf_add_text(b, before);
+    if (!rc)
+        rc = plog_buf_add_base64(b, s.p, s.n);
+    return rc ? rc : plog_buf_add_char(b, '"');
+}
+
+static int write_first(struct writer *w, struct plog_error *err)
+{
+    struct plog_buf *b = &w->b;
+    const struct plog_store_head *h = w->head;
+    int rc = number(b, "{\"snapshot\":{\"format\":", 1);
+    if (!rc)
+        rc = number(b, ",\"floor\":", h->commit.size);
+    if (!rc)
+        rc = text(b, ",\"strategy\":",
+                  plog_span_text(plog_strategy_name(h->rules.strategy)));
+    if (!rc)
+        rc = number(b, ",\"max_line\":", h->rules.line_max);
+    if (!rc)
+        rc = number(b, ",\"segment_size\":", h->rules.segment_size);
+    if (!rc)
+        rc = number(b, ",\"redactions\":", h->rules.redactions);
+    if (!rc)
+        rc = plog_buf_add_text(b, "}}");
+    rc = end_line(w, rc, err);
+    if (rc)
+        return rc;
+    return end_line(w, plog_header_format(b, h->origin, &h->tree, &h->commit),
+                    err);
+}
+
+/* Entries that what comes later depends on. */
+static bool counts_on(enum plog_control c)
+{
+    return c == PLOG_CONTROL_INIT || c == PLOG_CONTROL_STRATEGY ||
+           c == PLOG_CONTROL_ROTATE || c == PLOG_CONTROL_RESTORE;
+}
+
+static int write_control(struct writer *w, sqlite3_stmt *q,
+                         struct plog_error *err)
+{
+    struct plog_entry e;
+    int rc = plog_entry_parse(&w->parser, plog_sql_text(q, 1), &e, err);
+    if (rc || !counts_on(e.control))
+        return rc;
+    rc = number(&w->b, "{\"control\":{\"seq\":", plog_sql_u64(q, 0));
+    rc = end_line(w, rc ? rc : plog_buf_add_text(&w->b, "}}"), err);
+    return rc ? rc : raw_line(w, plog_sql_text(q, 1), err);
+}
+
+static int write_record(struct writer *w, sqlite3_stmt *q,
+                        struct plog_error *err)
+{
+    struct plog_buf *b = &w->b;
+    bool merged = sqlite3_column_type(q, 5) != SQLITE_NULL;
+    uint64_t seq = plog_sql_u64(q, 2);
+    int rc = text(b, "{\"record\":{\"resource\":", plog_sql_text(q, 0));
+    if (!rc)
+        rc = text(b, ",\"record_id\":", plog_sql_text(q, 1));
+    if (!rc)
+        rc = number(b, ",\"seq\":", seq);
+    if (!rc)
+        rc = number(b, ",\"last\":", plog_sql_u64(q, 3));
+    if (!rc)
+        rc = number(b, ",\"version\":", plog_sql_u64(q, 4));
+    if (!rc)
+        rc = plog_buf_add_text(b, merged ? ",\"merged\":true}}"
+                                         : ",\"merged\":false}}");
+    rc = end_line(w, rc, err);
+    if (!rc && seq && sqlite3_column_type(q, 6) == SQLITE_NULL)
+        rc = plog_fail(err, PLOG_E_DIVERGED,
+                       "event %llu is missing, on which a record stands",
+                       (unsigned long long)seq);
+    if (!rc && seq)
+        rc = raw_line(w, plog_sql_text(q, 6), err);
+    if (!rc && merged)
+        rc = raw_line(w, plog_sql_text(q, 5), err);
+    w->out->records++;
+    return rc;
+}
+
+static int write_cursor(struct writer *w, sqlite3_stmt *q,
+                        struct plog_error *err)
+{
+    struct plog_buf *b = &w->b;
+    int rc = text(b, "{\"cursor\":{\"source\":", plog_sql_text(q, 0));
+    if (!rc)
+        rc = text(b, ",\"resource\":", plog_sql_text(q, 1));
+    if (!rc)
+        rc = text(b, ",\"cursor\":", plog_sql_text(q, 2));
+    if (!rc)
+        rc = number(b, ",\"seq\":", plog_sql_u64(q, 3));
+    return end_line(w, rc ? rc : plog_buf_add_text(b, "}}"), err);
+}
+
+static int write_peer(struct writer *w, sqlite3_stmt *q, struct plog_error *err)
+{
+    int rc = text(&w->b, "{\"peer\":{\"name\":", plog_sql_text(q, 0));
+    if (!rc)
+        rc = number(&w->b, ",\"added\":", plog_sql_u64(q, 1));
+    return end_line(w, rc ? rc : plog_buf_add_text(&w->b, "}}"), err);
+}
+
+static int write_redaction(struct writer *w, sqlite3_stmt *q,
+                           struct plog_error *err)
+{
+    int rc = number(&w->b, "{\"redaction\":{\"seq\":", plog_sql_u64(q, 0));
+    if (!rc)
+        rc = number(&w->b, ",\"target\":", plog_sql_u64(q, 1));
+    return end_line(w, rc ? rc : plog_buf_add_text(&w->b, "}}"), err);
+}
+
+static int put_id(struct writer *w, uint64_t seq, struct plog_span id,
+                  struct plog_span leaf, struct plog_span content,
+                  struct plog_error *err)
+{
+    struct plog_buf *b = &w->b;
+    int rc = number(b, "{\"id\":{\"seq\":", seq);
+    if (!rc)
+        rc = hash(b, ",\"id\":\"", id);
+    if (!rc)
+        rc = hash(b, ",\"leaf\":\"", leaf);
+    if (!rc)
+        rc = content.n ? hash(b, ",\"content\":\"", content)
+                       : plog_buf_add_text(b, ",\"content\":null");
+    w->out->ids++;
+    return end_line(w, rc ? rc : plog_buf_add_text(b, "}}"), err);
+}
+
+static int write_old_id(struct writer *w, sqlite3_stmt *q,
+                        struct plog_error *err)
+{
+    return put_id(w, plog_sql_u64(q, 0), plog_sql_text(q, 1),
+                  plog_sql_text(q, 2), plog_sql_text(q, 3), err);
+}
+
+static struct plog_span bytes(const unsigned char *hash_bytes)
+{
+    return plog_span((const char *)hash_bytes, PLOG_HASH_SIZE);
+}
+
+static int write_id(struct writer *w, sqlite3_stmt *q, struct plog_error *err)
+{
+    struct plog_entry e;
+    struct plog_old_id id;
+    struct plog_span line = plog_sql_text(q, 0);
+    int rc = plog_entry_parse(&w->parser, line, &e, err);
+    if (rc)
+        return rc;
+    plog_old_id_of(&e, line, &id);
+    return put_id(w, id.seq, bytes(id.id), bytes(id.leaf),
+                  id.has_content ? bytes(id.content) : plog_span(NULL, 0), err);
+}
+
+/* ---- The whole ---------------------------------------------------------- */
+
+static const struct part {
+    const char *sql;
+    int (*write)(struct writer *w, sqlite3_stmt *row, struct plog_error *err);
+} parts[] = {
+    {"SELECT seq,line FROM main.events WHERE op IS NULL ORDER BY seq",
+     write_control},
+    {"SELECT s.resource,s.record_id,s.seq,s.last,s.version,s.merged,e.line FROM"
+     " main.state s LEFT JOIN main.events e ON e.seq=s.seq AND s.seq>0"
+     " ORDER BY s.resource,s.record_id",
+     write_record},
+    {"SELECT source,resource,cursor,seq FROM main.cursors ORDER BY source,"
+     "resource",
+     write_cursor},
+    {"SELECT name,added FROM main.peers ORDER BY name", write_peer},
+    {"SELECT seq,target FROM main.redactions ORDER BY seq", write_redaction},
+    {"SELECT seq,id,leaf,content FROM main.old_ids ORDER BY seq", write_old_id},
+    {"SELECT line FROM main.events WHERE seq>?1 AND id IS NOT NULL ORDER BY"
+     " seq",
+     write_id},
+};
+
+static int write_parts(struct writer *w, struct plog_error *err)
+{
+    int rc = write_first(w, err);
+    for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++) {
+        sqlite3_stmt *q = NULL;
+        rc = plog_sql_prepare(w->store->db, parts[i].sql, &q, err);
+        if (!rc && sqlite3_bind_parameter_count(q))
+            plog_sql_bind_u64(q, 1, w->head->rules.base);
+        while (!rc && (rc = plog_sql_row(q, err)) == 0)
+            rc = parts[i].write(w, q, err);
+        sqlite3_finalize(q);
+        rc = rc == PLOG_END ? 0 : rc;
+    }
+    return rc ? rc : plog_gz_finish(&w->gz, err);
+}
+
+static int write_file(struct writer *w, int fd, struct plog_error *err)
+{
+    struct plog_stat st;
+    plog_buf_init(&w->b, w->io);
+    plog_entry_parser_init(&w->parser, w->io);
+    crypto_hash_sha256_init(&w->hash);
+    int rc = plog_gz_create(&w->gz, w->io, fd, err), bad = 0;
+    if (!rc)
+        rc = write_parts(w, err);
+    plog_gz_close(&w->gz);
+    crypto_hash_sha256_final(&w->hash, w->out->digest);
+    if (!rc && (bad = w->io->fdatasync(w->io->ctx, fd)) != 0)
+        rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "syncing a snapshot");
+    if (!rc && w->io->stat(w->io->ctx, fd, &st) == 0)
+        w->out->bytes = st.size;
+    plog_entry_parser_fini(&w->parser);
+    plog_buf_fini(&w->b);
+    return rc;
+}
+
+int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
+                        const struct plog_store_head *head,
+                        struct plog_snapshot_written *out,
+                        struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    char name[PLOG_SNAPSHOT_NAME], part[PLOG_SNAPSHOT_NAME + sizeof PART];
+    struct writer w = {.io = io, .store = store, .head = head, .out = out};
+    struct plog_snapshot again;
+    int dir, bad = 0, rc = plog_snapshot_dir(d, true, &dir, err);
+    memset(out, 0, sizeof *out);
+    if (rc)
+        return rc;
+    plog_snapshot_name(head->commit.size, name);
+    snprintf(part, sizeof part, "%s" PART, name);
+    io->unlink_at(io->ctx, dir, part);
+    int fd = io->open_at(io->ctx, dir, part, O_RDWR | O_CREAT | O_EXCL, 0600);
+    rc = fd < 0 ? plog_fail_io(err, fd, PLOG_SNAPSHOT_DIR, "making a file")
+                : write_file(&w, fd, err);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    if (!rc && (bad = io->rename_at(io->ctx, dir, part, dir, name, true)) != 0)
+        rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "naming a snapshot");
+    if (!rc && (bad = io->fsync(io->ctx, dir)) != 0)
+        rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "syncing the folder");
+    if (rc)
+        io->unlink_at(io->ctx, dir, part);
+    io->close(io->ctx, dir);
+    if (rc)
+        return rc;
+    rc = plog_snapshot_open(&again, d, head->commit.size, out->digest, err);
+    plog_snapshot_close(&again);
+    return rc;
+}

@@ -1,0 +1,119 @@
+/*
+ * snapshot.h - what the entries up to a floor come to, in one file.
+ *
+ *   DIR/snapshots/00000000000000000480.jsonl.gz
+ *
+ * JSON lines (docs/FORMAT.md, section 3.7): the rules, and the header of the
+ * segment that follows; the control entries that count on (init, strategy,
+ * rotate, restore); records, each with the line of the entry on
+ * which it stands; cursors; peers; redactions; ids.  The compact entry signs
+ * the SHA-256 of the text.
+ *
+ * Memory: one line, and a merged payload.
+ */
+#ifndef PLOG_SNAPSHOT_H
+#define PLOG_SNAPSHOT_H
+
+#include <sodium.h>
+
+#include "gz.h"
+#include "legs.h"
+#include "old_ids.h"
+
+#define PLOG_SNAPSHOT_DIR "snapshots"
+#define PLOG_SNAPSHOT_NAME 32 /* 20 digits, .jsonl.gz, NUL */
+
+void plog_snapshot_name(uint64_t floor, char out[PLOG_SNAPSHOT_NAME]);
+/* Returns false when `name` is not a snapshot's. */
+bool plog_snapshot_parse(const char *name, uint64_t *floor);
+/* Opens snapshots/, as plog_archive_dir. */
+PLOG_MUST_CHECK int plog_snapshot_dir(const struct plog_dir *d, bool make,
+                                      int *fd, struct plog_error *err);
+
+/* ---- Writing ------------------------------------------------------------ */
+
+struct plog_snapshot_written {
+    unsigned char digest[PLOG_HASH_SIZE]; /* of the text */
+    uint64_t bytes;                       /* of the file */
+    uint64_t records, ids;
+};
+
+/*
+ * Writes what a store holds, whose head is the floor.
+ * @store  in a transaction or alone; not changed
+ * Returns 0: the file is on disk under its name, and was read again; PLOG_E_IO;
+ * PLOG_E_NOMEM; a store error.
+ */
+PLOG_MUST_CHECK int plog_snapshot_write(const struct plog_dir *d,
+                                        struct plog_store *store,
+                                        const struct plog_store_head *head,
+                                        struct plog_snapshot_written *out,
+                                        struct plog_error *err);
+
+/* ---- Reading ------------------------------------------------------------ */
+
+enum plog_snapshot_kind {
+    PLOG_SNAPSHOT_CONTROL,
+    PLOG_SNAPSHOT_RECORD,
+    PLOG_SNAPSHOT_CURSOR,
+    PLOG_SNAPSHOT_PEER,
+    PLOG_SNAPSHOT_REDACTION,
+    PLOG_SNAPSHOT_ID
+};
+
+struct plog_snapshot_item {
+    enum plog_snapshot_kind kind;
+    struct plog_folded record; /* spans until the next call */
+    struct plog_entry entry;   /* a control entry, or a record's */
+    struct plog_span line;     /* of that entry; n 0: none */
+    struct plog_cursor cursor;
+    struct plog_span peer;
+    uint64_t seq, target;
+    struct plog_old_id id;
+};
+
+struct plog_snapshot {
+    const struct plog_io *io;
+    int fd;
+    uint64_t floor;
+    struct plog_segment_header header; /* of the segment behind it */
+    struct plog_rules rules;
+    struct plog_gz gz;
+    struct plog_buf window; /* text not given out yet, from `at` on */
+    size_t at;
+    bool ended;
+    uint64_t lines; /* read so far, for errors */
+    struct plog_buf first, line, merged, decoded;
+    struct plog_json json;
+    struct plog_entry_parser parser;
+};
+
+/*
+ * Opens the snapshot of `floor` and checks its text against the digest, all of
+ * it, before anything is given out.
+ * Returns 0; PLOG_E_PRUNED when there is none; PLOG_E_CORRUPT when it is not
+ * what was signed; PLOG_E_IO; PLOG_E_NOMEM.  Close it in any case.
+ */
+PLOG_MUST_CHECK int plog_snapshot_open(struct plog_snapshot *s,
+                                       const struct plog_dir *d, uint64_t floor,
+                                       const unsigned char *digest,
+                                       struct plog_error *err);
+/* Gives the next item.  Returns 0; PLOG_END; PLOG_E_CORRUPT; PLOG_E_IO;
+ * PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_snapshot_next(struct plog_snapshot *s,
+                                       struct plog_snapshot_item *out,
+                                       struct plog_error *err);
+void plog_snapshot_close(struct plog_snapshot *s);
+
+/*
+ * Fills an empty store with a snapshot, in one transaction; its head is then
+ * the floor, behind the header of the next segment.
+ * @head  out
+ * Returns 0; as reading does; a store error.
+ */
+PLOG_MUST_CHECK int plog_snapshot_load(struct plog_snapshot *s,
+                                       struct plog_store *store,
+                                       struct plog_store_head *head,
+                                       struct plog_error *err);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * snapshot_load.c - a store from a snapshot.
+ *
+ * What the store has then is what one has that has folded every entry and let
+ * go of those below the floor: records with the entries on which they stand,
+ * rotations, cursors, peers, redactions, ids.  The log goes on from there.
+ */
+#include "snapshot.h"
+
+struct load {
+    struct plog_store *store;
+    sqlite3_stmt *cursor, *peer, *redaction;
+};
+
+static int load_entry(struct load *l, const struct plog_snapshot_item *i,
+                      struct plog_error *err)
+{
+    return plog_store_add_event(l->store, &i->entry, i->line, 0, err);
+}
+
+static int load_control(struct load *l, const struct plog_snapshot_item *i,
+                        struct plog_error *err)
+{
+    int rc = load_entry(l, i, err);
+    if (rc || (i->entry.control != PLOG_CONTROL_ROTATE &&
+               i->entry.control != PLOG_CONTROL_RESTORE))
+        return rc;
+    plog_sql_bind_u64(l->store->add_rotation, 1, i->seq);
+    return plog_sql_run(l->store->add_rotation, err);
+}
+
+static int load_item(struct load *l, const struct plog_snapshot_item *i,
+                     struct plog_error *err)
+{
+    int rc = 0;
+    switch (i->kind) {
+    case PLOG_SNAPSHOT_CONTROL:
+        return load_control(l, i, err);
+    case PLOG_SNAPSHOT_RECORD:
+        if (i->line.n)
+            rc = load_entry(l, i, err);
+        return rc ? rc : plog_fold_restore(&l->store->fold, &i->record, err);
+    case PLOG_SNAPSHOT_CURSOR:
+        plog_sql_bind(l->cursor, 1, i->cursor.source);
+        plog_sql_bind(l->cursor, 2, i->cursor.resource);
+        plog_sql_bind(l->cursor, 3, i->cursor.cursor);
+        plog_sql_bind_u64(l->cursor, 4, i->seq);
+        return plog_sql_run(l->cursor, err);
+    case PLOG_SNAPSHOT_PEER:
+        plog_sql_bind(l->peer, 1, i->peer);
+        plog_sql_bind_u64(l->peer, 2, i->seq);
+        return plog_sql_run(l->peer, err);
+    case PLOG_SNAPSHOT_REDACTION:
+        plog_sql_bind_u64(l->redaction, 1, i->seq);
+        plog_sql_bind_u64(l->redaction, 2, i->target);
+        return plog_sql_run(l->redaction, err);
+    case PLOG_SNAPSHOT_ID:
+        return plog_store_add_old_id(l->store, &i->id, err);
+    }
+    return PLOG_E_CORRUPT;
+}
+
+/* The head behind the header of the next segment. */
+static int put_head(struct plog_snapshot *s, struct plog_store *store,
+                    struct plog_store_head *h, struct plog_error *err)
+{
+    struct plog_buf b;
+    memset(h, 0, sizeof *h);
+    memcpy(h->origin, s->header.origin, sizeof h->origin);
+    h->tree = s->header.tree;
+    h->commit = s->header.last;
+    h->rules = s->rules;
+    h->segment = s->header.first;
+    plog_buf_init(&b, s->io);
+    int rc = plog_header_format(&b, h->origin, &h->tree, &h->commit);
+    h->offset = b.len + 1;
+    b.len = 0;
+    if (!rc)
+        rc = plog_commit_format(&b, &h->commit);
+    if (rc)
+        plog_fail(err, rc, "out of memory");
+    else
+        rc = plog_store_add_commit(store, h->commit.size,
+                                   plog_span(b.data, b.len), err);
+    plog_buf_fini(&b);
+    if (!rc)
+        rc = plog_store_add_segment(store, h->segment, err);
+    return rc ? rc : plog_store_put_head(store, h, err);
+}
+
+static int load_all(struct plog_snapshot *s, struct load *l,
+                    struct plog_store_head *head, struct plog_error *err)
+{
+    struct plog_snapshot_item item;
+    memcpy(l->store->origin, s->header.origin, sizeof l->store->origin);
+    int rc = plog_sql_prepare(l->store->db,
+                              "INSERT INTO main.cursors VALUES(?1,?2,?3,?4)",
+                              &l->cursor, err);
+    if (!rc)
+        rc = plog_sql_prepare(l->store->db,
+                              "INSERT INTO main.peers VALUES(?1,?2,0,NULL,"
+                              "NULL)",
+                              &l->peer, err);
+    if (!rc)
+        rc = plog_sql_prepare(l->store->db,
+                              "INSERT INTO main.redactions VALUES(?1,?2,0)",
+                              &l->redaction, err);
+    while (!rc && (rc = plog_snapshot_next(s, &item, err)) == 0)
+        rc = load_item(l, &item, err);
+    if (rc == PLOG_END)
+        rc = plog_sql_exec(
+            l->store->db,
+            "INSERT INTO main.base_state SELECT * FROM main.state", err);
+    return rc ? rc : put_head(s, l->store, head, err);
+}
+
+int plog_snapshot_load(struct plog_snapshot *s, struct plog_store *store,
+                       struct plog_store_head *head, struct plog_error *err)
+{
+    struct load l = {.store = store};
+    int rc = plog_store_begin(store, err);
+    if (!rc)
+        rc = load_all(s, &l, head, err);
+    sqlite3_finalize(l.cursor);
+    sqlite3_finalize(l.peer);
+    sqlite3_finalize(l.redaction);
+    if (!rc)
+        rc = plog_store_commit(store, err);
+    if (rc)
+        plog_store_rollback(store);
+    return rc;
+}

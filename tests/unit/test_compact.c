@@ -1,0 +1,727 @@
+/*
+ * test_compact.c - taking away what every peer has: PulseDB's five tests and
+ * their holes, stores from a snapshot, undo, discard, trim, keys below the
+ * floor, damage, and a kill at every call.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "killing.h"
+#include "world.h"
+
+#define SEGMENT 4096 /* some ten entries */
+
+/* ---- One log, its peers ------------------------------------------------- */
+
+static void put_many(struct world *w, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char id[16], record[16], value[24];
+        snprintf(id, sizeof id, "i%d", i);
+        snprintf(record, sizeof record, "r%d", i % 7);
+        snprintf(value, sizeof value, "v%d", i);
+        CHECK_INT(world_put(w, id, record, value, NULL), 0);
+    }
+}
+
+/* `count` deltas in small segments; the handle is closed. */
+static void make(struct world *w, enum plog_strategy strategy, int count)
+{
+    world_make(w, strategy, SEGMENT);
+    put_many(w, 0, count);
+    world_close(w);
+}
+
+static int add(const struct world *w, const char *name)
+{
+    struct plog_peer_report r;
+    return plog_peer_add(w->dir, name, NULL, &r, NULL);
+}
+
+static int ack(const struct world *w, const char *name, uint64_t seq)
+{
+    struct plog_peer_report r;
+    return plog_peer_ack(w->dir, name, seq, NULL, NULL, &r, NULL);
+}
+
+static int compact_with(const struct world *w, struct plog_compact_options o,
+                        struct plog_compact_report *r)
+{
+    struct plog_compact_report own;
+    struct plog_error err = {.code = 0};
+    o.struct_size = sizeof o;
+    o.wait_seconds = 0.5;
+    int rc = plog_compact(w->dir, &o, r ? r : &own, &err);
+    if (rc)
+        printf("# compact: %s\n", err.message);
+    return rc;
+}
+
+static int compact(const struct world *w, struct plog_compact_report *r)
+{
+    return compact_with(w, (struct plog_compact_options){.struct_size = 0}, r);
+}
+
+static int trim(const struct world *w, struct plog_compact_report *r)
+{
+    return compact_with(w, (struct plog_compact_options){.trim_store = true},
+                        r);
+}
+
+static int undo(const struct world *w, struct plog_compact_report *r)
+{
+    return compact_with(w, (struct plog_compact_options){.undo = true}, r);
+}
+
+static int clean(const struct world *w)
+{
+    struct world_found f;
+    int rc = world_parity(w, NULL, &f);
+    if (rc)
+        printf("# %s seq %llu %s\n", plog_code_word(f.first[0].verdict),
+               (unsigned long long)f.first[0].seq, f.first[0].file);
+    return rc;
+}
+
+static uint64_t floor_of(const struct world *w)
+{
+    struct plog_status s;
+    CHECK_INT(plog_read_status(w->dir, NULL, &s, NULL), 0);
+    return s.floor;
+}
+
+static bool is_there(const struct world *w, const char *name)
+{
+    return access(world_path(w, name), F_OK) == 0;
+}
+
+/* ---- PulseDB's five ----------------------------------------------------- */
+
+static void nobody(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_UINT(r.to, 0);
+    CHECK_UINT(r.peers, 0);
+    CHECK(strstr(r.why, "no peer") != NULL);
+    CHECK_INT(add(&w, "idle"), 0);
+    CHECK_INT(add(&w, "busy"), 0);
+    CHECK_INT(ack(&w, "busy", 30), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_UINT(r.to, 0);
+    CHECK_TEXT(r.holder, "idle");
+    CHECK(strstr(r.why, "idle") != NULL);
+    CHECK_UINT(floor_of(&w), 0);
+    world_end(&w, 43);
+}
+
+static int count_line(void *arg, uint64_t seq, const char *line, size_t len)
+{
+    uint64_t *last = arg;
+    (void)line, (void)len;
+    CHECK(*last == 0 || seq == *last + 1);
+    *last = seq;
+    return 0;
+}
+
+static void slowest_of_several(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    plog_reader *reader;
+    uint64_t last = 0;
+    make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(add(&w, "a"), 0);
+    CHECK_INT(add(&w, "b"), 0);
+    CHECK_INT(add(&w, "c"), 0);
+    CHECK_INT(ack(&w, "a", 50), 0);
+    CHECK_INT(ack(&w, "b", 30), 0);
+    CHECK_INT(ack(&w, "c", 61), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_TEXT(r.holder, "b");
+    CHECK(r.to > 0 && r.to <= 30);
+    CHECK_UINT(floor_of(&w), r.to);
+    CHECK(!is_there(&w, "log/00000000000000000001.jsonl"));
+    CHECK(is_there(&w, "archive/00000000000000000001.jsonl.gz"));
+    /* Everything above stays, and can be read without a gap. */
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_log(reader, r.to + 1, 0, count_line, &last, NULL), 0);
+    CHECK_UINT(last, r.entry);
+    CHECK_INT(plog_reader_log(reader, r.to, 0, count_line, &last, NULL),
+              PLOG_E_PRUNED);
+    plog_reader_close(reader);
+    CHECK_INT(clean(&w), 0);
+    /* A second run takes nothing away. */
+    uint64_t floor = r.to;
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_UINT(r.segments, 0);
+    CHECK_UINT(r.entry, 0);
+    CHECK_UINT(floor_of(&w), floor);
+    world_end(&w, 65);
+}
+
+/* ---- Holes of theirs ---------------------------------------------------- */
+
+/* Where a pull stands and what a peer has are two things, also by one name. */
+static void two_kinds_of_cursor(void)
+{
+    struct world w;
+    plog_reader *r;
+    struct plog_span got;
+    struct plog_cursor k = {
+        .source = {"hub", 3}, .resource = {"*", 1}, .cursor = {"17", 2}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &k, .cursor_count = 1};
+    make(&w, PLOG_LAST_WRITE_WINS, 20);
+    CHECK_INT(add(&w, "hub"), 0);
+    CHECK_INT(ack(&w, "hub", 12), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+    CHECK_INT(ack(&w, "hub", 14), 0);
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_cursor(r, k.source, k.resource, &got, NULL), 0);
+    CHECK(got.n == 2 && memcmp(got.p, "17", 2) == 0);
+    plog_reader_close(r);
+    CHECK_INT(world_number(&w, "SELECT cursor FROM peers WHERE name='hub'"),
+              14);
+    world_end(&w, 23);
+}
+
+static int take_peer(void *arg, const struct plog_peer *p)
+{
+    if (p->name.n == 4 && memcmp(p->name.p, "dead", 4) == 0)
+        *(struct plog_peer *)arg = *p;
+    return 0;
+}
+
+static void dead_peer(void)
+{
+    struct world w;
+    struct plog_peer dead = {.lag = 0};
+    struct plog_peer_report done;
+    struct plog_compact_report r;
+    struct plog_peer_options why = {.struct_size = sizeof why,
+                                    .reason = "it burned"};
+    make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(add(&w, "dead"), 0);
+    CHECK_INT(add(&w, "dead"), PLOG_E_EXISTS);
+    CHECK_INT(add(&w, "well"), 0);
+    CHECK_INT(ack(&w, "well", 50), 0);
+    CHECK_INT(plog_peers(w.dir, NULL, take_peer, &dead, NULL), 0);
+    CHECK(dead.holds_floor);
+    CHECK_UINT(dead.lag, 63);
+    CHECK(dead.lag_bytes > 10000);
+    CHECK(dead.seen_age < 0);
+    CHECK_INT(plog_peer_evict(w.dir, "nobody", &why, &done, NULL),
+              PLOG_E_NOT_FOUND);
+    CHECK_INT(plog_peer_evict(w.dir, "dead", &why, &done, NULL), 0);
+    CHECK_UINT(done.entry, 64);
+    size_t len;
+    char *line = world_line(&w, 64, &len);
+    CHECK(strstr(line, "\"control\":\"peer-evict\"") != NULL &&
+          strstr(line, "it burned") != NULL);
+    free(line);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(r.to > 0);
+    world_end(&w, 65);
+}
+
+static void acknowledgements(void)
+{
+    struct world w;
+    struct plog_peer_report done;
+    struct plog_head head;
+    unsigned char other[PLOG_HASH_SIZE] = {1};
+    plog_reader *reader;
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_head(reader, &head, NULL), 0);
+    plog_reader_close(reader);
+    CHECK_INT(ack(&w, "q", 5), PLOG_E_NOT_FOUND);
+    CHECK_INT(ack(&w, "p", 20), 0);
+    CHECK_INT(ack(&w, "p", 20), 0);
+    CHECK_INT(ack(&w, "p", 19), PLOG_E_INPUT);
+    CHECK_INT(ack(&w, "p", head.size + 1), PLOG_E_INPUT);
+    CHECK_INT(plog_peer_ack(w.dir, "p", 25, other, NULL, &done, NULL),
+              PLOG_E_FORK);
+    CHECK_INT(world_number(&w, "SELECT cursor FROM peers"), 20);
+    CHECK_INT(
+        plog_peer_ack(w.dir, "p", head.size, head.root, NULL, &done, NULL), 0);
+    CHECK_INT(world_number(&w, "SELECT root NOTNULL FROM peers"), 1);
+    CHECK_INT(ack(&w, "p", head.size), 0); /* said again, the proof stays */
+    CHECK_INT(world_number(&w, "SELECT root NOTNULL FROM peers"), 1);
+    CHECK_INT(plog_peer_rewind(w.dir, "p", 10, NULL, &done, NULL), 0);
+    CHECK_UINT(done.before, head.size);
+    CHECK_INT(world_number(&w, "SELECT cursor FROM peers"), 10);
+    CHECK_INT(plog_peer_rewind(w.dir, "p", 11, NULL, &done, NULL),
+              PLOG_E_INPUT);
+    world_end(&w, 42);
+}
+
+/* ---- Reading below the floor -------------------------------------------- */
+
+static void repeated_ids(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_receipt first = {0}, again = {0};
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, "i3", "r3", "v3", &first), 0);
+    CHECK(first.duplicate);
+    world_close(&w);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 40), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(r.to > first.seq);
+    for (int round = 0; round < 3; round++) {
+        CHECK_INT(world_open(&w), 0);
+        CHECK_INT(world_put(&w, "i3", "r3", "v3", &again), 0);
+        CHECK(again.duplicate);
+        CHECK_UINT(again.seq, first.seq);
+        CHECK_UINT(again.size, round == 0 ? again.size : r.to);
+        CHECK_INT(memcmp(again.leaf, first.leaf, sizeof first.leaf), 0);
+        CHECK_INT(world_put(&w, "i3", "r3", "other", NULL), PLOG_E_CONFLICT);
+        world_close(&w);
+        CHECK_INT(clean(&w), 0);
+        if (round == 0)
+            CHECK_INT(trim(&w, NULL), 0);
+        struct plog_replay_report replayed;
+        struct plog_replay_options fresh = {.struct_size = sizeof fresh,
+                                            .fresh = true};
+        if (round == 1)
+            CHECK_INT(plog_replay(w.dir, &fresh, &replayed, NULL), 0);
+    }
+    world_end(&w, 43);
+}
+
+static void readers_below(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_error err;
+    plog_sub *sub;
+    plog_reader *reader;
+    uint64_t seq, last = 0;
+    const char *line;
+    size_t len;
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 40), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(plog_subscribe(&sub, w.dir, 1, NULL, NULL), 0);
+    CHECK_INT(plog_sub_next(sub, 0, &seq, &line, &len, NULL), PLOG_E_PRUNED);
+    CHECK_UINT(len, r.to);
+    CHECK_INT(plog_sub_next(sub, 0, &seq, &line, &len, NULL), 0);
+    CHECK_UINT(seq, r.to + 1);
+    plog_sub_close(sub);
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_log(reader, 1, 0, count_line, &last, &err),
+              PLOG_E_PRUNED);
+    CHECK_UINT(err.seq, r.to + 1);
+    CHECK(strstr(err.message, "snapshots/") != NULL);
+    struct plog_span res = {"pets", 4}, id = {"r3", 2};
+    (void)res;
+    (void)id;
+    plog_reader_close(reader);
+    world_end(&w, 43);
+}
+
+/* ---- A store from the snapshot ------------------------------------------ */
+
+static void delete_record(struct world *w, const char *record)
+{
+    char text[512];
+    struct world_delta d = {.record = record, .op = "delete"};
+    CHECK_INT(world_append(w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+}
+
+static void all_strategies(void)
+{
+    static const enum plog_strategy all[] = {PLOG_LAST_WRITE_WINS, PLOG_ARRIVAL,
+                                             PLOG_HIGHEST_CONFIDENCE,
+                                             PLOG_KEEP_LOCAL, PLOG_MERGE_JSON};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct world w;
+        struct plog_compact_report r;
+        char before[200];
+        world_make(&w, all[i], SEGMENT);
+        put_many(&w, 0, 20);
+        delete_record(&w, "r2");
+        delete_record(&w, "gone");
+        put_many(&w, 20, 26);
+        CHECK_INT(plog_set_strategy(w.p, PLOG_ARRIVAL, NULL, NULL), 0);
+        put_many(&w, 26, 50);
+        world_close(&w);
+        snprintf(before, sizeof before, "%s", world_record(&w, "r3"));
+        CHECK_INT(add(&w, "p"), 0);
+        CHECK_INT(ack(&w, "p", 24), 0);
+        CHECK_INT(compact(&w, &r), 0);
+        CHECK(r.to > 10);
+        CHECK_INT(ack(&w, "p", 40), 0);
+        CHECK_INT(compact(&w, &r), 0); /* from the snapshot before */
+        CHECK(r.from > 10 && r.to > r.from);
+        CHECK_INT(trim(&w, &r), 0);
+        CHECK(r.trimmed > 0);
+        CHECK_TEXT(world_record(&w, "r3"), before);
+        CHECK_INT(clean(&w), 0);
+        CHECK_INT(world_open(&w), 0);
+        put_many(&w, 50, 60);
+        world_close(&w);
+        CHECK_INT(clean(&w), 0);
+        CHECK_INT(ack(&w, "p", 60), 0);
+        CHECK_INT(compact(&w, &r), 0); /* on a trimmed store */
+        world_end(&w, r.entry);
+        world_remove(w.dir);
+    }
+}
+
+/* ---- Undo, discard ------------------------------------------------------ */
+
+static void undone(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(undo(&w, &r), PLOG_E_INPUT);
+    CHECK_INT(ack(&w, "p", 25), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    uint64_t first = r.to;
+    CHECK_INT(ack(&w, "p", 50), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(undo(&w, &r), 0);
+    CHECK(r.undone);
+    CHECK_UINT(floor_of(&w), first);
+    CHECK_INT(clean(&w), 0);
+    CHECK_INT(undo(&w, &r), PLOG_E_INPUT); /* one step */
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(r.to > first);
+    CHECK_INT(trim(&w, &r), 0);
+    CHECK_INT(undo(&w, &r), 0); /* the store comes anew from the log */
+    CHECK_UINT(floor_of(&w), first);
+    CHECK_INT(clean(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+static void undone_to_the_beginning(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    uint64_t last = 0;
+    plog_reader *reader;
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 40), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(undo(&w, &r), 0);
+    CHECK_UINT(floor_of(&w), 0);
+    CHECK(!is_there(&w, "archive/00000000000000000001.jsonl.gz"));
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_log(reader, 1, 0, count_line, &last, NULL), 0);
+    plog_reader_close(reader);
+    CHECK_INT(clean(&w), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(r.to > 0);
+    world_end(&w, r.entry);
+}
+
+static void discarded(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_peer_report done;
+    struct plog_head head;
+    plog_reader *reader;
+    const struct plog_compact_options discard = {.discard = true};
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 40), 0);
+    CHECK_INT(compact_with(&w, discard, &r), PLOG_E_INPUT);
+    CHECK_UINT(floor_of(&w), 0);
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_head(reader, &head, NULL), 0);
+    plog_reader_close(reader);
+    CHECK_INT(
+        plog_peer_ack(w.dir, "p", head.size, head.root, NULL, &done, NULL), 0);
+    CHECK_INT(compact_with(&w, discard, &r), 0);
+    CHECK(r.to > 0);
+    CHECK(!is_there(&w, "archive"));
+    CHECK_INT(undo(&w, &r), PLOG_E_INPUT);
+    world_end(&w, 43);
+}
+
+/* ---- Everything into the past ------------------------------------------- */
+
+static void a_bare_end(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    uint64_t first = 0;
+    make(&w, PLOG_LAST_WRITE_WINS, 12);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 14), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_UINT(first, 15);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), PLOG_PRESENT);
+    world_close(&w);
+    CHECK_INT(clean(&w), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_UINT(r.to, 14);
+    CHECK_UINT(r.entry, 15);
+    CHECK_INT(world_open(&w), 0);
+    put_many(&w, 12, 14);
+    world_close(&w);
+    world_end(&w, 17);
+}
+
+static void keys_below(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_rotate_report rotated;
+    struct plog_check_options pin = {.struct_size = sizeof pin};
+    struct world_found f;
+    char first[PLOG_VKEY_MAX], last[PLOG_VKEY_MAX];
+    make(&w, PLOG_LAST_WRITE_WINS, 20);
+    snprintf(first, sizeof first, "%s", w.vkey);
+    CHECK_INT(plog_key_rotate(w.dir, NULL, &rotated, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    put_many(&w, 20, 50);
+    world_close(&w);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 45), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(r.to > 25);
+    CHECK_INT(plog_key_rotate(w.dir, NULL, &rotated, NULL), 0);
+    snprintf(last, sizeof last, "%s", rotated.new_vkey);
+    CHECK_INT(world_open(&w), 0);
+    put_many(&w, 50, 52);
+    world_close(&w);
+    const char *pins[] = {NULL, first, last};
+    for (int i = 0; i < 3; i++) {
+        pin.vkey = pins[i];
+        CHECK_INT(world_verify(&w, &pin, &f), 0);
+        CHECK_UINT(f.report.floor, r.to);
+        CHECK_INT(world_parity(&w, &pin, &f), 0);
+    }
+    world_end(&w, world_size(&w));
+}
+
+/* ---- Damage ------------------------------------------------------------- */
+
+static void damaged(void)
+{
+    struct world w, copy;
+    struct plog_compact_report r;
+    struct world_found f;
+    char name[64];
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 40), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    snprintf(name, sizeof name, "%s", r.snapshot);
+    /* The snapshot: found, and no store is set aside for one that cannot be. */
+    copy = w;
+    snprintf(copy.dir, sizeof copy.dir, "%.400s-copy", w.dir);
+    world_copy(w.dir, copy.dir);
+    size_t len;
+    char *bytes = world_read(world_path(&copy, name), &len);
+    bytes[len / 2] ^= 1;
+    world_write(world_path(&copy, name), bytes, len);
+    free(bytes);
+    CHECK_INT(world_parity(&copy, NULL, &f), PLOG_E_CORRUPT);
+    CHECK(strncmp(f.first[0].file, "snapshots/", 10) == 0);
+    CHECK(f.unchecked > 0);
+    struct plog_replay_report replayed;
+    struct plog_replay_options fresh = {.struct_size = sizeof fresh,
+                                        .fresh = true};
+    CHECK_INT(plog_replay(copy.dir, &fresh, &replayed, NULL), PLOG_E_CORRUPT);
+    CHECK(is_there(&copy, "store.db"));
+    CHECK_INT(unlink(world_path(&copy, name)), 0);
+    CHECK_INT(world_parity(&copy, NULL, &f), PLOG_E_PRUNED);
+    CHECK_INT(plog_replay(copy.dir, &fresh, &replayed, NULL), PLOG_E_PRUNED);
+    CHECK(is_there(&copy, "store.db"));
+    world_remove(copy.dir);
+    /* A log cut behind the floor and before the entry that excuses it. */
+    world_copy(w.dir, copy.dir);
+    CHECK_INT(unlink(world_path(&copy, "store.db")), 0);
+    snprintf(name, sizeof name, "log/%020llu.jsonl",
+             (unsigned long long)r.to + 1);
+    char *kept = world_read(world_path(&copy, name), &len);
+    CHECK_INT(system(NULL) != 0, 1);
+    char command[1200];
+    snprintf(command, sizeof command, "rm '%s'/log/*", copy.dir);
+    CHECK_INT(system(command), 0);
+    world_write(world_path(&copy, name), kept, len);
+    free(kept);
+    CHECK_INT(world_verify(&copy, NULL, &f), PLOG_E_CORRUPT);
+    world_remove(copy.dir);
+    /* The first segment that is left, gone. */
+    world_copy(w.dir, copy.dir);
+    CHECK_INT(unlink(world_path(&copy, name)), 0);
+    CHECK_INT(world_verify(&copy, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_INT(world_parity(&copy, NULL, &f) < 0, 1);
+    world_remove(copy.dir);
+    /* Rows of the store. */
+    static const char *const changes[] = {
+        "UPDATE meta SET floor=3",
+        "UPDATE compactions SET floor=3",
+        "DELETE FROM compactions",
+        "UPDATE peers SET added=3",
+        "DELETE FROM peers",
+        "INSERT INTO peers VALUES('x',2,0,NULL,NULL)",
+        "UPDATE state SET version=version+1 WHERE record_id='r3'",
+        "UPDATE events SET line=replace(line,'v3','v4') WHERE id='i3'",
+        "DELETE FROM events WHERE id='i3'",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        world_copy(w.dir, copy.dir);
+        world_sql(&copy, changes[i]);
+        int rc = world_parity(&copy, NULL, &f);
+        if (rc == 0)
+            printf("# not seen: %s\n", changes[i]);
+        CHECK(rc < 0);
+        world_remove(copy.dir);
+    }
+    world_end(&w, 43);
+}
+
+/* ---- Kills -------------------------------------------------------------- */
+
+struct job {
+    struct world *w;
+    struct plog_compact_options o;
+};
+
+static int act(void *arg, const struct plog_io *io)
+{
+    struct job *j = arg;
+    struct plog_compact_report r;
+    j->o.io = io;
+    j->o.struct_size = sizeof j->o;
+    j->o.wait_seconds = 0.5;
+    return plog_compact(j->w->dir, &j->o, &r, NULL);
+}
+
+/* Whatever was cut off: one floor or the other, no difference, nothing above
+ * the floor lost; and the same again finishes. */
+static void judge(struct world *w, struct job *j, uint64_t old, uint64_t new,
+                  uint64_t size, unsigned *before, unsigned *after)
+{
+    plog_reader *reader;
+    uint64_t last = 0;
+    CHECK_INT(world_open(w), 0);
+    world_close(w);
+    CHECK_INT(clean(w), 0);
+    uint64_t floor = floor_of(w);
+    CHECK(floor == old || floor == new);
+    *before += floor == old;
+    *after += floor == new;
+    CHECK_INT(plog_reader_open(&reader, w->dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_log(reader, floor + 1, 0, count_line, &last, NULL),
+              0);
+    plog_reader_close(reader);
+    CHECK(last >= size);
+    int rc = act(j, NULL);
+    CHECK(rc == 0 || (j->o.undo && rc == PLOG_E_INPUT && floor == new));
+    CHECK_UINT(floor_of(w), new);
+    CHECK(!is_there(w, "snapshots/fold.db"));
+    CHECK_INT(clean(w), 0);
+}
+
+/* @stride  every n-th call only */
+static void killed(struct world *base, struct plog_compact_options o,
+                   uint64_t old, uint64_t new, long stride, bool twice)
+{
+    struct world w = *base;
+    struct job j = {&w, o};
+    uint64_t size = world_size(base);
+    unsigned before = 0, after = 0;
+    bool again = true;
+    long n = 1, kills = 0;
+    for (; again && n < 3000; n += stride) {
+        snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base->dir, n);
+        world_copy(base->dir, w.dir);
+        again = killing_run(n, act, &j);
+        if (again && twice) /* and the recovery is killed, too */
+            killing_run(1 + (n * 7) % 60, act, &j);
+        judge(&w, &j, old, new, size, &before, &after);
+        world_remove(w.dir);
+        kills += again;
+    }
+    CHECK(!again);
+    printf("# %ld kills in some %ld calls: %u with the old floor, %u with the"
+           " new one\n",
+           kills, n, before, after);
+    CHECK(before > 3 && after > 3);
+}
+
+static void killed_everywhere(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_compact_options plain = {.struct_size = 0};
+    make(&w, PLOG_MERGE_JSON, 36);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 30), 0);
+    CHECK_INT(
+        compact_with(&w, (struct plog_compact_options){.dry_run = true}, &r),
+        0);
+    killed(&w, plain, 0, r.to, 1, false);
+    killed(&w, plain, 0, r.to, 1, true);
+    world_end(&w, world_size(&w));
+}
+
+static void killed_on_top(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_compact_options trims = {.trim_store = true},
+                                undoes = {.undo = true};
+    make(&w, PLOG_LAST_WRITE_WINS, 50);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 20), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    uint64_t first = r.to;
+    CHECK_INT(ack(&w, "p", 45), 0);
+    CHECK_INT(
+        compact_with(&w, (struct plog_compact_options){.dry_run = true}, &r),
+        0);
+    killed(&w, trims, first, r.to, 3, false);
+    CHECK_INT(compact(&w, &r), 0);
+    killed(&w, undoes, r.to, first, 2, false);
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"nobody, or one at 0", nobody},
+        {"slowest of several", slowest_of_several},
+        {"two kinds of cursor", two_kinds_of_cursor},
+        {"dead peer", dead_peer},
+        {"acknowledgements", acknowledgements},
+        {"repeated ids", repeated_ids},
+        {"readers below", readers_below},
+        {"all strategies", all_strategies},
+        {"undone", undone},
+        {"undone to the beginning", undone_to_the_beginning},
+        {"discarded", discarded},
+        {"a bare end", a_bare_end},
+        {"keys below", keys_below},
+        {"damaged", damaged},
+        {"killed at each call", killed_everywhere},
+        {"killed on top of another", killed_on_top},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
