@@ -83,6 +83,39 @@ int plog_proof_consistency(struct plog_proof *p, uint64_t old, uint64_t size)
     return 0;
 }
 
+/* A node of the range is one part, or the nodes from the start of a part on are
+ * the beginning of it. */
+void plog_proof_begin(struct plog_proof *p, const struct plog_tree *range)
+{
+    uint64_t at = 0;
+    p->next = range->size;
+    for (unsigned n = 0; n < range->count; n++) {
+        uint64_t rest = range->size - at, size = 1;
+        while (size <= rest / 2)
+            size *= 2;
+        for (unsigned i = 0; i < p->count; i++) {
+            if (p->part[i].from != at)
+                continue;
+            if (p->part[i].to == at + size) {
+                memcpy(p->part[i].hash, range->hashes[n], PLOG_HASH_SIZE);
+                p->part[i].done = true;
+            } else if (p->part[i].to > range->size &&
+                       plog_tree_load(&p->tree, rest, range->hashes[n],
+                                      range->count - n))
+                plog_tree_init(&p->tree); /* cannot be */
+        }
+        at += size;
+    }
+}
+
+bool plog_proof_is_whole(const struct plog_proof *p)
+{
+    for (unsigned i = 0; i < p->count; i++)
+        if (!p->part[i].done)
+            return false;
+    return true;
+}
+
 void plog_proof_add(struct plog_proof *p,
                     const unsigned char leaf[PLOG_HASH_SIZE])
 {

@@ -33,6 +33,11 @@ PLOG_MUST_CHECK int plog_proof_inclusion(struct plog_proof *p, uint64_t index,
 /* That a tree of `size` extends one of `old`; 1 <= old <= size. */
 PLOG_MUST_CHECK int plog_proof_consistency(struct plog_proof *p, uint64_t old,
                                            uint64_t size);
+/* The reading begins behind the leaves of `range`, where those before are gone:
+ * parts below it are taken from it, as far as it has them. */
+void plog_proof_begin(struct plog_proof *p, const struct plog_tree *range);
+/* Whether every part is there. */
+bool plog_proof_is_whole(const struct plog_proof *p);
 /* Leaves in order, from the first one on.  The proof is whole when all leaves
  * of its tree were added. */
 void plog_proof_add(struct plog_proof *p,

@@ -47,23 +47,23 @@ static int open_scratch(struct folding *f, int dir, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&f->store, &f->head, err);
 }
 
-/* The walk stands at the first entry above the present floor. */
+/* The walk stands at the first entry above the present floor, or at the very
+ * first one. */
 static int load_base(struct folding *f, struct plog_error *err)
 {
     const struct plog_compaction *base;
-    struct plog_snapshot s;
     uint64_t floor = f->c->from;
+    /* A log that is whole needs none: a copy may have no snapshot. */
+    if (plog_segment_at(&f->walk.segments, 0) == 1)
+        return plog_walk_start(&f->walk, err);
     int rc = plog_walk_start_floor(&f->walk, floor, err);
     if (rc || floor == 0)
         return rc;
     base = plog_orders_floor_at(&f->walk.orders, floor);
     if (!base)
         return plog_fail(err, PLOG_E_CORRUPT, "the compact entry is gone");
-    rc = plog_snapshot_open(&s, &f->c->p->legs.dir, floor, base->snapshot, err);
-    if (!rc)
-        rc = plog_snapshot_load(&s, &f->store, &f->head, err);
-    plog_snapshot_close(&s);
-    return rc;
+    return plog_snapshot_into(&f->c->p->legs.dir, floor, base->snapshot,
+                              &f->store, &f->head, err);
 }
 
 static int apply_group(struct folding *f, const struct plog_log_group *g,
@@ -96,7 +96,7 @@ static int end_batch(struct folding *f, bool again, struct plog_error *err)
 static int apply_all(struct folding *f, struct plog_error *err)
 {
     struct plog_log_group g;
-    uint64_t done = f->c->from;
+    uint64_t done = f->walk.chain.last.size;
     int rc = plog_store_begin(&f->store, err);
     while (!rc && f->walk.chain.last.size < f->c->to) {
         rc = plog_walk_next(&f->walk, &g, err);

@@ -177,8 +177,10 @@ static int read_starts(struct plog_heal *h, struct plog_error *err)
     sqlite3_stmt *s = NULL;
     int rc = plog_sql_prepare(
         h->legs->store.db,
-        "SELECT first FROM main.segments WHERE first>0 ORDER BY first", &s,
+        "SELECT first FROM main.segments WHERE first>?1 ORDER BY first", &s,
         err);
+    if (!rc)
+        plog_sql_bind_u64(s, 1, h->legs->head.rules.floor);
     while (!rc && (rc = plog_sql_row(s, err)) == 0) {
         uint64_t first = plog_sql_u64(s, 0);
         rc = plog_buf_add(&h->starts, &first, sizeof first);
@@ -255,6 +257,24 @@ static int check_names(struct plog_heal *h, struct plog_error *err)
     }
 }
 
+/* What was compacted away is not missing: the healing begins behind it. */
+static void begin_at_floor(struct plog_heal *h)
+{
+    uint64_t floor = h->stored.last.size;
+    uint64_t *all = (void *)h->files.data;
+    size_t kept = 0;
+    if (floor == 0)
+        return;
+    for (size_t i = 0; i < plog_segment_count(&h->files); i++)
+        if (all[i] > floor)
+            all[kept++] = all[i];
+    h->files.len = kept * sizeof *all;
+    h->chain.tree = h->stored.tree;
+    h->chain.last = h->stored.last;
+    memcpy(h->chain.origin, h->stored.origin, sizeof h->chain.origin);
+    plog_heal_keys(h, floor);
+}
+
 int plog_heal(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_legs *l = h->legs;
@@ -283,6 +303,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
         rc = check_origin(h, err);
     if (!rc)
         rc = make_scratch(h, err);
+    if (!rc)
+        begin_at_floor(h);
     if (!rc)
         rc = read_starts(h, err);
     if (!rc)

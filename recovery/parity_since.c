@@ -87,6 +87,9 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
                           struct plog_error *err)
 {
     struct plog_check *c = p->c;
+    /* Nothing is gone, as in a copy from the archive: all of it is checked. */
+    if (c->head.rules.base == 0 && plog_segment_at(&c->walk.segments, 0) == 1)
+        return plog_walk_start(&c->walk, err);
     int rc = plog_parity_rows_from(p, floor + 1, err);
     if (!rc)
         rc = plog_walk_start_floor(&c->walk, floor, err);

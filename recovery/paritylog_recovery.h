@@ -246,6 +246,7 @@ struct plog_restore_report {
     struct plog_head head;   /* what was restored */
     char logged_at[40];      /* of its last group */
     uint64_t left_out;       /* entries of the log above it */
+    uint64_t floor; /* the copy begins behind it, with a snapshot; 0: at 1 */
     uint64_t segments, bytes;
     bool dry_run, adopted;
     double seconds;

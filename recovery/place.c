@@ -3,6 +3,7 @@
 
 #include "fs.h"
 #include "orders.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,7 +172,7 @@ int plog_place_keys(struct plog_place *p, const struct plog_dir *from,
 
 /* ---- Orders ------------------------------------------------------------- */
 
-#define ORDER_FILE_MAX (64u << 10)
+#define ORDER_FILE_MAX (2u << 20)
 
 static int write_order(struct plog_place *p, const char *name,
                        struct plog_span proof)
@@ -229,6 +230,56 @@ int plog_place_orders(struct plog_place *p, const struct plog_dir *from,
     rc = c.rc ? c.rc : rc;
     return rc < 0 ? plog_fail_io(err, rc, PLOG_ORDERS_DIR, "copying orders")
                   : 0;
+}
+
+/* ---- Snapshots ---------------------------------------------------------- */
+
+static int copy_bytes(const struct plog_io *io, int from, int to)
+{
+    size_t chunk = 64u << 10, got = chunk;
+    char *buf = plog_alloc(io, chunk);
+    int rc = buf ? 0 : -ENOMEM;
+    for (uint64_t at = 0; !rc && got == chunk; at += got) {
+        rc = plog_io_pread_full(io, from, buf, chunk, at, &got);
+        if (!rc)
+            rc = plog_io_write_full(io, to, buf, got, at, NULL);
+    }
+    plog_free(io, buf);
+    return rc ? rc : io->fdatasync(io->ctx, to);
+}
+
+int plog_place_snapshot(struct plog_place *p, const struct plog_dir *from,
+                        uint64_t floor, struct plog_error *err)
+{
+    const struct plog_io *io = p->io;
+    char name[PLOG_SNAPSHOT_NAME];
+    int in, out, source, rc = plog_snapshot_dir(from, false, &in, err);
+    if (rc == PLOG_END)
+        return plog_fail_pruned(err, floor, floor);
+    if (rc)
+        return rc;
+    plog_snapshot_name(floor, name);
+    source = io->open_at(io->ctx, in, name, O_RDONLY | O_NONBLOCK, 0);
+    io->close(io->ctx, in);
+    if (source < 0)
+        return source == -ENOENT
+                   ? plog_fail_pruned(err, floor, floor)
+                   : plog_fail_io(err, source, PLOG_SNAPSHOT_DIR, "opening");
+    rc = plog_snapshot_dir(&p->dir, true, &out, err);
+    int fd =
+        rc ? rc
+           : io->open_at(io->ctx, out, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    int bad = fd < 0 ? fd : copy_bytes(io, source, fd);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    if (!rc && !bad)
+        bad = io->fsync(io->ctx, out);
+    if (!rc)
+        io->close(io->ctx, out);
+    io->close(io->ctx, source);
+    if (!rc && bad)
+        rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "copying a snapshot");
+    return rc;
 }
 
 /* ---- The end ------------------------------------------------------------ */
@@ -308,7 +359,8 @@ static int empty(const struct plog_io *io, int dir)
 
 int plog_place_remove(const struct plog_io *io, const char *path)
 {
-    static const char *const inner[] = {"log", "keys", "quarantine", "orders"};
+    static const char *const inner[] = {"log",    "keys",      "quarantine",
+                                        "orders", "snapshots", "archive"};
     int dir = io->open_at(io->ctx, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
     int rc = dir < 0 ? dir : 0;
     for (size_t i = 0; !rc && i < sizeof inner / sizeof *inner; i++) {

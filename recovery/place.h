@@ -40,6 +40,11 @@ PLOG_MUST_CHECK int plog_place_keys(struct plog_place *p,
 PLOG_MUST_CHECK int plog_place_orders(struct plog_place *p,
                                       const struct plog_dir *from,
                                       struct plog_error *err);
+/* Copies the snapshot of `floor`.  Returns 0; PLOG_E_PRUNED when there is none;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_place_snapshot(struct plog_place *p,
+                                        const struct plog_dir *from,
+                                        uint64_t floor, struct plog_error *err);
 /* Writes one more: the proof of the order at entry `at`. */
 PLOG_MUST_CHECK int plog_place_order(struct plog_place *p, uint64_t at,
                                      struct plog_span proof,

@@ -12,7 +12,8 @@ struct prove {
     struct plog_walk walk;
     uint64_t size; /* of the tree that the proof is in */
     struct plog_proof proof;
-    uint64_t seq; /* the entry whose line is kept; 0: none */
+    struct plog_proof parts; /* of it, before anything was read */
+    uint64_t seq;            /* the entry whose line is kept; 0: none */
     struct plog_buf line, text;
     struct plog_note old;          /* of a consistency proof */
     struct plog_commit checkpoint; /* at `size` */
@@ -62,12 +63,28 @@ static int take_group(struct prove *p, const struct plog_log_group *g,
     return 0;
 }
 
-static int read_log(struct prove *p, struct plog_error *err)
+/* What the proof needs may lie below the floor, in the archive. */
+static int is_whole(const struct prove *p, uint64_t floor,
+                    struct plog_error *err)
+{
+    if (plog_proof_is_whole(&p->proof) && (p->seq == 0 || p->line.len))
+        return 0;
+    if (floor)
+        return plog_fail_pruned(err, p->seq ? p->seq : p->old.size, floor);
+    return plog_fail(err, PLOG_E_CORRUPT, "the log does not give the proof");
+}
+
+static int read_once(struct prove *p, struct plog_error *err)
 {
     struct plog_log_group g;
+    p->proof = p->parts;
+    p->line.len = 0;
     int rc = plog_walk_open(&p->walk, &p->reader.dir, &p->reader.keys, err);
     if (!rc)
         rc = plog_walk_start(&p->walk, err);
+    uint64_t floor = rc ? 0 : p->walk.chain.last.size;
+    if (floor)
+        plog_proof_begin(&p->proof, &p->walk.chain.tree);
     while (!rc && p->walk.chain.last.size < p->size) {
         rc = plog_walk_next(&p->walk, &g, err);
         if (!rc)
@@ -76,8 +93,25 @@ static int read_log(struct prove *p, struct plog_error *err)
     if (rc == PLOG_END || (!rc && p->walk.chain.last.size != p->size))
         return not_found(err, "commit", p->size);
     p->checkpoint = p->walk.chain.last;
-    return rc ? rc
-              : plog_keychain_check(&p->walk.chain.chain, &p->reader.keys, err);
+    if (!rc)
+        rc = plog_keychain_check(&p->walk.chain.chain, &p->reader.keys, err);
+    return rc ? rc : is_whole(p, floor, err);
+}
+
+static int read_log(struct prove *p, struct plog_error *err)
+{
+    int rc = read_once(p, err);
+    if (rc != PLOG_E_PRUNED)
+        return rc;
+    struct plog_error why = {0};
+    plog_walk_close(&p->walk);
+    p->reader.dir.with_archive = true;
+    int again = read_once(p, &why);
+    if (!again)
+        return 0;
+    if (again != PLOG_E_PRUNED && err)
+        *err = why;
+    return again;
 }
 
 /* ---- The text ----------------------------------------------------------- */
@@ -178,7 +212,7 @@ int plog_prove(const char *dir, uint64_t seq,
         return PLOG_E_ARG;
     int rc = begin(&p, dir, &own, err);
     p.seq = seq;
-    if (!rc && (seq == 0 || plog_proof_inclusion(&p.proof, seq - 1, p.size)))
+    if (!rc && (seq == 0 || plog_proof_inclusion(&p.parts, seq - 1, p.size)))
         rc = not_found(err, "entry", seq);
     if (!rc)
         rc = read_log(&p, err);
@@ -197,7 +231,7 @@ static int begin_consistency(struct prove *p, struct plog_error *err)
                          " %llu",
                          (unsigned long long)n->size,
                          (unsigned long long)p->size);
-    return plog_proof_consistency(&p->proof, n->size, p->size)
+    return plog_proof_consistency(&p->parts, n->size, p->size)
                ? plog_fail(err, PLOG_E_INPUT, "a checkpoint of nothing")
                : 0;
 }

@@ -12,6 +12,7 @@
 #include "paritylog_recovery.h"
 #include "place.h"
 #include "reader.h"
+#include "snapshot.h"
 #include "store_log.h"
 
 struct rebuild {
@@ -25,6 +26,8 @@ struct rebuild {
     uint64_t segment, offset; /* where the rebuilt log ends */
     bool loose;               /* ... in a segment of which lines are redacted */
     bool odd_layout;          /* segments begin where the rule has none */
+    uint64_t base;            /* the snapshot that it begins with; 0: none */
+    unsigned char digest[PLOG_HASH_SIZE];
 };
 
 static void set_head(struct plog_head *h, const struct plog_commit *c)
@@ -225,6 +228,9 @@ static int from_store(struct rebuild *b, struct plog_error *err)
         rc = plog_store_log_open(&s, &b->reader.store, &head, &b->reader.keys,
                                  &b->reader.dir, err);
     }
+    uint64_t base = s.last.size;
+    if (!rc && base && !b->o->dry_run)
+        rc = plog_place_snapshot(&b->place, &b->reader.dir, base, err);
     if (!rc)
         rc = copy_groups(b, &s, &log, err);
     if (!rc)
@@ -296,6 +302,12 @@ static int read_origin(struct rebuild *b, struct plog_error *err)
     if (!rc)
         rc = plog_walk_start(&w, err);
     snprintf(b->report->origin, sizeof b->report->origin, "%s", w.chain.origin);
+    const struct plog_compaction *floor =
+        rc || w.first == 1 ? NULL : plog_orders_floor(&w.orders, w.first - 1);
+    if (floor) {
+        b->base = floor->to;
+        memcpy(b->digest, floor->snapshot, sizeof b->digest);
+    }
     plog_walk_close(&w);
     return rc;
 }
@@ -310,6 +322,11 @@ static int fold(struct rebuild *b, struct plog_error *err)
     int rc = plog_legs_open_store(&l, true, err);
     if (!rc)
         rc = plog_store_create_tables(&l.store, b->report->origin, err);
+    if (!rc && b->base)
+        rc = plog_snapshot_into(&b->reader.dir, b->base, b->digest, &l.store,
+                                &l.head, err);
+    if (!rc && b->base)
+        rc = plog_place_snapshot(&b->place, &b->reader.dir, b->base, err);
     if (!rc)
         rc = plog_legs_replay(&l, &watch, err);
     b->report->entries = l.head.commit.size;

@@ -98,6 +98,8 @@ static int look(struct look *l, const char *dir, const struct plog_options *o,
         rc = plog_reader_history(r, plog_span(l->resource, l->resource_len),
                                  plog_span(l->record_id, l->record_id_len),
                                  count_merged, l, err);
+    if (rc == PLOG_E_PRUNED) /* below the floor there is nothing to name */
+        rc = 0;
     plog_reader_close(r);
     return rc;
 }
@@ -269,7 +271,8 @@ int plog_redactions(const char *dir, const struct plog_options *options,
             r->store.db,
             "SELECT r.seq,r.target,r.pending,o.line,e.resource,e.record_id"
             " FROM main.redactions r JOIN main.events o ON o.seq=r.seq"
-            " JOIN main.events e ON e.seq=r.target ORDER BY r.target,r.seq",
+            " LEFT JOIN main.events e ON e.seq=r.target ORDER BY "
+            "r.target,r.seq",
             &q, err);
     while (!rc && (rc = plog_sql_row(q, err)) == 0)
         rc = give(q, &parser, &text, each, arg, err);

@@ -265,16 +265,6 @@ static int make_store(struct work *w, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
 
-static int load_base(struct work *w, struct plog_error *err)
-{
-    struct plog_snapshot s;
-    int rc = plog_snapshot_open(&s, &w->legs.dir, w->base, w->digest, err);
-    if (!rc)
-        rc = plog_snapshot_load(&s, &w->legs.store, &w->legs.head, err);
-    plog_snapshot_close(&s);
-    return rc;
-}
-
 static int replay(struct work *w, struct plog_error *err)
 {
     struct plog_replay_watch watch = {
@@ -287,7 +277,8 @@ static int replay(struct work *w, struct plog_error *err)
     if (!rc && (!w->legs.store_open || !w->legs.store.has_tables))
         rc = make_store(w, err);
     if (!rc && w->base)
-        rc = load_base(w, err);
+        rc = plog_snapshot_into(&w->legs.dir, w->base, w->digest,
+                                &w->legs.store, &w->legs.head, err);
     uint64_t before = w->legs.head.commit.size;
     if (!rc)
         rc = plog_legs_replay(&w->legs, &watch, err);

@@ -25,6 +25,7 @@ struct restore {
     uint64_t known; /* the log must reach this one */
     struct plog_entry_parser parser;
     struct plog_buf orders; /* uint64_t: seqs of orders to bring along */
+    uint64_t base, base_at; /* the floor it begins behind, and its entry */
     /* Behind the last group that was copied. */
     struct plog_tree tree;
     struct plog_vkey key;      /* in force there */
@@ -112,12 +113,31 @@ static int lost_end(struct restore *r, const struct plog_walk *w, int rc,
     return PLOG_E_ROLLBACK;
 }
 
+/* Where the copy begins: at the first entry, or behind the floor; with the
+ * archive behind the floor on which that stands. */
+static int start(struct restore *r, struct plog_walk *w, struct plog_error *err)
+{
+    const struct plog_compaction *c;
+    int rc = plog_walk_start(w, err);
+    r->base = 0;
+    if (rc || w->first == 1)
+        return rc;
+    uint64_t below = w->first - 1;
+    c = r->reader.dir.with_archive ? plog_orders_floor_at(&w->orders, below)
+                                   : plog_orders_floor(&w->orders, below);
+    if (!c)
+        return plog_fail_pruned(err, below, below);
+    r->base = c->to;
+    r->base_at = c->at;
+    return c->to == below ? 0 : plog_walk_start_floor(w, c->to, err);
+}
+
 static int copy_groups(struct restore *r, struct plog_walk *w,
                        struct plog_error *err)
 {
     struct plog_restore_report *report = r->report;
     struct plog_log_group g;
-    int rc = plog_walk_start(w, err);
+    int rc = start(r, w, err);
     snprintf(report->origin, sizeof report->origin, "%s", w->chain.origin);
     while (!rc && w->chain.last.size < r->limit) {
         struct plog_tree before = w->chain.tree;
@@ -151,12 +171,16 @@ static int copy_groups(struct restore *r, struct plog_walk *w,
     return rc;
 }
 
-/* Lines in the copy that were redacted by orders behind its end. */
+/* Lines in the copy that were redacted by orders behind its end, and the
+ * compact entry that lets it begin where it does. */
 static int note_orders(struct restore *r, const struct plog_walk *w,
                        struct plog_error *err)
 {
     const struct plog_order *o;
     uint64_t last = 0;
+    if (r->base && r->base_at > r->report->head.size &&
+        plog_buf_add(&r->orders, &r->base_at, sizeof r->base_at))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     for (size_t i = 0; (o = plog_orders_unheld(&w->orders, &i)) != NULL;) {
         if (o->at != last && plog_buf_add(&r->orders, &o->at, sizeof o->at))
             return plog_fail(err, PLOG_E_NOMEM, "out of memory");
@@ -185,6 +209,8 @@ static int bring_orders(struct restore *r, const char *dir,
                                    .arg = &proof};
     const uint64_t *at = (const void *)r->orders.data;
     int rc = plog_place_orders(&r->place, &r->reader.dir, err);
+    if (!rc && r->base)
+        rc = plog_place_snapshot(&r->place, &r->reader.dir, r->base, err);
     for (size_t i = 0; !rc && i < r->orders.len / sizeof *at; i++) {
         proof.len = 0;
         rc = plog_prove(dir, at[i], &o, err);
@@ -283,11 +309,9 @@ static int go_on(struct restore *r, struct plog_error *err)
     return rc;
 }
 
-static int copy_log(struct restore *r, struct plog_error *err)
+static int read_and_copy(struct restore *r, struct plog_error *err)
 {
     struct plog_walk w;
-    plog_outlog_init(&r->log, r->io, r->place.dir.log);
-    plog_entry_parser_init(&r->parser, r->io);
     int rc = plog_walk_open(&w, &r->reader.dir, &r->reader.keys, err);
     if (!rc)
         rc = copy_groups(r, &w, err);
@@ -296,11 +320,33 @@ static int copy_log(struct restore *r, struct plog_error *err)
     if (!rc)
         rc = note_key(r, &w, err);
     plog_walk_close(&w);
-    if (!rc && r->report->head.size == 0) {
-        plog_fail(err, PLOG_E_NOT_FOUND, "no commit lies at or before it");
-        plog_err_hint(err, "run: paritylog log DIR --to 1");
-        rc = PLOG_E_NOT_FOUND;
+    return rc;
+}
+
+/* The point lies below the floor, or there is none. */
+static int found_nothing(const struct restore *r, struct plog_error *err)
+{
+    if (r->base)
+        return plog_fail_pruned(err, r->o->at_seq ? r->o->at_seq : r->base,
+                                r->base);
+    plog_fail(err, PLOG_E_NOT_FOUND, "no commit lies at or before it");
+    plog_err_hint(err, "run: paritylog log DIR --to 1");
+    return PLOG_E_NOT_FOUND;
+}
+
+static int copy_log(struct restore *r, struct plog_error *err)
+{
+    plog_outlog_init(&r->log, r->io, r->place.dir.log);
+    plog_entry_parser_init(&r->parser, r->io);
+    int rc = read_and_copy(r, err);
+    if (!rc && r->report->head.size == 0 && r->base) {
+        r->reader.dir.with_archive = true;
+        r->orders.len = 0;
+        rc = read_and_copy(r, err);
     }
+    if (!rc && r->report->head.size == 0)
+        rc = found_nothing(r, err);
+    r->report->floor = r->base;
     if (!rc && r->o->continue_as && !r->o->dry_run)
         rc = go_on(r, err);
     if (!rc)

@@ -75,10 +75,13 @@ static const struct table {
 } tables[] = {
     {"the head", "SELECT origin,size,root,range,key,sig,floor,redactions,"
                  "strategy,line_max,segment_size FROM main.meta"},
-    {"events", "SELECT * FROM main.events ORDER BY seq"},
-    {"commits", "SELECT * FROM main.checkpoints ORDER BY size"},
+    {"events", "SELECT * FROM main.events WHERE seq>(SELECT floor FROM"
+               " main.meta) ORDER BY seq"},
+    {"commits", "SELECT * FROM main.checkpoints WHERE size>(SELECT floor FROM"
+                " main.meta) ORDER BY size"},
     {"segments", "SELECT first FROM main.segments WHERE first<="
-                 "(SELECT size FROM main.meta) ORDER BY first"},
+                 "(SELECT size FROM main.meta) AND first>(SELECT floor FROM"
+                 " main.meta) ORDER BY first"},
     {"records", "SELECT * FROM main.state ORDER BY resource,record_id"},
     {"redactions", "SELECT seq,target FROM main.redactions ORDER BY seq"},
     {"peers", "SELECT name,added FROM main.peers ORDER BY name"},

@@ -115,5 +115,23 @@ PLOG_MUST_CHECK int plog_snapshot_load(struct plog_snapshot *s,
                                        struct plog_store *store,
                                        struct plog_store_head *head,
                                        struct plog_error *err);
+/* Opens, loads and closes the snapshot of `floor`. */
+PLOG_MUST_CHECK int plog_snapshot_into(const struct plog_dir *d, uint64_t floor,
+                                       const unsigned char *digest,
+                                       struct plog_store *store,
+                                       struct plog_store_head *head,
+                                       struct plog_error *err);
+/*
+ * Where a log that is made from a store begins: the header of the segment
+ * behind the store's floor, its checkpoint verified.
+ * Returns 0; PLOG_END when nothing was compacted away; as plog_snapshot_open;
+ * PLOG_E_DIVERGED; PLOG_E_TAMPERED.
+ */
+PLOG_MUST_CHECK int plog_snapshot_base(const struct plog_dir *d,
+                                       struct plog_store *store,
+                                       const struct plog_store_head *h,
+                                       const struct plog_keychain *keys,
+                                       struct plog_segment_header *out,
+                                       struct plog_error *err);
 
 #endif

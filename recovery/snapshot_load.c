@@ -7,6 +7,8 @@
  */
 #include "snapshot.h"
 
+#include "compaction.h"
+
 struct load {
     struct plog_store *store;
     sqlite3_stmt *cursor, *peer, *redaction;
@@ -128,5 +130,68 @@ int plog_snapshot_load(struct plog_snapshot *s, struct plog_store *store,
         rc = plog_store_commit(store, err);
     if (rc)
         plog_store_rollback(store);
+    return rc;
+}
+
+int plog_snapshot_into(const struct plog_dir *d, uint64_t floor,
+                       const unsigned char *digest, struct plog_store *store,
+                       struct plog_store_head *head, struct plog_error *err)
+{
+    struct plog_snapshot s;
+    int rc = plog_snapshot_open(&s, d, floor, digest, err);
+    if (!rc)
+        rc = plog_snapshot_load(&s, store, head, err);
+    plog_snapshot_close(&s);
+    return rc;
+}
+
+/* The digest that the compact entry signs which set the store's floor. */
+static int read_digest(struct plog_store *store, uint64_t floor,
+                       unsigned char *digest, struct plog_error *err)
+{
+    struct plog_compaction c;
+    struct plog_entry_parser parser;
+    struct plog_span line;
+    uint64_t seq;
+    bool pending;
+    int rc = plog_store_compaction(store, &seq, &pending, err);
+    if (!rc)
+        rc = seq ? plog_store_line(store, seq, &line, NULL, err) : PLOG_END;
+    if (rc < 0)
+        return rc;
+    plog_entry_parser_init(&parser, store->io);
+    bool found = !rc && plog_compaction_read(&parser, line, &c) &&
+                 c.to == floor && c.has_snapshot;
+    if (found)
+        memcpy(digest, c.snapshot, PLOG_HASH_SIZE);
+    plog_entry_parser_fini(&parser);
+    return found ? 0
+                 : plog_fail(err, PLOG_E_DIVERGED,
+                             "store.db: no compact entry sets its floor %llu",
+                             (unsigned long long)floor);
+}
+
+int plog_snapshot_base(const struct plog_dir *d, struct plog_store *store,
+                       const struct plog_store_head *h,
+                       const struct plog_keychain *keys,
+                       struct plog_segment_header *out, struct plog_error *err)
+{
+    struct plog_snapshot s;
+    unsigned char digest[PLOG_HASH_SIZE];
+    uint64_t floor = h->rules.floor;
+    if (floor == 0)
+        return PLOG_END;
+    int rc = read_digest(store, floor, digest, err);
+    if (rc)
+        return rc;
+    rc = plog_snapshot_open(&s, d, floor, digest, err);
+    *out = s.header;
+    plog_snapshot_close(&s);
+    const struct plog_vkey *key = plog_keychain_at(keys, floor);
+    const struct plog_commit *c = &out->last;
+    if (!rc && (!key || !plog_checkpoint_verify(key, out->origin, c->size,
+                                                c->root, c->sig)))
+        rc = plog_fail(err, PLOG_E_TAMPERED,
+                       "the checkpoint in the snapshot does not verify");
     return rc;
 }

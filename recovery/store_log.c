@@ -1,6 +1,8 @@
 /* store_log.c - see store_log.h. */
 #include "store_log.h"
 
+#include "snapshot.h"
+
 #include <stdio.h>
 
 static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
@@ -26,6 +28,24 @@ static int read_orders(struct plog_store_log *s, struct plog_error *err)
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;
+}
+
+/* Behind what was compacted away.  A store that still has all events needs no
+ * snapshot for that. */
+static int find_base(struct plog_store_log *s,
+                     const struct plog_store_head *head,
+                     const struct plog_dir *dir, struct plog_error *err)
+{
+    struct plog_segment_header h;
+    int rc = plog_snapshot_base(dir, s->store, head, &s->keys, &h, err);
+    if (rc == PLOG_END || (rc && head->rules.base == 0))
+        return 0;
+    if (rc)
+        return rc;
+    s->tree = h.tree;
+    s->last = h.last;
+    s->passed = h.last.size;
+    return 0;
 }
 
 int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
@@ -58,6 +78,8 @@ int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
                               &s->segments, err);
     if (!rc)
         rc = read_orders(s, err);
+    if (!rc)
+        rc = find_base(s, head, dir, err);
     return rc ? rc : plog_store_log_seek(s, &s->tree, &s->last, err);
 }
 
