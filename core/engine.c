@@ -15,6 +15,9 @@
 
 #include <stdio.h>
 
+#define WAL_PAGES 1000     /* 4 MB */
+#define WAL_NS 60000000000 /* a minute */
+
 /* ---- Signing and writing a group ---------------------------------------- */
 
 static int sign(plog *p, struct plog_work *w, struct plog_commit *c,
@@ -282,8 +285,14 @@ static void tidy(plog *p)
         return;
     plog_tail_pad(&p->legs.tail, p->legs.head.offset,
                   p->legs.head.rules.segment_size);
-    if (p->legs.store.wal_pages > 1000)
-        plog_store_checkpoint(&p->legs.store);
+    /* By size, and by time, so that little is left to recover; a reader that
+     * holds old pages only puts it off to the next group. */
+    int64_t now = p->io->clock_mono_ns(p->io->ctx);
+    if (p->legs.store.wal_pages <= WAL_PAGES &&
+        (p->legs.store.wal_pages == 0 || now - p->checkpointed < WAL_NS))
+        return;
+    plog_store_checkpoint(&p->legs.store);
+    p->checkpointed = now;
 }
 
 static void lead(plog *p, struct plog_request *batch)

@@ -26,6 +26,7 @@ struct plog {
     struct plog_checker checker;
     uint64_t data_version; /* of SQLite, when the head was last read */
     bool head_known;       /* legs.head is what the store holds */
+    int64_t checkpointed;  /* when SQLite's WAL was moved last */
     bool poisoned;
     bool behind; /* opened with leave_behind and not caught up yet */
 

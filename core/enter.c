@@ -160,6 +160,8 @@ static int full_check(plog *p, struct plog_error *err)
     }
     p->data_version = store_version(p);
     p->head_known = true;
+    if (p->checkpointed == 0)
+        p->checkpointed = p->io->clock_mono_ns(p->io->ctx);
     p->behind = false;
     return 0;
 }

@@ -664,7 +664,13 @@ struct plog_status {
     unsigned char log_root[PLOG_HASH_SIZE];
     bool log_has_commit;
     uint64_t segments, log_bytes, floor;
+    uint64_t below_floor; /* of the segments: a compaction was cut off */
+    uint64_t base;        /* events of the store up to it may be gone */
+    uint64_t peers;
     uint64_t store_bytes, wal_bytes;
+    /* Frames in SQLite's WAL, and how many of them are in the database, too;
+     * when the first grows far above the second, a reader holds them. */
+    uint64_t wal_frames, wal_moved;
     uint64_t tail_bytes; /* bytes after the last commit that are not padding */
     uint64_t redactions; /* orders to redact that the store has applied */
     uint64_t pending;    /* of them: copies of the payload may be left */

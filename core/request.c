@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #define CHUNK (64u << 10)
-#define LINE_OVERHEAD 512 /* seq, salt, logged_at, member names of ours */
+#define LINE_OVERHEAD 512      /* seq, salt, logged_at, member names of ours */
 #define CONTROL_MAX (1u << 20) /* arguments of a control entry */
 
 /* Texts stay where they are until the request ends. */

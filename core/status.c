@@ -6,6 +6,7 @@
  * instant, tells which.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "reader.h"
@@ -28,11 +29,13 @@ static int count_segments(struct plog_reader *r, struct plog_status *out,
     plog_buf_init(&list, r->io);
     int rc = plog_dir_segments(&r->dir, &list, err);
     out->segments = plog_segment_count(&list);
+    out->below_floor = 0;
     out->log_bytes = 0;
     for (size_t i = 0; !rc && i < out->segments; i++) {
         plog_segment_name(plog_segment_at(&list, i), name);
         if (r->io->stat_at(r->io->ctx, r->dir.log, name, &st) == 0)
             out->log_bytes += st.size;
+        out->below_floor += plog_segment_at(&list, i) <= out->floor;
     }
     plog_buf_fini(&list);
     if (!rc && out->segments == 0)
@@ -116,6 +119,39 @@ static void count_pending(struct plog_reader *r, struct plog_status *out)
     plog_buf_fini(&seqs);
 }
 
+/* From the index of SQLite's WAL (sqlite.org/walformat.html, 2.1): mxFrame and
+ * nBackfill, in the byte order of this machine.  Without one nothing waits. */
+static void read_wal_index(struct plog_reader *r, struct plog_status *out)
+{
+    unsigned char head[100];
+    uint32_t frames, moved;
+    size_t got = 0;
+    int fd = r->io->open_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE "-shm",
+                            O_RDONLY, 0);
+    if (fd < 0)
+        return;
+    int rc = plog_io_pread_full(r->io, fd, head, sizeof head, 0, &got);
+    r->io->close(r->io->ctx, fd);
+    if (rc || got < sizeof head)
+        return;
+    memcpy(&frames, head + 16, sizeof frames);
+    memcpy(&moved, head + 96, sizeof moved);
+    out->wal_frames = frames;
+    out->wal_moved = moved < frames ? moved : frames;
+}
+
+static uint64_t count_peers(struct plog_reader *r)
+{
+    sqlite3_stmt *q = NULL;
+    uint64_t n = 0;
+    if (!plog_sql_prepare(r->store.db, "SELECT count(*) FROM main.peers", &q,
+                          NULL) &&
+        plog_sql_row(q, NULL) == 0)
+        n = plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    return n;
+}
+
 static int read_store(struct plog_reader *r, double wait,
                       struct plog_store_head *h, struct plog_status *out,
                       struct plog_error *err)
@@ -131,7 +167,10 @@ static int read_store(struct plog_reader *r, double wait,
     out->floor = h->rules.floor;
     out->strategy = h->rules.strategy;
     out->redactions = h->rules.redactions;
+    out->base = h->rules.base;
+    out->peers = count_peers(r);
     count_pending(r, out);
+    read_wal_index(r, out);
     out->store_bytes = file_size(r, PLOG_STORE_FILE);
     out->wal_bytes = file_size(r, PLOG_STORE_FILE "-wal");
     return 0;
@@ -145,6 +184,10 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
     if (rc)
         return rc;
     int store = read_store(r, wait, &h, out, NULL);
+    if (store == 0 && out->floor)
+        rc = count_segments(r, out, err); /* again, with the floor */
+    if (rc)
+        return rc;
     if (store == 0 && heads_meet(r, &h)) {
         snprintf(out->origin, sizeof out->origin, "%s", h.origin);
         set_log_head(out, &h.commit);

@@ -136,11 +136,11 @@ static int refill(struct plog_sub *s, uint64_t *lost, struct plog_error *err)
         rc = plog_store_get_head(store, &h, err);
     if (!rc && h.rules.floor >= s->next) {
         *lost = h.rules.floor - s->next + 1;
-        rc =
-            plog_fail(err, PLOG_E_PRUNED,
-                      "entries %llu to %llu were compacted"
-                      " away",
-                      (unsigned long long)s->next, (unsigned long long)h.rules.floor);
+        rc = plog_fail(err, PLOG_E_PRUNED,
+                       "entries %llu to %llu were compacted"
+                       " away",
+                       (unsigned long long)s->next,
+                       (unsigned long long)h.rules.floor);
     }
     if (!rc)
         rc = h.commit.size < s->next ? PLOG_END

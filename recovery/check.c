@@ -408,6 +408,22 @@ void plog_check_orders(struct plog_check *c)
             no_order(c, o);
 }
 
+/* ---- Compacted under our eyes ------------------------------------------- */
+
+bool plog_check_vanished(struct plog_check *c, int code)
+{
+    struct plog_status s;
+    struct plog_options o = {.struct_size = sizeof o, .io = c->o->io};
+    if (code != PLOG_E_CORRUPT || c->walk.fd >= 0 || c->report->verdict)
+        return false;
+    if (plog_read_status(c->reader.dir.path, &o, &s, NULL) ||
+        s.floor < c->walk.first ||
+        s.floor <= (c->has_head ? c->head.rules.floor : 0))
+        return false;
+    c->again = true;
+    return true;
+}
+
 /* ---- Opening ------------------------------------------------------------ */
 
 /* The end of the log as it is now, under the lock. */

@@ -9,7 +9,11 @@
 #include "reader.h"
 #include "witness.h"
 
+/* How often a check starts over when compactions pass it by. */
+#define PLOG_CHECK_TRIES 5
+
 struct plog_check {
+    bool again;                         /* it starts over */
     const struct plog_check_options *o; /* never NULL */
     struct plog_check_report *report;
     struct plog_reader reader;
@@ -40,6 +44,10 @@ PLOG_MUST_CHECK int plog_check_open(struct plog_check *c, const char *dir,
                                     struct plog_check_report *report,
                                     struct plog_error *err);
 /* Ends the check: fills what the report still lacks. */
+/* Whether a fault is only that a compaction took away the segment to be read:
+ * then the check starts over, from the new floor.  Not once something was
+ * found. */
+bool plog_check_vanished(struct plog_check *c, int code);
 void plog_check_close(struct plog_check *c);
 
 /* Reads what must be in the log: --expect-head and the witness; notes that are

@@ -368,7 +368,7 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
             plog_check_fault(c, rc, err);
             break;
         }
-        if (!plog_check_is_verdict(rc))
+        if (!plog_check_is_verdict(rc) || plog_check_vanished(c, rc))
             return rc;
         fatal = go_on(p, &rc, err);
     }
@@ -483,22 +483,18 @@ static int write_watermark(struct plog_check *c, struct plog_error *err)
     return rc;
 }
 
-int plog_parity(const char *dir, const struct plog_check_options *o,
-                struct plog_check_report *report, struct plog_error *err)
+static int parity(const char *dir, const struct plog_check_options *options,
+                  struct plog_check_report *report, bool *again,
+                  struct plog_error *err)
 {
-    struct plog_check_options options;
     struct plog_check c;
-    struct plog_error own;
-    if (!err)
-        err = &own;
-    if (plog_take_options(&options, sizeof options, o, err))
-        return PLOG_E_ARG;
-    int rc = plog_check_open(&c, dir, &options, report, err);
+    *again = false;
+    int rc = plog_check_open(&c, dir, options, report, err);
     if (!rc && !c.has_head)
         return without_store(&c, dir, report, err);
-    if (!rc && options.watermark)
+    if (!rc && options->watermark)
         rc = plog_watermark_place(c.reader.io, c.reader.dir.path,
-                                  options.watermark, err);
+                                  options->watermark, err);
     if (!rc)
         rc = plog_check_read_seen(&c, err);
     if (!rc)
@@ -515,5 +511,22 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
     if (!rc && c.o->watermark && !report->verdict)
         rc = write_watermark(&c, err);
     plog_check_close(&c);
+    *again = c.again;
+    return rc;
+}
+
+int plog_parity(const char *dir, const struct plog_check_options *o,
+                struct plog_check_report *report, struct plog_error *err)
+{
+    struct plog_check_options options;
+    struct plog_error own;
+    bool again = true;
+    int rc = 0;
+    if (!err)
+        err = &own;
+    if (plog_take_options(&options, sizeof options, o, err))
+        return PLOG_E_ARG;
+    for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
+        rc = parity(dir, &options, report, &again, err);
     return rc;
 }

@@ -67,7 +67,7 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
             break;
         }
         if (rc != PLOG_END) {
-            if (!plog_check_is_verdict(rc))
+            if (!plog_check_is_verdict(rc) || plog_check_vanished(c, rc))
                 return rc;
             rc = go_on(c, rc, err);
             if (rc < 0)
@@ -81,17 +81,12 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
     return c->stopped ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
 }
 
-int plog_verify(const char *dir, const struct plog_check_options *o,
-                struct plog_check_report *report, struct plog_error *err)
+static int verify(const char *dir, const struct plog_check_options *options,
+                  struct plog_check_report *report, bool *again,
+                  struct plog_error *err)
 {
-    struct plog_check_options options;
     struct plog_check c;
-    struct plog_error own;
-    if (!err)
-        err = &own; /* findings are made from it */
-    if (plog_take_options(&options, sizeof options, o, err))
-        return PLOG_E_ARG;
-    int rc = plog_check_open(&c, dir, &options, report, err);
+    int rc = plog_check_open(&c, dir, options, report, err);
     if (!rc)
         rc = plog_check_read_seen(&c, err);
     if (!rc)
@@ -106,5 +101,22 @@ int plog_verify(const char *dir, const struct plog_check_options *o,
     if (!rc)
         plog_check_expected_end(&c);
     plog_check_close(&c);
+    *again = c.again;
+    return rc;
+}
+
+int plog_verify(const char *dir, const struct plog_check_options *o,
+                struct plog_check_report *report, struct plog_error *err)
+{
+    struct plog_check_options options;
+    struct plog_error own;
+    bool again = true;
+    int rc = 0;
+    if (!err)
+        err = &own; /* findings are made from it */
+    if (plog_take_options(&options, sizeof options, o, err))
+        return PLOG_E_ARG;
+    for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
+        rc = verify(dir, &options, report, &again, err);
     return rc;
 }

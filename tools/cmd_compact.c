@@ -89,25 +89,25 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
                (unsigned long long)r->trimmed);
 }
 
-static int run(struct cli *c, struct plog_compact_options *o)
+static int run(struct cli *c, struct plog_compact_options o)
 {
     struct plog_error err = {.code = 0};
     struct plog_compact_report report;
     struct cli_secret secret = {.given = false};
     struct progress progress;
     progress_init(&progress, c);
-    o->struct_size = sizeof *o;
-    o->io = cli_io();
-    o->wait_seconds = c->wait;
-    o->vkey = c->vkey;
-    o->dry_run = c->dry_run;
-    o->progress = on_progress;
-    o->arg = &progress;
-    o->allow_network_fs = c->network_fs_ok;
+    o.struct_size = sizeof o;
+    o.io = cli_io();
+    o.wait_seconds = c->wait;
+    o.vkey = c->vkey;
+    o.dry_run = c->dry_run;
+    o.progress = on_progress;
+    o.arg = &progress;
+    o.allow_network_fs = c->network_fs_ok;
     int rc = cli_secret_read(c, &secret, &err);
-    o->passphrase = secret.given ? secret.text : NULL;
+    o.passphrase = secret.given ? secret.text : NULL;
     if (rc == 0)
-        rc = plog_compact(c->args[0], o, &report, &err);
+        rc = plog_compact(c->args[0], &o, &report, &err);
     cli_secret_wipe(&secret);
     progress_clear(&progress);
     if (rc != 0)
@@ -135,5 +135,5 @@ int cmd_compact(struct cli *c, int argc, char **argv)
     if (o.undo && (o.discard || o.trim_store))
         return fail_usage(c, "--undo goes with neither --discard nor"
                              " --trim-store");
-    return run(c, &o);
+    return run(c, o);
 }

@@ -85,6 +85,7 @@ static void print_json(const struct plog_replay_report *r)
     out_text(&o, "schema", "paritylog/replay/1");
     out_bool(&o, "dry_run", r->dry_run);
     out_bool(&o, "fresh", r->fresh);
+    out_uint(&o, "base", r->base);
     out_uint(&o, "from", r->from);
     out_uint(&o, "to", r->to);
     out_uint(&o, "applied", r->applied);
@@ -121,6 +122,9 @@ static void print_text(const struct plog_replay_report *r)
                (unsigned long long)r->torn_bytes, would);
     if (r->fresh)
         printf("the store %sbuilt anew\n", would);
+    if (r->base)
+        printf("from the snapshot of entry %llu\n",
+               (unsigned long long)r->base);
     if (r->quarantine[0]) {
         printf("set aside in ");
         text_safe(stdout, r->quarantine, strlen(r->quarantine));

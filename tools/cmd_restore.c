@@ -35,6 +35,7 @@ static void print_json(const struct plog_restore_report *r, const char *out)
     put_head(&o, "head", &r->head);
     out_text(&o, "logged_at", r->logged_at);
     out_uint(&o, "left_out", r->left_out);
+    out_uint(&o, "floor", r->floor);
     out_uint(&o, "segments", r->segments);
     out_uint(&o, "bytes", r->bytes);
     out_bool(&o, "adopted", r->adopted);

@@ -20,6 +20,8 @@ static void root_json(struct out *o, bool known, const unsigned char *root)
         out_null(o, "root");
 }
 
+#define WAL_MUCH 2000 /* frames; a writer moves them at 1,000 */
+
 static void print_json(const struct plog_status *s)
 {
     struct out o;
@@ -36,6 +38,7 @@ static void print_json(const struct plog_status *s)
     out_uint(&o, "bytes", s->log_bytes);
     out_uint(&o, "floor", s->floor);
     out_uint(&o, "tail_bytes", s->tail_bytes);
+    out_uint(&o, "below_floor", s->below_floor);
     out_end(&o);
     if (s->has_store) {
         out_object(&o, "store");
@@ -43,6 +46,10 @@ static void print_json(const struct plog_status *s)
         out_hash(&o, "root", s->store_root);
         out_uint(&o, "bytes", s->store_bytes);
         out_uint(&o, "wal_bytes", s->wal_bytes);
+        out_uint(&o, "wal_frames", s->wal_frames);
+        out_uint(&o, "wal_moved", s->wal_moved);
+        out_uint(&o, "base", s->base);
+        out_uint(&o, "peers", s->peers);
         out_uint(&o, "redactions", s->redactions);
         out_uint(&o, "pending", s->pending);
         out_end(&o);
@@ -71,6 +78,10 @@ static void print_text(const struct plog_status *s)
     printf("          segments %llu, bytes %llu, floor %llu\n",
            (unsigned long long)s->segments, (unsigned long long)s->log_bytes,
            (unsigned long long)s->floor);
+    if (s->below_floor)
+        printf("          %llu segments below the floor wait: run paritylog"
+               " compact DIR\n",
+               (unsigned long long)s->below_floor);
     if (s->tail_bytes)
         printf("          %llu bytes after the last commit\n",
                (unsigned long long)s->tail_bytes);
@@ -80,6 +91,12 @@ static void print_text(const struct plog_status *s)
                (unsigned long long)s->store_bytes,
                (unsigned long long)s->wal_bytes,
                plog_strategy_name(s->strategy));
+        if (s->wal_frames - s->wal_moved > WAL_MUCH)
+            printf("          %llu frames of the WAL are not in the database"
+                   " yet: a reader may hold them\n",
+                   (unsigned long long)(s->wal_frames - s->wal_moved));
+        if (s->peers)
+            printf("          %llu peers\n", (unsigned long long)s->peers);
         if (s->redactions)
             printf("          %llu redacted, %llu of them pending\n",
                    (unsigned long long)s->redactions,

@@ -134,6 +134,10 @@ static void print_text(const struct job *job)
     printf(", %llu records; segments %llu, bytes %llu, %.2f s\n",
            (unsigned long long)r->records, (unsigned long long)r->segments,
            (unsigned long long)r->bytes, r->seconds);
+    if (r->floor)
+        printf("floor      %llu: begins there, at a signed checkpoint; entries"
+               " up to it were compacted away\n",
+               (unsigned long long)r->floor);
     if (r->since)
         printf("since      size %llu, a signed note\n",
                (unsigned long long)r->since);
@@ -213,6 +217,7 @@ static void checked_json(struct out *o, const struct plog_check_report *r)
     out_uint(o, "records", r->records);
     out_uint(o, "from", r->from);
     out_uint(o, "to", r->to);
+    out_uint(o, "floor", r->floor);
     out_uint(o, "segments", r->segments);
     out_uint(o, "bytes", r->bytes);
     out_end(o);

@@ -6,7 +6,7 @@
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
     rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy
-    cursor redact key'
+    cursor peer rotate compact redact key'
 
 begin 'the manual is well formed'
 if have mandoc; then
@@ -143,6 +143,20 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds cursor-set "$T/out"
     run 0 cursor list "$L" --json
     holds cursor-list "$T/out"
+    run 0 peer add "$L" far --json --dry-run
+    holds peer "$T/out"
+    run 0 peer add "$L" far --json
+    holds peer "$T/out"
+    run 0 peer list "$L" --json
+    holds peers "$T/out"
+    run 0 peer ack "$L" far 2 --json
+    holds peer "$T/out"
+    run 0 peer list "$L" --max-lag 1 --json
+    holds peers "$T/out"
+    run 0 rotate "$L" --json
+    holds rotate "$T/out"
+    run 0 compact "$L" --json
+    holds compact "$T/out"
     run 0 redact "$L" 3 --reason test --json --dry-run
     holds redact "$T/out"
     run 0 redact "$L" 3 --reason test --json
@@ -159,6 +173,18 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds doctor "$T/out"
     run 0 drill "$L" --json
     holds drill "$T/out"
+    filled many 60 --segment-size 4096
+    run 0 peer add "$L" far --quiet
+    run 0 peer ack "$L" far 30 --quiet
+    run 0 compact "$L" --json
+    holds compact "$T/out"
+    run 0 status "$L" --json
+    holds status "$T/out"
+    run 0 parity "$L" --json
+    holds parity "$T/out"
+    run 0 compact "$L" --undo --json
+    holds compact "$T/out"
+    L=$T/json
     run 2 status --json
     holds error "$T/err"
     echo x | run 6 append "$L" --json

@@ -24,6 +24,11 @@ _paritylog_options() {
     salvage) echo --from-store --out --dry-run --network-fs-ok --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file --network-fs-ok ;;
     cursor) echo --dry-run --passphrase-file --network-fs-ok ;;
+    peer) echo --max-lag --max-age --reason --dry-run --passphrase-file \
+        --network-fs-ok ;;
+    rotate) echo --passphrase-file --network-fs-ok ;;
+    compact) echo --dry-run --discard --trim-store --undo --key \
+        --passphrase-file --network-fs-ok ;;
     redact) echo --reason --list --dry-run --key --passphrase-file ;;
     key) echo --dry-run --passphrase-file --new-passphrase-file ;;
     esac
@@ -44,7 +49,7 @@ _paritylog_values() {
         ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
-        *:--at | *:--adopt | *:--max-lag | *:--reason | *:--continue-as)
+        *:--at | *:--adopt | *:--max-lag | *:--max-age | *:--reason | *:--continue-as)
         echo @none
         ;;
     *) return 1 ;;
@@ -60,7 +65,8 @@ _paritylog_argument() {
     case $1:$2 in
     key:0) echo show list rotate trust ;;
     cursor:0) echo list set ;;
-    cursor:1) echo @directories ;;
+    peer:0) echo list add ack rewind evict ;;
+    cursor:1 | peer:1) echo @directories ;;
     key:1) echo @directories ;;
     append:1 | verify-proof:0 | inspect:0) echo @files ;;
     strategy:1) _paritylog_strategies ;;
@@ -73,7 +79,7 @@ _paritylog_argument() {
 
 _paritylog_commands='init append get history query log status verify parity
     replay rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy cursor
-    redact key help'
+    peer rotate compact redact key help'
 
 _paritylog() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-}

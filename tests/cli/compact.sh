@@ -1,0 +1,151 @@
+#!/bin/sh
+# compact.sh - paritylog compact, peer and rotate, as an operator uses them.
+. "$(dirname "$0")/lib.sh"
+
+filled log 60 --segment-size 4096
+
+begin 'nobody has received anything: nothing goes, and it says why'
+run 0 compact "$L"
+out_has 'no peer was added'
+run 0 peer list "$L"
+out_has 'no peer was added'
+run 0 peer add "$L" far
+run 0 peer add "$L" near
+run 6 peer add "$L" far
+run 0 peer ack "$L" near 50
+run 0 compact "$L"
+out_has 'peer far has acknowledged nothing yet'
+run 0 compact "$L" --json
+json_is "$T/out" '.to == 0 and .holder == "far" and .entry == null'
+
+begin 'acknowledgements rise, stay below the head, and name a root that is so'
+run 6 peer ack "$L" near 49
+err_has 'peer rewind'
+run 6 peer ack "$L" near 6000
+run 8 peer ack "$L" nobody 5
+run 5 peer ack "$L" near "51:$(printf '%032d' 7 | base64)"
+run 2 peer ack "$L" near 51:short
+run 0 peer ack "$L" near 55 --dry-run
+run 0 checkpoint "$L"
+run 0 peer ack "$L" near "$(sed -n 2p "$T/out"):$(sed -n 3p "$T/out")"
+run 0 peer ack "$L" far 30
+run 0 peer list "$L" --json --max-lag 10
+json_is "$T/out" '.peers[0].name == "far" and .peers[0].cursor == 30 and
+    .peers[0].holds_floor and .peers[0].over == ["lag"] and
+    .peers[1].root != null and .peers[1].lag.entries == 0'
+err_has 'peer evict'
+
+begin 'the plan changes nothing'
+log_digest >"$T/sum.1"
+run 0 compact "$L" --dry-run --json
+json_is "$T/out" '.dry_run and .from == 0 and .to > 0 and .to <= 30 and
+    .segments > 1 and .holder == "far"'
+log_digest >"$T/sum.2"
+files_equal "$T/sum.1" "$T/sum.2"
+
+begin 'segments go to the archive, and open with gzip alone'
+cp -R "$L/log" "$T/before"
+run 0 compact "$L" --json
+floor=$(sed 's/.*"to":\([0-9]*\).*/\1/' "$T/out")
+json_is "$T/out" '.segments > 1 and .snapshot.records > 0 and .entry > 60'
+for file in "$L"/archive/*.gz; do
+    segment=${file##*/}
+    [ ! -e "$L/log/${segment%.gz}" ] || wrong "$segment is in log/, too"
+    gzip -dc "$file" | cmp - "$T/before/${segment%.gz}" || wrong "$segment differs"
+done
+run 0 verify "$L"
+out_has "floor      $floor"
+run 0 parity "$L" --json
+json_is "$T/out" ".verdict == \"CLEAN\" and .checked.floor == $floor and
+    .checked.from == $floor + 1"
+run 0 status "$L" --json
+json_is "$T/out" ".log.floor == $floor and .log.below_floor == 0"
+run 0 compact "$L"
+out_has 'nothing to take away'
+
+begin 'reads below the floor say so, and what stands for them'
+run 7 log "$L"
+err_has 'snapshots/'
+out_empty
+run 7 log "$L" --from "$floor"
+run 0 log "$L" --from $((floor + 1))
+run 0 get "$L" pets 1
+run 7 redact "$L" 2 --reason test
+err_has 'compacted away'
+
+begin 'an id from below the floor is still known'
+deltas 1 1 >"$T/again"
+run 0 append "$L" "$T/again" --receipts
+json_is "$T/out" '.duplicate and .seq == 2'
+
+begin 'a store from the snapshot, a copy, a point below, proofs'
+run 0 query "$L" 'SELECT * FROM records ORDER BY 1,2'
+mv "$T/out" "$T/records"
+run 0 replay "$L" --fresh --json
+json_is "$T/out" ".base == $floor"
+run 0 query "$L" 'SELECT * FROM records ORDER BY 1,2'
+files_equal "$T/out" "$T/records"
+run 0 parity "$L"
+run 0 restore "$L" --out "$T/copy"
+run 0 parity "$T/copy"
+run 0 restore "$L" --out "$T/below" --at $((floor - 5)) --json
+json_is "$T/out" '.floor == 0'
+run 0 parity "$T/below"
+run 0 drill "$L"
+run 0 rebuild "$L" --log --out "$T/built"
+run 0 verify "$T/built"
+for seq in 3 $((floor + 2)); do
+    run 0 prove "$L" "$seq" --out "$T/proof.$seq"
+    run 0 verify-proof "$T/proof.$seq" --key "$("$PARITYLOG" key show "$L")"
+done
+mv "$L/archive" "$T/archive"
+run 7 prove "$L" 3
+run 7 restore "$L" --out "$T/pruned" --at $((floor - 5))
+mv "$T/archive" "$L/archive"
+
+begin 'undone: the same files again'
+run 0 compact "$L" --undo
+for file in "$T"/before/*; do
+    cmp "$file" "$L/log/${file##*/}" 2>/dev/null || [ -s "$L/log/${file##*/}" ] ||
+        wrong "${file##*/} is not back"
+done
+run 0 log "$L" --from 1
+run 0 parity "$L"
+run 6 compact "$L" --undo
+
+begin 'discarding needs a root from everybody; the store may let go, too'
+run 6 compact "$L" --discard
+err_has 'SEQ:ROOT'
+run 0 peer evict "$L" far --reason 'gone for good'
+out_has 'evicted, by entry'
+run 2 peer evict "$L" near
+run 0 compact "$L" --discard --trim-store --json
+json_is "$T/out" '.discard and .to > 50'
+run 0 parity "$L"
+run 0 query "$L" 'SELECT * FROM records ORDER BY 1,2'
+files_equal "$T/out" "$T/records"
+run 6 compact "$L" --undo
+run 0 append "$L" "$T/again" --receipts
+json_is "$T/out" '.duplicate and .seq == 2'
+run 7 peer rewind "$L" near 1
+
+begin 'a segment ended by hand can go'
+run 0 rotate "$L" --json
+json_is "$T/out" '.made'
+run 0 rotate "$L"
+out_has 'holds no entry yet'
+run 0 parity "$L"
+run 0 checkpoint "$L"
+run 0 peer ack "$L" near "$(sed -n 2p "$T/out")"
+run 0 compact "$L"
+out_has 'the floor moved'
+run 0 parity "$L"
+
+begin 'wrong calls'
+run 2 compact "$L" --undo --discard
+run 2 peer shift "$L"
+run 2 peer list "$L" --max-age never
+run 2 peer add "$L"
+run 10 compact "$T/nothing"
+
+finish
