@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "gz.h"
 
@@ -79,27 +78,32 @@ int plog_archive_segments(const struct plog_dir *d, struct plog_buf *list,
 
 /* ---- Expanding ---------------------------------------------------------- */
 
-/* A file that vanishes with its handle. */
-static int nameless(const struct plog_io *io, struct plog_error *err)
+/* A file that vanishes with its handle: beside the archive, or in /tmp where
+ * that cannot be written. */
+static int nameless(const struct plog_dir *d, struct plog_error *err)
 {
-    const char *folder = getenv("TMPDIR");
-    unsigned char random[8];
-    char name[PLOG_DIR_PATH_MAX];
-    if (io->random(io->ctx, random, sizeof random))
+    const struct plog_io *io = d->io;
+    unsigned char r[8];
+    char name[64];
+    int dir, fd = -EROFS, flags = O_RDWR | O_CREAT | O_EXCL;
+    if (io->random(io->ctx, r, sizeof r))
         return plog_fail(err, PLOG_E_IO, "no randomness for a name");
-    int n = snprintf(name, sizeof name,
-                     "%s/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.jsonl",
-                     folder && folder[0] ? folder : "/tmp", random[0],
-                     random[1], random[2], random[3], random[4], random[5],
-                     random[6], random[7]);
-    if (n < 0 || (size_t)n >= sizeof name)
-        return plog_fail(err, PLOG_E_IO, "TMPDIR is too long");
-    int fd =
-        io->open_at(io->ctx, AT_FDCWD, name, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (fd < 0)
-        return plog_fail_io(err, fd, "TMPDIR", "making a file");
-    io->unlink_at(io->ctx, AT_FDCWD, name);
-    return fd;
+    snprintf(name, sizeof name,
+             "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.jsonl", r[0],
+             r[1], r[2], r[3], r[4], r[5], r[6], r[7]);
+    if (plog_archive_dir(d, false, &dir, NULL) == 0) {
+        fd = io->open_at(io->ctx, dir, name + strlen("/tmp/"), flags, 0600);
+        if (fd >= 0)
+            io->unlink_at(io->ctx, dir, name + strlen("/tmp/"));
+        io->close(io->ctx, dir);
+    }
+    if (fd == -EROFS || fd == -EACCES || fd == -EPERM) {
+        fd = io->open_at(io->ctx, AT_FDCWD, name, flags, 0600);
+        if (fd >= 0)
+            io->unlink_at(io->ctx, AT_FDCWD, name);
+    }
+    return fd < 0 ? plog_fail_io(err, fd, PLOG_ARCHIVE_DIR, "making a file")
+                  : fd;
 }
 
 static int damaged(uint64_t first, int rc, struct plog_error *err)
@@ -178,7 +182,7 @@ int plog_archive_open(const struct plog_dir *d, uint64_t first, int *fd,
     int from, to, rc = open_compressed(d, first, &from, err);
     if (rc)
         return rc;
-    to = nameless(io, err);
+    to = nameless(d, err);
     rc = to < 0 ? to : expand(io, from, to, false, err);
     io->close(io->ctx, from);
     if (!rc && io->stat(io->ctx, to, id))

@@ -4,7 +4,8 @@
  *   DIR/archive/00000000000000000001.jsonl.gz
  *
  * Expanded it is the segment, byte for byte.  Reading one makes a file without
- * a name in $TMPDIR or /tmp, as large as the segment.
+ * a name beside it (or in /tmp, where it cannot be written), as large as the
+ * segment.
  */
 #ifndef PLOG_ARCHIVE_H
 #define PLOG_ARCHIVE_H

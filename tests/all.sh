@@ -9,13 +9,16 @@
 #
 # BUILD          where to build (default build)
 # STORM_BUDGET   seconds for the storms (default 30), STORM_SEED their seed
+# JOBS           tests at once (default: as many as there are processors)
 # NO_SETUP       install nothing
 set -u
 
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build}
 STORM_BUDGET=${STORM_BUDGET:-30}
-export BUILD STORM_BUDGET
+processors=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+JOBS=${JOBS:-$processors}
+export BUILD STORM_BUDGET JOBS
 passed=0 failed=0 skipped=0
 began=$(date +%s)
 
@@ -28,7 +31,7 @@ trap 'rm -rf "$T"' EXIT
 trap 'exit 1' HUP INT TERM
 
 echo '== Build'
-if ! make -j "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)" \
+if ! make -j "$processors" \
     BUILD="$BUILD" tests >"$T/make" 2>&1; then
     tail -n 40 "$T/make"
     echo 'FAIL the build'
@@ -60,7 +63,7 @@ part() {
 
 part 'Unit tests' sh tests/run.sh unit
 part 'The command' sh tests/run.sh cli
-part "Storms, $STORM_BUDGET seconds" sh tests/run.sh storm
+part "Storms, $STORM_BUDGET seconds" env JOBS=1 sh tests/run.sh storm
 part 'Symbols of the library' sh tests/check_symbols.sh
 
 echo "== All, in $(($(date +%s) - began)) s"
