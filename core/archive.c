@@ -9,6 +9,7 @@
 
 #define CHUNK 65536
 #define PART ".new"
+#define LEVEL 6 /* lines are much alike */
 
 void plog_archive_name(uint64_t first, char out[PLOG_ARCHIVE_NAME])
 {
@@ -204,7 +205,7 @@ static int pack(const struct plog_io *io, int from, int to,
     char *chunk = plog_alloc(io, CHUNK);
     if (!chunk)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    int rc = plog_gz_create(&g, io, to, err);
+    int rc = plog_gz_create(&g, io, to, LEVEL, err);
     while (!rc && got == CHUNK) {
         int bad = plog_io_pread_full(io, from, chunk, CHUNK, at, &got);
         rc = bad ? plog_fail_io(err, bad, "log", "reading a segment")

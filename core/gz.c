@@ -4,7 +4,6 @@
 #include "io.h"
 
 #define GZIP (15 + 16) /* window bits; 16 asks for gzip around it */
-#define LEVEL 6
 
 static voidpf from_table(voidpf io, uInt items, uInt size)
 {
@@ -17,7 +16,7 @@ static void to_table(voidpf io, voidpf p)
 }
 
 static int begin(struct plog_gz *g, const struct plog_io *io, int fd,
-                 bool writing, struct plog_error *err)
+                 bool writing, int level, struct plog_error *err)
 {
     memset(g, 0, sizeof *g);
     g->io = io;
@@ -29,7 +28,7 @@ static int begin(struct plog_gz *g, const struct plog_io *io, int fd,
     g->buffer = plog_alloc(io, PLOG_GZ_BUFFER);
     int rc = Z_MEM_ERROR;
     if (g->buffer)
-        rc = writing ? deflateInit2(&g->z, LEVEL, Z_DEFLATED, GZIP, 8,
+        rc = writing ? deflateInit2(&g->z, level, Z_DEFLATED, GZIP, 8,
                                     Z_DEFAULT_STRATEGY)
                      : inflateInit2(&g->z, GZIP);
     g->open = rc == Z_OK;
@@ -54,9 +53,9 @@ void plog_gz_close(struct plog_gz *g)
 /* ---- Writing ------------------------------------------------------------ */
 
 int plog_gz_create(struct plog_gz *g, const struct plog_io *io, int fd,
-                   struct plog_error *err)
+                   int level, struct plog_error *err)
 {
-    return begin(g, io, fd, true, err);
+    return begin(g, io, fd, true, level, err);
 }
 
 /* Deflates what there is, and everything with Z_FINISH. */
@@ -106,7 +105,7 @@ int plog_gz_finish(struct plog_gz *g, struct plog_error *err)
 int plog_gz_open(struct plog_gz *g, const struct plog_io *io, int fd,
                  struct plog_error *err)
 {
-    return begin(g, io, fd, false, err);
+    return begin(g, io, fd, false, 0, err);
 }
 
 static int fill(struct plog_gz *g, struct plog_error *err)

@@ -23,9 +23,11 @@ struct plog_gz {
     unsigned char *buffer; /* PLOG_GZ_BUFFER bytes of the file */
 };
 
-/* Begins to write at the start of `fd`.  Returns 0 or PLOG_E_NOMEM. */
+/* Begins to write at the start of `fd`.
+ * @level  zlib's: 1 fastest .. 9 smallest
+ * Returns 0 or PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_gz_create(struct plog_gz *g, const struct plog_io *io,
-                                   int fd, struct plog_error *err);
+                                   int fd, int level, struct plog_error *err);
 /* Returns 0; PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_gz_write(struct plog_gz *g, const void *p, size_t n,
                                   struct plog_error *err);

@@ -18,6 +18,8 @@ struct folding {
     struct plog_store store;
     struct plog_store_head head;
     struct plog_walk walk;
+    uint64_t base; /* the snapshot that it began with; 0: none */
+    unsigned char digest[PLOG_HASH_SIZE];
 };
 
 static void remove_scratch(const struct plog_io *io, int dir)
@@ -62,8 +64,15 @@ static int load_base(struct folding *f, struct plog_error *err)
     base = plog_orders_floor_at(&f->walk.orders, floor);
     if (!base)
         return plog_fail(err, PLOG_E_CORRUPT, "the compact entry is gone");
-    return plog_snapshot_into(&f->c->p->legs.dir, floor, base->snapshot,
-                              &f->store, &f->head, err);
+    memcpy(f->digest, base->snapshot, sizeof f->digest);
+    f->base = floor;
+    struct plog_snapshot s;
+    rc = plog_snapshot_open(&s, &f->c->p->legs.dir, floor, f->digest, err);
+    s.without_ids = true;
+    if (!rc)
+        rc = plog_snapshot_load(&s, &f->store, &f->head, err);
+    plog_snapshot_close(&s);
+    return rc;
 }
 
 static int apply_group(struct folding *f, const struct plog_log_group *g,
@@ -127,6 +136,22 @@ static void set_head(struct folding *f)
     f->c->rules = f->head.rules;
 }
 
+static int write_down(struct folding *f, struct plog_error *err)
+{
+    const struct plog_dir *d = &f->c->p->legs.dir;
+    struct plog_snapshot before;
+    int rc = 0;
+    memset(&before, 0, sizeof before);
+    if (f->base)
+        rc = plog_snapshot_open(&before, d, f->base, f->digest, err);
+    if (!rc)
+        rc =
+            plog_snapshot_write(d, &f->store, &f->head,
+                                f->base ? &before : NULL, &f->c->snapshot, err);
+    plog_snapshot_close(&before);
+    return rc;
+}
+
 int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
 {
     struct folding f = {.c = c};
@@ -143,7 +168,7 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
         rc = apply_all(&f, err);
     if (!rc) {
         set_head(&f);
-        rc = plog_snapshot_write(d, &f.store, &f.head, &c->snapshot, err);
+        rc = write_down(&f, err);
     }
     plog_walk_close(&f.walk);
     plog_store_close(&f.store);

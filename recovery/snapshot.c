@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #define PART ".new"
+#define LEVEL 1 /* hashes do not shrink, however long one tries */
 
 void plog_snapshot_name(uint64_t floor, char out[PLOG_SNAPSHOT_NAME])
 {
@@ -53,6 +54,7 @@ struct writer {
     struct plog_store *store;
     const struct plog_store_head *head;
     struct plog_snapshot_written *out;
+    struct plog_snapshot *before; /* its ids come first */
     struct plog_gz gz;
     crypto_hash_sha256_state hash;
     struct plog_buf b; /* the line at hand */
@@ -270,12 +272,28 @@ static const struct part {
      write_id},
 };
 
+/* The ids of the snapshot before. */
+static int copy_ids(struct writer *w, struct plog_error *err)
+{
+    struct plog_span line;
+    int rc = 0;
+    while (w->before && !rc &&
+           (rc = plog_snapshot_next_id(w->before, &line, err)) == 0) {
+        rc = raw_line(w, line, err);
+        w->out->ids++;
+    }
+    return rc == PLOG_END ? 0 : rc;
+}
+
 static int write_parts(struct writer *w, struct plog_error *err)
 {
     int rc = write_first(w, err);
     for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++) {
         sqlite3_stmt *q = NULL;
-        rc = plog_sql_prepare(w->store->db, parts[i].sql, &q, err);
+        if (parts[i].write == write_id)
+            rc = copy_ids(w, err);
+        if (!rc)
+            rc = plog_sql_prepare(w->store->db, parts[i].sql, &q, err);
         if (!rc && sqlite3_bind_parameter_count(q))
             plog_sql_bind_u64(q, 1, w->head->rules.base);
         while (!rc && (rc = plog_sql_row(q, err)) == 0)
@@ -292,7 +310,7 @@ static int write_file(struct writer *w, int fd, struct plog_error *err)
     plog_buf_init(&w->b, w->io);
     plog_entry_parser_init(&w->parser, w->io);
     crypto_hash_sha256_init(&w->hash);
-    int rc = plog_gz_create(&w->gz, w->io, fd, err), bad = 0;
+    int rc = plog_gz_create(&w->gz, w->io, fd, LEVEL, err), bad = 0;
     if (!rc)
         rc = write_parts(w, err);
     plog_gz_close(&w->gz);
@@ -308,12 +326,14 @@ static int write_file(struct writer *w, int fd, struct plog_error *err)
 
 int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                         const struct plog_store_head *head,
+                        struct plog_snapshot *before,
                         struct plog_snapshot_written *out,
                         struct plog_error *err)
 {
     const struct plog_io *io = d->io;
     char name[PLOG_SNAPSHOT_NAME], part[PLOG_SNAPSHOT_NAME + sizeof PART];
-    struct writer w = {.io = io, .store = store, .head = head, .out = out};
+    struct writer w = {
+        .io = io, .store = store, .head = head, .before = before, .out = out};
     struct plog_snapshot again;
     int dir, bad = 0, rc = plog_snapshot_dir(d, true, &dir, err);
     memset(out, 0, sizeof *out);

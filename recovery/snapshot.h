@@ -38,15 +38,20 @@ struct plog_snapshot_written {
     uint64_t records, ids;
 };
 
+struct plog_snapshot;
+
 /*
  * Writes what a store holds, whose head is the floor.
  * @store  in a transaction or alone; not changed
+ * @before the snapshot that the store began with, without its ids, which are
+ *         copied from there; opened anew; NULL: none
  * Returns 0: the file is on disk under its name, and was read again; PLOG_E_IO;
  * PLOG_E_NOMEM; a store error.
  */
 PLOG_MUST_CHECK int plog_snapshot_write(const struct plog_dir *d,
                                         struct plog_store *store,
                                         const struct plog_store_head *head,
+                                        struct plog_snapshot *before,
                                         struct plog_snapshot_written *out,
                                         struct plog_error *err);
 
@@ -82,8 +87,10 @@ struct plog_snapshot {
     struct plog_buf window; /* text not given out yet, from `at` on */
     size_t at;
     bool ended;
-    uint64_t lines; /* read so far, for errors */
+    bool without_ids; /* loading it leaves them out */
+    uint64_t lines;   /* read so far, for errors */
     struct plog_buf first, line, merged, decoded;
+    bool at_ids; /* nothing but ids follows */
     struct plog_json json;
     struct plog_entry_parser parser;
 };
@@ -103,6 +110,11 @@ PLOG_MUST_CHECK int plog_snapshot_open(struct plog_snapshot *s,
 PLOG_MUST_CHECK int plog_snapshot_next(struct plog_snapshot *s,
                                        struct plog_snapshot_item *out,
                                        struct plog_error *err);
+/* Gives the lines of ids as they are, past everything else.  Returns as
+ * plog_snapshot_next; the line lives until the next call. */
+PLOG_MUST_CHECK int plog_snapshot_next_id(struct plog_snapshot *s,
+                                          struct plog_span *line,
+                                          struct plog_error *err);
 void plog_snapshot_close(struct plog_snapshot *s);
 
 /*

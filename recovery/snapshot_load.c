@@ -11,6 +11,7 @@
 
 struct load {
     struct plog_store *store;
+    bool without_ids;
     sqlite3_stmt *cursor, *peer, *redaction;
 };
 
@@ -57,6 +58,8 @@ static int load_item(struct load *l, const struct plog_snapshot_item *i,
         plog_sql_bind_u64(l->redaction, 2, i->target);
         return plog_sql_run(l->redaction, err);
     case PLOG_SNAPSHOT_ID:
+        if (l->without_ids)
+            return PLOG_END; /* they are the last */
         return plog_store_add_old_id(l->store, &i->id, err);
     }
     return PLOG_E_CORRUPT;
@@ -119,7 +122,7 @@ static int load_all(struct plog_snapshot *s, struct load *l,
 int plog_snapshot_load(struct plog_snapshot *s, struct plog_store *store,
                        struct plog_store_head *head, struct plog_error *err)
 {
-    struct load l = {.store = store};
+    struct load l = {.store = store, .without_ids = s->without_ids};
     int rc = plog_store_begin(store, err);
     if (!rc)
         rc = load_all(s, &l, head, err);
