@@ -333,6 +333,10 @@ OUR_TIME = re.compile(r'.{10}T.{8}\.\d{6}Z', re.ASCII)
 CONTROLS = {'init': ['strategy', 'max_line', 'segment_size'],
             'strategy': ['strategy'],
             'source-cursor': ['source', 'resource', 'cursor'],
+            'peer-add': ['name'],
+            'peer-evict': ['name', 'seq', 'reason'],
+            'compact': ['from', 'to', 'root', 'archive', 'snapshot', 'strategy',
+                        'max_line', 'segment_size', 'peers', 'rotations'],
             'redact': ['seq', 'leaf', 'line', 'reason'],
             'restore': ['size', 'root', 'old', 'new', 'sig'],
             'rotate': ['size', 'root', 'old', 'new', 'old_sig', 'new_sig']}
@@ -394,6 +398,13 @@ def check_args(name, args):
         check_text(values['resource'], 255)
         need(values['cursor'].kind == 's' and values['cursor'].size() <= 4096,
              'cursor')
+
+
+    if name.startswith('peer-'):
+        check_text(values['name'], 255)
+    if name == 'peer-evict':
+        number(values['seq'].raw)
+        check_text(values['reason'], 255)
 
 
 # 5: key rotation
@@ -489,6 +500,8 @@ def parse_entry(line):
             Rotation(name, args, seq)
         if name == 'redact':
             Order(args, seq)
+        if name == 'compact':
+            Compaction(args, seq)
         return seq, name, first
     own_id, origin = m.take('id'), m.take('from')
     resource, record, op = (
@@ -556,6 +569,80 @@ def order_of(line):
     return None
 
 
+# 3.6: compact entries
+class Compaction:
+    def __init__(self, args, at):
+        v = {raw: value for raw, _, value in args.members}
+        self.at, self.raw = at, args.raw
+        self.from_, self.to = number(v['from'].raw), number(v['to'].raw)
+        need(self.from_ != self.to and max(self.from_, self.to) < at, 'floors')
+        self.root = unb64(v['root'].raw[1:-1], 32)
+        need(v['archive'].kind == 'b', 'archive')
+        need((v['snapshot'].kind == '0') == (self.to == 0), 'snapshot')
+        self.snapshot = None
+        if self.to:
+            need(v['snapshot'].kind == 's', 'snapshot')
+            self.snapshot = unb64(v['snapshot'].raw[1:-1], 32)
+        need(1 <= number(v['max_line'].raw, 1) <= 16 << 20, 'max_line')
+        number(v['segment_size'].raw, 1)
+        need(v['peers'].kind == 'a' and v['rotations'].kind == 'a', 'arrays')
+        for peer in v['peers'].items:
+            self.check_peer(peer)
+        need(v['peers'].items or self.to < self.from_, 'no peer')
+        self.rotations = [self.rotation(r) for r in v['rotations'].items]
+        seqs = [seq for seq, _ in self.rotations]
+        need(seqs == sorted(set(seqs)) and all(s <= self.to for s in seqs),
+             'the order of rotations')
+        self.keys(self.to)
+
+    def check_peer(self, peer):
+        need(peer.kind == 'o', 'peer')
+        names = [raw for raw, _, _ in peer.members]
+        need(names in (['name', 'seq'], ['name', 'seq', 'root']), 'peer')
+        name, seq = peer.members[0][2], peer.members[1][2]
+        check_text(name, 255)
+        need(number(seq.raw) >= self.to or self.to < self.from_,
+             'a peer that lacks what went')
+        if len(names) == 3:
+            unb64(peer.members[2][2].raw[1:-1], 32)
+
+    @staticmethod
+    def rotation(value):
+        need(value.kind == 'o', 'rotation')
+        names = [raw for raw, _, _ in value.members]
+        need(names in (['seq', 'rotate'], ['seq', 'restore']), 'rotation')
+        args = value.members[1][2]
+        need(args.kind == 'o' and
+             [raw for raw, _, _ in args.members] == CONTROLS[names[1]], 'args')
+        seq = number(value.members[0][2].raw, 1)
+        return seq, Rotation(names[1], args, seq)
+
+    def keys(self, size):
+        """The keys in force up to `size`, as a verifier's chain."""
+        chain = []
+        for seq, r in self.rotations:
+            if seq > size:
+                break
+            chain = chain or [(0, r.old)]
+            need(chain[-1][1] == r.old and
+                 r.new[1] not in [k[1] for _, k in chain], 'the keys')
+            chain.append((r.size + 1, r.new))
+        return chain
+
+
+def compaction_of(line):
+    """The compact entry that a line is, or None."""
+    try:
+        if b'"control":"compact",' in line[:64] and \
+                parse_entry(line)[1] == 'compact':
+            whole = parse(line)
+            return Compaction(whole.members[2][2],
+                              number(whole.members[0][2].raw))
+    except (Bad, Forged, Unknown):
+        pass
+    return None
+
+
 def redacted_leaf(line):
     """The leaf that a redacted line states, or None."""
     if not line.startswith(b'{"seq":') or \
@@ -586,7 +673,7 @@ def inclusion_root(index, size, leaf, path):
 
 
 def proven_order(text, keys):
-    """The order in a proof file (12), or None."""
+    """The order or compact entry in a proof file (12), or None."""
     try:
         head, note = text.split('\n\n', 1)
         lines = head.split('\n')
@@ -594,7 +681,8 @@ def proven_order(text, keys):
              lines[1].startswith('extra ') and lines[2].startswith('index '),
              'not a proof')
         line = base64.b64decode(lines[1][6:], validate=True)
-        order, index = order_of(line), number(lines[2][6:])
+        order = order_of(line) or compaction_of(line)
+        index = number(lines[2][6:])
         name, commit = parse_note(note)
         key = keys.get(commit.key)
         need(order and order.at == index + 1 and key and key[0] == name and
@@ -615,6 +703,8 @@ class Orders:
     def __init__(self, directory, keys):
         self.directory, self.keys, self.known = directory, keys, None
         self.needed, self.met, self.verifier = [], [], None
+        self.floors, self.brought = [], []  # compact entries
+        self.floor, self.floors_met = None, []
 
     def look(self):
         self.known = []
@@ -623,14 +713,30 @@ class Orders:
                 data = read_file(self.directory, f'log/{first:020d}.jsonl')
             except (Fault, OSError):
                 continue
-            self.known += [o for o in map(order_of, data.split(b'\n')) if o]
+            lines = data.split(b'\n')
+            self.known += [o for o in map(order_of, lines) if o]
+            self.floors += [c for c in map(compaction_of, lines) if c]
         orders = os.path.join(self.directory, 'orders')
         for name in os.listdir(orders) if os.path.isdir(orders) else []:
             own = {key[1]: key for _, key in self.verifier.chain}
             with open(os.path.join(orders, name), encoding='utf-8') as f:
                 order = proven_order(f.read(), {**self.keys, **own})
-            self.known += [order] if order else []
-            self.met += [order] if order else []
+            if isinstance(order, Compaction):
+                self.brought.append(order)
+                self.floors_met.append(order)
+            elif order:
+                self.known.append(order)
+                self.met.append(order)
+
+    def floor_below(self, size):
+        """The compact entry that lets a log begin behind `size`, or None."""
+        if self.known is None:
+            self.look()
+        last = max(self.floors, key=lambda c: c.at, default=None)
+        good = [c for c in self.brought if c.to >= size]
+        self.floor = last if last and last.to >= size else max(
+            good, key=lambda c: c.at, default=None)
+        return self.floor
 
     def good(self, line, seq):
         """Whether a redacted line has an order."""
@@ -775,6 +881,8 @@ class Verifier:
         (verdict, what)."""
         if r.root != root_of(self.tree):
             return 'TAMPERED', 'a rotation over another history'
+        if (r.size + 1, r.new) in self.chain:
+            return None  # known from a compact entry
         if self.key_at(size) != r.old:
             return 'CORRUPT', 'a rotation away from another key'
         if r.new[1] in [k[1] for _, k in self.chain]:
@@ -847,7 +955,7 @@ class Verifier:
             raise Fault(wrong[0], file, 0, wrong[1])
         if h.last:
             self.settle(h.last)
-            self.open = True
+            self.open = self.orders.floor is None
         self.origin, self.tree, self.last = h.origin, h.tree, h.last
         self.size = h.first - 1
         return end + 1
@@ -944,6 +1052,7 @@ class Verifier:
         if wrong:
             raise Fault(wrong[0], file, start, wrong[1])
         self.orders.met += [o for o in map(order_of, lines) if o]
+        self.orders.floors_met += [c for c in map(compaction_of, lines) if c]
         self.last, self.tree = parse_commit(line), tree
         self.size = self.last.size
         return end + 1
@@ -1013,8 +1122,16 @@ def anchored(chain, trusted):
 
 def first_key(directory, found, trusted):
     """5: the log's first key, where a later one is trusted, named by the
-    rotations ahead."""
+    rotations ahead.  Behind a floor (3.6) it is that of the header's note."""
     first_id, first = None, None
+    if found[0] > 1:
+        try:
+            data = read_file(directory, f'log/{found[0]:020d}.jsonl')
+            first_id = parse_header(data.split(b'\n', 1)[0]).last.key
+        except (Fault, OSError, Bad, Unknown):
+            return []
+        if first_id in trusted:
+            return [(0, trusted[first_id])]
     for number_ in found:
         try:
             data = read_file(directory, f'log/{number_:020d}.jsonl')
@@ -1046,9 +1163,14 @@ def verify(directory, pin=None, partial=False):
     except (Bad, UnicodeDecodeError) as why:
         raise Fault('KEY', 'keys', None, str(why)) from None
     found = segments_of(directory)
-    v.chain += first_key(directory, found, v.keys)
+    floor = None
+    if found[0] > 1 and not partial:
+        floor = v.orders.floor_below(found[0] - 1)
+        v.chain += floor.keys(found[0] - 1) if floor else []
+    if not v.chain:
+        v.chain += first_key(directory, found, v.keys)
     for i, first in enumerate(found):
-        adopt = i == 0 and (first == 1 or partial)
+        adopt = i == 0 and (first == 1 or partial or floor)
         if not adopt and first != v.size + 1:
             raise Fault('CORRUPT', f'log/{v.size + 1:020d}.jsonl', None,
                         'the segment is missing')
@@ -1057,6 +1179,10 @@ def verify(directory, pin=None, partial=False):
                        i + 1 == len(found), not adopt)
     if v.chain and not anchored([k for _, k in v.chain], v.keys):
         raise Fault('UNKNOWN_KEY', file, None, 'no trusted key signed this')
+    if floor and not any(floor.at == c.at and floor.raw == c.raw
+                         for c in v.orders.floors_met):
+        raise Fault('CORRUPT', 'log', None,
+                    f'the compact entry at {floor.at} is not in the log')
     for order in v.orders.unmet():
         raise Fault('TAMPERED', file, None,
                     f'the order at {order.at} is not in the log')

@@ -53,6 +53,11 @@ for file in "$L"/archive/*.gz; do
     [ ! -e "$L/log/${segment%.gz}" ] || wrong "$segment is in log/, too"
     gzip -dc "$file" | cmp - "$T/before/${segment%.gz}" || wrong "$segment differs"
 done
+sum=$(sed 's/.*"sha256":"\([^"]*\)".*/\1/' "$T/out")
+gzip -dc "$L/snapshots/$(printf '%020d' "$floor").jsonl.gz" >"$T/text"
+same 'the SHA-256 of the snapshot' "$(sha256sum "$T/text" | cut -d' ' -f1)" \
+    "$(printf '%s' "$sum" | base64 -d | od -An -tx1 | tr -d ' \n')"
+have jq && { jq -c . "$T/text" >/dev/null || wrong 'the snapshot is no JSON'; }
 run 0 verify "$L"
 out_has "floor      $floor"
 run 0 parity "$L" --json

@@ -454,6 +454,76 @@ on CORRUPT 'a member of a restore entry is missing' \
 on CORRUPT 'a restore entry twice' 'L[1:1] = L[1:3]'
 on CORRUPT 'a restore entry with its commit is missing' 'del L[1:3]'
 
+# ---- Compacted ------------------------------------------------------------------------
+
+# Two rotations, of which the floor passes one; the peers have different ends.
+filled compacted 60 --segment-size 4096
+run 0 key rotate "$L"
+deltas 61 90 | "$PARITYLOG" append "$L" --group 10 --quiet
+run 0 peer add "$L" far
+run 0 peer ack "$L" far 80
+cp -R "$L" "$T/undone"
+run 0 compact "$L"
+run 0 key rotate "$L"
+deltas 91 95 | "$PARITYLOG" append "$L" --group 10 --quiet
+run 0 restore "$L" --out "$T/above" --at 85
+
+begin 'a log without its beginning; a copy below the entry that lets it'
+agree OK "$T/compacted"
+agree OK "$T/above"
+
+begin 'each of three keys pins it'
+"$PARITYLOG" key list "$L" --json >"$T/keys"
+grep -o '"vkey":"[^"]*"' "$T/keys" | cut -d'"' -f4 >"$T/vkeys"
+[ "$(wc -l <"$T/vkeys")" -eq 3 ] || wrong 'not three keys'
+while IFS= read -r key; do
+    agree OK "$L" --key "$key"
+done <"$T/vkeys"
+
+begin 'undone'
+run 0 compact "$T/undone"
+run 0 compact "$T/undone" --undo
+agree OK "$T/undone"
+
+# short WORD NAME LINES...: files of log/ removed that hold such a text.
+short() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$L/log" "$L/keys" "$C"
+    grep -l "$3" "$C"/log/* | xargs rm
+    agree "$1" "$C"
+}
+short CORRUPT 'the segment with the compact entry is missing' '"control":"compact"'
+short CORRUPT 'the first segment that is left is missing' '"seq":7[0-9],'
+
+# held WORD NAME CODE: edits the segment with the compact entry.
+held() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$L/log" "$L/keys" "$C"
+    # shellcheck disable=SC2046
+    edit $(grep -l '"control":"compact"' "$C"/log/* | head -1) \
+        "i = [k for k, l in enumerate(L) if b'compact' in l][0]; $3"
+    agree "$1" "$C"
+}
+held CORRUPT 'a floor that does not reach' \
+    'L[i] = L[i].replace(b"\"to\":", b"\"to\":1", 1)'
+held TAMPERED 'the digest of the snapshot' 'turn(i, L[i].index(b"snapshot") + 20)'
+held CORRUPT 'the cursor of a peer, below the floor' \
+    'L[i] = L[i].replace(b"\"seq\":80", b"\"seq\":8")'
+held CORRUPT 'a rotation of those below' \
+    'turn(i, L[i].index(b"old_sig") + 20)'
+
+cp -R "$T/above" "$T/without"
+rm -r "$T/without/orders"
+L=$T/without
+begin 'damage: the copy without the entry that came along'
+agree CORRUPT "$L"
+
 # ---- The end of the log ---------------------------------------------------------------
 
 damage TORN 'a value in the last group' C3 \
