@@ -183,6 +183,8 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
         rc = plog_compact_files(c, l.entry.to, l.entry.archive, err);
         c->report->archived_bytes = 0;
     }
+    if (!rc && l.known && !c->o->dry_run)
+        rc = plog_compact_mend(c, &l.entry, err);
     plog_entry_parser_fini(&l.parser);
     plog_buf_fini(&l.line);
     return rc;

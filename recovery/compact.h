@@ -6,6 +6,7 @@
  *   compact_fold.c   the snapshot at the cut, from the log
  *   compact_files.c  segments to the archive; what a crash left
  *   compact_undo.c   and back
+ *   compact_mend.c   a snapshot that is gone, from the archive
  *   trim.c           events below the floor, dropped from the store
  */
 #ifndef PLOG_COMPACT_H
@@ -60,6 +61,12 @@ PLOG_MUST_CHECK int plog_compact_last(struct plog_store *s,
                                       struct plog_buf *line,
                                       struct plog_compaction *out,
                                       bool *pending, struct plog_error *err);
+
+/* Makes the snapshot at the floor anew from the archive, if it is gone or
+ * damaged.  Returns 0: it is there; what is wrong with it. */
+PLOG_MUST_CHECK int plog_compact_mend(struct plog_compacting *c,
+                                      const struct plog_compaction *last,
+                                      struct plog_error *err);
 
 PLOG_MUST_CHECK int plog_compact_undo(struct plog_compacting *c,
                                       struct plog_error *err);

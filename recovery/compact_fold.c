@@ -58,6 +58,10 @@ static int load_base(struct folding *f, struct plog_error *err)
     /* A log that is whole needs none: a copy may have no snapshot. */
     if (plog_segment_at(&f->walk.segments, 0) == 1)
         return plog_walk_start(&f->walk, err);
+    if (floor == 0)
+        return plog_fail(err, PLOG_E_CORRUPT,
+                         "the log does not begin at entry"
+                         " 1");
     int rc = plog_walk_start_floor(&f->walk, floor, err);
     if (rc || floor == 0)
         return rc;

@@ -173,8 +173,9 @@ static void no_snapshot(struct plog_parity *p, int code, uint64_t floor,
                              .expected = "the snapshot that the compact entry"
                                          " signs",
                              .found = why->message,
-                             .next = "copy it from a backup or a peer; the"
-                                     " store still holds its records"};
+                             .next = "paritylog compact DIR (makes it anew from"
+                                     " archive/), or a copy of it from a"
+                                     " backup"};
     plog_check_find(p->c, &f);
     p->fold_whole = false;
 }

@@ -563,7 +563,9 @@ struct plog_compact_options {
 
 struct plog_compact_report {
     bool dry_run, discard, undone;
-    bool resumed;      /* an earlier one was finished first */
+    bool resumed; /* an earlier one was finished first */
+    bool remade;  /* the snapshot at the floor was gone or damaged, and made
+                     anew from the archive */
     uint64_t from, to; /* the floor before and after */
     uint64_t entry;    /* seq of the compact entry; 0: none was made */
     uint64_t peers;    /* active ones */

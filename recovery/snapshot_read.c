@@ -21,7 +21,8 @@ static int odd(struct plog_snapshot *s, struct plog_error *err,
     plog_err_file(err, shown);
     if (s->lines)
         plog_err_line(err, s->lines);
-    plog_err_hint(err, "run: paritylog doctor DIR");
+    plog_err_hint(err, "run: paritylog compact DIR (makes it anew from"
+                       " archive/), or copy it from a backup");
     return PLOG_E_CORRUPT;
 }
 
@@ -343,7 +344,8 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
                   "entries up to %llu were compacted away, and their snapshot"
                   " snapshots/%s is missing",
                   (unsigned long long)s->floor, name);
-        plog_err_hint(err, "copy it from a backup or a peer");
+        plog_err_hint(err, "run: paritylog compact DIR (makes it anew from"
+                           " archive/), or copy it from a backup");
         return PLOG_E_PRUNED;
     }
     if (s->fd < 0)

@@ -20,6 +20,7 @@ static void print_json(const struct plog_compact_report *r)
     out_bool(&o, "dry_run", r->dry_run);
     out_bool(&o, "undone", r->undone);
     out_bool(&o, "resumed", r->resumed);
+    out_bool(&o, "remade", r->remade);
     out_bool(&o, "discard", r->discard);
     out_uint(&o, "from", r->from);
     out_uint(&o, "to", r->to);
@@ -55,6 +56,8 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
     unsigned long long from = r->from, to = r->to, segments = r->segments;
     if (r->resumed)
         puts("finished a compaction that was cut off");
+    if (r->remade)
+        puts("made the snapshot at the floor anew, from archive/");
     if (r->why[0]) {
         printf("nothing to take away: %s\n", r->why);
     } else if (c->dry_run) {

@@ -596,6 +596,55 @@ static void damaged(void)
     world_end(&w, 43);
 }
 
+/* A snapshot that is gone, or damaged, comes back from the archive as it was
+ * signed; without the archive it does not, and nothing else is lost. */
+static void mend_twice(struct world *w, const char *name)
+{
+    struct plog_compact_report r;
+    struct world_found f;
+    size_t len, again;
+    char *bytes = world_read(world_path(w, name), &len);
+    bytes[len / 2] ^= 1;
+    world_write(world_path(w, name), bytes, len);
+    CHECK_INT(world_parity(w, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_INT(compact(w, &r), 0);
+    CHECK(r.remade);
+    bytes[len / 2] ^= 1;
+    char *now = world_read(world_path(w, name), &again);
+    CHECK(again == len && memcmp(now, bytes, len) == 0);
+    free(now);
+    free(bytes);
+    CHECK_INT(clean(w), 0);
+    CHECK_INT(unlink(world_path(w, name)), 0);
+    CHECK_INT(world_parity(w, NULL, &f), PLOG_E_PRUNED);
+    CHECK_INT(compact(w, &r), 0);
+    CHECK(r.remade);
+    CHECK_INT(clean(w), 0);
+}
+
+static void snapshot_mended(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    char name[64], archive[600], aside[600];
+    make(&w, PLOG_MERGE_JSON, 60);
+    CHECK_INT(add(&w, "p"), 0);
+    for (int i = 0; i < 2; i++) { /* the second stands on the first */
+        CHECK_INT(ack(&w, "p", i ? 50 : 25), 0);
+        CHECK_INT(compact(&w, &r), 0);
+        snprintf(name, sizeof name, "%s", r.snapshot);
+        mend_twice(&w, name);
+    }
+    snprintf(archive, sizeof archive, "%.400s/archive", w.dir);
+    snprintf(aside, sizeof aside, "%.400s-archive", w.dir);
+    CHECK_INT(unlink(world_path(&w, name)), 0);
+    CHECK_INT(rename(archive, aside), 0);
+    CHECK_INT(compact(&w, &r), PLOG_E_PRUNED);
+    CHECK_INT(rename(aside, archive), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    world_end(&w, world_size(&w));
+}
+
 /* ---- While somebody reads ----------------------------------------------- */
 
 static struct world *passing;
@@ -782,6 +831,7 @@ int main(int argc, char **argv)
         {"a bare end", a_bare_end},
         {"keys below", keys_below},
         {"damaged", damaged},
+        {"a snapshot mended", snapshot_mended},
         {"passed by a compaction", passed_by},
         {"the WAL is bounded", wal_is_bounded},
         {"killed at each call", killed_everywhere},

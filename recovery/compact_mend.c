@@ -1,0 +1,92 @@
+/*
+ * compact_mend.c - a snapshot that is gone or damaged, made anew.
+ *
+ * It is the fold of entries that are in archive/, on the snapshot before where
+ * the archive does not begin at entry 1; and the compact entry says what it
+ * must hash to.  So it comes back as it was, or not at all.
+ */
+#include <stdio.h>
+
+#include "compact.h"
+
+/* What is there keeps its bytes, in quarantine/. */
+static int set_aside(struct plog_compacting *c, uint64_t floor,
+                     struct plog_error *err)
+{
+    const struct plog_dir *d = &c->p->legs.dir;
+    char name[PLOG_SNAPSHOT_NAME], kept[128];
+    struct plog_stat st;
+    int dir, to, rc = plog_snapshot_dir(d, false, &dir, err);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    plog_snapshot_name(floor, name);
+    if (c->io->stat_at(c->io->ctx, dir, name, &st) == 0 &&
+        (rc = plog_dir_quarantine(d, name, kept, &to, err)) == 0) {
+        int bad = c->io->rename_at(c->io->ctx, dir, name, to,
+                                   strchr(kept, '/') + 1, false);
+        if (!bad)
+            bad = c->io->fsync(c->io->ctx, to);
+        if (!bad)
+            bad = c->io->fsync(c->io->ctx, dir);
+        c->io->close(c->io->ctx, to);
+        if (bad)
+            rc = plog_fail_io(err, bad, kept, "setting a snapshot aside");
+    }
+    c->io->close(c->io->ctx, dir);
+    return rc;
+}
+
+static int take_back(struct plog_compacting *c, uint64_t floor,
+                     struct plog_error *err)
+{
+    char name[PLOG_SNAPSHOT_NAME];
+    int dir;
+    if (plog_snapshot_dir(&c->p->legs.dir, false, &dir, NULL) == 0) {
+        plog_snapshot_name(floor, name);
+        c->io->unlink_at(c->io->ctx, dir, name);
+        c->io->close(c->io->ctx, dir);
+    }
+    return plog_fail(err, PLOG_E_CORRUPT,
+                     "the archive does not give the snapshot of entry %llu that"
+                     " was signed",
+                     (unsigned long long)floor);
+}
+
+static int make_anew(struct plog_compacting *c,
+                     const struct plog_compaction *last, struct plog_error *err)
+{
+    struct plog_dir *d = &c->p->legs.dir;
+    c->from = last->from < last->to ? last->from : 0;
+    c->to = last->to;
+    d->with_archive = true;
+    int rc = plog_compact_fold(c, err);
+    d->with_archive = false;
+    if (rc)
+        return rc;
+    if (memcmp(c->snapshot.digest, last->snapshot, PLOG_HASH_SIZE) != 0)
+        return take_back(c, last->to, err);
+    c->report->remade = true;
+    return 0;
+}
+
+int plog_compact_mend(struct plog_compacting *c,
+                      const struct plog_compaction *last,
+                      struct plog_error *err)
+{
+    struct plog_snapshot s;
+    struct plog_error why = {.code = 0};
+    if (last->to == 0)
+        return 0;
+    int rc =
+        plog_snapshot_open(&s, &c->p->legs.dir, last->to, last->snapshot, &why);
+    plog_snapshot_close(&s);
+    if (rc != PLOG_E_CORRUPT && rc != PLOG_E_PRUNED) {
+        if (rc && err)
+            *err = why;
+        return rc;
+    }
+    rc = set_aside(c, last->to, err);
+    if (!rc && (rc = make_anew(c, last, err)) != 0 && err)
+        *err = why; /* what is wrong, not why it could not be mended */
+    return rc ? why.code : 0;
+}
