@@ -76,6 +76,8 @@ static int drop_twins(struct plog_compacting *c, uint64_t floor,
 /* ---- Snapshots that nothing needs any more ------------------------------ */
 
 struct sweep {
+    const struct plog_io *io;
+    int dir;
     struct plog_buf floors; /* uint64_t */
     int rc;
 };
@@ -84,6 +86,9 @@ static int each_snapshot(void *arg, const char *name)
 {
     struct sweep *s = arg;
     uint64_t floor;
+    size_t n = strlen(name);
+    if (n > 4 && strcmp(name + n - 4, ".new") == 0) /* a killed one's */
+        s->io->unlink_at(s->io->ctx, s->dir, name);
     if (plog_snapshot_parse(name, &floor))
         s->rc = plog_buf_add(&s->floors, &floor, sizeof floor);
     return s->rc;
@@ -113,6 +118,8 @@ static int sweep_snapshots(struct plog_compacting *c, uint64_t floor,
     int dir, rc = plog_snapshot_dir(d, false, &dir, err);
     if (rc)
         return rc == PLOG_END ? 0 : rc;
+    s.io = c->io;
+    s.dir = dir;
     plog_buf_init(&s.floors, c->io);
     plog_buf_init(&archived, c->io);
     rc = plog_archive_segments(d, &archived, err);

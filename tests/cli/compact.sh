@@ -108,6 +108,21 @@ run 7 prove "$L" 3
 run 7 restore "$L" --out "$T/pruned" --at $((floor - 5))
 mv "$T/archive" "$L/archive"
 
+begin 'damage above the floor is healed, the snapshot made anew'
+cp -R "$L" "$T/hurt"
+first=$(ls "$L/log" | head -1)
+rm "$T/hurt/log/$first"
+run 5 parity "$T/hurt"
+run 0 salvage "$T/hurt" --from-store
+cmp "$L/log/$first" "$T/hurt/log/$first" || wrong 'the first segment differs'
+run 0 parity "$T/hurt"
+: >"$T/hurt/snapshots/$(printf '%020d' "$floor").jsonl.gz"
+run 5 parity "$T/hurt"
+out_has 'paritylog compact DIR'
+run 0 compact "$T/hurt"
+out_has 'made the snapshot at the floor anew'
+run 0 parity "$T/hurt"
+
 begin 'undone: the same files again'
 run 0 compact "$L" --undo
 for file in "$T"/before/*; do

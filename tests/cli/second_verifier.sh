@@ -524,6 +524,26 @@ L=$T/without
 begin 'damage: the copy without the entry that came along'
 agree CORRUPT "$L"
 
+# A copy under a name of its own, compacted across the entry where it goes on.
+L=$T/further
+deltas 80 120 | "$PARITYLOG" append "$L" --group 5 --quiet
+run 0 rotate "$L"
+run 0 peer add "$L" far
+begin 'a copy that goes on, compacted behind the place'
+run 0 status "$L" --json
+head=$(sed 's/.*"log":{"size":\([0-9]*\).*/\1/' "$T/out")
+run 0 peer ack "$L" far "$head"
+run 0 compact "$L"
+out_has 'the floor moved'
+agree OK "$L"
+agree OK "$L" --key "$("$PARITYLOG" key show "$L")"
+agree UNKNOWN_KEY "$L" --key "$("$PARITYLOG" key show "$T/on")"
+run 0 parity "$L"
+run 0 replay "$L" --fresh
+run 0 parity "$L"
+run 0 restore "$L" --out "$T/of-that"
+agree OK "$T/of-that"
+
 # ---- The end of the log ---------------------------------------------------------------
 
 damage TORN 'a value in the last group' C3 \
