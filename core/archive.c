@@ -90,8 +90,8 @@ static int nameless(const struct plog_dir *d, struct plog_error *err)
     if (io->random(io->ctx, r, sizeof r))
         return plog_fail(err, PLOG_E_IO, "no randomness for a name");
     snprintf(name, sizeof name,
-             "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.tmp", r[0],
-             r[1], r[2], r[3], r[4], r[5], r[6], r[7]);
+             "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.tmp", r[0], r[1],
+             r[2], r[3], r[4], r[5], r[6], r[7]);
     if (plog_archive_dir(d, false, &dir, NULL) == 0) {
         fd = io->open_at(io->ctx, dir, name + strlen("/tmp/"), flags, 0600);
         if (fd >= 0)

@@ -63,7 +63,7 @@ static int load_base(struct folding *f, struct plog_error *err)
                          "the log does not begin at entry"
                          " 1");
     int rc = plog_walk_start_floor(&f->walk, floor, err);
-    if (rc || floor == 0)
+    if (rc)
         return rc;
     base = plog_orders_floor_at(&f->walk.orders, floor);
     if (!base)
