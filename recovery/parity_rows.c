@@ -99,6 +99,8 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
         "CREATE TEMP TABLE compactions(seq INTEGER PRIMARY KEY, floor INTEGER);"
         "CREATE TEMP TABLE peers(name TEXT PRIMARY KEY, added INTEGER NOT NULL)"
         " STRICT, WITHOUT ROWID;"
+        "CREATE TEMP TABLE evicted(name TEXT PRIMARY KEY, seq INTEGER NOT NULL)"
+        " STRICT, WITHOUT ROWID;"
         "CREATE TEMP TABLE cursors(source TEXT NOT NULL, resource TEXT NOT"
         " NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY("
         "source, resource)) STRICT, WITHOUT ROWID",

@@ -248,6 +248,8 @@ int plog_parity_touched(struct plog_parity *p, struct plog_error *err)
     int rc = compare_records(p, &partly, err);
     if (!rc)
         rc = compare_cursors(p, err);
+    if (!rc)
+        rc = plog_parity_peers(p, err);
     if (rc)
         return rc;
     if (p->rules_from && c->head.rules.strategy != p->rules.strategy)
@@ -255,7 +257,7 @@ int plog_parity_touched(struct plog_parity *p, struct plog_error *err)
                          "meta: the rules that the log sets", "other ones");
     plog_check_unchecked(c, PLOG_LEG_STORE, 1, p->first - 1,
                          "records that no entry since is about; cursors,"
-                         " redactions and rules from below");
+                         " peers, redactions and rules from below");
     if (!partly)
         return 0;
     snprintf(why, sizeof why,

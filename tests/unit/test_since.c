@@ -169,6 +169,58 @@ static void rows_above_and_below(void)
     EDITS(PLOG_ARRIVAL, edits);
 }
 
+static void add_peer(const char *name)
+{
+    struct plog_peer_report r;
+    CHECK_INT(plog_peer_add(w.dir, name, NULL, &r, NULL), 0);
+}
+
+static void evict_peer(const char *name)
+{
+    struct plog_peer_report r;
+    struct plog_peer_options o = {.struct_size = sizeof o, .reason = "gone"};
+    CHECK_INT(plog_peer_evict(w.dir, name, &o, &r, NULL), 0);
+}
+
+/* Added since: compared.  Evicted since: not there.  From below: unknown. */
+static void peers(void)
+{
+    static const struct edit edits[] = {
+        {"DELETE FROM peers WHERE name='came'", true, 52},
+        {"UPDATE peers SET added=51 WHERE name='came'", true, 52},
+        {"UPDATE peers SET added=2 WHERE name='came'", true, 52},
+        {"INSERT INTO peers VALUES('left',3,0,NULL,NULL)", true, 51},
+        {"INSERT INTO peers VALUES('left',50,0,NULL,NULL)", true, 50},
+        {"INSERT INTO peers VALUES('passed',53,0,NULL,NULL)", true, 53},
+        {"INSERT INTO peers VALUES('x',50,0,NULL,NULL)", true, 50},
+        {"INSERT INTO peers VALUES('x',3,0,NULL,NULL)", false, 0},
+        {"UPDATE peers SET added=3 WHERE name='stayed'", false, 0},
+        {"DELETE FROM peers WHERE name='stayed'", false, 0},
+    };
+    struct world_found f;
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    snprintf(mark, sizeof mark, "%.500s/mark", check_dir());
+    world_close(&w);
+    add_peer("stayed");
+    add_peer("left");
+    CHECK_INT(world_open(&w), 0);
+    for (unsigned i = 4; i <= 50; i++) {
+        put(i, i % 3);
+        if (i == 40)
+            note(mark);
+    }
+    world_close(&w);
+    evict_peer("left");
+    add_peer("came");
+    add_peer("passed");
+    evict_peer("passed");
+    snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
+    world_copy(w.dir, kept);
+    CHECK_INT(since(&f), 0);
+    CHECK_UINT(f.unchecked, 3);
+    run_edits(edits, sizeof edits / sizeof *edits);
+}
+
 /* Merged over what lies below: unknown.  Merged since: compared. */
 static void merged_payloads(void)
 {
@@ -503,6 +555,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"columns of touched records", columns_of_touched_records},
         {"rows above and below", rows_above_and_below},
+        {"peers", peers},
         {"merged payloads", merged_payloads},
         {"only losers", only_losers},
         {"clean from every checkpoint", clean_from_every_checkpoint},
