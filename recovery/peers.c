@@ -94,6 +94,10 @@ static int put_row(struct plog_store *s, const struct change *c,
     int64_t ns = c->io->clock_real_ns(c->io->ctx);
     now.seconds = ns / 1000000000;
     now.nanos = (int32_t)(ns % 1000000000);
+    if (now.nanos < 0) {
+        now.nanos += 1000000000;
+        now.seconds--;
+    }
     plog_instant_format(now, seen);
     int rc = plog_sql_prepare(s->db,
                               "UPDATE main.peers SET cursor=?2, root=?3,"
@@ -185,12 +189,26 @@ static int refuse(struct plog_error *err, uint64_t before, uint64_t seq)
     return PLOG_E_INPUT;
 }
 
+/* Begins the transaction anew, as one that is synced: the store does not sync
+ * what the log holds, and this the log does not hold.  Under the writer lock,
+ * so nothing comes between. */
+static int begin_synced(plog *p, struct plog_error *err)
+{
+    plog_store_rollback(&p->legs.store);
+    int rc = plog_sql_exec(p->legs.store.db, "PRAGMA synchronous=FULL", err);
+    return rc ? rc : plog_store_begin(&p->legs.store, err);
+}
+
 static int move(plog *p, void *arg, struct plog_error *err)
 {
     struct change *c = arg;
     struct row now;
     const struct plog_store_head *h = &p->legs.head;
-    int rc = read_row(&p->legs.store, c->name, &now, err);
+    /* A lost acknowledgement delays a compaction.  A lost rewind would let one
+     * take away what the peer lacks. */
+    int rc = c->goes_back && !c->o->dry_run ? begin_synced(p, err) : 0;
+    if (!rc)
+        rc = read_row(&p->legs.store, c->name, &now, err);
     if (rc)
         return rc == PLOG_END ? unknown(c, err) : rc;
     c->report->before = c->report->cursor = now.cursor;
@@ -249,7 +267,7 @@ static int make_evict(void *arg, plog *p, struct plog_buf *args,
     int rc = read_row(&p->legs.store, c->name, &now, err);
     if (rc)
         return rc == PLOG_END ? unknown(c, err) : rc;
-    a.cursor = c->report->before = now.cursor;
+    a.cursor = c->report->before = c->report->cursor = now.cursor;
     return plog_peer_args_format(args, PLOG_CONTROL_PEER_EVICT, &a)
                ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
                : 0;

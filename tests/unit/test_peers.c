@@ -1,0 +1,468 @@
+/*
+ * test_peers.c - cursors of peers: what moves them and what does not, roots at
+ * any entry, several at once, kills at each call, and what a log may hold that
+ * no command writes.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "engine.h"
+#include "killing.h"
+#include "world.h"
+
+#define SEGMENT 4096 /* some ten entries */
+
+static struct world w;
+
+static void put_many(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char id[16], record[16];
+        snprintf(id, sizeof id, "i%d", i);
+        snprintf(record, sizeof record, "r%d", i % 7);
+        CHECK_INT(world_put(&w, id, record, "value", NULL), 0);
+    }
+}
+
+/* Entry 1 is init, `count` follow; the handle is closed. */
+static void make(int count)
+{
+    world_make(&w, PLOG_LAST_WRITE_WINS, SEGMENT);
+    put_many(0, count);
+    world_close(&w);
+}
+
+static int add(const char *name)
+{
+    struct plog_peer_report r;
+    return plog_peer_add(w.dir, name, NULL, &r, NULL);
+}
+
+static int ack(const char *name, uint64_t seq, const unsigned char *root)
+{
+    struct plog_peer_report r;
+    return plog_peer_ack(w.dir, name, seq, root, NULL, &r, NULL);
+}
+
+static int rewind_to(const char *name, uint64_t seq)
+{
+    struct plog_peer_report r;
+    return plog_peer_rewind(w.dir, name, seq, NULL, &r, NULL);
+}
+
+static int evict(const char *name, const char *reason)
+{
+    struct plog_peer_report r;
+    struct plog_peer_options o = {.struct_size = sizeof o, .reason = reason};
+    return plog_peer_evict(w.dir, name, &o, &r, NULL);
+}
+
+static int compact(void)
+{
+    struct plog_compact_report r;
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .wait_seconds = 0.5};
+    return plog_compact(w.dir, &o, &r, NULL);
+}
+
+static void fresh(void)
+{
+    struct plog_replay_report r;
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+}
+
+static int64_t number(const char *sql)
+{
+    return world_number(&w, sql);
+}
+
+/* ---- Roots -------------------------------------------------------------- */
+
+/* The root of the first `size` entries, from their lines alone. */
+static void root_of(uint64_t size, unsigned char *out)
+{
+    struct plog_tree t;
+    plog_tree_init(&t);
+    for (uint64_t seq = 1; seq <= size; seq++) {
+        unsigned char leaf[PLOG_HASH_SIZE];
+        size_t len;
+        char *line = world_line(&w, seq, &len);
+        plog_hash_leaf(line, len, leaf);
+        CHECK_INT(plog_tree_add(&t, leaf), 0);
+        free(line);
+    }
+    plog_tree_root(&t, out);
+}
+
+/* In groups, at their ends and at the ends of segments, behind a rotation of
+ * the key: the log's own root is taken, the one beside it is a fork. */
+static void roots_at_every_entry(void)
+{
+    struct plog_rotate_report rotated;
+    struct plog_span texts[5];
+    char buffers[5][600];
+    unsigned char root[PLOG_HASH_SIZE], other[PLOG_HASH_SIZE];
+    world_make(&w, PLOG_LAST_WRITE_WINS, SEGMENT);
+    for (int g = 0; g < 6; g++) {
+        for (int i = 0; i < 5; i++) {
+            struct world_delta d = {.record = i % 2 ? "odd" : "even"};
+            world_text(buffers[i], sizeof buffers[i], &d);
+            texts[i] = plog_span_text(buffers[i]);
+        }
+        struct plog_group group = {
+            .struct_size = sizeof group, .deltas = texts, .delta_count = 5};
+        CHECK_INT(plog_append_group(w.p, &group, NULL, NULL), 0);
+        if (g == 3) {
+            world_close(&w);
+            CHECK_INT(plog_key_rotate(w.dir, NULL, &rotated, NULL), 0);
+            CHECK_INT(world_open(&w), 0);
+        }
+    }
+    world_close(&w);
+    CHECK_INT(add("p"), 0);
+    CHECK(number("SELECT count(*) FROM segments") >= 3);
+    uint64_t size = world_size(&w);
+    CHECK_UINT(size, 33);
+    for (uint64_t seq = 0; seq <= size; seq++) {
+        root_of(seq + 1 <= size ? seq + 1 : seq - 1, other);
+        CHECK_INT(ack("p", seq, other), PLOG_E_FORK);
+        CHECK_INT(number("SELECT cursor FROM peers"), seq ? seq - 1 : 0);
+        root_of(seq, root);
+        CHECK_INT(ack("p", seq, root), 0);
+        CHECK_INT(number("SELECT cursor FROM peers WHERE root NOTNULL"), seq);
+    }
+    world_end(&w, size);
+}
+
+/* What was proven of a seq is not lost by saying it again, and does not stand
+ * for another seq. */
+static void proofs_of_one_seq(void)
+{
+    unsigned char root[PLOG_HASH_SIZE], other[PLOG_HASH_SIZE] = {1};
+    make(20);
+    CHECK_INT(add("p"), 0);
+    root_of(10, root);
+    CHECK_INT(ack("p", 10, NULL), 0);
+    CHECK_INT(number("SELECT root NOTNULL FROM peers"), 0);
+    CHECK_INT(ack("p", 10, root), 0);
+    CHECK_INT(number("SELECT root NOTNULL FROM peers"), 1);
+    CHECK_INT(ack("p", 10, NULL), 0);
+    CHECK_INT(number("SELECT root NOTNULL FROM peers"), 1);
+    CHECK_INT(ack("p", 10, other), PLOG_E_FORK);
+    CHECK_INT(number("SELECT root NOTNULL FROM peers"), 1);
+    CHECK_INT(ack("p", 11, NULL), 0);
+    CHECK_INT(number("SELECT root NOTNULL FROM peers"), 0);
+    root_of(11, root);
+    CHECK_INT(ack("p", 11, root), 0);
+    CHECK_INT(rewind_to("p", 10), 0);
+    CHECK_INT(number("SELECT root NOTNULL FROM peers"), 0);
+    world_end(&w, 22);
+}
+
+/* ---- The floor ---------------------------------------------------------- */
+
+static void below_the_floor(void)
+{
+    unsigned char root[PLOG_HASH_SIZE] = {1};
+    struct plog_status s;
+    make(60);
+    CHECK_INT(add("old"), 0);
+    CHECK_INT(ack("old", 45, NULL), 0);
+    CHECK_INT(compact(), 0);
+    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
+    REQUIRE(s.floor > 30);
+    CHECK_INT(add("new"), 0);
+    /* It may come from a backup, and says what it has. */
+    CHECK_INT(ack("new", 10, NULL), 0);
+    CHECK_INT(ack("new", 9, NULL), PLOG_E_INPUT);
+    CHECK_INT(ack("new", 20, root), PLOG_E_PRUNED);
+    CHECK_INT(number("SELECT cursor FROM peers WHERE name='new'"), 10);
+    CHECK_INT(rewind_to("new", 5), PLOG_E_PRUNED);
+    CHECK_INT(ack("new", s.floor, root), PLOG_E_FORK);
+    CHECK_INT(ack("new", s.floor, NULL), 0);
+    CHECK_INT(rewind_to("old", s.floor - 1), PLOG_E_PRUNED);
+    CHECK_INT(rewind_to("old", s.floor), 0);
+    world_end(&w, 64);
+}
+
+static int rewind_meanwhile(void *arg, const struct plog_progress *p)
+{
+    bool *done = arg;
+    if (!*done && strcmp(p->phase, "fold") == 0) {
+        *done = true;
+        CHECK_INT(rewind_to("p", 15), 0);
+    }
+    return 0;
+}
+
+/* Between the plan and the entry: nothing goes that it now lacks. */
+static void rewound_while_compacting(void)
+{
+    bool done = false;
+    struct plog_status s;
+    struct plog_compact_report r;
+    struct plog_compact_options o = {
+        .struct_size = sizeof o, .progress = rewind_meanwhile, .arg = &done};
+    make(60);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(ack("p", 45, NULL), 0);
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), PLOG_E_LOCKED);
+    CHECK(done);
+    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
+    CHECK_UINT(s.floor, 0);
+    CHECK_INT(compact(), 0);
+    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
+    CHECK(s.floor > 0 && s.floor <= 15);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- What the log says of them ------------------------------------------ */
+
+static void a_store_made_anew(void)
+{
+    make(20);
+    CHECK_INT(add("stays"), 0);
+    CHECK_INT(add("goes"), 0);
+    CHECK_INT(ack("stays", 20, NULL), 0);
+    CHECK_INT(ack("goes", 15, NULL), 0);
+    CHECK_INT(evict("goes", "it is gone"), 0);
+    CHECK_INT(add("comes"), 0);
+    fresh();
+    CHECK_INT(number("SELECT count(*) FROM peers"), 2);
+    CHECK_INT(number("SELECT added FROM peers WHERE name='stays' AND cursor=0"
+                     " AND root IS NULL AND seen IS NULL"),
+              22);
+    CHECK_INT(number("SELECT added FROM peers WHERE name='comes'"), 25);
+    /* Evicted and added again, one begins at 0. */
+    CHECK_INT(ack("stays", 20, NULL), 0);
+    CHECK_INT(evict("stays", "away"), 0);
+    CHECK_INT(ack("stays", 21, NULL), PLOG_E_NOT_FOUND);
+    CHECK_INT(add("stays"), 0);
+    CHECK_INT(number("SELECT cursor FROM peers WHERE name='stays'"), 0);
+    world_end(&w, 27);
+}
+
+static void names_and_reasons(void)
+{
+    static const char *const bad[] = {"", "\xff", "\xed\xa0\x80", "a\xc3"};
+    char control[PLOG_NAME_MAX + 1], longer[PLOG_NAME_MAX + 2];
+    make(3);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_INT(add(bad[i]), PLOG_E_INPUT);
+    memset(longer, 'x', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    CHECK_INT(add(longer), PLOG_E_INPUT);
+    /* Each byte takes six in the line. */
+    memset(control, 1, sizeof control - 1);
+    control[sizeof control - 1] = '\0';
+    CHECK_INT(add(control), 0);
+    CHECK_INT(add("\"\\\n\xe2\x80\xae"), 0);
+    CHECK_INT(add("x"), 0);
+    CHECK_INT(evict("x", NULL), PLOG_E_INPUT);
+    CHECK_INT(evict("x", ""), PLOG_E_INPUT);
+    CHECK_INT(evict("x", longer), PLOG_E_INPUT);
+    CHECK_INT(evict("x", "\xff"), PLOG_E_INPUT);
+    CHECK_INT(evict("x", control), 0);
+    CHECK_INT(number("SELECT length(CAST(name AS BLOB)) FROM peers"
+                     " ORDER BY name LIMIT 1"),
+              PLOG_NAME_MAX);
+    world_end(&w, 8);
+}
+
+struct raw {
+    struct plog_peer_args args;
+    enum plog_control control;
+};
+
+static int make_raw(void *arg, plog *p, struct plog_buf *out,
+                    struct plog_error *err)
+{
+    const struct raw *r = arg;
+    (void)p, (void)err;
+    return plog_peer_args_format(out, r->control, &r->args);
+}
+
+static int log_raw(enum plog_control control, const char *name)
+{
+    struct plog_receipt receipt;
+    struct raw r = {{.name = plog_span_text(name),
+                     .cursor = 3,
+                     .reason = plog_span_text("why")},
+                    control};
+    return plog_engine_control(w.p, control, make_raw, &r, &receipt, NULL);
+}
+
+/* No call logs these; a log that has them is a log all the same. */
+static void twice_added_never_added(void)
+{
+    make(5);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(ack("p", 4, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(log_raw(PLOG_CONTROL_PEER_ADD, "p"), 0);
+    CHECK_INT(log_raw(PLOG_CONTROL_PEER_EVICT, "nobody"), 0);
+    uint64_t size = world_size(&w);
+    /* One that cannot be read back is refused before it is logged. */
+    CHECK_INT(log_raw(PLOG_CONTROL_PEER_ADD, ""), PLOG_E_CORRUPT);
+    CHECK_UINT(world_size(&w), size);
+    world_close(&w);
+    CHECK_INT(number("SELECT added FROM peers WHERE cursor=0"), 8);
+    CHECK_INT(number("SELECT count(*) FROM peers"), 1);
+    world_end(&w, size);
+}
+
+/* ---- Several at once ---------------------------------------------------- */
+
+#define ACKS 60
+
+static void *ack_all(void *arg)
+{
+    unsigned *taken = arg;
+    for (uint64_t seq = 1; seq <= ACKS; seq++) {
+        int rc = ack("p", seq, NULL);
+        /* The other one was further. */
+        CHECK(rc == 0 || rc == PLOG_E_INPUT);
+        *taken += rc == 0;
+    }
+    return NULL;
+}
+
+/* Of two that acknowledge the same, none pulls the cursor back. */
+static void two_threads(void)
+{
+    pthread_t threads[2];
+    unsigned taken[2] = {0, 0};
+    make(ACKS);
+    CHECK_INT(add("p"), 0);
+    for (int i = 0; i < 2; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, ack_all, &taken[i]) == 0);
+    int64_t last = 0;
+    for (int i = 0; i < 50; i++) {
+        int64_t now = number("SELECT cursor FROM peers");
+        CHECK(now >= last);
+        last = now;
+    }
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(pthread_join(threads[i], NULL), 0);
+    CHECK(taken[0] + taken[1] >= ACKS);
+    CHECK_INT(number("SELECT cursor FROM peers"), ACKS);
+    world_end(&w, ACKS + 2);
+}
+
+/* ---- What is on disk ---------------------------------------------------- */
+
+static bool wal_waits; /* for a sync */
+
+static int watch(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    if (e->file == PLOG_STORE_WAL && e->done) {
+        if (e->op == PLOG_STORE_WRITE)
+            wal_waits = true;
+        if (e->op == PLOG_STORE_SYNC)
+            wal_waits = false;
+    }
+    return 0;
+}
+
+/* A machine that crashes may forget an acknowledgement, and never a rewind:
+ * the entries it lacks would go. */
+static void a_rewind_is_synced(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_peer_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_peer_report r;
+    make(30);
+    CHECK_INT(add("p"), 0);
+    io.store_event = watch;
+    CHECK_INT(plog_peer_ack(w.dir, "p", 20, NULL, &o, &r, NULL), 0);
+    CHECK(wal_waits);
+    CHECK_INT(plog_peer_rewind(w.dir, "p", 10, &o, &r, NULL), 0);
+    CHECK(!wal_waits);
+    CHECK_INT(number("SELECT cursor FROM peers"), 10);
+    world_end(&w, 32);
+}
+
+enum act { ADD, EVICT, ACK, REWIND };
+
+static int act(void *arg, const struct plog_io *io)
+{
+    struct plog_peer_report r;
+    struct plog_peer_options o = {
+        .struct_size = sizeof o, .io = io, .reason = "gone"};
+    switch (*(enum act *)arg) {
+    case ADD:
+        return plog_peer_add(w.dir, "n", &o, &r, NULL);
+    case EVICT:
+        return plog_peer_evict(w.dir, "p", &o, &r, NULL);
+    case ACK:
+        return plog_peer_ack(w.dir, "p", 15, NULL, &o, &r, NULL);
+    case REWIND:
+        return plog_peer_rewind(w.dir, "p", 5, &o, &r, NULL);
+    }
+    return PLOG_E_ARG;
+}
+
+/* Killed at each call: it happened or it did not, both legs agree, and it can
+ * be asked for again. */
+static void killed(enum act what, const char *sql, int again)
+{
+    char base[512];
+    bool more = true;
+    long n = 1, done = 0;
+    snprintf(base, sizeof base, "%s", w.dir);
+    for (; more && n < 500; n++) {
+        struct world_found f;
+        snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base, n);
+        world_copy(base, w.dir);
+        more = killing_run(n, act, &what);
+        CHECK_INT(world_open(&w), 0); /* replays what the log has */
+        world_close(&w);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        bool happened = number(sql) == 1;
+        CHECK(happened || more);
+        done += happened && more;
+        CHECK_INT(act(&what, NULL), happened ? again : 0);
+        CHECK_INT(number(sql), 1);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        world_remove(w.dir);
+    }
+    CHECK(!more && n > 5);
+    printf("# %ld kills, %ld of them behind the change\n", n - 2, done);
+    CHECK(done > 0);
+    snprintf(w.dir, sizeof w.dir, "%s", base);
+}
+
+static void killed_at_each_call(void)
+{
+    make(20);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(ack("p", 10, NULL), 0);
+    killed(ADD, "SELECT count(*) FROM peers WHERE name='n' AND added=23",
+           PLOG_E_EXISTS);
+    killed(EVICT, "SELECT count(*)=0 FROM peers", PLOG_E_NOT_FOUND);
+    killed(ACK, "SELECT cursor=15 FROM peers", 0);
+    killed(REWIND, "SELECT cursor=5 FROM peers", PLOG_E_INPUT);
+    world_end(&w, 22);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"roots at every entry", roots_at_every_entry},
+        {"proofs of one seq", proofs_of_one_seq},
+        {"below the floor", below_the_floor},
+        {"rewound while compacting", rewound_while_compacting},
+        {"a store made anew", a_store_made_anew},
+        {"names and reasons", names_and_reasons},
+        {"twice added, never added", twice_added_never_added},
+        {"two threads", two_threads},
+        {"a rewind is synced", a_rewind_is_synced},
+        {"killed at each call", killed_at_each_call},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
