@@ -478,7 +478,7 @@ struct plog_peer_options {
     uint32_t struct_size;
     const struct plog_io *io;
     double wait_seconds;
-    const char *passphrase; /* of the signing key; only to add and to evict */
+    const char *passphrase; /* of the signing key; NULL: none */
     const char *vkey;       /* pin */
     const char *reason;     /* to evict: 1..255 bytes, UTF-8 */
     bool dry_run;           /* checks, and changes nothing */
@@ -493,16 +493,20 @@ struct plog_peer {
     unsigned char root[PLOG_HASH_SIZE]; /* of the first `cursor` entries */
     struct plog_span seen; /* when it last acknowledged; n 0: never */
     double seen_age;       /* seconds since; < 0: never */
+    double added_age;      /* seconds since it was added; < 0: that entry is
+                              below the floor and gone */
     uint64_t lag;          /* entries of the log above its cursor */
-    uint64_t lag_bytes;    /* of the segments that hold one of those */
-    double lag_seconds;    /* since the first entry above its cursor was
-                              logged; 0: it has all */
+    uint64_t lag_bytes;    /* about those, as far as log/ has them: of the
+                              segment with its cursor a part by number of
+                              entries, and the whole segments behind */
+    double lag_seconds;    /* since the first of those in log/ was logged; 0:
+                              it has all */
     bool holds_floor;      /* nobody has less */
 };
 
 /* What an acknowledgement, a rewind, adding or evicting came to. */
 struct plog_peer_report {
-    uint64_t before, cursor; /* the peer's */
+    uint64_t before, cursor; /* the peer's; of an evicted one both its last */
     uint64_t entry;          /* seq of the control entry; 0: none */
 };
 
@@ -531,7 +535,7 @@ plog_peer_ack(const char *dir, const char *name, uint64_t seq,
               const struct plog_peer_options *options,
               struct plog_peer_report *report, struct plog_error *err);
 /* Sets a cursor back, to what the peer says that it has now.
- * Returns as above; PLOG_E_PRUNED below the floor. */
+ * Returns as above; PLOG_E_PRUNED below the floor.  On 0 it is durable. */
 PLOG_API PLOG_MUST_CHECK int
 plog_peer_rewind(const char *dir, const char *name, uint64_t seq,
                  const struct plog_peer_options *options,

@@ -1,12 +1,12 @@
 /* cmd_peer.c - paritylog peer: who receives the log, and how far each is. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "fail.h"
 #include "out.h"
 #include "paritylog_recovery.h"
+#include "proc.h"
 #include "text.h"
 
 /* ---- list --------------------------------------------------------------- */
@@ -15,7 +15,7 @@ struct listing {
     struct cli *c;
     struct out out;
     uint64_t max_lag; /* 0: none */
-    double max_age;   /* seconds; 0: none */
+    uint64_t max_age; /* seconds; 0: none */
     unsigned count;
 };
 
@@ -24,11 +24,18 @@ static bool lags(const struct listing *l, const struct plog_peer *p)
     return l->max_lag && p->lag > l->max_lag;
 }
 
-/* Never heard of counts from when it began to miss something. */
+/* For how long nothing was heard of it: since it last acknowledged, or was
+ * added; or where that entry is gone, at least since the first one left. */
+static double silence(const struct plog_peer *p)
+{
+    if (p->seen_age >= 0)
+        return p->seen_age;
+    return p->added_age >= 0 ? p->added_age : p->lag_seconds;
+}
+
 static bool is_old(const struct listing *l, const struct plog_peer *p)
 {
-    double age = p->seen_age < 0 ? p->lag_seconds : p->seen_age;
-    return l->max_age > 0 && age > l->max_age;
+    return l->max_age && silence(p) > (double)l->max_age;
 }
 
 static void put_json(struct listing *l, const struct plog_peer *p)
@@ -69,10 +76,9 @@ static void put_text(struct listing *l, const struct plog_peer *p)
     printf("%10llu %10llu %12llu %10.0f  ", (unsigned long long)p->cursor,
            (unsigned long long)p->lag, (unsigned long long)p->lag_bytes,
            p->lag_seconds);
-    if (p->seen.n)
-        printf("%-27.*s  ", (int)p->seen.n, p->seen.p);
-    else
-        printf("%-27s  ", "never");
+    size_t columns = p->seen.n ? text_safe(stdout, p->seen.p, p->seen.n)
+                               : text_safe(stdout, "never", 5);
+    printf("%*s", columns < 29 ? (int)(29 - columns) : 2, "");
     text_safe(stdout, p->name.p, p->name.n);
     puts(p->holds_floor ? "  holds the floor" : "");
 }
@@ -84,16 +90,27 @@ static void warn(struct listing *l, const struct plog_peer *p)
     if (lags(l, p))
         fprintf(stderr, " lacks %llu entries", (unsigned long long)p->lag);
     if (is_old(l, p))
-        fprintf(stderr, "%s was last heard of %.0f seconds ago",
-                lags(l, p) ? " and" : "",
-                p->seen_age < 0 ? p->lag_seconds : p->seen_age);
+        fprintf(stderr, "%s was %s %.0f seconds", lags(l, p) ? " and" : "",
+                p->seen_age < 0 ? "never heard of in" : "not heard of for",
+                silence(p));
     fprintf(stderr, "; when it is gone for good: paritylog peer evict DIR NAME"
                     " --reason TEXT\n");
+}
+
+/* Only when there is something to say: an error is no empty list. */
+static void begin_json(struct listing *l)
+{
+    out_init(&l->out, stdout);
+    out_object(&l->out, NULL);
+    out_text(&l->out, "schema", "paritylog/peers/1");
+    out_array(&l->out, "peers");
 }
 
 static int list_one(void *arg, const struct plog_peer *p)
 {
     struct listing *l = arg;
+    if (l->c->json && l->count == 0)
+        begin_json(l);
     if (l->c->json)
         put_json(l, p);
     else
@@ -104,23 +121,19 @@ static int list_one(void *arg, const struct plog_peer *p)
     return 0;
 }
 
-static int list(struct cli *c, uint64_t max_lag, double max_age)
+static int list(struct cli *c, uint64_t max_lag, uint64_t max_age)
 {
     struct plog_error err = {.code = 0};
     struct listing l = {.c = c, .max_lag = max_lag, .max_age = max_age};
     struct plog_options o;
     cli_options(c, &o);
-    if (c->json) {
-        out_init(&l.out, stdout);
-        out_object(&l.out, NULL);
-        out_text(&l.out, "schema", "paritylog/peers/1");
-        out_array(&l.out, "peers");
-    }
     int rc = plog_peers(c->args[0], &o, list_one, &l, &err);
-    if (c->json) {
+    if (c->json && rc == 0 && l.count == 0)
+        begin_json(&l);
+    if (c->json && (rc == 0 || l.count > 0)) {
         out_end(&l.out);
         out_end(&l.out);
-    } else if (rc == 0 && l.count == 0)
+    } else if (!c->json && rc == 0 && l.count == 0)
         puts("no peer was added");
     return rc != 0 ? fail(c, rc, &err, NULL) : 0;
 }
@@ -193,6 +206,10 @@ static int change(struct cli *c, const char *what, const char *reason)
     if (c->arg_count > 2 && !read_ack(c->args[2], &seq, root, &has_root))
         return fail_usage(c, "SEQ or SEQ:ROOT is expected, not '%s'",
                           c->args[2]);
+    if (has_root && strcmp(what, "rewind") == 0)
+        return fail_usage(c, "peer rewind takes SEQ alone; `peer ack` compares"
+                             " a root");
+    proc_no_core();
     int rc = cli_secret_read(c, &secret, &err);
     o.passphrase = secret.given ? secret.text : NULL;
     if (rc != 0)
@@ -213,33 +230,28 @@ static int change(struct cli *c, const char *what, const char *reason)
     return 0;
 }
 
-/* 90, 90s, 15m, 12h, 30d.  Empty: none. */
-static bool read_duration(const char *text, double *out)
+/* 90, 90s, 15m, 12h, 30d; not 0, which would be no limit. */
+static bool read_duration(const char *text, uint64_t *out)
 {
-    char *end;
-    double n = strtod(text, &end);
-    double unit = 1;
-    if (end == text || n < 0)
+    static const struct {
+        char name;
+        uint64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    char number[24];
+    size_t n = strlen(text);
+    uint64_t unit = 1;
+    for (size_t i = 0; n && i < CLI_COUNT(units); i++)
+        if (text[n - 1] == units[i].name)
+            unit = units[i].seconds;
+    if (n && strchr("smhd", text[n - 1]))
+        n--;
+    if (n == 0 || n >= sizeof number)
         return false;
-    if (*end && end[1])
+    memcpy(number, text, n);
+    number[n] = '\0';
+    if (!text_read_number(number, out) || *out == 0 || *out > INT64_MAX / unit)
         return false;
-    switch (*end) {
-    case '\0':
-    case 's':
-        break;
-    case 'm':
-        unit = 60;
-        break;
-    case 'h':
-        unit = 3600;
-        break;
-    case 'd':
-        unit = 86400;
-        break;
-    default:
-        return false;
-    }
-    *out = n * unit;
+    *out *= unit;
     return true;
 }
 
@@ -254,8 +266,7 @@ int cmd_peer(struct cli *c, int argc, char **argv)
                    {"ack", "DIR, NAME and SEQ[:ROOT]", 3},
                    {"rewind", "DIR, NAME and SEQ", 3}};
     const char *reason = NULL, *age = NULL;
-    uint64_t max_lag = 0;
-    double max_age = 0;
+    uint64_t max_lag = 0, max_age = 0;
     const struct cli_option own[] = {
         {"reason", CLI_TEXT, &reason, 0, 0},
         {"max-lag", CLI_NUMBER, &max_lag, 1, INT64_MAX},
@@ -280,8 +291,8 @@ int cmd_peer(struct cli *c, int argc, char **argv)
                           actions[i].takes);
     if (age && !read_duration(age, &max_age))
         return fail_usage(c,
-                          "--max-age takes a number with s, m, h or d, not"
-                          " '%s'",
+                          "--max-age takes a number above 0 with s, m, h or"
+                          " d, not '%s'",
                           age);
     if (i == 2 && !reason)
         return fail_usage(c, "peer evict needs --reason TEXT: it is signed into"

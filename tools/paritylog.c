@@ -157,9 +157,12 @@ static const struct cli_command commands[] = {
      "list DIR [--max-lag ENTRIES] [--max-age TIME] [--json]\n"
      "       paritylog peer add DIR NAME [--dry-run] [--passphrase-file F]\n"
      "           [--wait SECONDS] [--json]\n"
-     "       paritylog peer ack DIR NAME SEQ[:ROOT] [--dry-run] [--json]\n"
-     "       paritylog peer rewind DIR NAME SEQ [--dry-run] [--json]\n"
-     "       paritylog peer evict DIR NAME --reason TEXT [--dry-run] [--json]",
+     "       paritylog peer ack DIR NAME SEQ[:ROOT] [--dry-run]\n"
+     "           [--passphrase-file F] [--wait SECONDS] [--json]\n"
+     "       paritylog peer rewind DIR NAME SEQ [--dry-run]\n"
+     "           [--passphrase-file F] [--wait SECONDS] [--json]\n"
+     "       paritylog peer evict DIR NAME --reason TEXT [--dry-run]\n"
+     "           [--passphrase-file F] [--wait SECONDS] [--json]",
      "  list                   cursor, lag in entries, bytes and seconds\n"
      "  ack                    NAME has received the entries up to SEQ\n"
      "  rewind                 NAME has lost entries and stands at SEQ again\n"

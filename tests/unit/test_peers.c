@@ -315,6 +315,155 @@ static void twice_added_never_added(void)
     world_end(&w, size);
 }
 
+/* ---- The list ----------------------------------------------------------- */
+
+static int64_t clock_at; /* seconds since 1970 */
+
+static int64_t some_time(void *ctx)
+{
+    (void)ctx;
+    return clock_at * 1000000000 + (clock_at < 0 ? -1 : 0);
+}
+
+static struct plog_peer found;
+static char found_seen[64];
+
+static int take(void *arg, const struct plog_peer *p)
+{
+    const char *name = arg;
+    if (p->name.n == strlen(name) && memcmp(p->name.p, name, p->name.n) == 0) {
+        found = *p;
+        snprintf(found_seen, sizeof found_seen, "%.*s", (int)p->seen.n,
+                 p->seen.n ? p->seen.p : "");
+    }
+    return 0;
+}
+
+static void look(const char *name, const struct plog_io *io)
+{
+    char copy[64];
+    struct plog_options o = {.struct_size = sizeof o, .io = io};
+    snprintf(copy, sizeof copy, "%s", name);
+    memset(&found, 0, sizeof found);
+    CHECK_INT(plog_peers(w.dir, &o, take, copy, NULL), 0);
+    CHECK(found.added > 0);
+}
+
+/* A log of a year; peers of an hour ago and of today. */
+static void ages(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_peer_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_peer_report r;
+    const int64_t begun = 1700000000, hour = 3600, year = 31536000;
+    io.clock_real_ns = some_time;
+    clock_at = begun;
+    world_make(&w, PLOG_LAST_WRITE_WINS, SEGMENT);
+    w.options.io = &io;
+    CHECK_INT(world_open(&w), 0);
+    put_many(0, 30);
+    clock_at = begun + hour;
+    put_many(30, 40);
+    world_close(&w);
+    clock_at = begun + year;
+    CHECK_INT(plog_peer_add(w.dir, "p", &o, &r, NULL), 0);
+    CHECK_INT(plog_peer_add(w.dir, "q", &o, &r, NULL), 0);
+    clock_at += hour;
+    CHECK_INT(plog_peer_ack(w.dir, "q", 31, NULL, &o, &r, NULL), 0);
+    clock_at += hour;
+    look("p", &io);
+    CHECK(found.seen_age < 0);
+    CHECK_INT(found.added_age, 2 * hour);
+    CHECK(found.holds_floor);
+    look("q", &io);
+    CHECK_INT(found.seen_age, hour);
+    CHECK_INT(found.lag_seconds, year + hour);
+    CHECK(!found.holds_floor);
+    /* All of it: no lag.  A clock that went back: no age below 0. */
+    CHECK_INT(plog_peer_ack(w.dir, "q", 43, NULL, &o, &r, NULL), 0);
+    clock_at -= year;
+    look("q", &io);
+    CHECK_INT(found.lag_seconds, 0);
+    CHECK_UINT(found.lag, 0);
+    CHECK_UINT(found.lag_bytes, 0);
+    CHECK_INT(found.seen_age, 0);
+    /* Before 1970 a time is one, too. */
+    clock_at = -7;
+    CHECK_INT(plog_peer_ack(w.dir, "p", 1, NULL, &o, &r, NULL), 0);
+    look("p", &io);
+    CHECK_TEXT(found_seen, "1969-12-31T23:59:52.999999Z");
+    world_end(&w, 43);
+}
+
+/* Where the entry that added a peer is gone, its age is unknown, not long. */
+static void trimmed(void)
+{
+    struct plog_compact_report r;
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .trim_store = true};
+    make(10);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(world_open(&w), 0);
+    put_many(10, 60);
+    world_close(&w);
+    CHECK_INT(ack("p", 50, NULL), 0);
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    CHECK(r.to > 12);
+    look("p", NULL);
+    CHECK(found.added_age < 0);
+    CHECK(found.seen_age >= 0);
+    CHECK(found.lag_bytes > 0);
+    CHECK_UINT(found.lag, 13);
+    world_end(&w, 63);
+}
+
+/* Of one segment a part by number, of several the sum: about what the lines
+ * above the cursor take. */
+static void bytes_behind(void)
+{
+    make(60);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(number("SELECT count(*) FROM segments") > 3, 1);
+    uint64_t size = world_size(&w), before = UINT64_MAX;
+    for (uint64_t seq = 0; seq <= size; seq++) {
+        char sql[120];
+        snprintf(sql, sizeof sql,
+                 "SELECT coalesce(sum(length(line)+1),0) FROM events WHERE"
+                 " seq>%d",
+                 (int)seq);
+        double lines = (double)number(sql);
+        CHECK_INT(ack("p", seq, NULL), 0);
+        look("p", NULL);
+        double told = (double)found.lag_bytes;
+        CHECK(found.lag_bytes < before);
+        /* headers and commits count, too: each entry is a group here */
+        CHECK(told >= 0.9 * lines && told <= 2 * lines + 500);
+        CHECK_UINT(found.lag, size - seq);
+        before = found.lag_bytes;
+    }
+    CHECK_UINT(before, 0);
+    world_end(&w, size);
+}
+
+static int stops(void *arg, const struct plog_peer *p)
+{
+    (void)p;
+    return *(const int *)arg;
+}
+
+static void stopped_list(void)
+{
+    static const int codes[] = {PLOG_END, 7, -7, PLOG_E_INTERRUPTED};
+    make(3);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(add("q"), 0);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        int code = codes[i];
+        CHECK_INT(plog_peers(w.dir, NULL, stops, &code, NULL), code);
+    }
+    world_end(&w, 6);
+}
+
 /* ---- Several at once ---------------------------------------------------- */
 
 #define ACKS 60
@@ -460,6 +609,10 @@ int main(int argc, char **argv)
         {"a store made anew", a_store_made_anew},
         {"names and reasons", names_and_reasons},
         {"twice added, never added", twice_added_never_added},
+        {"ages", ages},
+        {"trimmed", trimmed},
+        {"bytes behind", bytes_behind},
+        {"stopped list", stopped_list},
         {"two threads", two_threads},
         {"a rewind is synced", a_rewind_is_synced},
         {"killed at each call", killed_at_each_call},
