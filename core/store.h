@@ -163,8 +163,8 @@ PLOG_MUST_CHECK int plog_store_apply_control(struct plog_store *s,
                                              struct plog_error *err);
 
 /*
- * Applies a compact entry: the floor moves, the peers that it names have what
- * it says they have, and segments may be left to be taken away.
+ * Applies a compact entry: the floor moves, the peers that it names have at
+ * least what went, and segments may be left to be taken away.
  * Returns 0; PLOG_E_CORRUPT; a store error.
  */
 PLOG_MUST_CHECK int plog_store_compact(struct plog_store *s,

@@ -230,16 +230,40 @@ int plog_parity_compaction(struct plog_parity *p, const struct plog_entry *e,
     return rc;
 }
 
+/* The floor in the head is that of the last row. */
+static int check_floor(struct plog_parity *p, struct plog_error *err)
+{
+    const struct plog_store_head *h = &p->c->head;
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(p->db,
+                              "SELECT floor FROM main.compactions ORDER BY seq"
+                              " DESC LIMIT 1",
+                              &q, err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    uint64_t floor = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    if (floor < h->rules.base)
+        floor = h->rules.base;
+    if (rc >= 0 && floor != h->rules.floor)
+        plog_parity_find(p, PLOG_E_DIVERGED, h->commit.size,
+                         "meta: the floor that the last compact entry sets",
+                         "meta: another floor");
+    return rc < 0 ? rc : 0;
+}
+
 int plog_parity_compactions(struct plog_parity *p, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        p->db,
-        "SELECT seq,1 FROM (SELECT seq,floor FROM temp.compactions EXCEPT"
-        " SELECT seq,floor FROM main.compactions) UNION ALL"
-        " SELECT seq,0 FROM (SELECT seq,floor FROM main.compactions WHERE"
-        " seq>=?1 EXCEPT SELECT seq,floor FROM temp.compactions)",
-        &q, err);
+    int rc = check_floor(p, err);
+    if (!rc)
+        rc = plog_sql_prepare(
+            p->db,
+            "SELECT seq,1 FROM (SELECT seq,floor FROM temp.compactions EXCEPT"
+            " SELECT seq,floor FROM main.compactions) UNION ALL"
+            " SELECT seq,0 FROM (SELECT seq,floor FROM main.compactions WHERE"
+            " seq>=?1 EXCEPT SELECT seq,floor FROM temp.compactions)",
+            &q, err);
     if (!rc)
         plog_sql_bind_u64(q, 1, p->partial ? p->first : 0);
     while (!rc && (rc = plog_sql_row(q, err)) == 0) {

@@ -1,10 +1,12 @@
 /* cmd_compact.c - paritylog compact: what every peer has received goes. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd.h"
 #include "fail.h"
 #include "out.h"
 #include "progress.h"
+#include "text.h"
 
 static int on_progress(void *arg, const struct plog_progress *p)
 {
@@ -59,7 +61,9 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
     if (r->remade)
         puts("made the snapshot at the floor anew, from archive/");
     if (r->why[0]) {
-        printf("nothing to take away: %s\n", r->why);
+        printf("nothing to take away: ");
+        text_safe(stdout, r->why, strlen(r->why));
+        putchar('\n');
     } else if (c->dry_run) {
         printf("dry run, nothing changed: the floor would move from %llu to"
                " %llu\n%llu segments, %llu entries, %llu bytes would %s\n",
@@ -84,9 +88,12 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
                (unsigned long long)r->records, (unsigned long long)r->ids,
                (unsigned long long)r->snapshot_bytes);
     }
-    if (r->holder[0] && !r->undone)
-        printf("peer %s holds the floor, at entry %llu\n", r->holder,
+    if (r->holder[0] && !r->undone) {
+        printf("peer ");
+        text_safe(stdout, r->holder, strlen(r->holder));
+        printf(" holds the floor, at entry %llu\n",
                (unsigned long long)r->holder_cursor);
+    }
     if (r->trimmed)
         printf("%llu events dropped from the store\n",
                (unsigned long long)r->trimmed);

@@ -134,8 +134,12 @@ run 0 parity "$L"
 run 6 compact "$L" --undo
 
 begin 'discarding needs a root from everybody; the store may let go, too'
+run 0 peer ack "$L" far 30
+run 0 peer ack "$L" near 50
 run 6 compact "$L" --discard
 err_has 'SEQ:ROOT'
+run 0 checkpoint "$L"
+run 0 peer ack "$L" near "$(sed -n 2p "$T/out"):$(sed -n 3p "$T/out")"
 run 0 peer evict "$L" far --reason 'gone for good'
 out_has 'evicted, by entry'
 run 2 peer evict "$L" near

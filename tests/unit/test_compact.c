@@ -596,6 +596,35 @@ static void damaged(void)
     world_end(&w, 43);
 }
 
+/* Acknowledgements are not in the log.  A store made anew knows only that what
+ * went was received, also where a peer has gone back since; an undo takes that
+ * knowledge along. */
+static void cursors_of_a_new_store(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_peer_report done;
+    struct plog_replay_report replayed;
+    struct plog_replay_options fresh = {.struct_size = sizeof fresh,
+                                        .fresh = true};
+    static const char cursor[] = "SELECT cursor FROM peers WHERE name='p'";
+    make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 55), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(r.to < 53);
+    CHECK_INT(plog_peer_rewind(w.dir, "p", 53, NULL, &done, NULL), 0);
+    CHECK_INT(plog_replay(w.dir, &fresh, &replayed, NULL), 0);
+    CHECK_INT(world_number(&w, cursor), (int64_t)r.to);
+    CHECK_INT(undo(&w, NULL), 0);
+    CHECK_INT(world_number(&w, cursor), 0);
+    CHECK_INT(ack(&w, "p", 50), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(undo(&w, NULL), 0);
+    CHECK_INT(world_number(&w, cursor), 50); /* said to this very store */
+    world_end(&w, world_size(&w));
+}
+
 /* A snapshot that is gone, or damaged, comes back from the archive as it was
  * signed; without the archive it does not, and nothing else is lost. */
 static void mend_twice(struct world *w, const char *name)
@@ -831,6 +860,7 @@ int main(int argc, char **argv)
         {"a bare end", a_bare_end},
         {"keys below", keys_below},
         {"damaged", damaged},
+        {"cursors of a new store", cursors_of_a_new_store},
         {"a snapshot mended", snapshot_mended},
         {"passed by a compaction", passed_by},
         {"the WAL is bounded", wal_is_bounded},
