@@ -179,6 +179,27 @@ static void head_differs(struct plog_check *c, int code,
     plog_check_find(c, &f);
 }
 
+/* Asked for by name, and nobody can tell any more: no head of witnesses, which
+ * keep all that they ever saw. */
+static void head_pruned(struct plog_check *c, const struct plog_seen *seen)
+{
+    char want[100], got[100], hash[48];
+    plog_check_hash(seen->root, hash);
+    snprintf(want, sizeof want, "%llu:%s", (unsigned long long)seen->size,
+             hash);
+    snprintf(got, sizeof got, "entries up to %llu were compacted away",
+             (unsigned long long)c->report->floor);
+    struct plog_finding f = {.verdict = PLOG_E_PRUNED,
+                             .leg = PLOG_LEG_LOG,
+                             .seq = seen->size,
+                             .expected = want,
+                             .found = got,
+                             .next = "expect a head above the floor; a copy"
+                                     " restored with archive/ has the older"
+                                     " ones"};
+    plog_check_find(c, &f);
+}
+
 /* A note that is not one of this log is a finding by itself. */
 static int see(void *arg, const struct plog_witness_note *n)
 {
@@ -277,7 +298,10 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
             continue;
         }
         if (seen->size < c->report->floor) {
-            if (seen->size)
+            if (seen->size && c->o->has_expect_head &&
+                seen->size == c->o->expect_size)
+                head_pruned(c, seen);
+            else if (seen->size)
                 plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
                                      "a head that was seen lies below the"
                                      " floor");

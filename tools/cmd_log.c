@@ -33,8 +33,9 @@ static int say_pruned(struct cli *c, uint64_t first, size_t count,
     uint64_t last = first + (count ? count - 1 : 0);
     fail_set(&lost, PLOG_E_PRUNED,
              "the entries %llu to %llu were compacted away before they could "
-             "be shown",
-             (unsigned long long)first, (unsigned long long)last);
+             "be shown; snapshots/%020llu.jsonl.gz stands for them",
+             (unsigned long long)first, (unsigned long long)last,
+             (unsigned long long)last);
     lost.seq = first;
     return fail(c, PLOG_E_PRUNED, &lost, NULL);
 }

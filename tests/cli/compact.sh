@@ -45,6 +45,7 @@ files_equal "$T/sum.1" "$T/sum.2"
 
 begin 'segments go to the archive, and open with gzip alone'
 cp -R "$L/log" "$T/before"
+root=$(grep -h '"commit":{"size":11,' "$L"/log/* | sed 's/.*"root":"\([^"]*\)".*/\1/')
 run 0 compact "$L" --json
 floor=$(sed 's/.*"to":\([0-9]*\).*/\1/' "$T/out")
 json_is "$T/out" '.segments > 1 and .snapshot.records > 0 and .entry > 60'
@@ -67,6 +68,15 @@ run 0 status "$L" --json
 json_is "$T/out" ".log.floor == $floor and .log.below_floor == 0"
 run 0 compact "$L"
 out_has 'nothing to take away'
+
+begin 'a head below the floor: nobody can tell any more, and nobody says CLEAN'
+for check in verify parity; do
+    run 7 $check "$L" --expect-head "11:$root"
+    out_has 'were compacted away'
+    root_here=$(sed -n 's/.*"size":'"$floor"',"root":"\([^"]*\)".*/\1/p' \
+        "$T"/before/* | head -1)
+    run 0 $check "$L" --expect-head "$floor:$root_here"
+done
 
 begin 'reads below the floor say so, and what stands for them'
 run 7 log "$L"
