@@ -162,6 +162,17 @@ static void upkeep(struct plog_doctor *d)
     else if (s->redactions)
         plog_doctor_say(d, "redactions", PLOG_HEALTH_OK, NULL, "%llu, all done",
                         (unsigned long long)s->redactions);
+    if (s->below_floor)
+        plog_doctor_say(d, "compaction", PLOG_HEALTH_WARN,
+                        "paritylog compact DIR",
+                        "%llu segments below the floor are left of one that was"
+                        " cut off",
+                        (unsigned long long)s->below_floor);
+    else if (s->floor)
+        plog_doctor_say(d, "compaction", PLOG_HEALTH_OK, NULL,
+                        "the floor is entry %llu; %llu peers",
+                        (unsigned long long)s->floor,
+                        (unsigned long long)s->peers);
     if (s->wal_bytes > 256u << 20)
         plog_doctor_say(d, "SQLite's WAL", PLOG_HEALTH_WARN,
                         "see which program keeps reading for so long",

@@ -66,8 +66,24 @@ json_is "$T/out" ".verdict == \"CLEAN\" and .checked.floor == $floor and
     .checked.from == $floor + 1"
 run 0 status "$L" --json
 json_is "$T/out" ".log.floor == $floor and .log.below_floor == 0"
+run 0 doctor "$L" --json
+json_is "$T/out" '[.checkups[] | select(.name == "compaction")] | length == 1'
 run 0 compact "$L"
 out_has 'nothing to take away'
+
+begin 'a segment that a killed compaction left: told, and taken away'
+cp -R "$L" "$T/left"
+cp "$T"/before/00000000000000000012.jsonl "$T/left/log"
+sql "$T/left/store.db" 'UPDATE compactions SET pending=1'
+run 0 parity "$T/left"
+run 0 status "$T/left"
+out_has '1 segments below the floor wait'
+run 0 doctor "$T/left"
+out_has 'paritylog compact DIR'
+run 0 compact "$T/left"
+out_has 'finished a compaction that was cut off'
+[ ! -e "$T/left/log/00000000000000000012.jsonl" ] || wrong 'it is still there'
+run 0 parity "$T/left"
 
 begin 'a head below the floor: nobody can tell any more, and nobody says CLEAN'
 for check in verify parity; do
