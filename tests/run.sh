@@ -52,7 +52,45 @@ run_one() {
     else
         "$@" >"$out" 2>&1 </dev/null
     fi
-    echo "$? $(($(date +%s) - began))" >"${out%.out}.end"
+    echo "$? $(($(date +%s) - began))" >"${out%.out}.ending"
+    mv "${out%.out}.ending" "${out%.out}.end"
+}
+
+# worker K: every JOBS-th program of the list, from the K-th on.
+worker() {
+    at=0
+    while IFS= read -r each; do
+        at=$((at + 1))
+        [ $((at % JOBS)) -ne "$1" ] || run_one $at "$each"
+    done <"$T/list"
+    : >"$T/$1.worked"
+}
+
+# Whether every worker has come to its end.
+all_worked() {
+    k=0
+    while [ $k -lt "$JOBS" ]; do
+        [ -e "$T/$k.worked" ] || return 1
+        k=$((k + 1))
+    done
+}
+
+# run_beside COUNT: all of the list, JOBS at a time; judged in order.
+run_beside() {
+    k=0
+    while [ $k -lt "$JOBS" ]; do
+        worker $k &
+        k=$((k + 1))
+    done
+    n=0
+    while [ $n -lt "$1" ]; do
+        n=$((n + 1))
+        until [ -e "$T/$n.end" ] || all_worked; do
+            sleep 0.2
+        done
+        judge_one "$mode" $n
+    done
+    wait
 }
 
 # The three numbers of the closing line, or nothing.
@@ -136,33 +174,25 @@ run_all() {
         return
     fi
     [ "$mode" != storm ] || share_budget $count
-    rm -f "$T"/*.out "$T"/*.end
-    started=0 judged=0
-    while IFS= read -r program; do
+    rm -f "$T"/*.out "$T"/*.end "$T"/*.worked
+    if [ "$JOBS" -gt 1 ]; then
+        run_beside $count
+        return
+    fi
+    started=0
+    while IFS= read -r program; do # not behind the back of an interrupt
         started=$((started + 1))
-        if [ "$JOBS" -gt 1 ]; then
-            run_one $started "$program" &
-        else # not behind the back of an interrupt
-            run_one $started "$program"
-        fi
-        if [ $((started % JOBS)) -eq 0 ]; then
-            wait
-            judge_batch "$mode" $started
-        fi
+        run_one $started "$program"
+        judge_one "$mode" $started
     done <"$T/list"
-    wait
-    judge_batch "$mode" $started
 }
 
-# judge_batch MODE LAST: those that ran since the last time.
-judge_batch() {
-    while [ $judged -lt "$2" ]; do
-        judged=$((judged + 1))
-        program=$(sed -n "${judged}p" "$T/list")
-        name=${program##*/}
-        name=${name%.sh}
-        judge $judged "$1/${name%.py}"
-    done
+# judge_one MODE NUMBER
+judge_one() {
+    program=$(sed -n "$2p" "$T/list")
+    name=${program##*/}
+    name=${name%.sh}
+    judge "$2" "$1/${name%.py}"
 }
 
 share_budget() {
