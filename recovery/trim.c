@@ -82,6 +82,13 @@ static int read_snapshot(struct trim *t, struct plog_error *err)
 
 /* ---- Batches ------------------------------------------------------------ */
 
+/* Nobody else does while this runs. */
+static void move_wal(struct plog_store *s)
+{
+    if (s->wal_pages > 1000)
+        plog_store_checkpoint(s);
+}
+
 /* Ids of the next events. */
 static int keep_ids(plog *p, void *arg, struct plog_error *err)
 {
@@ -114,7 +121,10 @@ static int keep_ids(plog *p, void *arg, struct plog_error *err)
     sqlite3_finalize(q);
     if (rc == PLOG_END)
         rc = plog_store_commit(s, err);
-    return rc ? rc : count < EVENTS_A_TRANSACTION ? PLOG_END : 0;
+    if (rc)
+        return rc;
+    move_wal(s); /* ids are hashes: each lies in a page of its own */
+    return count < EVENTS_A_TRANSACTION ? PLOG_END : 0;
 }
 
 static int move_base(plog *p, void *arg, struct plog_error *err)
@@ -165,8 +175,7 @@ static int drop(plog *p, void *arg, struct plog_error *err)
         return rc;
     t->at = to;
     t->c->report->trimmed += count;
-    if (s->wal_pages > 1000)
-        plog_store_checkpoint(s);
+    move_wal(s);
     return to < t->floor ? 0 : PLOG_END;
 }
 
