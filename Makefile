@@ -77,7 +77,7 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-year check-damage damage-table \
-	bench bench-full lint format demo \
+	check-memory bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -92,6 +92,7 @@ help:
 	@echo 'make check-symbols   only plog_ names leave the library'
 	@echo 'make check-storm     the storms, short (STORM_SEED, STORM_BUDGET seconds)'
 	@echo 'make check-year      docs/COMPACTION.md: a million deltas, each system call, memory (15 minutes)'
+	@echo 'make check-memory    of it only the memory of every command (STORM_SIZES; 5 minutes)'
 	@echo 'make check-damage    docs/DAMAGE.md in full (STORM_KILLS a command); damage-table writes it'
 	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
 	@echo 'make lint       static analysis, with what is installed'
@@ -208,10 +209,14 @@ check-storm: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh storm
 
 # What docs/COMPACTION.md has figures of: a million deltas, a kill at every
-# system call, and the memory of every command up to a million entries.
+# system call, and the memory of every command up to a million entries, which
+# is check-memory alone.
 check-year: tests
 	$(Q)STORM_DELTAS=$${STORM_DELTAS:-1000000} STORM_RECORDS=$${STORM_RECORDS:-50000} $(BUILD)/storm/year
 	$(Q)STORM_ALL=1 $(BUILD)/storm/kill_compact
+	$(Q)$(MAKE) --no-print-directory check-memory
+
+check-memory: tests
 	$(Q)PARITYLOG=$(BUILD)/paritylog STORM_SIZES="$${STORM_SIZES:-10000 100000 1000000}" $(BUILD)/storm/memory
 
 # The table of docs/DAMAGE.md in full, and what writes it.
