@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A second verifier of paritylog's log, written from docs/FORMAT.md alone.
 
-    verify.py [--key VKEY] [--partial] DIR...
+    verify.py [--key VKEY] [--partial] [--snapshots] DIR...
 
 Prints one line a directory: `OK SIZE ROOT`, or the first fault as `VERDICT FILE
 OFFSET: WHAT` (OFFSET is - where none is stated).  Exit status 0 when all are
@@ -10,6 +10,9 @@ OK, 1 when one is not, 2 for a usage error, 77 without an Ed25519 package
 
 --key      trust this verifier key alone, not those of DIR/keys
 --partial  begin at the first segment there is, on its header's word
+--snapshots  check snapshots/, too: what the last compact entry signs is there
+           and hashes to that; where archive/ and log/ hold the entries, fold
+           them and see that they come to that very text
 
 Numbers in comments are sections of docs/FORMAT.md.
 """
@@ -21,6 +24,7 @@ import os
 import re
 import stat
 import sys
+import zlib
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -53,6 +57,7 @@ LINE_MAX = (16 << 20) + (64 << 10)
 HEADER_MAX = 64 << 10
 GROUP_MAX = 64 << 20
 TAIL_MAX = GROUP_MAX + (64 << 10)
+PROOF_MAX = 2 << 20
 NUMBER_MAX = (1 << 63) - 1
 
 
@@ -398,8 +403,6 @@ def check_args(name, args):
         check_text(values['resource'], 255)
         need(values['cursor'].kind == 's' and values['cursor'].size() <= 4096,
              'cursor')
-
-
     if name.startswith('peer-'):
         check_text(values['name'], 255)
     if name == 'peer-evict':
@@ -590,6 +593,8 @@ class Compaction:
             self.check_peer(peer)
         need(v['peers'].items or self.to < self.from_, 'no peer')
         self.rotations = [self.rotation(r) for r in v['rotations'].items]
+        self.rotations_raw = v['rotations'].raw
+        self.rules = {n: v[n].raw for n in CONTROLS['init']}
         seqs = [seq for seq, _ in self.rotations]
         need(seqs == sorted(set(seqs)) and all(s <= self.to for s in seqs),
              'the order of rotations')
@@ -625,7 +630,8 @@ class Compaction:
                 break
             chain = chain or [(0, r.old)]
             need(chain[-1][1] == r.old and
-                 r.new[1] not in [k[1] for _, k in chain], 'the keys')
+                 r.new[1] not in [k[1] for _, k in chain] and
+                 len(chain) < 64, 'the keys')
             chain.append((r.size + 1, r.new))
         return chain
 
@@ -718,9 +724,15 @@ class Orders:
             self.floors += [c for c in map(compaction_of, lines) if c]
         orders = os.path.join(self.directory, 'orders')
         for name in os.listdir(orders) if os.path.isdir(orders) else []:
+            if name.startswith('.'):
+                continue
             own = {key[1]: key for _, key in self.verifier.chain}
-            with open(os.path.join(orders, name), encoding='utf-8') as f:
-                order = proven_order(f.read(), {**self.keys, **own})
+            try:
+                text = read_file(self.directory, 'orders/' + name)
+                order = len(text) <= PROOF_MAX and proven_order(
+                    text.decode('utf-8'), {**self.keys, **own})
+            except (Fault, OSError, UnicodeDecodeError):
+                continue
             if isinstance(order, Compaction):
                 self.brought.append(order)
                 self.floors_met.append(order)
@@ -881,8 +893,6 @@ class Verifier:
         (verdict, what)."""
         if r.root != root_of(self.tree):
             return 'TAMPERED', 'a rotation over another history'
-        if (r.size + 1, r.new) in self.chain:
-            return None  # known from a compact entry
         if self.key_at(size) != r.old:
             return 'CORRUPT', 'a rotation away from another key'
         if r.new[1] in [k[1] for _, k in self.chain]:
@@ -1189,23 +1199,305 @@ def verify(directory, pin=None, partial=False):
     return v
 
 
+# ---- 3.7: snapshots ------------------------------------------------------------
+
+class Row:
+    """What the fold knows of one record (9, state)."""
+
+    def __init__(self):
+        self.seq = self.last = self.version = 0
+        self.line = self.merged = self.payload = None  # payload: as text
+
+    def lines(self, resource, record):
+        yield (f'{{"record":{{"resource":{spell(resource)},"record_id":'
+               f'{spell(record)},"seq":{self.seq},"last":{self.last},'
+               f'"version":{self.version},"merged":'
+               f'{"true" if self.merged is not None else "false"}}}}}')
+        if self.seq:
+            yield self.line
+        if self.merged is not None:
+            yield self.merged
+
+
+def merge(base, over):
+    """10: the object `over` laid on the object `base`, as text."""
+    new = {name: v for _, name, v in over.members}
+    old = [name for _, name, _ in base.members]
+    out = []
+    for raw, name, value in base.members:
+        other = new.get(name)
+        if other is None:
+            text = value.raw
+        elif value.kind == other.kind == 'o':
+            text = merge(value, other)
+        else:
+            text = other.raw
+        out.append(f'"{raw}":{text}')
+    out += [f'"{raw}":{v.raw}' for raw, name, v in over.members
+            if name not in old]
+    return '{' + ','.join(out) + '}'
+
+
+class Fold:
+    """What entries come to (10), and the text of that (3.7)."""
+
+    def __init__(self):
+        self.rules, self.rotations = {}, []
+        self.controls, self.rows, self.ids = [], {}, []
+        self.cursors, self.peers, self.redactions = {}, {}, []
+
+    def add(self, line):
+        whole = parse(line)
+        m = {raw: v for raw, _, v in whole.members}
+        seq = int(m['seq'].raw)
+        if 'control' in m:
+            self.control(seq, m['control'].text, m['args'], line)
+        else:
+            self.delta(seq, m, line)
+
+    def control(self, seq, name, args, line):
+        v = {raw: value for raw, _, value in args.members}
+        if name in ('init', 'strategy', 'rotate', 'restore'):
+            self.controls.append((seq, line.decode()))
+        if name in ('init', 'strategy'):
+            self.rules.update((raw, value.raw) for raw, value in v.items())
+        if name in ('rotate', 'restore'):
+            self.rotations.append(f'{{"seq":{seq},"{name}":{args.raw}}}')
+        if name == 'source-cursor':
+            self.cursors[v['source'].text.encode(),
+                         v['resource'].text.encode()] = (
+                             v['cursor'].text, seq)
+        if name == 'peer-add':
+            self.peers[v['name'].text.encode()] = seq
+        if name == 'peer-evict':
+            self.peers.pop(v['name'].text.encode(), None)
+        if name == 'redact':
+            self.redactions.append((seq, int(v['seq'].raw)))
+
+    def delta(self, seq, m, line):
+        redacted = 'redacted' in m
+        if 'id' in m:
+            content = None
+            if not redacted:
+                content = b64(sha256(''.join(
+                    (m[n].raw if n in m else '') + '\n' for n in (
+                        'resource', 'record_id', 'op', 'payload',
+                        'occurred_at', 'provenance', 'meta')).encode()))
+            self.ids.append((seq, b64(sha256(m['id'].text.encode())),
+                             b64(leaf_of(line)), content))
+        now = self.rows.setdefault((m['resource'].text.encode(),
+                                    m['record_id'].text.encode()), Row())
+        now.last = seq
+        if 'outcome' in m:
+            return
+        before = now.payload
+        now.seq, now.version, now.line = seq, now.version + 1, line.decode()
+        now.merged = now.payload = None
+        upsert = m['op'].text == 'upsert'
+        if 'merged' in m:
+            now.merged = m['merged'].raw
+        elif upsert and redacted:
+            now.merged = 'null'
+        elif upsert and self.rules['strategy'] == '"merge-json"' and \
+                before is not None and before != 'null':
+            now.merged = merge(parse(before.encode()), m['payload'])
+        elif upsert:
+            now.payload = m['payload'].raw
+        if now.merged is not None:
+            now.payload = now.merged
+
+    def load(self, text):
+        """Takes a snapshot as what was there before."""
+        lines = iter(text.decode().split('\n')[:-1])
+        first = {raw: v for raw, _, v in members_of(next(lines), 'snapshot')}
+        next(lines)
+        for line in lines:
+            kind = line[2:].split('"', 1)[0]
+            m = {raw: v for raw, _, v in members_of(line, kind)}
+            seq = int(m['seq'].raw) if 'seq' in m else None
+            if kind == 'control':
+                self.add(next(lines).encode())
+            elif kind == 'record':
+                row = Row()
+                self.rows[m['resource'].text.encode(),
+                          m['record_id'].text.encode()] = row
+                row.seq, row.last = seq, int(m['last'].raw)
+                row.version = int(m['version'].raw)
+                row.line = next(lines) if seq else None
+                row.merged = next(lines) if m['merged'].raw == 'true' else None
+                row.payload = row.merged
+                if seq and row.merged is None:
+                    e = {raw: v for raw, _, v in
+                         parse(row.line.encode()).members}
+                    row.payload = e['payload'].raw \
+                        if e['op'].text == 'upsert' else None
+            elif kind == 'cursor':
+                self.cursors[m['source'].text.encode(),
+                             m['resource'].text.encode()] = (
+                                 m['cursor'].text, seq)
+            elif kind == 'peer':
+                self.peers[m['name'].text.encode()] = int(m['added'].raw)
+            elif kind == 'redaction':
+                self.redactions.append((seq, int(m['target'].raw)))
+            else:
+                need(kind == 'id', 'a line of no kind')
+                self.ids.append((seq, m['id'].text, m['leaf'].text,
+                                 m['content'].text))
+        need(self.rules == {n: first[n].raw for n in CONTROLS['init']},
+             'rules that its entries do not set')
+
+    def text(self, floor, header):
+        """The snapshot at `floor`, as bytes; `header` of what follows."""
+        out = ['{"snapshot":{"format":1,"floor":%d,"strategy":%s,"max_line":%s,'
+               '"segment_size":%s,"redactions":%d}}' % (
+                   floor, self.rules['strategy'], self.rules['max_line'],
+                   self.rules['segment_size'], len(self.redactions)), header]
+        for seq, line in self.controls:
+            out += [f'{{"control":{{"seq":{seq}}}}}', line]
+        for (resource, record), row in sorted(self.rows.items()):
+            out += row.lines(resource.decode(), record.decode())
+        for (source, resource), (cursor, seq) in sorted(self.cursors.items()):
+            out.append(f'{{"cursor":{{"source":{spell(source.decode())},'
+                       f'"resource":{spell(resource.decode())},'
+                       f'"cursor":{spell(cursor)},"seq":{seq}}}}}')
+        for name, seq in sorted(self.peers.items()):
+            out.append(f'{{"peer":{{"name":{spell(name.decode())},'
+                       f'"added":{seq}}}}}')
+        for seq, target in self.redactions:
+            out.append(f'{{"redaction":{{"seq":{seq},"target":{target}}}}}')
+        for seq, own, leaf, content in self.ids:
+            content = f'"{content}"' if content else 'null'
+            out.append(f'{{"id":{{"seq":{seq},"id":"{own}","leaf":"{leaf}",'
+                       f'"content":{content}}}}}')
+        return ''.join(line + '\n' for line in out).encode()
+
+
+def members_of(line, kind):
+    """The members of the object in `{"KIND":{..}}`."""
+    whole = parse(line.encode())
+    need([raw for raw, _, _ in whole.members] == [kind] and
+         whole.members[0][2].kind == 'o', f'no {kind} line')
+    return whole.members[0][2].members
+
+
+def gunzip(data):
+    """The text of a gzip file of one member, or Bad."""
+    z = zlib.decompressobj(31)
+    try:
+        text = z.decompress(data)
+    except zlib.error:
+        raise Bad('not gzip') from None
+    need(z.eof and not z.unused_data, 'not one member of gzip')
+    return text
+
+
+def segment_anywhere(directory, first):
+    """A segment's bytes, from log/ or archive/; None when it is in neither."""
+    for read, file in ((bytes, f'log/{first:020d}.jsonl'),
+                       (gunzip, f'archive/{first:020d}.jsonl.gz')):
+        if os.path.lexists(os.path.join(directory, file)):
+            try:
+                return read(read_file(directory, file))
+            except Bad as why:
+                raise Fault('CORRUPT', file, None, str(why)) from None
+    return None
+
+
+def add_entries(directory, fold, first, to):
+    """Folds entries `first` to `to`.  Returns the header behind them, or None
+    where one is gone.  Nothing is verified here: the digest is."""
+    while first <= to:
+        data = segment_anywhere(directory, first)
+        if data is None:
+            return None
+        for line in data.split(b'\n'):
+            if line.startswith(b'{"seq":'):
+                fold.add(line)
+                first += 1
+    data = segment_anywhere(directory, first)
+    return data and first == to + 1 and data.split(b'\n', 1)[0].decode()
+
+
+def check_snapshot(directory, c, file, texts):
+    """@texts  those that were checked, by floor, and b'' for 0"""
+    text = gunzip(read_file(directory, file))
+    need(sha256(text) == c.snapshot, 'not what the compact entry signs')
+    fold, header = Fold(), text.split(b'\n', 2)[1]
+    fold.load(text)
+    need(fold.text(c.to, header.decode()) == text, 'another spelling')
+    h = parse_header(header)
+    need(h.first == c.to + 1 and h.last.root == c.root, 'another root')
+    need('[' + ','.join(fold.rotations) + ']' == c.rotations_raw and
+         fold.rules == c.rules, 'rules or keys are not those of the entry')
+    for floor, base in list(texts.items()):
+        fold = Fold()
+        if floor:
+            fold.load(base)
+        if floor < c.to:
+            header = add_entries(directory, fold, floor + 1, c.to)
+            need(not header or fold.text(c.to, header) == text,
+                 f'the entries from {floor + 1} on come to another text')
+    texts[c.to] = text
+
+
+def archived_compactions(directory):
+    """Compact entries in archive/, on their word."""
+    archive = os.path.join(directory, 'archive')
+    for name in os.listdir(archive) if os.path.isdir(archive) else []:
+        if name.endswith('.jsonl.gz'):
+            data = segment_anywhere(directory, int(name[:20]))
+            yield from filter(None, map(compaction_of, data.split(b'\n')))
+
+
+def check_snapshots(directory, verifier):
+    """Those that compact entries of the log sign: that of the last one has to
+    be there.  Of two entries with one floor the later one counts, and none that
+    was undone.  One that an archived entry signs serves to begin with."""
+    found = {c.to: c for c in sorted(verifier.orders.floors_met,
+                                     key=lambda c: c.at)}
+    last = max(found.values(), key=lambda c: c.at, default=None)
+    texts = {0: b''}
+    for c in archived_compactions(directory):
+        file = os.path.join(directory, f'snapshots/{c.to:020d}.jsonl.gz')
+        if c.to not in found and os.path.exists(file):
+            with open(file, 'rb') as f:
+                text = gunzip(f.read())
+            if sha256(text) == c.snapshot:
+                texts[c.to] = text
+    for to, c in sorted(found.items()):
+        file = f'snapshots/{to:020d}.jsonl.gz'
+        there = os.path.lexists(os.path.join(directory, file))
+        if to and c is last and not there:
+            raise Fault('PRUNED', file, None, 'the snapshot is missing')
+        if to and there and to <= last.to:
+            try:
+                check_snapshot(directory, c, file, texts)
+            except (Bad, Unknown, KeyError, IndexError) as why:
+                raise Fault('CORRUPT', file, None, str(why)) from None
+
+
 def main(argv):
-    pin, partial = None, False
+    pin, partial, snapshots = None, False, False
     while argv and argv[0].startswith('--'):
         option = argv.pop(0)
         if option == '--key' and argv:
             pin = argv.pop(0)
         elif option == '--partial':
             partial = True
+        elif option == '--snapshots':
+            snapshots = True
         else:
             argv = []
     if not argv:
-        sys.stderr.write('usage: verify.py [--key VKEY] [--partial] DIR...\n')
+        sys.stderr.write('usage: verify.py [--key VKEY] [--partial] [--snapshots]'
+                         ' DIR...\n')
         return 2
     status = 0
     for directory in argv:
         try:
             v = verify(directory, pin, partial)
+            if snapshots:
+                check_snapshots(directory, v)
             print('OK', v.size, b64(root_of(v.tree)))
         except Fault as f:
             print(f.verdict, f.file, '-' if f.offset is None else f.offset,

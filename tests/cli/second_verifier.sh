@@ -20,18 +20,23 @@ fi
 
 # ---- Both of them ---------------------------------------------------------------
 
-# ours DIR [OPTION]...: `OK SIZE ROOT` or `VERDICT FILE OFFSET`, as the command
-# sees it, into $first.
-ours() {
-    # shellcheck disable=SC2086
-    $limit $WRAP "$PARITYLOG" verify "$@" --quiet >"$T/out" 2>"$T/err"
-    status=$?
+# first_finding: what the command says of the first thing wrong, into $first.
+first_finding() {
     first=$(sed -n \
         -e 's/^head       size \([0-9]*\), root /OK \1 /p' \
         -e 's/^\([A-Z_]*\) in the log: \([^,]*\), byte \([0-9]*\).*/\1 \2 \3/p' \
         -e 's/^\([A-Z_]*\) in the log: \([^,]*\)$/\1 \2 -/p' \
         -e 's/^\([A-Z_]*\) in the log: \([^,]*\), seq .*/\1 \2 -/p' "$T/out" |
         if [ $status -eq 0 ]; then head -1; else sed -n 2p; fi)
+}
+
+# ours DIR [OPTION]...: `OK SIZE ROOT` or `VERDICT FILE OFFSET`, as the command
+# sees it, into $first.
+ours() {
+    # shellcheck disable=SC2086
+    $limit $WRAP "$PARITYLOG" verify "$@" --quiet >"$T/out" 2>"$T/err"
+    status=$?
+    first_finding
 }
 
 # theirs DIR [OPTION]...: the same of the second verifier.
@@ -49,6 +54,21 @@ agree() {
     shift
     ours "$@"
     theirs "$@"
+    compare
+}
+
+# agree_parity WORD DIR: the same of both legs, and of what snapshots/ holds.
+agree_parity() {
+    word=$1
+    # shellcheck disable=SC2086
+    $limit $WRAP "$PARITYLOG" parity "$2" --quiet >"$T/out" 2>"$T/err"
+    status=$?
+    first_finding
+    theirs "$2" --snapshots
+    compare
+}
+
+compare() {
     same 'the second verifier' "$second" "$first"
     case $first in
     "$word "*) ;;
@@ -463,6 +483,8 @@ deltas 61 90 | "$PARITYLOG" append "$L" --group 10 --quiet
 run 0 peer add "$L" far
 run 0 peer ack "$L" far 80
 cp -R "$L" "$T/undone"
+cp -R "$L" "$T/plain"
+first_vkey=$(cat "$T/vkey")
 run 0 compact "$L"
 run 0 key rotate "$L"
 deltas 91 95 | "$PARITYLOG" append "$L" --group 10 --quiet
@@ -518,6 +540,126 @@ held CORRUPT 'the cursor of a peer, below the floor' \
 held CORRUPT 'a rotation of those below' \
     'turn(i, L[i].index(b"old_sig") + 20)'
 
+held CORRUPT 'a peer with a member more' \
+    'L[i] = L[i].replace(b"\"seq\":80", b"\"seq\":80,\"far\":1")'
+held CORRUPT 'no peer' \
+    'L[i] = L[i].replace(b"{\"name\":\"far\",\"seq\":80}", b"")'
+held CORRUPT 'a floor that is not below the entry' \
+    'L[i] = L[i].replace(b"\"to\":", b"\"to\":9999", 1)'
+held CORRUPT 'no snapshot' \
+    'import re; L[i] = re.sub(rb"\"snapshot\":\"[^\"]*\"", b"\"snapshot\":null", L[i])'
+held CORRUPT 'whether it is archived, as a text' \
+    'L[i] = L[i].replace(b"\"archive\":true", b"\"archive\":\"true\"")'
+
+# first WORD NAME CODE: edits the header of the first segment that is left.
+first() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$L/log" "$L/keys" "$C"
+    # shellcheck disable=SC2012
+    edit "$C/log/$(ls "$C/log" | head -1)" "$3"
+    agree "$1" "$C"
+}
+first TAMPERED 'the signature in the first header that is left' \
+    'turn(0, len(L[0]) - 60)'
+first CORRUPT 'its range' 'turn(0, L[0].index(b"tree") + 20)'
+first CORRUPT 'its origin' 'L[0] = L[0].replace(b"plog-", b"plug-", 1)'
+first FOREIGN 'its origin, and in its checkpoint' \
+    'L[0] = L[0].replace(b"plog-", b"plug-")'
+first CORRUPT 'its number of the format' \
+    'L[0] = L[0].replace(b"\"format\":1", b"\"format\":2")'
+first CORRUPT 'its place' 'L[0] = L[0].replace(b"\"first\":", b"\"first\":1")'
+
+begin 'damage: the group of the compact entry is cut off, and all behind it'
+C=$T/copy
+rm -rf "$C"
+mkdir -m 700 "$C"
+cp -R "$L/log" "$L/keys" "$C"
+last=$(grep -l '"control":"compact"' "$C"/log/*)
+for file in "$C"/log/*; do
+    [ "${file##*/}" = "${last##*/}" ] && seen=1
+    [ -n "${seen:-}" ] && [ "$file" != "$last" ] && rm "$file"
+done
+edit "$last" "i = [k for k, l in enumerate(L) if b'compact' in l][0]; del L[i:]"
+agree CORRUPT "$C"
+
+begin 'segments come back, the last one first: whole at each step'
+rm -rf "$C"
+mkdir -m 700 "$C"
+cp -R "$L/log" "$L/keys" "$C"
+for file in "$L"/archive/*; do
+    echo "${file##*/}"
+done | sort -r >"$T/archived"
+while IFS= read -r file; do
+    gzip -dc "$L/archive/$file" >"$C/log/${file%.gz}"
+    agree OK "$C"
+done <"$T/archived"
+agree OK "$C" --key "$first_vkey"
+
+begin 'damage: and one of those in between is missing'
+# shellcheck disable=SC2012
+rm "$C/log/$(ls "$C/log" | sed -n 3p)"
+agree CORRUPT "$C"
+
+begin 'the compact entry is torn: nothing went yet'
+cp -R "$T/plain" "$T/torn"
+run 0 compact "$T/torn"
+rm -rf "$C"
+mkdir -m 700 "$C"
+cp -R "$T/plain/log" "$T/plain/keys" "$C"
+cp "$T/torn"/log/* "$C/log"
+edit "$(grep -l '"control":"compact"' "$C"/log/*)" \
+    "i = [k for k, l in enumerate(L) if b'compact' in l][0]; L[i + 1:] = [L[i + 1][:90]]"
+agree TORN "$C"
+
+begin 'a floor right behind a rotation'
+filled edge 20
+run 0 peer add "$L" far
+"$PARITYLOG" key show "$L" >"$T/vkeys"
+run 0 key rotate "$L"
+run 0 rotate "$L"
+"$PARITYLOG" key show "$L" >>"$T/vkeys"
+run 0 status "$L" --json
+run 0 peer ack "$L" far "$(sed 's/.*"log":{"size":\([0-9]*\).*/\1/' "$T/out")"
+run 0 compact "$L"
+out_has 'the floor moved'
+agree OK "$L"
+while IFS= read -r key; do
+    agree OK "$L" --key "$key"
+done <"$T/vkeys"
+deltas 21 23 | "$PARITYLOG" append "$L" --quiet
+agree OK "$L"
+
+begin 'peers that come and go'
+fresh peers
+for peer in far near '"e"\'; do
+    run 0 peer add "$L" "$peer"
+    run 0 peer evict "$L" "$peer" --reason "gone: $peer"
+done
+run 0 peer add "$L" far
+deltas 1 3 | "$PARITYLOG" append "$L" --quiet
+agree OK "$L"
+
+# evicted WORD NAME FROM TO: a text of the entries about peers, and another.
+evicted() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    mkdir -m 700 "$C"
+    cp -R "$L/log" "$L/keys" "$C"
+    edit "$C/log/${S##*/}" "L[:] = [l.replace(b'''$3''', b'''$4''') for l in L]"
+    agree "$1" "$C"
+}
+evicted CORRUPT 'a peer without a name' '"name":"far"' '"name":""'
+evicted CORRUPT 'a name that is none' '"name":"near"' '"name":1'
+evicted CORRUPT 'a peer that goes without a reason' '"gone: near"' '""'
+evicted CORRUPT 'what it had, as a text' '"seq":0,"reason"' '"seq":"0","reason"'
+evicted TAMPERED 'another reason' 'gone: near' 'gone: NEAR'
+
+L=$T/compacted
+
 cp -R "$T/above" "$T/without"
 rm -r "$T/without/orders"
 L=$T/without
@@ -543,6 +685,142 @@ run 0 replay "$L" --fresh
 run 0 parity "$L"
 run 0 restore "$L" --out "$T/of-that"
 agree OK "$T/of-that"
+
+# ---- Snapshots ------------------------------------------------------------------------
+
+# wild FIRST LAST: deltas with everything that a fold has to tell apart.
+wild() {
+    python3 - "$@" <<'END'
+import json, random, sys
+first, last = map(int, sys.argv[1:])
+r = random.Random(first)
+names = [r'"a"', r'"\u0061b"', r'"ab"', r'"z\/"', r'"z/"', r'"\u00e9"', '"\xe9"']
+
+def some(depth=0):
+    out, seen = [], set()
+    for name in r.choices(names, k=r.randrange(5)):
+        if json.loads(name) not in seen:
+            seen.add(json.loads(name))
+            value = r.choice(['1', '4.20', 'null', r'"x\u00e9"', '[1, {}]', '', ''])
+            out.append(name + ': ' + (
+                value or (some(depth + 1) if depth < 4 else '{}')))
+    return '{' + ', '.join(out) + '}'
+
+for i in range(first, last + 1):
+    line = '{"resource":%s,"record_id":%s,' % (
+        r.choice(['"pets"', r'"p\u0065ts"', '"Zoo"']),
+        r.choice(['"1"', r'"\u0031"', '"\xe9"', r'"q\"\\\n\t"', '"z"', '"2"']))
+    line += '"occurred_at":"2026-01-%02dT00:00:0%d.5+01:00",' % (
+        r.randrange(1, 28), r.randrange(10))
+    line += r'"provenance":{"confidence":%s,"source":"caf\u00e9"}' % r.choice(
+        ['0', '1.0', '0.50', '1e-1', '-0'])
+    line += ',"op":"delete"' if r.random() < .15 else \
+        ',"op":"upsert","payload":' + some()
+    line += r',"id":"i\u0064-%d/\"%s"' % (i, '\xe9') if r.random() < .5 else ''
+    line += ',"meta":' + some() if r.random() < .3 else ''
+    sys.stdout.buffer.write((line + '}\n').encode())
+END
+}
+
+# received SEQ: what each peer has.
+received() {
+    for peer in far near back; do
+        run 0 peer ack "$L" "$peer" "$1"
+    done
+}
+
+# Every kind of line: losers, tombstones, merges, redactions, cursors, peers
+# that went, keys, ids.
+begin 'a log of everything'
+fresh wild --origin example.org/wild --segment-size 4096 --strategy merge-json
+wild 1 40 | "$PARITYLOG" append "$L" --group 4 --quiet
+# Members of members, merged.
+{ delta n nest '{"a":1,"b":{"c":2,"d":[3]},"\u0065":{"f":{}}}'
+  delta - nest '{"b":{"d":4,"x":null},"e":{"f":{"g":5}}}'
+} | "$PARITYLOG" append "$L" --quiet
+for peer in far near back gone; do
+    run 0 peer add "$L" "$peer"
+done
+run 0 peer evict "$L" gone --reason test
+run 0 peer evict "$L" back --reason test
+run 0 peer add "$L" back
+run 0 cursor set "$L" 'crm "e"' pets 'to	ken\'
+run 0 cursor set "$L" crm '*' 1
+run 0 cursor set "$L" crm '*' 2
+n=100
+for strategy in keep-local highest-confidence last-write-wins arrival merge-json; do
+    run 0 strategy "$L" $strategy
+    wild $n $((n + 9)) | "$PARITYLOG" append "$L" --group 3 --quiet
+    n=$((n + 10))
+done
+run 0 key rotate "$L"
+wild 200 240 | "$PARITYLOG" append "$L" --group 5 --quiet
+# One of the entries on which records stand, and others.
+grep -h -o '^{"seq":[0-9]*,.*"op":"[a-z]*"' "$L"/log/* |
+    sed 's/{"seq":\([0-9]*\),.*/\1/' >"$T/seqs"
+for seq in 5 30 $(sed -n '30,40p;64,76p' "$T/seqs"); do
+    "$PARITYLOG" redact "$L" "$seq" --reason test >"$T/out" 2>"$T/err"
+done
+agree_parity OK "$L"
+
+begin 'a snapshot is what the entries come to, byte for byte'
+received 95
+run 0 compact "$L"
+out_has 'the floor moved from 0'
+agree_parity OK "$L"
+
+begin 'and the next one, with ids of the one before; a store that let go'
+received 135
+run 0 compact "$L" --trim-store
+out_has 'the floor moved'
+agree_parity OK "$L"
+# shellcheck disable=SC2012
+same 'snapshots' "$(ls "$L/snapshots" | wc -l | tr -d ' ')" 2
+
+begin 'undone, an entry redacted meanwhile, and once more'
+run 0 compact "$L" --undo
+agree_parity OK "$L"
+run 0 redact "$L" "$(sed -n 95p "$T/seqs")" --reason test
+agree_parity OK "$L"
+received 135
+run 0 compact "$L"
+out_has 'the floor moved'
+agree_parity OK "$L"
+
+begin 'a store from the snapshot, a copy that goes on'
+run 0 replay "$L" --fresh
+agree_parity OK "$L"
+run 0 restore "$L" --out "$T/wild-on" --continue-as example.org/wild-on
+agree_parity OK "$T/wild-on"
+
+# spoilt WORD NAME COMMAND: changes the snapshot at the floor, $snapshot; its
+# text is in $T/text.
+spoilt() {
+    begin "damage: $2"
+    C=$T/copy
+    rm -rf "$C"
+    cp -R "$T/wild-on" "$C"
+    # shellcheck disable=SC2012
+    snapshot=$C/snapshots/$(ls "$C/snapshots" | tail -1)
+    gzip -dc "$snapshot" >"$T/text"
+    eval "$3"
+    agree_parity "$1" "$C"
+}
+# shellcheck disable=SC2016
+{
+    spoilt CORRUPT 'a version in the snapshot' \
+        'sed "s/\"version\":/\"version\":1/" "$T/text" | gzip >"$snapshot"'
+    spoilt CORRUPT 'its last line is missing' 'sed "\$d" "$T/text" | gzip >"$snapshot"'
+    spoilt CORRUPT 'it is empty' ': >"$snapshot"'
+    spoilt CORRUPT 'it is text' 'cp "$T/text" "$snapshot"'
+    spoilt CORRUPT 'it is cut off' \
+        'head -c 900 "$snapshot" >"$T/part"; cp "$T/part" "$snapshot"'
+    spoilt CORRUPT 'junk behind it' 'printf junk >>"$snapshot"'
+    spoilt CORRUPT 'an empty member of gzip behind it' 'gzip </dev/null >>"$snapshot"'
+    spoilt CORRUPT 'two links' 'ln "$snapshot" "$C/link"'
+    spoilt PRUNED 'it is missing' 'rm "$snapshot"'
+    spoilt OK 'no damage: compressed in another way' 'gzip -9 <"$T/text" >"$snapshot"'
+}
 
 # ---- The end of the log ---------------------------------------------------------------
 
