@@ -118,6 +118,11 @@ static int keep_floor(struct plog_orders *o, struct plog_entry_parser *parser,
     if (!plog_compaction_read(parser, line, &f.entry) ||
         plog_entry_parse(parser, line, &e, NULL))
         return 0;
+    /* One that stands in the log counts there alone: anybody can prove one
+     * that was undone. */
+    for (size_t i = 0; brought && i < floor_count(o); i++)
+        if (floors(o)[i].entry.at == f.entry.at)
+            return 0;
     f.args_at = o->floor_args.len;
     f.args_n = e.args.n;
     int rc = plog_buf_add_span(&o->floor_args, e.args);
@@ -141,6 +146,7 @@ const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
     struct plog_known_floor *last = NULL, *brought = NULL, *f;
     if (load(o))
         return NULL;
+    o->floor_below = size;
     for (size_t i = 0; i < floor_count(o); i++) {
         f = &floors(o)[i];
         if (!f->brought && (!last || f->entry.at > last->entry.at))
@@ -175,12 +181,25 @@ void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
             floors(o)[i].held = true;
 }
 
-const struct plog_compaction *
-plog_orders_floor_unheld(const struct plog_orders *o)
+const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o)
+{
+    struct plog_known_floor *last = NULL;
+    for (size_t i = 0; i < floor_count(o); i++) {
+        struct plog_known_floor *f = &floors(o)[i];
+        if (f->held && (!last || f->entry.at > last->entry.at))
+            last = f;
+    }
+    return last && last->entry.to >= o->floor_below ? need_floor(o, last)
+                                                    : NULL;
+}
+
+/* One in an unfinished group is none of the log; then the one before it must
+ * do. */
+const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o)
 {
     for (size_t i = 0; i < floor_count(o); i++)
         if (floors(o)[i].needed && !floors(o)[i].held)
-            return &floors(o)[i].entry;
+            return plog_orders_floor_held(o) ? NULL : &floors(o)[i].entry;
     return NULL;
 }
 

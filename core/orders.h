@@ -42,6 +42,7 @@ struct plog_orders {
     struct plog_buf list;              /* struct plog_known_order, by entry */
     struct plog_buf floors;            /* struct plog_known_floor */
     struct plog_buf floor_args;
+    uint64_t floor_below; /* the log begins behind this entry */
     bool loaded;
 };
 
@@ -74,9 +75,12 @@ const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
 /* A verified compact entry was met.  @args  its arguments, raw */
 void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
                             struct plog_span args);
-/* The one that was needed and not met; NULL: none. */
-const struct plog_compaction *
-plog_orders_floor_unheld(const struct plog_orders *o);
+/* The one that was needed and not met, and no other that was met will do; NULL:
+ * none. */
+const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o);
+/* The last one that was met, if it lets the log begin where it does; NULL when
+ * not. */
+const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o);
 
 /* A verified order was met. */
 void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);

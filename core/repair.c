@@ -90,7 +90,7 @@ int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
 /* ---- The end of the log ------------------------------------------------- */
 
 /* Redacted lines were taken on the word of orders that stand behind them. */
-static int check_orders(const struct plog_walk *w, struct plog_error *err)
+static int check_orders(struct plog_walk *w, struct plog_error *err)
 {
     size_t i = 0;
     const struct plog_order *o = plog_orders_unheld(&w->orders, &i);

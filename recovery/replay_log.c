@@ -174,30 +174,44 @@ static int read_store(struct work *w, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
 
+static int take_base(struct work *w, const struct plog_compaction *c,
+                     struct plog_error *err)
+{
+    struct plog_snapshot s;
+    w->base = c->to;
+    w->strategy = c->rules.strategy;
+    memcpy(w->digest, c->snapshot, sizeof w->digest);
+    /* Before the old store is set aside for one that cannot be made. */
+    int rc = plog_snapshot_open(&s, &w->legs.dir, w->base, w->digest, err);
+    plog_snapshot_close(&s);
+    return rc;
+}
+
 /* Where the log's first entries were compacted away, a new store begins with
  * what the last compact entry says they came to. */
 static int find_base(struct work *w, struct plog_walk *walk,
                      struct plog_error *err)
 {
     const struct plog_compaction *c;
-    struct plog_snapshot s;
     uint64_t size = walk->first - 1;
     if (size == 0 || !(c = plog_orders_floor(&walk->orders, size)))
         return 0;
-    w->base = c->to;
-    w->strategy = c->rules.strategy;
-    memcpy(w->digest, c->snapshot, sizeof w->digest);
-    if (!w->o->to || w->o->to >= w->base) {
-        /* Before the old store is set aside for one that cannot be made. */
-        int rc = plog_snapshot_open(&s, &w->legs.dir, w->base, w->digest, err);
-        plog_snapshot_close(&s);
-        return rc;
-    }
+    if (!w->o->to || w->o->to >= c->to)
+        return take_base(w, c, err);
     plog_fail(err, PLOG_E_PRUNED, "entries up to %llu were compacted away",
-              (unsigned long long)w->base);
+              (unsigned long long)c->to);
     plog_err_hint(err, "a store can stand at entry %llu or later",
-                  (unsigned long long)w->base);
+                  (unsigned long long)c->to);
     return PLOG_E_PRUNED;
+}
+
+/* The log was read: the entry that counts is the last one that it really has,
+ * and not one in an unfinished group. */
+static int settle_base(struct work *w, struct plog_walk *walk,
+                       struct plog_error *err)
+{
+    const struct plog_compaction *c = plog_orders_floor_held(&walk->orders);
+    return !c || c->to == w->base ? 0 : take_base(w, c, err);
 }
 
 /* Verifies from the store's head to the end; nothing is changed. */
@@ -217,6 +231,8 @@ static int inspect(struct work *w, struct plog_error *err)
         rc = 0;
     if (!rc)
         rc = plog_legs_find_end(&walk, &w->end, err);
+    if (!rc && w->base)
+        rc = settle_base(w, &walk, err);
     memcpy(w->origin, walk.chain.origin, sizeof w->origin);
     plog_walk_close(&walk);
     if (!rc && w->end.last.size == 0)
