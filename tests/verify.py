@@ -745,7 +745,9 @@ class Orders:
         if self.known is None:
             self.look()
         last = max(self.floors, key=lambda c: c.at, default=None)
-        good = [c for c in self.brought if c.to >= size]
+        logged = [c.at for c in self.floors]
+        good = [c for c in self.brought
+                if c.to >= size and c.at not in logged]
         self.floor = last if last and last.to >= size else max(
             good, key=lambda c: c.at, default=None)
         return self.floor

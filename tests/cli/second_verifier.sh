@@ -507,6 +507,32 @@ run 0 compact "$T/undone"
 run 0 compact "$T/undone" --undo
 agree OK "$T/undone"
 
+begin 'damage: a segment is gone, and the entry that was undone is proven'
+seq=$(grep -h -o '^{"seq":[0-9]*,"control":"compact"' "$T/undone"/log/* |
+    head -1 | tr -dc '0-9')
+cp -R "$T/undone" "$T/proven"
+mkdir "$T/proven/orders"
+run 0 prove "$T/undone" "$seq" --out "$T/proven/orders/$seq"
+rm "$T/proven/log/00000000000000000001.jsonl"
+agree CORRUPT "$T/proven"
+
+begin 'a second compact entry is torn: unfinished, and no more than that'
+cp -R "$T/compacted" "$T/half"
+deltas 100 130 | "$PARITYLOG" append "$T/half" --group 10 --quiet
+run 0 peer ack "$T/half" far 120
+cp -R "$T/half/log" "$T/half-log"
+run 0 compact "$T/half" --quiet
+cp "$T/half"/log/* "$T/half-log"
+rm -rf "$T/half/log" "$T/half"/store.db*
+mv "$T/half-log" "$T/half/log"
+for last in "$T/half"/log/*; do :; done
+edit "$last" \
+    'i = [k for k, l in enumerate(L) if b"compact" in l][-1]; L[i + 1:] = [L[i + 1][:90]]'
+agree TORN "$T/half"
+run 0 replay "$T/half"
+agree OK "$T/half"
+run 0 parity "$T/half"
+
 # short WORD NAME LINES...: files of log/ removed that hold such a text.
 short() {
     begin "damage: $2"
