@@ -13,6 +13,8 @@
 
 #include <stdio.h>
 
+#define ENTRY_MAX (1u << 20) /* a proof of it travels with copies */
+
 int plog_compact_tell(struct plog_compacting *c, const char *phase,
                       uint64_t done, uint64_t total, struct plog_error *err)
 {
@@ -122,6 +124,12 @@ static int make(void *arg, plog *p, struct plog_buf *args,
     e->args.rotations = plog_span(e->rotations.data, e->rotations.len);
     if (!rc && plog_compaction_format(args, &e->args))
         rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (!rc && args->len > ENTRY_MAX)
+        rc = plog_fail(err, PLOG_E_INPUT,
+                       "the compact entry would have %zu bytes, at most %u may"
+                       " be: evict some of the %llu peers",
+                       args->len, ENTRY_MAX,
+                       (unsigned long long)e->c->report->peers);
     return rc;
 }
 

@@ -178,7 +178,9 @@ static int note_orders(struct restore *r, const struct plog_walk *w,
 {
     const struct plog_order *o;
     uint64_t last = 0;
+    /* One above the log's own end came along with it, and is copied as it is. */
     if (r->base && r->base_at > r->report->head.size &&
+        r->base_at <= r->report->source.size &&
         plog_buf_add(&r->orders, &r->base_at, sizeof r->base_at))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     for (size_t i = 0; (o = plog_orders_unheld(&w->orders, &i)) != NULL;) {

@@ -493,6 +493,8 @@ run 0 restore "$L" --out "$T/above" --at 85
 begin 'a log without its beginning; a copy below the entry that lets it'
 agree OK "$T/compacted"
 agree OK "$T/above"
+run 0 restore "$T/above" --out "$T/above-again"
+agree OK "$T/above-again"
 
 begin 'each of three keys pins it'
 "$PARITYLOG" key list "$L" --json >"$T/keys"
