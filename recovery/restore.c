@@ -178,7 +178,8 @@ static int note_orders(struct restore *r, const struct plog_walk *w,
 {
     const struct plog_order *o;
     uint64_t last = 0;
-    /* One above the log's own end came along with it, and is copied as it is. */
+    /* One above the log's own end came along with it, and is copied as it is.
+     */
     if (r->base && r->base_at > r->report->head.size &&
         r->base_at <= r->report->source.size &&
         plog_buf_add(&r->orders, &r->base_at, sizeof r->base_at))
