@@ -72,9 +72,9 @@ static int sync_parent(const struct plog_io *io, const char *path,
     char parent[PLOG_DIR_PATH_MAX];
     snprintf(parent, sizeof parent, "%s", path);
     char *slash = strrchr(parent, '/');
-    if (!slash || slash == parent)
-        return 0;
-    *slash = '\0';
+    if (!slash || !slash[1])
+        return 0; /* the root itself has none */
+    slash[slash == parent] = '\0';
     int fd = io->open_at(io->ctx, AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
     int rc = fd < 0 ? fd : io->fsync(io->ctx, fd);
     if (fd >= 0)
