@@ -129,13 +129,17 @@ static void look(struct oracle *o, struct oracle_call *c)
 int oracle_ended(struct oracle *o, size_t began, int rc)
 {
     struct oracle_call *c = &o->calls[o->count];
-    if (!CHECK(o->count < ORACLE_CALLS) ||
-        (rc && !CHECK(o->twin && o->count < o->twin->count)))
+    bool open = rc == PLOG_E_INDETERMINATE;
+    if (!CHECK(o->count < ORACLE_CALLS) || !CHECK(rc == 0 || o->twin) ||
+        (open && !CHECK(o->count < o->twin->count)))
         return rc;
-    if (rc)
+    if (rc && !open)
+        return rc; /* nothing was written, and nothing may turn up */
+    if (open)
         *c = o->twin->calls[o->count];
     else
         look(o, c);
+    o->open = open;
     c->began = began;
     c->done = rc ? SIZE_MAX : o->sim.history.count;
     o->count++;
@@ -154,6 +158,8 @@ int oracle_reopen(struct oracle *o)
         if (o->calls[i].size == head.size &&
             o->calls[i].done > o->sim.history.count)
             o->calls[i].done = o->sim.history.count;
+    if (!o->open)
+        return 0;
     free(o->log); /* the failed call's bytes may yet turn up */
     o->log_len = o->twin->log_len;
     o->log = malloc(o->log_len + 1);
@@ -170,7 +176,7 @@ static void broken(struct oracle *o, const char *what,
                    const struct plog_error *err)
 {
     o->counts->broken++;
-    if (o->counts->broken <= 10)
+    if (++o->printed <= 5)
         printf("# %s, seed %" PRIu64 ", crash behind operation %zu of %zu:"
                " %s: %s %s\n",
                o->name, o->first_seed, o->at, o->sim.history.count, what,
@@ -246,6 +252,10 @@ static int open_or_init(struct oracle *o, struct sim *s, plog **p, bool *anew,
         .struct_size = sizeof options, .io = &s->io, .origin = "world"};
     int rc = open_on(p, s, err);
     *anew = o->anew;
+    if (rc && o->mend) {
+        rc = o->mend(s, err);
+        return rc ? rc : open_on(p, s, err);
+    }
     if (rc == 0 || o->least > 0)
         return rc;
     rc = plog_init(ORACLE_DIR, &options, vkey, err);
@@ -289,6 +299,8 @@ static const char *recover(struct oracle *o, struct sim *s,
         return "it does not open";
     *size = head.size;
     const char *what = NULL;
+    bool recording = s->recording;
+    s->recording = o->holds == NULL && recording; /* looking is none of it */
     if (o->holds && !call_of(o, &head))
         what = "no recorded head between acknowledged and attempted";
     else if (o->holds)
@@ -412,7 +424,8 @@ unsigned long oracle_crash_from(struct oracle *o, size_t from)
     struct sim_walk w;
     sim_walk_init(&w, &o->start, &o->sim.history);
     while (sim_walk_step(&w)) {
-        if (w.at <= from)
+        if (w.at <= from ||
+            (o->op_every > 1 && check_random(&o->seed) % o->op_every))
             continue;
         o->at = w.at;
         o->least = 0;

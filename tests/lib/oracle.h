@@ -51,6 +51,7 @@ struct oracle {
     unsigned again_every;  /* crash the recovery of one in so many; 0: none */
     unsigned twice_every;  /* open one in so many a second time */
     unsigned parity_every; /* check one in so many; 0: none */
+    unsigned op_every;     /* crash behind one operation in so many; 0: each */
     struct sim_breadth breadth, again_breadth;
     uint64_t seed, first_seed;
     struct oracle_counts *counts;
@@ -63,7 +64,11 @@ struct oracle {
      * more than the log's end; parity follows each time. */
     const char *(*holds)(struct oracle *o, struct sim *s,
                          struct plog_error *err);
+    /* What an operator does when the log does not open; NULL: it must. */
+    int (*mend)(struct sim *s, struct plog_error *err);
     /* Private. */
+    unsigned printed;
+    bool open; /* the last call was indeterminate */
     size_t at; /* the crash is behind so many operations */
     uint64_t least, *seen;
     bool anew; /* judging what a second init left */
@@ -86,8 +91,8 @@ void oracle_init(struct oracle *o, enum plog_strategy strategy,
  * in a run with a twin. */
 int oracle_append(struct oracle *o, const char *const *deltas, size_t count);
 /* Notes a call that began `began` operations into the history and has ended
- * with `rc`: 0 means that its outcome is promised from here on, all else that
- * it may be there.  Returns `rc`. */
+ * with `rc`: 0 means that its outcome is promised from here on, INDETERMINATE
+ * that it may be there, all else that it is not.  Returns `rc`. */
 int oracle_ended(struct oracle *o, size_t began, int rc);
 /* Opens again what a run with a twin left, on the same machine: what it finds
  * is promised.  The library's code. */

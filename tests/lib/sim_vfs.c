@@ -27,6 +27,7 @@ struct sim_file {
     struct sim *sim;
     struct sim_file *next; /* of the machine's open ones */
     int node, lock;
+    bool read_only;
     int dir_to_sync; /* of a journal just made; -1: none */
     struct sim_shm *shm;
     unsigned shm_shared, shm_exclusive; /* bits of what this one holds */
@@ -65,6 +66,8 @@ static int f_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 static int f_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
     struct sim_file *s = self(f);
+    if (s->read_only)
+        return SQLITE_IOERR_WRITE;
     return sim_do_write(s->sim, s->node, from, (size_t)n, (size_t)at)
                ? SQLITE_IOERR_WRITE
                : SQLITE_OK;
@@ -303,6 +306,7 @@ static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags,
         *out_flags = flags;
     file->head.pMethods = &methods;
     file->sim = s;
+    file->read_only = flags & SQLITE_OPEN_READONLY;
     file->node = node;
     file->next = s->files;
     s->files = file;
