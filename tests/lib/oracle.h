@@ -68,8 +68,9 @@ struct oracle {
     int (*mend)(struct sim *s, struct plog_error *err);
     /* Private. */
     unsigned printed;
-    bool open; /* the last call was indeterminate */
-    size_t at; /* the crash is behind so many operations */
+    bool open;                      /* the last call was indeterminate */
+    const struct sim_image *before; /* the disk of the first of two crashes */
+    size_t at;                      /* the crash is behind so many operations */
     uint64_t least, *seen;
     bool anew; /* judging what a second init left */
     size_t seen_count, seen_cap;
@@ -104,6 +105,8 @@ unsigned long oracle_crash_all(struct oracle *o);
 /* The same, behind operation `from` only. */
 unsigned long oracle_crash_from(struct oracle *o, size_t from);
 
+/* Opens the log on any machine. */
+int oracle_open_on(plog **p, struct sim *s, struct plog_error *err);
 /* Parity's verdict on a machine; or why it could not tell. */
 int oracle_parity(struct sim *s);
 /* The head on a machine.  False: it cannot be read. */
