@@ -76,7 +76,7 @@ clang_format = $(call first_of,clang-format-14 clang-format)
 checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked)
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
-	check-clang check-valgrind check-symbols check-storm check-year check-damage damage-table \
+	check-clang check-valgrind check-symbols check-storm check-crash check-year check-damage damage-table \
 	check-memory bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
@@ -91,6 +91,7 @@ help:
 	@echo 'make check-asan check-tsan check-clang check-valgrind   the same otherwise built'
 	@echo 'make check-symbols   only plog_ names leave the library'
 	@echo 'make check-storm     the storms, short (STORM_SEED, STORM_BUDGET seconds)'
+	@echo 'make check-crash     simulated crashes, all of them (STORM_ROUNDS lives; an hour)'
 	@echo 'make check-year      docs/COMPACTION.md: a million deltas, each system call, memory (15 minutes)'
 	@echo 'make check-memory    of it only the memory of every command (STORM_SIZES; 5 minutes)'
 	@echo 'make check-damage    docs/DAMAGE.md in full (STORM_KILLS a command); damage-table writes it'
@@ -207,6 +208,12 @@ check-valgrind: tests
 
 check-storm: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh storm
+
+# All simulated crashes: of every tiny log, of longer lives, of every command.
+check-crash: tests
+	$(Q)STORM_ALL=1 $(BUILD)/storm/crash_tiny
+	$(Q)STORM_ROUNDS=$${STORM_ROUNDS:-40} $(BUILD)/storm/crash_log
+	$(Q)STORM_ALL=1 $(BUILD)/storm/crash_commands
 
 # What docs/COMPACTION.md has figures of: a million deltas, a kill at every
 # system call, and the memory of every command up to a million entries, which
