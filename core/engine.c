@@ -137,6 +137,8 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
     next.rules = w->rules;
     plog_buf_init(&header, p->io);
     rc = place(p, w, &header, &next);
+    if (rc)
+        plog_fail(err, rc, "out of memory");
     struct plog_span line =
         plog_span(w->lines.data + entries_end, w->lines.len - entries_end - 1);
     if (!rc)
@@ -407,7 +409,7 @@ int plog_append_group(plog *p, const struct plog_group *given,
     if (!rc)
         rc = submit(p, &r);
     plog_request_free(&r);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 int plog_append(plog *p, const char *delta, size_t len,
@@ -481,5 +483,5 @@ int plog_set_strategy(plog *p, enum plog_strategy s,
     if (!rc)
         rc = submit(p, &r);
     plog_request_free(&r);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

@@ -86,6 +86,13 @@ int plog_fail_io(struct plog_error *err, int rc, const char *file,
     return code;
 }
 
+int plog_say_nomem(struct plog_error *err, int rc)
+{
+    if (rc == PLOG_E_NOMEM && err && err->code != rc)
+        plog_fail(err, rc, "out of memory");
+    return rc;
+}
+
 int plog_take_options(void *own, size_t own_size, const void *given,
                       struct plog_error *err)
 {

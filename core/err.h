@@ -21,6 +21,10 @@ int plog_fail(struct plog_error *err, int code, const char *format, ...)
 int plog_fail_io(struct plog_error *err, int rc, const char *file,
                  const char *doing);
 
+/* Gives PLOG_E_NOMEM its text where it comes from a place without an `err`.
+ * Returns `rc`. */
+int plog_say_nomem(struct plog_error *err, int rc);
+
 /*
  * Copies a caller's versioned struct, whose first member is its size.  What an
  * older caller does not know is 0; what a newer one asks for and this version

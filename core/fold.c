@@ -206,7 +206,10 @@ static int describe(struct plog_fold *f, const struct plog_entry *e,
     if (!now->present)
         return 0;
     int rc = f->line_of(f->line_arg, now->seq, &line, err);
-    if (!rc && plog_entry_parse(&f->parser, line, &winner, NULL))
+    if (rc)
+        return rc;
+    rc = plog_entry_parse(&f->parser, line, &winner, err);
+    if (rc && rc != PLOG_E_NOMEM)
         rc = plog_fail(err, PLOG_E_DIVERGED, "event %llu is not an entry",
                        (unsigned long long)now->seq);
     if (rc)

@@ -146,7 +146,7 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *o,
     plog_dir_maintained(&p->legs.dir);
     plog_signer_fini(&next);
     plog_close(p);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* ---- Looking ------------------------------------------------------------ */

@@ -112,18 +112,19 @@ static int conflict(const struct plog_item *item, uint64_t seq,
 }
 
 /* The log's line may be whole yet when the store's is redacted: then what
- * counts is the redacted one. */
-static bool same_entry(struct plog_span stored, struct plog_buf *line)
+ * counts is the redacted one.  Returns 0; PLOG_E_DIVERGED; PLOG_E_NOMEM. */
+static int same_entry(struct plog_span stored, struct plog_buf *line)
 {
     unsigned char a[PLOG_HASH_SIZE], b[PLOG_HASH_SIZE];
     if (plog_span_equal(stored, plog_span(line->data, line->len)))
-        return true;
+        return 0;
     if (!plog_line_is_redacted(stored))
-        return false;
+        return PLOG_E_DIVERGED;
     plog_line_leaf(stored, a);
     plog_line_leaf(plog_span(line->data, line->len), b);
     line->len = 0;
-    return memcmp(a, b, sizeof a) == 0 && plog_buf_add_span(line, stored) == 0;
+    return memcmp(a, b, sizeof a) == 0 ? plog_buf_add_span(line, stored)
+                                       : PLOG_E_DIVERGED;
 }
 
 /* Of a redacted entry the members that are still known. */
@@ -153,16 +154,21 @@ static int logged_line(plog *p, const struct plog_work *w, uint64_t seq,
                                   " event is missing");
     if (seq > p->legs.head.commit.size) { /* in the group being made */
         (void)w;
-        return plog_buf_add_span(line, stored);
+        rc = plog_buf_add_span(line, stored);
+        return rc ? plog_fail(err, rc, "out of memory") : 0;
     }
     rc = plog_find_line(&p->legs.dir, p->legs.head.segment, p->legs.head.offset,
                         seq, line, err);
-    if (!rc && !same_entry(stored, line)) {
+    if (rc)
+        return rc;
+    rc = same_entry(stored, line);
+    if (rc == PLOG_E_NOMEM)
+        plog_fail(err, rc, "out of memory");
+    else if (rc) {
         plog_fail(err, PLOG_E_DIVERGED, "entry %llu: log and store differ",
                   (unsigned long long)seq);
         plog_err_seq(err, seq);
         plog_err_hint(err, "run: paritylog parity DIR");
-        rc = PLOG_E_DIVERGED;
     }
     return rc;
 }

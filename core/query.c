@@ -90,6 +90,8 @@ static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
     /* White space and comments prepare to nothing; all else is a second. */
     rc = sqlite3_prepare_v2(db, rest, -1, &second, NULL);
     sqlite3_finalize(second);
+    if (plog_sql_code(rc) == PLOG_E_NOMEM)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     if (rc != SQLITE_OK || second)
         return refused(err, "more than one statement");
     if (!sqlite3_stmt_readonly(*out))
@@ -105,11 +107,13 @@ struct columns {
 
 static int give_row(sqlite3_stmt *s, struct columns *c, bool has_values,
                     int (*each)(void *arg, const struct plog_row *row),
-                    void *arg)
+                    void *arg, struct plog_error *err)
 {
+    bool short_of_memory = false;
     struct plog_row row = {sqlite3_column_count(s), c->names, NULL, NULL};
     for (int i = 0; i < row.count; i++) {
         c->names[i] = sqlite3_column_name(s, i);
+        short_of_memory |= !c->names[i];
         if (!has_values)
             continue;
         c->types[i] = sqlite3_column_type(s, i);
@@ -118,14 +122,17 @@ static int give_row(sqlite3_stmt *s, struct columns *c, bool has_values,
                 ? plog_span(sqlite3_column_blob(s, i), 0)
                 : plog_span((const char *)sqlite3_column_text(s, i), 0);
         c->values[i].n = (size_t)sqlite3_column_bytes(s, i);
+        short_of_memory |= c->types[i] == SQLITE_TEXT && !c->values[i].p;
         if (c->types[i] == SQLITE_NULL)
             c->values[i] = plog_span(NULL, 0);
     }
+    if (short_of_memory)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     if (has_values) {
         row.values = c->values;
         row.types = c->types;
     }
-    return each(arg, &row);
+    return each(arg, &row) ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
 }
 
 static int run(struct plog_reader *r, sqlite3_stmt *s,
@@ -151,12 +158,10 @@ static int run(struct plog_reader *r, sqlite3_stmt *s,
             break;
         }
         any = true;
-        rc = give_row(s, &c, true, each, arg)
-                 ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped")
-                 : 0;
+        rc = give_row(s, &c, true, each, arg, err);
     }
-    if (!rc && !any && give_row(s, &c, false, each, arg))
-        rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    if (!rc && !any)
+        rc = give_row(s, &c, false, each, arg, err);
     plog_free(r->io, c.names);
     plog_free(r->io, c.values);
     plog_free(r->io, c.types);
@@ -188,5 +193,5 @@ int plog_reader_query(struct plog_reader *r, const char *sql,
         rc = run(r, s, each, arg, err);
     sqlite3_finalize(s);
     sqlite3_set_authorizer(r->store.db, NULL, NULL);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

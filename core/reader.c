@@ -54,6 +54,8 @@ static int copy_record(struct plog_reader *r, struct plog_span resource,
     struct plog_entry e;
     struct plog_span payload = now->merged;
     int rc = plog_entry_parse(&r->store.parser, line, &e, err);
+    if (rc == PLOG_E_NOMEM)
+        return rc;
     if (rc)
         return plog_fail(err, PLOG_E_DIVERGED,
                          "store.db: event %llu is not an"
@@ -106,7 +108,7 @@ int plog_reader_get(struct plog_reader *r, struct plog_span resource,
     if (!rc)
         rc = copy_record(r, resource, record_id, &now, line, out, err);
     plog_store_rollback(&r->store);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* Follows the chain of entries about the record above the floor, newest first.
@@ -159,7 +161,7 @@ int plog_reader_history(struct plog_reader *r, struct plog_span resource,
     plog_buf_fini(&seqs);
     if (!rc && pruned)
         rc = plog_fail_pruned(err, 1, h.rules.floor);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* ---- Log lines ---------------------------------------------------------- */
@@ -233,7 +235,7 @@ int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
     if (rc == PLOG_E_CORRUPT && !snapshot(r, &h, NULL) && from <= h.rules.floor)
         rc = plog_fail_pruned(err, from, h.rules.floor);
     plog_store_rollback(&r->store);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* ---- The rest ----------------------------------------------------------- */
@@ -310,5 +312,5 @@ int plog_reader_checkpoint(struct plog_reader *r, char *out,
         out[note.len] = '\0';
     }
     plog_buf_fini(&note);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

@@ -208,6 +208,8 @@ static int add_cursors(struct plog_request *r, const struct plog_group *g,
                 &fault);
         if (rc == PLOG_E_INPUT && fault.what[0])
             plog_fail(err, rc, "a cursor: %s", fault.what);
+        if (rc == PLOG_E_NOMEM)
+            plog_fail(err, rc, "out of memory");
         e->control = PLOG_CONTROL_CURSOR;
         e->args.n = r->args.len - start;
         r->count++;

@@ -132,11 +132,14 @@ static int take_rotation(struct plog_store *s, struct plog_keychain *out,
     const char *why = NULL;
     uint64_t seq = plog_sql_u64(s->rotations, 0);
     struct plog_span line = plog_sql_text(s->rotations, 1);
-    if (!line.n || plog_entry_parse(&s->parser, line, &e, NULL) ||
-        e.seq != seq || plog_rotation_of(&e, &r))
+    int rc =
+        line.n ? plog_entry_parse(&s->parser, line, &e, err) : PLOG_E_DIVERGED;
+    if (rc == PLOG_E_NOMEM)
+        return rc;
+    if (rc || e.seq != seq || plog_rotation_of(&e, &r))
         return bad_rotation(err, seq, "its event is not one");
     if (out->count == 0 && plog_keychain_add(out, &r.old_key, 0))
-        return PLOG_E_NOMEM;
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     if (plog_keychain_rotate(out, &r, &why))
         return bad_rotation(err, seq, why);
     return 0;

@@ -528,5 +528,5 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
         return PLOG_E_ARG;
     for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
         rc = parity(dir, &options, report, &again, err);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

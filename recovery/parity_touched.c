@@ -25,10 +25,12 @@ static int first_rules(struct plog_parity *p, struct plog_error *err)
                               &q, err);
     if (!rc)
         plog_sql_bind_u64(q, 1, p->first);
-    while (!rc && p->rules_from == 0 && (rc = plog_sql_row(q, err)) == 0)
-        if (!plog_entry_parse(&p->parser, plog_sql_text(q, 0), &e, NULL) &&
-            e.control == PLOG_CONTROL_STRATEGY)
+    while (!rc && p->rules_from == 0 && (rc = plog_sql_row(q, err)) == 0) {
+        rc = plog_entry_parse(&p->parser, plog_sql_text(q, 0), &e, err);
+        if (!rc && e.control == PLOG_CONTROL_STRATEGY)
             p->rules_from = e.seq;
+        rc = rc == PLOG_E_NOMEM ? rc : 0; /* odd rows are found elsewhere */
+    }
     sqlite3_finalize(q);
     p->rules.strategy = p->rules_from ? PLOG_CUSTOM : p->c->head.rules.strategy;
     return rc == PLOG_END ? 0 : rc;

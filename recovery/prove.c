@@ -142,9 +142,10 @@ static int give(struct prove *p, int rc, struct plog_error *err)
 {
     if (rc)
         return plog_fail(err, rc, "writing the proof failed");
-    if (p->o->out && p->o->out(p->o->arg, p->text.data, p->text.len))
-        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
-    return 0;
+    rc = p->o->out ? p->o->out(p->o->arg, p->text.data, p->text.len) : 0;
+    if (rc == PLOG_E_NOMEM) /* of our own callbacks */
+        return plog_fail(err, rc, "out of memory");
+    return rc ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
 }
 
 static int write_inclusion(struct prove *p, struct plog_error *err)
@@ -219,7 +220,7 @@ int plog_prove(const char *dir, uint64_t seq,
     if (!rc)
         rc = write_inclusion(&p, err);
     end(&p);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 static int begin_consistency(struct prove *p, struct plog_error *err)
@@ -294,5 +295,5 @@ int plog_prove_consistency(const char *dir, const char *note, size_t len,
     if (!rc)
         rc = write_consistency(&p, err);
     end(&p);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

@@ -50,8 +50,9 @@ static int count_merged(void *arg, uint64_t seq, const char *line, size_t len)
     struct plog_entry e;
     if (seq <= l->report->seq)
         return 0;
-    if (plog_entry_parse(&l->parser, plog_span(line, len), &e, NULL))
-        return 0;
+    int rc = plog_entry_parse(&l->parser, plog_span(line, len), &e, NULL);
+    if (rc)
+        return rc == PLOG_E_NOMEM ? rc : 0;
     if (e.merged.n && l->report->merged++ == 0)
         l->report->merged_first = seq;
     return 0;
@@ -206,7 +207,7 @@ int plog_redact(const char *dir, uint64_t seq,
     plog_close(p);
     plog_entry_parser_fini(&l.parser);
     report->seconds = (double)(io->clock_mono_ns(io->ctx) - started) / 1e9;
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* ---- The list ----------------------------------------------------------- */
@@ -243,6 +244,8 @@ static int give(sqlite3_stmt *q, struct plog_entry_parser *parser,
                                .resource = plog_sql_text(q, 4),
                                .record_id = plog_sql_text(q, 5)};
     int rc = plog_entry_parse(parser, plog_sql_text(q, 3), &order, err);
+    if (rc == PLOG_E_NOMEM)
+        return rc;
     if (rc || order.control != PLOG_CONTROL_REDACT)
         return plog_fail(err, PLOG_E_DIVERGED,
                          "store.db: event %llu is no order to redact",

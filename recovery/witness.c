@@ -92,7 +92,10 @@ int plog_witness_read(const struct plog_io *io, const char *path,
             end_run(&odd, &file->changed);
             n.code = judge(keys, &n.note);
             file->notes++;
-            if (each(arg, &n))
+            rc = each(arg, &n);
+            if (rc == PLOG_E_NOMEM)
+                plog_fail(err, rc, "out of memory");
+            else if (rc)
                 rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
             n.line += 5;
             p = next;
@@ -284,5 +287,5 @@ int plog_witness(const char *dir, const char *path,
     if (!rc)
         report->head = head;
     plog_reader_close(r);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
