@@ -79,6 +79,21 @@ int plog_archive_segments(const struct plog_dir *d, struct plog_buf *list,
 
 /* ---- Expanding ---------------------------------------------------------- */
 
+/* Makes a file and takes its name away again.  A name that stays would be a
+ * copy of the segment that nobody knows of. */
+static int make_nameless(const struct plog_io *io, int dir, const char *name)
+{
+    int fd = io->open_at(io->ctx, dir, name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        return fd;
+    int rc = io->unlink_at(io->ctx, dir, name);
+    if (!rc)
+        return fd;
+    io->close(io->ctx, fd);
+    io->unlink_at(io->ctx, dir, name);
+    return rc;
+}
+
 /* A file that vanishes with its handle: beside the archive, or in /tmp where
  * that cannot be written. */
 static int nameless(const struct plog_dir *d, struct plog_error *err)
@@ -86,23 +101,18 @@ static int nameless(const struct plog_dir *d, struct plog_error *err)
     const struct plog_io *io = d->io;
     unsigned char r[8];
     char name[64];
-    int dir, fd = -EROFS, flags = O_RDWR | O_CREAT | O_EXCL;
+    int dir, fd = -EROFS;
     if (io->random(io->ctx, r, sizeof r))
         return plog_fail(err, PLOG_E_IO, "no randomness for a name");
     snprintf(name, sizeof name,
              "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.tmp", r[0], r[1],
              r[2], r[3], r[4], r[5], r[6], r[7]);
     if (plog_archive_dir(d, false, &dir, NULL) == 0) {
-        fd = io->open_at(io->ctx, dir, name + strlen("/tmp/"), flags, 0600);
-        if (fd >= 0)
-            io->unlink_at(io->ctx, dir, name + strlen("/tmp/"));
+        fd = make_nameless(io, dir, name + strlen("/tmp/"));
         io->close(io->ctx, dir);
     }
-    if (fd == -EROFS || fd == -EACCES || fd == -EPERM) {
-        fd = io->open_at(io->ctx, AT_FDCWD, name, flags, 0600);
-        if (fd >= 0)
-            io->unlink_at(io->ctx, AT_FDCWD, name);
-    }
+    if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
+        fd = make_nameless(io, AT_FDCWD, name);
     return fd < 0 ? plog_fail_io(err, fd, PLOG_ARCHIVE_DIR, "making a file")
                   : fd;
 }
@@ -137,9 +147,12 @@ static int open_compressed(const struct plog_dir *d, uint64_t first, int *fd,
     }
     if (*fd < 0)
         return plog_fail_io(err, *fd, PLOG_ARCHIVE_DIR, "opening a segment");
-    if (!plog_io_check_regular(d->io, *fd))
+    rc = plog_io_check_regular(d->io, *fd);
+    if (!rc)
         return 0;
     d->io->close(d->io->ctx, *fd);
+    if (!plog_io_says_odd(rc))
+        return plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "looking at a segment");
     plog_fail(err, PLOG_E_CORRUPT, "not a regular file with one link");
     return damaged(first, PLOG_E_CORRUPT, err);
 }

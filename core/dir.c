@@ -22,8 +22,10 @@ static int open_dir_at(const struct plog_dir *d, int at, const char *name,
         fd = io->open_at(io->ctx, at, name, O_RDONLY | O_DIRECTORY, 0);
         if (fd >= 0 && at >= 0)
             rc = io->fsync(io->ctx, at);
-        if (fd >= 0 && at >= 0 && rc)
+        if (fd >= 0 && at >= 0 && rc) {
+            io->close(io->ctx, fd);
             return plog_fail_io(err, rc, name, "syncing a directory");
+        }
     }
     if (fd == -ENOENT || fd == -ENOTDIR) {
         plog_fail(err, PLOG_E_NOTHING, "there is no log here: %s is missing",
@@ -34,6 +36,22 @@ static int open_dir_at(const struct plog_dir *d, int at, const char *name,
     if (fd < 0)
         return plog_fail_io(err, fd, name, "opening a directory");
     *out = fd;
+    return 0;
+}
+
+/* Whoever only reads does without keys that are not there or not for him: the
+ * caller may have pinned one. */
+static int open_keys(struct plog_dir *d, bool make, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    if (make)
+        return open_dir_at(d, d->dir, "keys", true, &d->keys, err);
+    int fd = io->open_at(io->ctx, d->dir, "keys", O_RDONLY | O_DIRECTORY, 0);
+    bool without = fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ||
+                   fd == -EACCES || fd == -EPERM;
+    if (fd < 0 && !without)
+        return plog_fail_io(err, fd, "keys", "opening a directory");
+    d->keys = fd < 0 ? -1 : fd;
     return 0;
 }
 
@@ -106,8 +124,8 @@ int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
         rc = open_dir_at(d, d->dir, "log", make, &d->log, err);
     if (rc == PLOG_E_NOTHING && mode == PLOG_DIR_STORE && d->dir >= 0)
         rc = 0;
-    if (!rc && open_dir_at(d, d->dir, "keys", make, &d->keys, NULL) && make)
-        rc = plog_fail(err, PLOG_E_IO, "keys/ cannot be opened");
+    if (!rc)
+        rc = open_keys(d, make, err);
     if (!rc)
         rc = open_lock(d, mode, err);
     if (rc)
@@ -226,6 +244,8 @@ int plog_dir_check_lock(const struct plog_dir *d, struct plog_error *err)
     int rc = d->io->stat_at(d->io->ctx, d->dir, "lock", &st);
     if (!rc && plog_stat_same(&st, &d->lock_id) && st.links == 1)
         return 0;
+    if (rc && rc != -ENOENT)
+        return plog_fail_io(err, rc, "lock", "looking at the lock file");
     plog_fail(err, PLOG_E_LOCKED, "the lock file was replaced");
     plog_err_file(err, "lock");
     return PLOG_E_LOCKED;
@@ -347,14 +367,18 @@ int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
     if (f < 0)
         return plog_fail_io(err, f, shown, "opening a segment");
     int rc = plog_io_check_regular(io, f);
+    bool odd = plog_io_says_odd(rc);
     if (!rc)
         rc = io->stat(io->ctx, f, id);
-    if (rc) {
+    if (rc)
         io->close(io->ctx, f);
+    if (odd) {
         plog_fail(err, PLOG_E_CORRUPT, "not a regular file with one link");
         plog_err_file(err, shown);
         return PLOG_E_CORRUPT;
     }
+    if (rc)
+        return plog_fail_io(err, rc, shown, "looking at a segment");
     *fd = f;
     return 0;
 }

@@ -26,18 +26,22 @@ static uint64_t store_version(plog *p)
     return v;
 }
 
-/* The store is still the file of its name. */
-static bool same_store(const plog *p)
+/* The store is still the file of its name: 0; PLOG_END when not. */
+static int check_store(const plog *p, struct plog_error *err)
 {
     struct plog_stat st;
     int moved = 0;
     if (!p->legs.store_open)
-        return false;
+        return PLOG_END;
     int rc = p->io->stat_at(p->io->ctx, p->legs.dir.dir, PLOG_STORE_FILE, &st);
+    if (rc && rc != -ENOENT)
+        return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
     sqlite3_file_control(p->legs.store.db, "main", SQLITE_FCNTL_HAS_MOVED,
                          &moved);
     return !rc && !moved && st.links == 1 &&
-           plog_stat_same(&st, &p->legs.store_id);
+                   plog_stat_same(&st, &p->legs.store_id)
+               ? 0
+               : PLOG_END;
 }
 
 /* Another process wrote: its head must be what the log holds there. */
@@ -186,13 +190,16 @@ static int take_lock(plog *p, struct plog_error *err)
     int rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
     if (rc)
         return rc;
-    if (plog_dir_check_lock(&p->legs.dir, NULL)) {
+    rc = plog_dir_check_lock(&p->legs.dir, err);
+    if (rc == PLOG_E_LOCKED) {
         plog_legs_close(&p->legs); /* another lock file: begin anew */
         p->head_known = false;
         return open_legs(p, err);
     }
-    if (same_store(p))
-        return 0;
+    if (!rc)
+        rc = check_store(p, err);
+    if (rc != PLOG_END)
+        return rc;
     plog_legs_close_store(&p->legs);
     p->head_known = false;
     return plog_legs_open_store(&p->legs, false, err);
@@ -318,8 +325,8 @@ static void trim(plog *p)
         return;
     if (plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, NULL))
         return;
-    if (plog_dir_check_lock(&p->legs.dir, NULL) == 0 && same_store(p) &&
-        quick_check(p, NULL) == 0)
+    if (plog_dir_check_lock(&p->legs.dir, NULL) == 0 &&
+        check_store(p, NULL) == 0 && quick_check(p, NULL) == 0)
         plog_tail_trim(&p->legs.tail, p->legs.head.offset);
     plog_engine_leave(p);
 }

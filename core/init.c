@@ -212,7 +212,9 @@ static int look(struct setup *s, bool *has_log, struct plog_error *err)
     if (rc == PLOG_E_NOTHING) {
         plog_walk_close(&w);
         rc = s->io->stat_at(s->io->ctx, s->legs.dir.dir, PLOG_STORE_FILE, &st);
-        return rc == -ENOENT ? 0 : exists(err);
+        if (rc && rc != -ENOENT)
+            return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking for it");
+        return rc ? 0 : exists(err);
     }
     if (!rc)
         rc = plog_walk_start(&w, err);
@@ -220,6 +222,8 @@ static int look(struct setup *s, bool *has_log, struct plog_error *err)
         rc = plog_walk_next(&w, &g, err);
     bool init_only = rc == PLOG_END && w.chain.last.size == 1;
     plog_walk_close(&w);
+    if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM) /* that says nothing of it */
+        return rc;
     return init_only ? 0 : exists(err);
 }
 
@@ -274,5 +278,5 @@ int plog_init(const char *dir, const struct plog_init_options *given,
         plog_vkey_format(&s.signer.vkey, vkey);
     plog_signer_fini(&s.signer);
     plog_legs_close(&s.legs);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

@@ -15,6 +15,10 @@
  * owner. */
 uint32_t plog_io_effective_user(void);
 
+/* Whether an errno value says that a name is no file as we make them: a link, a
+ * folder, a FIFO, a second name.  Any other is a failure. */
+bool plog_io_says_odd(int rc);
+
 /* Whether `fd` is a regular file with exactly one link.  Returns 0; -EISDIR
  * for a directory, -EINVAL for another kind, -EMLINK for other link counts;
  * or what stat failed with. */

@@ -8,6 +8,12 @@
 #define NAME_SIZE 512   /* of a temporary name, with its NUL */
 #define READ_STEP 65536 /* bytes read beyond the size that stat told */
 
+bool plog_io_says_odd(int rc)
+{
+    return rc == -ELOOP || rc == -EISDIR || rc == -EINVAL || rc == -EMLINK ||
+           rc == -ENXIO;
+}
+
 int plog_io_check_regular(const struct plog_io *io, int fd)
 {
     struct plog_stat st;

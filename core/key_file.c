@@ -118,16 +118,19 @@ int plog_signer_load_next(struct plog_signer *s, const struct plog_io *io,
     return load(s, io, keys_dir, NEXT_NAME, passphrase, err);
 }
 
-/* Whether the file holds exactly `text`. */
-static bool file_holds(const struct plog_io *io, int keys_dir, const char *name,
-                       struct plog_span text)
+/* Returns 0 when the file holds exactly `text`, -EEXIST when not, or why it
+ * cannot be read. */
+static int look_at_text(const struct plog_io *io, int keys_dir,
+                        const char *name, struct plog_span text)
 {
     struct plog_buf have;
     plog_buf_init(&have, io);
-    bool same = plog_io_read_all(io, keys_dir, name, text.n, &have) == 0 &&
-                plog_span_equal(plog_span(have.data, have.len), text);
+    int rc = plog_io_read_all(io, keys_dir, name, text.n, &have);
+    if (plog_io_says_odd(rc) || rc == -EFBIG ||
+        (!rc && !plog_span_equal(plog_span(have.data, have.len), text)))
+        rc = -EEXIST;
     plog_buf_fini(&have);
-    return same;
+    return rc;
 }
 
 int plog_vkey_save(const struct plog_vkey *k, const struct plog_io *io,
@@ -141,7 +144,9 @@ int plog_vkey_save(const struct plog_vkey *k, const struct plog_io *io,
     snprintf(path, sizeof path, "keys/%s", name);
     int rc = plog_io_write_file(io, keys_dir, name, TEMP_SUFFIX, text, n, 0644,
                                 false);
-    if (rc == -EEXIST && file_holds(io, keys_dir, name, plog_span(text, n)))
+    if (rc == -EEXIST)
+        rc = look_at_text(io, keys_dir, name, plog_span(text, n));
+    if (rc == 0)
         rc = io->fsync(io->ctx, keys_dir); /* that call may not have */
     if (rc == -EEXIST)
         rc = plog_fail(err, PLOG_E_EXISTS, "%s holds another key", path);

@@ -1,6 +1,7 @@
 /* key_list.c - which keys a log has had, and which are trusted. */
 #include "key_list.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -78,13 +79,14 @@ int plog_key_show(const char *dir, const struct plog_options *o, char *vkey,
         plog_vkey_format(&chain.keys[chain.count - 1], vkey);
     else if (!rc)
         rc = plog_fail(err, PLOG_E_NOTHING, "the log has no commit yet");
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* ---- All of them -------------------------------------------------------- */
 
-/* The id that keys/signing.key names; "" when it cannot be read. */
-static void secret_id(const struct plog_reader *r, char *id)
+/* The id that keys/signing.key names; "" when there is none, or none for us. */
+static int secret_id(const struct plog_reader *r, char *id,
+                     struct plog_error *err)
 {
     char text[64 + PLOG_VKEY_MAX];
     size_t got = 0;
@@ -93,12 +95,15 @@ static void secret_id(const struct plog_reader *r, char *id)
                  ? -1
                  : r->io->open_at(r->io->ctx, r->dir.keys, "signing.key",
                                   O_RDONLY | O_NONBLOCK, 0);
+    if (fd == -EIO || fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE)
+        return plog_fail_io(err, fd, "keys/signing.key", "open");
     if (fd < 0)
-        return;
+        return 0;
     /* KIND+KEY+NAME+HEX8+ and the beginning of the secret, which is wiped. */
-    if (plog_io_pread_full(r->io, fd, text, sizeof text, 0, &got))
-        got = 0;
+    int rc = plog_io_pread_full(r->io, fd, text, sizeof text, 0, &got);
     r->io->close(r->io->ctx, fd);
+    if (rc == -EISDIR)
+        rc = 0;
     const char *at = text, *end = text + got;
     for (int plus = 0; at && plus < 3; plus++) {
         at = at < end ? memchr(at, '+', (size_t)(end - at)) : NULL;
@@ -109,6 +114,7 @@ static void secret_id(const struct plog_reader *r, char *id)
         id[PLOG_KEYID_TEXT - 1] = '\0';
     }
     explicit_bzero(text, sizeof text);
+    return rc ? plog_fail_io(err, rc, "keys/signing.key", "read") : 0;
 }
 
 static void fill(struct plog_key_info *k, const struct plog_vkey *v,
@@ -160,12 +166,12 @@ int plog_key_list(const char *dir, const struct plog_options *o,
     int rc = open_reader(&r, dir, o, err);
     if (!rc)
         rc = read_keys(&r, wait_of(o), &chain, &size, err);
-    if (!rc) {
-        secret_id(&r, secret);
+    if (!rc)
+        rc = secret_id(&r, secret, err);
+    if (!rc)
         rc = give(&chain, &r.keys, secret, each, arg);
-    }
     plog_reader_fini(&r);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* ---- Trusting one more -------------------------------------------------- */
@@ -207,5 +213,5 @@ int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
             rc = plog_vkey_save(&k, r.io, r.dir.keys, err);
     }
     plog_reader_fini(&r);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

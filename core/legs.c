@@ -129,7 +129,7 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
 
 /* A crash right after a rotation leaves a segment the store knows nothing
  * of. */
-static int check_no_next(struct plog_legs *l)
+static int check_no_next(struct plog_legs *l, struct plog_error *err)
 {
     char name[PLOG_SEGMENT_NAME];
     struct plog_stat st;
@@ -138,7 +138,9 @@ static int check_no_next(struct plog_legs *l)
         return 0;
     plog_segment_name(next, name);
     int rc = l->io->stat_at(l->io->ctx, l->dir.log, name, &st);
-    return rc == -ENOENT ? 0 : PLOG_END;
+    if (rc == -ENOENT)
+        return 0;
+    return rc ? plog_fail_io(err, rc, name, "looking for a segment") : PLOG_END;
 }
 
 int plog_legs_check(struct plog_legs *l, struct plog_error *err)
@@ -159,7 +161,7 @@ int plog_legs_check(struct plog_legs *l, struct plog_error *err)
     if (!rc)
         rc = plog_commit_stands(&l->dir, &l->chain, l->tail.fd, &l->head, err);
     if (!rc)
-        rc = check_no_next(l);
+        rc = check_no_next(l, err);
     if (!rc)
         rc = plog_tail_is_clean(&l->tail, l->head.offset, true, err);
     if (rc)

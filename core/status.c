@@ -110,13 +110,15 @@ static void compare(struct plog_status *out)
         out->verdict = PLOG_E_FORK;
 }
 
-static void count_pending(struct plog_reader *r, struct plog_status *out)
+static int count_pending(struct plog_reader *r, struct plog_status *out,
+                         struct plog_error *err)
 {
     struct plog_buf seqs;
     plog_buf_init(&seqs, r->io);
-    if (!plog_store_pending(&r->store, &seqs, NULL))
-        out->pending = seqs.len / sizeof(uint64_t);
+    int rc = plog_store_pending(&r->store, &seqs, err);
+    out->pending = seqs.len / sizeof(uint64_t);
     plog_buf_fini(&seqs);
+    return rc;
 }
 
 /* From the index of SQLite's WAL (sqlite.org/walformat.html, 2.1): mxFrame and
@@ -140,16 +142,18 @@ static void read_wal_index(struct plog_reader *r, struct plog_status *out)
     out->wal_moved = moved < frames ? moved : frames;
 }
 
-static uint64_t count_peers(struct plog_reader *r)
+static int count_peers(struct plog_reader *r, struct plog_status *out,
+                       struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    uint64_t n = 0;
-    if (!plog_sql_prepare(r->store.db, "SELECT count(*) FROM main.peers", &q,
-                          NULL) &&
-        plog_sql_row(q, NULL) == 0)
-        n = plog_sql_u64(q, 0);
+    int rc = plog_sql_prepare(r->store.db, "SELECT count(*) FROM main.peers",
+                              &q, err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    if (!rc)
+        out->peers = plog_sql_u64(q, 0);
     sqlite3_finalize(q);
-    return n;
+    return rc;
 }
 
 static int read_store(struct plog_reader *r, double wait,
@@ -168,8 +172,11 @@ static int read_store(struct plog_reader *r, double wait,
     out->strategy = h->rules.strategy;
     out->redactions = h->rules.redactions;
     out->base = h->rules.base;
-    out->peers = count_peers(r);
-    count_pending(r, out);
+    rc = count_peers(r, out, err);
+    if (!rc)
+        rc = count_pending(r, out, err);
+    if (rc)
+        return rc;
     read_wal_index(r, out);
     out->store_bytes = file_size(r, PLOG_STORE_FILE);
     out->wal_bytes = file_size(r, PLOG_STORE_FILE "-wal");
@@ -193,8 +200,8 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
         set_log_head(out, &h.commit);
         return 0;
     }
-    if (r->dir.lock >= 0 && plog_dir_lock(&r->dir, true, wait, err))
-        return PLOG_E_LOCKED;
+    if (r->dir.lock >= 0 && (rc = plog_dir_lock(&r->dir, true, wait, err)) != 0)
+        return rc;
     rc = count_segments(r, out, err);
     if (store == 0)
         store = read_store(r, wait, &h, out, NULL);
@@ -225,5 +232,5 @@ int plog_read_status(const char *dir, const struct plog_options *given,
     if (!rc)
         rc = look(&r, wait, out, err);
     plog_reader_fini(&r);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

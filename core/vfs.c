@@ -65,7 +65,14 @@ static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
         event(s, PLOG_STORE_READ, (uint64_t)at, (uint64_t)n);
     if (refused(s->owner->io, &e))
         return SQLITE_IOERR_READ;
-    return done(s->owner->io, &e, s->base->pMethods->xRead(s->base, to, n, at));
+    int rc = s->base->pMethods->xRead(s->base, to, n, at);
+#ifdef SQLITE_IOERR_CORRUPTFS
+    /* So SQLite calls EIO, to report a damaged database; but a read that failed
+     * says nothing of what is on the disk. */
+    if (rc == SQLITE_IOERR_CORRUPTFS)
+        rc = SQLITE_IOERR_READ;
+#endif
+    return done(s->owner->io, &e, rc);
 }
 
 static int file_write(sqlite3_file *f, const void *from, int n,
@@ -248,8 +255,11 @@ static int vfs_last_error(sqlite3_vfs *v, int n, char *out)
 
 int plog_vfs_open(struct plog_vfs **out, const struct plog_io *io)
 {
-    sqlite3_vfs *base = io->vfs_base ? io->vfs_base : sqlite3_vfs_find(NULL);
     *out = NULL;
+    int rc = sqlite3_initialize(); /* else finding one would fail silently */
+    if (rc != SQLITE_OK)
+        return rc == SQLITE_NOMEM ? PLOG_E_NOMEM : PLOG_E_IO;
+    sqlite3_vfs *base = io->vfs_base ? io->vfs_base : sqlite3_vfs_find(NULL);
     if (!base)
         return PLOG_E_IO;
     struct plog_vfs *v = plog_alloc(io, sizeof *v);

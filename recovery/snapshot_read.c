@@ -108,13 +108,12 @@ static bool take(struct plog_span line, const char *kind,
     return !plog_json_next(&w, &name, &value);
 }
 
-/* Decodes strings into one buffer that does not move. */
+/* Decodes strings into one buffer that does not move, for which room is made
+ * with the line. */
 static bool decode(struct plog_snapshot *s, const struct plog_span *raw,
                    struct plog_span *const *to, int count)
 {
     s->decoded.len = 0;
-    if (plog_buf_reserve(&s->decoded, s->first.len + 1))
-        return false;
     for (int i = 0; i < count; i++) {
         size_t start = s->decoded.len;
         if (plog_json_kind(raw[i]) != 's' ||
@@ -256,7 +255,13 @@ int plog_snapshot_next(struct plog_snapshot *s, struct plog_snapshot_item *out,
     if (rc)
         return rc;
     struct plog_span line = plog_span(s->first.data, s->first.len);
-    if (plog_json_check(&s->json, line, &fault) || kind_of(line, &out->kind))
+    s->decoded.len = 0;
+    rc = plog_buf_reserve(&s->decoded, line.n + 1);
+    if (!rc)
+        rc = plog_json_check(&s->json, line, &fault);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
+    if (rc || kind_of(line, &out->kind))
         return odd(s, err, "has a line that is none of it");
     switch (out->kind) {
     case PLOG_SNAPSHOT_RECORD:
@@ -317,10 +322,12 @@ static int take_first(struct plog_snapshot *s, struct plog_error *err)
              : read_line(s, &s->line, err);
     if (rc < 0)
         return rc;
-    if (rc ||
-        plog_header_parse(&s->json, plog_span(s->line.data, s->line.len),
-                          &s->header) ||
-        s->header.first != s->floor + 1)
+    if (!rc)
+        rc = plog_header_parse(&s->json, plog_span(s->line.data, s->line.len),
+                               &s->header);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
+    if (rc || s->header.first != s->floor + 1)
         return odd(s, err, "has another header");
     return 0;
 }
@@ -351,9 +358,11 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
     if (s->fd < 0)
         return plog_fail_io(err, s->fd, PLOG_SNAPSHOT_DIR,
                             "opening a snapshot");
-    return plog_io_check_regular(io, s->fd)
-               ? odd(s, err, "is not a regular file with one link")
-               : 0;
+    rc = plog_io_check_regular(io, s->fd);
+    if (rc && !plog_io_says_odd(rc))
+        return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR,
+                            "looking at a snapshot");
+    return rc ? odd(s, err, "is not a regular file with one link") : 0;
 }
 
 int plog_snapshot_open(struct plog_snapshot *s, const struct plog_dir *d,
