@@ -238,13 +238,17 @@ int plog_compaction_parse(const struct plog_entry *e, const struct plog_io *io,
     return parse(e->args, e->seq, io, out);
 }
 
-bool plog_compaction_read(struct plog_entry_parser *parser,
-                          struct plog_span line, struct plog_compaction *out)
+int plog_compaction_read(struct plog_entry_parser *parser,
+                         struct plog_span line, struct plog_compaction *out)
 {
     static const char mark[] = "\"control\":\"compact\"";
     struct plog_entry e;
-    return line.n > 64 && memmem(line.p, 64, mark, sizeof mark - 1) &&
-           !plog_entry_parse(parser, line, &e, NULL) &&
-           e.control == PLOG_CONTROL_COMPACT &&
-           !plog_compaction_parse(&e, parser->decoded.io, out);
+    if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
+        return 0;
+    int rc = plog_entry_parse(parser, line, &e, NULL);
+    if (!rc && e.control != PLOG_CONTROL_COMPACT)
+        return 0;
+    if (!rc)
+        rc = plog_compaction_parse(&e, parser->decoded.io, out);
+    return rc == PLOG_E_NOMEM ? rc : rc == 0;
 }

@@ -36,9 +36,11 @@ PLOG_MUST_CHECK int plog_compaction_parse(const struct plog_entry *e,
                                           const struct plog_io *io,
                                           struct plog_compaction *out);
 /* Whether a line is a compact entry; anything else, in whatever shape, is
- * not.  Spans of `out` point into `line`. */
-bool plog_compaction_read(struct plog_entry_parser *parser,
-                          struct plog_span line, struct plog_compaction *out);
+ * not.  Spans of `out` point into `line`.
+ * Returns 1 when it is one, 0 when not, or PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_compaction_read(struct plog_entry_parser *parser,
+                                         struct plog_span line,
+                                         struct plog_compaction *out);
 
 /* One peer that the entry names: its cursor allowed the cut. */
 struct plog_compact_peer {

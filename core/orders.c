@@ -115,9 +115,11 @@ static int keep_floor(struct plog_orders *o, struct plog_entry_parser *parser,
 {
     struct plog_known_floor f = {.brought = brought, .held = brought};
     struct plog_entry e;
-    if (!plog_compaction_read(parser, line, &f.entry) ||
-        plog_entry_parse(parser, line, &e, NULL))
-        return 0;
+    int is = plog_compaction_read(parser, line, &f.entry);
+    if (is <= 0)
+        return is;
+    if (plog_entry_parse(parser, line, &e, NULL)) /* it was parsed just now */
+        return PLOG_E_NOMEM;
     /* One that stands in the log counts there alone: anybody can prove one
      * that was undone. */
     for (size_t i = 0; brought && i < floor_count(o); i++)
@@ -134,7 +136,8 @@ static const struct plog_compaction *need_floor(struct plog_orders *o,
                                                 struct plog_known_floor *f)
 {
     struct plog_entry e = {.seq = f->entry.at, .args = args_of(o, f)};
-    if (plog_compaction_parse(&e, o->floors.io, &f->entry))
+    o->failed = plog_compaction_parse(&e, o->floors.io, &f->entry);
+    if (o->failed)
         return NULL;
     f->needed = true;
     return &f->entry;
@@ -223,53 +226,70 @@ static int look_through(struct plog_orders *o, struct plog_scan *s)
             break;
         at += line.n + 1;
         /* What else it may be, the verified reading says. */
-        if (plog_order_read(&s->parser, line, &order))
-            rc = plog_orders_add(o, &order, false);
-        else
-            rc = keep_floor(o, &s->parser, line, false);
+        int is = plog_order_read(&s->parser, line, &order);
+        rc = is < 0 ? is
+             : is   ? plog_orders_add(o, &order, false)
+                    : keep_floor(o, &s->parser, line, false);
     }
     return rc < 0 ? rc : 0;
 }
 
-static int look_at_segments(struct plog_orders *o)
+/* What cannot be read, now or ever, may hold the order that is asked for: then
+ * nobody knows that there is none. */
+static int or_unreadable(struct plog_orders *o, int rc)
+{
+    if (rc != PLOG_E_IO)
+        return rc;
+    o->unreadable = true;
+    return 0;
+}
+
+static int look_at_segment(struct plog_orders *o, uint64_t first)
 {
     const struct plog_io *io = o->dir->io;
+    struct plog_scan s;
+    struct plog_stat st;
+    int fd, rc = plog_dir_open_segment(o->dir, first, false, &fd, &st, NULL);
+    if (rc) /* of damage, whoever reads the log says so */
+        return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
+    plog_scan_open(&s, io, fd, st.size, false, NULL);
+    rc = look_through(o, &s);
+    plog_scan_close(&s);
+    io->close(io->ctx, fd);
+    return rc;
+}
+
+static int look_at_segments(struct plog_orders *o)
+{
     struct plog_buf list;
-    plog_buf_init(&list, io);
+    plog_buf_init(&list, o->dir->io);
     int rc = plog_dir_segments(o->dir, &list, NULL);
-    if (rc != PLOG_E_NOMEM)
-        rc = 0; /* whoever reads the log says so */
-    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
-        struct plog_scan s;
-        struct plog_stat st;
-        int fd;
-        if (plog_dir_open_segment(o->dir, plog_segment_at(&list, i), false, &fd,
-                                  &st, NULL))
-            continue;
-        plog_scan_open(&s, io, fd, st.size, false, NULL);
-        rc = look_through(o, &s);
-        plog_scan_close(&s);
-        io->close(io->ctx, fd);
-    }
+    if (rc == PLOG_E_CORRUPT)
+        rc = 0; /* an odd file, whoever reads the log says so */
+    rc = or_unreadable(o, rc);
+    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
+        rc = or_unreadable(o, look_at_segment(o, plog_segment_at(&list, i)));
     plog_buf_fini(&list);
     return rc;
 }
 
 /* ---- Orders that came along --------------------------------------------- */
 
-/* Whether the proof holds under one of the log's own or the trusted keys. */
-static bool proven(const struct plog_orders *o, struct plog_span text,
-                   struct plog_proof_report *r)
+/* Whether the proof holds under one of the log's own or the trusted keys: 0;
+ * PLOG_END when not; PLOG_E_NOMEM. */
+static int prove(const struct plog_orders *o, struct plog_span text,
+                 struct plog_proof_report *r)
 {
     char vkey[PLOG_VKEY_MAX];
     unsigned own = o->chain ? o->chain->count : 0;
     for (unsigned i = 0; i < own + o->keys->count; i++) {
         plog_vkey_format(i < own ? &o->chain->keys[i] : &o->keys->keys[i - own],
                          vkey);
-        if (!plog_verify_proof(text.p, text.n, vkey, NULL, 0, r, NULL))
-            return true;
+        int rc = plog_verify_proof(text.p, text.n, vkey, NULL, 0, r, NULL);
+        if (rc == 0 || rc == PLOG_E_NOMEM)
+            return rc;
     }
-    return false;
+    return PLOG_END;
 }
 
 static int take_proof(struct plog_orders *o, struct plog_span text)
@@ -277,14 +297,14 @@ static int take_proof(struct plog_orders *o, struct plog_span text)
     struct plog_proof_report r;
     struct plog_entry_parser parser;
     struct plog_order order;
-    int rc = 0;
-    if (!proven(o, text, &r))
-        return 0;
+    int rc = prove(o, text, &r);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
     plog_entry_parser_init(&parser, o->dir->io);
-    if (plog_order_read(&parser, r.entry, &order) && order.at == r.seq)
-        rc = plog_orders_add(o, &order, true);
-    else
-        rc = keep_floor(o, &parser, r.entry, true);
+    rc = plog_order_read(&parser, r.entry, &order);
+    if (rc >= 0)
+        rc = rc && order.at == r.seq ? plog_orders_add(o, &order, true)
+                                     : keep_floor(o, &parser, r.entry, true);
     plog_entry_parser_fini(&parser);
     free(r.memory);
     return rc;
@@ -294,12 +314,17 @@ static int read_proof(struct plog_orders *o, int dir, const char *name)
 {
     const struct plog_io *io = o->dir->io;
     struct plog_buf text;
-    int rc = 0;
+    if (name[0] == '.')
+        return 0;
     plog_buf_init(&text, io);
-    /* What cannot be read, the line that needs it will miss. */
-    if (name[0] != '.' &&
-        !plog_io_read_all(io, dir, name, PROOF_FILE_MAX, &text))
+    int rc = plog_io_read_all(io, dir, name, PROOF_FILE_MAX, &text);
+    if (!rc)
         rc = take_proof(o, plog_span(text.data, text.len));
+    else if (rc == -ENOMEM)
+        rc = PLOG_E_NOMEM;
+    else /* what is no file of ours, the line that needs it will miss */
+        rc = plog_io_says_odd(rc) || rc == -EFBIG ? 0
+                                                  : or_unreadable(o, PLOG_E_IO);
     plog_buf_fini(&text);
     return rc;
 }
@@ -324,11 +349,11 @@ static int look_at_proofs(struct plog_orders *o)
     int dir = io->open_at(io->ctx, o->dir->dir, PLOG_ORDERS_DIR,
                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (dir < 0)
-        return dir == -ENOENT ? 0 : PLOG_E_IO;
+        return dir == -ENOENT ? 0 : or_unreadable(o, PLOG_E_IO);
     struct names n = {o, dir, 0};
     int rc = io->list(io->ctx, dir, each_name, &n);
     io->close(io->ctx, dir);
-    return n.rc ? n.rc : rc < 0 ? PLOG_E_IO : 0;
+    return n.rc ? n.rc : rc < 0 ? or_unreadable(o, PLOG_E_IO) : 0;
 }
 
 /* ---- Asking ------------------------------------------------------------- */
@@ -336,10 +361,17 @@ static int look_at_proofs(struct plog_orders *o)
 static int load(struct plog_orders *o)
 {
     if (o->loaded || !o->dir)
-        return 0;
+        return o->failed;
     o->loaded = true;
-    int rc = look_at_segments(o);
-    return rc ? rc : look_at_proofs(o);
+    o->failed = look_at_segments(o);
+    if (!o->failed)
+        o->failed = look_at_proofs(o);
+    return o->failed;
+}
+
+int plog_orders_doubt(const struct plog_orders *o)
+{
+    return o->failed ? o->failed : o->unreadable ? PLOG_E_IO : 0;
 }
 
 const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
@@ -365,5 +397,6 @@ int plog_orders_need(struct plog_orders *o, uint64_t seq,
             all(o)[i].needed = true;
             return 0;
         }
-    return PLOG_E_TAMPERED;
+    rc = plog_orders_doubt(o);
+    return rc ? rc : PLOG_E_TAMPERED;
 }

@@ -44,6 +44,8 @@ struct plog_orders {
     struct plog_buf floor_args;
     uint64_t floor_below; /* the log begins behind this entry */
     bool loaded;
+    int failed;      /* loading did, with this code */
+    bool unreadable; /* of the files, some or a part */
 };
 
 /* @dir, @keys  borrowed; `chain`, too, which may be set behind this */
@@ -51,6 +53,10 @@ void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
                       const struct plog_dir *dir,
                       const struct plog_keyring *keys);
 void plog_orders_fini(struct plog_orders *o);
+
+/* Why nobody can tell that there is no such order, or compact entry, when none
+ * was found: PLOG_E_IO, PLOG_E_NOMEM; 0: because there is none. */
+PLOG_MUST_CHECK int plog_orders_doubt(const struct plog_orders *o);
 
 /* Adds an order.  Returns 0 or PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
@@ -66,7 +72,7 @@ PLOG_MUST_CHECK int plog_orders_need(struct plog_orders *o, uint64_t seq,
 
 /* Asks for the compact entry that lets the log begin behind entry `size`: the
  * log's last one, if it reaches there, or one that came along.
- * Returns it, now needed; NULL when there is none, or looking failed. */
+ * Returns it, now needed; NULL when there is none, or plog_orders_doubt. */
 const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
                                                 uint64_t size);
 /* The same for the last one that sets exactly this floor. */
@@ -86,7 +92,7 @@ const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o);
 void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);
 
 /* The order about entry `seq`, or NULL; looks for it when nothing was loaded
- * yet.  NULL also when looking failed. */
+ * yet.  NULL also in plog_orders_doubt. */
 const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq);
 
 /* The next order, from `*i` on, that was needed and not met; NULL: none. */

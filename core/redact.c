@@ -117,15 +117,18 @@ int plog_order_parse(const struct plog_entry *e, struct plog_order *out)
     return n == 0 || n > PLOG_REASON_MAX ? PLOG_E_CORRUPT : 0;
 }
 
-bool plog_order_read(struct plog_entry_parser *parser, struct plog_span line,
-                     struct plog_order *out)
+int plog_order_read(struct plog_entry_parser *parser, struct plog_span line,
+                    struct plog_order *out)
 {
     static const char word[] = "\"control\":\"redact\",";
     struct plog_entry e;
     struct plog_order own;
-    return line.n > 64 && memmem(line.p, 64, word, sizeof word - 1) &&
-           !plog_entry_parse(parser, line, &e, NULL) &&
-           e.control == PLOG_CONTROL_REDACT &&
+    if (line.n <= 64 || !memmem(line.p, 64, word, sizeof word - 1))
+        return 0;
+    int rc = plog_entry_parse(parser, line, &e, NULL);
+    if (rc == PLOG_E_NOMEM)
+        return rc;
+    return !rc && e.control == PLOG_CONTROL_REDACT &&
            !plog_order_parse(&e, out ? out : &own);
 }
 

@@ -33,9 +33,11 @@ PLOG_MUST_CHECK int plog_order_parse(const struct plog_entry *e,
                                      struct plog_order *out);
 
 /* Whether a line is a redact entry, and what it orders; anything else, in
- * whatever shape, is not.  @out  may be NULL */
-bool plog_order_read(struct plog_entry_parser *parser, struct plog_span line,
-                     struct plog_order *out);
+ * whatever shape, is not.  @out  may be NULL
+ * Returns 1 when it is one, 0 when not, or PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_order_read(struct plog_entry_parser *parser,
+                                    struct plog_span line,
+                                    struct plog_order *out);
 
 /* Whether a line that the parser takes is a redacted one. */
 bool plog_line_is_redacted(struct plog_span line);

@@ -58,6 +58,7 @@ struct signs {
     bool committed;  /* a commit that verifies */
     bool went_on;    /* content behind such a commit */
     bool other_key;  /* one by a key that is not in force */
+    int failed;      /* a line could not be looked at */
 };
 
 static bool two_groups(const struct signs *t)
@@ -75,8 +76,12 @@ static bool read_whole(struct plog_scan *s, struct plog_span line,
         t->committed = true;
         return true;
     }
-    if (plog_line_kind(line) != PLOG_LINE_ENTRY ||
-        plog_entry_parse(&s->parser, line, &e, NULL))
+    if (plog_line_kind(line) != PLOG_LINE_ENTRY)
+        return false;
+    int rc = plog_entry_parse(&s->parser, line, &e, NULL);
+    if (rc == PLOG_E_NOMEM)
+        t->failed = rc;
+    if (rc)
         return false;
     if (e.logged_at.n == 0)
         return true;
@@ -155,6 +160,8 @@ int plog_scan_torn(struct plog_scan *s, bool *torn)
             continue;
         }
         read_sign(s, line, &t);
+        if (t.failed)
+            return plog_scan_fault(s, t.failed, at, 0, "out of memory");
         at += line.n + 1;
     }
     *torn = small && !two_groups(&t);

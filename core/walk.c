@@ -97,6 +97,14 @@ static int missing(struct plog_walk *w, uint64_t expected,
     return PLOG_E_CORRUPT;
 }
 
+/* There is no compact entry, or none that could be read. */
+static int no_floor(struct plog_walk *w, int otherwise, struct plog_error *err)
+{
+    int doubt = plog_orders_doubt(&w->orders);
+    return doubt ? plog_fail(err, doubt, "looking for a compact entry failed")
+                 : otherwise;
+}
+
 static int read_header(struct plog_walk *w, struct plog_error *err)
 {
     w->gap = false;
@@ -149,9 +157,12 @@ static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
         if (rc)
             break;
         at += line.n + 1;
-        if (line.n > 64 && memmem(line.p, 64, mark, sizeof mark - 1) &&
-            !plog_entry_parse(&s->parser, line, &e, NULL) &&
-            !plog_rotation_of(&e, &r)) {
+        if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
+            continue;
+        int bad = plog_entry_parse(&s->parser, line, &e, NULL);
+        if (bad == PLOG_E_NOMEM)
+            return plog_scan_fault(s, bad, at, 0, "out of memory");
+        if (!bad && !plog_rotation_of(&e, &r)) {
             struct plog_keychain two = {.count = 2};
             two.keys[0] = r.old_key;
             two.keys[1] = r.new_key;
@@ -177,8 +188,11 @@ static int find_key_ahead(struct plog_walk *w, const char *id,
         struct plog_scan s;
         struct plog_stat st;
         int fd;
-        if (plog_dir_open_segment(w->dir, plog_segment_at(&w->segments, i),
-                                  false, &fd, &st, NULL))
+        rc = plog_dir_open_segment(w->dir, plog_segment_at(&w->segments, i),
+                                   false, &fd, &st, err);
+        if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM)
+            return rc;
+        if (rc)
             continue; /* the walk will say so */
         plog_scan_open(&s, w->dir->io, fd, st.size, false, &w->chain);
         rc = seek_rotations(w, &s, id, &first, &way);
@@ -211,8 +225,12 @@ static int floor_key(struct plog_walk *w, struct plog_error *err)
     struct plog_keychain *k = &w->chain.chain;
     struct plog_segment_header h;
     struct plog_span line;
-    if (plog_window_line(&w->scan, 0, 0, PLOG_LINE_SLACK, &line) ||
-        plog_header_parse(&w->scan.parser.json, line, &h))
+    int rc = plog_window_line(&w->scan, 0, 0, PLOG_LINE_SLACK, &line);
+    if (!rc)
+        rc = plog_header_parse(&w->scan.parser.json, line, &h);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
+    if (rc)
         return 0; /* reading the header says what is wrong */
     const struct plog_vkey *own =
         plog_keyring_find(w->chain.keys, plog_span_text(h.last.key));
@@ -248,7 +266,8 @@ int plog_walk_start(struct plog_walk *w, struct plog_error *err)
     if (w->first != 1) {
         const struct plog_compaction *floor =
             plog_orders_floor(&w->orders, w->first - 1);
-        return floor ? start_above(w, floor, err) : missing(w, 1, err);
+        return floor ? start_above(w, floor, err)
+                     : no_floor(w, missing(w, 1, err), err);
     }
     rc = read_header(w, err);
     return rc ? rc : find_first_key(w, err);
@@ -278,10 +297,12 @@ int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,
         return rc;
     c = plog_orders_floor_at(&w->orders, floor);
     if (!c)
-        return plog_fail(err, PLOG_E_CORRUPT,
-                         "no compact entry sets the floor %llu that the store"
-                         " has",
-                         (unsigned long long)floor);
+        return no_floor(w,
+                        plog_fail(err, PLOG_E_CORRUPT,
+                                  "no compact entry sets the floor %llu that"
+                                  " the store has",
+                                  (unsigned long long)floor),
+                        err);
     w->chain.chain.count = 0;
     w->chain.chain.unsettled = w->chain.chain.guessed = false;
     return start_above(w, c, err);

@@ -123,8 +123,12 @@ static int sweep_snapshots(struct plog_compacting *c, uint64_t floor,
     plog_buf_init(&s.floors, c->io);
     plog_buf_init(&archived, c->io);
     rc = plog_archive_segments(d, &archived, err);
-    if (!rc && c->io->list(c->io->ctx, dir, each_snapshot, &s) < 0)
-        rc = plog_fail(err, PLOG_E_IO, "listing snapshots/ failed");
+    if (!rc) {
+        rc = c->io->list(c->io->ctx, dir, each_snapshot, &s);
+        if (rc || s.rc)
+            rc = plog_fail(err, s.rc ? s.rc : PLOG_E_IO,
+                           "listing snapshots/ failed");
+    }
     for (size_t i = 0; !rc && i < plog_segment_count(&s.floors); i++) {
         uint64_t at = plog_segment_at(&s.floors, i);
         if (at == floor || at == before || begins_run(&archived, at))
@@ -170,9 +174,12 @@ int plog_compact_last(struct plog_store *s, struct plog_entry_parser *parser,
     line->len = 0;
     if (!rc && plog_buf_add_span(line, stored))
         rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    if (rc == PLOG_END ||
-        (!rc &&
-         !plog_compaction_read(parser, plog_span(line->data, line->len), out)))
+    int is = rc ? 0
+                : plog_compaction_read(parser, plog_span(line->data, line->len),
+                                       out);
+    if (is < 0)
+        return plog_fail(err, is, "out of memory");
+    if (rc == PLOG_END || (!rc && !is))
         rc = plog_fail(err, PLOG_E_DIVERGED,
                        "store.db: the compact entry %llu is not one",
                        (unsigned long long)seq);

@@ -66,6 +66,9 @@ static int load_base(struct folding *f, struct plog_error *err)
     if (rc)
         return rc;
     base = plog_orders_floor_at(&f->walk.orders, floor);
+    rc = base ? 0 : plog_orders_doubt(&f->walk.orders);
+    if (rc)
+        return plog_fail(err, rc, "looking for the compact entry failed");
     if (!base)
         return plog_fail(err, PLOG_E_CORRUPT, "the compact entry is gone");
     memcpy(f->digest, base->snapshot, sizeof f->digest);

@@ -99,7 +99,10 @@ static int check_base(struct undo *u, struct plog_walk *w,
     uint64_t floor = u->last.from;
     const struct plog_compaction *before =
         floor ? plog_orders_floor_at(&w->orders, floor) : NULL;
+    int rc = floor && !before ? plog_orders_doubt(&w->orders) : 0;
     u->c->at_to = w->chain.last;
+    if (rc)
+        return plog_fail(err, rc, "looking for a compact entry failed");
     if (!before)
         return floor ? plog_fail(err, PLOG_E_CORRUPT,
                                  "no compact entry sets the floor %llu",
@@ -109,7 +112,7 @@ static int check_base(struct undo *u, struct plog_walk *w,
     u->c->rules.strategy = before->rules.strategy;
     u->c->rules.line_max = before->rules.line_max;
     u->c->rules.segment_size = before->rules.segment_size;
-    int rc = plog_snapshot_open(&s, w->dir, floor, u->digest, err);
+    rc = plog_snapshot_open(&s, w->dir, floor, u->digest, err);
     plog_snapshot_close(&s);
     return rc;
 }

@@ -98,8 +98,13 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
         return rc;
     }
     c->report->floor = floor;
-    return plog_parity_base(p, plog_orders_floor_at(&c->walk.orders, floor),
-                            err);
+    /* The walk has begun with it; but it is read once more. */
+    const struct plog_compaction *base =
+        plog_orders_floor_at(&c->walk.orders, floor);
+    if (!base)
+        return plog_fail(err, plog_orders_doubt(&c->walk.orders),
+                         "looking for the compact entry failed");
+    return plog_parity_base(p, base, err);
 }
 
 int plog_parity_start(struct plog_parity *p, struct plog_error *err)

@@ -268,7 +268,7 @@ int plog_rebuild_log(const char *dir, const char *out,
     if (!rc && !own.dry_run)
         rc = plog_place_finish(&b.place, err);
     end(&b, started);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
 
 /* ---- The store from the log --------------------------------------------- */
@@ -307,6 +307,10 @@ static int read_origin(struct rebuild *b, struct plog_error *err)
     if (floor) {
         b->base = floor->to;
         memcpy(b->digest, floor->snapshot, sizeof b->digest);
+    } else if (!rc && w.first != 1) {
+        rc = plog_orders_doubt(&w.orders);
+        if (rc)
+            plog_fail(err, rc, "looking for the compact entry failed");
     }
     plog_walk_close(&w);
     return rc;
@@ -400,5 +404,5 @@ int plog_rebuild_store(const char *dir, const char *out,
     if (!rc && !own.dry_run)
         rc = plog_place_finish(&b.place, err);
     end(&b, started);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

@@ -125,6 +125,9 @@ static int start(struct restore *r, struct plog_walk *w, struct plog_error *err)
     uint64_t below = w->first - 1;
     c = r->reader.dir.with_archive ? plog_orders_floor_at(&w->orders, below)
                                    : plog_orders_floor(&w->orders, below);
+    rc = c ? 0 : plog_orders_doubt(&w->orders);
+    if (rc)
+        return plog_fail(err, rc, "looking for the compact entry failed");
     if (!c)
         return plog_fail_pruned(err, below, below);
     r->base = c->to;
@@ -476,5 +479,5 @@ int plog_restore(const char *dir, const char *out,
     report->seconds = (double)(r.io->clock_mono_ns(r.io->ctx) - started) / 1e9;
     plog_place_close(&r.place);
     plog_reader_fini(&r.reader);
-    return rc;
+    return plog_say_nomem(err, rc);
 }

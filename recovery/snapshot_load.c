@@ -163,11 +163,13 @@ static int read_digest(struct plog_store *store, uint64_t floor,
     if (rc < 0)
         return rc;
     plog_entry_parser_init(&parser, store->io);
-    bool found = !rc && plog_compaction_read(&parser, line, &c) &&
-                 c.to == floor && c.has_snapshot;
+    int is = rc ? 0 : plog_compaction_read(&parser, line, &c);
+    bool found = is > 0 && c.to == floor && c.has_snapshot;
     if (found)
         memcpy(digest, c.snapshot, PLOG_HASH_SIZE);
     plog_entry_parser_fini(&parser);
+    if (is < 0)
+        return plog_fail(err, is, "out of memory");
     return found ? 0
                  : plog_fail(err, PLOG_E_DIVERGED,
                              "store.db: no compact entry sets its floor %llu",

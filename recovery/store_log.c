@@ -22,10 +22,11 @@ static int read_orders(struct plog_store_log *s, struct plog_error *err)
                               "SELECT e.line FROM main.redactions r JOIN"
                               " main.events e ON e.seq=r.seq",
                               &q, err);
-    while (!rc && (rc = plog_sql_row(q, err)) == 0)
-        if (plog_order_read(&s->parser, plog_sql_text(q, 0), &order) &&
-            plog_orders_add(&s->orders, &order, false))
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        int is = plog_order_read(&s->parser, plog_sql_text(q, 0), &order);
+        if (is < 0 || (is && plog_orders_add(&s->orders, &order, false)))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;
 }
@@ -146,7 +147,10 @@ static int take_lines(struct plog_store_log *s, struct plog_tree *tree,
         plog_line_leaf(line, leaf);
         s->redacted |= plog_line_is_redacted(line);
         if (plog_line_is_redacted(line) &&
-            (rc = plog_orders_need(&s->orders, tree->size + 1, leaf, line)))
+            (rc = plog_orders_need(&s->orders, tree->size + 1, leaf, line)) &&
+            rc != PLOG_E_TAMPERED)
+            return plog_fail(err, rc, "looking for an order to redact failed");
+        if (rc)
             return unproven(s, rc,
                             "a redacted line, and no order that makes it this"
                             " one",
@@ -181,18 +185,21 @@ static int check_group(struct plog_store_log *s, const struct plog_tree *tree,
     return 0;
 }
 
-/* The group is proven, and so are the orders in it. */
-static bool meet_orders(struct plog_store_log *s, struct plog_span text)
+/* The group is proven, and so are the orders in it.  Returns 1 when there are
+ * any, 0, or PLOG_E_NOMEM. */
+static int meet_orders(struct plog_store_log *s, struct plog_span text)
 {
     struct plog_order order;
-    bool any = false;
+    int any = 0;
     while (text.n) {
         const char *lf = memchr(text.p, '\n', text.n);
         struct plog_span line = plog_span(text.p, (size_t)(lf - text.p));
-        if (plog_order_read(&s->parser, line, &order)) {
+        int is = plog_order_read(&s->parser, line, &order);
+        if (is < 0)
+            return is;
+        if (is)
             plog_orders_meet(&s->orders, &order);
-            any = true;
-        }
+        any |= is;
         text = plog_span(lf + 1, text.n - line.n - 1);
     }
     return any;
@@ -237,7 +244,10 @@ int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
     g->size = c.size;
     g->commit = c;
     g->text = plog_span(s->text.data, s->text.len);
-    g->odd_size = meet_orders(s, g->text) || s->redacted;
+    rc = meet_orders(s, g->text);
+    if (rc < 0)
+        return plog_fail(err, rc, "out of memory");
+    g->odd_size = rc || s->redacted;
     g->begins_segment = begins(s, g->first) || g->first == 1;
     /* A restored copy begins a segment where it goes on, too. */
     g->odd_size |=
