@@ -191,6 +191,10 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
         rc = prepare_writing(s, err);
     if (!rc && s->has_tables)
         rc = read_origin(s, err);
+    /* Ready made: a transaction that cannot be ended for want of memory would
+     * keep the store's lock, and the next could not begin. */
+    if (!rc)
+        rc = plog_sql_prepare(s->db, "ROLLBACK", &s->rollback, err);
     if (!rc)
         sqlite3_wal_hook(s->db, count_wal, s);
     if (rc)
@@ -200,11 +204,12 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
 
 void plog_store_close(struct plog_store *s)
 {
-    sqlite3_stmt **all[] = {
-        &s->begin,        &s->commit,     &s->get_meta,    &s->put_meta,
-        &s->add_event,    &s->add_commit, &s->add_segment, &s->add_cursor,
-        &s->by_id,        &s->by_seq,     &s->closing,     &s->get_cursor,
-        &s->add_rotation, &s->rotations,  &s->add_old_id,  &s->old_id};
+    sqlite3_stmt **all[] = {&s->begin,        &s->commit,     &s->get_meta,
+                            &s->put_meta,     &s->add_event,  &s->add_commit,
+                            &s->add_segment,  &s->add_cursor, &s->by_id,
+                            &s->by_seq,       &s->closing,    &s->get_cursor,
+                            &s->add_rotation, &s->rotations,  &s->add_old_id,
+                            &s->old_id,       &s->rollback};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;
@@ -263,7 +268,7 @@ void plog_store_rest(struct plog_store *s)
 
 int plog_store_begin(struct plog_store *s, struct plog_error *err)
 {
-    plog_store_rest(s);
+    plog_store_rollback(s); /* one that could not be ended at its time */
     return plog_sql_run(s->begin, err);
 }
 
@@ -286,8 +291,10 @@ void plog_store_rollback(struct plog_store *s)
     if (!s->db)
         return;
     plog_store_rest(s);
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    if (!sqlite3_get_autocommit(s->db)) {
+        sqlite3_step(s->rollback);
+        sqlite3_reset(s->rollback);
+    }
 }
 
 int plog_store_begin_read(struct plog_store *s, struct plog_error *err)

@@ -65,9 +65,9 @@ struct plog_store {
     char origin[PLOG_ORIGIN_MAX + 1]; /* that the fold compares with */
     bool has_tables;
     int wal_pages; /* frames in SQLite's WAL after the last commit */
-    sqlite3_stmt *begin, *commit, *get_meta, *put_meta, *add_event, *add_commit,
-        *add_segment, *add_cursor, *by_id, *by_seq, *closing, *get_cursor,
-        *add_rotation, *rotations;
+    sqlite3_stmt *rollback, *begin, *commit, *get_meta, *put_meta, *add_event,
+        *add_commit, *add_segment, *add_cursor, *by_id, *by_seq, *closing,
+        *get_cursor, *add_rotation, *rotations;
     sqlite3_stmt *add_old_id, *old_id; /* prepared when asked for */
     struct plog_entry_parser parser;
     struct plog_buf scratch, range;
