@@ -51,7 +51,7 @@ static int read_item(sqlite3_stmt *keep, struct plog_fold *fold,
 static int read_snapshot(struct trim *t, struct plog_error *err)
 {
     sqlite3 *db = t->c->p->legs.store.db;
-    struct plog_snapshot s;
+    struct plog_snapshot s = {.io = NULL}; /* may not come to be opened */
     struct plog_snapshot_item item;
     struct plog_fold fold = {.io = t->c->io, .origin = t->c->p->origin};
     sqlite3_stmt *keep = NULL;
