@@ -145,10 +145,29 @@ static int set_store_aside(struct work *w, struct plog_error *err)
     return rc ? plog_fail_io(err, rc, name, "setting the store aside") : 0;
 }
 
-static bool exists(struct plog_dir *d, const char *name)
+static int look_for(struct plog_dir *d, const char *name, bool *there,
+                    struct plog_error *err)
 {
     struct plog_stat st;
-    return d->io->stat_at(d->io->ctx, d->dir, name, &st) == 0;
+    int rc = d->io->stat_at(d->io->ctx, d->dir, name, &st);
+    *there = rc == 0;
+    return rc && rc != -ENOENT ? plog_fail_io(err, rc, name, "looking for it")
+                               : 0;
+}
+
+/* Whether something of a store has to go before one can be made: a WAL without
+ * its database, or beside a foreign one, would be replayed into it. */
+static int is_in_the_way(struct work *w, bool *is, struct plog_error *err)
+{
+    struct plog_dir *d = &w->legs.dir;
+    bool db, wal, shm;
+    int rc = look_for(d, PLOG_STORE_FILE, &db, err);
+    if (!rc)
+        rc = look_for(d, PLOG_STORE_FILE "-wal", &wal, err);
+    if (!rc)
+        rc = look_for(d, PLOG_STORE_FILE "-shm", &shm, err);
+    *is = !rc && (w->o->fresh || (!db && (wal || shm)));
+    return rc;
 }
 
 /* ---- Steps -------------------------------------------------------------- */
@@ -166,9 +185,11 @@ static int read_store(struct work *w, struct plog_error *err)
         plog_legs_close_store(l);
         return 0;
     }
-    if (!exists(&l->dir, PLOG_STORE_FILE))
-        return 0;
-    int rc = plog_legs_open_store(l, false, err);
+    bool there;
+    int rc = look_for(&l->dir, PLOG_STORE_FILE, &there, err);
+    if (rc || !there)
+        return rc;
+    rc = plog_legs_open_store(l, false, err);
     if (rc == PLOG_E_BEHIND) /* a file without tables */
         return 0;
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
@@ -194,8 +215,13 @@ static int find_base(struct work *w, struct plog_walk *walk,
 {
     const struct plog_compaction *c;
     uint64_t size = walk->first - 1;
-    if (size == 0 || !(c = plog_orders_floor(&walk->orders, size)))
+    if (size == 0)
         return 0;
+    if (!(c = plog_orders_floor(&walk->orders, size)))
+        return plog_orders_doubt(&walk->orders)
+                   ? plog_fail(err, plog_orders_doubt(&walk->orders),
+                               "looking for the compact entry failed")
+                   : 0;
     if (!w->o->to || w->o->to >= c->to)
         return take_base(w, c, err);
     plog_fail(err, PLOG_E_PRUNED, "entries up to %llu were compacted away",
@@ -266,13 +292,10 @@ static int make_store(struct work *w, struct plog_error *err)
     struct plog_legs *l = &w->legs;
     char origin[PLOG_ORIGIN_MAX + 1];
     memcpy(origin, l->head.origin, sizeof origin);
+    bool aside;
     plog_legs_close_store(l);
-    bool there = exists(&l->dir, PLOG_STORE_FILE);
-    int rc = 0;
-    /* A WAL without its database, or beside a foreign one, would be replayed
-     * into the new store. */
-    if (w->o->fresh || (!there && (exists(&l->dir, PLOG_STORE_FILE "-wal") ||
-                                   exists(&l->dir, PLOG_STORE_FILE "-shm"))))
+    int rc = is_in_the_way(w, &aside, err);
+    if (!rc && aside)
         rc = set_store_aside(w, err);
     if (!rc)
         rc = plog_legs_open_store(l, true, err);
@@ -368,5 +391,5 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
         rc = w.o->dry_run ? plan(&w, err) : replay(&w, err);
     fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
     plog_legs_close(&w.legs);
-    return rc;
+    return plog_say_nomem(err, rc);
 }
