@@ -38,16 +38,20 @@ static bool is_segment(struct plog_heal *h, uint64_t first)
     struct plog_chain *chain = plog_alloc(h->legs->io, sizeof *chain);
     struct plog_stat id;
     int fd;
-    bool fits = false;
-    if (chain &&
-        !plog_dir_open_segment(&h->legs->dir, first, false, &fd, &id, NULL)) {
+    int rc = chain ? plog_dir_open_segment(&h->legs->dir, first, false, &fd,
+                                           &id, NULL)
+                   : PLOG_E_NOMEM;
+    if (!rc) {
         plog_chain_init(chain, &h->legs->keys);
         plog_scan_open(&s, h->legs->io, fd, id.size, false, chain);
-        fits = plog_scan_header(&s, first) == 0 && is_ours(h, chain->origin);
+        rc = plog_scan_header(&s, first);
         plog_scan_close(&s);
         h->legs->io->close(h->legs->io->ctx, fd);
     }
+    bool fits = !rc && is_ours(h, chain->origin);
     plog_free(h->legs->io, chain);
+    if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM)
+        h->failed = rc; /* nobody knows: nothing may be set aside for it */
     return fits;
 }
 
@@ -142,6 +146,8 @@ static int is_intact(struct plog_heal *h, uint64_t first, bool *intact,
     while (next && !(has(&h->files, next) &&
                      (next > h->legs->head.commit.size || is_segment(h, next))))
         next = following(h, next);
+    if (h->failed)
+        return plog_fail(err, h->failed, "looking for segments failed");
     *intact = next ? next == end || has(&h->starts, end)
                    : end > h->legs->head.commit.size || has(&h->starts, end);
     if (!*intact)
@@ -156,7 +162,10 @@ static int heal_all(struct plog_heal *h, struct plog_error *err)
     h->known = true;
     for (uint64_t first = following(h, 0); !rc && first;
          first = following(h, first)) {
-        if (!begins_here(h, first)) {
+        bool begins = begins_here(h, first);
+        if (h->failed)
+            return plog_fail(err, h->failed, "looking for segments failed");
+        if (!begins) {
             if (has(&h->files, first))
                 rc = set_stranger_aside(h, first, err);
             continue;
@@ -167,6 +176,8 @@ static int heal_all(struct plog_heal *h, struct plog_error *err)
         uint64_t next = following(h, first);
         while (next && !begins_here(h, next))
             next = following(h, next);
+        if (h->failed)
+            return plog_fail(err, h->failed, "looking for segments failed");
         rc = plog_heal_segment(h, first, next, next == 0, err);
     }
     return rc;

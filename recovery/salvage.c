@@ -183,15 +183,16 @@ static int make_log_folder(const struct plog_io *io, const char *dir,
 {
     struct plog_stat st;
     int fd = io->open_at(io->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
-    int rc = 0;
     if (fd < 0)
         return 0; /* opening it will say why */
-    if (io->stat_at(io->ctx, fd, PLOG_STORE_FILE, &st) == 0 &&
-        io->stat_at(io->ctx, fd, "log", &st) == -ENOENT) {
+    int rc = io->stat_at(io->ctx, fd, PLOG_STORE_FILE, &st);
+    int log = rc ? 0 : io->stat_at(io->ctx, fd, "log", &st);
+    if (log == -ENOENT) {
         rc = io->mkdir_at(io->ctx, fd, "log", 0700);
         if (!rc)
             rc = io->fsync(io->ctx, fd);
-    }
+    } else
+        rc = rc == -ENOENT ? 0 : rc ? rc : log;
     io->close(io->ctx, fd);
     return rc ? plog_fail_io(err, rc, "log", "making the folder") : 0;
 }
@@ -267,5 +268,5 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     if (!rc)
         rc = judge(&s, dir, &check, err);
     report->seconds = (double)(s.io->clock_mono_ns(s.io->ctx) - started) / 1e9;
-    return rc;
+    return plog_say_nomem(err, rc);
 }
