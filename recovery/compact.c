@@ -227,6 +227,9 @@ static int settle_store(plog *p, void *arg, struct plog_error *err)
     plog_store_rollback(&p->legs.store);
     if (plog_store_checkpoint(&p->legs.store))
         return 0;
+    int code = plog_sql_code(sqlite3_extended_errcode(p->legs.store.db));
+    if (code && code != PLOG_E_LOCKED)
+        return plog_sql_fail(err, p->legs.store.db, "making the store durable");
     return plog_fail(err, PLOG_E_LOCKED,
                      "a reader keeps the store from being made durable");
 }
@@ -364,5 +367,5 @@ int plog_compact(const char *dir, const struct plog_compact_options *given,
         rc = run(&c, err);
     plog_close(c.p);
     report->seconds = (double)(c.io->clock_mono_ns(c.io->ctx) - started) / 1e9;
-    return rc;
+    return plog_say_nomem(err, rc);
 }

@@ -40,8 +40,12 @@ static int compare_segment(const struct plog_dir *original,
     int a = -1, b = -1;
     plog_segment_name(first, name);
     int rc = plog_dir_open_segment(copy, first, false, &b, &id, err);
-    if (!rc && plog_dir_open_segment(original, first, false, &a, &id, NULL))
+    if (!rc)
+        rc = plog_dir_open_segment(original, first, false, &a, &id, err);
+    if (rc == PLOG_E_CORRUPT && b >= 0) {
         snprintf(d->what, sizeof d->what, "log/%s is in the copy only", name);
+        rc = 0;
+    }
     if (!rc && !d->what[0])
         rc = compare_files(io, a, b, buf, name, d, err);
     if (a >= 0)
