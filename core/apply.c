@@ -74,9 +74,8 @@ static int apply_logged(plog *p, void *arg, struct plog_error *err)
     return rc ? rc : plog_legs_replay(&p->legs, &watch, err);
 }
 
-int plog_engine_locked(plog *p,
-                       int (*what)(plog *, void *, struct plog_error *),
-                       void *arg, struct plog_error *err)
+/* Waits until no other thread writes. */
+static int take_turn(plog *p, struct plog_error *err)
 {
     if (p->io->process_id(p->io->ctx) != p->pid)
         return plog_fail(err, PLOG_E_ARG, "opened before a fork");
@@ -85,18 +84,40 @@ int plog_engine_locked(plog *p,
         pthread_cond_wait(&p->changed, &p->mutex);
     p->leading = true;
     pthread_mutex_unlock(&p->mutex);
+    return 0;
+}
+
+static void give_turn(plog *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    plog_engine_step_down(p);
+    pthread_mutex_unlock(&p->mutex);
+}
+
+static int lead_to(plog *p, int (*what)(plog *, void *, struct plog_error *),
+                   void *arg, struct plog_error *err)
+{
     int rc = p->poisoned ? plog_fail(err, PLOG_E_POISONED,
-                                     "this handle only"
-                                     " reads")
+                                     "an earlier write or sync failed; close"
+                                     " this handle and open again")
                          : plog_engine_enter(p, err);
     if (!rc) {
         rc = what(p, arg, err);
         plog_engine_leave(p);
     }
-    pthread_mutex_lock(&p->mutex);
-    plog_engine_step_down(p);
-    pthread_mutex_unlock(&p->mutex);
     return rc;
+}
+
+int plog_engine_locked(plog *p,
+                       int (*what)(plog *, void *, struct plog_error *),
+                       void *arg, struct plog_error *err)
+{
+    int rc = take_turn(p, err);
+    if (rc)
+        return rc;
+    rc = lead_to(p, what, arg, err);
+    give_turn(p);
+    return plog_say_nomem(err, rc);
 }
 
 int plog_apply_logged(plog *p, const char *line, size_t len,
@@ -124,17 +145,38 @@ int plog_catch_up(plog *p, struct plog_error *err)
 
 static int get_head(plog *p, void *arg, struct plog_error *err)
 {
-    const struct plog_commit *c = &p->legs.head.commit;
-    struct plog_head *out = arg;
+    *(struct plog_commit *)arg = p->legs.head.commit;
     (void)err;
-    out->size = c->size;
-    memcpy(out->root, c->root, sizeof out->root);
-    memcpy(out->sig, c->sig, sizeof out->sig);
-    memcpy(out->key, c->key, sizeof out->key);
     return 0;
+}
+
+/* Without the lock, which would lead to a repair: this handle only reads. */
+static int read_head(plog *p, struct plog_commit *c, struct plog_error *err)
+{
+    struct plog_store_head h;
+    if (!p->legs.store_open)
+        return plog_fail(err, PLOG_E_POISONED, "the store is not open");
+    plog_store_rest(&p->legs.store);
+    int rc = plog_store_get_head(&p->legs.store, &h, err);
+    plog_store_rest(&p->legs.store);
+    if (!rc)
+        *c = h.commit;
+    return rc;
 }
 
 int plog_get_head(plog *p, struct plog_head *out, struct plog_error *err)
 {
-    return plog_engine_locked(p, get_head, out, err);
+    struct plog_commit c;
+    int rc = take_turn(p, err);
+    if (rc)
+        return rc;
+    rc = p->poisoned ? read_head(p, &c, err) : lead_to(p, get_head, &c, err);
+    give_turn(p);
+    if (rc)
+        return rc;
+    out->size = c.size;
+    memcpy(out->root, c.root, sizeof out->root);
+    memcpy(out->sig, c.sig, sizeof out->sig);
+    memcpy(out->key, c.key, sizeof out->key);
+    return 0;
 }
