@@ -14,6 +14,7 @@ struct inspect {
     struct progress progress;
     struct plog_inspected *lines; /* the first ones; texts are constants */
     size_t count;
+    bool no_memory; /* for one more of them */
 };
 
 static int on_progress(void *arg, const struct plog_progress *p)
@@ -29,6 +30,7 @@ static int on_line(void *arg, const struct plog_inspected *l)
         return 0;
     struct plog_inspected *grown =
         realloc(s->lines, (s->count + 1) * sizeof *grown);
+    s->no_memory = !grown;
     if (!grown)
         return 1;
     s->lines = grown;
@@ -134,6 +136,8 @@ int cmd_inspect(struct cli *c, int argc, char **argv)
     progress_init(&s.progress, c);
     int rc = plog_inspect(c->args[0], &o, &report, &err);
     progress_clear(&s.progress);
+    if (s.no_memory)
+        rc = fail_set(&err, PLOG_E_NOMEM, "out of memory for the findings");
     if (rc == 0 && c->json)
         print_json(&s, &report);
     else if (rc == 0)

@@ -25,6 +25,7 @@ struct salvage {
     FILE *out; /* NULL: nothing is exported */
     struct range *ranges;
     size_t count, kept; /* of all; of those that are shown */
+    bool no_memory;     /* for one more of them */
 };
 
 static int on_progress(void *arg, const struct plog_progress *p)
@@ -49,6 +50,7 @@ static int on_range(void *arg, const struct plog_salvaged *what)
     if (s->kept >= s->c->max_findings)
         return 0;
     struct range *grown = realloc(s->ranges, (s->kept + 1) * sizeof *grown);
+    s->no_memory = !grown;
     if (!grown)
         return 1;
     s->ranges = grown;
@@ -226,6 +228,8 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
         rc = close_out(&s, out, rc, &err);
     }
     progress_clear(&s.progress);
+    if (s.no_memory)
+        rc = fail_set(&err, PLOG_E_NOMEM, "out of memory for the ranges");
     if (rc == 0 && c->json)
         print_json(&s, &report);
     else if (rc == 0)

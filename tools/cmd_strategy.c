@@ -70,7 +70,10 @@ static int look(struct cli *c, struct change *change, struct plog_error *err)
     cli_options(c, &o);
     int rc = plog_read_status(c->args[0], &o, &s, err);
     if (rc == 0 && !s.has_store)
-        rc = fail_set(err, PLOG_E_BEHIND, "there is a log but no store");
+        rc = s.verdict == PLOG_E_BEHIND
+                 ? fail_set(err, s.verdict, "there is a log but no store")
+                 : fail_set(err, s.verdict, "the store cannot be read: %s",
+                            plog_strerror(s.verdict));
     change->before = s.strategy;
     return rc;
 }
