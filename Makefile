@@ -73,7 +73,8 @@ first_of = $(or $(firstword $(foreach name,$(1),$(shell command -v $(name) 2>/de
 clang = $(call first_of,clang clang-19 clang-18 clang-16 clang-15 clang-14)
 clang_format = $(call first_of,clang-format-14 clang-format)
 
-checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked)
+checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked \
+	$(BUILD)/tests/paritylog-failing)
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-year check-damage damage-table \
@@ -157,9 +158,15 @@ $(BUILD)/tests/paritylog-checked: $(tool_obj) $(BUILD)/obj/tests/lib/order_shim.
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
+# And over one whose n-th call fails, for tests/storm/sweep_commands.py.
+failing_obj := $(patsubst %,$(BUILD)/obj/tests/lib/%.o,order_shim failing failing_sqlite failing_main)
+$(BUILD)/tests/paritylog-failing: $(tool_obj) $(failing_obj) $(BUILD)/libparitylog.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
 # ---- Tests ------------------------------------------------------------------
 
-test_support = $(filter-out %/order_main.o,$(testlib_obj)) $(BUILD)/libparitylog.a
+test_support = $(filter-out %/order_main.o %/failing_main.o,$(testlib_obj)) $(BUILD)/libparitylog.a
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(test_support)
 	@mkdir -p $(@D)
