@@ -89,6 +89,11 @@ void check_skip(const char *why)
     case_skipped = why;
 }
 
+bool check_failing(void)
+{
+    return case_failed;
+}
+
 uint64_t check_seed(void)
 {
     const char *text = getenv("CHECK_SEED");

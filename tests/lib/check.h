@@ -29,6 +29,9 @@ int check_main(int argc, char **argv, const struct check_case *cases,
 /* Marks the running case as skipped, with the reason, once. */
 void check_skip(const char *why);
 
+/* Whether a check of the running case has failed. */
+bool check_failing(void);
+
 /* A seed, printed when a case fails: CHECK_SEED or 1. */
 uint64_t check_seed(void);
 /* splitmix64 over `*state`. */

@@ -1,0 +1,359 @@
+/* busy.c - see busy.h. */
+#include "busy.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "order_shim.h"
+
+#define KEYS_MOST 40 /* a log takes 64 */
+
+struct writer {
+    struct busy *b;
+    const struct ledger *l;
+    const struct plog_io *io;
+    plog *p;
+    uint64_t seed;
+    unsigned number;
+    char vkey[PLOG_VKEY_MAX];
+    char out[600]; /* where copies go */
+};
+
+static uint64_t draw(struct writer *w, uint64_t below)
+{
+    return check_random(&w->seed) % below;
+}
+
+static void tell(struct writer *w, enum ledger_kind kind, uint32_t number)
+{
+    struct ledger_note n = {.kind = kind, .number = number};
+    ledger_tell(w->l->pipe[1], &n);
+}
+
+static uint64_t head(struct writer *w, struct plog_head *out)
+{
+    memset(out, 0, sizeof *out);
+    return plog_get_head(w->p, out, NULL) == 0 ? out->size : 0;
+}
+
+/* ---- Operations: each returns a code ------------------------------------ */
+
+static int append(struct writer *w, unsigned group)
+{
+    static char texts[LEDGER_MOST][LEDGER_TEXT];
+    struct plog_span spans[LEDGER_MOST];
+    struct plog_receipt got[LEDGER_MOST];
+    unsigned count = ledger_count(group);
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = spans, .delta_count = count};
+    struct ledger_note n = {
+        .kind = LEDGER_DONE, .number = group, .count = count};
+    for (unsigned i = 0; i < count; i++)
+        spans[i] =
+            (struct plog_span){texts[i], ledger_delta(texts[i], group, i)};
+    tell(w, LEDGER_ATTEMPT, group);
+    int rc = plog_append_group(w->p, &g, got, NULL);
+    if (rc)
+        return rc;
+    for (unsigned i = 0; i < count; i++) {
+        n.got[i].seq = got[i].seq;
+        memcpy(n.got[i].leaf, got[i].leaf, sizeof n.got[i].leaf);
+    }
+    ledger_tell(w->l->pipe[1], &n);
+    return 0;
+}
+
+static int op_append(struct writer *w)
+{
+    unsigned group = atomic_fetch_add(&w->b->next, 1);
+    if (group < w->b->most)
+        return append(w, group);
+    atomic_store(&w->b->next, w->b->most);
+    usleep(200);
+    return 0;
+}
+
+static int op_again(struct writer *w)
+{
+    unsigned next = atomic_load(&w->b->next);
+    if (next > w->b->most)
+        next = w->b->most;
+    return next ? append(w, (unsigned)draw(w, next)) : 0;
+}
+
+static int op_strategy(struct writer *w)
+{
+    enum plog_strategy s = (enum plog_strategy)draw(w, PLOG_CUSTOM);
+    return plog_set_strategy(w->p, s, NULL, NULL);
+}
+
+static int op_segment(struct writer *w)
+{
+    uint64_t first;
+    return plog_new_segment(w->p, &first, NULL);
+}
+
+static int op_reopen(struct writer *w)
+{
+    struct plog_options o = {.struct_size = sizeof o, .io = w->io};
+    plog_close(w->p);
+    w->p = NULL;
+    int rc = plog_open(&w->p, w->l->dir, &o, NULL);
+    /* A replay --fresh was cut off, or is under way: it makes the store. */
+    for (int i = 0; rc == PLOG_E_BEHIND && i < 100; i++) {
+        struct plog_replay_report r;
+        rc = plog_replay(w->l->dir, NULL, &r, NULL);
+        if (rc == 0)
+            rc = plog_open(&w->p, w->l->dir, &o, NULL);
+    }
+    if (rc == 0)
+        tell(w, LEDGER_OPENED, w->number);
+    return rc;
+}
+
+static int op_ack(struct writer *w)
+{
+    struct plog_peer_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_peer_report r;
+    struct plog_head h;
+    uint64_t size = head(w, &h);
+    if (size == 0)
+        return 0;
+    int rc = draw(w, 2)
+                 ? plog_peer_ack(w->l->dir, "p", size, h.root, &o, &r, NULL)
+                 : plog_peer_ack(w->l->dir, "p", 1 + draw(w, size), NULL, &o,
+                                 &r, NULL);
+    if (rc == PLOG_E_NOT_FOUND)
+        rc = plog_peer_add(w->l->dir, "p", &o, &r, NULL);
+    return rc;
+}
+
+static int op_compact(struct writer *w)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .io = w->io,
+                                     .trim_store = draw(w, 2),
+                                     .discard = draw(w, 4) == 0,
+                                     .undo = draw(w, 5) == 0};
+    struct plog_compact_report r;
+    if (o.undo)
+        o.discard = o.trim_store = false;
+    return plog_compact(w->l->dir, &o, &r, NULL);
+}
+
+static int op_redact(struct writer *w)
+{
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .io = w->io, .reason = "storm"};
+    struct plog_redact_report r;
+    struct plog_head h;
+    uint64_t size = head(w, &h);
+    if (size < 3)
+        return 0;
+    uint64_t seq = 2 + draw(w, size - 1);
+    tell(w, LEDGER_DUE, (uint32_t)seq);
+    int rc = plog_redact(w->l->dir, seq, &o, &r, NULL);
+    if (rc == 0)
+        tell(w, LEDGER_REDACTED, (uint32_t)seq);
+    return rc;
+}
+
+static int op_key(struct writer *w)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_rotate_report r;
+    if (atomic_fetch_add(&w->b->keys, 1) >= KEYS_MOST)
+        return 0;
+    return plog_key_rotate(w->l->dir, &o, &r, NULL);
+}
+
+static int op_replay(struct writer *w)
+{
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .io = w->io, .fresh = draw(w, 3) == 0};
+    struct plog_replay_report r;
+    return plog_replay(w->l->dir, &o, &r, NULL);
+}
+
+static int op_restore(struct writer *w)
+{
+    struct plog_restore_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_restore_report r;
+    busy_remove(w->out);
+    return plog_restore(w->l->dir, w->out, &o, &r, NULL);
+}
+
+static int op_rebuild(struct writer *w)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_rebuild_report r;
+    busy_remove(w->out);
+    return draw(w, 2) ? plog_rebuild_log(w->l->dir, w->out, &o, &r, NULL)
+                      : plog_rebuild_store(w->l->dir, w->out, &o, &r, NULL);
+}
+
+/* What may come back while others write and maintain, besides 0. */
+struct operation {
+    const char *name;
+    unsigned weight;
+    int (*run)(struct writer *w);
+    int allowed[4];
+};
+static const struct operation operations[] = {
+    {"append", 60, op_append, {0}},
+    {"again", 10, op_again, {0}},
+    {"strategy", 3, op_strategy, {0}},
+    {"segment", 5, op_segment, {PLOG_PRESENT}},
+    {"reopen", 4, op_reopen, {0}},
+    {"ack", 8, op_ack, {PLOG_E_INPUT, PLOG_E_EXISTS}},
+    {"compact", 6, op_compact, {PLOG_E_LOCKED, PLOG_E_INPUT}},
+    {"redact",
+     5,
+     op_redact,
+     {PLOG_E_LOCKED, PLOG_E_INPUT, PLOG_E_PRUNED, PLOG_E_NOT_FOUND}},
+    {"key", 2, op_key, {PLOG_E_LOCKED}},
+    {"replay", 2, op_replay, {0}},
+    {"restore", 1, op_restore, {0}},
+    {"rebuild", 1, op_rebuild, {0}},
+};
+#define OPERATIONS (sizeof operations / sizeof *operations)
+
+/* ---- A writer's life ---------------------------------------------------- */
+
+static bool may(const struct operation *o, int rc)
+{
+    bool found = rc == 0;
+    for (size_t i = 0; i < sizeof o->allowed / sizeof *o->allowed; i++)
+        found |= o->allowed[i] == rc;
+    return found;
+}
+
+static void judge(struct writer *w, const struct operation *o, int rc)
+{
+    struct ledger_note n = {.kind = LEDGER_DID, .code = rc};
+    snprintf(n.text, sizeof n.text, "%s", o->name);
+    if (!may(o, rc)) {
+        if (atomic_load(&w->b->over))
+            return;
+        n.kind = LEDGER_WRONG;
+    }
+    ledger_tell(w->l->pipe[1], &n);
+}
+
+static const struct operation *choose(struct writer *w)
+{
+    unsigned all = 0;
+    size_t count = w->b->calm ? 5 : OPERATIONS;
+    for (size_t i = 0; i < count; i++)
+        all += operations[i].weight;
+    uint64_t at = draw(w, all);
+    for (size_t i = 0; i < count; i++) {
+        if (at < operations[i].weight)
+            return &operations[i];
+        at -= operations[i].weight;
+    }
+    return operations;
+}
+
+static bool begin(struct writer *w)
+{
+    static const struct operation opening = {.name = "open"};
+    struct plog_init_options o = {.struct_size = sizeof o,
+                                  .io = w->io,
+                                  .origin = w->l->origin,
+                                  .segment_size_bytes = w->l->segment_size};
+    if (!w->l->made) {
+        static const struct operation init = {.name = "init",
+                                              .allowed = {PLOG_E_EXISTS}};
+        int rc = plog_init(w->l->dir, &o, w->vkey, NULL);
+        judge(w, &init, rc);
+        if (rc == 0)
+            tell(w, LEDGER_MADE, w->number);
+    }
+    int rc = op_reopen(w);
+    judge(w, &opening, rc);
+    return rc == 0;
+}
+
+static void live(struct writer *w)
+{
+    if (!begin(w))
+        return;
+    while (w->p) {
+        const struct operation *o = choose(w);
+        judge(w, o, o->run(w));
+    }
+}
+
+pid_t busy_start(struct busy *b, const struct ledger *l, unsigned number,
+                 uint64_t seed)
+{
+    pid_t parent = getpid();
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(0);
+    static struct writer w;
+    w = (struct writer){.b = b,
+                        .l = l,
+                        .io = b->io ? b->io() : order_io(),
+                        .seed = seed,
+                        .number = number};
+    snprintf(w.out, sizeof w.out, "%s.out%u", l->dir, number);
+    live(&w);
+    for (;;) /* an end of its own would look like a crash of ours */
+        pause();
+}
+
+void busy_stop(struct busy *b, pid_t pid)
+{
+    int status = 0;
+    (void)b;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+struct busy *busy_share(void)
+{
+    struct busy *b = mmap(NULL, sizeof *b, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (b == MAP_FAILED)
+        abort();
+    memset(b, 0, sizeof *b);
+    return b;
+}
+
+void busy_reset(struct busy *b, unsigned most)
+{
+    atomic_store(&b->next, 0);
+    atomic_store(&b->keys, 0);
+    atomic_store(&b->over, false);
+    b->most = most;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+void busy_remove(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
