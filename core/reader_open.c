@@ -5,6 +5,9 @@
 
 #include "reader.h"
 
+/* While a store is replaced again and again under its reader. */
+#define OPEN_TRIES 100
+
 int plog_reader_open_log(struct plog_reader *r, const struct plog_io *io,
                          const char *dir, const char *vkey,
                          struct plog_error *err)
@@ -110,14 +113,13 @@ static bool writable(struct plog_reader *r)
     return fd != -EROFS && fd != -EACCES && fd != -EPERM;
 }
 
-int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
-                           struct plog_error *err)
+/* Opens the file that has the name at the time.
+ * @st  out: which one that is, before it was opened */
+static int open_named(struct plog_reader *r, int wait_ms, struct plog_stat *st,
+                      struct plog_error *err)
 {
     char path[PLOG_DIR_PATH_MAX];
-    struct plog_stat st;
-    int wait_ms = wait_seconds > 0 ? (int)(wait_seconds * 1000) : 0;
-    r->wait_seconds = wait_seconds;
-    int rc = r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE, &st);
+    int rc = r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE, st);
     if (rc == -ENOENT) {
         plog_fail(err, PLOG_E_BEHIND, "there is a log but no store");
         plog_err_file(err, PLOG_STORE_FILE);
@@ -126,7 +128,7 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
     }
     if (rc)
         return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
-    if ((st.mode & 0170000) != 0100000 || st.links != 1)
+    if ((st->mode & 0170000) != 0100000 || st->links != 1)
         return plog_fail(err, PLOG_E_DIVERGED,
                          "store.db is not a regular file"
                          " with one link");
@@ -134,6 +136,33 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
     rc = plog_store_open(&r->store, r->io, path, PLOG_OPEN_READ, wait_ms, err);
     if (rc == PLOG_E_IO && !writable(r))
         rc = open_private_copy(r, wait_ms, err);
+    return rc;
+}
+
+/* Whether another file has the name now.  A store that is set aside goes
+ * before its WAL does, so one that still has its name was opened with its own
+ * WAL and not with that of the next one. */
+static bool replaced(struct plog_reader *r, const struct plog_stat *before)
+{
+    struct plog_stat now;
+    int rc = r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE, &now);
+    return rc == -ENOENT || (!rc && (now.device != before->device ||
+                                     now.inode != before->inode));
+}
+
+int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
+                           struct plog_error *err)
+{
+    struct plog_stat st = {0};
+    int rc, tries = 0,
+            wait_ms = wait_seconds > 0 ? (int)(wait_seconds * 1000) : 0;
+    r->wait_seconds = wait_seconds;
+    do {
+        if (tries)
+            plog_store_close(&r->store);
+        drop_private_copy(r);
+        rc = open_named(r, wait_ms, &st, err);
+    } while (st.inode && replaced(r, &st) && ++tries < OPEN_TRIES);
     if (!rc && !r->store.has_tables) {
         plog_store_close(&r->store);
         plog_fail(err, PLOG_E_BEHIND, "store.db is empty");

@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "again.h"
 #include "legs.h"
 #include "install.h"
 #include "outlog.h"
@@ -76,12 +77,37 @@ static int begin(struct rebuild *b, const char *dir, const char *out,
     return rc;
 }
 
-static void end(struct rebuild *b, int64_t started)
+/* Removes what was not finished. */
+static void end(struct rebuild *b)
 {
-    b->report->seconds =
-        (double)(b->io->clock_mono_ns(b->io->ctx) - started) / 1e9;
     plog_place_close(&b->place);
     plog_reader_fini(&b->reader);
+}
+
+/* Does `attempt` until nothing changes under its eyes, and gives what it made
+ * its name. */
+static int run(struct rebuild *b, const char *dir, const char *out,
+               int (*attempt)(struct rebuild *b, const char *dir,
+                              const char *out, struct plog_error *err),
+               struct plog_error *err)
+{
+    struct plog_again again;
+    struct rebuild fresh = *b;
+    int rc;
+    int64_t started = b->io->clock_mono_ns(b->io->ctx);
+    plog_again_begin(&again, b->io, dir);
+    while ((rc = attempt(b, dir, out, err)) != 0 || b->report->verdict) {
+        if (!plog_again(&again, rc ? rc : b->report->verdict))
+            break;
+        end(b);
+        *b = fresh;
+    }
+    if (!rc && !b->o->dry_run)
+        rc = plog_place_finish(&b->place, err);
+    end(b);
+    b->report->seconds =
+        (double)(b->io->clock_mono_ns(b->io->ctx) - started) / 1e9;
+    return rc;
 }
 
 /* ---- The log from the store --------------------------------------------- */
@@ -247,6 +273,13 @@ static int from_store(struct rebuild *b, struct plog_error *err)
     return rc;
 }
 
+static int make_log(struct rebuild *b, const char *dir, const char *out,
+                    struct plog_error *err)
+{
+    int rc = begin(b, dir, out, PLOG_DIR_STORE, err);
+    return rc ? rc : from_store(b, err);
+}
+
 int plog_rebuild_log(const char *dir, const char *out,
                      const struct plog_rebuild_options *given,
                      struct plog_rebuild_report *report, struct plog_error *err)
@@ -261,14 +294,7 @@ int plog_rebuild_log(const char *dir, const char *out,
         return plog_install_log(dir, &own, report, err);
     struct rebuild b = {
         .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
-    int64_t started = b.io->clock_mono_ns(b.io->ctx);
-    int rc = begin(&b, dir, out, PLOG_DIR_STORE, err);
-    if (!rc)
-        rc = from_store(&b, err);
-    if (!rc && !own.dry_run)
-        rc = plog_place_finish(&b.place, err);
-    end(&b, started);
-    return plog_say_nomem(err, rc);
+    return plog_say_nomem(err, run(&b, dir, out, make_log, err));
 }
 
 /* ---- The store from the log --------------------------------------------- */
@@ -371,6 +397,26 @@ static int verify(struct rebuild *b, struct plog_error *err)
     return rc ? end_at(b, rc, err) : 0;
 }
 
+static int make_store(struct rebuild *b, const char *dir, const char *out,
+                      struct plog_error *err)
+{
+    struct plog_status status;
+    struct plog_options look = {.struct_size = sizeof look,
+                                .io = b->o->io,
+                                .vkey = b->o->vkey,
+                                .wait_seconds = b->o->wait_seconds};
+    int rc = begin(b, dir, out, PLOG_DIR_READ, err);
+    if (!rc)
+        rc = read_origin(b, err);
+    /* Up to the head that is committed now: writers may be at work. */
+    if (!rc && plog_read_status(dir, &look, &status, NULL) == 0 &&
+        status.log_has_commit)
+        b->total = status.log_size;
+    if (rc)
+        return rc;
+    return b->o->dry_run ? verify(b, err) : fold(b, err);
+}
+
 int plog_rebuild_store(const char *dir, const char *out,
                        const struct plog_rebuild_options *given,
                        struct plog_rebuild_report *report,
@@ -378,7 +424,6 @@ int plog_rebuild_store(const char *dir, const char *out,
 {
     struct plog_rebuild_options own;
     struct plog_error why;
-    struct plog_status status;
     if (!err)
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))
@@ -387,22 +432,5 @@ int plog_rebuild_store(const char *dir, const char *out,
         return plog_install_store(dir, &own, report, err);
     struct rebuild b = {
         .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
-    struct plog_options look = {.struct_size = sizeof look,
-                                .io = own.io,
-                                .vkey = own.vkey,
-                                .wait_seconds = own.wait_seconds};
-    int64_t started = b.io->clock_mono_ns(b.io->ctx);
-    int rc = begin(&b, dir, out, PLOG_DIR_READ, err);
-    if (!rc)
-        rc = read_origin(&b, err);
-    /* Up to the head that is committed now: writers may be at work. */
-    if (!rc && plog_read_status(dir, &look, &status, NULL) == 0 &&
-        status.log_has_commit)
-        b.total = status.log_size;
-    if (!rc)
-        rc = own.dry_run ? verify(&b, err) : fold(&b, err);
-    if (!rc && !own.dry_run)
-        rc = plog_place_finish(&b.place, err);
-    end(&b, started);
-    return plog_say_nomem(err, rc);
+    return plog_say_nomem(err, run(&b, dir, out, make_store, err));
 }

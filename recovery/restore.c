@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "again.h"
 #include "key.h"
 #include "outlog.h"
 #include "paritylog_recovery.h"
@@ -447,21 +448,41 @@ static int run(struct restore *r, const char *dir, const char *out,
     return rc ? rc : plog_place_finish(&r->place, err);
 }
 
+/* One attempt, from the beginning; what it leaves unfinished is removed. */
+static int attempt(const struct plog_restore_options *o, const char *dir,
+                   const char *out, struct plog_instant at,
+                   struct plog_restore_report *report, struct plog_error *err)
+{
+    struct restore r = {.o = o,
+                        .report = report,
+                        .io = o->io ? o->io : plog_io_posix(),
+                        .at = at};
+    memset(report, 0, sizeof *report);
+    report->dry_run = o->dry_run;
+    plog_buf_init(&r.orders, r.io);
+    int rc = run(&r, dir, out, err);
+    plog_signer_fini(&r.signer);
+    plog_buf_fini(&r.orders);
+    plog_place_close(&r.place);
+    plog_reader_fini(&r.reader);
+    return rc;
+}
+
 int plog_restore(const char *dir, const char *out,
                  const struct plog_restore_options *given,
                  struct plog_restore_report *report, struct plog_error *err)
 {
     struct plog_restore_options own;
+    struct plog_again again;
+    struct plog_instant at = {0};
     struct plog_error why;
+    int rc;
     if (!err)
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
     memset(report, 0, sizeof *report);
-    report->dry_run = own.dry_run;
-    struct restore r = {
-        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
-    if (own.at_time && plog_instant_parse(plog_span_text(own.at_time), &r.at))
+    if (own.at_time && plog_instant_parse(plog_span_text(own.at_time), &at))
         return plog_fail(err, PLOG_E_INPUT,
                          "the time is not one of RFC 3339: %.60s", own.at_time);
     if (own.continue_as &&
@@ -471,13 +492,12 @@ int plog_restore(const char *dir, const char *out,
                                      " own adopts nothing"
                                    : "the name to go on under is not one:"
                                      " 1 to 255 bytes, no space, no +");
-    plog_buf_init(&r.orders, r.io);
-    int64_t started = r.io->clock_mono_ns(r.io->ctx);
-    int rc = run(&r, dir, out, err);
-    plog_signer_fini(&r.signer);
-    plog_buf_fini(&r.orders);
-    report->seconds = (double)(r.io->clock_mono_ns(r.io->ctx) - started) / 1e9;
-    plog_place_close(&r.place);
-    plog_reader_fini(&r.reader);
+    const struct plog_io *io = own.io ? own.io : plog_io_posix();
+    int64_t started = io->clock_mono_ns(io->ctx);
+    plog_again_begin(&again, io, dir);
+    do
+        rc = attempt(&own, dir, out, at, report, err);
+    while (plog_again(&again, rc));
+    report->seconds = (double)(io->clock_mono_ns(io->ctx) - started) / 1e9;
     return plog_say_nomem(err, rc);
 }

@@ -170,10 +170,16 @@ static int read_digest(struct plog_store *store, uint64_t floor,
     plog_entry_parser_fini(&parser);
     if (is < 0)
         return plog_fail(err, is, "out of memory");
-    return found ? 0
-                 : plog_fail(err, PLOG_E_DIVERGED,
-                             "store.db: no compact entry sets its floor %llu",
-                             (unsigned long long)floor);
+    if (found)
+        return 0;
+    /* Made from that snapshot, and a replay has not come so far yet. */
+    plog_fail(err, PLOG_E_BEHIND,
+              "store.db: it stands before the compact entry that sets its"
+              " floor %llu",
+              (unsigned long long)floor);
+    plog_err_file(err, PLOG_STORE_FILE);
+    plog_err_hint(err, "run: paritylog replay DIR");
+    return PLOG_E_BEHIND;
 }
 
 int plog_snapshot_base(const struct plog_dir *d, struct plog_store *store,

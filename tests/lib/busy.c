@@ -27,6 +27,7 @@ struct writer {
     unsigned number;
     char vkey[PLOG_VKEY_MAX];
     char out[600]; /* where copies go */
+    struct plog_error err;
 };
 
 static uint64_t draw(struct writer *w, uint64_t below)
@@ -62,7 +63,7 @@ static int append(struct writer *w, unsigned group)
         spans[i] =
             (struct plog_span){texts[i], ledger_delta(texts[i], group, i)};
     tell(w, LEDGER_ATTEMPT, group);
-    int rc = plog_append_group(w->p, &g, got, NULL);
+    int rc = plog_append_group(w->p, &g, got, &w->err);
     if (rc)
         return rc;
     for (unsigned i = 0; i < count; i++) {
@@ -94,13 +95,20 @@ static int op_again(struct writer *w)
 static int op_strategy(struct writer *w)
 {
     enum plog_strategy s = (enum plog_strategy)draw(w, PLOG_CUSTOM);
-    return plog_set_strategy(w->p, s, NULL, NULL);
+    return plog_set_strategy(w->p, s, NULL, &w->err);
 }
 
 static int op_segment(struct writer *w)
 {
     uint64_t first;
-    return plog_new_segment(w->p, &first, NULL);
+    return plog_new_segment(w->p, &first, &w->err);
+}
+
+/* What every call may say while a new store is not there, or stands at 0. */
+static bool half_made(struct writer *w, int rc)
+{
+    return (rc == PLOG_E_BEHIND || rc == PLOG_E_PRUNED) &&
+           atomic_load(&w->b->fresh);
 }
 
 static int op_reopen(struct writer *w)
@@ -108,13 +116,13 @@ static int op_reopen(struct writer *w)
     struct plog_options o = {.struct_size = sizeof o, .io = w->io};
     plog_close(w->p);
     w->p = NULL;
-    int rc = plog_open(&w->p, w->l->dir, &o, NULL);
-    /* A replay --fresh was cut off, or is under way: it makes the store. */
-    for (int i = 0; rc == PLOG_E_BEHIND && i < 100; i++) {
+    int rc = plog_open(&w->p, w->l->dir, &o, &w->err);
+    /* A replay --fresh was cut off, or is under way: replay makes the store. */
+    for (int i = 0; half_made(w, rc) && i < 100; i++) {
         struct plog_replay_report r;
-        rc = plog_replay(w->l->dir, NULL, &r, NULL);
+        rc = plog_replay(w->l->dir, NULL, &r, &w->err);
         if (rc == 0)
-            rc = plog_open(&w->p, w->l->dir, &o, NULL);
+            rc = plog_open(&w->p, w->l->dir, &o, &w->err);
     }
     if (rc == 0)
         tell(w, LEDGER_OPENED, w->number);
@@ -130,11 +138,11 @@ static int op_ack(struct writer *w)
     if (size == 0)
         return 0;
     int rc = draw(w, 2)
-                 ? plog_peer_ack(w->l->dir, "p", size, h.root, &o, &r, NULL)
+                 ? plog_peer_ack(w->l->dir, "p", size, h.root, &o, &r, &w->err)
                  : plog_peer_ack(w->l->dir, "p", 1 + draw(w, size), NULL, &o,
-                                 &r, NULL);
+                                 &r, &w->err);
     if (rc == PLOG_E_NOT_FOUND)
-        rc = plog_peer_add(w->l->dir, "p", &o, &r, NULL);
+        rc = plog_peer_add(w->l->dir, "p", &o, &r, &w->err);
     return rc;
 }
 
@@ -148,7 +156,7 @@ static int op_compact(struct writer *w)
     struct plog_compact_report r;
     if (o.undo)
         o.discard = o.trim_store = false;
-    return plog_compact(w->l->dir, &o, &r, NULL);
+    return plog_compact(w->l->dir, &o, &r, &w->err);
 }
 
 static int op_redact(struct writer *w)
@@ -162,7 +170,7 @@ static int op_redact(struct writer *w)
         return 0;
     uint64_t seq = 2 + draw(w, size - 1);
     tell(w, LEDGER_DUE, (uint32_t)seq);
-    int rc = plog_redact(w->l->dir, seq, &o, &r, NULL);
+    int rc = plog_redact(w->l->dir, seq, &o, &r, &w->err);
     if (rc == 0)
         tell(w, LEDGER_REDACTED, (uint32_t)seq);
     return rc;
@@ -174,7 +182,7 @@ static int op_key(struct writer *w)
     struct plog_rotate_report r;
     if (atomic_fetch_add(&w->b->keys, 1) >= KEYS_MOST)
         return 0;
-    return plog_key_rotate(w->l->dir, &o, &r, NULL);
+    return plog_key_rotate(w->l->dir, &o, &r, &w->err);
 }
 
 static int op_replay(struct writer *w)
@@ -182,7 +190,9 @@ static int op_replay(struct writer *w)
     struct plog_replay_options o = {
         .struct_size = sizeof o, .io = w->io, .fresh = draw(w, 3) == 0};
     struct plog_replay_report r;
-    return plog_replay(w->l->dir, &o, &r, NULL);
+    if (o.fresh)
+        atomic_store(&w->b->fresh, true);
+    return plog_replay(w->l->dir, &o, &r, &w->err);
 }
 
 static int op_restore(struct writer *w)
@@ -190,7 +200,7 @@ static int op_restore(struct writer *w)
     struct plog_restore_options o = {.struct_size = sizeof o, .io = w->io};
     struct plog_restore_report r;
     busy_remove(w->out);
-    return plog_restore(w->l->dir, w->out, &o, &r, NULL);
+    return plog_restore(w->l->dir, w->out, &o, &r, &w->err);
 }
 
 static int op_rebuild(struct writer *w)
@@ -198,8 +208,12 @@ static int op_rebuild(struct writer *w)
     struct plog_rebuild_options o = {.struct_size = sizeof o, .io = w->io};
     struct plog_rebuild_report r;
     busy_remove(w->out);
-    return draw(w, 2) ? plog_rebuild_log(w->l->dir, w->out, &o, &r, NULL)
-                      : plog_rebuild_store(w->l->dir, w->out, &o, &r, NULL);
+    int rc = draw(w, 2)
+                 ? plog_rebuild_log(w->l->dir, w->out, &o, &r, &w->err)
+                 : plog_rebuild_store(w->l->dir, w->out, &o, &r, &w->err);
+    if (!rc && r.verdict)
+        snprintf(w->err.message, sizeof w->err.message, "%s", r.why);
+    return rc ? rc : r.verdict;
 }
 
 /* What may come back while others write and maintain, besides 0. */
@@ -223,8 +237,8 @@ static const struct operation operations[] = {
      {PLOG_E_LOCKED, PLOG_E_INPUT, PLOG_E_PRUNED, PLOG_E_NOT_FOUND}},
     {"key", 2, op_key, {PLOG_E_LOCKED}},
     {"replay", 2, op_replay, {0}},
-    {"restore", 1, op_restore, {0}},
-    {"rebuild", 1, op_rebuild, {0}},
+    {"restore", 2, op_restore, {0}},
+    {"rebuild", 2, op_rebuild, {0}},
 };
 #define OPERATIONS (sizeof operations / sizeof *operations)
 
@@ -242,10 +256,14 @@ static void judge(struct writer *w, const struct operation *o, int rc)
 {
     struct ledger_note n = {.kind = LEDGER_DID, .code = rc};
     snprintf(n.text, sizeof n.text, "%s", o->name);
+    if (half_made(w, rc) && op_reopen(w) == 0)
+        return;
     if (!may(o, rc)) {
         if (atomic_load(&w->b->over))
             return;
         n.kind = LEDGER_WRONG;
+        snprintf(n.text, sizeof n.text, "%s: %.150s %.60s seq %llu", o->name,
+                 w->err.message, w->err.file, (unsigned long long)w->err.seq);
     }
     ledger_tell(w->l->pipe[1], &n);
 }
@@ -275,7 +293,7 @@ static bool begin(struct writer *w)
     if (!w->l->made) {
         static const struct operation init = {.name = "init",
                                               .allowed = {PLOG_E_EXISTS}};
-        int rc = plog_init(w->l->dir, &o, w->vkey, NULL);
+        int rc = plog_init(w->l->dir, &o, w->vkey, &w->err);
         judge(w, &init, rc);
         if (rc == 0)
             tell(w, LEDGER_MADE, w->number);
@@ -291,6 +309,7 @@ static void live(struct writer *w)
         return;
     while (w->p) {
         const struct operation *o = choose(w);
+        memset(&w->err, 0, sizeof w->err);
         judge(w, o, o->run(w));
     }
 }
@@ -325,7 +344,8 @@ void busy_stop(struct busy *b, pid_t pid)
     kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    if (!CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+        printf("#   it ended with status 0x%x\n", (unsigned)status);
 }
 
 struct busy *busy_share(void)
@@ -343,6 +363,7 @@ void busy_reset(struct busy *b, unsigned most)
     atomic_store(&b->next, 0);
     atomic_store(&b->keys, 0);
     atomic_store(&b->over, false);
+    atomic_store(&b->fresh, false);
     b->most = most;
 }
 

@@ -18,11 +18,12 @@
 
 /* In memory that all writers share with who kills them. */
 struct busy {
-    atomic_uint next; /* group that nobody has taken yet */
-    atomic_uint keys; /* rotations so far */
-    atomic_bool over; /* errors are no surprise from now on */
-    unsigned most;    /* groups of a log; then there is nothing to append */
-    bool calm;        /* nothing but appends, and what they need */
+    atomic_uint next;                  /* group that nobody has taken yet */
+    atomic_uint keys;                  /* rotations so far */
+    atomic_bool over;                  /* errors are no surprise any more */
+    atomic_bool fresh;                 /* a replay --fresh has begun */
+    unsigned most;                     /* groups of a log */
+    bool calm;                         /* nothing but appends and rotation */
     const struct plog_io *(*io)(void); /* NULL: the order shim's table */
 };
 

@@ -79,7 +79,7 @@ static plog *reopen(struct ledger *l, const struct plog_io *io)
             printf("#   init again: %d %s\n", rc, err.message);
     }
     int rc = plog_open(&p, l->dir, &o, &err);
-    if (rc == PLOG_E_BEHIND) { /* there is no store: replay makes one */
+    if (rc == PLOG_E_BEHIND || rc == PLOG_E_PRUNED) { /* no store, or at 0 */
         CHECK_INT(plog_replay(l->dir, NULL, &replayed, &err), 0);
         rc = plog_open(&p, l->dir, &o, &err);
     }

@@ -54,7 +54,7 @@ struct ledger_note {
         uint64_t seq;
         unsigned char leaf[PLOG_HASH_SIZE];
     } got[LEDGER_MOST];
-    char text[200];
+    char text[240];
 };
 void ledger_tell(int pipe, const struct ledger_note *note);
 
