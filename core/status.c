@@ -122,22 +122,23 @@ static int count_pending(struct plog_reader *r, struct plog_status *out,
 }
 
 /* From the index of SQLite's WAL (sqlite.org/walformat.html, 2.1): mxFrame and
- * nBackfill, in the byte order of this machine.  Without one nothing waits. */
+ * nBackfill, in the byte order of this machine.  Through the connection, which
+ * has it mapped: to open the file here, and to close it, would take from every
+ * handle of this process the locks that SQLite holds on it. */
 static void read_wal_index(struct plog_reader *r, struct plog_status *out)
 {
-    unsigned char head[100];
+    enum { region = 32768 }; /* as SQLite maps it */
+    sqlite3_file *f = NULL;
+    void volatile *map = NULL;
     uint32_t frames, moved;
-    size_t got = 0;
-    int fd = r->io->open_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE "-shm",
-                            O_RDONLY, 0);
-    if (fd < 0)
-        return;
-    int rc = plog_io_pread_full(r->io, fd, head, sizeof head, 0, &got);
-    r->io->close(r->io->ctx, fd);
-    if (rc || got < sizeof head)
-        return;
-    memcpy(&frames, head + 16, sizeof frames);
-    memcpy(&moved, head + 96, sizeof moved);
+    if (sqlite3_file_control(r->store.db, "main", SQLITE_FCNTL_FILE_POINTER,
+                             &f) ||
+        !f || !f->pMethods || f->pMethods->iVersion < 2 ||
+        f->pMethods->xShmMap(f, 0, region, 0, &map) || !map)
+        return; /* nothing waits in a WAL without an index */
+    const volatile uint32_t *head = map;
+    frames = head[4];
+    moved = head[24];
     out->wal_frames = frames;
     out->wal_moved = moved < frames ? moved : frames;
 }

@@ -237,6 +237,47 @@ static void waiting_for_the_lock(void)
     world_end(&w, 4);
 }
 
+/* Whether this process holds SQLite's lock that says that somebody has the
+ * shared memory mapped: asked by a child, who has no locks of its own. */
+static bool holds_shared_memory(void)
+{
+    int status = 1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct flock l = {.l_type = F_WRLCK,
+                          .l_whence = SEEK_SET,
+                          .l_start = 128, /* sqlite.org/walformat.html, 2.2 */
+                          .l_len = 1};
+        int fd = open(world_path(&w, "store.db-shm"), O_RDWR | O_CLOEXEC);
+        _exit(fd < 0 || fcntl(fd, F_GETLK, &l) ? 2 : l.l_type == F_UNLCK);
+    }
+    waitpid(pid, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Looking does not take from the other handles of the process the locks that
+ * keep another process from cutting their shared memory off: a POSIX lock goes
+ * when any descriptor of its file is closed. */
+static void looking_drops_no_lock(void)
+{
+    struct plog_status s;
+    struct plog_check_report checked;
+    plog_reader *r = NULL;
+    make(0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, "a", "1", "x", NULL), 0);
+    CHECK(holds_shared_memory());
+    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
+    CHECK(s.wal_frames > 0);
+    CHECK(holds_shared_memory());
+    CHECK_INT(plog_parity(w.dir, NULL, &checked, NULL), 0);
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    plog_reader_close(r);
+    CHECK(holds_shared_memory());
+    world_end(&w, 2);
+}
+
 /* ---- Forks -------------------------------------------------------------- */
 
 static int use_everything(void)
@@ -316,6 +357,7 @@ int main(int argc, char **argv)
         {"all_send_the_same", all_send_the_same},
         {"one_is_killed", one_is_killed},
         {"waiting_for_the_lock", waiting_for_the_lock},
+        {"looking_drops_no_lock", looking_drops_no_lock},
         {"a_child_has_no_handle", a_child_has_no_handle},
         {"turn_by_turn", turn_by_turn},
     };
