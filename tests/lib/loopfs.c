@@ -1,0 +1,164 @@
+/* loopfs.c - see loopfs.h. */
+#include "loopfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN are the same number. */
+#define SHUT_DOWN _IOR('X', 125, uint32_t)
+#define KEEP_JOURNAL 1u
+#define DROP_JOURNAL 2u
+
+const char *loopfs_private(void)
+{
+    if (geteuid() != 0)
+        return "only root may mount";
+    if (unshare(CLONE_NEWNS))
+        return "no mount namespace of its own is to be had here";
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        return "mounts cannot be made private here";
+    return NULL;
+}
+
+int loopfs_run(const char *const *argv)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        int nothing = open("/dev/null", O_RDWR);
+        dup2(nothing, 0);
+        dup2(nothing, 1);
+        dup2(nothing, 2);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+const char *loopfs_lacks(const char *type)
+{
+    static char why[80];
+    char mkfs[40];
+    const char *argv[] = {mkfs, "-V", NULL};
+    snprintf(mkfs, sizeof mkfs, "mkfs.%s", type);
+    if (access("/dev/loop-control", R_OK | W_OK))
+        return "there is no /dev/loop-control";
+    if (loopfs_run(argv) == 0)
+        return NULL;
+    snprintf(why, sizeof why, "%s is not installed", mkfs);
+    return why;
+}
+
+/* ---- The device --------------------------------------------------------- */
+
+/* Another process may take the free one first. */
+static const char *take_device(struct loopfs *fs, int control)
+{
+    for (int tries = 0; tries < 50; tries++) {
+        int n = ioctl(control, LOOP_CTL_GET_FREE);
+        if (n < 0)
+            return "no loop device is free";
+        struct loop_config c = {.fd = (uint32_t)fs->memory,
+                                .block_size = 512,
+                                .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
+        snprintf(fs->device, sizeof fs->device, "/dev/loop%d", n);
+        fs->loop = open(fs->device, O_RDWR | O_CLOEXEC);
+        if (fs->loop < 0)
+            return "a loop device cannot be opened";
+        if (ioctl(fs->loop, LOOP_CONFIGURE, &c) == 0)
+            return NULL;
+        bool taken = errno == EBUSY;
+        close(fs->loop);
+        fs->loop = -1;
+        if (!taken)
+            return "a loop device cannot be set up";
+    }
+    return "every free loop device was taken by others";
+}
+
+const char *loopfs_attach(struct loopfs *fs, int memory, const char *at)
+{
+    memset(fs, 0, sizeof *fs);
+    fs->loop = -1;
+    fs->memory = memory;
+    snprintf(fs->at, sizeof fs->at, "%s", at);
+    int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    if (control < 0)
+        return "/dev/loop-control cannot be opened";
+    const char *why = take_device(fs, control);
+    close(control);
+    if (!why && mkdir(at, 0700) && errno != EEXIST)
+        why = "a place to mount it cannot be made";
+    return why;
+}
+
+void loopfs_detach(struct loopfs *fs)
+{
+    loopfs_unmount(fs);
+    if (fs->loop >= 0)
+        close(fs->loop);
+    fs->loop = -1;
+}
+
+/* ---- The file system ---------------------------------------------------- */
+
+const char *loopfs_format(struct loopfs *fs, const char *type,
+                          const char *const *options)
+{
+    char mkfs[40];
+    const char *argv[24] = {mkfs, "-q"};
+    size_t n = 2;
+    snprintf(mkfs, sizeof mkfs, "mkfs.%s", type);
+    snprintf(fs->type, sizeof fs->type, "%s", type);
+    while (*options && n < 20)
+        argv[n++] = *options++;
+    argv[n] = fs->device;
+    return loopfs_run(argv) ? "mkfs failed" : NULL;
+}
+
+int loopfs_mount(struct loopfs *fs, const char *options)
+{
+    if (mount(fs->device, fs->at, fs->type, MS_NOATIME, options))
+        return -errno;
+    fs->mounted = true;
+    return 0;
+}
+
+/* What was killed may take a moment to let go of its files. */
+int loopfs_unmount(struct loopfs *fs)
+{
+    struct timespec moment = {0, 1000000};
+    int tries = 2000;
+    if (!fs->mounted)
+        return 0;
+    while (umount2(fs->at, UMOUNT_NOFOLLOW)) {
+        if (errno != EBUSY || --tries == 0)
+            return -errno;
+        nanosleep(&moment, NULL);
+    }
+    fs->mounted = false;
+    return 0;
+}
+
+int loopfs_cut(struct loopfs *fs, bool keep_names)
+{
+    uint32_t how = keep_names ? KEEP_JOURNAL : DROP_JOURNAL;
+    int fd = open(fs->at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 || ioctl(fd, SHUT_DOWN, &how) ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
