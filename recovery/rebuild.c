@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "again.h"
+#include "compaction.h"
 #include "legs.h"
 #include "install.h"
 #include "outlog.h"
@@ -234,6 +235,36 @@ static void judge_layout(struct rebuild *b, const struct plog_store_log *s,
              " writer makes: the files may begin elsewhere");
 }
 
+/* A store that was trimmed before a compaction was undone lacks what came
+ * back: the log begins before what it can give. */
+static int judge_start(struct rebuild *b, uint64_t base, struct plog_error *err)
+{
+    struct plog_rebuild_report *r = b->report;
+    struct plog_compaction c = {.to = base};
+    struct plog_entry_parser parser;
+    struct plog_span line;
+    uint64_t seq;
+    bool pending;
+    int rc = plog_store_compaction(&b->reader.store, &seq, &pending, err);
+    if (!rc && seq)
+        rc = plog_store_line(&b->reader.store, seq, &line, NULL, err);
+    if (rc || !seq)
+        return rc < 0 ? rc : 0;
+    plog_entry_parser_init(&parser, b->io);
+    plog_compaction_read(&parser, line, &c);
+    plog_entry_parser_fini(&parser);
+    if (c.to >= base || r->verdict)
+        return 0;
+    r->verdict = PLOG_E_PRUNED;
+    r->missing_from = c.to + 1;
+    r->missing_to = base;
+    snprintf(r->why, sizeof r->why,
+             "the compaction up to entry %llu was undone, and the store had"
+             " been trimmed by then",
+             (unsigned long long)base);
+    return 0;
+}
+
 static int from_store(struct rebuild *b, struct plog_error *err)
 {
     struct plog_store_head head;
@@ -259,6 +290,8 @@ static int from_store(struct rebuild *b, struct plog_error *err)
         rc = plog_place_snapshot(&b->place, &b->reader.dir, base, err);
     if (!rc)
         rc = copy_groups(b, &s, &log, err);
+    if (!rc && base)
+        rc = judge_start(b, base, err);
     if (!rc)
         rc = judge_head(b, &head, err);
     if (!rc)

@@ -148,6 +148,25 @@ int plog_snapshot_into(const struct plog_dir *d, uint64_t floor,
     return rc;
 }
 
+/* The last compact entry that set this floor.  Not always the last one of all:
+ * where the store was trimmed, an undo leaves its floor where it is. */
+static int find_compaction(struct plog_store *store, uint64_t floor,
+                           uint64_t *seq, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(store->db,
+                              "SELECT max(seq) FROM main.compactions WHERE"
+                              " floor=?1",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, floor);
+        rc = plog_sql_row(q, err);
+    }
+    *seq = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    return rc;
+}
+
 /* The digest that the compact entry signs which set the store's floor. */
 static int read_digest(struct plog_store *store, uint64_t floor,
                        unsigned char *digest, struct plog_error *err)
@@ -156,12 +175,20 @@ static int read_digest(struct plog_store *store, uint64_t floor,
     struct plog_entry_parser parser;
     struct plog_span line;
     uint64_t seq;
-    bool pending;
-    int rc = plog_store_compaction(store, &seq, &pending, err);
+    int rc = find_compaction(store, floor, &seq, err);
     if (!rc)
         rc = seq ? plog_store_line(store, seq, &line, NULL, err) : PLOG_END;
     if (rc < 0)
         return rc;
+    if (!seq) { /* made from that snapshot, and not replayed so far yet */
+        plog_fail(err, PLOG_E_BEHIND,
+                  "store.db: it stands before the compact entry that sets its"
+                  " floor %llu",
+                  (unsigned long long)floor);
+        plog_err_file(err, PLOG_STORE_FILE);
+        plog_err_hint(err, "run: paritylog replay DIR");
+        return PLOG_E_BEHIND;
+    }
     plog_entry_parser_init(&parser, store->io);
     int is = rc ? 0 : plog_compaction_read(&parser, line, &c);
     bool found = is > 0 && c.to == floor && c.has_snapshot;
@@ -170,16 +197,10 @@ static int read_digest(struct plog_store *store, uint64_t floor,
     plog_entry_parser_fini(&parser);
     if (is < 0)
         return plog_fail(err, is, "out of memory");
-    if (found)
-        return 0;
-    /* Made from that snapshot, and a replay has not come so far yet. */
-    plog_fail(err, PLOG_E_BEHIND,
-              "store.db: it stands before the compact entry that sets its"
-              " floor %llu",
-              (unsigned long long)floor);
-    plog_err_file(err, PLOG_STORE_FILE);
-    plog_err_hint(err, "run: paritylog replay DIR");
-    return PLOG_E_BEHIND;
+    return found ? 0
+                 : plog_fail(err, PLOG_E_DIVERGED,
+                             "store.db: no compact entry sets its floor %llu",
+                             (unsigned long long)floor);
 }
 
 int plog_snapshot_base(const struct plog_dir *d, struct plog_store *store,

@@ -211,6 +211,7 @@ static int op_rebuild(struct writer *w)
     int rc = draw(w, 2)
                  ? plog_rebuild_log(w->l->dir, w->out, &o, &r, &w->err)
                  : plog_rebuild_store(w->l->dir, w->out, &o, &r, &w->err);
+    /* Only after a compaction was undone may the store not be all of it. */
     if (!rc && r.verdict)
         snprintf(w->err.message, sizeof w->err.message, "%s", r.why);
     return rc ? rc : r.verdict;
@@ -238,7 +239,7 @@ static const struct operation operations[] = {
     {"key", 2, op_key, {PLOG_E_LOCKED}},
     {"replay", 2, op_replay, {0}},
     {"restore", 2, op_restore, {0}},
-    {"rebuild", 2, op_rebuild, {0}},
+    {"rebuild", 2, op_rebuild, {PLOG_E_PRUNED}},
 };
 #define OPERATIONS (sizeof operations / sizeof *operations)
 
@@ -259,8 +260,10 @@ static void judge(struct writer *w, const struct operation *o, int rc)
     if (half_made(w, rc) && op_reopen(w) == 0)
         return;
     if (!may(o, rc)) {
-        if (atomic_load(&w->b->over))
+        if (atomic_load(&w->b->over)) {
+            usleep(300); /* a dead disk answers at once */
             return;
+        }
         n.kind = LEDGER_WRONG;
         snprintf(n.text, sizeof n.text, "%s: %.150s %.60s seq %llu", o->name,
                  w->err.message, w->err.file, (unsigned long long)w->err.seq);

@@ -434,6 +434,51 @@ static void undone_to_the_beginning(void)
     world_end(&w, r.entry);
 }
 
+/* An undo that was cut off before it made the trimmed store anew: the floor is
+ * 0 again in the log, but the store still stands on the snapshot.  It heals
+ * what lies above that, and says what it lacks. */
+static void undone_and_cut_off(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_rebuild_report rebuilt;
+    struct plog_salvage_report healed;
+    struct plog_salvage_options heal = {.struct_size = sizeof heal,
+                                        .from_store = true};
+    char out[600], segment[64];
+    size_t len;
+    make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 30), 0);
+    CHECK_INT(trim(&w, &r), 0);
+    uint64_t floor = r.to;
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
+    CHECK_INT(undo(&w, &r), 0);
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    world_copy(world_path(&w, "before"), world_path(&w, "store.db"));
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    CHECK_INT(clean(&w), 0);
+    CHECK(world_number(&w, "SELECT base FROM meta") == (int64_t)floor);
+    snprintf(out, sizeof out, "%.500s-rebuilt", w.dir);
+    CHECK_INT(plog_rebuild_log(w.dir, out, NULL, &rebuilt, NULL), 0);
+    CHECK_INT(rebuilt.verdict, PLOG_E_PRUNED);
+    CHECK_UINT(rebuilt.missing_from, 1);
+    CHECK_UINT(rebuilt.missing_to, floor);
+    snprintf(segment, sizeof segment, "log/%020" PRIu64 ".jsonl", floor + 1);
+    char *bytes = world_read(world_path(&w, segment), &len);
+    REQUIRE(len > 800);
+    bytes[700] ^= 1;
+    world_write(world_path(&w, segment), bytes, len);
+    free(bytes);
+    CHECK_INT(plog_salvage(w.dir, &heal, &healed, NULL), 0);
+    CHECK_UINT(healed.healed, 1);
+    CHECK_INT(clean(&w), 0);
+}
+
 static void discarded(void)
 {
     struct world w;
@@ -898,6 +943,7 @@ int main(int argc, char **argv)
         {"all strategies", all_strategies},
         {"undone", undone},
         {"undone to the beginning", undone_to_the_beginning},
+        {"undone and cut off", undone_and_cut_off},
         {"discarded", discarded},
         {"a bare end", a_bare_end},
         {"keys below", keys_below},
