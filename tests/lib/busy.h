@@ -33,8 +33,7 @@ void busy_reset(struct busy *b, unsigned most);
 /* Starts a writer; `number` is one of its own among those that run. */
 pid_t busy_start(struct busy *b, const struct ledger *l, unsigned number,
                  uint64_t seed);
-/* Kills it, and waits.  It may also have come to an end by itself, if it was
- * told that all is over. */
+/* Kills it, and waits. */
 void busy_stop(struct busy *b, pid_t pid);
 
 /* Removes a tree. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <sched.h>
 #include <stdio.h>
@@ -150,7 +151,10 @@ int loopfs_unmount(struct loopfs *fs)
         nanosleep(&moment, NULL);
     }
     fs->mounted = false;
-    return 0;
+    /* What the kernel remembers of the device is not what is on it: blocks of
+     * a transaction that the cut took must be read anew.  It writes nothing
+     * that the file system did not mean to be on disk by now. */
+    return ioctl(fs->loop, BLKFLSBUF, 0) ? -errno : 0;
 }
 
 int loopfs_cut(struct loopfs *fs, bool keep_names)

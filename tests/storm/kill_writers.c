@@ -6,7 +6,7 @@
  * What a writer was told reaches us through a pipe before we kill it, or never
  * (lib/ledger.h).  Some kills fall into opening and thus into the recovery
  * from the kill before; of several writers, those left alive mend and go on.
- * After one to a dozen kills the log is held to the ledger.
+ * After up to twenty kills the log is held to the ledger.
  *
  * CHECK_SEED; STORM_BUDGET (seconds, 3); STORM_KILLS: so many instead,
  * whatever it takes.
@@ -21,7 +21,7 @@
 #include "order_shim.h"
 
 #define WRITERS 3
-#define GROUPS 160 /* of a log, then comes a new one */
+#define GROUPS 100 /* of a log, then comes a new one */
 
 static struct ledger ledger;
 static struct busy *busy;
@@ -56,7 +56,7 @@ static void one_round(void)
     unsigned long before = ledger.opened;
     for (unsigned i = 0; i < count; i++)
         pids[i] = busy_start(busy, &ledger, i, check_random(&seed));
-    for (uint64_t left = draw(11); left > 0; left--) {
+    for (uint64_t left = draw(20); left > 0; left--) {
         unsigned victim = (unsigned)draw(count);
         ledger_listen(&ledger, moment());
         kill_one(pids[victim], before);

@@ -21,8 +21,9 @@
 
 #define SIZES 4
 #define CEILING_KIB (64l << 10)
-#define CACHES_KIB (12l << 10) /* what may fill up, beside half as much again  \
-                                */
+#define CACHES_KIB                                                             \
+    (12l << 10) /* what may fill up, beside half as much again                 \
+                 */
 
 static uint64_t sizes[SIZES];
 static int count;

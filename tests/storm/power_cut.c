@@ -24,7 +24,7 @@
 #include "order_shim.h"
 
 #define WRITERS 2
-#define GROUPS 120 /* of a log, then comes a new one */
+#define GROUPS 70 /* of a log, then comes a new one */
 
 static struct ledger ledger;
 static struct busy *busy;
@@ -76,7 +76,7 @@ static void new_log(void)
 /* Often within the first milliseconds: opening, and the recovery in it. */
 static int64_t moment(void)
 {
-    return (int64_t)(draw(3) ? draw(12000) : draw(2500));
+    return (int64_t)(draw(3) ? draw(20000) : draw(4000));
 }
 
 static bool cut(const char *mounted)
@@ -107,7 +107,7 @@ static void cut_and_judge(const char *mounted)
 {
     if (!cut(mounted))
         return;
-    if (draw(4) == 0) { /* the next writer finds what this cut left */
+    if (draw(5) < 2) { /* the next writer finds what this cut left */
         unjudged++;
         return;
     }
