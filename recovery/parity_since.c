@@ -107,12 +107,43 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
     return plog_parity_base(p, base, err);
 }
 
+/* The log begins behind a compact entry that the store has not come to, as when
+ * a crash took the store's last commits: nothing is wrong with either, but what
+ * they have in common cannot be folded.  A replay brings the store there. */
+static bool stands_before_the_floor(const struct plog_parity *p)
+{
+    const struct plog_store_head *h = &p->c->head;
+    const struct plog_buf *segments = &p->c->walk.segments;
+    uint64_t first =
+        plog_segment_count(segments) > 0 ? plog_segment_at(segments, 0) : 1;
+    return !p->store_lost && h->rules.floor + 1 < first &&
+           h->commit.size + 1 >= first;
+}
+
+static int leave_store_out(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    if (plog_check_vanished(c, PLOG_E_CORRUPT))
+        return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
+    plog_parity_find(p, PLOG_E_BEHIND, c->head.commit.size + 1,
+                     "the compact entry behind which the log begins",
+                     "a store that stands before it");
+    plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
+                         "the log was compacted past it: replay first");
+    p->store_lost = true;
+    p->fold_whole = false;
+    return 0;
+}
+
 int plog_parity_start(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     struct plog_walk *w = &c->walk;
+    int rc = stands_before_the_floor(p) ? leave_store_out(p, err) : 0;
     uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
     uint64_t first = p->since.size ? segment_of(w, p->since.size + 1) : 1;
+    if (rc)
+        return rc;
     if (first <= floor)
         first = 1;
     /* Keys from the store: each rotation in it proves itself.  Without them
@@ -120,7 +151,7 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     if (first > 1 && plog_store_keys(&c->reader.store, &c->head,
                                      &c->reader.keys, &w->chain.chain, NULL))
         first = 1;
-    int rc = first > 1 && p->since.size < first ? 0 : expect(p, err);
+    rc = first > 1 && p->since.size < first ? 0 : expect(p, err);
     if (rc)
         return rc;
     if (first <= 1 && floor)

@@ -47,7 +47,59 @@ static uint64_t head(struct writer *w, struct plog_head *out)
     return plog_get_head(w->p, out, NULL) == 0 ? out->size : 0;
 }
 
+/* ---- A table that sees syncs fail ---------------------------------------- */
+
+static struct busy *watched;
+static unsigned failed_here; /* of this process */
+
+static int saw(int rc)
+{
+    if (rc < 0) {
+        failed_here++;
+        atomic_fetch_add(&watched->failed, 1);
+    }
+    return rc;
+}
+
+static int watch_datasync(void *ctx, int fd)
+{
+    return saw(order_io()->fdatasync(ctx, fd));
+}
+
+static int watch_sync(void *ctx, int fd)
+{
+    return saw(order_io()->fsync(ctx, fd));
+}
+
+static const struct plog_io *watching_io(struct busy *b)
+{
+    static struct plog_io io;
+    watched = b;
+    io = *order_io();
+    io.fdatasync = watch_datasync;
+    io.fsync = watch_sync;
+    return &io;
+}
+
 /* ---- Operations: each returns a code ------------------------------------ */
+
+/* The sync of a group has failed: it is in doubt, and another sync would say
+ * that all is well, so nothing goes through this handle any more. */
+static int after_failure(struct writer *w, int rc, const struct plog_group *g)
+{
+    struct ledger_note n = {.kind = LEDGER_WRONG, .code = rc};
+    struct plog_receipt got[LEDGER_MOST];
+    int again =
+        rc == PLOG_E_INDETERMINATE ? plog_append_group(w->p, g, got, NULL) : 0;
+    if (rc != 0 && (again == 0 || again == PLOG_E_POISONED))
+        if (rc != PLOG_E_INDETERMINATE || again == PLOG_E_POISONED)
+            return rc;
+    n.code = again ? again : rc;
+    snprintf(n.text, sizeof n.text,
+             "append after a failed sync: %d, and once more: %d", rc, again);
+    ledger_tell(w->l->pipe[1], &n);
+    return rc;
+}
 
 static int append(struct writer *w, unsigned group)
 {
@@ -63,7 +115,10 @@ static int append(struct writer *w, unsigned group)
         spans[i] =
             (struct plog_span){texts[i], ledger_delta(texts[i], group, i)};
     tell(w, LEDGER_ATTEMPT, group);
+    unsigned failed = failed_here;
     int rc = plog_append_group(w->p, &g, got, &w->err);
+    if (failed_here != failed)
+        rc = after_failure(w, rc, &g);
     if (rc)
         return rc;
     for (unsigned i = 0; i < count; i++) {
@@ -253,12 +308,25 @@ static bool may(const struct operation *o, int rc)
     return found;
 }
 
+static bool has_no_room(int rc)
+{
+    return rc == PLOG_E_IO || rc == PLOG_E_INDETERMINATE ||
+           rc == PLOG_E_POISONED;
+}
+
 static void judge(struct writer *w, const struct operation *o, int rc)
 {
     struct ledger_note n = {.kind = LEDGER_DID, .code = rc};
     snprintf(n.text, sizeof n.text, "%s", o->name);
     if (half_made(w, rc) && op_reopen(w) == 0)
         return;
+    if (w->b->tight && has_no_room(rc)) {
+        ledger_tell(w->l->pipe[1], &n);
+        usleep(200);
+        if (rc != PLOG_E_IO || !w->p)
+            op_reopen(w);
+        return;
+    }
     if (!may(o, rc)) {
         if (atomic_load(&w->b->over)) {
             usleep(300); /* a dead disk answers at once */
@@ -274,16 +342,23 @@ static void judge(struct writer *w, const struct operation *o, int rc)
 static const struct operation *choose(struct writer *w)
 {
     unsigned all = 0;
-    size_t count = w->b->calm ? 5 : OPERATIONS;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < OPERATIONS; i++)
         all += operations[i].weight;
     uint64_t at = draw(w, all);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < OPERATIONS; i++) {
         if (at < operations[i].weight)
             return &operations[i];
         at -= operations[i].weight;
     }
     return operations;
+}
+
+static const struct operation *find(const char *name)
+{
+    const struct operation *o = operations;
+    while (strcmp(o->name, name) != 0)
+        o++;
+    return o;
 }
 
 static bool begin(struct writer *w)
@@ -301,17 +376,18 @@ static bool begin(struct writer *w)
         if (rc == 0)
             tell(w, LEDGER_MADE, w->number);
     }
-    int rc = op_reopen(w);
-    judge(w, &opening, rc);
-    return rc == 0;
+    do
+        judge(w, &opening, op_reopen(w));
+    while (!w->p && w->b->tight);
+    return w->p != NULL;
 }
 
 static void live(struct writer *w)
 {
     if (!begin(w))
         return;
-    while (w->p) {
-        const struct operation *o = choose(w);
+    while (w->p || w->b->tight) {
+        const struct operation *o = w->p ? choose(w) : find("reopen");
         memset(&w->err, 0, sizeof w->err);
         judge(w, o, o->run(w));
     }
@@ -329,11 +405,8 @@ pid_t busy_start(struct busy *b, const struct ledger *l, unsigned number,
     if (getppid() != parent)
         _exit(0);
     static struct writer w;
-    w = (struct writer){.b = b,
-                        .l = l,
-                        .io = b->io ? b->io() : order_io(),
-                        .seed = seed,
-                        .number = number};
+    w = (struct writer){
+        .b = b, .l = l, .io = watching_io(b), .seed = seed, .number = number};
     snprintf(w.out, sizeof w.out, "%s.out%u", l->dir, number);
     live(&w);
     for (;;) /* an end of its own would look like a crash of ours */
@@ -374,6 +447,7 @@ void busy_reset(struct busy *b, unsigned most)
     atomic_store(&b->keys, 0);
     atomic_store(&b->over, false);
     atomic_store(&b->fresh, false);
+    atomic_store(&b->failed, 0);
     b->most = most;
 }
 

@@ -6,7 +6,9 @@
  * redaction, acknowledgements, compaction and its undoing, replay, restore,
  * rebuild, closing and opening.  It tells the ledger (ledger.h) before and
  * after.  An operation that comes back with what it may not is told, too,
- * unless `over` says that the ground was pulled away.
+ * unless `over` says that the ground was pulled away.  On a tight disk it may
+ * fail, but only as such: no verdict on the log.  What a failed sync was for is
+ * then not acknowledged, and the handle writes no more.
  */
 #ifndef BUSY_H
 #define BUSY_H
@@ -18,13 +20,13 @@
 
 /* In memory that all writers share with who kills them. */
 struct busy {
-    atomic_uint next;                  /* group that nobody has taken yet */
-    atomic_uint keys;                  /* rotations so far */
-    atomic_bool over;                  /* errors are no surprise any more */
-    atomic_bool fresh;                 /* a replay --fresh has begun */
-    unsigned most;                     /* groups of a log */
-    bool calm;                         /* nothing but appends and rotation */
-    const struct plog_io *(*io)(void); /* NULL: the order shim's table */
+    atomic_uint next;   /* group that nobody has taken yet */
+    atomic_uint keys;   /* rotations so far */
+    atomic_bool over;   /* errors are no surprise any more */
+    atomic_bool fresh;  /* a replay --fresh has begun */
+    atomic_uint failed; /* syncs that came back with an error */
+    unsigned most;      /* groups of a log */
+    bool tight;         /* the disk may be full, or fail to sync */
 };
 
 struct busy *busy_share(void);

@@ -479,6 +479,34 @@ static void undone_and_cut_off(void)
     CHECK_INT(clean(&w), 0);
 }
 
+/* The crash after segments were taken away took the commit of the compact entry
+ * from the store: that is behind, and nothing else is said of it. */
+static void behind_the_compact_entry(void)
+{
+    struct world w;
+    struct world_found f;
+    struct plog_compact_report r;
+    make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 30), 0);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(r.to > 1);
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    world_copy(world_path(&w, "before"), world_path(&w, "store.db"));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
+    CHECK_UINT(f.count, 1);
+    CHECK_TEXT(f.first[0].next, "paritylog replay DIR");
+    CHECK(f.unchecked > 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_UINT(floor_of(&w), r.to);
+    CHECK_INT(clean(&w), 0);
+    world_end(&w, r.entry);
+}
+
 static void discarded(void)
 {
     struct world w;
@@ -944,6 +972,7 @@ int main(int argc, char **argv)
         {"undone", undone},
         {"undone to the beginning", undone_to_the_beginning},
         {"undone and cut off", undone_and_cut_off},
+        {"behind the compact entry", behind_the_compact_entry},
         {"discarded", discarded},
         {"a bare end", a_bare_end},
         {"keys below", keys_below},
