@@ -116,6 +116,30 @@ static int check_room(const plog *p, struct plog_error *err)
 static int look(const char *dir, const struct plog_options *open,
                 struct plog_rotate_report *report, struct plog_error *err);
 
+/* Opens, and takes the lock of maintenance.  Whoever held that until now may
+ * have been killed in a rotation of its own: then once more, for opening
+ * settles what it left. */
+static int begin(plog **p, const char *dir, const struct plog_options *open,
+                 struct plog_error *err)
+{
+    char id[PLOG_KEYID_TEXT];
+    int rc = 0;
+    for (int i = 0; i < 10; i++) {
+        rc = plog_open(p, dir, open, err);
+        if (!rc)
+            rc = plog_dir_maintain(&(*p)->legs.dir, (*p)->legs.wait_seconds,
+                                   err);
+        if (rc || plog_signer_next_id((*p)->io, (*p)->legs.dir.keys, id, NULL))
+            break;
+        plog_dir_maintained(&(*p)->legs.dir);
+        plog_close(*p);
+        *p = NULL;
+        rc = plog_fail(err, PLOG_E_LOCKED,
+                       "another rotation of the key is under way");
+    }
+    return rc;
+}
+
 int plog_key_rotate(const char *dir, const struct plog_rotate_options *o,
                     struct plog_rotate_report *report, struct plog_error *err)
 {
@@ -131,11 +155,10 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *o,
     open.vkey = o->vkey;
     if (o->dry_run)
         return look(dir, &open, report, err);
-    int rc = plog_open(&p, dir, &open, err);
-    if (rc)
+    int rc = begin(&p, dir, &open, err);
+    if (!p)
         return rc;
     plog_vkey_format(&p->signer.vkey, report->old_vkey);
-    rc = plog_dir_maintain(&p->legs.dir, p->legs.wait_seconds, err);
     if (!rc && p->legs.chain.count >= PLOG_KEYS_MAX)
         rc = plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
                        PLOG_KEYS_MAX);

@@ -308,10 +308,10 @@ static bool may(const struct operation *o, int rc)
     return found;
 }
 
-static bool has_no_room(int rc)
+static bool has_no_room(const struct writer *w, int rc)
 {
-    return rc == PLOG_E_IO || rc == PLOG_E_INDETERMINATE ||
-           rc == PLOG_E_POISONED;
+    return (w->b->frail && rc == PLOG_E_DIVERGED) || rc == PLOG_E_IO ||
+           rc == PLOG_E_INDETERMINATE || rc == PLOG_E_POISONED;
 }
 
 static void judge(struct writer *w, const struct operation *o, int rc)
@@ -320,7 +320,7 @@ static void judge(struct writer *w, const struct operation *o, int rc)
     snprintf(n.text, sizeof n.text, "%s", o->name);
     if (half_made(w, rc) && op_reopen(w) == 0)
         return;
-    if (w->b->tight && has_no_room(rc)) {
+    if (w->b->tight && has_no_room(w, rc)) {
         ledger_tell(w->l->pipe[1], &n);
         usleep(200);
         if (rc != PLOG_E_IO || !w->p)

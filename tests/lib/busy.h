@@ -27,6 +27,7 @@ struct busy {
     atomic_uint failed; /* syncs that came back with an error */
     unsigned most;      /* groups of a log */
     bool tight;         /* the disk may be full, or fail to sync */
+    bool frail;         /* ... and lose pages of the store, as ledger.frail */
 };
 
 struct busy *busy_share(void);

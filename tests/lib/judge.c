@@ -52,13 +52,24 @@ static void look(struct ledger *l)
     l->behind += verdict == PLOG_E_BEHIND;
     l->torn += verdict == PLOG_E_TORN;
     if (!CHECK(verdict == 0 || verdict == PLOG_E_BEHIND ||
-               verdict == PLOG_E_TORN)) {
+               verdict == PLOG_E_TORN ||
+               (l->frail && verdict == PLOG_E_DIVERGED))) {
         printf("#   before opening: %s\n", plog_code_word(verdict));
         parity(l->dir, true);
     }
 }
 
 /* ---- Opening ------------------------------------------------------------ */
+
+static void make_store_anew(struct ledger *l)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    struct plog_replay_report replayed;
+    struct plog_error err = {0};
+    l->anew++;
+    if (!CHECK_INT(plog_replay(l->dir, &o, &replayed, &err), 0))
+        printf("#   replay --fresh: %s\n", err.message);
+}
 
 /* Opens as the next writer would; finishes an init, and a replay --fresh, that
  * was cut off before it was acknowledged.  NULL: it does not open. */
@@ -81,6 +92,10 @@ static plog *reopen(struct ledger *l, const struct plog_io *io)
     int rc = plog_open(&p, l->dir, &o, &err);
     if (rc == PLOG_E_BEHIND || rc == PLOG_E_PRUNED) { /* no store, or at 0 */
         CHECK_INT(plog_replay(l->dir, NULL, &replayed, &err), 0);
+        rc = plog_open(&p, l->dir, &o, &err);
+    }
+    if (rc == PLOG_E_DIVERGED && l->frail) {
+        make_store_anew(l);
         rc = plog_open(&p, l->dir, &o, &err);
     }
     if (!CHECK_INT(rc, 0))
@@ -107,7 +122,10 @@ static void send_again(struct ledger *l, plog *p)
     for (unsigned i = 0; i < count; i++)
         spans[i] =
             (struct plog_span){texts[i], ledger_delta(texts[i], group, i)};
-    if (!CHECK_INT(plog_append_group(p, &g, got, &err), 0)) {
+    int rc = plog_append_group(p, &g, got, &err);
+    if (rc == PLOG_E_DIVERGED && l->frail)
+        return; /* parity will find it, too */
+    if (!CHECK_INT(rc, 0)) {
         printf("#   group %u again: %s\n", group, err.message);
         return;
     }
@@ -271,6 +289,8 @@ void ledger_judge(struct ledger *l, const struct plog_io *io)
     if (check_random(&l->seed) % 4 == 0)
         send_again(l, p);
     plog_close(p);
+    if (l->frail && parity(l->dir, false) == PLOG_E_DIVERGED)
+        make_store_anew(l);
     CHECK_INT(parity(l->dir, true), 0);
     walk(l);
 }

@@ -66,6 +66,10 @@ struct ledger {
     uint64_t segment_size;
     int pipe[2]; /* notes are read from [0]; writers write to [1] */
     bool made;   /* init was acknowledged */
+    /* The disk loses pages that were taken and never synced, and SQLite cannot
+     * tell: the store may be found damaged, and is made anew from the log. */
+    bool frail;
+    unsigned long anew;
     uint64_t seed;
     struct {
         bool attempted, acknowledged, counted;

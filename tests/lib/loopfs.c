@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <sched.h>
@@ -12,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,6 +68,18 @@ const char *loopfs_lacks(const char *type)
 
 /* ---- The device --------------------------------------------------------- */
 
+/* Where /dev is not the kernel's own, a new device has no node there. */
+static void open_device(struct loopfs *fs, int n)
+{
+    fs->number = n;
+    snprintf(fs->device, sizeof fs->device, "/dev/loop%d", n);
+    if (access(fs->device, F_OK)) {
+        snprintf(fs->device, sizeof fs->device, "%s-loop%d", fs->at, n);
+        mknod(fs->device, S_IFBLK | 0600, makedev(7, (unsigned)n));
+    }
+    fs->loop = open(fs->device, O_RDWR | O_CLOEXEC);
+}
+
 /* Another process may take the free one first. */
 static const char *take_device(struct loopfs *fs, int control)
 {
@@ -75,8 +90,7 @@ static const char *take_device(struct loopfs *fs, int control)
         struct loop_config c = {.fd = (uint32_t)fs->memory,
                                 .block_size = 512,
                                 .info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
-        snprintf(fs->device, sizeof fs->device, "/dev/loop%d", n);
-        fs->loop = open(fs->device, O_RDWR | O_CLOEXEC);
+        open_device(fs, n);
         if (fs->loop < 0)
             return "a loop device cannot be opened";
         if (ioctl(fs->loop, LOOP_CONFIGURE, &c) == 0)
@@ -88,6 +102,33 @@ static const char *take_device(struct loopfs *fs, int control)
             return "a loop device cannot be set up";
     }
     return "every free loop device was taken by others";
+}
+
+/* Reads (value < 0) or sets how many KiB a request may have. */
+static int request_size(const struct loopfs *fs, int value)
+{
+    char path[80], text[16] = "";
+    snprintf(path, sizeof path, "/sys/block/loop%d/queue/max_sectors_kb",
+             fs->number);
+    int fd = open(path, value < 0 ? O_RDONLY : O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    if (value >= 0)
+        snprintf(text, sizeof text, "%d", value);
+    ssize_t n = value < 0 ? read(fd, text, sizeof text - 1)
+                          : write(fd, text, strlen(text));
+    close(fd);
+    return n > 0 ? atoi(text) : -1;
+}
+
+const char *loopfs_whole_pages(struct loopfs *fs)
+{
+    int before = request_size(fs, -1);
+    if (ioctl(fs->loop, LOOP_SET_BLOCK_SIZE, 4096UL) ||
+        request_size(fs, 4) != 4)
+        return "the size of requests to a loop device cannot be set";
+    fs->request_kib = before;
+    return NULL;
 }
 
 const char *loopfs_attach(struct loopfs *fs, int memory, const char *at)
@@ -109,6 +150,9 @@ const char *loopfs_attach(struct loopfs *fs, int memory, const char *at)
 void loopfs_detach(struct loopfs *fs)
 {
     loopfs_unmount(fs);
+    if (fs->loop >= 0 && fs->request_kib > 0)
+        request_size(fs, fs->request_kib);
+    fs->request_kib = 0;
     if (fs->loop >= 0)
         close(fs->loop);
     fs->loop = -1;
@@ -165,4 +209,29 @@ int loopfs_cut(struct loopfs *fs, bool keep_names)
     if (fd >= 0)
         close(fd);
     return rc;
+}
+
+/* ---- Memory that runs out ----------------------------------------------- */
+
+static int tmpfs(const char *at, uint64_t bytes, unsigned long flags)
+{
+    char size[64];
+    snprintf(size, sizeof size, "size=%" PRIu64, bytes);
+    return mount("tmpfs", at, "tmpfs", flags, size) ? -errno : 0;
+}
+
+int loopfs_tmpfs(const char *at, uint64_t bytes)
+{
+    if (mkdir(at, 0700) && errno != EEXIST)
+        return -errno;
+    return tmpfs(at, bytes, 0);
+}
+
+int loopfs_tmpfs_room(const char *at, uint64_t bytes)
+{
+    struct statvfs st;
+    if (statvfs(at, &st))
+        return -errno;
+    return tmpfs(at, (st.f_blocks - st.f_bfree) * st.f_frsize + bytes,
+                 MS_REMOUNT);
 }

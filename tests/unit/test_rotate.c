@@ -2,6 +2,7 @@
  * test_rotate.c - going over to another signing key: what verifies under which
  * key, forged rotations, and a kill at every I/O call of a rotation.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -375,6 +376,53 @@ static void passphrases(void)
     world_end(&w, 3);
 }
 
+static const char *cut_off_in; /* keys/ of the log; NULL: done */
+
+/* As if the holder of the lock had been killed in a rotation of its own, while
+ * we waited for it. */
+static int lock_after_a_kill(void *ctx, int fd, uint64_t byte, int mode)
+{
+    const struct plog_io *io = plog_io_posix();
+    struct plog_signer s = {.secret = NULL};
+    int rc = io->lock_byte(ctx, fd, byte, mode);
+    if (rc || byte != 1 || mode != 2 || !cut_off_in)
+        return rc;
+    int keys = open(cut_off_in, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK_INT(plog_signer_generate(&s, io, "left", NULL), 0);
+    CHECK_INT(plog_signer_save_next(&s, io, keys, NULL, NULL), 0);
+    plog_signer_fini(&s);
+    close(keys);
+    cut_off_in = NULL;
+    return 0;
+}
+
+/* What another rotation left is settled first, also when it was cut off only
+ * after we had opened. */
+static void after_one_that_was_killed(void)
+{
+    struct world w;
+    struct world_found f;
+    struct plog_rotate_report r;
+    struct plog_io io = *plog_io_posix();
+    struct plog_rotate_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_error err = {0};
+    char keys[PATH];
+    io.lock_byte = lock_after_a_kill;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    CHECK_INT(put(&w, 1), 0);
+    snprintf(keys, sizeof keys, "%s", world_path(&w, "keys"));
+    cut_off_in = keys;
+    if (!CHECK_INT(plog_key_rotate(w.dir, &o, &r, &err), 0))
+        printf("#   %s\n", err.message);
+    CHECK(cut_off_in == NULL);
+    CHECK_UINT(r.keys, 2);
+    CHECK_TEXT(r.old_vkey, w.vkey);
+    CHECK(access(world_path(&w, "keys/signing.key.new"), F_OK) != 0);
+    CHECK_INT(put(&w, 2), 0);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    world_close(&w);
+}
+
 /* Damage in the rotation itself: one finding, and the new key goes on. */
 static void damaged(void)
 {
@@ -448,6 +496,7 @@ int main(int argc, char **argv)
         {"killed at each call", killed_everywhere},
         {"trust", trust},
         {"passphrases", passphrases},
+        {"after one that was killed", after_one_that_was_killed},
         {"a damaged rotation", damaged},
         {"64 keys", bounded},
         {"rows of the store", store_rows},
