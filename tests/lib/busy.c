@@ -323,7 +323,7 @@ static void judge(struct writer *w, const struct operation *o, int rc)
     if (w->b->tight && has_no_room(w, rc)) {
         ledger_tell(w->l->pipe[1], &n);
         usleep(200);
-        if (rc != PLOG_E_IO || !w->p)
+        if (rc != PLOG_E_IO)
             op_reopen(w);
         return;
     }
@@ -333,6 +333,7 @@ static void judge(struct writer *w, const struct operation *o, int rc)
             return;
         }
         n.kind = LEDGER_WRONG;
+        usleep(1000);
         snprintf(n.text, sizeof n.text, "%s: %.150s %.60s seq %llu", o->name,
                  w->err.message, w->err.file, (unsigned long long)w->err.seq);
     }
@@ -368,13 +369,16 @@ static bool begin(struct writer *w)
                                   .io = w->io,
                                   .origin = w->l->origin,
                                   .segment_size_bytes = w->l->segment_size};
-    if (!w->l->made) {
+    int rc = w->l->made ? 0 : PLOG_E_IO;
+    while (rc == PLOG_E_IO) { /* one that was cut off is to be called again */
         static const struct operation init = {.name = "init",
                                               .allowed = {PLOG_E_EXISTS}};
-        int rc = plog_init(w->l->dir, &o, w->vkey, &w->err);
+        rc = plog_init(w->l->dir, &o, w->vkey, &w->err);
         judge(w, &init, rc);
         if (rc == 0)
             tell(w, LEDGER_MADE, w->number);
+        if (!w->b->tight)
+            break;
     }
     do
         judge(w, &opening, op_reopen(w));

@@ -180,7 +180,8 @@ static void take(struct ledger *l, const struct ledger_note *n)
         count_op(l, n->text, n->code != 0);
         break;
     default:
-        l->wrong++;
+        if (l->wrong++ >= 5)
+            break; /* they tend to repeat */
         CHECK(!"an operation came back with what it may not");
         printf("#   %s: %d (%s)\n", n->text, n->code, plog_code_word(n->code));
     }
@@ -218,6 +219,7 @@ void ledger_report(const struct ledger *l)
            l->acked_groups, l->kept_groups, l->lost_groups);
     for (size_t i = 0; i < sizeof l->ops / sizeof *l->ops; i++)
         if (l->ops[i].name[0])
-            printf(" %s %lu", l->ops[i].name, l->ops[i].done);
+            printf(" %s %lu (%lu refused)", l->ops[i].name, l->ops[i].done,
+                   l->ops[i].refused);
     printf("\n");
 }

@@ -235,3 +235,8 @@ int loopfs_tmpfs_room(const char *at, uint64_t bytes)
     return tmpfs(at, (st.f_blocks - st.f_bfree) * st.f_frsize + bytes,
                  MS_REMOUNT);
 }
+
+void loopfs_tmpfs_end(const char *at)
+{
+    umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW);
+}

@@ -53,6 +53,7 @@ int loopfs_cut(struct loopfs *fs, bool keep_names);
  * what is used now.  0 or a negative errno value. */
 int loopfs_tmpfs(const char *at, uint64_t bytes);
 int loopfs_tmpfs_room(const char *at, uint64_t bytes);
+void loopfs_tmpfs_end(const char *at);
 
 /* Runs a program quietly; its exit status. */
 int loopfs_run(const char *const *argv);
