@@ -251,8 +251,10 @@ static int judge_start(struct rebuild *b, uint64_t base, struct plog_error *err)
     if (rc || !seq)
         return rc < 0 ? rc : 0;
     plog_entry_parser_init(&parser, b->io);
-    plog_compaction_read(&parser, line, &c);
+    int is = plog_compaction_read(&parser, line, &c);
     plog_entry_parser_fini(&parser);
+    if (is < 0)
+        return plog_fail(err, is, "out of memory");
     if (c.to >= base || r->verdict)
         return 0;
     r->verdict = PLOG_E_PRUNED;
