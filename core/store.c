@@ -307,8 +307,8 @@ bool plog_store_checkpoint(struct plog_store *s)
 {
     int in_wal = 0, moved = 0;
     plog_store_rest(s);
-    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_PASSIVE,
-                                       &in_wal, &moved);
+    s->moved = sqlite3_wal_checkpoint_v2(
+        s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
     s->wal_pages = in_wal > moved ? in_wal - moved : 0;
-    return rc == SQLITE_OK && in_wal == moved;
+    return s->moved == SQLITE_OK && in_wal == moved;
 }

@@ -65,6 +65,7 @@ struct plog_store {
     char origin[PLOG_ORIGIN_MAX + 1]; /* that the fold compares with */
     bool has_tables;
     int wal_pages; /* frames in SQLite's WAL after the last commit */
+    int moved;     /* SQLite's code of the last plog_store_checkpoint */
     sqlite3_stmt *rollback, *begin, *commit, *get_meta, *put_meta, *add_event,
         *add_commit, *add_segment, *add_cursor, *by_id, *by_seq, *closing,
         *get_cursor, *add_rotation, *rotations;
@@ -224,7 +225,7 @@ void plog_store_rest(struct plog_store *s);
 
 /* Moves SQLite's WAL into the database as far as readers allow, synced.  Only
  * under the writer lock.  Returns whether all of it was moved; a failure
- * changes nothing that matters. */
+ * changes nothing that matters, and s->moved says whether it was one. */
 bool plog_store_checkpoint(struct plog_store *s);
 
 #endif

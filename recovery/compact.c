@@ -224,12 +224,17 @@ static int plan(plog *p, void *arg, struct plog_error *err)
 static int settle_store(plog *p, void *arg, struct plog_error *err)
 {
     (void)arg;
-    plog_store_rollback(&p->legs.store);
-    if (plog_store_checkpoint(&p->legs.store))
+    struct plog_store *s = &p->legs.store;
+    plog_store_rollback(s);
+    if (plog_store_checkpoint(s))
         return 0;
-    int code = plog_sql_code(sqlite3_extended_errcode(p->legs.store.db));
-    if (code && code != PLOG_E_LOCKED)
-        return plog_sql_fail(err, p->legs.store.db, "making the store durable");
+    int why = plog_sql_code(s->moved);
+    if (why && why != PLOG_E_LOCKED) { /* no waiting for a failing disk */
+        plog_fail(err, why, "moving SQLite's WAL into the store failed: %s",
+                  sqlite3_errstr(s->moved));
+        plog_err_file(err, PLOG_STORE_FILE);
+        return why;
+    }
     return plog_fail(err, PLOG_E_LOCKED,
                      "a reader keeps the store from being made durable");
 }

@@ -958,6 +958,32 @@ static void killed_on_top(void)
     world_end(&w, world_size(&w));
 }
 
+static int refuse_writes(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    return !e->done && e->op == PLOG_STORE_WRITE && e->file == PLOG_STORE_MAIN;
+}
+
+/* A disk that fails is no reader in the way, and not waited for. */
+static void store_cannot_be_written(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_io io = *plog_io_posix();
+    io.store_event = refuse_writes;
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 30), 0);
+    CHECK_INT(world_open(&w), 0); /* the WAL is not to be empty */
+    put_many(&w, 40, 44);
+    CHECK_INT(compact_with(&w, (struct plog_compact_options){.io = &io}, &r),
+              PLOG_E_IO);
+    CHECK_UINT(floor_of(&w), 0);
+    world_close(&w);
+    CHECK_INT(compact(&w, &r), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -982,6 +1008,7 @@ int main(int argc, char **argv)
         {"passed by a compaction", passed_by},
         {"the WAL is bounded", wal_is_bounded},
         {"the WAL is bounded while trimming", wal_is_bounded_while_trimming},
+        {"a store that cannot be written", store_cannot_be_written},
         {"killed at each call", killed_everywhere},
         {"killed on top of another", killed_on_top},
     };
