@@ -5,6 +5,7 @@
  * every group verified, with the code that makes any store; then it is written
  * down.  Nothing is copied from the store that is in use.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "compact.h"
@@ -22,12 +23,18 @@ struct folding {
     unsigned char digest[PLOG_HASH_SIZE];
 };
 
-static void remove_scratch(const struct plog_io *io, int dir)
+/* Returns the first error: what stays would be taken for the new one. */
+static int remove_scratch(const struct plog_io *io, int dir)
 {
     static const char *const names[] = {SCRATCH, SCRATCH "-wal", SCRATCH "-shm",
                                         SCRATCH "-journal"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        io->unlink_at(io->ctx, dir, names[i]);
+    int first = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int rc = io->unlink_at(io->ctx, dir, names[i]);
+        if (rc && rc != -ENOENT && !first)
+            first = rc;
+    }
+    return first;
 }
 
 /* Without a sync: whatever a crash leaves of it is thrown away. */
@@ -39,9 +46,11 @@ static int open_scratch(struct folding *f, int dir, struct plog_error *err)
                      d->path);
     if (n < 0 || (size_t)n >= PLOG_DIR_PATH_MAX)
         return plog_fail(err, PLOG_E_ARG, "the path is too long");
-    remove_scratch(f->c->io, dir);
-    int rc =
-        plog_store_open(&f->store, f->c->io, path, PLOG_OPEN_CREATE, 0, err);
+    int rc = remove_scratch(f->c->io, dir);
+    if (rc)
+        return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR "/" SCRATCH,
+                            "removing what an earlier one left");
+    rc = plog_store_open(&f->store, f->c->io, path, PLOG_OPEN_CREATE, 0, err);
     if (!rc)
         rc = plog_sql_exec(f->store.db, "PRAGMA synchronous=OFF", err);
     if (!rc)
@@ -179,7 +188,8 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
     }
     plog_walk_close(&f.walk);
     plog_store_close(&f.store);
-    remove_scratch(c->io, dir);
+    int left = remove_scratch(c->io, dir);
+    (void)left; /* the next one tries again, and tells */
     c->io->close(c->io->ctx, dir);
     return rc;
 }

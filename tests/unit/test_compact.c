@@ -3,9 +3,11 @@
  * their holes, stores from a snapshot, undo, discard, trim, keys below the
  * floor, damage, and a kill at every call.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -958,6 +960,32 @@ static void killed_on_top(void)
     world_end(&w, world_size(&w));
 }
 
+static int keep_scratch(void *ctx, int dir, const char *name)
+{
+    return strcmp(name, "fold.db") ? plog_io_posix()->unlink_at(ctx, dir, name)
+                                   : -EIO;
+}
+
+/* What a killed one left and cannot be removed is an error of the disk, and no
+ * verdict on the store. */
+static void scratch_cannot_be_removed(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_io io = *plog_io_posix();
+    io.unlink_at = keep_scratch;
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 30), 0);
+    CHECK_INT(mkdir(world_path(&w, "snapshots"), 0700), 0);
+    world_copy(world_path(&w, "store.db"), world_path(&w, "snapshots/fold.db"));
+    CHECK_INT(compact_with(&w, (struct plog_compact_options){.io = &io}, &r),
+              PLOG_E_IO);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK(!is_there(&w, "snapshots/fold.db"));
+    world_end(&w, world_size(&w));
+}
+
 static int refuse_writes(void *ctx, const struct plog_store_event *e)
 {
     (void)ctx;
@@ -1008,6 +1036,7 @@ int main(int argc, char **argv)
         {"passed by a compaction", passed_by},
         {"the WAL is bounded", wal_is_bounded},
         {"the WAL is bounded while trimming", wal_is_bounded_while_trimming},
+        {"a scratch store that stays", scratch_cannot_be_removed},
         {"a store that cannot be written", store_cannot_be_written},
         {"killed at each call", killed_everywhere},
         {"killed on top of another", killed_on_top},
