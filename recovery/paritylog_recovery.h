@@ -668,6 +668,104 @@ PLOG_API PLOG_MUST_CHECK int
 plog_doctor(const char *dir, const struct plog_doctor_options *options,
             struct plog_doctor_report *report, struct plog_error *err);
 
+/* ---- Selftest ----------------------------------------------------------- */
+
+enum plog_test_result {
+    PLOG_TEST_OK,
+    PLOG_TEST_WARN, /* works, and is not what it should be */
+    PLOG_TEST_FAIL, /* no log should be kept here before this is mended */
+    PLOG_TEST_SKIP  /* could not be tried; `found` says why */
+};
+#define PLOG_TEST_RESULTS 4
+/* `ok`, `warn`, `FAIL`, `skip`. */
+PLOG_API const char *plog_test_word(enum plog_test_result r);
+
+/* A number behind `found`; the unit is the last word of its name. */
+struct plog_test_figure {
+    const char *name;
+    double value;
+};
+
+/* One thing that was tried.  Texts and figures live for the call. */
+struct plog_test {
+    const char *name; /* a constant: `flock`, `sync of appends`, ... */
+    enum plog_test_result result;
+    const char *found; /* in words and figures */
+    const char *next;  /* what to do; "" for nothing */
+    const struct plog_test_figure *figures;
+    size_t figure_count;
+};
+
+/*
+ * What selftest needs beside the I/O table, and a library has no business to
+ * do by itself: processes, and links.  Given by the program, which knows
+ * whether it may fork.  Functions return >= 0, or a negative errno value;
+ * `ctx` is passed through.  One child at a time.
+ */
+struct plog_test_host {
+    uint32_t struct_size; /* sizeof(struct plog_test_host) */
+    void *ctx;
+    /* fork(2): runs `work` in a child that has a copy of all memory and
+     * handles, and ends it, without any clean-up, with what `work` returns (0
+     * to 99).  It must not outlive the parent.  The library has no database
+     * and no log open at this moment; the program must have no second thread,
+     * and its own handles of logs and databases are not used in the child. */
+    int (*start)(void *ctx, int (*work)(void *arg), void *arg);
+    /* In the child: sends all `n` bytes (at most 512) to the parent, or none.
+     */
+    int (*say)(void *ctx, const void *p, size_t n);
+    /* In the parent: receives at most `n` bytes.  0 when the child is gone;
+     * -EAGAIN when nothing came in `timeout_ms`, or a signal did. */
+    int64_t (*hear)(void *ctx, void *p, size_t n, int timeout_ms);
+    /* Waits for the child's end; with `kill` it gets SIGKILL first.  Returns
+     * its exit status, or 256 and the signal that ended it. */
+    int (*stop)(void *ctx, bool kill);
+    /* A symbolic link `name` to the text `to`, or a hard link to that file;
+     * both names below `dir`. */
+    int (*link_at)(void *ctx, int dir, const char *to, const char *name,
+                   bool symbolic);
+};
+
+struct plog_selftest_options {
+    uint32_t struct_size;
+    const struct plog_io *io;
+    const struct plog_test_host *host; /* NULL: what needs it is skipped */
+    double seconds; /* how long all of it may take; 0: 30; at most 59 */
+    uint64_t seed;  /* of what is drawn; 0: by the I/O table's randomness */
+    bool allow_network_fs; /* then a network is a warning */
+    int (*test)(void *arg, const struct plog_test *t); /* not 0 stops */
+    int (*progress)(void *arg, const struct plog_progress *p);
+    void *arg;
+};
+
+struct plog_selftest_report {
+    int verdict; /* PLOG_OK; PLOG_E_IO when a test failed */
+    uint64_t counts[PLOG_TEST_RESULTS];
+    uint64_t seed;
+    uint64_t kills, calls, faults; /* ends of a process at random times, at a
+                                      call; errors that were injected */
+    double seconds;
+};
+
+/*
+ * Tries whether a log can be kept below `dir`: that locks exclude, a sync
+ * reaches the disk, and that logs of its own outlive kill -9 at random times
+ * and at disk calls, and errors of the disk, with acknowledged deltas a part
+ * of the recovered and these of the attempted ones.
+ * @dir  any directory that may be written to, also that of a log; all happens
+ *       in a new folder in it, paritylog-selftest-XXXXXXXX (0700), which is
+ *       removed at the end, however it ends but by a kill.  Nothing else is
+ *       touched.
+ * Takes up to 64 MiB of its disk.  It cannot show what a power cut does.
+ * Returns 0 when it ran to its end (the verdict is in the report);
+ * PLOG_E_IO when it cannot run there: no such directory, read-only, no space;
+ * PLOG_E_ARG for seconds out of range; PLOG_E_INTERRUPTED; PLOG_E_NOMEM.
+ * Forks through `host`, from the calling thread.
+ */
+PLOG_API PLOG_MUST_CHECK int
+plog_selftest(const char *dir, const struct plog_selftest_options *options,
+              struct plog_selftest_report *report, struct plog_error *err);
+
 /* ---- Any JSONL file ----------------------------------------------------- */
 
 enum plog_line_class {
