@@ -27,6 +27,7 @@ int cmd_redact(struct cli *c, int argc, char **argv);
 int cmd_replay(struct cli *c, int argc, char **argv);
 int cmd_restore(struct cli *c, int argc, char **argv);
 int cmd_salvage(struct cli *c, int argc, char **argv);
+int cmd_selftest(struct cli *c, int argc, char **argv);
 int cmd_status(struct cli *c, int argc, char **argv);
 int cmd_strategy(struct cli *c, int argc, char **argv);
 int cmd_verify_proof(struct cli *c, int argc, char **argv);

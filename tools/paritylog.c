@@ -115,6 +115,12 @@ static const struct cli_command commands[] = {
      "DIR [--quick] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",
      "  --quick                compare the heads of both legs only\n" KEY WAIT
          JSON QUIET},
+    {"selftest", cmd_selftest, "try whether a log can be kept here",
+     "DIR [--seconds N] [--seed N] [--network-fs-ok] [--json] [--quiet]",
+     "  DIR                    any directory; a folder is made in it and removed\n"
+     "  --seconds N            how long it may take, 1 to 59 (default 30)\n"
+     "  --seed N               draw as the run did that named it\n"
+     "  --network-fs-ok        a network file system is a warning\n" JSON QUIET},
     {"salvage", cmd_salvage, "read, or heal from the store, a damaged log",
      "DIR [--from-store] [--out FILE] [--dry-run] [--max-findings N]\n"
      "           [--network-fs-ok] [--key VKEY] [--wait SECONDS] [--json] [--quiet]",

@@ -5,7 +5,7 @@
 
 man=$top/docs/man/paritylog.1
 commands='init append get history query log status verify parity replay
-    rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy
+    rebuild restore drill doctor selftest salvage inspect checkpoint prove verify-proof strategy
     cursor peer rotate compact redact key'
 
 begin 'the manual is well formed'
@@ -171,6 +171,8 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds restore "$T/out"
     run 0 doctor "$L" --json
     holds doctor "$T/out"
+    "$PARITYLOG" selftest "$T" --seconds 1 --json >"$T/out"
+    holds selftest "$T/out"
     run 0 drill "$L" --json
     holds drill "$T/out"
     filled many 60 --segment-size 4096

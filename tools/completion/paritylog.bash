@@ -21,6 +21,7 @@ _paritylog_options() {
         --network-fs-ok --key ;;
     drill) echo --scratch --key ;;
     doctor) echo --quick --key ;;
+    selftest) echo --seconds --seed --network-fs-ok ;;
     salvage) echo --from-store --out --dry-run --network-fs-ok --max-findings --key ;;
     strategy) echo --dry-run --passphrase-file --network-fs-ok ;;
     cursor) echo --dry-run --passphrase-file --network-fs-ok ;;
@@ -78,7 +79,7 @@ _paritylog_argument() {
 }
 
 _paritylog_commands='init append get history query log status verify parity
-    replay rebuild restore drill doctor salvage inspect checkpoint prove verify-proof strategy cursor
+    replay rebuild restore drill doctor selftest salvage inspect checkpoint prove verify-proof strategy cursor
     peer rotate compact redact key help'
 
 _paritylog() {
