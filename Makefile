@@ -74,7 +74,7 @@ clang = $(call first_of,clang clang-19 clang-18 clang-16 clang-15 clang-14)
 clang_format = $(call first_of,clang-format-14 clang-format)
 
 checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked \
-	$(BUILD)/tests/paritylog-failing)
+	$(BUILD)/tests/paritylog-failing $(BUILD)/tests/paritylog-broken)
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-year check-damage damage-table \
@@ -164,9 +164,16 @@ $(BUILD)/tests/paritylog-failing: $(tool_obj) $(failing_obj) $(BUILD)/libparityl
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
+# The same command over a file system that does not keep its word.
+$(BUILD)/tests/paritylog-broken: $(tool_obj) $(BUILD)/obj/tests/lib/broken_main.o \
+		$(BUILD)/libparitylog.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
 # ---- Tests ------------------------------------------------------------------
 
-test_support = $(filter-out %/order_main.o %/failing_main.o,$(testlib_obj)) $(BUILD)/libparitylog.a
+test_support = $(filter-out %/order_main.o %/failing_main.o %/broken_main.o,$(testlib_obj)) \
+	$(BUILD)/libparitylog.a
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(test_support)
 	@mkdir -p $(@D)
