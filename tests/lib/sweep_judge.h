@@ -4,7 +4,7 @@
 #define SWEEP_JUDGE_H
 
 #include "sweeping.h"
-#include "tree.h"
+#include "files.h"
 
 #define JUDGE_LINES 64
 

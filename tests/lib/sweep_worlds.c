@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "killing.h"
-#include "tree.h"
+#include "files.h"
 #include "world.h"
 
 char *sweep_delta(char *out, size_t cap, const char *id, const char *record,

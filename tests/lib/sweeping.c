@@ -13,7 +13,7 @@
 #include "check.h"
 #include "order_shim.h"
 #include "sweep_judge.h"
-#include "tree.h"
+#include "files.h"
 #include "world.h"
 
 #define HANG_SECONDS 60

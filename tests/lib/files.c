@@ -1,5 +1,5 @@
-/* tree.c - see tree.h. */
-#include "tree.h"
+/* files.c - see files.h. */
+#include "files.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* tree.h - the files below a directory: copied, listed, compared. */
-#ifndef TREE_H
-#define TREE_H
+/* files.h - the files below a directory: copied, listed, compared. */
+#ifndef FILES_H
+#define FILES_H
 
 #include <stdbool.h>
 #include <stddef.h>
