@@ -90,7 +90,12 @@ static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
     if (strcmp(h->commit.key, g->commit.key) != 0 ||
         memcmp(h->commit.sig, g->commit.sig, PLOG_SIG_SIZE) != 0)
         head_differs(p, g->size, "key or signature");
-    if (!next && (h->segment != p->c->walk.first || h->offset != g->end))
+    if (next || (h->segment == p->c->walk.first && h->offset == g->end))
+        return;
+    if (p->damaged == p->c->walk.first) /* bytes came or went before it */
+        plog_check_unchecked(p->c, PLOG_LEG_STORE, g->size, g->size,
+                             "meta: the offset: its segment is damaged");
+    else
         head_differs(p, g->size, "segment or offset");
 }
 
@@ -253,17 +258,24 @@ static void name_lines(struct plog_parity *p, const struct damage *d, int code)
     p->c->report->counts[-code] += d->more;
 }
 
-/* Folds and compares what the store's proven lines stand for. */
+/* Folds and compares what the store's proven lines stand for.  Each is copied:
+ * a merge reads the line before it by the same statement. */
 static int use_proven(struct plog_parity *p, uint64_t from, uint64_t to,
                       struct plog_error *err)
 {
+    struct plog_buf copy;
     int rc = 0;
+    plog_buf_init(&copy, p->c->reader.io);
     for (uint64_t seq = from; !rc && seq <= to; seq++) {
         struct plog_span line;
+        copy.len = 0;
         rc = plog_parity_stored(p, seq, &line, err);
+        if (!rc && plog_buf_add_span(&copy, line))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
         if (!rc)
-            rc = plog_parity_entry(p, line, seq, err);
+            rc = plog_parity_entry(p, plog_span(copy.data, copy.len), seq, err);
     }
+    plog_buf_fini(&copy);
     return rc < 0 ? rc : plog_parity_skip(p, to, err);
 }
 
@@ -277,6 +289,7 @@ static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
     struct plog_fault fault = c->walk.scan.fault;
     uint64_t from, to;
     int code = *walked;
+    p->damaged = c->walk.first;
     /* Without readable rows nothing can be proven; the damage stands. */
     bool proven = false,
          whole = !c->walk.chain.broken && !c->walk.gap && !p->store_lost;
@@ -327,7 +340,12 @@ static int entered(struct plog_parity *p, bool bare, struct plog_error *err)
     c->walk.entered = false;
     if (bare)
         judge_bare_segment(p);
-    return lose_store(p, plog_parity_segment(p, c->walk.first, err), err);
+    /* Behind damage a group that stands too early may have taken the rows along
+     * with it; the header says where they go on. */
+    int rc = p->fold_whole ? 0 : plog_parity_rows_from(p, c->walk.first, err);
+    if (!rc)
+        rc = plog_parity_segment(p, c->walk.first, err);
+    return lose_store(p, rc, err);
 }
 
 /* One step of the walk.  Its own codes come back in *walked; what is returned

@@ -39,6 +39,7 @@ struct plog_parity {
     bool partial;        /* it did not begin at 1 */
     uint64_t rules_from; /* partial: the entry that made the strategy known */
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
+    uint64_t damaged; /* the segment with the last damage; 0: none was met */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
     bool end_unknown; /* damage up to the end: nobody knows where it was */

@@ -313,6 +313,93 @@ static void checks_change_nothing(void)
     }
 }
 
+/* ---- Damage in the log -------------------------------------------------- */
+
+/* The name of the last segment. */
+static const char *last_segment(void)
+{
+    static char name[64];
+    int64_t first = world_number(&w, "SELECT max(first) FROM segments");
+    snprintf(name, sizeof name, "log/%020lld.jsonl", (long long)first);
+    return name;
+}
+
+static char *find(const struct file *f, const char *text)
+{
+    return memmem(f->bytes, f->n, text, strlen(text));
+}
+
+/* Exactly one finding, of the log, at this entry. */
+static void only_the_log(uint64_t seq)
+{
+    struct world_found f;
+    world_parity(&w, NULL, &f);
+    CHECK_UINT(f.count, 1);
+    CHECK_INT(f.first[0].leg, PLOG_LEG_LOG);
+    CHECK_UINT(f.first[0].seq, seq);
+}
+
+/* What the store proves of a damaged group is folded: also over lines that
+ * the fold has to read for it. */
+static void merges_behind_damage(void)
+{
+    world_make(&w, PLOG_MERGE_JSON, 0);
+    for (int i = 0; i < 12; i++)
+        CHECK_INT(world_put(&w, NULL, "1", i == 1 ? "here" : "x", NULL), 0);
+    world_close(&w);
+    struct file s = load(SEGMENT_1);
+    char *at = find(&s, "here");
+    if (CHECK(at != NULL))
+        at[0] = 'H';
+    world_write(world_path(&w, SEGMENT_1), s.bytes, s.n);
+    only_the_log(3);
+    free(s.bytes);
+}
+
+/* A byte less in the last segment moves all behind it: the store's head, which
+ * names a place there, is right all the same. */
+static void a_byte_less_in_the_last_segment(void)
+{
+    restore();
+    const char *name = last_segment();
+    struct file s = load(name);
+    uint64_t seq =
+        (uint64_t)world_number(&w, "SELECT max(first) FROM segments");
+    char *at = find(&s, "\"v\":\"");
+    if (CHECK(at != NULL))
+        memmove(at + 5, at + 6, s.n - (size_t)(at + 6 - s.bytes));
+    world_write(world_path(&w, name), s.bytes, s.n - 1);
+    only_the_log(seq);
+    free(s.bytes);
+}
+
+/* A later group in the place of an earlier one: its commit holds, and takes
+ * the check along; the header that follows says where it goes on. */
+static void a_group_that_stands_too_early(void)
+{
+    struct world_found f;
+    restore();
+    struct file s = load(SEGMENT_1), last = load(last_segment());
+    char *group = find(&last, "{\"seq\":"), *at = find(&s, "{\"seq\":5,");
+    REQUIRE(group != NULL && at != NULL);
+    size_t n = last.n - (size_t)(group - last.bytes);
+    size_t before = (size_t)(at - s.bytes);
+    char *both = malloc(s.n + n);
+    REQUIRE(both != NULL);
+    memcpy(both, s.bytes, before);
+    memcpy(both + before, group, n);
+    memcpy(both + before + n, at, s.n - before);
+    world_write(world_path(&w, SEGMENT_1), both, s.n + n);
+    world_parity(&w, NULL, &f);
+    CHECK_INT(f.report.verdict, PLOG_E_CORRUPT);
+    CHECK_UINT(f.report.counts[-PLOG_E_DIVERGED], 0);
+    CHECK_UINT(f.report.counts[-PLOG_E_AHEAD], 0);
+    CHECK_UINT(f.report.counts[-PLOG_E_BEHIND], 0);
+    free(both);
+    free(s.bytes);
+    free(last.bytes);
+}
+
 /* While a handle is open, padding and WAL and all, parity is CLEAN. */
 static void beside_an_open_handle(void)
 {
@@ -348,6 +435,9 @@ int main(int argc, char **argv)
         {"no_store", no_store},
         {"a_finding_may_stop_the_check", a_finding_may_stop_the_check},
         {"checks_change_nothing", checks_change_nothing},
+        {"merges_behind_damage", merges_behind_damage},
+        {"a_byte_less_in_the_last_segment", a_byte_less_in_the_last_segment},
+        {"a_group_that_stands_too_early", a_group_that_stands_too_early},
         {"beside_an_open_handle", beside_an_open_handle},
         {"nothing_there", nothing_there},
     };
