@@ -53,6 +53,7 @@ except ImportError:
                          ' or python3-nacl\n')
         sys.exit(77)
 
+signature_holds = functools.lru_cache(4096)(signature_holds)
 LINE_MAX = (16 << 20) + (64 << 10)
 HEADER_MAX = 64 << 10
 GROUP_MAX = 64 << 20
@@ -76,6 +77,56 @@ class Fault(Exception):
 def need(condition, what):
     if not condition:
         raise Bad(what)
+
+
+def remembered(function):
+    """A function of bytes that keeps what it answered, or why it refused."""
+    @functools.lru_cache(4096)
+    def answer(*args):
+        try:
+            return function(*args), None
+        except (Bad, Unknown, Forged) as why:
+            return None, why
+
+    @functools.wraps(function)
+    def ask(*args):
+        value, why = answer(*args)
+        if why is not None:
+            raise why.with_traceback(None)
+        return value
+    return ask
+
+
+class Forged(Exception):
+    """A signature inside an entry that does not verify."""
+
+
+class Unknown(Exception):
+    """A name that this version does not know."""
+
+
+class Directory:
+    """Where the files of a log come from; what holds them in memory has the
+    same three methods."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def names(self, folder):
+        path = os.path.join(self.path, folder)
+        return os.listdir(path) if os.path.isdir(path) else []
+
+    def has(self, file):
+        return os.path.lexists(os.path.join(self.path, file))
+
+    def read(self, file):
+        path = os.path.join(self.path, file)
+        st = os.lstat(path)
+        if not stat.S_ISREG(st.st_mode) or st.st_nlink != 1:
+            raise Fault('CORRUPT', file, None,
+                        'not a regular file with one link')
+        with open(path, 'rb') as f:
+            return f.read()
 
 
 # ---- 2: encoding -----------------------------------------------------------
@@ -216,6 +267,7 @@ def node(left, right):
     return sha256(b'\x01' + left + right)
 
 
+@remembered
 def leaf_of(line):
     """The leaf of a line; of a redacted one that of the line as it was (3.5),
     provided that it is one."""
@@ -261,6 +313,7 @@ COMMIT = re.compile(rb'\{"commit":\{"size":([0-9]+),"root":"([^"]*)",'
                     rb'"key":"([0-9a-f]{8})","sig":"([^"]*)"\}\}')
 
 
+@remembered
 def parse_commit(line):
     m = COMMIT.fullmatch(line)
     need(m, 'not a commit line')
@@ -304,6 +357,7 @@ def has_prime_order(public):
     return total == (0, 1)
 
 
+@remembered
 def parse_vkey(text):
     """(name, id, public key)"""
     parts = text.split('+', 2)
@@ -317,12 +371,9 @@ def parse_vkey(text):
 
 def trusted_keys(directory, pin):
     texts = [pin] if pin else []
-    keys = os.path.join(directory, 'keys')
-    if not pin and os.path.isdir(keys):
-        for name in sorted(os.listdir(keys)):
-            if name.endswith('.vkey'):
-                with open(os.path.join(keys, name), encoding='utf-8') as f:
-                    texts += f.read().splitlines()
+    for name in [] if pin else sorted(directory.names('keys')):
+        if name.endswith('.vkey'):
+            texts += directory.read('keys/' + name).decode('utf-8').splitlines()
     found = {}
     for text in texts:
         key = parse_vkey(text)
@@ -347,14 +398,6 @@ CONTROLS = {'init': ['strategy', 'max_line', 'segment_size'],
             'rotate': ['size', 'root', 'old', 'new', 'old_sig', 'new_sig']}
 STRATEGIES = ['last-write-wins', 'arrival', 'highest-confidence', 'keep-local',
               'merge-json', 'custom']
-
-
-class Forged(Exception):
-    """A signature inside an entry that does not verify."""
-
-
-class Unknown(Exception):
-    """A name that this version does not know."""
 
 
 def check_time(text):
@@ -439,6 +482,7 @@ class Rotation:
                 raise Forged(f'{sig} of a rotation')
 
 
+@remembered
 def rotation_of(line):
     """The rotation that a line is, if it proves itself; else None."""
     try:
@@ -484,6 +528,7 @@ def take_logged_at(m):
     return value is not None
 
 
+@remembered
 def parse_entry(line):
     """(seq, control name or None, whether it has logged_at); Bad or Unknown."""
     m = Members(parse(line))
@@ -559,6 +604,7 @@ class Order:
                                                     other.line)
 
 
+@remembered
 def order_of(line):
     """The order that a line is, or None."""
     try:
@@ -636,6 +682,7 @@ class Compaction:
         return chain
 
 
+@remembered
 def compaction_of(line):
     """The compact entry that a line is, or None."""
     try:
@@ -649,6 +696,7 @@ def compaction_of(line):
     return None
 
 
+@remembered
 def redacted_leaf(line):
     """The leaf that a redacted line states, or None."""
     if not line.startswith(b'{"seq":') or \
@@ -716,19 +764,18 @@ class Orders:
         self.known = []
         for first in segments_of(self.directory):
             try:
-                data = read_file(self.directory, f'log/{first:020d}.jsonl')
+                data = self.directory.read(f'log/{first:020d}.jsonl')
             except (Fault, OSError):
                 continue
             lines = data.split(b'\n')
             self.known += [o for o in map(order_of, lines) if o]
             self.floors += [c for c in map(compaction_of, lines) if c]
-        orders = os.path.join(self.directory, 'orders')
-        for name in os.listdir(orders) if os.path.isdir(orders) else []:
+        for name in self.directory.names('orders'):
             if name.startswith('.'):
                 continue
             own = {key[1]: key for _, key in self.verifier.chain}
             try:
-                text = read_file(self.directory, 'orders/' + name)
+                text = self.directory.read('orders/' + name)
                 order = len(text) <= PROOF_MAX and proven_order(
                     text.decode('utf-8'), {**self.keys, **own})
             except (Fault, OSError, UnicodeDecodeError):
@@ -783,6 +830,7 @@ class Header:
                 ).encode()
 
 
+@remembered
 def parse_note(text):
     """(origin, commit)"""
     parts = text.split('\n')
@@ -796,6 +844,7 @@ def parse_note(text):
     return parts[0], last
 
 
+@remembered
 def parse_header(line):
     whole = parse(line)
     need([raw for raw, _, _ in whole.members] == ['segment'], 'no header')
@@ -1105,8 +1154,8 @@ class Verifier:
 
 
 def segments_of(directory):
-    log, found = os.path.join(directory, 'log'), []
-    for name in os.listdir(log) if os.path.isdir(log) else []:
+    found = []
+    for name in directory.names('log'):
         number_ = re.fullmatch(r'(0[0-9]{19})\.jsonl', name, re.ASCII)
         if number_ and 1 <= int(number_[1]) <= NUMBER_MAX:
             found.append(int(number_[1]))
@@ -1115,15 +1164,6 @@ def segments_of(directory):
     if not found:
         raise Fault('NOTHING', 'log', None, 'there is no segment')
     return sorted(found)
-
-
-def read_file(directory, file):
-    path = os.path.join(directory, file)
-    st = os.lstat(path)
-    if not stat.S_ISREG(st.st_mode) or st.st_nlink != 1:
-        raise Fault('CORRUPT', file, None, 'not a regular file with one link')
-    with open(path, 'rb') as f:
-        return f.read()
 
 
 def anchored(chain, trusted):
@@ -1138,15 +1178,18 @@ def first_key(directory, found, trusted):
     first_id, first = None, None
     if found[0] > 1:
         try:
-            data = read_file(directory, f'log/{found[0]:020d}.jsonl')
-            first_id = parse_header(data.split(b'\n', 1)[0]).last.key
+            data = directory.read(f'log/{found[0]:020d}.jsonl')
+            last = parse_header(data.split(b'\n', 1)[0]).last
         except (Fault, OSError, Bad, Unknown):
             return []
+        if last is None:
+            return []
+        first_id = last.key
         if first_id in trusted:
             return [(0, trusted[first_id])]
     for number_ in found:
         try:
-            data = read_file(directory, f'log/{number_:020d}.jsonl')
+            data = directory.read(f'log/{number_:020d}.jsonl')
         except (Fault, OSError):
             continue
         for line in data.split(b'\n'):
@@ -1167,11 +1210,12 @@ def first_key(directory, found, trusted):
     return []
 
 
-def verify(directory, pin=None, partial=False):
-    """The verifier behind the whole log, or raises its first fault."""
+def verify(directory, pin=None, partial=False, kind=Verifier):
+    """The verifier behind the whole log, or raises its first fault.
+    @directory  a Directory, or what is like it"""
     try:
         keys = trusted_keys(directory, pin)
-        v = Verifier(keys, Orders(directory, keys))
+        v = kind(keys, Orders(directory, keys))
     except (Bad, UnicodeDecodeError) as why:
         raise Fault('KEY', 'keys', None, str(why)) from None
     found = segments_of(directory)
@@ -1187,7 +1231,7 @@ def verify(directory, pin=None, partial=False):
             raise Fault('CORRUPT', f'log/{v.size + 1:020d}.jsonl', None,
                         'the segment is missing')
         file = f'log/{first:020d}.jsonl'
-        v.read_segment(read_file(directory, file), file, first,
+        v.read_segment(directory.read(file), file, first,
                        i + 1 == len(found), not adopt)
     if v.chain and not anchored([k for _, k in v.chain], v.keys):
         raise Fault('UNKNOWN_KEY', file, None, 'no trusted key signed this')
@@ -1397,9 +1441,9 @@ def segment_anywhere(directory, first):
     """A segment's bytes, from log/ or archive/; None when it is in neither."""
     for read, file in ((bytes, f'log/{first:020d}.jsonl'),
                        (gunzip, f'archive/{first:020d}.jsonl.gz')):
-        if os.path.lexists(os.path.join(directory, file)):
+        if directory.has(file):
             try:
-                return read(read_file(directory, file))
+                return read(directory.read(file))
             except Bad as why:
                 raise Fault('CORRUPT', file, None, str(why)) from None
     return None
@@ -1422,7 +1466,7 @@ def add_entries(directory, fold, first, to):
 
 def check_snapshot(directory, c, file, texts):
     """@texts  those that were checked, by floor, and b'' for 0"""
-    text = gunzip(read_file(directory, file))
+    text = gunzip(directory.read(file))
     need(sha256(text) == c.snapshot, 'not what the compact entry signs')
     fold, header = Fold(), text.split(b'\n', 2)[1]
     fold.load(text)
@@ -1444,8 +1488,7 @@ def check_snapshot(directory, c, file, texts):
 
 def archived_compactions(directory):
     """Compact entries in archive/, on their word."""
-    archive = os.path.join(directory, 'archive')
-    for name in os.listdir(archive) if os.path.isdir(archive) else []:
+    for name in directory.names('archive'):
         if name.endswith('.jsonl.gz'):
             data = segment_anywhere(directory, int(name[:20]))
             yield from filter(None, map(compaction_of, data.split(b'\n')))
@@ -1460,15 +1503,14 @@ def check_snapshots(directory, verifier):
     last = max(found.values(), key=lambda c: c.at, default=None)
     texts = {0: b''}
     for c in archived_compactions(directory):
-        file = os.path.join(directory, f'snapshots/{c.to:020d}.jsonl.gz')
-        if c.to not in found and os.path.exists(file):
-            with open(file, 'rb') as f:
-                text = gunzip(f.read())
+        file = f'snapshots/{c.to:020d}.jsonl.gz'
+        if c.to not in found and directory.has(file):
+            text = gunzip(directory.read(file))
             if sha256(text) == c.snapshot:
                 texts[c.to] = text
     for to, c in sorted(found.items()):
         file = f'snapshots/{to:020d}.jsonl.gz'
-        there = os.path.lexists(os.path.join(directory, file))
+        there = directory.has(file)
         if to and c is last and not there:
             raise Fault('PRUNED', file, None, 'the snapshot is missing')
         if to and there and to <= last.to:
@@ -1495,7 +1537,7 @@ def main(argv):
                          ' DIR...\n')
         return 2
     status = 0
-    for directory in argv:
+    for directory in map(Directory, argv):
         try:
             v = verify(directory, pin, partial)
             if snapshots:
