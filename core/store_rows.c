@@ -56,6 +56,16 @@ static int read_commit(sqlite3_stmt *q, struct plog_store_head *h,
     return 0;
 }
 
+/* No number of the head is below 0, and plog_sql_u64 would not tell. */
+static bool has_negative(sqlite3_stmt *q)
+{
+    for (int i = 0; i < sqlite3_column_count(q); i++)
+        if (sqlite3_column_type(q, i) == SQLITE_INTEGER &&
+            sqlite3_column_int64(q, i) < 0)
+            return true;
+    return false;
+}
+
 int plog_store_get_head(struct plog_store *s, struct plog_store_head *h,
                         struct plog_error *err)
 {
@@ -80,6 +90,8 @@ int plog_store_get_head(struct plog_store *s, struct plog_store_head *h,
     else if (!copy_text(plog_sql_text(q, 10), strategy, sizeof strategy) ||
              plog_strategy_parse(strategy, &h->rules.strategy))
         rc = bad_head(err, "strategy is not one");
+    else if (has_negative(q))
+        rc = bad_head(err, "numbers are below 0");
     else if (h->rules.line_max == 0 || h->rules.line_max > PLOG_LINE_MAX ||
              h->rules.segment_size == 0)
         rc = bad_head(err, "limits are out of range");

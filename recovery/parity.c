@@ -374,6 +374,10 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     int fatal = 0, rc = plog_parity_start(p, err);
+    if (rc == PLOG_E_DIVERGED) { /* of the store; the log goes on alone */
+        fatal = lose_store(p, rc, err);
+        rc = 0;
+    }
     while (!fatal && !c->stopped && rc != PLOG_END) {
         if (rc == 0)
             fatal = step_on(p, &rc, err);
@@ -444,6 +448,8 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
         rc = lose_store(&p, plog_parity_redactions(&p, err), err);
     if (!rc && !p.store_lost && p.fold_whole)
         rc = lose_store(&p, plog_parity_compactions(&p, err), err);
+    if (!rc && !p.store_lost && p.fold_whole)
+        rc = lose_store(&p, plog_parity_kept(&p, err), err);
     if (!rc)
         rc = lose_store(&p, plog_parity_records(&p, err), err);
     plog_parity_close(&p);

@@ -7,6 +7,7 @@
  *   parity_since.c    from a checkpoint on, instead of all
  *   parity_touched.c  ... and the records, then
  *   parity_fork.c     two signed histories
+ *   parity_kept.c     the index of ids, old ids, the state at the base
  *   parity_redact.c   redacted lines and the orders for them
  *   parity_peers.c    who was added and evicted
  *   parity_records.c  the fold of the log against the store's records
@@ -18,6 +19,7 @@
 #define PLOG_PARITY_H
 
 #include "check.h"
+#include "old_ids.h"
 
 struct plog_parity {
     struct plog_check *c;
@@ -39,6 +41,8 @@ struct plog_parity {
     bool partial;        /* it did not begin at 1 */
     uint64_t rules_from; /* partial: the entry that made the strategy known */
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
+    uint64_t ids[4];  /* sum of the ids of the rows in step, for the index */
+    int64_t ids_from; /* the seq that these rows begin with */
     uint64_t damaged; /* the segment with the last damage; 0: none was met */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
@@ -67,6 +71,16 @@ PLOG_MUST_CHECK int plog_parity_compaction(struct plog_parity *p,
                                            struct plog_error *err);
 PLOG_MUST_CHECK int plog_parity_compactions(struct plog_parity *p,
                                             struct plog_error *err);
+/* The id of the event row at hand, for the index. */
+void plog_parity_sum_id(struct plog_parity *p);
+/* What is kept beside the rows in step; at the end, without damage. */
+PLOG_MUST_CHECK int plog_parity_kept(struct plog_parity *p,
+                                     struct plog_error *err);
+/* The state at the base against the snapshot that `c` signs, which was just
+ * loaded into the fold. */
+PLOG_MUST_CHECK int plog_parity_base_state(struct plog_parity *p,
+                                           const struct plog_compaction *c,
+                                           struct plog_error *err);
 /* A peer was added or evicted; the rows at the end.  Cursors and times are
  * outside parity. */
 PLOG_MUST_CHECK int plog_parity_peer(struct plog_parity *p,

@@ -42,6 +42,20 @@ static int check_line(struct base *b, uint64_t seq, struct plog_span line,
     return plog_sql_run(p->truth_put, err);
 }
 
+/* The hash of the content goes with a redaction only.  0: it went so. */
+static int check_dropped(struct base *b, uint64_t seq, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        b->p->db, "SELECT 1 FROM main.redactions WHERE target=?1", &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, seq);
+        rc = plog_sql_row(q, err);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
 /* An id is known by its event, while that is there, or by what was kept. */
 static int check_id(struct base *b, const struct plog_old_id *id,
                     struct plog_error *err)
@@ -61,6 +75,9 @@ static int check_id(struct base *b, const struct plog_old_id *id,
             plog_old_id_of(&e, line, &have);
     }
     if (rc < 0)
+        return rc;
+    bool dropped = id->has_content && !have.has_content;
+    if (!rc && dropped && (rc = check_dropped(b, id->seq, err)) < 0)
         return rc;
     if (rc || have.seq != id->seq ||
         memcmp(have.id, id->id, PLOG_HASH_SIZE) != 0 ||
@@ -195,6 +212,8 @@ int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
         p->rules = b.snapshot.rules;
         p->rules.floor = p->c->head.rules.base;
         rc = read_all(&b, err);
+        if (!rc)
+            rc = plog_parity_base_state(p, c, err);
     }
     sqlite3_finalize(b.put_peer);
     sqlite3_finalize(b.redaction);

@@ -54,12 +54,21 @@ static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
+/* The row at hand was looked at. */
+static int next_event(struct plog_parity *p, struct plog_error *err)
+{
+    plog_parity_sum_id(p);
+    return step(p->events, &p->event_ready, err);
+}
+
 static int rows_from(struct plog_parity *p, int64_t first,
                      struct plog_error *err)
 {
     sqlite3_stmt *all[] = {p->events, p->checkpoints, p->segments};
     bool *ready[] = {&p->event_ready, &p->checkpoint_ready, &p->segment_ready};
     int rc = 0;
+    p->ids_from = first;
+    memset(p->ids, 0, sizeof p->ids);
     for (int i = 0; !rc && i < 3; i++) {
         sqlite3_reset(all[i]);
         sqlite3_bind_int64(all[i], 1, first);
@@ -147,7 +156,7 @@ static int drop_below(struct plog_parity *p, uint64_t seq,
         plog_parity_find(p, PLOG_E_DIVERGED, 0, "no row",
                          "an event row that"
                          " no entry of the log answers to");
-        rc = step(p->events, &p->event_ready, err);
+        rc = next_event(p, err);
     }
     return rc;
 }
@@ -321,7 +330,7 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
                          " the line",
                          "other ones");
     if (!rc && row)
-        rc = step(p->events, &p->event_ready, err);
+        rc = next_event(p, err);
     return rc;
 }
 
@@ -386,7 +395,7 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
         sqlite3_int64 seq = row_seq(p);
         plog_parity_find(p, PLOG_E_AHEAD, seq > 0 ? (uint64_t)seq : 0,
                          "no row: the log has no such entry", "an event row");
-        rc = step(p->events, &p->event_ready, err);
+        rc = next_event(p, err);
     }
     while (!rc && p->checkpoint_ready) {
         plog_parity_find(p, PLOG_E_AHEAD, plog_sql_u64(p->checkpoints, 0),

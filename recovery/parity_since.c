@@ -82,6 +82,17 @@ static int begin_at(struct plog_parity *p, uint64_t first,
     return rc ? rc : plog_parity_rows_from(p, first, err);
 }
 
+/* The floor that the log itself begins at, where the store's head has another
+ * one; that is told with the rows of compactions.  0: none, or a compaction
+ * that came after the head. */
+static uint64_t logged_floor(struct plog_parity *p, uint64_t floor)
+{
+    struct plog_walk *w = &p->c->walk;
+    const struct plog_compaction *c =
+        plog_orders_floor(&w->orders, plog_segment_at(&w->segments, 0) - 1);
+    return c && c->to != floor && c->at <= p->c->head.commit.size ? c->to : 0;
+}
+
 /* From the floor on, with the snapshot for what lies below. */
 static int begin_at_floor(struct plog_parity *p, uint64_t floor,
                           struct plog_error *err)
@@ -93,6 +104,13 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
     int rc = plog_parity_rows_from(p, floor + 1, err);
     if (!rc)
         rc = plog_walk_start_floor(&c->walk, floor, err);
+    uint64_t logged = rc == PLOG_E_CORRUPT ? logged_floor(p, floor) : 0;
+    if (logged) {
+        floor = logged;
+        rc = plog_parity_rows_from(p, floor + 1, err);
+        if (!rc)
+            rc = plog_walk_start_floor(&c->walk, floor, err);
+    }
     if (rc) {
         p->fold_whole = false;
         return rc;

@@ -190,6 +190,8 @@ static void the_head_row(void)
         "UPDATE meta SET offset=offset+1",
         "UPDATE meta SET floor=5",
         "UPDATE meta SET redactions=1",
+        "UPDATE meta SET redactions=-1",
+        "UPDATE meta SET floor=-5",
         "INSERT INTO redactions VALUES(1,1,0)",
         "UPDATE meta SET root=zeroblob(32)",
         "UPDATE meta SET range=zeroblob(64)",
@@ -203,6 +205,41 @@ static void the_head_row(void)
         if (!CHECK(world_parity(&w, NULL, &f) != 0))
             printf("#   %s: %s\n", edits[i], plog_code_word(f.report.verdict));
     }
+}
+
+/* What the store keeps for entries that are gone: of a log that was never
+ * compacted nothing, and the ids that a trim left behind must be those of its
+ * events. */
+static void kept_rows(void)
+{
+    static const struct edit edits[] = {
+        {"INSERT INTO old_ids VALUES(zeroblob(32),5,zeroblob(32),NULL)", 5,
+         PLOG_E_DIVERGED},
+        {"INSERT INTO old_ids VALUES(zeroblob(32),-5,zeroblob(32),NULL)", 0,
+         PLOG_E_DIVERGED},
+        {"INSERT INTO base_state SELECT * FROM state LIMIT 1", 0,
+         PLOG_E_DIVERGED},
+    };
+    each_edit(edits, sizeof edits / sizeof *edits);
+}
+
+/* The rows are right, and the index by which an id is found is not: a delta
+ * sent again would be logged twice. */
+static void the_index_of_ids(void)
+{
+    struct world_found f;
+    restore();
+    world_sql(&w, "UPDATE events SET id='other' WHERE seq=7");
+    world_sql(&w, "PRAGMA writable_schema=1;"
+                  "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE"
+                  " name='events_id';"
+                  "DELETE FROM sqlite_schema WHERE name='events_id'");
+    world_sql(&w, "UPDATE events SET id='id-7' WHERE seq=7");
+    world_sql(&w, "PRAGMA writable_schema=1;"
+                  "INSERT INTO sqlite_schema SELECT * FROM kept");
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.count, 1);
+    finds(&f, 0, PLOG_E_DIVERGED, PLOG_LEG_STORE, 0);
 }
 
 /* The attack on the store: a row is changed, and root and range of the head
@@ -431,6 +468,8 @@ int main(int argc, char **argv)
         {"commit_and_segment_rows", commit_and_segment_rows},
         {"records_and_cursors", records_and_cursors},
         {"the_head_row", the_head_row},
+        {"kept_rows", kept_rows},
+        {"the_index_of_ids", the_index_of_ids},
         {"recompute_attack_on_the_store", recompute_attack_on_the_store},
         {"no_store", no_store},
         {"a_finding_may_stop_the_check", a_finding_may_stop_the_check},

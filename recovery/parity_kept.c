@@ -1,0 +1,193 @@
+/*
+ * parity_kept.c - what the store keeps beside rows that the walk compares:
+ *
+ *   the index by which an id is found.  A repeat of a delta is recognised by
+ *     it, so it must hold the ids of the events, all of them and in order;
+ *   old ids above the base: a trim that was cut off leaves them, and each must
+ *     be that of its event;
+ *   the state at the base, from which a redaction folds anew.
+ */
+#include <stdio.h>
+
+#include "parity.h"
+
+/* ---- The index of ids ---------------------------------------------------- */
+
+/* A sum that does not depend on the order, so that neither leg is sorted. */
+static void sum_id(uint64_t sum[4], struct plog_span id, uint64_t seq)
+{
+    unsigned char hash[2 * PLOG_HASH_SIZE];
+    uint64_t lanes[PLOG_HASH_SIZE / sizeof(uint64_t)];
+    plog_sha256(id.p, id.n, hash);
+    memcpy(hash + PLOG_HASH_SIZE, &seq, sizeof seq);
+    plog_sha256(hash, PLOG_HASH_SIZE + sizeof seq, hash);
+    memcpy(lanes, hash, sizeof lanes);
+    for (size_t i = 0; i < 4; i++)
+        sum[i] += lanes[i];
+}
+
+void plog_parity_sum_id(struct plog_parity *p)
+{
+    sqlite3_stmt *s = p->events;
+    if (sqlite3_column_type(s, 1) != SQLITE_NULL)
+        sum_id(p->ids, plog_sql_text(s, 1),
+               (uint64_t)sqlite3_column_int64(s, 0));
+}
+
+static void index_differs(struct plog_parity *p, const char *found)
+{
+    plog_parity_find(p, PLOG_E_DIVERGED, 0,
+                     "events_id: the ids of the events, in order", found);
+}
+
+/* Reads the index from its begin to its end. */
+static int check_index(struct plog_parity *p, struct plog_error *err)
+{
+    uint64_t sum[4] = {0};
+    bool ordered = true;
+    struct plog_buf last;
+    sqlite3_stmt *q = NULL;
+    plog_buf_init(&last, p->c->reader.io);
+    int rc = plog_sql_prepare(p->db,
+                              "SELECT id,seq FROM main.events INDEXED BY"
+                              " events_id WHERE id IS NOT NULL ORDER BY id",
+                              &q, err);
+    while (!rc && !p->c->stopped && (rc = plog_sql_row(q, err)) == 0) {
+        struct plog_span id = plog_sql_text(q, 0);
+        sqlite3_int64 seq = sqlite3_column_int64(q, 1);
+        if (last.len &&
+            plog_span_compare(plog_span(last.data, last.len), id) >= 0)
+            ordered = false;
+        last.len = 0;
+        if (plog_buf_add_span(&last, id))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        if (seq >= p->ids_from)
+            sum_id(sum, id, (uint64_t)seq);
+    }
+    sqlite3_finalize(q);
+    plog_buf_fini(&last);
+    if (rc < 0)
+        return rc;
+    if (!ordered)
+        index_differs(p, "ids that are out of order");
+    else if (memcmp(sum, p->ids, sizeof sum) != 0)
+        index_differs(p, "other ids");
+    return 0;
+}
+
+/* ---- Old ids ------------------------------------------------------------- */
+
+static bool row_is(sqlite3_stmt *q, const struct plog_old_id *id)
+{
+    const struct {
+        int column;
+        const unsigned char *want;
+    } all[] = {{0, id->id}, {2, id->leaf}, {3, id->content}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_span have = plog_sql_text(q, all[i].column);
+        /* The content may have gone from one of them, by a redaction. */
+        if (all[i].column == 3 && (have.n == 0 || !id->has_content))
+            continue;
+        if (have.n != PLOG_HASH_SIZE || memcmp(have.p, all[i].want, have.n))
+            return false;
+    }
+    return true;
+}
+
+/* Those above the base. */
+static int check_old_ids(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_old_id id;
+    struct plog_span line;
+    struct plog_entry e;
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(p->db,
+                              "SELECT id,seq,leaf,content FROM main.old_ids"
+                              " WHERE seq>?1 OR seq<1 ORDER BY seq",
+                              &q, err);
+    if (!rc)
+        plog_sql_bind_u64(q, 1, p->c->head.rules.base);
+    while (!rc && !p->c->stopped && (rc = plog_sql_row(q, err)) == 0) {
+        uint64_t seq = plog_sql_u64(q, 1);
+        rc = plog_parity_stored(p, seq, &line, err);
+        if (rc == 0)
+            rc = plog_entry_parse(&p->parser, line, &e, err);
+        if (rc < 0)
+            break;
+        if (rc == 0)
+            plog_old_id_of(&e, line, &id);
+        if (rc || !row_is(q, &id))
+            plog_parity_find(p, PLOG_E_DIVERGED, seq, "old id: none",
+                             "old id: a row the log does not give");
+        rc = 0;
+    }
+    sqlite3_finalize(q);
+    return rc < 0 ? rc : 0;
+}
+
+/* ---- The state at the base ----------------------------------------------- */
+
+static int count(struct plog_parity *p, const char *sql, uint64_t one,
+                 uint64_t two, uint64_t *out, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(p->db, sql, &q, err);
+    if (!rc) {
+        if (sqlite3_bind_parameter_count(q)) {
+            plog_sql_bind_u64(q, 1, one);
+            plog_sql_bind_u64(q, 2, two);
+        }
+        rc = plog_sql_row(q, err);
+    }
+    *out = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    return rc < 0 ? rc : 0;
+}
+
+int plog_parity_base_state(struct plog_parity *p,
+                           const struct plog_compaction *c,
+                           struct plog_error *err)
+{
+    uint64_t base = p->c->head.rules.base, redacted, rows;
+    if (base == 0)
+        return 0; /* at the end */
+    /* What was redacted after it is so in the snapshot, and the row of the base
+     * is left as it was. */
+    int rc = count(p,
+                   "SELECT count(*) FROM main.redactions WHERE target<=?1 AND"
+                   " seq>?2",
+                   base, c->at, &redacted, err);
+    if (!rc && (base != c->to || redacted)) {
+        plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, base,
+                             base != c->to
+                                 ? "base_state: there is a later snapshot"
+                                 : "base_state: entries below were redacted");
+        return 0;
+    }
+    if (!rc)
+        rc = count(p,
+                   "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM"
+                   " main.base_state EXCEPT SELECT * FROM temp.state) UNION ALL"
+                   " SELECT * FROM (SELECT * FROM temp.state EXCEPT SELECT *"
+                   " FROM main.base_state))",
+                   0, 0, &rows, err);
+    if (!rc && rows)
+        plog_parity_find(p, PLOG_E_DIVERGED, base,
+                         "base_state: the records of the snapshot",
+                         "base_state: other rows");
+    return rc;
+}
+
+int plog_parity_kept(struct plog_parity *p, struct plog_error *err)
+{
+    uint64_t rows = 0;
+    int rc = p->partial ? 0 : check_index(p, err);
+    if (!rc)
+        rc = check_old_ids(p, err);
+    if (!rc && p->c->head.rules.base == 0)
+        rc = count(p, "SELECT count(*) FROM main.base_state", 0, 0, &rows, err);
+    if (!rc && rows)
+        plog_parity_find(p, PLOG_E_DIVERGED, 0, "base_state: no row",
+                         "base_state: rows, and no base");
+    return rc;
+}
