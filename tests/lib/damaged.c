@@ -298,6 +298,17 @@ static const char *first_fits(const struct place *p,
     return NULL;
 }
 
+/* The first header gives the log its name: where another stands in it, the
+ * headers that follow are those of another log. */
+static bool names_first_header(const struct sample *s, const struct place *p,
+                               const struct world_found *f)
+{
+    for (unsigned i = 0; i < f->count && i < WORLD_FINDINGS; i++)
+        if (f->first[i].verdict != PLOG_E_FOREIGN || f->first[i].offset)
+            return false;
+    return p->unit == &s->units[0];
+}
+
 const char *damaged_verify(const struct sample *s, const struct place *p,
                            const struct world_found *f, bool one)
 {
@@ -315,7 +326,7 @@ const char *damaged_verify(const struct sample *s, const struct place *p,
     if (f->first[0].verdict == PLOG_E_TORN &&
         (f->count > 1 || verdict != PLOG_E_TORN))
         return "something is found behind an unfinished group";
-    if (one && f->count > 1)
+    if (one && f->count > 1 && !names_first_header(s, p, f))
         return "more than one place is named";
     return first_fits(p, &f->first[0]);
 }

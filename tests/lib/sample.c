@@ -231,3 +231,53 @@ const char *sample_unit_bytes(const struct sample *s, size_t unit)
     const struct sample_unit *u = &s->units[unit];
     return s->segments[u->segment].data + u->at;
 }
+
+/* ---- A compacted one ------------------------------------------------------
+ */
+
+static void put_small(struct world *w, int from, int to)
+{
+    char id[20], record[4];
+    CHECK_INT(world_open(w), 0);
+    for (int i = from; i < to; i++) {
+        snprintf(id, sizeof id, "id-%d", i);
+        snprintf(record, sizeof record, "%d", i % 7);
+        CHECK_INT(world_put(w, i % 3 ? id : NULL, record, id, NULL), 0);
+    }
+    world_close(w);
+}
+
+static void redact(const struct world *w, uint64_t seq)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "test"};
+    struct plog_redact_report r;
+    CHECK_INT(plog_redact(w->dir, seq, &o, &r, NULL), 0);
+}
+
+void sample_begin_compacted(struct world *w)
+{
+    struct plog_peer_options peer = {.struct_size = sizeof peer};
+    struct plog_peer_report added;
+    struct plog_rotate_options rotate = {.struct_size = sizeof rotate};
+    struct plog_rotate_report rotated;
+    world_make(w, PLOG_MERGE_JSON, 4096);
+    CHECK_INT(plog_peer_add(w->dir, "far", &peer, &added, NULL), 0);
+    put_small(w, 0, 40);
+    redact(w, 9);
+    CHECK_INT(plog_key_rotate(w->dir, &rotate, &rotated, NULL), 0);
+}
+
+void sample_compact(struct world *w)
+{
+    struct plog_peer_options peer = {.struct_size = sizeof peer};
+    struct plog_peer_report acknowledged;
+    struct plog_compact_options compact = {.struct_size = sizeof compact,
+                                           .trim_store = true};
+    struct plog_compact_report r;
+    CHECK_INT(
+        plog_peer_ack(w->dir, "far", 30, NULL, &peer, &acknowledged, NULL), 0);
+    CHECK_INT(plog_compact(w->dir, &compact, &r, NULL), 0);
+    CHECK(r.to > 0);
+    redact(w, 36);
+    put_small(w, 40, 50);
+}

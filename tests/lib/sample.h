@@ -56,6 +56,12 @@ struct sample {
 /* Makes it in a fresh directory; w.p is closed.  Lives until exit. */
 bool sample_make(struct sample *s, uint64_t seed);
 
+/* Another log: rotated to another key, redacted, with a peer, and closed; then
+ * compacted into archive/, trimmed, redacted once more, and gone on with.  No
+ * table of its store is empty. */
+void sample_begin_compacted(struct world *w);
+void sample_compact(struct world *w);
+
 /* An I/O table whose random bytes and clock are functions of the seed; one
  * for the whole process. */
 const struct plog_io *sample_io(uint64_t seed);
