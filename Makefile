@@ -77,8 +77,8 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 	$(BUILD)/tests/paritylog-failing $(BUILD)/tests/paritylog-broken)
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
-	check-clang check-valgrind check-symbols check-storm check-crash check-year check-damage damage-table \
-	check-memory bench bench-full lint format demo \
+	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
+	check-damage damage-table check-memory bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -96,6 +96,7 @@ help:
 	@echo 'make check-year      docs/COMPACTION.md: a million deltas, each system call, memory (15 minutes)'
 	@echo 'make check-memory    of it only the memory of every command (STORM_SIZES; 5 minutes)'
 	@echo 'make check-damage    docs/DAMAGE.md in full (STORM_KILLS a command); damage-table writes it'
+	@echo 'make check-matrix    every bit, byte, cut, line, group, segment, row and page damaged (half an hour of two cores)'
 	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
@@ -239,6 +240,17 @@ check-year: tests
 
 check-memory: tests
 	$(Q)PARITYLOG=$(BUILD)/paritylog STORM_SIZES="$${STORM_SIZES:-10000 100000 1000000}" $(BUILD)/storm/memory
+
+# Every case of the damage matrix, and the second verifier on each of them.
+# Its files go to a directory of its own, best one in memory: TMPDIR=/dev/shm.
+check-matrix: tests
+	$(Q)rm -rf $(BUILD)/matrix && mkdir -p $(BUILD)/matrix
+	$(Q)MATRIX_OUT=$(BUILD)/matrix STORM_ALL=1 $(BUILD)/storm/matrix
+	$(Q)STORM_ALL=1 $(BUILD)/storm/matrix_rows
+	$(Q)STORM_ALL=1 $(BUILD)/storm/matrix_pages
+	$(Q)MATRIX_OUT=$(BUILD)/matrix STORM_ALL=1 $(BUILD)/storm/matrix_gz
+	$(Q)STORM_ALL=1 $(BUILD)/storm/matrix_open
+	$(Q)python3 tests/storm/verify_matrix.py $(BUILD)/matrix
 
 # The table of docs/DAMAGE.md in full, and what writes it.
 check-damage: all

@@ -3,13 +3,14 @@
 
     python3 tests/storm/verify_matrix.py [DIR]
 
-DIR is what `storm/matrix` wrote with MATRIX_OUT=DIR: the log, its keys, and of
-each case how it was damaged and what verify said of it first.  The same damage
+DIR is what `storm/matrix` and `storm/matrix_gz` wrote with MATRIX_OUT=DIR: the
+log, its keys, and of each case how it was damaged and what verify said of it
+first; of each changed snapshot its bytes and what parity said.  The same damage
 is done here in memory, and tests/verify.py must say the same: verdict, file and
-offset, or the size of a clean log.  Without DIR the program is run first, for
-half of STORM_BUDGET seconds (default 10).
+offset, or the size of a clean log.  Without DIR the programs are run first, for
+a quarter of STORM_BUDGET seconds (default 10) each.
 
-BUILD, MATRIX   where storm/matrix is (default build/storm/matrix)
+BUILD   where storm/matrix is (default build)
 """
 import collections
 import concurrent.futures
@@ -155,13 +156,58 @@ def compare(directory, cases):
     return count, words, wrong, shown
 
 
+class Changed(verify.Directory):
+    """The compacted log with another snapshot."""
+
+    def __init__(self, path, file, data):
+        super().__init__(path)
+        self.file, self.data = file, data
+
+    def has(self, file):
+        return self.data is not None if file == self.file else \
+            super().has(file)
+
+    def read(self, file):
+        return self.data if file == self.file else super().read(file)
+
+
+def compare_snapshots(directory, cases):
+    """The same of changed snapshots, and what parity said of them."""
+    path = os.path.join(directory, 'gz')
+    v = verify.verify(verify.Directory(path))
+    count, words, wrong, shown = 0, collections.Counter(), \
+        collections.Counter(), []
+    with open(cases, encoding='ascii') as lines:
+        for line in lines:
+            theirs, file, text = line.rstrip('\n').split('\t')
+            data = None if text == '-' else bytes.fromhex(text)
+            try:
+                verify.check_snapshots(Changed(path, file, data), v)
+                ours = 'OK'
+            except verify.Fault as f:
+                ours = f.verdict if f.file == file else f'{f.verdict} {f.file}'
+            count += 1
+            words[ours] += 1
+            if ours != theirs:
+                wrong[theirs, ours] += 1
+                if len(shown) < 4:
+                    shown.append((text[:200], theirs, ours))
+    return count, words, wrong, shown
+
+
+def compare_any(directory, cases):
+    if os.path.basename(cases).startswith('gz.'):
+        return compare_snapshots(directory, cases)
+    return compare(directory, cases)
+
+
 def compare_all(directory):
     began, failed, total = time.monotonic(), False, 0
     words, wrong = collections.Counter(), collections.Counter()
     files = sorted(os.path.join(directory, name) for name in
-                   os.listdir(directory) if name.startswith('cases.'))
+                   os.listdir(directory) if name.startswith(('cases.', 'gz.')))
     with concurrent.futures.ProcessPoolExecutor(2) as pool:
-        for count, w, bad, shown in pool.map(compare,
+        for count, w, bad, shown in pool.map(compare_any,
                                              [directory] * len(files), files):
             total += count
             words += w
@@ -186,20 +232,22 @@ def compare_all(directory):
 def main(argv):
     if argv:
         return compare_all(argv[0])
-    program = os.environ.get('MATRIX') or os.path.join(
-        os.environ.get('BUILD', 'build'), 'storm', 'matrix')
-    if not os.path.exists(program):
-        skip(f'{program} is not built')
+    storm = os.path.join(os.environ.get('BUILD', 'build'), 'storm')
+    programs = [os.path.join(storm, name) for name in ('matrix', 'matrix_gz')]
     budget = float(os.environ.get('STORM_BUDGET') or 10)
     with tempfile.TemporaryDirectory() as directory:
         env = dict(os.environ, MATRIX_OUT=directory, MATRIX_VERIFY='1',
-                   STORM_BUDGET=str(max(1, int(budget / 2))))
+                   STORM_BUDGET=str(max(1, int(budget / 4))))
         env.pop('STORM_ALL', None)
-        if subprocess.run([program], env=env, stdout=subprocess.DEVNULL,
-                          check=False).returncode not in (0, 1):
-            print(f'FAIL {program} ended badly')
-            print('0 passed, 1 failed, 0 skipped')
-            return 1
+        for program in programs:
+            if not os.path.exists(program):
+                skip(f'{program} is not built')
+            # What it finds wrong it says itself, in its own run.
+            if subprocess.run([program], env=env, check=False,
+                              stdout=subprocess.DEVNULL).returncode > 1:
+                print(f'FAIL {program} ended badly')
+                print('0 passed, 1 failed, 0 skipped')
+                return 1
         return compare_all(directory)
 
 
