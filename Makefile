@@ -59,6 +59,7 @@ unit_src := $(wildcard tests/unit/test_*.c)
 storm_src := $(wildcard tests/storm/*.c)
 demo_src := $(wildcard tests/demo/*.c)
 bench_src := $(wildcard tests/bench/*.c)
+fuzz_src := $(wildcard tests/fuzz/*.c)
 bench_obj := $(bench_src:%.c=$(BUILD)/obj/%.o)
 
 lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
@@ -68,6 +69,7 @@ testlib_obj := $(testlib_src:%.c=$(BUILD)/obj/%.o)
 unit_bin := $(unit_src:tests/unit/%.c=$(BUILD)/tests/%)
 storm_bin := $(storm_src:tests/storm/%.c=$(BUILD)/storm/%)
 demo_bin := $(demo_src:tests/demo/%.c=$(BUILD)/demo/%)
+fuzz_bin := $(fuzz_src:tests/fuzz/%.c=$(BUILD)/fuzz/%)
 # The first of these programs that is there, else the first name.
 first_of = $(or $(firstword $(foreach name,$(1),$(shell command -v $(name) 2>/dev/null))),$(firstword $(1)))
 clang = $(call first_of,clang clang-19 clang-18 clang-16 clang-15 clang-14)
@@ -78,7 +80,7 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
-	check-damage damage-table check-memory bench bench-full lint format demo \
+	check-damage damage-table check-memory check-fuzz fuzz fuzzers bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -97,6 +99,8 @@ help:
 	@echo 'make check-memory    of it only the memory of every command (STORM_SIZES; 5 minutes)'
 	@echo 'make check-damage    docs/DAMAGE.md in full (STORM_KILLS a command); damage-table writes it'
 	@echo 'make check-matrix    every bit, byte, cut, line, group, segment, row and page damaged (half an hour of two cores)'
+	@echo 'make check-fuzz      every kept input of tests/fuzz/, and a short run of each target'
+	@echo 'make fuzz            on with them: FUZZ_SECONDS each, FUZZ_TARGET, FUZZ_FAST=1'
 	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
@@ -188,11 +192,18 @@ $(BUILD)/tests/bench: $(bench_obj) $(BUILD)/libparitylog.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
+# With clang and SANITIZE=fuzzer-no-link,...: see tests/fuzz.sh.
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(test_support)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+fuzzers: $(fuzz_bin)
+
 $(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
 
-obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o)
+obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o) \
+	$(fuzz_src:%.c=$(BUILD)/obj/%.o)
 # First, for recovery/ has a check.h of its own.
 $(obj_tests) $(testlib_obj): private test_cppflags := -Itests/lib
 
@@ -265,6 +276,14 @@ bench: $(BUILD)/tests/bench
 
 bench-full: $(BUILD)/tests/bench
 	$(Q)$< --dir $(BUILD) --runs 7 --seconds 2 --events 1000000 --json $(BUILD)/bench.json
+
+# The targets of tests/fuzz/: every kept input and a short run of each; or on
+# and on (FUZZ_SECONDS each, FUZZ_TARGET, FUZZ_FAST=1: tests/fuzz.sh).
+check-fuzz:
+	$(Q)BUILD=$(BUILD) sh tests/fuzz.sh check
+
+fuzz:
+	$(Q)BUILD=$(BUILD) sh tests/fuzz.sh run
 
 check-symbols: lib
 	$(Q)BUILD=$(BUILD) sh tests/check_symbols.sh

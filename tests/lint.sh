@@ -157,7 +157,8 @@ header_check() {
 
 # Nothing of the machine a file was written on, and no stray white space.
 text_check() {
-    grep -v -e '^tests/data/.*\.\(gz\|tree\)$' -e '^LICENSE$' "$T/files" >"$T/texts"
+    grep -v -e '^tests/data/.*\.\(gz\|tree\)$' -e '^LICENSE$' \
+        -e '^tests/fuzz/corpus/' "$T/files" >"$T/texts"
     xargs -d '\n' grep -n -I -E '[[:blank:]]+$' <"$T/texts" |
         grep -v '\.md:' | sed 's/$/  <- white space at the end/'
     xargs -d '\n' grep -n -I -E '(^|[^[:alnum:]_./-])/(work|root|home/[a-z]+)/' \
