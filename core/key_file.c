@@ -230,7 +230,9 @@ static int read_id(const struct plog_io *io, int keys_dir, const char *name,
     *sealed = !rc && len > 10 && memcmp(text, "ENCRYPTED+", 10) == 0;
     for (int plus = 0; !rc && plus < 3; plus++) {
         at = at < end ? memchr(at, '+', (size_t)(end - at)) : NULL;
-        if (!at++)
+        if (at)
+            at++;
+        else
             rc = plog_fail(err, PLOG_E_KEY, "keys/%s is no key", name);
     }
     if (!rc && end - at < PLOG_KEYID_TEXT)

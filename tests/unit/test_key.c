@@ -624,6 +624,28 @@ static void test_key_file__content(void)
     close(dir);
 }
 
+/* Its id is found without its secret, and only where three plus stand before
+ * it; a sanitizer sees that nothing is made of a plus that is not there. */
+static void test_key_file__id(void)
+{
+    static const char *const bad[] = {
+        "",           "\n",    "PRIVATE", "PRIVATE+", "PRIVATE+KEY+a",
+        "+++1234567", "a+b+c+"};
+    char id[PLOG_KEYID_TEXT];
+    bool sealed;
+    int dir = fresh_dir();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put_text(dir, "signing.key", bad[i], 0600);
+        CHECK_INT(plog_signer_id(plog_io_posix(), dir, id, &sealed, NULL),
+                  PLOG_E_KEY);
+    }
+    put_text(dir, "signing.key", "ENCRYPTED+KEY+a+0123abcd+", 0600);
+    CHECK_INT(plog_signer_id(plog_io_posix(), dir, id, &sealed, NULL), 0);
+    CHECK_TEXT(id, "0123abcd");
+    CHECK(sealed);
+    close(dir);
+}
+
 /* What a crash left under the temporary name is not in the way, and is not
  * followed if it is a link. */
 static void test_key_file__leftover_temporary(void)
@@ -854,6 +876,7 @@ int main(int argc, char **argv)
         {"key_file__kinds", test_key_file__kinds},
         {"key_file__owner", test_key_file__owner},
         {"key_file__content", test_key_file__content},
+        {"key_file__id", test_key_file__id},
         {"key_file__leftover_temporary", test_key_file__leftover_temporary},
         {"key_file__every_call_fails_once",
          test_key_file__every_call_fails_once},
