@@ -60,6 +60,7 @@ storm_src := $(wildcard tests/storm/*.c)
 demo_src := $(wildcard tests/demo/*.c)
 bench_src := $(wildcard tests/bench/*.c)
 fuzz_src := $(wildcard tests/fuzz/*.c)
+fuzzlib_src := $(wildcard tests/fuzz/lib/*.c)
 bench_obj := $(bench_src:%.c=$(BUILD)/obj/%.o)
 
 lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
@@ -193,9 +194,12 @@ $(BUILD)/tests/bench: $(bench_obj) $(BUILD)/libparitylog.a
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
 # With clang and SANITIZE=fuzzer-no-link,...: see tests/fuzz.sh.
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(test_support)
+fuzzlib_obj := $(fuzzlib_src:%.c=$(BUILD)/obj/%.o)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(fuzzlib_obj) $(test_support)
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(all_ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) -fsanitize=fuzzer $(fuzz_ldflags) -o $@ $^ $(libs)
+# The cost of a passphrase is the file's to choose: see there.
+$(BUILD)/fuzz/key_file: private fuzz_ldflags := -Wl,--wrap=crypto_pwhash
 fuzzers: $(fuzz_bin)
 
 $(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o
@@ -203,9 +207,10 @@ $(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^
 
 obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o) \
-	$(fuzz_src:%.c=$(BUILD)/obj/%.o)
+	$(fuzz_src:%.c=$(BUILD)/obj/%.o) $(fuzzlib_obj)
 # First, for recovery/ has a check.h of its own.
 $(obj_tests) $(testlib_obj): private test_cppflags := -Itests/lib
+$(fuzz_src:%.c=$(BUILD)/obj/%.o) $(fuzzlib_obj): private test_cppflags := -Itests/fuzz/lib -Itests/lib
 
 tests: all $(unit_bin) $(storm_bin) $(demo_bin) $(BUILD)/tests/bench $(checked)
 

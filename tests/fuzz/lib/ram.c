@@ -118,7 +118,8 @@ static int open_folder(struct ram *r, const char *path)
 {
     for (unsigned i = 0; i < RAM_FILES; i++)
         if (i >= r->folders || !r->folder[i][0]) {
-            snprintf(r->folder[i], RAM_PATH, "%s", path);
+            MUST(strlen(path) < RAM_PATH);
+            memcpy(r->folder[i], path, strlen(path) + 1);
             r->folders = i < r->folders ? r->folders : i + 1;
             return FOLDER_BASE + (int)i;
         }
@@ -241,7 +242,8 @@ static int ram_rename(void *ctx, int from_dir, const char *from, int to_dir,
         return f ? -EEXIST : -ENOENT;
     if (taken)
         drop(taken);
-    snprintf(f->path, sizeof f->path, "%.*s", RAM_PATH - 1, now);
+    MUST(strlen(now) < sizeof f->path);
+    memcpy(f->path, now, strlen(now) + 1);
     return 0;
 }
 
