@@ -671,6 +671,52 @@ static void damaged(void)
     world_end(&w, 43);
 }
 
+/* Rows of what a trimmed store keeps, that no entry gives: found, whether there
+ * is a base or not; and an id that nobody has logged makes no duplicate. */
+static void rows_too_many(void)
+{
+    static const char *const changes[] = {
+        "INSERT INTO base_state SELECT 'x',record_id,seq,last,version,seconds,"
+        "nanos,confidence,origin,origin_seq,payload_at,payload_len,merged FROM"
+        " state",
+        "INSERT INTO old_ids VALUES(zeroblob(32),40,zeroblob(32),NULL)",
+        "INSERT INTO old_ids VALUES(zeroblob(32),4000,zeroblob(32),NULL)",
+        "INSERT INTO old_ids VALUES(zeroblob(32),-4,zeroblob(32),NULL)",
+        "UPDATE base_state SET version=version+1", /* of a trimmed one */
+        "DELETE FROM base_state WHERE record_id='r3'",
+    };
+    static const char fresh[] = "INSERT INTO old_ids "
+                                "VALUES(x'"
+                                "d098ab5e44b9aabb755f76d806598f43573c662b35e4a2"
+                                "eab1e312ec9ad195e2',40,zeroblob(32),NULL)";
+    struct world w, copy;
+    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(add(&w, "p"), 0);
+    CHECK_INT(ack(&w, "p", 40), 0);
+    copy = w;
+    snprintf(copy.dir, sizeof copy.dir, "%.400s-copy", w.dir);
+    for (int trimmed = 0; trimmed < 2; trimmed++) {
+        struct plog_receipt r = {0};
+        struct world_found f;
+        for (size_t i = 0; i < (trimmed ? 6 : 4); i++) {
+            world_copy(w.dir, copy.dir);
+            world_sql(&copy, changes[i]);
+            CHECK_INT(world_parity(&copy, NULL, &f), PLOG_E_DIVERGED);
+            world_remove(copy.dir);
+        }
+        world_copy(w.dir, copy.dir);
+        world_sql(&copy, fresh);
+        CHECK_INT(world_parity(&copy, NULL, &f), PLOG_E_DIVERGED);
+        CHECK_INT(world_open(&copy), 0);
+        CHECK_INT(world_put(&copy, "fresh", "r", "v", &r), 0);
+        CHECK(!r.duplicate);
+        world_close(&copy);
+        world_remove(copy.dir);
+        CHECK_INT(trimmed ? 0 : trim(&w, NULL), 0);
+    }
+    world_end(&w, 43);
+}
+
 /* Acknowledgements are not in the log.  A store made anew knows only that what
  * went was received, also where a peer has gone back since; an undo takes that
  * knowledge along. */
@@ -1031,6 +1077,7 @@ int main(int argc, char **argv)
         {"a bare end", a_bare_end},
         {"keys below", keys_below},
         {"damaged", damaged},
+        {"rows too many", rows_too_many},
         {"cursors of a new store", cursors_of_a_new_store},
         {"a snapshot mended", snapshot_mended},
         {"passed by a compaction", passed_by},
