@@ -80,11 +80,13 @@ build() {
 # The longest input: short ones are quick, and reach as far.
 length_of() {
     case $1 in
-    json | gz) echo 256 ;;
+    json) echo 128 ;;
+    gz) echo 256 ;;
     line | delta | note | key_file) echo 1024 ;;
     query) echo 512 ;;
     proof) echo 3072 ;;
-    store) echo 65536 ;;
+    store) echo 1024 ;;
+    segment) echo 4096 ;;
     *) echo 8192 ;;
     esac
 }

@@ -202,7 +202,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
                                unsigned seed)
 {
     uint64_t random = seed;
-    size_t kind = fuzz_below(&random, 8);
+    size_t kind = fuzz_below(&random, 64);
     set_up();
     if (kind > 3)
         return LLVMFuzzerMutate(data, size, max);

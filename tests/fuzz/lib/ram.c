@@ -259,17 +259,32 @@ static int ram_unlink(void *ctx, int dir, const char *name)
     return f ? 0 : -ENOENT;
 }
 
-/* A directory comes with its first file. */
+/* A directory that has no file yet has one called `.`. */
 static int ram_folder(void *ctx, int dir, const char *name, uint32_t mode)
 {
-    (void)ctx, (void)dir, (void)name, (void)mode;
-    return 0;
+    struct ram *r = ctx;
+    char path[256];
+    (void)mode;
+    full(r, dir, name, path);
+    if (ram_find(r, path) || is_folder(r, path))
+        return -EEXIST;
+    MUST(strlen(path) + 2 < sizeof path);
+    memcpy(path + strlen(path), "/.", 3);
+    r->made++;
+    return make(r, path, S_IFREG | 0600) ? 0 : -ENOSPC;
 }
 
 static int ram_no_folder(void *ctx, int dir, const char *name)
 {
-    (void)ctx, (void)dir, (void)name;
-    return 0;
+    struct ram *r = ctx;
+    char path[256];
+    full(r, dir, name, path);
+    MUST(strlen(path) + 2 < sizeof path);
+    memcpy(path + strlen(path), "/.", 3);
+    r->writes++;
+    ram_remove(r, path);
+    path[strlen(path) - 2] = '\0';
+    return is_folder(r, path) ? -ENOTEMPTY : 0;
 }
 
 static int ram_list(void *ctx, int dir,
@@ -282,7 +297,7 @@ static int ram_list(void *ctx, int dir,
     for (int i = 0; !rc && i < RAM_FILES; i++) {
         const char *path = r->file[i].path;
         if (!strncmp(path, folder, n) && path[n] == '/' &&
-            !strchr(path + n + 1, '/'))
+            !strchr(path + n + 1, '/') && strcmp(path + n + 1, ".") != 0)
             rc = each(arg, path + n + 1);
     }
     return rc;

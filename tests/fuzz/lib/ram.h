@@ -13,7 +13,7 @@
 
 #include "buf.h"
 
-#define RAM_FILES 24
+#define RAM_FILES 40
 #define RAM_PATH 96
 #define RAM_REGIONS 4 /* of 32 KiB: SQLite's index of a WAL */
 

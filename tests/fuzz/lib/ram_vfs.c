@@ -160,12 +160,12 @@ static void shm_barrier(sqlite3_file *f)
     (void)f;
 }
 
-/* As when the last one leaves: the index is made anew. */
+/* The last one that leaves takes the index with it. */
 static int shm_unmap(sqlite3_file *f, int delete)
 {
     struct ram_file *m = self(f)->file;
     (void)delete;
-    for (int i = 0; i < RAM_REGIONS; i++) {
+    for (int i = 0; m->opens <= 1 && i < RAM_REGIONS; i++) {
         free(m->region[i]);
         m->region[i] = NULL;
     }
