@@ -299,6 +299,7 @@ static int take_first(struct plog_snapshot *s, struct plog_error *err)
                                         "strategy",     "max_line",
                                         "segment_size", "redactions"};
     struct plog_span v[6];
+    struct plog_json_fault fault;
     struct plog_rules *r = &s->rules;
     uint64_t format = 0, floor = 0;
     char strategy[32];
@@ -306,6 +307,8 @@ static int take_first(struct plog_snapshot *s, struct plog_error *err)
     if (rc < 0)
         return rc;
     if (rc ||
+        plog_json_check(&s->json, plog_span(s->first.data, s->first.len),
+                        &fault) ||
         !take(plog_span(s->first.data, s->first.len), "snapshot", names, v,
               6) ||
         plog_u64_parse(v[0], &format) || plog_u64_parse(v[1], &floor) ||

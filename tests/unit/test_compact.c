@@ -4,6 +4,7 @@
  * floor, damage, and a kill at every call.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 #include "check.h"
 #include "killing.h"
+#include "sha256.h"
+#include "snapshot.h"
 #include "world.h"
 
 #define SEGMENT 4096 /* some ten entries */
@@ -717,6 +720,48 @@ static void rows_too_many(void)
     world_end(&w, 43);
 }
 
+/* Whoever has the key can sign any text as a snapshot: what is none is refused
+ * from its first line on, and read no further than it goes. */
+static void no_snapshot(void)
+{
+    static const char *const texts[] = {"",
+                                        "\n",
+                                        "\n{}\n{}",
+                                        "{\n",
+                                        "{}\n",
+                                        "x\n",
+                                        "{\"snapshot\":\n",
+                                        "{\"snapshot\":{\n",
+                                        "{\"snapshot\":{\"format\":1}}\n{}\n"};
+    const struct plog_io *io = plog_io_posix();
+    struct world w;
+    make(&w, PLOG_LAST_WRITE_WINS, 1);
+    CHECK_INT(mkdir(world_path(&w, "snapshots"), 0700), 0);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        unsigned char digest[PLOG_HASH_SIZE];
+        struct plog_snapshot s;
+        struct plog_dir dir;
+        struct plog_gz gz;
+        size_t n = strlen(texts[i]);
+        const char *path =
+            world_path(&w, "snapshots/00000000000000000008.jsonl.gz");
+        int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+        REQUIRE(fd >= 0);
+        CHECK_INT(plog_gz_create(&gz, io, fd, 1, NULL), 0);
+        CHECK_INT(plog_gz_write(&gz, texts[i], n, NULL), 0);
+        CHECK_INT(plog_gz_finish(&gz, NULL), 0);
+        plog_gz_close(&gz);
+        close(fd);
+        plog_sha256(texts[i], n, digest);
+        CHECK_INT(plog_dir_open(&dir, io, w.dir, PLOG_DIR_READ, true, NULL), 0);
+        CHECK_INT(plog_snapshot_open(&s, &dir, 8, digest, NULL),
+                  PLOG_E_CORRUPT);
+        plog_snapshot_close(&s);
+        plog_dir_close(&dir);
+    }
+    world_remove(w.dir);
+}
+
 /* Acknowledgements are not in the log.  A store made anew knows only that what
  * went was received, also where a peer has gone back since; an undo takes that
  * knowledge along. */
@@ -1078,6 +1123,7 @@ int main(int argc, char **argv)
         {"keys below", keys_below},
         {"damaged", damaged},
         {"rows too many", rows_too_many},
+        {"no snapshot", no_snapshot},
         {"cursors of a new store", cursors_of_a_new_store},
         {"a snapshot mended", snapshot_mended},
         {"passed by a compaction", passed_by},
