@@ -174,6 +174,8 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
     int rc = plog_vfs_open(&s->vfs, io);
     if (rc)
         return plog_fail(err, rc, "no file layer for SQLite");
+    if (!writes)
+        plog_vfs_keep(s->vfs);
     rc = open_database(s, path, mode, err);
     if (!rc)
         rc = set_limits(s, mode, wait_ms, err);

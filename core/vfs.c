@@ -10,6 +10,7 @@ struct plog_vfs {
     sqlite3_vfs vfs; /* first: SQLite hands it back to us */
     sqlite3_vfs *base;
     const struct plog_io *io;
+    bool keeps; /* every file */
     char name[48];
 };
 
@@ -211,6 +212,8 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_dir)
 {
     struct plog_vfs *v = (struct plog_vfs *)vfs;
     struct plog_store_event e = {0};
+    if (v->keeps)
+        return SQLITE_OK;
     e.op = PLOG_STORE_DELETE;
     size_t n = strlen(path);
     e.file = n > 4 && !strcmp(path + n - 4, "-wal") ? PLOG_STORE_WAL
@@ -287,6 +290,11 @@ int plog_vfs_open(struct plog_vfs **out, const struct plog_io *io)
     }
     *out = v;
     return 0;
+}
+
+void plog_vfs_keep(struct plog_vfs *v)
+{
+    v->keeps = true;
 }
 
 void plog_vfs_close(struct plog_vfs *v)

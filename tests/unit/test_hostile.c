@@ -73,6 +73,28 @@ static void every_page_rotted(void)
     world_end(&w, 300);
 }
 
+/* An emptied store.db beside its WAL: SQLite takes such a WAL away even when it
+ * only reads.  Who looks changes nothing. */
+static void emptied_store_keeps_its_wal(void)
+{
+    struct world_found f;
+    struct plog_reader *r;
+    size_t n, after;
+    make(5, 0);
+    char *wal = world_read(world_path(&w, "store.db-wal"), &n);
+    CHECK(n > 4096);
+    world_write(world_path(&w, "store.db"), "", 0);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), PLOG_E_BEHIND);
+    REQUIRE(is_there("store.db-wal"));
+    char *now = world_read(world_path(&w, "store.db-wal"), &after);
+    CHECK_BYTES(now, after, wal, n);
+    free(wal);
+    free(now);
+    CHECK_INT(replay(true), 0);
+    world_end(&w, 5);
+}
+
 /* The log went back to an older state, and the store is the only one who
  * knows: setting it aside would make the loss look right. */
 static void fresh_hears_the_old_store(void)
@@ -210,6 +232,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"every_page_rotted", every_page_rotted},
+        {"an emptied store keeps its WAL", emptied_store_keeps_its_wal},
         {"fresh_hears_the_old_store", fresh_hears_the_old_store},
         {"joined_groups_are_no_torn_tail", joined_groups_are_no_torn_tail},
         {"expected_head_behind_damage", expected_head_behind_damage},
