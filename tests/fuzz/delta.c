@@ -39,6 +39,39 @@ static void same(const struct plog_delta *a, const struct plog_delta *b)
          plog_instant_compare(a->instant, b->instant) == 0);
 }
 
+/* Each member of the text is where its name says, and nothing else is. */
+static void check_members(const struct plog_delta *d, struct plog_span object)
+{
+    const struct {
+        const char *name;
+        struct plog_span raw;
+    } slots[] = {
+        {"id", d->id},
+        {"resource", d->resource},
+        {"record_id", d->record_id},
+        {"op", d->op},
+        {"payload", d->payload},
+        {"occurred_at", d->occurred_at},
+        {"provenance", d->provenance},
+        {"meta", d->meta},
+    };
+    struct plog_json_walk w;
+    struct plog_span name, value;
+    unsigned seen = 0;
+    plog_json_walk(&w, object);
+    while (plog_json_next(&w, &name, &value)) {
+        size_t i = 0;
+        while (i < 8 && !plog_json_name_is(name, slots[i].name))
+            i++;
+        MUST(i < 8);
+        seen |= 1u << i;
+        MUST(plog_span_equal(value, slots[i].raw) ||
+             (i == 4 && d->is_delete && plog_span_is(slots[4].raw, "null")));
+    }
+    for (size_t i = 0; i < 8; i++)
+        MUST(seen >> i & 1 || !slots[i].raw.n || (i == 4 && d->is_delete));
+}
+
 /* Its members in the order of the log, as an input and as a line. */
 static void read_again(const struct plog_delta *d)
 {
@@ -121,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     MUST(json && first.compact.len == len &&
          memcmp(first.compact.data, compact, len) == 0);
+    check_members(&d, fuzz_span(&first.compact));
     check_instant(d.instant);
     read_again(&d);
     return 0;
