@@ -7,7 +7,7 @@
 #           under AddressSanitizer and UBSan; for CI
 # run       one target after the other for FUZZ_SECONDS each; what it learns
 #           stays in $BUILD/fuzz-corpus/, what breaks in $BUILD/fuzz-found/
-# minimize  puts the smallest inputs that reach as much as those learned into
+# minimize  puts inputs that reach every branch that those learned reach into
 #           tests/fuzz/corpus/
 #
 # FUZZ_TARGET   words: only targets whose name has one of them
@@ -161,7 +161,7 @@ run_one() {
 
 minimize_one() {
     mkdir -p "$T/$1" "$BUILD/fuzz-corpus/$1"
-    fuzz "$1" -merge=1 "$T/$1" "tests/fuzz/corpus/$1" "$BUILD/fuzz-corpus/$1"
+    fuzz "$1" -set_cover_merge=1 -use_counters=0 "$T/$1" "tests/fuzz/corpus/$1" "$BUILD/fuzz-corpus/$1"
     judge "$1" $? "$(find "$T/$1" -type f | wc -l) inputs reach all"
     cp "$T/$1"/* "tests/fuzz/corpus/$1/"
 }
