@@ -57,12 +57,15 @@ static int move_up(int fd)
     return moved;
 }
 
+/* O_NONBLOCK means nothing to a regular file; a FIFO in the place of one must
+ * not hold us up. */
 static int posix_open_at(void *ctx, int dir, const char *name, int flags,
                          uint32_t mode)
 {
     int fd;
     (void)ctx;
-    RETRY(fd, openat(dir, name, flags | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode));
+    flags |= O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    RETRY(fd, openat(dir, name, flags, (mode_t)mode));
     return move_up(fd);
 }
 

@@ -1,6 +1,7 @@
 /* vfs.c - see vfs.h. */
 #include "vfs.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 
@@ -11,6 +12,7 @@ struct plog_vfs {
     sqlite3_vfs *base;
     const struct plog_io *io;
     bool keeps; /* every file */
+    const char *database; /* path of the main file; SQLite keeps it */
     char name[48];
 };
 
@@ -18,6 +20,7 @@ struct file {
     sqlite3_file head; /* first */
     struct plog_vfs *owner;
     enum plog_store_file kind;
+    const char *shm_of; /* path, until its shared memory was looked at */
     sqlite3_file *base; /* right behind this struct */
 };
 
@@ -40,6 +43,21 @@ static int done(const struct plog_io *io, struct plog_store_event *e, int rc)
     if (io->store_event)
         io->store_event(io->ctx, e);
     return rc;
+}
+
+/* Whether SQLite may use what lies at a path: nothing, or a regular file with
+ * one link.  It follows no symbolic links itself, but would write through a
+ * hard link and wait for a FIFO. */
+static bool may_use(const struct plog_vfs *v, const char *path, const char *end)
+{
+    char name[4400];
+    struct plog_stat st;
+    int n = snprintf(name, sizeof name, "%s%s", path, end);
+    if (n < 0 || (size_t)n >= sizeof name)
+        return false;
+    if (v->io->stat_at(v->io->ctx, AT_FDCWD, name, &st))
+        return true; /* what opening it says then counts */
+    return (st.mode & 0170000) == 0100000 && st.links == 1;
 }
 
 static struct plog_store_event event(struct file *f, enum plog_store_op op,
@@ -141,6 +159,10 @@ static int file_device(sqlite3_file *f)
 static int file_shm_map(sqlite3_file *f, int page, int size, int extend,
                         void volatile **out)
 {
+    struct file *s = self(f);
+    if (s->shm_of && !may_use(s->owner, s->shm_of, "-shm"))
+        return SQLITE_CANTOPEN;
+    s->shm_of = NULL;
     return BASE(f)->pMethods->xShmMap(BASE(f), page, size, extend, out);
 }
 static int file_shm_lock(sqlite3_file *f, int at, int n, int flags)
@@ -199,6 +221,11 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f,
     s->kind = kind_of(flags);
     s->base = (sqlite3_file *)(void *)(s + 1);
     s->base->pMethods = NULL;
+    s->shm_of = NULL;
+    if (s->kind != PLOG_STORE_TEMP && path && !may_use(v, path, ""))
+        return SQLITE_CANTOPEN;
+    if (s->kind == PLOG_STORE_MAIN)
+        v->database = s->shm_of = path;
     struct plog_store_event e = event(s, PLOG_STORE_OPEN, 0, 0);
     if (refused(v->io, &e))
         return SQLITE_CANTOPEN;
@@ -208,12 +235,24 @@ static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f,
     return done(v->io, &e, rc);
 }
 
+/* A rollback journal names a super-journal, any path: SQLite removes that file
+ * when it rolls back.  We never make one, so a journal that names one was put
+ * there by somebody; for SQLite there is no file but those of the database. */
+static bool is_ours(const struct plog_vfs *v, const char *path)
+{
+    size_t n = v->database ? strlen(v->database) : 0;
+    return n && strncmp(path, v->database, n) == 0 &&
+           (!strcmp(path + n, "-journal") || !strcmp(path + n, "-wal"));
+}
+
 static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_dir)
 {
     struct plog_vfs *v = (struct plog_vfs *)vfs;
     struct plog_store_event e = {0};
     if (v->keeps)
         return SQLITE_OK;
+    if (!is_ours(v, path))
+        return SQLITE_IOERR_DELETE;
     e.op = PLOG_STORE_DELETE;
     size_t n = strlen(path);
     e.file = n > 4 && !strcmp(path + n - 4, "-wal") ? PLOG_STORE_WAL
@@ -229,6 +268,9 @@ static sqlite3_vfs *base_of(sqlite3_vfs *vfs)
 }
 static int vfs_access(sqlite3_vfs *v, const char *path, int flags, int *out)
 {
+    *out = 0;
+    if (!is_ours((struct plog_vfs *)v, path))
+        return SQLITE_OK;
     return base_of(v)->xAccess(base_of(v), path, flags, out);
 }
 static int vfs_full_path(sqlite3_vfs *v, const char *path, int n, char *out)
@@ -270,6 +312,7 @@ int plog_vfs_open(struct plog_vfs **out, const struct plog_io *io)
         return PLOG_E_NOMEM;
     v->base = base;
     v->io = io;
+    v->database = NULL;
     snprintf(v->name, sizeof v->name, "plog-%p", (void *)v);
     v->vfs.iVersion = 2;
     v->vfs.szOsFile = (int)sizeof(struct file) + base->szOsFile;

@@ -1,0 +1,81 @@
+#!/bin/sh
+# places.sh - files that somebody put beside a log to reach something else: they
+# are not followed, not waited for, not written through, and what the store says
+# by itself takes nothing away.
+. "$(dirname "$0")/lib.sh"
+
+filled whole 30 --segment-size 4096
+run 0 peer add "$T/whole" backup
+
+# A copy of it, $L, and a file outside, $T/canary, as it must stay.
+copied() {
+    rm -rf "$T/copy" "$T/canary" "$T/kept"
+    cp -R "$T/whole" "$T/copy"
+    L=$T/copy
+    deltas 1 400 >"$T/canary"
+    cp "$T/canary" "$T/kept"
+    chmod 600 "$T/canary"
+}
+
+# Runs the command for a few seconds at most.
+soon() {
+    if have timeout; then
+        limit='timeout -k 1 20'
+    fi
+    run "$@"
+}
+
+# number N: 32 bits, big-endian, as octal escapes of printf.
+number() {
+    printf '\\0%o\\0%o\\0%o\\0%o' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) \
+        $(($1 >> 8 & 255)) $(($1 & 255))
+}
+
+begin 'a journal that names a file as its super-journal: SQLite would remove it'
+copied
+outside=$T/canary
+sum=$(printf %s "$outside" | od -An -v -tu1 | awk '{ for (i = 1; i <= NF; i++) n += $i } END { print n }')
+magic='\0331\0325\05\0371\040\0241\0143\0327'
+{
+    printf '%b' "$magic$(number 0)$(number 0)$(number 15)$(number 512)$(number 4096)"
+    head -c 484 /dev/zero
+    printf '%b' "$(number 262145)"
+    printf %s "$outside"
+    printf '%b' "$(number ${#outside})$(number "$sum")$magic"
+} >"$L/store.db-journal"
+same 'bytes of the journal' "$(($(wc -c <"$L/store.db-journal")))" $((532 + ${#outside}))
+soon 1 parity "$L"
+deltas 90 90 | soon 0 append "$L" --quiet
+[ ! -e "$L/store.db-journal" ] || wrong 'the journal was not looked at'
+files_equal "$T/canary" "$T/kept"
+run 0 parity "$L"
+
+begin 'hard links in the place of the WAL, its index and the journal'
+for end in -wal -shm -journal; do
+    copied
+    rm -f "$L/store.db$end"
+    ln "$T/canary" "$L/store.db$end"
+    soon 1 parity "$L"
+    deltas 90 90 | soon 1 append "$L" --quiet
+    files_equal "$T/canary" "$T/kept"
+done
+
+begin 'FIFOs in the place of the lock, the WAL, the journal and a key'
+have timeout || skip 'no timeout'
+for file in lock store.db-wal store.db-journal keys/signing.key; do
+    have timeout || break
+    copied
+    rm -f "$L/$file"
+    mkfifo "$L/$file"
+    for command in verify status append; do
+        # shellcheck disable=SC2086
+        deltas 90 90 | timeout -k 1 20 $WRAP "$PARITYLOG" $command "$L" --quiet \
+            >"$T/out" 2>"$T/err"
+        got=$?
+        case $command:$got in
+        append:0 | *:124 | *:137) wrong "$command ended with $got, a FIFO as $file" ;;
+        esac
+    done
+done
+
+finish
