@@ -36,6 +36,50 @@ static int misfit(uint64_t seq, const char *what, struct plog_error *err)
     return PLOG_E_DIVERGED;
 }
 
+/* Whether the line of the log at `seq` is an order for this target: what the
+ * store says alone takes nothing away. */
+static int is_order(struct work *w, const struct plog_scrub_target *t,
+                    struct plog_span stored, uint64_t seq, bool *found,
+                    struct plog_error *err)
+{
+    struct plog_store_head *h = &w->l->head;
+    unsigned char hash[PLOG_HASH_SIZE];
+    struct plog_entry_parser parser;
+    struct plog_order order;
+    struct plog_buf line;
+    plog_buf_init(&line, w->l->io);
+    plog_entry_parser_init(&parser, w->l->io);
+    int rc = seq <= t->seq || seq > h->commit.size
+                 ? PLOG_END
+                 : plog_find_line(&w->l->dir, h->segment, h->offset, seq, &line,
+                                  err);
+    plog_sha256(stored.p, stored.n, hash);
+    *found = !rc &&
+             plog_order_read(&parser, plog_span(line.data, line.len), &order) &&
+             order.seq == t->seq && !memcmp(order.leaf, t->leaf, sizeof hash) &&
+             !memcmp(order.line, hash, sizeof hash);
+    plog_buf_fini(&line);
+    plog_entry_parser_fini(&parser);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+static int find_order(struct work *w, const struct plog_scrub_target *t,
+                      struct plog_span stored, struct plog_error *err)
+{
+    struct plog_buf seqs;
+    bool found = false;
+    plog_buf_init(&seqs, w->l->io);
+    int rc = plog_store_orders_of(&w->l->store, t->seq, &seqs, err);
+    for (size_t i = 0; !rc && !found && i < seqs.len / sizeof(uint64_t); i++) {
+        uint64_t seq;
+        memcpy(&seq, seqs.data + i * sizeof seq, sizeof seq);
+        rc = is_order(w, t, stored, seq, &found, err);
+    }
+    plog_buf_fini(&seqs);
+    return rc || found ? rc
+                       : misfit(t->seq, "the log holds no order for that", err);
+}
+
 /* The log's line must be what the store's redacted one stands for. */
 static int learn(struct work *w, struct plog_scrub_target *t,
                  struct plog_span stored, struct plog_error *err)
@@ -58,6 +102,8 @@ static int learn(struct work *w, struct plog_scrub_target *t,
         if (memcmp(leaf, t->leaf, sizeof leaf) != 0)
             rc = misfit(t->seq, "log and store hold another line", err);
     }
+    if (!rc)
+        rc = find_order(w, t, stored, err);
     if (!rc && !e.redacted)
         snprintf(t->salt, sizeof t->salt, "%.*s", (int)e.salt.n, e.salt.p);
     plog_buf_fini(&line);

@@ -196,6 +196,10 @@ PLOG_MUST_CHECK int plog_store_redact(struct plog_store *s,
 PLOG_MUST_CHECK int plog_store_pending(struct plog_store *s,
                                        struct plog_buf *targets,
                                        struct plog_error *err);
+/* The orders (uint64_t, ascending) that the store has for an entry. */
+PLOG_MUST_CHECK int plog_store_orders_of(struct plog_store *s, uint64_t target,
+                                         struct plog_buf *seqs,
+                                         struct plog_error *err);
 /* Says that none is; inside a transaction. */
 PLOG_MUST_CHECK int plog_store_scrubbed(struct plog_store *s,
                                         struct plog_error *err);

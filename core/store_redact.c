@@ -247,23 +247,48 @@ out:
 
 /* ---- What is pending ---------------------------------------------------- */
 
+/* The seqs of a statement's first column, each once, ascending. */
+static int read_seqs(sqlite3_stmt *q, struct plog_buf *out,
+                     struct plog_error *err)
+{
+    uint64_t last = 0;
+    int rc;
+    while ((rc = plog_sql_row(q, err)) == 0) {
+        uint64_t seq = plog_sql_u64(q, 0);
+        if (seq != last && plog_buf_add(out, &seq, sizeof seq))
+            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        last = seq;
+    }
+    return rc == PLOG_END ? 0 : rc;
+}
+
 int plog_store_pending(struct plog_store *s, struct plog_buf *targets,
                        struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    uint64_t last = 0;
     int rc = plog_sql_prepare(
         s->db,
         "SELECT target FROM main.redactions WHERE pending=1 ORDER BY target",
         &q, err);
-    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
-        uint64_t seq = plog_sql_u64(q, 0);
-        if (seq != last && plog_buf_add(targets, &seq, sizeof seq))
-            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-        last = seq;
+    if (!rc)
+        rc = read_seqs(q, targets, err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int plog_store_orders_of(struct plog_store *s, uint64_t target,
+                         struct plog_buf *seqs, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        s->db, "SELECT seq FROM main.redactions WHERE target=?1 ORDER BY seq",
+        &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, target);
+        rc = read_seqs(q, seqs, err);
     }
     sqlite3_finalize(q);
-    return rc == PLOG_END ? 0 : rc;
+    return rc;
 }
 
 int plog_store_scrubbed(struct plog_store *s, struct plog_error *err)
