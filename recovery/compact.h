@@ -35,6 +35,10 @@ struct plog_compacting {
  */
 PLOG_MUST_CHECK int plog_compact_plan(struct plog_compacting *c,
                                       struct plog_error *err);
+/* In a transaction: whether what the store says of each peer can be true, that
+ * is, whether the log has so many entries and the root that the peer named.
+ * Returns 0 or PLOG_E_DIVERGED; an error of reading. */
+PLOG_MUST_CHECK int plog_peers_check(plog *p, struct plog_error *err);
 /* In a transaction: the smallest cursor and the peer that has it.
  * @floor  cursors below it have no proof of interest
  * @proven out: whether every cursor at or above `needs` came with a root */

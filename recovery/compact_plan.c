@@ -99,7 +99,9 @@ int plog_compact_plan(struct plog_compacting *c, struct plog_error *err)
     bool proven;
     plog_buf_init(&list, c->io);
     c->from = c->to = c->p->legs.head.rules.floor;
-    int rc = plog_compact_slowest(s, &r->peers, &r->holder_cursor, r->holder,
+    int rc = plog_peers_check(c->p, err);
+    if (!rc)
+        rc = plog_compact_slowest(s, &r->peers, &r->holder_cursor, r->holder,
                                   sizeof r->holder, &proven, err);
     if (!rc)
         rc = plog_dir_segments(&c->p->legs.dir, &list, err);

@@ -54,16 +54,21 @@ int plog_parity_peers(struct plog_parity *p, struct plog_error *err)
         " h.name=w.name WHERE h.added<?1 UNION ALL"
         /* a row that says that it was added by what was read, and was not */
         " SELECT h.added,0 FROM main.peers h WHERE h.added>=?1 AND NOT EXISTS("
-        "SELECT 1 FROM temp.peers w WHERE w.name=h.name)",
+        "SELECT 1 FROM temp.peers w WHERE w.name=h.name) UNION ALL"
+        /* what no peer can have */
+        " SELECT h.added,2 FROM main.peers h WHERE h.cursor NOT BETWEEN 0 AND"
+        " (SELECT size FROM main.meta)",
         &q, err);
     if (!rc)
         sqlite3_bind_int64(q, 1, p->partial ? (int64_t)p->first : INT64_MIN);
     while (!rc && (rc = plog_sql_row(q, err)) == 0) {
-        bool logged = plog_sql_u64(q, 1) != 0;
-        plog_parity_find(p, PLOG_E_DIVERGED, plog_sql_u64(q, 0),
-                         logged ? "peer: as the log has it" : "peer: none",
-                         logged ? "peer: another, or none"
-                                : "peer: a row the log does not give");
+        static const char *const said[3][2] = {
+            {"peer: none", "peer: a row the log does not give"},
+            {"peer: as the log has it", "peer: another, or none"},
+            {"peer: entries up to the head", "peer: more than there is"}};
+        uint64_t what = plog_sql_u64(q, 1);
+        plog_parity_find(p, PLOG_E_DIVERGED, plog_sql_u64(q, 0), said[what][0],
+                         said[what][1]);
     }
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;

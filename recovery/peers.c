@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "compact.h"
 #include "engine.h"
 #include "paritylog_recovery.h"
 #include "walk.h"
@@ -175,6 +176,50 @@ static int check_root(plog *p, const struct change *c, struct plog_error *err)
     plog_err_seq(err, c->seq);
     plog_err_hint(err, "keep both copies; compare: paritylog checkpoint DIR");
     return PLOG_E_FORK;
+}
+
+/* ---- What the store says of them ---------------------------------------- */
+
+/* The head bounds what a peer can have, and the log has the root of what it
+ * says.  Below the floor nobody can tell any more. */
+static int check_row(plog *p, struct plog_span name, const struct row *r,
+                     struct plog_error *err)
+{
+    const struct plog_store_head *h = &p->legs.head;
+    unsigned char root[PLOG_HASH_SIZE];
+    const char *what = "has received more than there is";
+    int rc = 0;
+    if (r->cursor <= h->commit.size) {
+        if (!r->proven || r->cursor < h->rules.floor || r->cursor == 0)
+            return 0;
+        rc = root_at(p, r->cursor, root, err);
+        if (rc || memcmp(root, r->root, sizeof root) == 0)
+            return rc;
+        what = "named another root than the log has";
+    }
+    plog_fail(err, PLOG_E_DIVERGED, "by the store, peer %.*s %s (entry %llu)",
+              (int)(name.n < 200 ? name.n : 200), name.p, what,
+              (unsigned long long)r->cursor);
+    plog_err_file(err, "store.db");
+    plog_err_hint(err, "ask the peer what it has; then: paritylog peer rewind"
+                       " DIR NAME SEQ");
+    return PLOG_E_DIVERGED;
+}
+
+int plog_peers_check(plog *p, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(p->legs.store.db, "SELECT name FROM main.peers",
+                              &q, err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        struct plog_span name = plog_sql_text(q, 0);
+        struct row r;
+        rc = read_row(&p->legs.store, name, &r, err);
+        if (!rc)
+            rc = check_row(p, name, &r, err);
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
 }
 
 /* ---- Acknowledging, going back ------------------------------------------ */

@@ -102,4 +102,23 @@ else
     skip 'no python3'
 fi
 
+begin 'an acknowledgement that only the store knows of takes no segment away'
+if have python3; then
+    for change in 'cursor=9000' "cursor=20, root=zeroblob(32)"; do
+        copied
+        python3 - "$L/store.db" "$change" <<'END' || wrong 'cannot change the store'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute('UPDATE peers SET ' + sys.argv[2])
+db.commit()
+END
+        run 3 compact "$L"
+        err_has 'by the store, peer backup'
+        run 3 compact "$L" --discard
+        [ -e "$L/log/00000000000000000001.jsonl" ] || wrong 'a segment is gone'
+    done
+else
+    skip 'no python3'
+fi
+
 finish
