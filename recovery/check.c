@@ -249,6 +249,18 @@ void plog_check_sort_seen(struct plog_check *c)
         qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
 }
 
+/* A pinned key is one of the log's, and its notes may be by the others, which
+ * only keys/ names.  The pinned one counts whatever lies there. */
+static void add_other_keys(struct plog_check *c, struct plog_keyring *all)
+{
+    struct plog_keyring found;
+    if (plog_keyring_load(&found, c->reader.io, c->reader.dir.keys, NULL, NULL))
+        return;
+    for (unsigned i = 0; i < found.count && all->count < PLOG_KEYS_MAX; i++)
+        if (!plog_keyring_find(all, plog_span_text(found.keys[i].id_text)))
+            all->keys[all->count++] = found.keys[i];
+}
+
 int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
 {
     struct plog_seen seen = {.size = c->o->expect_size};
@@ -258,12 +270,8 @@ int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
     memcpy(seen.root, c->o->expect_root, sizeof seen.root);
     if (c->o->has_expect_head && plog_buf_add(&c->seen, &seen, sizeof seen))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    /* A pinned key is one of the log's; its notes may be by the others. */
-    if (c->o->witness && c->reader.keys.pinned &&
-        (plog_keyring_load(&all, c->reader.io, c->reader.dir.keys, NULL,
-                           NULL) ||
-         all.count == 0))
-        all = c->reader.keys;
+    if (c->o->witness && all.pinned)
+        add_other_keys(c, &all);
     if (c->o->witness)
         rc = plog_witness_read(c->reader.io, c->o->witness, &all, see, c, &file,
                                err);

@@ -173,6 +173,13 @@ run 5 verify "$L" --witness "$T/false.note" --json
 json_is "$T/out" '.verdict == "TAMPERED"'
 run 10 verify "$L" --witness "$T/missing"
 
+begin 'the pinned key counts for its notes, whatever keys/ holds'
+cp -R "$L" "$T/swapped"
+vkey=$("$PARITYLOG" key show "$L")
+rm "$T/swapped"/keys/*.vkey
+cp "$T"/other/keys/*.vkey "$T/swapped/keys"
+run 0 verify "$T/swapped" --key "$vkey" --witness "$T/witness"
+
 begin 'a witness lies outside, and is a witness file'
 first=$L/log/00000000000000000001.jsonl
 cp "$first" "$T/first.kept"
