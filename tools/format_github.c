@@ -19,13 +19,16 @@
 /* Data of a workflow command; in a property also : and , are escaped. */
 static void escaped(const char *p, bool property)
 {
-    for (; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if (c == '%' || c == '\r' || c == '\n' || c < 0x20 || c == 0x7f ||
-            (property && (c == ':' || c == ',')))
-            printf("%%%02X", c);
-        else
-            putchar(c);
+    size_t left = strlen(p);
+    while (left) {
+        size_t n = text_utf8(p, left);
+        bool odd = n == 0 || text_steers(p, n) || *p == '%' ||
+                   (property && (*p == ':' || *p == ','));
+        for (size_t i = 0; i < (n ? n : 1); i++, p++, left--)
+            if (odd)
+                printf("%%%02X", (unsigned char)*p);
+            else
+                putchar(*p);
     }
 }
 

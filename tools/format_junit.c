@@ -36,6 +36,8 @@ static void escaped(const char *p)
             fputs("&quot;", stdout);
         else if (*p == '\n' || *p == '\r' || *p == '\t')
             printf("&#%d;", *p);
+        else if (text_steers(p, n))
+            printf("&#%u;", text_code(p, n));
         else
             fwrite(p, 1, n, stdout);
         p += n ? n : 1;

@@ -34,7 +34,7 @@ int out_line(void *arg, uint64_t seq, const char *line, size_t len)
 {
     (void)arg;
     (void)seq;
-    fwrite(line, 1, len, stdout);
+    text_json(stdout, line, len);
     putc('\n', stdout);
     if (out_failed())
         return PLOG_E_IO;
@@ -53,10 +53,8 @@ static void string(FILE *f, const char *p, size_t n)
             fprintf(f, "\\%c", c);
         else if (c == '\n')
             fputs("\\n", f);
-        else if (c < 0x20 || c == 0x7F)
-            fprintf(f, "\\u%04x", c);
-        else if (c == 0xC2 && (unsigned char)p[i + 1] < 0xA0)
-            fprintf(f, "\\u%04x", (unsigned char)p[i + 1]);
+        else if (text_steers(p + i, len))
+            fprintf(f, "\\u%04x", text_code(p + i, len));
         else
             fwrite(p + i, 1, len, f);
         i += len ? len : 1;
@@ -131,7 +129,7 @@ void out_text_or_null(struct out *o, const char *name, const char *text)
 void out_raw(struct out *o, const char *name, const char *p, size_t n)
 {
     begin(o, name);
-    fwrite(p, 1, n, o->file);
+    text_json(o->file, p, n);
 }
 
 void out_uint(struct out *o, const char *name, uint64_t value)

@@ -6,6 +6,7 @@
 
 #include "proc.h"
 #include "table.h"
+#include "text.h"
 
 void rows_init(struct rows *r, enum rows_format format)
 {
@@ -54,14 +55,16 @@ static void csv_field(FILE *f, struct plog_span text)
     for (size_t i = 0; plain && i < text.n; i++)
         plain = !strchr("\",\r\n", text.p[i]) || text.p[i] == '\0';
     if (plain) {
-        fwrite(text.p, 1, text.n, f);
+        text_csv(f, text.p, text.n);
         return;
     }
     putc('"', f);
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '"')
+    for (size_t i = 0, n; i < text.n; i += n) {
+        const char *quote = memchr(text.p + i, '"', text.n - i);
+        n = quote ? (size_t)(quote - text.p) + 1 - i : text.n - i;
+        text_csv(f, text.p + i, n);
+        if (quote)
             putc('"', f);
-        putc(text.p[i], f);
     }
     putc('"', f);
 }

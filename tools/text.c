@@ -2,6 +2,7 @@
 #include "text.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static const char digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -94,10 +95,9 @@ size_t text_utf8(const char *p, size_t n)
     return len;
 }
 
-/* Whether the valid sequence at `s` is a control character or a mark that
- * turns the direction of what follows. */
-static bool steers(const unsigned char *s, size_t len)
+bool text_steers(const char *p, size_t len)
 {
+    const unsigned char *s = (const unsigned char *)p;
     if (len == 1)
         return s[0] < 0x20 || s[0] == 0x7F;
     if (len == 2)
@@ -115,7 +115,7 @@ size_t text_safe(FILE *f, const char *p, size_t n)
     for (size_t i = 0; i < n;) {
         const unsigned char *s = (const unsigned char *)p + i;
         size_t len = text_utf8(p + i, n - i);
-        if (len > 0 && !steers(s, len)) {
+        if (len > 0 && !text_steers(p + i, len)) {
             if (f)
                 fwrite(s, 1, len, f);
             columns++;
@@ -129,6 +129,50 @@ size_t text_safe(FILE *f, const char *p, size_t n)
         }
     }
     return columns;
+}
+
+unsigned text_code(const char *p, size_t len)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    static const unsigned char first[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
+    unsigned code = s[0] & first[len];
+    for (size_t i = 1; i < len; i++)
+        code = code << 6 | (s[i] & 0x3Fu);
+    return code;
+}
+
+static bool is_terminal(FILE *f)
+{
+    static int out = -1;
+    if (f != stdout)
+        return isatty(fileno(f)) == 1;
+    if (out < 0)
+        out = isatty(fileno(f)) == 1;
+    return out == 1;
+}
+
+void text_json(FILE *f, const char *p, size_t n)
+{
+    if (!is_terminal(f)) {
+        fwrite(p, 1, n, f);
+        return;
+    }
+    for (size_t i = 0; i < n;) {
+        size_t len = text_utf8(p + i, n - i);
+        if (len > 0 && !text_steers(p + i, len))
+            fwrite(p + i, 1, len, f);
+        else
+            fprintf(f, "\\u%04x", len ? text_code(p + i, len) : 0xFFFDu);
+        i += len ? len : 1;
+    }
+}
+
+void text_csv(FILE *f, const char *p, size_t n)
+{
+    if (is_terminal(f))
+        text_safe(f, p, n);
+    else
+        fwrite(p, 1, n, f);
 }
 
 static const char *skip_space(const char *p, const char *end)

@@ -2,7 +2,7 @@
  * text.h - small conversions of text that several commands need.
  *
  * Nothing here knows of logs or stores; each function is a pure one of its
- * bytes, except text_safe, which prints.
+ * bytes, except those that take a FILE and print.
  */
 #ifndef TOOLS_TEXT_H
 #define TOOLS_TEXT_H
@@ -35,6 +35,18 @@ size_t text_utf8(const char *p, size_t n);
  * Returns the columns used, a character counting as one.
  */
 size_t text_safe(FILE *f, const char *p, size_t n);
+
+/* Whether the valid sequence at `p` is a control character or a mark that
+ * turns the direction of what follows. */
+bool text_steers(const char *p, size_t len);
+/* The character of a valid sequence. */
+unsigned text_code(const char *p, size_t len);
+
+/* JSON text as it is; on a terminal with \uNNNN for what would steer it, which
+ * is the same JSON. */
+void text_json(FILE *f, const char *p, size_t n);
+/* A text as it is; on a terminal as text_safe. */
+void text_csv(FILE *f, const char *p, size_t n);
 
 /*
  * Finds a member of the outermost object.

@@ -176,4 +176,40 @@ err_empty
 ! LC_ALL=C grep -q "$(printf '[\001-\010\013-\037]')" "$T/out" ||
     wrong 'a control character'
 
+begin 'on a terminal nothing that is shown steers it'
+if have python3; then
+    fresh steering
+    printf '%s\n' '{"id":"s","resource":"pets","record_id":"\u202e\u009b","op":"upsert","payload":{"v":"RAW"},"occurred_at":"2026-01-01T00:00:00Z","provenance":{"source":"\u2066","confidence":1}}' |
+        sed "s/RAW/$(printf '\342\200\256\302\233\177')/" |
+        run 0 append "$L" --quiet
+    python3 - "$PARITYLOG" "$L" >"$T/shown" <<'END' || wrong 'no terminal to be had'
+import json, os, pty, sys
+for args in (('get', 'DIR', 'pets', '\u202e\u009b'), ('log', 'DIR', '--from', '2'),
+             ('history', 'DIR', 'pets', '\u202e\u009b'),
+             ('query', 'DIR', 'SELECT payload, source FROM records', '--format', 'csv'),
+             ('query', 'DIR', 'SELECT * FROM records', '--format', 'json'),
+             ('verify', 'DIR', '--key', '\u202e\u009b')):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(sys.argv[1], [sys.argv[1]] + [a.replace('DIR', sys.argv[2]) for a in args])
+    out = b''
+    try:
+        while True:
+            out += os.read(fd, 65536)
+    except OSError:
+        pass
+    os.waitpid(pid, 0)
+    text = out.decode().replace('\r\n', '\n')
+    if any(c in text for c in '\x7f\u009b\u202e\u2066\x1b'):
+        print(args[0], ascii(text))
+    if args[0] == 'get' and json.loads(text)['payload']['v'] != '\u202e\u009b\x7f':
+        print('another payload', ascii(text))
+END
+    same 'what was shown' "$(cat "$T/shown")" ''
+    run 0 history "$L" pets "$(printf '\342\200\256\302\233')"
+    out_has "$(printf '{"v":"\342\200\256\302\233\177"}')"
+else
+    skip 'no python3'
+fi
+
 finish
