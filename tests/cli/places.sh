@@ -121,4 +121,28 @@ else
     skip 'no python3'
 fi
 
+begin 'an id that only the store knows of swallows no delta'
+if have python3; then
+    copied
+    run 0 rotate "$L"
+    run 0 checkpoint "$L"
+    run 0 peer ack "$L" backup "$(sed -n 2p "$T/out"):$(sed -n 3p "$T/out")"
+    run 0 compact "$L" --trim-store
+    deltas 5 5 | run 0 append "$L" --json
+    json_is "$T/out" '.duplicates == 1'
+    run 0 parity "$L"
+    python3 - "$L/store.db" <<'END' || wrong 'cannot change the store'
+import hashlib, sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute('INSERT INTO old_ids VALUES(?,900,zeroblob(32),NULL)',
+           (hashlib.sha256(b'id-90').digest(),))
+db.commit()
+END
+    run 3 parity "$L"
+    deltas 90 90 | run 0 append "$L" --json
+    json_is "$T/out" '.duplicates == 0 and .appended == 1'
+else
+    skip 'no python3'
+fi
+
 finish
