@@ -83,7 +83,8 @@ def one_seed(command, seed, tally, top):
     os.mkdir(base)
     w = world.World(command, seed, base)
     for case in cases.CASES + cases.PROBES:
-        if tally.chosen(case.name):
+        # What takes gigabytes, or forty terminals, every tenth seed tries.
+        if tally.chosen(case.name) and (seed % 10 == 1 or not getattr(case, "heavy", 0)):
             tally.one(case, w)
     shutil.rmtree(base)
     return w.ran

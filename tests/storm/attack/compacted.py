@@ -188,8 +188,7 @@ def segments_gone(v):
         os.remove(v.path("log", name))
 
 
-@attack(FLOOR, "vkpw", base="compacted", either="a",
-        agree="without a segment the store is asked")
+@attack(FLOOR, "vkpw", base="compacted", agree="without a segment the store is asked")
 def segments_gone_above(v):
     """one segment more removed than the floor lets go"""
     os.remove(v.path("log", v.log().names()[0]))
@@ -207,7 +206,7 @@ def entry_edited(v):
     with_line(v, b'"control":"compact"', change)
 
 
-@attack(FLOOR, "vkpwa", base="compacted")
+@attack(FLOOR, "vkpw", base="compacted")
 def entry_out(v):
     """the compact entry's group left out"""
     log = v.log()
@@ -281,7 +280,7 @@ def snapshot_bomb(v):
 
 
 def bomb_size(v):
-    return 48
+    return 24
 
 
 @attack(FLOOR, "p", base="compacted", also=REFUSED)
@@ -353,14 +352,21 @@ def meta_floor(v):
     v.sql("UPDATE meta SET floor=?", (int(v.log().names()[1][:20]) - 1,))
 
 
-@attack(FLOOR, "p", base="full", also=[(("compact", "DIR", "--json"), "DIVERGED")])
+UNPROVEN = [(("compact", "DIR", "--discard", "--json"), "DIVERGED"),
+            (("compact", "DIR", "--json"), "DIVERGED")]
+
+
+@attack(FLOOR, "p", base="full", also=UNPROVEN)
 def acks_beyond(v):
-    """a peer's acknowledgement in the store set beyond the head, or with a root
-    that is none of the log"""
-    if v.rng.randrange(2):
-        v.sql("UPDATE peers SET cursor=cursor+1000000")
-    else:
-        v.sql("UPDATE peers SET root=?", (v.rng.randbytes(32),))
+    """a peer's acknowledgement in the store set beyond the head: compact refuses"""
+    v.sql("UPDATE peers SET cursor=?", (v.rng.choice([10 ** 6, 2 ** 63 - 1]),))
+
+
+@attack(FLOOR, "", base="full", also=UNPROVEN)
+def acks_other_root(v):
+    """the root that a peer named edited in the store to one that is none of the log:
+    compact refuses"""
+    v.sql("UPDATE peers SET root=?", (v.rng.randbytes(32),))
 
 
 @attack(FLOOR, "", base="full")

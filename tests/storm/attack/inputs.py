@@ -3,7 +3,6 @@ import gzip
 import json
 import os
 import pty
-import resource
 import select
 import shutil
 import sqlite3
@@ -39,31 +38,30 @@ def refused(r, *codes):
 
 
 def frugal(run, most=256 << 20):
-    """No command so far has used more memory than that."""
+    """The command has used no more memory than that."""
     r = run()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10
-    need(used < most, f"{used} bytes of memory")
+    need(r.memory < most, f"{r.memory} bytes of memory")
     return r
 
 
 # ---- Limits ------------------------------------------------------------------
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def endless_line(w):
     """append: /dev/zero, a line without an end"""
     with open("/dev/zero", "rb") as f:
         return refused(frugal(lambda: w.run("append", fresh(w), "--json", file=f)), "INPUT")
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def gigabyte_line(w):
     """append: a line of a gigabyte"""
     path = sparse(w, 1 << 30, b'{"id":"')
     return refused(frugal(lambda: w.run("append", fresh(w), path, "--json")), "INPUT")
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def deep(w):
     """append: 100,000 brackets open at once"""
     d = fresh(w)
@@ -71,7 +69,7 @@ def deep(w):
     return refused(w.run("append", d, "--json", data=line + b"\n"), "INPUT")
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def deep_good(w):
     """append: 65 brackets in a delta that is right otherwise"""
     delta = json.loads(w.deltas(1, "deep")[0])
@@ -80,7 +78,7 @@ def deep_good(w):
                    "INPUT")
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def many_members(w):
     """append: a million members in an object, each once, or the last one twice"""
     target = w.path("wide")
@@ -97,7 +95,7 @@ def many_members(w):
     return "once: OK 0; twice: INPUT 6"
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def empty_lines(w):
     """append: a million empty lines"""
     return refused(w.run("append", fresh(w), "--json", data=b"\n" * 1000000), "INPUT")
@@ -115,7 +113,7 @@ def huge_in_log(w, size, head):
     return d
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def huge_segment(w):
     """verify, parity, salvage: a segment with 300 MB of zeros, or of one line, behind
     its end"""
@@ -126,7 +124,7 @@ def huge_segment(w):
     return ", ".join(cells)
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def huge_files(w):
     """a gigabyte as verifier key, signing key, witness, proof, order, passphrase"""
     d = fresh(w)
@@ -144,7 +142,7 @@ def huge_files(w):
     return "refused, none read whole"
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def inspect_bomb(w):
     """inspect: gzip that unpacks to 128 MB, bytes behind it, cut, a wrong CRC"""
     z = zlib.compressobj(9, zlib.DEFLATED, 31)
@@ -157,7 +155,7 @@ def inspect_bomb(w):
     return "OK 0, 5"
 
 
-@probe(LIMITS)
+@probe(LIMITS, heavy=True)
 def kdf_bomb(w):
     """a signing key under a passphrase with costs of 4 TiB and 2^32 passes"""
     d = fresh(w)
@@ -295,7 +293,8 @@ def on_terminal(w, *args):
             break
         out += part or b""
     os.close(fd)
-    os.waitpid(pid, 0)
+    status = os.waitpid(pid, 0)[1]
+    need(os.waitstatus_to_exitcode(status) >= 0, f"{args[0]} ended with {status}")
     return out
 
 
@@ -371,7 +370,7 @@ def dirt_beside(w):
         f.write(b'{"resource":"\x1b[2J\xc2\x9b", "\x1b": \xff\x9b\x07}\n\x1b[2J\xc2\x9b\n' * 3)
 
 
-@probe(TERMINAL)
+@probe(TERMINAL, heavy=True)
 def terminal_good(w):
     """every command on a terminal: ids, payloads, sources, names of peers, cursors,
     reasons and arguments that would steer it"""
@@ -381,7 +380,7 @@ def terminal_good(w):
     return "escaped"
 
 
-@probe(TERMINAL)
+@probe(TERMINAL, heavy=True)
 def terminal_damaged(w):
     """the same over damage: names of files, lines, keys, notes, rows of the store"""
     dirt_beside(w)

@@ -219,7 +219,7 @@ def both_of_other(v):
     v.take("other", "log", "keys", "store.db")
 
 
-@attack(PART, "vkpw", either="a")
+@attack(PART, INNER)
 def header_of_fork(v):
     """ours, and then the last segment of another history of the same key"""
     log, other = v.log(), forge.Log(v.w.path("fork"))

@@ -96,7 +96,8 @@ script("p", "the row of meta edited: rules, floor, base, offset, range, root, si
        "UPDATE meta SET sig=zeroblob(64)", "UPDATE meta SET redactions=7",
        "DELETE FROM meta", "UPDATE meta SET segment=2", either="a")
 script("p", "the id of a delta that is still to come planted among the old ones",
-       "INSERT INTO old_ids SELECT zeroblob(32),2,zeroblob(32),zeroblob(32)",
+       "INSERT INTO old_ids SELECT randomblob(32),max(seq)+9,zeroblob(32),NULL FROM events",
+       "INSERT INTO old_ids SELECT randomblob(32),2,zeroblob(32),zeroblob(32)",
        either="a")
 script("p", "values of wrong types: texts for numbers, blobs for texts, NULs, negatives,"
        " 2^63 - 1, NaN",

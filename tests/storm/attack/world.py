@@ -6,8 +6,10 @@ import random
 import re
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 
 from . import forge
@@ -63,12 +65,6 @@ def set_limits():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def computed():
-    """Seconds of processor time of all commands so far."""
-    u = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return u.ru_utime + u.ru_stime
-
-
 def fingerprint(top, folders=None):
     """Kind, links and content of all there is below a folder."""
     found = {}
@@ -111,6 +107,7 @@ class World:
     def __init__(self, command, seed, top):
         self.command, self.seed, self.top = command, seed, top
         self.rng = random.Random(f"attacks {seed}")
+        self.pipes = [tempfile.TemporaryFile() for _ in range(3)]
         self.ran, self.heads, self.vkeys, self.secrets = 0, {}, {}, set()
         self.outside = self.path("outside")
         os.makedirs(self.outside)
@@ -127,21 +124,37 @@ class World:
     def run(self, *args, data=b"", file=None):
         """The command, which must end in time and not of a signal, and whose
         output must not hold a secret key.  Input: bytes, or a file."""
-        began, before = time.monotonic(), computed()
         self.ran += 1
-        more = {"stdin": file} if file else {"input": data}
-        try:
-            p = subprocess.run([self.command, *args], capture_output=True,
-                               timeout=PATIENCE, close_fds=False, **more)
-        except subprocess.TimeoutExpired:
-            raise Wrong(f"{args[0]} hangs") from None
-        need(computed() - before < SECONDS, f"{args[0]} computes for too long")
-        what = f"{args[0]}: {p.stderr[-300:]}"
-        need(0 <= p.returncode < 128, f"ended with {p.returncode}: {what}")
-        need(b"Sanitizer" not in p.stderr and b"runtime error" not in p.stderr, what)
+        for f in self.pipes:
+            f.seek(0)
+            f.truncate()
+        given, out, err = self.pipes
+        given.write(data)
+        given.seek(0)
+        began = time.monotonic()
+        p = subprocess.Popen([self.command, *args], stdin=file or given, stdout=out,
+                             stderr=err, close_fds=False)
+        signal.signal(signal.SIGALRM, lambda *_: p.kill())
+        signal.alarm(PATIENCE)
+        _, status, used = os.wait4(p.pid, 0)
+        signal.alarm(0)
+        p.returncode = os.waitstatus_to_exitcode(status)
+        took = time.monotonic() - began
+        for f in (out, err):
+            f.seek(0)
+        r = Ran(p.returncode, out.read(), err.read(), took)
+        self.judge(args[0], r, used)
+        return r
+
+    def judge(self, name, r, used):
+        what = f"{name}: {r.err[-300:]}"
+        need(r.seconds < PATIENCE, f"hangs: {what}")
+        need(0 <= r.status < 128, f"ended with {r.status}: {what}")
+        need(used.ru_utime + used.ru_stime < SECONDS, f"computes for too long: {what}")
+        r.memory = used.ru_maxrss << 10
+        need(b"Sanitizer" not in r.err and b"runtime error" not in r.err, what)
         for secret in self.secrets:
-            need(secret not in p.stdout + p.stderr, f"a secret is in the output: {what}")
-        return Ran(p.returncode, p.stdout, p.stderr, time.monotonic() - began)
+            need(secret not in r.out + r.err, f"a secret is in the output: {what}")
 
     def well(self, *args, data=b""):
         r = self.run(*args, data=data)
