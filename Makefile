@@ -81,7 +81,8 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
-	check-damage damage-table check-memory check-fuzz fuzz fuzzers bench bench-full lint format demo \
+	check-damage damage-table check-attacks attack-table check-memory check-fuzz fuzz fuzzers \
+	bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -102,6 +103,7 @@ help:
 	@echo 'make check-matrix    every bit, byte, cut, line, group, segment, row and page damaged (half an hour of two cores)'
 	@echo 'make check-fuzz      every kept input of tests/fuzz/, and a short run of each target'
 	@echo 'make fuzz            on with them: FUZZ_SECONDS each, FUZZ_TARGET, FUZZ_FAST=1'
+	@echo 'make check-attacks   docs/ATTACKS.md in full (STORM_SEEDS=100); attack-table writes it'
 	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
@@ -274,6 +276,14 @@ check-damage: all
 
 damage-table: all
 	$(Q)PARITYLOG=$(BUILD)/paritylog python3 tests/storm/damage_table.py --write
+
+# The tables of docs/ATTACKS.md with a hundred seeds, and what writes them.
+check-attacks: all
+	$(Q)PARITYLOG=$(BUILD)/paritylog STORM_SEEDS=$${STORM_SEEDS:-100} STORM_ALL=1 python3 tests/storm/attacks.py
+
+attack-table: all
+	$(Q)PARITYLOG=$(BUILD)/paritylog STORM_SEEDS=$${STORM_SEEDS:-100} STORM_ALL=1 \
+		python3 tests/storm/attacks.py --write
 
 # In the build directory: it has to lie on the disk that is measured.
 bench: $(BUILD)/tests/bench

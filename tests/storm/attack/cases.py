@@ -31,6 +31,9 @@ class Case:
             self.either += "a"  # opening looks at the end of the log only
         self.name = " ".join(inject.__doc__.split())
 
+    def due(self, number):
+        return number >= 0
+
     def run(self, w):
         """The cells that were found, by column."""
         v = Victim(w, self.base, self.name)
@@ -133,9 +136,14 @@ class Probe:
     """Something else than a directory is attacked: run() raises Wrong, or
     returns the cell of the table."""
 
-    def __init__(self, run, part, heavy=False):
-        self.ask, self.part, self.heavy = run, part, heavy
+    def __init__(self, run, part, slow=False, heavy=False):
+        self.ask, self.part, self.slow, self.heavy = run, part, slow, heavy
         self.name = " ".join(run.__doc__.split())
+
+    def due(self, number):
+        """Whether the seed of this number, from 0, is to try it."""
+        return number % 10 == 0 if self.slow else not self.heavy or (
+            number % 10 == 0 and "STORM_ALL" in os.environ)
 
     def run(self, w):
         return {"r": [self.ask(w) or "as stated"]}

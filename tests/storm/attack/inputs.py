@@ -61,7 +61,7 @@ def gigabyte_line(w):
     return refused(frugal(lambda: w.run("append", fresh(w), path, "--json")), "INPUT")
 
 
-@probe(LIMITS, heavy=True)
+@probe(LIMITS)
 def deep(w):
     """append: 100,000 brackets open at once"""
     d = fresh(w)
@@ -69,7 +69,7 @@ def deep(w):
     return refused(w.run("append", d, "--json", data=line + b"\n"), "INPUT")
 
 
-@probe(LIMITS, heavy=True)
+@probe(LIMITS)
 def deep_good(w):
     """append: 65 brackets in a delta that is right otherwise"""
     delta = json.loads(w.deltas(1, "deep")[0])
@@ -95,7 +95,7 @@ def many_members(w):
     return "once: OK 0; twice: INPUT 6"
 
 
-@probe(LIMITS, heavy=True)
+@probe(LIMITS)
 def empty_lines(w):
     """append: a million empty lines"""
     return refused(w.run("append", fresh(w), "--json", data=b"\n" * 1000000), "INPUT")
@@ -155,7 +155,7 @@ def inspect_bomb(w):
     return "OK 0, 5"
 
 
-@probe(LIMITS, heavy=True)
+@probe(LIMITS)
 def kdf_bomb(w):
     """a signing key under a passphrase with costs of 4 TiB and 2^32 passes"""
     d = fresh(w)
@@ -370,7 +370,7 @@ def dirt_beside(w):
         f.write(b'{"resource":"\x1b[2J\xc2\x9b", "\x1b": \xff\x9b\x07}\n\x1b[2J\xc2\x9b\n' * 3)
 
 
-@probe(TERMINAL, heavy=True)
+@probe(TERMINAL, slow=True)
 def terminal_good(w):
     """every command on a terminal: ids, payloads, sources, names of peers, cursors,
     reasons and arguments that would steer it"""
@@ -380,7 +380,7 @@ def terminal_good(w):
     return "escaped"
 
 
-@probe(TERMINAL, heavy=True)
+@probe(TERMINAL, slow=True)
 def terminal_damaged(w):
     """the same over damage: names of files, lines, keys, notes, rows of the store"""
     dirt_beside(w)

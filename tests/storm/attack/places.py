@@ -5,7 +5,7 @@ import shutil
 import socket
 import stat
 
-from .cases import CASES, Case, attack
+from .cases import CASES, Case, attack, probe
 from .world import Victim, fingerprint, need
 
 PART = "Something else in the place of a file"
@@ -147,3 +147,27 @@ def key_readable(v):
 def key_of_another(v):
     """the signing key belongs to somebody else"""
     os.chown(v.path("keys", "signing.key"), 4711, -1)
+
+
+@probe("The directory")
+def notes(w):
+    """a link, a FIFO, a device, a directory, a socket as witness or watermark file:
+    not followed, not waited for, not written through"""
+    v, cells = Victim(w, "plain", "notes"), set()
+    for kind in KINDS:
+        for args in (("verify", "--witness"), ("checkpoint", "--witness"),
+                     ("parity", "--since"), ("parity", "--watermark")):
+            if os.path.isdir(v.path("note")) and not os.path.islink(v.path("note")):
+                os.rmdir(v.path("note"))
+            elif os.path.lexists(v.path("note")):
+                os.remove(v.path("note"))
+            shutil.copy(v.witness, v.path("note"))
+            put(v, "note", kind)
+            os.replace(v.path("note"), w.path("note"))
+            outside = fingerprint(w.outside)
+            r = w.run(args[0], v.dir, args[1], w.path("note"), "--json")
+            need(fingerprint(w.outside) == outside, f"{args} wrote through {kind}")
+            cells.add(r.cell())
+            os.rmdir(w.path("note")) if os.path.isdir(w.path("note")) and \
+                not os.path.islink(w.path("note")) else os.remove(w.path("note"))
+    return ", ".join(sorted(cells))
