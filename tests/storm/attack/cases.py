@@ -43,7 +43,7 @@ class Case:
         # Of many that may say anything, some a seed.
         free = [a for a in self.also if not a[1]]
         for args, word in [a for a in self.also if a[1]] + v.rng.sample(
-                free, min(2, len(free))):
+                free, min(1, len(free))):
             r = w.run(*[fill(a, v) for a in args])
             need(r.cell().startswith(word), f"{args[0]}: {r.cell()}, not {word}:"
                  f" {(r.out + r.err)[-300:]}")
@@ -63,8 +63,8 @@ class Case:
         pinned = self.ask(v, "verify", v.vkey, *key)
         cells["v"], cells["k"] = [alone.cell()], [pinned.cell()]
         cells["p"] = [w.run("parity", v.dir, "--json").cell()]
-        cells["w"] = [w.run("verify", v.dir, "--json", *key, *more).cell() for more in (
-            ("--expect-head", v.head), ("--witness", v.witness))]
+        witness = ("--witness", v.witness) if w.seed % 2 else ("--expect-head", v.head)
+        cells["w"] = [w.run("verify", v.dir, "--json", *key, *witness).cell()]
         need(fingerprint(v.dir, TRUTH) == before, "a command that reads has written")
         return cells
 

@@ -56,7 +56,7 @@ def put(v, name, kind):
 
 
 class Place(Case):
-    """One file: every kind of thing in its place, a few a seed.
+    """One file: every kind of thing in its place, one a seed.
 
     either  columns that find some of the kinds only: what is not followed may as
             well not be there
@@ -71,15 +71,8 @@ class Place(Case):
         super().__init__(inject, PART, finds, base, agree, either=either)
 
     def run(self, w):
-        cells = {}
-        for i, kind in enumerate(KINDS):
-            if (i + w.seed) % 3 == 0:
-                for column, values in self.one(w, kind).items():
-                    cells.setdefault(column, [])
-                    cells[column] += values
-        return cells
-
-    def one(self, w, kind):
+        # Another one in each place, and with each seed.
+        kind = KINDS[(w.seed + CASES.index(self)) % len(KINDS)]
         v = Victim(w, self.base, self.name + kind)
         put(v, self.file(v), kind)
         outside = fingerprint(w.outside)
@@ -171,3 +164,43 @@ def notes(w):
             os.rmdir(w.path("note")) if os.path.isdir(w.path("note")) and \
                 not os.path.islink(w.path("note")) else os.remove(w.path("note"))
     return ", ".join(sorted(cells))
+
+
+LEFT = ("archive/", "snapshots/", "quarantine/", "orders/", "drill.json", "drill.json.tmp",
+        "drill-0123abcd/", "keys/signing.key.new", "keys/signing.key.tmp",
+        "keys/signing.key.new.tmp", "log/00000000000000000001.jsonl.new", "allow-network-fs",
+        "compact.db", "snapshots.new", "store.db-journal", "store.db.tmp")
+WRITERS = (("compact", "DIR"), ("redact", "DIR", "5", "--reason", "x"), ("drill", "DIR"),
+           ("salvage", "DIR"), ("salvage", "DIR", "--from-store"), ("key", "rotate", "DIR"),
+           ("replay", "DIR", "--fresh"), ("rebuild", "DIR", "--store", "--install"),
+           ("rebuild", "DIR", "--log", "--install"), ("compact", "DIR", "--undo"),
+           ("restore", "DIR", "--out", "OUT"), ("rebuild", "DIR", "--log", "--out", "OUT"))
+
+
+@probe("The directory", slow=True)
+def left(w):
+    """links where a command would make a file or folder, or finds what a killed one
+    left (archive/, quarantine/, drill-*, *.part-*, *.tmp, *.new): nothing behind
+    them is written, moved or removed"""
+    for name in LEFT + ("OUT.part-0123abcd/",):
+        for kind in (KINDS[0], KINDS[1], KINDS[2]):
+            v = Victim(w, "full", "left" + name)
+            with open(v.path("log", v.log().names()[-1]), "ab") as f:
+                f.write(b'{"seq":torn')
+            out, before = w.path("out"), set(os.listdir(w.top))
+            if name.startswith("OUT"):
+                os.symlink(w.outside, w.path("out.part-0123abcd"))
+            else:
+                put(v, name, kind)
+            if name.endswith("/"):  # something in it that a sweep might reach
+                inside = os.path.join(w.outside, os.path.basename(name.rstrip("/")))
+                os.makedirs(inside, exist_ok=True)
+                shutil.copy(os.path.join(w.outside, "canary"), inside)
+            outside = fingerprint(w.outside)
+            for args in w.rng.sample(WRITERS, 4) + [("append", "DIR")]:
+                w.run(*[a.replace("DIR", v.dir).replace("OUT", out) for a in args])
+                need(fingerprint(w.outside) == outside, f"{args}: {name}: {kind}")
+                shutil.rmtree(out, ignore_errors=True)
+            for more in set(os.listdir(w.top)) - before:
+                os.remove(w.path(more)) if os.path.islink(w.path(more)) else None
+    return "untouched"

@@ -18,8 +18,8 @@ says that the column does **not** find it.
 - *verify*: `verify DIR`, the keys taken from the directory
 - *verify --key*: with the newest verifier key of the log pinned
 - *parity*: `parity DIR`, nothing pinned
-- *with a witness*: the key pinned and `--expect-head`, and again with `--witness`,
-  both with the head that the log had before the attack
+- *with a witness*: the key pinned, and the head that the log had before the attack
+  given with `--expect-head` (even seeds) or `--witness` (odd ones)
 - *append*: opening for writing, and one more delta. Opening looks at the end of the
   log only (THREATS.md); what it takes, it destroys nothing of
 
