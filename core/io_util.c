@@ -97,7 +97,7 @@ int plog_io_read_all(const struct plog_io *io, int dir, const char *name,
     /* O_NONBLOCK: opening a FIFO put in the file's place must not hang. */
     int fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0)
-        return fd;
+        return fd == -ENXIO ? -EINVAL : fd; /* a socket cannot be opened */
     int rc = plog_io_check_regular(io, fd);
     if (rc == 0)
         rc = read_to_end(io, fd, max, out);

@@ -373,7 +373,11 @@ def trusted_keys(directory, pin):
     texts = [pin] if pin else []
     for name in [] if pin else sorted(directory.names('keys')):
         if name.endswith('.vkey'):
-            texts += directory.read('keys/' + name).decode('utf-8').splitlines()
+            try:
+                data = directory.read('keys/' + name)
+            except Fault as why:
+                raise Bad(str(why)) from None
+            texts += data.decode('utf-8').splitlines()
     found = {}
     for text in texts:
         key = parse_vkey(text)

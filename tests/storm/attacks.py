@@ -14,6 +14,7 @@ NAME          only attacks with one of these in their name (no comparison then)
 PARITYLOG     the command (default build/paritylog)
 STORM_SEEDS   how many seeds (default 1; make check-attacks: 100)
 STORM_ALL     also what takes gigabytes; what is slow, every tenth seed tries
+STORM_SANITIZED  the command is one under AddressSanitizer: no limit of memory
 STORM_SEED    the first of them (default 1)
 STORM_BUDGET  seconds: no seed is begun after them (the first one always is)
 """

@@ -217,6 +217,27 @@ def entry_out(v):
     log.save()
 
 
+@attack(FLOOR, INNER, base="compacted")
+def undone(v):
+    """a compaction that was undone, its entry proven in orders/, and the segments that
+    it had taken away removed again"""
+    log = v.log()
+    at, line = next((int(second.re.match(rb'\{"seq":([0-9]+)', line)[1]), line)
+                    for lines in log.segments.values() for line in lines
+                    if b'"control":"compact"' in line)
+    floor = second.compaction_of(line).to
+    v.w.well("compact", v.dir, "--undo")
+    note = v.w.well("checkpoint", v.dir)
+    v.head = ":".join(note.split("\n")[1:3])
+    v.witness = v.w.path("undone.witness")
+    v.write(v.witness, note)
+    os.makedirs(v.path("orders"), exist_ok=True)
+    v.write(f"orders/{at}", v.w.well("prove", v.dir, str(at)))
+    for name in v.log().names():
+        if int(name[:20]) <= floor:
+            os.remove(v.path("log", name))
+
+
 @attack(FLOOR, "", base="compacted", also=[
     (("rebuild", "DIR", "--store", "--out", "OUT", "--json"), "CLEAN")])
 def snapshot_recompressed(v):

@@ -40,7 +40,7 @@ def refused(r, *codes):
 def frugal(run, most=256 << 20):
     """The command has used no more memory than that."""
     r = run()
-    need(r.memory < most, f"{r.memory} bytes of memory")
+    need(r.memory < most or "STORM_SANITIZED" in os.environ, f"{r.memory} bytes of memory")
     return r
 
 

@@ -61,7 +61,8 @@ class Ran:
 
 def set_limits():
     """For this process, too: what each command starts with costs no time then."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    if "STORM_SANITIZED" not in os.environ:  # whose shadow takes more
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
