@@ -145,14 +145,13 @@ static int open_compressed(const struct plog_dir *d, uint64_t first, int *fd,
         plog_fail(err, PLOG_E_CORRUPT, "the segment is missing");
         return damaged(first, PLOG_E_CORRUPT, err);
     }
-    if (*fd < 0)
-        return plog_fail_io(err, *fd, PLOG_ARCHIVE_DIR, "opening a segment");
-    rc = plog_io_check_regular(d->io, *fd);
+    rc = *fd < 0 ? *fd : plog_io_check_regular(d->io, *fd);
     if (!rc)
         return 0;
-    d->io->close(d->io->ctx, *fd);
+    if (*fd >= 0)
+        d->io->close(d->io->ctx, *fd);
     if (!plog_io_says_odd(rc))
-        return plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "looking at a segment");
+        return plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "opening a segment");
     plog_fail(err, PLOG_E_CORRUPT, "not a regular file with one link");
     return damaged(first, PLOG_E_CORRUPT, err);
 }

@@ -357,7 +357,7 @@ int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
                         (writing ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
     if (f == -ENOENT && d->with_archive && !writing)
         return plog_archive_open(d, first, fd, id, err);
-    if (f == -ENOENT || f == -ELOOP || f == -EISDIR || f == -ENXIO) {
+    if (f == -ENOENT || plog_io_says_odd(f)) {
         plog_fail(err, PLOG_E_CORRUPT,
                   f == -ENOENT ? "the segment is missing"
                                : "not a regular file");

@@ -358,13 +358,9 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
                            " archive/), or copy it from a backup");
         return PLOG_E_PRUNED;
     }
-    if (s->fd < 0)
-        return plog_fail_io(err, s->fd, PLOG_SNAPSHOT_DIR,
-                            "opening a snapshot");
-    rc = plog_io_check_regular(io, s->fd);
+    rc = s->fd < 0 ? s->fd : plog_io_check_regular(io, s->fd);
     if (rc && !plog_io_says_odd(rc))
-        return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR,
-                            "looking at a snapshot");
+        return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR, "opening a snapshot");
     return rc ? odd(s, err, "is not a regular file with one link") : 0;
 }
 

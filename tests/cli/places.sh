@@ -145,4 +145,18 @@ else
     skip 'no python3'
 fi
 
+begin 'links in the place of a snapshot and of an archived segment'
+copied
+run 0 rotate "$L"
+run 0 peer ack "$L" backup 32
+run 0 compact "$L"
+for file in "$L"/snapshots/* "$L"/archive/00000000000000000001.jsonl.gz; do
+    mv "$file" "$T/moved"
+    ln -s "$T/moved" "$file"
+done
+run 5 parity "$L" --json
+json_is "$T/out" '.verdict == "CORRUPT"'
+run 5 restore "$L" --out "$T/below" --at 5
+err_has 'not a regular file with one link'
+
 finish

@@ -92,7 +92,7 @@ def many_members(w):
     need(twice.cell() == "INPUT 6", twice.cell())
     w.well("append", target, "--quiet", data=(text % (names, "")).encode())
     w.well("parity", target)
-    return "once: OK 0; twice: INPUT 6"
+    return "OK 0, INPUT 6"
 
 
 @probe(LIMITS)
@@ -139,7 +139,7 @@ def huge_files(w):
         shutil.move(os.path.join(d, name), path)
     refused(w.run("init", w.path("never"), "--passphrase-file", path, "--json"))
     os.remove(path)
-    return "refused, none read whole"
+    return "refused and none read whole"
 
 
 @probe(LIMITS, heavy=True)
@@ -228,7 +228,7 @@ def hostile_names(w):
     need(not names, f"made {names}")
     shutil.rmtree(out)
     w.well("parity", d)
-    return "refused, or text and no path"
+    return "no path is made of them"
 
 
 QUERIES = ["ATTACH 'OUTSIDE/new.db' AS x", "VACUUM INTO 'OUTSIDE/new.db'", "VACUUM",

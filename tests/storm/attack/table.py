@@ -46,6 +46,13 @@ def cell(values):
                      sorted(by_status.items()))
 
 
+def title(case):
+    """The attack, and what a command that is not in a column says of it."""
+    also = {a[0]: word for a, word in getattr(case, "also", ()) if word}
+    more = ", ".join(f"`{name}` says {word}" for name, word in also.items())
+    return escaped(case.name) + (f"; {more}" if more else "")
+
+
 def escaped(text):
     return text.replace("|", "\\|").replace("*", "\\*")
 
@@ -58,7 +65,7 @@ def write(top, tally):
     for part, cases in parts.items():
         lines += [f"## {part}\n", "| attack | " + " | ".join(COLUMNS.values()) + " |",
                   "| --- " * (1 + len(COLUMNS)) + "|"]
-        lines += ["| " + " | ".join([escaped(c.name)] + [
+        lines += ["| " + " | ".join([title(c)] + [
             cell(tally.cells[c.name][column]) for column in COLUMNS]) + " |" for c in cases]
         lines.append("")
     parts = {}
@@ -101,13 +108,13 @@ def differs(top, tally):
     if not os.path.exists(os.path.join(top, "docs", "ATTACKS.md")):
         return "docs/ATTACKS.md is not there"
     rows = known(top)
-    names = {escaped(c.name) for c in CASES + PROBES}
+    names = {title(c) for c in CASES + PROBES}
     if set(rows) - names:
         return f"docs/ATTACKS.md has rows of nothing: {sorted(set(rows) - names)}"
     for case in CASES + PROBES:
         if case.name not in tally.cells:
             continue
-        have, found = rows.get(escaped(case.name)), tally.cells[case.name]
+        have, found = rows.get(title(case)), tally.cells[case.name]
         if have is None:
             return f"docs/ATTACKS.md lacks {case.name}"
         if case in PROBES:
