@@ -282,7 +282,7 @@ static int add_item(plog *p, struct plog_work *w, struct plog_item *item,
                                         item->entry.delta.id_text, &old, err);
             if (rc == 0 && old.seq <= p->legs.head.rules.base)
                 return take_old_duplicate(p, item, &old, out, err);
-            rc = rc == 0 ? PLOG_END : rc; /* kept early: see parity_base.c */
+            rc = rc == 0 ? PLOG_END : rc; /* kept early: see parity_kept.c */
         }
         if (rc == PLOG_END)
             rc = add_delta(p, w, item, leaf, err);

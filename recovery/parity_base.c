@@ -154,30 +154,6 @@ static int count_old_ids(struct base *b, struct plog_error *err)
     return 0;
 }
 
-/* The records at the base, which a redaction begins with: those of the
- * snapshot, just restored, or none without a base. */
-static int check_base_state(struct plog_parity *p, const char *right,
-                            struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    char sql[300];
-    sqlite3_snprintf(sizeof sql, sql,
-                     "SELECT 1 FROM (SELECT * FROM %s EXCEPT SELECT * FROM"
-                     " main.base_state) UNION ALL SELECT 0 FROM (SELECT * FROM"
-                     " main.base_state EXCEPT SELECT * FROM %s) LIMIT 1",
-                     right, right);
-    int rc = plog_sql_prepare(p->db, sql, &q, err);
-    if (!rc)
-        rc = plog_sql_row(q, err);
-    if (rc == 0)
-        plog_parity_find(p, PLOG_E_DIVERGED, p->c->head.rules.base,
-                         "base_state: the records at the base",
-                         plog_sql_u64(q, 0) ? "base_state: another, or none"
-                                            : "base_state: a row too many");
-    sqlite3_finalize(q);
-    return rc == PLOG_END ? 0 : rc;
-}
-
 static int read_all(struct base *b, struct plog_error *err)
 {
     struct plog_parity *p = b->p;
@@ -197,8 +173,6 @@ static int read_all(struct base *b, struct plog_error *err)
         plog_check_progress(p->c, "snapshot", ++done, 0, false);
     }
     rc = rc == PLOG_END ? 0 : rc;
-    if (!rc && b->snapshot.floor == p->c->head.rules.base)
-        rc = check_base_state(p, "temp.state", err);
     return rc ? rc : count_old_ids(b, err);
 }
 
@@ -297,58 +271,10 @@ static int check_floor(struct plog_parity *p, struct plog_error *err)
     return rc < 0 ? rc : 0;
 }
 
-/* An old id above the base is that of an event which is there yet. */
-static int check_early_id(struct plog_parity *p, sqlite3_stmt *q,
-                          struct plog_error *err)
-{
-    struct plog_old_id want;
-    struct plog_entry e;
-    struct plog_span line, id = plog_sql_text(q, 1), leaf = plog_sql_text(q, 2);
-    int64_t seq = sqlite3_column_int64(q, 0);
-    int rc =
-        seq < 1 ? PLOG_END : plog_parity_stored(p, (uint64_t)seq, &line, err);
-    if (!rc)
-        rc = plog_entry_parse(&p->parser, line, &e, NULL) ? PLOG_END : 0;
-    if (rc < 0)
-        return rc;
-    if (!rc)
-        plog_old_id_of(&e, line, &want);
-    if (rc || !e.delta.id_text.n || e.seq > p->c->head.rules.floor ||
-        !plog_span_equal(id, plog_span((char *)want.id, sizeof want.id)) ||
-        !plog_span_equal(leaf, plog_span((char *)want.leaf, sizeof want.leaf)))
-        plog_parity_find(p, PLOG_E_DIVERGED, seq < 1 ? 0 : (uint64_t)seq,
-                         "old ids: none, or that of this entry",
-                         "old ids: a row that no entry gives");
-    return 0;
-}
-
-/* A compaction keeps the ids of its entries before it moves the base, so one
- * that was cut off leaves rows above it.  Any other row answers to nothing:
- * it would make a duplicate of a delta that nobody has seen. */
-static int check_early_ids(struct plog_parity *p, struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(p->db,
-                              "SELECT seq,id,leaf FROM main.old_ids WHERE"
-                              " seq>?1 OR seq<1",
-                              &q, err);
-    if (!rc)
-        plog_sql_bind_u64(q, 1, p->c->head.rules.base);
-    while (!rc && (rc = plog_sql_row(q, err)) == 0)
-        rc = check_early_id(p, q, err);
-    sqlite3_finalize(q);
-    return rc == PLOG_END ? 0 : rc;
-}
-
 int plog_parity_compactions(struct plog_parity *p, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
     int rc = check_floor(p, err);
-    if (!rc)
-        rc = check_early_ids(p, err);
-    if (!rc && p->c->head.rules.base == 0)
-        rc =
-            check_base_state(p, "(SELECT * FROM main.base_state LIMIT 0)", err);
     if (!rc)
         rc = plog_sql_prepare(
             p->db,

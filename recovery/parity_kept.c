@@ -116,7 +116,8 @@ static int check_old_ids(struct plog_parity *p, struct plog_error *err)
             break;
         if (rc == 0)
             plog_old_id_of(&e, line, &id);
-        if (rc || !row_is(q, &id))
+        if (rc || seq > p->c->head.rules.floor || !e.delta.id_text.n ||
+            !row_is(q, &id))
             plog_parity_find(p, PLOG_E_DIVERGED, seq, "old id: none",
                              "old id: a row the log does not give");
         rc = 0;

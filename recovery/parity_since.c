@@ -128,14 +128,16 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
 /* The log begins behind a compact entry that the store has not come to, as when
  * a crash took the store's last commits: nothing is wrong with either, but what
  * they have in common cannot be folded.  A replay brings the store there. */
-static bool stands_before_the_floor(const struct plog_parity *p)
+static bool stands_before_the_floor(struct plog_parity *p)
 {
     const struct plog_store_head *h = &p->c->head;
-    const struct plog_buf *segments = &p->c->walk.segments;
-    uint64_t first =
-        plog_segment_count(segments) > 0 ? plog_segment_at(segments, 0) : 1;
+    struct plog_walk *w = &p->c->walk;
+    uint64_t first = plog_segment_count(&w->segments) > 0
+                         ? plog_segment_at(&w->segments, 0)
+                         : 1;
     return !p->store_lost && h->rules.floor + 1 < first &&
-           h->commit.size + 1 >= first;
+           h->commit.size + 1 >= first &&
+           plog_orders_floor(&w->orders, first - 1) != NULL;
 }
 
 static int leave_store_out(struct plog_parity *p, struct plog_error *err)
