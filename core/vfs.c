@@ -11,7 +11,7 @@ struct plog_vfs {
     sqlite3_vfs vfs; /* first: SQLite hands it back to us */
     sqlite3_vfs *base;
     const struct plog_io *io;
-    bool keeps; /* every file */
+    bool keeps;           /* every file */
     const char *database; /* path of the main file; SQLite keeps it */
     char name[48];
 };

@@ -17,8 +17,8 @@ struct plog_vfs;
  * PLOG_E_IO when SQLite has no VFS to stand on. */
 PLOG_MUST_CHECK int plog_vfs_open(struct plog_vfs **out,
                                   const struct plog_io *io);
-/* For who only reads: nothing is deleted then.  SQLite would remove a WAL beside
- * an empty database even so. */
+/* For who only reads: nothing is deleted then.  SQLite would remove a WAL
+ * beside an empty database even so. */
 void plog_vfs_keep(struct plog_vfs *v);
 /* Unregisters and frees; no connection may use it any more.  NULL is fine. */
 void plog_vfs_close(struct plog_vfs *v);

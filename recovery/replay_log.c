@@ -160,7 +160,7 @@ static int look_for(struct plog_dir *d, const char *name, bool *there,
 static int is_in_the_way(struct work *w, bool *is, struct plog_error *err)
 {
     struct plog_dir *d = &w->legs.dir;
-    bool db, wal, shm;
+    bool db = false, wal = false, shm = false;
     int rc = look_for(d, PLOG_STORE_FILE, &db, err);
     if (!rc)
         rc = look_for(d, PLOG_STORE_FILE "-wal", &wal, err);
