@@ -7,6 +7,7 @@
 #include "damaged.h"
 
 #define DAMAGE_KINDS 14
+#define DAMAGE_CUT 5 /* the one that cuts at the i-th byte */
 
 struct damage_kind {
     const char *name;

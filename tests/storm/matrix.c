@@ -164,9 +164,10 @@ static void open_out(struct bench *b, unsigned k)
 static void draw(struct bench *b, unsigned k, double until)
 {
     uint64_t state = check_seed() * 7919 + k;
-    while (world_seconds() < until)
+    do
         for (size_t kind = 0; kind < DAMAGE_KINDS; kind++)
             run_case(b, kind, check_random(&state) % kinds[kind].count);
+    while (world_seconds() < until);
 }
 
 static void without_store(const struct world *w)

@@ -227,7 +227,7 @@ static void opening_destroys_nothing(void)
            (unsigned long long)all.wrong, (unsigned long long)check_seed(),
            world_seconds() - begin);
     CHECK_UINT(all.wrong, 0);
-    CHECK(all.cases > 0 && all.torn > 0);
+    CHECK(all.torn >= n);
 }
 
 int main(int argc, char **argv)

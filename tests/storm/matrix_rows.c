@@ -374,10 +374,11 @@ static void work(void *arg, unsigned k, unsigned n)
                  k);
         world_copy(legs[leg].w.dir, w[leg].dir);
     }
-    while (budget > 0 && world_seconds() < begin + budget) {
-        size_t leg = check_random(&state) % 2;
-        run_case(leg, check_random(&state) % legs[leg].cases, &w[leg], t);
-    }
+    for (unsigned round = 0;
+         budget > 0 && (round < 10 || world_seconds() < begin + budget);
+         round++)
+        run_case(round % 2, check_random(&state) % legs[round % 2].cases,
+                 &w[round % 2], t);
     for (size_t leg = 0; budget <= 0 && leg < 2; leg++)
         for (uint64_t i = k; i < legs[leg].cases; i += n)
             run_case(leg, i, &w[leg], t);
