@@ -81,8 +81,8 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
-	check-damage damage-table check-attacks attack-table check-memory check-fuzz fuzz fuzzers \
-	bench bench-full lint format demo \
+	check-damage damage-table check-attacks attack-table check-memory check-kernel check-fuzz fuzz \
+	fuzzers bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -99,6 +99,8 @@ help:
 	@echo 'make check-crash     simulated crashes, all of them (STORM_ROUNDS lives; an hour)'
 	@echo 'make check-year      docs/COMPACTION.md: a million deltas, each system call, memory (15 minutes)'
 	@echo 'make check-memory    of it only the memory of every command (STORM_SIZES; 5 minutes)'
+	@echo 'make check-kernel    kill -9, power cuts, failed syncs, full disks, strace: long (KERNEL_SEED;'
+	@echo '                     STORM_KILLS, _CUTS, _CUTS_XFS, _FAILURES, _SQUEEZES; KERNEL_BUDGET seconds)'
 	@echo 'make check-damage    docs/DAMAGE.md in full (STORM_KILLS a command); damage-table writes it'
 	@echo 'make check-matrix    every bit, byte, cut, line, group, segment, row and page damaged (half an hour of two cores)'
 	@echo 'make check-fuzz      every kept input of tests/fuzz/, and a short run of each target'
@@ -269,6 +271,11 @@ check-matrix: tests
 	$(Q)MATRIX_OUT=$(BUILD)/matrix STORM_ALL=1 $(BUILD)/storm/matrix_gz
 	$(Q)STORM_ALL=1 $(BUILD)/storm/matrix_open
 	$(Q)python3 tests/storm/verify_matrix.py $(BUILD)/matrix
+
+# The storms on real kernels in full, for docs/TESTING.md: as root, or else most
+# of it is skipped.  With KERNEL_BUDGET each of the five takes so many seconds.
+check-kernel: tests
+	$(Q)BUILD=$(BUILD) sh tests/kernel.sh
 
 # The table of docs/DAMAGE.md in full, and what writes it.
 check-damage: all

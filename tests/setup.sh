@@ -56,6 +56,12 @@ clang_tool() {
     have "$1" || have "$1-14"
 }
 
+# Not everybody has these in the path.
+# shellcheck disable=SC2317
+system_tool() {
+    have "$1" || [ -x "/sbin/$1" ] || [ -x "/usr/sbin/$1" ]
+}
+
 # How to become root; fails when there is no way without asking.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -110,6 +116,9 @@ look() {
             need shellcheck have shellcheck
             need g++ cxx
             need zsh have zsh
+            need strace have strace
+            need xfsprogs system_tool mkfs.xfs
+            need e2fsprogs system_tool mkfs.ext4
             need golang-go have go
             need golang-golang-x-mod-dev test -d /usr/share/gocode/src/golang.org/x/mod
             ;;

@@ -17,6 +17,7 @@
 #include "order_shim.h"
 
 #define KEYS_MOST 40 /* a log takes 64 */
+#define PATIENCE 600 /* seconds for a lock, when many share a machine */
 
 struct writer {
     struct busy *b;
@@ -168,7 +169,8 @@ static bool half_made(struct writer *w, int rc)
 
 static int op_reopen(struct writer *w)
 {
-    struct plog_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = w->io, .wait_seconds = PATIENCE};
     plog_close(w->p);
     w->p = NULL;
     int rc = plog_open(&w->p, w->l->dir, &o, &w->err);
@@ -186,7 +188,8 @@ static int op_reopen(struct writer *w)
 
 static int op_ack(struct writer *w)
 {
-    struct plog_peer_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_peer_options o = {
+        .struct_size = sizeof o, .io = w->io, .wait_seconds = PATIENCE};
     struct plog_peer_report r;
     struct plog_head h;
     uint64_t size = head(w, &h);
@@ -205,6 +208,7 @@ static int op_compact(struct writer *w)
 {
     struct plog_compact_options o = {.struct_size = sizeof o,
                                      .io = w->io,
+                                     .wait_seconds = PATIENCE,
                                      .trim_store = draw(w, 2),
                                      .discard = draw(w, 4) == 0,
                                      .undo = draw(w, 5) == 0};
@@ -216,8 +220,10 @@ static int op_compact(struct writer *w)
 
 static int op_redact(struct writer *w)
 {
-    struct plog_redact_options o = {
-        .struct_size = sizeof o, .io = w->io, .reason = "storm"};
+    struct plog_redact_options o = {.struct_size = sizeof o,
+                                    .io = w->io,
+                                    .wait_seconds = PATIENCE,
+                                    .reason = "storm"};
     struct plog_redact_report r;
     struct plog_head h;
     uint64_t size = head(w, &h);
@@ -233,7 +239,8 @@ static int op_redact(struct writer *w)
 
 static int op_key(struct writer *w)
 {
-    struct plog_rotate_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_rotate_options o = {
+        .struct_size = sizeof o, .io = w->io, .wait_seconds = PATIENCE};
     struct plog_rotate_report r;
     if (atomic_fetch_add(&w->b->keys, 1) >= KEYS_MOST)
         return 0;
@@ -242,8 +249,10 @@ static int op_key(struct writer *w)
 
 static int op_replay(struct writer *w)
 {
-    struct plog_replay_options o = {
-        .struct_size = sizeof o, .io = w->io, .fresh = draw(w, 3) == 0};
+    struct plog_replay_options o = {.struct_size = sizeof o,
+                                    .io = w->io,
+                                    .wait_seconds = PATIENCE,
+                                    .fresh = draw(w, 3) == 0};
     struct plog_replay_report r;
     if (o.fresh)
         atomic_store(&w->b->fresh, true);
@@ -252,7 +261,8 @@ static int op_replay(struct writer *w)
 
 static int op_restore(struct writer *w)
 {
-    struct plog_restore_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_restore_options o = {
+        .struct_size = sizeof o, .io = w->io, .wait_seconds = PATIENCE};
     struct plog_restore_report r;
     busy_remove(w->out);
     return plog_restore(w->l->dir, w->out, &o, &r, &w->err);
@@ -260,7 +270,8 @@ static int op_restore(struct writer *w)
 
 static int op_rebuild(struct writer *w)
 {
-    struct plog_rebuild_options o = {.struct_size = sizeof o, .io = w->io};
+    struct plog_rebuild_options o = {
+        .struct_size = sizeof o, .io = w->io, .wait_seconds = PATIENCE};
     struct plog_rebuild_report r;
     busy_remove(w->out);
     int rc = draw(w, 2)
@@ -367,6 +378,7 @@ static bool begin(struct writer *w)
     static const struct operation opening = {.name = "open"};
     struct plog_init_options o = {.struct_size = sizeof o,
                                   .io = w->io,
+                                  .wait_seconds = PATIENCE,
                                   .origin = w->l->origin,
                                   .segment_size_bytes = w->l->segment_size};
     int rc = w->l->made ? 0 : PLOG_E_IO;

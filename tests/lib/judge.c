@@ -11,6 +11,8 @@
 #include "ledger.h"
 #include "sha256.h"
 
+#define PATIENCE 600 /* seconds for a lock, when many share a machine */
+
 static int print_finding(void *arg, const struct plog_finding *f)
 {
     (void)arg;
@@ -24,6 +26,7 @@ static int print_finding(void *arg, const struct plog_finding *f)
 static int parity(const char *dir, bool loud)
 {
     struct plog_check_options o = {.struct_size = sizeof o,
+                                   .wait_seconds = PATIENCE,
                                    .finding = loud ? print_finding : NULL};
     struct plog_check_report report = {0};
     struct plog_error err = {0};
@@ -79,7 +82,8 @@ static plog *reopen(struct ledger *l, const struct plog_io *io)
                                      .io = io,
                                      .origin = l->origin,
                                      .segment_size_bytes = l->segment_size};
-    struct plog_options o = {.struct_size = sizeof o, .io = io};
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = io, .wait_seconds = PATIENCE};
     struct plog_error err = {0};
     struct plog_replay_report replayed;
     char vkey[PLOG_VKEY_MAX];

@@ -12,7 +12,7 @@
  * pages are lost without anybody being told: such a store must be found, and is
  * made anew from the log.
  *
- * CHECK_SEED; STORM_BUDGET (seconds for all, 4); STORM_FAILURES: so many failed
+ * CHECK_SEED; STORM_BUDGET (seconds for all, 3); STORM_FAILURES: so many failed
  * syncs of each file system instead.  Needs root, loop devices and mkfs.
  */
 #include <fcntl.h>
@@ -200,7 +200,7 @@ static void run(const struct kind *k)
     if (!busy)
         busy = busy_share();
     fs.loop = fs.loop ? fs.loop : -1;
-    storm(k, (budget ? strtod(budget, NULL) : 4) / KINDS,
+    storm(k, (budget ? strtod(budget, NULL) : 3) / KINDS,
           asked ? strtoul(asked, NULL, 10) : 0);
 }
 
