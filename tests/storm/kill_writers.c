@@ -88,6 +88,15 @@ static void new_log(const char *base)
     busy_reset(busy, GROUPS);
 }
 
+static void report(int64_t began)
+{
+    printf("# %lu kills (%lu before the log was open, %lu of several writers)"
+           " in %lu rounds, seed %llu, %.1f s\n",
+           kills, opening, several, rounds, (unsigned long long)check_seed(),
+           (double)(ledger_now_us() - began) / 1e6);
+    ledger_report(&ledger);
+}
+
 static void storm(void)
 {
     const char *asked = getenv("STORM_KILLS"), *budget = getenv("STORM_BUDGET");
@@ -107,13 +116,11 @@ static void storm(void)
         ledger_judge(&ledger, order_io());
         if (check_failing())
             break; /* with the log as it is */
+        if (want && rounds % 200 == 0)
+            report(began);
     }
     CHECK(kills > 0);
-    printf("# %lu kills (%lu before the log was open, %lu of several writers)"
-           " in %lu rounds, seed %llu, %.1f s\n",
-           kills, opening, several, rounds, (unsigned long long)check_seed(),
-           (double)(ledger_now_us() - began) / 1e6);
-    ledger_report(&ledger);
+    report(began);
     ledger_close(&ledger);
 }
 

@@ -200,7 +200,7 @@ static void storm(const struct kind *k)
             break;
         if (check_failing())
             break;
-        if (want && cuts % 2000 == 0)
+        if (want && cuts % 500 == 0)
             report(k, (double)(ledger_now_us() - began) / 1e6);
     }
     CHECK(cuts > 0);
