@@ -329,7 +329,7 @@ static void judge(struct writer *w, const struct operation *o, int rc)
 {
     struct ledger_note n = {.kind = LEDGER_DID, .code = rc};
     snprintf(n.text, sizeof n.text, "%s", o->name);
-    if (half_made(w, rc) && op_reopen(w) == 0)
+    if (half_made(w, rc) && (op_reopen(w) == 0 || w->b->tight))
         return;
     if (w->b->tight && has_no_room(w, rc)) {
         ledger_tell(w->l->pipe[1], &n);

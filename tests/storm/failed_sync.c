@@ -118,7 +118,7 @@ static const char *prepare(const struct kind *k)
 /* Lets the writer run until a sync has failed, and a while longer. */
 static void squeeze(pid_t pid)
 {
-    int64_t until = ledger_now_us() + 1500000;
+    int64_t until = ledger_now_us() + 8000000;
     CHECK_INT(loopfs_tmpfs_room(memory, draw(24) * 4096), 0);
     while (!atomic_load(&busy->failed) && ledger_now_us() < until)
         ledger_take(&ledger, 2000);
