@@ -277,10 +277,17 @@ static const char *setting(const char *name)
     return value && *value ? value : NULL;
 }
 
+/* Whether the setting has that name, alone or among others. */
 static bool wanted(const char *what, const char *name)
 {
-    const char *only = setting(what);
-    return !only || strcmp(only, name) == 0;
+    const char *at = setting(what);
+    size_t n = strlen(name);
+    if (!at)
+        return true;
+    for (; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
+        if (strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == '|'))
+            return true;
+    return false;
 }
 
 static void add_row(const struct sweep_op *op, struct sweep_base *base,

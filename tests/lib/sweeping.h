@@ -22,8 +22,8 @@
  * STORM_BUDGET (seconds, 10): as many positions as fit, spread over all;
  * STORM_ALL: every one; SWEEP_STRIDE: of SQLite's allocations, of which there
  * are far more than of anything else, every so many-th.  SWEEP_OP, SWEEP_KIND,
- * SWEEP_AT: only those operations, that kind (see failing_names), that
- * position.  CHECK_SEED.
+ * SWEEP_AT: only those operations, kinds (see failing_names; several with |
+ * between them), that position.  CHECK_SEED.
  */
 #ifndef SWEEPING_H
 #define SWEEPING_H
