@@ -111,7 +111,7 @@ def main():
     for case in cases.CASES + cases.PROBES:
         tally.close(case)
     if write and not tally.failed and not tally.only:
-        table.write(TOP, tally)
+        table.write(TOP, tally, f"{first} to {seed - 1}")
     if not tally.only and not tally.failed:
         tally.verdict("docs/ATTACKS.md is what was found", table.differs(TOP, tally))
     print(f"# seeds {first} to {seed - 1}, {ran} commands,"
