@@ -232,6 +232,7 @@ static sqlite3 *open_store(const struct world *w)
 {
     sqlite3 *db = NULL;
     CHECK_INT(sqlite3_open(world_path(w, "store.db"), &db), SQLITE_OK);
+    sqlite3_busy_timeout(db, 10000); /* a handle that is closed locks it */
     return db;
 }
 
