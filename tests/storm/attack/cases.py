@@ -99,7 +99,7 @@ ONE_MORE = json.dumps({
 
 def fill(text, v):
     for word, value in (("DIR", v.dir), ("OUT", v.w.path("out")), ("VKEY", v.vkey),
-                        ("OUTSIDE", v.w.outside)):
+                        ("OUTSIDE", v.w.outside), ("BELOW", v.below())):
         text = text.replace(word, value) if text in (word, text) else text
     return text
 

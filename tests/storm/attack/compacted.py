@@ -312,7 +312,7 @@ def snapshot_of_other(v):
     v.write(name, gzip.compress(text.replace(b"/full", b"/fuII")))
 
 
-BELOW = ("restore", "DIR", "--out", "OUT", "--at", "5", "--json")
+BELOW = ("restore", "DIR", "--out", "OUT", "--at", "BELOW", "--json")
 
 
 @attack(FLOOR, "", base="compacted", also=[(BELOW, "TAMPERED")])

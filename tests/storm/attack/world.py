@@ -287,6 +287,12 @@ class Victim:
     def log(self):
         return forge.Log(self.dir)
 
+    def below(self):
+        """The last entry of the first segment in archive/."""
+        folder = self.path("archive")
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        return str(int(names[1][:20]) - 1) if len(names) > 1 else "-"
+
     def pick(self, groups, last=False):
         """One group: the last one, or any but that and the first."""
         return groups[-1] if last else groups[self.rng.randrange(1, len(groups) - 1)]
