@@ -254,7 +254,7 @@ def header_edited(v):
     log.save()
 
 
-@attack(PART, "vpkwa")
+@attack(PART, INNER)
 def joined(v):
     """behind the end: the last group of another history of the same key"""
     log, other = v.log(), forge.Log(v.w.path("fork"))
