@@ -10,7 +10,8 @@ columns that the attack names must find it; and tests/verify.py, in this process
 must say the same of the log as the command. What was found must be what
 docs/ATTACKS.md says; --write writes it anew.
 
-NAME          only attacks with one of these in their name (no comparison then)
+NAME          only attacks with one of these in their name, or in the title of
+              their table (no comparison then)
 PARITYLOG     the command (default build/paritylog)
 STORM_SEEDS   how many seeds (default 1; make check-attacks: 100)
 STORM_ALL     also what takes gigabytes; what is slow, every tenth seed tries
@@ -42,8 +43,8 @@ class Tally:
         self.passed = self.failed = self.skipped = 0
         self.broken = {}
 
-    def chosen(self, name):
-        return not self.only or any(o in name for o in self.only)
+    def chosen(self, case):
+        return not self.only or any(o in case.name or o in case.part for o in self.only)
 
     def one(self, case, w):
         """One attack with one seed."""
@@ -61,7 +62,7 @@ class Tally:
             cells.setdefault(column, set()).update(values)
 
     def close(self, case):
-        if not self.chosen(case.name):
+        if not self.chosen(case):
             return
         if case.name in self.broken:
             print(f"# seeds {self.broken[case.name][:20]}\nFAIL {case.name}")
@@ -86,7 +87,7 @@ def one_seed(command, seed, number, tally, top):
     os.mkdir(base)
     w = world.World(command, seed, base)
     for case in cases.CASES + cases.PROBES:
-        if tally.chosen(case.name) and case.due(number):
+        if tally.chosen(case) and case.due(number):
             tally.one(case, w)
     shutil.rmtree(base)
     return w.ran
