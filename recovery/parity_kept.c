@@ -44,7 +44,7 @@ static void index_differs(struct plog_parity *p, const char *found)
 static int check_index(struct plog_parity *p, struct plog_error *err)
 {
     uint64_t sum[4] = {0};
-    bool ordered = true;
+    bool ordered = true, texts = true;
     struct plog_buf last;
     sqlite3_stmt *q = NULL;
     plog_buf_init(&last, p->c->reader.io);
@@ -58,6 +58,9 @@ static int check_index(struct plog_parity *p, struct plog_error *err)
         if (last.len &&
             plog_span_compare(plog_span(last.data, last.len), id) >= 0)
             ordered = false;
+        /* A blob of the same bytes is not found by the text. */
+        if (sqlite3_column_type(q, 0) != SQLITE_TEXT)
+            texts = false;
         last.len = 0;
         if (plog_buf_add_span(&last, id))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
@@ -70,7 +73,7 @@ static int check_index(struct plog_parity *p, struct plog_error *err)
         return rc;
     if (!ordered)
         index_differs(p, "ids that are out of order");
-    else if (memcmp(sum, p->ids, sizeof sum) != 0)
+    else if (!texts || memcmp(sum, p->ids, sizeof sum) != 0)
         index_differs(p, "other ids");
     return 0;
 }

@@ -117,7 +117,7 @@ def lines_of(directory, folder):
 def theirs(directory, pin=None):
     """What tests/verify.py says, in this process."""
     try:
-        v = second.verify(directory, pin)
+        v = second.verify(second.Directory(directory), pin)
         return f"OK {v.size} {second.b64(second.root_of(v.tree))}"
     except second.Fault as f:
         return f"{f.verdict} {f.file} {'-' if f.offset is None else f.offset}"
