@@ -391,6 +391,8 @@ static unsigned long common(unsigned long a, unsigned long b)
     return b ? common(b, a % b) : a;
 }
 
+#define LEAST 16 /* positions, however little time there is */
+
 /* A stride without common divisor comes by every position once. */
 static void some_positions(double until)
 {
@@ -402,7 +404,8 @@ static void some_positions(double until)
         1 + (unsigned long)(check_random(&seed) % sweep.total);
     while (common(stride, sweep.total) != 1)
         stride++;
-    for (unsigned long i = 0; i < sweep.total && world_seconds() < until; i++) {
+    for (unsigned long i = 0;
+         i < sweep.total && (i < LEAST || world_seconds() < until); i++) {
         at_position(k);
         k = (k + stride) % sweep.total;
     }
@@ -442,7 +445,7 @@ static void storm(void)
     if (setting("STORM_ALL") || setting("SWEEP_AT"))
         all_positions();
     else
-        some_positions(began + (budget ? strtod(budget, NULL) : 10));
+        some_positions(world_seconds() + (budget ? strtod(budget, NULL) : 10));
     print_table();
     printf("# %s: seed %" PRIu64 ", %lu positions of %lu, %lu faults reached,"
            " %lu states judged, %lu commits in order, %.0f s\n",
