@@ -306,9 +306,13 @@ static int take_first(struct plog_snapshot *s, struct plog_error *err)
     int rc = read_line(s, &s->first, err);
     if (rc < 0)
         return rc;
-    if (rc ||
-        plog_json_check(&s->json, plog_span(s->first.data, s->first.len),
-                        &fault) ||
+    int bad =
+        rc ? rc
+           : plog_json_check(&s->json, plog_span(s->first.data, s->first.len),
+                             &fault);
+    if (bad == PLOG_E_NOMEM)
+        return plog_fail(err, bad, "out of memory");
+    if (bad ||
         !take(plog_span(s->first.data, s->first.len), "snapshot", names, v,
               6) ||
         plog_u64_parse(v[0], &format) || plog_u64_parse(v[1], &floor) ||

@@ -10,7 +10,8 @@
 #define FDS 4096
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static bool is_log[FDS], dirty[FDS], names_pending[FDS];
+static bool is_log[FDS], names_pending[FDS];
+static uint64_t dirty_from[FDS], dirty_to[FDS]; /* written, not synced */
 static unsigned long commits;
 
 static const struct plog_io *real(void)
@@ -24,6 +25,13 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
+/* Under the mutex, as all that touches the arrays. */
+static void clean(int fd)
+{
+    names_pending[fd] = false;
+    dirty_from[fd] = dirty_to[fd] = 0;
+}
+
 static int shim_open_at(void *ctx, int dir, const char *name, int flags,
                         uint32_t mode)
 {
@@ -32,7 +40,7 @@ static int shim_open_at(void *ctx, int dir, const char *name, int flags,
         return fd;
     pthread_mutex_lock(&mutex);
     is_log[fd] = ends_with(name, ".jsonl") || ends_with(name, ".jsonl.new");
-    dirty[fd] = names_pending[fd] = false;
+    clean(fd);
     if (is_log[fd] && flags & O_CREAT && dir >= 0 && dir < FDS)
         names_pending[dir] = true;
     pthread_mutex_unlock(&mutex);
@@ -42,8 +50,10 @@ static int shim_open_at(void *ctx, int dir, const char *name, int flags,
 static int shim_close(void *ctx, int fd)
 {
     pthread_mutex_lock(&mutex);
-    if (fd >= 0 && fd < FDS)
-        is_log[fd] = dirty[fd] = names_pending[fd] = false;
+    if (fd >= 0 && fd < FDS) {
+        is_log[fd] = false;
+        clean(fd);
+    }
     pthread_mutex_unlock(&mutex);
     return real()->close(ctx, fd);
 }
@@ -56,16 +66,49 @@ static bool only_padding(const char *p, size_t n)
     return true;
 }
 
+/* A write that failed in the middle is undone with padding and a truncation:
+ * what is undone waits for no sync. */
+static void undone(int fd, uint64_t from, uint64_t to)
+{
+    if (from <= dirty_from[fd] && to > dirty_from[fd])
+        dirty_from[fd] = to;
+    if (dirty_from[fd] >= dirty_to[fd])
+        dirty_from[fd] = dirty_to[fd] = 0;
+}
+
 static int64_t shim_pwrite(void *ctx, int fd, const void *p, size_t n,
                            uint64_t offset)
 {
     int64_t wrote = real()->pwrite(ctx, fd, p, n, offset);
-    if (wrote > 0 && fd < FDS && !only_padding(p, (size_t)wrote)) {
-        pthread_mutex_lock(&mutex);
-        dirty[fd] = is_log[fd];
-        pthread_mutex_unlock(&mutex);
+    if (wrote <= 0 || fd >= FDS)
+        return wrote;
+    uint64_t end = offset + (uint64_t)wrote;
+    pthread_mutex_lock(&mutex);
+    if (is_log[fd] && only_padding(p, (size_t)wrote)) {
+        undone(fd, offset, end);
+    } else if (is_log[fd]) {
+        bool first = dirty_to[fd] == 0;
+        if (first || offset < dirty_from[fd])
+            dirty_from[fd] = offset;
+        if (end > dirty_to[fd])
+            dirty_to[fd] = end;
     }
+    pthread_mutex_unlock(&mutex);
     return wrote;
+}
+
+static int shim_truncate(void *ctx, int fd, uint64_t size)
+{
+    int rc = real()->truncate(ctx, fd, size);
+    if (rc || fd >= FDS)
+        return rc;
+    pthread_mutex_lock(&mutex);
+    if (size < dirty_to[fd])
+        dirty_to[fd] = size;
+    if (dirty_from[fd] >= dirty_to[fd])
+        dirty_from[fd] = dirty_to[fd] = 0;
+    pthread_mutex_unlock(&mutex);
+    return 0;
 }
 
 static void synced(int fd, int rc)
@@ -73,7 +116,7 @@ static void synced(int fd, int rc)
     if (rc || fd < 0 || fd >= FDS)
         return;
     pthread_mutex_lock(&mutex);
-    dirty[fd] = names_pending[fd] = false;
+    clean(fd);
     pthread_mutex_unlock(&mutex);
 }
 
@@ -109,12 +152,12 @@ static int shim_store_event(void *ctx, const struct plog_store_event *e)
     pthread_mutex_lock(&mutex);
     commits++;
     for (int fd = 0; fd < FDS; fd++) {
-        if (!dirty[fd] && !names_pending[fd])
+        if (!dirty_to[fd] && !names_pending[fd])
             continue;
         fprintf(stderr,
                 "ORDER: SQLite commits while %s of handle %d is not"
                 " synced\n",
-                dirty[fd] ? "the log" : "a name", fd);
+                dirty_to[fd] ? "the log" : "a name", fd);
         abort();
     }
     pthread_mutex_unlock(&mutex);
@@ -129,6 +172,7 @@ static void make_shim(void)
     shim.open_at = shim_open_at;
     shim.close = shim_close;
     shim.pwrite = shim_pwrite;
+    shim.truncate = shim_truncate;
     shim.fdatasync = shim_fdatasync;
     shim.fsync = shim_fsync;
     shim.store_event = shim_store_event;

@@ -204,7 +204,8 @@ static void storm(void)
            " handles poisoned, %lu opened again on the same machine\n",
            lives, seed, failures, poisoned, reopened);
     CHECK_UINT(counts.broken, 0);
-    CHECK(counts.torn > 0 && failures > 0 && poisoned > 0 && reopened > 0);
+    CHECK(failures > 0 && reopened > 0);
+    CHECK(!rounds || (counts.torn > 0 && poisoned > 0));
 }
 
 int main(int argc, char **argv)
