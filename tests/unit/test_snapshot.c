@@ -1,0 +1,358 @@
+/*
+ * test_snapshot.c - snapshots that somebody with the key has made wrong: their
+ * digest fits, and what they hold does not.
+ *
+ * A real one is taken apart, changed in one place and compressed again; reading
+ * it from its first line to its last must end in PLOG_E_CORRUPT with the words
+ * for that place, unless the change is allowed.
+ */
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "check.h"
+#include "snapshot.h"
+#include "world.h"
+
+#define TEXT (1u << 20)
+
+static struct world w;
+static uint64_t floor_at;
+static char path[600];
+static char whole[TEXT]; /* the snapshot's text */
+
+/* ---- A log with everything in its snapshot ------------------------------- */
+
+static void put(const char *record, const char *op, const char *payload,
+                int minute)
+{
+    char text[500], time[40], id[16];
+    snprintf(time, sizeof time, "2026-01-02T03:%02d:05Z", minute);
+    snprintf(id, sizeof id, "i%d", minute);
+    struct world_delta d = {
+        .id = id, .record = record, .op = op, .payload = payload, .time = time};
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+}
+
+static void read_whole(void)
+{
+    gzFile gz = gzopen(path, "rb");
+    REQUIRE(gz != NULL);
+    int n = gzread(gz, whole, TEXT - 1);
+    CHECK(n > 0);
+    whole[n > 0 ? n : 0] = '\0';
+    gzclose(gz);
+}
+
+static void make(void)
+{
+    struct plog_cursor c = {{"src", 3}, {"*", 1}, {"page 7", 6}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    struct plog_peer_report added;
+    struct plog_redact_options why = {.struct_size = sizeof why,
+                                      .reason = "a test"};
+    struct plog_redact_report redacted;
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    struct plog_compact_report r = {.to = 0};
+    uint64_t first;
+    char name[PLOG_SNAPSHOT_NAME];
+    if (floor_at)
+        return;
+    world_make(&w, PLOG_MERGE_JSON, 0);
+    put("1", "upsert", "{\"a\":1}", 1);
+    put("1", "upsert", "{\"b\":2}", 2); /* merged with what was there */
+    put("2", "upsert", "{\"c\":3}", 3);
+    put("3", "upsert", "{\"d\":3}", 4);
+    put("3", "delete", "null", 5);
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+    CHECK_INT(plog_redact(w.dir, 4, &why, &redacted, NULL), 0);
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &added, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    put("4", "upsert", "{}", 6);
+    world_close(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "p", first - 1, NULL, NULL, &added, NULL),
+              0);
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    floor_at = r.to;
+    plog_snapshot_name(floor_at, name);
+    snprintf(path, sizeof path, "%s/" PLOG_SNAPSHOT_DIR "/%s", w.dir, name);
+    read_whole();
+}
+
+/* ---- Reading a changed one ------------------------------------------------
+ */
+
+static void write_text(const char *text, size_t n)
+{
+    unlink(path);
+    gzFile gz = gzopen(path, "wb");
+    REQUIRE(gz != NULL);
+    CHECK(n == 0 || gzwrite(gz, text, (unsigned)n) == (int)n);
+    CHECK_INT(gzclose(gz), Z_OK);
+}
+
+/* Up to the end or to what is wrong. */
+static int read_text(const char *text, size_t n, bool ids_only,
+                     struct plog_error *err)
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    struct plog_dir d;
+    struct plog_snapshot s;
+    struct plog_snapshot_item item;
+    struct plog_span line;
+    crypto_hash_sha256(digest, (const unsigned char *)text, n);
+    write_text(text, n);
+    int rc =
+        plog_dir_open(&d, plog_io_posix(), w.dir, PLOG_DIR_READ, false, NULL);
+    CHECK_INT(rc, 0);
+    rc = plog_snapshot_open(&s, &d, floor_at, digest, err);
+    while (!rc)
+        rc = ids_only ? plog_snapshot_next_id(&s, &line, err)
+                      : plog_snapshot_next(&s, &item, err);
+    plog_snapshot_close(&s);
+    plog_dir_close(&d);
+    return rc;
+}
+
+static void must_be_odd(const char *text, size_t n, const char *words)
+{
+    struct plog_error err = {.code = 0};
+    CHECK_INT(read_text(text, n, false, &err), PLOG_E_CORRUPT);
+    if (!CHECK(strstr(err.message, words) != NULL))
+        printf("# %s\n", err.message);
+    CHECK(strstr(err.file, PLOG_SNAPSHOT_DIR "/") != NULL);
+}
+
+/* `whole` with `what`, behind `where`, replaced. */
+static char *changed(const char *where, const char *what, const char *by)
+{
+    char *out = malloc(TEXT + 1000);
+    const char *at = strstr(whole, where);
+    if (!CHECK(out && at))
+        exit(1);
+    at = strstr(at, what);
+    if (!CHECK(at != NULL)) {
+        printf("# no %s behind %s\n", what, where);
+        exit(1);
+    }
+    snprintf(out, TEXT + 1000, "%.*s%s%s", (int)(at - whole), whole, by,
+             at + strlen(what));
+    return out;
+}
+
+struct change {
+    const char *where, *what, *by, *words;
+};
+
+static void changes(const struct change *all, size_t count)
+{
+    make();
+    for (size_t i = 0; i < count; i++) {
+        char *text = changed(all[i].where, all[i].what, all[i].by);
+        must_be_odd(text, strlen(text), all[i].words);
+        free(text);
+    }
+}
+
+/* ---- Cases ----------------------------------------------------------------
+ */
+
+static void as_it_is(void)
+{
+    struct plog_error err = {.code = 0};
+    make();
+    printf("%s", getenv("CHECK_TELL") ? whole : "");
+    CHECK_INT(read_text(whole, strlen(whole), false, &err), PLOG_END);
+    CHECK_INT(read_text(whole, strlen(whole), true, &err), PLOG_END);
+}
+
+static void another_beginning(void)
+{
+    static const struct change all[] = {
+        {"{\"snap", "\"snapshot\"", "\"snapshut\"", "does not begin as one"},
+        {"{\"snap", "\"snapshot\":{", "\"snapshot\":[{", "does not begin"},
+        {"{\"snap", "\"format\":1", "\"format\":2", "does not begin as one"},
+        {"{\"snap", "\"format\":1", "\"format\":\"1\"", "does not begin"},
+        {"{\"snap", "\"floor\":", "\"floor\":1", "does not begin as one"},
+        {"{\"snap", "\"floor\":", "\"floor\":-", "does not begin as one"},
+        {"{\"snap", "\"floor\"", "\"flour\"", "does not begin as one"},
+        {"{\"snap", "\"max_line\":", "\"max_line\":-", "does not begin"},
+        {"{\"snap", "\"segment_size\":", "\"segment_size\":-", "not begin"},
+        {"{\"snap", "\"redactions\":", "\"redactions\":-", "does not begin"},
+        {"{\"snap", "\"merge-json\"", "1", "does not begin as one"},
+        {"{\"snap", "\"merge-json\"", "\"merge-jsan\"", "names no strategy"},
+        {"{\"snap", "\"merge-json\"", "\"a-name-of-more-than-thirty-bytes\"",
+         "does not begin as one"},
+        {"{\"snap", "}}", ",\"more\":1}}", "does not begin as one"},
+        {"{\"segment\"", "{\"segment\"", "{\"sigment\"", "has another header"},
+        {"{\"segment\"", "\"first\":", "\"first\":1", "has another header"},
+    };
+    changes(all, sizeof all / sizeof *all);
+    must_be_odd(whole, 0, "does not begin as one");
+    must_be_odd("\n", 1, "does not begin as one");
+    must_be_odd(whole, 10, "ends inside a line");
+    const char *lf = strchr(whole, '\n');
+    must_be_odd(whole, (size_t)(lf + 1 - whole), "has another header");
+}
+
+static void another_item(void)
+{
+    static const struct change all[] = {
+        {"\n{\"control\"", "\n{\"control\"", "\n{\"cuntrol\"", "none of it"},
+        {"\n{\"control\"", "\n{\"control\"", "\n{control", "none of it"},
+        {"\n{\"control\"", "\n{\"control\"", "\n\n{\"control\"", "none of it"},
+        {"\n{\"control\"", "{\"seq\"", "{\"sec\"",
+         "control entry that is none"},
+        {"\n{\"control\"", "{\"seq\":", "{\"seq\":-", "is none"},
+        {"\n{\"control\"", "{\"seq\":", "{\"seq\":\"1\",\"x\":", "is none"},
+        {"\n{\"control\"", "\n{\"seq\":", "\n{\"sec\":", "is none of it"},
+        {"\n{\"control\"", "\n{\"seq\":", "\n{\"seq\":99", "is none of it"},
+        {"\n{\"record\"", "{\"resource\"", "{\"resaurce\"", "record that is"},
+        {"\n{\"record\"", "\"resource\":\"r\"", "\"resource\":1",
+         "record that"},
+        {"\n{\"record\"",
+         "\"record_id\":", "\"record_id\":[],\"x\":", "record"},
+        {"\n{\"record\"", "\"seq\":", "\"seq\":[],\"x\":", "record that is"},
+        {"\n{\"record\"", "\"last\":", "\"last\":[],\"x\":", "record that is"},
+        {"\n{\"record\"", "\"last\":", "\"last\":\"1\",\"x\":", "record that"},
+        {"\n{\"record\"", "\"version\":", "\"version\":\"\",\"x\":", "record"},
+        {"\n{\"record\"", "\"resource\":\"r\"", "\"resource\":\"s\"",
+         "another one's entry"},
+        {"\n{\"record\"", "\"record_id\":\"", "\"record_id\":\"9",
+         "another one's entry"},
+        {"\n{\"record\"", "\"seq\":", "\"seq\":1", "another one's entry"},
+        {"\n{\"cursor\"", "\"source\":\"src\"", "\"source\":1", "cursor that"},
+        {"\n{\"cursor\"", "\"cursor\":\"page 7\"", "\"cursor\":[]", "cursor"},
+        {"\n{\"cursor\"", "\"seq\":", "\"seq\":\"\",\"x\":", "cursor that is"},
+        {"\n{\"cursor\"", "\"seq\":", "\"sec\":", "cursor that is none"},
+        {"\n{\"peer\"", "\"name\":\"p\"", "\"name\":1", "peer that is none"},
+        {"\n{\"peer\"", "\"added\":", "\"added\":\"\",\"x\":", "peer that is"},
+        {"\n{\"peer\"", "\"added\":", "\"added\":null,\"x\":", "peer that is"},
+        {"\n{\"peer\"", "{\"name\"", "[{\"name\"", "none of it"},
+        {"\n{\"redaction\"", "\"seq\":", "\"seq\":\"\",\"x\":", "redaction"},
+        {"\n{\"redaction\"", "\"target\":", "\"torget\":", "redaction that"},
+        {"\n{\"redaction\"", "\"target\":4", "\"target\":\"4\"", "redaction"},
+        {"\n{\"redaction\"", "\"seq\":8", "\"seq\":\"8\"", "redaction that"},
+        {"\n{\"id\"", "\"seq\":", "\"seq\":\"\",\"x\":", "id that is none"},
+        {"\n{\"id\"", "\"seq\":", "\"sec\":", "id that is none"},
+        {"\n{\"id\"", "\"id\":\"", "\"id\":\"A", "id that is none"},
+        {"\n{\"id\"", "\"leaf\":\"", "\"leaf\":\"A", "id that is none"},
+        {"\n{\"id\"", "\"content\":\"", "\"content\":\"A", "id that is none"},
+        {"\n{\"id\"", "\"content\":\"", "\"content\":1,\"x\":\"", "id that is"},
+    };
+    changes(all, sizeof all / sizeof *all);
+}
+
+/* Cut behind any line: what needs a second line says so, the rest ends. */
+static void cut_anywhere(void)
+{
+    unsigned ends = 0, odd = 0;
+    make();
+    for (const char *at = whole; *at; at++) {
+        struct plog_error err = {.code = 0};
+        size_t n = (size_t)(at - whole);
+        if (at != whole && at[-1] != '\n')
+            continue;
+        int rc = read_text(whole, n, false, &err);
+        CHECK(rc == PLOG_END || rc == PLOG_E_CORRUPT);
+        ends += rc == PLOG_END;
+        odd += rc == PLOG_E_CORRUPT;
+        if (rc == PLOG_E_CORRUPT && at > strstr(whole, "\n{\"control\""))
+            CHECK(strstr(err.message, "lacks an entry") ||
+                  strstr(err.message, "lacks a payload"));
+    }
+    CHECK(ends > 5 && odd > 5);
+    struct plog_error err = {.code = 0};
+    size_t n = strlen(whole);
+    CHECK_INT(read_text(whole, n - 1, false, &err), PLOG_E_CORRUPT);
+    CHECK(strstr(err.message, "ends inside a line") != NULL);
+    CHECK_INT(read_text(whole, n - 1, true, &err), PLOG_E_CORRUPT);
+}
+
+/* A payload that a merge left is a line of its own, and never empty. */
+static void an_empty_payload(void)
+{
+    make();
+    const char *merged = strstr(whole, "\n{\"a\":1,\"b\":2}\n");
+    REQUIRE(merged != NULL);
+    char *text = changed("\n{\"a\":1,\"b\":2}\n", "{\"a\":1,\"b\":2}", "");
+    must_be_odd(text, strlen(text), "lacks a payload");
+    free(text);
+}
+
+/* What is no file, no gzip, or another text than was signed. */
+static void another_file(void)
+{
+    struct plog_dir d;
+    struct plog_snapshot s;
+    struct plog_error err = {.code = 0};
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    make();
+    crypto_hash_sha256(digest, (const unsigned char *)whole, strlen(whole));
+    CHECK_INT(
+        plog_dir_open(&d, plog_io_posix(), w.dir, PLOG_DIR_READ, false, NULL),
+        0);
+    for (int i = 0; i < 5; i++) {
+        static const char *const words[] = {
+            "is not the one", "is not gzip", "is missing",
+            "is not a regular file", "is not a regular file"};
+        char other[620];
+        snprintf(other, sizeof other, "%s.other", path);
+        unlink(path);
+        if (i == 0)
+            write_text("{}\n", 3);
+        if (i == 1)
+            world_write(path, "text", 4);
+        if (i == 3)
+            CHECK_INT(mkfifo(path, 0600), 0);
+        if (i == 4) {
+            write_text(whole, strlen(whole));
+            CHECK_INT(link(path, other), 0);
+        }
+        CHECK_INT(plog_snapshot_open(&s, &d, floor_at, digest, &err),
+                  i == 2 ? PLOG_E_PRUNED : PLOG_E_CORRUPT);
+        if (!CHECK(strstr(err.message, words[i]) != NULL))
+            printf("# %s\n", err.message);
+        plog_snapshot_close(&s);
+        unlink(other);
+    }
+    write_text(whole, strlen(whole));
+    CHECK_INT(plog_snapshot_open(&s, &d, floor_at, digest, &err), 0);
+    plog_snapshot_close(&s);
+    plog_snapshot_close(&s); /* twice does no harm */
+    plog_dir_close(&d);
+}
+
+static void names(void)
+{
+    uint64_t floor = 0;
+    CHECK(plog_snapshot_parse("00000000000000000042.jsonl.gz", &floor));
+    CHECK_UINT(floor, 42);
+    CHECK(!plog_snapshot_parse("00000000000000000042.jsonl", &floor));
+    CHECK(!plog_snapshot_parse("00000000000000000042.jsonl.gx", &floor));
+    CHECK(!plog_snapshot_parse("0000000000000000004x.jsonl.gz", &floor));
+    CHECK(!plog_snapshot_parse("90000000000000000042.jsonl.gz", &floor));
+    CHECK(!plog_snapshot_parse("000000000000000000042.jsonl.gz", &floor));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"as it is", as_it_is},
+        {"another beginning", another_beginning},
+        {"another item", another_item},
+        {"cut anywhere", cut_anywhere},
+        {"an empty payload", an_empty_payload},
+        {"another file", another_file},
+        {"names", names},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
