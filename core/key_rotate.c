@@ -140,15 +140,16 @@ static int begin(plog **p, const char *dir, const struct plog_options *open,
     return rc;
 }
 
-int plog_key_rotate(const char *dir, const struct plog_rotate_options *o,
+int plog_key_rotate(const char *dir, const struct plog_rotate_options *given,
                     struct plog_rotate_report *report, struct plog_error *err)
 {
-    static const struct plog_rotate_options none;
+    struct plog_rotate_options own, *o = &own;
     struct plog_options open = {.struct_size = sizeof open};
     struct plog_signer next = {.secret = NULL};
     plog *p = NULL;
     memset(report, 0, sizeof *report);
-    o = o ? o : &none;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
     open.io = o->io;
     open.wait_seconds = o->wait_seconds;
     open.passphrase = o->passphrase;
