@@ -373,6 +373,42 @@ static void test_posix__random_and_process_id(void)
     CHECK_INT(in_child(another_process_id, getpid()), 0);
 }
 
+/* What makes no sense is refused before the system is asked. */
+static void test_posix__refusals(void)
+{
+    int dir = fresh_dir();
+    char path[4], here[2] = "";
+    int fd = open_file(dir, "a", O_RDWR | O_CREAT);
+    CHECK_INT(io()->lock(NULL, fd, -1), -EINVAL);
+    CHECK_INT(io()->lock(NULL, fd, 3), -EINVAL);
+    CHECK_INT(io()->lock_byte(NULL, fd, 0, 1), -EINVAL);
+    CHECK_INT(io()->lock_byte(NULL, fd, 0, 3), -EINVAL);
+    CHECK_INT(io()->lock_byte(NULL, fd, 0, -1), -EINVAL);
+    CHECK_INT(io()->real_path(NULL, "/", here, 2), 0);
+    CHECK_TEXT(here, "/");
+    CHECK_INT(io()->real_path(NULL, "/", path, 1), -ENAMETOOLONG);
+    CHECK_INT(io()->real_path(NULL, "/proc", path, 4), -ENAMETOOLONG);
+    CHECK_INT(io()->real_path(NULL, "/none/of/it", path, 4), -ENOENT);
+    CHECK_INT(io()->list(NULL, fd, NULL, NULL), -ENOTDIR);
+    int64_t began = io()->clock_mono_ns(NULL);
+    io()->sleep_ns(NULL, 0);
+    io()->sleep_ns(NULL, -1000000000);
+    CHECK(io()->clock_mono_ns(NULL) - began < 900000000);
+    began = io()->clock_mono_ns(NULL);
+    io()->sleep_ns(NULL, 20000000);
+    CHECK(io()->clock_mono_ns(NULL) - began >= 20000000);
+    io()->close(NULL, fd);
+    CHECK_INT(io()->lock(NULL, fd, 2), -EBADF);
+    CHECK_INT(io()->lock_byte(NULL, fd, 0, 2), -EBADF);
+    CHECK_INT(io()->fsync(NULL, fd), -EBADF);
+    CHECK_INT(io()->fdatasync(NULL, fd), -EBADF);
+    CHECK_INT(io()->truncate(NULL, fd, 0), -EBADF);
+    struct plog_fs fs;
+    CHECK_INT(io()->file_system(NULL, fd, &fs), -EBADF);
+    CHECK_INT(io()->list(NULL, fd, NULL, NULL), -EBADF);
+    io()->close(NULL, dir);
+}
+
 static void test_posix__alloc(void)
 {
     char *p = io()->alloc(NULL, NULL, 4);
@@ -761,6 +797,7 @@ int main(int argc, char **argv)
         {"posix__locks_between_processes", test_posix__locks_between_processes},
         {"posix__clocks", test_posix__clocks},
         {"posix__random_and_process_id", test_posix__random_and_process_id},
+        {"posix__refusals", test_posix__refusals},
         {"posix__alloc", test_posix__alloc},
         {"util__full_reads_and_writes", test_util__full_reads_and_writes},
         {"util__failed_write_tells_how_much",

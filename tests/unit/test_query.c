@@ -1,0 +1,236 @@
+/*
+ * test_query.c - which statements the query of a reader takes, which it
+ * refuses, and what it gives of each kind of value.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "world.h"
+
+static struct world w;
+static plog_reader *r;
+
+static void open_it(void)
+{
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(world_put(&w, NULL, i ? "1" : "2", "v", NULL), 0);
+    world_close(&w);
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+}
+
+static void close_it(void)
+{
+    plog_reader_close(r);
+    world_end(&w, 4);
+}
+
+struct seen {
+    int calls, rows, stop_at, count;
+    int types[8];
+    char text[8][64];
+    char name[8][64];
+};
+
+static int see(void *arg, const struct plog_row *row)
+{
+    struct seen *s = arg;
+    s->calls++;
+    s->count = row->count;
+    for (int i = 0; i < row->count && i < 8; i++) {
+        snprintf(s->name[i], sizeof s->name[i], "%s", row->names[i]);
+        if (!row->values)
+            continue;
+        s->types[i] = row->types[i];
+        snprintf(s->text[i], sizeof s->text[i], "%.*s", (int)row->values[i].n,
+                 row->values[i].p ? row->values[i].p : "");
+    }
+    s->rows += row->values != NULL;
+    return s->stop_at && s->calls == s->stop_at;
+}
+
+/* ---- Taken ------------------------------------------------------------------
+ */
+
+static void taken(void)
+{
+    static const char *const good[] = {
+        "SELECT 1",
+        "SELECT 1; -- a comment",
+        "SELECT 1 /* and */ ; ",
+        "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n+1 FROM c WHERE"
+        " n<3) SELECT n FROM c",
+        "SELECT count(*) FROM records",
+        "SELECT upper('a')",
+        "EXPLAIN SELECT 1",
+        "PRAGMA table_info(events)",
+        "PRAGMA table_xinfo(events)",
+        "PRAGMA index_list(events)",
+        "PRAGMA index_info(events_id)",
+        "PRAGMA index_xinfo(events_id)",
+        "PRAGMA foreign_key_list(events)",
+        "PRAGMA integrity_check(3)",
+        "PRAGMA quick_check(3)",
+        "PRAGMA application_id",
+        "PRAGMA collation_list",
+        "PRAGMA compile_options",
+        "PRAGMA data_version",
+        "PRAGMA database_list",
+        "PRAGMA encoding",
+        "PRAGMA freelist_count",
+        "PRAGMA function_list",
+        "PRAGMA module_list",
+        "PRAGMA page_count",
+        "PRAGMA page_size",
+        "PRAGMA pragma_list",
+        "PRAGMA schema_version",
+        "PRAGMA table_list",
+        "PRAGMA user_version",
+        "PRAGMA integrity_check",
+        "PRAGMA quick_check",
+        "PRAGMA Page_Size",
+    };
+    open_it();
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct seen s = {.calls = 0};
+        struct plog_error err = {.code = 0};
+        if (!CHECK_INT(plog_reader_query(r, good[i], see, &s, &err), 0) ||
+            !CHECK(s.calls > 0))
+            printf("# %s: %s\n", good[i], err.message);
+    }
+    close_it();
+}
+
+static void refused(void)
+{
+    static const char *const bad[] = {
+        "",
+        "   ",
+        "-- nothing",
+        "SELECT",
+        "SELECT nothing",
+        "SELECT 1; SELECT 2",
+        "SELECT 1; garbage",
+        "INSERT INTO segments VALUES(9)",
+        "DELETE FROM events",
+        "UPDATE meta SET size=9",
+        "DROP TABLE events",
+        "CREATE TABLE mine(a)",
+        "CREATE TEMP TABLE mine(a)",
+        "ATTACH 'other.db' AS o",
+        "DETACH main",
+        "VACUUM",
+        "REINDEX",
+        "ANALYZE",
+        "BEGIN",
+        "SAVEPOINT a",
+        "COMMIT",
+        "SELECT load_extension('x')",
+        "SELECT LOAD_EXTENSION('x')",
+        "SELECT fts3_tokenizer('simple')",
+        "SELECT abs(-9223372036854775808)", /* found when it runs */
+        "PRAGMA page_size=4096",
+        "PRAGMA journal_mode", /* SQLite says it may write */
+        "PRAGMA journal_mode=delete",
+        "PRAGMA user_version(7)",
+        "PRAGMA writable_schema",
+        "PRAGMA table_info",
+        "PRAGMA no_such_thing",
+        "PRAGMA no_such_thing(1)",
+    };
+    open_it();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct seen s = {.calls = 0};
+        struct plog_error err = {.code = 0};
+        int rc = plog_reader_query(r, bad[i], see, &s, &err);
+        if (!CHECK_INT(rc, PLOG_E_SQL) || !CHECK_INT(err.code, rc) ||
+            !CHECK(err.message[0] && err.hint[0]) || !CHECK_INT(s.calls, 0))
+            printf("# %s: %s\n", bad[i], err.message);
+    }
+    close_it();
+}
+
+/* ---- Given ------------------------------------------------------------------
+ */
+
+static void values(void)
+{
+    static const int types[] = {SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT,
+                                SQLITE_BLOB,    SQLITE_NULL,  SQLITE_TEXT};
+    static const char *const texts[] = {"7", "1.5", "text", "blob", "", ""};
+    struct seen s = {.calls = 0};
+    open_it();
+    CHECK_INT(plog_reader_query(r,
+                                "SELECT 7 AS a, 1.5 AS b, 'text' AS c,"
+                                " x'626c6f62' AS d, NULL AS e, '' AS f",
+                                see, &s, NULL),
+              0);
+    CHECK_INT(s.rows, 1);
+    CHECK_INT(s.count, 6);
+    for (int i = 0; i < 6; i++) {
+        CHECK_INT(s.types[i], types[i]);
+        CHECK_TEXT(s.text[i], texts[i]);
+        CHECK_INT(s.name[i][0], 'a' + i);
+    }
+    close_it();
+}
+
+/* Without rows the names come all the same, once. */
+static void no_rows(void)
+{
+    struct seen s = {.calls = 0};
+    open_it();
+    CHECK_INT(
+        plog_reader_query(r, "SELECT 1 AS a, 2 AS b WHERE 0", see, &s, NULL),
+        0);
+    CHECK_INT(s.calls, 1);
+    CHECK_INT(s.rows, 0);
+    CHECK_INT(s.count, 2);
+    CHECK_TEXT(s.name[1], "b");
+    close_it();
+}
+
+static int now(void *arg)
+{
+    ++*(int *)arg;
+    return 1;
+}
+
+static void stopped(void)
+{
+    struct seen s = {.stop_at = 2};
+    struct plog_error err = {.code = 0};
+    int asked = 0;
+    open_it();
+    CHECK_INT(plog_reader_query(r, "SELECT seq FROM events", see, &s, &err),
+              PLOG_E_INTERRUPTED);
+    CHECK_INT(err.code, PLOG_E_INTERRUPTED);
+    CHECK_INT(s.calls, 2);
+    s = (struct seen){.stop_at = 1};
+    CHECK_INT(plog_reader_query(r, "SELECT 1 WHERE 0", see, &s, &err),
+              PLOG_E_INTERRUPTED);
+    plog_reader_set_stop(r, now, &asked);
+    s = (struct seen){.stop_at = 0};
+    CHECK_INT(plog_reader_query(
+                  r,
+                  "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n+1"
+                  " FROM c WHERE n<10000000) SELECT count(*) FROM c",
+                  see, &s, &err),
+              PLOG_E_INTERRUPTED);
+    CHECK_INT(asked, 1);
+    plog_reader_set_stop(r, NULL, NULL);
+    CHECK_INT(plog_reader_query(r, "SELECT 1", see, &s, &err), 0);
+    CHECK_INT(asked, 1);
+    close_it();
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"taken", taken},     {"refused", refused}, {"values", values},
+        {"no rows", no_rows}, {"stopped", stopped},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
