@@ -47,8 +47,13 @@ sanitize := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer)
 all_cflags = -std=c11 -O2 -g $(warnings) $(sanitize) $(pkg_cflags) $(CFLAGS)
 all_cppflags = -D_GNU_SOURCE $(test_cppflags) -Icore -Irecovery $(crypto_cflags) \
 	$(CPPFLAGS)
-all_ldflags = $(sanitize) $(CFLAGS) $(LDFLAGS)
+all_ldflags = $(sanitize) $(coverage_ldflags) $(CFLAGS) $(LDFLAGS)
 libs = $(pkg_libs) $(crypto_libs) -lpthread
+
+# With COVERAGE=1, what `make coverage` builds: see tests/coverage/report.py.
+ifneq ($(COVERAGE),)
+coverage_ldflags = --coverage -Wl,--wrap=_exit $(BUILD)/obj/tests/coverage/flush.o
+endif
 
 # ---- Files ------------------------------------------------------------------
 
@@ -82,7 +87,7 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
 	check-damage damage-table check-attacks attack-table check-memory check-kernel check-fuzz fuzz \
-	fuzzers bench bench-full lint format demo \
+	fuzzers coverage coverage-long mutants check-mutate bench bench-full lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -101,6 +106,8 @@ help:
 	@echo 'make check-memory    of it only the memory of every command (STORM_SIZES; 5 minutes)'
 	@echo 'make check-kernel    kill -9, power cuts, failed syncs, full disks, strace: long (KERNEL_SEED;'
 	@echo '                     STORM_KILLS, _CUTS, _CUTS_XFS, _FAILURES, _SQUEEZES; KERNEL_BUDGET seconds)'
+	@echo 'make coverage coverage-long   lines and branches of core and recovery that tests come by'
+	@echo 'make mutants         conditional jumps of core and recovery mutated (MUTANTS, MUTATE_SEED; an hour)'
 	@echo 'make check-damage    docs/DAMAGE.md in full (STORM_KILLS a command); damage-table writes it'
 	@echo 'make check-matrix    every bit, byte, cut, line, group, segment, row and page damaged (half an hour of two cores)'
 	@echo 'make check-fuzz      every kept input of tests/fuzz/, and a short run of each target'
@@ -129,9 +136,12 @@ $(BUILD)/places: FORCE
 
 # ---- Library ----------------------------------------------------------------
 
+# Only the library is measured.
+$(lib_obj): private coverage_cflags := $(if $(COVERAGE),-O0 --coverage -fprofile-update=prefer-atomic)
+
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(all_cppflags) $(all_cflags) -fvisibility=hidden -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(all_cppflags) $(all_cflags) $(coverage_cflags) -fvisibility=hidden -MMD -MP -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -292,6 +302,35 @@ attack-table: all
 	$(Q)PARITYLOG=$(BUILD)/paritylog STORM_SEEDS=$${STORM_SEEDS:-100} STORM_ALL=1 \
 		python3 tests/storm/attacks.py --write
 
+# Line and branch coverage of core and recovery by all tests; coverage-long
+# takes the storms as well and wants a reason for every branch.
+coverage coverage-long: tests/coverage/measure.sh
+	$(Q)$(MAKE) --no-print-directory COVERAGE=1 BUILD=$(BUILD)/coverage $(BUILD)/coverage/obj/tests/coverage/flush.o
+	$(Q)$(MAKE) --no-print-directory COVERAGE=1 BUILD=$(BUILD)/coverage tests
+	$(Q)BUILD=$(BUILD)/coverage sh tests/coverage/measure.sh $(if $(filter %-long,$@),long,short)
+
+# Mutants of the conditional jumps of core and recovery (tests/mutate/run.py):
+# MUTANTS of them, chosen by MUTATE_SEED; MUTATE_FLAGS such as --jobs 2.
+mutate_s := $(lib_src:%.c=$(BUILD)/mutate/%.s)
+mutate_objects = $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o) \
+	$(tool_obj) $(filter-out %_main.o,$(testlib_obj)) $(BUILD)/obj/tests/lib/order_main.o
+
+$(BUILD)/mutate/%.s: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC -S,$<)$(CC) $(all_cppflags) $(all_cflags) -fvisibility=hidden -O0 -g1 -MMD -MP -S -o $@ $<
+
+$(BUILD)/mutate/suite: $(mutate_s) $(mutate_objects) tests/mutate/suite.py tests/mutate/patch.c tests/mutate/echo.c
+	$(Q)CC='$(CC)' LIBS='$(libs)' python3 tests/mutate/suite.py $(BUILD)/mutate $(mutate_objects)
+
+mutants: $(BUILD)/mutate/suite
+	$(Q)python3 tests/mutate/run.py --suite $(BUILD)/mutate --count $${MUTANTS:-1000} \
+		--seed $${MUTATE_SEED:-1} --scripts --sweeps $(MUTATE_FLAGS)
+
+# That the above works: some mutants of two files against their own tests.
+check-mutate: $(BUILD)/mutate/suite
+	$(Q)python3 tests/mutate/run.py --suite $(BUILD)/mutate --count 60 --seed 1 \
+		--only core/buf.c --programs test_buf --least 80
+
 # In the build directory: it has to lie on the disk that is measured.
 bench: $(BUILD)/tests/bench
 	$(Q)$< --dir $(BUILD) --runs 3 --seconds 0.6 --json $(BUILD)/bench.json
@@ -354,4 +393,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(patsubst %.o,%.d,$(lib_obj) $(pic_obj) $(tool_obj) $(testlib_obj) $(obj_tests) $(bench_obj) \
-	$(demo_src:%.c=$(BUILD)/obj/%.o))
+	$(demo_src:%.c=$(BUILD)/obj/%.o)) $(mutate_s:%.s=%.d)

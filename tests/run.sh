@@ -12,6 +12,7 @@
 #           gets its share; the table of damage takes a minute at least)
 #
 # ONLY      words: run only what has one of them in its name
+# EXCEPT    words: and nothing that has one of these
 # JOBS      how many at once (default 1; output comes in order all the same)
 # SECONDS_MAX   how long one may take (default 300; valgrind 900)
 # SLOWEST   print the time of each
@@ -141,6 +142,11 @@ judge() {
 # ---- One mode ---------------------------------------------------------------------
 
 chosen() {
+    for word in ${EXCEPT:-}; do
+        case ${1##*/} in
+        *"$word"*) return 1 ;;
+        esac
+    done
     [ -n "$ONLY" ] || return 0
     for word in $ONLY; do
         case ${1##*/} in

@@ -8,6 +8,7 @@
 # PARITYLOG    the command (default: build/paritylog of this checkout)
 # WRAP         put before it, for example `valgrind -q --error-exitcode=99`
 # RUN_SECONDS  how long one command may take (default 300; needs timeout(1))
+# CHECK_STOP   end at the first check that fails
 # CHECK_KEEP   keep the directory of a failed script
 
 set -u
@@ -85,6 +86,7 @@ skip() {
 wrong() {
     : >"$T/.wrong"
     echo "# $name: $*"
+    [ -z "${CHECK_STOP:-}" ] || kill $$
 }
 
 have() {
