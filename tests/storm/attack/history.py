@@ -134,7 +134,7 @@ def reorder(v):
 
 def insert(v):
     def change(entries, breaks):
-        at = v.rng.randrange(1, len(entries))
+        at = v.rng.randrange(1, len(entries) - 1)  # behind the last: an append
         more = entries[v.rng.randrange(1, len(entries))][0]
         more = second.re.sub(rb'"id":"[^"]*"', b'"id":"put-in"', more)
         entries[at] = entries[at] + [more]
