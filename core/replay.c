@@ -136,7 +136,7 @@ int plog_legs_replay(struct plog_legs *l, struct plog_replay_watch *watch,
 {
     struct plog_replay_watch none = {0};
     struct plog_walk w;
-    struct plog_store_head before;
+    struct plog_store_head before = l->head;
     if (!watch)
         watch = &none;
     int rc = plog_walk_open(&w, &l->dir, &l->keys, err);
@@ -144,7 +144,6 @@ int plog_legs_replay(struct plog_legs *l, struct plog_replay_watch *watch,
         rc = plog_store_begin(&l->store, err);
     if (!rc)
         rc = plog_store_get_head(&l->store, &l->head, err);
-    before = l->head;
     if (!rc)
         rc = plog_legs_locate(l, &w, err);
     if (!rc && l->head.commit.size) {

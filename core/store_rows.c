@@ -66,12 +66,12 @@ static bool has_negative(sqlite3_stmt *q)
     return false;
 }
 
-int plog_store_get_head(struct plog_store *s, struct plog_store_head *h,
+int plog_store_get_head(struct plog_store *s, struct plog_store_head *out,
                         struct plog_error *err)
 {
     char strategy[32];
     sqlite3_stmt *q = s->get_meta;
-    memset(h, 0, sizeof *h);
+    struct plog_store_head head = {0}, *h = &head;
     int rc = plog_sql_row(q, err);
     if (rc == PLOG_END)
         return bad_head(err, "row is missing");
@@ -98,6 +98,8 @@ int plog_store_get_head(struct plog_store *s, struct plog_store_head *h,
     else
         rc = read_commit(q, h, err);
     sqlite3_reset(q);
+    if (!rc)
+        *out = head; /* a head that cannot be read is not one at 0 */
     return rc;
 }
 
