@@ -213,8 +213,10 @@ static int op_compact(struct writer *w)
                                      .discard = draw(w, 4) == 0,
                                      .undo = draw(w, 5) == 0};
     struct plog_compact_report r;
-    if (o.undo)
+    if (o.undo) { /* of a trimmed store it makes a new one */
         o.discard = o.trim_store = false;
+        atomic_store(&w->b->fresh, true);
+    }
     return plog_compact(w->l->dir, &o, &r, &w->err);
 }
 
