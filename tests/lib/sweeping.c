@@ -16,7 +16,7 @@
 #include "files.h"
 #include "world.h"
 
-#define HANG_SECONDS 60
+#define HANG_SECONDS 240 /* of a machine that may have much else to do */
 #define COMPLAINTS 400
 
 /* One row of what is swept: an operation and a kind of fault. */
