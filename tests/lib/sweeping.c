@@ -18,6 +18,7 @@
 
 #define HANG_SECONDS 240 /* of a machine that may have much else to do */
 #define COMPLAINTS 400
+#define AT_LEAST 20 /* positions, however long the worlds took */
 
 /* One row of what is swept: an operation and a kind of fault. */
 struct row {
@@ -391,8 +392,6 @@ static unsigned long common(unsigned long a, unsigned long b)
     return b ? common(b, a % b) : a;
 }
 
-#define LEAST 16 /* positions, however little time there is */
-
 /* A stride without common divisor comes by every position once. */
 static void some_positions(double until)
 {
@@ -404,8 +403,9 @@ static void some_positions(double until)
         1 + (unsigned long)(check_random(&seed) % sweep.total);
     while (common(stride, sweep.total) != 1)
         stride++;
-    for (unsigned long i = 0;
-         i < sweep.total && (i < LEAST || world_seconds() < until); i++) {
+    for (unsigned long i = 0; i < sweep.total; i++) {
+        if (i >= AT_LEAST && world_seconds() >= until)
+            break;
         at_position(k);
         k = (k + stride) % sweep.total;
     }
