@@ -44,7 +44,8 @@ static int doctor(struct stage *s, bool quick)
     int rc = plog_doctor(s->dir, &o, &r, &s->err);
     /* What it could not look at it says, and goes on. */
     if (!rc && r.verdict && r.verdict != PLOG_E_IO &&
-        r.verdict != PLOG_E_NOMEM && r.verdict != PLOG_E_KEY)
+        r.verdict != PLOG_E_NOMEM && r.verdict != PLOG_E_KEY &&
+        r.verdict != PLOG_E_LOCKED) /* so SQLite calls a failed lock */
         sweep_broken(s, "verdict %d", r.verdict);
     return rc;
 }
