@@ -298,9 +298,11 @@ int plog_signer_install_next(const struct plog_io *io, int keys_dir,
 int plog_signer_drop_next(const struct plog_io *io, int keys_dir,
                           struct plog_error *err)
 {
-    int rc = wipe_file(io, keys_dir, NEXT_NAME);
-    if (!rc)
-        rc = io->unlink_at(io->ctx, keys_dir, NEXT_NAME);
+    /* Nothing was signed with it: where it cannot be overwritten, on a full
+     * disk, it goes all the same, or no rotation could begin again. */
+    int wiped = wipe_file(io, keys_dir, NEXT_NAME);
+    (void)wiped;
+    int rc = io->unlink_at(io->ctx, keys_dir, NEXT_NAME);
     if (!rc)
         rc = io->fsync(io->ctx, keys_dir);
     if (rc == -ENOENT)
