@@ -183,8 +183,10 @@ static int make_log_folder(const struct plog_io *io, const char *dir,
 {
     struct plog_stat st;
     int fd = io->open_at(io->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+    if (fd == -ENOENT || fd == -ENOTDIR)
+        return 0; /* opening it will say so */
     if (fd < 0)
-        return 0; /* opening it will say why */
+        return plog_fail_io(err, fd, dir, "opening the directory");
     int rc = io->stat_at(io->ctx, fd, PLOG_STORE_FILE, &st);
     int log = rc ? 0 : io->stat_at(io->ctx, fd, "log", &st);
     if (log == -ENOENT) {

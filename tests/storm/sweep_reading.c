@@ -146,7 +146,8 @@ static int op_status(struct stage *s)
     struct plog_options o = options(s);
     struct plog_status st;
     int rc = plog_read_status(s->dir, &o, &st, &s->err);
-    if (!rc && (st.verdict == PLOG_E_IO || st.verdict == PLOG_E_NOMEM)) {
+    if (!rc && (st.verdict == PLOG_E_IO || st.verdict == PLOG_E_NOMEM ||
+                st.verdict == PLOG_E_LOCKED)) {
         rc = s->err.code = st.verdict; /* it is told so */
         snprintf(s->err.message, sizeof s->err.message, "as the verdict");
     }
