@@ -987,13 +987,48 @@ class Verifier:
             if self.holds(line):
                 committed = True
                 continue
-            try:
-                if line.startswith(b'{"seq":'):
-                    seq, _, first = parse_entry(line)
-                    opened += [seq] if first else []
-            except (Bad, Unknown, Forged):
-                pass
+            if self.whole_entry(line, opened):
+                continue
+            committed, second = self.look_inside(line, opened)
+            if second:
+                return False
         return opened in ([], [self.size + 1])
+
+    @staticmethod
+    def whole_entry(line, opened):
+        """Whether a line is an entry; its seq is noted if it opens a group."""
+        try:
+            if line.startswith(b'{"seq":'):
+                seq, _, first = parse_entry(line)
+                opened += [seq] if first else []
+                return True
+        except (Bad, Unknown, Forged):
+            pass
+        return False
+
+    def look_inside(self, line, opened):
+        """7, lines that were joined: (whether a commit of the log is in the
+        line, whether that shows a second group)."""
+        committed, at = False, 0
+        for _ in range(4):
+            at = line.find(b'{"commit":{', at)
+            end = line.find(b'}}', at) + 2
+            if at < 0 or end < 2:
+                break
+            if self.by_other_key(line[at:end]):
+                return committed, True
+            if self.holds(line[at:end]):
+                committed = True
+                if end < len(line):
+                    return True, True
+            at += 1
+        at = 1
+        for _ in range(4):
+            at = line.find(b'{"seq":', at)
+            if at < 0 or self.whole_entry(line[at:], opened):
+                break
+            at += 1
+        return committed, False
 
     # 8, step 2, 2 to 4
     def read_header(self, data, file, first, follows):

@@ -866,6 +866,8 @@ damage TORN 'half of a last header' C3 'L[:] = [L[0][:70]]'
 damage TORN 'nothing in the last segment' C3 'del L[:]'
 damage CORRUPT 'something behind the commit of a bad last group' C3 \
     'del L[-3]; L.append(b"x\n")'
+damage CORRUPT 'the line end before the last group is changed' C3 \
+    'L[-4] = L[-4][:-1] + b"x"'
 damage CORRUPT 'the group before the last is missing' C3 'del L[-6:-3]'
 damage CORRUPT 'the last group twice' C3 'L += L[-3:]'
 damage TAMPERED 'a value in the group before the last' C3 \
