@@ -20,7 +20,8 @@ static uint64_t sum;
 static int count_row(void *arg, const struct plog_row *row)
 {
     (void)arg;
-    MUST(row->count > 0);
+    /* 0: one that does nothing, as REINDEX where there is no index. */
+    MUST(row->count >= 0);
     for (int i = 0; i < row->count; i++) {
         MUST(row->names[i] != NULL);
         if (!row->values)
