@@ -178,7 +178,7 @@ static bool column_is(sqlite3_stmt *s, int column, struct plog_span want)
 {
     if (want.p == NULL)
         return sqlite3_column_type(s, column) == SQLITE_NULL;
-    return sqlite3_column_type(s, column) != SQLITE_NULL &&
+    return sqlite3_column_type(s, column) == SQLITE_TEXT &&
            plog_span_equal(plog_sql_text(s, column), want);
 }
 
@@ -306,6 +306,8 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
     uint64_t previous = 0;
     int rc = drop_below(p, seq, err);
     bool row = p->event_ready && row_seq(p) == (sqlite3_int64)seq;
+    /* A blob of the same bytes is another value to SQL. */
+    bool text = row && sqlite3_column_type(p->events, 7) == SQLITE_TEXT;
     struct plog_span stored = {NULL, 0};
     if (row)
         stored = plog_sql_text(p->events, 7);
@@ -320,6 +322,9 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
         plog_parity_find(p, PLOG_E_DIVERGED, seq, "an event row", "none");
     else if (!same)
         line_differs(p, seq, line, stored);
+    else if (!text)
+        plog_parity_find(p, PLOG_E_DIVERGED, seq, "the line as a text",
+                         "a blob of its bytes");
     if (!same)
         rc = keep_truth(p, seq, line, err);
     if (!rc && p->fold_whole)
@@ -354,8 +359,7 @@ int plog_parity_checkpoint(struct plog_parity *p,
         return rc;
     bool row = p->checkpoint_ready &&
                plog_sql_u64(p->checkpoints, 0) == g->commit.size;
-    if (!row ||
-        !plog_span_equal(plog_sql_text(p->checkpoints, 1), g->commit_line))
+    if (!row || !column_is(p->checkpoints, 1, g->commit_line))
         plog_parity_find(p, PLOG_E_DIVERGED, g->commit.size,
                          "the commit line of the log",
                          row ? "other bytes" : "no commit row");

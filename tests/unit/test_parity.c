@@ -223,6 +223,38 @@ static void kept_rows(void)
     each_edit(edits, sizeof edits / sizeof *edits);
 }
 
+/* The bytes of a line, or of a commit, as a blob: another value to SQL, which
+ * a STRICT table refuses and a file can hold all the same. */
+static void blobs_of_the_same_bytes(void)
+{
+    static const struct {
+        const char *table, *edit;
+        uint64_t seq;
+    } all[] = {
+        {"events", "UPDATE events SET line=CAST(line AS BLOB) WHERE seq=7", 7},
+        {"checkpoints",
+         "UPDATE checkpoints SET line=CAST(line AS BLOB) WHERE size=7", 7}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct world_found f;
+        char sql[200];
+        restore();
+        snprintf(sql, sizeof sql,
+                 "PRAGMA writable_schema=1; UPDATE sqlite_schema SET"
+                 " sql=replace(sql,') STRICT',')') WHERE name='%s'",
+                 all[i].table);
+        world_sql(&w, sql);
+        world_sql(&w, all[i].edit);
+        snprintf(sql, sizeof sql,
+                 "PRAGMA writable_schema=1; UPDATE sqlite_schema SET"
+                 " sql=sql||' STRICT' WHERE name='%s'",
+                 all[i].table);
+        world_sql(&w, sql);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+        CHECK_UINT(f.count, 1);
+        finds(&f, 0, PLOG_E_DIVERGED, PLOG_LEG_STORE, all[i].seq);
+    }
+}
+
 /* The rows are right, and the index by which an id is found is not: a delta
  * sent again would be logged twice. */
 static void the_index_of_ids(void)
@@ -469,6 +501,7 @@ int main(int argc, char **argv)
         {"records_and_cursors", records_and_cursors},
         {"the_head_row", the_head_row},
         {"kept_rows", kept_rows},
+        {"blobs_of_the_same_bytes", blobs_of_the_same_bytes},
         {"the_index_of_ids", the_index_of_ids},
         {"recompute_attack_on_the_store", recompute_attack_on_the_store},
         {"no_store", no_store},
