@@ -15,6 +15,8 @@
 
 #include "io.h"
 
+#define WIPED_TRIES 100
+#define WIPED_WAIT_NS 1000000
 #define KEY_NAME "signing.key"
 #define KEY_PATH "keys/" KEY_NAME
 #define NEXT_NAME KEY_NAME ".new" /* while a rotation is under way */
@@ -62,10 +64,8 @@ static int open_key_file(const struct plog_io *io, int keys_dir,
     return fd < 0 ? plog_fail_io(err, fd, KEY_PATH, "open") : fd;
 }
 
-/* Reads the file into `text`, KEY_FILE_MAX bytes. */
-static int read_key_file(const struct plog_io *io, int keys_dir,
-                         const char *name, char *text, size_t *len,
-                         struct plog_error *err)
+static int read_once(const struct plog_io *io, int keys_dir, const char *name,
+                     char *text, size_t *len, struct plog_error *err)
 {
     struct plog_stat st;
     int fd = open_key_file(io, keys_dir, name, err);
@@ -82,6 +82,22 @@ static int read_key_file(const struct plog_io *io, int keys_dir,
             rc = plog_fail_io(err, rc, KEY_PATH, "read");
     }
     io->close(io->ctx, fd);
+    return rc;
+}
+
+/* Reads the file into `text`, KEY_FILE_MAX bytes.  A rotation in another
+ * process overwrites the old secret before it puts the new one in its place:
+ * zeros stand there for a moment, and for good only after a crash. */
+static int read_key_file(const struct plog_io *io, int keys_dir,
+                         const char *name, char *text, size_t *len,
+                         struct plog_error *err)
+{
+    int rc = read_once(io, keys_dir, name, text, len, err);
+    for (int i = 0; !rc && *len > 0 && text[0] == '\0' && i < WIPED_TRIES;
+         i++) {
+        io->sleep_ns(io->ctx, WIPED_WAIT_NS);
+        rc = read_once(io, keys_dir, name, text, len, err);
+    }
     return rc;
 }
 
