@@ -148,7 +148,7 @@ static int replace_often(struct plog_selftest *t)
 {
     int rc = 0;
     for (int i = 1; !rc && i <= RENAMES; i++) {
-        rc = write_filled(t, "next", i < RENAMES ? (char)('a' + i % 26) : 'Z');
+        rc = write_filled(t, "next", (char)(i < RENAMES ? 'a' + i % 26 : 'Z'));
         if (!rc)
             rc = t->io->rename_at(t->io->ctx, t->dir, "next", t->dir, "name",
                                   true);

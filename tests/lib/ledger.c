@@ -182,7 +182,8 @@ static void take(struct ledger *l, const struct ledger_note *n)
     default:
         if (l->wrong++ >= 5)
             break; /* they tend to repeat */
-        CHECK(!"an operation came back with what it may not");
+        check_true(false, "an operation came back with what it may", __FILE__,
+                   __LINE__);
         printf("#   %s: %d (%s)\n", n->text, n->code, plog_code_word(n->code));
     }
 }

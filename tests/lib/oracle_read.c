@@ -77,8 +77,8 @@ static uint64_t digest_of(sqlite3 *db, const char *sql, uint64_t h)
 uint64_t oracle_store_digest(struct sim *s)
 {
     static const char *const all[] = {
-        "SELECT origin,size,root,range,key,sig,floor,strategy,line_max"
-        " FROM meta",
+        "SELECT origin,size,root,range,key,sig,floor,strategy FROM meta",
+        "SELECT line_max FROM meta",
         "SELECT * FROM events ORDER BY seq",
         "SELECT * FROM checkpoints ORDER BY size",
         "SELECT * FROM state ORDER BY resource,record_id",

@@ -171,7 +171,7 @@ static bool fill(struct sample *s)
 static bool pad(struct sample *s, size_t total)
 {
     struct sample_segment *last = &s->segments[SAMPLE_SEGMENTS - 1];
-    char path[64];
+    char path[256];
     if (!CHECK(total < SAMPLE_BYTES && total + PADDING_MAX > SAMPLE_BYTES))
         return false;
     size_t n = SAMPLE_BYTES - total;

@@ -63,7 +63,7 @@ void sweep_look(const struct sweep_op *op, struct sweep_base *base,
                 const char *top)
 {
     char path[440];
-    struct lines l = {NULL};
+    struct lines l = {0};
     snprintf(path, sizeof path, "%.400s/stage", top);
     tree_read(&base->tree, path);
     if (op->closed && !op->like)

@@ -222,6 +222,8 @@ def attempt(command, place, call, mode, n):
         command, "-e", f"trace={call}", "-e", injected(call, mode, n))
     if "INJECTED" not in trace and "killed by SIGKILL" not in trace:
         return False
+    if status == 127 and "shared libraries" in err:
+        return False  # it was the loader's: the program had not begun
     need(status in ((KILLED, 137) if mode == "kill" else
                     (0, 1, 3, 12) if call in READS else (0, 1)),
          f"exit {status}: {err}")

@@ -81,8 +81,8 @@ static void rules(void)
         "{\"strategy\":\"arrival\",\"max_line\":100,\"segment_size\":0}",
         "{\"strategy\":\"arrival\",\"max_line\":100,\"segment_size\":-1}",
         "{\"max_line\":100,\"strategy\":\"arrival\",\"segment_size\":1}",
-        "{\"strategy\":\"arrival\",\"max_line\":100,\"segment_size\":1,\"x\":"
-        "1}",
+        ("{\"strategy\":\"arrival\",\"max_line\":100,\"segment_size\":1,"
+         "\"x\":1}"),
     };
     char text[200];
     CHECK_INT(check(PLOG_CONTROL_NONE, 1, "?"), 0);

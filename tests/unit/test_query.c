@@ -60,8 +60,8 @@ static void taken(void)
         "SELECT 1",
         "SELECT 1; -- a comment",
         "SELECT 1 /* and */ ; ",
-        "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n+1 FROM c WHERE"
-        " n<3) SELECT n FROM c",
+        ("WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT n+1 FROM c WHERE"
+         " n<3) SELECT n FROM c"),
         "SELECT count(*) FROM records",
         "SELECT upper('a')",
         "EXPLAIN SELECT 1",
