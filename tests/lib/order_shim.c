@@ -41,7 +41,7 @@ static int shim_open_at(void *ctx, int dir, const char *name, int flags,
     pthread_mutex_lock(&mutex);
     is_log[fd] = ends_with(name, ".jsonl") || ends_with(name, ".jsonl.new");
     clean(fd);
-    if (is_log[fd] && flags & O_CREAT && dir >= 0 && dir < FDS)
+    if (ends_with(name, ".jsonl") && flags & O_CREAT && dir >= 0 && dir < FDS)
         names_pending[dir] = true;
     pthread_mutex_unlock(&mutex);
     return fd;
@@ -56,6 +56,19 @@ static int shim_close(void *ctx, int fd)
     }
     pthread_mutex_unlock(&mutex);
     return real()->close(ctx, fd);
+}
+
+/* A copy gets the name of a segment when it is whole. */
+static int shim_rename_at(void *ctx, int dir, const char *name, int to_dir,
+                          const char *to_name, bool replace)
+{
+    int rc = real()->rename_at(ctx, dir, name, to_dir, to_name, replace);
+    if (rc || to_dir < 0 || to_dir >= FDS || !ends_with(to_name, ".jsonl"))
+        return rc;
+    pthread_mutex_lock(&mutex);
+    names_pending[to_dir] = true;
+    pthread_mutex_unlock(&mutex);
+    return rc;
 }
 
 static bool only_padding(const char *p, size_t n)
@@ -173,6 +186,7 @@ static void make_shim(void)
     shim.close = shim_close;
     shim.pwrite = shim_pwrite;
     shim.truncate = shim_truncate;
+    shim.rename_at = shim_rename_at;
     shim.fdatasync = shim_fdatasync;
     shim.fsync = shim_fsync;
     shim.store_event = shim_store_event;
