@@ -230,10 +230,15 @@ int loopfs_tmpfs(const char *at, uint64_t bytes)
 int loopfs_tmpfs_room(const char *at, uint64_t bytes)
 {
     struct statvfs st;
-    if (statvfs(at, &st))
-        return -errno;
-    return tmpfs(at, (st.f_blocks - st.f_bfree) * st.f_frsize + bytes,
-                 MS_REMOUNT);
+    int rc = -EINVAL;
+    /* Whoever writes meanwhile needs more than was counted. */
+    for (int i = 0; rc == -EINVAL && i < 100; i++) {
+        if (statvfs(at, &st))
+            return -errno;
+        rc = tmpfs(at, (st.f_blocks - st.f_bfree) * st.f_frsize + bytes,
+                   MS_REMOUNT);
+    }
+    return rc;
 }
 
 void loopfs_tmpfs_end(const char *at)
