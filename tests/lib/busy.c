@@ -163,7 +163,8 @@ static int op_segment(struct writer *w)
 /* What every call may say while a new store is not there, or stands at 0. */
 static bool half_made(struct writer *w, int rc)
 {
-    return (rc == PLOG_E_BEHIND || rc == PLOG_E_PRUNED) &&
+    return (rc == PLOG_E_BEHIND || rc == PLOG_E_PRUNED ||
+            (rc == PLOG_E_DIVERGED && w->b->tight)) &&
            atomic_load(&w->b->fresh);
 }
 
