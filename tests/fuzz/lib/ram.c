@@ -93,6 +93,8 @@ void ram_clear(struct ram *r)
 static bool is_folder(struct ram *r, const char *path)
 {
     size_t n = strlen(path);
+    if (!strcmp(path, "/"))
+        return true;
     for (int i = 0; i < RAM_FILES; i++)
         if (!strncmp(r->file[i].path, path, n) && r->file[i].path[n] == '/')
             return true;
