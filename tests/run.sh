@@ -276,10 +276,9 @@ run_mode() {
             # Under valgrind those that between them read, write, mend and
             # compact; every script runs under AddressSanitizer.
             case $mode:${script##*/} in
-            cli:* | valgrind:append.sh | valgrind:compact.sh | \
-                valgrind:cursor.sh | valgrind:inspect.sh | valgrind:parity.sh | \
-                valgrind:read.sh | valgrind:rebuild.sh | valgrind:redact.sh | \
-                valgrind:replay.sh | valgrind:restore.sh | valgrind:status.sh)
+            cli:* | valgrind:append.sh | valgrind:cursor.sh | \
+                valgrind:parity.sh | valgrind:read.sh | valgrind:redact.sh | \
+                valgrind:replay.sh | valgrind:status.sh)
                 set -- "$@" "$script"
                 ;;
             esac
