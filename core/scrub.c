@@ -45,7 +45,7 @@ static int is_order(struct work *w, const struct plog_scrub_target *t,
     struct plog_store_head *h = &w->l->head;
     unsigned char hash[PLOG_HASH_SIZE];
     struct plog_entry_parser parser;
-    struct plog_order order;
+    struct plog_order order = {0};
     struct plog_buf line;
     plog_buf_init(&line, w->l->io);
     plog_entry_parser_init(&parser, w->l->io);
@@ -53,10 +53,14 @@ static int is_order(struct work *w, const struct plog_scrub_target *t,
                  ? PLOG_END
                  : plog_find_line(&w->l->dir, h->segment, h->offset, seq, &line,
                                   err);
+    int is =
+        rc ? 0
+           : plog_order_read(&parser, plog_span(line.data, line.len), &order);
+    if (is < 0)
+        rc = plog_fail(err, is, "out of memory");
     plog_sha256(stored.p, stored.n, hash);
-    *found = !rc &&
-             plog_order_read(&parser, plog_span(line.data, line.len), &order) &&
-             order.seq == t->seq && !memcmp(order.leaf, t->leaf, sizeof hash) &&
+    *found = is > 0 && order.seq == t->seq &&
+             !memcmp(order.leaf, t->leaf, sizeof hash) &&
              !memcmp(order.line, hash, sizeof hash);
     plog_buf_fini(&line);
     plog_entry_parser_fini(&parser);

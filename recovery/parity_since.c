@@ -119,8 +119,9 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
     /* The walk has begun with it; but it is read once more. */
     const struct plog_compaction *base =
         plog_orders_floor_at(&c->walk.orders, floor);
+    int doubt = base ? 0 : plog_orders_doubt(&c->walk.orders);
     if (!base)
-        return plog_fail(err, plog_orders_doubt(&c->walk.orders),
+        return plog_fail(err, doubt ? doubt : PLOG_E_CORRUPT,
                          "looking for the compact entry failed");
     return plog_parity_base(p, base, err);
 }
