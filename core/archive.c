@@ -138,20 +138,17 @@ static int open_compressed(const struct plog_dir *d, uint64_t first, int *fd,
     *fd = -ENOENT;
     if (!rc) {
         plog_archive_name(first, name);
-        *fd = d->io->open_at(d->io->ctx, dir, name, O_RDONLY | O_NONBLOCK, 0);
+        *fd = plog_io_open_regular(d->io, dir, name, O_RDONLY);
         d->io->close(d->io->ctx, dir);
     }
     if (*fd == -ENOENT) {
         plog_fail(err, PLOG_E_CORRUPT, "the segment is missing");
         return damaged(first, PLOG_E_CORRUPT, err);
     }
-    rc = *fd < 0 ? *fd : plog_io_check_regular(d->io, *fd);
-    if (!rc)
-        return 0;
     if (*fd >= 0)
-        d->io->close(d->io->ctx, *fd);
-    if (!plog_io_says_odd(rc))
-        return plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "opening a segment");
+        return 0;
+    if (!plog_io_says_odd(*fd))
+        return plog_fail_io(err, *fd, PLOG_ARCHIVE_DIR, "opening a segment");
     plog_fail(err, PLOG_E_CORRUPT, "not a regular file with one link");
     return damaged(first, PLOG_E_CORRUPT, err);
 }

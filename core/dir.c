@@ -352,33 +352,23 @@ int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
     const struct plog_io *io = d->io;
     plog_segment_name(first, name);
     snprintf(shown, sizeof shown, "log/%s", name);
-    /* O_NONBLOCK: a FIFO in its place must not hold us up. */
-    int f = io->open_at(io->ctx, d->log, name,
-                        (writing ? O_RDWR : O_RDONLY) | O_NONBLOCK, 0);
+    int f = plog_io_open_regular(io, d->log, name, writing ? O_RDWR : O_RDONLY);
     if (f == -ENOENT && d->with_archive && !writing)
         return plog_archive_open(d, first, fd, id, err);
     if (f == -ENOENT || plog_io_says_odd(f)) {
         plog_fail(err, PLOG_E_CORRUPT,
                   f == -ENOENT ? "the segment is missing"
-                               : "not a regular file");
+                               : "not a regular file with one link");
         plog_err_file(err, shown);
         return PLOG_E_CORRUPT;
     }
     if (f < 0)
         return plog_fail_io(err, f, shown, "opening a segment");
-    int rc = plog_io_check_regular(io, f);
-    bool odd = plog_io_says_odd(rc);
-    if (!rc)
-        rc = io->stat(io->ctx, f, id);
-    if (rc)
+    int rc = io->stat(io->ctx, f, id);
+    if (rc) {
         io->close(io->ctx, f);
-    if (odd) {
-        plog_fail(err, PLOG_E_CORRUPT, "not a regular file with one link");
-        plog_err_file(err, shown);
-        return PLOG_E_CORRUPT;
-    }
-    if (rc)
         return plog_fail_io(err, rc, shown, "looking at a segment");
+    }
     *fd = f;
     return 0;
 }

@@ -25,6 +25,17 @@ bool plog_io_says_odd(int rc);
 PLOG_MUST_CHECK int plog_io_check_regular(const struct plog_io *io, int fd);
 
 /*
+ * Opens the file that `name` below `dir` has, which must be a regular one with
+ * one link.  One that lost the name to another, as a rename gives it, between
+ * opening and looking is opened anew; a FIFO does not hang it.
+ * @flags  O_RDONLY or O_RDWR
+ * Returns a descriptor, to close; what opening it failed with; or as
+ * plog_io_check_regular.
+ */
+PLOG_MUST_CHECK int plog_io_open_regular(const struct plog_io *io, int dir,
+                                         const char *name, int flags);
+
+/*
  * Reads `n` bytes at `offset`, over short reads and signals.
  * @got  out: bytes read, also on failure; less than `n` with return 0 means
  *       that the file ends there

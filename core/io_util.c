@@ -5,8 +5,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define NAME_SIZE 512   /* of a temporary name, with its NUL */
-#define READ_STEP 65536 /* bytes read beyond the size that stat told */
+#define NAME_SIZE 512     /* of a temporary name, with its NUL */
+#define READ_STEP 65536   /* bytes read beyond the size that stat told */
+#define REPLACED_MOST 100 /* times that a name gets another file meanwhile */
 
 bool plog_io_says_odd(int rc)
 {
@@ -14,17 +15,39 @@ bool plog_io_says_odd(int rc)
            rc == -ENXIO;
 }
 
+static int check_kind(const struct plog_io *io, int fd, struct plog_stat *st)
+{
+    int rc = io->stat(io->ctx, fd, st);
+    if (rc < 0)
+        return rc;
+    if (S_ISDIR(st->mode))
+        return -EISDIR;
+    if (!S_ISREG(st->mode))
+        return -EINVAL;
+    return st->links == 1 ? 0 : -EMLINK;
+}
+
 int plog_io_check_regular(const struct plog_io *io, int fd)
 {
     struct plog_stat st;
-    int rc = io->stat(io->ctx, fd, &st);
-    if (rc < 0)
-        return rc;
-    if (S_ISDIR(st.mode))
-        return -EISDIR;
-    if (!S_ISREG(st.mode))
-        return -EINVAL;
-    return st.links == 1 ? 0 : -EMLINK;
+    return check_kind(io, fd, &st);
+}
+
+int plog_io_open_regular(const struct plog_io *io, int dir, const char *name,
+                         int flags)
+{
+    for (int left = REPLACED_MOST;; left--) {
+        struct plog_stat st;
+        int fd = io->open_at(io->ctx, dir, name, flags | O_NONBLOCK, 0);
+        if (fd < 0)
+            return fd;
+        int rc = check_kind(io, fd, &st);
+        if (rc == 0)
+            return fd;
+        io->close(io->ctx, fd);
+        if (rc != -EMLINK || st.links > 0 || left == 0)
+            return rc;
+    }
 }
 
 int plog_io_pread_full(const struct plog_io *io, int fd, void *p, size_t n,
@@ -94,13 +117,10 @@ int plog_io_read_all(const struct plog_io *io, int dir, const char *name,
                      size_t max, struct plog_buf *out)
 {
     size_t len_before = out->len;
-    /* O_NONBLOCK: opening a FIFO put in the file's place must not hang. */
-    int fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_NONBLOCK, 0);
+    int fd = plog_io_open_regular(io, dir, name, O_RDONLY);
     if (fd < 0)
         return fd == -ENXIO ? -EINVAL : fd; /* a socket cannot be opened */
-    int rc = plog_io_check_regular(io, fd);
-    if (rc == 0)
-        rc = read_to_end(io, fd, max, out);
+    int rc = read_to_end(io, fd, max, out);
     if (rc < 0)
         out->len = len_before;
     io->close(io->ctx, fd);

@@ -350,7 +350,7 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
     s->fd = -ENOENT;
     plog_snapshot_name(s->floor, name);
     if (!rc) {
-        s->fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_NONBLOCK, 0);
+        s->fd = plog_io_open_regular(io, dir, name, O_RDONLY);
         io->close(io->ctx, dir);
     }
     if (s->fd == -ENOENT) {
@@ -362,10 +362,12 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
                            " archive/), or copy it from a backup");
         return PLOG_E_PRUNED;
     }
-    rc = s->fd < 0 ? s->fd : plog_io_check_regular(io, s->fd);
-    if (rc && !plog_io_says_odd(rc))
-        return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR, "opening a snapshot");
-    return rc ? odd(s, err, "is not a regular file with one link") : 0;
+    if (s->fd >= 0)
+        return 0;
+    if (!plog_io_says_odd(s->fd))
+        return plog_fail_io(err, s->fd, PLOG_SNAPSHOT_DIR,
+                            "opening a snapshot");
+    return odd(s, err, "is not a regular file with one link");
 }
 
 int plog_snapshot_open(struct plog_snapshot *s, const struct plog_dir *d,

@@ -606,6 +606,44 @@ static void test_util__check_regular(void)
     io()->close(NULL, dir);
 }
 
+static int replaced; /* so many times more */
+
+/* As if a rename had given the name to another file behind our back. */
+static int open_replaced(void *ctx, int dir, const char *name, int flags,
+                         uint32_t mode)
+{
+    int fd = io()->open_at(ctx, dir, name, flags, mode);
+    if (fd >= 0 && replaced-- > 0) {
+        put_text(dir, "b", "other");
+        CHECK_INT(renameat(dir, "b", dir, name), 0);
+    }
+    return fd;
+}
+
+static void test_util__open_regular(void)
+{
+    struct plog_io t = *io();
+    struct plog_buf b;
+    int dir = fresh_dir();
+    t.open_at = open_replaced;
+    plog_buf_init(&b, io());
+    put_text(dir, "a", "x");
+    replaced = 3;
+    CHECK_INT(plog_io_read_all(&t, dir, "a", 100, &b), 0);
+    CHECK_BYTES(b.data, b.len, "other", 5);
+    CHECK_INT(replaced, -1);
+    replaced = 1000; /* it does not go on for ever */
+    CHECK_INT(plog_io_open_regular(&t, dir, "a", O_RDONLY), -EMLINK);
+    CHECK(replaced > 800 && replaced < 1000);
+    replaced = 0;
+    CHECK_INT(linkat(dir, "a", dir, "c", 0), 0); /* for good: once is enough */
+    CHECK_INT(plog_io_open_regular(&t, dir, "a", O_RDONLY), -EMLINK);
+    CHECK_INT(replaced, -1);
+    CHECK_INT(plog_io_open_regular(&t, dir, "none", O_RDONLY), -ENOENT);
+    plog_buf_fini(&b);
+    io()->close(NULL, dir);
+}
+
 static void test_util__read_all(void)
 {
     struct plog_buf b;
@@ -803,6 +841,7 @@ int main(int argc, char **argv)
         {"util__failed_write_tells_how_much",
          test_util__failed_write_tells_how_much},
         {"util__check_regular", test_util__check_regular},
+        {"util__open_regular", test_util__open_regular},
         {"util__read_all", test_util__read_all},
         {"util__read_all_large", test_util__read_all_large},
         {"util__read_all_out_of_memory", test_util__read_all_out_of_memory},
