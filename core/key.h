@@ -92,11 +92,11 @@ PLOG_MUST_CHECK int plog_vkey_save(const struct plog_vkey *k,
 /*
  * keys/signing.key.new: the key that a rotation goes over to, from before its
  * entry is logged until it takes the name of the old one.
- * next_id: the id it names, in the clear also under a passphrase; PLOG_END
- * when there is no such file.  install: writes zeros over signing.key and
- * renames.  drop: writes zeros over the new one and removes it.  Each is on
- * disk when it returns 0; else PLOG_E_KEY, PLOG_E_ARG, PLOG_E_EXISTS,
- * PLOG_E_IO or PLOG_E_NOMEM.
+ * next_id: the id it names, in the clear also under a passphrase, empty when a
+ * drop was cut off; PLOG_END when there is no such file.  install: writes zeros
+ * over signing.key and renames.  drop: writes zeros over the new one and
+ * removes it.  Each is on disk when it returns 0; else PLOG_E_KEY, PLOG_E_ARG,
+ * PLOG_E_EXISTS, PLOG_E_IO or PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_signer_save_next(const struct plog_signer *s,
                                           const struct plog_io *io,

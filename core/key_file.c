@@ -15,8 +15,7 @@
 
 #include "io.h"
 
-#define WIPED_TRIES 100
-#define WIPED_WAIT_NS 1000000
+#define REPLACED_MOST 10 /* times that a name gets another file meanwhile */
 #define KEY_NAME "signing.key"
 #define KEY_PATH "keys/" KEY_NAME
 #define NEXT_NAME KEY_NAME ".new" /* while a rotation is under way */
@@ -67,11 +66,17 @@ static int open_key_file(const struct plog_io *io, int keys_dir,
 static int read_once(const struct plog_io *io, int keys_dir, const char *name,
                      char *text, size_t *len, struct plog_error *err)
 {
-    struct plog_stat st;
-    int fd = open_key_file(io, keys_dir, name, err);
-    if (fd < 0)
-        return fd;
-    int rc = io->stat(io->ctx, fd, &st);
+    struct plog_stat st = {.links = 0};
+    int fd = -1, rc = 0;
+    /* A file that was given no name any more: there is another by now. */
+    for (int i = 0; i < REPLACED_MOST && st.links == 0 && !rc; i++) {
+        if (fd >= 0)
+            io->close(io->ctx, fd);
+        fd = open_key_file(io, keys_dir, name, err);
+        if (fd < 0)
+            return fd;
+        rc = io->stat(io->ctx, fd, &st);
+    }
     if (rc < 0)
         rc = plog_fail_io(err, rc, KEY_PATH, "stat");
     else
@@ -85,20 +90,27 @@ static int read_once(const struct plog_io *io, int keys_dir, const char *name,
     return rc;
 }
 
-/* Reads the file into `text`, KEY_FILE_MAX bytes.  A rotation in another
- * process overwrites the old secret before it puts the new one in its place:
- * zeros stand there for a moment, and for good only after a crash. */
+/*
+ * Reads the file into `text`, KEY_FILE_MAX bytes.  A rotation overwrites the
+ * old secret with zeros before the new file takes its name; its entry is on
+ * disk by then, so that the new key is in force.  That file is read instead,
+ * be the rotation under way or cut off there; once more when it has taken the
+ * name meanwhile.
+ */
 static int read_key_file(const struct plog_io *io, int keys_dir,
                          const char *name, char *text, size_t *len,
                          struct plog_error *err)
 {
-    int rc = read_once(io, keys_dir, name, text, len, err);
-    for (int i = 0; !rc && *len > 0 && text[0] == '\0' && i < WIPED_TRIES;
-         i++) {
-        io->sleep_ns(io->ctx, WIPED_WAIT_NS);
-        rc = read_once(io, keys_dir, name, text, len, err);
+    for (int i = 0;; i++) {
+        int rc = read_once(io, keys_dir, name, text, len, err);
+        if (rc || *len == 0 || text[0] != '\0' ||
+            strcmp(name, NEXT_NAME) == 0 || i == REPLACED_MOST)
+            return rc;
+        struct plog_stat st;
+        if (io->stat_at(io->ctx, keys_dir, NEXT_NAME, &st) == 0 &&
+            read_once(io, keys_dir, NEXT_NAME, text, len, err) == 0)
+            return 0;
     }
-    return rc;
 }
 
 static int load(struct plog_signer *s, const struct plog_io *io, int keys_dir,
@@ -188,7 +200,7 @@ static int write_secret(const struct plog_signer *s, const struct plog_io *io,
     rc = plog_io_write_file(io, keys_dir, name, TEMP_SUFFIX, text->data,
                             text->len, 0600, false);
     if (rc == -EEXIST)
-        return plog_fail(err, PLOG_E_EXISTS, KEY_PATH " is there already");
+        return plog_fail(err, PLOG_E_EXISTS, "keys/%s is there already", name);
     return rc < 0 ? plog_fail_io(err, rc, KEY_PATH, "write") : 0;
 }
 
@@ -234,48 +246,49 @@ int plog_signer_save_next(const struct plog_signer *s, const struct plog_io *io,
 }
 
 /* The id that a key file names, in the clear in both forms:
- * KIND+KEY+NAME+HEX8+... */
-static int read_id(const struct plog_io *io, int keys_dir, const char *name,
-                   char id[PLOG_KEYID_TEXT], bool *sealed,
-                   struct plog_error *err)
+ * KIND+KEY+NAME+HEX8+...  Returns whether there is one. */
+static bool find_id(struct plog_span text, char id[PLOG_KEYID_TEXT])
 {
-    char text[KEY_FILE_MAX];
-    size_t len = 0;
-    int rc = read_key_file(io, keys_dir, name, text, &len, err);
-    const char *at = text, *end = text + (rc ? 0 : len);
-    *sealed = !rc && len > 10 && memcmp(text, "ENCRYPTED+", 10) == 0;
-    for (int plus = 0; !rc && plus < 3; plus++) {
-        at = at < end ? memchr(at, '+', (size_t)(end - at)) : NULL;
+    const char *at = text.p, *end = text.p + text.n;
+    for (int plus = 0; at && plus < 3; plus++) {
+        at = memchr(at, '+', (size_t)(end - at));
         if (at)
             at++;
-        else
-            rc = plog_fail(err, PLOG_E_KEY, "keys/%s is no key", name);
     }
-    if (!rc && end - at < PLOG_KEYID_TEXT)
-        rc = plog_fail(err, PLOG_E_KEY, "keys/%s is no key", name);
-    if (!rc) {
-        memcpy(id, at, PLOG_KEYID_TEXT - 1);
-        id[PLOG_KEYID_TEXT - 1] = '\0';
-    }
-    sodium_memzero(text, sizeof text);
-    return rc;
+    if (!at || end - at < PLOG_KEYID_TEXT)
+        return false;
+    memcpy(id, at, PLOG_KEYID_TEXT - 1);
+    id[PLOG_KEYID_TEXT - 1] = '\0';
+    return true;
 }
 
 int plog_signer_id(const struct plog_io *io, int keys_dir,
                    char id[PLOG_KEYID_TEXT], bool *sealed,
                    struct plog_error *err)
 {
-    return read_id(io, keys_dir, KEY_NAME, id, sealed, err);
+    char text[KEY_FILE_MAX];
+    size_t len = 0;
+    int rc = read_key_file(io, keys_dir, KEY_NAME, text, &len, err);
+    *sealed = !rc && len > 10 && memcmp(text, "ENCRYPTED+", 10) == 0;
+    if (!rc && !find_id(plog_span(text, len), id))
+        rc = plog_fail(err, PLOG_E_KEY, KEY_PATH " is no key");
+    sodium_memzero(text, sizeof text);
+    return rc;
 }
 
 int plog_signer_next_id(const struct plog_io *io, int keys_dir,
                         char id[PLOG_KEYID_TEXT], struct plog_error *err)
 {
+    char text[KEY_FILE_MAX];
+    size_t len = 0;
     struct plog_stat st;
-    bool sealed;
     if (io->stat_at(io->ctx, keys_dir, NEXT_NAME, &st) == -ENOENT)
         return PLOG_END;
-    return read_id(io, keys_dir, NEXT_NAME, id, &sealed, err);
+    int rc = read_once(io, keys_dir, NEXT_NAME, text, &len, err);
+    if (!rc && !find_id(plog_span(text, len), id))
+        id[0] = '\0'; /* plog_signer_drop_next was cut off in its zeros */
+    sodium_memzero(text, sizeof text);
+    return rc;
 }
 
 /* Writes zeros over a secret, as far as the file system writes in place. */
@@ -283,12 +296,10 @@ static int wipe_file(const struct plog_io *io, int keys_dir, const char *name)
 {
     static const char zeros[KEY_FILE_MAX];
     struct plog_stat st;
-    int fd = io->open_at(io->ctx, keys_dir, name, O_RDWR | O_NONBLOCK, 0);
+    int fd = plog_io_open_regular(io, keys_dir, name, O_RDWR);
     if (fd < 0)
         return fd;
-    int rc = plog_io_check_regular(io, fd);
-    if (!rc)
-        rc = io->stat(io->ctx, fd, &st);
+    int rc = io->stat(io->ctx, fd, &st);
     if (!rc)
         rc = plog_io_write_full(
             io, fd, zeros,

@@ -129,8 +129,13 @@ static int begin(plog **p, const char *dir, const struct plog_options *open,
         if (!rc)
             rc = plog_dir_maintain(&(*p)->legs.dir, (*p)->legs.wait_seconds,
                                    err);
-        if (rc || plog_signer_next_id((*p)->io, (*p)->legs.dir.keys, id, NULL))
+        int found =
+            rc ? 0
+               : plog_signer_next_id((*p)->io, (*p)->legs.dir.keys, id, err);
+        if (rc || found == PLOG_END)
             break;
+        if (found) /* not one of ours: nothing is written over it */
+            return found;
         plog_dir_maintained(&(*p)->legs.dir);
         plog_close(*p);
         *p = NULL;

@@ -50,11 +50,19 @@ static bool rotates(struct plog_doctor *d, const char *id, const char *now)
         return false;
     if (now[0] && strcmp(now, id) != 0 && strcmp(now, next) != 0)
         return false;
+    if (!next[0]) {
+        plog_doctor_say(d, "signing key", PLOG_HEALTH_WARN,
+                        "paritylog append DIR /dev/null, which removes it",
+                        "keys/signing.key.new is left of a rotation that was"
+                        " undone");
+        return true;
+    }
     plog_doctor_say(
         d, "signing key", PLOG_HEALTH_WARN,
         "if none is under way: paritylog append DIR /dev/null, which"
         " ends or undoes it",
-        "a rotation from %s to %s has not ended", id, next);
+        "a rotation%s%s to %s has not ended", strcmp(id, next) ? " from " : "",
+        strcmp(id, next) ? id : "", next);
     return true;
 }
 

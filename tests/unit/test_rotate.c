@@ -300,9 +300,21 @@ static int count_key(void *arg, const struct plog_key_info *k)
     return 0;
 }
 
+static unsigned sleeps;
+
+static void count_sleep(void *ctx, int64_t ns)
+{
+    sleeps++;
+    plog_io_posix()->sleep_ns(ctx, ns);
+}
+
+/* Whoever opens next waits for nothing that a killed rotation left. */
 static void killed_everywhere(void)
 {
     struct world w, base;
+    struct plog_io io = *plog_io_posix();
+    io.sleep_ns = count_sleep;
+    sleeps = 0;
     bool again = true;
     unsigned olds = 0, news = 0;
     long n = 1;
@@ -315,11 +327,14 @@ static void killed_everywhere(void)
         snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base.dir, n);
         world_copy(base.dir, w.dir);
         again = killing_run(n, act, w.dir);
+        w.options.io = &io;
         CHECK_INT(world_open(&w), 0);
         if (!w.p)
             break;
         CHECK_INT(put(&w, 2), 0);
         world_close(&w);
+        w.options.io = base.options.io;
+        CHECK_UINT(sleeps, 0);
         CHECK(access(world_path(&w, "keys/signing.key.new"), F_OK) != 0);
         CHECK_INT(plog_key_list(w.dir, NULL, count_key, &k, NULL), 0);
         CHECK_UINT(k.current, 1);
@@ -333,6 +348,46 @@ static void killed_everywhere(void)
     CHECK(olds > 5 && news > 3); /* kills before and behind the entry */
     printf("# %ld calls: %u kills left the old key in force, %u the new one\n",
            n - 1, olds, news - 1);
+}
+
+static int open_only(void *arg, const struct plog_io *io)
+{
+    struct plog_options o = {.struct_size = sizeof o, .io = io};
+    plog *p;
+    int rc = plog_open(&p, arg, &o, NULL);
+    plog_close(p);
+    return rc;
+}
+
+/* Whoever ends or undoes what a killed rotation left is killed as well: the
+ * next rotation finds nothing in its way. */
+static void settling_killed(void)
+{
+    struct world w, left;
+    unsigned kills = 0;
+    char kept[520];
+    world_make(&left, PLOG_LAST_WRITE_WINS, 0);
+    world_close(&left);
+    w = left;
+    snprintf(w.dir, sizeof w.dir, "%.400s-w", left.dir);
+    snprintf(kept, sizeof kept, "%.500s-kept", left.dir);
+    world_copy(left.dir, kept);
+    for (long n = 17; killing_run(n, act, left.dir) && n < 500; n += 9) {
+        bool again = true;
+        for (long m = 1; again && m < 200; m++) {
+            world_copy(left.dir, w.dir);
+            again = killing_run(m, open_only, w.dir);
+            kills += again;
+            if (!CHECK_INT(act(w.dir, plog_io_posix()), 0))
+                printf("# killed at %ld, then at %ld\n", n, m);
+            world_remove(w.dir);
+        }
+        CHECK(!again);
+        world_remove(left.dir);
+        world_copy(kept, left.dir);
+    }
+    CHECK(kills > 50);
+    printf("# %u kills of what ends a killed rotation\n", kills);
 }
 
 /* ---- Keys --------------------------------------------------------------- */
@@ -494,6 +549,7 @@ int main(int argc, char **argv)
         {"several in a row", several_in_a_row},
         {"forged", forged},
         {"killed at each call", killed_everywhere},
+        {"and what settles it as well", settling_killed},
         {"trust", trust},
         {"passphrases", passphrases},
         {"after one that was killed", after_one_that_was_killed},
