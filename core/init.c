@@ -102,6 +102,10 @@ static int make_directories(struct setup *s, const char *path,
     s->legs.options = NULL; /* `o` ends here */
     if (!rc)
         rc = plog_dir_lock(&s->legs.dir, false, s->legs.wait_seconds, err);
+    /* Another init may have made the key while we waited, and been cut off. */
+    if (!rc)
+        rc = plog_keyring_load(&s->legs.keys, s->io, s->legs.dir.keys, NULL,
+                               err);
     return rc;
 }
 

@@ -11,7 +11,7 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
 {
     memset(w, 0, sizeof *w);
     w->dir = dir;
-    w->fd = -1;
+    w->fd = w->stop_fd = -1;
     plog_buf_init(&w->segments, dir->io);
     plog_chain_init(&w->chain, keys);
     plog_orders_init(&w->orders, dir->io, dir, keys);
@@ -26,7 +26,7 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
 static void leave_segment(struct plog_walk *w)
 {
     plog_scan_close(&w->scan);
-    if (w->fd >= 0)
+    if (w->fd >= 0 && w->fd != w->stop_fd)
         w->dir->io->close(w->dir->io->ctx, w->fd);
     w->fd = -1;
 }
@@ -36,9 +36,21 @@ void plog_walk_close(struct plog_walk *w)
     if (!w->dir)
         return;
     leave_segment(w);
+    if (w->stop_fd >= 0)
+        w->dir->io->close(w->dir->io->ctx, w->stop_fd);
     plog_orders_fini(&w->orders);
     plog_buf_fini(&w->segments);
     w->dir = NULL;
+}
+
+static int open_segment(struct plog_walk *w, struct plog_stat *id,
+                        struct plog_error *err)
+{
+    if (w->stop_fd < 0 || w->first != w->stop_segment)
+        return plog_dir_open_segment(w->dir, w->first, false, &w->fd, id, err);
+    w->fd = w->stop_fd;
+    int rc = w->dir->io->stat(w->dir->io->ctx, w->fd, id);
+    return rc ? plog_fail_io(err, rc, "log", "looking at the last segment") : 0;
 }
 
 /* Opens segment `i` for scanning; the header is not read yet. */
@@ -48,7 +60,7 @@ static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
     leave_segment(w);
     w->index = i;
     w->first = plog_segment_at(&w->segments, i);
-    int rc = plog_dir_open_segment(w->dir, w->first, false, &w->fd, &id, err);
+    int rc = open_segment(w, &id, err);
     if (rc)
         return rc;
     bool last = i + 1 == plog_segment_count(&w->segments);

@@ -17,9 +17,12 @@ struct plog_walk {
     struct plog_scan scan;
     struct plog_orders orders; /* to redact */
     /* A frozen end: nothing at or above it is read.  stop_segment 0: none.
-     * `stop_is_end`: the log ended there, so an unfinished group may. */
+     * `stop_is_end`: the log ended there, so an unfinished group may; a writer
+     * that mends it gives the segment another file, or removes it, so that it
+     * is read from `stop_fd` (-1: none), which plog_walk_close closes. */
     uint64_t stop_segment, stop_offset;
     bool stop_is_end;
+    int stop_fd;
     bool torn;      /* the fault at hand is an unfinished group */
     bool headless;  /* ... and its segment has no whole header */
     uint64_t bytes; /* of the segments left behind, for progress */

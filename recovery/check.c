@@ -458,22 +458,24 @@ bool plog_check_vanished(struct plog_check *c, int code)
 
 /* ---- Opening ------------------------------------------------------------ */
 
-/* The end of the log as it is now, under the lock. */
+/* The end of the log as it is now, under the lock; what a killed writer left
+ * there may be mended before we come to it, so the file is kept open. */
 static int freeze_end(struct plog_check *c, struct plog_error *err)
 {
     struct plog_walk *w = &c->walk;
     struct plog_scan s;
     struct plog_stat id;
-    int fd;
     size_t n = plog_segment_count(&w->segments);
     uint64_t last = plog_segment_at(&w->segments, n - 1);
-    int rc = plog_dir_open_segment(&c->reader.dir, last, false, &fd, &id, err);
-    if (rc)
+    int rc = plog_dir_open_segment(&c->reader.dir, last, false, &w->stop_fd,
+                                   &id, err);
+    if (rc) {
+        w->stop_fd = -1;
         return rc == PLOG_E_CORRUPT ? 0 : rc; /* the walk will find it */
-    plog_scan_open(&s, c->reader.io, fd, id.size, true, &w->chain);
+    }
+    plog_scan_open(&s, c->reader.io, w->stop_fd, id.size, true, &w->chain);
     rc = plog_scan_content_end(&s, &w->stop_offset);
     plog_scan_close(&s);
-    c->reader.io->close(c->reader.io->ctx, fd);
     w->stop_segment = last;
     w->stop_is_end = true;
     return rc ? plog_fail(err, rc, "reading the end of the log failed") : 0;

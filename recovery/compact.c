@@ -277,7 +277,7 @@ static int on_progress(void *arg, const struct plog_progress *p)
     return k->c->o->progress ? k->c->o->progress(k->c->o->arg, p) : 0;
 }
 
-static int check_parity(struct plog_compacting *c, struct plog_error *err)
+static int check_once(struct plog_compacting *c, struct plog_error *err)
 {
     struct plog_check_report report;
     struct checking k = {.c = c};
@@ -295,6 +295,19 @@ static int check_parity(struct plog_compacting *c, struct plog_error *err)
               "the legs differ, so nothing is taken away: %s", k.what);
     plog_err_hint(err, "%s", k.next);
     return report.verdict;
+}
+
+/* A writer that is killed meanwhile leaves a torn end or the store behind,
+ * which the next one to take the lock mends: us. */
+static int check_parity(struct plog_compacting *c, struct plog_error *err)
+{
+    int rc = check_once(c, err);
+    for (int i = 0; i < 3 && (rc == PLOG_E_BEHIND || rc == PLOG_E_TORN); i++) {
+        rc = make_durable(c, err);
+        if (!rc)
+            rc = check_once(c, err);
+    }
+    return rc;
 }
 
 static void tell_snapshot(struct plog_compacting *c)

@@ -1,0 +1,275 @@
+/*
+ * test_meanwhile.c - another process is killed while a call waits for the
+ * lock, or has given it back to read on: the call mends what that left, or
+ * goes by what was there when it looked.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "killing.h"
+#include "world.h"
+
+/* ---- The other process -------------------------------------------------- */
+
+/* Made before the caller has opened anything, because SQLite's handles must
+ * not cross a fork; it waits until it is told to go. */
+static struct {
+    pid_t pid;
+    int go;
+} other;
+
+typedef int action(void *arg, const struct plog_io *io);
+
+/* `kill_at` 0: it is not killed. */
+static void other_start(action *act, void *arg, long kill_at)
+{
+    int ends[2];
+    char byte;
+    REQUIRE(pipe(ends) == 0);
+    fflush(stdout);
+    other.pid = fork();
+    REQUIRE(other.pid >= 0);
+    if (other.pid == 0) {
+        close(ends[1]);
+        if (read(ends[0], &byte, 1) != 1)
+            _exit(0);
+        _exit(act(arg, kill_at ? killing_io(kill_at) : plog_io_posix()) != 0);
+    }
+    close(ends[0]);
+    other.go = ends[1];
+}
+
+/* Returns whether it was killed; else it must have done its work. */
+static bool other_end(bool go)
+{
+    int status = 0;
+    if (go)
+        CHECK_INT(write(other.go, "g", 1), 1);
+    close(other.go);
+    CHECK_INT(waitpid(other.pid, &status, 0), other.pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0;
+}
+
+/* ---- The moment --------------------------------------------------------- */
+
+static void (*act_now)(void); /* NULL: it has come */
+static int act_mode;          /* at which kind of locking */
+
+/* At the unlocking, or before a shared locking. */
+static int lock_late(void *ctx, int fd, int mode)
+{
+    void (*act)(void) = mode == act_mode ? act_now : NULL;
+    int rc = mode == 0 ? plog_io_posix()->lock(ctx, fd, mode) : 0;
+    if (act) {
+        act_now = NULL;
+        act();
+    }
+    return mode == 0 ? rc : plog_io_posix()->lock(ctx, fd, mode);
+}
+
+/* Who wants to write queues at a byte first. */
+static int queue_late(void *ctx, int fd, uint64_t byte, int mode)
+{
+    void (*act)(void) = mode == act_mode ? act_now : NULL;
+    if (act) {
+        act_now = NULL;
+        act();
+    }
+    return plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+}
+
+static const struct plog_io *late_io(int mode, void (*act)(void))
+{
+    static struct plog_io io;
+    io = *plog_io_posix();
+    if (mode == 2)
+        io.lock_byte = queue_late;
+    else
+        io.lock = lock_late;
+    act_mode = mode;
+    act_now = act;
+    return &io;
+}
+
+static bool was_killed;
+
+static void let_go(void)
+{
+    was_killed = other_end(true);
+}
+
+/* ---- init --------------------------------------------------------------- */
+
+static char dir[600];
+
+static int init(void *arg, const struct plog_io *io)
+{
+    char vkey[PLOG_VKEY_MAX];
+    struct plog_error err;
+    struct plog_init_options o = {.struct_size = sizeof o, .io = io};
+    (void)arg;
+    int rc = plog_init(dir, &o, vkey, &err);
+    if (rc && rc != PLOG_E_EXISTS)
+        printf("# init: %d %s\n", rc, err.message);
+    return rc;
+}
+
+static void init_goes_on(void)
+{
+    struct world w = {.p = NULL};
+    struct world_found f;
+    bool again = true;
+    snprintf(dir, sizeof dir, "%.500s/log", check_dir());
+    snprintf(w.dir, sizeof w.dir, "%.511s", dir);
+    for (long n = 1; again && n < 500; n++) {
+        other_start(init, NULL, n);
+        int rc = init(NULL, late_io(2, let_go));
+        again = was_killed;
+        /* Killed behind its last commit it has made all of it. */
+        CHECK(rc == 0 || rc == PLOG_E_EXISTS);
+        CHECK(rc == 0 || n > 10);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        CHECK_UINT(f.report.head.size, 1);
+        world_remove(dir);
+    }
+    CHECK(!again);
+}
+
+/* ---- A log -------------------------------------------------------------- */
+
+static struct world base;
+
+static int put(void *arg, const struct plog_io *io)
+{
+    struct plog_options o = {.struct_size = sizeof o, .io = io};
+    struct plog_group g = {.struct_size = sizeof g, .delta_count = 6};
+    struct plog_span spans[6];
+    char texts[6][900];
+    char payload[600], record[16];
+    struct world_delta d = {
+        .record = record, .op = "upsert", .payload = payload};
+    plog *p;
+    snprintf(payload, sizeof payload, "{\"v\":\"%0500d\"}", 0);
+    for (unsigned i = 0; i < 6; i++) {
+        snprintf(record, sizeof record, "r%u", i);
+        world_text(texts[i], sizeof texts[i], &d);
+        spans[i] = (struct plog_span){texts[i], strlen(texts[i])};
+    }
+    g.deltas = spans;
+    (void)arg;
+    int rc = plog_open(&p, base.dir, &o, NULL);
+    if (!rc)
+        rc = plog_append_group(p, &g, NULL, NULL);
+    plog_close(p);
+    return rc;
+}
+
+/* Segments of 4096 bytes, so that a group of 6 begins a new one. */
+static void make(void)
+{
+    world_make(&base, PLOG_LAST_WRITE_WINS, 4096);
+    world_close(&base);
+    CHECK_INT(put(NULL, plog_io_posix()), 0);
+    CHECK_INT(put(NULL, plog_io_posix()), 0);
+}
+
+/* What a killed writer left is mended while the log is read: the answer is the
+ * one of the moment in which the reader had the lock. */
+static void mend(void)
+{
+    CHECK_INT(world_open(&base), 0);
+    world_close(&base);
+}
+
+static void mend_and_append(void)
+{
+    CHECK_INT(put(NULL, plog_io_posix()), 0);
+}
+
+static unsigned verdicts[64];
+
+static void check_as_it_was(bool parity, void (*meanwhile)(void))
+{
+    struct world_found was, now;
+    struct plog_check_options o = {.struct_size = sizeof o};
+    int (*check)(const struct world *, const struct plog_check_options *,
+                 struct world_found *) = parity ? world_parity : world_verify;
+    int verdict = check(&base, NULL, &was);
+    CHECK(verdict == 0 || verdict == PLOG_E_BEHIND || verdict == PLOG_E_TORN);
+    o.io = late_io(0, meanwhile);
+    CHECK_INT(check(&base, &o, &now), verdict);
+    CHECK(!act_now);
+    CHECK_UINT(now.count, was.count);
+    CHECK_UINT(now.report.head.size, was.report.head.size);
+    verdicts[-verdict]++;
+}
+
+static void checked_as_it_was(void)
+{
+    char saved[600];
+    bool again = true;
+    make();
+    memset(verdicts, 0, sizeof verdicts);
+    snprintf(saved, sizeof saved, "%.500s-saved", base.dir);
+    CHECK_INT(rename(base.dir, saved), 0);
+    for (long n = 1; again && n < 500; n++)
+        for (int kind = 0; kind < 4; kind++) {
+            world_copy(saved, base.dir);
+            again = killing_run(n, put, NULL);
+            check_as_it_was(kind & 1, kind & 2 ? mend : mend_and_append);
+            world_remove(base.dir);
+        }
+    CHECK(!again);
+    CHECK(verdicts[-PLOG_E_BEHIND] > 0 && verdicts[-PLOG_E_TORN] > 0);
+    CHECK_INT(rename(saved, base.dir), 0);
+    world_end(&base, world_size(&base));
+}
+
+/* ---- compact ------------------------------------------------------------ */
+
+/* A writer that is killed while a compaction is about to compare the legs
+ * leaves the store behind: mended, and compacted. */
+static void compacted(void)
+{
+    char saved[600];
+    bool again = true;
+    struct plog_peer_report peer;
+    make();
+    CHECK_INT(plog_peer_add(base.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(plog_peer_ack(base.dir, "p", 13, NULL, NULL, &peer, NULL), 0);
+    snprintf(saved, sizeof saved, "%.500s-saved", base.dir);
+    for (long n = 1; again && n < 500; n++) {
+        struct plog_compact_options o = {.struct_size = sizeof o};
+        struct plog_compact_report r;
+        struct plog_error err = {.code = 0};
+        struct world_found f;
+        world_copy(base.dir, saved);
+        other_start(put, NULL, n);
+        o.io = late_io(1, let_go);
+        if (!CHECK_INT(plog_compact(base.dir, &o, &r, &err), 0))
+            printf("# killed at %ld: %s\n", n, err.message);
+        CHECK(!act_now);
+        CHECK(r.entry > 0);
+        again = was_killed;
+        CHECK_INT(world_parity(&base, NULL, &f), 0);
+        world_remove(base.dir);
+        CHECK_INT(rename(saved, base.dir), 0);
+    }
+    CHECK(!again);
+    world_end(&base, world_size(&base));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"init waits for one that is killed", init_goes_on},
+        {"parity and verify, while it is mended", checked_as_it_was},
+        {"compact, while a writer is killed", compacted},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
