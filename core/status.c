@@ -72,15 +72,33 @@ static bool heads_meet(struct plog_reader *r, const struct plog_store_head *h)
     return meet;
 }
 
-/* Reads the last segment to its end. */
-static void read_log_end(struct plog_reader *r, struct plog_status *out)
+/* Behind the store's head, if that lies in one of the last two segments: the
+ * store knows keys that a killed rotation has not put into keys/ yet. */
+static int start_at_head(struct plog_reader *r, struct plog_walk *w,
+                         const struct plog_store_head *h)
+{
+    size_t n = plog_segment_count(&w->segments);
+    if (!h || h->segment < plog_segment_at(&w->segments, n > 1 ? n - 2 : 0))
+        return PLOG_END;
+    int rc = plog_store_keys(&r->store, h, &r->keys, &w->chain.chain, NULL);
+    if (!rc)
+        rc = plog_walk_start_at(w, h, NULL);
+    if (rc)
+        w->chain.chain.count = 0;
+    return rc;
+}
+
+/* Reads the end of the log.
+ * @h  the store's head, or NULL */
+static void read_log_end(struct plog_reader *r, const struct plog_store_head *h,
+                         struct plog_status *out)
 {
     struct plog_walk w;
     struct plog_log_group g;
     uint64_t content = 0;
     size_t last = (size_t)out->segments - 1;
     int rc = plog_walk_open(&w, &r->dir, &r->keys, NULL);
-    if (!rc)
+    if (!rc && start_at_head(r, &w, h) != 0)
         rc = plog_walk_start_segment(&w, plog_segment_at(&w.segments, last),
                                      NULL);
     if (rc && w.headless && last > 0) /* an unborn segment: the one before */
@@ -207,7 +225,7 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
     if (store == 0)
         store = read_store(r, wait, &h, out, NULL);
     if (!rc)
-        read_log_end(r, out);
+        read_log_end(r, store == 0 ? &h : NULL, out);
     plog_dir_unlock(&r->dir);
     if (rc)
         return rc;

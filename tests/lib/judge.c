@@ -48,7 +48,10 @@ static void look(struct ledger *l)
         printf("#   status: %s\n", err.message);
         return;
     }
-    CHECK(s.store_size <= s.log_size);
+    if (!CHECK(s.store_size <= s.log_size))
+        printf("#   status: %s, store at %llu, log at %llu\n",
+               plog_code_word(s.verdict), (unsigned long long)s.store_size,
+               (unsigned long long)s.log_size);
     if (!s.has_store)
         return; /* a new one was being built in its place */
     int verdict = parity(l->dir, false);

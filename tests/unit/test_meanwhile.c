@@ -19,7 +19,8 @@
  * not cross a fork; it waits until it is told to go. */
 static struct {
     pid_t pid;
-    int go;
+    int go;   /* ours: a byte lets it go on */
+    int wait; /* its own: where that byte comes */
 } other;
 
 typedef int action(void *arg, const struct plog_io *io);
@@ -35,6 +36,7 @@ static void other_start(action *act, void *arg, long kill_at)
     REQUIRE(other.pid >= 0);
     if (other.pid == 0) {
         close(ends[1]);
+        other.wait = ends[0];
         if (read(ends[0], &byte, 1) != 1)
             _exit(0);
         _exit(act(arg, kill_at ? killing_io(kill_at) : plog_io_posix()) != 0);
@@ -144,16 +146,14 @@ static void init_goes_on(void)
 
 static struct world base;
 
-static int put(void *arg, const struct plog_io *io)
+static int append_six(plog *p)
 {
-    struct plog_options o = {.struct_size = sizeof o, .io = io};
     struct plog_group g = {.struct_size = sizeof g, .delta_count = 6};
     struct plog_span spans[6];
     char texts[6][900];
     char payload[600], record[16];
     struct world_delta d = {
         .record = record, .op = "upsert", .payload = payload};
-    plog *p;
     snprintf(payload, sizeof payload, "{\"v\":\"%0500d\"}", 0);
     for (unsigned i = 0; i < 6; i++) {
         snprintf(record, sizeof record, "r%u", i);
@@ -161,10 +161,17 @@ static int put(void *arg, const struct plog_io *io)
         spans[i] = (struct plog_span){texts[i], strlen(texts[i])};
     }
     g.deltas = spans;
+    return plog_append_group(p, &g, NULL, NULL);
+}
+
+static int put(void *arg, const struct plog_io *io)
+{
+    struct plog_options o = {.struct_size = sizeof o, .io = io};
+    plog *p;
     (void)arg;
     int rc = plog_open(&p, base.dir, &o, NULL);
     if (!rc)
-        rc = plog_append_group(p, &g, NULL, NULL);
+        rc = append_six(p);
     plog_close(p);
     return rc;
 }
@@ -264,12 +271,91 @@ static void compacted(void)
     world_end(&base, world_size(&base));
 }
 
+/* ---- status ------------------------------------------------------------- */
+
+static int opened[2]; /* a pipe: the other process has the log open */
+
+/* Opens, waits, and appends a group, which begins a segment. */
+static int put_later(void *arg, const struct plog_io *io)
+{
+    struct plog_options o = {.struct_size = sizeof o, .io = io};
+    char byte = 'o';
+    plog *p;
+    (void)arg;
+    int rc = plog_open(&p, base.dir, &o, NULL);
+    if (!rc &&
+        (write(opened[1], &byte, 1) != 1 || read(other.wait, &byte, 1) != 1))
+        rc = PLOG_E_IO;
+    if (!rc)
+        rc = append_six(p);
+    if (!rc)
+        _exit(2); /* without closing: as if killed */
+    return rc;
+}
+
+static int rotate(void *arg, const struct plog_io *io)
+{
+    struct plog_rotate_report r;
+    struct plog_rotate_options o = {.struct_size = sizeof o, .io = io};
+    (void)arg;
+    return plog_key_rotate(base.dir, &o, &r, NULL);
+}
+
+/* The beginning of a group behind the last one. */
+static void tear_end(void)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/log/%020lld.jsonl", base.dir,
+             (long long)world_number(&base, "SELECT segment FROM meta"));
+    long end = (long)world_number(&base, "SELECT offset FROM meta");
+    FILE *f = fopen(path, "r+");
+    REQUIRE(f != NULL);
+    CHECK_INT(fseek(f, end, SEEK_SET), 0);
+    CHECK(fputs("{\"se", f) > 0);
+    CHECK_INT(fclose(f), 0);
+}
+
+/* A rotation is killed before the new key's file is in keys/, and a writer
+ * goes on with that key in a new segment: status knows it from the store. */
+static void key_known_from_store(void)
+{
+    bool again = true;
+    char saved[600], byte;
+    int unsaved = 0;
+    make();
+    snprintf(saved, sizeof saved, "%.500s-saved", base.dir);
+    CHECK_INT(rename(base.dir, saved), 0);
+    for (long n = 20; again && n < 500; n += 3) {
+        struct plog_status s;
+        world_copy(saved, base.dir);
+        REQUIRE(pipe(opened) == 0);
+        other_start(put_later, NULL, 0);
+        CHECK_INT(write(other.go, "g", 1), 1);
+        CHECK_INT(read(opened[0], &byte, 1), 1);
+        again = killing_run(n, rotate, NULL);
+        CHECK(other_end(true));
+        tear_end();
+        CHECK_INT(plog_read_status(base.dir, NULL, &s, NULL), 0);
+        CHECK_INT(s.verdict, PLOG_E_TORN);
+        CHECK_UINT(s.log_size, s.store_size);
+        CHECK(s.log_size >= 19);
+        close(opened[0]);
+        close(opened[1]);
+        world_remove(base.dir);
+        unsaved++;
+    }
+    CHECK(!again);
+    CHECK_INT(rename(saved, base.dir), 0);
+    world_end(&base, world_size(&base));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"init waits for one that is killed", init_goes_on},
         {"parity and verify, while it is mended", checked_as_it_was},
         {"compact, while a writer is killed", compacted},
+        {"status, before a new key is in keys/", key_known_from_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
