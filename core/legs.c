@@ -107,6 +107,7 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     if (rc)
         return rc;
     l->store_open = true;
+    l->store.lock = l->dir.lock;
     l->store.fold.options = l->options;
     rc = look_at_store(l, &l->store_id, err);
     if (rc == PLOG_END ||

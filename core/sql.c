@@ -1,6 +1,8 @@
 /* sql.c - see sql.h. */
 #include "sql.h"
 
+#include <string.h>
+
 int plog_sql_code(int sqlite_rc)
 {
     switch (sqlite_rc & 0xff) {
@@ -33,7 +35,11 @@ int plog_sql_fail(struct plog_error *err, sqlite3 *db, const char *doing)
     int code = plog_sql_code(rc);
     if (code == 0)
         code = PLOG_E_IO;
-    plog_fail(err, code, "%s: %s (SQLite %d)", doing, sqlite3_errmsg(db), rc);
+    char text[80] = "";
+    int why = code == PLOG_E_IO ? sqlite3_system_errno(db) : 0;
+    plog_fail(err, code, "%s: %s (SQLite %d%s%s)", doing, sqlite3_errmsg(db),
+              rc, why ? ", " : "",
+              why ? strerror_r(why, text, sizeof text) : "");
     plog_err_file(err, "store.db");
     if (code == PLOG_E_DIVERGED)
         plog_err_hint(err, "run: paritylog parity DIR");

@@ -164,6 +164,7 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
 {
     memset(s, 0, sizeof *s);
     s->io = io;
+    s->lock = -1;
     plog_entry_parser_init(&s->parser, io);
     plog_buf_init(&s->scratch, io);
     plog_buf_init(&s->range, io);
@@ -277,7 +278,10 @@ int plog_store_begin(struct plog_store *s, struct plog_error *err)
 int plog_store_commit(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rest(s);
-    return plog_sql_run(s->commit, err);
+    int rc = plog_sql_run(s->commit, err);
+    if (rc) /* SQLite may have synced its WAL, and failed */
+        plog_store_doubt(s, sqlite3_extended_errcode(s->db));
+    return rc;
 }
 
 int plog_store_in_transaction(struct plog_store *s, struct plog_error *err)
@@ -303,14 +307,4 @@ int plog_store_begin_read(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rest(s);
     return plog_sql_exec(s->db, "BEGIN", err);
-}
-
-bool plog_store_checkpoint(struct plog_store *s)
-{
-    int in_wal = 0, moved = 0;
-    plog_store_rest(s);
-    s->moved = sqlite3_wal_checkpoint_v2(
-        s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
-    s->wal_pages = in_wal > moved ? in_wal - moved : 0;
-    return s->moved == SQLITE_OK && in_wal == moved;
 }

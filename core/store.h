@@ -66,6 +66,8 @@ struct plog_store {
     bool has_tables;
     int wal_pages; /* frames in SQLite's WAL after the last commit */
     int moved;     /* SQLite's code of the last plog_store_checkpoint */
+    bool doubted;  /* the disk may hold less of the WAL than is read */
+    int lock;      /* the lock file, borrowed, where that is noted; -1: none */
     sqlite3_stmt *rollback, *begin, *commit, *get_meta, *put_meta, *add_event,
         *add_commit, *add_segment, *add_cursor, *by_id, *by_seq, *closing,
         *get_cursor, *add_rotation, *rotations;
@@ -226,6 +228,10 @@ PLOG_MUST_CHECK int plog_store_get_cursor(struct plog_store *s,
 
 /* Ends statements left in the middle of their rows: they pin a snapshot. */
 void plog_store_rest(struct plog_store *s);
+
+/* After a failure of SQLite (its extended code): a failed sync makes the WAL
+ * one to be written anew before the next checkpoint. */
+void plog_store_doubt(struct plog_store *s, int code);
 
 /* Moves SQLite's WAL into the database as far as readers allow, synced.  Only
  * under the writer lock.  Returns whether all of it was moved; a failure

@@ -1,0 +1,98 @@
+/*
+ * store_wal.c - SQLite's WAL: moving it into the database, and what a failed
+ * sync makes of it.
+ *
+ * A sync that failed has lost pages that reads go on showing.  SQLite would
+ * take the next sync, which has nothing left to write, for a good one, and
+ * move frames into the database that the disk does not hold: cut off by a
+ * crash in that, the store would be neither the old nor the new one, and might
+ * look whole.  So the WAL is written anew, byte for byte, before anything is
+ * moved out of it.  That it has to be is noted in the lock file, for the next
+ * handle to take the lock: of any process, for they all see the same pages, and
+ * not beyond a crash of the machine, which shows what the disk holds.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "io.h"
+
+#define NOTE "the store's WAL is to be written anew\n"
+
+/* ---- The note ----------------------------------------------------------- */
+
+/* Left out where it cannot be written: this handle knows. */
+static void note(struct plog_store *s)
+{
+    s->doubted = true;
+    if (s->lock >= 0 &&
+        plog_io_write_full(s->io, s->lock, NOTE, sizeof NOTE - 1, 0, NULL) < 0)
+        return;
+}
+
+static bool is_doubted(const struct plog_store *s)
+{
+    struct plog_stat st;
+    if (s->doubted || s->lock < 0)
+        return s->doubted;
+    return s->io->stat(s->io->ctx, s->lock, &st) < 0 || st.size > 0;
+}
+
+static int trust(struct plog_store *s)
+{
+    int rc = s->lock < 0 ? 0 : s->io->truncate(s->io->ctx, s->lock, 0);
+    if (!rc)
+        s->doubted = false;
+    return rc;
+}
+
+/* ---- Writing it anew ---------------------------------------------------- */
+
+static int write_anew(const struct plog_io *io, int fd)
+{
+    char part[16384];
+    uint64_t at = 0;
+    size_t n = sizeof part;
+    int rc = 0;
+    while (!rc && n == sizeof part) {
+        rc = plog_io_pread_full(io, fd, part, sizeof part, at, &n);
+        if (!rc && n > 0)
+            rc = plog_io_write_full(io, fd, part, n, at, NULL);
+        at += n;
+    }
+    return rc ? rc : io->fdatasync(io->ctx, fd);
+}
+
+/* Under the writer lock nobody else adds to the WAL or begins it anew. */
+static int renew(struct plog_store *s)
+{
+    const char *path = sqlite3_filename_wal(sqlite3_db_filename(s->db, "main"));
+    int fd = plog_io_open_regular(s->io, AT_FDCWD, path, O_RDWR);
+    int rc = fd == -ENOENT ? 0 : fd < 0 ? fd : write_anew(s->io, fd);
+    if (fd >= 0)
+        s->io->close(s->io->ctx, fd);
+    return rc ? rc : trust(s);
+}
+
+/* ---- Commits and checkpoints -------------------------------------------- */
+
+void plog_store_doubt(struct plog_store *s, int code)
+{
+    if ((code & 0xff) == SQLITE_IOERR)
+        note(s);
+}
+
+bool plog_store_checkpoint(struct plog_store *s)
+{
+    int in_wal = 0, moved = 0;
+    plog_store_rest(s);
+    s->moved = SQLITE_IOERR;
+    if (is_doubted(s) && renew(s))
+        return false;
+    s->moved = sqlite3_wal_checkpoint_v2(
+        s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
+    plog_store_doubt(s, s->moved);
+    s->wal_pages = in_wal > moved ? in_wal - moved : 0;
+    return s->moved == SQLITE_OK && in_wal == moved;
+}

@@ -1,0 +1,205 @@
+/*
+ * test_store_wal.c - a sync of SQLite's WAL that failed: the WAL is written
+ * anew before anything is moved out of it, by whoever takes the lock next.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "check.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_io io;
+static int64_t now_ns;
+
+/* What is to fail, and what happened. */
+static bool sync_fails, write_fails, note_fails;
+static uint64_t renewed; /* bytes of the WAL written by us and not SQLite */
+static unsigned moved_before; /* pages moved while not all was renewed */
+static unsigned moved;
+static int wal_fd = -1, lock_fd = -1;
+
+static uint64_t wal_size(void)
+{
+    struct stat st;
+    return stat(world_path(&w, "store.db-wal"), &st) ? 0 : (uint64_t)st.st_size;
+}
+
+static off_t lock_size(void)
+{
+    struct stat st;
+    CHECK_INT(stat(world_path(&w, "lock"), &st), 0);
+    return st.st_size;
+}
+
+static int watch(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    if (e->file == PLOG_STORE_WAL && e->op == PLOG_STORE_SYNC && !e->done &&
+        sync_fails)
+        return -EIO;
+    if (e->file == PLOG_STORE_MAIN && e->op == PLOG_STORE_WRITE && !e->done) {
+        moved++;
+        moved_before += renewed < wal_size();
+    }
+    return 0;
+}
+
+static int open_watched(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    int fd = plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+    if (strstr(name, "store.db-wal"))
+        wal_fd = fd;
+    if (strcmp(name, "lock") == 0)
+        lock_fd = fd;
+    return fd;
+}
+
+static int64_t write_watched(void *ctx, int fd, const void *p, size_t n,
+                             uint64_t offset)
+{
+    if (fd == lock_fd && note_fails)
+        return -EIO;
+    if (fd == wal_fd) {
+        if (write_fails)
+            return -EIO;
+        CHECK_UINT(offset, renewed);
+        renewed += n;
+    }
+    return plog_io_posix()->pwrite(ctx, fd, p, n, offset);
+}
+
+static int64_t clock_set(void *ctx)
+{
+    (void)ctx;
+    return now_ns += 1000000;
+}
+
+/* A log with a few groups, all of whose commits are in the WAL. */
+static void begin(void)
+{
+    io = *plog_io_posix();
+    io.store_event = watch;
+    io.open_at = open_watched;
+    io.pwrite = write_watched;
+    io.clock_mono_ns = clock_set;
+    sync_fails = write_fails = note_fails = false;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    world_close(&w);
+    wal_fd = lock_fd = -1;
+    w.options.io = &io;
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(world_put(&w, NULL, "a", "x", NULL), 0);
+    renewed = 0;
+    moved = moved_before = 0;
+}
+
+/* The next group is followed by a checkpoint. */
+static void put_late(int code)
+{
+    now_ns += 61000000000;
+    CHECK_INT(world_put(&w, NULL, "b", "y", NULL), code);
+}
+
+static void end(void)
+{
+    uint64_t size = world_size(&w);
+    world_close(&w);
+    world_end(&w, size);
+}
+
+/* ---- Cases -------------------------------------------------------------- */
+
+static void not_without_a_failure(void)
+{
+    begin();
+    put_late(0);
+    CHECK(moved > 0);
+    CHECK_UINT(renewed, 0);
+    CHECK_INT(lock_size(), 0);
+    end();
+}
+
+static void by_the_same_handle(void)
+{
+    begin();
+    sync_fails = true;
+    put_late(0); /* what was acknowledged is in the log */
+    CHECK_UINT(moved, 0);
+    CHECK(lock_size() > 0);
+    sync_fails = false;
+    put_late(0);
+    CHECK(moved > 0);
+    CHECK_UINT(moved_before, 0);
+    CHECK(renewed > 0);
+    CHECK_INT(lock_size(), 0);
+    renewed = 0;
+    put_late(0); /* and once is enough */
+    CHECK_UINT(renewed, 0);
+    end();
+}
+
+static void by_the_next_one(void)
+{
+    begin();
+    sync_fails = true;
+    put_late(0);
+    sync_fails = false;
+    world_close(&w);
+    CHECK(lock_size() > 0);
+    CHECK_INT(world_open(&w), 0);
+    put_late(0);
+    CHECK(moved > 0);
+    CHECK_UINT(moved_before, 0);
+    CHECK(renewed > 0);
+    CHECK_INT(lock_size(), 0);
+    end();
+}
+
+/* Nothing is moved until it could be written. */
+static void not_while_it_cannot(void)
+{
+    begin();
+    sync_fails = true;
+    put_late(0);
+    sync_fails = false;
+    write_fails = true;
+    put_late(0);
+    CHECK_UINT(moved, 0);
+    CHECK(lock_size() > 0);
+    write_fails = false;
+    put_late(0);
+    CHECK(moved > 0);
+    CHECK_UINT(moved_before, 0);
+    end();
+}
+
+/* Where the note cannot be written the handle still knows. */
+static void without_the_note(void)
+{
+    begin();
+    sync_fails = note_fails = true;
+    put_late(0);
+    CHECK_INT(lock_size(), 0);
+    sync_fails = false;
+    put_late(0);
+    CHECK(moved > 0 && renewed > 0);
+    CHECK_UINT(moved_before, 0);
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"not without a failure", not_without_a_failure},
+        {"by the same handle", by_the_same_handle},
+        {"by the next one", by_the_next_one},
+        {"nothing is moved while it cannot be", not_while_it_cannot},
+        {"without the note", without_the_note},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
