@@ -36,7 +36,8 @@ static struct busy *busy;
 static struct loopfs fs;
 static uint64_t seed;
 static char memory[512], place[512];
-static unsigned long cycles, failures, none, same_mount, read_only;
+static unsigned long cycles, failures, none, same_mount, read_only, lost;
+static bool unsound; /* the file system, so that a new one is made */
 
 static const struct kind {
     const char *name, *type;
@@ -151,13 +152,17 @@ static void one_cycle(void)
     CHECK_INT(loopfs_tmpfs_room(memory, 1024 * MIB), 0);
     bool open_first = writable();
     read_only += !open_first;
-    if (open_first && draw(2)) {
+    if (open_first && draw(2) && !loopfs_sound(&fs)) {
         same_mount++;
         ledger_judge(&ledger, order_io());
     }
     CHECK_INT(loopfs_unmount(&fs), 0);
     CHECK_INT(loopfs_mount(&fs, NULL), 0);
-    ledger_judge(&ledger, order_io());
+    unsound = loopfs_sound(&fs) != 0;
+    lost += unsound;
+    CHECK(lost <= 1 + cycles / 20);
+    if (!unsound)
+        ledger_judge(&ledger, order_io());
 }
 
 static void storm(const struct kind *k, double seconds, unsigned long want)
@@ -165,11 +170,12 @@ static void storm(const struct kind *k, double seconds, unsigned long want)
     const char *why =
         ledger_init(&ledger, check_random(&seed)) ? prepare(k) : "no pipe";
     int64_t began = ledger_now_us();
-    cycles = failures = none = same_mount = read_only = 0;
+    cycles = failures = none = same_mount = read_only = lost = 0;
+    unsound = false;
     while (!why && !check_failing() &&
            (want ? failures < want && cycles < 50 * want
                  : (double)(ledger_now_us() - began) < seconds * 1e6)) {
-        if (cycles % CYCLES == CYCLES - 1 ||
+        if (unsound || cycles % CYCLES == CYCLES - 1 ||
             atomic_load(&busy->next) >= GROUPS - 50)
             why = make_ground(k);
         if (!why)
@@ -179,13 +185,14 @@ static void storm(const struct kind *k, double seconds, unsigned long want)
         check_skip(why);
     } else {
         CHECK(failures > 0);
-        printf("# %s: %lu failed syncs in %lu squeezes (%lu without), %lu"
-               " opened before the unmount, %lu with the file system"
-               " read-only then, %lu stores found damaged and made anew, seed"
-               " %llu, %.1f s\n",
-               k->name, failures, cycles, none, same_mount, read_only,
-               ledger.anew, (unsigned long long)check_seed(),
-               (double)(ledger_now_us() - began) / 1e6);
+        printf(
+            "# %s: %lu failed syncs in %lu squeezes (%lu without), %lu"
+            " opened before the unmount, %lu with the file system"
+            " read-only then, %lu file systems lost, %lu stores found damaged"
+            " and made anew, seed %llu, %.1f s\n",
+            k->name, failures, cycles, none, same_mount, read_only, lost,
+            ledger.anew, (unsigned long long)check_seed(),
+            (double)(ledger_now_us() - began) / 1e6);
         ledger_report(&ledger);
     }
     ledger_close(&ledger);
