@@ -185,17 +185,18 @@ int loopfs_mount(struct loopfs *fs, const char *options)
 }
 
 /* What was killed may take a moment to let go of its files. */
-/* Opens a file, or lists a folder, as far as it goes. */
+/* Reads a file, or lists a folder, as far as it goes. */
 static int try_one(const char *path, const struct stat *st, int type,
                    struct FTW *ftw)
 {
     (void)st, (void)ftw;
     if (type == FTW_SL)
         return 0;
+    char part[65536];
     errno = 0;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = type == FTW_F || fd < 0 ? NULL : fdopendir(fd);
-    while (dir && readdir(dir))
+    while (dir ? readdir(dir) != NULL : read(fd, part, sizeof part) > 0)
         ;
     int why = errno;
     if (dir)

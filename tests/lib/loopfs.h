@@ -40,7 +40,7 @@ const char *loopfs_format(struct loopfs *fs, const char *type,
 /* 0 or a negative errno value. */
 int loopfs_mount(struct loopfs *fs, const char *options);
 int loopfs_unmount(struct loopfs *fs);
-/* Opens each of its files and lists each folder.  0, or -EBADMSG or -EUCLEAN
+/* Reads each of its files and lists each folder.  0, or -EBADMSG or -EUCLEAN
  * when the kernel finds its own data about one damaged: seen of ext4
  * (Linux 6.18) after a power cut by ioctl, once in some thousand; nothing is to
  * be said of a log there. */
