@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <sched.h>
@@ -185,19 +186,23 @@ int loopfs_mount(struct loopfs *fs, const char *options)
 }
 
 /* What was killed may take a moment to let go of its files. */
-/* Reads a file, or lists a folder, as far as it goes. */
+/* Reads a file and where it lies, also behind its end, or lists a folder, as
+ * far as it goes. */
 static int try_one(const char *path, const struct stat *st, int type,
                    struct FTW *ftw)
 {
     (void)st, (void)ftw;
     if (type == FTW_SL)
         return 0;
+    struct fiemap map = {.fm_length = FIEMAP_MAX_OFFSET};
     char part[65536];
     errno = 0;
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = type == FTW_F || fd < 0 ? NULL : fdopendir(fd);
     while (dir ? readdir(dir) != NULL : read(fd, part, sizeof part) > 0)
         ;
+    if (!dir && fd >= 0 && errno == 0)
+        ioctl(fd, FS_IOC_FIEMAP, &map);
     int why = errno;
     if (dir)
         closedir(dir);
