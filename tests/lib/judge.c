@@ -23,14 +23,21 @@ static int print_finding(void *arg, const struct plog_finding *f)
 }
 
 /* The verdict of parity; `loud`: every finding is printed. */
-static int parity(const char *dir, bool loud)
+/* Whether the kernel has found its own file system damaged. */
+static bool is_unsound(struct ledger *l, int rc, const struct plog_error *err)
+{
+    return rc == PLOG_E_IO && ledger_unsound(l, err->message);
+}
+
+static int parity(struct ledger *l, bool loud)
 {
     struct plog_check_options o = {.struct_size = sizeof o,
                                    .wait_seconds = PATIENCE,
                                    .finding = loud ? print_finding : NULL};
     struct plog_check_report report = {0};
     struct plog_error err = {0};
-    if (!CHECK_INT(plog_parity(dir, &o, &report, &err), 0))
+    int rc = plog_parity(l->dir, &o, &report, &err);
+    if (!is_unsound(l, rc, &err) && !CHECK_INT(rc, 0))
         printf("#   parity: %s\n", err.message);
     return report.verdict;
 }
@@ -44,6 +51,8 @@ static void look(struct ledger *l)
     struct plog_status s = {0};
     struct plog_error err = {0};
     int rc = plog_read_status(l->dir, NULL, &s, &err);
+    if (is_unsound(l, rc, &err))
+        return;
     if (!CHECK_INT(rc, 0)) {
         printf("#   status: %s\n", err.message);
         return;
@@ -54,14 +63,14 @@ static void look(struct ledger *l)
                (unsigned long long)s.log_size);
     if (!s.has_store)
         return; /* a new one was being built in its place */
-    int verdict = parity(l->dir, false);
+    int verdict = parity(l, false);
     l->behind += verdict == PLOG_E_BEHIND;
     l->torn += verdict == PLOG_E_TORN;
     if (!CHECK(verdict == 0 || verdict == PLOG_E_BEHIND ||
                verdict == PLOG_E_TORN ||
                (l->frail && verdict == PLOG_E_DIVERGED))) {
         printf("#   before opening: %s\n", plog_code_word(verdict));
-        parity(l->dir, true);
+        parity(l, true);
     }
 }
 
@@ -105,7 +114,7 @@ static plog *reopen(struct ledger *l, const struct plog_io *io)
         make_store_anew(l);
         rc = plog_open(&p, l->dir, &o, &err);
     }
-    if (!CHECK_INT(rc, 0))
+    if (!is_unsound(l, rc, &err) && !CHECK_INT(rc, 0))
         printf("#   open: %s (%s)\n", err.message, err.hint);
     return p;
 }
@@ -289,15 +298,16 @@ void ledger_judge(struct ledger *l, const struct plog_io *io)
     l->judged++;
     if (l->made && check_random(&l->seed) % 3 == 0)
         look(l); /* not always: a reader leaves a -shm behind */
-    plog *p = reopen(l, io);
+    plog *p = l->unsound ? NULL : reopen(l, io);
     if (!p)
         return;
     l->made = true;
     if (check_random(&l->seed) % 4 == 0)
         send_again(l, p);
     plog_close(p);
-    if (l->frail && parity(l->dir, false) == PLOG_E_DIVERGED)
+    if (l->frail && parity(l, false) == PLOG_E_DIVERGED)
         make_store_anew(l);
-    CHECK_INT(parity(l->dir, true), 0);
-    walk(l);
+    CHECK_INT(parity(l, true), 0);
+    if (!l->unsound)
+        walk(l);
 }

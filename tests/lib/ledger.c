@@ -122,6 +122,14 @@ static void count_op(struct ledger *l, const char *name, bool refused)
     }
 }
 
+bool ledger_unsound(struct ledger *l, const char *message)
+{
+    if (l->shaky && (strstr(message, strerror(EBADMSG)) ||
+                     strstr(message, strerror(EUCLEAN))))
+        l->unsound = true;
+    return l->unsound;
+}
+
 /* A receipt: the seqs of a group follow each other. */
 static void acknowledge(struct ledger *l, const struct ledger_note *n)
 {
@@ -180,6 +188,8 @@ static void take(struct ledger *l, const struct ledger_note *n)
         count_op(l, n->text, n->code != 0);
         break;
     default:
+        if (ledger_unsound(l, n->text))
+            break;
         if (l->wrong++ >= 5)
             break; /* they tend to repeat */
         check_true(false, "an operation came back with what it may", __FILE__,

@@ -70,6 +70,10 @@ struct ledger {
      * tell: the store may be found damaged, and is made anew from the log. */
     bool frail;
     unsigned long anew;
+    /* The file system may be one that the kernel finds damaged by itself
+     * (loopfs_sound): it says so in the middle of a call, and then `unsound` is
+     * set and nothing is judged. */
+    bool shaky, unsound;
     uint64_t seed;
     struct {
         bool attempted, acknowledged, counted;
@@ -93,6 +97,8 @@ struct ledger {
 /* Makes the pipe and clears the counts. */
 bool ledger_init(struct ledger *l, uint64_t seed);
 void ledger_close(struct ledger *l);
+/* Whether the text of an error says that the file system is damaged. */
+bool ledger_unsound(struct ledger *l, const char *message);
 /* A new log, in `dir`, which is not there yet. */
 void ledger_begin(struct ledger *l, const char *dir);
 /* Takes the notes that are in the pipe; waits at most `wait_us` for one, and

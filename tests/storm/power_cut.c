@@ -11,6 +11,7 @@
  * CHECK_SEED; STORM_BUDGET (seconds for both, 4); STORM_CUTS, STORM_CUTS_XFS:
  * so many instead, whatever it takes.  Needs root, loop devices and mkfs.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,11 +113,14 @@ static void cut_and_judge(const char *mounted)
 {
     if (!cut(mounted))
         return;
-    if (draw(5) < 2) { /* the next writer finds what this cut left */
+    if (draw(5) < 2) /* the next writer finds what this cut left */
         unjudged++;
-        return;
+    else if (!ledger.unsound)
+        ledger_judge(&ledger, order_io());
+    if (ledger.unsound) {
+        mount_failed = -EUCLEAN;
+        CHECK_INT(loopfs_unmount(&fs), 0);
     }
-    ledger_judge(&ledger, order_io());
 }
 
 /* ---- One file system ---------------------------------------------------- */
@@ -152,6 +156,7 @@ static bool again(const struct kind *k)
     printf("# %s: the file system is lost after cut %lu: %s\n", k->type, cuts,
            strerror(-mount_failed));
     mount_failed = 0;
+    ledger.unsound = false;
     cuts--;
     lost++;
     ledger.dir[0] = '\0';
@@ -190,6 +195,7 @@ static void storm(const struct kind *k)
         busy = busy_share();
     if (!ledger_init(&ledger, check_random(&seed)))
         return;
+    ledger.shaky = true;
     while (want ? cuts < want
                 : (double)(ledger_now_us() - began) < seconds * 1e6) {
         if (!ledger.dir[0] || atomic_load(&busy->next) >= GROUPS) {
