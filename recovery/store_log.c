@@ -1,6 +1,7 @@
 /* store_log.c - see store_log.h. */
 #include "store_log.h"
 
+#include "check.h"
 #include "snapshot.h"
 
 #include <stdio.h>
@@ -32,14 +33,15 @@ static int read_orders(struct plog_store_log *s, struct plog_error *err)
 }
 
 /* Behind what was compacted away.  A store that still has all events needs no
- * snapshot for that. */
+ * snapshot for that; but one that could not be read now is no missing one: the
+ * log would begin elsewhere than the one that it replaces. */
 static int find_base(struct plog_store_log *s,
                      const struct plog_store_head *head,
                      const struct plog_dir *dir, struct plog_error *err)
 {
     struct plog_segment_header h;
     int rc = plog_snapshot_base(dir, s->store, head, &s->keys, &h, err);
-    if (rc == PLOG_END || (rc && head->rules.base == 0))
+    if (rc == PLOG_END || (head->rules.base == 0 && plog_check_is_verdict(rc)))
         return 0;
     if (rc)
         return rc;
