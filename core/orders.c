@@ -262,6 +262,8 @@ static int look_at_segment(struct plog_orders *o, uint64_t first)
 static int look_at_segments(struct plog_orders *o)
 {
     struct plog_buf list;
+    if (o->dir->log < 0)
+        return 0; /* log/ is gone as a whole: nothing is in it */
     plog_buf_init(&list, o->dir->io);
     int rc = plog_dir_segments(o->dir, &list, NULL);
     if (rc == PLOG_E_CORRUPT)

@@ -182,12 +182,14 @@ static int copy_groups(struct rebuild *b, struct plog_store_log *s,
             return plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
                              (unsigned long long)g.size);
     }
-    if (plog_store_log_bare_end(s)) {
-        b->report->segments++;
-        if (!b->o->dry_run)
-            return plog_outlog_segment(log, s->origin, &s->tree, &s->last, err);
-    }
-    return 0;
+    bool bare;
+    int rc = plog_store_log_bare_end(s, &bare, err);
+    if (rc)
+        return end_at(b, rc, err);
+    b->report->segments += bare;
+    return !bare || b->o->dry_run
+               ? 0
+               : plog_outlog_segment(log, s->origin, &s->tree, &s->last, err);
 }
 
 /* The head in the store must be what its rows came to. */

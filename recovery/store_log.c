@@ -132,6 +132,21 @@ static int unproven(const struct plog_store_log *s, int code, const char *why,
     return code;
 }
 
+/* The first entry of a group, and no other, says when it was logged: else the
+ * commits between are missing, and what hangs together is no group. */
+static int check_place(struct plog_store_log *s, struct plog_span line,
+                       bool opens, struct plog_error *err)
+{
+    struct plog_entry e;
+    int rc = plog_entry_parse(&s->parser, line, &e, NULL);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
+    /* What is no entry at all, the root says. */
+    return rc || opens == (e.logged_at.n > 0)
+               ? 0
+               : unproven(s, PLOG_E_DIVERGED, "a commit row is missing", err);
+}
+
 /* Adds the lines up to `size` to the text and to the tree. */
 static int take_lines(struct plog_store_log *s, struct plog_tree *tree,
                       uint64_t size, struct plog_error *err)
@@ -146,6 +161,9 @@ static int take_lines(struct plog_store_log *s, struct plog_tree *tree,
             s->text.len > PLOG_GROUP_MAX + PLOG_LINE_SLACK)
             return unproven(s, PLOG_E_DIVERGED, "an event row holds no line",
                             err);
+        rc = check_place(s, line, tree->size == s->last.size, err);
+        if (rc)
+            return rc;
         plog_line_leaf(line, leaf);
         s->redacted |= plog_line_is_redacted(line);
         if (plog_line_is_redacted(line) &&
@@ -208,15 +226,17 @@ static int meet_orders(struct plog_store_log *s, struct plog_span text)
 }
 
 /* Whether a segment begins at entry `first`; rows before it are passed. */
-static bool begins(struct plog_store_log *s, uint64_t first)
+static int begins(struct plog_store_log *s, uint64_t first, bool *yes,
+                  struct plog_error *err)
 {
-    while (s->segment_ready && plog_sql_u64(s->segments, 0) < first) {
+    int rc = 0;
+    while (!rc && s->segment_ready && plog_sql_u64(s->segments, 0) < first) {
         s->odd_segment |= plog_sql_u64(s->segments, 0) > s->passed;
-        if (step(s->segments, &s->segment_ready, NULL))
-            return false;
+        rc = step(s->segments, &s->segment_ready, err);
     }
     s->passed = first;
-    return s->segment_ready && plog_sql_u64(s->segments, 0) == first;
+    *yes = s->segment_ready && plog_sql_u64(s->segments, 0) == first;
+    return rc;
 }
 
 int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
@@ -250,7 +270,10 @@ int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
     if (rc < 0)
         return plog_fail(err, rc, "out of memory");
     g->odd_size = rc || s->redacted;
-    g->begins_segment = begins(s, g->first) || g->first == 1;
+    rc = begins(s, g->first, &g->begins_segment, err);
+    if (rc)
+        return rc;
+    g->begins_segment |= g->first == 1;
     /* A restored copy begins a segment where it goes on, too. */
     g->odd_size |=
         strcmp(s->origin, plog_keychain_name(&s->keys, c.size, s->origin)) != 0;
@@ -260,7 +283,9 @@ int plog_store_log_next(struct plog_store_log *s, struct plog_stored_group *g,
     return 0;
 }
 
-bool plog_store_log_bare_end(struct plog_store_log *s)
+int plog_store_log_bare_end(struct plog_store_log *s, bool *bare,
+                            struct plog_error *err)
 {
-    return s->last.size > 0 && begins(s, s->last.size + 1);
+    *bare = false;
+    return s->last.size ? begins(s, s->last.size + 1, bare, err) : 0;
 }

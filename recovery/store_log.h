@@ -66,7 +66,9 @@ void plog_store_log_close(struct plog_store_log *s);
 PLOG_MUST_CHECK int plog_store_log_next(struct plog_store_log *s,
                                         struct plog_stored_group *g,
                                         struct plog_error *err);
-/* Whether the store says that a bare segment follows the last group. */
-bool plog_store_log_bare_end(struct plog_store_log *s);
+/* Whether the store says that a bare segment follows the last group.  Returns
+ * 0 or a store error. */
+PLOG_MUST_CHECK int plog_store_log_bare_end(struct plog_store_log *s,
+                                            bool *bare, struct plog_error *err);
 
 #endif
