@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define KEY_FILE_MAX 8192
+#define PATH_MAX_BYTES 4000 /* leaves room for what is put behind it */
 
 /* ---- What a kill left --------------------------------------------------- */
 
@@ -93,7 +94,7 @@ int plog_place_make(struct plog_place *p, const struct plog_io *io,
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
         n--;
-    if (n == 0 || n > sizeof p->part - 64)
+    if (n == 0 || n > PATH_MAX_BYTES)
         return plog_fail(err, PLOG_E_ARG, "the new path is empty or too long");
     memcpy(p->path, path, n);
     int rc = io->stat_at(io->ctx, AT_FDCWD, p->path, &st);
@@ -107,11 +108,8 @@ int plog_place_make(struct plog_place *p, const struct plog_io *io,
     rc = io->random(io->ctx, r, sizeof r);
     if (rc)
         return plog_fail_io(err, rc, p->path, "making a name");
-    int wrote =
-        snprintf(p->part, sizeof p->part, "%.4000s.part-%02x%02x%02x%02x",
-                 p->path, r[0], r[1], r[2], r[3]);
-    if (wrote < 0 || (size_t)wrote >= sizeof p->part)
-        return plog_fail(err, PLOG_E_ARG, "the new path is too long");
+    snprintf(p->part, sizeof p->part, "%.*s.part-%02x%02x%02x%02x",
+             PATH_MAX_BYTES, p->path, r[0], r[1], r[2], r[3]);
     sweep_before(io, p->path);
     rc = plog_dir_open(&p->dir, io, p->part, PLOG_DIR_MAKE, true, err);
     if (!rc && io->lock(io->ctx, p->dir.dir, 2))

@@ -1,0 +1,469 @@
+/*
+ * test_place.c - a new folder that appears whole or not at all: where it may
+ * lie, what is copied into it, what of earlier attempts goes, and each call
+ * that says no on the way.
+ */
+#include "place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fs.h"
+#include "orders.h"
+#include "snapshot.h"
+#include "world.h"
+
+static char top[500];      /* a folder */
+static char new_path[600]; /* in it */
+static struct plog_io io;  /* of which calls are replaced */
+static struct plog_error err;
+
+static void begin(void)
+{
+    snprintf(top, sizeof top, "%.400s", check_dir());
+    snprintf(new_path, sizeof new_path, "%s/new", top);
+    io = *plog_io_posix();
+    memset(&err, 0, sizeof err);
+}
+
+static const char *in(const char *folder, const char *name)
+{
+    static char paths[3][1100];
+    static unsigned next;
+    char *path = paths[next++ % 3];
+    snprintf(path, sizeof paths[0], "%.600s/%.400s", folder, name);
+    return path;
+}
+
+static bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+static void make_whole(struct plog_place *p, const char *path)
+{
+    CHECK_INT(plog_place_make(p, &io, path, &err), 0);
+    CHECK_INT(plog_place_finish(p, &err), 0);
+    plog_place_close(p);
+}
+
+/* ---- Where it lies ----------------------------------------------------------
+ */
+
+static void no_path(void)
+{
+    struct plog_place p;
+    char path[4100];
+    begin();
+    CHECK_INT(plog_place_make(&p, &io, "", &err), PLOG_E_ARG);
+    plog_place_close(&p);
+    CHECK_INT(plog_place_make(&p, &io, "/", &err), PLOG_E_EXISTS);
+    plog_place_close(&p);
+    CHECK_INT(plog_place_make(&p, &io, "///", &err), PLOG_E_EXISTS);
+    plog_place_close(&p);
+    for (size_t i = 0; i < 4001; i++)
+        path[i] = i % 2 ? '/' : 'a';
+    path[4001] = '\0'; /* whose part would be named by another path */
+    CHECK_INT(plog_place_make(&p, &io, path, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "the new path is empty or too long");
+    plog_place_close(&p);
+    path[4000] = '\0'; /* short enough, but its folder is not there */
+    CHECK(plog_place_make(&p, &io, path, &err) != PLOG_E_ARG);
+    plog_place_close(&p);
+}
+
+static void slashes_behind(void)
+{
+    struct plog_place p;
+    char path[700];
+    begin();
+    snprintf(path, sizeof path, "%s///", new_path);
+    make_whole(&p, path);
+    CHECK(is_there(in(new_path, "log")));
+    CHECK_INT(plog_place_make(&p, &io, path, &err), PLOG_E_EXISTS);
+    plog_place_close(&p);
+}
+
+/* In the working directory: what was left there goes, the rest stays. */
+static void a_bare_name(void)
+{
+    static const char *const left[] = {"new.part-0123abcd",
+                                       "new.part-0123abcd.part-4567cdef"};
+    static const char *const others[] = {
+        "new.part-0123abc",   "new.part-0123abcde",
+        "new.part-0123ABCD",  "new.part-0123abcd.part-4567cde",
+        "new.part-0123abcdx", "new.part-0123abcd.prat-4567cdef",
+        "other.part-0123abcd"};
+    struct plog_place p;
+    char here[600];
+    begin();
+    CHECK(getcwd(here, sizeof here) != NULL && chdir(top) == 0);
+    for (size_t i = 0; i < 2; i++)
+        CHECK_INT(mkdir(left[i], 0700), 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        CHECK_INT(mkdir(others[i], 0700), 0);
+    world_write("new.part-89abcdef", "a file", 6);
+    make_whole(&p, "new");
+    for (size_t i = 0; i < 2; i++)
+        CHECK(!is_there(left[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        CHECK(is_there(others[i]));
+    CHECK(is_there("new.part-89abcdef"));
+    CHECK(is_there("new/log") && is_there("new/keys"));
+    CHECK_INT(chdir(here), 0);
+}
+
+/* The root of the file system is `top` for this table. */
+static const char *rooted(int dir, const char *name)
+{
+    return dir == AT_FDCWD && strncmp(name, top, strlen(top)) != 0
+               ? in(top, name)
+               : name;
+}
+static unsigned roots_synced;
+static int root_open(void *ctx, int dir, const char *name, int flags,
+                     uint32_t mode)
+{
+    roots_synced += dir == AT_FDCWD && strcmp(name, "/") == 0;
+    return plog_io_posix()->open_at(ctx, dir, rooted(dir, name), flags, mode);
+}
+static int root_stat(void *ctx, int dir, const char *name, struct plog_stat *st)
+{
+    return plog_io_posix()->stat_at(ctx, dir, rooted(dir, name), st);
+}
+static int root_mkdir(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    return plog_io_posix()->mkdir_at(ctx, dir, rooted(dir, name), mode);
+}
+static int root_rmdir(void *ctx, int dir, const char *name)
+{
+    return plog_io_posix()->rmdir_at(ctx, dir, rooted(dir, name));
+}
+static int root_rename(void *ctx, int a, const char *from, int b,
+                       const char *to, bool replace)
+{
+    return plog_io_posix()->rename_at(ctx, a, rooted(a, from), b, rooted(b, to),
+                                      replace);
+}
+static int root_path(void *ctx, const char *path, char *out, size_t cap)
+{
+    return plog_io_posix()->real_path(ctx, rooted(AT_FDCWD, path), out, cap);
+}
+
+static void below_the_root(void)
+{
+    struct plog_place p;
+    begin();
+    io.open_at = root_open;
+    io.stat_at = root_stat;
+    io.mkdir_at = root_mkdir;
+    io.rmdir_at = root_rmdir;
+    io.rename_at = root_rename;
+    io.real_path = root_path;
+    CHECK_INT(mkdir(in(top, "new.part-0123abcd"), 0700), 0);
+    roots_synced = 0;
+    make_whole(&p, "/new");
+    CHECK(is_there(in(new_path, "log")));
+    CHECK(!is_there(in(top, "new.part-0123abcd")));
+    CHECK_UINT(roots_synced, 2); /* looked through, and synced */
+}
+
+/* ---- Its name ---------------------------------------------------------------
+ */
+
+static int rename_code;
+static int other_rename(void *ctx, int a, const char *from, int b,
+                        const char *to, bool replace)
+{
+    return rename_code
+               ? rename_code
+               : plog_io_posix()->rename_at(ctx, a, from, b, to, replace);
+}
+
+static void a_name_that_is_taken(void)
+{
+    static const struct {
+        int said, code;
+    } all[] = {{0, PLOG_E_EXISTS}, /* really */
+               {-EEXIST, PLOG_E_EXISTS},
+               {-ENOTEMPTY, PLOG_E_EXISTS},
+               {-EXDEV, PLOG_E_IO}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_place p;
+        begin();
+        io.rename_at = other_rename;
+        rename_code = all[i].said;
+        CHECK_INT(plog_place_make(&p, &io, new_path, &err), 0);
+        if (i == 0)
+            CHECK_INT(mkdir(new_path, 0700), 0);
+        char part[PLOG_DIR_PATH_MAX];
+        memcpy(part, p.part, sizeof part);
+        CHECK(is_there(part));
+        CHECK_INT(plog_place_finish(&p, &err), all[i].code);
+        CHECK_INT(err.code, all[i].code);
+        CHECK(all[i].code != PLOG_E_EXISTS ||
+              strstr(err.message, "appeared meanwhile"));
+        plog_place_close(&p);
+        CHECK(!is_there(part));
+        CHECK_INT(is_there(new_path), i == 0);
+    }
+}
+
+/* ---- What is copied ---------------------------------------------------------
+ */
+
+static const char *failing_name; /* opening it to make it fails */
+static int other_open(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    if ((flags & O_CREAT) &&
+        strncmp(name, failing_name, strlen(failing_name)) == 0)
+        return -EIO;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* A log from which something is copied, open; and a place. */
+struct source {
+    struct world w;
+    struct plog_dir dir;
+    struct plog_place p;
+};
+
+static void open_source(struct source *s)
+{
+    begin();
+    memset(s, 0, sizeof *s);
+    world_make(&s->w, PLOG_ARRIVAL, 0);
+    world_close(&s->w);
+    snprintf(top, sizeof top, "%.400s", s->w.dir);
+    snprintf(new_path, sizeof new_path, "%s-new", top);
+    CHECK_INT(plog_dir_open(&s->dir, plog_io_posix(), s->w.dir, PLOG_DIR_READ,
+                            false, NULL),
+              0);
+    CHECK_INT(plog_place_make(&s->p, &io, new_path, &err), 0);
+}
+
+static void close_source(struct source *s)
+{
+    plog_place_close(&s->p);
+    plog_dir_close(&s->dir);
+}
+
+static bool copied(const struct source *s, const char *name)
+{
+    return is_there(in(s->p.part, name));
+}
+
+static void keys(void)
+{
+    for (int secret = 0; secret < 2; secret++) {
+        struct source s;
+        struct stat st;
+        open_source(&s);
+        world_write(in(top, "keys/.vkey"), "", 0); /* a suffix alone */
+        world_write(in(top, "keys/vkey"), "", 0);
+        world_write(in(top, "keys/x.vkey"), "x", 1);
+        world_write(in(top, "keys/x.vkey.tmp"), "x", 1);
+        CHECK_INT(plog_place_keys(&s.p, &s.dir, secret, &err), 0);
+        CHECK(copied(&s, "keys/x.vkey"));
+        CHECK(!copied(&s, "keys/.vkey") && !copied(&s, "keys/vkey"));
+        CHECK(!copied(&s, "keys/x.vkey.tmp"));
+        CHECK_INT(copied(&s, "keys/signing.key"), secret);
+        CHECK(stat(in(s.p.part, "keys/x.vkey"), &st) == 0 &&
+              (st.st_mode & 0777) == 0644);
+        if (secret)
+            CHECK(stat(in(s.p.part, "keys/signing.key"), &st) == 0 &&
+                  (st.st_mode & 0777) == 0600);
+        CHECK(!copied(&s, PLOG_FS_MARKER));
+        close_source(&s);
+        CHECK(!is_there(s.p.part));
+    }
+}
+
+static void no_keys(void)
+{
+    struct source s;
+    open_source(&s);
+    world_remove(in(top, "keys"));
+    plog_dir_close(&s.dir);
+    CHECK_INT(plog_dir_open(&s.dir, plog_io_posix(), s.w.dir, PLOG_DIR_READ,
+                            false, NULL),
+              0);
+    CHECK_INT(plog_place_keys(&s.p, &s.dir, true, &err), 0);
+    close_source(&s);
+}
+
+static void a_key_that_is_none(void)
+{
+    struct source s;
+    open_source(&s);
+    CHECK_INT(mkfifo(in(top, "keys/x.vkey"), 0600), 0);
+    CHECK_INT(plog_place_keys(&s.p, &s.dir, false, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "keys/x.vkey");
+    close_source(&s);
+}
+
+/* That a network file system will do goes along. */
+static void the_marker(void)
+{
+    for (int fails = 0; fails < 2; fails++) {
+        struct source s;
+        open_source(&s);
+        world_write(in(top, PLOG_FS_MARKER), "", 0);
+        failing_name = PLOG_FS_MARKER;
+        if (fails)
+            io.open_at = other_open;
+        CHECK_INT(plog_place_keys(&s.p, &s.dir, false, &err),
+                  fails ? PLOG_E_IO : 0);
+        CHECK_TEXT(err.file, fails ? PLOG_FS_MARKER : "");
+        CHECK_INT(copied(&s, PLOG_FS_MARKER), !fails);
+        close_source(&s);
+    }
+}
+
+static void orders(void)
+{
+    struct source s;
+    open_source(&s);
+    CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), 0); /* none */
+    CHECK(!copied(&s, PLOG_ORDERS_DIR));
+    CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR), 0700), 0);
+    world_write(in(top, PLOG_ORDERS_DIR "/12"), "a", 1);
+    world_write(in(top, PLOG_ORDERS_DIR "/34"), "b", 1);
+    world_write(in(top, PLOG_ORDERS_DIR "/.5"), "c", 1);
+    world_write(in(top, PLOG_ORDERS_DIR "/12.tmp"), "c", 1);
+    world_write(in(top, PLOG_ORDERS_DIR "/x"), "c", 1);
+    CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), 0);
+    CHECK_INT(plog_place_order(&s.p, 56, plog_span("d", 1), &err), 0);
+    CHECK(copied(&s, PLOG_ORDERS_DIR "/12") &&
+          copied(&s, PLOG_ORDERS_DIR "/34") &&
+          copied(&s, PLOG_ORDERS_DIR "/56"));
+    CHECK(!copied(&s, PLOG_ORDERS_DIR "/.5") &&
+          !copied(&s, PLOG_ORDERS_DIR "/12.tmp") &&
+          !copied(&s, PLOG_ORDERS_DIR "/x"));
+    CHECK_INT(mkfifo(in(top, PLOG_ORDERS_DIR "/78"), 0600), 0);
+    CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
+    close_source(&s);
+}
+
+/* ---- Snapshots --------------------------------------------------------------
+ */
+
+#define FLOOR 480
+#define SNAPSHOT PLOG_SNAPSHOT_DIR "/00000000000000000480.jsonl.gz"
+
+static int data_sync_fails(void *ctx, int fd)
+{
+    (void)ctx, (void)fd;
+    return -EIO;
+}
+static int dir_sync_fails(void *ctx, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        return -EIO;
+    return plog_io_posix()->fsync(ctx, fd);
+}
+
+static void snapshots(void)
+{
+    enum { NO_FOLDER, NO_FILE, A_LINK, WHOLE, NOT_MADE, NOT_SYNCED, NOT_NAMED };
+    static const int codes[] = {PLOG_E_PRUNED, PLOG_E_PRUNED, PLOG_E_IO, 0,
+                                PLOG_E_IO,     PLOG_E_IO,     PLOG_E_IO};
+    static char bytes[70000]; /* more than is copied at a time */
+    memset(bytes, 'x', sizeof bytes);
+    for (int i = NO_FOLDER; i <= NOT_NAMED; i++) {
+        struct source s;
+        size_t n;
+        open_source(&s);
+        if (i > NO_FOLDER)
+            CHECK_INT(mkdir(in(top, PLOG_SNAPSHOT_DIR), 0700), 0);
+        if (i == A_LINK)
+            CHECK_INT(symlink("x", in(top, SNAPSHOT)), 0);
+        if (i >= WHOLE)
+            world_write(in(top, SNAPSHOT), bytes, sizeof bytes);
+        failing_name = "00000000000000000480";
+        if (i == NOT_MADE)
+            io.open_at = other_open;
+        if (i == NOT_SYNCED)
+            io.fdatasync = data_sync_fails;
+        if (i == NOT_NAMED && mkdir(in(s.p.part, PLOG_SNAPSHOT_DIR), 0700) == 0)
+            io.fsync = dir_sync_fails;
+        if (!CHECK_INT(plog_place_snapshot(&s.p, &s.dir, FLOOR, &err),
+                       codes[i]) ||
+            !CHECK_INT(err.code, codes[i]))
+            printf("# %d: %s\n", i, err.message);
+        if (i == WHOLE) {
+            char *made = world_read(in(s.p.part, SNAPSHOT), &n);
+            CHECK_BYTES(made, n, bytes, sizeof bytes);
+            free(made);
+        }
+        close_source(&s);
+        CHECK(!is_there(s.p.part));
+    }
+}
+
+/* ---- Removing ---------------------------------------------------------------
+ */
+
+static int posix_unlink(void *ctx, int dir, const char *name)
+{
+    int rc = plog_io_posix()->unlink_at(ctx, dir, name);
+    return rc == -EISDIR ? -EPERM : rc; /* as POSIX has it */
+}
+static int no_unlink(void *ctx, int dir, const char *name)
+{
+    (void)ctx, (void)dir, (void)name;
+    return -EACCES;
+}
+
+/* A folder in it that is none of ours stays, and all around it. */
+static void removing(void)
+{
+    for (int i = 0; i < 3; i++) {
+        struct plog_place p;
+        begin();
+        make_whole(&p, new_path);
+        world_write(in(new_path, "log/x"), "x", 1);
+        if (i < 2)
+            CHECK_INT(mkdir(in(new_path, "mine"), 0700), 0);
+        if (i == 1)
+            io.unlink_at = posix_unlink;
+        if (i == 2)
+            io.unlink_at = no_unlink;
+        CHECK_INT(plog_place_remove(&io, new_path),
+                  i == 2 ? -EACCES : -ENOTEMPTY);
+        CHECK_INT(is_there(in(new_path, "mine")), i < 2);
+        CHECK_INT(is_there(in(new_path, "log/x")), i == 2);
+    }
+    CHECK_INT(plog_place_remove(plog_io_posix(), new_path), 0);
+    CHECK(!is_there(new_path));
+    CHECK_INT(plog_place_remove(plog_io_posix(), new_path), -ENOENT);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"no path", no_path},
+        {"slashes behind", slashes_behind},
+        {"a bare name", a_bare_name},
+        {"below the root", below_the_root},
+        {"a name that is taken", a_name_that_is_taken},
+        {"keys", keys},
+        {"no keys", no_keys},
+        {"a key that is none", a_key_that_is_none},
+        {"the marker", the_marker},
+        {"orders", orders},
+        {"snapshots", snapshots},
+        {"removing", removing},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
