@@ -1,0 +1,512 @@
+/*
+ * test_replay.c - a store made from a log, or caught up with it: what is told
+ * of each entry, where it may stop, what is refused, and what is set aside and
+ * what must not be.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "files.h"
+#include "paritylog_recovery.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_replay_report r;
+static struct plog_error err;
+static struct plog_io io;
+
+/* What was told of each entry: a word of `aps` each, and by what it lost. */
+static struct {
+    char states[100];
+    size_t count, stop_at;
+    uint64_t first, total;
+    const char *strategy;
+} told;
+
+static int tell_entry(void *arg, const struct plog_replayed *e)
+{
+    (void)arg;
+    if (told.count == 0)
+        told.first = e->seq;
+    CHECK_UINT(e->seq, told.first + told.count);
+    CHECK_INT(e->strategy != NULL, e->state == PLOG_REPLAY_SKIPPED);
+    if (e->strategy)
+        told.strategy = e->strategy;
+    told.states[told.count++] = "asp"[e->state];
+    told.states[told.count] = '\0';
+    return told.count == told.stop_at;
+}
+
+static int tell_progress(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    told.total = p->total;
+    return 0;
+}
+
+static int replay(struct plog_replay_options o)
+{
+    o.struct_size = sizeof o;
+    o.io = &io;
+    o.entry = tell_entry;
+    o.progress = tell_progress;
+    size_t stop_at = told.stop_at;
+    memset(&err, 0, sizeof err);
+    memset(&told, 0, sizeof told);
+    told.stop_at = stop_at;
+    return plog_replay(w.dir, &o, &r, &err);
+}
+#define REPLAY(...) replay((struct plog_replay_options){__VA_ARGS__})
+
+static void put(const char *record, int minute)
+{
+    char text[400], time[40];
+    snprintf(time, sizeof time, "2026-01-02T03:%02d:05Z", minute);
+    struct world_delta d = {.record = record, .time = time};
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+}
+
+/* Entry 3 loses by its time, 5 to 7 are one group, 9 loses by keep-local. */
+static void make(void)
+{
+    static char text[3][300];
+    struct plog_span deltas[3];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = deltas, .delta_count = 3};
+    memset(&w, 0, sizeof w);
+    told.stop_at = 0;
+    io = *plog_io_posix();
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put("1", 9);
+    put("1", 8);
+    put("1", 10);
+    for (int i = 0; i < 3; i++) {
+        world_text(text[i], sizeof text[i],
+                   &(struct world_delta){.record = "2"});
+        deltas[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    CHECK_INT(plog_set_strategy(w.p, PLOG_KEEP_LOCAL, NULL, NULL), 0);
+    put("1", 20);
+    put("3", 21);
+    world_close(&w);
+}
+
+static void remove_store(void)
+{
+    unlink(world_path(&w, "store.db"));
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+}
+
+static bool has(const char *name)
+{
+    return access(world_path(&w, name), F_OK) == 0;
+}
+
+static void is_clean(uint64_t size)
+{
+    struct world_found f;
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.head.size, size);
+}
+
+/* ---- What is told -----------------------------------------------------------
+ */
+
+static void a_plan(void)
+{
+    make();
+    remove_store();
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        CHECK_INT(REPLAY(.dry_run = dry_run), 0);
+        CHECK_TEXT(told.states, "aasaaaaasa");
+        CHECK_TEXT(told.strategy, "keep-local");
+        CHECK_UINT(r.applied, 10);
+        CHECK_UINT(r.skipped, 2);
+        CHECK_UINT(r.from, 1);
+        CHECK_UINT(r.to, 10);
+        CHECK_INT(has("store.db"), !dry_run);
+        CHECK_TEXT(r.quarantine, "");
+    }
+    CHECK_UINT(told.total, 10);
+    CHECK_INT(REPLAY(.dry_run = true), 0); /* there is all of it */
+    CHECK_TEXT(told.states, "pppppppppp");
+    CHECK_UINT(r.applied, 0);
+    is_clean(10);
+}
+
+/* A group is never split. */
+static void up_to_an_entry(void)
+{
+    static const uint64_t ends[] = {0, 1, 2, 3, 4, 4, 4, 7, 8, 9, 10, 10};
+    for (uint64_t to = 1; to < 12; to++) {
+        make();
+        remove_store();
+        for (int dry_run = 1; dry_run >= 0; dry_run--) {
+            CHECK_INT(REPLAY(.dry_run = dry_run, .to = to), 0);
+            CHECK_UINT(r.applied, ends[to]);
+            CHECK_UINT(told.count, ends[to]);
+            CHECK_UINT(r.to, ends[to]);
+        }
+        CHECK_UINT(told.total, to < 10 ? to : 10);
+        CHECK_UINT(world_size(&w), ends[to]);
+        CHECK_INT(REPLAY(.dry_run = true), 0); /* the rest of it */
+        CHECK_UINT(r.present, ends[to]);
+        CHECK_UINT(r.applied, 10 - ends[to]);
+        CHECK_UINT(told.count, 10);
+        CHECK_INT(REPLAY(.dry_run = true, .to = 1), 0);
+        CHECK_UINT(r.applied, 0);
+        world_remove(w.dir);
+    }
+}
+
+static void stopped(void)
+{
+    make();
+    remove_store();
+    for (told.stop_at = 1; told.stop_at <= 10; told.stop_at++) {
+        CHECK_INT(REPLAY(.dry_run = true), PLOG_E_INTERRUPTED);
+        CHECK_UINT(told.count, told.stop_at);
+        char words[40];
+        snprintf(words, sizeof words, "stopped at entry %zu", told.stop_at);
+        CHECK_TEXT(err.message, words);
+    }
+    CHECK(!has("store.db"));
+}
+
+/* ---- What is refused --------------------------------------------------------
+ */
+
+#define FIRST "log/00000000000000000001.jsonl"
+
+static void cut(const char *name, size_t to)
+{
+    CHECK_INT(truncate(world_path(&w, name), (off_t)to), 0);
+}
+
+/* The beginning of the first group, as a crash leaves it: there is no log. */
+static void no_entry(void)
+{
+    size_t n;
+    make();
+    char *bytes = world_read(world_path(&w, FIRST), &n);
+    size_t header = (size_t)(strchr(bytes, '\n') - bytes) + 1;
+    char *init = strchr(bytes + header, '\n') + 1;
+    const size_t lengths[] = {header, header + 10, (size_t)(init - bytes),
+                              (size_t)(init - bytes) + 10};
+    free(bytes);
+    remove_store();
+    for (int i = 3; i >= 0; i--) {
+        cut(FIRST, lengths[i]);
+        for (int dry_run = 1; dry_run >= 0; dry_run--) {
+            CHECK_INT(REPLAY(.dry_run = dry_run), PLOG_E_NOTHING);
+            CHECK_TEXT(err.message, "the log holds no entry");
+        }
+        CHECK(!has("store.db") && !has("quarantine"));
+    }
+}
+
+/* The first segment is gone, and no compaction took it. */
+static void no_beginning(void)
+{
+    uint64_t first;
+    make();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    put("4", 30);
+    world_close(&w);
+    CHECK_INT(unlink(world_path(&w, FIRST)), 0);
+    CHECK(REPLAY(.fresh = true, .dry_run = true) != 0);
+    int rc = REPLAY(.fresh = true);
+    CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED);
+    CHECK_INT(err.code, rc);
+    CHECK_UINT(world_size(&w), 11); /* the store is what it was */
+}
+
+static void damage(void)
+{
+    size_t n;
+    make();
+    char *bytes = world_read(world_path(&w, FIRST), &n);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, FIRST), bytes, n);
+    free(bytes);
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        int rc = REPLAY(.fresh = true, .dry_run = dry_run);
+        CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
+        CHECK_INT(err.code, rc);
+        CHECK(!has("quarantine"));
+        CHECK_UINT(world_size(&w), 10);
+    }
+}
+
+/* ---- A store that says more than the log ------------------------------------
+ */
+
+static void a_store_ahead(void)
+{
+    static const struct {
+        const char *sql;
+        int code;
+    } all[] = {
+        {"SELECT 1", PLOG_E_ROLLBACK},
+        /* What it says is not signed by this log. */
+        {"UPDATE meta SET sig=zeroblob(64)", 0},
+        {"UPDATE meta SET key='00000000'", 0},
+        {"UPDATE meta SET origin='another.example/log'", 0},
+        {"UPDATE meta SET range=zeroblob(31)", 0},
+        {"DELETE FROM meta", 0},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        make();
+        size_t n;
+        CHECK_INT(world_open(&w), 0);
+        size_t end = (size_t)world_number(&w, "SELECT offset FROM meta");
+        put("4", 30);
+        world_close(&w);
+        free(world_read(world_path(&w, FIRST), &n));
+        CHECK(end < n);
+        cut(FIRST, end);
+        world_sql(&w, all[i].sql);
+        CHECK_INT(REPLAY(.fresh = true), all[i].code);
+        CHECK_INT(err.code, all[i].code);
+        CHECK_INT(has("quarantine"), all[i].code == 0);
+        CHECK_INT(r.quarantine[0] != 0, all[i].code == 0);
+        if (all[i].code == 0)
+            is_clean(10);
+        else {
+            CHECK_UINT(err.seq, 11);
+            CHECK_UINT(world_size(&w), 11);
+        }
+        world_remove(w.dir);
+    }
+}
+
+/* ---- What is in the way -----------------------------------------------------
+ */
+
+static void no_tables(void)
+{
+    make();
+    remove_store();
+    world_write(world_path(&w, "store.db"), "", 0);
+    CHECK_INT(REPLAY(.dry_run = false), 0);
+    CHECK_TEXT(r.quarantine, "");
+    CHECK(!has("quarantine"));
+    is_clean(10);
+}
+
+static void a_wal_alone(void)
+{
+    static const char *const names[] = {"store.db-wal", "store.db-shm"};
+    for (int i = 0; i < 2; i++) {
+        make();
+        remove_store();
+        world_write(world_path(&w, names[i]), "x", 1);
+        CHECK_INT(REPLAY(.dry_run = false), 0);
+        CHECK(strncmp(r.quarantine, "quarantine/", 11) == 0);
+        CHECK(has("quarantine"));
+        is_clean(10);
+    }
+}
+
+static const char *failing_name;
+static int fails_rename(void *ctx, int a, const char *from, int b,
+                        const char *to, bool replace)
+{
+    if (strcmp(from, failing_name) == 0)
+        return -EIO;
+    return plog_io_posix()->rename_at(ctx, a, from, b, to, replace);
+}
+static int fails_stat(void *ctx, int dir, const char *name,
+                      struct plog_stat *st)
+{
+    if (strcmp(name, failing_name) == 0)
+        return -EIO;
+    return plog_io_posix()->stat_at(ctx, dir, name, st);
+}
+
+/* A store that cannot be set aside, or looked for, is not written over. */
+static void cannot_be_set_aside(void)
+{
+    static const char *const names[] = {"store.db", "store.db-wal",
+                                        "store.db-shm"};
+    for (int i = 0; i < 6; i++) {
+        make();
+        failing_name = names[i % 3];
+        if (i < 3)
+            io.rename_at = fails_rename;
+        else
+            io.stat_at = fails_stat;
+        if (!CHECK_INT(REPLAY(.fresh = true), PLOG_E_IO))
+            printf("# %d\n", i);
+        CHECK_INT(err.code, PLOG_E_IO);
+        if (i == 0 || i >= 3)
+            CHECK_UINT(world_size(&w), 10);
+        io = *plog_io_posix();
+        CHECK_INT(REPLAY(.fresh = true), 0);
+        is_clean(10);
+    }
+}
+
+/* ---- Behind a floor ---------------------------------------------------------
+ */
+
+/* Floor 11, size 13. */
+static void make_compacted(void)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    struct plog_compact_report c;
+    struct plog_peer_report peer;
+    uint64_t first;
+    make();
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    put("1", 40);
+    world_close(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "p", first - 1, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(plog_compact(w.dir, &o, &c, NULL), 0);
+    CHECK_UINT(c.to, 11);
+}
+
+static int no_lag(void *arg, const struct plog_peer *p)
+{
+    *(unsigned *)arg += 1;
+    CHECK_UINT(p->cursor, 0);
+    CHECK(p->lag_seconds == 0);
+    CHECK_UINT(p->lag, 11);
+    CHECK_UINT(p->lag_bytes, 0); /* none of it is in log/ */
+    return 0;
+}
+
+static void behind_a_floor(void)
+{
+    unsigned peers = 0;
+    make_compacted();
+    for (uint64_t to = 1; to < 11; to += 9) { /* 1, 10 */
+        CHECK_INT(REPLAY(.fresh = true, .to = to), PLOG_E_PRUNED);
+        CHECK(strstr(err.message, "entries up to 11 were compacted away"));
+        CHECK(strstr(err.hint, "at entry 11 or later") != NULL);
+        CHECK(!has("quarantine"));
+        CHECK_UINT(world_size(&w), 13);
+    }
+    CHECK_INT(REPLAY(.fresh = true, .dry_run = true), 0);
+    CHECK_UINT(r.base, 11);
+    CHECK_UINT(r.applied, 2);
+    CHECK_UINT(told.first, 12);
+    CHECK_TEXT(told.states, "sa"); /* by the strategy that the snapshot has */
+    CHECK_TEXT(told.strategy, "keep-local");
+    CHECK_INT(REPLAY(.fresh = true, .dry_run = true, .to = 12), 0);
+    CHECK_UINT(r.applied, 1);
+    CHECK_INT(REPLAY(.fresh = true, .to = 11), 0);
+    CHECK_UINT(r.head.size, 11);
+    CHECK_INT(plog_peers(w.dir, NULL, no_lag, &peers, NULL), 0);
+    CHECK_UINT(peers, 1);
+    CHECK_INT(REPLAY(.dry_run = false), 0);
+    CHECK_UINT(r.applied, 2);
+    is_clean(13);
+    CHECK_INT(REPLAY(.fresh = true), 0);
+    CHECK_UINT(r.base, 11);
+    CHECK_TEXT(told.states, "sa");
+    is_clean(13);
+}
+
+/* ---- A store in a new place -------------------------------------------------
+ */
+
+static int stop_at_once(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    CHECK_TEXT(p->phase, "rebuild");
+    return 1;
+}
+
+static void elsewhere(void)
+{
+    struct plog_rebuild_report b;
+    char out[700], db[720];
+    make_compacted();
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                         .dry_run = dry_run,
+                                         .progress = stop_at_once};
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, &err),
+                  PLOG_E_INTERRUPTED);
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL),
+                  PLOG_E_INTERRUPTED);
+        CHECK(access(out, F_OK) != 0);
+        o.progress = NULL;
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL), 0);
+        CHECK_INT(b.verdict, 0);
+        CHECK_UINT(b.head.size, 13);
+        CHECK_UINT(b.entries, 13);
+        CHECK_UINT(b.missing_from, 0);
+        CHECK_INT(access(out, F_OK) == 0, !dry_run);
+    }
+    snprintf(db, sizeof db, "%s/store.db", out);
+    remove_store();
+    world_copy(db, world_path(&w, "store.db"));
+    is_clean(13);
+}
+
+/* Behind damage the last segment has no commit: nobody knows how much there
+ * was. */
+static void up_to_damage(void)
+{
+    struct plog_rebuild_report b;
+    char out[700], path[700];
+    uint64_t first;
+    make();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    put("1", 40);
+    world_close(&w);
+    remove_store();
+    snprintf(path, sizeof path, "%s",
+             world_path(&w, "log/00000000000000000011.jsonl"));
+    world_write(path, "{\"not\":\"a log\"}\n", 16);
+    size_t n;
+    char *bytes = world_read(world_path(&w, FIRST), &n);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, FIRST), bytes, n);
+    free(bytes);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                         .dry_run = dry_run};
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, &err), 0);
+        CHECK(b.verdict == PLOG_E_CORRUPT || b.verdict == PLOG_E_TAMPERED);
+        CHECK(b.why[0]);
+        CHECK(b.head.size > 1 && b.head.size < 10);
+        CHECK_UINT(b.missing_from, b.head.size + 1);
+        CHECK_UINT(b.missing_to, 0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"a plan", a_plan},
+        {"up to an entry", up_to_an_entry},
+        {"stopped", stopped},
+        {"no entry", no_entry},
+        {"no beginning", no_beginning},
+        {"damage", damage},
+        {"a store ahead", a_store_ahead},
+        {"no tables", no_tables},
+        {"a WAL alone", a_wal_alone},
+        {"cannot be set aside", cannot_be_set_aside},
+        {"behind a floor", behind_a_floor},
+        {"elsewhere", elsewhere},
+        {"up to damage", up_to_damage},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
