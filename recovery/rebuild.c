@@ -408,7 +408,9 @@ static int fold(struct rebuild *b, struct plog_error *err)
     return rc;
 }
 
-/* Without writing: the log must be whole up to its end. */
+/* Without writing: the log must be whole up to its end.  As in the real run the
+ * group behind that is looked at: where it is damaged, the end that is known
+ * is only as far as anybody can read. */
 static int verify(struct rebuild *b, struct plog_error *err)
 {
     struct plog_keychain keys;
@@ -417,14 +419,18 @@ static int verify(struct rebuild *b, struct plog_error *err)
     int rc = plog_walk_open(&w, &b->reader.dir, &b->reader.keys, err);
     if (!rc)
         rc = plog_walk_start(&w, err);
-    while (!rc && (!b->total || w.chain.last.size < b->total)) {
+    struct plog_commit last = w.chain.last;
+    while (!rc) {
         rc = plog_walk_next(&w, &g, err);
-        if (!rc && tell(b, g.size, w.bytes))
+        if (rc || (b->total && g.size > b->total))
+            break;
+        last = g.commit;
+        if (tell(b, g.size, w.bytes))
             rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
     }
-    b->report->entries = w.chain.last.size;
-    if (w.chain.last.size)
-        set_head(&b->report->head, &w.chain.last);
+    b->report->entries = last.size;
+    if (last.size)
+        set_head(&b->report->head, &last);
     keys = w.chain.chain;
     plog_walk_close(&w);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
