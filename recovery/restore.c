@@ -24,6 +24,7 @@ struct restore {
     struct plog_instant at;
     uint64_t limit; /* nothing above this entry is read */
     uint64_t known; /* the log must reach this one */
+    bool alone;     /* there is no store that knows, too */
     struct plog_entry_parser parser;
     struct plog_buf orders; /* uint64_t: seqs of orders to bring along */
     uint64_t base, base_at; /* the floor it begins behind, and its entry */
@@ -136,17 +137,28 @@ static int start(struct restore *r, struct plog_walk *w, struct plog_error *err)
     return c->to == below ? 0 : plog_walk_start_floor(w, c->to, err);
 }
 
+/* Without a store the known end is only as far as anybody can read: damage
+ * behind it may have been part of what is asked for. */
+static int look_behind(const struct restore *r, struct plog_walk *w,
+                       struct plog_error *err)
+{
+    struct plog_log_group g;
+    if (!r->alone || r->limit == r->o->at_seq)
+        return 0;
+    return plog_walk_next(w, &g, err);
+}
+
 static int copy_groups(struct restore *r, struct plog_walk *w,
                        struct plog_error *err)
 {
     struct plog_restore_report *report = r->report;
     struct plog_log_group g;
+    bool behind = false;
     int rc = start(r, w, err);
     snprintf(report->origin, sizeof report->origin, "%s", w->chain.origin);
     while (!rc && w->chain.last.size < r->limit) {
         struct plog_tree before = w->chain.tree;
         struct plog_commit last = w->chain.last;
-        bool behind = false;
         char logged[40] = "", origin[PLOG_ORIGIN_MAX + 1];
         memcpy(origin, w->chain.origin, sizeof origin); /* it may change */
         rc = plog_walk_next(w, &g, err);
@@ -164,6 +176,8 @@ static int copy_groups(struct restore *r, struct plog_walk *w,
             rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
                            (unsigned long long)g.size);
     }
+    if (!rc && !behind)
+        rc = look_behind(r, w, err);
     if ((rc == PLOG_END || rc == PLOG_E_TORN) && w->chain.last.size < r->known)
         rc = lost_end(r, w, rc, err);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
@@ -379,6 +393,9 @@ static int look(struct restore *r, const char *dir, struct plog_error *err)
         return rc;
     r->known = s.store_size > s.log_size ? s.store_size : s.log_size;
     r->limit = s.log_has_commit ? r->known : UINT64_MAX;
+    if (r->o->at_seq && r->o->at_seq < r->limit)
+        r->limit = r->o->at_seq; /* what lies behind it does no harm */
+    r->alone = !s.has_store;
     r->report->source.size = s.log_size;
     memcpy(r->report->source.root, s.log_root, PLOG_HASH_SIZE);
     if (s.log_has_commit && r->o->at_seq > r->known) {

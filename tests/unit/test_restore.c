@@ -1,0 +1,520 @@
+/*
+ * test_restore.c - a log as it was at a point: which points there are, what
+ * must not be passed over in silence, and what goes along into the copy.
+ *
+ * The copy is CLEAN and ends where the report says, or there is none.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "files.h"
+#include "paritylog_recovery.h"
+#include "world.h"
+
+#define FIRST "log/00000000000000000001.jsonl"
+#define LONG_AGO "2001-01-01T00:00:00Z"
+
+static struct world w;
+static char out[700];
+static struct plog_restore_report r;
+static struct plog_error err;
+
+static int restore(struct plog_restore_options o)
+{
+    o.struct_size = sizeof o;
+    memset(&err, 0, sizeof err);
+    return plog_restore(w.dir, out, &o, &r, &err);
+}
+#define RESTORE(...) restore((struct plog_restore_options){__VA_ARGS__})
+
+static void put(int count)
+{
+    for (int i = 0; i < count; i++)
+        CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+}
+
+static void begin(void)
+{
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+}
+
+static void next_segment(void)
+{
+    uint64_t first;
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+}
+
+static void refused(int rc, int code, const char *words)
+{
+    if (!CHECK_INT(rc, code) || !CHECK_INT(err.code, code) ||
+        !CHECK(strstr(err.message, words) != NULL))
+        printf("# %d %s, expected %s\n", err.code, err.message, words);
+    CHECK(access(out, F_OK) != 0);
+}
+
+/* There is a copy, CLEAN at that size; and no more. */
+static void restored(int rc, uint64_t size)
+{
+    struct world copy = {.p = NULL};
+    struct world_found f;
+    if (!CHECK_INT(rc, 0)) {
+        printf("# %s\n", err.message);
+        return;
+    }
+    CHECK_UINT(r.head.size, size);
+    snprintf(copy.dir, sizeof copy.dir, "%.500s", out);
+    CHECK_INT(world_parity(&copy, NULL, &f), 0);
+    CHECK_UINT(f.report.head.size, size + (r.vkey[0] != 0));
+    world_remove(out);
+}
+
+static void remove_store(void)
+{
+    unlink(world_path(&w, "store.db"));
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+}
+
+static size_t length_of(const char *name)
+{
+    size_t n;
+    free(world_read(world_path(&w, name), &n));
+    return n;
+}
+
+static void flip_middle(const char *name)
+{
+    size_t n;
+    char path[700];
+    snprintf(path, sizeof path, "%s", world_path(&w, name));
+    char *bytes = world_read(path, &n);
+    bytes[n / 2] ^= 1;
+    world_write(path, bytes, n);
+    free(bytes);
+}
+
+/* ---- Points and names -------------------------------------------------------
+ */
+
+static void points(void)
+{
+    begin();
+    put(4);
+    world_close(&w);
+    refused(RESTORE(.at_time = LONG_AGO), PLOG_E_NOT_FOUND,
+            "no commit lies at or before it");
+    refused(RESTORE(.at_time = "yesterday"), PLOG_E_INPUT, "yesterday");
+    refused(RESTORE(.at_seq = 6), PLOG_E_NOT_FOUND, "the log ends at entry 5");
+    restored(RESTORE(.at_seq = 3), 3);
+    CHECK_UINT(r.left_out, 2);
+    restored(RESTORE(.at_time = "2999-01-01T00:00:00Z"), 5);
+    CHECK_UINT(r.left_out, 0);
+    restored(RESTORE(.at_seq = 0), 5);
+    CHECK(strlen(r.logged_at) == 27 && r.logged_at[26] == 'Z');
+    remove_store();
+    refused(RESTORE(.at_seq = 6), PLOG_E_NOT_FOUND, "the log ends at entry 5");
+    restored(RESTORE(.at_seq = 0), 5);
+}
+
+static void names(void)
+{
+    char own[300];
+    begin();
+    put(1);
+    world_close(&w);
+    refused(RESTORE(.continue_as = "a name"), PLOG_E_ARG,
+            "the name to go on under is not one");
+    refused(RESTORE(.continue_as = ""), PLOG_E_ARG,
+            "the name to go on under is not one");
+    refused(RESTORE(.continue_as = "test.example/copy", .adopt = true),
+            PLOG_E_ARG, "adopts nothing");
+    snprintf(own, sizeof own, "%.*s", (int)strcspn(w.vkey, "+"), w.vkey);
+    refused(RESTORE(.continue_as = own), PLOG_E_ARG, "is the log's own");
+    CHECK_INT(RESTORE(.continue_as = "test.example/copy", .dry_run = true), 0);
+    CHECK_TEXT(r.vkey, "");
+    CHECK_UINT(r.continued.size, 0);
+    CHECK(access(out, F_OK) != 0);
+    restored(RESTORE(.continue_as = "test.example/copy"), 2);
+    CHECK_UINT(r.continued.size, 3);
+    CHECK(strncmp(r.vkey, "test.example/copy+", 18) == 0);
+}
+
+/* Only the very head that somebody knows takes the key along. */
+static void adopting(void)
+{
+    struct plog_restore_options o = {.adopt = true};
+    struct plog_head head;
+    begin();
+    put(2);
+    CHECK_INT(plog_get_head(w.p, &head, NULL), 0);
+    world_close(&w);
+    memcpy(o.adopt_root, head.root, sizeof o.adopt_root);
+    o.adopt_size = 2;
+    refused(restore(o), PLOG_E_FORK, "not the one to adopt");
+    o.adopt_size = 3;
+    o.adopt_root[31] ^= 1;
+    refused(restore(o), PLOG_E_FORK, "not the one to adopt");
+    o.adopt_root[31] ^= 1;
+    CHECK_INT(restore(o), 0);
+    CHECK(r.adopted);
+    char key[720];
+    snprintf(key, sizeof key, "%s/keys/signing.key", out);
+    CHECK(access(key, F_OK) == 0);
+    restored(0, 3);
+}
+
+/* ---- An end that is not there -----------------------------------------------
+ */
+
+/* The store has what the log lost: a copy would be short of it. */
+static void a_store_ahead(void)
+{
+    for (int torn = 0; torn < 2; torn++) {
+        begin();
+        put(2);
+        size_t end = (size_t)world_number(&w, "SELECT offset FROM meta");
+        put(1);
+        world_close(&w);
+        CHECK_INT(truncate(world_path(&w, FIRST), (off_t)end + 20 * torn), 0);
+        int rc = RESTORE(.at_seq = 0);
+        if (torn)
+            refused(rc, err.code, "");
+        else {
+            refused(rc, PLOG_E_ROLLBACK,
+                    "the log ends at entry 3, but the store holds 4");
+            CHECK(strstr(err.hint, "parity") != NULL);
+        }
+        CHECK(rc != 0);
+        restored(RESTORE(.at_seq = 3), 3); /* that much is there */
+        remove_store();
+        restored(RESTORE(.at_seq = 0), 3);
+    }
+}
+
+/* The last segment has no commit: what a crash may leave. */
+static void no_commit_at_the_end(void)
+{
+    begin();
+    put(2);
+    next_segment();
+    world_close(&w);
+    restored(RESTORE(.at_seq = 0), 3);
+    FILE *f = fopen(world_path(&w, "log/00000000000000000004.jsonl"), "a");
+    REQUIRE(f != NULL);
+    fputs("{\"seq\":4,", f);
+    fclose(f);
+    restored(RESTORE(.at_seq = 0), 3);
+    remove_store();
+    restored(RESTORE(.at_seq = 0), 3);
+    CHECK_INT(truncate(world_path(&w, "log/00000000000000000004.jsonl"), 9), 0);
+    restored(RESTORE(.at_seq = 0), 3);
+}
+
+/* ... with damage before it and no store: more was there than can be read. */
+static void damage_behind_the_known_end(void)
+{
+    begin();
+    put(8);
+    next_segment();
+    world_close(&w);
+    flip_middle(FIRST);
+    remove_store();
+    CHECK_INT(truncate(world_path(&w, "log/00000000000000000010.jsonl"), 9), 0);
+    int rc = RESTORE(.at_seq = 0);
+    CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
+    refused(rc, rc, "");
+    rc = RESTORE(.at_time = "2999-01-01T00:00:00Z", .dry_run = true);
+    CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
+    restored(RESTORE(.at_seq = 3), 3);
+}
+
+/* Right behind the point, too. */
+static void damage_behind_the_point(void)
+{
+    for (int no_store = 0; no_store < 2; no_store++) {
+        begin();
+        put(8);
+        world_close(&w);
+        flip_middle(FIRST);
+        if (no_store)
+            remove_store();
+        uint64_t good = 1;
+        while (RESTORE(.at_seq = good + 1, .dry_run = true) == 0)
+            good++;
+        CHECK(good > 1 && good < 8);
+        restored(RESTORE(.at_seq = good), good);
+        struct world_found f;
+        CHECK(world_verify(&w, NULL, &f) != 0);
+        CHECK_UINT(f.first[0].seq, good + 1);
+        world_remove(w.dir);
+    }
+}
+
+static void no_beginning(void)
+{
+    begin();
+    put(2);
+    next_segment();
+    put(1);
+    world_close(&w);
+    CHECK_INT(unlink(world_path(&w, FIRST)), 0);
+    int rc = RESTORE(.at_seq = 0);
+    CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED);
+    refused(rc, rc, "");
+    remove_store();
+    rc = RESTORE(.at_seq = 0);
+    CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED);
+    refused(rc, rc, "");
+}
+
+/* ---- Floors -----------------------------------------------------------------
+ */
+
+static void compact(bool discard)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .discard = discard};
+    struct plog_compact_report c;
+    struct plog_peer_report peer;
+    struct plog_head head;
+    CHECK_INT(plog_get_head(w.p, &head, NULL), 0);
+    next_segment();
+    put(1);
+    world_close(&w);
+    CHECK_INT(
+        plog_peer_ack(w.dir, "p", head.size, head.root, NULL, &peer, NULL), 0);
+    CHECK_INT(plog_compact(w.dir, &o, &c, NULL), 0);
+    CHECK_UINT(c.to, head.size);
+    CHECK_INT(world_open(&w), 0);
+}
+
+static void add_peer(void)
+{
+    struct plog_peer_report peer;
+    world_close(&w);
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+}
+
+/* Discarded up to 4, archived up to 8, 10 entries. */
+static void two_floors(void)
+{
+    begin();
+    put(2);
+    add_peer();
+    compact(true); /* 5 and 6 */
+    put(2);
+    compact(false); /* 9 and 10 */
+    world_close(&w);
+    restored(RESTORE(.at_seq = 0), 10);
+    CHECK_UINT(r.floor, 8);
+    restored(RESTORE(.at_seq = 8), 8); /* out of the archive */
+    CHECK_UINT(r.floor, 4);
+    restored(RESTORE(.at_seq = 6), 6);
+    CHECK_UINT(r.floor, 4);
+    refused(RESTORE(.at_seq = 3), PLOG_E_PRUNED, "");
+    refused(RESTORE(.at_time = LONG_AGO), PLOG_E_PRUNED, "");
+    world_remove(world_path(&w, "snapshots"));
+    refused(RESTORE(.at_seq = 0), PLOG_E_PRUNED, "");
+}
+
+/* A compaction that was killed: a segment below its floor is there yet. */
+static void halfway(void)
+{
+    char kept[600], path[800];
+    begin();
+    put(2);
+    add_peer();
+    next_segment();
+    put(2);
+    world_close(&w);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    tree_copy(w.dir, kept);
+    CHECK_INT(world_open(&w), 0);
+    compact(false);
+    world_close(&w);
+    snprintf(path, sizeof path, "%s/log/00000000000000000005.jsonl", kept);
+    size_t n;
+    char *bytes = world_read(path, &n);
+    world_write(world_path(&w, "log/00000000000000000005.jsonl"), bytes, n);
+    free(bytes);
+    restored(RESTORE(.at_seq = 0), 8);
+    CHECK_UINT(r.floor, 6);
+}
+
+/* ---- A disk that lies -------------------------------------------------------
+ */
+
+static struct plog_io io;
+static size_t lost; /* the last bytes of each segment that is written */
+
+static int64_t losing_pwrite(void *ctx, int fd, const void *buf, size_t n,
+                             uint64_t offset)
+{
+    if (n > lost && memmem(buf, n, "{\"commit\":", 10)) {
+        int64_t rc = plog_io_posix()->pwrite(ctx, fd, buf, n - lost, offset);
+        return rc < 0 ? rc : (int64_t)n;
+    }
+    return plog_io_posix()->pwrite(ctx, fd, buf, n, offset);
+}
+
+static void a_disk_that_lies(void)
+{
+    begin();
+    put(2);
+    size_t end = (size_t)world_number(&w, "SELECT offset FROM meta");
+    put(1);
+    lost = (size_t)world_number(&w, "SELECT offset FROM meta") - end;
+    world_close(&w);
+    io = *plog_io_posix();
+    io.pwrite = losing_pwrite;
+    refused(RESTORE(.io = &io), PLOG_E_CORRUPT,
+            "the copy does not read back as it was written");
+    lost = 0;
+    restored(RESTORE(.io = &io), 4);
+}
+
+/* ---- Salvage ----------------------------------------------------------------
+ */
+
+static struct {
+    unsigned lines, ranges;
+    struct plog_salvaged first;
+    char file[64], why[200];
+} found;
+
+static int count_line(void *arg, const char *line, size_t len, bool proven)
+{
+    (void)arg, (void)line, (void)proven;
+    CHECK(len > 0);
+    found.lines++;
+    return 0;
+}
+
+static int keep_range(void *arg, const struct plog_salvaged *s)
+{
+    (void)arg;
+    if (found.ranges++ == 0) {
+        found.first = *s;
+        snprintf(found.file, sizeof found.file, "%s", s->file);
+        snprintf(found.why, sizeof found.why, "%s", s->why);
+        CHECK_INT(s->quarantine[0] != 0,
+                  s->has_bytes &&
+                      access(world_path(&w, "quarantine"), F_OK) == 0);
+    }
+    return 0;
+}
+
+static int salvage(struct plog_salvage_options o, struct plog_salvage_report *s)
+{
+    o.struct_size = sizeof o;
+    o.line = count_line;
+    o.range = keep_range;
+    memset(&found, 0, sizeof found);
+    memset(&err, 0, sizeof err);
+    return plog_salvage(w.dir, &o, s, &err);
+}
+#define SALVAGE(s, ...) salvage((struct plog_salvage_options){__VA_ARGS__}, (s))
+
+#define SECOND "log/00000000000000000004.jsonl"
+#define THIRD "log/00000000000000000007.jsonl"
+
+/* Three segments of three entries. */
+static void make_three(void)
+{
+    begin();
+    put(2);
+    next_segment();
+    put(3);
+    next_segment();
+    put(3);
+    world_close(&w);
+}
+
+static void what_is_left(void)
+{
+    enum { WHOLE, STRAY, MISSING, EMPTY, HEADER, MIDDLE, END, TORN };
+    static const struct {
+        unsigned ranges;
+        uint64_t groups, from, to;
+        bool bytes;
+        const char *file;
+    } all[] = {
+        [WHOLE] = {0, 9, 0, 0, false, ""},
+        [STRAY] = {0, 9, 0, 0, false, ""},
+        [MISSING] = {1, 6, 4, 6, false, SECOND},
+        [EMPTY] = {1, 6, 4, 6, false, SECOND},
+        [HEADER] = {1, 6, 4, 6, true, SECOND},
+        [MIDDLE] = {1, 7, 4, 5, true, SECOND},
+        [END] = {1, 8, 9, 0, true, THIRD},
+        [TORN] = {1, 9, 10, 0, true, THIRD},
+    };
+    for (int i = WHOLE; i <= TORN; i++)
+        for (int dry_run = 1; dry_run >= 0; dry_run--) {
+            struct plog_salvage_report s;
+            make_three();
+            if (i == STRAY)
+                world_write(world_path(&w, "log/notes.txt"), "x", 1);
+            if (i == MISSING)
+                CHECK_INT(unlink(world_path(&w, SECOND)), 0);
+            if (i == EMPTY)
+                CHECK_INT(truncate(world_path(&w, SECOND), 0), 0);
+            if (i == HEADER) {
+                size_t n;
+                char *bytes = world_read(world_path(&w, SECOND), &n);
+                bytes[20] ^= 1;
+                world_write(world_path(&w, SECOND), bytes, n);
+                free(bytes);
+            }
+            if (i == MIDDLE)
+                flip_middle(SECOND);
+            if (i == END)
+                CHECK_INT(truncate(world_path(&w, THIRD),
+                                   (off_t)length_of(THIRD) - 9),
+                          0);
+            if (i == TORN) {
+                FILE *f = fopen(world_path(&w, THIRD), "a");
+                REQUIRE(f != NULL);
+                fputs("{\"seq\":10,", f);
+                fclose(f);
+            }
+            if (!CHECK_INT(SALVAGE(&s, .dry_run = dry_run), 0) ||
+                !CHECK_UINT(found.ranges, all[i].ranges) ||
+                !CHECK_UINT(s.groups, all[i].groups) ||
+                !CHECK_UINT(found.first.from, all[i].from) ||
+                !CHECK_UINT(found.first.to, all[i].to) ||
+                !CHECK_INT(found.first.has_bytes, all[i].bytes))
+                printf("# %d: %s %s\n", i, err.message, found.why);
+            CHECK_TEXT(found.file, all[i].file);
+            CHECK_UINT(found.lines, 2 * s.groups);
+            CHECK_UINT(s.ranges, found.ranges);
+            CHECK_INT(access(world_path(&w, "quarantine"), F_OK) == 0,
+                      !dry_run && all[i].bytes);
+            world_remove(w.dir);
+        }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"points", points},
+        {"names", names},
+        {"adopting", adopting},
+        {"a store ahead", a_store_ahead},
+        {"no commit at the end", no_commit_at_the_end},
+        {"damage behind the known end", damage_behind_the_known_end},
+        {"damage behind the point", damage_behind_the_point},
+        {"no beginning", no_beginning},
+        {"two floors", two_floors},
+        {"halfway", halfway},
+        {"a disk that lies", a_disk_that_lies},
+        {"what is left", what_is_left},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
