@@ -603,6 +603,7 @@ plog_compact(const char *dir, const struct plog_compact_options *options,
 struct plog_redaction {
     uint64_t seq, order;
     bool pending; /* copies of the payload may be left */
+    /* n 0: those of entries that the store does not have, below the floor */
     struct plog_span resource, record_id, reason, logged_at;
 };
 /* Gives every redaction, by entry, from the store.

@@ -242,7 +242,12 @@ static int give(sqlite3_stmt *q, struct plog_entry_parser *parser,
                                .seq = plog_sql_u64(q, 1),
                                .pending = plog_sql_u64(q, 2) != 0,
                                .resource = plog_sql_text(q, 4),
-                               .record_id = plog_sql_text(q, 5)};
+                               .record_id = plog_sql_text(q, 5),
+                               .reason = {"", 0},
+                               .logged_at = {"", 0}};
+    /* A store made from a snapshot does not have the entry of the order. */
+    if (sqlite3_column_type(q, 3) == SQLITE_NULL)
+        return each(arg, &r);
     int rc = plog_entry_parse(parser, plog_sql_text(q, 3), &order, err);
     if (rc == PLOG_E_NOMEM)
         return rc;
@@ -273,7 +278,7 @@ int plog_redactions(const char *dir, const struct plog_options *options,
         rc = plog_sql_prepare(
             r->store.db,
             "SELECT r.seq,r.target,r.pending,o.line,e.resource,e.record_id"
-            " FROM main.redactions r JOIN main.events o ON o.seq=r.seq"
+            " FROM main.redactions r LEFT JOIN main.events o ON o.seq=r.seq"
             " LEFT JOIN main.events e ON e.seq=r.target ORDER BY "
             "r.target,r.seq",
             &q, err);

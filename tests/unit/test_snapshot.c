@@ -15,10 +15,13 @@
 #include <zlib.h>
 
 #include "check.h"
+#include "paritylog_recovery.h"
+#include "reader.h"
 #include "snapshot.h"
 #include "world.h"
 
 #define TEXT (1u << 20)
+#define LONGEST_LINE (17u << 20) /* there is no longer one */
 
 static struct world w;
 static uint64_t floor_at;
@@ -229,6 +232,14 @@ static void another_item(void)
         {"\n{\"record\"", "\"record_id\":\"", "\"record_id\":\"9",
          "another one's entry"},
         {"\n{\"record\"", "\"seq\":", "\"seq\":1", "another one's entry"},
+        {"\n{\"record\"", "\"seq\":", "\"seq\":-", "record that is none"},
+        {"\n{\"record\"", "\"last\":", "\"last\":-", "record that is none"},
+        {"\n{\"record\"", "\"version\":", "\"version\":-", "record that"},
+        {"\n{\"cursor\"", "\"seq\":", "\"seq\":-", "cursor that is none"},
+        {"\n{\"peer\"", "\"added\":", "\"added\":-", "peer that is none"},
+        {"\n{\"id\"", "\"seq\":", "\"seq\":-", "id that is none"},
+        {"\n{\"id\"", "\"id\":\"", "\"id\":1,\"x\":\"", "id that is none"},
+        {"\n{\"id\"", "\"leaf\":\"", "\"leaf\":1,\"x\":\"", "id that is"},
         {"\n{\"cursor\"", "\"source\":\"src\"", "\"source\":1", "cursor that"},
         {"\n{\"cursor\"", "\"cursor\":\"page 7\"", "\"cursor\":[]", "cursor"},
         {"\n{\"cursor\"", "\"seq\":", "\"seq\":\"\",\"x\":", "cursor that is"},
@@ -249,6 +260,111 @@ static void another_item(void)
         {"\n{\"id\"", "\"content\":\"", "\"content\":1,\"x\":\"", "id that is"},
     };
     changes(all, sizeof all / sizeof *all);
+}
+
+/* One line more, before the cursor. */
+static void a_line_more(void)
+{
+    static const char *const kinds[] = {"control", "record",    "cursor",
+                                        "peer",    "redaction", "id"};
+    static const char *const values[] = {"1", "{}", "{\"seq\":1,\"x\":1}",
+                                         "{\"id\":1,\"leaf\":1}"};
+    static const struct {
+        const char *line, *words;
+    } all[] = {
+        {"{\"a\":1}", "none of it"},
+        {"{}", "none of it"},
+        {"{\"id\":{\"seq\":1,\"id\":1,\"leaf\":\"\",\"content\":null}}",
+         "id that is none"},
+        {"{\"id\":{\"seq\":1,\"id\":\"AA==\",\"leaf\":1,\"content\":null}}",
+         "id that is none"},
+        /* A record that stands on no entry has no line of it. */
+        {"{\"record\":{\"resource\":\"r\",\"record_id\":\"z\",\"seq\":0,"
+         "\"last\":2,\"version\":0,\"merged\":false}}",
+         NULL},
+        {"{\"record\":{\"resource\":\"r\",\"record_id\":\"z\",\"seq\":0,"
+         "\"last\":2,\"version\":0,\"merged\":true}}\n{}",
+         NULL},
+        {"{\"record\":{\"resource\":\"r\",\"record_id\":\"z\",\"seq\":2,"
+         "\"last\":2,\"version\":1,\"merged\":false}}\nINIT",
+         "another one's entry"},
+        {"{\"record\":{\"resource\":\"r\",\"record_id\":\"z\",\"seq\":1,"
+         "\"last\":2,\"version\":1,\"merged\":false}}\nINIT",
+         "another one's entry"},
+    };
+    char line[600], more[700], init[300];
+    make();
+    const char *first = strstr(whole, "\n{\"seq\":1,");
+    REQUIRE(first != NULL);
+    snprintf(init, sizeof init, "%.*s", (int)strcspn(first + 1, "\n"),
+             first + 1);
+    for (int i = 0; i < 24; i++) {
+        snprintf(line, sizeof line, "{\"%s\":%s}", kinds[i / 4], values[i % 4]);
+        snprintf(more, sizeof more, "\n%s\n{\"cursor\"", line);
+        char *text = changed("\n{\"cursor\"", "\n{\"cursor\"", more);
+        must_be_odd(text, strlen(text), i == 2 ? "is none" : "that is none");
+        CHECK_INT(read_text(text, strlen(text), true, NULL), PLOG_E_CORRUPT);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_error err = {.code = 0};
+        const char *at = strstr(all[i].line, "INIT");
+        snprintf(line, sizeof line, "%.*s%s",
+                 at ? (int)(at - all[i].line) : 500, all[i].line,
+                 at ? init : "");
+        snprintf(more, sizeof more, "\n%s\n{\"cursor\"", line);
+        char *text = changed("\n{\"cursor\"", "\n{\"cursor\"", more);
+        if (all[i].words)
+            must_be_odd(text, strlen(text), all[i].words);
+        else
+            CHECK_INT(read_text(text, strlen(text), false, &err), PLOG_END);
+        free(text);
+    }
+}
+
+/* The header must be that of the segment behind this floor. */
+static void the_header_of_another(void)
+{
+    char origin[300], by[500];
+    make();
+    const char *header = strstr(whole, "\n{\"segment\"");
+    REQUIRE(header != NULL);
+    const char *name = strstr(header, "\"origin\":\"") + 10;
+    snprintf(origin, sizeof origin, "%.*s", (int)strcspn(name, "\""), name);
+    snprintf(by, sizeof by,
+             "\n{\"segment\":{\"format\":1,\"origin\":\"%s\",\"first\":1,"
+             "\"tree\":[],\"checkpoint\":null}}",
+             origin);
+    size_t n = strcspn(header + 1, "\n") + 1;
+    char *text = malloc(TEXT + 1000);
+    REQUIRE(text != NULL);
+    snprintf(text, TEXT + 1000, "%.*s%s%s", (int)(header - whole), whole, by,
+             header + n);
+    must_be_odd(text, strlen(text), "has another header");
+    free(text);
+}
+
+/* In the middle of the line behind another one. */
+static void cut_in_a_second_line(void)
+{
+    static const char *const at[] = {"\n{\"seq\":1,", "\n{\"a\":1,\"b\":2}"};
+    make();
+    for (int i = 0; i < 2; i++) {
+        const char *line = strstr(whole, at[i]);
+        REQUIRE(line != NULL);
+        must_be_odd(whole, (size_t)(line - whole) + 5, "ends inside a line");
+    }
+}
+
+static void a_line_too_long(void)
+{
+    size_t n = LONGEST_LINE + (1u << 20);
+    char *text = malloc(n);
+    make();
+    REQUIRE(text != NULL);
+    memset(text, 'a', n);
+    must_be_odd(text, n, "has a line that is too long");
+    free(text);
 }
 
 /* Cut behind any line: what needs a second line says so, the rest ends. */
@@ -331,6 +447,224 @@ static void another_file(void)
     plog_dir_close(&d);
 }
 
+/* ---- What comes back --------------------------------------------------------
+ */
+
+static int see_redaction(void *arg, const struct plog_redaction *r)
+{
+    unsigned *seen = arg;
+    *seen += r->seq == 4 && !r->pending;
+    return 0;
+}
+
+/* A store made from it has all that counts on, and nothing else. */
+static void all_of_it(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    struct plog_replay_report r;
+    struct plog_span cursor;
+    struct world_found f;
+    plog_reader *reader = NULL;
+    unsigned seen = 0;
+    make();
+    write_text(whole, strlen(whole));
+    CHECK(strstr(whole, "{\"control\":{\"seq\":1}}\n{\"seq\":1,") != NULL);
+    CHECK(strstr(whole, "\"control\":\"init\"") != NULL);
+    CHECK(strstr(whole, "\"control\":\"redact\"") == NULL);
+    CHECK(strstr(whole, "\"control\":\"peer-add\"") == NULL);
+    CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+    CHECK_UINT(r.base, floor_at);
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_cursor(reader, plog_span("src", 3), plog_span("*", 1),
+                                 &cursor, NULL),
+              0);
+    CHECK_BYTES(cursor.p, cursor.n, "page 7", 6);
+    plog_reader_close(reader);
+    CHECK_INT(plog_redactions(w.dir, NULL, see_redaction, &seen, NULL), 0);
+    CHECK_UINT(seen, 1);
+    CHECK_TEXT(world_record(&w, "1"), "{\"a\":1,\"b\":2} v2");
+    CHECK_TEXT(world_record(&w, "3"), "deleted v2");
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+}
+
+/* Compacts all of another log that is open, but one entry; the text of its
+ * snapshot is in `whole`. */
+static uint64_t compact_other(struct world *other, bool trim)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .trim_store = trim};
+    struct plog_compact_report r = {.to = 0};
+    struct plog_peer_report peer;
+    uint64_t first;
+    char name[PLOG_SNAPSHOT_NAME], kept[sizeof path];
+    world_close(other);
+    CHECK_INT(plog_peer_add(other->dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(world_open(other), 0);
+    CHECK_INT(plog_new_segment(other->p, &first, NULL), 0);
+    CHECK_INT(world_put(other, "last", "1", "v", NULL), 0);
+    world_close(other);
+    CHECK_INT(
+        plog_peer_ack(other->dir, "p", first - 1, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(plog_compact(other->dir, &o, &r, NULL), 0);
+    CHECK_UINT(r.to, first - 1);
+    memcpy(kept, path, sizeof kept);
+    plog_snapshot_name(r.to, name);
+    snprintf(path, sizeof path, "%s/" PLOG_SNAPSHOT_DIR "/%s", other->dir,
+             name);
+    read_whole();
+    memcpy(path, kept, sizeof kept);
+    return r.to;
+}
+
+static int skips_all(void *arg, const struct plog_record *current,
+                     const struct plog_delta_view *delta,
+                     struct plog_span *merged)
+{
+    (void)arg, (void)current, (void)delta, (void)merged;
+    return 0;
+}
+
+/* Its record has a place, and stands on no entry. */
+static void a_record_never_applied(void)
+{
+    struct world other;
+    world_make(&other, PLOG_CUSTOM, 0);
+    other.options.custom = skips_all;
+    CHECK_INT(world_open(&other), 0);
+    CHECK_INT(world_put(&other, "a", "1", "v", NULL), 0);
+    CHECK_INT(world_put(&other, "b", "2", "v", NULL), 0);
+    compact_other(&other, false);
+    CHECK(strstr(whole, "\"record_id\":\"2\",\"seq\":0,\"last\":3,"
+                        "\"version\":0,\"merged\":false}}\n{") != NULL);
+    CHECK_TEXT(world_record(&other, "2"), "none");
+    world_end(&other, 6);
+    floor_at = 0; /* `whole` is another one's */
+}
+
+/* The restore entry of a copy holds its key: without it nothing verifies. */
+static void a_copy_that_went_on(void)
+{
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .continue_as = "test.example/copy"};
+    struct plog_restore_report r;
+    struct world other;
+    char copy[600];
+    world_make(&other, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&other, "a", "1", "v", NULL), 0);
+    world_close(&other);
+    snprintf(copy, sizeof copy, "%.500s-copy", other.dir);
+    CHECK_INT(plog_restore(other.dir, copy, &o, &r, NULL), 0);
+    snprintf(other.dir, sizeof other.dir, "%.500s", copy);
+    CHECK_INT(world_open(&other), 0);
+    CHECK_INT(plog_set_strategy(other.p, PLOG_MERGE_JSON, NULL, NULL), 0);
+    compact_other(&other, false);
+    CHECK(strstr(whole, "\"control\":\"restore\"") != NULL);
+    CHECK(strstr(whole, "\"control\":\"strategy\"") != NULL);
+    CHECK(strstr(whole, "\"control\":\"init\"") != NULL);
+    world_end(&other, 7);
+    floor_at = 0;
+}
+
+/* ---- Writing one ------------------------------------------------------------
+ */
+
+/* Writes what the store of `other` holds; the digest of it is checked there. */
+static int write_one(const struct world *other, uint64_t *ids,
+                     struct plog_error *err)
+{
+    struct plog_reader r;
+    struct plog_store_head head;
+    struct plog_snapshot_written out;
+    CHECK_INT(plog_reader_open_log(&r, plog_io_posix(), other->dir, NULL, NULL),
+              0);
+    CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
+    CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
+    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, &out, err);
+    *ids = out.ids;
+    if (!rc)
+        CHECK(out.bytes > 100);
+    plog_reader_fini(&r);
+    return rc;
+}
+
+/* Of a store without the events of ids: their hashes are in a table. */
+static void old_ids(void)
+{
+    struct world other;
+    uint64_t ids;
+    world_make(&other, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&other, "a", "1", "v", NULL), 0);
+    CHECK_INT(world_put(&other, "b", "1", "v", NULL), 0);
+    compact_other(&other, true);
+    CHECK_INT(world_number(&other, "SELECT count(*) FROM old_ids"), 2);
+    CHECK_INT(write_one(&other, &ids, NULL), 0);
+    CHECK_UINT(ids, 3);
+    floor_at = 0;
+}
+
+/* A record that stands on an event that is not there is no record. */
+static void no_event(void)
+{
+    struct plog_error err = {.code = 0};
+    struct world other;
+    uint64_t ids;
+    char made[700];
+    world_make(&other, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&other, "a", "1", "v", NULL), 0);
+    CHECK_INT(world_put(&other, "b", "2", "v", NULL), 0);
+    world_close(&other);
+    world_sql(&other, "DELETE FROM events WHERE seq=2");
+    CHECK_INT(write_one(&other, &ids, &err), PLOG_E_DIVERGED);
+    CHECK_TEXT(err.message, "event 2 is missing, on which a record stands");
+    snprintf(made, sizeof made, "%.500s/" PLOG_SNAPSHOT_DIR, other.dir);
+    CHECK_INT(rmdir(made), 0); /* nothing is in it */
+}
+
+/* ---- The entry that signs it ------------------------------------------------
+ */
+
+/* A trimmed store needs its snapshot, and the entry that says which. */
+static void another_entry(void)
+{
+    static const struct {
+        const char *sql;
+        int code;
+        const char *words;
+    } all[] = {
+        {"SELECT 1", 0, ""},
+        {"DELETE FROM compactions", PLOG_E_BEHIND, "before the compact entry"},
+        {"UPDATE compactions SET seq=seq-1", PLOG_E_DIVERGED,
+         "no compact entry sets its floor"},
+        {"UPDATE compactions SET seq=99", PLOG_E_DIVERGED,
+         "no compact entry sets its floor"},
+        {"UPDATE compactions SET floor=2;UPDATE meta SET floor=2",
+         PLOG_E_DIVERGED, "no compact entry sets its floor"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                         .dry_run = true};
+        struct plog_rebuild_report r;
+        struct plog_error err = {.code = 0};
+        struct world other;
+        world_make(&other, PLOG_ARRIVAL, 0);
+        CHECK_INT(world_put(&other, "a", "1", "v", NULL), 0);
+        compact_other(&other, true);
+        world_sql(&other, all[i].sql);
+        if (!CHECK_INT(plog_rebuild_log(other.dir, "-", &o, &r, &err),
+                       all[i].code) ||
+            !CHECK(strstr(err.message, all[i].words) != NULL))
+            printf("# %zu: %s\n", i, err.message);
+        if (i == 0) {
+            CHECK_INT(r.verdict, 0);
+            world_remove(world_path(&other, PLOG_SNAPSHOT_DIR));
+            CHECK_INT(plog_rebuild_log(other.dir, "-", &o, &r, &err),
+                      PLOG_E_PRUNED);
+        }
+        world_remove(other.dir);
+    }
+    floor_at = 0;
+}
+
 static void names(void)
 {
     uint64_t floor = 0;
@@ -349,9 +683,19 @@ int main(int argc, char **argv)
         {"as it is", as_it_is},
         {"another beginning", another_beginning},
         {"another item", another_item},
+        {"a line more", a_line_more},
+        {"the header of another", the_header_of_another},
+        {"cut in a second line", cut_in_a_second_line},
+        {"a line too long", a_line_too_long},
         {"cut anywhere", cut_anywhere},
         {"an empty payload", an_empty_payload},
         {"another file", another_file},
+        {"all of it", all_of_it},
+        {"a record never applied", a_record_never_applied},
+        {"a copy that went on", a_copy_that_went_on},
+        {"old ids", old_ids},
+        {"no event", no_event},
+        {"another entry", another_entry},
         {"names", names},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
