@@ -193,10 +193,13 @@ int plog_witness_place(const struct plog_io *io, const char *dir,
     char inside[4096], parent[4096], *slash;
     size_t n = strlen(path);
     int found = io->real_path(io->ctx, dir, inside, sizeof inside);
-    if (n >= sizeof parent || found == -ENOENT || found == -ENOTDIR)
+    if (found == -ENOENT || found == -ENOTDIR)
         return plog_fail(err, PLOG_E_NOTHING, "no directory %s", dir);
     if (found)
         return plog_fail_io(err, found, dir, "finding the directory");
+    if (n >= sizeof parent)
+        return plog_fail_io(err, -ENAMETOOLONG, path,
+                            "finding the folder of the file");
     memcpy(parent, path, n + 1);
     slash = strrchr(parent, '/');
     if (!slash)

@@ -485,6 +485,156 @@ static void healed(void)
     world_end(&w, 9);
 }
 
+/* ---- What is said before, and of odd stores -------------------------------
+ */
+
+static int look(const struct world *w, uint64_t seq, const char *reason,
+                struct plog_redact_report *r)
+{
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = reason, .dry_run = true};
+    return plog_redact(w->dir, seq, &o, r, NULL);
+}
+
+/* Its answers are logged, and may hold what was there before. */
+static int keeps_all(void *arg, const struct plog_record *current,
+                     const struct plog_delta_view *delta,
+                     struct plog_span *merged)
+{
+    (void)arg, (void)delta;
+    if (current)
+        *merged = (struct plog_span){"{\"v\":\"a\",\"w\":1}", 15};
+    return 1;
+}
+
+/* Later payloads that may hold a part of it are counted, and named. */
+static void merged_later(void)
+{
+    struct world w;
+    struct plog_redact_report r;
+    world_make(&w, PLOG_CUSTOM, 0);
+    w.options.custom = keeps_all;
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "a", NULL), 0);
+    CHECK_INT(world_put(&w, NULL, "2", "b", NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        char text[300];
+        struct world_delta d = {.record = "1", .payload = "{\"w\":1}"};
+        CHECK_INT(
+            world_append(&w, world_text(text, sizeof text, &d), NULL, NULL), 0);
+    }
+    world_close(&w);
+    CHECK_INT(look(&w, 2, "why", &r), 0);
+    CHECK_UINT(r.merged, 3);
+    CHECK_UINT(r.merged_first, 4);
+    CHECK_INT(look(&w, 5, "why", &r), 0);
+    CHECK_UINT(r.merged, 1);
+    CHECK_UINT(r.merged_first, 6);
+    CHECK_INT(look(&w, 3, "why", &r), 0);
+    CHECK_UINT(r.merged, 0);
+    CHECK_UINT(r.merged_first, 0);
+    /* One that cannot be read says nothing; the others do. */
+    world_sql(&w, "UPDATE events SET line='x' WHERE seq=4");
+    CHECK_INT(look(&w, 2, "why", &r), 0);
+    CHECK_UINT(r.merged, 2);
+    CHECK_UINT(r.merged_first, 5);
+}
+
+static void reasons(void)
+{
+    struct world w;
+    struct plog_redact_report r;
+    char reason[PLOG_REASON_MAX + 2];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", "a", NULL), 0);
+    world_close(&w);
+    memset(reason, 'a', sizeof reason);
+    reason[PLOG_REASON_MAX + 1] = '\0';
+    CHECK_INT(look(&w, 2, reason, &r), PLOG_E_INPUT);
+    reason[PLOG_REASON_MAX] = '\0';
+    CHECK_INT(look(&w, 2, reason, &r), 0);
+    CHECK_INT(look(&w, 2, "", &r), PLOG_E_INPUT);
+    CHECK_INT(look(&w, 2, NULL, &r), PLOG_E_INPUT);
+    CHECK_INT(look(&w, 2, "\xff", &r), PLOG_E_INPUT);
+}
+
+static struct {
+    const struct world *w;
+    struct plog_io io;
+    unsigned done;
+} faster;
+
+/* Just before the lock is taken, somebody else redacts the entry. */
+static int faster_lock(void *ctx, int fd, uint64_t byte, int mode)
+{
+    if (byte == 1 && mode == 2 && faster.done++ == 0)
+        CHECK_INT(redact(faster.w, 2), 0);
+    return plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+}
+
+static void somebody_faster(void)
+{
+    struct world w;
+    struct plog_redact_report r;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", SECRET, NULL), 0);
+    world_close(&w);
+    faster.w = &w;
+    faster.done = 0;
+    faster.io = *plog_io_posix();
+    faster.io.lock_byte = faster_lock;
+    CHECK_INT(redact_over(&w, 2, &faster.io, &r), 0);
+    CHECK(faster.done > 0);
+    CHECK(r.already);
+    CHECK_INT(files_with(w.dir, SECRET, strlen(SECRET)), 0);
+    world_end(&w, 3); /* one order */
+}
+
+static int count_redaction(void *arg, const struct plog_redaction *r)
+{
+    unsigned *n = arg;
+    CHECK_UINT(r->seq, 2);
+    *n += r->reason.n != 0;
+    return 0;
+}
+
+/* The list says so when a row of it names something else. */
+static void no_order_in_the_list(void)
+{
+    static const struct {
+        const char *sql;
+        int code;
+        unsigned reasons;
+    } all[] = {
+        {"SELECT 1", 0, 1},
+        {"UPDATE redactions SET seq=3", PLOG_E_DIVERGED, 0},
+        {"UPDATE events SET line='x' WHERE seq=4", PLOG_E_DIVERGED, 0},
+        {"UPDATE events SET line=replace(line,'\"reason\":\"asked for\"',"
+         "'\"reason\":1') WHERE seq=4",
+         0, 0},
+        {"UPDATE events SET line=replace(line,'\"reason\"','\"raison\"')"
+         " WHERE seq=4",
+         0, 0},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct world w;
+        struct plog_error err = {.code = 0};
+        unsigned n = 0;
+        world_make(&w, PLOG_ARRIVAL, 0);
+        CHECK_INT(world_put(&w, NULL, "1", "a", NULL), 0);
+        CHECK_INT(world_put(&w, NULL, "1", "b", NULL), 0);
+        world_close(&w);
+        CHECK_INT(redact(&w, 2), 0);
+        world_sql(&w, all[i].sql);
+        CHECK_INT(plog_redactions(w.dir, NULL, count_redaction, &n, &err),
+                  all[i].code);
+        CHECK_INT(err.code, all[i].code);
+        CHECK(!all[i].code || strstr(err.message, "is no order to redact"));
+        CHECK_UINT(n, all[i].reasons);
+        world_remove(w.dir);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -498,6 +648,10 @@ int main(int argc, char **argv)
         {"without an order", without_an_order},
         {"payload put back", payload_put_back},
         {"healed", healed},
+        {"merged later", merged_later},
+        {"reasons", reasons},
+        {"somebody faster", somebody_faster},
+        {"no order in the list", no_order_in_the_list},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

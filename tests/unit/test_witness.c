@@ -1,0 +1,382 @@
+/*
+ * test_witness.c - heads noted outside of the log: what file may hold them and
+ * where it may lie, what in it counts, and each call that fails while one more
+ * is noted.  The watermark of parity is such a file, too.
+ */
+#include "witness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "paritylog_recovery.h"
+#include "world.h"
+
+static struct world w;
+static char file[600]; /* beside the log */
+static struct plog_io io;
+static struct plog_witness_report r;
+static struct plog_error err;
+
+static void begin(void)
+{
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+    snprintf(file, sizeof file, "%.500s-seen", w.dir);
+    unlink(file);
+    io = *plog_io_posix();
+}
+
+static int witness_at(const char *path)
+{
+    struct plog_check_options o = {.struct_size = sizeof o, .io = &io};
+    memset(&err, 0, sizeof err);
+    return plog_witness(w.dir, path, &o, &r, &err);
+}
+
+static int witness(void)
+{
+    return witness_at(file);
+}
+
+static void put(void)
+{
+    CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+}
+
+static void refused(int rc, int code, const char *words)
+{
+    if (!CHECK_INT(rc, code) || !CHECK_INT(err.code, code) ||
+        !CHECK(strstr(err.message, words) != NULL))
+        printf("# %d %s, expected %s\n", err.code, err.message, words);
+}
+
+/* The bytes of the file; the caller frees them. */
+static char *text_of(size_t *n)
+{
+    return world_read(file, n);
+}
+
+/* ---- What is no such file ---------------------------------------------------
+ */
+
+static int parity(const char *since, const char *watermark)
+{
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .since = since, .watermark = watermark};
+    struct plog_check_report report;
+    memset(&err, 0, sizeof err);
+    return plog_parity(w.dir, &o, &report, &err);
+}
+
+static void no_such_file(void)
+{
+    char other[700];
+    begin();
+    world_close(&w);
+    snprintf(other, sizeof other, "%s.other", file);
+    for (int i = 0; i < 4; i++) {
+        if (i == 0)
+            CHECK_INT(mkdir(file, 0700), 0);
+        if (i == 1)
+            CHECK_INT(mkfifo(file, 0600), 0);
+        if (i == 2) {
+            world_write(file, "x", 1);
+            CHECK_INT(link(file, other), 0);
+        }
+        if (i == 3) { /* as long as nobody would read */
+            world_write(file, "x", 1);
+            CHECK_INT(truncate(file, (64 << 20) + 1), 0);
+        }
+        refused(witness(), PLOG_E_INPUT, "or not a regular file with one link");
+        refused(parity(file, NULL), PLOG_E_INPUT,
+                "it is too long, or not a regular file with one link");
+        CHECK_TEXT(err.file, file);
+        refused(parity(NULL, file), PLOG_E_INPUT, "is not replaced");
+        CHECK_INT(remove(file), 0);
+    }
+    unlink(other);
+    CHECK_INT(symlink("nowhere", file), 0);
+    CHECK_INT(witness(), PLOG_E_IO);
+    CHECK_INT(parity(file, NULL), PLOG_E_IO);
+    unlink(file);
+    refused(parity(file, NULL), PLOG_E_NOTHING, "there is no such file yet");
+}
+
+static int64_t failing_pread(void *ctx, int fd, void *buf, size_t n,
+                             uint64_t offset)
+{
+    (void)ctx, (void)fd, (void)buf, (void)n, (void)offset;
+    return -EIO;
+}
+
+static void a_read_that_fails(void)
+{
+    struct plog_witness_file f;
+    static const struct plog_keyring none;
+    begin();
+    world_close(&w);
+    CHECK_INT(witness(), 0);
+    io.pread = failing_pread;
+    CHECK_INT(plog_witness_read(&io, file, &none, NULL, NULL, &f, &err),
+              PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+}
+
+/* ---- Where it lies ----------------------------------------------------------
+ */
+
+static void places(void)
+{
+    char path[5000], here[600];
+    begin();
+    world_close(&w);
+    snprintf(path, sizeof path, "%s/seen", w.dir);
+    refused(witness_at(path), PLOG_E_INPUT, "in the log's own directory");
+    snprintf(path, sizeof path, "%s/log/seen", w.dir);
+    refused(witness_at(path), PLOG_E_INPUT, "in the log's own directory");
+    /* A folder whose name begins as that of the log is another one. */
+    snprintf(path, sizeof path, "%s-beside", w.dir);
+    CHECK_INT(mkdir(path, 0700), 0);
+    strcat(path, "/seen");
+    CHECK_INT(witness_at(path), 0);
+    CHECK(r.appended);
+    snprintf(path, sizeof path, "%s-nowhere/seen", w.dir);
+    CHECK_INT(witness_at(path), PLOG_E_IO);
+    memset(path, 'a', 4500);
+    path[0] = '/';
+    path[4500] = '\0';
+    CHECK_INT(witness_at(path), PLOG_E_IO);
+    /* The working directory; and that of the log. */
+    CHECK(getcwd(here, sizeof here) != NULL && chdir(check_dir()) == 0);
+    CHECK_INT(witness_at("seen"), 0);
+    CHECK(r.appended && access("seen", F_OK) == 0);
+    CHECK_INT(parity(NULL, "seen"), 0);
+    CHECK_INT(parity("seen", "marked"), 0);
+    CHECK(access("marked", F_OK) == 0);
+    CHECK_INT(chdir(w.dir), 0);
+    refused(witness_at("seen"), PLOG_E_INPUT, "in the log's own directory");
+    CHECK_INT(chdir(here), 0);
+}
+
+/* ---- What is in it ----------------------------------------------------------
+ */
+
+static int count(void *arg, const struct plog_witness_note *n)
+{
+    unsigned *left = arg;
+    CHECK(n->code == PLOG_E_FOREIGN);
+    return (*left)-- == 1;
+}
+
+static int read_file(struct plog_witness_file *f, unsigned stop_at)
+{
+    static const struct plog_keyring none;
+    memset(&err, 0, sizeof err);
+    return plog_witness_read(plog_io_posix(), file, &none, count, &stop_at, f,
+                             &err);
+}
+
+static void lines(void)
+{
+    static const struct {
+        const char *before, *between, *behind;
+        uint64_t odd, first_odd, changed;
+    } all[] = {
+        {"", "", "", 0, 0, 0},
+        {"x\n", "", "", 1, 1, 0},
+        {"", "x\n\n", "", 2, 6, 0},
+        {"", "1\n2\n3\n4\n", "", 4, 6, 0},
+        {"", "1\n2\n3\n4\n5\n", "", 5, 6, 0}, /* the fifth is short */
+        {"", "1\n2\n3\n4\n5\n6\n", "", 6, 6, 6},
+        {"1\n2\n3\n4\n5\n6\n", "x\n", "1\n2\n3\n4\n5\n6\n7\n", 14, 1, 1},
+        {"", "x\n", "1\n2\n3\n4\n5\n6\n", 7, 6, 12},
+        {"", "", "cut off", 1, 11, 0},
+    };
+    size_t n;
+    char whole[3000], fifth[200];
+    begin();
+    world_close(&w);
+    CHECK_INT(witness(), 0);
+    char *note = text_of(&n);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_witness_file f;
+        snprintf(whole, sizeof whole, "%s%s%s%s%s", all[i].before, note,
+                 all[i].between, note, all[i].behind);
+        world_write(file, whole, strlen(whole));
+        CHECK_INT(read_file(&f, 0), 0);
+        CHECK_UINT(f.notes, 2);
+        CHECK_UINT(f.odd, all[i].odd);
+        CHECK_UINT(f.first_odd, all[i].first_odd);
+        CHECK_UINT(f.changed, all[i].changed);
+        refused(read_file(&f, 1), PLOG_E_INTERRUPTED, "stopped");
+        refused(read_file(&f, 2), PLOG_E_INTERRUPTED, "stopped");
+        refused(parity(NULL, file), PLOG_E_INPUT, "is not replaced");
+    }
+    /* Five lines of which the last is as long as that of a note. */
+    memset(fifth, 'a', 98);
+    snprintf(fifth + 98, 3, "\n");
+    for (int shorter = 0; shorter < 2; shorter++) {
+        struct plog_witness_file f;
+        snprintf(whole, sizeof whole, "x\n2\n3\n4\n%s%s", fifth + shorter,
+                 note);
+        world_write(file, whole, strlen(whole));
+        CHECK_INT(read_file(&f, 0), 0);
+        CHECK_UINT(f.changed, shorter ? 0 : 1);
+        refused(parity(NULL, file), PLOG_E_INPUT, "is not replaced");
+    }
+    world_write(file, note, n);
+    CHECK_INT(parity(NULL, file), 0);
+    free(note);
+}
+
+/* The newest note counts, wherever it stands. */
+static void the_newest(void)
+{
+    size_t n, m;
+    char both[3000];
+    begin();
+    CHECK_INT(witness(), 0);
+    CHECK(r.appended);
+    char *old = text_of(&n);
+    put();
+    CHECK_INT(witness(), 0);
+    CHECK(r.appended);
+    CHECK_UINT(r.head.size, 3);
+    char *notes = text_of(&m);
+    snprintf(both, sizeof both, "%s%s", notes + n, old);
+    world_write(file, both, strlen(both));
+    CHECK_INT(witness(), 0);
+    CHECK(!r.appended);
+    put();
+    CHECK_INT(witness(), 0);
+    CHECK(r.appended);
+    CHECK_INT(witness(), 0);
+    CHECK(!r.appended);
+    free(old);
+    free(notes);
+}
+
+/* A group that a crash cut off is no reason not to note what stands. */
+static void a_torn_log(void)
+{
+    begin();
+    world_close(&w);
+    FILE *f = fopen(world_path(&w, "log/00000000000000000001.jsonl"), "a");
+    REQUIRE(f != NULL);
+    fputs("{\"seq\":3,", f);
+    fclose(f);
+    CHECK_INT(witness(), 0);
+    CHECK(r.appended);
+    CHECK_UINT(r.head.size, 2);
+}
+
+/* ---- Noting one -------------------------------------------------------------
+ */
+
+static unsigned busy, slept;
+static int busy_lock(void *ctx, int fd, int mode)
+{
+    if (busy && mode == 2) {
+        busy--;
+        return -EAGAIN;
+    }
+    return plog_io_posix()->lock(ctx, fd, mode);
+}
+static void no_sleep(void *ctx, int64_t ns)
+{
+    (void)ctx;
+    CHECK_INT(ns, 10000000);
+    slept++;
+}
+
+static void another_is_noting(void)
+{
+    begin();
+    world_close(&w);
+    io.lock = busy_lock;
+    io.sleep_ns = no_sleep;
+    busy = 1000;
+    CHECK_INT(witness(), 0);
+    CHECK(r.appended);
+    CHECK_UINT(slept, 1000);
+    busy = 2000;
+    slept = 0;
+    CHECK_INT(witness(), PLOG_E_IO);
+    CHECK(!r.appended);
+    CHECK_UINT(slept, 1000);
+    busy = 0;
+}
+
+static bool fails_on_folders;
+static int failing_sync(void *ctx, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) == fails_on_folders)
+        return -EIO;
+    return plog_io_posix()->fsync(ctx, fd);
+}
+
+/* What is not on disk is not noted. */
+static void not_synced(void)
+{
+    for (int i = 0; i < 2; i++) {
+        begin();
+        world_close(&w);
+        fails_on_folders = i;
+        io.fsync = failing_sync;
+        CHECK_INT(witness(), PLOG_E_IO);
+        CHECK_INT(err.code, PLOG_E_IO);
+        CHECK(!r.appended);
+        CHECK_UINT(r.head.size, 0);
+    }
+}
+
+static unsigned opened, grow_at;
+static int growing_open(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    if (strcmp(name, "log") == 0 && ++opened == grow_at)
+        put();
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Only what was checked is noted. */
+static void it_grows(void)
+{
+    begin();
+    io.open_at = growing_open;
+    grow_at = opened = 0;
+    CHECK_INT(witness(), 0);
+    put();
+    grow_at = opened;
+    opened = 0;
+    refused(witness(), PLOG_E_LOCKED, "the log grew meanwhile");
+    CHECK(!r.appended);
+    grow_at = 0;
+    CHECK_INT(witness(), 0);
+    CHECK(r.appended);
+    CHECK_UINT(r.head.size, 4);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"no such file", no_such_file},
+        {"a read that fails", a_read_that_fails},
+        {"places", places},
+        {"lines", lines},
+        {"the newest", the_newest},
+        {"a torn log", a_torn_log},
+        {"another is noting", another_is_noting},
+        {"not synced", not_synced},
+        {"it grows", it_grows},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
