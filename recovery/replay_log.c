@@ -299,7 +299,7 @@ static int make_store(struct work *w, struct plog_error *err)
         rc = set_store_aside(w, err);
     if (!rc)
         rc = plog_legs_open_store(l, true, err);
-    if (!rc && !l->store.has_tables)
+    if (!rc) /* it is a new one, or had no tables */
         rc = plog_store_create_tables(&l->store, origin, err);
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
@@ -313,7 +313,7 @@ static int replay(struct work *w, struct plog_error *err)
     if (!rc && tail[0])
         snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s",
                  tail);
-    if (!rc && (!w->legs.store_open || !w->legs.store.has_tables))
+    if (!rc && !w->legs.store_open)
         rc = make_store(w, err);
     if (!rc && w->base)
         rc = plog_snapshot_into(&w->legs.dir, w->base, w->digest,

@@ -81,13 +81,6 @@ static void remove_store(void)
     unlink(world_path(&w, "store.db-shm"));
 }
 
-static size_t length_of(const char *name)
-{
-    size_t n;
-    free(world_read(world_path(&w, name), &n));
-    return n;
-}
-
 static void flip_middle(const char *name)
 {
     size_t n;
@@ -380,126 +373,6 @@ static void a_disk_that_lies(void)
     restored(RESTORE(.io = &io), 4);
 }
 
-/* ---- Salvage ----------------------------------------------------------------
- */
-
-static struct {
-    unsigned lines, ranges;
-    struct plog_salvaged first;
-    char file[64], why[200];
-} found;
-
-static int count_line(void *arg, const char *line, size_t len, bool proven)
-{
-    (void)arg, (void)line, (void)proven;
-    CHECK(len > 0);
-    found.lines++;
-    return 0;
-}
-
-static int keep_range(void *arg, const struct plog_salvaged *s)
-{
-    (void)arg;
-    if (found.ranges++ == 0) {
-        found.first = *s;
-        snprintf(found.file, sizeof found.file, "%s", s->file);
-        snprintf(found.why, sizeof found.why, "%s", s->why);
-        CHECK_INT(s->quarantine[0] != 0,
-                  s->has_bytes &&
-                      access(world_path(&w, "quarantine"), F_OK) == 0);
-    }
-    return 0;
-}
-
-static int salvage(struct plog_salvage_options o, struct plog_salvage_report *s)
-{
-    o.struct_size = sizeof o;
-    o.line = count_line;
-    o.range = keep_range;
-    memset(&found, 0, sizeof found);
-    memset(&err, 0, sizeof err);
-    return plog_salvage(w.dir, &o, s, &err);
-}
-#define SALVAGE(s, ...) salvage((struct plog_salvage_options){__VA_ARGS__}, (s))
-
-#define SECOND "log/00000000000000000004.jsonl"
-#define THIRD "log/00000000000000000007.jsonl"
-
-/* Three segments of three entries. */
-static void make_three(void)
-{
-    begin();
-    put(2);
-    next_segment();
-    put(3);
-    next_segment();
-    put(3);
-    world_close(&w);
-}
-
-static void what_is_left(void)
-{
-    enum { WHOLE, STRAY, MISSING, EMPTY, HEADER, MIDDLE, END, TORN };
-    static const struct {
-        unsigned ranges;
-        uint64_t groups, from, to;
-        bool bytes;
-        const char *file;
-    } all[] = {
-        [WHOLE] = {0, 9, 0, 0, false, ""},
-        [STRAY] = {0, 9, 0, 0, false, ""},
-        [MISSING] = {1, 6, 4, 6, false, SECOND},
-        [EMPTY] = {1, 6, 4, 6, false, SECOND},
-        [HEADER] = {1, 6, 4, 6, true, SECOND},
-        [MIDDLE] = {1, 7, 4, 5, true, SECOND},
-        [END] = {1, 8, 9, 0, true, THIRD},
-        [TORN] = {1, 9, 10, 0, true, THIRD},
-    };
-    for (int i = WHOLE; i <= TORN; i++)
-        for (int dry_run = 1; dry_run >= 0; dry_run--) {
-            struct plog_salvage_report s;
-            make_three();
-            if (i == STRAY)
-                world_write(world_path(&w, "log/notes.txt"), "x", 1);
-            if (i == MISSING)
-                CHECK_INT(unlink(world_path(&w, SECOND)), 0);
-            if (i == EMPTY)
-                CHECK_INT(truncate(world_path(&w, SECOND), 0), 0);
-            if (i == HEADER) {
-                size_t n;
-                char *bytes = world_read(world_path(&w, SECOND), &n);
-                bytes[20] ^= 1;
-                world_write(world_path(&w, SECOND), bytes, n);
-                free(bytes);
-            }
-            if (i == MIDDLE)
-                flip_middle(SECOND);
-            if (i == END)
-                CHECK_INT(truncate(world_path(&w, THIRD),
-                                   (off_t)length_of(THIRD) - 9),
-                          0);
-            if (i == TORN) {
-                FILE *f = fopen(world_path(&w, THIRD), "a");
-                REQUIRE(f != NULL);
-                fputs("{\"seq\":10,", f);
-                fclose(f);
-            }
-            if (!CHECK_INT(SALVAGE(&s, .dry_run = dry_run), 0) ||
-                !CHECK_UINT(found.ranges, all[i].ranges) ||
-                !CHECK_UINT(s.groups, all[i].groups) ||
-                !CHECK_UINT(found.first.from, all[i].from) ||
-                !CHECK_UINT(found.first.to, all[i].to) ||
-                !CHECK_INT(found.first.has_bytes, all[i].bytes))
-                printf("# %d: %s %s\n", i, err.message, found.why);
-            CHECK_TEXT(found.file, all[i].file);
-            CHECK_UINT(found.lines, 2 * s.groups);
-            CHECK_UINT(s.ranges, found.ranges);
-            CHECK_INT(access(world_path(&w, "quarantine"), F_OK) == 0,
-                      !dry_run && all[i].bytes);
-            world_remove(w.dir);
-        }
-}
-
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -514,7 +387,6 @@ int main(int argc, char **argv)
         {"two floors", two_floors},
         {"halfway", halfway},
         {"a disk that lies", a_disk_that_lies},
-        {"what is left", what_is_left},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

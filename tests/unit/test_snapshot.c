@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "check.h"
+#include "files.h"
 #include "paritylog_recovery.h"
 #include "reader.h"
 #include "snapshot.h"
@@ -620,6 +621,78 @@ static void no_event(void)
     CHECK_INT(rmdir(made), 0); /* nothing is in it */
 }
 
+/* ---- No memory --------------------------------------------------------------
+ */
+
+#define ROOM 1024 /* that a line is refused, the first one that needs it */
+
+static void *no_room(void *ctx, void *p, size_t n)
+{
+    return n == ROOM ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Writes one where the line at hand may not come to more than half of ROOM. */
+static int write_small(const struct world *other)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_reader r;
+    struct plog_store_head head;
+    struct plog_snapshot_written out;
+    struct plog_error err = {.code = 0};
+    io.alloc = no_room;
+    CHECK_INT(plog_reader_open_log(&r, plog_io_posix(), other->dir, NULL, NULL),
+              0);
+    CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
+    CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
+    r.dir.io = &io;
+    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, &out, &err);
+    r.dir.io = plog_io_posix();
+    CHECK_INT(err.code, rc);
+    plog_reader_fini(&r);
+    return rc;
+}
+
+/* Each line ends wherever it may for want of room, with its member; no part of
+ * a file stays. */
+static void no_memory(void)
+{
+    static const char *const texts[] = {
+        "UPDATE state SET record_id=printf('%%0*d',%d,1)",
+        "UPDATE cursors SET cursor=printf('%%0*d',%d,1)",
+        "UPDATE peers SET name=printf('%%0*d',%d,1)",
+        "UPDATE cursors SET source=printf('%%0*d',%d,1)",
+        "UPDATE state SET resource=printf('%%0*d',%d,1)"};
+    struct plog_cursor c = {{"src", 3}, {"*", 1}, {"page 7", 6}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    struct plog_peer_report peer;
+    struct world other, kept;
+    char sql[200], made[700];
+    world_make(&other, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&other, NULL, "1", "v", NULL), 0);
+    CHECK_INT(plog_append_group(other.p, &g, NULL, NULL), 0);
+    world_close(&other);
+    CHECK_INT(plog_peer_add(other.dir, "p", NULL, &peer, NULL), 0);
+    kept = other;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        unsigned refused = 0;
+        snprintf(other.dir, sizeof other.dir, "%.400s-%zu", kept.dir, i);
+        world_copy(kept.dir, other.dir);
+        snprintf(made, sizeof made, "%.500s/" PLOG_SNAPSHOT_DIR, other.dir);
+        for (int n = 400; n < 512; n += 3) {
+            snprintf(sql, sizeof sql, texts[i], n);
+            world_sql(&other, sql);
+            int rc = write_small(&other);
+            CHECK(rc == 0 || rc == PLOG_E_NOMEM);
+            refused += rc != 0;
+            CHECK(rc == 0 || rmdir(made) == 0);
+            if (rc == 0)
+                tree_remove(made);
+        }
+        CHECK(refused > 3);
+    }
+}
+
 /* ---- The entry that signs it ------------------------------------------------
  */
 
@@ -695,6 +768,7 @@ int main(int argc, char **argv)
         {"a copy that went on", a_copy_that_went_on},
         {"old ids", old_ids},
         {"no event", no_event},
+        {"no memory", no_memory},
         {"another entry", another_entry},
         {"names", names},
     };

@@ -1,0 +1,282 @@
+/*
+ * test_salvage.c - what can still be read of a damaged log: each group that is
+ * intact is given out, each range that is not is named and kept, an error ends
+ * it, and what the log is then worth is told by the store, too.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "paritylog_recovery.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_error err;
+static struct plog_io io;
+
+static void put(int count)
+{
+    for (int i = 0; i < count; i++)
+        CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+}
+
+static void next_segment(void)
+{
+    uint64_t first;
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+}
+
+static size_t length_of(const char *name)
+{
+    size_t n;
+    free(world_read(world_path(&w, name), &n));
+    return n;
+}
+
+/* Changes one byte; from the end: a negative place. */
+static void flip(const char *name, long at)
+{
+    size_t n;
+    char path[700];
+    snprintf(path, sizeof path, "%s", world_path(&w, name));
+    char *bytes = world_read(path, &n);
+    bytes[at < 0 ? n - (size_t)-at : (size_t)at] ^= 1;
+    world_write(path, bytes, n);
+    free(bytes);
+}
+
+static struct {
+    unsigned lines, ranges;
+    struct plog_salvaged first;
+    char file[64], why[200];
+} found;
+
+static int count_line(void *arg, const char *line, size_t len, bool proven)
+{
+    (void)arg, (void)line, (void)proven;
+    CHECK(len > 0);
+    found.lines++;
+    return 0;
+}
+
+static int keep_range(void *arg, const struct plog_salvaged *s)
+{
+    (void)arg;
+    if (found.ranges++ == 0) {
+        found.first = *s;
+        snprintf(found.file, sizeof found.file, "%s", s->file);
+        snprintf(found.why, sizeof found.why, "%s", s->why);
+        CHECK_INT(s->quarantine[0] != 0,
+                  s->has_bytes &&
+                      access(world_path(&w, "quarantine"), F_OK) == 0);
+    }
+    return 0;
+}
+
+static int salvage(struct plog_salvage_options o, struct plog_salvage_report *s)
+{
+    o.struct_size = sizeof o;
+    o.io = &io;
+    o.line = count_line;
+    o.range = keep_range;
+    memset(&found, 0, sizeof found);
+    memset(&err, 0, sizeof err);
+    return plog_salvage(w.dir, &o, s, &err);
+}
+#define SALVAGE(s, ...) salvage((struct plog_salvage_options){__VA_ARGS__}, (s))
+
+#define SECOND "log/00000000000000000004.jsonl"
+#define THIRD "log/00000000000000000007.jsonl"
+
+/* Three segments of three entries. */
+static void make_three(void)
+{
+    memset(&w, 0, sizeof w);
+    io = *plog_io_posix();
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(2);
+    next_segment();
+    put(3);
+    next_segment();
+    put(3);
+    world_close(&w);
+}
+
+static void what_is_left(void)
+{
+    enum { WHOLE, STRAY, MISSING, EMPTY, HEADER, MIDDLE, LAST, END, TORN };
+    static const struct {
+        unsigned ranges;
+        uint64_t groups, from, to;
+        bool bytes;
+        const char *file;
+    } all[] = {
+        [WHOLE] = {0, 9, 0, 0, false, ""},
+        [STRAY] = {0, 9, 0, 0, false, ""},
+        [MISSING] = {1, 6, 4, 6, false, SECOND},
+        [EMPTY] = {1, 6, 4, 6, false, SECOND},
+        [HEADER] = {1, 6, 4, 6, true, SECOND},
+        [MIDDLE] = {1, 7, 4, 5, true, SECOND},
+        [LAST] = {1, 8, 6, 6, true, SECOND},
+        [END] = {1, 8, 9, 0, true, THIRD},
+        [TORN] = {1, 9, 10, 0, true, THIRD},
+    };
+    for (int i = WHOLE; i <= TORN; i++)
+        for (int dry_run = 1; dry_run >= 0; dry_run--) {
+            struct plog_salvage_report s;
+            make_three();
+            if (i == STRAY)
+                world_write(world_path(&w, "log/notes.txt"), "x", 1);
+            if (i == MISSING)
+                CHECK_INT(unlink(world_path(&w, SECOND)), 0);
+            if (i == EMPTY)
+                CHECK_INT(truncate(world_path(&w, SECOND), 0), 0);
+            if (i == HEADER)
+                flip(SECOND, 20);
+            if (i == MIDDLE)
+                flip(SECOND, (long)length_of(SECOND) / 2);
+            if (i == LAST)
+                flip(SECOND, -300);
+            if (i == END)
+                CHECK_INT(truncate(world_path(&w, THIRD),
+                                   (off_t)length_of(THIRD) - 9),
+                          0);
+            if (i == TORN) {
+                FILE *f = fopen(world_path(&w, THIRD), "a");
+                REQUIRE(f != NULL);
+                fputs("{\"seq\":10,", f);
+                fclose(f);
+            }
+            if (!CHECK_INT(SALVAGE(&s, .dry_run = dry_run), 0) ||
+                !CHECK_UINT(found.ranges, all[i].ranges) ||
+                !CHECK_UINT(s.groups, all[i].groups) ||
+                !CHECK_UINT(found.first.from, all[i].from) ||
+                !CHECK_UINT(found.first.to, all[i].to) ||
+                !CHECK_INT(found.first.has_bytes, all[i].bytes))
+                printf("# %d: %s %s\n", i, err.message, found.why);
+            CHECK_TEXT(found.file, all[i].file);
+            CHECK_UINT(found.lines, 2 * s.groups);
+            CHECK_UINT(s.ranges, found.ranges);
+            CHECK_INT(access(world_path(&w, "quarantine"), F_OK) == 0,
+                      !dry_run && all[i].bytes);
+            world_remove(w.dir);
+        }
+}
+
+/* ---- Errors -----------------------------------------------------------------
+ */
+
+static unsigned reads, fail_at;
+static int64_t failing_pread(void *ctx, int fd, void *buf, size_t n,
+                             uint64_t offset)
+{
+    if (++reads == fail_at)
+        return -EIO;
+    return plog_io_posix()->pread(ctx, fd, buf, n, offset);
+}
+
+/* A read that fails is no damage: nobody may take it for that. */
+static void a_read_that_fails(void)
+{
+    struct plog_salvage_report s;
+    make_three();
+    flip(SECOND, (long)length_of(SECOND) / 2);
+    io.pread = failing_pread;
+    fail_at = reads = 0;
+    CHECK_INT(SALVAGE(&s, .dry_run = true), 0);
+    unsigned all = reads, failed = 0;
+    CHECK(all > 5);
+    for (fail_at = 1; fail_at <= all; fail_at++) {
+        reads = 0;
+        int rc = SALVAGE(&s, .dry_run = true);
+        if (!CHECK(rc == 0 || (rc == PLOG_E_IO && err.code == rc)))
+            printf("# read %u: %d %s\n", fail_at, rc, err.message);
+        CHECK(rc || found.ranges == 1);
+        failed += rc != 0;
+    }
+    CHECK(failed > all / 2);
+}
+
+static const char *failing_name;
+static int failing_stat(void *ctx, int dir, const char *name,
+                        struct plog_stat *st)
+{
+    if (strcmp(name, failing_name) == 0)
+        return -EIO;
+    return plog_io_posix()->stat_at(ctx, dir, name, st);
+}
+
+/* log/ is made anew only where it is known to be gone, and a store is there. */
+static void no_log_folder(void)
+{
+    static const char *const names[] = {"store.db", "log"};
+    struct plog_salvage_report s;
+    make_three();
+    world_remove(world_path(&w, "log"));
+    for (int i = 0; i < 2; i++) {
+        failing_name = names[i];
+        io.stat_at = failing_stat;
+        CHECK_INT(SALVAGE(&s, .from_store = true), PLOG_E_IO);
+        CHECK_INT(err.code, PLOG_E_IO);
+        CHECK(access(world_path(&w, "log"), F_OK) != 0);
+    }
+    io = *plog_io_posix();
+    CHECK_INT(SALVAGE(&s, .from_store = true, .dry_run = true), PLOG_E_NOTHING);
+    CHECK(access(world_path(&w, "log"), F_OK) != 0);
+    CHECK_INT(SALVAGE(&s, .from_store = true), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.from_store, 9);
+    CHECK_UINT(s.head.size, 9);
+    make_three();
+    world_remove(world_path(&w, "log"));
+    unlink(world_path(&w, "store.db"));
+    CHECK_INT(SALVAGE(&s, .from_store = true), PLOG_E_NOTHING);
+    CHECK(access(world_path(&w, "log"), F_OK) != 0);
+}
+
+/* ---- What the store says ----------------------------------------------------
+ */
+
+/* A signed head that the log has not: it is short, however whole it looks. */
+static void a_store_ahead(void)
+{
+    static const struct {
+        const char *sql;
+        int verdict;
+    } all[] = {
+        {"SELECT 1", PLOG_E_ROLLBACK},
+        {"UPDATE meta SET sig=zeroblob(64)", 0},
+        {"UPDATE meta SET key='00000000'", 0},
+        {"DELETE FROM meta", 0},
+        {"DROP TABLE meta", 0},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_salvage_report s;
+        make_three();
+        CHECK_INT(world_open(&w), 0);
+        size_t end = (size_t)world_number(&w, "SELECT offset FROM meta");
+        put(1);
+        world_close(&w);
+        CHECK_INT(truncate(world_path(&w, THIRD), (off_t)end), 0);
+        world_sql(&w, all[i].sql);
+        CHECK_INT(SALVAGE(&s, .dry_run = true), 0);
+        CHECK_INT(s.verdict, all[i].verdict);
+        CHECK_UINT(s.entries, 9);
+        CHECK_UINT(s.ranges, 0);
+        world_remove(w.dir);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"what is left", what_is_left},
+        {"a read that fails", a_read_that_fails},
+        {"no log folder", no_log_folder},
+        {"a store ahead", a_store_ahead},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}

@@ -1,0 +1,161 @@
+/*
+ * test_trim.c - events below the floor, dropped from the store: where there is
+ * nothing to drop nothing is, and who stops it on the way has lost nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "files.h"
+#include "paritylog_recovery.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_compact_report r;
+static struct plog_error err;
+
+static struct {
+    unsigned calls, stop_at;
+    char phase[20];    /* at which it stopped */
+    char phases[2000]; /* all of them, one behind the other */
+} told;
+
+static int stop(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    if (strlen(told.phases) + strlen(p->phase) + 2 < sizeof told.phases)
+        strcat(strcat(told.phases, p->phase), " ");
+    snprintf(told.phase, sizeof told.phase, "%s", p->phase);
+    return ++told.calls == told.stop_at;
+}
+
+static int compact(bool trim, bool undo)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .trim_store = trim,
+                                     .undo = undo,
+                                     .progress = stop};
+    memset(&err, 0, sizeof err);
+    told.calls = 0;
+    told.phases[0] = '\0';
+    return plog_compact(w.dir, &o, &r, &err);
+}
+
+static void make(void)
+{
+    struct plog_peer_report peer;
+    uint64_t first;
+    memset(&w, 0, sizeof w);
+    memset(&told, 0, sizeof told);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 6; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "i%d", i);
+        CHECK_INT(world_put(&w, id, i % 2 ? "1" : "2", "v", NULL), 0);
+    }
+    world_close(&w);
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_INT(world_put(&w, "last", "1", "v", NULL), 0);
+    world_close(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "p", first - 1, NULL, NULL, &peer, NULL), 0);
+}
+
+static void rewind_peer(uint64_t to)
+{
+    struct plog_peer_report peer;
+    CHECK_INT(plog_peer_rewind(w.dir, "p", to, NULL, &peer, NULL), 0);
+}
+
+static void nothing_to_trim(void)
+{
+    make();
+    rewind_peer(2);
+    CHECK_INT(compact(true, false), 0); /* never compacted */
+    CHECK_UINT(r.to, 0);
+    CHECK_UINT(r.trimmed, 0);
+    CHECK(r.why[0]);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events"), 9);
+    world_end(&w, 9);
+}
+
+static void undone(void)
+{
+    make();
+    CHECK_INT(compact(false, false), 0);
+    CHECK_UINT(r.to, 8);
+    CHECK_INT(compact(false, true), 0);
+    CHECK(r.undone);
+    rewind_peer(2);
+    int64_t events = world_number(&w, "SELECT count(*) FROM events");
+    CHECK_INT(compact(true, false), 0); /* the last one took it back */
+    CHECK_UINT(r.trimmed, 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events"), events);
+    CHECK_INT(world_number(&w, "SELECT base FROM meta"), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* Those on which records stand, and those that set rules, stay. */
+static void what_stays(void)
+{
+    make();
+    CHECK_INT(compact(true, false), 0);
+    CHECK_UINT(r.to, 8);
+    CHECK_UINT(r.trimmed, 5); /* four deltas, and who was added */
+    CHECK_INT(world_number(&w, "SELECT base FROM meta"), 8);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE seq<9"), 3);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM old_ids"), 6);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM checkpoints WHERE size<8"),
+              0);
+    CHECK_INT(compact(true, false), 0); /* once more */
+    CHECK_UINT(r.trimmed, 0);
+    struct plog_receipt receipt;
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, "i3", "1", "v", &receipt), 0);
+    CHECK(receipt.duplicate);
+    CHECK_UINT(receipt.seq, 5);
+    world_end(&w, world_size(&w));
+}
+
+static void stopped(void)
+{
+    bool ids = false, events = false;
+    char copy[600];
+    make();
+    snprintf(copy, sizeof copy, "%.500s-kept", w.dir);
+    tree_copy(w.dir, copy);
+    for (unsigned at = 1;; at++) {
+        told.stop_at = at;
+        int rc = compact(true, false);
+        if (told.calls < at) {
+            CHECK_INT(rc, 0);
+            break;
+        }
+        if (!CHECK_INT(rc, PLOG_E_INTERRUPTED) || !CHECK_INT(err.code, rc))
+            printf("# stopped at %u, %s: %d\n", at, told.phase, rc);
+        ids |= strcmp(told.phase, "ids") == 0;
+        events |= strcmp(told.phase, "trim") == 0;
+        told.stop_at = 0;
+        CHECK_INT(compact(true, false), 0);
+        CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE seq<9"),
+                  3);
+        CHECK_INT(world_number(&w, "SELECT count(*) FROM old_ids"), 6);
+        world_end(&w, world_size(&w));
+        tree_remove(w.dir);
+        tree_copy(copy, w.dir);
+    }
+    CHECK(ids && events);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"nothing to trim", nothing_to_trim},
+        {"undone", undone},
+        {"what stays", what_stays},
+        {"stopped", stopped},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
