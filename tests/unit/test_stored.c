@@ -242,6 +242,48 @@ static void orders(void)
     }
 }
 
+/* A redacted line, and for its order the row of an entry below the floor: that
+ * is in no group which the store proves, so anybody could have put it there. */
+static void an_order_below_the_floor(void)
+{
+    struct plog_compact_options compact = {.struct_size = sizeof compact};
+    struct plog_compact_report c;
+    struct plog_peer_report peer;
+    struct world other;
+    char sql[1200];
+    make();
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(plog_peer_ack(w.dir, "p", 7, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(plog_compact(w.dir, &compact, &c, NULL), 0);
+    CHECK_UINT(c.to, 7);
+    CHECK_INT(rebuild(true), 0);
+    CHECK_INT(r.verdict, 0);
+    other = w;
+    snprintf(other.dir, sizeof other.dir, "%.400s-other", w.dir);
+    tree_copy(w.dir, other.dir);
+    memcpy(sql, w.dir, sizeof w.dir);
+    memcpy(w.dir, other.dir, sizeof w.dir);
+    redact(8);
+    memcpy(w.dir, sql, sizeof w.dir);
+    snprintf(sql, sizeof sql,
+             "ATTACH '%.500s/store.db' AS o;"
+             "UPDATE main.events SET line=(SELECT line FROM o.events WHERE"
+             " seq=8) WHERE seq=8;"
+             "UPDATE main.events SET line=(SELECT e.line FROM o.events e,"
+             " o.redactions r WHERE e.seq=r.seq) WHERE seq=3;"
+             "INSERT INTO main.redactions VALUES(3,8,0)",
+             other.dir);
+    world_sql(&w, sql);
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        CHECK_INT(rebuild(dry_run), 0);
+        CHECK_INT(r.verdict, PLOG_E_TAMPERED);
+        CHECK(strstr(r.why, "entry 8 is redacted, and the order for it at") &&
+              strstr(r.why, "is not proven"));
+    }
+    world_remove(other.dir);
+    end();
+}
+
 /* Appends until the segment of 4096 bytes is full but for two or three. */
 static void fill(void)
 {
@@ -334,6 +376,7 @@ int main(int argc, char **argv)
         {"no row at all", no_row_at_all},
         {"a bare end", a_bare_end},
         {"orders", orders},
+        {"an order below the floor", an_order_below_the_floor},
         {"a segment that grew", a_segment_that_grew},
         {"a segment too long", a_segment_too_long},
         {"another name", another_name},
