@@ -124,9 +124,8 @@ static int lay_out(struct rebuild *b, const struct plog_stored_group *g,
 {
     struct plog_buf header;
     bool empty = g->first == b->segment, was_loose = b->loose;
-    bool begins =
-        g->first == 1 || (!empty && b->offset + g->text.n > b->segment_size);
-    if (g->begins_segment || g->first == 1)
+    bool begins = !empty && b->offset + g->text.n > b->segment_size;
+    if (g->begins_segment)
         b->loose = false;
     /* A segment may also be begun by hand; that one begins too late, never. */
     b->odd_layout |= begins && !g->begins_segment && !was_loose && !g->odd_size;

@@ -228,6 +228,12 @@ static void no_root(void)
     whole[n / 2] ^= 1;
     world_write(world_path(&w, SECOND), whole, n);
     free(whole);
+    /* A name in log/ that is none of ours. */
+    world_write(world_path(&w, "log/notes.txt"), "x", 1);
+    rc = ack("p", 6, root);
+    CHECK(rc < 0 && rc != PLOG_E_FORK);
+    CHECK_INT(err.code, rc);
+    CHECK_INT(unlink(world_path(&w, "log/notes.txt")), 0);
     /* Below the floor. */
     CHECK_INT(ack("p", 7, NULL), 0);
     CHECK_INT(plog_compact(w.dir, &o, &c, NULL), 0);

@@ -141,6 +141,22 @@ static void entries_and_sizes(void)
     holds(7, 0, 7);
 }
 
+/* A log that was begun and holds no commit proves nothing. */
+static void no_commit(void)
+{
+    size_t n;
+    make();
+    world_close(&w);
+    const char *first = world_path(&w, "log/00000000000000000001.jsonl");
+    char *bytes = world_read(first, &n);
+    CHECK_INT(truncate(first, (off_t)(strchr(bytes, '\n') + 1 - bytes)), 0);
+    free(bytes);
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    refused(prove(1, 0), PLOG_E_NOT_FOUND, "there is no commit 0");
+    refused(prove(1, 1), PLOG_E_NOT_FOUND, "there is no commit 1");
+}
+
 /* Up to what both legs have: an entry of the log alone may yet vanish. */
 static void a_store_behind(void)
 {
@@ -351,6 +367,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"entries and sizes", entries_and_sizes},
+        {"no commit", no_commit},
         {"a store behind", a_store_behind},
         {"an end that goes", an_end_that_goes},
         {"the archive", the_archive},

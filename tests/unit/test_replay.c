@@ -227,6 +227,9 @@ static void no_beginning(void)
     CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED);
     CHECK_INT(err.code, rc);
     CHECK_UINT(world_size(&w), 11); /* the store is what it was */
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .dry_run = true};
+    struct plog_rebuild_report b;
+    CHECK_INT(plog_rebuild_store(w.dir, NULL, &o, &b, &err), rc);
 }
 
 static void damage(void)
@@ -451,6 +454,16 @@ static void elsewhere(void)
         CHECK_UINT(b.missing_from, 0);
         CHECK_INT(access(out, F_OK) == 0, !dry_run);
     }
+    /* Half a group at the end is none of it. */
+    FILE *f = fopen(world_path(&w, "log/00000000000000000012.jsonl"), "a");
+    REQUIRE(f != NULL);
+    fputs("{\"seq\":14,", f);
+    fclose(f);
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .dry_run = true};
+    CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL), 0);
+    CHECK_INT(b.verdict, 0);
+    CHECK_UINT(b.head.size, 13);
+    CHECK_INT(REPLAY(.dry_run = false), 0); /* sets it aside */
     snprintf(db, sizeof db, "%s/store.db", out);
     remove_store();
     world_copy(db, world_path(&w, "store.db"));
@@ -484,7 +497,8 @@ static void up_to_damage(void)
                                          .dry_run = dry_run};
         CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, &err), 0);
         CHECK(b.verdict == PLOG_E_CORRUPT || b.verdict == PLOG_E_TAMPERED);
-        if (!CHECK(b.why[0])) printf("# dry %d\n", dry_run);
+        if (!CHECK(b.why[0]))
+            printf("# dry %d\n", dry_run);
         CHECK(b.head.size > 1 && b.head.size < 10);
         CHECK_UINT(b.missing_from, b.head.size + 1);
         CHECK_UINT(b.missing_to, 0);

@@ -209,6 +209,25 @@ static void no_commit_at_the_end(void)
     restored(RESTORE(.at_seq = 0), 3);
 }
 
+/* ... and no other has one. */
+static void no_commit_at_all(void)
+{
+    size_t n;
+    begin();
+    put(2);
+    world_close(&w);
+    char *bytes = world_read(world_path(&w, FIRST), &n);
+    size_t header = (size_t)(strchr(bytes, '\n') + 1 - bytes);
+    free(bytes);
+    CHECK_INT(truncate(world_path(&w, FIRST), (off_t)header + 9), 0);
+    refused(RESTORE(.at_seq = 4), PLOG_E_CORRUPT, "has no commit line");
+    remove_store();
+    refused(RESTORE(.at_seq = 4), PLOG_E_NOT_FOUND, "no commit lies at or");
+    refused(RESTORE(.at_seq = 0), PLOG_E_NOT_FOUND, "no commit lies at or");
+    CHECK_INT(truncate(world_path(&w, FIRST), (off_t)header), 0);
+    refused(RESTORE(.at_seq = 1), PLOG_E_NOT_FOUND, "no commit lies at or");
+}
+
 /* ... with damage before it and no store: more was there than can be read. */
 static void damage_behind_the_known_end(void)
 {
@@ -312,6 +331,18 @@ static void two_floors(void)
     restored(RESTORE(.at_seq = 6), 6);
     CHECK_UINT(r.floor, 4);
     refused(RESTORE(.at_seq = 3), PLOG_E_PRUNED, "");
+    /* A copy that ends before the entry of its floor, and a copy of that. */
+    CHECK_INT(RESTORE(.at_seq = 9), 0);
+    struct world kept = w;
+    char second[700];
+    memcpy(second, out, sizeof second);
+    snprintf(w.dir, sizeof w.dir, "%.500s", second);
+    snprintf(out, sizeof out, "%.600s-again", w.dir);
+    restored(RESTORE(.at_seq = 0), 9);
+    CHECK_UINT(r.floor, 8);
+    w = kept;
+    memcpy(out, second, sizeof out);
+    world_remove(out);
     refused(RESTORE(.at_time = LONG_AGO), PLOG_E_PRUNED, "");
     world_remove(world_path(&w, "snapshots"));
     refused(RESTORE(.at_seq = 0), PLOG_E_PRUNED, "");
@@ -381,6 +412,7 @@ int main(int argc, char **argv)
         {"adopting", adopting},
         {"a store ahead", a_store_ahead},
         {"no commit at the end", no_commit_at_the_end},
+        {"no commit at all", no_commit_at_all},
         {"damage behind the known end", damage_behind_the_known_end},
         {"damage behind the point", damage_behind_the_point},
         {"no beginning", no_beginning},

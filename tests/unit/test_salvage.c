@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -107,7 +108,18 @@ static void make_three(void)
 
 static void what_is_left(void)
 {
-    enum { WHOLE, STRAY, MISSING, EMPTY, HEADER, MIDDLE, LAST, END, TORN };
+    enum {
+        WHOLE,
+        STRAY,
+        MISSING,
+        EMPTY,
+        HEADER,
+        MIDDLE,
+        LAST,
+        VERY_LAST,
+        END,
+        TORN
+    };
     static const struct {
         unsigned ranges;
         uint64_t groups, from, to;
@@ -121,6 +133,7 @@ static void what_is_left(void)
         [HEADER] = {1, 6, 4, 6, true, SECOND},
         [MIDDLE] = {1, 7, 4, 5, true, SECOND},
         [LAST] = {1, 8, 6, 6, true, SECOND},
+        [VERY_LAST] = {1, 8, 9, 0, true, THIRD},
         [END] = {1, 8, 9, 0, true, THIRD},
         [TORN] = {1, 9, 10, 0, true, THIRD},
     };
@@ -139,7 +152,9 @@ static void what_is_left(void)
             if (i == MIDDLE)
                 flip(SECOND, (long)length_of(SECOND) / 2);
             if (i == LAST)
-                flip(SECOND, -300);
+                flip(SECOND, -20);
+            if (i == VERY_LAST)
+                flip(THIRD, -20);
             if (i == END)
                 CHECK_INT(truncate(world_path(&w, THIRD),
                                    (off_t)length_of(THIRD) - 9),
@@ -198,6 +213,55 @@ static void a_read_that_fails(void)
         failed += rc != 0;
     }
     CHECK(failed > all / 2);
+}
+
+static unsigned opened;
+static int failing_open(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    if (strstr(name, ".jsonl") && ++opened == fail_at)
+        return -EIO;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Nor is a segment that cannot be opened behind damage. */
+static void an_open_that_fails(void)
+{
+    struct plog_salvage_report s;
+    struct plog_check_report report;
+    make_three();
+    flip(SECOND, -20);
+    io.open_at = failing_open;
+    for (int verify = 0; verify < 2; verify++) {
+        struct plog_check_options o = {.struct_size = sizeof o, .io = &io};
+        unsigned all = 0, failed = 0;
+        for (fail_at = 0; fail_at <= all; fail_at++) {
+            opened = 0;
+            memset(&err, 0, sizeof err);
+            int rc = verify ? plog_verify(w.dir, &o, &report, &err)
+                            : SALVAGE(&s, .dry_run = true);
+            if (fail_at == 0) {
+                CHECK_INT(rc, 0);
+                all = opened;
+            }
+            if (!CHECK(rc == 0 || (rc == PLOG_E_IO && err.code == rc)))
+                printf("# open %u: %d %s\n", fail_at, rc, err.message);
+            failed += rc != 0;
+        }
+        CHECK(all > 2 && failed > 1);
+    }
+}
+
+/* With no segment at all there is nothing to be read. */
+static void a_strange_name_alone(void)
+{
+    struct plog_salvage_report s;
+    make_three();
+    world_remove(world_path(&w, "log"));
+    CHECK_INT(mkdir(world_path(&w, "log"), 0700), 0);
+    world_write(world_path(&w, "log/notes.txt"), "x", 1);
+    CHECK_INT(SALVAGE(&s, .dry_run = true), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.file, "log/notes.txt");
 }
 
 static const char *failing_name;
@@ -275,6 +339,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"what is left", what_is_left},
         {"a read that fails", a_read_that_fails},
+        {"an open that fails", an_open_that_fails},
+        {"a strange name alone", a_strange_name_alone},
         {"no log folder", no_log_folder},
         {"a store ahead", a_store_ahead},
     };

@@ -358,9 +358,9 @@ static void judge(const struct op *op, int rc, uint64_t expected)
     CHECK_INT(world_parity(&w, NULL, &f), 0);
 }
 
-/* Each call the first time that it is made; and the last, when these are few.
- */
-static size_t chosen(const uint64_t *keys, size_t count, size_t *at)
+/* Each call the first time that it is made, and the last; of an operation that
+ * writes, only a few of these. */
+static size_t chosen(const uint64_t *keys, size_t count, bool reads, size_t *at)
 {
     size_t n = 0, lasts = 0;
     for (size_t i = 0; i < count; i++) {
@@ -369,7 +369,7 @@ static size_t chosen(const uint64_t *keys, size_t count, size_t *at)
             first = keys[j] != keys[i];
         for (size_t j = i + 1; j < count && last; j++)
             last = keys[j] != keys[i];
-        if (first || (last && lasts++ < FEW))
+        if (first || (last && (reads || lasts++ < FEW)))
             at[n++] = i + 1;
     }
     return n;
@@ -396,7 +396,7 @@ static void fail_each(const struct op *op)
     if (!CHECK_INT(run_at(op, 0), 0))
         printf("# %s: %s\n", op->name, err.message);
     uint64_t expected = told;
-    size_t n = chosen(watch.keys, watch.calls, at);
+    size_t n = chosen(watch.keys, watch.calls, op->reads, at);
     CHECK(n > 5 && watch.calls < CALLS);
     unsigned said = 0;
     for (size_t i = 0; i < n && !check_failing(); i++) {

@@ -231,7 +231,14 @@ static void lines(void)
         CHECK_UINT(f.changed, shorter ? 0 : 1);
         refused(parity(NULL, file), PLOG_E_INPUT, "is not replaced");
     }
+    world_write(file, "", 0);
+    refused(parity(file, NULL), PLOG_E_INPUT, "it is not a signed note");
+    CHECK_UINT(err.line, 1);
+    world_write(file, "x\n", 2);
+    refused(parity(file, NULL), PLOG_E_INPUT, "it is not a signed note");
+    CHECK_UINT(err.line, 1);
     world_write(file, note, n);
+    CHECK_INT(parity(file, NULL), 0);
     CHECK_INT(parity(NULL, file), 0);
     free(note);
 }
