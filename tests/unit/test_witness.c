@@ -266,6 +266,7 @@ static void the_newest(void)
     CHECK(r.appended);
     CHECK_INT(witness(), 0);
     CHECK(!r.appended);
+    world_close(&w);
     free(old);
     free(notes);
 }
@@ -370,6 +371,7 @@ static void it_grows(void)
     CHECK_INT(witness(), 0);
     CHECK(r.appended);
     CHECK_UINT(r.head.size, 4);
+    world_close(&w);
 }
 
 int main(int argc, char **argv)
