@@ -105,9 +105,7 @@ static int store_head(plog *p, const struct plog_store_head *next,
 
 static int indeterminate(struct plog_error *err)
 {
-    struct plog_error why = {0};
-    if (err)
-        why = *err;
+    struct plog_error why = *err;
     plog_fail(err, PLOG_E_INDETERMINATE,
               "the group may or may not be in the"
               " log: %.300s",
@@ -198,7 +196,7 @@ static void fill_receipts(struct plog_request *r, const struct plog_commit *c)
 static void finish(struct plog_request *r, int rc, const struct plog_error *why)
 {
     r->result = rc;
-    if (rc && r->err && why && r->err != why)
+    if (rc && r->err)
         *r->err = *why;
 }
 
@@ -458,8 +456,7 @@ int plog_engine_control(plog *p, enum plog_control control,
     rc = plog_request_control(&r, p->io, control, make, arg, err);
     r.receipts = receipt;
     r.err = err;
-    if (receipt)
-        memset(receipt, 0, sizeof *receipt);
+    memset(receipt, 0, sizeof *receipt);
     if (!rc)
         rc = submit(p, &r);
     plog_request_free(&r);

@@ -241,14 +241,12 @@ static char *copy_text(const struct plog_io *io, const char *text)
 static int copy_options(plog *p, const struct plog_options *o,
                         struct plog_error *err)
 {
-    if (o)
-        p->options = *o;
+    p->options = *o;
     p->options.vkey = p->options.passphrase = NULL;
-    if (o && o->vkey)
-        p->options.vkey = p->vkey = copy_text(p->io, o->vkey);
-    return o && o->vkey && !p->vkey
-               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
-               : 0;
+    if (!o->vkey)
+        return 0;
+    p->options.vkey = p->vkey = copy_text(p->io, o->vkey);
+    return p->vkey ? 0 : plog_fail(err, PLOG_E_NOMEM, "out of memory");
 }
 
 static int open_handle(plog *p, const char *dir, const struct plog_options *o,
@@ -262,7 +260,7 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
     memcpy(p->path, p->legs.dir.path, sizeof p->path);
     /* For now: of a rotation that was cut off, the key in force may be in the
      * other file, which the head will tell. */
-    p->passphrase = o ? o->passphrase : NULL;
+    p->passphrase = o->passphrase;
     rc = plog_signer_load(&p->signer, p->io, p->legs.dir.keys, p->passphrase,
                           err);
     char next[PLOG_KEYID_TEXT];

@@ -43,11 +43,11 @@ static int default_origin(const struct plog_io *io, char *out, size_t cap,
 static int check_options(struct setup *s, struct plog_error *err)
 {
     const struct plog_init_options *o = s->options;
-    s->args.strategy = o ? o->strategy : PLOG_LAST_WRITE_WINS;
+    s->args.strategy = o->strategy;
     s->args.line_max =
-        o && o->line_max_bytes ? o->line_max_bytes : PLOG_LINE_DEFAULT;
-    s->args.segment_size = o && o->segment_size_bytes ? o->segment_size_bytes
-                                                      : PLOG_SEGMENT_DEFAULT;
+        o->line_max_bytes ? o->line_max_bytes : PLOG_LINE_DEFAULT;
+    s->args.segment_size =
+        o->segment_size_bytes ? o->segment_size_bytes : PLOG_SEGMENT_DEFAULT;
     if (!plog_strategy_name(s->args.strategy))
         return plog_fail(err, PLOG_E_ARG, "no such strategy");
     if (s->args.line_max < 1024 || s->args.line_max > PLOG_LINE_MAX)
@@ -57,7 +57,7 @@ static int check_options(struct setup *s, struct plog_error *err)
         return plog_fail(err, PLOG_E_ARG,
                          "segment-size must be 4096 bytes to"
                          " 1 TiB");
-    if (o && o->origin && !plog_origin_valid(plog_span_text(o->origin)))
+    if (o->origin && !plog_origin_valid(plog_span_text(o->origin)))
         return plog_fail(err, PLOG_E_ARG,
                          "an origin has 1 to %d bytes, no"
                          " white space, no control character, no +",
@@ -86,7 +86,9 @@ static int make_directories(struct setup *s, const char *path,
                             struct plog_error *err)
 {
     struct plog_dir d;
-    struct plog_options o = {.struct_size = sizeof o};
+    struct plog_options o = {.struct_size = sizeof o,
+                             .wait_seconds = s->options->wait_seconds,
+                             .allow_network_fs = s->options->allow_network_fs};
     int rc = plog_dir_open(&d, s->io, path, PLOG_DIR_MAKE, false, err);
     if (rc)
         return rc;
@@ -94,9 +96,6 @@ static int make_directories(struct setup *s, const char *path,
     if (!rc && s->io->fsync(s->io->ctx, d.dir))
         rc = plog_fail(err, PLOG_E_IO, "syncing the directory failed");
     plog_dir_close(&d);
-    if (s->options && s->options->wait_seconds != 0)
-        o.wait_seconds = s->options->wait_seconds;
-    o.allow_network_fs = s->options && s->options->allow_network_fs;
     if (!rc)
         rc = plog_legs_open(&s->legs, s->io, path, &o, err);
     s->legs.options = NULL; /* `o` ends here */
@@ -121,21 +120,21 @@ static int make_key(struct setup *s, struct plog_error *err)
     char origin[PLOG_ORIGIN_MAX + 1];
     struct plog_stat st;
     const struct plog_init_options *o = s->options;
-    const char *passphrase = o ? o->passphrase : NULL;
     int keys = s->legs.dir.keys;
     int rc = s->io->stat_at(s->io->ctx, keys, "signing.key", &st);
     if (rc == 0) { /* an init that was cut off, and only that */
-        rc = plog_signer_load(&s->signer, s->io, keys, passphrase, err);
-        if (!rc && o && o->origin && strcmp(o->origin, s->signer.vkey.name))
+        rc = plog_signer_load(&s->signer, s->io, keys, o->passphrase, err);
+        if (!rc && o->origin && strcmp(o->origin, s->signer.vkey.name))
             rc = exists(err);
         return rc;
     }
-    if (o && o->origin)
+    if (o->origin)
         snprintf(origin, sizeof origin, "%s", o->origin);
     else if ((rc = default_origin(s->io, origin, sizeof origin, err)) < 0)
         return rc;
     rc = plog_signer_generate(&s->signer, s->io, origin, err);
-    return rc ? rc : plog_signer_save(&s->signer, s->io, keys, passphrase, err);
+    return rc ? rc
+              : plog_signer_save(&s->signer, s->io, keys, o->passphrase, err);
 }
 
 /* Header, init entry and its commit. */

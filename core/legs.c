@@ -14,16 +14,15 @@ int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
     l->io = io;
     l->options = options;
     l->wait_seconds = 10;
-    if (options && options->wait_seconds != 0)
+    if (options->wait_seconds != 0)
         l->wait_seconds = options->wait_seconds;
-    l->network_fs = options && options->allow_network_fs;
+    l->network_fs = options->allow_network_fs;
     l->dir.dir = l->dir.log = l->dir.keys = l->dir.lock = -1;
     plog_tail_init(&l->tail, &l->dir);
     int rc = plog_dir_open(&l->dir, io, path, PLOG_DIR_WRITE,
-                           options && options->allow_loose_modes, err);
+                           options->allow_loose_modes, err);
     if (!rc)
-        rc = plog_keyring_load(&l->keys, io, l->dir.keys,
-                               options ? options->vkey : NULL, err);
+        rc = plog_keyring_load(&l->keys, io, l->dir.keys, options->vkey, err);
     if (rc)
         plog_legs_close(l);
     return rc;

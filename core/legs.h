@@ -39,7 +39,8 @@ struct plog_replay_watch {
                            give */
 };
 
-/* Opens directory and keys, not yet locked; the store stays closed. */
+/* Opens directory and keys, not yet locked; the store stays closed.  `options`
+ * are not copied. */
 PLOG_MUST_CHECK int plog_legs_open(struct plog_legs *l,
                                    const struct plog_io *io, const char *path,
                                    const struct plog_options *options,
