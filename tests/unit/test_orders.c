@@ -1,0 +1,641 @@
+/*
+ * test_orders.c - which orders to redact, and which compact entry, count for a
+ * reading: the list by itself, the log looked through ahead, and proofs that
+ * came along.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "orders.h"
+#include "world.h"
+
+static struct plog_io io; /* the real one, which the cases change */
+static struct plog_orders o;
+
+static struct plog_order order(uint64_t seq, uint64_t at, int leaf,
+                               const char *line)
+{
+    struct plog_order r = {.seq = seq, .at = at};
+    memset(r.leaf, leaf, sizeof r.leaf);
+    plog_sha256(line, strlen(line), r.line);
+    return r;
+}
+
+static int need(uint64_t seq, int leaf, const char *line)
+{
+    unsigned char hash[PLOG_HASH_SIZE];
+    memset(hash, leaf, sizeof hash);
+    return plog_orders_need(&o, seq, hash, plog_span_text(line));
+}
+
+/* ---- The list ----------------------------------------------------------- */
+
+static void add(uint64_t seq, uint64_t at, int leaf, const char *line,
+                bool held)
+{
+    struct plog_order r = order(seq, at, leaf, line);
+    CHECK_INT(plog_orders_add(&o, &r, held), 0);
+}
+
+static uint64_t found_at(uint64_t seq)
+{
+    const struct plog_order *r = plog_orders_find(&o, seq);
+    return r ? r->at : 0;
+}
+
+static void list_begin(void)
+{
+    io = *plog_io_posix();
+    plog_orders_init(&o, &io, NULL, NULL);
+    add(5, 20, 1, "five", false);
+    add(3, 11, 1, "three", false);
+    add(5, 9, 2, "five", false);
+    add(5, 30, 1, "other", false);
+    add(1, 8, 1, "one", false);
+}
+
+static void the_first_order_about_an_entry(void)
+{
+    list_begin();
+    CHECK_UINT(found_at(1), 8);
+    CHECK_UINT(found_at(3), 11);
+    CHECK_UINT(found_at(5), 9);
+    CHECK_UINT(found_at(2), 0);
+    CHECK_UINT(found_at(4), 0);
+    CHECK_UINT(found_at(6), 0);
+    CHECK_UINT(found_at(0), 0);
+    plog_orders_fini(&o);
+}
+
+/* An order makes good the one line that it orders, of the one entry. */
+static void only_the_line_it_orders(void)
+{
+    list_begin();
+    CHECK_INT(need(5, 2, "five"), 0);
+    CHECK_INT(need(5, 1, "five"), 0);
+    CHECK_INT(need(5, 1, "other"), 0);
+    CHECK_INT(need(5, 2, "other"), PLOG_E_TAMPERED);
+    CHECK_INT(need(5, 3, "five"), PLOG_E_TAMPERED);
+    CHECK_INT(need(5, 1, "fivE"), PLOG_E_TAMPERED);
+    CHECK_INT(need(3, 1, "five"), PLOG_E_TAMPERED);
+    CHECK_INT(need(4, 1, "five"), PLOG_E_TAMPERED);
+    CHECK_INT(need(6, 1, "five"), PLOG_E_TAMPERED);
+    plog_orders_fini(&o);
+}
+
+/* What was needed must be met, as it was. */
+static void needed_and_not_met(void)
+{
+    size_t i = 0;
+    list_begin();
+    add(7, 40, 1, "seven", true);
+    CHECK(plog_orders_unheld(&o, &i) == NULL);
+    CHECK_INT(need(5, 1, "five"), 0);
+    CHECK_INT(need(5, 1, "other"), 0);
+    CHECK_INT(need(3, 1, "three"), 0);
+    CHECK_INT(need(7, 1, "seven"), 0);
+    struct plog_order r = order(3, 11, 9, "three"); /* another leaf */
+    plog_orders_meet(&o, &r);
+    r = order(3, 11, 1, "thrEe"); /* another line */
+    plog_orders_meet(&o, &r);
+    r = order(4, 11, 1, "three"); /* another entry */
+    plog_orders_meet(&o, &r);
+    static const uint64_t ats[] = {11, 20, 30};
+    i = 0;
+    for (int k = 0; k < 3; k++) {
+        const struct plog_order *u = plog_orders_unheld(&o, &i);
+        REQUIRE(u);
+        CHECK_UINT(u->at, ats[k]);
+    }
+    CHECK(plog_orders_unheld(&o, &i) == NULL);
+    r = order(3, 11, 1, "three");
+    plog_orders_meet(&o, &r);
+    r = order(5, 30, 1, "other");
+    plog_orders_meet(&o, &r);
+    i = 0;
+    const struct plog_order *last = plog_orders_unheld(&o, &i);
+    CHECK(last && last->at == 20);
+    CHECK(plog_orders_unheld(&o, &i) == NULL);
+    plog_orders_fini(&o);
+}
+
+/* ---- The floor ---------------------------------------------------------- */
+
+/* Arguments of a compact entry that lets the log begin behind `to`. */
+static struct plog_span floor_args(uint64_t to, struct plog_buf *b)
+{
+    struct plog_compaction c = {.from = to + 1, .to = to};
+    c.has_snapshot = to > 0;
+    c.rules.strategy = PLOG_ARRIVAL;
+    c.rules.line_max = PLOG_LINE_DEFAULT;
+    c.rules.segment_size = PLOG_SEGMENT_DEFAULT;
+    c.peers = plog_span_text("[{\"name\":\"p\",\"seq\":1}]");
+    c.rotations = plog_span_text("[]");
+    CHECK_INT(plog_compaction_format(b, &c), 0);
+    return plog_span(b->data, b->len);
+}
+
+static void add_floor(uint64_t at, uint64_t to, bool brought, bool held)
+{
+    struct plog_known_floor f = {.brought = brought, .held = held};
+    struct plog_buf b;
+    plog_buf_init(&b, &io);
+    f.args_at = o.floor_args.len;
+    f.args_n = floor_args(to, &b).n;
+    f.entry.at = at;
+    f.entry.to = to;
+    CHECK_INT(plog_buf_add(&o.floor_args, b.data, b.len), 0);
+    CHECK_INT(plog_buf_add(&o.floors, &f, sizeof f), 0);
+    plog_buf_fini(&b);
+}
+
+static void meet_floor(uint64_t at, uint64_t to)
+{
+    struct plog_buf b;
+    plog_buf_init(&b, &io);
+    plog_orders_meet_floor(&o, at, floor_args(to, &b));
+    plog_buf_fini(&b);
+}
+
+static uint64_t at_of(const struct plog_compaction *c)
+{
+    return c ? c->at : 0;
+}
+
+/* The log's last one counts, if it reaches; else the last one that came
+ * along and reaches. */
+static void which_floor(void)
+{
+    static const struct {
+        struct {
+            uint64_t at, to;
+            bool brought;
+        } have[4];
+        uint64_t size, at;
+    } all[] = {
+        {{{0}}, 5, 0},
+        {{{20, 10, false}}, 10, 20},
+        {{{20, 10, false}}, 9, 20},
+        {{{20, 10, false}}, 11, 0},
+        {{{20, 10, false}, {30, 4, false}}, 10, 0}, /* undone */
+        {{{30, 4, false}, {20, 10, false}}, 10, 0},
+        {{{30, 12, false}, {20, 10, false}}, 10, 30},
+        {{{20, 10, true}}, 10, 20},
+        {{{20, 10, true}}, 11, 0},
+        {{{20, 10, true}, {30, 12, true}}, 10, 30},
+        {{{30, 12, true}, {20, 10, true}}, 10, 30},
+        {{{30, 9, true}, {20, 10, true}}, 10, 20},
+        {{{20, 10, true}, {15, 3, false}}, 10, 20},
+        {{{20, 10, true}, {15, 10, false}}, 10, 15},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        io = *plog_io_posix();
+        plog_orders_init(&o, &io, NULL, NULL);
+        for (int k = 0; k < 4 && all[i].have[k].at; k++)
+            add_floor(all[i].have[k].at, all[i].have[k].to,
+                      all[i].have[k].brought, all[i].have[k].brought);
+        if (!CHECK_UINT(at_of(plog_orders_floor(&o, all[i].size)), all[i].at))
+            printf("#   row %zu\n", i);
+        plog_orders_fini(&o);
+    }
+}
+
+static void the_floor_of_exactly(void)
+{
+    io = *plog_io_posix();
+    plog_orders_init(&o, &io, NULL, NULL);
+    add_floor(20, 10, false, false);
+    add_floor(30, 5, false, false);
+    add_floor(40, 10, false, false);
+    add_floor(35, 10, false, false);
+    CHECK_UINT(at_of(plog_orders_floor_at(&o, 10)), 40);
+    CHECK_UINT(at_of(plog_orders_floor_at(&o, 5)), 30);
+    CHECK(plog_orders_floor_at(&o, 6) == NULL);
+    CHECK_INT(plog_orders_doubt(&o), 0);
+    plog_orders_fini(&o);
+}
+
+/* One that was needed and not met is missed, unless another that was met
+ * reaches as far. */
+static void a_floor_that_is_not_met(void)
+{
+    io = *plog_io_posix();
+    plog_orders_init(&o, &io, NULL, NULL);
+    add_floor(20, 10, false, false);
+    add_floor(30, 12, false, false);
+    CHECK(plog_orders_floor_unheld(&o) == NULL);
+    CHECK(plog_orders_floor_held(&o) == NULL);
+    CHECK_UINT(at_of(plog_orders_floor(&o, 10)), 30);
+    CHECK_UINT(at_of(plog_orders_floor_unheld(&o)), 30);
+    meet_floor(30, 11); /* not these arguments */
+    meet_floor(31, 12);
+    CHECK_UINT(at_of(plog_orders_floor_unheld(&o)), 30);
+    meet_floor(20, 10); /* the one in an unfinished group is none of the log */
+    CHECK(plog_orders_floor_unheld(&o) == NULL);
+    CHECK_UINT(at_of(plog_orders_floor_held(&o)), 20);
+    meet_floor(30, 12);
+    CHECK(plog_orders_floor_unheld(&o) == NULL);
+    CHECK_UINT(at_of(plog_orders_floor_held(&o)), 30);
+    plog_orders_fini(&o);
+    /* And not when the one that was met does not reach. */
+    plog_orders_init(&o, &io, NULL, NULL);
+    add_floor(30, 12, false, false);
+    add_floor(20, 9, false, false);
+    CHECK_UINT(at_of(plog_orders_floor(&o, 10)), 30);
+    meet_floor(20, 9);
+    CHECK(plog_orders_floor_held(&o) == NULL);
+    CHECK_UINT(at_of(plog_orders_floor_unheld(&o)), 30);
+    meet_floor(30, 12);
+    CHECK(plog_orders_floor_unheld(&o) == NULL);
+    CHECK_UINT(at_of(plog_orders_floor_held(&o)), 30);
+    plog_orders_fini(&o);
+}
+
+static void *no_memory(void *ctx, void *p, size_t n)
+{
+    return n ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* No answer is not the answer that there is none. */
+static void no_memory_for_a_floor(void)
+{
+    io = *plog_io_posix();
+    plog_orders_init(&o, &io, NULL, NULL);
+    add_floor(20, 10, false, false);
+    io.alloc = no_memory;
+    CHECK(plog_orders_floor(&o, 10) == NULL);
+    CHECK_INT(plog_orders_doubt(&o), PLOG_E_NOMEM);
+    plog_orders_fini(&o);
+}
+
+/* ---- Looking ahead ------------------------------------------------------ */
+
+static struct plog_dir d;
+static struct plog_keyring ring;
+
+static void write_file(int dir, const char *name, const char *p, size_t n)
+{
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    CHECK(fd >= 0);
+    CHECK_INT(write(fd, p, n), n);
+    close(fd);
+}
+
+static void dir_begin(void)
+{
+    static int next;
+    char path[600];
+    io = *plog_io_posix();
+    memset(&d, 0, sizeof d);
+    memset(&ring, 0, sizeof ring);
+    snprintf(path, sizeof path, "%.500s/o%d", check_dir(), next++);
+    CHECK_INT(mkdir(path, 0700), 0);
+    d.io = &io;
+    d.dir = open(path, O_RDONLY | O_DIRECTORY);
+    CHECK_INT(mkdirat(d.dir, "log", 0700), 0);
+    d.log = openat(d.dir, "log", O_RDONLY | O_DIRECTORY);
+    plog_orders_init(&o, &io, &d, &ring);
+}
+
+static void dir_end(void)
+{
+    plog_orders_fini(&o);
+    close(d.log);
+    close(d.dir);
+}
+
+static void order_line(struct plog_buf *b, uint64_t seq, uint64_t at)
+{
+    struct plog_order r = order(seq, at, 1, "line");
+    struct plog_buf args;
+    plog_buf_init(&args, b->io);
+    CHECK_INT(plog_order_format(&args, &r, plog_span_text("why")), 0);
+    CHECK_INT(plog_control_format(b, at, PLOG_CONTROL_REDACT,
+                                  plog_span(args.data, args.len),
+                                  plog_span("", 0)),
+              0);
+    CHECK_INT(plog_buf_add_char(b, '\n'), 0);
+    plog_buf_fini(&args);
+}
+
+static void floor_line(struct plog_buf *b, uint64_t to, uint64_t at)
+{
+    struct plog_buf args;
+    plog_buf_init(&args, b->io);
+    CHECK_INT(plog_control_format(b, at, PLOG_CONTROL_COMPACT,
+                                  floor_args(to, &args), plog_span("", 0)),
+              0);
+    CHECK_INT(plog_buf_add_char(b, '\n'), 0);
+    plog_buf_fini(&args);
+}
+
+#define LONG_LINE (PLOG_LINE_MAX + PLOG_LINE_SLACK + 5)
+
+/* Two segments with an order and a compact entry each, other lines between
+ * them, one of them longer than any may be. */
+static void write_log(void)
+{
+    struct plog_buf b;
+    char name[PLOG_SEGMENT_NAME];
+    plog_buf_init(&b, plog_io_posix());
+    CHECK_INT(plog_buf_add_text(&b, "{\"segment\":{}}\n"), 0);
+    order_line(&b, 3, 11);
+    CHECK_INT(plog_buf_reserve(&b, LONG_LINE), 0);
+    memset(b.data + b.len, 'x', LONG_LINE);
+    b.len += LONG_LINE;
+    CHECK_INT(plog_buf_add_text(&b, "\nno line of ours\n\n"), 0);
+    floor_line(&b, 9, 12);
+    plog_segment_name(1, name);
+    write_file(d.log, name, b.data, b.len);
+    b.len = 0;
+    order_line(&b, 4, 21);
+    floor_line(&b, 19, 22);
+    plog_segment_name(20, name);
+    write_file(d.log, name, b.data, b.len);
+    plog_buf_fini(&b);
+}
+
+static void looks_through_the_log(void)
+{
+    dir_begin();
+    write_log();
+    CHECK_UINT(found_at(3), 11);
+    CHECK_UINT(found_at(4), 21);
+    CHECK_UINT(found_at(5), 0);
+    CHECK_INT(need(3, 1, "line"), 0);
+    CHECK_INT(need(5, 1, "line"), PLOG_E_TAMPERED);
+    CHECK_UINT(at_of(plog_orders_floor(&o, 19)), 22);
+    CHECK_UINT(at_of(plog_orders_floor_at(&o, 9)), 12);
+    dir_end();
+}
+
+/* Of an odd file whoever reads the log speaks; the others count. */
+static void odd_files_in_the_log(void)
+{
+    dir_begin();
+    write_log();
+    write_file(d.log, "odd", "x", 1);
+    CHECK_INT(mkdirat(d.log, "00000000000000000030.jsonl", 0700), 0);
+    CHECK_UINT(found_at(3), 11);
+    CHECK_UINT(found_at(4), 21);
+    CHECK_INT(plog_orders_doubt(&o), 0);
+    dir_end();
+}
+
+static const char *unreadable; /* the name that cannot be opened */
+static int unlisted = -1;      /* the folder that cannot be listed */
+
+static int failing_open(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    if (unreadable && strcmp(name, unreadable) == 0)
+        return -EIO;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static int failing_list(void *ctx, int dir,
+                        int (*each)(void *arg, const char *name), void *arg)
+{
+    struct stat a, b;
+    if (unlisted >= 0 && !fstat(dir, &a) && !fstat(unlisted, &b) &&
+        a.st_ino == b.st_ino)
+        return -EIO;
+    return plog_io_posix()->list(ctx, dir, each, arg);
+}
+
+/* What was not read may hold the order: nobody says then that there is
+ * none. */
+static void unreadable_segments(void)
+{
+    dir_begin();
+    write_log();
+    io.open_at = failing_open;
+    unreadable = "00000000000000000020.jsonl";
+    CHECK_INT(need(3, 1, "line"), 0);
+    CHECK_INT(need(4, 1, "line"), PLOG_E_IO);
+    CHECK_INT(plog_orders_doubt(&o), PLOG_E_IO);
+    dir_end();
+    dir_begin();
+    io.list = failing_list;
+    unreadable = NULL;
+    unlisted = d.log;
+    CHECK_INT(need(3, 1, "line"), PLOG_E_IO);
+    unlisted = -1;
+    dir_end();
+    dir_begin();
+    write_log();
+    io.alloc = no_memory;
+    CHECK(plog_orders_find(&o, 3) == NULL);
+    CHECK(plog_orders_floor(&o, 3) == NULL);
+    CHECK(plog_orders_floor_at(&o, 9) == NULL);
+    CHECK_INT(need(3, 1, "line"), PLOG_E_NOMEM);
+    dir_end();
+}
+
+/* ---- Proofs that came along --------------------------------------------- */
+
+static struct plog_buf proof;
+static struct plog_vkey signed_by;
+
+static int take_text(void *arg, const char *text, size_t len)
+{
+    (void)arg;
+    return plog_buf_add(&proof, text, len);
+}
+
+/* A proof of entry `seq` of the world's log. */
+static void prove(const struct world *w, uint64_t seq)
+{
+    struct plog_prove_options p = {.struct_size = sizeof p, .out = take_text};
+    proof.len = 0;
+    CHECK_INT(plog_prove(w->dir, seq, &p, NULL), 0);
+    CHECK(proof.len > 0);
+}
+
+/* A log with an order about entry 2 as entry 4, and an ordinary entry 3. */
+static void other_log(struct world *w)
+{
+    struct plog_redact_report r;
+    struct plog_redact_options q = {.struct_size = sizeof q, .reason = "why"};
+    plog_buf_init(&proof, plog_io_posix());
+    world_make(w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(w, "a", "1", "one", NULL), 0);
+    CHECK_INT(world_put(w, "b", "1", "two", NULL), 0);
+    CHECK_INT(plog_redact(w->dir, 2, &q, &r, NULL), 0);
+    CHECK_UINT(r.order, 4);
+    world_close(w);
+    CHECK_INT(plog_vkey_parse(plog_span_text(w->vkey), &signed_by), 0);
+}
+
+static int orders_folder(void)
+{
+    CHECK_INT(mkdirat(d.dir, PLOG_ORDERS_DIR, 0700), 0);
+    return openat(d.dir, PLOG_ORDERS_DIR, O_RDONLY | O_DIRECTORY);
+}
+
+static void trust(const struct plog_vkey *k)
+{
+    ring.keys[ring.count++] = *k;
+}
+
+static void an_order_that_came_along(void)
+{
+    struct world w;
+    other_log(&w);
+    for (int row = 0; row < 7; row++) {
+        struct plog_keychain chain = {.count = 0};
+        struct plog_vkey other = signed_by;
+        other.public_key[3] ^= 1;
+        dir_begin();
+        int folder = orders_folder();
+        prove(&w, row == 3 ? 3 : 4); /* 3 is no order */
+        write_file(folder, row == 4 ? ".4" : "4", proof.data,
+                   row == 5 ? proof.len - 9 : proof.len);
+        if (row != 1)
+            trust(row == 2 || row == 6 ? &other : &signed_by);
+        if (row == 6) { /* the log's own key vouches, too */
+            chain.keys[0] = signed_by;
+            chain.count = 1;
+            o.chain = &chain;
+        }
+        bool counts = row == 0 || row == 6;
+        if (!CHECK_UINT(found_at(2), counts ? 4 : 0))
+            printf("#   row %d\n", row);
+        CHECK_INT(plog_orders_doubt(&o), 0);
+        if (counts) { /* it is held: nothing has to meet it */
+            size_t i = 0;
+            const struct plog_order *r = plog_orders_find(&o, 2);
+            CHECK_INT(plog_orders_need(&o, 2, r->leaf, plog_span_text("")),
+                      PLOG_E_TAMPERED);
+            CHECK(o.list.len > 0);
+            ((struct plog_known_order *)(void *)o.list.data)->needed = true;
+            CHECK(plog_orders_unheld(&o, &i) == NULL);
+        }
+        close(folder);
+        dir_end();
+    }
+    plog_buf_fini(&proof);
+}
+
+/* Whatever lies beside it. */
+static void odd_files_beside_it(void)
+{
+    static char large[(2 << 20) + 1];
+    struct world w;
+    other_log(&w);
+    prove(&w, 4);
+    dir_begin();
+    int folder = orders_folder();
+    trust(&signed_by);
+    write_file(folder, "4", proof.data, proof.len);
+    write_file(folder, "0large", large, sizeof large);
+    write_file(folder, "0empty", "", 0);
+    CHECK_INT(mkdirat(folder, "0folder", 0700), 0);
+    CHECK_INT(symlinkat("4", folder, "0link"), 0);
+    CHECK_INT(mkfifoat(folder, "0fifo", 0600), 0);
+    CHECK_UINT(found_at(2), 4);
+    CHECK_INT(plog_orders_doubt(&o), 0);
+    close(folder);
+    dir_end();
+    plog_buf_fini(&proof);
+}
+
+/* None is read where no key is at hand; one that cannot be read may be the
+ * one that is asked for. */
+static void proofs_that_cannot_be_read(void)
+{
+    struct world w;
+    other_log(&w);
+    prove(&w, 4);
+    for (int row = 0; row < 4; row++) {
+        dir_begin();
+        int folder = orders_folder();
+        trust(&signed_by);
+        write_file(folder, "4", proof.data, proof.len);
+        io.open_at = failing_open;
+        io.list = failing_list;
+        unreadable = row == 0 ? "4" : row == 1 ? PLOG_ORDERS_DIR : NULL;
+        unlisted = row == 2 ? folder : -1;
+        if (row == 3)
+            o.keys = NULL;
+        CHECK_UINT(found_at(2), 0);
+        CHECK_INT(plog_orders_doubt(&o), row == 3 ? 0 : PLOG_E_IO);
+        unreadable = NULL;
+        unlisted = -1;
+        close(folder);
+        dir_end();
+    }
+    plog_buf_fini(&proof);
+}
+
+/* A compact entry that came along counts while the log has none of that
+ * place: anybody can prove one that was undone. */
+static void a_floor_that_came_along(void)
+{
+    struct world w;
+    struct plog_peer_report p;
+    struct plog_compact_report r;
+    struct plog_compact_options c = {.struct_size = sizeof c};
+    plog_buf_init(&proof, plog_io_posix());
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    for (int i = 0; i < 30; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "i%d", i);
+        CHECK_INT(world_put(&w, id, "1", id, NULL), 0);
+    }
+    world_close(&w);
+    CHECK_INT(plog_vkey_parse(plog_span_text(w.vkey), &signed_by), 0);
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &p, NULL), 0);
+    CHECK_INT(plog_peer_ack(w.dir, "p", 20, NULL, NULL, &p, NULL), 0);
+    CHECK_INT(plog_compact(w.dir, &c, &r, NULL), 0);
+    REQUIRE(r.entry > 20 && r.to > 0);
+    prove(&w, r.entry);
+    for (int row = 0; row < 3; row++) {
+        struct plog_buf b;
+        dir_begin();
+        int folder = orders_folder();
+        trust(&signed_by);
+        write_file(folder, "1", proof.data, proof.len);
+        plog_buf_init(&b, &io);
+        if (row) { /* the log has another compact entry, or another there */
+            floor_line(&b, 3, row == 1 ? 7 : r.entry);
+            write_file(d.log, "00000000000000000001.jsonl", b.data, b.len);
+        }
+        plog_buf_fini(&b);
+        CHECK_UINT(at_of(plog_orders_floor(&o, r.to)), row == 2 ? 0 : r.entry);
+        CHECK_UINT(at_of(plog_orders_floor(&o, r.to + 1)), 0);
+        CHECK_INT(plog_orders_doubt(&o), 0);
+        close(folder);
+        dir_end();
+    }
+    plog_buf_fini(&proof);
+}
+
+/* ------------------------------------------------------------------------- */
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"the_first_order_about_an_entry", the_first_order_about_an_entry},
+        {"only_the_line_it_orders", only_the_line_it_orders},
+        {"needed_and_not_met", needed_and_not_met},
+        {"which_floor", which_floor},
+        {"the_floor_of_exactly", the_floor_of_exactly},
+        {"a_floor_that_is_not_met", a_floor_that_is_not_met},
+        {"no_memory_for_a_floor", no_memory_for_a_floor},
+        {"looks_through_the_log", looks_through_the_log},
+        {"odd_files_in_the_log", odd_files_in_the_log},
+        {"unreadable_segments", unreadable_segments},
+        {"an_order_that_came_along", an_order_that_came_along},
+        {"odd_files_beside_it", odd_files_beside_it},
+        {"proofs_that_cannot_be_read", proofs_that_cannot_be_read},
+        {"a_floor_that_came_along", a_floor_that_came_along},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
