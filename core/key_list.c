@@ -91,10 +91,9 @@ static int secret_id(const struct plog_reader *r, char *id,
     char text[64 + PLOG_VKEY_MAX];
     size_t got = 0;
     id[0] = '\0';
-    int fd = r->dir.keys < 0
-                 ? -1
-                 : r->io->open_at(r->io->ctx, r->dir.keys, "signing.key",
-                                  O_RDONLY | O_NONBLOCK, 0);
+    int fd = r->dir.keys < 0 ? -ENOENT
+                             : plog_io_open_regular(r->io, r->dir.keys,
+                                                    "signing.key", O_RDONLY);
     if (fd == -EIO || fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE)
         return plog_fail_io(err, fd, "keys/signing.key", "open");
     if (fd < 0)
@@ -102,8 +101,6 @@ static int secret_id(const struct plog_reader *r, char *id,
     /* KIND+KEY+NAME+HEX8+ and the beginning of the secret, which is wiped. */
     int rc = plog_io_pread_full(r->io, fd, text, sizeof text, 0, &got);
     r->io->close(r->io->ctx, fd);
-    if (rc == -EISDIR)
-        rc = 0;
     const char *at = text, *end = text + got;
     for (int plus = 0; at && plus < 3; plus++) {
         at = at < end ? memchr(at, '+', (size_t)(end - at)) : NULL;

@@ -32,6 +32,7 @@ struct rig {
     const unsigned char *seed;    /* given out first, when set */
     long allocs_left, calls_left; /* < 0: never fail */
     bool random_fails;
+    long randoms_left;
 };
 
 static bool spent(long *left)
@@ -53,7 +54,7 @@ static void *rig_alloc(void *ctx, void *p, size_t n)
 static int rig_random(void *ctx, void *buf, size_t n)
 {
     struct rig *r = ctx;
-    if (r->random_fails)
+    if (r->random_fails || spent(&r->randoms_left))
         return -EIO;
     for (size_t i = 0; i < n; i++) {
         uint64_t any = check_random(&r->random_state);
@@ -116,7 +117,7 @@ static void rig_init(struct rig *r)
     r->io.fsync = rig_fsync;
     r->io.rename_at = rig_rename_at;
     r->random_state = check_seed();
-    r->allocs_left = r->calls_left = -1;
+    r->allocs_left = r->calls_left = r->randoms_left = -1;
 }
 
 static void unhex(const char *hex, unsigned char *out)
@@ -364,6 +365,12 @@ static void test_key__format_refuses(void)
               PLOG_E_ARG);
     r.random_fails = true;
     CHECK_INT(plog_signer_format(&s, &r.io, "p", OPS, MEM_KIB, &b), PLOG_E_IO);
+    r.random_fails = false;
+    for (int i = 0; i < 2; i++) { /* the salt, the nonce */
+        r.randoms_left = i;
+        CHECK_INT(plog_signer_format(&s, &r.io, "p", OPS, MEM_KIB, &b),
+                  PLOG_E_IO);
+    }
     CHECK_UINT(b.len, 0);
     plog_buf_fini(&b);
     plog_signer_fini(&s);
@@ -524,6 +531,80 @@ static void test_key_file__never_replaced(void)
     CHECK_INT(plog_signer_save(&s, &r.io, dir, NULL, &err), PLOG_E_KEY);
     plog_signer_fini(&other);
     plog_signer_fini(&again);
+    close(dir);
+}
+
+/* What has the name of a verifier key and is another: longer, or no file. */
+static void test_key_file__vkey_of_another_kind(void)
+{
+    struct plog_signer s = golden();
+    struct plog_error err;
+    char large[4000];
+    memset(large, 'x', sizeof large);
+    for (int kind = 0; kind < 6; kind++) {
+        int dir = fresh_dir();
+        if (kind == 0)
+            put_file(dir, "cc714670.vkey", large, sizeof large, 0644);
+        if (kind == 1)
+            CHECK_INT(mkdirat(dir, "cc714670.vkey", 0700), 0);
+        if (kind == 2)
+            CHECK_INT(symlinkat("x", dir, "cc714670.vkey"), 0);
+        if (kind == 3)
+            CHECK_INT(mkfifoat(dir, "cc714670.vkey", 0600), 0);
+        if (kind == 4)
+            put_text(dir, "cc714670.vkey", VKEY, 0644); /* without its LF */
+        if (kind == 5)
+            put_text(dir, "cc714670.vkey", VKEY "\n", 0644);
+        CHECK_INT(plog_vkey_save(&s.vkey, plog_io_posix(), dir, &err),
+                  kind < 5 ? PLOG_E_EXISTS : 0);
+        CHECK_INT(files_in(dir), 1);
+        close(dir);
+    }
+    plog_signer_fini(&s);
+}
+
+/* ---- The key that a rotation goes over to ------------------------------- */
+
+static void test_key_file__next(void)
+{
+    struct plog_signer s = golden(), again;
+    struct plog_error err;
+    const struct plog_io *io = plog_io_posix();
+    char id[PLOG_KEYID_TEXT];
+    int dir = fresh_dir();
+    CHECK_INT(plog_signer_next_id(io, dir, id, &err), PLOG_END);
+    CHECK_INT(plog_signer_drop_next(io, dir, &err), 0); /* there is none */
+    CHECK_INT(plog_signer_save_next(&s, io, dir, "", &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "the passphrase is empty");
+    CHECK_INT(files_in(dir), 0);
+    CHECK_INT(plog_signer_save_next(&s, io, dir, NULL, &err), 0);
+    CHECK_INT(plog_signer_save_next(&s, io, dir, NULL, &err), PLOG_E_EXISTS);
+    CHECK_TEXT(err.message, "keys/signing.key.new is there already");
+    CHECK_INT(plog_signer_next_id(io, dir, id, &err), 0);
+    CHECK_TEXT(id, s.vkey.id_text);
+    CHECK_INT(plog_signer_drop_next(io, dir, &err), 0);
+    CHECK_INT(files_in(dir), 0);
+
+    /* over no old key, over one, and not over what cannot be wiped */
+    for (int old = 0; old < 3; old++) {
+        CHECK_INT(plog_signer_save_next(&s, io, dir, NULL, &err), 0);
+        if (old == 1)
+            put_text(dir, "signing.key", "old", 0600);
+        if (old == 2) {
+            CHECK_INT(unlinkat(dir, "signing.key", 0), 0);
+            CHECK_INT(mkdirat(dir, "signing.key", 0700), 0);
+            CHECK_INT(plog_signer_install_next(io, dir, &err), PLOG_E_IO);
+            CHECK_INT(plog_signer_next_id(io, dir, id, &err), 0);
+            continue;
+        }
+        CHECK_INT(plog_signer_install_next(io, dir, &err), 0);
+        CHECK_INT(files_in(dir), 1);
+        CHECK_INT(plog_signer_load(&again, io, dir, NULL, &err), 0);
+        CHECK(same_key(&s, &again));
+        plog_signer_fini(&again);
+    }
+    CHECK_INT(plog_signer_install_next(io, fresh_dir(), &err), PLOG_E_IO);
+    plog_signer_fini(&s);
     close(dir);
 }
 
@@ -733,6 +814,10 @@ static void test_key__every_allocation_fails_once(void)
 
 /* ---- The keyring -------------------------------------------------------- */
 
+#define TWINS                                                                  \
+    "same+25c169e3+AU9YeDZQJVeHZbyVYYCMJYn/c0aTE+jOj4AzxYrNEGll\n"             \
+    "same+25c169e3+AcERrWAAqOFbwspPVIlm10TGVm9+x+lSftUaBVyfWAsg\n"
+
 static int load_ring(struct plog_keyring *ring, int dir, struct plog_error *err)
 {
     memset(err, 0, sizeof *err);
@@ -794,6 +879,26 @@ static void test_keyring__refused(void)
     unlinkat(dir, "a.vkey", 0);
     CHECK_INT(linkat(dir, "real", dir, "a.vkey", 0), 0);
     CHECK_INT(load_ring(&ring, dir, &err), PLOG_E_KEY);
+    unlinkat(dir, "a.vkey", 0);
+    CHECK_INT(mkdirat(dir, "a.vkey", 0700), 0);
+    CHECK_INT(load_ring(&ring, dir, &err), PLOG_E_KEY);
+    unlinkat(dir, "a.vkey", AT_REMOVEDIR);
+    CHECK_INT(mkfifoat(dir, "a.vkey", 0600), 0);
+    CHECK_INT(load_ring(&ring, dir, &err), PLOG_E_KEY);
+    CHECK_TEXT(err.message, "keys/a.vkey is not a regular file with one link");
+    unlinkat(dir, "a.vkey", 0);
+    static char large[PLOG_KEYS_MAX * PLOG_VKEY_MAX + 1];
+    put_file(dir, "a.vkey", large, sizeof large, 0644);
+    CHECK_INT(load_ring(&ring, dir, &err), PLOG_E_KEY);
+    CHECK_TEXT(err.message, "keys/a.vkey is longer than 20480 bytes");
+    put_file(dir, "a.vkey", large, sizeof large - 1, 0644);
+    CHECK_INT(load_ring(&ring, dir, &err), PLOG_E_KEY);
+    CHECK(strstr(err.message, "not a verifier key") != NULL);
+    put_text(dir, "a.vkey", TWINS, 0644); /* of one name and id */
+    CHECK_INT(load_ring(&ring, dir, &err), PLOG_E_KEY);
+    CHECK_TEXT(err.message, "two different keys have the id 25c169e3");
+    CHECK_UINT(err.line, 2);
+    put_text(dir, "a.vkey", VKEY "\n", 0644);
     unlinkat(dir, "real", 0);
     CHECK_INT(load_ring(&ring, dir, &err), 0);
     CHECK_UINT(ring.count, 1);
@@ -872,6 +977,8 @@ int main(int argc, char **argv)
         {"key_file__round_trip", test_key_file__round_trip},
         {"key_file__encrypted", test_key_file__encrypted},
         {"key_file__never_replaced", test_key_file__never_replaced},
+        {"key_file__vkey_of_another_kind", test_key_file__vkey_of_another_kind},
+        {"key_file__next", test_key_file__next},
         {"key_file__modes", test_key_file__modes},
         {"key_file__kinds", test_key_file__kinds},
         {"key_file__owner", test_key_file__owner},

@@ -431,6 +431,50 @@ static void passphrases(void)
     world_end(&w, 3);
 }
 
+/* A key that is there while another rotation holds the lock is that one's;
+ * nobody settles it, nor what is gone when the lock is ours. */
+static const char *gone; /* at the lock; NULL: nothing */
+
+static int lock_and_lose(void *ctx, int fd, uint64_t byte, int mode)
+{
+    int rc = plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+    if (!rc && byte == 1 && mode == 2 && gone)
+        CHECK_INT(unlink(gone), 0);
+    return rc;
+}
+
+static void while_another_rotates(void)
+{
+    struct world w;
+    struct plog_io io = *plog_io_posix();
+    struct plog_signer s;
+    char next[PATH];
+    world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    world_close(&w);
+    snprintf(next, sizeof next, "%s", world_path(&w, "keys/signing.key.new"));
+    int keys = open(world_path(&w, "keys"), O_RDONLY | O_DIRECTORY);
+    CHECK_INT(plog_signer_generate(&s, &io, "other", NULL), 0);
+    CHECK_INT(plog_signer_save_next(&s, &io, keys, NULL, NULL), 0);
+    int lock = io.open_at(NULL, AT_FDCWD, world_path(&w, "lock"), O_RDWR, 0);
+    CHECK_INT(io.lock_byte(NULL, lock, 1, 2), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(put(&w, 1), 0);
+    CHECK(access(next, F_OK) == 0);
+    CHECK_INT(io.close(NULL, lock), 0);
+    io.lock_byte = lock_and_lose;
+    w.options.io = &io;
+    gone = next; /* it had taken its name meanwhile, say */
+    CHECK_INT(world_open(&w), 0);
+    gone = NULL;
+    CHECK_INT(put(&w, 2), 0);
+    CHECK_INT(plog_signer_save_next(&s, &io, keys, NULL, NULL), 0);
+    CHECK_INT(world_open(&w), 0); /* left by one that was cut off */
+    CHECK(access(next, F_OK) != 0);
+    plog_signer_fini(&s);
+    close(keys);
+    world_end(&w, 3);
+}
+
 static const char *cut_off_in; /* keys/ of the log; NULL: done */
 
 /* As if the holder of the lock had been killed in a rotation of its own, while
@@ -521,6 +565,11 @@ static void bounded(void)
         n++;
     CHECK_INT(rc, PLOG_E_ARG);
     CHECK_UINT(n, PLOG_KEYS_MAX - 1);
+    struct plog_rotate_options dry = {.struct_size = sizeof dry,
+                                      .dry_run = true};
+    CHECK_INT(plog_key_rotate(w.dir, &dry, &r, NULL), PLOG_E_ARG);
+    CHECK_INT(plog_key_rotate(world_path(&w, "none"), &dry, &r, NULL),
+              PLOG_E_NOTHING);
     CHECK_INT(put(&w, 1), 0);
     CHECK_INT(verify_pinned(&w, w.vkey), 0);
     world_end(&w, PLOG_KEYS_MAX + 1);
@@ -553,6 +602,7 @@ int main(int argc, char **argv)
         {"trust", trust},
         {"passphrases", passphrases},
         {"after one that was killed", after_one_that_was_killed},
+        {"while another rotates", while_another_rotates},
         {"a damaged rotation", damaged},
         {"64 keys", bounded},
         {"rows of the store", store_rows},

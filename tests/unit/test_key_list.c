@@ -1,0 +1,424 @@
+/*
+ * test_key_list.c - the keys that a log had and those that are trusted: listed
+ * with and without a store, trusted one by one, two keys with one id, folders
+ * that are full, missing or odd.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "key.h"
+#include "world.h"
+
+#define FIRST "log/00000000000000000001.jsonl"
+
+/* Two keys with one id, which is 32 bits of a hash of name and key: two names
+ * for the key that the randomness of `sevens` gives. */
+#define SAME_ID "cea87f53"
+#define PUBLIC "AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"
+#define OWN_NAME "log-1220"
+#define OWN OWN_NAME "+" SAME_ID "+" PUBLIC
+#define TWIN "log-170255+" SAME_ID "+" PUBLIC
+
+/* ---- Logs --------------------------------------------------------------- */
+
+static struct plog_io io; /* the real one, which the cases change */
+
+static int sevens(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    memset(p, 7, n);
+    return 0;
+}
+
+/* A log of two entries; closed. */
+static void make(struct world *w)
+{
+    io = *plog_io_posix();
+    world_make(w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(w, "a", "1", "a", NULL), 0);
+    world_close(w);
+}
+
+/* One whose key has a twin. */
+static void make_own(struct world *w)
+{
+    struct plog_init_options o = {.struct_size = sizeof o, .origin = OWN_NAME};
+    io = *plog_io_posix();
+    memset(w, 0, sizeof *w);
+    io.random = sevens;
+    o.io = &io;
+    snprintf(w->dir, sizeof w->dir, "%.400s/own", check_dir());
+    world_remove(w->dir);
+    CHECK_INT(plog_init(w->dir, &o, w->vkey, NULL), 0);
+    CHECK_TEXT(w->vkey, OWN);
+    io.random = plog_io_posix()->random;
+}
+
+static void rotate(const struct world *w, struct plog_rotate_report *r)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o};
+    CHECK_INT(plog_key_rotate(w->dir, &o, r, NULL), 0);
+}
+
+static void remove_store(const struct world *w)
+{
+    static const char *const all[] = {"store.db", "store.db-wal",
+                                      "store.db-shm"};
+    for (int i = 0; i < 3; i++)
+        unlink(world_path(w, all[i]));
+}
+
+static void write_key(const struct world *w, const char *name, const char *text)
+{
+    char below[80], line[PLOG_VKEY_MAX + 1];
+    snprintf(below, sizeof below, "keys/%s", name);
+    snprintf(line, sizeof line, "%s\n", text);
+    world_write(world_path(w, below), line, strlen(line));
+}
+
+/* ---- Listing ------------------------------------------------------------ */
+
+struct listed {
+    struct plog_key_info k[70];
+    int count, stop_at, answer;
+};
+
+static int take(void *arg, const struct plog_key_info *k)
+{
+    struct listed *l = arg;
+    if (l->count < 70)
+        l->k[l->count] = *k;
+    return ++l->count == l->stop_at ? l->answer : 0;
+}
+
+static int list(const struct world *w, struct listed *l, struct plog_error *err)
+{
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    memset(l, 0, sizeof *l);
+    memset(err, 0, sizeof *err);
+    return plog_key_list(w->dir, &o, take, l, err);
+}
+
+static const char *id_of(const char *vkey)
+{
+    static char id[PLOG_KEYID_TEXT];
+    memcpy(id, strchr(vkey, '+') + 1, sizeof id - 1);
+    return id;
+}
+
+/* From the store, and from the log when there is none: the same. */
+static void with_and_without_a_store(void)
+{
+    struct world w;
+    struct plog_rotate_report r;
+    struct plog_error err;
+    struct listed l;
+    char shown[PLOG_VKEY_MAX];
+    make(&w);
+    rotate(&w, &r); /* entry 3 */
+    write_key(&w, "other.vkey", OWN);
+    for (int torn = 0; torn < 3; torn++) {
+        CHECK_INT(list(&w, &l, &err), 0);
+        CHECK_INT(l.count, 3);
+        CHECK_TEXT(l.k[0].vkey, w.vkey);
+        CHECK(l.k[0].in_log && l.k[0].trusted && !l.k[0].current);
+        CHECK(!l.k[0].secret);
+        CHECK_UINT(l.k[0].from, 1);
+        CHECK_UINT(l.k[0].to, 3);
+        CHECK_TEXT(l.k[1].vkey, r.new_vkey);
+        CHECK(l.k[1].in_log && l.k[1].trusted && l.k[1].current);
+        CHECK(l.k[1].secret);
+        CHECK_UINT(l.k[1].from, 4);
+        CHECK_UINT(l.k[1].to, 0);
+        CHECK_TEXT(l.k[2].vkey, OWN);
+        CHECK(!l.k[2].in_log && l.k[2].trusted && !l.k[2].current);
+        CHECK(!l.k[2].secret);
+        CHECK_INT(plog_key_show(w.dir, NULL, shown, NULL), 0);
+        CHECK_TEXT(shown, r.new_vkey);
+        remove_store(&w);
+        if (torn == 1) { /* a torn end hides no key */
+            FILE *f = fopen(world_path(&w, FIRST), "a");
+            REQUIRE(f);
+            fputs("{\"seq\":4,", f);
+            fclose(f);
+        }
+    }
+}
+
+static void a_damaged_log_without_a_store(void)
+{
+    struct world w;
+    struct plog_error err;
+    struct listed l;
+    char shown[PLOG_VKEY_MAX];
+    size_t n;
+    make(&w);
+    remove_store(&w);
+    char *bytes = world_read(world_path(&w, FIRST), &n);
+    char *header_end = strchr(bytes, '\n');
+    world_write(world_path(&w, FIRST), bytes,
+                (size_t)(header_end - bytes) + 1 + 9);
+    CHECK_INT(list(&w, &l, &err), PLOG_E_TORN); /* no commit is left */
+    CHECK_INT(plog_key_show(w.dir, NULL, shown, NULL), PLOG_E_TORN);
+    world_write(world_path(&w, FIRST), bytes, (size_t)(header_end - bytes) + 1);
+    CHECK_INT(list(&w, &l, &err), 0);
+    CHECK_INT(plog_key_show(w.dir, NULL, shown, &err), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "the log has no commit yet");
+    header_end[40] ^= 1;
+    world_write(world_path(&w, FIRST), bytes, n);
+    CHECK(list(&w, &l, &err) < 0);
+    CHECK_INT(l.count, 0);
+    free(bytes);
+}
+
+/* Not trusted any more, or only by the id that another has taken. */
+static void trusted_or_not(void)
+{
+    struct world w;
+    struct plog_rotate_report r;
+    struct plog_error err;
+    struct listed l;
+    char below[80];
+    make_own(&w);
+    rotate(&w, &r);
+    CHECK_INT(list(&w, &l, &err), 0);
+    CHECK(l.count == 2 && l.k[0].trusted && l.k[1].trusted);
+    snprintf(below, sizeof below, "keys/%s.vkey", SAME_ID);
+    CHECK_INT(unlink(world_path(&w, below)), 0);
+    CHECK_INT(list(&w, &l, &err), 0);
+    CHECK(l.count == 2 && !l.k[0].trusted && l.k[1].trusted);
+    CHECK_TEXT(l.k[0].vkey, OWN);
+    write_key(&w, "twin.vkey", TWIN);
+    CHECK_INT(list(&w, &l, &err), 0);
+    CHECK(l.count == 2 && !l.k[0].trusted && l.k[1].trusted);
+    /* Without the key in force none is. */
+    snprintf(below, sizeof below, "keys/%s.vkey", id_of(r.new_vkey));
+    CHECK_INT(unlink(world_path(&w, below)), 0);
+    CHECK_INT(list(&w, &l, &err), PLOG_E_UNKNOWN_KEY);
+    CHECK_INT(l.count, 0);
+}
+
+static void the_callback_stops_it(void)
+{
+    struct world w;
+    struct plog_rotate_report r;
+    make(&w);
+    rotate(&w, &r);
+    write_key(&w, "other.vkey", OWN);
+    for (int at = 1; at <= 4; at++) {
+        struct listed l = {.stop_at = at, .answer = 42};
+        CHECK_INT(plog_key_list(w.dir, NULL, take, &l, NULL), at < 4 ? 42 : 0);
+        CHECK_INT(l.count, at < 4 ? at : 3);
+    }
+}
+
+/* Which secret is there, if one can be told. */
+static void secrets(void)
+{
+    static const struct {
+        const char *text;
+        bool known;
+    } all[] = {
+        {"", false},
+        {"\n", false},
+        {"PRIVATE+KEY+x+", false},
+        {"PRIVATE+KEY+x+%.7s", false},
+        {"PRIVATE+KEY+x+%.8s", false},
+        {"PRIVATE+KEY+x+%.8s+", true},
+        {"a+b+c+%.8s+and more", true},
+        {"a+b+%.8s+and more", false},
+        {"no plus at all", false},
+    };
+    struct world w;
+    struct plog_error err;
+    struct listed l;
+    make(&w);
+    const char *path = world_path(&w, "keys/signing.key");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char text[100];
+        const char *format = all[i].text, *id = strstr(format, "%.");
+        int n =
+            snprintf(text, sizeof text, "%.*s%.*s%s",
+                     id ? (int)(id - format) : (int)strlen(format), format,
+                     id ? atoi(id + 2) : 0, id_of(w.vkey), id ? id + 4 : "");
+        path = world_path(&w, "keys/signing.key");
+        world_write(path, text, (size_t)n);
+        CHECK_INT(list(&w, &l, &err), 0);
+        if (!CHECK(l.count == 1 && l.k[0].secret == all[i].known))
+            printf("#   `%s`\n", text);
+    }
+    for (int kind = 0; kind < 4; kind++) {
+        path = world_path(&w, "keys/signing.key");
+        CHECK_INT(remove(path), 0);
+        if (kind == 1)
+            CHECK_INT(mkdir(path, 0700), 0);
+        if (kind == 2)
+            CHECK_INT(symlink("x", path), 0);
+        if (kind == 3)
+            CHECK_INT(mkfifo(path, 0600), 0);
+        CHECK_INT(list(&w, &l, &err), 0);
+        CHECK(l.count == 1 && !l.k[0].secret);
+        if (kind == 0)
+            world_write(path, "", 0);
+    }
+}
+
+static int failing_rc;
+
+static int failing_open(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    if (strcmp(name, "signing.key") == 0 && failing_rc)
+        return failing_rc;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static void a_secret_that_cannot_be_opened(void)
+{
+    static const struct {
+        int rc, expected;
+    } all[] = {
+        {-EIO, PLOG_E_IO},    {-ENOMEM, PLOG_E_NOMEM},
+        {-EMFILE, PLOG_E_IO}, {-ENFILE, PLOG_E_IO},
+        {-EACCES, 0},         {-EPERM, 0},
+    };
+    struct world w;
+    struct plog_error err;
+    struct listed l;
+    make(&w);
+    io.open_at = failing_open;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        failing_rc = all[i].rc;
+        CHECK_INT(list(&w, &l, &err), all[i].expected);
+        CHECK_INT(l.count, all[i].expected == 0);
+        if (all[i].expected)
+            CHECK_TEXT(err.file, "keys/signing.key");
+    }
+    failing_rc = 0;
+}
+
+/* ---- Trusting ----------------------------------------------------------- */
+
+static int trust(const struct world *w, const char *vkey, bool dry_run,
+                 bool *added, struct plog_error *err)
+{
+    memset(err, 0, sizeof *err);
+    return plog_key_trust(w->dir, vkey, dry_run, NULL, added, err);
+}
+
+/* An id means one key: of the log's own, or of one that is trusted. */
+static void another_key_with_that_id(void)
+{
+    struct world w;
+    struct plog_error err;
+    struct plog_rotate_report r;
+    struct listed l;
+    bool added;
+    make_own(&w);
+    CHECK_INT(trust(&w, TWIN, false, &added, &err), PLOG_E_EXISTS);
+    CHECK(strstr(err.message, SAME_ID) != NULL && !added);
+    CHECK_INT(trust(&w, OWN, false, &added, &err), 0);
+    CHECK(!added); /* it is there */
+    rotate(&w, &r);
+    CHECK_INT(unlink(world_path(&w, "keys/" SAME_ID ".vkey")), 0);
+    CHECK_INT(trust(&w, TWIN, true, &added, &err), PLOG_E_EXISTS);
+    CHECK(!added);
+    CHECK_INT(trust(&w, OWN, true, &added, &err), 0);
+    CHECK(added);
+    CHECK(access(world_path(&w, "keys/" SAME_ID ".vkey"), F_OK) != 0);
+    CHECK_INT(trust(&w, OWN, false, &added, &err), 0);
+    CHECK(added);
+    CHECK(access(world_path(&w, "keys/" SAME_ID ".vkey"), F_OK) == 0);
+    /* Where a file already says otherwise, nobody is trusted. */
+    write_key(&w, "twin.vkey", TWIN);
+    CHECK_INT(list(&w, &l, &err), PLOG_E_KEY);
+    CHECK(strstr(err.message, "two different keys have the id " SAME_ID));
+    CHECK_INT(trust(&w, r.new_vkey, false, &added, &err), PLOG_E_KEY);
+}
+
+/* A pin says whom this caller trusts, not what the folder holds. */
+static void trusting_under_a_pin(void)
+{
+    struct world w;
+    struct plog_error err = {0};
+    bool added = true;
+    make(&w);
+    struct plog_options o = {.struct_size = sizeof o, .vkey = OWN};
+    CHECK_INT(plog_key_trust(w.dir, w.vkey, false, &o, &added, &err), 0);
+    CHECK(!added); /* it is in keys/ though not the pin */
+    CHECK_INT(plog_key_trust(w.dir, OWN, true, &o, &added, &err), 0);
+    CHECK(added); /* the pin is not */
+}
+
+static void without_the_folder(void)
+{
+    struct world w;
+    struct plog_error err;
+    struct listed l;
+    bool added = true;
+    make(&w);
+    struct plog_options o = {.struct_size = sizeof o, .vkey = w.vkey};
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(trust(&w, OWN, false, &added, &err), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "there is no folder keys/");
+    CHECK(!added);
+    CHECK_INT(list(&w, &l, &err), PLOG_E_UNKNOWN_KEY);
+    memset(&l, 0, sizeof l);
+    CHECK_INT(plog_key_list(w.dir, &o, take, &l, &err), 0);
+    CHECK(l.count == 1 && l.k[0].trusted && !l.k[0].secret);
+}
+
+/* keys/ holds so many keys, and whoever adds one too many is told before. */
+static void a_full_folder(void)
+{
+    struct world w;
+    struct plog_error err;
+    struct plog_rotate_report report;
+    struct plog_rotate_options r = {.struct_size = sizeof r};
+    bool added;
+    make(&w);
+    for (int i = 1; i < PLOG_KEYS_MAX; i++) {
+        char text[PLOG_VKEY_MAX], name[40], origin[16];
+        struct plog_signer s;
+        snprintf(origin, sizeof origin, "many-%d", i);
+        REQUIRE(plog_signer_generate(&s, &io, origin, NULL) == 0);
+        plog_vkey_format(&s.vkey, text);
+        plog_signer_fini(&s);
+        snprintf(name, sizeof name, "%s.vkey", s.vkey.id_text);
+        write_key(&w, name, text);
+    }
+    CHECK_INT(trust(&w, OWN, true, &added, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "keys/ holds 64 keys already");
+    CHECK_INT(trust(&w, OWN, false, &added, &err), PLOG_E_ARG);
+    CHECK(!added);
+    CHECK_INT(trust(&w, w.vkey, false, &added, &err), 0); /* is one of them */
+    CHECK_INT(plog_key_rotate(w.dir, &r, &report, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "keys/ holds 64 keys already");
+    CHECK_UINT(world_size(&w), 2); /* nothing was logged */
+    CHECK(access(world_path(&w, "keys/signing.key.new"), F_OK) != 0);
+}
+
+/* ------------------------------------------------------------------------- */
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"with_and_without_a_store", with_and_without_a_store},
+        {"a_damaged_log_without_a_store", a_damaged_log_without_a_store},
+        {"trusted_or_not", trusted_or_not},
+        {"the_callback_stops_it", the_callback_stops_it},
+        {"secrets", secrets},
+        {"a_secret_that_cannot_be_opened", a_secret_that_cannot_be_opened},
+        {"another_key_with_that_id", another_key_with_that_id},
+        {"trusting_under_a_pin", trusting_under_a_pin},
+        {"without_the_folder", without_the_folder},
+        {"a_full_folder", a_full_folder},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
