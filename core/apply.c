@@ -15,10 +15,16 @@ static int compare_stored(plog *p, uint64_t seq, struct plog_span line,
         return rc;
     if (rc == 0 && plog_span_equal(stored, line))
         return PLOG_PRESENT;
-    plog_fail(err, PLOG_E_MISMATCH, "store.db holds other bytes as entry %llu",
-              (unsigned long long)seq);
+    if (rc == PLOG_END && seq <= p->legs.head.rules.base)
+        rc = plog_fail(err, PLOG_E_PRUNED,
+                       "the store's events up to %llu were taken away",
+                       (unsigned long long)p->legs.head.rules.base);
+    else
+        rc = plog_fail(err, PLOG_E_MISMATCH,
+                       "store.db holds other bytes as entry %llu",
+                       (unsigned long long)seq);
     plog_err_seq(err, seq);
-    return PLOG_E_MISMATCH;
+    return rc;
 }
 
 /* The next group of the log, when it holds the entry with these bytes. */

@@ -450,10 +450,7 @@ int plog_engine_control(plog *p, enum plog_control control,
                         struct plog_receipt *receipt, struct plog_error *err)
 {
     struct plog_request r;
-    int rc = check_process(p, err);
-    if (rc)
-        return rc;
-    rc = plog_request_control(&r, p->io, control, make, arg, err);
+    int rc = plog_request_control(&r, p->io, control, make, arg, err);
     r.receipts = receipt;
     r.err = err;
     memset(receipt, 0, sizeof *receipt);

@@ -536,8 +536,9 @@ PLOG_API PLOG_MUST_CHECK int plog_set_strategy(plog *p, enum plog_strategy s,
  * @line  the exact bytes of the entry line, without LF
  * Returns 0 when the store lacked it and holds it now; PLOG_PRESENT when it
  * held it, byte for byte; PLOG_E_MISMATCH when log or store hold other bytes
- * at its seq; PLOG_E_NOT_FOUND when the log has no such seq; PLOG_E_BEHIND
- * when entries before its group are missing in the store.
+ * at its seq; PLOG_E_PRUNED when the store held it and its events up to there
+ * were taken away; PLOG_E_NOT_FOUND when the log has no such seq;
+ * PLOG_E_BEHIND when entries before its group are missing in the store.
  * Durable on return 0 as any replayed entry: the log is its guarantee.
  */
 PLOG_API PLOG_MUST_CHECK int plog_apply_logged(plog *p, const char *line,
