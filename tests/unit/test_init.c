@@ -1,0 +1,306 @@
+/*
+ * test_init.c - what is there already when a log is made: nothing is written
+ * over, what an init left that was cut off is finished, and what fails is not
+ * taken for either.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "key.h"
+#include "world.h"
+
+#define FIRST "log/00000000000000000001.jsonl"
+
+static struct plog_io io; /* the real one, which the cases change */
+static struct world w;
+static struct plog_error err;
+static struct plog_init_options options;
+
+static int init(const char *origin)
+{
+    memset(&err, 0, sizeof err);
+    memset(w.vkey, 0, sizeof w.vkey);
+    options.struct_size = sizeof options;
+    options.io = &io;
+    options.origin = origin;
+    return plog_init(w.dir, &options, w.vkey, &err);
+}
+
+static void set_up(void)
+{
+    static int next;
+    io = *plog_io_posix();
+    memset(&w, 0, sizeof w);
+    memset(&options, 0, sizeof options);
+    w.options.struct_size = sizeof w.options;
+    snprintf(w.dir, sizeof w.dir, "%.400s/i%d", check_dir(), next++);
+}
+
+static void make_folder(const char *name)
+{
+    CHECK_INT(mkdir(world_path(&w, name), 0700), 0);
+}
+
+static bool there(const char *name)
+{
+    struct stat st;
+    return lstat(world_path(&w, name), &st) == 0;
+}
+
+static void drop_store(void)
+{
+    static const char *const all[] = {"store.db", "store.db-wal",
+                                      "store.db-shm"};
+    for (int i = 0; i < 3; i++)
+        unlink(world_path(&w, all[i]));
+}
+
+/* ---- Randomness --------------------------------------------------------- */
+
+static long randoms; /* calls that succeed */
+
+static int failing_random(void *ctx, void *p, size_t n)
+{
+    return randoms-- > 0 ? plog_io_posix()->random(ctx, p, n) : -EIO;
+}
+
+static void no_randomness(void)
+{
+    set_up();
+    io.random = failing_random;
+    randoms = 0;
+    CHECK_INT(init(NULL), PLOG_E_IO);
+    CHECK_TEXT(err.message, "no randomness for a name");
+    for (int i = 0; i < 2; i++) { /* for the key, then */
+        randoms = 1 - i;
+        CHECK_INT(init(i ? "name" : NULL), PLOG_E_IO);
+        CHECK(!there("keys/signing.key") && !there(FIRST));
+        CHECK_TEXT(w.vkey, "");
+    }
+    io.random = plog_io_posix()->random;
+    CHECK_INT(init(NULL), 0);
+    CHECK(strncmp(w.vkey, "plog-", 5) == 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
+/* ---- A key -------------------------------------------------------------- */
+
+/* One that was cut off behind its key goes on with that, under its name only;
+ * the secret is never made anew. */
+static void a_key_is_there(void)
+{
+    static const struct {
+        const char *origin;
+        int rc;
+    } all[] = {{"other", PLOG_E_EXISTS},
+               {"mine2", PLOG_E_EXISTS},
+               {"min", PLOG_E_EXISTS},
+               {"mine", 0},
+               {NULL, 0}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_signer s;
+        char vkey[PLOG_VKEY_MAX];
+        set_up();
+        CHECK_INT(mkdir(w.dir, 0700), 0);
+        make_folder("keys");
+        int keys = open(world_path(&w, "keys"), O_RDONLY | O_DIRECTORY);
+        CHECK_INT(plog_signer_generate(&s, &io, "mine", NULL), 0);
+        plog_vkey_format(&s.vkey, vkey);
+        CHECK_INT(plog_signer_save(&s, &io, keys, NULL, NULL), 0);
+        plog_signer_fini(&s);
+        close(keys);
+        CHECK_INT(init(all[i].origin), all[i].rc);
+        CHECK(there(FIRST) == (all[i].rc == 0));
+        if (all[i].rc)
+            continue;
+        CHECK_TEXT(w.vkey, vkey);
+        CHECK_INT(world_open(&w), 0);
+        world_end(&w, 1);
+    }
+}
+
+/* A secret that cannot be used is not replaced. */
+static void an_odd_key_is_there(void)
+{
+    set_up();
+    CHECK_INT(mkdir(w.dir, 0700), 0);
+    make_folder("keys");
+    world_write(world_path(&w, "keys/signing.key"), "no key", 6);
+    CHECK_INT(chmod(world_path(&w, "keys/signing.key"), 0600), 0);
+    CHECK_INT(init(NULL), PLOG_E_KEY);
+    size_t n;
+    char *text = world_read(world_path(&w, "keys/signing.key"), &n);
+    CHECK_BYTES(text, n, "no key", 6);
+    free(text);
+    CHECK(!there(FIRST) && !there("store.db"));
+}
+
+/* ---- A store ------------------------------------------------------------ */
+
+static int stat_rc;
+
+static int failing_stat_at(void *ctx, int dir, const char *name,
+                           struct plog_stat *out)
+{
+    int rc = plog_io_posix()->stat_at(ctx, dir, name, out);
+    return stat_rc && strcmp(name, "store.db") == 0 ? stat_rc : rc;
+}
+
+/* Without a log it may be all that is left of one. */
+static void a_store_is_there(void)
+{
+    set_up();
+    CHECK_INT(init("mine"), 0);
+    world_remove(world_path(&w, "log"));
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(init("mine"), PLOG_E_EXISTS);
+    CHECK(strstr(err.hint, "status") != NULL);
+    CHECK(!there("keys/signing.key") && !there(FIRST));
+    drop_store();
+    io.stat_at = failing_stat_at;
+    stat_rc = -EIO;
+    CHECK_INT(init("mine"), PLOG_E_IO);
+    CHECK(!there("keys/signing.key") && !there(FIRST));
+    stat_rc = 0;
+    CHECK_INT(init("mine"), 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
+/* Beside the log of an init that was cut off: one of another kind is not ours
+ * to replace. */
+static void an_odd_store_is_there(void)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        set_up();
+        CHECK_INT(init("mine"), 0);
+        drop_store();
+        const char *path = world_path(&w, "store.db");
+        if (kind == 0)
+            CHECK_INT(mkdir(path, 0700), 0);
+        if (kind == 1)
+            CHECK_INT(symlink("x", path), 0);
+        if (kind == 2)
+            world_write(path, "this is no database at all, nor was it", 38);
+        io.stat_at = failing_stat_at;
+        stat_rc = kind == 3 ? -EIO : 0;
+        CHECK_INT(init("mine"), kind < 3 ? PLOG_E_EXISTS : PLOG_E_IO);
+        stat_rc = 0;
+        if (kind < 3)
+            CHECK_INT(remove(world_path(&w, "store.db")), 0);
+        CHECK_INT(init("mine"), 0);
+        CHECK_INT(world_open(&w), 0);
+        world_end(&w, 1);
+    }
+}
+
+/* ---- A log -------------------------------------------------------------- */
+
+static int64_t failing_pread(void *ctx, int fd, void *p, size_t n, uint64_t at)
+{
+    (void)ctx, (void)fd, (void)p, (void)n, (void)at;
+    return -EIO;
+}
+
+/* Anything but the init entry alone is somebody's log. */
+static void a_log_is_there(void)
+{
+    for (int kind = 0; kind < 7; kind++) {
+        size_t n;
+        set_up();
+        CHECK_INT(init("mine"), 0);
+        if (kind == 1 || kind == 2) {
+            CHECK_INT(world_open(&w), 0);
+            CHECK_INT(world_put(&w, "a", "r", "v", NULL), 0);
+            world_close(&w);
+        }
+        if (kind != 2)
+            drop_store();
+        const char *path = world_path(&w, FIRST);
+        char *log = world_read(path, &n);
+        if (kind == 3)
+            world_write(path, log, n - 5); /* torn */
+        if (kind == 4) {
+            strstr(log, "\"control\"")[3] ^= 1;
+            world_write(path, log, n);
+        }
+        if (kind == 5)
+            io.pread = failing_pread;
+        if (kind == 6)
+            world_write(world_path(&w, "log/odd"), "", 0);
+        free(log);
+        log = world_read(path, &n);
+        int expected = kind == 0 ? 0 : kind == 5 ? PLOG_E_IO : PLOG_E_EXISTS;
+        if (!CHECK_INT(init("mine"), expected))
+            printf("#   kind %d: %s\n", kind, err.message);
+        size_t after;
+        char *now = world_read(path, &after);
+        CHECK_BYTES(now, after, log, n);
+        CHECK(there("store.db") == (kind == 0 || kind == 2));
+        free(now);
+        free(log);
+    }
+}
+
+/* ---- A file system that will not do ------------------------------------- */
+
+static int nfs(void *ctx, int fd, struct plog_fs *out)
+{
+    int rc = plog_io_posix()->file_system(ctx, fd, out);
+    out->type = 0x6969;
+    return rc;
+}
+
+/* That is said before there is a key or a log. */
+static void a_network_file_system(void)
+{
+    set_up();
+    io.file_system = nfs;
+    CHECK(init("mine") < 0);
+    CHECK(!there("keys/signing.key") && !there(FIRST) && !there("store.db"));
+    options.allow_network_fs = true;
+    CHECK_INT(init("mine"), 0);
+    CHECK(there("keys/signing.key") && there(FIRST) && there("store.db"));
+}
+
+/* How long another init is waited for is the caller's to say. */
+static void another_init_holds_the_lock(void)
+{
+    set_up();
+    CHECK_INT(mkdir(w.dir, 0700), 0);
+    world_write(world_path(&w, "lock"), "", 0);
+    int fd = open(world_path(&w, "lock"), O_RDWR);
+    CHECK_INT(io.lock(NULL, fd, 2), 0);
+    options.wait_seconds = 0.01;
+    double began = world_seconds();
+    CHECK_INT(init(NULL), PLOG_E_LOCKED);
+    CHECK(world_seconds() - began < 5);
+    options.wait_seconds = -1;
+    CHECK_INT(init(NULL), PLOG_E_LOCKED);
+    close(fd);
+    CHECK_INT(init(NULL), 0);
+}
+
+/* ------------------------------------------------------------------------- */
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"no_randomness", no_randomness},
+        {"a_key_is_there", a_key_is_there},
+        {"an_odd_key_is_there", an_odd_key_is_there},
+        {"a_store_is_there", a_store_is_there},
+        {"an_odd_store_is_there", an_odd_store_is_there},
+        {"a_log_is_there", a_log_is_there},
+        {"a_network_file_system", a_network_file_system},
+        {"another_init_holds_the_lock", another_init_holds_the_lock},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
