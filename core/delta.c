@@ -109,14 +109,15 @@ static int number(struct plog_span raw, double *out)
     return 0;
 }
 
-/* The common spellings without a locale: 0, 1, 0.ddd. */
+/* The common spellings without a locale: 0, 1, 0.ddd.  The text is a JSON
+ * number: what is no digit behind a point is an exponent. */
 static bool plain_number(struct plog_span raw, double *out)
 {
     static const double scale[] = {1,    1e1,  1e2,  1e3, 1e4,  1e5,
                                    1e6,  1e7,  1e8,  1e9, 1e10, 1e11,
                                    1e12, 1e13, 1e14, 1e15};
     uint64_t digits = 0;
-    if (raw.n == 0 || raw.n > 17 || raw.p[0] < '0' || raw.p[0] > '9')
+    if (raw.n > 17 || raw.p[0] == '-')
         return false;
     digits = (uint64_t)(raw.p[0] - '0');
     if (raw.n == 1) {
@@ -126,7 +127,7 @@ static bool plain_number(struct plog_span raw, double *out)
     if (raw.p[1] != '.')
         return false;
     for (size_t i = 2; i < raw.n; i++) {
-        if (raw.p[i] < '0' || raw.p[i] > '9')
+        if (raw.p[i] > '9')
             return false;
         digits = digits * 10 + (uint64_t)(raw.p[i] - '0');
     }

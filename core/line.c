@@ -277,5 +277,5 @@ int plog_header_parse(struct plog_json *json, struct plog_span line,
         rc = parse_checkpoint(json->names.io, members[4], out);
     if (!rc)
         rc = header_spelling(json->names.io, line, out);
-    return rc == PLOG_E_INPUT ? PLOG_E_CORRUPT : rc;
+    return rc;
 }

@@ -117,6 +117,9 @@ static void test_alloc__zeroes(void)
         CHECK_UINT(p[i], 0);
     plog_free(&h.io, p);
     plog_free(&h.io, NULL);
+    p = plog_alloc(&h.io, 0); /* which is not that there is no memory */
+    CHECK(p != NULL);
+    plog_free(&h.io, p);
     heap_fail(&h, 1, false);
     CHECK(plog_alloc(&h.io, 1) == NULL);
     CHECK_UINT(h.live, 0);

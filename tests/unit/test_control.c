@@ -295,6 +295,10 @@ static void compactions(void)
     CHECK_INT(check(PLOG_CONTROL_COMPACT, 12, UNDONE), 0);
     CHECK_INT(check(PLOG_CONTROL_COMPACT, 7, UNDONE), PLOG_E_CORRUPT);
     corrupt_with(PLOG_CONTROL_COMPACT, 12, UNDONE, "null", HASH);
+    corrupt_with(PLOG_CONTROL_COMPACT, 12, UNDONE, "\"peers\":[]",
+                 "\"peers\":{}");
+    corrupt_with(PLOG_CONTROL_COMPACT, 12, UNDONE, "\"peers\":[]",
+                 "\"peers\":null");
     corrupt_with(PLOG_CONTROL_COMPACT, 12, UNDONE, "null", "true");
     /* A cut that nobody's cursor allowed; an undo needs none. */
     char text[TEXT];
@@ -330,9 +334,32 @@ static void kept_rotations(void)
     CHECK_UINT(keys.count, 2);
     CHECK_INT(plog_compaction_keys(&c, 3, &keys), 0);
     CHECK_UINT(keys.count, 0);
+    /* And a second one, from the key that the first went over to. */
+    struct plog_signer third, was_old = old_signer;
+    CHECK_INT(
+        plog_signer_generate(&third, plog_io_posix(), "old.example", NULL), 0);
+    old_signer = new_signer;
+    new_signer = third;
+    snprintf(both, sizeof both, "\"rotations\":[%s,{\"seq\":6,\"rotate\":%s}]",
+             first, rotation(6, false));
+    e.args = plog_span_text(with(COMPACT, "\"rotations\":[]", both));
+    CHECK_INT(plog_compaction_parse(&e, plog_io_posix(), &c), 0);
+    CHECK_INT(plog_compaction_keys(&c, 7, &keys), 0);
+    CHECK_UINT(keys.count, 3);
+    CHECK(plog_vkey_same(plog_keychain_at(&keys, 6), &old_signer.vkey));
+    CHECK(plog_vkey_same(plog_keychain_at(&keys, 7), &third.vkey));
+    CHECK_INT(plog_compaction_keys(&c, 5, &keys), 0);
+    CHECK_UINT(keys.count, 2);
+    new_signer = old_signer;
+    old_signer = was_old;
+    plog_signer_fini(&third);
     /* Twice the same; one above the floor. */
     snprintf(both, sizeof both, "\"rotations\":[%s,%s]", first, first);
     corrupt_with(PLOG_CONTROL_COMPACT, 12, COMPACT, "\"rotations\":[]", both);
+    /* An array that reads like an object. */
+    snprintf(text, sizeof text, "\"rotations\":[[\"seq\",4,\"rotate\",%s]]",
+             rotation(4, false));
+    corrupt_with(PLOG_CONTROL_COMPACT, 12, COMPACT, "\"rotations\":[]", text);
     snprintf(text, sizeof text, "\"rotations\":[{\"seq\":8,\"rotate\":%s}]",
              rotation(8, false));
     corrupt_with(PLOG_CONTROL_COMPACT, 12, COMPACT, "\"rotations\":[]", text);

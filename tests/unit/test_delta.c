@@ -241,6 +241,8 @@ static void test_refused__table(void)
         {"{" KEY "," UPSERT "," TAIL "}", "payload"},
         {"{" KEY "," UPSERT "," PAYLOAD "," PROVENANCE "}", "occurred_at"},
         {"{" KEY "," UPSERT "," PAYLOAD "," TIME "}", "provenance"},
+        {"{\"resource\":7," RECORD "," UPSERT "," TAIL "}", "resource"},
+        {"{" KEY ",\"op\":\"x\"," TAIL "}", "op"},
         {UP("\"seq\":1"), "seq"},
         {UP("\"\":1"), ""},
         {UP("\"Id\":\"i\""), "Id"},
@@ -283,6 +285,25 @@ static void test_refused__table(void)
     rig_init(&r);
     for (size_t i = 0; i < COUNT(rows); i++)
         refused(&r, rows[i].text, rows[i].member);
+    rig_fini(&r);
+}
+
+/* What to do about it is another thing for each end of the range. */
+static void test_refused__hints_of_lengths(void)
+{
+    static const char front[] = "{\"record_id\":\"1\",\"op\":\"upsert\","
+                                "\"payload\":{}," TAIL ",\"resource\":\"";
+    char text[1000];
+    struct rig r;
+    rig_init(&r);
+    snprintf(text, sizeof text, "%s%0300d\"}", front, 0);
+    CHECK_INT(rig_parse(&r, text), PLOG_E_INPUT);
+    CHECK(strstr(r.err.message, "found 300") != NULL);
+    CHECK(strstr(r.err.hint, "shorten it") != NULL);
+    snprintf(text, sizeof text, "%s\"}", front);
+    CHECK_INT(rig_parse(&r, text), PLOG_E_INPUT);
+    CHECK(strstr(r.err.message, "found 0") != NULL);
+    CHECK_TEXT(r.err.hint, "it must not be empty");
     rig_fini(&r);
 }
 
@@ -844,6 +865,12 @@ static void test_instant__refused(void)
                                        "2026-01-2T03:04:05Z0",
                                        "20260102T030405Z....",
                                        "2026/01/02T03:04:05Z",
+                                       "2026/01-02T03:04:05Z",
+                                       "2026-01/02T03:04:05Z",
+                                       "2026-01-02x03:04:05Z",
+                                       "2026-01-02T03.04:05Z",
+                                       "2026-01-02T03:04.05Z",
+                                       "2026-01-02T03:04:05+01.00",
                                        "2026-01-02T03.04.05Z",
                                        "2026-01-02T+3:04:05Z",
                                        "2026-01-02T03:04:05.-5Z",
@@ -951,6 +978,7 @@ int main(int argc, char **argv)
          test_taken__spans_lie_where_they_are_owned},
         {"taken__a_parser_serves_again", test_taken__a_parser_serves_again},
         {"refused__table", test_refused__table},
+        {"refused__hints_of_lengths", test_refused__hints_of_lengths},
         {"refused__provenance", test_refused__provenance},
         {"refused__syntax_says_where", test_refused__syntax_says_where},
         {"refused__no_value_is_told", test_refused__no_value_is_told},

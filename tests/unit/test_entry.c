@@ -136,6 +136,7 @@ static void every_member_wrong(void)
         {"\"merged\":{}", "\"merged\":[]", BAD, "merged"},
         {"\"salt\"", "\"sald\"", NEW, ""},
         {SALT, "7", BAD, "salt"},
+        {SALT, "77", BAD, "salt"},
         {SALT, "\"\"", BAD, "salt"},
         {SALT, HASH, BAD, "salt"},
         {"\"logged_at\":" TIME, "\"logged_at\":7", BAD, "logged_at"},
@@ -151,12 +152,26 @@ static void every_member_wrong(void)
         {"\"payload\":null", "\"payload\":{}", BAD, "payload"},
         {"\"salt\"", "\"merged\":{},\"salt\"", BAD, "merged"},
         {",\"salt\":" SALT, "", BAD, "salt"},
+        {"\"resource\":\"r\",", "", NEW, ""},
+        {"\"record_id\":\"1\",", "", NEW, ""},
+        {"\"op\":\"delete\",", "", NEW, ""},
         {"," REST ",\"salt\":" SALT, "", BAD, "entry"},
         {",\"op\":\"delete\",\"payload\":null," REST ",\"salt\":" SALT, "", BAD,
          "entry"},
     };
     CHANGES(delta, c);
     CHANGES(small, deletes);
+    /* A time in no form, and one in another than ours. */
+    static const char *const times[][2] = {
+        {"\"now\"", "not a time"},
+        {"\"2026-01-02T03:04:05Z\"", "not in the form we write"}};
+    for (int i = 0; i < 2; i++) {
+        char text[LONGEST];
+        struct plog_error err = {0};
+        replace(text, delta, TIME, times[i][0]);
+        CHECK_INT(parse(text, &err), BAD);
+        CHECK(strstr(err.message, times[i][1]) != NULL);
+    }
 }
 
 static void redacted_ones(void)

@@ -796,6 +796,42 @@ static void test_util__write_file_leftover(void)
     io()->close(NULL, dir);
 }
 
+static int excl_opens;
+
+/* Somebody else's leftover, which they remove themselves just now. */
+static int open_over_leftover(void *ctx, int dir, const char *name, int flags,
+                              uint32_t mode)
+{
+    if (flags & O_EXCL && excl_opens++ == 0)
+        return -EEXIST;
+    return io()->open_at(ctx, dir, name, flags, mode);
+}
+
+static void test_util__write_file_leftover_gone(void)
+{
+    struct plog_io over = *io();
+    int dir = fresh_dir();
+    over.open_at = open_over_leftover;
+    CHECK_INT(plog_io_write_file(&over, dir, "a", ".tmp", "one", 3, 0600, true),
+              0);
+    CHECK_INT(excl_opens, 2);
+    check_content(dir, "a", "one");
+    io()->close(NULL, dir);
+}
+
+static void test_util__says_odd(void)
+{
+    static const struct {
+        int rc;
+        bool odd;
+    } all[] = {{-ELOOP, true},   {-EISDIR, true},  {-EINVAL, true},
+               {-EMLINK, true},  {-ENXIO, true},   {-EIO, false},
+               {-ENOENT, false}, {-EACCES, false}, {-ENOMEM, false},
+               {-EMFILE, false}, {0, false},       {7, false}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        CHECK(plog_io_says_odd(all[i].rc) == all[i].odd);
+}
+
 /* Whatever call fails: the old bytes, or (only the last fsync failed) the new
  * ones, never a part of them, and no temporary file. */
 static void test_util__write_file_every_call_fails_once(void)
@@ -848,6 +884,8 @@ int main(int argc, char **argv)
         {"util__write_file", test_util__write_file},
         {"util__write_file_names", test_util__write_file_names},
         {"util__write_file_leftover", test_util__write_file_leftover},
+        {"util__write_file_leftover_gone", test_util__write_file_leftover_gone},
+        {"util__says_odd", test_util__says_odd},
         {"util__write_file_every_call_fails_once",
          test_util__write_file_every_call_fails_once},
     };

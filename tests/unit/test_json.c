@@ -569,6 +569,21 @@ static void test_prefix__never_taken(void)
     rig_fini(&r);
 }
 
+/* Nor does what stands behind the end make it whole. */
+static void test_prefix__nothing_behind_it_counts(void)
+{
+    static const char text[] = "{\"k\":\"\\ud834\\udd1e\"}";
+    struct rig r;
+    rig_init(&r);
+    CHECK_INT(plog_json_check(&r.j, plog_span_text(text), &r.fault), 0);
+    for (size_t n = 0; n < sizeof text - 1; n++) {
+        CHECK_INT(plog_json_check(&r.j, plog_span(text, n), &r.fault),
+                  PLOG_E_INPUT);
+        CHECK(r.fault.offset <= n);
+    }
+    rig_fini(&r);
+}
+
 /* A changed text is refused inside its bounds, or its compact form is a fixed
  * point that the strict check takes. */
 static void check_taken_or_placed(struct rig *r, const char *p, size_t n)
@@ -709,6 +724,31 @@ static void test_duplicate__at_every_size(void)
                 CHECK_UINT(r.fault.offset, nth_name(&text, twice));
         }
     plog_buf_fini(&text);
+    rig_fini(&r);
+}
+
+/* The empty name is one as any other. */
+static void test_duplicate__empty_names(void)
+{
+    struct rig r;
+    rig_init(&r);
+    for (int others = 0; others < 30; others++)
+        for (int empty = 1; empty < 4; empty++) {
+            char text[400] = "{", *at = text + 1;
+            size_t second = 0;
+            for (int i = 0; i < others; i++)
+                at += sprintf(at, "\"k%d\":0,", i);
+            for (int i = 0; i < empty; i++) {
+                if (i == 1)
+                    second = (size_t)(at - text);
+                at += sprintf(at, "\"\":0,");
+            }
+            at[-1] = '}';
+            CHECK_INT(rig_check(&r, text, (size_t)(at - text)),
+                      empty > 1 ? PLOG_E_INPUT : 0);
+            if (empty == 2)
+                CHECK_UINT(r.fault.offset, second);
+        }
     rig_fini(&r);
 }
 
@@ -980,12 +1020,15 @@ int main(int argc, char **argv)
         {"table__taken", test_table__taken},
         {"table__refused", test_table__refused},
         {"prefix__never_taken", test_prefix__never_taken},
+        {"prefix__nothing_behind_it_counts",
+         test_prefix__nothing_behind_it_counts},
         {"mutation__every_byte", test_mutation__every_byte},
         {"mutation__bytes_taken_out_and_put_in",
          test_mutation__bytes_taken_out_and_put_in},
         {"mutation__random", test_mutation__random},
         {"string__every_byte_everywhere", test_string__every_byte_everywhere},
         {"duplicate__at_every_size", test_duplicate__at_every_size},
+        {"duplicate__empty_names", test_duplicate__empty_names},
         {"duplicate__large_objects_are_fast",
          test_duplicate__large_objects_are_fast},
         {"memory__kept_between_calls", test_memory__kept_between_calls},

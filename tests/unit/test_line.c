@@ -127,6 +127,9 @@ static void headers(void)
     static const struct change c[] = {
         {"{\"segment\"", "{\"sigment\"", BAD},
         {"{\"segment\":{", "{\"segment\":[{", BAD},
+        {"{\"segment\":{", "{\"segment\":7,\"x\":{", BAD},
+        {"\"format\":1,", "\"format\":1},\"x\":{", BAD},
+        {"\"tree\":[", "\"tree\":[77,", BAD},
         {"\"format\"", "\"farmat\"", BAD},
         {"\"format\":1", "\"format\":\"1\"", BAD},
         {"\"format\":1", "\"format\":-1", BAD},
@@ -189,6 +192,24 @@ static void headers(void)
     char *digit = text + (root - header) + 6;
     *digit = *digit == 'A' ? 'B' : 'A';
     CHECK_INT(parse_header(text), BAD);
+}
+
+/* More hashes than any tree has, and as many. */
+static void too_many_hashes(void)
+{
+    static char text[LONGEST + 70 * 50];
+    make();
+    for (unsigned n = PLOG_TREE_HASHES - 1; n < PLOG_TREE_HASHES + 4; n++) {
+        char *tree = strstr(header, "\"tree\":[") + strlen("\"tree\":[");
+        char *at = text + (tree - header);
+        memcpy(text, header, (size_t)(tree - header));
+        for (unsigned i = 0; i < n; i++)
+            at += sprintf(at,
+                          "%s\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"",
+                          i ? "," : "");
+        strcpy(at, strchr(tree, ']'));
+        CHECK_INT(parse_header(text), BAD);
+    }
 }
 
 /* An origin of the greatest length, and one more. */
@@ -267,6 +288,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"commits", commits},
         {"headers", headers},
+        {"too many hashes", too_many_hashes},
         {"long origins", long_origins},
         {"header without memory", header_without_memory},
         {"senseless proofs", senseless_proofs},

@@ -561,13 +561,20 @@ static void bounded(void)
     unsigned n = 0;
     int rc;
     world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    struct plog_rotate_options dry = {.struct_size = sizeof dry,
+                                      .dry_run = true};
+    CHECK_INT(plog_key_rotate(w.dir, &dry, &r, NULL), 0);
+    CHECK_UINT(r.size, 2); /* the entry it would be */
+    CHECK_UINT(r.keys, 2);
     while ((rc = rotate(&w, &r)) == 0)
         n++;
     CHECK_INT(rc, PLOG_E_ARG);
     CHECK_UINT(n, PLOG_KEYS_MAX - 1);
-    struct plog_rotate_options dry = {.struct_size = sizeof dry,
-                                      .dry_run = true};
     CHECK_INT(plog_key_rotate(w.dir, &dry, &r, NULL), PLOG_E_ARG);
+    struct plog_rotate_options wet = {.struct_size = sizeof wet};
+    struct plog_error err = {0};
+    CHECK_INT(plog_key_rotate(w.dir, &wet, &r, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "a log has at most 64 keys");
     CHECK_INT(plog_key_rotate(world_path(&w, "none"), &dry, &r, NULL),
               PLOG_E_NOTHING);
     CHECK_INT(put(&w, 1), 0);
