@@ -522,6 +522,8 @@ static void a_file_set_aside(void)
         int rc = plog_aside_file(&d, "odd", name, &err);
         done = left >= 0;
         CHECK_INT(rc, done ? 0 : PLOG_E_IO);
+        if (n == 0) /* and that is where it ends */
+            CHECK(strstr(err.message, "making a directory") != NULL);
         CHECK(there("log/odd") != (name[0] && there(name)));
         if (done)
             CHECK(!there("log/odd"));

@@ -117,6 +117,33 @@ static void every_entry(void)
     }
 }
 
+static unsigned preads;
+
+static int64_t counted_pread(void *ctx, int fd, void *p, size_t n, uint64_t at)
+{
+    preads++;
+    return plog_io_posix()->pread(ctx, fd, p, n, at);
+}
+
+/* Halving, it does not read the segment from the front. */
+static void with_few_reads(void)
+{
+    unsigned most = 0;
+    set_up();
+    char *at = entries(text, 1, 2500, 1200);
+    add(1, text, (size_t)(at - text));
+    io.pread = counted_pread;
+    for (uint64_t seq = 1; seq <= 2500; seq += 31) {
+        preads = 0;
+        CHECK_INT(find(seq), 0);
+        most = preads > most ? preads : most;
+    }
+    CHECK(most >= 10 && most <= 50); /* of 3 MB, 4 KiB at a time: 750 */
+    if (check_failing())
+        printf("#   %u reads\n", most);
+    tear_down();
+}
+
 /* One line much longer than those around it, in each place. */
 static void among_short_ones(void)
 {
@@ -313,6 +340,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"every_entry", every_entry},
+        {"with_few_reads", with_few_reads},
         {"among_short_ones", among_short_ones},
         {"up_to_where_the_log_ends", up_to_where_the_log_ends},
         {"no_segment", no_segment},

@@ -70,6 +70,11 @@ static void the_first_order_about_an_entry(void)
     CHECK_UINT(found_at(4), 0);
     CHECK_UINT(found_at(6), 0);
     CHECK_UINT(found_at(0), 0);
+    add(8, 50, 1, "eight", false); /* in their order already */
+    add(8, 60, 1, "eight", false);
+    add(7, 70, 1, "seven", false);
+    CHECK_UINT(found_at(8), 50);
+    CHECK_UINT(found_at(7), 70);
     plog_orders_fini(&o);
 }
 
