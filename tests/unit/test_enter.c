@@ -269,6 +269,32 @@ static void an_older_store(void)
     world_end(&w, 5);
 }
 
+/* Another process was killed between its sync and its commit: what it logged
+ * is replayed, and not written over. */
+static void a_group_behind_the_head(void)
+{
+    struct world w, other;
+    size_t n;
+    make(&w, 0);
+    CHECK_INT(put(&w, "a"), 0);
+    copy_world(&other, &w, "other");
+    CHECK_INT(world_open(&other), 0);
+    CHECK_INT(put(&other, "b"), 0);
+    world_close(&other);
+    CHECK_INT(world_open(&w), 0);
+    char *log = world_read(world_path(&other, FIRST), &n);
+    int fd = open(world_path(&w, FIRST), O_WRONLY);
+    CHECK_INT(pwrite(fd, log, n, 0), n);
+    close(fd);
+    free(log);
+    CHECK_INT(put(&w, "c"), 0);
+    char *line = world_line(&w, 3, NULL);
+    CHECK(line && strstr(line, "\"id\":\"b\"") != NULL);
+    free(line);
+    CHECK_TEXT(world_record(&w, "r"), "{\"v\":\"c\"} v3");
+    world_end(&w, 4);
+}
+
 /* It says what the log does not: that of another history, of the same size or
  * a greater one, in the last segment or in one that is not there. */
 static void a_store_of_another_history(void)
@@ -546,6 +572,7 @@ int main(int argc, char **argv)
         {"another_torn_log", another_torn_log},
         {"the_head_is_changed", the_head_is_changed},
         {"an_older_store", an_older_store},
+        {"a_group_behind_the_head", a_group_behind_the_head},
         {"a_store_of_another_history", a_store_of_another_history},
         {"a_rotation_that_is_none", a_rotation_that_is_none},
         {"a_store_with_two_names", a_store_with_two_names},

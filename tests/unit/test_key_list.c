@@ -342,6 +342,46 @@ static void another_key_with_that_id(void)
     CHECK_INT(trust(&w, r.new_vkey, false, &added, &err), PLOG_E_KEY);
 }
 
+/* Also where the log itself never had that id. */
+static void another_trusted_key_with_that_id(void)
+{
+    struct world w;
+    struct plog_error err;
+    bool added;
+    make(&w);
+    CHECK_INT(trust(&w, OWN, false, &added, &err), 0);
+    CHECK(added);
+    CHECK_INT(trust(&w, TWIN, false, &added, &err), PLOG_E_EXISTS);
+    CHECK_TEXT(err.message, "another key has the id " SAME_ID);
+    CHECK(!added);
+    CHECK_INT(trust(&w, OWN, false, &added, &err), 0);
+    CHECK(!added);
+}
+
+/* What trusting is for: the log's own key is not trusted yet, so that nobody
+ * can read which keys it had. */
+static void the_key_that_is_missing(void)
+{
+    struct world w;
+    struct plog_error err;
+    struct listed l;
+    char below[80];
+    bool added;
+    make(&w);
+    snprintf(below, sizeof below, "keys/%s.vkey", id_of(w.vkey));
+    CHECK_INT(unlink(world_path(&w, below)), 0);
+    CHECK_INT(list(&w, &l, &err), PLOG_E_UNKNOWN_KEY);
+    CHECK_INT(trust(&w, w.vkey, false, &added, &err), 0);
+    CHECK(added);
+    CHECK_INT(list(&w, &l, &err), 0);
+    CHECK(l.count == 1 && l.k[0].trusted);
+    /* A store of another kind has none to tell. */
+    remove_store(&w);
+    CHECK_INT(mkdir(world_path(&w, "store.db"), 0700), 0);
+    CHECK_INT(list(&w, &l, &err), PLOG_E_DIVERGED);
+    CHECK_INT(l.count, 0);
+}
+
 /* A pin says whom this caller trusts, not what the folder holds. */
 static void trusting_under_a_pin(void)
 {
@@ -416,6 +456,8 @@ int main(int argc, char **argv)
         {"secrets", secrets},
         {"a_secret_that_cannot_be_opened", a_secret_that_cannot_be_opened},
         {"another_key_with_that_id", another_key_with_that_id},
+        {"another_trusted_key_with_that_id", another_trusted_key_with_that_id},
+        {"the_key_that_is_missing", the_key_that_is_missing},
         {"trusting_under_a_pin", trusting_under_a_pin},
         {"without_the_folder", without_the_folder},
         {"a_full_folder", a_full_folder},
