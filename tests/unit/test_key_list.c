@@ -174,6 +174,13 @@ static void a_damaged_log_without_a_store(void)
     world_write(world_path(&w, FIRST), bytes, n);
     CHECK(list(&w, &l, &err) < 0);
     CHECK_INT(l.count, 0);
+    header_end[40] ^= 1;
+    world_write(world_path(&w, FIRST), bytes, n);
+    CHECK_INT(list(&w, &l, &err), 0);
+    world_write(world_path(&w, "log/odd"), "", 0);
+    CHECK_INT(list(&w, &l, &err), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.file, "log/odd");
+    CHECK_INT(l.count, 0);
     free(bytes);
 }
 
