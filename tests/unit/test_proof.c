@@ -133,12 +133,30 @@ static void seven_leaves(void)
     CHECK_UINT(p.count, 1); /* l */
 }
 
+/* A proof lacks a hash until the last leaf of its last part was added. */
+static void whole_or_not(void)
+{
+    struct plog_proof p;
+    make_leaves();
+    for (unsigned n = 2; n <= 40; n++) {
+        CHECK_INT(plog_proof_inclusion(&p, 0, n), 0);
+        for (unsigned i = 0; i < n; i++) {
+            CHECK(!plog_proof_is_whole(&p));
+            plog_proof_add(&p, leaf[i]);
+        }
+        CHECK(plog_proof_is_whole(&p));
+    }
+    CHECK_INT(plog_proof_inclusion(&p, 0, 1), 0);
+    CHECK(plog_proof_is_whole(&p)); /* of one leaf there is nothing to add */
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"inclusion", inclusion},
         {"consistency", consistency},
         {"seven_leaves", seven_leaves},
+        {"whole or not", whole_or_not},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
