@@ -61,8 +61,12 @@ static int copy_record(struct plog_reader *r, struct plog_span resource,
                          "store.db: event %llu is not an"
                          " entry",
                          (unsigned long long)now->seq);
-    if (!payload.n && now->payload_at <= line.n &&
-        now->payload_len <= line.n - now->payload_at)
+    if (!payload.n && (now->payload_at > line.n ||
+                       now->payload_len > line.n - now->payload_at))
+        return plog_fail(err, PLOG_E_DIVERGED,
+                         "store.db: the record points outside event %llu",
+                         (unsigned long long)now->seq);
+    if (!payload.n)
         payload = plog_span(line.p + now->payload_at, (size_t)now->payload_len);
     r->copy.len = 0;
     rc = plog_buf_reserve(&r->copy, resource.n + record_id.n + payload.n +

@@ -10,30 +10,14 @@
 static int open_database(struct plog_store *s, const char *path,
                          enum plog_store_mode mode, struct plog_error *err)
 {
-    char uri[4400];
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-    const char *name = path;
-    if (mode == PLOG_OPEN_READ || mode == PLOG_OPEN_IMMUTABLE)
+    if (mode == PLOG_OPEN_READ)
         flags |= SQLITE_OPEN_READONLY;
     else
         flags |= SQLITE_OPEN_READWRITE;
     if (mode == PLOG_OPEN_CREATE)
         flags |= SQLITE_OPEN_CREATE;
-    if (mode == PLOG_OPEN_IMMUTABLE) {
-        char *escaped = sqlite3_mprintf("%s", path);
-        /* Only what ends the path of a URI needs escaping. */
-        if (!escaped || strpbrk(escaped, "?#%")) {
-            sqlite3_free(escaped);
-            return plog_fail(err, PLOG_E_IO,
-                             "the path of store.db holds ?, #"
-                             " or %% on a read-only mount");
-        }
-        snprintf(uri, sizeof uri, "file:%s?immutable=1", escaped);
-        sqlite3_free(escaped);
-        name = uri;
-        flags |= SQLITE_OPEN_URI;
-    }
-    int rc = sqlite3_open_v2(name, &s->db, flags, plog_vfs_name(s->vfs));
+    int rc = sqlite3_open_v2(path, &s->db, flags, plog_vfs_name(s->vfs));
     if (rc == SQLITE_OK)
         return 0;
     if (!s->db)
@@ -58,7 +42,7 @@ static int set_limits(struct plog_store *s, enum plog_store_mode mode,
                            "PRAGMA cache_size=-16000;"
                            "PRAGMA wal_autocheckpoint=0",
                            err);
-    if (rc || mode == PLOG_OPEN_READ || mode == PLOG_OPEN_IMMUTABLE)
+    if (rc || mode == PLOG_OPEN_READ)
         return rc;
     /* The log is durable before the store commits: no sync of its own. */
     return plog_sql_exec(s->db, "PRAGMA synchronous=NORMAL", err);
@@ -171,7 +155,7 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
     plog_buf_init(&s->fold.base, io);
     plog_buf_init(&s->fold.merged, io);
     plog_entry_parser_init(&s->fold.parser, io);
-    bool writes = mode == PLOG_OPEN_WRITE || mode == PLOG_OPEN_CREATE;
+    bool writes = mode != PLOG_OPEN_READ;
     int rc = plog_vfs_open(&s->vfs, io);
     if (rc)
         return plog_fail(err, rc, "no file layer for SQLite");
@@ -263,6 +247,8 @@ int plog_store_create_tables(struct plog_store *s, const char *origin,
 
 void plog_store_rest(struct plog_store *s)
 {
+    if (!s->db) /* the store is gone, and SQLite knows no statements of none */
+        return;
     for (sqlite3_stmt *q = sqlite3_next_stmt(s->db, NULL); q;
          q = sqlite3_next_stmt(s->db, q))
         if (sqlite3_stmt_busy(q))

@@ -32,7 +32,6 @@
 
 enum plog_store_mode {
     PLOG_OPEN_READ,      /* an existing store, read-only */
-    PLOG_OPEN_IMMUTABLE, /* the same where nothing can be written */
     PLOG_OPEN_WRITE,     /* an existing store */
     PLOG_OPEN_CREATE     /* makes file and tables when missing */
 };
