@@ -304,15 +304,11 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
         return put_peer(s, e, err);
     if (e->control == PLOG_CONTROL_COMPACT)
         return plog_store_compact(s, rules, e, err);
+    plog_fail(err, PLOG_E_CORRUPT,
+              "entry %llu: a control entry that makes no sense",
+              (unsigned long long)e->seq);
     plog_err_seq(err, e->seq);
-    if (e->control == PLOG_CONTROL_INIT || e->control == PLOG_CONTROL_STRATEGY)
-        return plog_fail(err, PLOG_E_CORRUPT,
-                         "entry %llu: a control entry"
-                         " that makes no sense",
-                         (unsigned long long)e->seq);
-    return plog_fail(err, PLOG_E_FORMAT,
-                     "entry %llu: control `%s` needs a later version",
-                     (unsigned long long)e->seq, plog_control_name(e->control));
+    return PLOG_E_CORRUPT;
 }
 
 int plog_store_apply(struct plog_store *s, struct plog_rules *rules,
