@@ -107,7 +107,7 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
                       struct plog_span *commit, struct plog_fault *first)
 {
     const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
-    uint64_t begin = *at;
+    const uint64_t begin = *at, begin_seq = seq;
     struct plog_span line;
     for (;;) {
         uint64_t base = s->window_at;
@@ -130,7 +130,7 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
             return plog_scan_fault(s, PLOG_E_CORRUPT, *at, seq,
                                    "the group has no commit line");
         if (*at + line.n - begin > (uint64_t)PLOG_GROUP_MAX + max)
-            return plog_scan_fault(s, PLOG_E_CORRUPT, begin, seq,
+            return plog_scan_fault(s, PLOG_E_CORRUPT, begin, begin_seq,
                                    "a group longer than any may be");
         enum plog_line_kind kind = plog_line_kind(line);
         uint64_t offset = *at;
@@ -150,7 +150,7 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
             *first = s->fault;
         }
         if (s->lines.len / sizeof(struct plog_scan_line) >= LINES_MAX)
-            return plog_scan_fault(s, PLOG_E_CORRUPT, begin, seq,
+            return plog_scan_fault(s, PLOG_E_CORRUPT, begin, begin_seq,
                                    "more lines than a group can have");
         if (keep_line(s, line, offset, &e))
             return plog_scan_fault(s, PLOG_E_NOMEM, offset, seq,

@@ -22,20 +22,36 @@
 
 static struct plog_io io;
 static struct plog_buf file;
-static uint64_t shows;    /* bytes of it that reading gives */
-static uint64_t fails_at; /* reading beyond it is an error; 0: never */
-static bool no_memory;
+static uint64_t shows;        /* bytes of it that reading gives */
+static uint64_t fails_at;     /* reading beyond it is an error; 0: never */
+static long allocations = -1; /* that succeed; < 0: all */
+static long reads_left = -1;  /* then `shows` becomes `later_shows` */
+static uint64_t later_shows;
+static bool with_lines; /* beyond what is in memory */
+
+#define FAR_LINE ((size_t)16 << 20)
+
+/* Beyond what is in memory stands x, with an LF now and then. */
+static void fill(char *buf, size_t n, uint64_t at)
+{
+    memset(buf, 'x', n);
+    uint64_t lf = (at / FAR_LINE + 1) * FAR_LINE - 1;
+    if (with_lines && lf < at + n)
+        buf[lf - at] = '\n';
+}
 
 static int64_t from_memory(void *ctx, int fd, void *buf, size_t n, uint64_t at)
 {
     (void)ctx, (void)fd;
+    if (reads_left >= 0 && reads_left-- == 0)
+        shows = later_shows;
     if (fails_at && at + n > fails_at)
         return -EIO;
     if (at >= shows)
         return 0;
     if (n > shows - at)
         n = (size_t)(shows - at);
-    memset(buf, 'x', n); /* beyond what is in memory */
+    fill(buf, n, at);
     if (at < file.len)
         memcpy(buf, file.data + at, n < file.len - at ? n : file.len - at);
     return (int64_t)n;
@@ -45,7 +61,10 @@ static void *memory(void *ctx, void *p, size_t n)
 {
     const struct plog_io *real = plog_io_posix();
     (void)ctx;
-    return n && no_memory ? NULL : real->alloc(real->ctx, p, n);
+    if (n && allocations == 0)
+        return NULL;
+    allocations -= n && allocations > 0;
+    return real->alloc(real->ctx, p, n);
 }
 
 /* ---- A log by hand ----------------------------------------------------------
@@ -128,7 +147,7 @@ static void begin(void)
     io.pread = from_memory;
     io.alloc = memory;
     fails_at = 0;
-    no_memory = false;
+    allocations = -1;
     if (!made) {
         made = true;
         CHECK_INT(plog_signer_generate(&a, plog_io_posix(), "log", NULL), 0);
@@ -178,7 +197,9 @@ static bool says(const char *what)
 static void end(void)
 {
     fails_at = 0;
-    no_memory = false;
+    reads_left = -1;
+    with_lines = false;
+    allocations = -1;
     plog_scan_close(&s);
     plog_buf_fini(&file);
 }
@@ -526,15 +547,21 @@ static void other_formats(void)
         CHECK_TEXT(chain.origin, "");
         end();
     }
-    begin(); /* whoever cannot look does not say that it is ours */
-    set("\"format\":1", "\"format\":2");
-    open_scan(true);
-    struct plog_span line;
-    CHECK_INT(plog_window_line(&s, 0, 0, LONGEST, &line), 0);
-    no_memory = true;
-    CHECK(plog_scan_header(&s, 1) < 0);
-    CHECK(s.fault.code == PLOG_E_FORMAT || s.fault.code == PLOG_E_NOMEM);
-    end();
+    /* Whoever cannot look, for want of memory, does not say that it is ours. */
+    int rc = 0;
+    for (long n = 0; rc != PLOG_E_CORRUPT && n < 50; n++) {
+        begin();
+        set("\"format\":1", "\"format\":2");
+        open_scan(true);
+        allocations = n;
+        rc = plog_scan_header(&s, 1);
+        if (rc != PLOG_E_NOMEM && rc != PLOG_E_CORRUPT)
+            CHECK_INT(rc, PLOG_E_FORMAT);
+        CHECK_INT(s.fault.code, rc);
+        CHECK_TEXT(chain.origin, "");
+        end();
+    }
+    CHECK_INT(rc, PLOG_E_CORRUPT);
 }
 
 /* ---- Long lines and groups
@@ -595,6 +622,23 @@ static void a_long_tail(void)
         CHECK_INT(plog_scan_torn(&s, &torn), 0);
         CHECK(torn == (more == 0));
     }
+    end();
+}
+
+/* Many lines, none too long, and no commit: it ends where a group must. */
+static void a_long_group(void)
+{
+    begin();
+    open_scan(false);
+    CHECK_INT(plog_scan_header(&s, 1), 0);
+    CHECK_INT(plog_scan_group(&s, &group), 0);
+    with_lines = true;
+    s.limit = shows = 8 * FAR_LINE;
+    CHECK_INT(plog_scan_group(&s, &group), PLOG_E_CORRUPT);
+    says("a group longer than any may be");
+    CHECK_UINT(s.fault.offset, file.len);
+    CHECK_UINT(s.fault.seq, 2);
+    CHECK_UINT(chain.last.size, 1);
     end();
 }
 
@@ -676,6 +720,106 @@ static void windows(void)
     end();
 }
 
+/* ---- What a tail tells
+ * ---------------------------------------------------------- */
+
+#define NOT_ONE "{\"commit\":{\"x\":1}}"
+#define NO_ENTRY "{\"seq\":x,"
+
+/* One changed byte may have joined two lines: a second group shows all the
+ * same, up to four times that something looks like one. */
+static void tails(void)
+{
+    static const struct {
+        const char *before, *behind; /* of what it is put around */
+        bool entry, commit;          /* that is there */
+        bool further;                /* entries lie between */
+        bool joined;                 /* entry and commit */
+        bool torn;
+    } all[] = {
+        {"", "\n", true, false, false, false, true},
+        {"", "\n", true, true, false, false, true},
+        {"", "\n", true, true, false, true, true},
+        {"", "x\n", true, true, false, true, false},
+        {"", "\nx\n", true, true, false, true, false},
+        {"", "\nx\n", true, true, false, false, false},
+        {"x", "\n", true, true, false, false, true},
+        {"x", "x\n", false, true, false, false, false},
+        {"x", "\n", true, false, true, false, false},
+        {NOT_ONE, "\n", false, true, false, false, true},
+        {NOT_ONE, "x\n", false, true, false, false, false},
+        {NOT_ONE NOT_ONE NOT_ONE, "x\n", false, true, false, false, false},
+        {NOT_ONE NOT_ONE NOT_ONE NOT_ONE, "x\n", false, true, false, false,
+         true},
+        {NO_ENTRY, "\n", true, false, true, false, false},
+        {"x" NO_ENTRY NO_ENTRY NO_ENTRY, "\n", true, false, true, false, false},
+        {"x" NO_ENTRY NO_ENTRY NO_ENTRY NO_ENTRY, "\n", true, false, true,
+         false, true},
+        {"{\"commit\":{\"size\":7", "\n", false, false, false, false, true},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_buf kept;
+        bool torn;
+        begin();
+        size_t at = file.len;
+        if (all[i].further)
+            good_group();
+        size_t from = file.len;
+        entry(PLOG_CONTROL_STRATEGY, ARRIVAL, true);
+        size_t commit_at = file.len;
+        commit(&a);
+        if (all[i].joined)
+            file.data[commit_at - 1] = 'y';
+        size_t to = all[i].commit ? file.len - 1 : commit_at - 1;
+        if (!all[i].entry)
+            from = all[i].commit ? commit_at : to;
+        plog_buf_init(&kept, plog_io_posix());
+        CHECK_INT(plog_buf_add(&kept, file.data + from, to - from), 0);
+        file.len = at;
+        add(all[i].before);
+        CHECK_INT(plog_buf_add(&file, kept.data, kept.len), 0);
+        add(all[i].behind);
+        plog_buf_fini(&kept);
+        open_scan(true);
+        CHECK_INT(plog_scan_header(&s, 1), 0);
+        CHECK_INT(plog_scan_group(&s, &group), 0);
+        CHECK_INT(plog_scan_torn(&s, &torn), 0);
+        if (!CHECK(torn == all[i].torn))
+            printf("# case %zu: %.*s\n", i, (int)(file.len - at),
+                   file.data + at);
+        end();
+    }
+}
+
+/* A commit by a key that is not in force there is no crash's doing, when it is
+ * one of this log. */
+static void by_another_key(void)
+{
+    static const struct {
+        const char *origin;
+        bool changed, torn;
+    } all[] = {{"log", false, false}, {"log", true, true}, {"", false, true}};
+    for (size_t i = 0; i < 3; i++) {
+        bool torn;
+        begin();
+        size_t at = file.len;
+        good_group();
+        if (all[i].changed) {
+            char *sig = memmem(file.data + at, file.len - at, "\"sig\":\"", 7);
+            sig[20] = sig[20] == 'A' ? 'B' : 'A';
+        }
+        open_scan(true);
+        CHECK_INT(plog_scan_header(&s, 1), 0);
+        CHECK_INT(plog_scan_group(&s, &group), 0);
+        chain.chain.count = 0; /* as if it had gone over to b */
+        CHECK_INT(plog_keychain_add(&chain.chain, &b.vkey, 0), 0);
+        snprintf(chain.origin, sizeof chain.origin, "%s", all[i].origin);
+        CHECK_INT(plog_scan_torn(&s, &torn), 0);
+        CHECK(torn == all[i].torn);
+        end();
+    }
+}
+
 /* ---- Reads that fail
  * ------------------------------------------------------------ */
 
@@ -729,7 +873,45 @@ static void reads(void)
     CHECK_INT(read_all(true), PLOG_E_CORRUPT);
     fails_at = LONGEST + (900 << 10);
     CHECK_INT(plog_scan_resync(&s, &c), PLOG_E_IO);
-    plog_scan_close(&s);
+    end();
+    begin(); /* a tail that goes while it is looked at */
+    at = file.len;
+    add_many('x', 600 << 10);
+    for (int fails = 0; fails < 2; fails++) {
+        open_scan(true);
+        CHECK_INT(plog_scan_header(&s, 1), 0);
+        CHECK_INT(plog_scan_group(&s, &group), 0);
+        reads_left = 1; /* the end is looked for first */
+        later_shows = fails ? 300 << 10 : at;
+        if (fails)
+            allocations = 0;
+        plog_window_jump(&s, file.len);
+        plog_window_jump(&s, at);
+        CHECK_INT(plog_scan_torn(&s, &torn), fails ? PLOG_E_NOMEM : 0);
+        CHECK(fails || torn);
+        allocations = reads_left = -1;
+        plog_scan_close(&s);
+    }
+    end();
+    begin(); /* a line that there is no memory to read */
+    at = file.len;
+    entry(PLOG_CONTROL_STRATEGY, ARRIVAL, true);
+    int rc = PLOG_E_NOMEM;
+    for (long n = 0; rc == PLOG_E_NOMEM && n < 50; n++) {
+        open_scan(true);
+        snprintf(chain.origin, sizeof chain.origin, "log");
+        s.offset = at;
+        plog_window_jump(&s, at);
+        CHECK_INT(plog_window_line(&s, at, at, LONGEST, &line), 0);
+        allocations = n;
+        rc = plog_scan_torn(&s, &torn);
+        CHECK(n > 0 || rc == PLOG_E_NOMEM);
+        CHECK(rc == 0 || s.fault.code == PLOG_E_NOMEM);
+        CHECK(rc || torn == (chain.last.size == 1));
+        allocations = -1;
+        plog_scan_close(&s);
+    }
+    CHECK_INT(rc, 0);
     end();
 }
 
@@ -747,6 +929,9 @@ int main(int argc, char **argv)
         {"a long tail", a_long_tail},
         {"a group over windows", a_group_over_windows},
         {"windows", windows},
+        {"a long group", a_long_group},
+        {"tails", tails},
+        {"by another key", by_another_key},
         {"reads", reads},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
