@@ -113,12 +113,13 @@ static int remove_database(struct sweep *s, const char *base)
     return rc ? rc : s->io->fsync(s->io->ctx, s->dir);
 }
 
+/* @name  of a database, so it is longer than those ends */
 static int scrub_database(struct sweep *s, const char *name)
 {
     char base[160];
     size_t n = strlen(name);
-    bool found = false, part = n > 4 && (!strcmp(name + n - 4, "-wal") ||
-                                         !strcmp(name + n - 4, "-shm"));
+    bool found = false,
+         part = !strcmp(name + n - 4, "-wal") || !strcmp(name + n - 4, "-shm");
     snprintf(base, sizeof base, "%.*s", (int)(part ? n - 4 : n), name);
     int rc = search(s, name, &found);
     if (rc == -ENOENT)
@@ -131,7 +132,7 @@ static int scrub_database(struct sweep *s, const char *name)
 static int keep_name(void *arg, const char *name)
 {
     struct sweep *s = arg;
-    return plog_buf_add(&s->names, name, strlen(name) + 1);
+    return plog_buf_add(&s->names, name, strlen(name) + 1) ? -ENOMEM : 0;
 }
 
 static int scrub_file(struct sweep *s, const char *name)

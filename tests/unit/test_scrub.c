@@ -1,0 +1,480 @@
+/*
+ * test_scrub.c - the files that a redacted payload may lie in: files of lines,
+ * and databases that were set aside, whatever they are called, however long
+ * they are, and when the disk fails.
+ *
+ * Here the targets are made by hand; test_redact.c has the whole way.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "scan_window.h"
+#include "scrub.h"
+#include "world.h"
+
+#define CHUNK ((size_t)256 << 10)
+#define SALT "c2FsdC1vZi10aGUtc2VjcmV0IQ"
+#define LINE                                                                   \
+    "{\"seq\":7,\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"upsert\","     \
+    "\"payload\":\"secret\",\"salt\":\"c2FsdC1vZi10aGUtc2VjcmV0\"}"
+#define REDACTED                                                               \
+    "{\"seq\":7,\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"upsert\","     \
+    "\"redacted\":\"...\"}"
+
+static struct world dir; /* a directory with quarantine/, no log */
+static struct plog_scrub_target target;
+
+static void start_in(const char *name)
+{
+    memset(&dir, 0, sizeof dir);
+    snprintf(dir.dir, sizeof dir.dir, "%.400s/%s", check_dir(), name);
+    CHECK_INT(mkdir(dir.dir, 0700), 0);
+    CHECK_INT(mkdir(world_path(&dir, "quarantine"), 0700), 0);
+    memset(&target, 0, sizeof target);
+    target.seq = 7;
+    plog_hash_leaf(LINE, strlen(LINE), target.leaf);
+    snprintf(target.salt, sizeof target.salt, "%.24s", SALT);
+    target.redacted = plog_span_text(REDACTED);
+}
+
+static void start(void)
+{
+    start_in("d");
+}
+
+/* ---- A table that fails
+ * -------------------------------------------------------- */
+
+static struct plog_io io;
+static const char *fails; /* the call */
+static int fails_with;
+static const char *phantom; /* a name that a listing gives out, too */
+static uint64_t shows;      /* bytes that a file seems to have; 0: as it is */
+
+static bool failing(const char *call)
+{
+    return fails && strcmp(fails, call) == 0;
+}
+static int f_open(void *c, int d, const char *n, int f, uint32_t m)
+{
+    if (failing(f & O_CREAT ? "create" : f & O_DIRECTORY ? "opendir" : "open"))
+        return fails_with;
+    return plog_io_posix()->open_at(c, d, n, f, m);
+}
+static int64_t f_read(void *c, int fd, void *p, size_t n, uint64_t at)
+{
+    if (failing("read"))
+        return fails_with;
+    if (shows && at + n > shows)
+        n = at < shows ? (size_t)(shows - at) : 0;
+    return plog_io_posix()->pread(c, fd, p, n, at);
+}
+static int64_t f_write(void *c, int fd, const void *p, size_t n, uint64_t at)
+{
+    return failing("write") ? fails_with
+                            : plog_io_posix()->pwrite(c, fd, p, n, at);
+}
+static int f_unlink(void *c, int d, const char *n)
+{
+    if (failing("unlink"))
+        return fails_with;
+    return plog_io_posix()->unlink_at(c, d, n);
+}
+static int f_fsync(void *c, int fd)
+{
+    return failing("fsync") ? fails_with : plog_io_posix()->fsync(c, fd);
+}
+static int f_stat(void *c, int d, const char *n, struct plog_stat *st)
+{
+    if (failing("stat"))
+        return fails_with;
+    int rc = plog_io_posix()->stat_at(c, d, n, st);
+    if (rc == -ENOENT && phantom && !strcmp(n, phantom)) {
+        *st = (struct plog_stat){.mode = 0100600, .links = 1};
+        return 0; /* it goes right behind this call */
+    }
+    return rc;
+}
+static int f_rename(void *c, int d, const char *n, int e, const char *m, bool r)
+{
+    return failing("rename") ? fails_with
+                             : plog_io_posix()->rename_at(c, d, n, e, m, r);
+}
+static void *f_alloc(void *c, void *p, size_t n)
+{
+    return n && failing("alloc") ? NULL : plog_io_posix()->alloc(c, p, n);
+}
+static int f_list(void *c, int d, int (*each)(void *arg, const char *name),
+                  void *arg)
+{
+    if (failing("list"))
+        return fails_with;
+    int rc = phantom ? each(arg, phantom) : 0;
+    return rc ? rc : plog_io_posix()->list(c, d, each, arg);
+}
+
+static const struct plog_io *table(void)
+{
+    io = *plog_io_posix();
+    io.open_at = f_open;
+    io.pread = f_read;
+    io.pwrite = f_write;
+    io.unlink_at = f_unlink;
+    io.fsync = f_fsync;
+    io.stat_at = f_stat;
+    io.rename_at = f_rename;
+    io.alloc = f_alloc;
+    io.list = f_list;
+    return &io;
+}
+
+/* ---- What is asked
+ * -------------------------------------------------------------- */
+
+static struct plog_scrub_report report;
+static struct plog_error err;
+
+static int quarantine(void)
+{
+    static struct plog_legs l;
+    memset(&l, 0, sizeof l);
+    memset(&report, 0, sizeof report);
+    err = (struct plog_error){.code = 0};
+    l.io = table();
+    l.dir.dir = open(dir.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    snprintf(l.dir.path, sizeof l.dir.path, "%s", dir.dir);
+    int rc = plog_scrub_quarantine(&l, &target, 1, &report, &err);
+    close(l.dir.dir);
+    return rc;
+}
+
+static char *path_of(const char *name)
+{
+    static char path[900];
+    snprintf(path, sizeof path, "%s/quarantine/%s", dir.dir, name);
+    return path;
+}
+
+static bool there(const char *name)
+{
+    return access(path_of(name), F_OK) == 0;
+}
+
+static void put(const char *name, const char *text)
+{
+    world_write(path_of(name), text, strlen(text));
+}
+
+static bool holds(const char *name, const char *want)
+{
+    size_t n;
+    char *bytes = world_read(path_of(name), &n);
+    bool same = CHECK_BYTES(bytes, n, want, strlen(want));
+    free(bytes);
+    return same;
+}
+
+/* A database with one event, the salt nowhere in it. */
+static void database(const char *name, const char *sql)
+{
+    sqlite3 *db = NULL;
+    CHECK_INT(sqlite3_open(path_of(name), &db), SQLITE_OK);
+    if (!CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK))
+        printf("# %s: %s\n", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+#define EVENTS "CREATE TABLE events(seq INTEGER PRIMARY KEY, line TEXT);"
+
+/* ---- Databases
+ * ------------------------------------------------------------------- */
+
+/* One goes when it says that it holds the entry as it was, also below a path
+ * that a URI would end at. */
+static void databases(void)
+{
+    static const char *const names[] = {"d", "what?", "a#b", "100%41", "?#%%"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        start_in(names[i]);
+        database("store.db-1", EVENTS "INSERT INTO events VALUES(7,'secret')");
+        database("store.db-2",
+                 EVENTS "INSERT INTO events VALUES(7,'" REDACTED "')");
+        database("store.db-3", EVENTS "INSERT INTO events VALUES(8,'other')");
+        database("store.db-4", "CREATE TABLE others(a)");
+        put("store.db-5", "no database");
+        put("store.db-6", "");
+        put("store.db-1-wal", "");
+        put("store.db-1-shm", "any");
+        CHECK_INT(quarantine(), 0);
+        CHECK(!there("store.db-1") && !there("store.db-1-wal") &&
+              !there("store.db-1-shm"));
+        CHECK(there("store.db-2") && there("store.db-3") &&
+              there("store.db-4") && there("store.db-5") &&
+              there("store.db-6"));
+        CHECK_UINT(report.quarantine, 3);
+        CHECK_INT(quarantine(), 0);
+        CHECK_UINT(report.quarantine, 0);
+        CHECK(!there("store.db-2-wal") && !there("store.db-2-shm"));
+    }
+}
+
+/* Half a salt is enough, wherever it lies in whichever of its files; and what
+ * has no salt to look for is not found by it. */
+static void halves(void)
+{
+    static const struct {
+        const char *file;
+        size_t at;
+        const char *what;
+        bool goes;
+    } all[] = {
+        {"store.db-9", 100, "c2FsdC1vZi10", true},
+        {"store.db-9", 100, "aGUtc2VjcmV0", true},
+        {"store.db-9", 100, "c2FsdC1vZi1", false},
+        {"store.db-9-wal", 5000, "aGUtc2VjcmV0", true},
+        {"store.db-9-shm", 50, "c2FsdC1vZi10", true},
+        {"store.db-9", CHUNK - 30, "c2FsdC1vZi10", true},
+        {"store.db-9", CHUNK - 20, "c2FsdC1vZi10", true},
+        {"store.db-9", CHUNK - 6, "c2FsdC1vZi10", true},
+        {"store.db-9", CHUNK, "c2FsdC1vZi10", true},
+        {"store.db-9", 3 * CHUNK - 90, "aGUtc2VjcmV0", true},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (int known = 0; known < 2; known++) {
+            char *bytes = calloc(1, 3 * CHUNK);
+            if (!bytes)
+                abort();
+            start_in(i % 2 ? "odd" : "even");
+            if (!known)
+                target.salt[0] = '\0';
+            memcpy(bytes + all[i].at, all[i].what, strlen(all[i].what));
+            put("store.db-9", "no database");
+            world_write(path_of(all[i].file), bytes, 3 * CHUNK);
+            CHECK_INT(quarantine(), 0);
+            bool goes = known && all[i].goes;
+            if (!CHECK(there("store.db-9") == !goes) ||
+                !CHECK(there(all[i].file) == !goes))
+                printf("# %s at %zu: %s\n", all[i].file, all[i].at,
+                       all[i].what);
+            free(bytes);
+            world_remove(dir.dir);
+        }
+}
+
+/* What is no file of ours, or goes meanwhile, is left alone. */
+static void odd_files(void)
+{
+    start();
+    CHECK_INT(mkdir(path_of("store.db-dir"), 0700), 0);
+    CHECK_INT(mkfifo(path_of("fifo"), 0600), 0);
+    CHECK_INT(symlink("/etc/passwd", path_of("link")), 0);
+    put("lines", "one\n" LINE "\ntwo\n");
+    phantom = "store.db-gone";
+    CHECK_INT(quarantine(), 0);
+    phantom = NULL;
+    CHECK_UINT(report.quarantine, 1);
+    holds("lines", "one\n" REDACTED "\ntwo\n");
+    CHECK(there("store.db-dir") && there("fifo"));
+    world_remove(world_path(&dir, "quarantine"));
+    CHECK_INT(quarantine(), 0); /* there is none */
+}
+
+/* Whatever fails: it says so, and where; and once more it is done. */
+static void failures(void)
+{
+    static const struct {
+        const char *call;
+        int with, code;
+        const char *where;
+    } all[] = {
+        {"opendir", -EACCES, PLOG_E_IO, "quarantine"},
+        {"list", -EIO, PLOG_E_IO, ""},
+        {"stat", -EIO, PLOG_E_IO, "quarantine/"},
+        {"open", -EIO, PLOG_E_IO, "quarantine/"},
+        {"alloc", 0, PLOG_E_NOMEM, ""},
+        {"read", -EIO, PLOG_E_IO, "quarantine/"},
+        {"create", -ENOSPC, PLOG_E_IO, "quarantine/lines"},
+        {"write", -ENOSPC, PLOG_E_IO, "quarantine/lines"},
+        {"rename", -EIO, PLOG_E_IO, "quarantine/lines"},
+        {"fsync", -EIO, PLOG_E_IO, "quarantine/"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        start();
+        database("store.db-1", EVENTS "INSERT INTO events VALUES(7,'secret')");
+        put("lines", LINE "\n");
+        fails = all[i].call;
+        fails_with = all[i].with;
+        int rc = quarantine();
+        fails = NULL;
+        bool ok = CHECK_INT(rc, all[i].code) & CHECK_INT(err.code, rc) &
+                  CHECK(strstr(err.file, all[i].where) != NULL);
+        CHECK(!there("lines.new"));
+        if (!ok)
+            printf("# %s: %s (%s)\n", all[i].call, err.message, err.file);
+        CHECK_INT(quarantine(), 0);
+        CHECK(!there("store.db-1"));
+        holds("lines", REDACTED "\n");
+        world_remove(dir.dir);
+    }
+    start(); /* a database that cannot be removed */
+    put("store.db-1", SALT);
+    fails = "unlink";
+    fails_with = -EACCES;
+    CHECK_INT(quarantine(), PLOG_E_IO);
+    CHECK_TEXT(err.file, "quarantine/store.db-1");
+    CHECK_UINT(report.quarantine, 0);
+    fails = NULL;
+    CHECK(there("store.db-1"));
+}
+
+/* ---- Lines
+ * ---------------------------------------------------------------------- */
+
+static int lines(const char *name, bool loose, uint64_t *hits)
+{
+    int d = open(world_path(&dir, "quarantine"),
+                 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = plog_scrub_lines(table(), d, name, &target, 1, loose, hits);
+    close(d);
+    return rc;
+}
+
+/* In the log only the very line; elsewhere also what says that it is. */
+static void which_lines(void)
+{
+    static const struct {
+        const char *line;
+        bool strict, loose, no_salt; /* whether it is replaced */
+    } all[] = {
+        {LINE, true, true, true},
+        {"not it", false, false, false},
+        {REDACTED, false, false, false},
+        {"damaged, the salt c2FsdC1vZi10aGUtc2VjcmV0 is", false, true, false},
+        {"half a salt: c2FsdC1vZi10", false, false, false},
+        {"{\"seq\":7,\"resource\":\"r\",\"record_id\":\"1\",\"secret\":1}",
+         false, true, true},
+        {"{\"seq\":7,\"resource\":\"r\",\"record_id\":\"2\",\"secret\":1}",
+         false, false, false},
+        {"{\"seq\":77,\"resource\":\"r\",\"record_id\":\"1\",\"secret\":1}",
+         false, false, false},
+        {"{\"seq\":7,", false, false, false},
+        {"{\"seq\":7", false, false, false},
+        {"", false, false, false},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (int how = 0; how < 3; how++)
+            for (int last = 0; last < 2; last++) {
+                char text[600], want[600];
+                uint64_t hits;
+                bool goes = how == 0   ? all[i].strict
+                            : how == 1 ? all[i].loose
+                                       : all[i].no_salt;
+                start_in("lines");
+                if (how == 2)
+                    target.salt[0] = '\0';
+                snprintf(text, sizeof text, "before\n%s%s", all[i].line,
+                         last ? "" : "\nbehind\n");
+                snprintf(want, sizeof want, "before\n%s%s",
+                         goes ? REDACTED : all[i].line,
+                         last ? "" : "\nbehind\n");
+                put("lines", text);
+                CHECK_INT(lines("lines", how > 0, &hits), 0);
+                if (!CHECK_UINT(hits, goes) || !holds("lines", want))
+                    printf("# %s, %d\n", all[i].line, how);
+                CHECK(!there("lines.new"));
+                world_remove(dir.dir);
+            }
+    /* Without the record in what it became, the seq alone tells nothing. */
+    static const char *const bare[] = {"{\"seq\":7,\"redacted\":1}",
+                                       "{\"seq\":7,\"resource\":\"r\"}"};
+    for (int i = 0; i < 2; i++) {
+        uint64_t hits;
+        start_in(bare[i] == bare[0] ? "none" : "half");
+        target.redacted = plog_span_text(bare[i]);
+        put("lines", "{\"seq\":7,\"resource\":\"r\",\"record_id\":\"1\"}\n");
+        CHECK_INT(lines("lines", true, &hits), 0);
+        CHECK_UINT(hits, 0);
+    }
+}
+
+/* Files that are written in more than one piece, and a line that no log has:
+ * all else stays, byte for byte. */
+static void long_files(void)
+{
+    const size_t most = PLOG_LINE_MAX + PLOG_LINE_SLACK;
+    static const size_t before[] = {0, 100, 255 << 10, 700 << 10};
+    for (size_t i = 0; i < 5; i++) {
+        size_t n = i < 4 ? before[i] : most + 10;
+        char *text = malloc(n + 400), *want = malloc(n + 400);
+        uint64_t hits;
+        if (!text || !want)
+            abort();
+        memset(text, 'x', n);
+        for (size_t k = 999; i < 4 && k < n; k += 1000)
+            text[k] = '\n';
+        memcpy(want, text, n);
+        snprintf(text + n, 400, "\n" LINE "\nbehind");
+        snprintf(want + n, 400, "\n" REDACTED "\nbehind");
+        start_in("long");
+        put("lines", text);
+        CHECK_INT(lines("lines", false, &hits), 0);
+        CHECK_UINT(hits, 1);
+        size_t got;
+        char *bytes = world_read(path_of("lines"), &got);
+        CHECK(got == strlen(want) && memcmp(bytes, want, got) == 0);
+        free(bytes);
+        free(text);
+        free(want);
+        world_remove(dir.dir);
+    }
+}
+
+/* A file that shrinks meanwhile, a name that leaves no room for a new one, and
+ * what cannot be cleared away. */
+static void broken_off(void)
+{
+    char name[300];
+    uint64_t hits;
+    start();
+    put("lines", "some lines\nof\ntext\n" LINE "\n");
+    shows = 19;
+    CHECK_INT(lines("lines", false, &hits), -EIO);
+    CHECK(!there("lines.new"));
+    shows = 0;
+    memset(name, 'n', sizeof name);
+    name[196] = '\0';
+    CHECK_INT(lines(name, false, &hits), -ENAMETOOLONG);
+    name[195] = '\0';
+    CHECK_INT(lines(name, false, &hits), -ENOENT);
+    put("none", "nothing to find\n");
+    fails = "unlink";
+    fails_with = -EACCES;
+    CHECK_INT(lines("none", false, &hits), -EACCES);
+    fails = "fsync";
+    fails_with = -EIO;
+    CHECK_INT(lines("none", false, &hits), -EIO);
+    fails = NULL;
+    CHECK_INT(lines("none", false, &hits), 0);
+    CHECK_UINT(hits, 0);
+    holds("none", "nothing to find\n");
+    CHECK(!there("none.new"));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"databases", databases},     {"halves", halves},
+        {"odd files", odd_files},     {"failures", failures},
+        {"which lines", which_lines}, {"long files", long_files},
+        {"broken off", broken_off},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
