@@ -102,10 +102,10 @@ static bool is_database(const char *name)
 static int remove_database(struct sweep *s, const char *base)
 {
     static const char *const ends[] = {"-wal", "-shm", ""};
-    char name[160];
+    char name[264]; /* as long as one may be, and an end */
     int rc = 0;
     for (int i = 0; !rc && i < 3; i++) {
-        snprintf(name, sizeof name, "%.140s%s", base, ends[i]);
+        snprintf(name, sizeof name, "%.255s%s", base, ends[i]);
         rc = s->io->unlink_at(s->io->ctx, s->dir, name);
         s->report->quarantine += rc == 0;
         rc = rc == -ENOENT ? 0 : rc;
@@ -116,7 +116,7 @@ static int remove_database(struct sweep *s, const char *base)
 /* @name  of a database, so it is longer than those ends */
 static int scrub_database(struct sweep *s, const char *name)
 {
-    char base[160];
+    char base[256];
     size_t n = strlen(name);
     bool found = false,
          part = !strcmp(name + n - 4, "-wal") || !strcmp(name + n - 4, "-shm");

@@ -269,6 +269,22 @@ static void halves(void)
         }
 }
 
+/* However long a name somebody gave it. */
+static void long_names(void)
+{
+    static const size_t lengths[] = {100, 140, 141, 150, 160, 200, 247};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char name[256] = "store.db-";
+        memset(name + 9, 'n', lengths[i] - 9);
+        start();
+        database(name, EVENTS "INSERT INTO events VALUES(7,'secret')");
+        CHECK_INT(quarantine(), 0);
+        CHECK(!there(name));
+        CHECK_UINT(report.quarantine, 1);
+        world_remove(dir.dir);
+    }
+}
+
 /* What is no file of ours, or goes meanwhile, is left alone. */
 static void odd_files(void)
 {
@@ -471,10 +487,10 @@ static void broken_off(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"databases", databases},     {"halves", halves},
-        {"odd files", odd_files},     {"failures", failures},
-        {"which lines", which_lines}, {"long files", long_files},
-        {"broken off", broken_off},
+        {"databases", databases},   {"halves", halves},
+        {"long names", long_names}, {"odd files", odd_files},
+        {"failures", failures},     {"which lines", which_lines},
+        {"long files", long_files}, {"broken off", broken_off},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
