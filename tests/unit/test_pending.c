@@ -1,0 +1,247 @@
+/*
+ * test_pending.c - an order to redact was given, and the payload is still
+ * there: what takes it away, and what refuses to when log and store are not
+ * what they must be.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "engine.h"
+#include "scrub.h"
+#include "world.h"
+
+#define SECRET "the-payload-that-must-go"
+
+static struct world base, w;
+static struct plog_error err;
+static struct plog_scrub_report report;
+
+static int redact(const struct world *in, uint64_t seq)
+{
+    struct plog_redact_report r;
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .wait_seconds = -1, .reason = "asked for"};
+    return plog_redact(in->dir, seq, &o, &r, NULL);
+}
+
+/* Several segments; 2, 3 and a later one hold the secret, and a reader keeps
+ * the redactions pending. */
+static uint64_t later;
+
+static void make_base(void)
+{
+    struct plog_receipt r = {.seq = 0};
+    char id[12], filler[1500];
+    sqlite3 *db = NULL;
+    if (base.dir[0])
+        return;
+    memset(filler, 'f', sizeof filler - 1);
+    filler[sizeof filler - 1] = '\0';
+    world_make(&base, PLOG_LAST_WRITE_WINS, 4096);
+    for (int i = 0; i < 10; i++) {
+        snprintf(id, sizeof id, "i%d", i);
+        bool secret = i < 2 || i == 6;
+        CHECK_INT(world_put(&base, id, id, secret ? SECRET : filler, &r), 0);
+        later = i == 6 ? r.seq : later;
+    }
+    world_close(&base);
+    CHECK_INT(sqlite3_open(world_path(&base, "store.db"), &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT * FROM events", NULL, NULL, NULL),
+              SQLITE_OK);
+    CHECK_INT(redact(&base, 2), PLOG_E_LOCKED);
+    CHECK_INT(redact(&base, 3), PLOG_E_LOCKED);
+    CHECK_INT(redact(&base, later), PLOG_E_LOCKED);
+    sqlite3_close(db);
+    CHECK_INT(
+        world_number(&base, "SELECT count(*) FROM redactions WHERE pending"),
+        3);
+}
+
+static void copy_base(void)
+{
+    static int count;
+    make_base();
+    w = base;
+    snprintf(w.dir, sizeof w.dir, "%.400s-%d", base.dir, count++);
+    world_copy(base.dir, w.dir);
+    err = (struct plog_error){.code = 0};
+}
+
+static int secrets(void)
+{
+    static const char *const names[] = {"log/00000000000000000001.jsonl",
+                                        "log/00000000000000000007.jsonl",
+                                        "store.db", "store.db-wal"};
+    int found = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t n;
+        char path[700];
+        snprintf(path, sizeof path, "%s", world_path(&w, names[i]));
+        FILE *f = fopen(path, "rb");
+        if (!f)
+            continue;
+        fclose(f);
+        char *bytes = world_read(path, &n);
+        for (char *at = bytes; (at = memmem(at, n - (size_t)(at - bytes),
+                                            SECRET, sizeof SECRET - 1)) != NULL;
+             at++)
+            found++;
+        free(bytes);
+    }
+    return found;
+}
+
+/* What is pending, done on this handle. */
+static int scrub(void)
+{
+    int rc = plog_engine_enter(w.p, &err);
+    if (!CHECK_INT(rc, 0))
+        return rc;
+    plog_store_rollback(&w.p->legs.store);
+    rc = plog_scrub(&w.p->legs, &report, &err);
+    plog_engine_leave(w.p);
+    return rc;
+}
+
+static int64_t pending(void)
+{
+    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending");
+}
+
+/* ---- Done -----------------------------------------------------------------
+ */
+
+/* In whatever segments they lie, and when a handle is opened. */
+static void in_several_segments(void)
+{
+    copy_base();
+    CHECK(secrets() > 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(pending(), 0);
+    CHECK_INT(secrets(), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* Somebody else is at it: opening waits for nobody, and the next one does it.
+ */
+static void by_somebody_else(void)
+{
+    struct plog_dir other;
+    copy_base();
+    CHECK_INT(plog_dir_open(&other, plog_io_posix(), w.dir, PLOG_DIR_WRITE,
+                            false, NULL),
+              0);
+    CHECK_INT(plog_dir_maintain(&other, -1, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(pending(), 3);
+    world_close(&w);
+    plog_dir_maintained(&other);
+    plog_dir_close(&other);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(pending(), 0);
+    CHECK_INT(secrets(), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- Refused --------------------------------------------------------------
+ */
+
+/* Nothing is taken away, and nothing said to be done. */
+static void refused(void)
+{
+    static const struct {
+        const char *sql;
+        int code;
+        const char *says;
+    } all[] = {
+        {"DELETE FROM events WHERE seq=2", PLOG_E_DIVERGED,
+         "redacting entry 2: the store does not hold the redacted line; its"
+         " payload is still there"},
+        {"UPDATE events SET line='{\"seq\":2}' WHERE seq=2", PLOG_E_DIVERGED,
+         "redacting entry 2: the store does not hold the redacted line; its"
+         " payload is still there"},
+        {"UPDATE events SET line=replace(line,'\"redacted\":\"',"
+         "'\"redacted\":\"AAAA') WHERE seq=2",
+         PLOG_E_DIVERGED,
+         "redacting entry 2: the store does not hold the redacted line; its"
+         " payload is still there"},
+        {"UPDATE events SET line=substr(line,1,length(line)-46)||"
+         "'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}' WHERE seq=2",
+         PLOG_E_DIVERGED,
+         "redacting entry 2: log and store hold another line; its payload is"
+         " still there"},
+        {"UPDATE events SET line=replace(line,'\"i0\"','\"i9\"') WHERE seq=2",
+         PLOG_E_DIVERGED,
+         "redacting entry 2: the log holds no order for that; its payload is"
+         " still there"},
+        {"UPDATE redactions SET target=4 WHERE target=2", PLOG_E_DIVERGED,
+         "redacting entry 3: "},
+        {"UPDATE redactions SET seq=1 WHERE target=2", PLOG_E_DIVERGED,
+         "redacting entry 2: the log holds no order for that"},
+        {"UPDATE redactions SET seq=seq+100 WHERE target=2", PLOG_E_DIVERGED,
+         "redacting entry 2: the log holds no order for that"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        copy_base();
+        if (i == 5) /* the target of another order */
+            world_sql(&w, "UPDATE redactions SET pending=0 WHERE target=2;"
+                          "UPDATE redactions SET seq=1 WHERE target=3");
+        else
+            world_sql(&w, all[i].sql);
+        CHECK_INT(world_open(&w), 0); /* tries, too, and lets be */
+        CHECK_INT(pending(), i == 5 ? 2 : 3);
+        int found = secrets();
+        CHECK(found > 0);
+        bool ok = CHECK_INT(scrub(), all[i].code);
+        ok &= CHECK_INT(err.code, all[i].code);
+        ok &= CHECK(!strncmp(err.message, all[i].says, strlen(all[i].says)));
+        ok &= CHECK_UINT(err.seq, i == 5 ? 3 : 2);
+        CHECK_TEXT(err.hint, "run: paritylog parity DIR");
+        if (!ok)
+            printf("# %s: %s\n", all[i].sql, err.message);
+        CHECK_UINT(report.entries, 0);
+        CHECK_UINT(report.segments, 0);
+        CHECK_INT(secrets(), found);
+        CHECK_INT(pending(), i == 5 ? 2 : 3);
+        world_close(&w);
+        world_remove(w.dir);
+    }
+}
+
+/* The file that is written to is never replaced. */
+static void in_the_last_segment(void)
+{
+    copy_base();
+    world_sql(&w, "UPDATE redactions SET pending=0");
+    CHECK_INT(world_open(&w), 0);
+    world_sql(&w, "UPDATE redactions SET pending=1 WHERE target=2");
+    int rc = plog_engine_enter(w.p, &err);
+    CHECK_INT(rc, 0);
+    plog_store_rollback(&w.p->legs.store);
+    uint64_t segment = w.p->legs.head.segment;
+    w.p->legs.head.segment = 1;
+    CHECK_INT(plog_scrub(&w.p->legs, &report, &err), PLOG_E_DIVERGED);
+    CHECK_TEXT(err.message, "redacting entry 2: it lies in the last segment;"
+                            " its payload is still there");
+    w.p->legs.head.segment = segment;
+    CHECK_INT(plog_scrub(&w.p->legs, &report, &err), 0);
+    CHECK_UINT(report.entries, 1);
+    CHECK_UINT(report.segments, 1);
+    plog_engine_leave(w.p);
+    CHECK_INT(pending(), 0);
+    world_close(&w);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"in several segments", in_several_segments},
+        {"by somebody else", by_somebody_else},
+        {"refused", refused},
+        {"in the last segment", in_the_last_segment},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
