@@ -74,7 +74,7 @@ static struct plog_store_event event(struct file *f, enum plog_store_op op,
 static int file_close(sqlite3_file *f)
 {
     sqlite3_file *base = self(f)->base;
-    return base->pMethods ? base->pMethods->xClose(base) : SQLITE_OK;
+    return base->pMethods->xClose(base);
 }
 
 static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
@@ -254,9 +254,8 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *path, int sync_dir)
     if (!is_ours(v, path))
         return SQLITE_IOERR_DELETE;
     e.op = PLOG_STORE_DELETE;
-    size_t n = strlen(path);
-    e.file = n > 4 && !strcmp(path + n - 4, "-wal") ? PLOG_STORE_WAL
-                                                    : PLOG_STORE_JOURNAL;
+    e.file = !strcmp(path + strlen(path) - 4, "-wal") ? PLOG_STORE_WAL
+                                                      : PLOG_STORE_JOURNAL;
     if (refused(v->io, &e))
         return SQLITE_IOERR_DELETE;
     return done(v->io, &e, v->base->xDelete(v->base, path, sync_dir));

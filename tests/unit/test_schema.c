@@ -1,0 +1,203 @@
+/*
+ * test_schema.c - a database that lies where the store must be: which ones
+ * are taken for it, and what SQLite's codes are in our words.
+ */
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "schema.h"
+#include "store.h"
+#include "world.h"
+
+static struct plog_error err;
+
+/* ---- Codes ------------------------------------------------------------------
+ */
+
+static void codes(void)
+{
+    static const struct {
+        int sqlite, ours;
+    } all[] = {
+        {SQLITE_OK, 0},
+        {SQLITE_ROW, 0},
+        {SQLITE_DONE, 0},
+        {SQLITE_NOMEM, PLOG_E_NOMEM},
+        {SQLITE_IOERR_NOMEM, PLOG_E_IO},
+        {SQLITE_BUSY, PLOG_E_LOCKED},
+        {SQLITE_BUSY_SNAPSHOT, PLOG_E_LOCKED},
+        {SQLITE_LOCKED, PLOG_E_LOCKED},
+        {SQLITE_CORRUPT, PLOG_E_DIVERGED},
+        {SQLITE_NOTADB, PLOG_E_DIVERGED},
+        {SQLITE_CONSTRAINT_UNIQUE, PLOG_E_DIVERGED},
+        {SQLITE_MISMATCH, PLOG_E_DIVERGED},
+        {SQLITE_SCHEMA, PLOG_E_DIVERGED},
+        {SQLITE_ERROR, PLOG_E_DIVERGED},
+        {SQLITE_INTERRUPT, PLOG_E_INTERRUPTED},
+        {SQLITE_IOERR_READ, PLOG_E_IO},
+        {SQLITE_FULL, PLOG_E_IO},
+        {SQLITE_CANTOPEN, PLOG_E_IO},
+        {SQLITE_READONLY, PLOG_E_IO},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!CHECK_INT(plog_sql_code(all[i].sqlite), all[i].ours))
+            printf("# SQLite %d\n", all[i].sqlite);
+}
+
+/* A failure that SQLite knows nothing of is one all the same; and a statement
+ * that gives a row is at rest afterwards. */
+static void statements(void)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    CHECK_INT(sqlite3_open(":memory:", &db), SQLITE_OK);
+    CHECK_INT(plog_sql_fail(&err, db, "doing nothing"), PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+    CHECK_TEXT(err.file, "store.db");
+    CHECK_INT(plog_sql_prepare(db, "SELECT 1 UNION SELECT 2", &q, NULL), 0);
+    CHECK_INT(plog_sql_run(q, NULL), 0);
+    CHECK(!sqlite3_stmt_busy(q));
+    CHECK_INT(plog_sql_row(q, NULL), 0);
+    CHECK_UINT(plog_sql_u64(q, 0), 1);
+    sqlite3_finalize(q);
+    CHECK_INT(plog_sql_prepare(db, "SELECT no_such", &q, &err),
+              PLOG_E_DIVERGED);
+    CHECK_TEXT(err.hint, "run: paritylog parity DIR");
+    sqlite3_close(db);
+}
+
+/* ---- Databases --------------------------------------------------------------
+ */
+
+#define EDIT "PRAGMA writable_schema=1; "
+
+static void databases(void)
+{
+    static const struct {
+        const char *sql;
+        int code;
+        const char *says;
+    } all[] = {
+        {"SELECT 1", 0, ""},
+        {"CREATE TABLE mine(a); CREATE INDEX my_index ON mine(a)", 0, ""},
+        {"CREATE TABLE mine(a); CREATE TRIGGER my_own AFTER INSERT ON mine"
+         " BEGIN DELETE FROM mine; END",
+         0, ""},
+        {"CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM state; END",
+         PLOG_E_DIVERGED, "a trigger that is not ours: t"},
+        {"CREATE TABLE mine(a); CREATE TRIGGER old_ids_ AFTER INSERT ON mine"
+         " BEGIN DELETE FROM mine; END",
+         0, ""},
+        {"CREATE TABLE mine(a); DROP INDEX events_id; CREATE TRIGGER events_id"
+         " AFTER INSERT ON mine BEGIN DELETE FROM mine; END",
+         PLOG_E_DIVERGED, "a trigger that is not ours: events_id"},
+        {"CREATE INDEX t ON events(line)", PLOG_E_DIVERGED,
+         "an index that is not ours: t"},
+        {"DROP TABLE cursors", PLOG_E_DIVERGED, "not a whole store of ours"},
+        {"DROP TABLE cursors; CREATE TABLE cursors(a)", PLOG_E_DIVERGED,
+         "another definition of cursors"},
+        {"DROP INDEX events_id; CREATE TABLE EVENTS_id(a)", PLOG_E_DIVERGED,
+         "another definition of EVENTS_id"},
+        {"PRAGMA application_id=1", PLOG_E_DIVERGED,
+         "not a whole store of ours"},
+        {"PRAGMA user_version=0", PLOG_E_DIVERGED, "not a whole store of ours"},
+        {"PRAGMA user_version=2", PLOG_E_FORMAT, "store.db has schema 2"},
+        {"PRAGMA user_version=2; PRAGMA application_id=3", PLOG_E_DIVERGED,
+         "not a whole store of ours"},
+        {EDIT "UPDATE sqlite_schema SET sql=NULL WHERE name='cursors'",
+         PLOG_E_DIVERGED, ""},
+        {"CREATE TABLE mine(a); " EDIT
+         "UPDATE sqlite_schema SET type=NULL WHERE name='mine'",
+         PLOG_E_DIVERGED, ""},
+        {"CREATE TABLE mine(a); " EDIT
+         "UPDATE sqlite_schema SET tbl_name=NULL WHERE name='mine'",
+         PLOG_E_DIVERGED, ""},
+        {"CREATE TABLE mine(a); " EDIT
+         "UPDATE sqlite_schema SET name=NULL WHERE name='mine'",
+         PLOG_E_DIVERGED, ""},
+    };
+    struct world w, copy;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+    world_close(&w);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        plog_reader *r = NULL;
+        copy = w;
+        snprintf(copy.dir, sizeof copy.dir, "%.400s-%zu", w.dir, i);
+        world_copy(w.dir, copy.dir);
+        world_sql(&copy, all[i].sql);
+        err = (struct plog_error){.code = 0};
+        bool ok =
+            CHECK_INT(plog_reader_open(&r, copy.dir, NULL, &err), all[i].code);
+        plog_reader_close(r);
+        ok &= CHECK(strstr(err.message, all[i].says) != NULL);
+        ok &= CHECK_INT(world_open(&copy), all[i].code);
+        if (!ok)
+            printf("# %s: %s\n", all[i].sql, err.message);
+        world_close(&copy);
+        world_remove(copy.dir);
+    }
+}
+
+/* Where there is no table of ours, only an empty database is none of
+ * somebody else's. */
+static void without_tables(void)
+{
+    static const struct {
+        const char *sql;
+        int code;
+    } all[] = {
+        {"SELECT 1", 0},
+        {"CREATE TABLE mine(a)", 0},
+        {"PRAGMA application_id=7", PLOG_E_DIVERGED},
+        {"PRAGMA user_version=1", PLOG_E_DIVERGED},
+        {"PRAGMA user_version=9", PLOG_E_DIVERGED},
+        {"PRAGMA application_id=0x706c6f67", PLOG_E_DIVERGED},
+        {"PRAGMA application_id=0x706c6f67; PRAGMA user_version=1",
+         PLOG_E_DIVERGED},
+        {"PRAGMA application_id=0x706c6f67; PRAGMA user_version=2",
+         PLOG_E_FORMAT},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        sqlite3 *db = NULL;
+        bool tables = true;
+        CHECK_INT(sqlite3_open(":memory:", &db), SQLITE_OK);
+        CHECK_INT(sqlite3_exec(db, all[i].sql, NULL, NULL, NULL), SQLITE_OK);
+        if (!CHECK_INT(plog_schema_check(db, &tables, &err), all[i].code))
+            printf("# %s\n", all[i].sql);
+        CHECK(!tables);
+        sqlite3_close(db);
+    }
+    CHECK(!plog_schema_is_ours(NULL));
+    CHECK(!plog_schema_is_ours("mine"));
+    CHECK(plog_schema_is_ours("Events"));
+}
+
+/* A place where SQLite has no WAL is none for a store. */
+static void without_a_wal(void)
+{
+    struct plog_store s;
+    CHECK_INT(plog_store_open(&s, plog_io_posix(), ":memory:", PLOG_OPEN_CREATE,
+                              0, &err),
+              PLOG_E_IO);
+    CHECK(strstr(err.message, "SQLite cannot use WAL mode") != NULL);
+    CHECK(s.db == NULL && s.vfs == NULL);
+    memset(&s, 0, sizeof s); /* one that was never opened */
+    plog_store_close(&s);
+    CHECK(s.db == NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"codes", codes},
+        {"statements", statements},
+        {"databases", databases},
+        {"without tables", without_tables},
+        {"without a wal", without_a_wal},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}

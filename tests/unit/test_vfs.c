@@ -1,0 +1,215 @@
+/*
+ * test_vfs.c - the file layer between SQLite and the disk: what it tells of
+ * each file, what it lets SQLite touch, and what it only passes on.
+ *
+ * test_hostile.c plants files for SQLite to find; here SQLite is driven
+ * through the layer alone, without a store of ours.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "vfs.h"
+
+#define OPS 6
+#define FILES 4
+
+static unsigned seen[OPS][FILES];
+static int fail_op = -1, fail_file;
+static struct plog_io io;
+static struct plog_vfs *layer;
+static char path[700];
+
+static int note(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    if (!e->done && (int)e->op == fail_op && (int)e->file == fail_file)
+        return 1;
+    seen[e->op][e->file] += e->done && e->result == SQLITE_OK;
+    return 0;
+}
+
+static sqlite3 *open_it(const char *sql)
+{
+    sqlite3 *db = NULL;
+    memset(seen, 0, sizeof seen);
+    fail_op = -1;
+    io = *plog_io_posix();
+    io.store_event = note;
+    CHECK_INT(plog_vfs_open(&layer, &io), 0);
+    CHECK_INT(sqlite3_open_v2(path, &db,
+                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                              plog_vfs_name(layer)),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    return db;
+}
+
+static sqlite3 *start(const char *sql)
+{
+    snprintf(path, sizeof path, "%.500s/some.db", check_dir());
+    return open_it(sql);
+}
+
+static void end(sqlite3 *db)
+{
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    plog_vfs_close(layer);
+}
+
+static bool is_there(const char *what)
+{
+    char name[800];
+    snprintf(name, sizeof name, "%s%s", path, what);
+    return access(name, F_OK) == 0;
+}
+
+/* ---- Told -------------------------------------------------------------------
+ */
+
+static void with_a_journal(void)
+{
+    sqlite3 *db = start("PRAGMA journal_mode=DELETE; CREATE TABLE t(a);"
+                        "INSERT INTO t VALUES(1)");
+    CHECK(seen[PLOG_STORE_OPEN][PLOG_STORE_MAIN] == 1);
+    CHECK(seen[PLOG_STORE_OPEN][PLOG_STORE_JOURNAL] > 0);
+    CHECK(seen[PLOG_STORE_WRITE][PLOG_STORE_JOURNAL] > 0);
+    CHECK(seen[PLOG_STORE_SYNC][PLOG_STORE_JOURNAL] > 0);
+    CHECK(seen[PLOG_STORE_DELETE][PLOG_STORE_JOURNAL] > 0);
+    CHECK_UINT(seen[PLOG_STORE_DELETE][PLOG_STORE_WAL], 0);
+    CHECK_UINT(seen[PLOG_STORE_OPEN][PLOG_STORE_TEMP], 0);
+    CHECK(!is_there("-journal"));
+    fail_op = PLOG_STORE_DELETE; /* a journal that stays: not committed */
+    fail_file = PLOG_STORE_JOURNAL;
+    CHECK(sqlite3_exec(db, "INSERT INTO t VALUES(2)", NULL, NULL, NULL) !=
+          SQLITE_OK);
+    fail_op = -1;
+    end(db);
+}
+
+static void with_a_wal(void)
+{
+    sqlite3 *db = start("PRAGMA journal_mode=WAL; CREATE TABLE t(a)");
+    CHECK(seen[PLOG_STORE_OPEN][PLOG_STORE_WAL] == 1);
+    CHECK(seen[PLOG_STORE_WRITE][PLOG_STORE_WAL] > 0);
+    CHECK(is_there("-wal"));
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    CHECK(seen[PLOG_STORE_DELETE][PLOG_STORE_WAL] == 1);
+    CHECK(!is_there("-wal"));
+    plog_vfs_close(layer);
+    db = open_it("INSERT INTO t VALUES(1)"); /* for who only reads it stays */
+    plog_vfs_keep(layer);
+    end(db);
+    CHECK_UINT(seen[PLOG_STORE_DELETE][PLOG_STORE_WAL], 0);
+    CHECK(is_there("-wal"));
+}
+
+/* Files without a name are SQLite's own. */
+static void temporary(void)
+{
+    sqlite3 *db = start("PRAGMA temp_store=FILE; PRAGMA cache_size=1;"
+                        "CREATE TEMP TABLE t(a); PRAGMA temp.cache_size=1;"
+                        "WITH RECURSIVE c(n) AS (VALUES(1) UNION ALL SELECT"
+                        " n+1 FROM c WHERE n<300) INSERT INTO t SELECT"
+                        " randomblob(3000) FROM c");
+    CHECK(seen[PLOG_STORE_OPEN][PLOG_STORE_TEMP] > 0);
+    CHECK(seen[PLOG_STORE_WRITE][PLOG_STORE_TEMP] > 0);
+    CHECK_UINT(seen[PLOG_STORE_WRITE][PLOG_STORE_MAIN], 0);
+    end(db);
+}
+
+/* ---- Let be -----------------------------------------------------------------
+ */
+
+/* No name but those of the database: a journal may not send SQLite to others.
+ */
+static void other_files(void)
+{
+    sqlite3 *db = start("CREATE TABLE t(a)");
+    sqlite3_vfs *v = sqlite3_vfs_find(plog_vfs_name(layer));
+    char other[800];
+    int there = 7;
+    REQUIRE(v != NULL);
+    snprintf(other, sizeof other, "%s-other", path);
+    FILE *f = fopen(other, "w");
+    REQUIRE(f != NULL);
+    fclose(f);
+    CHECK_INT(v->xDelete(v, other, 0), SQLITE_IOERR_DELETE);
+    CHECK_INT(v->xDelete(v, path, 0), SQLITE_IOERR_DELETE);
+    CHECK_INT(v->xDelete(v, "-wal", 0), SQLITE_IOERR_DELETE);
+    CHECK_INT(v->xAccess(v, other, SQLITE_ACCESS_EXISTS, &there), SQLITE_OK);
+    CHECK_INT(there, 0);
+    CHECK(is_there("-other") && is_there(""));
+    snprintf(other, sizeof other, "%s-journal", path);
+    f = fopen(other, "w");
+    REQUIRE(f != NULL);
+    fputs("x", f);
+    fclose(f);
+    CHECK_INT(v->xAccess(v, other, SQLITE_ACCESS_EXISTS, &there), SQLITE_OK);
+    CHECK_INT(there, 1);
+    CHECK_INT(v->xDelete(v, other, 0), SQLITE_OK);
+    CHECK(!is_there("-journal"));
+    end(db);
+}
+
+/* ---- Passed on --------------------------------------------------------------
+ */
+
+static void passed_on(void)
+{
+    sqlite3 *db = start("CREATE TABLE t(a)");
+    sqlite3_vfs *v = sqlite3_vfs_find(plog_vfs_name(layer));
+    sqlite3_file *f = NULL;
+    char bytes[32] = {0}, zero[32] = {0};
+    double days = 0;
+    sqlite3_int64 ms = 0;
+    REQUIRE(v != NULL);
+    CHECK_INT(v->xRandomness(v, sizeof bytes, bytes), sizeof bytes);
+    CHECK(memcmp(bytes, zero, sizeof bytes) != 0);
+    /* Julian days, and milliseconds of them. */
+    double now = (double)time(NULL) / 86400 + 2440587.5;
+    CHECK_INT(v->xCurrentTime(v, &days), SQLITE_OK);
+    CHECK(days > now - 0.01 && days < now + 0.01);
+    CHECK_INT(v->xCurrentTimeInt64(v, &ms), SQLITE_OK);
+    CHECK((double)ms / 86400000 > now - 0.01 &&
+          (double)ms / 86400000 < now + 0.01);
+    CHECK_INT(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f),
+              SQLITE_OK);
+    REQUIRE(f != NULL && f->pMethods != NULL);
+    int sector = f->pMethods->xSectorSize(f);
+    CHECK(sector >= 512 && (sector & (sector - 1)) == 0);
+    end(db);
+}
+
+/* ---- None below it ----------------------------------------------------------
+ */
+
+static void no_layer(void)
+{
+    sqlite3_vfs *all[20];
+    int n = 0;
+    CHECK_INT(sqlite3_initialize(), SQLITE_OK);
+    while (n < 20 && (all[n] = sqlite3_vfs_find(NULL)) != NULL)
+        sqlite3_vfs_unregister(all[n++]);
+    layer = (void *)all;
+    CHECK_INT(plog_vfs_open(&layer, plog_io_posix()), PLOG_E_IO);
+    CHECK(layer == NULL);
+    for (int i = 0; i < n; i++)
+        CHECK_INT(sqlite3_vfs_register(all[i], i == 0), SQLITE_OK);
+    CHECK_INT(plog_vfs_open(&layer, plog_io_posix()), 0);
+    plog_vfs_close(layer);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"with a journal", with_a_journal}, {"with a wal", with_a_wal},
+        {"temporary", temporary},           {"other files", other_files},
+        {"passed on", passed_on},           {"no layer", no_layer},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
