@@ -1,0 +1,382 @@
+/*
+ * test_tail.c - the last segment's file: what a failed write leaves and what
+ * is taken back, the next segment, and the padding.
+ *
+ * The poisoned handle that follows is in test_faults.c; here each call of the
+ * table fails alone, and the bytes of the file are looked at.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "tail.h"
+
+#define NAME "00000000000000000001.jsonl"
+#define NEXT "00000000000000000009.jsonl"
+
+static struct plog_io io;
+static struct plog_dir dir;
+static struct plog_tail tail;
+static struct plog_error err;
+static char path[600];
+
+/* ---- A table that fails -----------------------------------------------------
+ */
+
+static const char *fails;      /* the call */
+static const char *then;       /* what fails after that; NULL: nothing */
+static int fails_with, passes; /* how many calls succeed before */
+static size_t arrives;         /* bytes of a write that fails */
+
+static bool failing(const char *call)
+{
+    if (!fails || strcmp(fails, call) != 0 || passes-- > 0)
+        return false;
+    fails = then;
+    return true;
+}
+
+/* A part arrives first, as of a disk that fills up. */
+static int64_t f_write(void *c, int fd, const void *p, size_t n, uint64_t at)
+{
+    if (fails && !strcmp(fails, "write") && arrives) {
+        n = arrives < n ? arrives : n;
+        arrives -= n;
+    } else if (failing("write"))
+        return fails_with;
+    return plog_io_posix()->pwrite(c, fd, p, n, at);
+}
+static int64_t f_read(void *c, int fd, void *p, size_t n, uint64_t at)
+{
+    return failing("read") ? fails_with
+                           : plog_io_posix()->pread(c, fd, p, n, at);
+}
+static int f_datasync(void *c, int fd)
+{
+    return failing("datasync") ? fails_with : plog_io_posix()->fdatasync(c, fd);
+}
+static int f_sync(void *c, int fd)
+{
+    return failing("sync") ? fails_with : plog_io_posix()->fsync(c, fd);
+}
+static int f_truncate(void *c, int fd, uint64_t size)
+{
+    return failing("truncate") ? fails_with
+                               : plog_io_posix()->truncate(c, fd, size);
+}
+static int f_unlink(void *c, int d, const char *n)
+{
+    return failing("unlink") ? fails_with : plog_io_posix()->unlink_at(c, d, n);
+}
+static int f_stat(void *c, int fd, struct plog_stat *st)
+{
+    return failing("stat") ? fails_with : plog_io_posix()->stat(c, fd, st);
+}
+static void *f_alloc(void *c, void *p, size_t n)
+{
+    return n && failing("alloc") ? NULL : plog_io_posix()->alloc(c, p, n);
+}
+
+static void fail(const char *call, int with, int after)
+{
+    fails = call;
+    fails_with = with;
+    passes = after;
+    arrives = 0;
+    then = NULL;
+}
+
+/* ---- The file ---------------------------------------------------------------
+ */
+
+/* Text and then `padding` LFs. */
+static void start(const char *text, size_t padding)
+{
+    fails = NULL;
+    io = *plog_io_posix();
+    io.pwrite = f_write;
+    io.pread = f_read;
+    io.fdatasync = f_datasync;
+    io.fsync = f_sync;
+    io.truncate = f_truncate;
+    io.unlink_at = f_unlink;
+    io.stat = f_stat;
+    io.alloc = f_alloc;
+    snprintf(path, sizeof path, "%s", check_dir());
+    memset(&dir, 0, sizeof dir);
+    dir.io = &io;
+    dir.log = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(dir.log, NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK_INT(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    for (size_t i = 0; i < padding; i++)
+        CHECK_INT(write(fd, "\n", 1), 1);
+    close(fd);
+    plog_tail_init(&tail, &dir);
+    CHECK_INT(plog_tail_open(&tail, 1, NULL), 0);
+    CHECK_UINT(tail.end, strlen(text) + padding);
+}
+
+static void end(void)
+{
+    fails = NULL;
+    plog_tail_close(&tail);
+    plog_tail_close(&tail); /* once more does nothing */
+    close(dir.log);
+}
+
+static char *bytes(const char *name, size_t *n)
+{
+    static char all[200000];
+    int fd = openat(dir.log, name, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, all, sizeof all);
+    if (fd >= 0)
+        close(fd);
+    *n = got < 0 ? 0 : (size_t)got;
+    return got < 0 ? NULL : all;
+}
+
+static bool holds(const char *text, size_t padding)
+{
+    size_t n, k = 0;
+    char *p = bytes(NAME, &n);
+    bool ok = CHECK_UINT(n, strlen(text) + padding);
+    ok = ok && CHECK_BYTES(p, strlen(text), text, strlen(text));
+    while (ok && k < padding && p[strlen(text) + k] == '\n')
+        k++;
+    return ok && CHECK_UINT(k, padding);
+}
+
+/* ---- A group ----------------------------------------------------------------
+ */
+
+/* Without room nothing is in doubt.  After any other error the handle may not
+ * go on; what arrived is taken back all the same. */
+static void taken_back(void)
+{
+    static const struct {
+        int with;
+        bool undone;
+    } all[] = {{-ENOSPC, true},
+               {-EDQUOT, true},
+               {-EFBIG, true},
+               {-EIO, false},
+               {-EROFS, false}};
+    static const struct {
+        size_t padding, arrives;
+    } how[] = {{0, 0},     {0, 5},       {100, 0},     {100, 50},
+               {10, 4000}, {9000, 6000}, {9000, 8999}, {8192, 8192}};
+    static char group[9001];
+    memset(group, 'g', sizeof group - 1);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (size_t k = 0; k < sizeof how / sizeof *how; k++) {
+            bool undone = !all[i].undone;
+            start("text\n", how[k].padding);
+            fail("write", all[i].with, 0);
+            arrives = how[k].arrives;
+            CHECK_INT(plog_tail_write(&tail, 5, group, sizeof group - 1,
+                                      &undone, &err),
+                      PLOG_E_IO);
+            CHECK_INT(err.code, PLOG_E_IO);
+            if (!CHECK(undone == all[i].undone) ||
+                !holds("text\n", how[k].padding))
+                printf("# %d, %zu of padding, %zu arrive\n", all[i].with,
+                       how[k].padding, how[k].arrives);
+            CHECK_UINT(tail.end, 5 + how[k].padding);
+            CHECK_UINT(tail.written, 0);
+            end();
+        }
+}
+
+/* What cannot be taken back is in doubt, room or not. */
+static void not_taken_back(void)
+{
+    static const struct {
+        size_t padding;
+        const char *then;
+    } all[] = {{0, "truncate"}, {100, "truncate"}, {100, "write"}};
+    for (size_t i = 0; i < 3; i++) {
+        bool undone = true;
+        start("text\n", all[i].padding);
+        fail("write", -ENOSPC, 0);
+        arrives = 3;
+        then = all[i].then;
+        CHECK_INT(plog_tail_write(&tail, 5, "group\n", 6, &undone, &err),
+                  PLOG_E_IO);
+        CHECK(!undone);
+        end();
+    }
+    bool undone = true; /* and a sync is never made again */
+    start("text\n", 0);
+    fail("datasync", -EIO, 0);
+    CHECK_INT(plog_tail_write(&tail, 5, "group\n", 6, &undone, &err),
+              PLOG_E_IO);
+    CHECK(!undone);
+    holds("text\ngroup\n", 0);
+    end();
+}
+
+/* ---- The next segment -------------------------------------------------------
+ */
+
+static int rotate(bool *undone)
+{
+    return plog_tail_rotate(&tail, 5, 9, "header\n", 7, undone, &err);
+}
+
+static void next_segment(void)
+{
+    bool undone;
+    size_t n;
+    start("text\n", 70);
+    CHECK_INT(rotate(&undone), 0);
+    CHECK(!undone);
+    holds("text\n", 0);
+    char *p = bytes(NEXT, &n);
+    CHECK_BYTES(p, n, "header\n", 7);
+    CHECK_UINT(tail.first, 9);
+    CHECK_UINT(tail.end, 7);
+    CHECK_INT(plog_tail_check(&tail), 0);
+    end();
+    start("text\nmore", 70); /* more than the head knows of */
+    CHECK_INT(rotate(&undone), PLOG_E_TORN);
+    CHECK(undone);
+    CHECK_TEXT(err.message,
+               "bytes that are not padding stand behind the log's end");
+    CHECK(bytes(NEXT, &n) == NULL);
+    holds("text\nmore", 70);
+    end();
+}
+
+static void no_next_segment(void)
+{
+    static const struct {
+        const char *call, *then;
+        int passes;
+        bool undone, there; /* the new file */
+    } all[] = {
+        {"read", NULL, 0, true, false},
+        {"truncate", NULL, 0, false, false},
+        {"sync", NULL, 0, false, false},
+        {"write", NULL, 0, true, false},
+        {"write", "unlink", 0, false, true},
+        {"write", "sync", 0, false, false},
+        {"datasync", NULL, 0, false, true},
+        {"sync", NULL, 1, false, true},
+        {"stat", NULL, 0, false, true},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        bool undone = !all[i].undone;
+        size_t n;
+        start("text\n", 70);
+        fail(all[i].call, -EIO, all[i].passes);
+        then = all[i].then;
+        bool ok = CHECK_INT(rotate(&undone), PLOG_E_IO);
+        ok &= CHECK(undone == all[i].undone);
+        ok &= CHECK((bytes(NEXT, &n) != NULL) == all[i].there);
+        if (!ok)
+            printf("# %s, %s\n", all[i].call, err.message);
+        end();
+    }
+    bool undone = false; /* a file that stands in the way stays */
+    start("text\n", 70);
+    int fd = openat(dir.log, NEXT, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK_INT(write(fd, "x", 1), 1);
+    close(fd);
+    CHECK(rotate(&undone) < 0);
+    CHECK(undone);
+    size_t n;
+    char *p = bytes(NEXT, &n);
+    CHECK_BYTES(p, n, "x", 1);
+    end();
+}
+
+/* ---- The file itself --------------------------------------------------------
+ */
+
+static void the_same_file(void)
+{
+    start("text\n", 0);
+    CHECK_INT(plog_tail_check(&tail), 0);
+    CHECK_INT(linkat(dir.log, NAME, dir.log, "another name", 0), 0);
+    CHECK_INT(plog_tail_check(&tail), PLOG_END);
+    CHECK_INT(unlinkat(dir.log, "another name", 0), 0);
+    CHECK_INT(plog_tail_check(&tail), 0);
+    CHECK_INT(renameat(dir.log, NAME, dir.log, "another name"), 0);
+    CHECK_INT(plog_tail_check(&tail), PLOG_END);
+    close(openat(dir.log, NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    CHECK_INT(plog_tail_check(&tail), PLOG_END);
+    end();
+}
+
+/* ---- Padding ----------------------------------------------------------------
+ */
+
+static void padding(void)
+{
+    start("text\n", 0);
+    tail.written = 15; /* who has written little writes nothing ahead */
+    plog_tail_pad(&tail, 5, 100000);
+    holds("text\n", 0);
+    tail.written = 16;
+    fail("alloc", 0, 0);
+    plog_tail_pad(&tail, 5, 100000);
+    CHECK_UINT(tail.end, 5);
+    fail("write", -ENOSPC, 0);
+    arrives = 70000; /* one chunk, and a part of the next */
+    plog_tail_pad(&tail, 5, 100000);
+    CHECK_UINT(tail.end, 70005);
+    holds("text\n", 70000);
+    plog_tail_pad(&tail, 4000, 100000); /* enough is left */
+    CHECK_UINT(tail.end, 70005);
+    plog_tail_pad(&tail, 5000, 100000);
+    CHECK_UINT(tail.end, 100000);
+    holds("text\n", 99995);
+    plog_tail_pad(&tail, 50000, 100000);
+    CHECK_UINT(tail.end, 100000);
+    end();
+}
+
+static void trimmed(void)
+{
+    start("text\n", 300);
+    fail("truncate", -EIO, 0);
+    plog_tail_trim(&tail, 5); /* it may be tried again */
+    CHECK_UINT(tail.end, 305);
+    plog_tail_trim(&tail, 5);
+    CHECK_UINT(tail.end, 5);
+    holds("text\n", 0);
+    plog_tail_trim(&tail, 5);
+    holds("text\n", 0);
+    end();
+    plog_tail_trim(&tail, 5); /* closed: nothing to trim */
+    CHECK_INT(tail.fd, -1);
+    start("text\nmore", 30);
+    plog_tail_trim(&tail, 5); /* not all of it is ours */
+    holds("text\nmore", 30);
+    CHECK_INT(plog_tail_is_clean(&tail, 5, true, NULL), PLOG_END);
+    CHECK_INT(plog_tail_is_clean(&tail, 9, true, NULL), 0);
+    CHECK_INT(plog_tail_is_clean(&tail, 8, false, NULL), PLOG_END);
+    CHECK_INT(plog_tail_is_clean(&tail, 9, false, NULL), 0);
+    fail("read", -EIO, 0);
+    CHECK_INT(plog_tail_is_clean(&tail, 9, true, &err), PLOG_E_IO);
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"taken back", taken_back},
+        {"not taken back", not_taken_back},
+        {"next segment", next_segment},
+        {"no next segment", no_next_segment},
+        {"the same file", the_same_file},
+        {"padding", padding},
+        {"trimmed", trimmed},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
