@@ -137,6 +137,10 @@ static int first_commit_key(struct plog_walk *w, char *id)
     while (!rc && !id[0]) {
         plog_window_jump(&w->scan, at);
         rc = plog_window_line(&w->scan, at, at, max, &line);
+        if (rc == PLOG_WINDOW_LONG) { /* damage, with commits behind it */
+            rc = plog_window_skip(&w->scan, &at);
+            continue;
+        }
         if (!rc && plog_line_kind(line) == PLOG_LINE_COMMIT) {
             if (plog_commit_parse(line, &c))
                 return 0;
