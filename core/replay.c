@@ -108,7 +108,7 @@ static int run(struct plog_legs *l, struct plog_walk *w,
     struct plog_log_group g;
     uint64_t done = l->head.commit.size;
     int rc = 0, stop = 0;
-    while (!rc && !stop) {
+    while (!rc) {
         stop = plog_walk_next(w, &g, err);
         if (stop == PLOG_END)
             rc = enter_bare_segment(l, w, err);

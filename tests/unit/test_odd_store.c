@@ -174,7 +174,7 @@ struct odd {
     const char *says;
 };
 
-static const struct odd all[] = {
+static const struct odd odds[] = {
     {"UPDATE events SET line='{\"seq\":6}' WHERE seq=6", get, PLOG_E_DIVERGED,
      "event 6 is not an entry"},
     {"DELETE FROM events WHERE seq=6", get, PLOG_E_DIVERGED,
@@ -234,26 +234,26 @@ static const struct odd all[] = {
 /* A writer that was refused has written nothing. */
 static void one_row(void)
 {
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    for (size_t i = 0; i < sizeof odds / sizeof *odds; i++) {
         copy_base();
         CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
         CHECK_INT(plog_subscribe(&sub, w.dir, 8, NULL, NULL), 0);
         CHECK_INT(world_open(&w), 0);
         int64_t events = world_number(&w, "SELECT count(*) FROM events");
-        world_sql(&w, all[i].sql);
-        events -= strncmp(all[i].sql, "DELETE FROM events", 18) == 0;
-        int rc = all[i].call();
-        if (rc == 0 && all[i].code && all[i].call == next)
+        world_sql(&w, odds[i].sql);
+        events -= strncmp(odds[i].sql, "DELETE FROM events", 18) == 0;
+        int rc = odds[i].call();
+        if (rc == 0 && odds[i].code && odds[i].call == next)
             rc = next(); /* behind what is whole */
-        bool ok = CHECK_INT(rc, all[i].code);
-        if (all[i].code) {
+        bool ok = CHECK_INT(rc, odds[i].code);
+        if (odds[i].code) {
             ok &= CHECK_INT(err.code, rc);
-            ok &= CHECK(strstr(err.message, all[i].says) != NULL);
+            ok &= CHECK(strstr(err.message, odds[i].says) != NULL);
             ok &= CHECK_INT(world_number(&w, "SELECT count(*) FROM events"),
                             events);
         }
         if (!ok)
-            printf("# %s: %s\n", all[i].sql, err.message);
+            printf("# %s: %s\n", odds[i].sql, err.message);
         plog_sub_close(sub);
         plog_reader_close(reader);
         world_close(&w);
@@ -291,11 +291,129 @@ static void no_store(void)
     }
 }
 
+/* ---- The log meanwhile ------------------------------------------------------
+ */
+
+struct seqs {
+    uint64_t first, last, count;
+};
+
+static int note_seq(void *arg, uint64_t seq, const char *line, size_t len)
+{
+    struct seqs *s = arg;
+    (void)line, (void)len;
+    s->first = s->first ? s->first : seq;
+    s->last = seq;
+    s->count++;
+    return 0;
+}
+
+static void ranges(void)
+{
+    static const struct {
+        uint64_t from, to, first, last;
+        int code;
+    } all[] = {
+        {0, 0, 1, 10, 0},
+        {1, 1, 1, 1, 0},
+        {4, 0, 4, 10, 0},
+        {0, 4, 1, 4, 0},
+        {7, 7, 7, 7, 0},
+        {8, 8, 8, 8, 0},
+        {7, 8, 7, 8, 0},
+        {10, 99, 10, 10, 0},
+        {5, 4, 0, 0, 0},
+        {10, 1, 0, 0, 0},
+        {11, 0, 0, 0, PLOG_E_NOT_FOUND},
+    };
+    copy_base();
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct seqs s = {0, 0, 0};
+        CHECK_INT(
+            plog_reader_log(reader, all[i].from, all[i].to, note_seq, &s, &err),
+            all[i].code);
+        CHECK_UINT(s.first, all[i].first);
+        CHECK_UINT(s.last, all[i].last);
+        CHECK_UINT(s.count, all[i].last ? all[i].last - all[i].first + 1 : 0);
+    }
+    plog_reader_close(reader);
+    /* The head says less than its size. */
+    size_t n;
+    char sql[100],
+        *log = world_read(world_path(&w, "log/00000000000000000001.jsonl"), &n);
+    char *last = log, *before = log;
+    for (char *at = log; (at = strstr(at, "{\"commit\":{\"size\"")); at++) {
+        before = last;
+        last = at;
+    }
+    snprintf(sql, sizeof sql, "UPDATE meta SET offset=%ld",
+             (long)(strchr(before, '\n') + 1 - log));
+    free(log);
+    world_sql(&w, sql);
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(log_lines(), PLOG_E_ROLLBACK);
+    CHECK_TEXT(err.message, "the log ends before entry 10");
+    plog_reader_close(reader);
+}
+
+static const char *meanwhile; /* SQL run when log/ is listed */
+
+static int listed(void *ctx, int dir, int (*each)(void *arg, const char *name),
+                  void *arg)
+{
+    if (meanwhile) {
+        const char *sql = meanwhile;
+        meanwhile = NULL;
+        world_sql(&w, sql);
+        world_remove(world_path(&w, "log/00000000000000000001.jsonl"));
+    }
+    return plog_io_posix()->list(ctx, dir, each, arg);
+}
+
+/* What was compacted away while it was read is said to be, and a segment that
+ * is gone for any other reason is damage. */
+static void under_our_eyes(void)
+{
+    static const struct {
+        const char *sql;
+        int code;
+    } all[] = {
+        {"UPDATE meta SET floor=5", PLOG_E_PRUNED},
+        {"UPDATE meta SET floor=2", PLOG_E_PRUNED},
+        {"UPDATE meta SET floor=1", PLOG_E_CORRUPT},
+        {"SELECT 1", PLOG_E_CORRUPT},
+        {"UPDATE meta SET root=x'00'", PLOG_E_CORRUPT},
+    };
+    struct plog_io io = *plog_io_posix();
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    io.list = listed;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        uint64_t first;
+        copy_base();
+        CHECK_INT(world_open(&w), 0);
+        CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+        CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+        world_close(&w);
+        CHECK_INT(plog_reader_open(&reader, w.dir, &o, NULL), 0);
+        CHECK_INT(plog_reader_log(reader, 2, 0, any_line, NULL, &err), 0);
+        meanwhile = all[i].sql;
+        if (!CHECK_INT(plog_reader_log(reader, 2, 0, any_line, NULL, &err),
+                       all[i].code))
+            printf("# %s: %s\n", all[i].sql, err.message);
+        CHECK_INT(err.code, all[i].code);
+        plog_reader_close(reader);
+        world_remove(w.dir);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"one row", one_row},
         {"no store", no_store},
+        {"ranges", ranges},
+        {"under our eyes", under_our_eyes},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

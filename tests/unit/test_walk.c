@@ -288,6 +288,155 @@ static void located(void)
     world_end(&w, 13);
 }
 
+/* ---- Where the log ends
+ * ------------------------------------------------------- */
+
+/* Cuts the log behind the last entry line: its group is an unfinished one. */
+static void cut_commit(void)
+{
+    char name[64], path[700];
+    size_t n;
+    CHECK_INT(plog_walk_open(&walk, &legs()->dir, &legs()->keys, NULL), 0);
+    size_t count = plog_segment_count(&walk.segments);
+    snprintf(name, sizeof name, "log/%020llu.jsonl",
+             (unsigned long long)plog_segment_at(&walk.segments, count - 1));
+    plog_walk_close(&walk);
+    snprintf(path, sizeof path, "%s", world_path(&w, name));
+    char *text = world_read(path, &n);
+    char *last = text;
+    for (char *at = text; (at = strstr(at, "{\"commit\":{\"size\"")); at++)
+        last = at;
+    world_write(path, text, (size_t)(last - text));
+    free(text);
+}
+
+static int end_of(void)
+{
+    struct plog_log_end found;
+    err = (struct plog_error){.code = 0};
+    CHECK_INT(plog_walk_open(&walk, &legs()->dir, &legs()->keys, NULL), 0);
+    CHECK_INT(plog_walk_start(&walk, &err), 0);
+    int rc = plog_legs_find_end(&walk, &found, &err);
+    plog_walk_close(&walk);
+    return rc;
+}
+
+/* What a line or the log's beginning was believed for must be one of the log
+ * in the end. */
+static void believed(void)
+{
+    struct plog_redact_options redact = {.struct_size = sizeof redact,
+                                         .reason = "asked for"};
+    struct plog_redact_report redacted;
+    make();
+    CHECK_INT(plog_redact(w.dir, 2, &redact, &redacted, NULL), 0);
+    CHECK_UINT(redacted.order, 14);
+    CHECK_INT(end_of(), 0);
+    cut_commit();
+    CHECK_INT(end_of(), PLOG_E_TAMPERED);
+    CHECK_TEXT(err.message, "entry 2 is redacted, and the order for it at 14 is"
+                            " not one of the log");
+    CHECK_UINT(err.seq, 2);
+    world_close(&w);
+    struct plog_compact_options compact = {.struct_size = sizeof compact};
+    struct plog_compact_report compacted;
+    struct plog_peer_options peer = {.struct_size = sizeof peer};
+    struct plog_peer_report acknowledged;
+    sample_begin_compacted(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "far", 30, NULL, &peer, &acknowledged, NULL),
+              0);
+    CHECK_INT(plog_compact(w.dir, &compact, &compacted, NULL), 0);
+    CHECK(compacted.to > 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(end_of(), 0);
+    cut_commit();
+    CHECK_INT(end_of(), PLOG_E_CORRUPT);
+    CHECK(strstr(err.message, "the log begins behind entry 1") != NULL);
+    world_close(&w);
+}
+
+/* Keys that nobody trusts, found only at the end. */
+static void trusted_no_more(void)
+{
+    struct plog_log_end found;
+    make();
+    CHECK_INT(plog_walk_open(&walk, &legs()->dir, &legs()->keys, NULL), 0);
+    CHECK_INT(plog_legs_locate(legs(), &walk, &err), 0);
+    legs()->keys.count = 0;
+    CHECK_INT(plog_legs_find_end(&walk, &found, &err), PLOG_E_UNKNOWN_KEY);
+    legs()->keys.count = 1;
+    plog_walk_close(&walk);
+    world_end(&w, 13);
+}
+
+/* A replay applies what is whole and lets an unfinished end be, for the repair
+ * to set aside. */
+static void replayed(void)
+{
+    make();
+    char away[700];
+    snprintf(away, sizeof away, "%s-away", w.dir);
+    world_close(&w);
+    world_copy(w.dir, away);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "5", "whole", NULL), 0);
+    CHECK_INT(world_put(&w, NULL, "6", "cut", NULL), 0);
+    cut_commit();
+    struct world old = w; /* the store of before over the log of now */
+    old.p = NULL;
+    snprintf(old.dir, sizeof old.dir, "%.500s", away);
+    world_remove(world_path(&old, "log"));
+    char log[700];
+    snprintf(log, sizeof log, "%s", world_path(&w, "log"));
+    world_copy(log, world_path(&old, "log"));
+    world_close(&w);
+    struct plog_legs l;
+    CHECK_INT(plog_legs_open(&l, plog_io_posix(), old.dir, NULL, NULL), 0);
+    CHECK_INT(plog_dir_lock(&l.dir, false, 1, NULL), 0);
+    CHECK_INT(plog_legs_open_store(&l, false, NULL), 0);
+    CHECK_INT(plog_legs_replay(&l, NULL, &err), 0);
+    CHECK_UINT(l.head.commit.size, 14);
+    /* One that fails leaves the head as the store has it. */
+    l.keys.count = 0;
+    uint64_t offset = l.head.offset;
+    CHECK_INT(plog_legs_replay(&l, NULL, &err), PLOG_E_UNKNOWN_KEY);
+    CHECK_UINT(l.head.commit.size, 14);
+    CHECK_UINT(l.head.offset, offset);
+    plog_legs_close(&l);
+    CHECK_TEXT(world_record(&old, "5"), "{\"v\":\"whole\"} v1");
+    CHECK_TEXT(world_record(&old, "6"), "none");
+    CHECK_INT(world_open(&old), 0); /* which mends the end */
+    world_end(&old, 14);
+}
+
+/* A store without entries, and a log that holds none either. */
+static void nothing_there(void)
+{
+    char path[700];
+    make();
+    memset(&legs()->head.commit, 0, sizeof legs()->head.commit);
+    plog_tail_close(&legs()->tail);
+    CHECK_INT(plog_walk_open(&walk, &legs()->dir, &legs()->keys, NULL), 0);
+    for (size_t i = 1; i < plog_segment_count(&walk.segments); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "log/%020llu.jsonl",
+                 (unsigned long long)plog_segment_at(&walk.segments, i));
+        CHECK_INT(unlink(world_path(&w, name)), 0);
+    }
+    plog_walk_close(&walk);
+    snprintf(path, sizeof path, "%s", world_path(&w, FIRST));
+    CHECK_INT(truncate(path, 20), 0); /* an unborn one */
+    CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "the log holds no entry");
+    CHECK_INT(access(path, F_OK), 0);
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "log/ holds no segment");
+    legs()->head.commit.size = 3;
+    CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_ROLLBACK);
+    world_close(&w);
+}
+
 /* ---- Segments ---------------------------------------------------------------
  */
 
@@ -551,6 +700,10 @@ int main(int argc, char **argv)
         {"the commit stands", the_commit_stands},
         {"other lines", other_lines},
         {"located", located},
+        {"believed", believed},
+        {"trusted no more", trusted_no_more},
+        {"replayed", replayed},
+        {"nothing there", nothing_there},
         {"segments", segments},
         {"behind damage", behind_damage},
         {"rotations ahead", rotations_ahead},

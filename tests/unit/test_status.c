@@ -1,0 +1,200 @@
+/*
+ * test_status.c - where both legs stand, told from what lies at the log's end
+ * and from the store's head, whatever is missing or unfinished.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+static struct world base, w;
+static struct plog_status s;
+static struct plog_error err;
+static char last[64], path[700];
+
+/* 1 init and five deltas, one a segment; the last segment's name in `last`. */
+static void copy_base(void)
+{
+    static int count;
+    if (!base.dir[0]) {
+        uint64_t first = 0;
+        world_make(&base, PLOG_ARRIVAL, 0);
+        for (int i = 0; i < 5; i++) {
+            CHECK_INT(world_put(&base, NULL, "1", "x", NULL), 0);
+            if (i < 4)
+                CHECK_INT(plog_new_segment(base.p, &first, NULL), 0);
+        }
+        snprintf(last, sizeof last, "log/%020llu.jsonl",
+                 (unsigned long long)first);
+        world_close(&base);
+    }
+    w = base;
+    snprintf(w.dir, sizeof w.dir, "%.400s-%d", base.dir, count++);
+    world_copy(base.dir, w.dir);
+    snprintf(path, sizeof path, "%s/%s", w.dir, last);
+}
+
+static int look(void)
+{
+    err = (struct plog_error){.code = 0};
+    return plog_read_status(w.dir, NULL, &s, &err);
+}
+
+static size_t size_of(const char *file)
+{
+    size_t n;
+    free(world_read(file, &n));
+    return n;
+}
+
+static void as_it_should_be(void)
+{
+    copy_base();
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.segments, 5);
+    CHECK_UINT(s.log_size, 6);
+    CHECK_UINT(s.store_size, 6);
+    CHECK_UINT(s.tail_bytes, 0);
+    CHECK(s.has_store && s.log_has_commit);
+    CHECK_BYTES(s.log_root, sizeof s.log_root, s.store_root,
+                sizeof s.store_root);
+}
+
+/* A last segment that was cut within its header: the log ends before it. */
+static void an_unborn_segment(void)
+{
+    copy_base();
+    CHECK_INT(truncate(path, 30), 0);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_ROLLBACK); /* the store is above it */
+    CHECK_UINT(s.log_size, 5);
+    CHECK_UINT(s.segments, 5);
+    world_sql(&w, "DELETE FROM meta");
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_DIVERGED);
+    CHECK_UINT(s.log_size, 5);
+    CHECK(s.log_has_commit);
+    CHECK_INT(unlink(world_path(&w, "store.db")), 0);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_BEHIND);
+    CHECK(!s.has_store);
+    CHECK_UINT(s.log_size, 5);
+    /* The only one: there is no commit at all. */
+    struct world one;
+    world_make(&one, PLOG_ARRIVAL, 0);
+    world_close(&one);
+    w = one;
+    CHECK_INT(truncate(world_path(&w, "log/00000000000000000001.jsonl"), 30),
+              0);
+    CHECK_INT(look(), 0);
+    CHECK(!s.log_has_commit);
+    CHECK_UINT(s.log_size, 0);
+    CHECK_UINT(s.tail_bytes, 30);
+    CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+}
+
+/* Bytes behind the last commit are counted; padding is not. */
+static void a_tail(void)
+{
+    copy_base();
+    size_t n = size_of(path);
+    FILE *f = fopen(path, "a");
+    REQUIRE(f != NULL);
+    fputs("\n\n\n", f);
+    fclose(f);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.tail_bytes, 0);
+    f = fopen(path, "a");
+    REQUIRE(f != NULL);
+    fputs("{\"seq\":7,", f);
+    fclose(f);
+    CHECK_INT(look(), 0);
+    CHECK_UINT(s.tail_bytes, 3 + 9);
+    CHECK_UINT(s.log_size, 6);
+    CHECK_UINT(s.log_bytes, n + 12 + (uint64_t)0 + s.log_bytes - size_of(path));
+}
+
+/* Damage at the end says more than that the store is ahead of it. */
+static void damage(void)
+{
+    size_t n;
+    copy_base();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+    world_close(&w);
+    char *text = world_read(path, &n);
+    for (char *at = text; (at = strstr(at, "\"sig\":\"")); at += 20)
+        at[20] = at[20] == 'A' ? 'B' : 'A';
+    world_write(path, text, n);
+    free(text);
+    CHECK_INT(look(), 0);
+    CHECK(s.verdict != 0 && s.verdict != PLOG_E_ROLLBACK);
+    CHECK_INT(plog_exit_status(s.verdict), 5);
+}
+
+static void nothing(void)
+{
+    char name[64];
+    copy_base();
+    for (int first = 1; first <= 6; first++) {
+        snprintf(name, sizeof name, "log/%020d.jsonl", first);
+        unlink(world_path(&w, name));
+    }
+    CHECK_INT(look(), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "log/ holds no segment");
+    CHECK_UINT(s.segments, 0);
+}
+
+/* Without a lock file nobody writes, and nobody is asked. */
+static void no_lock(void)
+{
+    copy_base();
+    CHECK_INT(unlink(world_path(&w, "lock")), 0);
+    CHECK_INT(truncate(path, 30), 0);
+    CHECK_INT(look(), 0);
+    CHECK_UINT(s.log_size, 5);
+    CHECK_INT(access(world_path(&w, "lock"), F_OK), -1);
+}
+
+/* The same size, and another history. */
+static void a_fork(void)
+{
+    struct world other;
+    char sql[1300];
+    copy_base();
+    other = w;
+    CHECK_INT(world_open(&other), 0);
+    CHECK_INT(world_put(&other, NULL, "1", "here", NULL), 0);
+    world_close(&other);
+    copy_base();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "there", NULL), 0);
+    world_close(&w);
+    snprintf(sql, sizeof sql,
+             "ATTACH '%s/store.db' AS b; INSERT OR REPLACE INTO main.meta"
+             " SELECT * FROM b.meta",
+             other.dir);
+    world_sql(&w, sql);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_FORK);
+    CHECK_UINT(s.log_size, s.store_size);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"as it should be", as_it_should_be},
+        {"an unborn segment", an_unborn_segment},
+        {"a tail", a_tail},
+        {"damage", damage},
+        {"nothing", nothing},
+        {"no lock", no_lock},
+        {"a fork", a_fork},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
