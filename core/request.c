@@ -230,7 +230,7 @@ int plog_request_build(struct plog_request *r, const struct plog_io *io,
 {
     memset(r, 0, sizeof *r);
     int rc = g->cursor_count > SIZE_MAX - g->delta_count
-                 ? PLOG_E_INPUT
+                 ? plog_fail(err, PLOG_E_INPUT, "too many deltas in one group")
                  : start(r, io, g->delta_count + g->cursor_count, err);
     if (!rc)
         rc = add_deltas(r, g, o, line_max, err);

@@ -291,6 +291,27 @@ static void the_store_is_made_anew(void)
     world_end(&w, 4);
 }
 
+/* Lines that fill a batch by their bytes: none is left out between two. */
+static void large_lines(void)
+{
+    static char text[500000], payload[400000];
+    struct world_delta d = {.payload = payload};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    memset(payload, 'p', sizeof payload - 1);
+    memcpy(payload, "{\"v\":\"", 6);
+    memcpy(payload + sizeof payload - 3, "\"}", 2);
+    for (int i = 0; i < 7; i++)
+        CHECK_INT(
+            world_append(&w, world_text(text, sizeof text, &d), NULL, NULL), 0);
+    plog_sub *all = follow(1);
+    for (uint64_t seq = 1; seq <= 8; seq++)
+        if (!next_is(all, seq, 1))
+            break;
+    CHECK(nothing_yet(all, 0));
+    plog_sub_close(all);
+    world_end(&w, 8);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -303,6 +324,7 @@ int main(int argc, char **argv)
         {"a_hole_is_told", a_hole_is_told},
         {"what_is_lost_is_told", what_is_lost_is_told},
         {"the_store_is_made_anew", the_store_is_made_anew},
+        {"large_lines", large_lines},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

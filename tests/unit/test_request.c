@@ -1,0 +1,269 @@
+/*
+ * test_request.c - what a caller hands over, before the log is looked at: how
+ * much it may be, what the policy says, and what runs out.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "request.h"
+#include "world.h"
+
+static struct plog_error err;
+static struct plog_request r;
+
+static int build(const struct plog_io *io, const struct plog_group *g,
+                 const struct plog_options *o)
+{
+    err = (struct plog_error){.code = 0};
+    int rc = plog_request_build(&r, io, g, o, PLOG_LINE_DEFAULT, &err);
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+static const char text[] =
+    "{\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"upsert\",\"payload\":{},"
+    "\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":\"s\","
+    "\"confidence\":1}}";
+static const struct plog_span one = {text, sizeof text - 1};
+static const struct plog_group group = {
+    .struct_size = sizeof group, .deltas = &one, .delta_count = 1};
+
+/* ---- How much ---------------------------------------------------------------
+ */
+
+/* No number that a caller gives is multiplied beyond what there is. */
+static void counts(void)
+{
+    static const struct {
+        size_t deltas, cursors;
+    } all[] = {{SIZE_MAX, 1},
+               {1, SIZE_MAX},
+               {SIZE_MAX / 2, 0},
+               {0, SIZE_MAX / 2},
+               {SIZE_MAX / 2 / sizeof(struct plog_item) + 1, 0}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_group g = {.delta_count = all[i].deltas,
+                               .cursor_count = all[i].cursors};
+        CHECK_INT(build(plog_io_posix(), &g, NULL), PLOG_E_INPUT);
+        CHECK_TEXT(err.message, "too many deltas in one group");
+        plog_request_free(&r);
+        plog_request_free(&r); /* once more does nothing */
+    }
+}
+
+/* A group has an end, counted as its lines will be. */
+static void as_much_as_fits(void)
+{
+    enum { most = 2800 };
+    static char cursor[4096];
+    static struct plog_cursor all[most];
+    memset(cursor, 1, sizeof cursor); /* six bytes each when spelled */
+    for (size_t i = 0; i < most; i++)
+        all[i] =
+            (struct plog_cursor){{"s", 1}, {"r", 1}, {cursor, sizeof cursor}};
+    struct plog_group g = {.cursors = all, .cursor_count = most};
+    CHECK_INT(build(plog_io_posix(), &g, NULL), PLOG_E_INPUT);
+    CHECK_TEXT(err.message,
+               "the group is larger than 67108864 bytes; send it in parts");
+    plog_request_free(&r);
+    g.cursor_count = most - 200;
+    CHECK_INT(build(plog_io_posix(), &g, NULL), 0);
+    CHECK_UINT(r.count, most - 200);
+    plog_request_free(&r);
+}
+
+static void cursors(void)
+{
+    static char name[PLOG_NAME_MAX + 2], value[4098];
+    memset(name, 'n', sizeof name);
+    memset(value, 'v', sizeof value);
+    const struct {
+        struct plog_cursor c;
+        int code;
+    } all[] = {
+        {{{name, PLOG_NAME_MAX}, {name, PLOG_NAME_MAX}, {value, 4096}}, 0},
+        {{{name, 1}, {name, 1}, {value, 0}}, 0},
+        {{{name, 0}, {name, 1}, {value, 1}}, PLOG_E_INPUT},
+        {{{name, 1}, {name, 0}, {value, 1}}, PLOG_E_INPUT},
+        {{{name, PLOG_NAME_MAX + 1}, {name, 1}, {value, 1}}, PLOG_E_INPUT},
+        {{{name, 1}, {name, PLOG_NAME_MAX + 1}, {value, 1}}, PLOG_E_INPUT},
+        {{{name, 1}, {name, 1}, {value, 4097}}, PLOG_E_INPUT},
+        {{{"a\0b", 3}, {name, 1}, {value, 1}}, PLOG_E_INPUT},
+        {{{name, 1}, {"\0", 1}, {value, 1}}, PLOG_E_INPUT},
+        {{{name, 1}, {name, 1}, {"v\0", 2}}, PLOG_E_INPUT},
+        {{{name, 1}, {name, 1}, {"\xff", 1}}, PLOG_E_INPUT},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_group g = {.cursors = &all[i].c, .cursor_count = 1};
+        if (!CHECK_INT(build(plog_io_posix(), &g, NULL), all[i].code))
+            printf("# case %zu: %s\n", i, err.message);
+        plog_request_free(&r);
+    }
+}
+
+/* ---- The policy -------------------------------------------------------------
+ */
+
+static enum plog_policy_answer
+answer(void *arg, const struct plog_delta_view *delta, char *reason, size_t cap)
+{
+    CHECK_UINT(delta->record_id.n, 1);
+    snprintf(reason, cap, "because");
+    return *(enum plog_policy_answer *)arg;
+}
+
+static void policies(void)
+{
+    static const struct {
+        int says, code;
+        bool warned;
+        const char *message;
+    } all[] = {
+        {PLOG_ALLOW, 0, false, ""},
+        {PLOG_WARN, 0, true, ""},
+        {PLOG_QUARANTINE, PLOG_E_POLICY, false,
+         "quarantined by the policy: because"},
+        {PLOG_REJECT, PLOG_E_POLICY, false, "rejected by the policy: because"},
+        {77, PLOG_E_POLICY, false, "rejected by the policy: because"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        enum plog_policy_answer says = (enum plog_policy_answer)all[i].says;
+        struct plog_options o = {.policy = answer, .policy_arg = &says};
+        CHECK_INT(build(plog_io_posix(), &group, &o), all[i].code);
+        CHECK_TEXT(err.message, all[i].message);
+        CHECK(r.items[0].warned == all[i].warned);
+        CHECK(err.has_index == (all[i].code != 0));
+        plog_request_free(&r);
+    }
+    CHECK_INT(build(plog_io_posix(), &group, NULL), 0); /* there is none */
+    plog_request_free(&r);
+}
+
+/* ---- What runs out ----------------------------------------------------------
+ */
+
+static long left = -1;
+
+static void *memory(void *ctx, void *p, size_t n)
+{
+    if (n && left == 0)
+        return NULL;
+    left -= n && left > 0;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+static int no_random(void *ctx, void *buf, size_t n)
+{
+    (void)ctx, (void)buf, (void)n;
+    return -5;
+}
+
+/* A delta whose texts fill more than one piece of memory, after each number of
+ * allocations. */
+static void memory_runs_out(void)
+{
+    static char long_text[70000];
+    struct plog_io io = *plog_io_posix();
+    struct plog_cursor c = {{"s", 1}, {"r", 1}, {"c", 1}};
+    struct plog_span delta = {long_text, 0};
+    struct plog_group g = {
+        .deltas = &delta, .delta_count = 1, .cursors = &c, .cursor_count = 1};
+    int n = snprintf(long_text, sizeof long_text,
+                     "{\"resource\":\"\\u0072\",\"record_id\":\"");
+    memset(long_text + n, 'i', 4000);
+    n += 4000;
+    n += snprintf(long_text + n, sizeof long_text - (size_t)n,
+                  "\\n\",\"op\":\"upsert\",\"payload\":{\"v\":\"");
+    memset(long_text + n, 'p', 59000);
+    n += 59000;
+    n += snprintf(long_text + n, sizeof long_text - (size_t)n,
+                  "\"},\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":"
+                  "{\"source\":\"s\",\"confidence\":1}}");
+    delta.n = (size_t)n;
+    io.alloc = memory;
+    int rc = PLOG_E_NOMEM;
+    for (long k = 0; rc && k < 100; k++) {
+        left = k;
+        rc = build(&io, &g, NULL);
+        if (rc)
+            CHECK_INT(rc, PLOG_E_NOMEM);
+        plog_request_free(&r);
+    }
+    left = -1;
+    CHECK_INT(rc, 0);
+    CHECK_INT(build(&io, &g, NULL), 0);
+    CHECK_UINT(r.items[0].entry.delta.record_id_text.n, 4001);
+    CHECK(r.items[0].entry.delta.record_id_text.p[4000] == '\n');
+    CHECK_BYTES(r.items[0].entry.delta.resource_text.p, 1, "r", 1);
+    plog_request_free(&r);
+    io.random = no_random;
+    CHECK_INT(build(&io, &g, NULL), PLOG_E_IO);
+    CHECK_TEXT(err.message, "no randomness for a salt");
+    plog_request_free(&r);
+}
+
+/* ---- What a callback adds ---------------------------------------------------
+ */
+
+static char big[(1 << 20) + 2];
+
+static int merge(void *arg, const struct plog_record *current,
+                 const struct plog_delta_view *delta, struct plog_span *merged)
+{
+    (void)arg, (void)current, (void)delta;
+    *merged = plog_span(big, strlen(big));
+    return 1;
+}
+
+/* A line with what a custom strategy made of it may be a little longer than a
+ * delta, and no more. */
+static void a_long_line(void)
+{
+    struct world w;
+    static char delta[(1 << 20) + 400];
+    struct plog_error why;
+    world_make(&w, PLOG_CUSTOM, 0);
+    w.options.custom = merge;
+    CHECK_INT(world_open(&w), 0);
+    memset(big, 'm', sizeof big - 1);
+    memcpy(big, "{\"m\":\"", 6);
+    static const struct {
+        size_t payload, merged;
+        int code;
+    } all[] = {{100, 900 << 10, 0},
+               {60 << 10, 1000 << 10, 0},
+               {900 << 10, 100, 0},
+               {900 << 10, 900 << 10, PLOG_E_INPUT}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        memset(big + 6, 'm', sizeof big - 7);
+        memcpy(big + all[i].merged - 2, "\"}", 3);
+        int n = snprintf(delta, sizeof delta, "%.*s",
+                         (int)(strstr(text, "{}") - text), text);
+        n += snprintf(delta + n, sizeof delta - (size_t)n, "{\"v\":\"");
+        memset(delta + n, 'p', all[i].payload);
+        n += (int)all[i].payload;
+        snprintf(delta + n, sizeof delta - (size_t)n, "\"}%s",
+                 strstr(text, "{}") + 2);
+        uint64_t before = world_size(&w);
+        CHECK_INT(world_append(&w, delta, NULL, &why), all[i].code);
+        CHECK_UINT(world_size(&w), before + (all[i].code == 0));
+        if (all[i].code)
+            CHECK(strstr(why.message, "more than this log allows") != NULL);
+    }
+    world_end(&w, 4);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"counts", counts},
+        {"as much as fits", as_much_as_fits},
+        {"cursors", cursors},
+        {"policies", policies},
+        {"memory runs out", memory_runs_out},
+        {"a long line", a_long_line},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
