@@ -51,7 +51,7 @@ static int search(struct plog_legs *l, struct plog_walk *w,
         rc = plog_walk_next(w, &g, err);
     /* Here, because a restored copy that goes on has changed its name. */
     if ((rc == 0 || rc == PLOG_END || rc == PLOG_E_TORN) &&
-        strcmp(w->chain.origin, l->head.origin) != 0)
+        w->chain.origin[0] && strcmp(w->chain.origin, l->head.origin) != 0)
         return plog_fail(err, PLOG_E_FOREIGN,
                          "the log is `%s`, the store"
                          " belongs to `%s`",

@@ -229,6 +229,12 @@ static const struct odd odds[] = {
     {"UPDATE events SET line='{}' WHERE seq=5", redact, PLOG_E_CORRUPT, ""},
     {"UPDATE events SET line='{}' WHERE seq=3", redact, PLOG_E_CORRUPT, ""},
     {"UPDATE events SET previous=9 WHERE seq=3", redact_three, 0, ""},
+    {"DROP TABLE checkpoints", repeat, PLOG_E_DIVERGED, "checkpoints"},
+    {"UPDATE events SET line=replace(line,'last-write-wins','no-such-strat')"
+     " WHERE seq=1",
+     redact, 0, ""},
+    {"UPDATE events SET line=replace(line,'arrival','no-such') WHERE seq=5",
+     redact, 0, ""},
 };
 
 /* A writer that was refused has written nothing. */

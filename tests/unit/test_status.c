@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -95,6 +96,49 @@ static void an_unborn_segment(void)
     CHECK_UINT(s.log_size, 0);
     CHECK_UINT(s.tail_bytes, 30);
     CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+    CHECK_INT(world_open(&w), PLOG_E_ROLLBACK); /* and nobody writes on it */
+    CHECK_INT(truncate(world_path(&w, "log/00000000000000000001.jsonl"), 0), 0);
+    CHECK_INT(look(), 0);
+    CHECK_UINT(s.tail_bytes, 0);
+    CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+}
+
+static long lists = -1; /* that succeed; < 0: all */
+
+static int listing(void *ctx, int dir, int (*each)(void *arg, const char *name),
+                   void *arg)
+{
+    if (lists >= 0 && lists-- == 0)
+        return -5;
+    return plog_io_posix()->list(ctx, dir, each, arg);
+}
+
+/* What cannot be listed is an error; behind the lock, a verdict. */
+static void unreadable(void)
+{
+    static const struct {
+        long lists;
+        int code, verdict;
+    } all[] = {{1, PLOG_E_IO, 0}, {2, PLOG_E_IO, 0}, {3, 0, PLOG_E_IO}};
+    struct plog_io io = *plog_io_posix();
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    io.list = listing;
+    copy_base();
+    CHECK_INT(truncate(path, 30), 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        lists = all[i].lists;
+        CHECK_INT(plog_read_status(w.dir, &o, &s, &err), all[i].code);
+        if (!all[i].code) {
+            CHECK_INT(s.verdict, all[i].verdict);
+            CHECK_UINT(s.tail_bytes, 0);
+        }
+    }
+    lists = -1;
+    CHECK_INT(unlink(path), 0); /* and a last segment that is no file */
+    CHECK_INT(mkdir(path, 0700), 0);
+    CHECK_INT(look(), 0);
+    CHECK(s.verdict != 0);
+    CHECK_UINT(s.tail_bytes, 0);
 }
 
 /* Bytes behind the last commit are counted; padding is not. */
@@ -190,6 +234,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"as it should be", as_it_should_be},
         {"an unborn segment", an_unborn_segment},
+        {"unreadable", unreadable},
         {"a tail", a_tail},
         {"damage", damage},
         {"nothing", nothing},

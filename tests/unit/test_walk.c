@@ -280,6 +280,10 @@ static void located(void)
     CHECK_INT(plog_legs_locate(legs(), &walk, &err), PLOG_E_UNKNOWN_KEY);
     plog_walk_close(&walk);
     legs()->keys.count = 1;
+    struct plog_log_end none = {.segment = 0}; /* no segment to renew */
+    char nowhere[128] = "x";
+    CHECK_INT(plog_legs_renew(legs(), &none, nowhere, &err), 0);
+    CHECK_TEXT(nowhere, "");
     /* Removing what has no header: each call may fail. */
     struct plog_log_end end = {.headless = true, .torn_segment = 77};
     char name[128];
@@ -429,6 +433,9 @@ static void nothing_there(void)
     CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_NOTHING);
     CHECK_TEXT(err.message, "the log holds no entry");
     CHECK_INT(access(path, F_OK), 0);
+    legs()->head.commit.size = 3; /* of no log: it has no name */
+    CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_ROLLBACK);
+    legs()->head.commit.size = 0;
     CHECK_INT(unlink(path), 0);
     CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_NOTHING);
     CHECK_TEXT(err.message, "log/ holds no segment");
@@ -549,7 +556,8 @@ static int verify(struct world_found *f)
  * is found, and not that nobody knows the key. */
 static void rotations_ahead(void)
 {
-    static const char *const lines[] = {
+    const char *lines[] = {
+        NULL, /* the second rotation, before the first */
         "x",
         "{\"seq\":9,\"control\":\"rotate\",\"args\":{\"size\":2,\"root\":\"no "
         "entry, and longer than that",
@@ -563,6 +571,9 @@ static void rotations_ahead(void)
     };
     struct world_found f;
     make_rotated();
+    char *second = world_line(&w, 16, NULL);
+    CHECK(strstr(second, "\"rotate\"") != NULL);
+    lines[0] = second;
     world_close(&w);
     world_remove(world_path(&w, "keys"));
     CHECK_INT(verify(&f), 0);
@@ -596,6 +607,7 @@ static void rotations_ahead(void)
     CHECK_UINT(f.report.counts[-PLOG_E_UNKNOWN_KEY], 0);
     free(text);
     free(log);
+    free(second);
 }
 
 /* A log that begins behind its floor, with a key that only a rotation above
