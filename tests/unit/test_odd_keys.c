@@ -180,6 +180,46 @@ static void refused(void)
     world_end(&w, 6);
 }
 
+/* In one group with anything else it is refused, and the rest goes on. */
+static int beside(plog *p, void *arg, struct plog_error *e)
+{
+    struct plog_request r, other;
+    struct plog_work work = {.next_seq = 7};
+    plog_buf_init(&work.lines, p->io);
+    CHECK_INT(plog_request_strategy(&other, p->io, PLOG_ARRIVAL, e), 0);
+    CHECK_INT(plog_request_rotate(&r, p->io, arg, e), 0);
+    work.tree = p->legs.head.tree;
+    r.next = &other;
+    int rc = plog_engine_prepare(p, &work, &r, false, e);
+    CHECK_INT(rc, PLOG_E_ARG);
+    r.next = NULL;
+    CHECK_INT(plog_buf_add_text(&work.lines, "another entry\n"), 0);
+    CHECK_INT(plog_engine_prepare(p, &work, &r, false, e), rc);
+    CHECK_UINT(work.next_seq, 7);
+    CHECK_UINT(work.lines.len, 14);
+    CHECK_INT(plog_engine_prepare(p, &work, &other, false, e), 0);
+    CHECK_UINT(work.next_seq, 8);
+    plog_store_rollback(&p->legs.store);
+    plog_request_free(&r);
+    plog_request_free(&other);
+    plog_buf_fini(&work.lines);
+    return rc;
+}
+
+static void shares_no_group(void)
+{
+    struct plog_signer next;
+    make_rotated(&w);
+    CHECK_INT(world_open(&w), 0);
+    REQUIRE(w.p != NULL);
+    CHECK_INT(plog_signer_generate(&next, plog_io_posix(), "same.log", NULL),
+              0);
+    CHECK_INT(plog_engine_locked(w.p, beside, &next, &err), PLOG_E_ARG);
+    CHECK_INT(rotate_to(&next), 0);
+    plog_signer_fini(&next);
+    world_close(&w);
+}
+
 /* A log has no more keys than fit. */
 static void the_last_one(void)
 {
@@ -246,6 +286,7 @@ int main(int argc, char **argv)
         {"above the head", above_the_head},
         {"of another log", of_another_log},
         {"refused", refused},
+        {"shares no group", shares_no_group},
         {"the last one", the_last_one},
         {"control entries", control_entries},
     };

@@ -148,6 +148,8 @@ static void refused(void)
         if (!CHECK_INT(rc, PLOG_E_SQL) || !CHECK_INT(err.code, rc) ||
             !CHECK(err.message[0] && err.hint[0]) || !CHECK_INT(s.calls, 0))
             printf("# %s: %s\n", bad[i], err.message);
+        if (sqlite3_strlike("%load_extension%", bad[i], 0) == 0)
+            CHECK(strstr(err.message, "not authorized") != NULL);
     }
     close_it();
 }
@@ -168,6 +170,7 @@ static void values(void)
                                 see, &s, NULL),
               0);
     CHECK_INT(s.rows, 1);
+    CHECK_INT(s.calls, 1);
     CHECK_INT(s.count, 6);
     for (int i = 0; i < 6; i++) {
         CHECK_INT(s.types[i], types[i]);

@@ -99,6 +99,8 @@ static void cursors(void)
         struct plog_group g = {.cursors = &all[i].c, .cursor_count = 1};
         if (!CHECK_INT(build(plog_io_posix(), &g, NULL), all[i].code))
             printf("# case %zu: %s\n", i, err.message);
+        if (all[i].code && i + 1 < sizeof all / sizeof *all)
+            CHECK(strstr(err.message, "none a NUL") != NULL);
         plog_request_free(&r);
     }
 }

@@ -26,7 +26,7 @@ static uint64_t shows;        /* bytes of it that reading gives */
 static uint64_t fails_at;     /* reading beyond it is an error; 0: never */
 static long allocations = -1; /* that succeed; < 0: all */
 static long reads_left = -1;  /* then `shows` becomes `later_shows` */
-static uint64_t later_shows;
+static uint64_t later_shows, later_fails_at;
 static bool with_lines; /* beyond what is in memory */
 
 #define FAR_LINE ((size_t)16 << 20)
@@ -43,8 +43,10 @@ static void fill(char *buf, size_t n, uint64_t at)
 static int64_t from_memory(void *ctx, int fd, void *buf, size_t n, uint64_t at)
 {
     (void)ctx, (void)fd;
-    if (reads_left >= 0 && reads_left-- == 0)
+    if (reads_left >= 0 && reads_left-- == 0) {
         shows = later_shows;
+        fails_at = later_fails_at;
+    }
     if (fails_at && at + n > fails_at)
         return -EIO;
     if (at >= shows)
@@ -196,7 +198,7 @@ static bool says(const char *what)
 
 static void end(void)
 {
-    fails_at = 0;
+    fails_at = later_fails_at = 0;
     reads_left = -1;
     with_lines = false;
     allocations = -1;
@@ -873,6 +875,12 @@ static void reads(void)
     CHECK_INT(read_all(true), PLOG_E_CORRUPT);
     fails_at = LONGEST + (900 << 10);
     CHECK_INT(plog_scan_resync(&s, &c), PLOG_E_IO);
+    fails_at = 0;
+    s.window.len = 0; /* the end, the line up to its most, and one more */
+    reads_left = 1 + LONGEST / (256 << 10) + 1;
+    later_shows = shows;
+    later_fails_at = 1;
+    CHECK_INT(plog_scan_torn(&s, &torn), PLOG_E_IO);
     end();
     begin(); /* a tail that goes while it is looked at */
     at = file.len;
