@@ -301,6 +301,28 @@ static void no_store(void)
     }
 }
 
+/* A cursor may be empty, which is not the same as none. */
+static void empty_cursor(void)
+{
+    struct plog_cursor c = {.source = {"t", 1}, .resource = {"r", 1}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    struct plog_span out = {"x", 1};
+    copy_base();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_append_group(w.p, &g, NULL, &err), 0);
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_cursor(reader, (struct plog_span){"t", 1},
+                                 (struct plog_span){"r", 1}, &out, &err),
+              0);
+    CHECK_UINT(out.n, 0);
+    CHECK_INT(plog_reader_cursor(reader, (struct plog_span){"u", 1},
+                                 (struct plog_span){"r", 1}, &out, &err),
+              PLOG_E_NOT_FOUND);
+    plog_reader_close(reader);
+    world_end(&w, 11);
+}
+
 /* ---- The log meanwhile ------------------------------------------------------
  */
 
@@ -422,6 +444,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"one row", one_row},
         {"no store", no_store},
+        {"empty cursor", empty_cursor},
         {"ranges", ranges},
         {"under our eyes", under_our_eyes},
     };

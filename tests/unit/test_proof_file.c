@@ -200,6 +200,8 @@ static void of_an_entry(void)
          "something follows the checkpoint"},
         {"proof.test", APPEND, "\xe2\x80\x94 w", PLOG_E_INPUT,
          "something follows the checkpoint"},
+        {"extra ", REPLACE, "extra 1234\nplace 4\nextra ", PLOG_E_INPUT,
+         "the index is not one"},
         {"index 4", REPLACE, "index 5", PLOG_E_TAMPERED, "does not lead"},
         {"index 4", REPLACE, "index 7", PLOG_E_TAMPERED, "does not lead"},
     };
