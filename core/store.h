@@ -31,9 +31,9 @@
 #define PLOG_SCHEMA_VERSION 1
 
 enum plog_store_mode {
-    PLOG_OPEN_READ,      /* an existing store, read-only */
-    PLOG_OPEN_WRITE,     /* an existing store */
-    PLOG_OPEN_CREATE     /* makes file and tables when missing */
+    PLOG_OPEN_READ,  /* an existing store, read-only */
+    PLOG_OPEN_WRITE, /* an existing store */
+    PLOG_OPEN_CREATE /* makes file and tables when missing */
 };
 
 /* What control entries change. */
