@@ -1,0 +1,573 @@
+/*
+ * test_sql_fails.c - a statement that SQLite cannot prepare or run, at every
+ * place of the code that does so: what is told then is an error, and never what
+ * the rows would have said.
+ *
+ * A place is the calls that led to the statement, and whether it gave rows
+ * before.  The first run, unharmed, finds out which there are; then each of
+ * them fails once.  (sweeping.h does the same with calls of the I/O table and
+ * with allocations, which a statement may need none of.)
+ */
+#include <dlfcn.h>
+#include <execinfo.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "files.h"
+#include "world.h"
+
+/* ---- SQLite, between it and the library ---------------------------------- */
+
+#define PLACES 4000
+#define FRAMES 40
+
+static struct {
+    bool on;       /* places are looked at */
+    uint64_t fail; /* the place to fail at; 0: none */
+    void *end;     /* where the operation was called */
+    bool failed;
+    uint64_t at[PLACES];
+    char text[PLACES][120];
+    size_t count;
+    const char *only; /* a part of the texts that count; NULL: all of them */
+} sql;
+
+static bool is_known(uint64_t place)
+{
+    for (size_t i = 0; i < sql.count; i++)
+        if (sql.at[i] == place)
+            return true;
+    return false;
+}
+
+/* Whether this call fails. */
+static bool fails_here(const char *text, bool has_begun)
+{
+    void *frames[FRAMES];
+    if (!sql.on || strcmp(text, "ROLLBACK") == 0 ||
+        (sql.only && !strstr(text, sql.only)))
+        return false;
+    int n = backtrace(frames, FRAMES), calls = 0;
+    while (calls < n && frames[calls] != sql.end)
+        calls++;
+    uint64_t place = tree_hash_bytes(1, frames, (size_t)calls * sizeof *frames);
+    place = tree_hash_bytes(place, text, strlen(text));
+    place = tree_hash_bytes(place, &has_begun, sizeof has_begun);
+    place += place == 0;
+    if (!sql.fail && sql.count < PLACES && !is_known(place)) {
+        snprintf(sql.text[sql.count], sizeof *sql.text, "%s", text);
+        sql.at[sql.count++] = place;
+    }
+    if (sql.failed || place != sql.fail)
+        return false;
+    sql.failed = true;
+    return true;
+}
+
+static void *original(const char *name)
+{
+    void *p = dlsym(RTLD_NEXT, name);
+    if (!p)
+        abort();
+    return p;
+}
+
+int sqlite3_step(sqlite3_stmt *s)
+{
+    static int (*real)(sqlite3_stmt *);
+    if (!real)
+        *(void **)&real = original("sqlite3_step");
+    const char *text = sqlite3_sql(s);
+    if (fails_here(text ? text : "", sqlite3_stmt_busy(s) != 0))
+        return SQLITE_IOERR;
+    return real(s);
+}
+
+int sqlite3_prepare_v3(sqlite3 *db, const char *text, int n, unsigned flags,
+                       sqlite3_stmt **out, const char **tail)
+{
+    static int (*real)(sqlite3 *, const char *, int, unsigned, sqlite3_stmt **,
+                       const char **);
+    if (!real)
+        *(void **)&real = original("sqlite3_prepare_v3");
+    if (fails_here(text, false)) {
+        *out = NULL;
+        return SQLITE_IOERR;
+    }
+    return real(db, text, n, flags, out, tail);
+}
+
+int sqlite3_exec(sqlite3 *db, const char *text,
+                 int (*row)(void *, int, char **, char **), void *arg,
+                 char **why)
+{
+    static int (*real)(sqlite3 *, const char *,
+                       int (*)(void *, int, char **, char **), void *, char **);
+    if (!real)
+        *(void **)&real = original("sqlite3_exec");
+    if (fails_here(text, false))
+        return SQLITE_IOERR;
+    return real(db, text, row, arg, why);
+}
+
+/* ---- A log with something of everything ---------------------------------- */
+
+static struct world w;
+static char kept[600], note[600], vkey[PLOG_VKEY_MAX];
+
+static void put(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char id[16], record[16], value[24];
+        snprintf(id, sizeof id, "i%d", i);
+        snprintf(record, sizeof record, "r%d", i % 5);
+        snprintf(value, sizeof value, "v%d", i);
+        CHECK_INT(world_put(&w, i % 3 ? id : NULL, record, value, NULL), 0);
+    }
+}
+
+static void set_cursor(const char *at)
+{
+    struct plog_cursor c = {{"src", 3}, {"*", 1}, {at, strlen(at)}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+}
+
+static void peer(const char *name, uint64_t seq)
+{
+    struct plog_peer_report r;
+    CHECK_INT(plog_peer_add(w.dir, name, NULL, &r, NULL), 0);
+    CHECK_INT(plog_peer_ack(w.dir, name, seq, NULL, NULL, &r, NULL), 0);
+}
+
+static void redact(uint64_t seq)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "test"};
+    struct plog_redact_report r;
+    CHECK_INT(plog_redact(w.dir, seq, &o, &r, NULL), 0);
+}
+
+static int compact(struct plog_compact_options o)
+{
+    struct plog_compact_report r;
+    struct plog_error err = {0};
+    o.struct_size = sizeof o;
+    int rc = plog_compact(w.dir, &o, &r, &err);
+    if (rc)
+        printf("# %s\n", err.message);
+    return rc;
+}
+
+static void write_note(void)
+{
+    char text[PLOG_CHECKPOINT_MAX];
+    plog_reader *r = NULL;
+    snprintf(note, sizeof note, "%.500s/note", check_dir());
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_checkpoint(r, text, NULL), 0);
+    plog_reader_close(r);
+    world_write(note, text, strlen(text));
+}
+
+/* What lies below the first floor, and what may be taken away next. */
+static void make(void)
+{
+    struct plog_rotate_options ro = {.struct_size = sizeof ro};
+    struct plog_rotate_report rr;
+    struct plog_peer_report pr;
+    struct plog_peer_options po = {.struct_size = sizeof po, .reason = "left"};
+    world_make(&w, PLOG_MERGE_JSON, 4096);
+    put(0, 12);
+    set_cursor("page 1");
+    world_close(&w);
+    peer("a", 10);
+    peer("gone", 10);
+    CHECK_INT(plog_peer_evict(w.dir, "gone", &po, &pr, NULL), 0);
+    redact(4);
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    put(12, 40);
+    world_close(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "a", 35, NULL, NULL, &pr, NULL), 0);
+    CHECK_INT(compact((struct plog_compact_options){.undo = false}), 0);
+    CHECK_INT(world_open(&w), 0);
+    put(40, 55);
+    CHECK_INT(plog_set_strategy(w.p, PLOG_LAST_WRITE_WINS, NULL, NULL), 0);
+    CHECK_INT(plog_set_strategy(w.p, PLOG_MERGE_JSON, NULL, NULL), 0);
+    write_note();
+    put(55, 75);
+    set_cursor("page 2");
+    world_close(&w);
+    redact(50);
+    redact(70);
+    peer("b", 60);
+    CHECK_INT(plog_peer_ack(w.dir, "a", 60, NULL, NULL, &pr, NULL), 0);
+    snprintf(vkey, sizeof vkey, "%s", rr.new_vkey);
+    snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
+    world_copy(w.dir, kept);
+}
+
+static void make_once(void)
+{
+    static bool made;
+    if (!made)
+        make();
+    made = true;
+}
+
+static void put_back(void)
+{
+    world_remove(w.dir);
+    world_copy(kept, w.dir);
+}
+
+/* ---- Each place -----------------------------------------------------------
+ */
+
+struct outcome {
+    struct plog_error err;
+    uint64_t told; /* of all that was given out */
+    unsigned findings;
+};
+
+static void tell(struct outcome *o, uint64_t n)
+{
+    o->told = tree_hash_bytes(o->told, &n, sizeof n);
+}
+
+/* A function of its own: the compiler calls it from two places of a loop. */
+static int __attribute__((noinline, noclone))
+run(int (*act)(struct outcome *o), struct outcome *o)
+{
+    sql.end = __builtin_return_address(0);
+    sql.failed = false;
+    sql.on = true;
+    int rc = act(o);
+    sql.on = false;
+    return rc;
+}
+
+/* Runs `act` with each place failing; `judge` looks at each outcome whose code
+ * is not 0.  With 0 it must have given out what it gives out unharmed.
+ * @again  puts the world back before each */
+static void each_place(const char *only, int (*act)(struct outcome *o),
+                       bool (*judge)(int rc, const struct outcome *o),
+                       void (*again)(void))
+{
+    struct outcome base = {.told = 0}, o;
+    unsigned silent = 0;
+    sql.count = 0;
+    sql.only = only;
+    sql.fail = 0;
+    for (size_t i = 0; i <= sql.count; i++) { /* the first one unharmed */
+        if (again)
+            again();
+        memset(&o, 0, sizeof o);
+        sql.fail = i ? sql.at[i - 1] : 0;
+        int rc = run(act, &o);
+        if (i == 0) {
+            base = o;
+            CHECK_INT(rc, 0);
+            CHECK(sql.count > 1 && sql.count < PLACES);
+            continue;
+        }
+        bool fits = CHECK(sql.failed);
+        if (rc == 0)
+            fits &= CHECK_UINT(o.told, base.told);
+        else
+            fits &= judge(rc, &o);
+        silent += rc == 0;
+        if (!fits)
+            printf("# %s\n# %d: %s\n", sql.text[i - 1], rc, o.err.message);
+    }
+    printf("# %zu places, %u without effect\n", sql.count, silent);
+}
+
+/* The disk's fault, and nobody else's. */
+static bool is_an_error(int rc, const struct outcome *o)
+{
+    bool fits = true;
+    fits &= CHECK_INT(rc, PLOG_E_IO);
+    fits &= CHECK_INT(o->err.code, rc);
+    fits &= CHECK(o->err.message[0] != '\0');
+    fits &= CHECK_UINT(o->findings, 0);
+    return fits;
+}
+
+/* ---- Checks ----------------------------------------------------------------
+ */
+
+static int tell_finding(void *arg, const struct plog_finding *f)
+{
+    struct outcome *o = arg;
+    o->findings++;
+    tell(o, (uint64_t)-f->verdict);
+    tell(o, f->seq);
+    return 0;
+}
+
+static int tell_unchecked(void *arg, const struct plog_unchecked *u)
+{
+    tell(arg, u->from);
+    tell(arg, u->to);
+    return 0;
+}
+
+static int check_with(struct plog_check_options c, struct plog_check_report *r,
+                      struct outcome *o)
+{
+    c.struct_size = sizeof c;
+    c.finding = tell_finding;
+    c.unchecked = tell_unchecked;
+    c.arg = o;
+    int rc = plog_parity(w.dir, &c, r, &o->err);
+    tell(o, (uint64_t)-r->verdict);
+    tell(o, r->head.size);
+    return rc;
+}
+
+static int parity(struct outcome *o)
+{
+    struct plog_check_report r;
+    int rc = check_with((struct plog_check_options){.vkey = NULL}, &r, o);
+    tell(o, r.records);
+    tell(o, r.floor);
+    return rc;
+}
+
+/* Where the store does not give the keys, all of the log does. */
+static int parity_since(struct outcome *o)
+{
+    static uint64_t least;
+    struct plog_check_report r;
+    int rc = check_with((struct plog_check_options){.since = note}, &r, o);
+    if (!sql.fail)
+        least = r.entries;
+    o->told = 0;
+    tell(o, (uint64_t)-r.verdict);
+    tell(o, o->findings);
+    tell(o, r.entries >= least && r.head.size > 0);
+    return rc;
+}
+
+static void of_a_whole_log(void)
+{
+    make_once();
+    put_back();
+    each_place(NULL, parity, is_an_error, NULL);
+}
+
+/* Where the store has let go of its events, the snapshot stands for them. */
+static void of_a_trimmed_store(void)
+{
+    make_once();
+    put_back();
+    CHECK_INT(compact((struct plog_compact_options){.trim_store = true}), 0);
+    each_place(NULL, parity, is_an_error, NULL);
+}
+
+static void since_a_checkpoint(void)
+{
+    make_once();
+    put_back();
+    each_place(NULL, parity_since, is_an_error, NULL);
+}
+
+/* A byte of an entry above the floor; the store proves the line. */
+static void damage(uint64_t seq)
+{
+    char want[32], path[600];
+    struct tree t;
+    put_back();
+    snprintf(want, sizeof want, "{\"seq\":%u,", (unsigned)seq);
+    snprintf(path, sizeof path, "%s/log", w.dir);
+    tree_read(&t, path);
+    for (size_t i = 0; i < t.count; i++) {
+        char file[900];
+        size_t n;
+        snprintf(file, sizeof file, "%s/%s", path, t.files[i].name);
+        char *bytes = world_read(file, &n), *at = strstr(bytes, want);
+        char *value = at ? strstr(at, "\"v\":\"v") : NULL;
+        if (CHECK(n > 0) && value) {
+            value[6] ^= 1;
+            world_write(file, bytes, n);
+        }
+        free(bytes);
+    }
+    tree_free(&t);
+}
+
+/* What is damaged stays so, however much can be said of it. */
+static bool is_no_better(int rc, const struct outcome *o)
+{
+    bool fits = true;
+    fits &= CHECK_INT(rc, PLOG_E_IO);
+    fits &= CHECK_INT(o->err.code, rc);
+    fits &= CHECK(o->err.message[0] != '\0');
+    return fits;
+}
+
+static int parity_of_damage(struct outcome *o)
+{
+    int rc = parity(o);
+    /* How closely it can be said is another matter. */
+    o->told = rc == 0 && o->findings > 0;
+    return rc;
+}
+
+static void of_a_damaged_log(void)
+{
+    make_once();
+    damage(68);
+    each_place(NULL, parity_of_damage, is_no_better, NULL);
+}
+
+/* ---- Compaction ------------------------------------------------------------
+ */
+
+static int compacting(struct outcome *o, struct plog_compact_options c)
+{
+    struct plog_compact_report r;
+    c.struct_size = sizeof c;
+    c.wait_seconds = 0.05;
+    int rc = plog_compact(w.dir, &c, &r, &o->err);
+    tell(o, r.from);
+    tell(o, r.to);
+    tell(o, r.entries);
+    return rc;
+}
+
+static int compact_on(struct outcome *o)
+{
+    return compacting(o, (struct plog_compact_options){.undo = false});
+}
+
+static int compact_back(struct outcome *o)
+{
+    return compacting(o, (struct plog_compact_options){.undo = true});
+}
+
+/* The same again completes. */
+static bool completes(int rc, const struct outcome *o)
+{
+    struct world_found f;
+    bool fits = true;
+    fits &= CHECK(rc == PLOG_E_IO || rc == PLOG_E_INDETERMINATE ||
+                  rc == PLOG_E_LOCKED);
+    fits &= CHECK_INT(o->err.code, rc);
+    fits &= CHECK(o->err.message[0] != '\0');
+    fits &= CHECK_INT(compact((struct plog_compact_options){.undo = false}), 0);
+    fits &= CHECK_INT(world_parity(&w, NULL, &f), 0);
+    return fits;
+}
+
+static void while_compacting(void)
+{
+    static const char *const about[] = {"peers", "rotations r", "compact",
+                                        "redactions"};
+    make_once();
+    for (size_t i = 0; i < sizeof about / sizeof *about; i++)
+        each_place(about[i], compact_on, completes, put_back);
+}
+
+static void while_undoing(void)
+{
+    make_once();
+    each_place("compact", compact_back, completes, put_back);
+}
+
+/* ---- Healing ----------------------------------------------------------------
+ */
+
+static void damage_again(void)
+{
+    damage(68);
+}
+
+static int heal(struct outcome *o)
+{
+    struct plog_salvage_options s = {.struct_size = sizeof s,
+                                     .from_store = true};
+    struct plog_salvage_report r;
+    int rc = plog_salvage(w.dir, &s, &r, &o->err);
+    tell(o, (uint64_t)-r.verdict);
+    tell(o, r.healed);
+    return rc;
+}
+
+static bool heals_then(int rc, const struct outcome *o)
+{
+    struct outcome again = {.told = 0};
+    struct world_found f;
+    bool fits = true;
+    fits &= CHECK_INT(rc, PLOG_E_IO);
+    fits &= CHECK_INT(o->err.code, rc);
+    fits &= CHECK_INT(heal(&again), 0);
+    fits &= CHECK_INT(world_parity(&w, NULL, &f), 0);
+    return fits;
+}
+
+static void while_healing(void)
+{
+    make_once();
+    each_place("main.segments", heal, heals_then, damage_again);
+    each_place("main.events", heal, heals_then, damage_again);
+}
+
+/* ---- The doctor
+ * -------------------------------------------------------------- */
+
+static int tell_checkup(void *arg, const struct plog_checkup *c)
+{
+    tell(arg, (uint64_t)c->health);
+    return 0;
+}
+
+/* It goes on where it cannot look, and says so. */
+static int doctor(struct outcome *o)
+{
+    struct plog_doctor_options d = {
+        .struct_size = sizeof d, .checkup = tell_checkup, .arg = o};
+    struct plog_doctor_report r;
+    int rc = plog_doctor(w.dir, &d, &r, &o->err);
+    if (rc)
+        return rc;
+    if (r.counts[PLOG_HEALTH_UNKNOWN] || r.verdict)
+        return r.verdict ? r.verdict : PLOG_E_IO;
+    return 0;
+}
+
+static bool is_told(int rc, const struct outcome *o)
+{
+    (void)o;
+    bool fits = true;
+    fits &= CHECK_INT(rc, PLOG_E_IO);
+    return fits;
+}
+
+static void while_the_doctor_looks(void)
+{
+    make_once();
+    put_back();
+    each_place("checkpoints WHERE size<", doctor, is_told, NULL);
+    each_place("temp.", doctor, is_told, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"of a whole log", of_a_whole_log},
+        {"of a trimmed store", of_a_trimmed_store},
+        {"since a checkpoint", since_a_checkpoint},
+        {"of a damaged log", of_a_damaged_log},
+        {"while compacting", while_compacting},
+        {"while undoing", while_undoing},
+        {"while healing", while_healing},
+        {"while the doctor looks", while_the_doctor_looks},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
