@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "check.h"
 #include "compact.h"
 
 /* What is there keeps its bytes, in quarantine/. */
@@ -81,12 +82,15 @@ int plog_compact_mend(struct plog_compacting *c,
         plog_snapshot_open(&s, &c->p->legs.dir, last->to, last->snapshot, &why);
     plog_snapshot_close(&s);
     if (rc != PLOG_E_CORRUPT && rc != PLOG_E_PRUNED) {
-        if (rc && err)
+        if (rc)
             *err = why;
         return rc;
     }
     rc = set_aside(c, last->to, err);
-    if (!rc && (rc = make_anew(c, last, err)) != 0 && err)
-        *err = why; /* what is wrong, not why it could not be mended */
-    return rc ? why.code : 0;
+    if (!rc)
+        rc = make_anew(c, last, err);
+    if (!plog_check_is_verdict(rc)) /* a disk, a callback: not the archive */
+        return rc;
+    *err = why; /* what is wrong, not why it could not be mended */
+    return why.code;
 }
