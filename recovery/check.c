@@ -21,25 +21,14 @@ bool plog_check_is_verdict(int code)
            code == PLOG_E_UNKNOWN_KEY;
 }
 
-/* Higher is graver; the order of exit statuses 5, 12, 9, 3, 7, 4. */
+/* Higher is graver. */
 static int gravity(int code)
 {
-    switch (plog_exit_status(code)) {
-    case 5:
-        return 6;
-    case 12:
-        return 5;
-    case 9:
-        return 4;
-    case 3:
-        return 3;
-    case 7:
-        return 2;
-    case 4:
-        return 1;
-    default:
-        return 0;
-    }
+    static const int statuses[] = {4, 7, 3, 9, 12, 5};
+    int i = sizeof statuses / sizeof *statuses - 1;
+    while (i > 0 && statuses[i] != plog_exit_status(code))
+        i--;
+    return i;
 }
 
 void plog_check_find(struct plog_check *c, const struct plog_finding *f)
@@ -118,11 +107,11 @@ void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
 }
 
 void plog_check_progress(struct plog_check *c, const char *phase, uint64_t done,
-                         uint64_t total, bool now)
+                         uint64_t total)
 {
     struct plog_progress p = {done, total, c->walk.bytes + c->walk.scan.offset,
                               phase};
-    if (!c->o->progress || (!now && done - c->last_told < 1000))
+    if (!c->o->progress || done - c->last_told < 1000)
         return;
     c->last_told = done;
     if (c->o->progress(c->o->arg, &p))
@@ -583,8 +572,7 @@ void plog_check_close(struct plog_check *c)
     r->store_size = c->has_head ? c->head.commit.size : 0;
     r->segments = plog_segment_count(&c->walk.segments);
     r->bytes = c->walk.bytes + (c->walk.fd >= 0 ? c->walk.scan.offset : 0);
-    if (io)
-        r->seconds = (double)(io->clock_mono_ns(io->ctx) - c->started) / 1e9;
+    r->seconds = (double)(io->clock_mono_ns(io->ctx) - c->started) / 1e9;
     if (c->reader.store_open)
         plog_store_rollback(&c->reader.store);
     plog_buf_fini(&c->seen);

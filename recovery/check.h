@@ -66,7 +66,7 @@ void plog_check_fault(struct plog_check *c, int code,
 void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
                           uint64_t from, uint64_t to, const char *why);
 void plog_check_progress(struct plog_check *c, const char *phase, uint64_t done,
-                         uint64_t total, bool now);
+                         uint64_t total);
 
 /* Name of the walk's segment, relative to the directory. */
 const char *plog_check_file(struct plog_check *c);

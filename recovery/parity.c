@@ -159,7 +159,7 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
         judge_head(p, g);
     } else
         rc = count_behind(p, g);
-    plog_check_progress(c, "log", g->size, c->head.commit.size, false);
+    plog_check_progress(c, "log", g->size, c->head.commit.size);
     return rc;
 }
 

@@ -170,7 +170,7 @@ static int read_all(struct base *b, struct plog_error *err)
     while (!rc && !p->c->stopped &&
            (rc = plog_snapshot_next(&b->snapshot, &item, err)) == 0) {
         rc = take(b, &item, err);
-        plog_check_progress(p->c, "snapshot", ++done, 0, false);
+        plog_check_progress(p->c, "snapshot", ++done, 0);
     }
     rc = rc == PLOG_END ? 0 : rc;
     return rc ? rc : count_old_ids(b, err);

@@ -83,7 +83,7 @@ static int merge_rows(struct pair *m, struct plog_error *err)
             rc = advance(m->want, &want, err);
         if (!rc && order >= 0)
             rc = advance(m->have, &have, err);
-        plog_check_progress(m->p->c, "records", m->count, 0, false);
+        plog_check_progress(m->p->c, "records", m->count, 0);
     }
     return rc;
 }

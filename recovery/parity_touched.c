@@ -210,7 +210,7 @@ static int compare_records(struct plog_parity *p, uint64_t *partly,
                              "record: as the log folds",
                              plog_sql_u64(q, 2) ? "record: other content"
                                                 : "record: none");
-        plog_check_progress(c, "records", c->report->records, 0, false);
+        plog_check_progress(c, "records", c->report->records, 0);
     }
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;

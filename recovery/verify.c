@@ -45,7 +45,7 @@ static void count_group(struct plog_check *c, const struct plog_tree *before,
         *loose = g->first;
     plog_check_expected(c, before, g);
     plog_check_progress(c, "log", g->size,
-                        c->has_head ? c->head.commit.size : 0, false);
+                        c->has_head ? c->head.commit.size : 0);
 }
 
 static int walk_all(struct plog_check *c, struct plog_error *err)
