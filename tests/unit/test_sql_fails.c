@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "everything.h"
 #include "files.h"
 #include "world.h"
 
@@ -113,43 +114,11 @@ int sqlite3_exec(sqlite3 *db, const char *text,
     return real(db, text, row, arg, why);
 }
 
-/* ---- A log with something of everything ---------------------------------- */
+/* ---- The log ----------------------------------------------------------------
+ */
 
 static struct world w;
-static char kept[600], note[600], vkey[PLOG_VKEY_MAX];
-
-static void put(int from, int to)
-{
-    for (int i = from; i < to; i++) {
-        char id[16], record[16], value[24];
-        snprintf(id, sizeof id, "i%d", i);
-        snprintf(record, sizeof record, "r%d", i % 5);
-        snprintf(value, sizeof value, "v%d", i);
-        CHECK_INT(world_put(&w, i % 3 ? id : NULL, record, value, NULL), 0);
-    }
-}
-
-static void set_cursor(const char *at)
-{
-    struct plog_cursor c = {{"src", 3}, {"*", 1}, {at, strlen(at)}};
-    struct plog_group g = {
-        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
-    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
-}
-
-static void peer(const char *name, uint64_t seq)
-{
-    struct plog_peer_report r;
-    CHECK_INT(plog_peer_add(w.dir, name, NULL, &r, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, name, seq, NULL, NULL, &r, NULL), 0);
-}
-
-static void redact(uint64_t seq)
-{
-    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "test"};
-    struct plog_redact_report r;
-    CHECK_INT(plog_redact(w.dir, seq, &o, &r, NULL), 0);
-}
+static char kept[600], note[600];
 
 static int compact(struct plog_compact_options o)
 {
@@ -162,61 +131,16 @@ static int compact(struct plog_compact_options o)
     return rc;
 }
 
-static void write_note(void)
-{
-    char text[PLOG_CHECKPOINT_MAX];
-    plog_reader *r = NULL;
-    snprintf(note, sizeof note, "%.500s/note", check_dir());
-    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
-    CHECK_INT(plog_reader_checkpoint(r, text, NULL), 0);
-    plog_reader_close(r);
-    world_write(note, text, strlen(text));
-}
-
-/* What lies below the first floor, and what may be taken away next. */
-static void make(void)
-{
-    struct plog_rotate_options ro = {.struct_size = sizeof ro};
-    struct plog_rotate_report rr;
-    struct plog_peer_report pr;
-    struct plog_peer_options po = {.struct_size = sizeof po, .reason = "left"};
-    world_make(&w, PLOG_MERGE_JSON, 4096);
-    put(0, 12);
-    set_cursor("page 1");
-    world_close(&w);
-    peer("a", 10);
-    peer("gone", 10);
-    CHECK_INT(plog_peer_evict(w.dir, "gone", &po, &pr, NULL), 0);
-    redact(4);
-    CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
-    CHECK_INT(world_open(&w), 0);
-    put(12, 40);
-    world_close(&w);
-    CHECK_INT(plog_peer_ack(w.dir, "a", 35, NULL, NULL, &pr, NULL), 0);
-    CHECK_INT(compact((struct plog_compact_options){.undo = false}), 0);
-    CHECK_INT(world_open(&w), 0);
-    put(40, 55);
-    CHECK_INT(plog_set_strategy(w.p, PLOG_LAST_WRITE_WINS, NULL, NULL), 0);
-    CHECK_INT(plog_set_strategy(w.p, PLOG_MERGE_JSON, NULL, NULL), 0);
-    write_note();
-    put(55, 75);
-    set_cursor("page 2");
-    world_close(&w);
-    redact(50);
-    redact(70);
-    peer("b", 60);
-    CHECK_INT(plog_peer_ack(w.dir, "a", 60, NULL, NULL, &pr, NULL), 0);
-    snprintf(vkey, sizeof vkey, "%s", rr.new_vkey);
-    snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
-    world_copy(w.dir, kept);
-}
-
 static void make_once(void)
 {
     static bool made;
-    if (!made)
-        make();
+    if (made)
+        return;
     made = true;
+    snprintf(note, sizeof note, "%.500s/note", check_dir());
+    everything_make(&w, note);
+    snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
+    world_copy(w.dir, kept);
 }
 
 static void put_back(void)
@@ -377,6 +301,29 @@ static void since_a_checkpoint(void)
     each_place(NULL, parity_since, is_an_error, NULL);
 }
 
+/* What is told of the one is none of the other's business. */
+static bool is_no_better(int rc, const struct outcome *o)
+{
+    bool fits = true;
+    fits &= CHECK_INT(rc, PLOG_E_IO);
+    fits &= CHECK_INT(o->err.code, rc);
+    fits &= CHECK(o->err.message[0] != '\0');
+    return fits;
+}
+
+static void of_rows_too_many(void)
+{
+    make_once();
+    put_back();
+    world_sql(
+        &w, "INSERT INTO events(seq,line) VALUES(-1,'{}'),(0,'{}'),"
+            "(901,'{}'),(902,'{}');"
+            "INSERT INTO checkpoints VALUES(-2,'x'),(-1,'x'),(900,'x'),"
+            "(901,'x');"
+            "INSERT OR IGNORE INTO segments VALUES(61),(62),(63),(900),(901)");
+    each_place(NULL, parity, is_no_better, NULL);
+}
+
 /* A byte of an entry above the floor; the store proves the line. */
 static void damage(uint64_t seq)
 {
@@ -402,15 +349,6 @@ static void damage(uint64_t seq)
 }
 
 /* What is damaged stays so, however much can be said of it. */
-static bool is_no_better(int rc, const struct outcome *o)
-{
-    bool fits = true;
-    fits &= CHECK_INT(rc, PLOG_E_IO);
-    fits &= CHECK_INT(o->err.code, rc);
-    fits &= CHECK(o->err.message[0] != '\0');
-    return fits;
-}
-
 static int parity_of_damage(struct outcome *o)
 {
     int rc = parity(o);
@@ -563,6 +501,7 @@ int main(int argc, char **argv)
         {"of a whole log", of_a_whole_log},
         {"of a trimmed store", of_a_trimmed_store},
         {"since a checkpoint", since_a_checkpoint},
+        {"of rows too many", of_rows_too_many},
         {"of a damaged log", of_a_damaged_log},
         {"while compacting", while_compacting},
         {"while undoing", while_undoing},

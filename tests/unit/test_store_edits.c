@@ -1,0 +1,270 @@
+/*
+ * test_store_edits.c - a store that somebody changed where only a compacted log
+ * has rows: what stands below the floor, old ids, peers, redactions, rules.
+ * Each edit is found by parity in full, or from a checkpoint on where it
+ * concerns what came since, and by the seq that is at fault; a store made anew
+ * from log and snapshot is CLEAN again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "everything.h"
+
+static struct world w;
+static char note[600];
+static uint64_t checked_from;
+static char expected[240], found[240]; /* of the first finding */
+
+static int keep_first(void *arg, const struct plog_finding *f)
+{
+    uint64_t *seq = arg;
+    if (!expected[0]) {
+        snprintf(expected, sizeof expected, "%s", f->expected);
+        snprintf(found, sizeof found, "%s", f->found);
+        *seq = f->seq;
+    }
+    return 0;
+}
+
+static int parity(const char *since, uint64_t *seq)
+{
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .since = since,
+                                   .finding = keep_first,
+                                   .arg = seq};
+    struct plog_check_report r;
+    struct plog_error err = {0};
+    expected[0] = found[0] = '\0';
+    *seq = 0;
+    if (!CHECK_INT(plog_parity(w.dir, &o, &r, &err), 0))
+        printf("# %s\n", err.message);
+    checked_from = r.from;
+    return r.verdict;
+}
+
+/* The store alone is kept aside and put back. */
+static void keep(const char *name)
+{
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, name));
+}
+
+static void put_back(const char *name)
+{
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    unlink(world_path(&w, "store.db"));
+    world_copy(world_path(&w, name), world_path(&w, "store.db"));
+}
+
+struct edit {
+    const char *sql;
+    const char *expected; /* a part of what is told; NULL: nothing is */
+    int64_t seq;          /* -1: any */
+};
+
+static void each_edit(const struct edit *e, size_t n, const char *since)
+{
+    uint64_t seq;
+    for (size_t i = 0; i < n; i++, e++) {
+        put_back("../base.db");
+        world_sql(&w, e->sql);
+        int verdict = parity(since, &seq);
+        bool fits = CHECK_INT(verdict, e->expected ? PLOG_E_DIVERGED : 0);
+        if (e->expected)
+            fits &= CHECK(strstr(expected, e->expected) != NULL);
+        if (e->expected && e->seq >= 0)
+            fits &= CHECK_UINT(seq, e->seq);
+        if (!fits)
+            printf("# %s: %" PRIu64 " %s / %s\n", e->sql, seq, expected, found);
+    }
+    put_back("../base.db");
+    CHECK_INT(parity(since, &seq), 0);
+}
+#define EACH(edits, since) each_edit(edits, sizeof edits / sizeof *edits, since)
+
+static void make(void)
+{
+    snprintf(note, sizeof note, "%.500s/note", check_dir());
+    everything_make(&w, note);
+    keep("../base.db");
+}
+
+#define BELOW "(SELECT floor FROM meta)"
+
+/* ---- Cases
+ * ------------------------------------------------------------------- */
+
+static void below_the_floor(void)
+{
+    static const struct edit edits[] = {
+        /* Nothing stands on it any more. */
+        {"DELETE FROM events WHERE seq=3", "id: as in the snapshot", 3},
+        /* A record's own line, and a key's. */
+        {"UPDATE events SET line=replace(line,'\"v\"','\"w\"') WHERE"
+         " seq=(SELECT max(seq) FROM events WHERE seq<=" BELOW
+         " AND op='upsert')",
+         "as in the snapshot", -1},
+        {"DELETE FROM events WHERE seq=(SELECT seq FROM rotations)",
+         "event: as in the snapshot", -1},
+        {"UPDATE events SET line=replace(line,'rotate','rotats') WHERE"
+         " seq=(SELECT seq FROM rotations)",
+         "event: as in the snapshot", -1},
+        {"UPDATE redactions SET target=target+1 WHERE seq<=" BELOW,
+         "redaction: as in the snapshot", -1},
+        {"DELETE FROM redactions WHERE seq<=" BELOW,
+         "redaction: as in the snapshot", -1},
+        {"UPDATE cursors SET cursor='page 3'", "cursor: as the log folds", -1},
+        {"UPDATE peers SET added=added+1 WHERE name='a'",
+         "peer: as the log has it", -1},
+        {"INSERT INTO peers(name,added,cursor) VALUES('gone',15,10)",
+         "peer: none", 15},
+        {"UPDATE compactions SET floor=floor-1", "meta: the floor", -1},
+    };
+    make();
+    EACH(edits, NULL);
+}
+
+/* Where the store let go of the events, their ids are kept. */
+static void of_a_trimmed_store(void)
+{
+    static const struct edit edits[] = {
+        {"DELETE FROM old_ids WHERE seq=3", "id: as in the snapshot", 3},
+        {"UPDATE old_ids SET seq=seq+600 WHERE seq=6", "id: as in the snapshot",
+         -1},
+        {"UPDATE old_ids SET leaf=zeroblob(32) WHERE seq=6",
+         "id: as in the snapshot", 6},
+        {"UPDATE old_ids SET content=zeroblob(32) WHERE seq=6",
+         "id: as in the snapshot", 6},
+        {"UPDATE old_ids SET content=NULL WHERE seq=6",
+         "id: as in the snapshot", 6},
+        {"INSERT INTO old_ids VALUES(zeroblob(32),7,zeroblob(32),NULL)",
+         "old ids", 0},
+        {"UPDATE meta SET base=floor+1", "meta", -1},
+        {"DELETE FROM base_state", "base_state: the records", -1},
+    };
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .trim_store = true};
+    struct plog_compact_report r;
+    make();
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    CHECK(r.trimmed > 0);
+    CHECK_INT(unlink(world_path(&w, "../base.db")), 0);
+    keep("../base.db");
+    EACH(edits, NULL);
+}
+
+static void above_the_floor(void)
+{
+    static const struct edit edits[] = {
+        {"UPDATE redactions SET target=target-1 WHERE target=70",
+         "redaction of entry 70", -1},
+        {"DELETE FROM redactions WHERE target=70", "redaction of entry 70", -1},
+        {"UPDATE events SET line=(SELECT line FROM events WHERE seq=69) WHERE"
+         " seq=70",
+         "", 70},
+        {"UPDATE meta SET strategy='arrival'", "meta: the rules", -1},
+        {"UPDATE meta SET redactions=redactions+1", "meta: the rules", -1},
+        {"UPDATE events SET outcome='skipped' WHERE seq=69", "columns", 69},
+    };
+    make();
+    EACH(edits, NULL);
+}
+
+/* From a checkpoint on: what came since. */
+static void since_a_checkpoint(void)
+{
+    static const struct edit edits[] = {
+        {"UPDATE meta SET strategy='arrival'", "meta: the rules", -1},
+        {"UPDATE cursors SET cursor='page 3'", "cursor: as the log folds", -1},
+        {"DELETE FROM cursors", "cursor: as the log folds", -1},
+        {"INSERT INTO cursors VALUES('other','*','x',80)", "cursor: none", 80},
+        {"UPDATE peers SET added=added+1 WHERE name='b'",
+         "peer: as the log has it", -1},
+        {"INSERT INTO peers(name,added,cursor) VALUES('new',81,10)",
+         "peer: none", 81},
+        {"DELETE FROM redactions WHERE target=70", "redaction of entry 70", -1},
+    };
+    make();
+    EACH(edits, note);
+}
+
+/* The row of an entry that a record's first entry since points to. */
+static void what_a_link_points_to(void)
+{
+    char sql[300];
+    uint64_t seq;
+    make();
+    CHECK_INT(parity(note, &seq), 0);
+    snprintf(sql, sizeof sql,
+             "SELECT min(seq) FROM events WHERE seq>=%" PRIu64
+             " AND previous<%" PRIu64,
+             checked_from, checked_from);
+    int64_t first = world_number(&w, sql);
+    REQUIRE(first > 0);
+    static const char *const columns[] = {"resource", "record_id"};
+    for (int i = 0; i < 2; i++) {
+        put_back("../base.db");
+        snprintf(sql, sizeof sql,
+                 "UPDATE events SET %s='other' WHERE seq=(SELECT previous FROM"
+                 " events WHERE seq=%" PRId64 ")",
+                 columns[i], first);
+        world_sql(&w, sql);
+        CHECK_INT(parity(note, &seq), PLOG_E_DIVERGED);
+        CHECK_UINT(seq, first);
+        CHECK(strstr(expected, "columns") != NULL);
+    }
+}
+
+/* ---- Redacted in one leg
+ * ------------------------------------------------------- */
+
+/* A redacted line where no order makes it, and a whole one where it should have
+ * gone. */
+static void redacted_lines(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "test"};
+    struct plog_redact_report r;
+    char sql[900], whole[600];
+    uint64_t seq;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(world_put(&w, NULL, "r", i % 2 ? "a" : "b", NULL), 0);
+    world_close(&w);
+    keep("../whole.db");
+    snprintf(whole, sizeof whole, "%s", world_path(&w, "../whole.db"));
+    CHECK_INT(plog_redact(w.dir, 4, &o, &r, NULL), 0);
+    keep("../base.db");
+    /* The store's is whole again: it should have followed the order. */
+    snprintf(sql, sizeof sql,
+             "ATTACH '%s' AS whole; UPDATE events SET line=(SELECT line FROM"
+             " whole.events WHERE seq=4) WHERE seq=4",
+             whole);
+    world_sql(&w, sql);
+    CHECK_INT(parity(NULL, &seq), PLOG_E_DIVERGED);
+    CHECK_UINT(seq, 4);
+    put_back("../base.db");
+    CHECK_INT(parity(NULL, &seq), 0);
+    /* A redacted line of another entry, in the place of a whole one. */
+    world_sql(&w, "UPDATE events SET line=replace((SELECT line FROM events"
+                  " WHERE seq=4),'{\"seq\":4,','{\"seq\":5,') WHERE seq=5");
+    CHECK_INT(parity(NULL, &seq), PLOG_E_DIVERGED);
+    CHECK_UINT(seq, 5);
+    CHECK(strncmp(expected, "leaf ", 5) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"below the floor", below_the_floor},
+        {"of a trimmed store", of_a_trimmed_store},
+        {"above the floor", above_the_floor},
+        {"since a checkpoint", since_a_checkpoint},
+        {"what a link points to", what_a_link_points_to},
+        {"redacted lines", redacted_lines},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
