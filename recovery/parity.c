@@ -132,18 +132,18 @@ static void judge_bare_segment(struct plog_parity *p)
         head_differs(p, c->head.commit.size, "offset");
 }
 
-static int count_behind(struct plog_parity *p, const struct plog_log_group *g)
+/* Of groups behind the store's head the first is told. */
+static void count_behind(struct plog_parity *p, const struct plog_log_group *g)
 {
     struct plog_check *c = p->c;
     char want[64], got[64];
-    if (c->head.commit.size >= g->size || c->report->counts[-PLOG_E_BEHIND])
-        return 0;
+    if (c->report->counts[-PLOG_E_BEHIND])
+        return;
     snprintf(want, sizeof want, "entries up to %llu",
              (unsigned long long)g->size);
     snprintf(got, sizeof got, "entries up to %llu",
              (unsigned long long)c->head.commit.size);
     plog_parity_find(p, PLOG_E_BEHIND, c->head.commit.size + 1, want, got);
-    return 0;
 }
 
 static int one_group(struct plog_parity *p, const struct plog_tree *before,
@@ -158,7 +158,7 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
         rc = compare_group(p, g, err);
         judge_head(p, g);
     } else
-        rc = count_behind(p, g);
+        count_behind(p, g);
     plog_check_progress(c, "log", g->size, c->head.commit.size);
     return rc;
 }

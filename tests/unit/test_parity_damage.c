@@ -1,0 +1,453 @@
+/*
+ * test_parity_damage.c - parity where one leg is damaged, shorter, or another
+ * history: what the store proves and what it cannot, how many lines are named,
+ * an end that is torn, heads that point nowhere, and a disk that fails while
+ * damage is looked at.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+#define SEGMENT_1 "log/00000000000000000001.jsonl"
+
+static struct world w;
+
+/* ---- What was heard --------------------------------------------------------
+ */
+
+static struct {
+    struct plog_check_report r;
+    struct plog_error err;
+    unsigned findings, named;
+    int verdict[8]; /* of the first ones */
+    uint64_t seq[8];
+    char expected[8][200], next[8][200], unchecked[900];
+} heard;
+
+static int on_finding(void *arg, const struct plog_finding *f)
+{
+    (void)arg;
+    if (heard.findings < 8) {
+        heard.verdict[heard.findings] = f->verdict;
+        heard.seq[heard.findings] = f->seq;
+        snprintf(heard.expected[heard.findings], 200, "%s", f->expected);
+        snprintf(heard.next[heard.findings], 200, "%s", f->next);
+    }
+    heard.findings++;
+    heard.named += f->has_offset;
+    return 0;
+}
+
+static int on_unchecked(void *arg, const struct plog_unchecked *u)
+{
+    size_t n = strlen(heard.unchecked);
+    (void)arg;
+    snprintf(heard.unchecked + n, sizeof heard.unchecked - n,
+             "%" PRIu64 "-%" PRIu64 " %s; ", u->from, u->to, u->why);
+    return 0;
+}
+
+/* Returns the verdict, or the code of a check that did not come to its end. */
+static int parity_with(struct plog_check_options o)
+{
+    memset(&heard, 0, sizeof heard);
+    o.struct_size = sizeof o;
+    o.finding = on_finding;
+    o.unchecked = on_unchecked;
+    int rc = plog_parity(w.dir, &o, &heard.r, &heard.err);
+    if (rc)
+        CHECK_INT(heard.err.code, rc);
+    return rc ? rc : heard.r.verdict;
+}
+
+static int parity(void)
+{
+    return parity_with((struct plog_check_options){.vkey = NULL});
+}
+
+static bool said(const char *part)
+{
+    if (strstr(heard.unchecked, part))
+        return true;
+    printf("# unchecked: %s\n", heard.unchecked);
+    return false;
+}
+
+/* ---- Logs -------------------------------------------------------------------
+ */
+
+static void put(int from, int to)
+{
+    CHECK_INT(world_open(&w), 0);
+    for (int i = from; i < to; i++) {
+        char record[16], value[24];
+        snprintf(record, sizeof record, "r%d", i % 7);
+        snprintf(value, sizeof value, "v%d", i);
+        CHECK_INT(world_put(&w, NULL, record, value, NULL), 0);
+    }
+    world_close(&w);
+}
+
+static void make(int entries, uint64_t segment)
+{
+    world_make(&w, PLOG_LAST_WRITE_WINS, segment);
+    put(0, entries);
+}
+
+/* One group of so many deltas. */
+static void put_group(int count)
+{
+    static char text[200][160];
+    static struct plog_span d[200];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = d, .delta_count = (size_t)count};
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < count; i++) {
+        char record[16];
+        snprintf(record, sizeof record, "g%d", i);
+        struct world_delta delta = {.record = record, .payload = "{\"x\":1}"};
+        world_text(text[i], sizeof text[i], &delta);
+        d[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+}
+
+static void new_segment(void)
+{
+    uint64_t first;
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    world_close(&w);
+}
+
+static void remove_store(void)
+{
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    unlink(world_path(&w, "store.db"));
+}
+
+static void keep_store(void)
+{
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "../old.db"));
+}
+
+static void old_store(void)
+{
+    remove_store();
+    world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));
+}
+
+/* Each `from` in the file becomes `to`, of the same length. */
+static unsigned replace(const char *name, const char *from, const char *to)
+{
+    char path[700];
+    size_t n;
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s", world_path(&w, name));
+    char *bytes = world_read(path, &n);
+    for (char *at = bytes; (at = strstr(at, from)); at += strlen(to), count++)
+        memcpy(at, to, strlen(to));
+    CHECK(count > 0);
+    world_write(path, bytes, n);
+    free(bytes);
+    return count;
+}
+
+/* The file ends `less` bytes behind the last of those texts. */
+static void cut_behind(const char *name, const char *text, size_t more)
+{
+    char path[700];
+    size_t n;
+    snprintf(path, sizeof path, "%s", world_path(&w, name));
+    char *bytes = world_read(path, &n), *last = NULL;
+    for (char *at = bytes; (at = strstr(at, text)); at++)
+        last = at;
+    if (CHECK(last != NULL))
+        world_write(path, bytes, (size_t)(last - bytes) + more);
+    free(bytes);
+}
+
+/* ---- Lines
+ * ------------------------------------------------------------------- */
+
+/* So many of one group are named, and the others counted. */
+static void a_hundred_lines(void)
+{
+    make(2, 0);
+    put_group(100);
+    put(2, 4);
+    CHECK_INT(parity(), 0);
+    CHECK_UINT(
+        replace(SEGMENT_1, "\"payload\":{\"x\":1}", "\"payload\":{\"x\":2}"),
+        100);
+    CHECK_INT(parity(), PLOG_E_TAMPERED);
+    CHECK_UINT(heard.findings, 64);
+    CHECK_UINT(heard.named, 64);
+    CHECK_UINT(heard.seq[0], 4);
+    CHECK_UINT(heard.r.counts[-PLOG_E_TAMPERED], 100);
+    CHECK(!strstr(heard.unchecked, "damaged")); /* the store proves it */
+    CHECK_UINT(heard.r.head.size, 105);
+}
+
+/* What the store lost too is proven by nobody. */
+static void a_line_that_both_lost(void)
+{
+    make(12, 0);
+    replace(SEGMENT_1, "\"v\":\"v5\"", "\"v\":\"x5\"");
+    CHECK_INT(parity(), PLOG_E_TAMPERED);
+    CHECK_UINT(heard.findings, 1);
+    CHECK(!strstr(heard.unchecked, "damaged"));
+    world_sql(&w, "DELETE FROM events WHERE seq=7");
+    CHECK_INT(parity(), PLOG_E_TAMPERED);
+    CHECK(said("7-7 damaged: see the findings"));
+    CHECK(said("records: the log does not give their fold"));
+    /* Nor what comes behind two of them, and yet it is gone through. */
+    replace(SEGMENT_1, "\"v\":\"v8\"", "\"v\":\"x8\"");
+    CHECK_INT(parity(), PLOG_E_TAMPERED);
+    CHECK(heard.findings >= 2);
+    CHECK_UINT(heard.r.head.size, 13);
+}
+
+/* ---- Ends
+ * --------------------------------------------------------------------- */
+
+static void a_torn_end(void)
+{
+    static const char half[] = "{\"seq\":14,\"res";
+    size_t n;
+    make(12, 0);
+    cut_behind(SEGMENT_1, "\"}}\n", 4); /* without what was padded */
+    char *bytes = world_read(world_path(&w, SEGMENT_1), &n);
+    char *longer = malloc(n + sizeof half);
+    REQUIRE(longer != NULL);
+    memcpy(longer, bytes, n);
+    memcpy(longer + n, half, sizeof half - 1);
+    world_write(world_path(&w, SEGMENT_1), longer, n + sizeof half - 1);
+    free(longer);
+    free(bytes);
+    CHECK_INT(parity(), PLOG_E_TORN);
+    CHECK_UINT(heard.findings, 1);
+    CHECK(strstr(heard.next[0], "paritylog replay DIR") != NULL);
+    CHECK_UINT(heard.r.head.size, 13);
+    /* What the store's head covers was whole once. */
+    cut_behind(SEGMENT_1, "{\"commit\":", 0);
+    CHECK(parity() != PLOG_E_TORN);
+    CHECK_UINT(heard.r.counts[-PLOG_E_TORN], 0);
+    CHECK(heard.r.verdict != 0);
+}
+
+/* Two segments behind the store's head are told once. */
+static void behind(void)
+{
+    make(4, 0);
+    keep_store();
+    put(4, 6);
+    new_segment();
+    put(6, 8);
+    new_segment();
+    old_store();
+    CHECK_INT(parity(), PLOG_E_BEHIND);
+    CHECK_UINT(heard.findings, 1);
+    CHECK_UINT(heard.seq[0], 6);
+    CHECK_TEXT(heard.expected[0], "entries up to 6");
+    CHECK_UINT(heard.r.head.size, 9);
+}
+
+/* A bare segment, made after the store's head, is none of its business. */
+static void a_bare_segment(void)
+{
+    make(4, 0);
+    keep_store();
+    new_segment();
+    CHECK_INT(parity(), 0);
+    world_sql(&w, "UPDATE meta SET offset=offset+1");
+    CHECK_INT(parity(), PLOG_E_DIVERGED);
+    CHECK(strstr(heard.expected[0], "offset of the log") != NULL);
+    old_store();
+    CHECK_INT(parity(), 0);
+}
+
+/* The log lost its end, and the bare segment behind it, which the store has. */
+static void an_end_that_is_lost(void)
+{
+    make(4, 0);
+    new_segment();
+    put(4, 6);
+    new_segment();
+    CHECK_INT(parity(), 0);
+    CHECK_INT(unlink(world_path(&w, "log/00000000000000000006.jsonl")), 0);
+    CHECK_INT(unlink(world_path(&w, "log/00000000000000000008.jsonl")), 0);
+    CHECK_INT(parity(), PLOG_E_ROLLBACK);
+    CHECK_UINT(heard.findings, 1);
+    CHECK_UINT(heard.seq[0], 6);
+    /* A head that nobody signed is the store's fault. */
+    world_sql(&w, "UPDATE meta SET key='00000000'");
+    CHECK_INT(parity(), PLOG_E_AHEAD);
+}
+
+/* Keys that the log has gone over to since. */
+static void a_rotation_behind_the_head(void)
+{
+    struct plog_rotate_options ro = {.struct_size = sizeof ro};
+    struct plog_rotate_report rr;
+    make(4, 0);
+    keep_store();
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
+    put(4, 6);
+    old_store();
+    CHECK_INT(parity(), PLOG_E_BEHIND);
+    CHECK_UINT(heard.findings, 1);
+}
+
+/* A head inside of a group is no commit of the log. */
+static void a_head_inside_of_a_group(void)
+{
+    make(2, 0);
+    put_group(10);
+    world_sql(&w, "UPDATE meta SET size=7");
+    CHECK(parity() < 0);
+    CHECK(heard.r.counts[-PLOG_E_DIVERGED] > 0);
+}
+
+/* ---- Two histories
+ * --------------------------------------------------------------- */
+
+static void forked(bool damaged)
+{
+    char copy[700], own[600];
+    make(4, 0);
+    snprintf(copy, sizeof copy, "%.500s-copy", w.dir);
+    world_copy(w.dir, copy);
+    put(4, 9);
+    keep_store();
+    snprintf(own, sizeof own, "%s", w.dir);
+    snprintf(w.dir, sizeof w.dir, "%.510s", copy);
+    put(20, 25);
+    snprintf(w.dir, sizeof w.dir, "%.510s", own);
+    world_remove(world_path(&w, "log"));
+    world_copy(strcat(copy, "/log"), world_path(&w, "log"));
+    if (damaged)
+        replace(SEGMENT_1, "\"v\":\"v1\"", "\"v\":\"x1\"");
+}
+
+static void two_histories(void)
+{
+    forked(false);
+    CHECK_INT(parity(), PLOG_E_FORK);
+    for (unsigned i = 0; i < heard.findings && i < 8; i++)
+        CHECK(strstr(heard.next[i], "keep a copy of DIR") != NULL);
+}
+
+/* With the log damaged below, nobody can tell by its roots. */
+static void two_histories_in_damage(void)
+{
+    forked(true);
+    CHECK(parity() < 0);
+    CHECK(heard.r.counts[-PLOG_E_TAMPERED] > 0);
+}
+
+/* ---- A disk that fails
+ * --------------------------------------------------------------- */
+
+static unsigned reads_left;
+
+static int64_t no_read(void *ctx, int fd, void *p, size_t n, uint64_t at)
+{
+    if (reads_left && --reads_left == 0)
+        return -EIO;
+    return plog_io_posix()->pread(ctx, fd, p, n, at);
+}
+
+/* Whichever read it is: an error, or the damage; never that all is well. */
+static void each_read(void)
+{
+    struct plog_io io = *plog_io_posix();
+    unsigned n = 0, errors = 0;
+    io.pread = no_read;
+    do {
+        reads_left = ++n;
+        int rc = parity_with((struct plog_check_options){.io = &io});
+        if (rc == PLOG_E_IO)
+            errors++;
+        else
+            CHECK(heard.r.verdict != 0 || rc != 0);
+    } while (reads_left == 0 && n < 400);
+    CHECK(n > 2 && errors > 2);
+    printf("# %u of %u\n", errors, n - 1);
+}
+
+static void damage_on_a_failing_disk(void)
+{
+    char name[60];
+    make(40, 4096);
+    replace(SEGMENT_1, "\"v\":\"v5\"", "\"v\":\"x5\"");
+    each_read();
+    world_sql(&w, "DELETE FROM events WHERE seq=7");
+    each_read();
+    snprintf(name, sizeof name, "log/%020" PRId64 ".jsonl",
+             world_number(&w, "SELECT first FROM segments ORDER BY first LIMIT"
+                              " 1 OFFSET 1"));
+    CHECK_INT(unlink(world_path(&w, name)), 0);
+    each_read();
+}
+
+/* Without a store the log alone is verified. */
+static void no_store_on_a_failing_disk(void)
+{
+    make(12, 0);
+    remove_store();
+    each_read();
+}
+
+/* ---- A checkpoint, and a key that is pinned
+ * --------------------------------------------- */
+
+static void pinned_without_any_other_key(void)
+{
+    char text[PLOG_CHECKPOINT_MAX], path[600];
+    plog_reader *r = NULL;
+    make(8, 0);
+    snprintf(path, sizeof path, "%.500s/note", check_dir());
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_checkpoint(r, text, NULL), 0);
+    plog_reader_close(r);
+    world_write(path, text, strlen(text));
+    put(8, 12);
+    struct plog_check_options o = {.since = path, .vkey = w.vkey};
+    CHECK_INT(parity_with(o), 0);
+    CHECK_UINT(heard.r.since, 9);
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(mkdir(world_path(&w, "keys"), 0700), 0);
+    CHECK_INT(parity_with(o), 0);
+    CHECK_UINT(heard.r.since, 9);
+    unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"a hundred lines", a_hundred_lines},
+        {"a line that both lost", a_line_that_both_lost},
+        {"a torn end", a_torn_end},
+        {"behind", behind},
+        {"a bare segment", a_bare_segment},
+        {"an end that is lost", an_end_that_is_lost},
+        {"a rotation behind the head", a_rotation_behind_the_head},
+        {"a head inside of a group", a_head_inside_of_a_group},
+        {"two histories", two_histories},
+        {"two histories in damage", two_histories_in_damage},
+        {"damage on a failing disk", damage_on_a_failing_disk},
+        {"no store on a failing disk", no_store_on_a_failing_disk},
+        {"pinned without any other key", pinned_without_any_other_key},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
