@@ -133,6 +133,16 @@ static bool is_conflict(struct plog_span s)
            begins(s, "|||||||") || (begins(s, "=======") && s.n == 7);
 }
 
+/* The scanner stops before a word that it does not know. */
+static bool begins_a_word(struct plog_span rest)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (rest.n < strlen(words[i]) && memcmp(rest.p, words[i], rest.n) == 0)
+            return true;
+    return false;
+}
+
 /* What the scanner tripped over, as a class. */
 static enum plog_line_class by_fault(struct plog_span line,
                                      const struct plog_json_fault *f)
@@ -159,7 +169,11 @@ static enum plog_line_class by_fault(struct plog_span line,
         bool object = i == 0 && f->offset < line.n && line.p[f->offset] == '{';
         return object ? PLOG_LINE_JOINED : table[i].kind;
     }
-    return f->offset >= line.n ? PLOG_LINE_CUT : PLOG_LINE_NOT_JSON;
+    size_t at =
+        f->offset < line.n ? f->offset : line.n; /* n: nothing follows */
+    return begins_a_word(plog_span(line.p + at, line.n - at))
+               ? PLOG_LINE_CUT
+               : PLOG_LINE_NOT_JSON;
 }
 
 /* The number of an equal line before, or 0.  Beyond the table's room nothing
@@ -168,7 +182,7 @@ static uint64_t find_equal(struct inspect *s, struct plog_span line)
 {
     uint64_t hash;
     struct plog_inspect_report *r = s->report;
-    if (r->compared >= SEEN_SLOTS / 2 || !s->seen || r->lines >= UINT32_MAX)
+    if (r->compared >= SEEN_SLOTS / 2 || r->lines >= UINT32_MAX)
         return 0;
     r->compared++;
     crypto_shorthash((unsigned char *)&hash, (const unsigned char *)line.p,
@@ -225,8 +239,7 @@ static int end_line(struct inspect *s, bool ended, struct plog_error *err)
     if (classify(s, ended, &l))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     r->counts[l.kind]++;
-    if (l.kind != PLOG_LINE_OK && r->lines - 1 == r->counts[PLOG_LINE_OK] &&
-        r->first_fault == 0)
+    if (l.kind != PLOG_LINE_OK && r->lines - 1 == r->counts[PLOG_LINE_OK])
         r->first_fault = s->offset;
     s->offset += s->length + 1;
     s->length = 0;
