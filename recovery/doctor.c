@@ -131,7 +131,7 @@ static void heads(struct plog_doctor *d)
 {
     const struct plog_status *s = &d->status;
     if (!d->has_status) {
-        say_failed(d, d->why.code ? d->why.code : PLOG_E_IO, &d->why);
+        say_failed(d, d->why.code, &d->why);
         return;
     }
     d->legs_verdict = d->report->legs.verdict = s->verdict;
@@ -204,8 +204,7 @@ static void read_status(struct plog_doctor *d)
                              .wait_seconds = d->o->wait_seconds};
     int rc = plog_read_status(d->path, &o, &d->status, &d->why);
     d->has_status = rc == 0;
-    if (rc && !d->why.code)
-        d->why.code = rc;
+    d->why.code = rc;
 }
 
 static int look(struct plog_doctor *d, struct plog_error *err)

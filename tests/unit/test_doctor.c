@@ -191,6 +191,7 @@ static void cannot_look(void)
     for (int quick = 0; quick < 2; quick++) {
         CHECK_INT(doctor(&w, faked(NULL, true, 0), quick, &h, &r), 0);
         CHECK_INT(said(&h, "directory"), PLOG_HEALTH_UNKNOWN);
+        CHECK_INT(said(&h, "free space"), PLOG_HEALTH_UNKNOWN);
         CHECK_INT(said(&h, "log and store"), PLOG_HEALTH_BAD);
         CHECK_INT(said(&h, "last drill"), PLOG_HEALTH_WARN);
         CHECK_INT(said(&h, "clock"), PLOG_HEALTH_OK);
