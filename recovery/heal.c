@@ -20,6 +20,13 @@ static bool has(const struct plog_buf *list, uint64_t first)
     return false;
 }
 
+int plog_heal_tell(struct plog_heal *h, const struct plog_mended *m,
+                   struct plog_error *err)
+{
+    return h->tell(h->arg, m) ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped")
+                              : 0;
+}
+
 /* A name that the log has or had. */
 static bool is_ours(const struct plog_heal *h, const char *origin)
 {
@@ -83,9 +90,7 @@ static int set_stranger_aside(struct plog_heal *h, uint64_t first,
                  ? 0
                  : plog_aside_file(&h->legs->dir, name, m.quarantine, err);
     h->healed++;
-    if (!rc && h->tell && h->tell(h->arg, &m))
-        rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
-    return rc;
+    return rc ? rc : plog_heal_tell(h, &m, err);
 }
 
 /*
@@ -251,18 +256,18 @@ static int check_names(struct plog_heal *h, struct plog_error *err)
         struct plog_error why = {0};
         int rc = plog_dir_segments(&h->legs->dir, &h->files, &why);
         if (rc != PLOG_E_CORRUPT) {
-            if (rc && err)
+            if (rc)
                 *err = why;
             return rc;
         }
         snprintf(m.file, sizeof m.file, "%.60s", why.file);
         if (h->dry_run)
-            return h->tell ? h->tell(h->arg, &m) : 0;
+            return plog_heal_tell(h, &m, err);
         rc = plog_aside_file(&h->legs->dir, why.file + strlen("log/"),
                              m.quarantine, err);
         h->healed++;
-        if (!rc && h->tell && h->tell(h->arg, &m))
-            rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+        if (!rc)
+            rc = plog_heal_tell(h, &m, err);
         if (rc)
             return rc;
     }
@@ -306,7 +311,7 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
                                  &l->dir, &why);
         /* Keys that nobody knows are another log's: its name says more. */
         int stranger = rc ? check_origin(h, err) : 0;
-        if (rc && !stranger && err)
+        if (rc && !stranger)
             *err = why;
         rc = stranger ? stranger : rc;
     }

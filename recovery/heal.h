@@ -27,7 +27,7 @@ struct plog_heal {
     struct plog_legs *legs; /* locked, the store open */
     struct plog_store_log stored;
     bool dry_run;
-    int (*tell)(void *arg, const struct plog_mended *m);
+    int (*tell)(void *arg, const struct plog_mended *m); /* never NULL */
     void *arg;
     /* Out. */
     uint64_t healed, left; /* segments */
@@ -50,6 +50,11 @@ struct plog_heal {
  * their names.
  */
 PLOG_MUST_CHECK int plog_heal(struct plog_heal *h, struct plog_error *err);
+
+/* Tells it; what says stop is PLOG_E_INTERRUPTED. */
+PLOG_MUST_CHECK int plog_heal_tell(struct plog_heal *h,
+                                   const struct plog_mended *m,
+                                   struct plog_error *err);
 
 /* ---- One segment (heal_segment.c) --------------------------------------- */
 

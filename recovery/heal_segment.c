@@ -288,7 +288,5 @@ int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
     m.healed = rc == 0;
     h->healed += rc == 0 && w.changed;
     h->left += rc == PLOG_END;
-    if ((rc || w.changed) && h->tell && h->tell(h->arg, &m))
-        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
-    return 0;
+    return rc || w.changed ? plog_heal_tell(h, &m, err) : 0;
 }

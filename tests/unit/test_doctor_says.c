@@ -57,12 +57,20 @@ static int quick(const struct plog_io *io)
 }
 
 /* Whether it was said under the name, with that text in it. */
-static bool says(const char *name, enum plog_health health, const char *text)
+static bool was_said(const char *name, enum plog_health health,
+                     const char *text)
 {
     for (unsigned i = 0; i < heard.count; i++)
         if (!strcmp(heard.name[i], name) && heard.health[i] == health &&
             strstr(heard.found[i], text))
             return true;
+    return false;
+}
+
+static bool says(const char *name, enum plog_health health, const char *text)
+{
+    if (was_said(name, health, text))
+        return true;
     for (unsigned i = 0; i < heard.count; i++)
         if (!strcmp(heard.name[i], name))
             printf("# %s: %s\n", plog_health_word(heard.health[i]),
@@ -116,7 +124,7 @@ static void names_in_it(void)
         CHECK_INT(quick(NULL), 0);
         if (!CHECK(says("directory", PLOG_HEALTH_WARN, table[i].found)))
             printf("# %s\n", table[i].name);
-        CHECK(!says("directory", PLOG_HEALTH_OK, ""));
+        CHECK(!was_said("directory", PLOG_HEALTH_OK, ""));
         CHECK_INT(folder ? rmdir(path) : unlink(path), 0);
     }
     CHECK_INT(quick(NULL), 0);
@@ -124,7 +132,7 @@ static void names_in_it(void)
     CHECK_INT(chmod(world_path(&w, "store.db"), 0644), 0);
     CHECK_INT(quick(NULL), 0);
     CHECK(says("directory", PLOG_HEALTH_WARN, "read or change: store.db"));
-    CHECK(!says("directory", PLOG_HEALTH_OK, ""));
+    CHECK(!was_said("directory", PLOG_HEALTH_OK, ""));
 }
 
 /* ---- Quarantine
@@ -287,7 +295,7 @@ static void the_ground(void)
     CHECK(says("SQLite's WAL", PLOG_HEALTH_WARN, "269484032 bytes"));
     CHECK_INT(truncate(world_path(&w, "store.db-wal"), 256 << 20), 0);
     CHECK_INT(quick(&io), 0);
-    CHECK(!says("SQLite's WAL", PLOG_HEALTH_WARN, ""));
+    CHECK(!was_said("SQLite's WAL", PLOG_HEALTH_WARN, ""));
     unlink(world_path(&w, "store.db-wal"));
     CHECK_INT(truncate(world_path(&w, "store.db"), 40 << 20), 0);
     CHECK_INT(quick(&io), 0);
