@@ -44,11 +44,11 @@ static int keep_first(void *arg, const struct plog_finding *f)
 {
     struct first *x = arg;
     if (!x->next[0]) {
-        snprintf(x->next, sizeof x->next, "%s", f->next ? f->next : "");
+        snprintf(x->next, sizeof x->next, "%s", f->next);
         snprintf(x->where, sizeof x->where,
                  "; first: %s in the %s, %s seq %llu",
-                 plog_code_word(f->verdict), plog_leg_name(f->leg),
-                 f->file ? f->file : "", (unsigned long long)f->seq);
+                 plog_code_word(f->verdict), plog_leg_name(f->leg), f->file,
+                 (unsigned long long)f->seq);
     }
     return 0;
 }
@@ -71,10 +71,7 @@ static int pass_progress(void *arg, const struct plog_progress *p)
 static void say_failed(struct plog_doctor *d, int rc,
                        const struct plog_error *why)
 {
-    struct plog_stat st;
-    bool log_gone =
-        d->reader.dir.log < 0 && d->io->stat_at(d->io->ctx, d->reader.dir.dir,
-                                                PLOG_STORE_FILE, &st) == 0;
+    bool log_gone = d->reader.dir.log < 0; /* then there is a store */
     plog_doctor_say(d, "log and store",
                     rc == PLOG_E_LOCKED ? PLOG_HEALTH_UNKNOWN : PLOG_HEALTH_BAD,
                     log_gone ? "paritylog salvage DIR --from-store" : why->hint,

@@ -120,15 +120,13 @@ static struct plog_span text_of(struct plog_span value)
                                         : plog_span("", 0);
 }
 
-/* The members of the note that drill.c writes.  One that does not say what it
- * is, or when it was, says nothing. */
+/* The members of the note that drill.c writes, an object.  One that does not
+ * say what it is, or when it was, says nothing. */
 static bool read_drill(struct plog_span note, struct drilled *out)
 {
     struct plog_json_walk w;
     struct plog_span name, value, schema = plog_span("", 0), at = schema;
     out->verdict = schema;
-    if (plog_json_kind(note) != 'o')
-        return false;
     plog_json_walk(&w, note);
     while (plog_json_next(&w, &name, &value)) {
         if (plog_span_is(name, "schema"))
@@ -205,7 +203,7 @@ static bool last_logged(struct plog_doctor *d, struct plog_instant *out)
     struct plog_entry_parser parser;
     struct plog_entry e;
     bool found = false;
-    if (!r->store_open && plog_reader_open_store(r, 0, NULL))
+    if (plog_reader_open_store(r, 0, NULL))
         return false;
     plog_entry_parser_init(&parser, d->io);
     if (!plog_sql_prepare(

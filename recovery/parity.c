@@ -43,8 +43,6 @@ static int lose_store(struct plog_parity *p, int rc, struct plog_error *err)
         return 0;
     if (!plog_check_is_verdict(rc))
         return rc;
-    if (p->store_lost)
-        return 0;
     uint64_t at = c->walk.chain.last.size;
     plog_parity_find(p, rc, at, "rows that can be read", err->message);
     plog_check_unchecked(c, PLOG_LEG_STORE, at, c->head.commit.size,
@@ -99,13 +97,14 @@ static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
         head_differs(p, g->size, "segment or offset");
 }
 
-/* The store's head must be a commit of the log. */
+/* The store's head, which does not lie below the group, must be a commit of the
+ * log. */
 static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
 {
     struct plog_check *c = p->c;
     const struct plog_store_head *h = &c->head;
     char want[48], got[48];
-    if (h->commit.size < g->first || h->commit.size > g->size)
+    if (h->commit.size > g->size)
         return;
     if (h->commit.size == g->size &&
         !memcmp(h->commit.root, g->commit.root, PLOG_HASH_SIZE)) {

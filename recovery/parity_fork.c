@@ -6,14 +6,13 @@
  */
 #include "parity.h"
 
-/* The log's root at the size of `g`'s commit or inside its group. */
+/* The log's root at the size of `g`'s commit or inside its group, which was
+ * verified, as was all before it. */
 static bool root_at(const struct plog_walk *w, const struct plog_tree *before,
                     const struct plog_log_group *g, uint64_t size,
                     unsigned char *root)
 {
     struct plog_tree tree = *before;
-    if (!g->root_checked || before->size + 1 != g->first)
-        return false;
     while (tree.size < size) {
         size_t i = (size_t)(tree.size + 1 - g->first);
         if (plog_tree_add(&tree, plog_scan_line(&w->scan, i)->leaf))
@@ -57,9 +56,7 @@ static bool histories_differ(struct plog_parity *p)
 bool plog_parity_is_fork(struct plog_parity *p)
 {
     if (p->fork == PLOG_FORK_UNKNOWN)
-        p->fork =
-            p->c->has_head && p->c->head.commit.size && histories_differ(p)
-                ? PLOG_FORK_YES
-                : PLOG_FORK_NO;
+        p->fork = p->c->head.commit.size && histories_differ(p) ? PLOG_FORK_YES
+                                                                : PLOG_FORK_NO;
     return p->fork == PLOG_FORK_YES;
 }

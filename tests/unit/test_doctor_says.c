@@ -215,10 +215,21 @@ static void keys(void)
     stranger(world_path(&w, "keys/signing.key.new"));
     CHECK_INT(quick(NULL), 0);
     CHECK(says("signing key", PLOG_HEALTH_BAD, "but the log is signed by"));
+    /* Which one the log needs is not known while log/ cannot be read. */
+    CHECK_INT(rename(world_path(&w, "log"), world_path(&w, "../away")), 0);
+    CHECK_INT(quick(NULL), 0);
+    CHECK(says("signing key", PLOG_HEALTH_WARN, "has not ended"));
+    CHECK_INT(rename(world_path(&w, "../away"), world_path(&w, "log")), 0);
     /* The new file is the log's: a rotation that has not ended. */
     CHECK_INT(unlink(world_path(&w, "keys/signing.key.new")), 0);
     world_copy(world_path(&w, "../own.key"),
                world_path(&w, "keys/signing.key.new"));
+    CHECK_INT(quick(NULL), 0);
+    CHECK(says("signing key", PLOG_HEALTH_WARN, "has not ended"));
+    CHECK_INT(unlink(world_path(&w, "keys/signing.key.new")), 0);
+    CHECK_INT(unlink(path), 0);
+    world_copy(world_path(&w, "../own.key"), path); /* or has not begun */
+    stranger(world_path(&w, "keys/signing.key.new"));
     CHECK_INT(quick(NULL), 0);
     CHECK(says("signing key", PLOG_HEALTH_WARN, "has not ended"));
     CHECK_INT(unlink(world_path(&w, "keys/signing.key.new")), 0);
@@ -524,6 +535,9 @@ static void drills_refused(void)
     /* Nobody knows how much room there is: it is tried. */
     free_bytes = 0;
     io.file_system = file_system;
+    CHECK_INT(drill((struct plog_drill_options){.io = &io}), 0);
+    CHECK_INT(drilled.verdict, 0);
+    io.file_system = NULL;
     CHECK_INT(drill((struct plog_drill_options){.io = &io}), 0);
     CHECK_INT(drilled.verdict, 0);
 }

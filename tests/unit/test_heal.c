@@ -185,6 +185,25 @@ static void in_thought_stopped_and_done(void)
 /* ---- Files
  * ---------------------------------------------------------------------- */
 
+/* A segment that begins at this entry, in another log. */
+static void of_another_log(uint64_t first)
+{
+    struct world other;
+    char from[700];
+    bool added;
+    uint64_t begins;
+    world_make(&other, PLOG_LAST_WRITE_WINS, 0);
+    while (world_size(&other) + 1 < first)
+        CHECK_INT(world_put(&other, NULL, "r", "x", NULL), 0);
+    CHECK_INT(plog_new_segment(other.p, &begins, NULL), 0);
+    CHECK_UINT(begins, first);
+    world_close(&other);
+    snprintf(from, sizeof from, "%s/log/%020" PRIu64 ".jsonl", other.dir,
+             first);
+    CHECK_INT(plog_key_trust(w.dir, other.vkey, false, NULL, &added, NULL), 0);
+    world_copy(from, segment(first));
+}
+
 static void files_of_others(void)
 {
     char path[700];
@@ -206,6 +225,12 @@ static void files_of_others(void)
     world_sql(&w, sql);
     CHECK_INT(heal(), 0);
     is_whole();
+    /* Of another log whose key is trusted: its own header proves nothing. */
+    put_back();
+    of_another_log(starts[1] + 2);
+    CHECK_INT(heal(), 0);
+    is_whole();
+    CHECK_UINT(heard.r.healed, 1);
     /* A folder in the place of a segment. */
     put_back();
     CHECK_INT(unlink(segment(starts[1])), 0);

@@ -256,6 +256,95 @@ static void redacted_lines(void)
     CHECK(strncmp(expected, "leaf ", 5) == 0);
 }
 
+/* The same leaf, redacted in the store, and nobody has ordered it. */
+static void redacted_without_an_order(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "test"};
+    struct plog_redact_report r;
+    char sql[900], copy[600];
+    uint64_t seq;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(world_put(&w, NULL, "r", i % 2 ? "a" : "b", NULL), 0);
+    world_close(&w);
+    snprintf(copy, sizeof copy, "%.500s-copy", w.dir);
+    world_copy(w.dir, copy);
+    CHECK_INT(plog_redact(w.dir, 4, &o, &r, NULL), 0);
+    snprintf(sql, sizeof sql,
+             "ATTACH '%s/store.db' AS redacted; UPDATE events SET line=(SELECT"
+             " line FROM redacted.events WHERE seq=4) WHERE seq=4",
+             w.dir);
+    snprintf(w.dir, sizeof w.dir, "%.510s", copy);
+    CHECK_INT(parity(NULL, &seq), 0);
+    world_sql(&w, sql);
+    CHECK_INT(parity(NULL, &seq), PLOG_E_DIVERGED);
+    CHECK_UINT(seq, 4);
+    CHECK(strcmp(expected, found) == 0); /* the leaves are the same */
+}
+
+/* ---- Rules
+ * ---------------------------------------------------------------------- */
+
+static void put_at(const char *value, const char *time)
+{
+    char text[300];
+    struct world_delta d = {.record = "r", .payload = value, .time = time};
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+}
+
+/* A writer that went by the store's rules, and not by the log's: whether an
+ * entry was applied is in the log, and against its strategy. */
+static void another_strategy(void)
+{
+    static const struct {
+        enum plog_strategy logged;
+        const char *stored, *expected, *found;
+    } table[] = {
+        {PLOG_LAST_WRITE_WINS, "arrival", "skipped", "applied"},
+        {PLOG_ARRIVAL, "last-write-wins", "applied", "skipped"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char sql[120];
+        uint64_t seq;
+        world_make(&w, table[i].logged, 0);
+        put_at("{\"v\":1}", "2026-01-02T03:04:05Z");
+        world_close(&w);
+        snprintf(sql, sizeof sql, "UPDATE meta SET strategy='%s'",
+                 table[i].stored);
+        world_sql(&w, sql);
+        CHECK_INT(world_open(&w), 0);
+        put_at("{\"v\":2}", "2025-01-02T03:04:05Z");
+        world_close(&w);
+        CHECK_INT(parity(NULL, &seq), PLOG_E_DIVERGED);
+        CHECK_UINT(seq, 3);
+        CHECK_TEXT(expected, table[i].expected);
+        CHECK_TEXT(found, table[i].found);
+    }
+}
+
+/* A merge is made with the log's line, whatever the row before it says. */
+static void merged_with_the_log(void)
+{
+    static const char *const edits[] = {
+        "UPDATE events SET line=replace(line,'\"v\":1','\"v\":9') WHERE seq=2",
+        "DELETE FROM events WHERE seq=2"};
+    uint64_t seq;
+    world_make(&w, PLOG_MERGE_JSON, 0);
+    put_at("{\"v\":1}", "2026-01-02T03:04:05Z");
+    put_at("{\"w\":2}", "2026-01-03T03:04:05Z");
+    world_close(&w);
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        struct world_found f;
+        world_sql(&w, edits[i]);
+        CHECK_INT(parity(NULL, &seq), PLOG_E_DIVERGED);
+        CHECK_UINT(seq, 2);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+        for (unsigned k = 0; k < f.count; k++) /* the record is right */
+            CHECK(f.first[k].seq != 3);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -265,6 +354,9 @@ int main(int argc, char **argv)
         {"since a checkpoint", since_a_checkpoint},
         {"what a link points to", what_a_link_points_to},
         {"redacted lines", redacted_lines},
+        {"redacted without an order", redacted_without_an_order},
+        {"another strategy", another_strategy},
+        {"merged with the log", merged_with_the_log},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
