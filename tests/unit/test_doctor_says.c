@@ -311,6 +311,11 @@ static void the_ground(void)
     CHECK_INT(truncate(world_path(&w, "store.db"), 40 << 20), 0);
     CHECK_INT(quick(&io), 0);
     CHECK(says("free space", PLOG_HEALTH_WARN, "less than a second copy"));
+}
+
+static void sqlite_itself(void)
+{
+    make(1);
     sqlite_version = 3051002;
     CHECK_INT(quick(NULL), 0);
     CHECK(says("SQLite", PLOG_HEALTH_NOTE, "WAL-reset defect"));
@@ -637,6 +642,7 @@ int main(int argc, char **argv)
         {"keys", keys},
         {"a sealed key", a_sealed_key},
         {"the ground", the_ground},
+        {"SQLite itself", sqlite_itself},
         {"notes of drills", notes_of_drills},
         {"the clock", the_clock},
         {"the legs", the_legs},

@@ -151,6 +151,9 @@ static void the_first_fault(void)
     CHECK_UINT(report.first_fault, 7);
     CHECK_UINT(report.lines, 5);
     CHECK_UINT(heard.offset[1], 13);
+    /* Nobody needs to listen. */
+    CHECK_INT(inspect_with((struct plog_inspect_options){.line = NULL}), 0);
+    CHECK_UINT(report.counts[PLOG_LINE_EMPTY], 2);
     CHECK_INT(inspect("\n{}\n\n", 5), 0); /* it may be the very first byte */
     CHECK_UINT(report.first_fault, 0);
     CHECK_UINT(heard.count, 2);

@@ -308,6 +308,21 @@ static void a_rotation_behind_the_head(void)
     CHECK_UINT(heard.findings, 1);
 }
 
+/* Log and keychain of before a rotation: the store's head is signed all the
+ * same, by a key that is only trusted. */
+static void set_back_before_a_rotation(void)
+{
+    struct plog_rotate_options ro = {.struct_size = sizeof ro};
+    struct plog_rotate_report rr;
+    make(4, 0);
+    world_copy(world_path(&w, "log"), world_path(&w, "../log-before"));
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
+    put(4, 6);
+    world_remove(world_path(&w, "log"));
+    world_copy(world_path(&w, "../log-before"), world_path(&w, "log"));
+    CHECK_INT(parity(), PLOG_E_ROLLBACK);
+}
+
 /* A head inside of a group is no commit of the log. */
 static void a_head_inside_of_a_group(void)
 {
@@ -442,6 +457,7 @@ int main(int argc, char **argv)
         {"a bare segment", a_bare_segment},
         {"an end that is lost", an_end_that_is_lost},
         {"a rotation behind the head", a_rotation_behind_the_head},
+        {"set back before a rotation", set_back_before_a_rotation},
         {"a head inside of a group", a_head_inside_of_a_group},
         {"two histories", two_histories},
         {"two histories in damage", two_histories_in_damage},

@@ -190,6 +190,9 @@ static void since_a_checkpoint(void)
     };
     make();
     EACH(edits, note);
+    /* Which is not the whole of what is above the floor. */
+    CHECK(checked_from >
+          (uint64_t)world_number(&w, "SELECT floor FROM meta") + 1);
 }
 
 /* The row of an entry that a record's first entry since points to. */
