@@ -448,6 +448,8 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
         rc = lose_store(&p, plog_parity_kept(&p, err), err);
     if (!rc)
         rc = lose_store(&p, plog_parity_records(&p, err), err);
+    if (!rc && c->stopped) /* the rest of the rows is not known */
+        rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
     plog_parity_close(&p);
     return rc;
 }

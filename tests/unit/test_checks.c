@@ -557,6 +557,42 @@ static void progress(void)
     }
 }
 
+static int stop_at_records(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    return strcmp(p->phase, "records") == 0;
+}
+
+/* Stopped among the records nobody knows of the rest: that is not CLEAN, and no
+ * watermark is made of it. */
+static void stopped_among_records(void)
+{
+    static char text[1200][160];
+    static struct plog_span d[1200];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = d, .delta_count = 1200};
+    char mark[600];
+    snprintf(mark, sizeof mark, "%.500s/mark", check_dir());
+    make(1, 0);
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 1200; i++) {
+        char record[16];
+        snprintf(record, sizeof record, "q%d", i);
+        struct world_delta delta = {.record = record};
+        world_text(text[i], sizeof text[i], &delta);
+        d[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+    struct plog_check_options o = {.progress = stop_at_records,
+                                   .watermark = mark};
+    CHECK_INT(run(plog_parity, o), PLOG_E_INTERRUPTED);
+    CHECK(access(mark, F_OK) != 0);
+    o.progress = NULL;
+    CHECK_INT(run(plog_parity, o), 0);
+    CHECK(access(mark, F_OK) == 0);
+}
+
 static void stopped_by_what_is_unchecked(void)
 {
     struct plog_io io = locked_io();
@@ -611,6 +647,7 @@ int main(int argc, char **argv)
         {"the last segment", the_last_segment},
         {"nothing but an odd file", nothing_but_an_odd_file},
         {"progress", progress},
+        {"stopped among records", stopped_among_records},
         {"stopped by what is unchecked", stopped_by_what_is_unchecked},
         {"hashes", hashes},
     };

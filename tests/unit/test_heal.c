@@ -517,11 +517,28 @@ static void no_header(void)
     world_write(segment(starts[1]), "none\n", 5);
 }
 
+/* Only the file says that a segment begins there. */
+static void no_row(void)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql, "DELETE FROM segments WHERE first=%" PRIu64,
+             starts[1]);
+    world_sql(&w, sql);
+    damage(starts[0] + 2);
+}
+
+static void at_the_end(void)
+{
+    damage(40);
+}
+
 static void a_failing_disk(void)
 {
     struct plog_io io = *plog_io_posix();
     make();
     io.pread = no_read;
+    each_call(&io, no_row);
+    each_call(&io, at_the_end);
     each_call(&io, spoil);
     each_call(&io, no_header);
     io = *plog_io_posix();

@@ -262,6 +262,20 @@ static void behind(void)
     CHECK_UINT(heard.r.head.size, 9);
 }
 
+/* ... also when the log is damaged at its end. */
+static void behind_and_damaged(void)
+{
+    make(4, 0);
+    keep_store();
+    put(4, 12);
+    old_store();
+    replace(SEGMENT_1, "\"v\":\"v11\"", "\"v\":\"x11\"");
+    CHECK_INT(parity(), PLOG_E_BEHIND);
+    CHECK_UINT(heard.r.counts[-PLOG_E_TORN], 1);
+    CHECK_UINT(heard.r.counts[-PLOG_E_AHEAD], 0);
+    CHECK_UINT(heard.r.head.size, 12);
+}
+
 /* A bare segment, made after the store's head, is none of its business. */
 static void a_bare_segment(void)
 {
@@ -362,6 +376,27 @@ static void two_histories(void)
         CHECK(strstr(heard.next[i], "keep a copy of DIR") != NULL);
 }
 
+/* Where a head is nobody's, or the log cannot be walked, a row that differs is
+ * the store's fault alone. */
+static void one_history(void)
+{
+    make(6, 0);
+    world_sql(&w, "UPDATE state SET version=9");
+    CHECK_INT(parity(), PLOG_E_DIVERGED);
+    CHECK(strstr(heard.next[0], "replay DIR --fresh") != NULL);
+    world_write(world_path(&w, "log/odd.txt"), "x", 1);
+    CHECK(parity() < 0);
+    CHECK(heard.r.counts[-PLOG_E_DIVERGED] > 0);
+    for (unsigned i = 0; i < heard.findings && i < 8; i++)
+        CHECK(!strstr(heard.next[i], "compare both heads"));
+    CHECK_INT(unlink(world_path(&w, "log/odd.txt")), 0);
+    world_sql(&w, "UPDATE meta SET key='00000000'");
+    CHECK_INT(parity(), PLOG_E_DIVERGED);
+    CHECK(heard.findings > 1);
+    for (unsigned i = 0; i < heard.findings && i < 8; i++)
+        CHECK(!strstr(heard.next[i], "compare both heads"));
+}
+
 /* With the log damaged below, nobody can tell by its roots. */
 static void two_histories_in_damage(void)
 {
@@ -454,12 +489,14 @@ int main(int argc, char **argv)
         {"a line that both lost", a_line_that_both_lost},
         {"a torn end", a_torn_end},
         {"behind", behind},
+        {"behind and damaged", behind_and_damaged},
         {"a bare segment", a_bare_segment},
         {"an end that is lost", an_end_that_is_lost},
         {"a rotation behind the head", a_rotation_behind_the_head},
         {"set back before a rotation", set_back_before_a_rotation},
         {"a head inside of a group", a_head_inside_of_a_group},
         {"two histories", two_histories},
+        {"one history", one_history},
         {"two histories in damage", two_histories_in_damage},
         {"damage on a failing disk", damage_on_a_failing_disk},
         {"no store on a failing disk", no_store_on_a_failing_disk},

@@ -222,6 +222,42 @@ static void what_a_link_points_to(void)
     }
 }
 
+static int stop_at_it(void *arg, const struct plog_finding *f)
+{
+    (void)f;
+    ++*(unsigned *)arg;
+    return 1;
+}
+
+/* The first one may be enough. */
+static void stopped(void)
+{
+    static const struct {
+        const char *sql;
+        bool since;
+    } table[] = {
+        {"DELETE FROM events WHERE seq IN (2,3,5,6)", false},
+        {"UPDATE state SET nanos=nanos+1", true},
+        {"UPDATE state SET nanos=nanos+1", false},
+    };
+    make();
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        unsigned told = 0;
+        struct plog_check_report r;
+        struct plog_error err = {0};
+        struct plog_check_options o = {.struct_size = sizeof o,
+                                       .since = table[i].since ? note : NULL,
+                                       .finding = stop_at_it,
+                                       .arg = &told};
+        put_back("../base.db");
+        world_sql(&w, table[i].sql);
+        int rc = plog_parity(w.dir, &o, &r, &err);
+        CHECK_INT(rc, PLOG_E_INTERRUPTED);
+        CHECK_INT(err.code, rc);
+        CHECK_UINT(told, 1);
+    }
+}
+
 /* ---- Redacted in one leg
  * ------------------------------------------------------- */
 
@@ -356,6 +392,7 @@ int main(int argc, char **argv)
         {"above the floor", above_the_floor},
         {"since a checkpoint", since_a_checkpoint},
         {"what a link points to", what_a_link_points_to},
+        {"stopped", stopped},
         {"redacted lines", redacted_lines},
         {"redacted without an order", redacted_without_an_order},
         {"another strategy", another_strategy},
