@@ -6,13 +6,14 @@
  */
 #include "parity.h"
 
-/* The log's root at the size of `g`'s commit or inside its group, which was
- * verified, as was all before it. */
+/* The log's root at the size of `g`'s commit or inside its group. */
 static bool root_at(const struct plog_walk *w, const struct plog_tree *before,
                     const struct plog_log_group *g, uint64_t size,
                     unsigned char *root)
 {
     struct plog_tree tree = *before;
+    if (!g->root_checked || before->size + 1 != g->first)
+        return false;
     while (tree.size < size) {
         size_t i = (size_t)(tree.size + 1 - g->first);
         if (plog_tree_add(&tree, plog_scan_line(&w->scan, i)->leaf))
