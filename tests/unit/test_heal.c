@@ -365,7 +365,7 @@ static void lost_by_both(void)
     world_sql(&w, sql);
     CHECK_INT(heal(), 0);
     CHECK_UINT(heard.r.left, 1);
-    CHECK_TEXT(heard.why[0], "the store has no commit where the log goes on");
+    CHECK_TEXT(heard.why[0], "store.db: a commit row is missing");
 }
 
 /* ---- Behind the store's head, below the floor

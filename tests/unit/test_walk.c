@@ -395,7 +395,8 @@ static void replayed(void)
     world_copy(log, world_path(&old, "log"));
     world_close(&w);
     struct plog_legs l;
-    CHECK_INT(plog_legs_open(&l, plog_io_posix(), old.dir, NULL, NULL), 0);
+    struct plog_options o = {.struct_size = sizeof o};
+    CHECK_INT(plog_legs_open(&l, plog_io_posix(), old.dir, &o, NULL), 0);
     CHECK_INT(plog_dir_lock(&l.dir, false, 1, NULL), 0);
     CHECK_INT(plog_legs_open_store(&l, false, NULL), 0);
     CHECK_INT(plog_legs_replay(&l, NULL, &err), 0);
