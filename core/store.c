@@ -265,8 +265,7 @@ int plog_store_commit(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rest(s);
     int rc = plog_sql_run(s->commit, err);
-    if (rc) /* SQLite may have synced its WAL, and failed */
-        plog_store_doubt(s, sqlite3_extended_errcode(s->db));
+    plog_store_doubt(s); /* SQLite syncs a WAL that it begins anew */
     return rc;
 }
 

@@ -228,9 +228,9 @@ PLOG_MUST_CHECK int plog_store_get_cursor(struct plog_store *s,
 /* Ends statements left in the middle of their rows: they pin a snapshot. */
 void plog_store_rest(struct plog_store *s);
 
-/* After a failure of SQLite (its extended code): a failed sync makes the WAL
- * one to be written anew before the next checkpoint. */
-void plog_store_doubt(struct plog_store *s, int code);
+/* After what may sync SQLite's WAL: one whose sync failed is to be written anew
+ * before the next checkpoint. */
+void plog_store_doubt(struct plog_store *s);
 
 /* Moves SQLite's WAL into the database as far as readers allow, synced.  Only
  * under the writer lock.  Returns whether all of it was moved; a failure

@@ -7,9 +7,12 @@
  * move frames into the database that the disk does not hold: cut off by a
  * crash in that, the store would be neither the old nor the new one, and might
  * look whole.  So the WAL is written anew, byte for byte, before anything is
- * moved out of it.  That it has to be is noted in the lock file, for the next
- * handle to take the lock: of any process, for they all see the same pages, and
- * not beyond a crash of the machine, which shows what the disk holds.
+ * moved out of it.  (After no other failure: a crash may leave garbage where
+ * bytes are written again, and what a checkpoint that failed later has moved
+ * already needs them.)  That it has to be is noted in the lock file, for the
+ * next handle to take the lock: of any process, for they all see the same
+ * pages, and not beyond a crash of the machine, which shows what the disk
+ * holds.
  */
 #include "store.h"
 
@@ -77,9 +80,9 @@ static int renew(struct plog_store *s)
 
 /* ---- Commits and checkpoints -------------------------------------------- */
 
-void plog_store_doubt(struct plog_store *s, int code)
+void plog_store_doubt(struct plog_store *s)
 {
-    if ((code & 0xff) == SQLITE_IOERR)
+    if (plog_vfs_wal_lost(s->vfs))
         note(s);
 }
 
@@ -92,7 +95,7 @@ bool plog_store_checkpoint(struct plog_store *s)
         return false;
     s->moved = sqlite3_wal_checkpoint_v2(
         s->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &moved);
-    plog_store_doubt(s, s->moved);
+    plog_store_doubt(s);
     s->wal_pages = in_wal > moved ? in_wal - moved : 0;
     return s->moved == SQLITE_OK && in_wal == moved;
 }

@@ -14,6 +14,7 @@ struct plog_vfs {
     bool keeps;           /* every file */
     const char *database; /* path of the main file; SQLite keeps it */
     char name[48];
+    bool wal_lost; /* a sync of the WAL failed */
 };
 
 struct file {
@@ -121,9 +122,11 @@ static int file_sync(sqlite3_file *f, int flags)
 {
     struct file *s = self(f);
     struct plog_store_event e = event(s, PLOG_STORE_SYNC, 0, 0);
-    if (refused(s->owner->io, &e))
-        return SQLITE_IOERR_FSYNC;
-    return done(s->owner->io, &e, s->base->pMethods->xSync(s->base, flags));
+    int rc = SQLITE_IOERR_FSYNC;
+    if (!refused(s->owner->io, &e))
+        rc = done(s->owner->io, &e, s->base->pMethods->xSync(s->base, flags));
+    s->owner->wal_lost |= rc != SQLITE_OK && s->kind == PLOG_STORE_WAL;
+    return rc;
 }
 
 /* The rest is passed on as it is. */
@@ -345,6 +348,13 @@ void plog_vfs_close(struct plog_vfs *v)
         return;
     sqlite3_vfs_unregister(&v->vfs);
     plog_free(v->io, v);
+}
+
+bool plog_vfs_wal_lost(struct plog_vfs *v)
+{
+    bool lost = v->wal_lost;
+    v->wal_lost = false;
+    return lost;
 }
 
 const char *plog_vfs_name(const struct plog_vfs *v)

@@ -22,6 +22,8 @@ PLOG_MUST_CHECK int plog_vfs_open(struct plog_vfs **out,
 void plog_vfs_keep(struct plog_vfs *v);
 /* Unregisters and frees; no connection may use it any more.  NULL is fine. */
 void plog_vfs_close(struct plog_vfs *v);
+/* Whether a sync of a WAL has failed since this was last asked. */
+bool plog_vfs_wal_lost(struct plog_vfs *v);
 /* The name for sqlite3_open_v2. */
 const char *plog_vfs_name(const struct plog_vfs *v);
 

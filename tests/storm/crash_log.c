@@ -10,7 +10,8 @@
  *
  * STORM_BUDGET (seconds, 10): as many lives, drawn by the seed, as fit, and of
  * each one operation in eight and a few failures; STORM_ROUNDS: so many lives,
- * with every operation and every sync and write failing once.  CHECK_SEED.
+ * with every operation and every sync and write failing once.  STORM_FAULT,
+ * as `sync 11`: that one of each life alone.  CHECK_SEED.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -171,7 +172,13 @@ static bool fail_one(const struct oracle *twin, uint64_t number,
 static void fail_each(const struct oracle *twin, uint64_t number)
 {
     uint64_t draw = number;
-    for (int kind = SIM_FAIL_SYNC; kind <= SIM_FAIL_WRITE; kind++) {
+    const char *one = getenv("STORM_FAULT");
+    unsigned nth = 0;
+    if (one && sscanf(one, "sync %u", &nth) == 1)
+        fail_one(twin, number, SIM_FAIL_SYNC, nth);
+    else if (one && sscanf(one, "write %u", &nth) == 1)
+        fail_one(twin, number, SIM_FAIL_WRITE, nth);
+    for (int kind = SIM_FAIL_SYNC; !one && kind <= SIM_FAIL_WRITE; kind++) {
         enum sim_fault fault = (enum sim_fault)kind;
         for (unsigned n = 1; rounds && fail_one(twin, number, fault, n); n++)
             ;
@@ -194,7 +201,8 @@ static void storm(void)
         begin(&o, "life", ++number);
         live(&o, number);
         oracle_close(&o);
-        oracle_crash_all(&o);
+        if (!getenv("STORM_FAULT"))
+            oracle_crash_all(&o);
         fail_each(&o, number);
         oracle_end(&o);
         lives++;

@@ -15,7 +15,7 @@ static struct plog_io io;
 static int64_t now_ns;
 
 /* What is to fail, and what happened. */
-static bool sync_fails, write_fails, note_fails;
+static bool sync_fails, store_sync_fails, write_fails, note_fails;
 static uint64_t renewed; /* bytes of the WAL written by us and not SQLite */
 static unsigned moved_before; /* pages moved while not all was renewed */
 static unsigned moved;
@@ -39,6 +39,9 @@ static int watch(void *ctx, const struct plog_store_event *e)
     (void)ctx;
     if (e->file == PLOG_STORE_WAL && e->op == PLOG_STORE_SYNC && !e->done &&
         sync_fails)
+        return -EIO;
+    if (e->file == PLOG_STORE_MAIN && e->op == PLOG_STORE_SYNC && !e->done &&
+        store_sync_fails)
         return -EIO;
     if (e->file == PLOG_STORE_MAIN && e->op == PLOG_STORE_WRITE && !e->done) {
         moved++;
@@ -86,7 +89,7 @@ static void begin(void)
     io.open_at = open_watched;
     io.pwrite = write_watched;
     io.clock_mono_ns = clock_set;
-    sync_fails = write_fails = note_fails = false;
+    sync_fails = store_sync_fails = write_fails = note_fails = false;
     world_make(&w, PLOG_LAST_WRITE_WINS, 0);
     world_close(&w);
     wal_fd = lock_fd = -1;
@@ -160,6 +163,23 @@ static void by_the_next_one(void)
     end();
 }
 
+/* What was moved and is lost needs the WAL as it is: a crash may leave garbage
+ * where bytes are written again. */
+static void not_for_the_store(void)
+{
+    begin();
+    store_sync_fails = true;
+    put_late(0);
+    CHECK(moved > 0);
+    CHECK_INT(lock_size(), 0);
+    store_sync_fails = false;
+    moved = 0;
+    put_late(0); /* all of it once more */
+    CHECK(moved > 0);
+    CHECK_UINT(renewed, 0);
+    end();
+}
+
 /* Nothing is moved until it could be written. */
 static void not_while_it_cannot(void)
 {
@@ -198,6 +218,7 @@ int main(int argc, char **argv)
         {"not without a failure", not_without_a_failure},
         {"by the same handle", by_the_same_handle},
         {"by the next one", by_the_next_one},
+        {"not after a sync of the store", not_for_the_store},
         {"nothing is moved while it cannot be", not_while_it_cannot},
         {"without the note", without_the_note},
     };
