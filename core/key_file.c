@@ -282,9 +282,11 @@ int plog_signer_next_id(const struct plog_io *io, int keys_dir,
     char text[KEY_FILE_MAX];
     size_t len = 0;
     struct plog_stat st;
-    if (io->stat_at(io->ctx, keys_dir, NEXT_NAME, &st) == -ENOENT)
-        return PLOG_END;
-    int rc = read_once(io, keys_dir, NEXT_NAME, text, &len, err);
+    int rc = io->stat_at(io->ctx, keys_dir, NEXT_NAME, &st);
+    if (rc)
+        return rc == -ENOENT ? PLOG_END
+                             : plog_fail_io(err, rc, "keys/" NEXT_NAME, "stat");
+    rc = read_once(io, keys_dir, NEXT_NAME, text, &len, err);
     if (!rc && !find_id(plog_span(text, len), id))
         id[0] = '\0'; /* plog_signer_drop_next was cut off in its zeros */
     sodium_memzero(text, sizeof text);

@@ -124,13 +124,14 @@ static bool is_one_of(const char *name, const char *all)
     return false;
 }
 
-/* Segments and store are judged by what they hold. */
+/* Segments and store are judged by what they hold; the lock file may note that
+ * a sync of SQLite's WAL has failed. */
 static void check_files(const struct sweep_op *op, const struct tree *before,
                         const struct tree *after)
 {
     for (size_t i = 0; i < before->count; i++) {
         const struct tree_file *f = &before->files[i], *g;
-        if (is_one_of(f->name, "log/store.db log/log/") ||
+        if (is_one_of(f->name, "log/store.db log/log/ log/lock") ||
             is_one_of(f->name, op->mine))
             continue;
         g = tree_find(after, f->name);

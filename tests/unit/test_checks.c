@@ -477,7 +477,7 @@ static void a_newer_format(void)
 static int no_segment(void *ctx, int dir, const char *name, int flags,
                       uint32_t mode)
 {
-    if (strcmp(name, SEGMENT_1 + 4) == 0)
+    if (strcmp(name, &SEGMENT_1[4]) == 0)
         return -EIO;
     return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }

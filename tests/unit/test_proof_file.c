@@ -137,9 +137,10 @@ static void refuses(const struct plog_buf *b, const struct change *all,
         size_t n;
         char *text = changed(b, &all[i], &n);
         int rc = plog_verify_proof(text, n, vkey, NULL, 0, &r, &err);
-        bool ok = CHECK_INT(rc, all[i].code) & CHECK_INT(err.code, rc) &
-                  CHECK(strstr(err.message, all[i].says) != NULL) &
-                  CHECK(r.memory == NULL && r.entry.p == NULL);
+        bool ok = CHECK_INT(rc, all[i].code);
+        ok &= CHECK_INT(err.code, rc);
+        ok &= CHECK(strstr(err.message, all[i].says) != NULL);
+        ok &= CHECK(r.memory == NULL && r.entry.p == NULL);
         if (!ok)
             printf("# `%s` -> `%s`: %s\n", all[i].what,
                    all[i].to ? all[i].to : "(end)", err.message);

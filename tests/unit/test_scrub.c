@@ -330,8 +330,9 @@ static void failures(void)
         fails_with = all[i].with;
         int rc = quarantine();
         fails = NULL;
-        bool ok = CHECK_INT(rc, all[i].code) & CHECK_INT(err.code, rc) &
-                  CHECK(strstr(err.file, all[i].where) != NULL);
+        bool ok = CHECK_INT(rc, all[i].code);
+        ok &= CHECK_INT(err.code, rc);
+        ok &= CHECK(strstr(err.file, all[i].where) != NULL);
         CHECK(!there("lines.new"));
         if (!ok)
             printf("# %s: %s (%s)\n", all[i].call, err.message, err.file);

@@ -164,8 +164,12 @@ static void tell(struct outcome *o, uint64_t n)
 }
 
 /* A function of its own: the compiler calls it from two places of a loop. */
-static int __attribute__((noinline, noclone))
-run(int (*act)(struct outcome *o), struct outcome *o)
+#if defined(__clang__)
+#define BY_ITSELF __attribute__((noinline))
+#else
+#define BY_ITSELF __attribute__((noinline, noclone))
+#endif
+static int BY_ITSELF run(int (*act)(struct outcome *o), struct outcome *o)
 {
     sql.end = __builtin_return_address(0);
     sql.failed = false;
