@@ -410,7 +410,7 @@ static void odd_segments(void)
         }
     }
     io.open_at = refusing_open;
-    refuse.name = FIRST + strlen("log/");
+    refuse.name = &FIRST[sizeof "log/" - 1];
     refuse.rc = -EMFILE;
     CHECK_INT(open_segment(false), PLOG_E_IO);
     plog_dir_close(&d);

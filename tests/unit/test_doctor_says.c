@@ -373,8 +373,8 @@ static void the_clock(void)
 {
     static const char *const edits[] = {
         "UPDATE events SET line='{}' WHERE seq=3",
-        "UPDATE events SET line=replace(line,'\"logged_at\":\"2','"
-        "\"logged_at\":\"x') WHERE seq=3",
+        "UPDATE events SET line=replace(line,'_at\":\"2','_at\":\"x') WHERE "
+        "seq=3",
         "DELETE FROM events WHERE seq=3"};
     make(2);
     CHECK_INT(quick(NULL), 0);
