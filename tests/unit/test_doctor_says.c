@@ -373,7 +373,7 @@ static void the_clock(void)
 {
     static const char *const edits[] = {
         "UPDATE events SET line='{}' WHERE seq=3",
-        "UPDATE events SET line=replace(line,'_at\":\"2','_at\":\"x') WHERE "
+        "UPDATE events SET line=replace(line,'at\":\"2','at\":\"x') WHERE "
         "seq=3",
         "DELETE FROM events WHERE seq=3"};
     make(2);
