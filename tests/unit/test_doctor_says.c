@@ -369,12 +369,13 @@ static void notes_of_drills(void)
     }
 }
 
+#define ODD_TIME                                                               \
+    "UPDATE events SET line=replace(line,'at\":\"2','at\":\"x') WHERE seq=3"
+
 static void the_clock(void)
 {
     static const char *const edits[] = {
-        "UPDATE events SET line='{}' WHERE seq=3",
-        "UPDATE events SET line=replace(line,'at\":\"2','at\":\"x') WHERE "
-        "seq=3",
+        "UPDATE events SET line='{}' WHERE seq=3", ODD_TIME,
         "DELETE FROM events WHERE seq=3"};
     make(2);
     CHECK_INT(quick(NULL), 0);
