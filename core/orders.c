@@ -384,21 +384,63 @@ const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
     return i < count(o) && all(o)[i].order.seq == seq ? &all(o)[i].order : NULL;
 }
 
+/* Marks the orders that make the line good.  Whether there is one. */
+static bool fits(struct plog_orders *o, uint64_t seq, const unsigned char *leaf,
+                 const unsigned char *line)
+{
+    for (size_t i = lower_bound(o, seq);
+         i < count(o) && all(o)[i].order.seq == seq; i++)
+        if (memcmp(all(o)[i].order.leaf, leaf, PLOG_HASH_SIZE) == 0 &&
+            memcmp(all(o)[i].order.line, line, PLOG_HASH_SIZE) == 0) {
+            all(o)[i].needed = true;
+            return true;
+        }
+    return false;
+}
+
+static bool is_known(const struct plog_orders *o, const struct plog_order *k)
+{
+    for (size_t i = lower_bound(o, k->seq);
+         i < count(o) && all(o)[i].order.seq == k->seq; i++)
+        if (all(o)[i].order.at == k->at)
+            return true;
+    return false;
+}
+
+/* Adds the orders that were logged since the first look. */
+static int load_again(struct plog_orders *o)
+{
+    struct plog_orders now;
+    plog_orders_init(&now, o->list.io, o->dir, o->keys);
+    now.chain = o->chain;
+    int rc = load(&now);
+    for (size_t i = 0; !rc && i < count(&now); i++)
+        if (!is_known(o, &all(&now)[i].order))
+            rc = plog_orders_add(o, &all(&now)[i].order, all(&now)[i].held);
+    o->unreadable |= now.unreadable;
+    plog_orders_fini(&now);
+    return rc;
+}
+
 int plog_orders_need(struct plog_orders *o, uint64_t seq,
                      const unsigned char *leaf, struct plog_span line)
 {
     unsigned char hash[PLOG_HASH_SIZE];
+    bool fresh = !o->loaded;
     int rc = load(o);
     if (rc)
         return rc;
     plog_sha256(line.p, line.n, hash);
-    for (size_t i = lower_bound(o, seq);
-         i < count(o) && all(o)[i].order.seq == seq; i++)
-        if (memcmp(all(o)[i].order.leaf, leaf, sizeof hash) == 0 &&
-            memcmp(all(o)[i].order.line, hash, sizeof hash) == 0) {
-            all(o)[i].needed = true;
+    if (fits(o, seq, leaf, hash))
+        return 0;
+    if (o->dir && !fresh && !o->settled) {
+        rc = load_again(o);
+        if (rc)
+            return rc;
+        if (fits(o, seq, leaf, hash))
             return 0;
-        }
+        o->settled = true;
+    }
     rc = plog_orders_doubt(o);
     return rc ? rc : PLOG_E_TAMPERED;
 }

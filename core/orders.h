@@ -3,7 +3,9 @@
  *
  * A redacted line stands before the order that makes it good.  So when the
  * first one is met, the files ahead are looked through for orders; those are
- * taken on trust until the verified reading comes to them.  Orders that a log
+ * taken on trust until the verified reading comes to them.  They are looked
+ * through again for a line whose order is not among them: it may have been
+ * redacted while we read.  Orders that a log
  * brought along from the one it was copied from lie in orders/, each with a
  * proof, and count at once.
  *
@@ -44,6 +46,7 @@ struct plog_orders {
     struct plog_buf floor_args;
     uint64_t floor_below; /* the log begins behind this entry */
     bool loaded;
+    bool settled;    /* ... again, in vain: no order was logged meanwhile */
     int failed;      /* loading did, with this code */
     bool unreadable; /* of the files, some or a part */
 };

@@ -635,6 +635,44 @@ static void no_order_in_the_list(void)
     }
 }
 
+/* ---- While the log is read ---------------------------------------------- */
+
+static uint64_t redact_at, redact_what, lines_read;
+
+static int redact_there(void *arg, uint64_t seq, const char *line, size_t n)
+{
+    const struct world *w = arg;
+    struct plog_redact_report r;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "now"};
+    (void)line, (void)n;
+    lines_read++;
+    if (seq == redact_at)
+        CHECK_INT(plog_redact(w->dir, redact_what, &o, &r, NULL), 0);
+    return 0;
+}
+
+/* A line further on is redacted after the orders were looked through for one
+ * before it. */
+static void while_it_is_read(void)
+{
+    struct world w;
+    plog_reader *r;
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    for (int i = 0; i < 60; i++)
+        CHECK_INT(world_put(&w, NULL, "a", "some text", NULL), 0);
+    redact_at = 0;
+    redact_what = 3;
+    CHECK_INT(redact_there(&w, 0, "", 0), 0);
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    redact_at = 5;
+    redact_what = 50;
+    lines_read = 0;
+    CHECK_INT(plog_reader_log(r, 1, 0, redact_there, &w, NULL), 0);
+    CHECK_UINT(lines_read, 62);
+    plog_reader_close(r);
+    world_end(&w, 63);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -652,6 +690,7 @@ int main(int argc, char **argv)
         {"reasons", reasons},
         {"somebody faster", somebody_faster},
         {"no order in the list", no_order_in_the_list},
+        {"while the log is read", while_it_is_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
