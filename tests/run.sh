@@ -277,7 +277,7 @@ run_mode() {
             # compact; every script runs under AddressSanitizer.
             case $mode:${script##*/} in
             cli:* | valgrind:append.sh | valgrind:cursor.sh | \
-                valgrind:parity.sh | valgrind:read.sh | valgrind:redact.sh | \
+                valgrind:parity.sh | valgrind:read.sh | \
                 valgrind:replay.sh | valgrind:status.sh)
                 set -- "$@" "$script"
                 ;;
