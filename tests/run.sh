@@ -273,8 +273,8 @@ run_mode() {
         mode=$1
         set --
         for script in "$top"/tests/cli/*.sh; do
-            # Under valgrind those that between them read, write, mend and
-            # compact; every script runs under AddressSanitizer.
+            # Under valgrind those that between them read, write and mend; every
+            # script runs under AddressSanitizer.
             case $mode:${script##*/} in
             cli:* | valgrind:append.sh | valgrind:cursor.sh | \
                 valgrind:parity.sh | valgrind:read.sh | \
