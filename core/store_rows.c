@@ -66,6 +66,20 @@ static bool has_negative(sqlite3_stmt *q)
     return false;
 }
 
+/* Equal bytes of another type are another row: a damaged header of it. */
+static bool has_types(sqlite3_stmt *q)
+{
+    static const int types[] = {SQLITE_TEXT,    SQLITE_INTEGER, SQLITE_BLOB,
+                                SQLITE_BLOB,    SQLITE_TEXT,    SQLITE_BLOB,
+                                SQLITE_INTEGER, SQLITE_INTEGER, SQLITE_INTEGER,
+                                SQLITE_INTEGER, SQLITE_TEXT,    SQLITE_INTEGER,
+                                SQLITE_INTEGER, SQLITE_INTEGER};
+    for (int i = 0; i < (int)(sizeof types / sizeof *types); i++)
+        if (sqlite3_column_type(q, i) != types[i])
+            return false;
+    return true;
+}
+
 int plog_store_get_head(struct plog_store *s, struct plog_store_head *out,
                         struct plog_error *err)
 {
@@ -77,6 +91,10 @@ int plog_store_get_head(struct plog_store *s, struct plog_store_head *out,
         return bad_head(err, "row is missing");
     if (rc)
         return rc;
+    if (!has_types(q)) {
+        sqlite3_reset(q);
+        return bad_head(err, "values are of another type");
+    }
     h->segment = plog_sql_u64(q, 6);
     h->offset = plog_sql_u64(q, 7);
     h->rules.floor = plog_sql_u64(q, 8);
