@@ -482,6 +482,30 @@ static void replaced_while_it_was_opened(void)
 
 /* ---- The segment behind the last ---------------------------------------- */
 
+struct listing {
+    int (*each)(void *arg, const char *name);
+    void *arg;
+    bool of_log;
+};
+
+static int pass_name(void *arg, const char *name)
+{
+    struct listing *l = arg;
+    l->of_log |= strstr(name, ".jsonl") != NULL;
+    return l->each(l->arg, name);
+}
+
+/* Every third listing of log/ has the name, too: that of the check, and not the
+ * two of the repair and the replay. */
+static int lying_list(void *ctx, int dir,
+                      int (*each)(void *arg, const char *name), void *arg)
+{
+    static unsigned calls;
+    struct listing l = {each, arg, false};
+    int rc = plog_io_posix()->list(ctx, dir, pass_name, &l);
+    return !rc && l.of_log && calls++ % 3 == 0 ? each(arg, lie.name) : rc;
+}
+
 /* One that is there and is not: the repair finds nothing to mend, and the
  * handle does not go round in circles. */
 static void a_segment_that_cannot_be_found(void)
@@ -495,13 +519,32 @@ static void a_segment_that_cannot_be_found(void)
     lie.name = "00000000000000000003.jsonl";
     lie.rc = 0;
     lie.times = 1000;
+    io.list = lying_list;
     CHECK_INT(put_err(&w, "b", &err), PLOG_E_DIVERGED);
     CHECK_TEXT(err.message, "log and store do not agree after a replay");
     CHECK(log_is_as_kept(&w));
+    io.list = plog_io_posix()->list;
     lie.times = 1; /* seen once: the full check knows better */
     CHECK_INT(put(&w, "b"), 0);
     memset(&lie, 0, sizeof lie);
     world_end(&w, 3);
+}
+
+/* One further on than the next entry: nobody writes beside it. */
+static void a_segment_further_on(void)
+{
+    struct world w;
+    struct plog_error err;
+    make(&w, 0);
+    CHECK_INT(put(&w, "a"), 0);
+    world_close(&w);
+    world_write(world_path(&w, "log/00000000000000000009.jsonl"), "{", 1);
+    keep(&w);
+    CHECK_INT(plog_open(&w.p, w.dir, NULL, &err), PLOG_E_CORRUPT);
+    CHECK(log_is_as_kept(&w));
+    CHECK_INT(unlink(world_path(&w, "log/00000000000000000009.jsonl")), 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 2);
 }
 
 /* ---- Others at the store ------------------------------------------------ */
@@ -580,6 +623,7 @@ int main(int argc, char **argv)
         {"another_file_of_that_name", another_file_of_that_name},
         {"replaced_while_it_was_opened", replaced_while_it_was_opened},
         {"a_segment_that_cannot_be_found", a_segment_that_cannot_be_found},
+        {"a_segment_further_on", a_segment_further_on},
         {"the_store_is_busy", the_store_is_busy},
         {"no_memory_for_the_pin", no_memory_for_the_pin},
     };
