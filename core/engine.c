@@ -359,7 +359,11 @@ static void tidy(plog *p)
         plog_store_write_back(&p->legs.store);
         return;
     }
-    plog_store_checkpoint(&p->legs.store);
+    /* Processes that are killed again and again never come to begin it anew. */
+    if (p->legs.store.wal_frames > 2 * WAL_PAGES)
+        plog_store_empty_wal(&p->legs.store);
+    else
+        plog_store_checkpoint(&p->legs.store);
     p->checkpointed = now;
 }
 

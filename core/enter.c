@@ -308,8 +308,10 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
     return 0;
 }
 
+#define CLOSE_FRAMES 64 /* more of them would make the next opening slow */
+
 /* Cuts the padding, at the offset that the store holds now and not at the one
- * this process remembers. */
+ * this process remembers; and leaves no long WAL behind. */
 static void trim(plog *p)
 {
     if (p->poisoned || p->behind || !p->head_known)
@@ -317,8 +319,12 @@ static void trim(plog *p)
     if (plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, NULL))
         return;
     if (plog_dir_check_lock(&p->legs.dir, NULL) == 0 &&
-        check_store(p, NULL) == 0 && quick_check(p, NULL) == 0)
+        check_store(p, NULL) == 0 && quick_check(p, NULL) == 0) {
         plog_tail_trim(&p->legs.tail, p->legs.head.offset);
+        plog_store_rollback(&p->legs.store);
+        if (p->legs.store.wal_frames > CLOSE_FRAMES)
+            plog_store_empty_wal(&p->legs.store);
+    }
     plog_engine_leave(p);
 }
 

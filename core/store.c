@@ -133,7 +133,8 @@ static int prepare_writing(struct plog_store *s, struct plog_error *err)
 static int count_wal(void *arg, sqlite3 *db, const char *schema, int pages)
 {
     (void)db, (void)schema;
-    ((struct plog_store *)arg)->wal_pages = pages;
+    struct plog_store *s = arg;
+    s->wal_pages = s->wal_frames = pages;
     return SQLITE_OK;
 }
 
@@ -153,6 +154,7 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
     memset(s, 0, sizeof *s);
     s->io = io;
     s->lock = s->wal_fd = -1;
+    s->wait_ms = wait_ms;
     plog_entry_parser_init(&s->parser, io);
     plog_buf_init(&s->scratch, io);
     plog_buf_init(&s->range, io);

@@ -63,7 +63,9 @@ struct plog_store {
     struct plog_fold fold;
     char origin[PLOG_ORIGIN_MAX + 1]; /* that the fold compares with */
     bool has_tables;
-    int wal_pages; /* frames in SQLite's WAL after the last commit */
+    int wait_ms;    /* for a lock of a foreign program */
+    int wal_pages;  /* frames in SQLite's WAL that are to be moved */
+    int wal_frames; /* in all: whoever opens next reads them */
     int wal_begun; /* of them, on their way to the disk: see store_wal.c */
     int wal_fd;    /* the WAL, for that; -1: not open */
     int moved;     /* SQLite's code of the last plog_store_checkpoint */
@@ -239,6 +241,9 @@ void plog_store_doubt(struct plog_store *s);
  * under the writer lock.  Returns whether all of it was moved; a failure
  * changes nothing that matters, and s->moved says whether it was one. */
 bool plog_store_checkpoint(struct plog_store *s);
+/* The same; and if all was moved and no reader uses the WAL, empties it, which
+ * else only the next write of this very connection would begin anew. */
+void plog_store_empty_wal(struct plog_store *s);
 /* After a commit: what it wrote is brought on its way to the disk, so that the
  * sync of the next checkpoint finds little to wait for. */
 void plog_store_write_back(struct plog_store *s);

@@ -125,3 +125,15 @@ bool plog_store_checkpoint(struct plog_store *s)
     s->wal_pages = in_wal > moved ? in_wal - moved : 0;
     return s->moved == SQLITE_OK && in_wal == moved;
 }
+
+void plog_store_empty_wal(struct plog_store *s)
+{
+    if (!plog_store_checkpoint(s))
+        return;
+    sqlite3_busy_timeout(s->db, 0); /* readers are not waited for */
+    if (sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE,
+                                  NULL, NULL) == SQLITE_OK)
+        s->wal_frames = s->wal_begun = 0;
+    sqlite3_busy_timeout(s->db, s->wait_ms);
+    plog_store_doubt(s);
+}

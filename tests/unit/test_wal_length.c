@@ -1,0 +1,152 @@
+/*
+ * test_wal_length.c - SQLite's WAL stays short, however short the lives of
+ * those who write it are: whoever opens next reads all of it.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+#define FRAME (24 + 4096)
+
+static struct world w;
+
+static uint64_t frames(void)
+{
+    struct stat st;
+    return stat(world_path(&w, "store.db-wal"), &st)
+               ? 0
+               : (uint64_t)st.st_size / FRAME;
+}
+
+static void put(int i)
+{
+    char id[16];
+    snprintf(id, sizeof id, "i%d", i);
+    CHECK_INT(world_put(&w, id, id, "x", NULL), 0);
+}
+
+/* Each opens, appends one delta and closes. */
+static void one_delta_each(void)
+{
+    uint64_t most = 0;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 100; i++) {
+        put(i);
+        world_close(&w);
+        most = frames() > most ? frames() : most;
+        CHECK_INT(world_open(&w), 0);
+    }
+    CHECK(most > 10); /* it is not emptied each time */
+    CHECK(most < 80);
+    world_end(&w, 101);
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Stands on the pages of now until it is closed. */
+static sqlite3 *stand(void)
+{
+    sqlite3 *db = NULL;
+    CHECK_INT(sqlite3_open_v2(world_path(&w, "store.db"), &db,
+                              SQLITE_OPEN_READONLY, NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM events", NULL, NULL,
+                           NULL),
+              SQLITE_OK);
+    return db;
+}
+
+/* A reader that stands on old pages keeps the WAL, and is not waited for. */
+static void beside_a_reader(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(0);
+    sqlite3 *reader = stand();
+    for (int i = 1; i < 100; i++)
+        put(i);
+    double began = seconds();
+    world_close(&w);
+    CHECK(seconds() - began < 2);
+    CHECK(frames() > 300);
+    sqlite3_close(reader);
+    CHECK_INT(world_open(&w), 0);
+    put(100);
+    world_close(&w);
+    CHECK_UINT(frames(), 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 102);
+}
+
+/* When the reader goes, a WAL that became too long is emptied by the next
+ * group and not only begun anew. */
+static void after_a_reader(void)
+{
+    int i = 0;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(i++);
+    sqlite3 *reader = stand();
+    while (frames() < 4100 && i < 3000)
+        put(i++);
+    CHECK(frames() >= 4100);
+    sqlite3_close(reader);
+    put(i++);
+    CHECK_UINT(frames(), 0);
+    put(i++);
+    CHECK(frames() > 0 && frames() < 20);
+    world_end(&w, (uint64_t)i + 1);
+}
+
+/* Nobody ever closes. */
+static void killed_again_and_again(void)
+{
+    uint64_t most = 0;
+    int count = 0;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    for (int i = 0; i < 60; i++) {
+        fflush(stdout);
+        pid_t pid = fork();
+        if (pid == 0) {
+            bool lives = world_open(&w) == 0;
+            for (int k = 0; lives && k < 40; k++) {
+                char id[16];
+                snprintf(id, sizeof id, "i%d", count + k);
+                lives = world_put(&w, id, id, "x", NULL) == 0;
+            }
+            _exit(!lives);
+        }
+        int status = 1;
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
+        count += 40;
+        most = frames() > most ? frames() : most;
+    }
+    printf("# %d deltas, at most %llu frames\n", count,
+           (unsigned long long)most);
+    CHECK(most > 1000);
+    CHECK(most < 2300);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, (uint64_t)count + 1);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"one_delta_each", one_delta_each},
+        {"beside_a_reader", beside_a_reader},
+        {"after_a_reader", after_a_reader},
+        {"killed_again_and_again", killed_again_and_again},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
