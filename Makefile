@@ -67,6 +67,8 @@ bench_src := $(wildcard tests/bench/*.c)
 fuzz_src := $(wildcard tests/fuzz/*.c)
 fuzzlib_src := $(wildcard tests/fuzz/lib/*.c)
 bench_obj := $(bench_src:%.c=$(BUILD)/obj/%.o)
+# What the bench compares verify with, when it is there.
+bench_yajl := $(shell $(PKG_CONFIG) --exists yajl 2>/dev/null && echo 1)
 
 lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
 pic_obj := $(lib_src:%.c=$(BUILD)/pic/%.o)
@@ -125,6 +127,7 @@ help:
 lib: $(BUILD)/libparitylog.a $(BUILD)/$(SHARED) $(BUILD)/libparitylog.pc
 
 # A file that changes only when the text does; what depends on it is rebuilt.
+comma := ,
 quoted = '$(subst ','\'',$(1))'
 stamp = mkdir -p $(@D) && printf '%s\n' $(call quoted,$(1)) | cmp -s - $@ || \
 	printf '%s\n' $(call quoted,$(1)) > $@
@@ -203,9 +206,14 @@ $(BUILD)/storm/%: $(BUILD)/obj/tests/storm/%.o $(test_support)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
+# What is no I/O and is timed all the same goes through the bench.
+bench_wrap := $(patsubst %,-Wl$(comma)--wrap=%,crypto_sign_detached sqlite3_step \
+	sqlite3_wal_checkpoint_v2 plog_fold_logged plog_parity_records)
+$(bench_obj): private test_cppflags := $(if $(bench_yajl),-DBENCH_YAJL $(shell $(PKG_CONFIG) --cflags yajl))
 $(BUILD)/tests/bench: $(bench_obj) $(BUILD)/libparitylog.a
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) $(bench_wrap) -o $@ $^ $(libs) \
+		$(if $(bench_yajl),$(shell $(PKG_CONFIG) --libs yajl))
 
 # With clang and SANITIZE=fuzzer-no-link,...: see tests/fuzz.sh.
 fuzzlib_obj := $(fuzzlib_src:%.c=$(BUILD)/obj/%.o)

@@ -1,0 +1,37 @@
+/* ours.h - the engine as the rows use it, through its public calls. */
+#ifndef BENCH_OURS_H
+#define BENCH_OURS_H
+
+#include "bench.h"
+#include "paritylog_recovery.h"
+
+/* Ends the program unless `rc` is 0. */
+void ours_check(int rc, const char *what, const struct plog_error *err);
+void ours_init(const char *dir);
+/* Over `io`; NULL: the one that counts syncs. */
+plog *ours_open(const char *dir, const struct plog_io *io);
+
+struct caller {
+    const struct bench_task *t;
+    plog *p;
+    uint64_t next; /* number of its next event */
+    struct plog_span *spans;
+    struct bench_figures f;
+};
+void caller_begin(struct caller *c, const struct bench_task *t, plog *p,
+                  unsigned number);
+void caller_end(struct caller *c); /* frees spans, not the figures */
+/* One group of `batch` events. */
+void caller_append(struct caller *c);
+/* Groups for t->seconds, each a commit of its figures. */
+void caller_run(struct caller *c);
+
+/* Appends `events` events from number `first` on, 1,000 a group, with texts
+ * that are made as it goes: memory does not hold them. */
+void ours_fill(plog *p, uint64_t first, uint64_t events, unsigned group);
+
+/* steps.c: the table of plog_io_posix() that counts fsync and fdatasync. */
+const struct plog_io *steps_counting(void);
+uint64_t steps_syncs(void);
+
+#endif
