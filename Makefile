@@ -89,7 +89,8 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
 	check-damage damage-table check-attacks attack-table check-memory check-kernel check-fuzz fuzz \
-	fuzzers coverage coverage-long mutants check-mutate bench bench-full lint format demo \
+	fuzzers coverage coverage-long mutants check-mutate bench bench-full bench-docs \
+	bench-compare lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -115,7 +116,9 @@ help:
 	@echo 'make check-fuzz      every kept input of tests/fuzz/, and a short run of each target'
 	@echo 'make fuzz            on with them: FUZZ_SECONDS each, FUZZ_TARGET, FUZZ_FAST=1'
 	@echo 'make check-attacks   docs/ATTACKS.md in full (STORM_SEEDS=100); attack-table writes it'
-	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
+	@echo 'make bench           ours beside bare disk, SQLite and code by hand (a minute; BENCH_DIR, BENCH_FLAGS)'
+	@echo 'make bench-full bench-docs   the same at length (two hours, 30 GB); and docs/BENCHMARKS.md written'
+	@echo 'make bench-compare A=.. B=..   what moved between two results, or two commits'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
 	@echo 'make demo       sh tests/demo.sh'
@@ -209,6 +212,9 @@ $(BUILD)/storm/%: $(BUILD)/obj/tests/storm/%.o $(test_support)
 # What is no I/O and is timed all the same goes through the bench.
 bench_wrap := $(patsubst %,-Wl$(comma)--wrap=%,crypto_sign_detached sqlite3_step \
 	sqlite3_wal_checkpoint_v2 plog_fold_logged plog_parity_records)
+$(BUILD)/bench-flags: FORCE
+	@$(call stamp,$(bench_yajl))
+$(bench_obj): $(BUILD)/bench-flags
 $(bench_obj): private test_cppflags := $(if $(bench_yajl),-DBENCH_YAJL $(shell $(PKG_CONFIG) --cflags yajl))
 $(BUILD)/tests/bench: $(bench_obj) $(BUILD)/libparitylog.a
 	@mkdir -p $(@D)
@@ -339,12 +345,41 @@ check-mutate: $(BUILD)/mutate/suite
 	$(Q)python3 tests/mutate/run.py --suite $(BUILD)/mutate --count 60 --seed 1 \
 		--only core/buf.c --programs test_buf --least 80
 
-# In the build directory: it has to lie on the disk that is measured.
-bench: $(BUILD)/tests/bench
-	$(Q)$< --dir $(BUILD) --runs 3 --seconds 0.6 --json $(BUILD)/bench.json
+# In BENCH_DIR, by default the build directory: it has to lie on the disk that is
+# measured.  BENCH_FLAGS comes last and wins: see tests/bench/main.c.
+BENCH_DIR ?= $(BUILD)
+BENCH_FLAGS ?=
+bench_common = --dir $(BENCH_DIR) --command $(BUILD)/paritylog \
+	--commit "$$(git describe --always --dirty 2>/dev/null)"
+bench_long := --runs 7 --seconds 2 --events 1000000 --large-events 10000000 \
+	--disk-events 1000000 --compact-mb 300
+bench_plain_rows := 'SQLite bulk' 'SQLite scan' yajl 'verify, ' 'parity, ' 'parity and' \
+	'replay into' 'replay --fresh,' 'rebuild --store,'
+bench_peers = python3 tests/bench/peers.py --dir $(BENCH_DIR)
 
-bench-full: $(BUILD)/tests/bench
-	$(Q)$< --dir $(BUILD) --runs 7 --seconds 2 --events 1000000 --json $(BUILD)/bench.json
+bench: $(BUILD)/tests/bench $(BUILD)/paritylog
+	$(Q)$< $(bench_common) --runs 3 --seconds 0.15 --events 40000 --large-events 40000 \
+		--disk-events 30000 --compact-mb 10 --json $(BUILD)/bench.json $(BENCH_FLAGS)
+
+# Two hours and 30 GB of disk, without anything else on the machine: all rows, those
+# that read once more without libcrypto, and the peers that are installed.
+bench-full: $(BUILD)/tests/bench $(BUILD)/paritylog
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/plain WITH_LIBCRYPTO=0 \
+		$(BUILD)/plain/tests/bench $(BUILD)/plain/paritylog
+	$(Q)$< $(bench_common) $(bench_long) --json $(BUILD)/bench-full.json $(BENCH_FLAGS)
+	$(Q)$(BUILD)/plain/tests/bench $(bench_common) $(bench_long) \
+		--json $(BUILD)/bench-plain.json $(BENCH_FLAGS) $(bench_plain_rows)
+	$(Q)$(bench_peers) --json $(BUILD)/bench-peers.json
+
+# The same, and the measured part of docs/BENCHMARKS.md and its picture anew.
+bench-docs: bench-full
+	$(Q)python3 tests/bench/report.py $(BUILD)/bench-full.json --plain $(BUILD)/bench-plain.json \
+		--peers $(BUILD)/bench-peers.json --command 'make bench-docs' \
+		--write docs/BENCHMARKS.md --svg docs/benchmarks.svg
+
+# A and B: results (--json), or commits, which are built and measured first.
+bench-compare:
+	$(Q)BUILD=$(BUILD) python3 tests/bench/compare.py '$(A)' '$(B)'
 
 # The targets of tests/fuzz/: every kept input and a short run of each; or on
 # and on (FUZZ_SECONDS each, FUZZ_TARGET, FUZZ_FAST=1: tests/fuzz.sh).

@@ -214,6 +214,7 @@ extern unsigned bench_runs_of[BENCH_ROWS]; /* runs that were made */
 /* Values of a limit run by run; returns their number. */
 unsigned bench_limit_values(const struct bench_limit *l, double *values);
 
+extern volatile int bench_child; /* process of the row that runs; 0: none */
 void bench_run(size_t row, const struct bench_task *t, double *out); /* run.c */
 /* A function that fills no figures, in a process of its own. */
 void bench_apart(void (*fn)(const struct bench_task *),

@@ -44,9 +44,11 @@ static void clean_up(void)
         bench_remove_tree(top);
 }
 
+/* The row's process ends by it as well: then we do, and clean up. */
 static void leave(int signal)
 {
-    (void)signal; /* the row's process ends by it as well: then we do */
+    if (bench_child > 0)
+        kill(bench_child, signal);
 }
 
 static void make_top(void)
@@ -57,6 +59,7 @@ static void make_top(void)
     owner = getpid();
     atexit(clean_up);
     signal(SIGINT, leave);
+    signal(SIGTERM, leave);
     snprintf(raw, sizeof raw, "%.500s/raw", top);
     snprintf(shared, sizeof shared, "%.500s/shared", top);
     snprintf(large, sizeof large, "%.500s/large", top);

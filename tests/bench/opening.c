@@ -18,7 +18,8 @@
 #include "ours.h"
 
 #define GROUPS 40 /* that the killed one wrote before */
-#define SAMPLES 9
+#define SAMPLES_MIN 3
+#define SAMPLES_MAX 25
 
 /* ---- The one that is killed --------------------------------------------- */
 
@@ -114,11 +115,14 @@ void bench_open_killed(const struct bench_task *t, struct bench_figures *f)
     char path[BENCH_PATH];
     struct bench_figures over = {0};
     log_of(t, path);
-    for (int i = 0; i < SAMPLES; i++) {
+    double end = bench_seconds() + t->seconds;
+    for (int i = 0;
+         i < SAMPLES_MIN || (i < SAMPLES_MAX && bench_seconds() < end); i++) {
         leave_half(t, path);
-        double allowed = allowance(t, path), began = bench_seconds();
+        double allowed = allowance(t, path);
+        double opening = bench_seconds();
         plog *p = ours_open(path, NULL);
-        double took = bench_seconds() - began;
+        double took = bench_seconds() - opening;
         plog_close(p);
         bench_commit(f, took);
         bench_commit(&over, took - allowed);

@@ -68,20 +68,32 @@ static struct bench_spread of(size_t row, enum bench_metric m)
     return bench_spread(values, bench_runs_of[row]);
 }
 
-static void print_cell(size_t row, enum bench_metric m, const char *name)
+/* The ratio to the overwrite loop right before, run by run. */
+static void print_over_limit(size_t row)
 {
-    struct bench_spread s = of(row, m);
+    double values[BENCH_RUNS];
+    for (unsigned n = 0; n < bench_runs_of[row]; n++)
+        values[n] =
+            bench_all[row][n][BENCH_RATE] / bench_all[row][n][BENCH_O_RATE];
+    struct bench_spread s = bench_spread(values, bench_runs_of[row]);
     if (s.count)
-        printf("  %s %.6g (%.6g to %.6g)", name, s.median, s.least, s.most);
+        printf("  %.2f O (%.2f-%.2f)", s.median, s.least, s.most);
 }
 
-static void print_row(size_t i)
+/* The rate with its spread; of all other figures the median. */
+static void print_row(size_t row)
 {
-    printf("%-46s", bench_rows[i].name);
-    for (int m = 0; m < BENCH_METRIC_COUNT; m++)
-        if (m != BENCH_O_RATE && m != BENCH_O_P50 && m != BENCH_O_P99)
-            print_cell(i, (enum bench_metric)m,
-                       bench_metric_name((enum bench_metric)m));
+    struct bench_spread rate = of(row, BENCH_RATE);
+    printf("%-44s", bench_rows[row].name);
+    if (rate.count)
+        printf("%11.0f/s (%.0f-%.0f)", rate.median, rate.least, rate.most);
+    print_over_limit(row);
+    for (int m = BENCH_MB; m < BENCH_METRIC_COUNT; m++) {
+        struct bench_spread s = of(row, (enum bench_metric)m);
+        if (s.count && (m < BENCH_O_RATE || m > BENCH_O_P99))
+            printf("  %s %.5g", bench_metric_name((enum bench_metric)m),
+                   s.median);
+    }
     putchar('\n');
 }
 
@@ -98,20 +110,28 @@ static const char *verdict(const struct bench_limit *l, double median)
                                                          : "floor";
 }
 
+static void print_bound(const char *name, bool at_most, double value)
+{
+    if (!isnan(value))
+        printf(", %s %s %g", name, at_most ? "<=" : ">=", value);
+}
+
 static void print_limits(void)
 {
     double values[BENCH_RUNS];
-    puts("\nHeld against (medians; limits in ms in proportion to O's p50 above"
-         " 140 us):");
+    puts("\nheld against (limits in ms hold for an O of at most 140 us, else in"
+         " proportion)");
     for (size_t i = 0; i < bench_limit_count; i++) {
         const struct bench_limit *l = &bench_limits[i];
         struct bench_spread s =
             bench_spread(values, bench_limit_values(l, values));
-        if (s.count)
-            printf("%-6s %8.3f (%.3f to %.3f), %s %g, aim %g: %s: %s\n",
-                   verdict(l, s.median), s.median, s.least, s.most,
-                   l->at_most ? "at most" : "at least", l->floor, l->aim,
-                   l->row, l->what);
+        if (!s.count)
+            continue;
+        printf("%-6s %.3g (%.3g-%.3g)", verdict(l, s.median), s.median, s.least,
+               s.most);
+        print_bound("floor", l->at_most, l->floor);
+        print_bound("aim", l->at_most, l->aim);
+        printf(": %s: %s\n", l->row, l->what);
     }
 }
 

@@ -75,6 +75,8 @@ void bench_copy_tree(const char *from, const char *to)
     nftw(from, copy_one, 8, FTW_PHYS);
 }
 
+volatile int bench_child;
+
 /* ---- The process -------------------------------------------------------- */
 
 static void use_processors(unsigned n)
@@ -92,10 +94,26 @@ static void use_processors(unsigned n)
     sched_setaffinity(0, sizeof some, &some);
 }
 
+static void begin_child(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
+static void end_child(const char *name, pid_t pid, bool told)
+{
+    int status = 1;
+    bool gone = pid > 0 && waitpid(pid, &status, 0) == pid;
+    bench_child = 0;
+    if (!gone || status || !told)
+        bench_die(name, "did not end well");
+}
+
 static void work(bench_fn *fn, const struct bench_task *t, int to)
 {
     struct bench_figures f = {.events = 0};
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    begin_child();
     for (int m = 0; m < BENCH_METRIC_COUNT; m++)
         f.m[m] = NAN;
     use_processors(t->threads);
@@ -107,34 +125,31 @@ static void work(bench_fn *fn, const struct bench_task *t, int to)
 static void in_child(const char *name, bench_fn *fn, const struct bench_task *t,
                      double *out)
 {
-    int ends[2], status = 1;
+    int ends[2];
     fflush(NULL);
     if (pipe(ends))
         bench_die("pipe", strerror(errno));
-    pid_t pid = fork();
+    pid_t pid = bench_child = fork();
     if (pid == 0)
         work(fn, t, ends[1]);
     close(ends[1]);
     size_t want = sizeof(double) * BENCH_METRIC_COUNT;
     ssize_t n = read(ends[0], out, want);
     close(ends[0]);
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status ||
-        n != (ssize_t)want)
-        bench_die(name, "did not end well");
+    end_child(name, pid, n == (ssize_t)want);
 }
 
 void bench_apart(void (*fn)(const struct bench_task *),
                  const struct bench_task *t)
 {
-    int status = 1;
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t pid = bench_child = fork();
     if (pid == 0) {
+        begin_child();
         fn(t);
         _exit(0);
     }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-        bench_die("preparing", "did not end well");
+    end_child("preparing", pid, true);
 }
 
 static void in_directory(const char *name, bench_fn *fn,
