@@ -134,6 +134,8 @@ def peer_table(peers):
                      number(row["p50_us"]) if row.get("p50_us") else "",
                      number(row["p99_us"]) if row.get("p99_us") else ""])
     lines = table(["peer, events a commit", "events/s", "× O", "p50 µs", "p99 µs"], body)
+    told = [f"{name} {version}" for name, version in peers["versions"].items()]
+    lines += [", ".join(told) + f"; {peers['runs']} runs of {peers['seconds']:g} s.", ""]
     absent = [f"{row['name']} ({row['why']})" for row in peers["absent"]]
     if absent:
         lines += ["Not measured in this run: " + ", ".join(absent) + ".", ""]
