@@ -7,6 +7,11 @@ bench=${PARITYLOG%/*}/bench
 [ -x "$bench" ] || bench=${PARITYLOG%/*}/tests/bench
 disk=${bench%/tests/bench}
 tools=$top/tests/bench
+if [ ! -x "$bench" ]; then
+    begin 'the benchmark'
+    skip 'it is not built'
+    finish
+fi
 
 # measure STATUS ARGUMENT...
 measure() {
@@ -136,11 +141,24 @@ else
     skip 'no python3 or jq'
 fi
 
+begin 'every peer is measured, or named with the reason'
+if have python3; then
+    # Servers take seconds to start: only what runs in the process.
+    python3 "$tools/peers.py" --dir "$disk" --runs 1 --seconds 0.1 --json "$T/peers" \
+        LMDB RocksDB nothing >"$T/out" 2>"$T/err"
+    same status $? 0
+    json_is "$T/peers" '[.rows[], .absent[]] | length >= 2'
+    json_is "$T/peers" 'all(.rows[]; .events_per_s[0] > 0 and .o[0] > 0)'
+    json_is "$T/peers" 'all(.absent[]; .why | length > 0)'
+else
+    skip 'no python3'
+fi
+
 begin 'the report goes between the markers, and its picture is XML'
 if have python3; then
     printf 'above\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nbelow\n' >"$T/doc"
-    python3 "$tools/report.py" "$T/json" --plain "$T/json" --write "$T/doc" \
-        --svg "$T/plot.svg" >"$T/out" 2>"$T/err"
+    python3 "$tools/report.py" "$T/json" --plain "$T/json" \
+        --peers "$T/peers" --write "$T/doc" --svg "$T/plot.svg" >"$T/out" 2>"$T/err"
     same status $? 0
     err_empty
     same 'the first line' "$(head -n 1 "$T/doc")" above
