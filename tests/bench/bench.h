@@ -15,6 +15,7 @@
  *   ours.c          opening and appending; one caller
  *   callers.c       threads, processes
  *   steps.c         where a commit's time goes
+ *   calls.c         writes and syncs of the library, watched
  *   reading.c       verify, replay, rebuild, parity, the fold
  *   bare.c          what those are compared with: yajl, zlib
  *   compacting.c    compaction and archive

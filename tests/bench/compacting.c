@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bare.h"
+#include "calls.h"
 
 #define ARCHIVE_LEVEL 6 /* as core/archive.c has it */
 #define SNAPSHOT_LEVEL 1
@@ -46,32 +47,28 @@ uint64_t halves_make(const struct bench_task *t, char *path)
 
 static double entry_began, last_fsync;
 
-static int64_t noting_pwrite(void *ctx, int fd, const void *buf, size_t n,
-                             uint64_t offset)
+static ssize_t noting_pwrite(int fd, const void *p, size_t n, off_t at)
 {
     static const char entry[] = "\"control\":\"compact\"";
-    if (!entry_began && memmem(buf, n, entry, sizeof entry - 1))
+    if (!entry_began && memmem(p, n, entry, sizeof entry - 1))
         entry_began = bench_seconds();
-    return plog_io_posix()->pwrite(ctx, fd, buf, n, offset);
+    return calls_real_pwrite(fd, p, n, at);
 }
 
-static int noting_fsync(void *ctx, int fd)
+static int noting_fsync(int fd)
 {
-    int rc = plog_io_posix()->fsync(ctx, fd);
+    int rc = calls_real_fsync(fd);
     last_fsync = bench_seconds();
     return rc;
 }
 
 void halves_compact(const char *path, bool discard, struct halves_times *out)
 {
-    struct plog_io io = *plog_io_posix();
-    struct plog_compact_options o = {.struct_size = sizeof o,
-                                     .io = &io,
-                                     .wait_seconds = 60,
-                                     .discard = discard};
+    struct plog_compact_options o = {
+        .struct_size = sizeof o, .wait_seconds = 60, .discard = discard};
     struct plog_error err = {0};
-    io.pwrite = noting_pwrite;
-    io.fsync = noting_fsync;
+    calls_pwrite = noting_pwrite;
+    calls_fsync = noting_fsync;
     entry_began = last_fsync = 0;
     double began = bench_seconds();
     ours_check(plog_compact(path, &o, &out->report, &err), "compact", &err);

@@ -55,7 +55,8 @@ def measure(commit, kept):
     files = subprocess.run(["git", "-C", TOP, "archive", commit], check=True,
                            stdout=subprocess.PIPE).stdout
     subprocess.run(["tar", "-x", "-C", tree], input=files, check=True)
-    subprocess.run(["make", "-C", tree, f"BUILD={tree}/build", "bench"], check=True)
+    subprocess.run(["make", f"-j{os.cpu_count() or 1}", "-C", tree, f"BUILD={tree}/build",
+                    "bench"], check=True)
     os.replace(os.path.join(tree, "build", "bench.json"), kept)
 
 

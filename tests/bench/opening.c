@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "bare.h"
+#include "calls.h"
 #include "ours.h"
 
 #define GROUPS 40 /* that the killed one wrote before */
@@ -25,15 +26,14 @@
 
 static int groups_left;
 
-static int64_t killing_pwrite(void *ctx, int fd, const void *buf, size_t n,
-                              uint64_t offset)
+static ssize_t killing_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-    bool group = memmem(buf, n, "{\"commit\"", 9) != NULL;
+    bool group = memmem(p, n, "{\"commit\"", 9) != NULL;
     if (!group || --groups_left > 0)
-        return plog_io_posix()->pwrite(ctx, fd, buf, n, offset);
-    plog_io_posix()->pwrite(ctx, fd, buf, n / 2, offset);
+        return calls_real_pwrite(fd, p, n, at);
+    calls_real_pwrite(fd, p, n / 2, at);
     kill(getpid(), SIGKILL);
-    return -EIO;
+    return -1;
 }
 
 static void leave_half(const struct bench_task *t, const char *path)
@@ -41,13 +41,12 @@ static void leave_half(const struct bench_task *t, const char *path)
     int status;
     pid_t pid = fork();
     if (pid == 0) {
-        struct plog_io io = *plog_io_posix();
         struct bench_task ten = *t;
         struct caller c;
-        io.pwrite = killing_pwrite;
+        calls_pwrite = killing_pwrite;
         groups_left = GROUPS;
         ten.batch = 10;
-        caller_begin(&c, &ten, ours_open(path, &io), (unsigned)getpid());
+        caller_begin(&c, &ten, ours_open(path, NULL), (unsigned)getpid());
         for (;;)
             caller_append(&c);
     }

@@ -1,6 +1,8 @@
 /* ours.c - opening, appending, and the row of one caller. */
 #include "ours.h"
 
+#include "calls.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,9 +26,8 @@ void ours_init(const char *dir)
 plog *ours_open(const char *dir, const struct plog_io *io)
 {
     plog *p = NULL;
-    struct plog_options o = {.struct_size = sizeof o,
-                             .io = io ? io : steps_counting(),
-                             .wait_seconds = 60};
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = io, .wait_seconds = 60};
     struct plog_error err = {0};
     ours_check(plog_open(&p, dir, &o, &err), "open", &err);
     return p;
@@ -94,12 +95,12 @@ void bench_ours(const struct bench_task *t, struct bench_figures *f)
     ours_init(t->dir);
     plog *p = ours_open(t->dir, NULL);
     caller_begin(&c, t, p, 0);
-    uint64_t syncs = steps_syncs();
+    uint64_t syncs = calls_syncs();
     double cpu = bench_cpu_seconds();
     caller_run(&c);
     take(f, &c.f);
     f->m[BENCH_CPU] = (bench_cpu_seconds() - cpu) / (double)f->events * 1e6;
-    f->m[BENCH_SYNCS] = (double)(steps_syncs() - syncs) / (double)f->count;
+    f->m[BENCH_SYNCS] = (double)(calls_syncs() - syncs) / (double)f->count;
     if (f->m[BENCH_SYNCS] < 1)
         bench_die("paritylog", "a commit came back without a sync");
     plog_close(p);

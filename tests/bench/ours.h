@@ -8,7 +8,7 @@
 /* Ends the program unless `rc` is 0. */
 void ours_check(int rc, const char *what, const struct plog_error *err);
 void ours_init(const char *dir);
-/* Over `io`; NULL: the one that counts syncs. */
+/* Over `io`; NULL: plog_io_posix(). */
 plog *ours_open(const char *dir, const struct plog_io *io);
 
 struct caller {
@@ -29,9 +29,5 @@ void caller_run(struct caller *c);
 /* Appends `events` events from number `first` on, 1,000 a group, with texts
  * that are made as it goes: memory does not hold them. */
 void ours_fill(plog *p, uint64_t first, uint64_t events, unsigned group);
-
-/* steps.c: the table of plog_io_posix() that counts fsync and fdatasync. */
-const struct plog_io *steps_counting(void);
-uint64_t steps_syncs(void);
 
 #endif

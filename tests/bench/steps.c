@@ -1,11 +1,12 @@
 /*
  * steps.c - where a commit's time goes.
  *
- * The engine runs over an I/O table of ours that notes the time at both ends of
- * each call, and the calls that are no I/O (signing, SQLite's steps and
- * checkpoints) are wrapped by the linker.  What SQLite does inside a step and
- * is I/O counts as I/O; all that a checkpoint does counts as checkpoint; what
- * nothing claims is the rest: scanning, encoding, hashing, locks.
+ * Writes and syncs of the log, signing, SQLite's steps and checkpoints are
+ * wrapped by the linker, and the store's file layer tells of what it does
+ * (plog_io.store_event); the time is noted at both ends of each.  What SQLite
+ * does inside a step and is I/O counts as I/O; all that a checkpoint does
+ * counts as checkpoint; what nothing claims is the rest: scanning, encoding,
+ * hashing, locks.
  *
  * Only the time of the calling thread is divided up.  That of other threads,
  * beside it, is one figure.
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "calls.h"
 #include "ours.h"
 
 enum step {
@@ -38,7 +40,7 @@ static _Thread_local uint64_t spent[STEPS]; /* ns */
 static _Thread_local uint64_t store_io;     /* of them reads, writes, syncs */
 static _Thread_local bool in_checkpoint;
 static _Thread_local uint64_t event_began;
-static _Atomic uint64_t beside, syncs;
+static _Atomic uint64_t beside;
 
 static uint64_t now_ns(void)
 {
@@ -63,34 +65,33 @@ static void end_step(enum step s, uint64_t began, uint64_t inside)
         beside += ns;
 }
 
-/* ---- The I/O table ------------------------------------------------------ */
+/* ---- Calls -------------------------------------------------------------- */
 
-static int64_t timed_pwrite(void *ctx, int fd, const void *buf, size_t n,
-                            uint64_t offset)
+static ssize_t timed_pwrite(int fd, const void *p, size_t n, off_t at)
 {
     uint64_t began = begin_step();
-    int64_t rc = plog_io_posix()->pwrite(ctx, fd, buf, n, offset);
+    ssize_t rc = calls_real_pwrite(fd, p, n, at);
     end_step(LOG_WRITE, began, 0);
     return rc;
 }
 
-static int timed_fdatasync(void *ctx, int fd)
+static int timed_fdatasync(int fd)
 {
     uint64_t began = begin_step();
-    int rc = plog_io_posix()->fdatasync(ctx, fd);
+    int rc = calls_real_fdatasync(fd);
     end_step(LOG_SYNC, began, 0);
-    syncs++;
     return rc;
 }
 
-static int timed_fsync(void *ctx, int fd)
+static int timed_fsync(int fd)
 {
     uint64_t began = begin_step();
-    int rc = plog_io_posix()->fsync(ctx, fd);
+    int rc = calls_real_fsync(fd);
     end_step(LOG_SYNC, began, 0);
-    syncs++;
     return rc;
 }
+
+/* ---- The store's file layer --------------------------------------------- */
 
 static enum step step_of(enum plog_store_op op)
 {
@@ -117,27 +118,12 @@ static int timed_event(void *ctx, const struct plog_store_event *e)
     return 0;
 }
 
-const struct plog_io *steps_counting(void)
+static const struct plog_io *telling_table(void)
 {
     static struct plog_io io;
     io = *plog_io_posix();
-    io.fdatasync = timed_fdatasync;
-    io.fsync = timed_fsync;
-    return &io;
-}
-
-static const struct plog_io *timed_table(void)
-{
-    static struct plog_io io;
-    io = *steps_counting();
-    io.pwrite = timed_pwrite;
     io.store_event = timed_event;
     return &io;
-}
-
-uint64_t steps_syncs(void)
-{
-    return syncs;
 }
 
 /* ---- What is no I/O: --wrap of the linker ------------------------------- */
@@ -190,8 +176,11 @@ void bench_steps(const struct bench_task *t, struct bench_figures *f)
 {
     struct caller c;
     ours_init(t->dir);
-    plog *p = ours_open(t->dir, timed_table());
+    plog *p = ours_open(t->dir, telling_table());
     caller_begin(&c, t, p, 0);
+    calls_pwrite = timed_pwrite;
+    calls_fsync = timed_fsync;
+    calls_fdatasync = timed_fdatasync;
     is_caller = timing = true;
     caller_run(&c);
     timing = false;
