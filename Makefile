@@ -358,7 +358,7 @@ bench_common = --dir $(BENCH_DIR) --command $(BUILD)/paritylog \
 	--commit "$$(git describe --always --dirty 2>/dev/null)"
 bench_long := --runs 7 --seconds 2 --events 1000000 --large-events 10000000 \
 	--disk-events 1000000 --compact-mb 300
-bench_plain_rows := 'SQLite bulk' 'SQLite scan' yajl 'verify, ' 'parity, ' 'parity and' \
+bench_plain_rows := 'SQLite bulk' 'SQLite scan' yajl 'verify, ' 'parity, ' 'the fold' 'parity and' \
 	'replay into' 'replay --fresh,' 'rebuild --store,'
 bench_peers = python3 tests/bench/peers.py --dir $(BENCH_DIR)
 

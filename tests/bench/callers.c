@@ -1,6 +1,7 @@
 /* callers.c - many callers at once: threads of a process on one handle, and
  * processes on one directory. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,7 +69,8 @@ void bench_threads(const struct bench_task *t, struct bench_figures *f)
 
 /* ---- Processes ---------------------------------------------------------- */
 
-#define TOLD 65536 /* commits that a process can tell of */
+#define OPENING_TRIES 300000 /* of 100 us */
+#define TOLD 65536           /* commits that a process can tell of */
 
 struct told {
     uint64_t events;
@@ -77,12 +79,24 @@ struct told {
     double commits[TOLD];
 };
 
+struct together {
+    _Atomic unsigned opened; /* processes: all of them before any begins */
+    struct told told[BENCH_CALLERS];
+};
+
 static void process(const struct bench_task *t, unsigned number,
-                    struct told *told)
+                    struct together *all)
 {
     struct caller c;
+    struct told *told = &all->told[number];
     plog *p = ours_open(t->dir, NULL);
     caller_begin(&c, t, p, number);
+    all->opened++;
+    for (int tries = 0; all->opened < t->callers; tries++) {
+        if (tries == OPENING_TRIES)
+            bench_die("a process", "waited for others in vain");
+        usleep(100);
+    }
     caller_run(&c);
     plog_close(p);
     told->events = c.f.events;
@@ -93,19 +107,19 @@ static void process(const struct bench_task *t, unsigned number,
 
 void bench_processes(const struct bench_task *t, struct bench_figures *f)
 {
-    size_t size = t->callers * sizeof(struct told);
-    struct told *told = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct together *all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE,
+                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const struct told *told = all->told;
     pid_t pids[BENCH_CALLERS];
     struct sum s = {0};
-    if (told == MAP_FAILED)
+    if (all == MAP_FAILED)
         bench_die("memory", "exhausted");
     ours_init(t->dir);
     double cpu = bench_cpu_seconds();
     for (unsigned i = 0; i < t->callers; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
-            process(t, i, &told[i]);
+            process(t, i, all);
             _exit(0);
         }
     }
@@ -113,12 +127,12 @@ void bench_processes(const struct bench_task *t, struct bench_figures *f)
         int status = 1;
         if (pids[i] < 0 || waitpid(pids[i], &status, 0) < 0 || status)
             bench_die("a process", "failed");
-        struct bench_figures one = {.events = told[i].events,
-                                    .seconds = told[i].seconds,
-                                    .commits = told[i].commits,
-                                    .count = told[i].count};
+        const struct bench_figures one = {.events = told[i].events,
+                                          .seconds = told[i].seconds,
+                                          .commits = all->told[i].commits,
+                                          .count = told[i].count};
         merge(f, &one, &s);
     }
     finish(f, &s, cpu);
-    munmap(told, size);
+    munmap(all, sizeof *all);
 }

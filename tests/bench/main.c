@@ -100,10 +100,16 @@ static void prepare(void)
             bench_make_pool(bench_rows[i].shape);
     bench_make_pool(BENCH_PLAIN);
     bool longs = any_wanted(BENCH_LARGE);
-    if (longs || any_wanted(BENCH_READS))
+    if (longs || any_wanted(BENCH_READS)) {
+        fprintf(stderr, "a log of %llu entries\n",
+                (unsigned long long)task.events);
         bench_apart(bench_prepare_reads, &task);
-    if (longs)
+    }
+    if (longs) {
+        fprintf(stderr, "a log of %llu entries\n",
+                (unsigned long long)task.large_events);
         bench_apart(bench_prepare_large, &task);
+    }
 }
 
 static void tell(size_t i, unsigned n)

@@ -12,6 +12,7 @@ from figures import number, over_limit, spread
 WIDTH, NAMES, RIGHT, BAR, GAP = 900, 330, 110, 13, 5
 COLOURS = {"limits": "#8a8a8a", "writing": "#1f6fb2", "other data": "#6aa5d8",
            "peers": "#c07a2c"}
+LEAST, MOST = 0.05, 20  # times the floor that are drawn
 MET, NOT_MET = "#3d8b4f", "#b5403a"
 
 
@@ -95,17 +96,18 @@ def draw_floors(picture, limits):
     for limit in limits:
         mid = spread(limit["values"])[0]
         if limit["at_most"]:
-            times = limit["floor"] / mid if mid > 0 else 10
+            times = limit["floor"] / mid if mid > 0 else MOST
         else:
             times = mid / limit["floor"]
-        reached.append((limit, min(max(times, 0.05), 20)))
-    place, top = scale(0.05, 24), picture.y
+        reached.append((limit, min(max(times, LEAST), MOST)))
+    place, top = scale(LEAST, 1.2 * MOST), picture.y
     for limit, times in reached:
         picture.row(f"{limit['row']}: {limit['what']}"[:58])
         colour = NOT_MET if limit["verdict"] == "BELOW" else MET
         left, right = sorted((place(1), place(times)))
         picture.box(left, right - left, colour)
-        picture.text(place(max(times, 1)) + 5, picture.y + BAR - 3, f"{times:.2f}", size=10)
+        words = f"{times:.2f}" + ("+" if times == MOST else "")
+        picture.text(place(max(times, 1)) + 5, picture.y + BAR - 3, words, size=10)
         picture.next()
     picture.line(place(1), top, place(1), picture.y)
 
