@@ -351,9 +351,11 @@ check-mutate: $(BUILD)/mutate/suite
 		--only core/buf.c --programs test_buf --least 80
 
 # In BENCH_DIR, by default the build directory: it has to lie on the disk that is
-# measured.  BENCH_FLAGS comes last and wins: see tests/bench/main.c.
+# measured.  BENCH_FLAGS comes last and wins: see tests/bench/main.c; so does
+# BENCH_PEERS_FLAGS: see tests/bench/peers.py.
 BENCH_DIR ?= $(BUILD)
 BENCH_FLAGS ?=
+BENCH_PEERS_FLAGS ?=
 bench_common = --dir $(BENCH_DIR) --command $(BUILD)/paritylog \
 	--commit "$$(git describe --always --dirty 2>/dev/null)"
 bench_long := --runs 7 --seconds 2 --events 1000000 --large-events 10000000 \
@@ -374,7 +376,7 @@ bench-full: $(BUILD)/tests/bench $(BUILD)/paritylog
 	$(Q)$< $(bench_common) $(bench_long) --json $(BUILD)/bench-full.json $(BENCH_FLAGS)
 	$(Q)$(BUILD)/plain/tests/bench $(bench_common) $(bench_long) \
 		--json $(BUILD)/bench-plain.json $(BENCH_FLAGS) $(bench_plain_rows)
-	$(Q)$(bench_peers) --json $(BUILD)/bench-peers.json
+	$(Q)$(bench_peers) --json $(BUILD)/bench-peers.json $(BENCH_PEERS_FLAGS)
 
 # The same, and the measured part of docs/BENCHMARKS.md and its picture anew.
 bench-docs: bench-full
