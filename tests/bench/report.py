@@ -146,7 +146,8 @@ def text(data, plain, peers, command, svg):
     lines = ["## Measured", ""] + machine(data, command)
     if svg:
         lines += [f"![Events a second, and floors]({svg})", ""]
-    lines += ["### Floors", ""] + floors(data, plain)
+    lines += ["### Floors", "", "Milliseconds are divided by O's p50 over 140 µs, where that is"
+              " more; *met* goes by the median.", ""] + floors(data, plain)
     lines += ["### Rates", ""] + rates(data, plain)
     lines += ["### Times, memory, bytes", ""] + others(data)
     lines += ["### Where a commit's time goes", ""] + steps(data)
