@@ -50,7 +50,7 @@ static double entry_began, last_fsync;
 static ssize_t noting_pwrite(int fd, const void *p, size_t n, off_t at)
 {
     static const char entry[] = "\"control\":\"compact\"";
-    if (!entry_began && memmem(p, n, entry, sizeof entry - 1))
+    if (entry_began == 0 && memmem(p, n, entry, sizeof entry - 1))
         entry_began = bench_seconds();
     return calls_real_pwrite(fd, p, n, at);
 }
