@@ -85,19 +85,8 @@ static int take_turn(plog *p, struct plog_error *err)
 {
     if (p->io->process_id(p->io->ctx) != p->pid)
         return plog_fail(err, PLOG_E_ARG, "opened before a fork");
-    pthread_mutex_lock(&p->mutex);
-    while (p->leading)
-        pthread_cond_wait(&p->changed, &p->mutex);
-    p->leading = true;
-    pthread_mutex_unlock(&p->mutex);
+    plog_queue_take_turn(&p->queue);
     return 0;
-}
-
-static void give_turn(plog *p)
-{
-    pthread_mutex_lock(&p->mutex);
-    plog_engine_step_down(p);
-    pthread_mutex_unlock(&p->mutex);
 }
 
 static int lead_to(plog *p, int (*what)(plog *, void *, struct plog_error *),
@@ -122,7 +111,7 @@ int plog_engine_locked(plog *p,
     if (rc)
         return rc;
     rc = lead_to(p, what, arg, err);
-    give_turn(p);
+    plog_queue_give_turn(&p->queue);
     return plog_say_nomem(err, rc);
 }
 
@@ -177,7 +166,7 @@ int plog_get_head(plog *p, struct plog_head *out, struct plog_error *err)
     if (rc)
         return rc;
     rc = p->poisoned ? read_head(p, &c, err) : lead_to(p, get_head, &c, err);
-    give_turn(p);
+    plog_queue_give_turn(&p->queue);
     if (rc)
         return rc;
     out->size = c.size;

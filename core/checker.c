@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "futex.h"
+
 #define THREAD_AFTER 8 /* a process that commits so often keeps writing */
 
 static bool check(const struct plog_checker *c)
@@ -12,23 +14,21 @@ static bool check(const struct plog_checker *c)
                                   c->commit->root, c->commit->sig);
 }
 
+enum { NONE, ASKED, HOLDS, FAILS, STOP };
+
 static void *serve(void *arg)
 {
     struct plog_checker *c = arg;
-    pthread_mutex_lock(&c->mutex);
-    while (!c->stop) {
-        if (!c->work) {
-            pthread_cond_wait(&c->changed, &c->mutex);
+    uint32_t state;
+    while ((state = c->state) != STOP) {
+        if (state != ASKED) {
+            plog_futex_wait(&c->state, state);
             continue;
         }
-        pthread_mutex_unlock(&c->mutex);
-        bool holds = check(c);
-        pthread_mutex_lock(&c->mutex);
-        c->holds = holds;
-        c->work = false;
-        pthread_cond_signal(&c->changed);
+        c->state = check(c) ? HOLDS : FAILS;
+        if (c->awaited)
+            plog_futex_wake(&c->state, 1);
     }
-    pthread_mutex_unlock(&c->mutex);
     return NULL;
 }
 
@@ -47,24 +47,16 @@ static void start(struct plog_checker *c)
 void plog_checker_init(struct plog_checker *c)
 {
     memset(c, 0, sizeof *c);
-    pthread_mutex_init(&c->mutex, NULL);
-    pthread_cond_init(&c->changed, NULL);
 }
 
 void plog_checker_fini(struct plog_checker *c, bool forked)
 {
     if (c->has_thread && !forked) {
-        pthread_mutex_lock(&c->mutex);
-        c->stop = true;
-        pthread_cond_signal(&c->changed);
-        pthread_mutex_unlock(&c->mutex);
+        c->state = STOP;
+        plog_futex_wake(&c->state, 1);
         pthread_join(c->thread, NULL);
     }
     c->has_thread = false;
-    if (!forked) { /* there the mutex may look taken for ever */
-        pthread_cond_destroy(&c->changed);
-        pthread_mutex_destroy(&c->mutex);
-    }
 }
 
 void plog_checker_ask(struct plog_checker *c, const struct plog_vkey *key,
@@ -76,23 +68,18 @@ void plog_checker_ask(struct plog_checker *c, const struct plog_vkey *key,
     c->origin = origin;
     c->commit = commit;
     if (!c->has_thread) {
-        c->holds = check(c);
+        c->state = check(c) ? HOLDS : FAILS;
         return;
     }
-    pthread_mutex_lock(&c->mutex);
-    c->work = true;
-    pthread_cond_signal(&c->changed);
-    pthread_mutex_unlock(&c->mutex);
+    c->state = ASKED;
+    plog_futex_wake(&c->state, 1);
 }
 
 bool plog_checker_answer(struct plog_checker *c)
 {
-    if (!c->has_thread)
-        return c->holds;
-    pthread_mutex_lock(&c->mutex);
-    while (c->work)
-        pthread_cond_wait(&c->changed, &c->mutex);
-    bool holds = c->holds;
-    pthread_mutex_unlock(&c->mutex);
-    return holds;
+    c->awaited = 1;
+    while (c->state == ASKED)
+        plog_futex_wait(&c->state, ASKED);
+    c->awaited = 0;
+    return c->state == HOLDS;
 }

@@ -21,9 +21,8 @@ struct plog_checker {
     unsigned asked; /* so far: the thread starts when many have been */
     bool has_thread;
     pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    bool work, stop, holds; /* work: a question waits for its answer */
+    _Atomic uint32_t state;   /* of the question: see checker.c */
+    _Atomic uint32_t awaited; /* somebody sleeps until it is answered */
     /* The question; borrowed until the answer was taken. */
     const struct plog_vkey *key;
     const char *origin;

@@ -147,10 +147,17 @@ void plog_dir_close(struct plog_dir *d)
 
 /* ---- Locks -------------------------------------------------------------- */
 
+#define PAUSE 20000        /* ns, at first */
+#define PAUSE_MOST 1000000 /* it doubles up to that */
+#define PATIENCE 200       /* pauses before it does */
+
+/* Who is next asks often, for a group takes some 200 us and the log would lie
+ * idle; the others only have to be there when the next one got in. */
 struct waiter {
     const struct plog_io *io;
     int64_t until;
-    int64_t pause; /* ns; doubles up to a millisecond */
+    int64_t pause;
+    unsigned patience;
 };
 
 /* Sleeps a little.  False when the time is over. */
@@ -160,7 +167,9 @@ static bool wait_more(struct waiter *w)
     if (io->clock_mono_ns(io->ctx) >= w->until)
         return false;
     io->sleep_ns(io->ctx, w->pause);
-    if (w->pause < 1000000)
+    if (w->patience)
+        w->patience--;
+    else if (w->pause < PAUSE_MOST)
         w->pause *= 2;
     return true;
 }
@@ -181,7 +190,7 @@ int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
 {
     const struct plog_io *io = d->io;
     int mode = shared ? 1 : 2, rc = -EAGAIN;
-    struct waiter w = {io, 0, 20000};
+    struct waiter w = {io, 0, 20 * PAUSE, PATIENCE};
     w.until = io->clock_mono_ns(io->ctx);
     if (wait_seconds > 0)
         w.until += (int64_t)(wait_seconds * 1e9);
@@ -195,7 +204,8 @@ int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
             break;
     if (!shared && rc)
         return lock_failed(d, rc, err);
-    w.pause = 20000;
+    w.pause = PAUSE;
+    w.patience = PATIENCE;
     while ((rc = io->lock(io->ctx, d->lock, mode)) == -EAGAIN)
         if (!wait_more(&w))
             break;
@@ -218,7 +228,7 @@ int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
                       struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    struct waiter w = {io, io->clock_mono_ns(io->ctx), 20000};
+    struct waiter w = {io, io->clock_mono_ns(io->ctx), PAUSE, 0};
     int rc;
     if (wait_seconds > 0)
         w.until += (int64_t)(wait_seconds * 1e9);

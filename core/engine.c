@@ -1,5 +1,6 @@
 /*
- * engine.c - the write path.  Read `lead` top down:
+ * engine.c - the write path.  Read `plog_engine_lead` top
+ * down:
  *
  *   lock -> head is still ours -> BEGIN -> look up ids, decide, assign seqs,
  *   apply to the store (prepare.c) -> hash, root, sign -> one write, one
@@ -8,14 +9,14 @@
  * What can fail for a reason in the data fails before anything is logged.
  * After a failed write or sync the handle is poisoned and only reads; the
  * sync is never tried again, because the page cache then tells a lie.
- * Callers on several threads queue; whoever finds no leader becomes one and
- * writes for all.  The head check on entering is in enter.c.
+ * Who leads is settled in queue.c, and what callers ask for begins in append.c.
+ * The head check on entering is in enter.c.
  */
 #include "engine.h"
 
 #include <stdio.h>
 
-#define WAL_PAGES 1000     /* 4 MB */
+#define WAL_PAGES 2000     /* 8 MB */
 #define WAL_NS 60000000000 /* a minute */
 
 /* ---- Signing and writing a group ---------------------------------------- */
@@ -115,11 +116,12 @@ static int indeterminate(struct plog_error *err)
     return PLOG_E_INDETERMINATE;
 }
 
-/* Makes the group durable in the log, then commits it in the store. */
-static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
-                        struct plog_error *err)
+/* Makes the group durable in the log; the store's transaction stays open.
+ * @next  out, where log and store stand then */
+static int log_group(plog *p, struct plog_work *w, struct plog_store_head *next,
+                     struct plog_error *err)
 {
-    struct plog_store_head next = p->legs.head;
+    struct plog_commit *c = &next->commit;
     struct plog_buf header;
     bool undone = true;
     size_t entries_end = w->lines.len;
@@ -130,17 +132,16 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
         return rc;
     if (plog_commit_format(&w->lines, c) || plog_buf_add_char(&w->lines, '\n'))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    next.tree = w->tree;
-    next.commit = *c;
-    next.rules = w->rules;
+    next->tree = w->tree;
+    next->rules = w->rules;
     plog_buf_init(&header, p->io);
-    rc = place(p, w, &header, &next);
+    rc = place(p, w, &header, next);
     if (rc)
         plog_fail(err, rc, "out of memory");
     struct plog_span line =
         plog_span(w->lines.data + entries_end, w->lines.len - entries_end - 1);
     if (!rc)
-        rc = store_head(p, &next, line, err);
+        rc = store_head(p, next, line, err);
     if (!rc) {
         rc = write_checked(p, w, &header, c, &undone, err);
         p->poisoned = rc && !undone;
@@ -148,14 +149,18 @@ static int commit_group(plog *p, struct plog_work *w, struct plog_commit *c,
             p->head_known = false; /* the repair comes before the next group */
     }
     plog_buf_fini(&header);
-    if (rc)
-        return undone ? rc : indeterminate(err);
-    rc = plog_store_commit(&p->legs.store, err);
+    return rc && !undone ? indeterminate(err) : rc;
+}
+
+static int commit_store(plog *p, const struct plog_store_head *next,
+                        struct plog_error *err)
+{
+    int rc = plog_store_commit(&p->legs.store, err);
     if (rc) {
         p->head_known = false; /* the group is replayed before the next one */
         return indeterminate(err);
     }
-    p->legs.head = next;
+    p->legs.head = *next;
     return 0;
 }
 
@@ -200,22 +205,7 @@ static void finish(struct plog_request *r, int rc, const struct plog_error *why)
         *r->err = *why;
 }
 
-/* Prepares every request; returns how many of them wait for a commit. */
-static size_t prepare_all(plog *p, struct plog_work *w,
-                          struct plog_request *batch)
-{
-    size_t waiting = 0;
-    bool alone = batch->next == NULL;
-    for (struct plog_request *r = batch; r; r = r->next) {
-        struct plog_error why = {0};
-        int rc = plog_engine_prepare(p, w, r, alone, &why);
-        finish(r, rc, &why);
-        waiting += rc == 0;
-    }
-    return waiting;
-}
-
-static int start_work(plog *p, struct plog_work *w)
+static void start_work(plog *p, struct plog_work *w)
 {
     struct plog_instant now;
     int64_t ns = p->io->clock_real_ns(p->io->ctx);
@@ -225,13 +215,66 @@ static int start_work(plog *p, struct plog_work *w)
         now.nanos += 1000000000;
         now.seconds--;
     }
-    plog_buf_init(&w->lines, p->io);
+    w->lines.len = 0;
     w->tree = p->legs.head.tree;
     w->rules = p->legs.head.rules;
     w->next_seq = p->legs.head.commit.size + 1;
-    w->opened = w->fresh = false;
+    w->opened = w->fresh = w->spoiled = false;
     plog_instant_format(now, w->logged_at);
-    return plog_buf_reserve(&w->lines, 4096);
+}
+
+/* Prepares every request; returns how many of them wait for a commit. */
+static size_t prepare_each(plog *p, struct plog_work *w,
+                           struct plog_request *batch, enum plog_isolation how)
+{
+    size_t waiting = 0;
+    for (struct plog_request *r = batch; r; r = r->next) {
+        struct plog_error why = {0};
+        int rc = plog_engine_prepare(p, w, r, how, &why);
+        finish(r, rc, &why);
+        waiting += rc == 0;
+    }
+    return waiting;
+}
+
+/* What a first attempt wrote down. */
+static void forget(struct plog_request *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        r->items[i].duplicate_of = 0;
+    if (r->receipts)
+        memset(r->receipts, 0, r->delta_count * sizeof *r->receipts);
+    r->result = 0;
+}
+
+/* Whether something of the caller's runs while requests are prepared: that
+ * must not happen twice. */
+static bool calls_back(const plog *p, const struct plog_request *batch)
+{
+    bool calls = p->legs.head.rules.strategy == PLOG_CUSTOM;
+    for (const struct plog_request *r = batch; r; r = r->next)
+        calls |= r->hook || r->make || r->control != PLOG_CONTROL_NONE;
+    return calls;
+}
+
+/* Few requests are refused, so none is kept apart at first; when one was that
+ * had written rows, all begin again, kept apart. */
+static int prepare_all(plog *p, struct plog_work *w, struct plog_request *batch,
+                       size_t *waiting, struct plog_error *err)
+{
+    enum plog_isolation how = batch->next == NULL    ? PLOG_ALONE
+                              : calls_back(p, batch) ? PLOG_MARKED
+                                                     : PLOG_PLAIN;
+    *waiting = prepare_each(p, w, batch, how);
+    if (!w->spoiled)
+        return 0;
+    for (struct plog_request *r = batch; r; r = r->next)
+        forget(r);
+    start_work(p, w);
+    int rc = plog_engine_begin_again(p, err);
+    if (!rc)
+        *waiting = prepare_each(p, w, batch, PLOG_MARKED);
+    return rc;
 }
 
 static void fail_all(struct plog_request *batch, int rc,
@@ -242,40 +285,63 @@ static void fail_all(struct plog_request *batch, int rc,
             finish(r, rc, why);
 }
 
-static void write_batch(plog *p, struct plog_request *batch)
+/* Fills in what the owners are told. */
+static void conclude(plog *p, struct plog_request *batch,
+                     const struct plog_commit *c)
 {
-    struct plog_error why = {0};
-    struct plog_commit c = p->legs.head.commit;
-    struct plog_work w;
-    int rc = start_work(p, &w);
-    if (rc)
-        plog_fail(&why, rc, "out of memory");
-    if (!rc && prepare_all(p, &w, batch) > 0 && w.lines.len > 0)
-        rc = commit_group(p, &w, &c, &why);
-    plog_buf_fini(&w.lines);
-    if (rc)
-        fail_all(batch, rc, &why);
     for (struct plog_request *r = batch; r; r = r->next) {
         if (r->result == 0)
-            fill_receipts(r, &c);
+            fill_receipts(r, c);
         if (r->result == 0 && r->control == PLOG_CONTROL_ROTATE &&
-            plog_keychain_add(&p->legs.chain, &r->goes_to->vkey, c.size + 1))
+            plog_keychain_add(&p->legs.chain, &r->goes_to->vkey, c->size + 1))
             p->head_known = false; /* cannot be: it was counted before */
     }
 }
 
-static void wake(plog *p, struct plog_request *batch)
+/* Whether the owners asked to be told when the log has their deltas.  What a
+ * hook wrote is safe only when the store has it, and whoever logs a control
+ * entry acts on the store next. */
+static bool is_told_early(const plog *p, const struct plog_request *batch)
 {
-    pthread_mutex_lock(&p->mutex);
+    bool early = p->options.ack == PLOG_ACK_LOG;
+    for (const struct plog_request *r = batch; r; r = r->next)
+        early &= !r->hook && r->control == PLOG_CONTROL_NONE;
+    return early;
+}
+
+/* Returns those of the batch that were not told yet. */
+static struct plog_request *write_batch(plog *p, struct plog_request *batch)
+{
+    struct plog_error why = {0};
+    struct plog_store_head next = p->legs.head;
+    struct plog_work w;
+    size_t waiting = 0;
+    plog_buf_init(&w.lines, p->io);
+    start_work(p, &w);
+    int rc = prepare_all(p, &w, batch, &waiting, &why);
+    if (!rc && waiting > 0 && w.lines.len > 0) {
+        rc = log_group(p, &w, &next, &why);
+        if (!rc && is_told_early(p, batch)) {
+            conclude(p, batch, &next.commit);
+            plog_queue_wake(&p->queue, batch);
+            batch = NULL;
+        }
+        if (!rc)
+            rc = commit_store(p, &next, &why);
+    }
+    plog_buf_fini(&w.lines);
+    if (rc)
+        fail_all(batch, rc, &why);
+    conclude(p, batch, &next.commit);
+    return batch;
+}
+
+static void publish_limits(plog *p)
+{
+    pthread_mutex_lock(&p->queue.mutex);
     if (p->head_known)
         p->line_max = (size_t)p->legs.head.rules.line_max;
-    while (batch) {
-        struct plog_request *next = batch->next; /* its owner frees it */
-        batch->done = true;
-        pthread_cond_signal(&batch->turn);
-        batch = next;
-    }
-    pthread_mutex_unlock(&p->mutex);
+    pthread_mutex_unlock(&p->queue.mutex);
 }
 
 /* Housekeeping that nobody waits for, still under the writer lock. */
@@ -289,13 +355,15 @@ static void tidy(plog *p)
      * holds old pages only puts it off to the next group. */
     int64_t now = p->io->clock_mono_ns(p->io->ctx);
     if (p->legs.store.wal_pages <= WAL_PAGES &&
-        (p->legs.store.wal_pages == 0 || now - p->checkpointed < WAL_NS))
+        (p->legs.store.wal_pages == 0 || now - p->checkpointed < WAL_NS)) {
+        plog_store_write_back(&p->legs.store);
         return;
+    }
     plog_store_checkpoint(&p->legs.store);
     p->checkpointed = now;
 }
 
-static void lead(plog *p, struct plog_request *batch)
+void plog_engine_lead(plog *p, struct plog_request *batch)
 {
     struct plog_error why = {0};
     int rc = 0;
@@ -311,171 +379,14 @@ static void lead(plog *p, struct plog_request *batch)
     }
     if (rc) {
         fail_all(batch, rc, &why);
-        wake(p, batch);
+        plog_queue_wake(&p->queue, batch);
         return;
     }
-    write_batch(p, batch);
+    batch = write_batch(p, batch);
     plog_store_rollback(&p->legs.store); /* when nothing was committed */
-    wake(p, batch);
+    publish_limits(p);
+    if (batch)
+        plog_queue_wake(&p->queue, batch);
     tidy(p);
     plog_engine_leave(p);
-}
-
-/* ---- Queue -------------------------------------------------------------- */
-
-/* Takes whole requests up to PLOG_GROUP_MAX. */
-static struct plog_request *take_batch(plog *p)
-{
-    struct plog_request *batch = p->queue, **end = &batch;
-    size_t bytes = 0;
-    while (*end) {
-        bytes += (*end)->encoded_bytes;
-        if (bytes > PLOG_GROUP_MAX && end != &batch)
-            break;
-        end = &(*end)->next;
-    }
-    p->queue = *end;
-    if (!p->queue)
-        p->queue_end = &p->queue;
-    *end = NULL;
-    return batch;
-}
-
-/* Each waits on a condition of its own: with one for all, every commit would
- * wake every thread, and most of them only to wait again. */
-void plog_engine_step_down(plog *p)
-{
-    p->leading = false;
-    if (p->queue)
-        pthread_cond_signal(&p->queue->turn);
-    pthread_cond_broadcast(&p->changed);
-}
-
-static int submit(plog *p, struct plog_request *r)
-{
-    pthread_cond_init(&r->turn, NULL);
-    pthread_mutex_lock(&p->mutex);
-    *p->queue_end = r;
-    p->queue_end = &r->next;
-    while (!r->done) {
-        if (p->leading) {
-            pthread_cond_wait(&r->turn, &p->mutex);
-            continue;
-        }
-        struct plog_request *batch = take_batch(p);
-        p->leading = true;
-        pthread_mutex_unlock(&p->mutex);
-        lead(p, batch);
-        pthread_mutex_lock(&p->mutex);
-        plog_engine_step_down(p);
-    }
-    pthread_mutex_unlock(&p->mutex);
-    pthread_cond_destroy(&r->turn);
-    return r->result;
-}
-
-static int check_process(const plog *p, struct plog_error *err)
-{
-    if (p->io->process_id(p->io->ctx) == p->pid)
-        return 0;
-    return plog_fail(err, PLOG_E_ARG,
-                     "this handle was opened before a fork;"
-                     " open one in this process");
-}
-
-int plog_append_group(plog *p, const struct plog_group *given,
-                      struct plog_receipt *receipts, struct plog_error *err)
-{
-    struct plog_request r;
-    struct plog_group own;
-    const struct plog_group *group = &own;
-    int rc = check_process(p, err);
-    if (!rc)
-        rc = plog_take_options(&own, sizeof own, given, err);
-    if (rc)
-        return rc;
-    if (group->delta_count + group->cursor_count == 0)
-        return plog_fail(err, PLOG_E_ARG, "an empty group");
-    pthread_mutex_lock(&p->mutex);
-    size_t line_max = p->line_max;
-    pthread_mutex_unlock(&p->mutex);
-    rc = plog_request_build(&r, p->io, group, &p->options, line_max, err);
-    r.receipts = receipts;
-    r.err = err;
-    if (receipts)
-        memset(receipts, 0, group->delta_count * sizeof *receipts);
-    if (!rc)
-        rc = submit(p, &r);
-    plog_request_free(&r);
-    return plog_say_nomem(err, rc);
-}
-
-int plog_append(plog *p, const char *delta, size_t len,
-                struct plog_receipt *receipt, struct plog_error *err)
-{
-    struct plog_span text = plog_span(delta, len);
-    struct plog_group group = {
-        .struct_size = sizeof group, .deltas = &text, .delta_count = 1};
-    return plog_append_group(p, &group, receipt, err);
-}
-
-int plog_engine_rotate(plog *p, const struct plog_signer *next,
-                       struct plog_receipt *receipt, struct plog_error *err)
-{
-    struct plog_request r;
-    int rc = plog_request_rotate(&r, p->io, next, err);
-    r.receipts = receipt;
-    r.err = err;
-    if (!rc)
-        rc = submit(p, &r);
-    plog_request_free(&r);
-    return rc;
-}
-
-int plog_engine_redact(plog *p, uint64_t seq, struct plog_span reason,
-                       struct plog_receipt *receipt, struct plog_error *err)
-{
-    struct plog_request r;
-    int rc = plog_request_redact(&r, p->io, seq, reason, err);
-    r.receipts = receipt;
-    r.err = err;
-    if (!rc)
-        rc = submit(p, &r);
-    plog_request_free(&r);
-    return rc;
-}
-
-int plog_engine_control(plog *p, enum plog_control control,
-                        plog_control_make *make, void *arg,
-                        struct plog_receipt *receipt, struct plog_error *err)
-{
-    struct plog_request r;
-    int rc = plog_request_control(&r, p->io, control, make, arg, err);
-    r.receipts = receipt;
-    r.err = err;
-    memset(receipt, 0, sizeof *receipt);
-    if (!rc)
-        rc = submit(p, &r);
-    plog_request_free(&r);
-    return rc;
-}
-
-int plog_set_strategy(plog *p, enum plog_strategy s,
-                      struct plog_receipt *receipt, struct plog_error *err)
-{
-    struct plog_request r;
-    int rc = check_process(p, err);
-    if (rc)
-        return rc;
-    if (!plog_strategy_name(s))
-        return plog_fail(err, PLOG_E_ARG, "no such strategy");
-    rc = plog_request_strategy(&r, p->io, s, err);
-    r.receipts = receipt;
-    r.err = err;
-    if (receipt)
-        memset(receipt, 0, sizeof *receipt);
-    if (!rc)
-        rc = submit(p, &r);
-    plog_request_free(&r);
-    return plog_say_nomem(err, rc);
 }

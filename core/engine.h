@@ -1,8 +1,8 @@
 /*
  * engine.h - the handle behind plog_open.
  *
- * Invariants: at most one thread is the leader; only the leader touches
- * `legs`; `queue` holds the requests nobody has taken yet.
+ * Invariants: at most one thread is the leader (queue.h); only the leader
+ * touches `legs`.
  */
 #ifndef PLOG_ENGINE_H
 #define PLOG_ENGINE_H
@@ -11,7 +11,7 @@
 
 #include "checker.h"
 #include "legs.h"
-#include "request.h"
+#include "queue.h"
 
 struct plog {
     const struct plog_io *io;
@@ -30,11 +30,8 @@ struct plog {
     bool poisoned;
     bool behind; /* opened with leave_behind and not caught up yet */
 
-    pthread_mutex_t mutex;
-    pthread_cond_t changed; /* nobody leads; for those without a request */
-    struct plog_request *queue, **queue_end;
-    bool leading;
-    size_t line_max; /* copied from the rules, read without the lock */
+    struct plog_queue queue;
+    size_t line_max; /* copied from the rules; under the queue's mutex */
 };
 
 /* What a group becomes before it is written. */
@@ -44,8 +41,9 @@ struct plog_work {
     struct plog_rules rules;
     uint64_t next_seq;
     char logged_at[40];
-    bool opened; /* logged_at was given out */
-    bool fresh;  /* the group begins a new segment */
+    bool opened;  /* logged_at was given out */
+    bool spoiled; /* a refused request left rows in the transaction */
+    bool fresh;   /* the group begins a new segment */
 };
 
 /* Takes the writer lock and makes sure that the head in memory is the store's
@@ -58,8 +56,9 @@ PLOG_MUST_CHECK int plog_engine_enter(plog *p, struct plog_error *err);
 PLOG_MUST_CHECK int
 plog_engine_locked(plog *p, int (*what)(plog *, void *, struct plog_error *),
                    void *arg, struct plog_error *err);
-/* Ends leading, with the mutex held, and wakes who may lead next. */
-void plog_engine_step_down(plog *p);
+/* Writes what can be written of a batch as one group, and tells the owners;
+ * the batch is gone then.  For the leader. */
+void plog_engine_lead(plog *p, struct plog_request *batch);
 /* Ends the transaction if one is open, and releases the lock. */
 void plog_engine_leave(plog *p);
 
@@ -96,10 +95,21 @@ PLOG_MUST_CHECK int plog_engine_control(plog *p, enum plog_control control,
  * have left, unless somebody is at it.  What fails is tried again later. */
 void plog_engine_scrub(plog *p);
 
+/* How a refused request is kept apart from the others of its group: it ends
+ * the transaction; a savepoint; or not at all, which costs nothing unless a
+ * refused one has written rows. */
+enum plog_isolation { PLOG_ALONE, PLOG_MARKED, PLOG_PLAIN };
+
 /* Puts a request into the group: look-ups, conflicts, seq, store rows, lines.
- * On failure nothing of it is left in the store or in `w`. */
+ * On failure nothing of it is left in `w`, and in the store nothing unless
+ * w->spoiled is set: then the group is begun again. */
 PLOG_MUST_CHECK int plog_engine_prepare(plog *p, struct plog_work *w,
-                                        struct plog_request *r, bool alone,
+                                        struct plog_request *r,
+                                        enum plog_isolation how,
                                         struct plog_error *err);
+/* Ends the store's transaction and begins another one, with the lock held.
+ * Returns 0; PLOG_E_LOCKED when somebody wrote between the two; as
+ * plog_append. */
+PLOG_MUST_CHECK int plog_engine_begin_again(plog *p, struct plog_error *err);
 
 #endif

@@ -15,14 +15,12 @@
 
 /* ---- Each time the lock is taken ---------------------------------------- */
 
+/* Rises when another connection has written; 0: nobody knows. */
 static uint64_t store_version(plog *p)
 {
-    sqlite3_stmt *q = NULL;
-    uint64_t v = 0;
-    if (!plog_sql_prepare(p->legs.store.db, "PRAGMA data_version", &q, NULL) &&
-        plog_sql_row(q, NULL) == 0)
-        v = plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
+    sqlite3_stmt *q = p->legs.store.version;
+    uint64_t v = plog_sql_row(q, NULL) == 0 ? plog_sql_u64(q, 0) : 0;
+    sqlite3_reset(q);
     return v;
 }
 
@@ -30,16 +28,12 @@ static uint64_t store_version(plog *p)
 static int check_store(const plog *p, struct plog_error *err)
 {
     struct plog_stat st;
-    int moved = 0;
     if (!p->legs.store_open)
         return PLOG_END;
     int rc = p->io->stat_at(p->io->ctx, p->legs.dir.dir, PLOG_STORE_FILE, &st);
     if (rc && rc != -ENOENT)
         return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
-    sqlite3_file_control(p->legs.store.db, "main", SQLITE_FCNTL_HAS_MOVED,
-                         &moved);
-    return !rc && !moved && st.links == 1 &&
-                   plog_stat_same(&st, &p->legs.store_id)
+    return !rc && st.links == 1 && plog_stat_same(&st, &p->legs.store_id)
                ? 0
                : PLOG_END;
 }
@@ -90,16 +84,6 @@ static int no_next_segment(plog *p)
     return rc == -ENOENT ? 0 : PLOG_END;
 }
 
-/* The padding another process wrote must be known before it is trimmed. */
-static int learn_end(plog *p)
-{
-    struct plog_stat st;
-    if (p->io->stat(p->io->ctx, p->legs.tail.fd, &st))
-        return PLOG_END;
-    p->legs.tail.end = st.size;
-    return st.size < p->legs.head.offset ? PLOG_END : 0;
-}
-
 /* On lock file and store that are known to be those of their names.  Returns 0
  * with a transaction open, PLOG_END when the full check must look, or an
  * error. */
@@ -111,8 +95,8 @@ static int quick_check(plog *p, struct plog_error *err)
     uint64_t version = rc ? 0 : store_version(p);
     if (!rc && version != p->data_version)
         rc = follow_head(p, err);
-    if (!rc)
-        rc = learn_end(p);
+    if (!rc && p->legs.tail.end < p->legs.head.offset)
+        rc = PLOG_END;
     if (!rc)
         rc = plog_tail_is_clean(&p->legs.tail, p->legs.head.offset, false, err);
     if (!rc)
@@ -121,6 +105,17 @@ static int quick_check(plog *p, struct plog_error *err)
         plog_store_rollback(&p->legs.store);
     else
         p->data_version = version;
+    return rc;
+}
+
+int plog_engine_begin_again(plog *p, struct plog_error *err)
+{
+    int rc = plog_store_begin(&p->legs.store, err);
+    if (!rc && store_version(p) != p->data_version) {
+        p->head_known = false;
+        rc = plog_fail(err, PLOG_E_LOCKED,
+                       "store.db was written to by another program");
+    }
     return rc;
 }
 
@@ -299,12 +294,10 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     p->io = io;
     p->pid = io->process_id(io->ctx);
-    p->queue_end = &p->queue;
     p->legs.dir.dir = p->legs.dir.log = p->legs.dir.keys = -1;
     p->legs.dir.lock = p->legs.tail.fd = -1;
     plog_checker_init(&p->checker);
-    pthread_mutex_init(&p->mutex, NULL);
-    pthread_cond_init(&p->changed, NULL);
+    plog_queue_init(&p->queue);
     int rc = open_handle(p, dir, o, err);
     if (rc) {
         p->poisoned = true; /* nothing to trim */
@@ -334,6 +327,7 @@ void plog_close(plog *p)
     if (!p)
         return;
     bool forked = p->io->process_id(p->io->ctx) != p->pid;
+    plog_queue_fini(&p->queue, forked);
     if (!forked) {
         trim(p);
         plog_legs_close(&p->legs);
@@ -341,7 +335,5 @@ void plog_close(plog *p)
     plog_checker_fini(&p->checker, forked);
     plog_signer_fini(&p->signer);
     plog_free(p->io, p->vkey);
-    pthread_cond_destroy(&p->changed);
-    pthread_mutex_destroy(&p->mutex);
     plog_free(p->io, p);
 }

@@ -62,6 +62,9 @@ int plog_fold_get(struct plog_fold *f, struct plog_span resource,
     out->payload_len = plog_sql_u64(f->get, 9);
     out->merged = plog_sql_text(f->get, 10);
     out->present = out->merged.n || out->payload_len;
+    /* An open row makes the write of the next one save where it stands. */
+    if (out->origin.n == 0 && out->merged.n == 0)
+        sqlite3_reset(f->get);
     return 0;
 }
 

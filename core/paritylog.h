@@ -232,6 +232,9 @@ struct plog_io {
     int (*store_event)(void *ctx, const struct plog_store_event *event);
     /* The file system that the handle is on; may be NULL: nobody knows. */
     int (*file_system)(void *ctx, int fd, struct plog_fs *out);
+    /* Begins to bring what was written in a range to the disk, and waits for
+     * nothing: a hint that promises nothing.  May be NULL. */
+    void (*write_back)(void *ctx, int fd, uint64_t offset, uint64_t n);
 };
 
 /* The real thing.  Constant for the life of the process. */
@@ -307,6 +310,14 @@ enum plog_policy_answer {
 
 /* ---- Options ------------------------------------------------------------ */
 
+enum plog_ack {
+    PLOG_ACK_STORE, /* both legs have the deltas: readers see them */
+    /* The log has them, durable, and the store follows within the same group:
+     * sooner, but a reader may not see yet what was acknowledged.  Requests
+     * with a hook, and control entries, are told as above. */
+    PLOG_ACK_LOG
+};
+
 struct plog_options {
     uint32_t struct_size;     /* sizeof(struct plog_options) */
     const struct plog_io *io; /* NULL: plog_io_posix() */
@@ -346,6 +357,8 @@ struct plog_options {
     /* Writes on a network file system, where SQLite's WAL is not safe; so does
      * an empty file DIR/allow-network-fs.  Else that is PLOG_E_IO. */
     bool allow_network_fs;
+    /* When callers are told. */
+    enum plog_ack ack;
 };
 
 struct plog_init_options {
@@ -485,6 +498,8 @@ PLOG_API PLOG_MUST_CHECK int plog_append(plog *p, const char *delta, size_t len,
                                          struct plog_receipt *receipt,
                                          struct plog_error *err);
 
+struct plog_ticket; /* of plog_submit */
+
 /* A source cursor that moves in the same group as its data. */
 struct plog_cursor {
     struct plog_span source;   /* 1..PLOG_NAME_MAX bytes */
@@ -521,6 +536,34 @@ PLOG_API PLOG_MUST_CHECK int plog_append_group(plog *p,
                                                const struct plog_group *group,
                                                struct plog_receipt *receipts,
                                                struct plog_error *err);
+
+/*
+ * Hands over a group and goes on: many may be in flight, and share a sync.
+ * Checked and copied on the caller's thread; written by a thread of the
+ * handle's own, which the first call starts (if none can be started, the call
+ * writes by itself).  Groups of one thread are logged in their order.  Waits
+ * while 64 MiB or 65,536 groups are queued.
+ * @group  as of plog_append_group; free again on return, but for hook_arg
+ * @out    the ticket for plog_wait, which must follow before plog_close; NULL
+ *         on failure
+ * Returns 0: queued, and nothing is durable yet.  PLOG_E_INPUT, PLOG_E_POLICY,
+ * PLOG_E_NOMEM, PLOG_E_ARG: refused, nothing queued.
+ * Any thread.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_submit(plog *p,
+                                         const struct plog_group *group,
+                                         struct plog_ticket **out,
+                                         struct plog_error *err);
+
+/*
+ * Waits until a submitted group is done, and frees the ticket in any case.
+ * @receipts  out, one a delta, may be NULL
+ * Returns as plog_append_group; PLOG_E_ARG in a child that was forked later.
+ * Any thread, one for each ticket.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_wait(struct plog_ticket *ticket,
+                                       struct plog_receipt *receipts,
+                                       struct plog_error *err);
 
 /* Changes the strategy, from the next entry on, by a control entry.
  * Returns as plog_append. */

@@ -458,8 +458,28 @@ static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
     return rc ? rc : run_hook(p, r, err);
 }
 
+/* What a refused request did to the store. */
+static void take_back(plog *p, enum plog_isolation how, bool wrote,
+                      struct plog_work *w)
+{
+    struct plog_store *s = &p->legs.store;
+    switch (how) {
+    case PLOG_ALONE:
+        plog_store_rollback(s);
+        break;
+    case PLOG_MARKED:
+        if (plog_sql_run(s->rollback_to, NULL) ||
+            plog_sql_run(s->release, NULL))
+            plog_store_rollback(s); /* the whole batch fails: commit_group */
+        break;
+    case PLOG_PLAIN:
+        w->spoiled |= wrote;
+        break;
+    }
+}
+
 int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
-                        bool alone, struct plog_error *err)
+                        enum plog_isolation how, struct plog_error *err)
 {
     struct plog_store *s = &p->legs.store;
     struct plog_tree tree = w->tree;
@@ -467,9 +487,10 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
     uint64_t next_seq = w->next_seq;
     size_t length = w->lines.len;
     bool opened = w->opened;
+    int changes = sqlite3_total_changes(s->db);
     int rc = plog_store_in_transaction(s, err);
-    if (!rc && !alone)
-        rc = plog_sql_exec(s->db, "SAVEPOINT request", err);
+    if (!rc && how == PLOG_MARKED)
+        rc = plog_sql_run(s->savepoint, err);
     if (!rc && r->control == PLOG_CONTROL_ROTATE)
         rc = make_rotation(p, w, r, err);
     if (!rc && r->control == PLOG_CONTROL_REDACT)
@@ -479,15 +500,12 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
     if (!rc)
         rc = add_items(p, w, r, err);
     if (!rc)
-        return alone ? 0 : plog_sql_exec(s->db, "RELEASE request", err);
+        return how == PLOG_MARKED ? plog_sql_run(s->release, err) : 0;
     w->tree = tree;
     w->rules = rules;
     w->next_seq = next_seq;
     w->lines.len = length;
     w->opened = opened;
-    if (alone)
-        plog_store_rollback(s);
-    else if (plog_sql_exec(s->db, "ROLLBACK TO request; RELEASE request", NULL))
-        plog_store_rollback(s); /* the whole batch fails: see commit_group */
+    take_back(p, how, sqlite3_total_changes(s->db) != changes, w);
     return rc;
 }

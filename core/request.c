@@ -19,7 +19,7 @@ static char *room(struct plog_request *r, size_t n)
 {
     struct chunk *c = r->chunks;
     if (!c || c->cap - c->used < n) {
-        size_t cap = n > CHUNK ? n : CHUNK;
+        size_t cap = n > r->chunk_size ? n : r->chunk_size;
         c = r->io->alloc(r->io->ctx, NULL, sizeof *c + cap);
         if (!c)
             return NULL;
@@ -51,6 +51,7 @@ static int start(struct plog_request *r, const struct plog_io *io, size_t count,
 {
     memset(r, 0, sizeof *r);
     r->io = io;
+    r->chunk_size = CHUNK;
     plog_buf_init(&r->args, io);
     if (count > SIZE_MAX / 2 / sizeof *r->items)
         return plog_fail(err, PLOG_E_INPUT, "too many deltas in one group");
@@ -149,7 +150,11 @@ static int add_deltas(struct plog_request *r, const struct plog_group *g,
                       struct plog_error *err)
 {
     struct plog_delta_parser parser;
+    size_t most = 0; /* what a delta keeps is no longer than its text, twice */
     int rc = 0;
+    for (size_t i = 0; i < g->delta_count && most < CHUNK; i++)
+        most += 2 * (g->deltas[i].n < CHUNK ? g->deltas[i].n : CHUNK);
+    r->chunk_size = most < CHUNK ? most : CHUNK;
     plog_delta_parser_init(&parser, r->io);
     for (size_t i = 0; !rc && i < g->delta_count; i++) {
         struct plog_item *item = &r->items[i];

@@ -7,8 +7,6 @@
 #ifndef PLOG_REQUEST_H
 #define PLOG_REQUEST_H
 
-#include <pthread.h>
-
 #include "rotate.h"
 
 struct plog;
@@ -27,6 +25,7 @@ struct plog_request {
     struct plog_item *items;
     size_t count, delta_count; /* deltas come first, then cursors */
     size_t encoded_bytes;      /* upper bound of the lines */
+    size_t chunk_size;
     struct chunk *chunks;      /* texts that the items' spans point into */
     enum plog_control control; /* a control entry instead of deltas */
     /* Gives the arguments of a control entry when its place is known, inside
@@ -43,8 +42,10 @@ struct plog_request {
     struct plog_receipt *receipts; /* the caller's; may be NULL */
     struct plog_error *err;        /* the caller's; may be NULL */
     int result;
-    bool done;
-    pthread_cond_t turn; /* done, or its owner should lead */
+    /* In the queue (queue.h). */
+    _Atomic bool done; /* the last that a leader changes: its owner frees it */
+    bool leads;        /* its owner, and does not sleep */
+    unsigned batch;    /* that it was queued for */
     struct plog_request *next;
 };
 

@@ -109,6 +109,10 @@ static int prepare_writing(struct plog_store *s, struct plog_error *err)
         const char *sql;
     } all[] = {
         {&s->begin, "BEGIN IMMEDIATE"},
+        {&s->version, "PRAGMA data_version"},
+        {&s->savepoint, "SAVEPOINT request"},
+        {&s->release, "RELEASE request"},
+        {&s->rollback_to, "ROLLBACK TO request"},
         {&s->commit, "COMMIT"},
         {&s->put_meta, "INSERT OR REPLACE INTO main.meta VALUES(1,?1,?2,?3,?4,"
                        "?5,?6,?7,?8,?9,?14,?10,?11,?12,?13)"},
@@ -148,7 +152,7 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
 {
     memset(s, 0, sizeof *s);
     s->io = io;
-    s->lock = -1;
+    s->lock = s->wal_fd = -1;
     plog_entry_parser_init(&s->parser, io);
     plog_buf_init(&s->scratch, io);
     plog_buf_init(&s->range, io);
@@ -196,7 +200,8 @@ void plog_store_close(struct plog_store *s)
                             &s->add_segment,  &s->add_cursor, &s->by_id,
                             &s->by_seq,       &s->closing,    &s->get_cursor,
                             &s->add_rotation, &s->rotations,  &s->add_old_id,
-                            &s->old_id,       &s->rollback};
+                            &s->old_id,       &s->rollback,   &s->version,
+                            &s->savepoint,    &s->release,    &s->rollback_to};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;
@@ -209,6 +214,9 @@ void plog_store_close(struct plog_store *s)
     }
     sqlite3_close(s->db);
     s->db = NULL;
+    if (s->io && s->wal_fd >= 0)
+        s->io->close(s->io->ctx, s->wal_fd);
+    s->wal_fd = -1;
     plog_vfs_close(s->vfs);
     s->vfs = NULL;
 }

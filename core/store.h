@@ -64,9 +64,12 @@ struct plog_store {
     char origin[PLOG_ORIGIN_MAX + 1]; /* that the fold compares with */
     bool has_tables;
     int wal_pages; /* frames in SQLite's WAL after the last commit */
+    int wal_begun; /* of them, on their way to the disk: see store_wal.c */
+    int wal_fd;    /* the WAL, for that; -1: not open */
     int moved;     /* SQLite's code of the last plog_store_checkpoint */
     bool doubted;  /* the disk may hold less of the WAL than is read */
     int lock;      /* the lock file, borrowed, where that is noted; -1: none */
+    sqlite3_stmt *version, *savepoint, *release, *rollback_to;
     sqlite3_stmt *rollback, *begin, *commit, *get_meta, *put_meta, *add_event,
         *add_commit, *add_segment, *add_cursor, *by_id, *by_seq, *closing,
         *get_cursor, *add_rotation, *rotations;
@@ -236,5 +239,8 @@ void plog_store_doubt(struct plog_store *s);
  * under the writer lock.  Returns whether all of it was moved; a failure
  * changes nothing that matters, and s->moved says whether it was one. */
 bool plog_store_checkpoint(struct plog_store *s);
+/* After a commit: what it wrote is brought on its way to the disk, so that the
+ * sync of the next checkpoint finds little to wait for. */
+void plog_store_write_back(struct plog_store *s);
 
 #endif

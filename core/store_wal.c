@@ -22,6 +22,8 @@
 #include "io.h"
 
 #define NOTE "the store's WAL is to be written anew\n"
+#define BEGIN_PAGES 64    /* 256 KiB: few calls, and no long wait at the end */
+#define FRAME (24 + 4096) /* bytes of a page in the WAL (SQLite) */
 
 /* ---- The note ----------------------------------------------------------- */
 
@@ -67,15 +69,39 @@ static int write_anew(const struct plog_io *io, int fd)
     return rc ? rc : io->fdatasync(io->ctx, fd);
 }
 
+static const char *wal_path(const struct plog_store *s)
+{
+    return sqlite3_filename_wal(sqlite3_db_filename(s->db, "main"));
+}
+
 /* Under the writer lock nobody else adds to the WAL or begins it anew. */
 static int renew(struct plog_store *s)
 {
-    const char *path = sqlite3_filename_wal(sqlite3_db_filename(s->db, "main"));
-    int fd = plog_io_open_regular(s->io, AT_FDCWD, path, O_RDWR);
+    int fd = plog_io_open_regular(s->io, AT_FDCWD, wal_path(s), O_RDWR);
     int rc = fd == -ENOENT ? 0 : fd < 0 ? fd : write_anew(s->io, fd);
     if (fd >= 0)
         s->io->close(s->io->ctx, fd);
     return rc ? rc : trust(s);
+}
+
+/* ---- On its way to the disk --------------------------------------------- */
+
+/* Closing it is no danger to SQLite's locks, which lie on other files.  Should
+ * somebody put another WAL in its place, only the hint is lost. */
+void plog_store_write_back(struct plog_store *s)
+{
+    if (s->wal_pages < s->wal_begun)
+        s->wal_begun = 0; /* it was begun anew */
+    int pages = s->wal_pages - s->wal_begun;
+    if (!s->io->write_back || pages < BEGIN_PAGES)
+        return;
+    if (s->wal_fd < 0)
+        s->wal_fd =
+            plog_io_open_regular(s->io, AT_FDCWD, wal_path(s), O_RDONLY);
+    if (s->wal_fd >= 0)
+        s->io->write_back(s->io->ctx, s->wal_fd, (uint64_t)s->wal_begun * FRAME,
+                          (uint64_t)pages * FRAME);
+    s->wal_begun = s->wal_pages;
 }
 
 /* ---- Commits and checkpoints -------------------------------------------- */

@@ -33,13 +33,16 @@ int plog_tail_open(struct plog_tail *t, uint64_t first, struct plog_error *err)
     return rc;
 }
 
-int plog_tail_check(const struct plog_tail *t)
+int plog_tail_check(struct plog_tail *t)
 {
     char name[PLOG_SEGMENT_NAME];
     struct plog_stat st;
     plog_segment_name(t->first, name);
     int rc = t->dir->io->stat_at(t->dir->io->ctx, t->dir->log, name, &st);
-    return !rc && plog_stat_same(&st, &t->id) && st.links == 1 ? 0 : PLOG_END;
+    if (rc || !plog_stat_same(&st, &t->id) || st.links != 1)
+        return PLOG_END;
+    t->end = st.size;
+    return 0;
 }
 
 int plog_tail_is_clean(struct plog_tail *t, uint64_t offset, bool whole,

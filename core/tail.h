@@ -28,9 +28,11 @@ void plog_tail_close(struct plog_tail *t);
 PLOG_MUST_CHECK int plog_tail_open(struct plog_tail *t, uint64_t first,
                                    struct plog_error *err);
 
-/* Whether the open file is still the one of that name, with one link.
+/* Whether the open file is still the one of that name, with one link; learns
+ * where it ends, for the padding another process wrote must be known before it
+ * is trimmed.
  * Returns 0, or PLOG_END when it is not. */
-PLOG_MUST_CHECK int plog_tail_check(const struct plog_tail *t);
+PLOG_MUST_CHECK int plog_tail_check(struct plog_tail *t);
 
 /* Whether from `offset` to the end there is nothing, or only LFs.
  * @whole  true: reads all of it; false: the first byte only

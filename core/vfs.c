@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "buf.h"
+#include "wal_gather.h"
 
 struct plog_vfs {
     sqlite3_vfs vfs; /* first: SQLite hands it back to us */
@@ -15,6 +16,7 @@ struct plog_vfs {
     const char *database; /* path of the main file; SQLite keeps it */
     char name[48];
     bool wal_lost; /* a sync of the WAL failed */
+    struct plog_wal_gather gather;
 };
 
 struct file {
@@ -72,10 +74,32 @@ static struct plog_store_event event(struct file *f, enum plog_store_op op,
     return e;
 }
 
+static int write_out(void *arg, const void *from, int n, int64_t at)
+{
+    struct file *s = arg;
+    struct plog_store_event e =
+        event(s, PLOG_STORE_WRITE, (uint64_t)at, (uint64_t)n);
+    e.data = from;
+    if (refused(s->owner->io, &e))
+        return SQLITE_IOERR_WRITE;
+    return done(s->owner->io, &e,
+                s->base->pMethods->xWrite(s->base, from, n, at));
+}
+
+/* Before anything else is done with the WAL. */
+static int flush(struct file *s)
+{
+    return s->kind == PLOG_STORE_WAL
+               ? plog_wal_gather_flush(&s->owner->gather, write_out, s)
+               : SQLITE_OK;
+}
+
 static int file_close(sqlite3_file *f)
 {
-    sqlite3_file *base = self(f)->base;
-    return base->pMethods->xClose(base);
+    struct file *s = self(f);
+    if (s->kind == PLOG_STORE_WAL)
+        plog_wal_gather_drop(&s->owner->gather);
+    return s->base->pMethods->xClose(s->base);
 }
 
 static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
@@ -83,9 +107,12 @@ static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
     struct file *s = self(f);
     struct plog_store_event e =
         event(s, PLOG_STORE_READ, (uint64_t)at, (uint64_t)n);
+    int rc = flush(s);
+    if (rc != SQLITE_OK)
+        return rc;
     if (refused(s->owner->io, &e))
         return SQLITE_IOERR_READ;
-    int rc = s->base->pMethods->xRead(s->base, to, n, at);
+    rc = s->base->pMethods->xRead(s->base, to, n, at);
 #ifdef SQLITE_IOERR_CORRUPTFS
     /* So SQLite calls EIO, to report a damaged database; but a read that failed
      * says nothing of what is on the disk. */
@@ -99,13 +126,9 @@ static int file_write(sqlite3_file *f, const void *from, int n,
                       sqlite3_int64 at)
 {
     struct file *s = self(f);
-    struct plog_store_event e =
-        event(s, PLOG_STORE_WRITE, (uint64_t)at, (uint64_t)n);
-    e.data = from;
-    if (refused(s->owner->io, &e))
-        return SQLITE_IOERR_WRITE;
-    return done(s->owner->io, &e,
-                s->base->pMethods->xWrite(s->base, from, n, at));
+    if (s->kind != PLOG_STORE_WAL)
+        return write_out(s, from, n, at);
+    return plog_wal_gather_write(&s->owner->gather, from, n, at, write_out, s);
 }
 
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -113,6 +136,9 @@ static int file_truncate(sqlite3_file *f, sqlite3_int64 size)
     struct file *s = self(f);
     struct plog_store_event e =
         event(s, PLOG_STORE_TRUNCATE, (uint64_t)size, 0);
+    int rc = flush(s);
+    if (rc != SQLITE_OK)
+        return rc;
     if (refused(s->owner->io, &e))
         return SQLITE_IOERR_TRUNCATE;
     return done(s->owner->io, &e, s->base->pMethods->xTruncate(s->base, size));
@@ -122,7 +148,10 @@ static int file_sync(sqlite3_file *f, int flags)
 {
     struct file *s = self(f);
     struct plog_store_event e = event(s, PLOG_STORE_SYNC, 0, 0);
-    int rc = SQLITE_IOERR_FSYNC;
+    int rc = flush(s);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = SQLITE_IOERR_FSYNC;
     if (!refused(s->owner->io, &e))
         rc = done(s->owner->io, &e, s->base->pMethods->xSync(s->base, flags));
     s->owner->wal_lost |= rc != SQLITE_OK && s->kind == PLOG_STORE_WAL;
@@ -133,7 +162,8 @@ static int file_sync(sqlite3_file *f, int flags)
 #define BASE(f) (self(f)->base)
 static int file_size(sqlite3_file *f, sqlite3_int64 *out)
 {
-    return BASE(f)->pMethods->xFileSize(BASE(f), out);
+    int rc = flush(self(f));
+    return rc != SQLITE_OK ? rc : BASE(f)->pMethods->xFileSize(BASE(f), out);
 }
 static int file_lock(sqlite3_file *f, int level)
 {
@@ -168,8 +198,11 @@ static int file_shm_map(sqlite3_file *f, int page, int size, int extend,
     s->shm_of = NULL;
     return BASE(f)->pMethods->xShmMap(BASE(f), page, size, extend, out);
 }
+/* SQLite gives the lock to write (the first) back when a transaction ends. */
 static int file_shm_lock(sqlite3_file *f, int at, int n, int flags)
 {
+    if (at == 0 && flags & SQLITE_SHM_UNLOCK)
+        plog_wal_gather_drop(&self(f)->owner->gather);
     return BASE(f)->pMethods->xShmLock(BASE(f), at, n, flags);
 }
 static void file_shm_barrier(sqlite3_file *f)
@@ -315,6 +348,7 @@ int plog_vfs_open(struct plog_vfs **out, const struct plog_io *io)
     v->base = base;
     v->io = io;
     v->database = NULL;
+    plog_wal_gather_init(&v->gather, io);
     snprintf(v->name, sizeof v->name, "plog-%p", (void *)v);
     v->vfs.iVersion = 2;
     v->vfs.szOsFile = (int)sizeof(struct file) + base->szOsFile;
@@ -347,6 +381,7 @@ void plog_vfs_close(struct plog_vfs *v)
     if (!v)
         return;
     sqlite3_vfs_unregister(&v->vfs);
+    plog_wal_gather_fini(&v->gather);
     plog_free(v->io, v);
 }
 

@@ -147,20 +147,30 @@ static int shim_fsync(void *ctx, int fd)
     return rc;
 }
 
-/* A WAL frame begins with 24 bytes; bytes 4 to 7 are not zero in the frame
- * that commits (SQLite, "WAL Format"). */
-static bool commits_a_transaction(const struct plog_store_event *e)
+/* A WAL has 32 bytes of header, then frames of 24 bytes and a page; bytes 4 to
+ * 7 are not zero in the frame that commits (SQLite, "WAL Format").  Several
+ * frames may come in one write, and a page by itself. */
+bool order_is_commit(const struct plog_store_event *e)
 {
     static const unsigned char zero[4];
-    return e->op == PLOG_STORE_WRITE && e->file == PLOG_STORE_WAL && !e->done &&
-           e->length == 24 && e->offset >= 32 &&
-           memcmp((const char *)e->data + 4, zero, 4) != 0;
+    static const uint64_t frame = 24 + 4096; /* pages of a store of ours */
+    if (e->op != PLOG_STORE_WRITE || e->file != PLOG_STORE_WAL || e->done ||
+        e->offset < 32)
+        return false;
+    for (uint64_t at = 0; at + 8 <= e->length; at++) {
+        if ((e->offset + at - 32) % frame != 0)
+            continue;
+        if (memcmp((const char *)e->data + at + 4, zero, 4) != 0)
+            return true;
+        at += frame - 1;
+    }
+    return false;
 }
 
 static int shim_store_event(void *ctx, const struct plog_store_event *e)
 {
     (void)ctx;
-    if (!commits_a_transaction(e))
+    if (!order_is_commit(e))
         return 0;
     pthread_mutex_lock(&mutex);
     commits++;

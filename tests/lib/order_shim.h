@@ -9,10 +9,15 @@
 #ifndef ORDER_SHIM_H
 #define ORDER_SHIM_H
 
+#include <stdbool.h>
+
 #include "paritylog.h"
 
 /* One for the whole process; any number of handles and threads. */
 const struct plog_io *order_io(void);
+
+/* Whether SQLite is about to write a frame to its WAL that commits. */
+bool order_is_commit(const struct plog_store_event *e);
 
 /* How many commits were checked so far, so that a test can tell that the
  * check ran at all. */

@@ -45,11 +45,21 @@ static int put(const char *id)
 
 struct waiting {
     struct plog_request r;
-    struct plog_receipt receipt;
+    struct plog_receipt all[2];
     char text[300];
 };
 
 /* As a thread that waits for its turn leaves it in the queue. */
+static void add(struct waiting *q)
+{
+    memset(q->all, 0, sizeof q->all);
+    q->r.receipts = q->all;
+    *w.p->queue.end = &q->r;
+    w.p->queue.end = &q->r.next;
+    w.p->queue.count++;
+    w.p->queue.bytes += q->r.encoded_bytes;
+}
+
 static void enqueue(struct waiting *q, const char *id, size_t bytes)
 {
     struct world_delta d = {.id = id};
@@ -59,12 +69,70 @@ static void enqueue(struct waiting *q, const char *id, size_t bytes)
     s.n = strlen(world_text(q->text, sizeof q->text, &d));
     CHECK_INT(plog_request_build(&q->r, &io, &g, &w.p->options, 1 << 20, NULL),
               0);
-    memset(&q->receipt, 0, sizeof q->receipt);
-    q->r.receipts = &q->receipt;
     q->r.encoded_bytes = bytes;
-    pthread_cond_init(&q->r.turn, NULL);
-    *w.p->queue_end = &q->r;
-    w.p->queue_end = &q->r.next;
+    add(q);
+}
+
+static int count_calls(void *arg, struct sqlite3 *db, const uint64_t *seqs,
+                       size_t n)
+{
+    (void)db, (void)seqs, (void)n;
+    ++*(int *)arg;
+    return 0;
+}
+
+/* Two deltas in one group; the second one's id stands for other content. */
+static void enqueue_refused(struct waiting *q, const char *id)
+{
+    char second[300];
+    struct world_delta d = {.id = id};
+    struct world_delta e = {.id = "taken", .payload = "{\"other\":1}"};
+    struct plog_span s[2] = {{q->text, 0}, {second, 0}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = s, .delta_count = 2};
+    s[0].n = strlen(world_text(q->text, sizeof q->text, &d));
+    s[1].n = strlen(world_text(second, sizeof second, &e));
+    CHECK_INT(plog_request_build(&q->r, &io, &g, &w.p->options, 1 << 20, NULL),
+              0);
+    add(q);
+}
+
+/* One that is refused after it has written a row leaves no trace in the group
+ * of the others, and a hook of theirs still runs once. */
+static void one_refused_among_many(void)
+{
+    for (int hooked = 0; hooked < 2; hooked++) {
+        static struct waiting q[4];
+        struct plog_receipt own;
+        int calls = 0;
+        make(0);
+        CHECK_INT(put("taken"), 0);
+        enqueue(&q[0], "qa", 1);
+        if (hooked) {
+            q[0].r.hook = count_calls;
+            q[0].r.hook_arg = &calls;
+        }
+        enqueue_refused(&q[1], "qb");
+        enqueue(&q[2], "qb", 1);
+        enqueue(&q[3], "qa", 1);
+        CHECK_INT(world_put(&w, "own", "r", "x", &own), 0);
+        CHECK_INT(calls, hooked);
+        CHECK_INT(q[0].r.result, 0);
+        CHECK_INT(q[1].r.result, PLOG_E_CONFLICT);
+        CHECK_INT(q[2].r.result, 0);
+        CHECK_INT(q[3].r.result, 0);
+        CHECK_UINT(q[0].all[0].seq, 3);
+        CHECK_UINT(q[2].all[0].seq, 4);
+        CHECK(!q[2].all[0].duplicate);
+        CHECK_UINT(q[3].all[0].seq, 3);
+        CHECK(q[3].all[0].duplicate);
+        CHECK_UINT(own.seq, 5);
+        for (int k = 0; k < 4; k++) {
+            CHECK_UINT(q[k].all[0].size, k == 1 ? 0 : 5);
+            plog_request_free(&q[k].r);
+        }
+        world_end(&w, 5);
+    }
 }
 
 /* Those that wait share a group as far as its limit goes, in their order; one
@@ -96,15 +164,15 @@ static void groups_end_at_their_limit(void)
         for (int k = 0; k < 3; k++) {
             CHECK(q[k].r.done);
             CHECK_INT(q[k].r.result, 0);
-            CHECK_UINT(q[k].receipt.seq, (unsigned)k + 2);
-            if (!CHECK_UINT(q[k].receipt.size, all[i].sizes[k]))
+            CHECK_UINT(q[k].all[0].seq, (unsigned)k + 2);
+            if (!CHECK_UINT(q[k].all[0].size, all[i].sizes[k]))
                 printf("#   row %zu, %d\n", i, k);
-            pthread_cond_destroy(&q[k].r.turn);
             plog_request_free(&q[k].r);
         }
         CHECK_UINT(own.seq, 5);
         CHECK_UINT(own.size, all[i].sizes[3]);
-        CHECK(w.p->queue == NULL && w.p->queue_end == &w.p->queue);
+        CHECK(!w.p->queue.first && w.p->queue.end == &w.p->queue.first);
+        CHECK(w.p->queue.count == 0 && w.p->queue.bytes == 0);
         world_end(&w, 5);
     }
 }
@@ -445,6 +513,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"groups_end_at_their_limit", groups_end_at_their_limit},
+        {"one_refused_among_many", one_refused_among_many},
         {"a_signature_that_does_not_hold", a_signature_that_does_not_hold},
         {"no_room_poisons_nothing", no_room_poisons_nothing},
         {"a_poisoned_handle_reads", a_poisoned_handle_reads},

@@ -190,14 +190,14 @@ static int beside(plog *p, void *arg, struct plog_error *e)
     CHECK_INT(plog_request_rotate(&r, p->io, arg, e), 0);
     work.tree = p->legs.head.tree;
     r.next = &other;
-    int rc = plog_engine_prepare(p, &work, &r, false, e);
+    int rc = plog_engine_prepare(p, &work, &r, PLOG_MARKED, e);
     CHECK_INT(rc, PLOG_E_ARG);
     r.next = NULL;
     CHECK_INT(plog_buf_add_text(&work.lines, "another entry\n"), 0);
-    CHECK_INT(plog_engine_prepare(p, &work, &r, false, e), rc);
+    CHECK_INT(plog_engine_prepare(p, &work, &r, PLOG_MARKED, e), rc);
     CHECK_UINT(work.next_seq, 7);
     CHECK_UINT(work.lines.len, 14);
-    CHECK_INT(plog_engine_prepare(p, &work, &other, false, e), 0);
+    CHECK_INT(plog_engine_prepare(p, &work, &other, PLOG_MARKED, e), 0);
     CHECK_UINT(work.next_seq, 8);
     plog_store_rollback(&p->legs.store);
     plog_request_free(&r);

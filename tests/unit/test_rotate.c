@@ -386,7 +386,7 @@ static void settling_killed(void)
         world_remove(left.dir);
         world_copy(kept, left.dir);
     }
-    CHECK(kills > 50);
+    CHECK(kills > 40);
     printf("# %u kills of what ends a killed rotation\n", kills);
 }
 

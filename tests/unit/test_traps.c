@@ -28,11 +28,7 @@ static void (*before_sync)(void); /* a group is written, not yet synced */
 
 static int trap_event(void *ctx, const struct plog_store_event *e)
 {
-    static const unsigned char zero[4];
-    bool commit = e->op == PLOG_STORE_WRITE && e->file == PLOG_STORE_WAL &&
-                  !e->done && e->length == 24 && e->offset >= 32 &&
-                  memcmp((const char *)e->data + 4, zero, 4) != 0;
-    if (commit && fail_commits)
+    if (fail_commits && order_is_commit(e))
         return 1;
     return order_io()->store_event(ctx, e);
 }
