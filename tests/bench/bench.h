@@ -14,6 +14,7 @@
  *   by_hand.c       N
  *   ours.c          opening and appending; one caller
  *   callers.c       threads, processes
+ *   flight.c        many groups of one thread in flight
  *   steps.c         where a commit's time goes
  *   calls.c         writes and syncs of the library, watched
  *   reading.c       verify, replay, rebuild, parity, the fold
@@ -159,6 +160,7 @@ bench_fn bench_sqlite, bench_bulk, bench_scan; /* reference.c */
 bench_fn bench_naive;                          /* by_hand.c */
 bench_fn bench_ours;                           /* ours.c */
 bench_fn bench_threads, bench_processes;       /* callers.c */
+bench_fn bench_flight;                         /* flight.c */
 bench_fn bench_steps;                          /* steps.c */
 bench_fn bench_verify, bench_parity, bench_parity_whole, bench_fold;
 bench_fn bench_replay, bench_rebuild, bench_fresh; /* reading.c */

@@ -49,7 +49,7 @@ void bench_threads(const struct bench_task *t, struct bench_figures *f)
     pthread_t ids[BENCH_CALLERS];
     struct sum s = {0};
     ours_init(t->dir);
-    plog *p = ours_open(t->dir, NULL);
+    plog *p = ours_open_for(t);
     double cpu = bench_cpu_seconds();
     for (unsigned i = 0; i < t->callers; i++) {
         caller_begin(&c[i], t, p, i);

@@ -23,14 +23,25 @@ void ours_init(const char *dir)
     ours_check(plog_init(dir, &o, vkey, &err), "init", &err);
 }
 
-plog *ours_open(const char *dir, const struct plog_io *io)
+static plog *open_as(const char *dir, const struct plog_io *io,
+                     enum plog_ack ack)
 {
     plog *p = NULL;
     struct plog_options o = {
-        .struct_size = sizeof o, .io = io, .wait_seconds = 60};
+        .struct_size = sizeof o, .io = io, .ack = ack, .wait_seconds = 60};
     struct plog_error err = {0};
     ours_check(plog_open(&p, dir, &o, &err), "open", &err);
     return p;
+}
+
+plog *ours_open(const char *dir, const struct plog_io *io)
+{
+    return open_as(dir, io, PLOG_ACK_STORE);
+}
+
+plog *ours_open_for(const struct bench_task *t)
+{
+    return open_as(t->dir, NULL, t->variant ? PLOG_ACK_LOG : PLOG_ACK_STORE);
 }
 
 /* ---- A caller ----------------------------------------------------------- */
@@ -53,16 +64,21 @@ void caller_end(struct caller *c)
     c->spans = NULL;
 }
 
+void caller_gather(struct caller *c)
+{
+    for (unsigned i = 0; i < c->t->batch; i++) {
+        const struct bench_event *e = bench_pooled(c->t->shape, c->next++);
+        c->spans[i] = (struct plog_span){e->text, e->n};
+    }
+}
+
 void caller_append(struct caller *c)
 {
     struct plog_error err = {0};
     struct plog_group g = {.struct_size = sizeof g,
                            .deltas = c->spans,
                            .delta_count = c->t->batch};
-    for (unsigned i = 0; i < c->t->batch; i++) {
-        const struct bench_event *e = bench_pooled(c->t->shape, c->next++);
-        c->spans[i] = (struct plog_span){e->text, e->n};
-    }
+    caller_gather(c);
     ours_check(plog_append_group(c->p, &g, NULL, &err), "append", &err);
     c->f.events += c->t->batch;
 }
@@ -79,9 +95,9 @@ void caller_run(struct caller *c)
     c->f.seconds = now - began;
 }
 
-/* Takes over all but the metrics. */
-static void take(struct bench_figures *f, const struct bench_figures *from)
+void caller_give(const struct caller *c, struct bench_figures *f)
 {
+    const struct bench_figures *from = &c->f;
     f->events = from->events;
     f->seconds = from->seconds;
     f->commits = from->commits;
@@ -93,12 +109,12 @@ void bench_ours(const struct bench_task *t, struct bench_figures *f)
 {
     struct caller c;
     ours_init(t->dir);
-    plog *p = ours_open(t->dir, NULL);
+    plog *p = ours_open_for(t);
     caller_begin(&c, t, p, 0);
     uint64_t syncs = calls_syncs();
     double cpu = bench_cpu_seconds();
     caller_run(&c);
-    take(f, &c.f);
+    caller_give(&c, f);
     f->m[BENCH_CPU] = (bench_cpu_seconds() - cpu) / (double)f->events * 1e6;
     f->m[BENCH_SYNCS] = (double)(calls_syncs() - syncs) / (double)f->count;
     if (f->m[BENCH_SYNCS] < 1)

@@ -10,6 +10,8 @@ void ours_check(int rc, const char *what, const struct plog_error *err);
 void ours_init(const char *dir);
 /* Over `io`; NULL: plog_io_posix(). */
 plog *ours_open(const char *dir, const struct plog_io *io);
+/* In t->dir; variant 1: told as soon as the log has a delta. */
+plog *ours_open_for(const struct bench_task *t);
 
 struct caller {
     const struct bench_task *t;
@@ -21,6 +23,10 @@ struct caller {
 void caller_begin(struct caller *c, const struct bench_task *t, plog *p,
                   unsigned number);
 void caller_end(struct caller *c); /* frees spans, not the figures */
+/* The next `batch` events into c->spans. */
+void caller_gather(struct caller *c);
+/* Its figures, but for the metrics; the commits change hands. */
+void caller_give(const struct caller *c, struct bench_figures *f);
 /* One group of `batch` events. */
 void caller_append(struct caller *c);
 /* Groups for t->seconds, each a commit of its figures. */

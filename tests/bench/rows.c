@@ -27,6 +27,11 @@
     {                                                                          \
         group, name, fn, BENCH_WRITES, batch, callers, 0, shape, 0, 0, NULL    \
     }
+#define LOG_ROW(name, fn, callers)                                             \
+    {                                                                          \
+        "writing", name, fn, BENCH_WRITES, 1, callers, 0, BENCH_PLAIN, 1, 0,   \
+            NULL                                                               \
+    }
 #define READ_ROW(name, fn, threads, variant)                                   \
     {                                                                          \
         "reading", name, fn, BENCH_READS, 0, 1, threads, BENCH_PLAIN, variant, \
@@ -72,6 +77,11 @@ const struct bench_row bench_rows[] = {
               BENCH_PLAIN),
     WRITE_ROW("writing", "paritylog, 8 processes, 1", bench_processes, 1, 8,
               BENCH_PLAIN),
+    WRITE_ROW("writing", "paritylog, 512 in flight, 1", bench_flight, 1, 512,
+              BENCH_PLAIN),
+    LOG_ROW("paritylog, told by the log, 1", bench_ours, 1),
+    LOG_ROW("paritylog, told by the log, 16 threads, 1", bench_threads, 16),
+    LOG_ROW("paritylog, told by the log, 64 threads, 1", bench_threads, 64),
     WRITE_ROW("other data", "paritylog, skewed records, 1", bench_ours, 1, 1,
               BENCH_SKEWED),
     WRITE_ROW("other data", "paritylog, skewed records, 100", bench_ours, 100,
