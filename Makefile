@@ -67,6 +67,8 @@ bench_src := $(wildcard tests/bench/*.c)
 fuzz_src := $(wildcard tests/fuzz/*.c)
 fuzzlib_src := $(wildcard tests/fuzz/lib/*.c)
 bench_obj := $(bench_src:%.c=$(BUILD)/obj/%.o)
+# What the bench compares verify with, when it is there.
+bench_yajl := $(shell $(PKG_CONFIG) --exists yajl 2>/dev/null && echo 1)
 
 lib_obj := $(lib_src:%.c=$(BUILD)/obj/%.o)
 pic_obj := $(lib_src:%.c=$(BUILD)/pic/%.o)
@@ -87,7 +89,8 @@ checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-chec
 .PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
 	check-damage damage-table check-attacks attack-table check-memory check-kernel check-fuzz fuzz \
-	fuzzers coverage coverage-long mutants check-mutate bench bench-full lint format demo \
+	fuzzers coverage coverage-long mutants check-mutate bench bench-full bench-docs \
+	bench-compare lint format demo \
 	dist install uninstall clean FORCE
 .SECONDARY:
 
@@ -113,7 +116,9 @@ help:
 	@echo 'make check-fuzz      every kept input of tests/fuzz/, and a short run of each target'
 	@echo 'make fuzz            on with them: FUZZ_SECONDS each, FUZZ_TARGET, FUZZ_FAST=1'
 	@echo 'make check-attacks   docs/ATTACKS.md in full (STORM_SEEDS=100); attack-table writes it'
-	@echo 'make bench bench-full   ours beside bare disk, SQLite and code by hand (a minute; many)'
+	@echo 'make bench           ours beside bare disk, SQLite and code by hand (a minute; BENCH_DIR, BENCH_FLAGS)'
+	@echo 'make bench-full bench-docs   the same at length (an hour, 20 GB); and docs/BENCHMARKS.md written'
+	@echo 'make bench-compare A=.. B=..   what moved between two results, or two commits'
 	@echo 'make lint       static analysis, with what is installed'
 	@echo 'make format     clang-format over all C files'
 	@echo 'make demo       sh tests/demo.sh'
@@ -125,6 +130,7 @@ help:
 lib: $(BUILD)/libparitylog.a $(BUILD)/$(SHARED) $(BUILD)/libparitylog.pc
 
 # A file that changes only when the text does; what depends on it is rebuilt.
+comma := ,
 quoted = '$(subst ','\'',$(1))'
 stamp = mkdir -p $(@D) && printf '%s\n' $(call quoted,$(1)) | cmp -s - $@ || \
 	printf '%s\n' $(call quoted,$(1)) > $@
@@ -203,9 +209,22 @@ $(BUILD)/storm/%: $(BUILD)/obj/tests/storm/%.o $(test_support)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
+# Calls of the library that the bench watches.
+bench_wrap := $(patsubst %,-Wl$(comma)--wrap=%,pwrite pwrite64 fsync fdatasync \
+	crypto_sign_detached sqlite3_step sqlite3_wal_checkpoint_v2)
+# Members of plog_check_options that not every version of the library has.
+bench_has = $(if $(shell grep -w $(1) recovery/paritylog_recovery.h),-D$(2))
+bench_cppflags := $(if $(bench_yajl),-DBENCH_YAJL $(shell $(PKG_CONFIG) --cflags yajl)) \
+	$(call bench_has,'uint32_t threads;',BENCH_CHECK_THREADS) \
+	$(call bench_has,'bool skip_records;',BENCH_SKIP_RECORDS)
+$(BUILD)/bench-flags: FORCE
+	@$(call stamp,$(bench_cppflags))
+$(bench_obj): $(BUILD)/bench-flags
+$(bench_obj): private test_cppflags := $(bench_cppflags)
 $(BUILD)/tests/bench: $(bench_obj) $(BUILD)/libparitylog.a
 	@mkdir -p $(@D)
-	$(call say,LINK,$@)$(CC) $(all_ldflags) -o $@ $^ $(libs)
+	$(call say,LINK,$@)$(CC) $(all_ldflags) $(bench_wrap) -o $@ $^ $(libs) \
+		$(if $(bench_yajl),$(shell $(PKG_CONFIG) --libs yajl))
 
 # With clang and SANITIZE=fuzzer-no-link,...: see tests/fuzz.sh.
 fuzzlib_obj := $(fuzzlib_src:%.c=$(BUILD)/obj/%.o)
@@ -331,12 +350,43 @@ check-mutate: $(BUILD)/mutate/suite
 	$(Q)python3 tests/mutate/run.py --suite $(BUILD)/mutate --count 60 --seed 1 \
 		--only core/buf.c --programs test_buf --least 80
 
-# In the build directory: it has to lie on the disk that is measured.
-bench: $(BUILD)/tests/bench
-	$(Q)$< --dir $(BUILD) --runs 3 --seconds 0.6 --json $(BUILD)/bench.json
+# In BENCH_DIR, by default the build directory: it has to lie on the disk that is
+# measured.  BENCH_FLAGS comes last and wins: see tests/bench/main.c; so does
+# BENCH_PEERS_FLAGS: see tests/bench/peers.py.
+BENCH_DIR ?= $(BUILD)
+BENCH_FLAGS ?=
+BENCH_PEERS_FLAGS ?=
+bench_common = --dir $(BENCH_DIR) --command $(BUILD)/paritylog \
+	--commit "$$(git describe --always --dirty 2>/dev/null)"
+bench_long := --runs 7 --seconds 2 --events 1000000 --large-events 10000000 \
+	--disk-events 1000000 --compact-mb 300
+bench_plain_rows := 'SQLite bulk' 'SQLite scan' yajl 'verify, ' 'parity, ' 'the fold' 'parity and' \
+	'replay into' 'replay --fresh,' 'rebuild --store,'
+bench_peers = python3 tests/bench/peers.py --dir $(BENCH_DIR)
 
-bench-full: $(BUILD)/tests/bench
-	$(Q)$< --dir $(BUILD) --runs 7 --seconds 2 --events 1000000 --json $(BUILD)/bench.json
+bench: $(BUILD)/tests/bench $(BUILD)/paritylog
+	$(Q)$< $(bench_common) --runs 3 --seconds 0.15 --events 40000 --large-events 40000 \
+		--disk-events 30000 --compact-mb 10 --json $(BUILD)/bench.json $(BENCH_FLAGS)
+
+# An hour and 20 GB of disk, without anything else on the machine: all rows, those
+# that read once more without libcrypto, and the peers that are installed.
+bench-full: $(BUILD)/tests/bench $(BUILD)/paritylog
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/plain WITH_LIBCRYPTO=0 \
+		$(BUILD)/plain/tests/bench $(BUILD)/plain/paritylog
+	$(Q)$< $(bench_common) $(bench_long) --json $(BUILD)/bench-full.json $(BENCH_FLAGS)
+	$(Q)$(BUILD)/plain/tests/bench $(bench_common) $(bench_long) \
+		--json $(BUILD)/bench-plain.json $(BENCH_FLAGS) $(bench_plain_rows)
+	$(Q)$(bench_peers) --json $(BUILD)/bench-peers.json $(BENCH_PEERS_FLAGS)
+
+# The same, and the measured part of docs/BENCHMARKS.md and its picture anew.
+bench-docs: bench-full
+	$(Q)python3 tests/bench/report.py $(BUILD)/bench-full.json --plain $(BUILD)/bench-plain.json \
+		--peers $(BUILD)/bench-peers.json --command 'make bench-docs' \
+		--write docs/BENCHMARKS.md --svg docs/benchmarks.svg
+
+# A and B: results (--json), or commits, which are built and measured first.
+bench-compare:
+	$(Q)BUILD=$(BUILD) python3 tests/bench/compare.py '$(A)' '$(B)'
 
 # The targets of tests/fuzz/: every kept input and a short run of each; or on
 # and on (FUZZ_SECONDS each, FUZZ_TARGET, FUZZ_FAST=1: tests/fuzz.sh).

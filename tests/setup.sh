@@ -105,6 +105,7 @@ look() {
             need python3-jsonschema python3 -c 'import jsonschema'
             need python3-junitparser junitparser
             need mandoc have mandoc
+            need libyajl-dev pkg-config --exists yajl
             ;;
         ci)
             optional=yes

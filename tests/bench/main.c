@@ -1,293 +1,162 @@
 /*
  * main.c - make bench: every row beside its reference, in the same run.
  *
- *     bench [--dir DIR] [--runs N] [--seconds S] [--events N] [--json FILE]
- *           [WORD...]
+ *     bench [--dir DIR] [--runs N] [--seconds S] [--json FILE] [--command FILE]
+ *           [--events N] [--large-events N] [--disk-events N] [--compact-mb N]
+ *           [--commit NAME] [WORD...]
  *
- * DIR (default .) must lie on the disk that is to be measured.  Repetitions
- * are outermost.  Each row runs in a process of its own and in an empty
- * directory; each row that writes is preceded by the overwrite loop (O), and
+ * DIR (default .) must lie on the disk that is to be measured; where a sync
+ * does nothing the bench refuses with exit status 2.  Repetitions are
+ * outermost.  Each row that writes is preceded by the overwrite loop (O), and
  * its ratio is to that one, because disks drift.  Figures are medians of all
- * runs, with the least and the greatest.  WORD: only rows with it in their
- * name.
+ * runs, with the least and the greatest.  WORD: only rows with one of them in
+ * their name; a ratio to a row that was not run is left out.
  */
 #include <errno.h>
-#include <ftw.h>
+#include <signal.h>
 #include <sodium.h>
-#include <sqlite3.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
 
-#define RUNS_MAX 25
-#define ROWS_MAX 40
+static struct bench_settings want = {
+    .dir = ".", .commit = "", .runs = 5, .seconds = 1.0};
+static struct bench_task task = {.command = "build/paritylog",
+                                 .events = 200000,
+                                 .large_events = 200000,
+                                 .disk_events = 100000,
+                                 .compact_bytes = UINT64_C(300) * 1000000};
+static char **words;
+static int word_count;
 
-enum kind { WRITES, READS };
+/* ---- The directory of all runs ------------------------------------------ */
 
-struct row {
-    const char *name;
-    void (*run)(const struct bench_task *, struct bench_row *);
-    enum kind kind;
-    unsigned batch, callers;
-    const char *base; /* the row that `ratio` is to; NULL: O before it */
-};
+static char top[BENCH_PATH], raw[BENCH_PATH], shared[BENCH_PATH],
+    large[BENCH_PATH];
+static pid_t owner;
 
-static const struct row rows[] = {
-    {"O: overwrite + fdatasync, 1", bench_overwrite, WRITES, 1, 1, NULL},
-    {"A: append + fdatasync, 1", bench_append, WRITES, 1, 1, NULL},
-    {"N: by hand in C, 1", bench_naive, WRITES, 1, 1, NULL},
-    {"N: by hand in C, 100", bench_naive, WRITES, 100, 1, NULL},
-    {"N: by hand in C, 1000", bench_naive, WRITES, 1000, 1, NULL},
-    {"S: SQLite alone FULL, 1", bench_sqlite, WRITES, 1, 1, NULL},
-    {"S: SQLite alone FULL, 100", bench_sqlite, WRITES, 100, 1, NULL},
-    {"S: SQLite alone FULL, 1000", bench_sqlite, WRITES, 1000, 1, NULL},
-    {"paritylog, 1", bench_ours, WRITES, 1, 1, NULL},
-    {"paritylog, 100", bench_ours, WRITES, 100, 1, NULL},
-    {"paritylog, 1000", bench_ours, WRITES, 1000, 1, NULL},
-    {"paritylog, 16 threads, 1", bench_threads, WRITES, 1, 16, NULL},
-    {"paritylog, 64 threads, 1", bench_threads, WRITES, 1, 64, NULL},
-    {"paritylog, 8 processes, 1", bench_processes, WRITES, 1, 8, NULL},
-    {"SQLite bulk insert", bench_bulk, READS, 0, 1, NULL},
-    {"SQLite scan", bench_scan, READS, 0, 1, NULL},
-    {"open and close", bench_open, READS, 0, 1, NULL},
-    {"verify", bench_verify, READS, 0, 1, "SQLite scan"},
-    {"parity", bench_parity, READS, 0, 1, "SQLite scan"},
-    {"replay --fresh", bench_rebuild, READS, 0, 1, "SQLite bulk insert"},
-};
-#define ROWS (sizeof rows / sizeof *rows)
-
-/* What a run of a row came to. */
-struct figure {
-    double rate, ratio, p50, p99, bytes, rss;
-};
-
-static struct {
-    const char *dir, *json;
-    unsigned runs;
-    double seconds;
-    uint64_t events;
-    char **words;
-    int word_count;
-} want = {".", NULL, 5, 1.0, 200000, NULL, 0};
-
-static struct figure figures[ROWS][RUNS_MAX];
-
-/* ---- One row ------------------------------------------------------------ */
-
-static int drop(const char *path, const struct stat *st, int kind,
-                struct FTW *where)
+static void clean_up(void)
 {
-    (void)st, (void)kind, (void)where;
-    return remove(path);
+    if (getpid() == owner)
+        bench_remove_tree(top);
 }
 
-static void remove_tree(const char *path)
+/* The row's process ends by it as well: then we do, and clean up. */
+static void leave(int signal)
 {
-    nftw(path, drop, 8, FTW_PHYS | FTW_DEPTH);
+    if (bench_child > 0)
+        kill(bench_child, signal);
 }
 
-static struct figure child(const struct row *w, const struct bench_task *t)
+static void make_top(void)
 {
-    struct bench_row r = {0};
-    struct figure f = {0};
-    w->run(t, &r);
-    bench_row_end(&r);
-    f.rate = r.seconds > 0 ? (double)r.events / r.seconds : 0;
-    f.p50 = bench_percentile(&r, 50);
-    f.p99 = bench_percentile(&r, 99);
-    f.bytes = r.bytes && r.events ? (double)r.bytes / (double)r.events : 0;
-    bench_row_free(&r);
-    return f;
-}
-
-/* In a process of its own, so that its memory is its own. */
-static struct figure run(const struct row *w, const struct bench_task *t)
-{
-    struct figure f = {0};
-    struct rusage usage;
-    int ends[2], status = 1;
-    fflush(NULL);
-    if (pipe(ends))
-        bench_die("pipe", strerror(errno));
-    pid_t pid = fork();
-    if (pid == 0) {
-        f = child(w, t);
-        _exit(write(ends[1], &f, sizeof f) != sizeof f);
-    }
-    close(ends[1]);
-    ssize_t n = read(ends[0], &f, sizeof f);
-    close(ends[0]);
-    if (pid < 0 || wait4(pid, &status, 0, &usage) != pid || status ||
-        n != sizeof f)
-        bench_die(w->name, "did not end well");
-    f.rss = (double)usage.ru_maxrss / 1024;
-    return f;
-}
-
-static struct figure measure(const struct row *w, double seconds)
-{
-    char dir[512];
-    snprintf(dir, sizeof dir, "%.400s/paritylog-bench.XXXXXX", want.dir);
-    if (!mkdtemp(dir))
-        bench_die(dir, strerror(errno));
-    struct bench_task t = {.dir = dir,
-                           .seconds = seconds,
-                           .batch = w->batch,
-                           .callers = w->callers,
-                           .events = want.events};
-    struct figure f = run(w, &t);
-    remove_tree(dir);
-    return f;
-}
-
-static bool is_wanted(const struct row *w)
-{
-    for (int i = 0; i < want.word_count; i++)
-        if (strstr(w->name, want.words[i]))
-            return true;
-    return want.word_count == 0;
+    snprintf(top, sizeof top, "%.400s/paritylog-bench.XXXXXX", want.dir);
+    if (!mkdtemp(top))
+        bench_die(top, strerror(errno));
+    owner = getpid();
+    atexit(clean_up);
+    signal(SIGINT, leave);
+    signal(SIGTERM, leave);
+    snprintf(raw, sizeof raw, "%.500s/raw", top);
+    snprintf(shared, sizeof shared, "%.500s/shared", top);
+    snprintf(large, sizeof large, "%.500s/large", top);
+    if (mkdir(shared, 0700))
+        bench_die(shared, strerror(errno));
+    task.dir = top;
+    task.raw = raw;
+    task.shared = shared;
+    task.large = large;
 }
 
 /* ---- All rows ----------------------------------------------------------- */
 
-static void write_rows(unsigned n)
+static bool is_wanted(size_t row)
 {
-    for (size_t i = 0; i < ROWS; i++) {
-        if (rows[i].kind != WRITES || !is_wanted(&rows[i]))
-            continue;
-        struct figure o = measure(&rows[0], want.seconds / 3);
-        figures[i][n] = measure(&rows[i], want.seconds);
-        figures[i][n].ratio = figures[i][n].rate / o.rate;
-        fprintf(stderr, "run %u: %s: %.0f/s, %.2f O\n", n + 1, rows[i].name,
-                figures[i][n].rate, figures[i][n].ratio);
+    const struct bench_row *r = &bench_rows[row];
+    if (!r->run)
+        return false;
+    for (int i = 0; i < word_count; i++)
+        if (strstr(r->name, words[i]))
+            return true;
+    return word_count == 0;
+}
+
+static bool any_wanted(enum bench_kind kind)
+{
+    for (size_t i = 0; i < bench_row_count; i++)
+        if (bench_rows[i].kind == kind && is_wanted(i))
+            return true;
+    return false;
+}
+
+/* What rows stand on is made by a process of its own, for its memory. */
+static void prepare(void)
+{
+    for (size_t i = 0; i < bench_row_count; i++)
+        if (is_wanted(i))
+            bench_make_pool(bench_rows[i].shape);
+    bench_make_pool(BENCH_PLAIN);
+    bool longs = any_wanted(BENCH_LARGE);
+    if (longs || any_wanted(BENCH_READS)) {
+        fprintf(stderr, "a log of %llu entries\n",
+                (unsigned long long)task.events);
+        bench_apart(bench_prepare_reads, &task);
+    }
+    if (longs) {
+        fprintf(stderr, "a log of %llu entries\n",
+                (unsigned long long)task.large_events);
+        bench_apart(bench_prepare_large, &task);
     }
 }
 
-/* Those share one log and one table, made once. */
-static void read_rows(void)
+static void tell(size_t i, unsigned n)
 {
-    char dir[512];
-    snprintf(dir, sizeof dir, "%.400s/paritylog-bench.XXXXXX", want.dir);
-    if (!mkdtemp(dir))
-        bench_die(dir, strerror(errno));
-    struct bench_task t = {
-        .dir = dir, .seconds = want.seconds / 2, .events = want.events};
-    bench_make_log(&t);
+    double rate = bench_all[i][n][BENCH_RATE], ms = bench_all[i][n][BENCH_MS];
+    fprintf(stderr, "run %u: %s", n + 1, bench_rows[i].name);
+    if (rate == rate)
+        fprintf(stderr, ": %.0f/s", rate);
+    if (ms == ms)
+        fprintf(stderr, ": %.2f ms", ms);
+    fputc('\n', stderr);
+}
+
+static void run_all(void)
+{
     for (unsigned n = 0; n < want.runs; n++)
-        for (size_t i = 0; i < ROWS; i++) {
-            if (rows[i].kind != READS)
+        for (size_t i = 0; i < bench_row_count; i++) {
+            unsigned most = bench_rows[i].runs_max;
+            if (!is_wanted(i) || (most && n >= most))
                 continue;
-            if (rows[i].run == bench_bulk) {
-                char path[600];
-                snprintf(path, sizeof path, "%s/base.db", dir);
-                remove(path);
-            }
-            figures[i][n] = run(&rows[i], &t);
-            for (size_t b = 0; rows[i].base && b < i; b++)
-                if (!strcmp(rows[b].name, rows[i].base))
-                    figures[i][n].ratio =
-                        figures[i][n].rate / figures[b][n].rate;
-            fprintf(stderr, "run %u: %s: %.0f/s\n", n + 1, rows[i].name,
-                    figures[i][n].rate);
+            bench_run(i, &task, bench_all[i][n]);
+            bench_runs_of[i] = n + 1;
+            tell(i, n);
         }
-    remove_tree(dir);
 }
 
-/* ---- What is printed ---------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------ */
 
-static int ascending(const void *a, const void *b)
+static bool parse_number(const char *name, const char *value)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-struct spread {
-    double least, median, most;
-};
-
-/* Of one member of a row's figures over all runs. */
-static struct spread spread(size_t row, size_t member)
-{
-    double all[RUNS_MAX];
-    for (unsigned n = 0; n < want.runs; n++)
-        memcpy(&all[n], (const char *)&figures[row][n] + member, sizeof *all);
-    qsort(all, want.runs, sizeof *all, ascending);
-    return (struct spread){all[0], all[want.runs / 2], all[want.runs - 1]};
-}
-
-#define SPREAD(row, member) spread(row, offsetof(struct figure, member))
-
-static void print_machine(FILE *out)
-{
-    struct utsname u;
-    char model[128] = "unknown";
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    uname(&u);
-    for (char line[256]; f && fgets(line, sizeof line, f);)
-        if (sscanf(line, "model name : %127[^\n]", model) == 1)
-            break;
-    if (f)
-        fclose(f);
-    fprintf(out,
-            "%s, %ld processors, %s %s, SQLite %s, libsodium %s; %u runs of"
-            " %.1f s, %llu events read; median (least-greatest)\n\n",
-            model, sysconf(_SC_NPROCESSORS_ONLN), u.sysname, u.release,
-            sqlite3_libversion(), sodium_version_string(), want.runs,
-            want.seconds, (unsigned long long)want.events);
-}
-
-static void print_table(void)
-{
-    print_machine(stdout);
-    puts("| row, events a commit | events/s | ratio | p50 us | p99 us |"
-         " bytes/event | peak RSS MiB |\n| --- | --- | --- | --- | --- | ---"
-         " | --- |");
-    for (size_t i = 0; i < ROWS; i++) {
-        struct spread rate = SPREAD(i, rate), ratio = SPREAD(i, ratio);
-        if (rate.median == 0)
-            continue;
-        printf("| %s | %.0f (%.0f-%.0f) | %.2f (%.2f-%.2f) %s | %.0f | %.0f |"
-               " %.0f | %.0f |\n",
-               rows[i].name, rate.median, rate.least, rate.most, ratio.median,
-               ratio.least, ratio.most, rows[i].base ? rows[i].base : "O",
-               SPREAD(i, p50).median, SPREAD(i, p99).median,
-               SPREAD(i, bytes).median, SPREAD(i, rss).median);
-    }
-}
-
-static void print_json(void)
-{
-    FILE *out = want.json ? fopen(want.json, "w") : NULL;
-    if (!out)
-        return;
-    fprintf(out, "{\"schema\":\"paritylog/bench/1\",\"runs\":%u,\"rows\":[",
-            want.runs);
-    bool first = true;
-    for (size_t i = 0; i < ROWS; i++) {
-        struct spread rate = SPREAD(i, rate), ratio = SPREAD(i, ratio);
-        if (rate.median == 0)
-            continue;
-        fprintf(out,
-                "%s\n{\"name\":\"%s\",\"rate\":[%.1f,%.1f,%.1f],\"ratio\":"
-                "[%.4f,%.4f,%.4f],\"p50\":%.1f,\"p99\":%.1f,\"bytes\":%.1f,"
-                "\"rss_mib\":%.1f}",
-                first ? "" : ",", rows[i].name, rate.least, rate.median,
-                rate.most, ratio.least, ratio.median, ratio.most,
-                SPREAD(i, p50).median, SPREAD(i, p99).median,
-                SPREAD(i, bytes).median, SPREAD(i, rss).median);
-        first = false;
-    }
-    fputs("\n]}\n", out);
-    if (fclose(out))
-        bench_die(want.json, strerror(errno));
+    const struct {
+        const char *name;
+        uint64_t *to, unit;
+    } all[] = {{"--events", &task.events, 1000},
+               {"--large-events", &task.large_events, 1000},
+               {"--disk-events", &task.disk_events, 1000},
+               {"--compact-mb", &task.compact_bytes, 1}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(name, all[i].name)) {
+            uint64_t n = strtoull(value, NULL, 10);
+            n = i == 3 ? n * 1000000 : n / all[i].unit * all[i].unit;
+            if (n == 0)
+                bench_die(name, "is too small");
+            *all[i].to = n;
+            return true;
+        }
+    return false;
 }
 
 static void parse(int argc, char **argv)
@@ -299,35 +168,41 @@ static void parse(int argc, char **argv)
             want.dir = value;
         else if (!strcmp(argv[i], "--json"))
             want.json = value;
+        else if (!strcmp(argv[i], "--commit"))
+            want.commit = value;
+        else if (!strcmp(argv[i], "--command"))
+            task.command = value;
         else if (!strcmp(argv[i], "--runs"))
             want.runs = (unsigned)atoi(value);
         else if (!strcmp(argv[i], "--seconds"))
-            want.seconds = atof(value);
-        else if (!strcmp(argv[i], "--events"))
-            want.events = strtoull(value, NULL, 10) / 1000 * 1000;
-        else
+            task.seconds = want.seconds = atof(value);
+        else if (!parse_number(argv[i], value))
             bench_die(argv[i], "no such option");
     }
-    want.words = argv + i;
-    want.word_count = argc - i;
-    if (want.runs < 1 || want.runs > RUNS_MAX || want.seconds <= 0 ||
-        want.events < 1000)
+    words = argv + i;
+    word_count = argc - i;
+    if (want.runs < 1 || want.runs > BENCH_RUNS || !(want.seconds > 0))
         bench_die("a number", "out of range");
+    task.seconds = want.seconds;
 }
 
 int main(int argc, char **argv)
 {
     parse(argc, argv);
+    const char *why = bench_why_not(want.dir);
+    if (why) {
+        fprintf(stderr, "bench: not here: %s\n", why);
+        return 2;
+    }
     if (sodium_init() < 0)
         bench_die("libsodium", "does not start");
-    bool reads = false;
-    for (size_t i = 0; i < ROWS; i++)
-        reads |= rows[i].kind == READS && is_wanted(&rows[i]);
-    for (unsigned n = 0; n < want.runs; n++)
-        write_rows(n);
-    if (reads)
-        read_rows();
-    print_table();
-    print_json();
+    make_top();
+    bench_look_at(&want);
+    prepare();
+    run_all();
+    bench_print_machine(stdout, &want, &task);
+    bench_print_table();
+    if (want.json)
+        bench_print_json(&want, &task);
     return 0;
 }

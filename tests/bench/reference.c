@@ -1,280 +1,210 @@
 /*
- * reference.c - what the engine is compared with, in the same run: bare file
- * loops, SQLite alone, and both legs as people write them by hand.
+ * reference.c - SQLite alone: durable commits (S), bulk insert of the event
+ * row, and a scan of it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
-#include <sqlite3.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "base.h"
 
-#define AHEAD ((off_t)64 << 20) /* pre-written space of the overwrite loop */
+/* ---- The database ------------------------------------------------------- */
 
-static int open_file(const struct bench_task *t, const char *name)
+void base_sql(struct base *b, const char *text)
 {
-    char path[600];
-    snprintf(path, sizeof path, "%s/%s", t->dir, name);
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0)
-        bench_die(path, strerror(errno));
-    return fd;
+    if (sqlite3_exec(b->db, text, NULL, NULL, NULL) != SQLITE_OK)
+        bench_die(text, sqlite3_errmsg(b->db));
 }
 
-/* ---- Files -------------------------------------------------------------- */
-
-static void fill(int fd)
-{
-    static char lines[1 << 20];
-    memset(lines, '\n', sizeof lines);
-    for (off_t at = 0; at < AHEAD; at += (off_t)sizeof lines)
-        if (pwrite(fd, lines, sizeof lines, at) != (ssize_t)sizeof lines)
-            bench_die("pre-writing", strerror(errno));
-    if (fsync(fd))
-        bench_die("fsync", strerror(errno));
-}
-
-static void write_loop(const struct bench_task *t, struct bench_row *r,
-                       bool ahead)
-{
-    int fd = open_file(t, "raw");
-    char *group = malloc((size_t)t->batch * BENCH_EVENT_MAX);
-    off_t at = 0;
-    if (!group)
-        bench_die("memory", "exhausted");
-    if (ahead)
-        fill(fd);
-    double began = bench_seconds(), now = began;
-    while (now - began < t->seconds) {
-        size_t n = 0;
-        for (unsigned i = 0; i < t->batch; i++) {
-            n += bench_event(r->events++, group + n);
-            group[n++] = '\n';
-        }
-        if (ahead && at + (off_t)n > AHEAD)
-            at = 0;
-        if (pwrite(fd, group, n, at) != (ssize_t)n || fdatasync(fd))
-            bench_die("writing", strerror(errno));
-        at += (off_t)n;
-        double then = now;
-        now = bench_seconds();
-        bench_commit(r, now - then);
-    }
-    r->seconds = now - began;
-    free(group);
-    close(fd);
-}
-
-void bench_overwrite(const struct bench_task *t, struct bench_row *r)
-{
-    write_loop(t, r, true);
-}
-
-void bench_append(const struct bench_task *t, struct bench_row *r)
-{
-    write_loop(t, r, false);
-}
-
-/* ---- SQLite ------------------------------------------------------------- */
-
-struct base {
-    sqlite3 *db;
-    sqlite3_stmt *event, *state;
-};
-
-static void sql(sqlite3 *db, const char *text)
-{
-    if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
-        bench_die(text, sqlite3_errmsg(db));
-}
-
-static sqlite3_stmt *prepare(sqlite3 *db, const char *text)
+static sqlite3_stmt *prepare(struct base *b, const char *text)
 {
     sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(db, text, -1, &s, NULL) != SQLITE_OK)
-        bench_die(text, sqlite3_errmsg(db));
+    if (sqlite3_prepare_v2(b->db, text, -1, &s, NULL) != SQLITE_OK)
+        bench_die(text, sqlite3_errmsg(b->db));
     return s;
 }
 
-static void open_base(struct base *b, const struct bench_task *t,
-                      const char *synchronous)
+void base_open(struct base *b, const char *dir, const char *settings)
 {
-    char path[600], pragma[60];
-    snprintf(path, sizeof path, "%s/base.db", t->dir);
+    char path[BENCH_PATH];
+    snprintf(path, sizeof path, "%s/base.db", dir);
     if (sqlite3_open(path, &b->db) != SQLITE_OK)
         bench_die(path, sqlite3_errmsg(b->db));
-    sql(b->db, "PRAGMA journal_mode=WAL");
-    snprintf(pragma, sizeof pragma, "PRAGMA synchronous=%s", synchronous);
-    sql(b->db, pragma);
-    sql(b->db,
-        "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY, resource"
-        " TEXT, record_id TEXT, op TEXT, payload TEXT, hash BLOB);"
-        "CREATE TABLE IF NOT EXISTS state(resource TEXT, record_id TEXT, seq"
-        " INTEGER, payload TEXT, PRIMARY KEY(resource,record_id)) WITHOUT"
-        " ROWID");
-    b->event =
-        prepare(b->db, "INSERT INTO events VALUES(?1,'contacts',?2,'upsert',"
-                       "?3,?4)");
-    b->state = prepare(b->db, "INSERT INTO state VALUES('contacts',?2,?1,?3)"
-                              " ON CONFLICT DO UPDATE SET seq=excluded.seq,"
-                              "payload=excluded.payload");
+    base_sql(b, settings);
+    base_sql(b, "CREATE TABLE IF NOT EXISTS events(seq INTEGER PRIMARY KEY,"
+                "resource TEXT, record_id TEXT, op TEXT, payload TEXT, hash"
+                " BLOB);"
+                "CREATE TABLE IF NOT EXISTS state(resource TEXT, record_id"
+                " TEXT, seq INTEGER, payload TEXT, PRIMARY KEY(resource,"
+                "record_id)) WITHOUT ROWID");
+    b->event = prepare(b, "INSERT INTO events VALUES(?1,'contacts',?2,"
+                          "'upsert',?3,?4)");
+    b->state = prepare(b, "INSERT INTO state VALUES('contacts',?2,?1,?3)"
+                          " ON CONFLICT DO UPDATE SET seq=excluded.seq,"
+                          "payload=excluded.payload");
 }
 
-static void close_base(struct base *b)
+void base_close(struct base *b)
 {
     sqlite3_finalize(b->event);
     sqlite3_finalize(b->state);
-    sqlite3_close(b->db);
+    if (sqlite3_close(b->db) != SQLITE_OK)
+        bench_die("closing", "statements are open");
 }
 
-static void put(struct base *b, sqlite3_stmt *s, uint64_t seq, const char *text,
-                size_t n, const unsigned char *hash)
+static void put(struct base *b, sqlite3_stmt *s, uint64_t seq,
+                const struct bench_event *e)
 {
-    char record[16];
-    int digits = snprintf(record, sizeof record, "%06llu",
-                          (unsigned long long)bench_record(seq));
     sqlite3_bind_int64(s, 1, (sqlite3_int64)seq);
-    sqlite3_bind_text(s, 2, record, digits, SQLITE_STATIC);
-    sqlite3_bind_text(s, 3, text, (int)n, SQLITE_STATIC);
-    if (s == b->event && hash)
-        sqlite3_bind_blob(s, 4, hash, 32, SQLITE_STATIC);
+    sqlite3_bind_text(s, 2, e->record, -1, SQLITE_STATIC);
+    sqlite3_bind_text(s, 3, e->payload, (int)e->payload_n, SQLITE_STATIC);
     if (sqlite3_step(s) != SQLITE_DONE)
         bench_die("insert", sqlite3_errmsg(b->db));
     sqlite3_reset(s);
 }
 
-void bench_sqlite(const struct bench_task *t, struct bench_row *r)
+void base_put_event(struct base *b, uint64_t seq, const struct bench_event *e,
+                    const void *hash)
+{
+    sqlite3_bind_blob(b->event, 4, hash, 32, SQLITE_STATIC);
+    put(b, b->event, seq, e);
+}
+
+void base_put_state(struct base *b, uint64_t seq, const struct bench_event *e)
+{
+    put(b, b->state, seq, e);
+}
+
+/* ---- Durable commits ---------------------------------------------------- */
+
+/* It makes no hash: the column gets other bytes of that length. */
+void bench_sqlite(const struct bench_task *t, struct bench_figures *f)
 {
     struct base b;
-    char event[BENCH_EVENT_MAX];
-    open_base(&b, t, "FULL");
+    base_open(&b, t->dir, BASE_FULL);
     double began = bench_seconds(), now = began;
     while (now - began < t->seconds) {
-        sql(b.db, "BEGIN");
-        for (unsigned i = 0; i < t->batch; i++, r->events++) {
-            size_t n = bench_event(r->events, event);
-            put(&b, b.event, r->events, event, n, NULL);
-            put(&b, b.state, r->events, event, n, NULL);
+        base_sql(&b, "BEGIN");
+        for (unsigned i = 0; i < t->batch; i++, f->events++) {
+            const struct bench_event *e = bench_pooled(t->shape, f->events);
+            base_put_event(&b, f->events, e, e->text);
+            base_put_state(&b, f->events, e);
         }
-        sql(b.db, "COMMIT");
+        base_sql(&b, "COMMIT");
         double then = now;
         now = bench_seconds();
-        bench_commit(r, now - then);
+        bench_commit(f, now - then);
     }
-    r->seconds = now - began;
-    close_base(&b);
-    r->bytes = bench_disk(t->dir);
+    f->seconds = now - began;
+    base_close(&b);
 }
 
-void bench_bulk(const struct bench_task *t, struct bench_row *r)
-{
-    struct base b;
-    char event[BENCH_EVENT_MAX];
-    open_base(&b, t, "NORMAL");
-    double began = bench_seconds();
-    for (r->events = 0; r->events < t->events; r->events++) {
-        if (r->events % 10000 == 0)
-            sql(b.db, r->events ? "COMMIT; BEGIN" : "BEGIN");
-        put(&b, b.event, r->events, event, bench_event(r->events, event), NULL);
-    }
-    sql(b.db, "COMMIT; PRAGMA wal_checkpoint(TRUNCATE)");
-    r->seconds = bench_seconds() - began;
-    close_base(&b);
-}
+/* ---- Bulk --------------------------------------------------------------- */
 
-void bench_scan(const struct bench_task *t, struct bench_row *r)
+static void sync_file(const char *path)
 {
-    struct base b;
-    unsigned char sum = 0;
-    open_base(&b, t, "NORMAL");
-    sqlite3_stmt *all = prepare(b.db, "SELECT * FROM events ORDER BY seq");
-    double began = bench_seconds();
-    while (sqlite3_step(all) == SQLITE_ROW) {
-        const unsigned char *text = sqlite3_column_text(all, 4);
-        int n = sqlite3_column_bytes(all, 4);
-        for (int i = 0; i < n; i++)
-            sum = (unsigned char)(sum ^ text[i]);
-        r->events++;
-    }
-    r->seconds = bench_seconds() - began + (sum == 255 ? 1e-9 : 0);
-    sqlite3_finalize(all);
-    close_base(&b);
-}
-
-/* ---- Both legs by hand -------------------------------------------------- */
-
-static void hex(char *out, const unsigned char *bytes, size_t n)
-{
-    sodium_bin2hex(out, 2 * n + 1, bytes, n);
-}
-
-/* A hash chain with a signature for each event. */
-static size_t naive_line(char *out, uint64_t seq, const char *event, size_t n,
-                         unsigned char *chain, const unsigned char *secret,
-                         unsigned char *hash)
-{
-    crypto_hash_sha256_state st;
-    unsigned char sig[64];
-    char before[65], after[65], signature[129];
-    crypto_hash_sha256_init(&st);
-    crypto_hash_sha256_update(&st, chain, 32);
-    crypto_hash_sha256_update(&st, (const unsigned char *)event, n);
-    crypto_hash_sha256_final(&st, hash);
-    crypto_sign_detached(sig, NULL, hash, 32, secret);
-    hex(before, chain, 32);
-    hex(after, hash, 32);
-    hex(signature, sig, 64);
-    memcpy(chain, hash, 32);
-    return (size_t)sprintf(out,
-                           "{\"seq\":%llu,\"prev\":\"%s\",\"hash\":\"%s\","
-                           "\"sig\":\"%s\",\"event\":%.*s}\n",
-                           (unsigned long long)seq, before, after, signature,
-                           (int)n, event);
-}
-
-/* Log first with fsync, then SQLite with synchronous=FULL. */
-void bench_naive(const struct bench_task *t, struct bench_row *r)
-{
-    struct base b;
-    unsigned char public[32], secret[64], chain[32] = {0};
-    size_t room = (size_t)t->batch * (BENCH_EVENT_MAX + 400);
-    char *group = malloc(room), event[BENCH_EVENT_MAX];
-    unsigned char(*hashes)[32] = malloc((size_t)t->batch * 32);
-    int fd = open_file(t, "naive.jsonl");
-    off_t at = 0;
-    if (!group || !hashes || crypto_sign_keypair(public, secret))
-        bench_die("memory", "exhausted");
-    open_base(&b, t, "FULL");
-    double began = bench_seconds(), now = began;
-    while (now - began < t->seconds) {
-        size_t n = 0;
-        for (unsigned i = 0; i < t->batch; i++)
-            n += naive_line(group + n, r->events + i, event,
-                            bench_event(r->events + i, event), chain, secret,
-                            hashes[i]);
-        if (pwrite(fd, group, n, at) != (ssize_t)n || fsync(fd))
-            bench_die("writing", strerror(errno));
-        at += (off_t)n;
-        sql(b.db, "BEGIN");
-        for (unsigned i = 0; i < t->batch; i++, r->events++) {
-            n = bench_event(r->events, event);
-            put(&b, b.event, r->events, event, n, hashes[i]);
-            put(&b, b.state, r->events, event, n, NULL);
-        }
-        sql(b.db, "COMMIT");
-        double then = now;
-        now = bench_seconds();
-        bench_commit(r, now - then);
-    }
-    r->seconds = now - began;
-    free(group);
-    free(hashes);
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || fsync(fd))
+        bench_die(path, strerror(errno));
     close(fd);
-    close_base(&b);
-    r->bytes = bench_disk(t->dir);
+}
+
+static void remove_base(const char *path)
+{
+    char side[BENCH_PATH + 8];
+    remove(path);
+    snprintf(side, sizeof side, "%s-wal", path);
+    remove(side);
+    snprintf(side, sizeof side, "%s-shm", path);
+    remove(side);
+}
+
+/* The event row alone, 10,000 a transaction, on disk at the end.
+ * variant 0: into a file with a WAL; 1: into a fresh one without a journal */
+void bench_bulk(const struct bench_task *t, struct bench_figures *f)
+{
+    struct base b;
+    char path[BENCH_PATH];
+    snprintf(path, sizeof path, "%s/base.db", t->shared);
+    remove_base(path);
+    base_open(&b, t->shared, t->variant ? BASE_FRESH : BASE_NORMAL);
+    double began = bench_seconds();
+    for (f->events = 0; f->events < t->events; f->events++) {
+        const struct bench_event *e = bench_pooled(t->shape, f->events);
+        if (f->events % 10000 == 0)
+            base_sql(&b, f->events ? "COMMIT; BEGIN" : "BEGIN");
+        base_put_event(&b, f->events, e, e->text);
+    }
+    base_sql(&b, "COMMIT");
+    if (!t->variant)
+        base_sql(&b, "PRAGMA wal_checkpoint(TRUNCATE)");
+    base_close(&b);
+    sync_file(path);
+    f->seconds = bench_seconds() - began;
+}
+
+static uint64_t touch(const unsigned char *p, int n)
+{
+    uint64_t sum = 0, word;
+    int i = 0;
+    for (; i + 8 <= n; i += 8) {
+        memcpy(&word, p + i, sizeof word);
+        sum += word;
+    }
+    for (; i < n; i++)
+        sum += p[i];
+    return sum;
+}
+
+/* Where the rows of bulk insert were not asked for. */
+static void have_base(const struct bench_task *t)
+{
+    struct bench_figures made = {0};
+    struct bench_task fresh = *t;
+    char path[BENCH_PATH];
+    snprintf(path, sizeof path, "%s/base.db", t->shared);
+    fresh.variant = 1;
+    if (access(path, F_OK))
+        bench_bulk(&fresh, &made);
+}
+
+/* Every column of a row: its bytes, or its number. */
+static uint64_t touch_row(sqlite3_stmt *s)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < sqlite3_column_count(s); i++)
+        if (sqlite3_column_type(s, i) == SQLITE_INTEGER) {
+            sum += (uint64_t)sqlite3_column_int64(s, i);
+        } else {
+            const unsigned char *p = sqlite3_column_blob(s, i);
+            sum += touch(p, sqlite3_column_bytes(s, i));
+        }
+    return sum;
+}
+
+static volatile uint64_t touched; /* so that nobody leaves it out */
+
+/* Every row of a table of events, every byte of it.
+ * variant 0: of the store of the shared log, the rows that parity reads;
+ * 1: of what bench_bulk made */
+void bench_scan(const struct bench_task *t, struct bench_figures *f)
+{
+    struct base b = {0};
+    char path[BENCH_PATH];
+    if (t->variant)
+        have_base(t);
+    snprintf(path, sizeof path, "%s/%s", t->shared,
+             t->variant ? "base.db" : "log/store.db");
+    if (sqlite3_open_v2(path, &b.db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        bench_die(path, sqlite3_errmsg(b.db));
+    sqlite3_stmt *all = prepare(&b, "SELECT * FROM events ORDER BY seq");
+    double began = bench_seconds();
+    for (; sqlite3_step(all) == SQLITE_ROW; f->events++)
+        touched += touch_row(all);
+    f->seconds = bench_seconds() - began;
+    sqlite3_finalize(all);
+    base_close(&b);
+    if (f->events < t->events) /* a log begins with an entry of its own */
+        bench_die("the scan", "found too few rows");
 }

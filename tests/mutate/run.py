@@ -55,7 +55,7 @@ KINDS = ("flip", "always", "never")
 # What is slow by its nature and has no case of its own.
 LEFT_OUT = {"paritylog", "echo", "memory", "year", "test_memory", "kill", "kill_compact",
             "sweep", "sweep_recovery", "test_resumed", "test_threads"}
-SCRIPTS_LEFT_OUT = {"lib.sh", "docs.sh", "second_verifier.sh", "c2sp.sh"}
+SCRIPTS_LEFT_OUT = {"lib.sh", "docs.sh", "bench.sh", "second_verifier.sh", "c2sp.sh"}
 FAULTS = ("EIO", "allocation", "short", "SQLite")
 SLOWEST = 6.0  # seconds that a test may take to be used
 TMP = os.environ.get("TMPDIR") or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
