@@ -109,9 +109,8 @@ static int number(struct plog_span raw, double *out)
     return 0;
 }
 
-/* The common spellings without a locale: 0, 1, 0.ddd.  The text is a JSON
- * number: what is no digit behind a point is an exponent. */
-static bool plain_number(struct plog_span raw, double *out)
+/* What is no digit behind a point is an exponent. */
+bool plog_delta_plain_number(struct plog_span raw, double *out)
 {
     static const double scale[] = {1,    1e1,  1e2,  1e3, 1e4,  1e5,
                                    1e6,  1e7,  1e8,  1e9, 1e10, 1e11,
@@ -146,7 +145,7 @@ static int confidence_of(struct plog_span raw, double *out,
     static const char hint[] = "1 is certain, 0 is worth nothing";
     if (plog_json_kind(raw) != 'n')
         return refuse_kind(err, member, "a number from 0 to 1", raw, hint);
-    int rc = plain_number(raw, out) ? 0 : number(raw, out);
+    int rc = plog_delta_plain_number(raw, out) ? 0 : number(raw, out);
     if (rc)
         return plog_fail(err, rc, "out of memory");
     if (!(*out >= 0 && *out <= 1))

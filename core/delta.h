@@ -86,6 +86,11 @@ PLOG_MUST_CHECK int plog_delta_decode(struct plog_delta *d,
                                       struct plog_buf *decoded,
                                       struct plog_error *err);
 
+/* The common spellings of a number from 0 to 1 without a locale: 0, 1, 0.ddd.
+ * @raw  a JSON number
+ * Returns false for any other; out of that range it may be taken, too. */
+bool plog_delta_plain_number(struct plog_span raw, double *out);
+
 /* Whether two deltas have the same content: resource, record_id, op, payload,
  * meta, provenance and occurred_at byte for byte. */
 bool plog_delta_same(const struct plog_delta *a, const struct plog_delta *b);

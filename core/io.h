@@ -15,6 +15,9 @@
  * owner. */
 uint32_t plog_io_effective_user(void);
 
+/* How many processors this process may run on; at least 1. */
+unsigned plog_io_processors(void);
+
 /* Whether an errno value says that a name is no file as we make them: a link, a
  * folder, a FIFO, a second name.  Any other is a failure. */
 bool plog_io_says_odd(int rc);

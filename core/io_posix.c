@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -376,6 +377,14 @@ static void *posix_alloc(void *ctx, void *p, size_t n)
 uint32_t plog_io_effective_user(void)
 {
     return (uint32_t)geteuid();
+}
+
+unsigned plog_io_processors(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int n = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+    return n > 0 ? (unsigned)n : 1;
 }
 
 static int posix_real_path(void *ctx, const char *path, char *out, size_t cap)

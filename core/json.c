@@ -125,15 +125,14 @@ static int scan_escape(struct scan *s)
     return 0;
 }
 
-/* One character beyond ASCII: shortest form, no surrogate, <= U+10FFFF. */
-static int scan_utf8(struct scan *s)
+/* Shortest form, no surrogate, <= U+10FFFF. */
+size_t plog_json_utf8(const char *text, size_t left)
 {
-    const unsigned char *p = (const unsigned char *)s->p;
-    size_t left = (size_t)(s->end - s->p);
+    const unsigned char *p = (const unsigned char *)text;
     size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
     unsigned low = 0x80, high = 0xbf;
     if (p[0] < 0xc2 || p[0] > 0xf4)
-        return fault(s, "not valid UTF-8");
+        return 0;
     if (p[0] == 0xe0)
         low = 0xa0;
     if (p[0] == 0xed)
@@ -143,12 +142,19 @@ static int scan_utf8(struct scan *s)
     if (p[0] == 0xf4)
         high = 0x8f;
     if (left < n || p[1] < low || p[1] > high)
-        return fault(s, "not valid UTF-8");
+        return 0;
     for (size_t i = 2; i < n; i++)
         if ((p[i] & 0xc0) != 0x80)
-            return fault(s, "not valid UTF-8");
+            return 0;
+    return n;
+}
+
+/* One character beyond ASCII. */
+static int scan_utf8(struct scan *s)
+{
+    size_t n = plog_json_utf8(s->p, (size_t)(s->end - s->p));
     s->p += n;
-    return 0;
+    return n ? 0 : fault(s, "not valid UTF-8");
 }
 
 /* How many of eight bytes, from the first on, are neither quote, backslash,

@@ -74,6 +74,10 @@ bool plog_json_name_is(struct plog_span raw_name, const char *text);
 PLOG_MUST_CHECK int plog_json_unescape(struct plog_span raw,
                                        struct plog_buf *out);
 
+/* How many bytes the character beyond ASCII at `text` has, of at most `left`,
+ * one or more; 0 when it is not valid UTF-8. */
+size_t plog_json_utf8(const char *text, size_t left);
+
 /* Kind of a checked value by its first byte: 's' string, 'o' object,
  * 'a' array, 'n' number, 't' true, 'f' false, '0' null. */
 char plog_json_kind(struct plog_span value);

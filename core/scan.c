@@ -28,17 +28,26 @@ void plog_scan_open(struct plog_scan *s, const struct plog_io *io, int fd,
     s->chain = chain;
     plog_buf_init(&s->window, io);
     plog_buf_init(&s->lines, io);
+    plog_buf_init(&s->sketches, io);
     plog_buf_init(&s->ordered, io);
     plog_buf_init(&s->floor, io);
     plog_entry_parser_init(&s->parser, io);
+}
+
+void plog_scan_ahead(struct plog_scan *s)
+{
+    s->ahead = plog_ahead_start(s->io, s->fd, s->limit);
 }
 
 void plog_scan_close(struct plog_scan *s)
 {
     if (!s->io)
         return;
+    plog_ahead_stop(s->ahead);
+    s->ahead = NULL;
     plog_buf_fini(&s->window);
     plog_buf_fini(&s->lines);
+    plog_buf_fini(&s->sketches);
     plog_buf_fini(&s->ordered);
     plog_buf_fini(&s->floor);
     plog_entry_parser_fini(&s->parser);
@@ -87,19 +96,52 @@ const struct plog_scan_line *plog_scan_line(const struct plog_scan *s, size_t i)
     return (const struct plog_scan_line *)(void *)s->lines.data + i;
 }
 
-/* @e  what the line was parsed into */
-static int keep_line(struct plog_scan *s, struct plog_span line,
-                     uint64_t offset, const struct plog_entry *e)
+const struct plog_sketch *plog_scan_sketch(const struct plog_scan *s, size_t i)
 {
-    struct plog_scan_line l;
-    l.offset = offset;
-    l.at = (size_t)(line.p - s->window.data);
-    l.n = line.n;
-    if (e->redacted)
-        memcpy(l.leaf, e->leaf, sizeof l.leaf);
+    return (const struct plog_sketch *)(void *)s->sketches.data + i;
+}
+
+/* What the group keeps of a line, but its place in the window. */
+struct kept {
+    struct plog_scan_line line;
+    struct plog_sketch sketch;
+};
+
+/* Judges a line that is no commit, and hashes it. */
+static void judge_line(struct plog_scan *s, struct plog_span line, uint64_t seq,
+                       bool opens, struct kept *k, struct plog_fault *first)
+{
+    struct plog_entry e;
+    uint64_t offset = k->line.offset;
+    enum plog_line_kind kind = plog_line_kind(line);
+    if (kind == PLOG_LINE_ENTRY && !first->code &&
+        plog_scan_ordinary(s, line, offset, seq, opens, &k->sketch,
+                           k->line.leaf))
+        return;
+    k->sketch.seq = 0;
+    e.redacted = false;
+    if (kind == PLOG_LINE_ENTRY)
+        plog_scan_judge(s, line, offset, seq, opens, &e, first);
+    else if (!first->code) {
+        plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
+                        line.n ? "not a line of this format"
+                               : "an empty line inside the log");
+        *first = s->fault;
+    }
+    if (e.redacted)
+        memcpy(k->line.leaf, e.leaf, sizeof e.leaf);
     else
-        plog_hash_leaf(line.p, line.n, l.leaf);
-    return plog_buf_add(&s->lines, &l, sizeof l);
+        plog_hash_leaf(line.p, line.n, k->line.leaf);
+}
+
+static int keep_line(struct plog_scan *s, struct plog_span line, struct kept *k)
+{
+    k->line.at = (size_t)(line.p - s->window.data);
+    k->line.n = line.n;
+    int rc = s->sketches_kept
+                 ? plog_buf_add(&s->sketches, &k->sketch, sizeof k->sketch)
+                 : 0;
+    return rc ? rc : plog_buf_add(&s->lines, &k->line, sizeof k->line);
 }
 
 /* Reads entries up to the commit line; `*at` ends behind it. */
@@ -132,28 +174,19 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
         if (*at + line.n - begin > (uint64_t)PLOG_GROUP_MAX + max)
             return plog_scan_fault(s, PLOG_E_CORRUPT, begin, begin_seq,
                                    "a group longer than any may be");
-        enum plog_line_kind kind = plog_line_kind(line);
-        uint64_t offset = *at;
+        struct kept k;
+        k.line.offset = *at;
         *at += line.n + 1;
-        if (kind == PLOG_LINE_COMMIT) {
+        if (plog_line_kind(line) == PLOG_LINE_COMMIT) {
             *commit = line;
             return 0;
         }
-        struct plog_entry e;
-        e.redacted = false;
-        if (kind == PLOG_LINE_ENTRY)
-            plog_scan_judge(s, line, offset, seq, offset == begin, &e, first);
-        else if (!first->code) {
-            plog_scan_fault(s, PLOG_E_CORRUPT, offset, seq,
-                            line.n ? "not a line of this format"
-                                   : "an empty line inside the log");
-            *first = s->fault;
-        }
+        judge_line(s, line, seq, k.line.offset == begin, &k, first);
         if (s->lines.len / sizeof(struct plog_scan_line) >= LINES_MAX)
             return plog_scan_fault(s, PLOG_E_CORRUPT, begin, begin_seq,
                                    "more lines than a group can have");
-        if (keep_line(s, line, offset, &e))
-            return plog_scan_fault(s, PLOG_E_NOMEM, offset, seq,
+        if (keep_line(s, line, &k))
+            return plog_scan_fault(s, PLOG_E_NOMEM, k.line.offset, seq,
                                    "out of memory");
         seq++;
     }
@@ -308,7 +341,7 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
     uint64_t at = s->offset;
     memset(g, 0, sizeof *g);
     memset(&first, 0, sizeof first);
-    s->lines.len = 0;
+    s->lines.len = s->sketches.len = 0;
     s->has_rotation = false;
     s->ordered.len = 0;
     s->floor.len = 0;

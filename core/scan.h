@@ -7,14 +7,15 @@
  * segment is a torn tail or damage is asked separately.  The scan only
  * classifies; it changes nothing.
  *
- * Memory: one group (at most PLOG_GROUP_MAX, and a line) and 56 bytes a line.
+ * Memory: one group (at most PLOG_GROUP_MAX, and a line) and 56 bytes a line,
+ * or 128 where sketches are kept.
  */
 #ifndef PLOG_SCAN_H
 #define PLOG_SCAN_H
 
+#include "ahead.h"
 #include "dir.h"
 #include "key.h"
-#include "line.h"
 #include "orders.h"
 #include "rotate.h"
 
@@ -69,6 +70,9 @@ struct plog_scan {
     struct plog_buf window; /* bytes from window_at on */
     uint64_t window_at;
     struct plog_buf lines; /* plog_scan_line of the group at hand */
+    bool sketches_kept;    /* by whoever reads the lines again; else empty: */
+    struct plog_buf sketches; /* plog_sketch of each */
+    struct plog_ahead *ahead; /* reads the file; NULL: the scan does */
     struct plog_entry_parser parser;
     struct plog_fault fault;
     uint64_t header_end; /* where the first group begins; 0: not read */
@@ -86,6 +90,8 @@ struct plog_scan {
  */
 void plog_scan_open(struct plog_scan *s, const struct plog_io *io, int fd,
                     uint64_t limit, bool is_last, struct plog_chain *chain);
+/* From here on the file is read ahead by a second thread, if one can be had. */
+void plog_scan_ahead(struct plog_scan *s);
 void plog_scan_close(struct plog_scan *s);
 
 /*
@@ -108,6 +114,8 @@ PLOG_MUST_CHECK int plog_scan_group(struct plog_scan *s,
 struct plog_span plog_scan_text(const struct plog_scan *s, size_t i);
 const struct plog_scan_line *plog_scan_line(const struct plog_scan *s,
                                             size_t i);
+/* ... and its sketch, where they are kept. */
+const struct plog_sketch *plog_scan_sketch(const struct plog_scan *s, size_t i);
 
 /*
  * After a fault: whether what follows is at most one unfinished group, with

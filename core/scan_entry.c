@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "scan_window.h"
+#include "sha256.h"
 
 /* A redacted line needs the order that makes it good. */
 static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
@@ -92,4 +93,25 @@ void plog_scan_judge(struct plog_scan *s, struct plog_span line,
         take_control(s, e);
     if (s->fault.code)
         *first = s->fault;
+}
+
+bool plog_scan_ordinary(struct plog_scan *s, struct plog_span line,
+                        uint64_t offset, uint64_t seq, bool opens,
+                        struct plog_sketch *sketch, unsigned char *leaf)
+{
+    const struct plog_ahead_line *known =
+        s->ahead ? plog_ahead_line(s->ahead, offset, line.n) : NULL;
+    if (known)
+        *sketch = known->sketch;
+    else if (!plog_sketch_read(line, s->window.data + s->window.len, sketch))
+        return false;
+    /* Of whatever is wrong with its place, plog_scan_judge says it. */
+    if (sketch->seq != seq || sketch->opens != opens || seq == 1 ||
+        s->has_rotation)
+        return false;
+    if (known && known->hashed)
+        memcpy(leaf, known->leaf, PLOG_HASH_SIZE);
+    else
+        plog_hash_leaf(line.p, line.n, leaf);
+    return true;
 }

@@ -2,13 +2,42 @@
  */
 #include "scan_window.h"
 
-#define CHUNK (256u << 10)
+#define CHUNK (64u << 10)
+
+/* Bytes that were read ahead.  Returns PLOG_END when there are none: then the
+ * scan reads from here on. */
+static int take_ahead(struct plog_scan *s, uint64_t have)
+{
+    struct plog_span bytes;
+    if (!s->ahead)
+        return PLOG_END;
+    if (plog_ahead_take(s->ahead, have, &bytes))
+        return plog_buf_add_span(&s->window, bytes);
+    plog_ahead_stop(s->ahead);
+    s->ahead = NULL;
+    return PLOG_END;
+}
+
+static int read_chunk(struct plog_scan *s, uint64_t have)
+{
+    size_t got = 0;
+    size_t n = s->limit - have < CHUNK ? (size_t)(s->limit - have) : CHUNK;
+    if (plog_buf_reserve(&s->window, n))
+        return PLOG_E_NOMEM;
+    int rc = plog_io_pread_full(s->io, s->fd, s->window.data + s->window.len, n,
+                                have, &got);
+    if (rc)
+        return plog_scan_fault(s, PLOG_E_IO, have, 0, "reading failed (%d)",
+                               -rc);
+    s->window.len += got;
+    return got ? 0 : PLOG_END; /* the file shrank under us */
+}
 
 /* Drops what lies before `keep` and reads one more chunk.  PLOG_END at the
  * limit. */
 static int more(struct plog_scan *s, uint64_t keep)
 {
-    size_t drop = (size_t)(keep - s->window_at), got = 0;
+    size_t drop = (size_t)(keep - s->window_at);
     uint64_t have = s->window_at + s->window.len;
     if (have >= s->limit)
         return PLOG_END;
@@ -17,18 +46,11 @@ static int more(struct plog_scan *s, uint64_t keep)
         s->window.len -= drop;
         s->window_at = keep;
     }
-    size_t n = s->limit - have < CHUNK ? (size_t)(s->limit - have) : CHUNK;
-    if (plog_buf_reserve(&s->window, n))
-        return plog_scan_fault(s, PLOG_E_NOMEM, have, 0, "out of memory");
-    int rc = plog_io_pread_full(s->io, s->fd, s->window.data + s->window.len, n,
-                                have, &got);
-    if (rc)
-        return plog_scan_fault(s, PLOG_E_IO, have, 0, "reading failed (%d)",
-                               -rc);
-    if (got == 0)
-        return PLOG_END; /* the file shrank under us */
-    s->window.len += got;
-    return 0;
+    int rc = take_ahead(s, have);
+    if (rc == PLOG_END)
+        rc = read_chunk(s, have);
+    return rc == PLOG_E_NOMEM ? plog_scan_fault(s, rc, have, 0, "out of memory")
+                              : rc;
 }
 
 void plog_window_jump(struct plog_scan *s, uint64_t offset)

@@ -55,6 +55,14 @@ PLOG_MUST_CHECK int plog_scan_checkpoint(struct plog_scan *s,
 void plog_scan_judge(struct plog_scan *s, struct plog_span line,
                      uint64_t offset, uint64_t seq, bool opens,
                      struct plog_entry *e, struct plog_fault *first);
+/*
+ * The same for an ordinary line at its place, which most are.
+ * @sketch, @leaf  out
+ * Returns false when it is none: plog_scan_judge is to look at it.
+ */
+bool plog_scan_ordinary(struct plog_scan *s, struct plog_span line,
+                        uint64_t offset, uint64_t seq, bool opens,
+                        struct plog_sketch *sketch, unsigned char *leaf);
 /* The commit was taken: the key that signed it is in force. */
 PLOG_MUST_CHECK int plog_scan_settle(struct plog_scan *s,
                                      const struct plog_commit *c);

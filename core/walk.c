@@ -6,6 +6,14 @@
 #include "compaction.h"
 #include "scan_window.h"
 
+static void begin_chain(struct plog_walk *w, const struct plog_keyring *keys)
+{
+    plog_chain_init(&w->chain, keys);
+    plog_orders_init(&w->orders, w->dir->io, w->dir, keys);
+    w->orders.chain = &w->chain.chain;
+    w->chain.orders = &w->orders;
+}
+
 int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
                    const struct plog_keyring *keys, struct plog_error *err)
 {
@@ -13,10 +21,7 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
     w->dir = dir;
     w->fd = w->stop_fd = -1;
     plog_buf_init(&w->segments, dir->io);
-    plog_chain_init(&w->chain, keys);
-    plog_orders_init(&w->orders, dir->io, dir, keys);
-    w->orders.chain = &w->chain.chain;
-    w->chain.orders = &w->orders;
+    begin_chain(w, keys);
     int rc = plog_dir_segments(dir, &w->segments, err);
     if (!rc && w->segments.len == 0)
         rc = plog_fail(err, PLOG_E_NOTHING, "log/ holds no segment");
@@ -53,6 +58,16 @@ static int open_segment(struct plog_walk *w, struct plog_stat *id,
     return rc ? plog_fail_io(err, rc, "log", "looking at the last segment") : 0;
 }
 
+void plog_walk_rewind(struct plog_walk *w)
+{
+    leave_segment(w);
+    plog_orders_fini(&w->orders);
+    begin_chain(w, w->chain.keys);
+    w->index = 0;
+    w->first = w->bytes = 0;
+    w->torn = w->headless = w->entered = w->gap = false;
+}
+
 /* Opens segment `i` for scanning; the header is not read yet. */
 static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
 {
@@ -70,6 +85,9 @@ static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
         limit = w->stop_offset < limit ? w->stop_offset : limit;
     }
     plog_scan_open(&w->scan, w->dir->io, w->fd, limit, last, &w->chain);
+    w->scan.sketches_kept = w->sketches;
+    if (w->ahead && limit >= w->ahead_least)
+        plog_scan_ahead(&w->scan);
     return 0;
 }
 

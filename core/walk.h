@@ -28,6 +28,9 @@ struct plog_walk {
     uint64_t bytes; /* of the segments left behind, for progress */
     bool entered;   /* a new segment was entered by the last call */
     bool gap;       /* the fault at hand is a missing segment before `first` */
+    bool ahead;     /* segments are read ahead by a second thread, */
+    uint64_t ahead_least; /* those that have as many bytes */
+    bool sketches;        /* those of the lines are kept in w->scan */
 };
 
 /*
@@ -40,6 +43,8 @@ PLOG_MUST_CHECK int plog_walk_open(struct plog_walk *w,
                                    const struct plog_keyring *keys,
                                    struct plog_error *err);
 void plog_walk_close(struct plog_walk *w);
+/* As it was opened: the same segments, up to the same frozen end. */
+void plog_walk_rewind(struct plog_walk *w);
 
 /* Starts at the first segment.  A log that does not begin at seq 1 is
  * PLOG_E_CORRUPT, a segment is missing, unless its last compact entry sets a

@@ -1,6 +1,7 @@
 /* check.c - see check.h. */
 #include "check.h"
 #include "find_line.h"
+#include "io.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,10 +32,19 @@ static int gravity(int code)
     return i;
 }
 
+void plog_check_closer(struct plog_check *c)
+{
+    c->closer = c->stopped = true;
+}
+
 void plog_check_find(struct plog_check *c, const struct plog_finding *f)
 {
     struct plog_finding told = *f;
     struct plog_check_report *r = c->report;
+    if (c->quick) {
+        plog_check_closer(c);
+        return;
+    }
     if (-f->verdict > 0 && -f->verdict < PLOG_VERDICTS)
         r->counts[-f->verdict]++;
     if (r->verdict == 0 || gravity(f->verdict) > gravity(r->verdict))
@@ -102,6 +112,10 @@ void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
                           uint64_t from, uint64_t to, const char *why)
 {
     struct plog_unchecked u = {leg, from, to, why};
+    if (c->quick) {
+        plog_check_closer(c);
+        return;
+    }
     if (c->o->unchecked && c->o->unchecked(c->o->arg, &u))
         c->stopped = true;
 }
@@ -496,6 +510,16 @@ static void odd_file(struct plog_check *c, const struct plog_error *why)
     plog_check_find(c, &f);
 }
 
+#define WORTH_A_THREAD (1u << 20) /* bytes of a segment */
+
+/* A caller's table may not be ready for two threads, and tests count its calls
+ * in order: there it has to be asked for. */
+static bool has_two_threads(const struct plog_check_options *o)
+{
+    bool own = !o->io || o->io == plog_io_posix();
+    return o->threads ? o->threads > 1 : own && plog_io_processors() > 1;
+}
+
 static int freeze(struct plog_check *c, struct plog_error *err)
 {
     struct plog_walk *w = &c->walk;
@@ -512,6 +536,8 @@ static int freeze(struct plog_check *c, struct plog_error *err)
         c->store_error = read_store_head(c, &c->store_why);
     }
     rc = plog_walk_open(w, d, &c->reader.keys, err);
+    w->ahead = has_two_threads(c->o);
+    w->ahead_least = c->o->threads ? 0 : WORTH_A_THREAD;
     if (rc == PLOG_E_NOTHING && c->has_head && c->head.commit.size) {
         plog_fail(err, PLOG_E_ROLLBACK,
                   "log/ holds no segment, but the store holds entries up to"
@@ -552,6 +578,20 @@ int plog_check_open(struct plog_check *c, const char *dir,
     if (c->store_error == PLOG_E_NOMEM)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     return freeze(c, err);
+}
+
+void plog_check_rewind(struct plog_check *c)
+{
+    struct plog_check_report *r = c->report;
+    bool pinned = r->pinned;
+    memset(r, 0, sizeof *r);
+    r->pinned = pinned;
+    plog_store_rest(&c->reader.store);
+    plog_walk_rewind(&c->walk);
+    c->walk.sketches = false;
+    c->seen.len = c->seen_next = 0;
+    c->last_told = 0;
+    c->stopped = c->quick = c->closer = false;
 }
 
 void plog_check_close(struct plog_check *c)

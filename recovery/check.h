@@ -23,7 +23,10 @@ struct plog_check {
     int store_error; /* why there is none: 0, PLOG_E_BEHIND, ... */
     struct plog_error store_why;
     bool bounded; /* writers were at work: checked up to the store's head */
-    bool stopped; /* a callback said stop */
+    bool stopped; /* a callback said stop, or `closer` */
+    /* It only asks whether there is anything to tell.  Then nothing is told,
+     * but `closer` is set; it ends, and begins anew at the same frozen head. */
+    bool quick, closer;
     int64_t started;
     uint64_t last_told; /* entries at the last progress */
     char file[64];      /* name of the segment at hand */
@@ -57,6 +60,11 @@ PLOG_MUST_CHECK int plog_check_read_seen(struct plog_check *c,
 
 /* After one was added to c->seen. */
 void plog_check_sort_seen(struct plog_check *c);
+
+/* There is, or may be: see `quick`. */
+void plog_check_closer(struct plog_check *c);
+/* As after plog_check_open, and no longer quick. */
+void plog_check_rewind(struct plog_check *c);
 
 /* Counts a finding and tells it.  `f->file` and texts may be NULL. */
 void plog_check_find(struct plog_check *c, const struct plog_finding *f);

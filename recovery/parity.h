@@ -10,6 +10,8 @@
  *   parity_kept.c     the index of ids, old ids, the state at the base
  *   parity_redact.c   redacted lines and the orders for them
  *   parity_peers.c    who was added and evicted
+ *   parity_quick.c    an entry and its row, where nothing is wrong
+ *   parity_tally.c    ... and the fold then
  *   parity_records.c  the fold of the log against the store's records
  *
  * Memory does not grow with the log: rows are read in order beside the log,
@@ -20,6 +22,7 @@
 
 #include "check.h"
 #include "old_ids.h"
+#include "parity_tally.h"
 
 struct plog_parity {
     struct plog_check *c;
@@ -29,6 +32,7 @@ struct plog_parity {
     bool event_ready, checkpoint_ready, segment_ready; /* a row is at hand */
     /* The fold of the log. */
     struct plog_fold fold; /* into temp.state */
+    struct plog_tally tally;
     struct plog_rules rules;
     sqlite3_stmt *truth_get, *truth_put; /* log lines where events differ */
     sqlite3_stmt *put_cursor;
@@ -41,7 +45,8 @@ struct plog_parity {
     bool partial;        /* it did not begin at 1 */
     uint64_t rules_from; /* partial: the entry that made the strategy known */
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
-    uint64_t ids[4];  /* sum of the ids of the rows in step, for the index */
+    unsigned char secret[16];         /* key of the sum: */
+    uint64_t ids[2];  /* of the ids of the rows in step, for the index */
     int64_t ids_from; /* the seq that these rows begin with */
     uint64_t damaged; /* the segment with the last damage; 0: none was met */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
@@ -117,6 +122,24 @@ PLOG_MUST_CHECK int plog_parity_touched(struct plog_parity *p,
 PLOG_MUST_CHECK int plog_parity_entry(struct plog_parity *p,
                                       struct plog_span line, uint64_t seq,
                                       struct plog_error *err);
+/* The same where nothing is wrong (c->quick): else the check begins anew. */
+PLOG_MUST_CHECK int plog_parity_quick(struct plog_parity *p,
+                                      struct plog_span line,
+                                      const struct plog_sketch *sketch,
+                                      uint64_t seq, struct plog_error *err);
+/* ... and the records, then. */
+PLOG_MUST_CHECK int plog_parity_tallied(struct plog_parity *p,
+                                        struct plog_error *err);
+/* Whether the columns beside the line are those of the entry. */
+bool plog_parity_columns(struct plog_parity *p, const struct plog_entry *e,
+                         uint64_t previous);
+/* What a control entry does, beside its row. */
+PLOG_MUST_CHECK int plog_parity_control(struct plog_parity *p,
+                                        const struct plog_entry *e,
+                                        struct plog_error *err);
+/* The event row at hand was looked at: on to the next. */
+PLOG_MUST_CHECK int plog_parity_next_event(struct plog_parity *p,
+                                           struct plog_error *err);
 /* The line of the store's event `seq`, or PLOG_END; the rows in step are not
  * moved. */
 PLOG_MUST_CHECK int plog_parity_stored(struct plog_parity *p, uint64_t seq,

@@ -9,28 +9,32 @@
  */
 #include <stdio.h>
 
+#include <sodium.h>
+
 #include "parity.h"
 
 /* ---- The index of ids ---------------------------------------------------- */
 
-/* A sum that does not depend on the order, so that neither leg is sorted. */
-static void sum_id(uint64_t sum[4], struct plog_span id, uint64_t seq)
+/* A sum that does not depend on the order, so that neither leg is sorted.  It
+ * is keyed anew each time: nobody can find other ids with the same one. */
+static void sum_id(const struct plog_parity *p, uint64_t sum[2],
+                   struct plog_span id, uint64_t seq)
 {
-    unsigned char hash[2 * PLOG_HASH_SIZE];
-    uint64_t lanes[PLOG_HASH_SIZE / sizeof(uint64_t)];
-    plog_sha256(id.p, id.n, hash);
-    memcpy(hash + PLOG_HASH_SIZE, &seq, sizeof seq);
-    plog_sha256(hash, PLOG_HASH_SIZE + sizeof seq, hash);
-    memcpy(lanes, hash, sizeof lanes);
-    for (size_t i = 0; i < 4; i++)
-        sum[i] += lanes[i];
+    unsigned char text[crypto_shorthash_siphashx24_BYTES + sizeof seq];
+    uint64_t lanes[2];
+    crypto_shorthash_siphashx24(text, (const void *)id.p, id.n, p->secret);
+    memcpy(text + sizeof text - sizeof seq, &seq, sizeof seq);
+    crypto_shorthash_siphashx24((unsigned char *)lanes, text, sizeof text,
+                                p->secret);
+    sum[0] += lanes[0];
+    sum[1] += lanes[1];
 }
 
 void plog_parity_sum_id(struct plog_parity *p)
 {
     sqlite3_stmt *s = p->events;
     if (sqlite3_column_type(s, 1) != SQLITE_NULL)
-        sum_id(p->ids, plog_sql_text(s, 1),
+        sum_id(p, p->ids, plog_sql_text(s, 1),
                (uint64_t)sqlite3_column_int64(s, 0));
 }
 
@@ -43,7 +47,7 @@ static void index_differs(struct plog_parity *p, const char *found)
 /* Reads the index from its begin to its end. */
 static int check_index(struct plog_parity *p, struct plog_error *err)
 {
-    uint64_t sum[4] = {0};
+    uint64_t sum[2] = {0};
     bool ordered = true, texts = true;
     struct plog_buf last;
     sqlite3_stmt *q = NULL;
@@ -65,7 +69,7 @@ static int check_index(struct plog_parity *p, struct plog_error *err)
         if (plog_buf_add_span(&last, id))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
         if (seq >= p->ids_from)
-            sum_id(sum, id, (uint64_t)seq);
+            sum_id(p, sum, id, (uint64_t)seq);
     }
     sqlite3_finalize(q);
     plog_buf_fini(&last);

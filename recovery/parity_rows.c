@@ -54,8 +54,7 @@ static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
-/* The row at hand was looked at. */
-static int next_event(struct plog_parity *p, struct plog_error *err)
+int plog_parity_next_event(struct plog_parity *p, struct plog_error *err)
 {
     plog_parity_sum_id(p);
     return step(p->events, &p->event_ready, err);
@@ -100,9 +99,16 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     plog_buf_init(&p->fold.base, c->reader.io);
     plog_buf_init(&p->fold.merged, c->reader.io);
     plog_entry_parser_init(&p->fold.parser, c->reader.io);
+    if (p->fold.io->random(p->fold.io->ctx, p->secret, sizeof p->secret))
+        return plog_fail(err, PLOG_E_IO, "no randomness");
     int rc = plog_sql_exec(
         p->db,
         "PRAGMA temp.journal_mode=OFF; PRAGMA temp.cache_size=-8000;"
+        /* those of a quick look */
+        "DROP TABLE IF EXISTS temp.state; DROP TABLE IF EXISTS temp.truth;"
+        "DROP TABLE IF EXISTS temp.compactions;"
+        "DROP TABLE IF EXISTS temp.peers; DROP TABLE IF EXISTS temp.evicted;"
+        "DROP TABLE IF EXISTS temp.cursors; DROP TABLE IF EXISTS temp.tally;"
         "CREATE TEMP TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS
         ";CREATE TEMP TABLE truth(seq INTEGER PRIMARY KEY, line TEXT);"
         "CREATE TEMP TABLE compactions(seq INTEGER PRIMARY KEY, floor INTEGER);"
@@ -114,10 +120,18 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
         " NULL, cursor TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY("
         "source, resource)) STRICT, WITHOUT ROWID",
         err);
+    /* All tables are read from begin to end, or all over the place. */
+    if (!rc)
+        rc = plog_sql_exec(p->db,
+                           c->quick ? "PRAGMA main.cache_size=-1000"
+                                    : "PRAGMA main.cache_size=-16000",
+                           err);
     if (!rc)
         rc = prepare_all(p, err);
     if (!rc)
         rc = plog_fold_open(&p->fold, p->db, "temp", err);
+    if (!rc && c->quick && !c->o->skip_records)
+        rc = plog_tally_open(&p->tally, c->reader.io, p->db, err);
     return rc ? rc : rows_from(p, INT64_MIN, err);
 }
 
@@ -130,6 +144,7 @@ void plog_parity_close(struct plog_parity *p)
         *all[i] = NULL;
     }
     plog_parity_touched_close(p);
+    plog_tally_close(&p->tally);
     plog_fold_close(&p->fold);
     plog_entry_parser_fini(&p->parser);
 }
@@ -156,7 +171,7 @@ static int drop_below(struct plog_parity *p, uint64_t seq,
         plog_parity_find(p, PLOG_E_DIVERGED, 0, "no row",
                          "an event row that"
                          " no entry of the log answers to");
-        rc = next_event(p, err);
+        rc = plog_parity_next_event(p, err);
     }
     return rc;
 }
@@ -187,9 +202,8 @@ static struct plog_span or_null(struct plog_span s)
     return s.n ? s : plog_span(NULL, 0);
 }
 
-/* The columns beside the line are a function of it. */
-static bool columns_fit(struct plog_parity *p, const struct plog_entry *e,
-                        uint64_t previous)
+bool plog_parity_columns(struct plog_parity *p, const struct plog_entry *e,
+                         uint64_t previous)
 {
     sqlite3_stmt *s = p->events;
     struct plog_span none = {NULL, 0};
@@ -229,7 +243,7 @@ static void line_differs(struct plog_parity *p, uint64_t seq,
     plog_parity_find(p, PLOG_E_DIVERGED, seq, expected, found);
 }
 
-static int fold_control(struct plog_parity *p, const struct plog_entry *e,
+int plog_parity_control(struct plog_parity *p, const struct plog_entry *e,
                         struct plog_error *err)
 {
     struct plog_cursor c;
@@ -276,7 +290,7 @@ static int fold_entry(struct plog_parity *p, const struct plog_entry *e,
     bool agrees = true;
     *previous = 0;
     if (e->control != PLOG_CONTROL_NONE)
-        return fold_control(p, e, err);
+        return plog_parity_control(p, e, err);
     int rc = plog_fold_logged(&p->fold, p->rules.strategy, e, line, &agrees,
                               &before, err);
     if (p->partial && row)
@@ -329,13 +343,13 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
         rc = keep_truth(p, seq, line, err);
     if (!rc && p->fold_whole)
         rc = fold_entry(p, &e, line, row, &previous, err);
-    if (!rc && same && p->fold_whole && !columns_fit(p, &e, previous))
+    if (!rc && same && p->fold_whole && !plog_parity_columns(p, &e, previous))
         plog_parity_find(p, PLOG_E_DIVERGED, seq,
                          "columns that follow from"
                          " the line",
                          "other ones");
     if (!rc && row)
-        rc = next_event(p, err);
+        rc = plog_parity_next_event(p, err);
     return rc;
 }
 
@@ -399,7 +413,7 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
         sqlite3_int64 seq = row_seq(p);
         plog_parity_find(p, PLOG_E_AHEAD, seq > 0 ? (uint64_t)seq : 0,
                          "no row: the log has no such entry", "an event row");
-        rc = next_event(p, err);
+        rc = plog_parity_next_event(p, err);
     }
     while (!rc && p->checkpoint_ready) {
         plog_parity_find(p, PLOG_E_AHEAD, plog_sql_u64(p->checkpoints, 0),

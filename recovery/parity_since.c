@@ -169,8 +169,12 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
         first = 1;
     /* Keys from the store: each rotation in it proves itself.  Without them
      * only the whole log tells. */
-    if (first > 1 && plog_store_keys(&c->reader.store, &c->head,
-                                     &c->reader.keys, &w->chain.chain, NULL))
+    if (first > 1)
+        rc = plog_store_keys(&c->reader.store, &c->head, &c->reader.keys,
+                             &w->chain.chain, err);
+    if (rc && !plog_check_is_verdict(rc))
+        return rc;
+    if (rc)
         first = 1;
     rc = first > 1 && p->since.size < first ? 0 : expect(p, err);
     if (rc)

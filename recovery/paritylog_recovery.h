@@ -67,6 +67,16 @@ struct plog_check_options {
      * else in it than one note (else PLOG_E_INPUT).  The same path as `since`,
      * not there yet: all is checked.  NULL: nowhere. */
     const char *watermark;
+    /* 1: all on the calling thread.  2 or more: the log is read ahead, and its
+     * lines hashed, by a second one, which calls io->pread meanwhile; where no
+     * thread can be started all is done as with 1.  0: 2 where there are two
+     * processors and the table is plog_io_posix(), else 1.  What is found does
+     * not depend on it, and callbacks are called on the calling thread. */
+    uint32_t threads;
+    /* Parity only.  The records need not be compared with the fold of the log,
+     * nor the links between the entries about one: where nothing is found they
+     * are left out, and listed as unchecked. */
+    bool skip_records;
 };
 
 #define PLOG_VERDICTS 32

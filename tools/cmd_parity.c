@@ -9,6 +9,7 @@ int cmd_parity(struct cli *c, int argc, char **argv)
     const char *format = NULL;
     const struct cli_option own[] = {
         {"format", CLI_TEXT, &format, 0, 0},
+        {"threads", CLI_NUMBER, &report.threads, 1, THREADS_MAX},
         {"since", CLI_TEXT, &report.since, 0, 0},
         {"watermark", CLI_TEXT, &report.watermark, 0, 0},
         {"max-lag", CLI_NUMBER, &report.max_lag, 0, INT64_MAX},

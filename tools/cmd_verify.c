@@ -9,6 +9,7 @@ int cmd_verify(struct cli *c, int argc, char **argv)
     const char *format = NULL;
     const struct cli_option own[] = {
         {"format", CLI_TEXT, &format, 0, 0},
+        {"threads", CLI_NUMBER, &report.threads, 1, THREADS_MAX},
         {"require-pin", CLI_FLAG, &report.require_pin, 0, 0}};
     const struct cli_spec spec = {CLI_KEY | CLI_EXPECT_HEAD | CLI_WITNESS |
                                       CLI_MAX_FINDINGS,

@@ -24,6 +24,9 @@
     "  --format F             text (default), json, junit, sarif, github\n"
 #define NETWORK                                                                \
     "  --network-fs-ok        write on a network file system all the same\n"
+#define THREADS                                                                \
+    "  --threads N            1, or 2: read ahead beside (default 2 on two\n"  \
+    "                         processors)\n"
 #define DRY "  --dry-run              say what would be done, change nothing\n"
 
 /* clang-format off */
@@ -64,18 +67,18 @@ static const struct cli_command commands[] = {
     {"verify", cmd_verify, "check the log alone",
      "DIR [--format text|json|junit|sarif|github] [--key VKEY]\n"
      "           [--require-pin] [--expect-head SIZE:ROOT] [--witness FILE]\n"
-     "           [--max-findings N] [--json] [--quiet]",
-     FORMAT KEY PIN HEAD WITNESS FINDINGS WAIT JSON QUIET},
+     "           [--max-findings N] [--threads N] [--json] [--quiet]",
+     FORMAT KEY PIN HEAD WITNESS FINDINGS THREADS WAIT JSON QUIET},
     {"parity", cmd_parity, "check the log and the store against each other",
      "DIR [--format text|json|junit|sarif|github] [--key VKEY]\n"
      "           [--require-pin] [--expect-head SIZE:ROOT] [--witness FILE]\n"
      "           [--since FILE] [--watermark FILE] [--max-lag N]\n"
-     "           [--max-findings N] [--json] [--quiet]",
+     "           [--max-findings N] [--threads N] [--json] [--quiet]",
      FORMAT "  --since FILE           a signed note: what lies below is not checked\n"
             "  --watermark FILE       where the note of a clean head goes\n"
             "  --max-lag N            entries that the store may be behind (default "
             "0)\n" KEY PIN HEAD WITNESS
-         FINDINGS WAIT JSON QUIET},
+         FINDINGS THREADS WAIT JSON QUIET},
     {"replay", cmd_replay, "apply to the store what it lacks",
      "DIR [--dry-run] [--to SEQ] [--fresh] [--account FILE|-]\n"
      "           [--network-fs-ok] [--key VKEY] [--wait SECONDS]\n"

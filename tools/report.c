@@ -363,6 +363,7 @@ int report_run(struct cli *c, const struct report_spec *spec)
                                    .witness = c->witness,
                                    .since = spec->since,
                                    .watermark = watermark_of(c, spec),
+                                   .threads = (uint32_t)spec->threads,
                                    .finding = on_finding,
                                    .unchecked = on_unchecked,
                                    .progress = on_progress,

@@ -12,11 +12,14 @@ typedef int report_check(const char *dir, const struct plog_check_options *o,
                          struct plog_check_report *report,
                          struct plog_error *err);
 
+#define THREADS_MAX 64 /* that may be asked for; more than 2 are as 2 */
+
 struct report_spec {
     report_check *check;
     const char *schema; /* paritylog/parity/1 */
     enum report_format format;
     bool require_pin;
+    uint64_t threads;              /* 0: as plog_check_options.threads */
     uint64_t max_lag;              /* entries that the store may be behind */
     const char *since, *watermark; /* paths; NULL: none */
 };

@@ -231,6 +231,19 @@ if sql "$L/store.db" "UPDATE events SET line = line || ' ' WHERE seq > 10"; then
 fi
 again
 
+begin '--threads: the same report with one and with two'
+flip "$S" $(($(offset_of "$S" '"v":17') + 5))
+for check in verify parity; do
+    for n in 1 2; do
+        run 5 $check "$L" --json --threads $n
+        sed 's/"seconds":[^,}]*//' "$T/out" >"$T/threads$n"
+    done
+    same "$check" "$(cat "$T/threads1")" "$(cat "$T/threads2")"
+    run 2 $check "$L" --threads 0
+    err_has 'from 1 to'
+done
+again
+
 begin 'both legs: the gravest verdict decides'
 if sql "$L/store.db" 'DELETE FROM events WHERE seq = 30'; then
     flip "$S" $(($(offset_of "$S" '"v":17') + 5))

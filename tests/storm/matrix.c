@@ -118,7 +118,8 @@ static void run_case(struct bench *b, size_t kind, uint64_t i)
 {
     const struct damage_kind *k = &kinds[kind];
     struct counts *c = &b->tally->of[kind];
-    struct plog_check_options o = {.io = &b->served.io};
+    struct plog_check_options o = {.io = &b->served.io,
+                                   .threads = 1 + (uint32_t)(i % 2)};
     struct damaged d;
     struct place p;
     struct world_found f;

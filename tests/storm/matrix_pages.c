@@ -247,8 +247,10 @@ static void run_case(struct bench *b, size_t kind, uint64_t at)
     struct counts *c = &b->tally->of[kind];
     struct image i = copy_of(k->of_wal ? &wal : &store);
     struct world_found f = {.count = 0};
-    struct plog_check_options o = {
-        .struct_size = sizeof o, .finding = note_finding, .arg = &f};
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .finding = note_finding,
+                                   .arg = &f,
+                                   .threads = 1 + (uint32_t)(at % 2)};
     struct plog_error err = {0};
     uint64_t h;
     b->tally->kind = kind;

@@ -8,9 +8,10 @@ _paritylog_options() {
     append) echo --group --receipts --passphrase-file --network-fs-ok ;;
     query) echo --format ;;
     log) echo --from --to --follow ;;
-    verify) echo --format --key --require-pin --expect-head --witness --max-findings ;;
+    verify) echo --format --key --require-pin --expect-head --witness --max-findings \
+        --threads ;;
     parity) echo --format --key --require-pin --expect-head --witness \
-        --since --watermark --max-lag --max-findings ;;
+        --since --watermark --max-lag --max-findings --threads ;;
     inspect) echo --max-findings ;;
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
@@ -50,7 +51,7 @@ _paritylog_values() {
         ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
-        *:--at | *:--adopt | *:--max-lag | *:--max-age | *:--reason | *:--continue-as)
+        *:--threads | *:--at | *:--adopt | *:--max-lag | *:--max-age | *:--reason | *:--continue-as)
         echo @none
         ;;
     *) return 1 ;;

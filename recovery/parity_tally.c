@@ -1,0 +1,482 @@
+/* parity_tally.c - see parity_tally.h. */
+#include "parity_tally.h"
+
+#include <sodium.h>
+
+_Static_assert(sizeof(struct plog_tally_item) == 64, "it has no holes");
+_Static_assert(PLOG_TALLY_PARTS == 128, "7 bits of the key");
+
+#define HELD 256u            /* items in a buffer: 16 KiB */
+#define SLOTS_MAX (1u << 16) /* of the table: 4.5 MiB */
+#define SEQ_BITS 56
+#define SEQ_MAX ((1ull << SEQ_BITS) - 1)
+
+enum {
+    ROW = 1,
+    SKIPPED = 2,
+    ABSENT = 4,   /* it leaves no payload */
+    STRATEGY = 8, /* times the strategy */
+};
+
+static unsigned part_of(const struct plog_tally_item *i)
+{
+    return (unsigned)(i->key[0] >> 57);
+}
+
+static uint64_t seq_of(const struct plog_tally_item *i)
+{
+    return i->seq_and_kind & SEQ_MAX;
+}
+
+static unsigned kind_of(const struct plog_tally_item *i)
+{
+    return (unsigned)(i->seq_and_kind >> SEQ_BITS);
+}
+
+/* ---- Opening ------------------------------------------------------------ */
+
+int plog_tally_open(struct plog_tally *t, const struct plog_io *io, sqlite3 *db,
+                    struct plog_error *err)
+{
+    memset(t, 0, sizeof *t);
+    t->io = io;
+    t->slots_max = SLOTS_MAX;
+    plog_buf_init(&t->table, io);
+    plog_buf_init(&t->last, io);
+    if (io->random(io->ctx, t->secret, sizeof t->secret))
+        return plog_fail(err, PLOG_E_IO, "no randomness");
+    /* Not zeroed: pages that are not used are not touched. */
+    t->items =
+        io->alloc(io->ctx, NULL, PLOG_TALLY_PARTS * HELD * sizeof *t->items);
+    if (!t->items)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int rc = plog_sql_exec(db,
+                           "CREATE TEMP TABLE tally(at INTEGER PRIMARY KEY,"
+                           " items BLOB)",
+                           err);
+    if (!rc)
+        rc = plog_sql_prepare(db, "INSERT INTO temp.tally VALUES(?1,?2)",
+                              &t->put, err);
+    if (!rc)
+        rc = plog_sql_prepare(db, "SELECT items FROM temp.tally WHERE at=?1",
+                              &t->get, err);
+    return rc;
+}
+
+void plog_tally_close(struct plog_tally *t)
+{
+    if (!t->io)
+        return;
+    sqlite3_finalize(t->put);
+    sqlite3_finalize(t->get);
+    t->put = t->get = NULL;
+    plog_free(t->io, t->items);
+    t->items = NULL;
+    plog_buf_fini(&t->table);
+    plog_buf_fini(&t->last);
+}
+
+/* ---- Noting ------------------------------------------------------------- */
+
+static struct plog_tally_item *buffer_of(const struct plog_tally *t,
+                                         unsigned part)
+{
+    return t->items + (size_t)part * HELD;
+}
+
+static sqlite3_int64 place_of(unsigned part, uint64_t number)
+{
+    return (sqlite3_int64)((uint64_t)part << 48 | number);
+}
+
+static int spill(struct plog_tally *t, unsigned part, struct plog_error *err)
+{
+    sqlite3_bind_int64(t->put, 1, place_of(part, t->spilled[part]));
+    sqlite3_bind_blob(t->put, 2, buffer_of(t, part),
+                      (int)(HELD * sizeof *t->items), SQLITE_STATIC);
+    int rc = plog_sql_run(t->put, err);
+    t->spilled[part]++;
+    t->held[part] = 0;
+    return rc;
+}
+
+static int note(struct plog_tally *t, const struct plog_tally_item *i,
+                struct plog_error *err)
+{
+    unsigned part = part_of(i);
+    buffer_of(t, part)[t->held[part]++] = *i;
+    return t->held[part] == HELD ? spill(t, part, err) : 0;
+}
+
+/* Of both names, the first with its length before it. */
+static void name_record(const struct plog_tally *t, struct plog_span resource,
+                        struct plog_span record_id, uint64_t key[2])
+{
+    unsigned char text[2 + PLOG_NAME_MAX + PLOG_RECORD_ID_MAX];
+    size_t n = 2;
+    text[0] = (unsigned char)(resource.n >> 8);
+    text[1] = (unsigned char)resource.n;
+    if (resource.n)
+        memcpy(text + n, resource.p, resource.n);
+    n += resource.n;
+    if (record_id.n)
+        memcpy(text + n, record_id.p, record_id.n);
+    n += record_id.n;
+    crypto_shorthash_siphashx24((unsigned char *)key, text, n, t->secret);
+}
+
+static bool are_names(struct plog_span resource, struct plog_span record_id)
+{
+    return resource.n <= PLOG_NAME_MAX && record_id.n <= PLOG_RECORD_ID_MAX;
+}
+
+/* Where the payload lies; or, where that is not all there is to say, a hash
+ * with the highest bit set. */
+static uint64_t payload_of(struct plog_tally *t, uint64_t at, uint64_t len,
+                           struct plog_span from, uint64_t from_seq,
+                           struct plog_span merged)
+{
+    struct {
+        uint64_t numbers[5];
+        unsigned char hash[2][crypto_shorthash_siphashx24_BYTES];
+    } all;
+    uint64_t out[2];
+    if (from.n == 0 && merged.n == 0 && at < 1u << 31 && len <= UINT32_MAX)
+        return at << 32 | len;
+    memset(&all, 0, sizeof all);
+    all.numbers[0] = at;
+    all.numbers[1] = len;
+    all.numbers[2] = from.n;
+    all.numbers[3] = from_seq;
+    all.numbers[4] = merged.n;
+    if (from.n)
+        crypto_shorthash_siphashx24(all.hash[0], (const void *)from.p, from.n,
+                                    t->secret);
+    if (merged.n)
+        crypto_shorthash_siphashx24(all.hash[1], (const void *)merged.p,
+                                    merged.n, t->secret);
+    crypto_shorthash_siphashx24((unsigned char *)out, (const void *)&all,
+                                sizeof all, t->secret);
+    return out[0] | 1ull << 63;
+}
+
+int plog_tally_add(struct plog_tally *t, const struct plog_tally_entry *e,
+                   struct plog_error *err)
+{
+    struct plog_tally_item i;
+    bool merges = e->strategy == PLOG_MERGE_JSON && !e->skipped;
+    unsigned kind = STRATEGY * (unsigned)e->strategy;
+    t->across |= e->from.n > 0;
+    t->by_time |= e->strategy == PLOG_LAST_WRITE_WINS;
+    if ((t->across && t->by_time) || (merges && e->merged.n == 0) ||
+        e->seq > SEQ_MAX || !are_names(e->resource, e->record_id))
+        t->given_up = true;
+    if (t->given_up)
+        return 0;
+    name_record(t, e->resource, e->record_id, i.key);
+    kind |= e->skipped ? SKIPPED : 0;
+    kind |= e->merged.n || e->payload_len ? 0 : ABSENT;
+    i.seq_and_kind = e->seq | (uint64_t)kind << SEQ_BITS;
+    i.last = e->previous;
+    i.seconds = e->instant.seconds;
+    i.confidence = e->confidence;
+    i.payload = payload_of(t, e->payload_at, e->payload_len, e->from,
+                           e->from.n ? e->from_seq : 0, e->merged);
+    i.nanos = (uint32_t)e->instant.nanos;
+    i.version = 0;
+    return note(t, &i, err);
+}
+
+/* The columns of `state`. */
+enum {
+    RESOURCE,
+    RECORD_ID,
+    SEQ,
+    LAST,
+    VERSION,
+    SECONDS,
+    NANOS,
+    CONFIDENCE,
+    ORIGIN,
+    ORIGIN_SEQ,
+    PAYLOAD_AT,
+    PAYLOAD_LEN,
+    MERGED,
+};
+_Static_assert(MERGED + 1 == PLOG_STATE_WIDTH, "all of them");
+
+static struct plog_span text_of(sqlite3_value *v)
+{
+    const char *p = sqlite3_value_blob(v);
+    return plog_span(p, (size_t)sqlite3_value_bytes(v));
+}
+
+/* The types that the fold gives; a value of another is another value. */
+static bool has_types(sqlite3_value *const v[PLOG_STATE_WIDTH])
+{
+    static const unsigned char types[PLOG_STATE_WIDTH] = {
+        SQLITE_TEXT,    SQLITE_TEXT,    SQLITE_INTEGER, SQLITE_INTEGER,
+        SQLITE_INTEGER, SQLITE_INTEGER, SQLITE_INTEGER, SQLITE_FLOAT,
+        SQLITE_TEXT,    SQLITE_INTEGER, SQLITE_INTEGER, SQLITE_INTEGER,
+        SQLITE_TEXT};
+    for (int i = 0; i < PLOG_STATE_WIDTH; i++) {
+        int type = sqlite3_value_type(v[i]);
+        bool may_miss = i == ORIGIN || i == MERGED;
+        if (type != types[i] && !(may_miss && type == SQLITE_NULL))
+            return false;
+        /* Present, and empty: no fold gives that. */
+        if (may_miss && type == SQLITE_TEXT && !sqlite3_value_bytes(v[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Whether the row comes behind the one before; they are in one index, and a
+ * row at a wrong place in it is not found. */
+static int in_order(struct plog_tally *t, struct plog_span resource,
+                    struct plog_span record_id, bool *fits)
+{
+    size_t n = t->last.len;
+    *fits = true;
+    if (n) {
+        size_t first = 0;
+        memcpy(&first, t->last.data, sizeof first);
+        const char *p = t->last.data + sizeof first;
+        int order = plog_span_compare(plog_span(p, first), resource);
+        if (order == 0)
+            order = plog_span_compare(
+                plog_span(p + first, n - sizeof first - first), record_id);
+        *fits = order < 0;
+    }
+    t->last.len = 0;
+    int rc = plog_buf_add(&t->last, &resource.n, sizeof resource.n);
+    if (!rc)
+        rc = plog_buf_add_span(&t->last, resource);
+    return rc ? rc : plog_buf_add_span(&t->last, record_id);
+}
+
+/* What is noted of a row whose values have their types; false when its numbers
+ * are none that the fold gives, or too large to note. */
+static bool item_of(struct plog_tally *t, sqlite3_value *const v[],
+                    struct plog_tally_item *i)
+{
+    struct plog_span from = text_of(v[ORIGIN]);
+    sqlite3_int64 seq = sqlite3_value_int64(v[SEQ]),
+                  last = sqlite3_value_int64(v[LAST]),
+                  version = sqlite3_value_int64(v[VERSION]),
+                  nanos = sqlite3_value_int64(v[NANOS]),
+                  from_seq = sqlite3_value_int64(v[ORIGIN_SEQ]);
+    if (seq < 0 || (uint64_t)seq > SEQ_MAX || last < 0 || version < 0 ||
+        version > UINT32_MAX || nanos < 0 || nanos > UINT32_MAX ||
+        (from.n == 0 && from_seq != seq))
+        return false;
+    i->seq_and_kind = (uint64_t)seq | (uint64_t)ROW << SEQ_BITS;
+    i->last = (uint64_t)last;
+    i->seconds = sqlite3_value_int64(v[SECONDS]);
+    i->confidence = sqlite3_value_double(v[CONFIDENCE]);
+    i->payload =
+        payload_of(t, (uint64_t)sqlite3_value_int64(v[PAYLOAD_AT]),
+                   (uint64_t)sqlite3_value_int64(v[PAYLOAD_LEN]), from,
+                   from.n ? (uint64_t)from_seq : 0, text_of(v[MERGED]));
+    i->nanos = (uint32_t)nanos;
+    i->version = (uint32_t)version;
+    return true;
+}
+
+int plog_tally_row(struct plog_tally *t, sqlite3_stmt *row,
+                   struct plog_error *err)
+{
+    struct plog_tally_item i;
+    sqlite3_value *v[PLOG_STATE_WIDTH]; /* the connection is ours alone */
+    bool fits;
+    for (int k = 0; k < PLOG_STATE_WIDTH; k++)
+        v[k] = sqlite3_column_value(row, k);
+    struct plog_span resource = text_of(v[RESOURCE]),
+                     record_id = text_of(v[RECORD_ID]);
+    if (in_order(t, resource, record_id, &fits))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (!fits || !has_types(v) || !are_names(resource, record_id) ||
+        !item_of(t, v, &i))
+        t->given_up = true;
+    if (t->given_up)
+        return 0;
+    name_record(t, resource, record_id, i.key);
+    return note(t, &i, err);
+}
+
+/* ---- Folding ------------------------------------------------------------ */
+
+/* A record as far as its entries were read; an item as a row would be noted,
+ * and whether its row was met. */
+struct record {
+    struct plog_tally_item now; /* last 0: the slot is free */
+    bool absent, met;
+};
+
+/* A part under way: every `passes`th record, from `pass` on. */
+struct part {
+    struct record *slots;
+    size_t mask, used;
+    unsigned passes, pass;
+    bool full, differs;
+};
+
+static struct record *find(struct part *p, const uint64_t key[2])
+{
+    size_t at = (size_t)key[1] & p->mask;
+    while (p->slots[at].now.last && (p->slots[at].now.key[0] != key[0] ||
+                                     p->slots[at].now.key[1] != key[1]))
+        at = (at + 1) & p->mask;
+    return &p->slots[at];
+}
+
+/* As plog_fold_logged decides; `r` is before the entry. */
+static bool applies(const struct record *r, const struct plog_tally_item *i)
+{
+    const struct plog_tally_item *now = &r->now;
+    bool none = seq_of(now) == 0;
+    switch ((enum plog_strategy)(kind_of(i) / STRATEGY)) {
+    case PLOG_LAST_WRITE_WINS: /* of one origin: a tie goes to the later one */
+        return none || i->seconds > now->seconds ||
+               (i->seconds == now->seconds && i->nanos >= now->nanos);
+    case PLOG_HIGHEST_CONFIDENCE:
+        return none || i->confidence >= now->confidence;
+    case PLOG_KEEP_LOCAL:
+        return none || r->absent;
+    case PLOG_CUSTOM: /* who decided is gone */
+        return !(kind_of(i) & SKIPPED);
+    case PLOG_ARRIVAL:
+    case PLOG_MERGE_JSON:
+        break;
+    }
+    return true;
+}
+
+static void fold_entry(struct part *p, struct record *r,
+                       const struct plog_tally_item *i)
+{
+    struct plog_tally_item before = r->now;
+    bool skipped = kind_of(i) & SKIPPED;
+    if (before.last == 0) {
+        p->used++;
+        p->full = p->used > p->mask / 4 * 3;
+    }
+    if (i->last != before.last || applies(r, i) == skipped)
+        p->differs = true;
+    if (!skipped) {
+        r->now = *i;
+        r->now.version = before.version + 1;
+        r->now.seq_and_kind = seq_of(i);
+        r->absent = kind_of(i) & ABSENT;
+    } else if (before.last == 0) { /* none applied: a row of zeros */
+        memset(&r->now, 0, sizeof r->now);
+        memcpy(r->now.key, i->key, sizeof i->key);
+    }
+    r->now.last = seq_of(i);
+}
+
+static void meet_row(struct part *p, struct record *r,
+                     const struct plog_tally_item *row)
+{
+    struct plog_tally_item want = r->now;
+    want.seq_and_kind |= (uint64_t)ROW << SEQ_BITS;
+    if (r->now.last == 0 || r->met || memcmp(&want, row, sizeof want) != 0)
+        p->differs = true;
+    r->met = true;
+}
+
+static void fold_items(struct part *p, const struct plog_tally_item *i,
+                       size_t n)
+{
+    for (; n > 0 && !p->full && !p->differs; n--, i++) {
+        if (p->passes > 1 && (uint32_t)i->key[0] % p->passes != p->pass)
+            continue;
+        struct record *r = find(p, i->key);
+        if (kind_of(i) & ROW)
+            meet_row(p, r, i);
+        else
+            fold_entry(p, r, i);
+    }
+}
+
+static int fold_part(struct plog_tally *t, unsigned number, struct part *p,
+                     struct plog_error *err)
+{
+    int rc = 0;
+    memset(p->slots, 0, (p->mask + 1) * sizeof *p->slots);
+    p->used = 0;
+    p->full = false;
+    for (uint64_t i = 0; !rc && i < t->spilled[number]; i++) {
+        sqlite3_bind_int64(t->get, 1, place_of(number, i));
+        rc = plog_sql_row(t->get, err);
+        struct plog_span all =
+            rc ? plog_span(NULL, 0) : plog_sql_text(t->get, 0);
+        if (!rc && all.n != HELD * sizeof *t->items)
+            rc = PLOG_END;
+        if (rc == PLOG_END)
+            rc = plog_fail(err, PLOG_E_IO,
+                           "SQLite lost what was written to"
+                           " its temporary database");
+        if (!rc)
+            fold_items(p, (const void *)all.p, HELD);
+        sqlite3_reset(t->get);
+    }
+    if (!rc)
+        fold_items(p, buffer_of(t, number), t->held[number]);
+    return rc;
+}
+
+static void count_met(struct part *p, uint64_t *records)
+{
+    size_t met = 0;
+    for (size_t i = 0; i <= p->mask; i++)
+        met += p->slots[i].now.last && p->slots[i].met;
+    if (met != p->used)
+        p->differs = true;
+    *records += met;
+}
+
+/* Room for as many records as there may be, up to a limit. */
+static int make_table(struct plog_tally *t, unsigned number, struct part *p,
+                      struct plog_error *err)
+{
+    uint64_t n = t->spilled[number] * HELD + t->held[number];
+    size_t slots = 64;
+    while (slots < t->slots_max && slots < 2 * n)
+        slots *= 2;
+    t->table.len = 0;
+    if (plog_buf_reserve(&t->table, slots * sizeof(struct record)))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    p->slots = (struct record *)(void *)t->table.data;
+    p->mask = slots - 1;
+    return 0;
+}
+
+int plog_tally_end(struct plog_tally *t, bool *agrees, uint64_t *records,
+                   struct plog_error *err)
+{
+    int rc = 0;
+    *records = 0;
+    *agrees = !t->given_up;
+    for (unsigned n = 0; !rc && *agrees && n < PLOG_TALLY_PARTS; n++) {
+        struct part p = {.passes = 1};
+        uint64_t count = 0;
+        rc = make_table(t, n, &p, err);
+        while (!rc && !p.differs && p.pass < p.passes) {
+            rc = fold_part(t, n, &p, err);
+            if (rc || p.differs)
+                break;
+            if (p.full) { /* from the start, with fewer at a time */
+                p.passes *= 2;
+                p.pass = 0;
+                count = 0;
+                continue;
+            }
+            count_met(&p, &count);
+            p.pass++;
+        }
+        *records += count;
+        *agrees = !p.differs;
+    }
+    return rc;
+}

@@ -1,0 +1,250 @@
+/*
+ * test_ahead.c - a file read ahead by a second thread: the bytes and what is
+ * known of their lines, and everything that leaves the reading to the caller.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ahead.h"
+#include "check.h"
+#include "sha256.h"
+
+/* ---- A file in memory ---------------------------------------------------- */
+
+static struct plog_io io;
+static struct plog_buf file;
+static uint64_t shows, fails_at; /* set before the thread starts */
+
+static int64_t from_memory(void *ctx, int fd, void *buf, size_t n, uint64_t at)
+{
+    (void)ctx, (void)fd;
+    if (fails_at && at + n > fails_at)
+        return -EIO;
+    if (at >= shows)
+        return 0;
+    n = n < shows - at ? n : (size_t)(shows - at);
+    memcpy(buf, file.data + at, n);
+    return (int64_t)n;
+}
+
+static void begin(void)
+{
+    io = *plog_io_posix();
+    io.pread = from_memory;
+    plog_buf_fini(&file);
+    plog_buf_init(&file, plog_io_posix());
+    fails_at = 0;
+}
+
+static void add_line(uint64_t seq, unsigned long_by)
+{
+    char line[400];
+    int n = snprintf(line, sizeof line,
+                     "{\"seq\":%llu,\"resource\":\"pets\",\"record_id\":\"r\","
+                     "\"op\":\"upsert\",\"payload\":{\"v\":\"",
+                     (unsigned long long)seq);
+    CHECK_INT(plog_buf_add(&file, line, (size_t)n), 0);
+    for (unsigned i = 0; i < long_by; i++)
+        CHECK_INT(plog_buf_add_char(&file, 'x'), 0);
+    CHECK_INT(plog_buf_add_text(
+                  &file, "\"},\"occurred_at\":\"2026-01-02T03:04:05Z\","
+                         "\"provenance\":{\"source\":\"s\",\"confidence\":1},"
+                         "\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\"}\n"),
+              0);
+}
+
+/* ---- Reading it ---------------------------------------------------------- */
+
+struct seen {
+    uint64_t bytes, lines, known, hashed;
+};
+
+/* As the scan does: takes bytes, then asks for the lines that are whole.
+ * @slow  so that the thread is the faster one */
+static void read_on(struct plog_ahead *a, struct seen *s, bool slow)
+{
+    struct plog_span got;
+    uint64_t line_at = 0;
+    memset(s, 0, sizeof *s);
+    while (plog_ahead_take(a, s->bytes, &got)) {
+        CHECK_BYTES(got.p, got.n, file.data + s->bytes, got.n);
+        s->bytes += got.n;
+        if (slow)
+            usleep(2000);
+        for (;;) {
+            const char *p = file.data + line_at;
+            const char *lf = memchr(p, '\n', (size_t)(s->bytes - line_at));
+            if (!lf)
+                break;
+            size_t n = (size_t)(lf - p);
+            struct plog_sketch want;
+            unsigned char leaf[PLOG_HASH_SIZE];
+            const struct plog_ahead_line *l = plog_ahead_line(a, line_at, n);
+            s->lines++;
+            if (l) {
+                s->known++;
+                CHECK(plog_sketch_read(plog_span(p, n), lf, &want));
+                CHECK_UINT(l->sketch.seq, want.seq);
+                CHECK_UINT(l->sketch.payload.n, want.payload.n);
+                plog_hash_leaf(p, n, leaf);
+                CHECK(!l->hashed || !memcmp(leaf, l->leaf, sizeof leaf));
+                s->hashed += l->hashed;
+            }
+            line_at += n + 1;
+        }
+    }
+}
+
+static void all_of_it(struct seen *s, bool slow)
+{
+    struct plog_ahead *a = plog_ahead_start(&io, 0, file.len);
+    memset(s, 0, sizeof *s);
+    if (CHECK(a != NULL))
+        read_on(a, s, slow);
+    plog_ahead_stop(a);
+}
+
+static void lines(void)
+{
+    struct seen s;
+    begin();
+    for (uint64_t i = 1; i <= 20000; i++)
+        add_line(i, (unsigned)(i % 97));
+    shows = file.len;
+    all_of_it(&s, true);
+    CHECK_UINT(s.bytes, file.len);
+    CHECK_UINT(s.lines, 20000);
+    CHECK_UINT(s.known, 20000);
+    CHECK(s.hashed > 0);
+    all_of_it(&s, false);
+    CHECK_UINT(s.known, 20000);
+}
+
+/* More than a block keeps, longer than goes over into the next, no line. */
+static void odd_lines(void)
+{
+    struct seen s;
+    begin();
+    for (unsigned i = 0; i < 300000; i++)
+        CHECK_INT(plog_buf_add_char(&file, '\n'), 0);
+    for (uint64_t i = 1; i <= 3; i++) {
+        add_line(i, 400000);
+        add_line(i + 1, 1);
+    }
+    CHECK_INT(plog_buf_add_text(&file, "{\"seq\":"), 0);
+    shows = file.len;
+    all_of_it(&s, false);
+    CHECK_UINT(s.bytes, file.len);
+    CHECK_UINT(s.lines, 300006);
+    CHECK(s.known == 3); /* the short ones */
+}
+
+/* Then the caller reads, and sees for itself what is wrong. */
+static void ends_early(void)
+{
+    struct seen s;
+    begin();
+    for (uint64_t i = 1; i <= 5000; i++)
+        add_line(i, 100);
+    shows = file.len;
+    fails_at = file.len - 1;
+    all_of_it(&s, false);
+    CHECK(s.bytes > 0 && s.bytes < file.len);
+    fails_at = 1;
+    all_of_it(&s, false);
+    CHECK_UINT(s.bytes, 0);
+    fails_at = 0;
+    shows = 300001; /* the file shrank */
+    all_of_it(&s, false);
+    CHECK_UINT(s.bytes, 300001);
+    shows = 0;
+    all_of_it(&s, false);
+    CHECK_UINT(s.bytes, 0);
+}
+
+/* Bytes that are not next, and a stop at any time. */
+static void left_alone(void)
+{
+    struct plog_span got;
+    begin();
+    for (uint64_t i = 1; i <= 20000; i++)
+        add_line(i, 100);
+    shows = file.len;
+    for (uint64_t n = 0; n < 30; n++) {
+        struct plog_ahead *a = plog_ahead_start(&io, 0, file.len);
+        uint64_t at = 0;
+        REQUIRE(a != NULL);
+        for (uint64_t i = 0; i < n % 6; i++) {
+            CHECK(plog_ahead_take(a, at, &got));
+            at += got.n;
+        }
+        if (n % 3 == 0) {
+            CHECK(!plog_ahead_take(a, at + 1, &got));
+            CHECK(at == 0 || !plog_ahead_take(a, 0, &got));
+        }
+        CHECK(plog_ahead_line(a, at + 7, 10) == NULL);
+        plog_ahead_stop(a);
+    }
+    plog_ahead_stop(NULL);
+}
+
+static void *no_memory(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    free(n ? NULL : p);
+    return NULL;
+}
+
+static void without_memory(void)
+{
+    begin();
+    io.alloc = no_memory;
+    CHECK(plog_ahead_start(&io, 0, 1000) == NULL);
+}
+
+static void *from_here(void *ctx, void *p, size_t n)
+{
+    static char room[4u << 20]; /* the heap cannot grow */
+    (void)ctx, (void)p;
+    return n && n <= sizeof room ? room : NULL;
+}
+
+/* In a process that has no room for another stack. */
+static void without_a_thread(void)
+{
+    int status = 0;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+    check_skip("a sanitizer needs the room that is taken away");
+    return;
+#endif
+    begin();
+    io.alloc = from_here;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit none = {0, 0};
+        bool set = setrlimit(RLIMIT_AS, &none) == 0;
+        _exit(set && plog_ahead_start(&io, 0, 1000) == NULL ? 0 : 1);
+    }
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+    CHECK_INT(status, 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"without a thread", without_a_thread}, /* no stack is left yet */
+        {"lines", lines},
+        {"odd lines", odd_lines},
+        {"ends early", ends_early},
+        {"left alone", left_alone},
+        {"without memory", without_memory},
+    };
+    int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    plog_buf_fini(&file);
+    return rc;
+}

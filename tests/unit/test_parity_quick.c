@@ -1,0 +1,241 @@
+/*
+ * test_parity_quick.c - a check is first a look whether there is anything to
+ * find, and reads ahead with a second thread; what it says is the same with
+ * and without.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "world.h"
+
+#define GROUP 50
+
+static struct world w;
+
+/* A log of some MiB in segments of `segment_size`; all strategies by turns. */
+static void make(enum plog_strategy strategy, unsigned groups,
+                 uint64_t segment_size)
+{
+    static char texts[GROUP][900], payload[500];
+    struct plog_span spans[GROUP];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = spans, .delta_count = GROUP};
+    uint64_t random = check_seed();
+    world_make(&w, strategy, segment_size);
+    for (unsigned i = 0; i < groups; i++) {
+        for (unsigned k = 0; k < GROUP; k++) {
+            uint64_t r = check_random(&random);
+            char record[24], id[32], confidence[16];
+            struct world_delta d = {.record = record,
+                                    .op = r >> 60 ? "upsert" : "delete",
+                                    .payload = r >> 60 ? payload : NULL,
+                                    .confidence = confidence};
+            snprintf(payload, sizeof payload, "{\"v\":\"%0*llu\"}",
+                     (int)(r % 400 + 1), (unsigned long long)(r >> 40));
+            snprintf(record, sizeof record, "r%u", (unsigned)(r >> 9 & 255));
+            snprintf(id, sizeof id, "id-%u-%u", i, k);
+            snprintf(confidence, sizeof confidence, "0.%u",
+                     (unsigned)(r >> 17 & 7));
+            d.id = r >> 20 & 1 ? id : NULL;
+            world_text(texts[k], sizeof texts[k], &d);
+            spans[k] = (struct plog_span){texts[k], strlen(texts[k])};
+        }
+        REQUIRE(CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0));
+    }
+    world_close(&w);
+}
+
+/* Both checks, with one thread and with two: the same to the last finding. */
+static int same_with_both(bool parity, struct world_found *f)
+{
+    struct world_found two;
+    struct plog_check_options o = {.struct_size = sizeof o, .threads = 1};
+    int (*check)(const struct world *, const struct plog_check_options *,
+                 struct world_found *) = parity ? world_parity : world_verify;
+    int verdict = check(&w, &o, f);
+    o.threads = 2;
+    CHECK_INT(check(&w, &o, &two), verdict);
+    f->report.seconds = two.report.seconds = 0;
+    CHECK(memcmp(&f->report, &two.report, sizeof two.report) == 0);
+    CHECK(memcmp(f->first, two.first, sizeof two.first) == 0);
+    CHECK_UINT(f->count, two.count);
+    CHECK_UINT(f->unchecked, two.unchecked);
+    return verdict;
+}
+
+static void clean(void)
+{
+    static const enum plog_strategy strategies[] = {
+        PLOG_ARRIVAL, PLOG_LAST_WRITE_WINS, PLOG_HIGHEST_CONFIDENCE,
+        PLOG_KEEP_LOCAL, PLOG_MERGE_JSON};
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++)
+        for (unsigned many = 0; many < 2; many++) {
+            struct world_found f;
+            struct plog_check_options o = {.struct_size = sizeof o};
+            make(strategies[i], 100, many ? 100000 : 0);
+            CHECK_INT(same_with_both(false, &f), 0);
+            CHECK_UINT(f.report.entries, 100 * GROUP + 1);
+            CHECK_INT(same_with_both(true, &f), 0);
+            CHECK_UINT(f.report.entries, 100 * GROUP + 1);
+            CHECK_INT(f.report.records,
+                      world_number(&w, "SELECT count(*) FROM state"));
+            CHECK(f.report.records > 100);
+            CHECK_UINT(f.unchecked, 0);
+            CHECK_INT(world_parity(&w, &o, &f), 0); /* by its own choice */
+            world_remove(w.dir);
+        }
+}
+
+/* A byte of the log changed, lost or one too many, anywhere. */
+static void damaged(void)
+{
+    size_t len;
+    make(PLOG_LAST_WRITE_WINS, 100, 0);
+    const char *name = "log/00000000000000000001.jsonl";
+    char *bytes = world_read(world_path(&w, name), &len);
+    uint64_t random = check_seed() + 7;
+    CHECK(len > 1u << 20);
+    for (unsigned i = 0; bytes && i < 24 && !check_failing(); i++) {
+        struct world_found f;
+        size_t at = (size_t)(check_random(&random) % (len - 2)), n = len;
+        char *odd = malloc(len + 1);
+        REQUIRE(odd != NULL);
+        memcpy(odd, bytes, len);
+        if (i % 4 == 0) {
+            odd[at] ^= 1;
+        } else if (i % 4 == 1) {
+            memmove(odd + at, odd + at + 1, len - at - 1);
+            n--;
+        } else if (i % 4 == 2) {
+            memmove(odd + at + 1, odd + at, len - at);
+            n++;
+        } else {
+            n = at; /* cut off */
+        }
+        world_write(world_path(&w, name), odd, n);
+        CHECK(same_with_both(false, &f) != 0);
+        CHECK(same_with_both(true, &f) != 0);
+        free(odd);
+    }
+    free(bytes);
+    world_remove(w.dir);
+}
+
+/* Each column of each table that a look compares. */
+static void rows(void)
+{
+    static const char *const edits[] = {
+        "UPDATE events SET line=line||' ' WHERE seq=777",
+        "UPDATE events SET id='other' WHERE seq=777",
+        "UPDATE events SET resource='other' WHERE seq=777",
+        "UPDATE events SET record_id='other' WHERE seq=777",
+        "UPDATE events SET op='delete',outcome='skipped' WHERE seq=777",
+        "UPDATE events SET outcome='other' WHERE seq=777",
+        "UPDATE events SET previous=previous-1 WHERE seq=4777",
+        "UPDATE events SET previous=NULL WHERE seq=4777",
+        "UPDATE events SET previous=0 WHERE seq=4777",
+        "UPDATE events SET previous=-4 WHERE seq=4777",
+        "UPDATE events SET previous=1 WHERE seq=1",
+        "DELETE FROM events WHERE seq=777",
+        "INSERT INTO events VALUES(-5,NULL,NULL,NULL,NULL,NULL,NULL,'x')",
+        "INSERT INTO events VALUES(99999,NULL,NULL,NULL,NULL,NULL,NULL,'x')",
+        "UPDATE checkpoints SET line=line||' ' WHERE size=51",
+        "DELETE FROM checkpoints WHERE size=51",
+        "INSERT INTO checkpoints VALUES(52,'x')",
+        "DELETE FROM segments",
+        "UPDATE state SET version=version+1 WHERE record_id='r7'",
+        "UPDATE state SET last=last-1 WHERE record_id='r7'",
+        "UPDATE state SET payload_at=payload_at+1 WHERE record_id='r7'",
+        "DELETE FROM state WHERE record_id='r7'",
+        "INSERT INTO cursors VALUES('a','b','c',5)",
+        "INSERT INTO peers VALUES('p',5,0,NULL,NULL)",
+        "INSERT INTO rotations VALUES(9)",
+        "INSERT INTO redactions VALUES(9,8,0)",
+        "INSERT INTO compactions VALUES(9,8,0)",
+        "INSERT INTO old_ids VALUES(x'00',5,x'00',NULL)",
+        "UPDATE meta SET line_max=line_max+1",
+        "UPDATE meta SET strategy='arrival'",
+        "UPDATE meta SET offset=offset+1",
+    };
+    make(PLOG_LAST_WRITE_WINS, 100, 0);
+    char saved[600];
+    snprintf(saved, sizeof saved, "%.500s-saved", w.dir);
+    world_copy(w.dir, saved);
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        struct world_found f;
+        world_remove(w.dir);
+        world_copy(saved, w.dir);
+        world_sql(&w, edits[i]);
+        if (same_with_both(true, &f) == 0)
+            CHECK_TEXT("nothing found", edits[i]);
+    }
+    world_remove(saved);
+    world_remove(w.dir);
+}
+
+/* Left out, and said so; but not where anything else is found. */
+static void without_records(void)
+{
+    struct world_found f;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .skip_records = true};
+    make(PLOG_ARRIVAL, 20, 0);
+    CHECK_INT(world_parity(&w, &o, &f), 0);
+    CHECK_UINT(f.unchecked, 1);
+    CHECK_UINT(f.report.entries, 20 * GROUP + 1);
+    CHECK_UINT(f.report.records, 0);
+    world_sql(&w, "UPDATE state SET version=version+1 WHERE record_id='r7'");
+    CHECK_INT(world_parity(&w, &o, &f), 0);
+    CHECK_UINT(f.unchecked, 1);
+    CHECK_INT(world_verify(&w, &o, &f), 0);
+    CHECK_UINT(f.unchecked, 0);
+    world_sql(&w, "UPDATE events SET op='x' WHERE seq=77");
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.count, 2);
+    CHECK_UINT(f.unchecked, 0);
+    CHECK(f.report.records > 100);
+    world_remove(w.dir);
+}
+
+static unsigned steps, stop_at;
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    (void)arg, (void)p;
+    return ++steps == stop_at;
+}
+
+/* Stopped at any step, in the look and in the check behind it. */
+static void stopped(void)
+{
+    make(PLOG_ARRIVAL, 100, 0);
+    for (unsigned odd = 0; odd < 2; odd++) {
+        int rc = PLOG_E_INTERRUPTED;
+        for (stop_at = 1; rc && stop_at < 100; stop_at++) {
+            struct plog_check_report r;
+            struct plog_check_options o = {.struct_size = sizeof o,
+                                           .progress = on_progress,
+                                           .threads = 1 + stop_at % 2};
+            steps = 0;
+            rc = plog_parity(w.dir, &o, &r, NULL);
+            CHECK(rc == 0 || rc == PLOG_E_INTERRUPTED);
+            CHECK_INT(rc ? 0 : r.verdict, odd && !rc ? PLOG_E_DIVERGED : 0);
+        }
+        CHECK(stop_at > (odd ? 8 : 4) && stop_at < 100);
+        world_sql(&w,
+                  "UPDATE state SET version=version+1 WHERE record_id='r7'");
+    }
+    world_remove(w.dir);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"clean", clean},     {"damaged", damaged},
+        {"rows", rows},       {"without records", without_records},
+        {"stopped", stopped},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}

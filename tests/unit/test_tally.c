@@ -1,0 +1,353 @@
+/*
+ * test_tally.c - the fold in parts: it agrees with what the fold in a table
+ * makes of the same deltas, and with nothing else.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "parity_tally.h"
+
+#define AT "2026-01-02T03:04:05Z"
+
+static sqlite3 *db;
+static struct plog_fold fold;
+static struct plog_tally tally;
+static struct plog_entry_parser parser;
+
+static int no_line(void *arg, uint64_t seq, struct plog_span *line,
+                   struct plog_error *err)
+{
+    (void)arg, (void)seq, (void)line;
+    return plog_fail(err, PLOG_E_DIVERGED, "nothing is merged here");
+}
+
+static void begin(void)
+{
+    const struct plog_io *io = plog_io_posix();
+    memset(&fold, 0, sizeof fold);
+    fold.io = io;
+    fold.origin = "here";
+    fold.line_of = no_line;
+    REQUIRE(sqlite3_open(":memory:", &db) == SQLITE_OK);
+    CHECK_INT(plog_sql_exec(db,
+                            "CREATE TABLE state(" PLOG_STATE_COLUMNS
+                            ") " PLOG_STATE_OPTIONS,
+                            NULL),
+              0);
+    CHECK_INT(plog_fold_open(&fold, db, "main", NULL), 0);
+    CHECK_INT(plog_tally_open(&tally, io, db, NULL), 0);
+    plog_entry_parser_init(&parser, io);
+}
+
+static void end(void)
+{
+    plog_fold_close(&fold);
+    plog_tally_close(&tally);
+    plog_entry_parser_fini(&parser);
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+}
+
+/* What stands in the line of the next entry. */
+struct delta {
+    const char *from, *outcome, *merged; /* whole members with their comma */
+    bool deletes;
+    unsigned record, minute, percent;
+};
+
+static bool agreed; /* the table's fold found nothing odd so far */
+static uint64_t seq;
+
+/* Gives the entry to both; as the log's writer would: what loses is skipped.
+ * @lie  the outcome is the other one */
+static void give(const struct delta *d, enum plog_strategy strategy, bool lie)
+{
+    char line[500];
+    struct plog_entry e;
+    struct plog_current before;
+    struct plog_decision decision;
+    int n = 0;
+    for (int again = 0; again < 2; again++) {
+        n = snprintf(line, sizeof line,
+                     "{\"seq\":%llu%s,\"resource\":\"pets\",\"record_id\":"
+                     "\"r%u\",\"op\":\"%s\",\"payload\":%s,\"occurred_at\":"
+                     "\"2026-01-02T03:%02u:05Z\",\"provenance\":{\"source\":"
+                     "\"s\",\"confidence\":0.%02u}%s%s,"
+                     "\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\"}",
+                     (unsigned long long)seq, d->from, d->record,
+                     d->deletes ? "delete" : "upsert",
+                     d->deletes ? "null" : "{\"v\":1}", d->minute % 60,
+                     d->percent % 100, d->outcome, d->merged);
+        if (!CHECK_INT(
+                plog_entry_parse(&parser, plog_span(line, (size_t)n), &e, NULL),
+                0))
+            printf("# %s\n", line);
+        CHECK_INT(plog_fold_get(&fold, e.delta.resource_text,
+                                e.delta.record_id_text, &before, NULL),
+                  0);
+        if (again || strategy == PLOG_CUSTOM)
+            break;
+        CHECK_INT(plog_fold_decide(&fold, strategy, &e, &before, 1000,
+                                   &decision, NULL),
+                  0);
+        ((struct delta *)d)->outcome =
+            decision.skipped != lie ? ",\"outcome\":\"skipped\"" : "";
+    }
+    struct plog_tally_entry t = {
+        .resource = e.delta.resource_text,
+        .record_id = e.delta.record_id_text,
+        .seq = seq,
+        .previous = before.last,
+        .strategy = strategy,
+        .skipped = e.skipped,
+        .instant = e.delta.instant,
+        .confidence = e.delta.confidence,
+        .from = e.from,
+        .from_seq = e.from_seq,
+        .merged = e.merged,
+    };
+    if (!d->deletes && !e.merged.n) {
+        t.payload_at = (uint64_t)(e.delta.payload.p - line);
+        t.payload_len = e.delta.payload.n;
+    }
+    CHECK_INT(plog_tally_add(&tally, &t, NULL), 0);
+    bool agrees;
+    CHECK_INT(plog_fold_logged(&fold, strategy, &e, plog_span(line, (size_t)n),
+                               &agrees, &before, NULL),
+              0);
+    agreed &= agrees;
+    seq++;
+}
+
+/* Deltas about `records` records, those that lose and all kinds among them. */
+static void give_many(enum plog_strategy strategy, unsigned count,
+                      unsigned records)
+{
+    uint64_t random = check_seed() + (uint64_t)strategy;
+    seq = 2;
+    agreed = true;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t r = check_random(&random);
+        struct delta d = {.from = "", .outcome = "", .merged = ""};
+        d.record = (unsigned)(r % records);
+        d.minute = (unsigned)(r >> 20 & 63);
+        d.percent = (unsigned)(r >> 26 & 127);
+        d.deletes = (r >> 33 & 7) == 0;
+        if ((r >> 36 & 7) == 0 && strategy != PLOG_LAST_WRITE_WINS)
+            d.from = ",\"from\":{\"origin\":\"there\",\"seq\":12}";
+        if (strategy == PLOG_CUSTOM && (r >> 39 & 1))
+            d.outcome = ",\"outcome\":\"skipped\"";
+        if (strategy == PLOG_CUSTOM && (r >> 40 & 1) && !d.deletes)
+            d.merged = ",\"merged\":{\"v\":2}";
+        give(&d, strategy, false);
+    }
+}
+
+/* Gives it the rows.  Returns whether all agrees. */
+static bool agrees(uint64_t *records)
+{
+    sqlite3_stmt *rows = NULL;
+    bool out = false;
+    int rc =
+        plog_sql_prepare(db, "SELECT * FROM state ORDER BY 1,2", &rows, NULL);
+    while (!rc && (rc = plog_sql_row(rows, NULL)) == 0)
+        rc = plog_tally_row(&tally, rows, NULL);
+    sqlite3_finalize(rows);
+    CHECK_INT(rc, PLOG_END);
+    CHECK_INT(plog_tally_end(&tally, &out, records, NULL), 0);
+    return out;
+}
+
+static const enum plog_strategy strategies[] = {
+    PLOG_ARRIVAL, PLOG_LAST_WRITE_WINS, PLOG_HIGHEST_CONFIDENCE,
+    PLOG_KEEP_LOCAL, PLOG_CUSTOM};
+#define STRATEGIES (sizeof strategies / sizeof *strategies)
+
+/* In the buffers alone; with many written; with more records than the table
+ * has room for. */
+static void folds(void)
+{
+    static const struct {
+        unsigned count, records;
+        size_t slots;
+    } sizes[] = {{0, 1, 1 << 16},
+                 {1, 1, 1 << 16},
+                 {300, 20, 1 << 16},
+                 {36000, 9000, 1 << 16},
+                 {36000, 12000, 64}};
+    for (size_t i = 0; i < STRATEGIES; i++)
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+            uint64_t records = 0, spilled = 0;
+            begin();
+            tally.slots_max = sizes[k].slots;
+            give_many(strategies[i], sizes[k].count, sizes[k].records);
+            CHECK(agreed);
+            for (unsigned p = 0; p < PLOG_TALLY_PARTS; p++)
+                spilled += tally.spilled[p];
+            CHECK((spilled > 0) == (sizes[k].count > 10000));
+            CHECK(agrees(&records));
+            CHECK(!tally.given_up);
+            sqlite3_stmt *q = NULL;
+            CHECK_INT(
+                plog_sql_prepare(db, "SELECT count(*) FROM state", &q, NULL),
+                0);
+            CHECK_INT(plog_sql_row(q, NULL), 0);
+            CHECK_UINT(records, plog_sql_u64(q, 0));
+            sqlite3_finalize(q);
+            end();
+        }
+}
+
+/* Whatever is different in one row. */
+static void rows_differ(void)
+{
+    static const char *const changes[] = {
+        "seq=seq+1",
+        "seq=-1",
+        "last=last+1",
+        "last=last-1",
+        "version=version+1",
+        "version=version+4294967296",
+        "seconds=seconds+1",
+        "seconds=NULL",
+        "nanos=1",
+        "nanos=4294967296",
+        "nanos=-1",
+        "confidence=0.125",
+        "confidence=NULL",
+        "origin='x'",
+        "origin=''",
+        "origin_seq=origin_seq+1",
+        "payload_at=payload_at+1",
+        "payload_at=payload_at+2147483648",
+        "payload_len=payload_len+1",
+        "payload_len=-1",
+        "payload_at=NULL",
+        "merged='{\"v\":2}'",
+        "merged=''",
+        "record_id='r0'",
+        "record_id='r5 '",
+        "resource='pet'",
+        "resource='petsr',record_id='5'",
+    };
+    for (size_t i = 0; i <= sizeof changes / sizeof *changes; i++) {
+        char sql[200];
+        uint64_t records;
+        begin();
+        give_many(PLOG_ARRIVAL, 2000, 40);
+        snprintf(sql, sizeof sql,
+                 "DELETE FROM state WHERE record_id='r0'; UPDATE state SET %s"
+                 " WHERE record_id='r5'",
+                 i ? changes[i - 1] : "seq=seq");
+        /* Rows of r0 are given before, so that r5 may take its name. */
+        if (i && strncmp(changes[i - 1], "record_id='r0'", 14) != 0)
+            memmove(sql, strchr(sql, ';') + 1, strlen(strchr(sql, ';')));
+        CHECK_INT(plog_sql_exec(db, i ? sql : "SELECT 1", NULL), 0);
+        if (agrees(&records) != (i == 0))
+            CHECK_TEXT(i ? changes[i - 1] : "none", "found");
+        end();
+    }
+}
+
+static void rows_too_many_or_few(void)
+{
+    static const char *const sql[] = {
+        "DELETE FROM state WHERE record_id='r7'",
+        "DELETE FROM state",
+        "INSERT INTO state SELECT resource,'new',seq,last,version,seconds,nanos"
+        ",confidence,origin,origin_seq,payload_at,payload_len,merged FROM state"
+        " WHERE record_id='r7'",
+        "INSERT INTO state VALUES('pets','new',0,0,0,0,0,0.0,NULL,0,0,0,NULL)",
+    };
+    for (size_t i = 0; i < sizeof sql / sizeof *sql; i++) {
+        uint64_t records;
+        begin();
+        give_many(PLOG_KEEP_LOCAL, 2000, 40);
+        CHECK_INT(plog_sql_exec(db, sql[i], NULL), 0);
+        CHECK(!agrees(&records));
+        end();
+    }
+}
+
+/* Read in another order, or twice: an index that is not one. */
+static void rows_out_of_order(void)
+{
+    static const char *const orders[] = {
+        "SELECT * FROM state ORDER BY 1, 2 DESC",
+        "SELECT * FROM state UNION ALL SELECT * FROM state WHERE"
+        " record_id='r9'"};
+    for (size_t i = 0; i < 2; i++) {
+        sqlite3_stmt *rows = NULL;
+        uint64_t records;
+        bool out = true;
+        begin();
+        give_many(PLOG_ARRIVAL, 500, 40);
+        int rc = plog_sql_prepare(db, orders[i], &rows, NULL);
+        while (!rc && (rc = plog_sql_row(rows, NULL)) == 0)
+            rc = plog_tally_row(&tally, rows, NULL);
+        sqlite3_finalize(rows);
+        CHECK_INT(plog_tally_end(&tally, &out, &records, NULL), 0);
+        CHECK(!out);
+        end();
+    }
+}
+
+/* A link to another entry, an outcome that the strategy does not give. */
+static void entries_differ(void)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        struct delta d = {
+            .from = "", .outcome = "", .merged = "", .record = 3, .minute = 7};
+        uint64_t records;
+        begin();
+        give_many(strategies[i], 300, 5);
+        give(&d, strategies[i], true);
+        /* Who decided a custom one is gone. */
+        CHECK(agrees(&records) == (strategies[i] == PLOG_CUSTOM));
+        end();
+        begin();
+        give_many(strategies[i], 300, 5);
+        struct plog_tally_item *last = NULL;
+        for (unsigned p = 0; p < PLOG_TALLY_PARTS; p++)
+            if (tally.held[p])
+                last = &tally.items[p * 256 + tally.held[p] - 1];
+        REQUIRE(last != NULL);
+        last->last--;
+        CHECK(!agrees(&records));
+        end();
+    }
+}
+
+/* What it cannot fold it leaves to the table. */
+static void gives_up(void)
+{
+    struct delta d = {.from = "", .outcome = "", .merged = ""};
+    struct delta far = d;
+    uint64_t records;
+    far.from = ",\"from\":{\"origin\":\"there\",\"seq\":12}";
+    begin();
+    seq = 2;
+    give(&d, PLOG_MERGE_JSON, false);
+    CHECK(tally.given_up && !agrees(&records));
+    end();
+    begin();
+    seq = 2;
+    give(&far, PLOG_ARRIVAL, false);
+    CHECK(!tally.given_up);
+    give(&d, PLOG_LAST_WRITE_WINS, false);
+    CHECK(tally.given_up && !agrees(&records));
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"folds", folds},
+        {"rows differ", rows_differ},
+        {"rows too many or few", rows_too_many_or_few},
+        {"rows out of order", rows_out_of_order},
+        {"entries differ", entries_differ},
+        {"gives up", gives_up},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
