@@ -240,9 +240,12 @@ static void lose_wal(const char *dir)
 static void rotation_then_lost_wal(void)
 {
     uint64_t size;
-    const char *dir = make_log(4096);
-    plog *p = open_log(dir, 0);
+    char dir[512];
+    const char *whole = make_log(4096);
+    plog *p = open_log(whole, 0);
     put_many(p, 0, 60);
+    path_of(dir, check_dir(), "/lost");
+    copy_tree(whole, dir); /* while it is open: closing may empty the WAL */
     plog_close(p);
     lose_wal(dir);
     p = open_log(dir, 0);
@@ -266,12 +269,11 @@ static void rotation_torn_at_every_cut(void)
 {
     const char *whole = make_log(4096);
     char name[128] = SEGMENT, first[128] = SEGMENT;
-    plog *p = open_log(whole, 0);
+    plog *p, *writer = open_log(whole, 0); /* stays, and the WAL with it */
     for (int i = 0; !strcmp(name, first); i++) {
-        CHECK_INT(put(p, i, "a"), 0);
+        CHECK_INT(put(writer, i, "a"), 0);
         last_segment(whole, name);
     }
-    plog_close(p);
     size_t n;
     char *data = slurp(whole, name, &n);
     for (size_t cut = 0; cut < n; cut += next_cut(data, n, cut)) {
@@ -288,6 +290,7 @@ static void rotation_torn_at_every_cut(void)
         CHECK_INT(parity(dir, &size), 0);
         CHECK(quarantined(dir) == (cut > 0 && cut != strcspn(data, "\n") + 1));
     }
+    plog_close(writer);
     free(data);
 }
 
