@@ -229,19 +229,25 @@ int plog_entry_parse(struct plog_entry_parser *p, struct plog_span line,
                      struct plog_entry *out, struct plog_error *err)
 {
     struct plog_json_fault fault = {0, ""};
-    struct members m;
-    struct plog_span seq, control;
-    memset(out, 0, sizeof *out);
     int rc = plog_json_check(&p->json, line, &fault);
+    memset(out, 0, sizeof *out);
     if (rc == PLOG_E_INPUT) {
         plog_fail(err, PLOG_E_CORRUPT, "not a line of the log: %s", fault.what);
         return PLOG_E_CORRUPT;
     }
+    return rc ? plog_fail(err, rc, "out of memory")
+              : plog_entry_read(p, line, out, err);
+}
+
+int plog_entry_read(struct plog_entry_parser *p, struct plog_span line,
+                    struct plog_entry *out, struct plog_error *err)
+{
+    struct members m;
+    struct plog_span seq, control;
+    memset(out, 0, sizeof *out);
     p->decoded.len = 0;
-    if (!rc)
-        rc = plog_buf_reserve(&p->decoded, 2 * line.n);
-    if (rc)
-        return plog_fail(err, rc, "out of memory");
+    if (plog_buf_reserve(&p->decoded, 2 * line.n))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     plog_json_walk(&m.walk, line);
     advance(&m);
     if (!take(&m, "seq", &seq) || plog_u64_parse(seq, &out->seq) ||

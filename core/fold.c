@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "fold_table.h"
+
 int plog_fold_open(struct plog_fold *f, sqlite3 *db, const char *schema,
                    struct plog_error *err)
 {
@@ -36,9 +38,9 @@ void plog_fold_close(struct plog_fold *f)
     plog_entry_parser_fini(&f->parser);
 }
 
-int plog_fold_get(struct plog_fold *f, struct plog_span resource,
-                  struct plog_span record_id, struct plog_current *out,
-                  struct plog_error *err)
+static int read_row(struct plog_fold *f, struct plog_span resource,
+                    struct plog_span record_id, struct plog_current *out,
+                    struct plog_error *err)
 {
     memset(out, 0, sizeof *out);
     sqlite3_reset(f->get); /* texts of the last row end here */
@@ -66,6 +68,41 @@ int plog_fold_get(struct plog_fold *f, struct plog_span resource,
     if (out->origin.n == 0 && out->merged.n == 0)
         sqlite3_reset(f->get);
     return 0;
+}
+
+/* ---- Rows in memory ----------------------------------------------------- */
+
+static int get_kept(struct plog_fold *f, struct plog_span resource,
+                    struct plog_span record_id, struct plog_current *out,
+                    struct plog_error *err)
+{
+    struct plog_fold_table *t = f->table;
+    struct plog_current now = {.known = false};
+    int rc = plog_fold_table_is_full(t) ? plog_fold_forget(f, err) : 0;
+    if (rc)
+        return rc;
+    struct plog_fold_row *r = plog_fold_table_find(t, resource, record_id);
+    if (!r) {
+        if (!t->database_empty)
+            rc = read_row(f, resource, record_id, &now, err);
+        if (rc || !plog_fold_row_fits(&now)) {
+            *out = now;
+            return rc;
+        }
+        r = plog_fold_table_add(t, resource, record_id);
+        if (!r || plog_fold_row_set(t, r, &now))
+            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
+    plog_fold_row_get(r, out);
+    return 0;
+}
+
+int plog_fold_get(struct plog_fold *f, struct plog_span resource,
+                  struct plog_span record_id, struct plog_current *out,
+                  struct plog_error *err)
+{
+    return f->table ? get_kept(f, resource, record_id, out, err)
+                    : read_row(f, resource, record_id, out, err);
 }
 
 int plog_fold_payload(struct plog_fold *f, const struct plog_current *now,
@@ -271,25 +308,31 @@ int plog_fold_decide(struct plog_fold *f, enum plog_strategy strategy,
 
 /* ---- Writing ------------------------------------------------------------ */
 
-static void bind_winner(sqlite3_stmt *s, const struct plog_entry *e,
-                        const struct plog_decision *d, size_t payload_at)
+/* The record stands on `e` now. */
+static void stand_on(struct plog_current *now, const struct plog_entry *e,
+                     const struct plog_decision *d, size_t payload_at)
 {
     const struct plog_delta *delta = &e->delta;
     bool own_payload = !delta->is_delete && d->merged.n == 0;
-    plog_sql_bind_u64(s, 3, e->seq);
-    sqlite3_bind_int64(s, 6, delta->instant.seconds);
-    sqlite3_bind_int(s, 7, delta->instant.nanos);
-    sqlite3_bind_double(s, 8, delta->confidence);
-    plog_sql_bind(s, 9, e->from.n ? e->from : plog_span(NULL, 0));
-    plog_sql_bind_u64(s, 10, e->from.n ? e->from_seq : e->seq);
-    plog_sql_bind_u64(s, 11, own_payload ? payload_at : 0);
-    plog_sql_bind_u64(s, 12, own_payload ? delta->payload.n : 0);
-    plog_sql_bind(s, 13, d->merged.n ? d->merged : plog_span(NULL, 0));
+    now->seq = e->seq;
+    now->instant = delta->instant;
+    now->confidence = delta->confidence;
+    now->origin = e->from;
+    now->origin_seq = e->from.n ? e->from_seq : e->seq;
+    now->payload_at = own_payload ? payload_at : 0;
+    now->payload_len = own_payload ? delta->payload.n : 0;
+    now->merged = d->merged;
 }
 
-static void bind_loser(sqlite3_stmt *s, const struct plog_current *now)
+static int write_row(sqlite3_stmt *s, struct plog_span resource,
+                     struct plog_span record_id, const struct plog_current *now,
+                     struct plog_error *err)
 {
+    plog_sql_bind(s, 1, resource);
+    plog_sql_bind(s, 2, record_id);
     plog_sql_bind_u64(s, 3, now->seq);
+    plog_sql_bind_u64(s, 4, now->last);
+    plog_sql_bind_u64(s, 5, now->version);
     sqlite3_bind_int64(s, 6, now->instant.seconds);
     sqlite3_bind_int(s, 7, now->instant.nanos);
     sqlite3_bind_double(s, 8, now->confidence);
@@ -298,21 +341,55 @@ static void bind_loser(sqlite3_stmt *s, const struct plog_current *now)
     plog_sql_bind_u64(s, 11, now->payload_at);
     plog_sql_bind_u64(s, 12, now->payload_len);
     plog_sql_bind(s, 13, now->merged.n ? now->merged : plog_span(NULL, 0));
+    return plog_sql_run(s, err);
 }
 
 int plog_fold_put(struct plog_fold *f, const struct plog_entry *e,
                   const struct plog_current *now, const struct plog_decision *d,
                   size_t payload_at, struct plog_error *err)
 {
-    plog_sql_bind(f->put, 1, e->delta.resource_text);
-    plog_sql_bind(f->put, 2, e->delta.record_id_text);
-    plog_sql_bind_u64(f->put, 4, e->seq);
-    plog_sql_bind_u64(f->put, 5, now->version + !d->skipped);
-    if (d->skipped)
-        bind_loser(f->put, now);
-    else
-        bind_winner(f->put, e, d, payload_at);
-    return plog_sql_run(f->put, err);
+    struct plog_current next = *now;
+    next.known = true;
+    next.last = e->seq;
+    next.version += !d->skipped;
+    if (!d->skipped)
+        stand_on(&next, e, d, payload_at);
+    if (!now->row)
+        return write_row(f->put, e->delta.resource_text,
+                         e->delta.record_id_text, &next, err);
+    now->row->dirty = true;
+    return plog_fold_row_set(f->table, now->row, &next)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
+int plog_fold_write(struct plog_fold *f, struct plog_error *err)
+{
+    struct plog_fold_place *rows;
+    struct plog_current now;
+    size_t count;
+    if (!f->table)
+        return 0;
+    if (plog_fold_table_sort(f->table, &rows, &count))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int rc = 0;
+    for (size_t i = 0; !rc && i < count; i++) {
+        struct plog_fold_row *r = rows[i].row;
+        plog_fold_row_get(r, &now);
+        rc = write_row(f->put, plog_fold_row_resource(r),
+                       plog_fold_row_record_id(r), &now, err);
+        r->dirty = rc != 0;
+    }
+    plog_free(f->io, rows);
+    return rc;
+}
+
+int plog_fold_forget(struct plog_fold *f, struct plog_error *err)
+{
+    int rc = plog_fold_write(f, err);
+    if (!rc && f->table)
+        plog_fold_table_fini(f->table);
+    return rc;
 }
 
 int plog_fold_logged(struct plog_fold *f, enum plog_strategy strategy,
@@ -343,19 +420,15 @@ int plog_fold_logged(struct plog_fold *f, enum plog_strategy strategy,
 int plog_fold_restore(struct plog_fold *f, const struct plog_folded *r,
                       struct plog_error *err)
 {
-    struct plog_current none;
+    struct plog_current now;
     struct plog_decision d;
-    memset(&none, 0, sizeof none);
+    memset(&now, 0, sizeof now);
     memset(&d, 0, sizeof d);
     d.merged = r->merged;
-    plog_sql_bind(f->put, 1, r->resource);
-    plog_sql_bind(f->put, 2, r->record_id);
-    plog_sql_bind_u64(f->put, 4, r->last);
-    plog_sql_bind_u64(f->put, 5, r->version);
+    now.last = r->last;
+    now.version = r->version;
     if (r->entry)
-        bind_winner(f->put, r->entry, &d,
-                    (size_t)(r->entry->delta.payload.p - r->line.p));
-    else
-        bind_loser(f->put, &none);
-    return plog_sql_run(f->put, err);
+        stand_on(&now, r->entry, &d,
+                 (size_t)(r->entry->delta.payload.p - r->line.p));
+    return write_row(f->put, r->resource, r->record_id, &now, err);
 }

@@ -42,7 +42,8 @@ struct plog_current {
     struct plog_span origin; /* n 0: own */
     uint64_t origin_seq;
     uint64_t payload_at, payload_len;
-    struct plog_span merged; /* n 0: none */
+    struct plog_span merged;   /* n 0: none */
+    struct plog_fold_row *row; /* where it is kept in memory, or NULL */
 };
 
 struct plog_fold {
@@ -55,6 +56,9 @@ struct plog_fold {
     /* Asked under strategy `custom` when a new delta is decided; else NULL. */
     const struct plog_options *options;
     sqlite3_stmt *get, *put;
+    /* Keeps rows in memory (fold_table.h), borrowed; NULL: all go to the
+     * database at once. */
+    struct plog_fold_table *table;
     struct plog_buf base, merged;    /* payloads of the merge under way */
     struct plog_entry_parser parser; /* of the entry a record stands on */
 };
@@ -71,6 +75,15 @@ struct plog_decision {
 PLOG_MUST_CHECK int plog_fold_open(struct plog_fold *f, sqlite3 *db,
                                    const char *schema, struct plog_error *err);
 void plog_fold_close(struct plog_fold *f);
+
+/* Writes the rows that only memory has; it keeps them all.  Whoever else is to
+ * see `state` needs that, also whoever commits.  Without a table there is
+ * nothing to do. */
+PLOG_MUST_CHECK int plog_fold_write(struct plog_fold *f,
+                                    struct plog_error *err);
+/* The same, and memory keeps none: what others write is seen again. */
+PLOG_MUST_CHECK int plog_fold_forget(struct plog_fold *f,
+                                     struct plog_error *err);
 
 /* Reads the row of a record; `out->known` is false when there is none. */
 PLOG_MUST_CHECK int plog_fold_get(struct plog_fold *f,

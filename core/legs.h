@@ -96,14 +96,43 @@ PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
 PLOG_MUST_CHECK int plog_legs_find_end(struct plog_walk *w,
                                        struct plog_log_end *end,
                                        struct plog_error *err);
+/* The same in steps: the next group, as plog_walk_next gives it, and at last
+ * what its last return says of the end.
+ * @end  zero before the first step */
+PLOG_MUST_CHECK int plog_legs_end_next(struct plog_walk *w,
+                                       struct plog_log_end *end,
+                                       struct plog_log_group *g,
+                                       struct plog_error *err);
+PLOG_MUST_CHECK int plog_legs_end_judge(struct plog_walk *w, int stop,
+                                        struct plog_log_end *end,
+                                        struct plog_error *err);
 /* Sets the torn tail aside and renews the last segment.
  * @quarantine  out, 128 bytes: where it went, "" when there was none */
 PLOG_MUST_CHECK int plog_legs_renew(struct plog_legs *l,
                                     const struct plog_log_end *end,
                                     char *quarantine, struct plog_error *err);
-/* Applies the groups that the store lacks.  @watch may be NULL. */
+/*
+ * Applies the groups that the store lacks, in transactions of bounded size;
+ * what was verified before a damage stands.  A thread may walk ahead.
+ * @watch  may be NULL
+ */
 PLOG_MUST_CHECK int plog_legs_replay(struct plog_legs *l,
                                      struct plog_replay_watch *watch,
                                      struct plog_error *err);
+
+/*
+ * The same for a store in the making, that is thrown away when this fails:
+ * transactions are large, and are never rolled back.
+ * @w        stands behind the store's head
+ * @end      out, unless NULL: the walk goes on to the log's end, and what is
+ *           wrong up to there is returned; NULL: as plog_legs_replay
+ * @sync_fd  the store's file, to be synced on the way; -1: none
+ * Returns 0; what is wrong with the log, and all before it was applied;
+ * with `*broken` an error of applying, and the store is no store.
+ */
+PLOG_MUST_CHECK int plog_legs_fill(struct plog_legs *l, struct plog_walk *w,
+                                   struct plog_replay_watch *watch,
+                                   struct plog_log_end *end, int sync_fd,
+                                   bool *broken, struct plog_error *err);
 
 #endif

@@ -113,6 +113,13 @@ PLOG_MUST_CHECK int plog_entry_parse(struct plog_entry_parser *p,
                                      struct plog_entry *out,
                                      struct plog_error *err);
 
+/* The same for a line that plog_entry_parse has taken before: it is not
+ * scanned again.  For any other line the result is undefined. */
+PLOG_MUST_CHECK int plog_entry_read(struct plog_entry_parser *p,
+                                    struct plog_span line,
+                                    struct plog_entry *out,
+                                    struct plog_error *err);
+
 /*
  * Appends the line of a delta entry and moves the raw spans payload and
  * merged of `e` into it, as offsets from the line's start.

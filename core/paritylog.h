@@ -184,6 +184,8 @@ struct sqlite3;
  * Every system call, the clock, randomness and memory of the library go
  * through one of these.  Functions return >= 0, or a negative errno value.
  * `ctx` is passed through.  File handles are >= 3 and close on exec.
+ * A table of the caller's own is called by the threads that call the library,
+ * and by no other; with that of plog_io_posix the library may use threads.
  */
 struct plog_io {
     uint32_t struct_size; /* sizeof(struct plog_io) */

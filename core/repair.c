@@ -111,30 +111,30 @@ static int check_orders(struct plog_walk *w, struct plog_error *err)
     return PLOG_E_TAMPERED;
 }
 
-int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
-                       struct plog_error *err)
+int plog_legs_end_next(struct plog_walk *w, struct plog_log_end *end,
+                       struct plog_log_group *g, struct plog_error *err)
 {
-    struct plog_log_group g;
-    int rc = w->torn ? PLOG_E_TORN : 0;
-    uint64_t content = 0;
-    memset(end, 0, sizeof *end);
-    while (!rc) {
+    end->segment = w->first;
+    end->offset = w->scan.offset;
+    end->last = w->chain.last;
+    int rc = plog_walk_next(w, g, err);
+    if (w->entered && !w->headless) {
         end->segment = w->first;
-        end->offset = w->scan.offset;
-        end->last = w->chain.last;
-        rc = plog_walk_next(w, &g, err);
-        if (w->entered && !w->headless) {
-            end->segment = w->first;
-            end->offset = rc ? w->scan.offset : g.begin;
-        }
+        end->offset = rc ? w->scan.offset : g->begin;
     }
-    if (rc != PLOG_END && rc != PLOG_E_TORN)
-        return rc;
-    bool torn = rc == PLOG_E_TORN;
-    rc = plog_keychain_check(&w->chain.chain, w->chain.keys, err);
+    return rc;
+}
+
+int plog_legs_end_judge(struct plog_walk *w, int stop, struct plog_log_end *end,
+                        struct plog_error *err)
+{
+    uint64_t content = 0;
+    if (stop != PLOG_END && stop != PLOG_E_TORN)
+        return stop;
+    int rc = plog_keychain_check(&w->chain.chain, w->chain.keys, err);
     if (!rc)
         rc = check_orders(w, err);
-    if (rc || !torn)
+    if (rc || stop == PLOG_END)
         return rc;
     rc = plog_scan_content_end(&w->scan, &content);
     if (rc)
@@ -144,6 +144,17 @@ int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
     end->torn_from = w->scan.offset;
     end->torn_bytes = content > end->torn_from ? content - end->torn_from : 0;
     return 0;
+}
+
+int plog_legs_find_end(struct plog_walk *w, struct plog_log_end *end,
+                       struct plog_error *err)
+{
+    struct plog_log_group g;
+    int rc = w->torn ? PLOG_E_TORN : 0;
+    memset(end, 0, sizeof *end);
+    while (!rc)
+        rc = plog_legs_end_next(w, end, &g, err);
+    return plog_legs_end_judge(w, rc, end, err);
 }
 
 /* ---- Setting aside ------------------------------------------------------ */

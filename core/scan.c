@@ -151,6 +151,8 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
     const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
     const uint64_t begin = *at, begin_seq = seq;
     struct plog_span line;
+    uint64_t end = 0; /* of the content, when the first empty line was met */
+    bool end_known = false;
     for (;;) {
         uint64_t base = s->window_at;
         int rc = plog_window_line(s, begin, *at, max, &line);
@@ -182,6 +184,13 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
             return 0;
         }
         judge_line(s, line, seq, k.line.offset == begin, &k, first);
+        if (line.n == 0 && !end_known && plog_scan_content_end(s, &end))
+            return s->fault.code;
+        end_known |= line.n == 0;
+        if (end_known && k.line.offset >= end) {
+            *at = s->limit; /* up to a million empty lines of padding */
+            continue;
+        }
         if (s->lines.len / sizeof(struct plog_scan_line) >= LINES_MAX)
             return plog_scan_fault(s, PLOG_E_CORRUPT, begin, begin_seq,
                                    "more lines than a group can have");

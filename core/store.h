@@ -66,11 +66,11 @@ struct plog_store {
     int wait_ms;    /* for a lock of a foreign program */
     int wal_pages;  /* frames in SQLite's WAL that are to be moved */
     int wal_frames; /* in all: whoever opens next reads them */
-    int wal_begun; /* of them, on their way to the disk: see store_wal.c */
-    int wal_fd;    /* the WAL, for that; -1: not open */
-    int moved;     /* SQLite's code of the last plog_store_checkpoint */
-    bool doubted;  /* the disk may hold less of the WAL than is read */
-    int lock;      /* the lock file, borrowed, where that is noted; -1: none */
+    int wal_begun;  /* of them, on their way to the disk: see store_wal.c */
+    int wal_fd;     /* the WAL, for that; -1: not open */
+    int moved;      /* SQLite's code of the last plog_store_checkpoint */
+    bool doubted;   /* the disk may hold less of the WAL than is read */
+    int lock;       /* the lock file, borrowed, where that is noted; -1: none */
     sqlite3_stmt *version, *savepoint, *release, *rollback_to;
     sqlite3_stmt *rollback, *begin, *commit, *get_meta, *put_meta, *add_event,
         *add_commit, *add_segment, *add_cursor, *by_id, *by_seq, *closing,

@@ -289,6 +289,20 @@ static int put_peer(struct plog_store *s, const struct plog_entry *e,
     return rc;
 }
 
+/* It folds a record anew, in the database. */
+static int redact(struct plog_store *s, struct plog_rules *rules,
+                  const struct plog_entry *e, struct plog_error *err)
+{
+    struct plog_fold_table *table = s->fold.table;
+    int rc = plog_fold_forget(&s->fold, err);
+    s->fold.table = NULL;
+    rules->redactions++;
+    if (!rc)
+        rc = plog_store_redact(s, e, rules->base, err);
+    s->fold.table = table;
+    return rc;
+}
+
 int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
                              const struct plog_entry *e, struct plog_error *err)
 {
@@ -313,10 +327,8 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
         plog_sql_bind_u64(s->add_rotation, 1, e->seq);
         return plog_sql_run(s->add_rotation, err);
     }
-    if (e->control == PLOG_CONTROL_REDACT) {
-        rules->redactions++;
-        return plog_store_redact(s, e, rules->base, err);
-    }
+    if (e->control == PLOG_CONTROL_REDACT)
+        return redact(s, rules, e, err);
     if (e->control == PLOG_CONTROL_PEER_ADD ||
         e->control == PLOG_CONTROL_PEER_EVICT)
         return put_peer(s, e, err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "doctor.h"
+#include "fresh.h"
 #include "fs.h"
 
 #define TYPE 0170000u
@@ -77,7 +78,9 @@ static enum whose in_dir(const char *name, bool folder)
                                         "store.db-wal", "store.db-shm",
                                         "drill.json",   PLOG_FS_MARKER};
     if (folder)
-        return starts(name, "drill-") || strcmp(name, "salvage") == 0   ? LEFT
+        return starts(name, "drill-") || strcmp(name, "salvage") == 0 ||
+                       strcmp(name, PLOG_FRESH_DIR) == 0
+                   ? LEFT
                : among(folders, sizeof folders / sizeof *folders, name) ? OURS
                                                                         : ODD;
     return strcmp(name, "drill.json.tmp") == 0                ? LEFT

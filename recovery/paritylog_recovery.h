@@ -165,9 +165,11 @@ struct plog_replay_report {
 /*
  * Applies to the store what it lacks, verified group by group before it is
  * inserted.  Idempotent; a replay that was killed goes on where it stood.
- * Creates the store when there is none.
+ * Creates the store when there is none.  With `fresh` the old store stays until
+ * the new one is on disk; killed before that, it begins anew.
  * Returns 0; a verdict when the log or store forbids it; nothing is changed
- * then, except that whole groups before the damage may have been applied.
+ * then, except that whole groups before the damage may have been applied, but
+ * not with `fresh`.
  */
 PLOG_API PLOG_MUST_CHECK int plog_replay(const char *dir,
                                          const struct plog_replay_options *o,

@@ -7,7 +7,9 @@
 #include <stdio.h>
 
 #include "again.h"
+#include "check.h"
 #include "compaction.h"
+#include "fresh.h"
 #include "legs.h"
 #include "install.h"
 #include "outlog.h"
@@ -378,31 +380,93 @@ static int read_origin(struct rebuild *b, struct plog_error *err)
     return rc;
 }
 
-static int fold(struct rebuild *b, struct plog_error *err)
+/* Makes the empty store. */
+static int begin_fold(struct rebuild *b, struct plog_legs *l,
+                      struct plog_error *err)
 {
-    static const struct plog_options none = {.struct_size = sizeof none};
+    int rc = plog_legs_open_store(l, true, err);
+    if (!rc)
+        rc = plog_store_create_tables(&l->store, b->report->origin, err);
+    if (!rc && b->base)
+        rc = plog_snapshot_into(&b->reader.dir, b->base, b->digest, &l->store,
+                                &l->head, err);
+    return rc;
+}
+
+static void set_folded(struct rebuild *b, const struct plog_store_head *h)
+{
+    b->report->entries = h->commit.size;
+    if (h->commit.size)
+        set_head(&b->report->head, &h->commit);
+}
+
+/* Without journal: all, or as far as the log is whole.
+ * @broken  out: an entry could not be applied, and the store is none */
+static int fold_fast(struct rebuild *b, struct plog_legs *l, bool *broken,
+                     struct plog_error *err)
+{
     struct plog_replay_watch watch = {
         .progress = told, .arg = b, .to = b->total};
-    struct plog_legs l;
-    join(b, &l, &none);
-    int rc = plog_legs_open_store(&l, true, err);
-    if (!rc)
-        rc = plog_store_create_tables(&l.store, b->report->origin, err);
-    if (!rc && b->base)
-        rc = plog_snapshot_into(&b->reader.dir, b->base, b->digest, &l.store,
-                                &l.head, err);
+    struct plog_walk w = {.dir = NULL};
+    int fd = -1;
+    *broken = false;
+    int rc = begin_fold(b, l, err);
     if (!rc && b->base)
         rc = plog_place_snapshot(&b->place, &b->reader.dir, b->base, err);
     if (!rc)
-        rc = plog_legs_replay(&l, &watch, err);
-    b->report->entries = l.head.commit.size;
-    if (l.head.commit.size)
-        set_head(&b->report->head, &l.head.commit);
+        rc = plog_store_get_head(&l->store, &l->head, err);
+    if (!rc)
+        rc = plog_walk_open(&w, &l->dir, &l->keys, err);
+    if (!rc)
+        rc = plog_legs_locate(l, &w, err);
+    if (!rc)
+        rc = plog_fresh_begin(l, &fd, err);
+    if (!rc)
+        rc = plog_legs_fill(l, &w, &watch, NULL, fd, broken, err);
+    plog_walk_close(&w);
+    if (!*broken) {
+        set_folded(b, &l->head);
+        if (rc)
+            rc = end_at(b, rc, err);
+        if (!rc && fd < 0) /* what stopped it came before */
+            rc = plog_fresh_begin(l, &fd, err);
+        if (!rc)
+            rc = plog_fresh_end(l, &fd, err);
+    }
+    plog_fresh_drop(l, &fd);
+    return rc;
+}
+
+/* In transactions, of which those before one that fails stand. */
+static int fold_slowly(struct rebuild *b, struct plog_legs *l,
+                       struct plog_error *err)
+{
+    struct plog_replay_watch watch = {
+        .progress = told, .arg = b, .to = b->total};
+    int rc = begin_fold(b, l, err);
+    if (!rc)
+        rc = plog_legs_replay(l, &watch, err);
+    set_folded(b, &l->head);
     if (rc)
         rc = end_at(b, rc, err);
-    if (!rc && !plog_store_checkpoint(&l.store))
+    if (!rc && !plog_store_checkpoint(&l->store))
         rc = plog_fail(err, PLOG_E_IO, "the new store could not be synced");
-    plog_legs_close_store(&l);
+    plog_legs_close_store(l);
+    return rc;
+}
+
+static int fold(struct rebuild *b, struct plog_error *err)
+{
+    static const struct plog_options none = {.struct_size = sizeof none};
+    struct plog_legs l;
+    bool broken;
+    join(b, &l, &none);
+    int rc = fold_fast(b, &l, &broken, err);
+    if (broken && plog_check_is_verdict(rc)) {
+        rc = plog_fresh_unmake(&l, err);
+        if (!rc)
+            rc = fold_slowly(b, &l, err);
+    }
     plog_tail_close(&l.tail);
     return rc;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fresh.h"
 #include "fs.h"
 #include "legs.h"
 #include "paritylog_recovery.h"
@@ -240,6 +241,11 @@ static int settle_base(struct work *w, struct plog_walk *walk,
     return !c || c->to == w->base ? 0 : take_base(w, c, err);
 }
 
+static int no_entry(struct plog_error *err)
+{
+    return plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
+}
+
 /* Verifies from the store's head to the end; nothing is changed. */
 static int inspect(struct work *w, struct plog_error *err)
 {
@@ -261,9 +267,7 @@ static int inspect(struct work *w, struct plog_error *err)
         rc = settle_base(w, &walk, err);
     memcpy(w->origin, walk.chain.origin, sizeof w->origin);
     plog_walk_close(&walk);
-    if (!rc && w->end.last.size == 0)
-        rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
-    return rc;
+    return rc || w->end.last.size ? rc : no_entry(err);
 }
 
 /* Entries that only the old store holds now were acknowledged: setting it
@@ -328,6 +332,87 @@ static int replay(struct work *w, struct plog_error *err)
     return rc;
 }
 
+/* ---- A new store -------------------------------------------------------- */
+
+/* What the new store begins with; the walk then stands behind that. */
+static int start_fresh(struct work *w, struct plog_walk *walk,
+                       struct plog_legs *fresh, struct plog_error *err)
+{
+    char origin[PLOG_ORIGIN_MAX + 1];
+    int rc = plog_walk_start(walk, err);
+    if (rc == PLOG_E_TORN)
+        return no_entry(err);
+    memcpy(origin, walk->chain.origin, sizeof origin);
+    /* Usually one reading of the log is enough: the new store is thrown away
+     * when the log is damaged behind what it holds. */
+    if (!rc && (walk->first != 1 || w->o->entry)) {
+        rc = inspect(w, err);
+        if (!rc)
+            rc = check_old_store(w, err);
+    }
+    bool aside; /* it is, but what cannot be looked at cannot be moved */
+    if (!rc)
+        rc = is_in_the_way(w, &aside, err);
+    if (!rc)
+        rc = plog_fresh_make(&w->legs, origin, fresh, err);
+    if (rc || !w->base)
+        return rc;
+    rc = plog_snapshot_into(&w->legs.dir, w->base, w->digest, &fresh->store,
+                            &fresh->head, err);
+    plog_walk_close(walk);
+    if (!rc)
+        rc = plog_walk_open(walk, &w->legs.dir, &w->legs.keys, err);
+    return rc ? rc : plog_legs_locate(fresh, walk, err);
+}
+
+/* All that the log has is in the new store, which gets its name. */
+static int install(struct work *w, struct plog_legs *fresh, int *fd,
+                   struct plog_error *err)
+{
+    char tail[128];
+    int rc = w->end.last.size ? check_old_store(w, err) : no_entry(err);
+    if (!rc)
+        rc = plog_legs_renew(&w->legs, &w->end, tail, err);
+    if (!rc && tail[0])
+        snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s",
+                 tail);
+    if (!rc)
+        rc = plog_fresh_end(fresh, fd, err);
+    if (!rc)
+        rc = set_store_aside(w, err);
+    return rc ? rc : plog_fresh_install(fresh, &w->legs.dir, err);
+}
+
+/* The old store stays until the new one is on disk. */
+static int replay_fresh(struct work *w, struct plog_error *err)
+{
+    struct plog_replay_watch watch = {
+        .progress = told, .entry = tell_entry, .arg = w, .to = w->o->to};
+    struct plog_legs fresh = {.io = NULL};
+    struct plog_walk walk;
+    bool broken;
+    int fd = -1;
+    int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
+    if (!rc)
+        rc = start_fresh(w, &walk, &fresh, err);
+    if (!rc)
+        rc = plog_fresh_begin(&fresh, &fd, err);
+    if (!rc)
+        rc = plog_legs_fill(&fresh, &walk, &watch, &w->end, fd, &broken, err);
+    memcpy(w->origin, walk.chain.origin, sizeof w->origin);
+    plog_walk_close(&walk);
+    if (!rc)
+        rc = install(w, &fresh, &fd, err);
+    plog_fresh_drop(&fresh, &fd);
+    if (!rc) {
+        w->legs.head = fresh.head;
+        w->report->applied = fresh.head.commit.size - w->base;
+        w->report->skipped = watch.skipped;
+    }
+    plog_fresh_close(&fresh, &w->legs.dir);
+    return rc;
+}
+
 /* What would be done, entry by entry. */
 static int plan(struct work *w, struct plog_error *err)
 {
@@ -335,6 +420,19 @@ static int plan(struct work *w, struct plog_error *err)
     if (w->o->to && w->o->to < to)
         to = w->o->to;
     return to > w->legs.head.commit.size ? tell_plan(w, to, err) : 0;
+}
+
+static int catch_up(struct work *w, uint64_t before, struct plog_error *err)
+{
+    int rc = inspect(w, err);
+    if (!rc)
+        rc = check_old_store(w, err);
+    if (!rc)
+        rc = tell_present(w, before, err);
+    if (rc || w->o->dry_run)
+        return rc ? rc : plan(w, err);
+    plog_fresh_sweep(&w->legs.dir);
+    return replay(w, err);
 }
 
 static void fill(struct work *w, uint64_t before, double seconds)
@@ -382,13 +480,8 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
         rc = read_store(&w, err);
     uint64_t before = w.legs.head.commit.size;
     if (!rc)
-        rc = inspect(&w, err);
-    if (!rc)
-        rc = check_old_store(&w, err);
-    if (!rc)
-        rc = tell_present(&w, before, err);
-    if (!rc)
-        rc = w.o->dry_run ? plan(&w, err) : replay(&w, err);
+        rc = w.o->fresh && !w.o->dry_run ? replay_fresh(&w, err)
+                                         : catch_up(&w, before, err);
     fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
     plog_legs_close(&w.legs);
     return plog_say_nomem(err, rc);

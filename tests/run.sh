@@ -254,7 +254,8 @@ run_mode() {
         ;;
     threads)
         run_all threads "$BUILD"/tests/test_*thread* \
-            "$BUILD"/tests/test_*process*
+            "$BUILD"/tests/test_*process* "$BUILD"/tests/test_pipe \
+            "$BUILD"/tests/test_fresh
         ;;
     cli | valgrind)
         if [ "$1" = valgrind ]; then

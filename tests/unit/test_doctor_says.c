@@ -99,6 +99,8 @@ static void names_in_it(void)
         {"mine", "not ours: mine"},
         {"drill-1234/", "killed, or is under way: drill-1234"},
         {"drill-1234", "not ours: drill-1234"},
+        {"store.new/", "killed, or is under way: store.new"},
+        {"store.new", "not ours: store.new"},
         {"salvage/", "killed, or is under way: salvage"},
         {"drill.json.tmp", "killed, or is under way: drill.json.tmp"},
         {"log/00000000000000000009.jsonl/", "not ours: log/0000"},

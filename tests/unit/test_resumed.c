@@ -100,7 +100,7 @@ static void at_many_points(void)
     drop_store();
     REQUIRE(replay(w.dir, NULL) == 0);
     char *want = canonical(&want_len);
-    for (bool again = true; again; n = n * 3 / 2 + 3) {
+    for (bool again = true; again; n = n * 5 / 4 + 3) {
         drop_store();
         again = killing_run(n, replay, w.dir);
         uint64_t size = store_size();
