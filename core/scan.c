@@ -187,9 +187,9 @@ static int read_lines(struct plog_scan *s, uint64_t *at, uint64_t seq,
         if (line.n == 0 && !end_known && plog_scan_content_end(s, &end))
             return s->fault.code;
         end_known |= line.n == 0;
-        if (end_known && k.line.offset >= end) {
-            *at = s->limit; /* up to a million empty lines of padding */
-            continue;
+        if (end_known && k.line.offset >= end) { /* padding, to the limit */
+            s->fault = *first;
+            return s->fault.code = PLOG_E_CORRUPT;
         }
         if (s->lines.len / sizeof(struct plog_scan_line) >= LINES_MAX)
             return plog_scan_fault(s, PLOG_E_CORRUPT, begin, begin_seq,

@@ -146,10 +146,52 @@ static void eight_times_the_log(void)
     CHECK(large.replay > 0 && large.replay < CEILING_KIB);
 }
 
+/* ---- Behind a kill ------------------------------------------------------ */
+
+#define PADDING (1u << 20)
+
+static size_t largest;
+
+static void *measured(void *ctx, void *p, size_t n)
+{
+    largest = n > largest ? n : largest;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* A writer that keeps writing pads its segment ahead; killed in the middle of
+ * a group, it leaves a line of it and a million empty ones behind. */
+static void padding_behind_an_unfinished_group(void)
+{
+    static const char torn[] = "{\"seq\":3,\"resource\":\"r";
+    struct plog_io io = *plog_io_posix();
+    size_t len;
+    io.alloc = measured;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "a", "r", "x", NULL), 0);
+    world_close(&w);
+    const char *path = world_path(&w, "log/00000000000000000001.jsonl");
+    char *log = world_read(path, &len);
+    char *more = realloc(log, len + PADDING);
+    REQUIRE(more != NULL);
+    memset(more + len, '\n', PADDING);
+    memcpy(more + len, torn, sizeof torn - 1);
+    world_write(path, more, len + PADDING);
+    free(more);
+    w.options.io = &io;
+    largest = 0;
+    CHECK_INT(world_open(&w), 0);
+    printf("# %zu bytes at once\n", largest);
+    CHECK(largest > 0 && largest < PADDING);
+    CHECK_INT(world_put(&w, "b", "r", "x", NULL), 0);
+    world_end(&w, 3);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"eight times the log", eight_times_the_log},
+        {"padding behind an unfinished group",
+         padding_behind_an_unfinished_group},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
