@@ -308,7 +308,7 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
     return 0;
 }
 
-#define CLOSE_FRAMES 64 /* more of them would make the next opening slow */
+#define CLOSE_FRAMES 1000 /* more of them would make the next opening slow */
 
 /* Cuts the padding, at the offset that the store holds now and not at the one
  * this process remembers; and leaves no long WAL behind. */

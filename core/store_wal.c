@@ -22,6 +22,7 @@
 #include "io.h"
 
 #define NOTE "the store's WAL is to be written anew\n"
+#define KEPT_PAGES 4000   /* 16 MB: a longer file is cut */
 #define BEGIN_PAGES 64    /* 256 KiB: few calls, and no long wait at the end */
 #define FRAME (24 + 4096) /* bytes of a page in the WAL (SQLite) */
 
@@ -126,14 +127,34 @@ bool plog_store_checkpoint(struct plog_store *s)
     return s->moved == SQLITE_OK && in_wal == moved;
 }
 
+/* What an emptied WAL begins with: nothing, to SQLite.  Its space is kept, else
+ * a full disk would be met by a COMMIT, when the log has the group already, and
+ * not by the log's own write. */
+static void unmake_header(struct plog_store *s)
+{
+    static const char zeros[32];
+    int fd = plog_io_open_regular(s->io, AT_FDCWD, wal_path(s), O_RDWR);
+    if (fd < 0)
+        return; /* its frames are read once more, and were moved already */
+    if (plog_io_write_full(s->io, fd, zeros, sizeof zeros, 0, NULL) == 0)
+        s->wal_frames = s->wal_begun = 0;
+    s->io->close(s->io->ctx, fd);
+}
+
+/* When the restart succeeds, nobody reads the WAL any more, and under the
+ * writer lock nobody adds to it. */
 void plog_store_empty_wal(struct plog_store *s)
 {
+    bool keeps = s->wal_frames <= KEPT_PAGES;
+    int mode = keeps ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE;
     if (!plog_store_checkpoint(s))
         return;
     sqlite3_busy_timeout(s->db, 0); /* readers are not waited for */
-    if (sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE,
-                                  NULL, NULL) == SQLITE_OK)
-        s->wal_frames = s->wal_begun = 0;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
     sqlite3_busy_timeout(s->db, s->wait_ms);
     plog_store_doubt(s);
+    if (rc == SQLITE_OK && keeps)
+        unmake_header(s);
+    else if (rc == SQLITE_OK)
+        s->wal_frames = s->wal_begun = 0;
 }

@@ -249,7 +249,7 @@ def shm_removed(v):
 def wal_stale(v):
     """WAL and shm of an older store beside a newer store.db"""
     world.sql(v.path("store.db"), "SELECT 1")
-    v.take("older", "store.db-wal")
+    v.take("whole.wal", "store.db-wal")
 
 
 @kind("DIVERGED", 3, "store store.db *", mend=FRESH)
