@@ -278,8 +278,7 @@ run_mode() {
             # script runs under AddressSanitizer.
             case $mode:${script##*/} in
             cli:* | valgrind:append.sh | valgrind:cursor.sh | \
-                valgrind:parity.sh | valgrind:read.sh | \
-                valgrind:replay.sh | valgrind:status.sh)
+                valgrind:read.sh | valgrind:replay.sh)
                 set -- "$@" "$script"
                 ;;
             esac
