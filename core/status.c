@@ -12,12 +12,15 @@
 #include "reader.h"
 #include "tail.h"
 
-static uint64_t file_size(struct plog_reader *r, const char *name)
+/* Of a file below `dir`; 0 when there is none. */
+static int file_size(struct plog_reader *r, int dir, const char *name,
+                     uint64_t *out, struct plog_error *err)
 {
-    struct plog_stat st;
-    if (r->io->stat_at(r->io->ctx, r->dir.dir, name, &st))
-        return 0;
-    return st.size;
+    struct plog_stat st = {.size = 0};
+    int rc = r->io->stat_at(r->io->ctx, dir, name, &st);
+    *out = rc ? 0 : st.size;
+    return rc && rc != -ENOENT ? plog_fail_io(err, rc, name, "looking at it")
+                               : 0;
 }
 
 static int count_segments(struct plog_reader *r, struct plog_status *out,
@@ -25,7 +28,7 @@ static int count_segments(struct plog_reader *r, struct plog_status *out,
 {
     struct plog_buf list;
     char name[PLOG_SEGMENT_NAME];
-    struct plog_stat st;
+    uint64_t size;
     plog_buf_init(&list, r->io);
     int rc = plog_dir_segments(&r->dir, &list, err);
     out->segments = plog_segment_count(&list);
@@ -33,8 +36,8 @@ static int count_segments(struct plog_reader *r, struct plog_status *out,
     out->log_bytes = 0;
     for (size_t i = 0; !rc && i < out->segments; i++) {
         plog_segment_name(plog_segment_at(&list, i), name);
-        if (r->io->stat_at(r->io->ctx, r->dir.log, name, &st) == 0)
-            out->log_bytes += st.size;
+        rc = file_size(r, r->dir.log, name, &size, err);
+        out->log_bytes += size;
         out->below_floor += plog_segment_at(&list, i) <= out->floor;
     }
     plog_buf_fini(&list);
@@ -197,9 +200,10 @@ static int read_store(struct plog_reader *r, double wait,
     if (rc)
         return rc;
     read_wal_index(r, out);
-    out->store_bytes = file_size(r, PLOG_STORE_FILE);
-    out->wal_bytes = file_size(r, PLOG_STORE_FILE "-wal");
-    return 0;
+    rc = file_size(r, r->dir.dir, PLOG_STORE_FILE, &out->store_bytes, err);
+    return rc ? rc
+              : file_size(r, r->dir.dir, PLOG_STORE_FILE "-wal",
+                          &out->wal_bytes, err);
 }
 
 static int look(struct plog_reader *r, double wait, struct plog_status *out,
