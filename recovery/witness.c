@@ -139,7 +139,8 @@ static int sync_parent(const struct plog_io *io, const char *path)
     return rc;
 }
 
-/* Adds the note at the end; a line that was cut off is ended first. */
+/* Adds the note at the end; a line that was cut off is ended first.  What has
+ * no space is taken back: half a note by itself is no witness file. */
 static int append(const struct plog_io *io, int fd, const char *note)
 {
     struct plog_stat st;
@@ -148,12 +149,16 @@ static int append(const struct plog_io *io, int fd, const char *note)
     int rc = io->stat(io->ctx, fd, &st);
     if (!rc && st.size)
         rc = plog_io_pread_full(io, fd, &last, 1, st.size - 1, &got);
-    if (!rc && last != '\n') {
+    if (rc)
+        return rc;
+    bool ends = last == '\n';
+    if (!ends)
         rc = plog_io_write_full(io, fd, "\n", 1, st.size, NULL);
-        st.size++;
-    }
     if (!rc)
-        rc = plog_io_write_full(io, fd, note, strlen(note), st.size, NULL);
+        rc = plog_io_write_full(io, fd, note, strlen(note), st.size + !ends,
+                                NULL);
+    if (rc && io->truncate(io->ctx, fd, st.size))
+        return rc; /* it stays, and the next one ends it */
     return rc ? rc : io->fsync(io->ctx, fd);
 }
 

@@ -374,6 +374,40 @@ static void it_grows(void)
     world_close(&w);
 }
 
+/* ---- No room ----------------------------------------------------------------
+ */
+
+static int64_t full_pwrite(void *ctx, int fd, const void *buf, size_t n,
+                           uint64_t offset)
+{
+    (void)ctx;
+    if (n < 2) /* the half of a half */
+        return -ENOSPC;
+    return pwrite(fd, buf, n / 2, (off_t)offset);
+}
+
+static void no_room(void)
+{
+    size_t before = 0, after = 0;
+    begin();
+    for (int i = 0; i < 2; i++) { /* the first note, one more */
+        char *was = i ? text_of(&before) : NULL;
+        io.pwrite = full_pwrite;
+        CHECK_INT(witness(), PLOG_E_IO);
+        CHECK(!r.appended);
+        char *is = text_of(&after);
+        CHECK_UINT(after, before);
+        CHECK(is && (!was || memcmp(is, was, before) == 0));
+        free(was);
+        free(is);
+        io = *plog_io_posix();
+        CHECK_INT(witness(), 0);
+        CHECK(r.appended);
+        put();
+    }
+    world_close(&w);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -386,6 +420,7 @@ int main(int argc, char **argv)
         {"another is noting", another_is_noting},
         {"not synced", not_synced},
         {"it grows", it_grows},
+        {"no room", no_room},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
