@@ -127,18 +127,35 @@ bool plog_store_checkpoint(struct plog_store *s)
     return s->moved == SQLITE_OK && in_wal == moved;
 }
 
+/* Whether nobody but this connection has committed since it last looked: under
+ * the writer lock, some other program. */
+static bool is_ours(struct plog_store *s, uint32_t before)
+{
+    uint32_t now = 0;
+    return sqlite3_file_control(s->db, "main", SQLITE_FCNTL_DATA_VERSION,
+                                &now) == SQLITE_OK &&
+           now == before;
+}
+
 /* What an emptied WAL begins with: nothing, to SQLite.  Its space is kept, else
  * a full disk would be met by a COMMIT, when the log has the group already, and
- * not by the log's own write. */
-static void unmake_header(struct plog_store *s)
+ * not by the log's own write.  SQLite's lock keeps out those who do not know of
+ * the writer lock, for what they commit must not go.  Without it the frames are
+ * read once more, and were moved already. */
+static void unmake_header(struct plog_store *s, uint32_t before)
 {
     static const char zeros[32];
-    int fd = plog_io_open_regular(s->io, AT_FDCWD, wal_path(s), O_RDWR);
-    if (fd < 0)
-        return; /* its frames are read once more, and were moved already */
-    if (plog_io_write_full(s->io, fd, zeros, sizeof zeros, 0, NULL) == 0)
+    if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+        return;
+    int fd = is_ours(s, before)
+                 ? plog_io_open_regular(s->io, AT_FDCWD, wal_path(s), O_RDWR)
+                 : -1;
+    if (fd >= 0 &&
+        plog_io_write_full(s->io, fd, zeros, sizeof zeros, 0, NULL) == 0)
         s->wal_frames = s->wal_begun = 0;
-    s->io->close(s->io->ctx, fd);
+    if (fd >= 0)
+        s->io->close(s->io->ctx, fd);
+    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 /* When the restart succeeds, nobody reads the WAL any more, and under the
@@ -147,14 +164,17 @@ void plog_store_empty_wal(struct plog_store *s)
 {
     bool keeps = s->wal_frames <= KEPT_PAGES;
     int mode = keeps ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_TRUNCATE;
-    if (!plog_store_checkpoint(s))
+    uint32_t before = 0;
+    if (!plog_store_checkpoint(s) ||
+        sqlite3_file_control(s->db, "main", SQLITE_FCNTL_DATA_VERSION,
+                             &before) != SQLITE_OK)
         return;
-    sqlite3_busy_timeout(s->db, 0); /* readers are not waited for */
+    sqlite3_busy_timeout(s->db, 0); /* nobody is waited for */
     int rc = sqlite3_wal_checkpoint_v2(s->db, "main", mode, NULL, NULL);
-    sqlite3_busy_timeout(s->db, s->wait_ms);
     plog_store_doubt(s);
     if (rc == SQLITE_OK && keeps)
-        unmake_header(s);
+        unmake_header(s, before);
     else if (rc == SQLITE_OK)
         s->wal_frames = s->wal_begun = 0;
+    sqlite3_busy_timeout(s->db, s->wait_ms);
 }

@@ -282,6 +282,26 @@ static int use_proven(struct plog_parity *p, uint64_t from, uint64_t to,
     return rc < 0 ? rc : plog_parity_skip(p, to, err);
 }
 
+/* The name of a key that nobody knows may be that of a known one, damaged: the
+ * store's copy of the commit tells, when its signature holds. */
+static int judge_name(struct plog_parity *p, int code, struct plog_fault *fault)
+{
+    struct plog_check *c = p->c;
+    struct plog_span line;
+    struct plog_commit commit;
+    if (code != PLOG_E_UNKNOWN_KEY || p->store_lost ||
+        plog_store_closing(&c->reader.store, fault->seq, &line, NULL) ||
+        plog_commit_parse(line, &commit) || commit.size != fault->seq)
+        return code;
+    const struct plog_vkey *key = plog_check_key(c, &commit);
+    if (!key || !plog_checkpoint_verify(key, key->name, commit.size,
+                                        commit.root, commit.sig))
+        return code;
+    snprintf(fault->expected, sizeof fault->expected,
+             "key %s, which signed the store's copy", commit.key);
+    return PLOG_E_CORRUPT;
+}
+
 /* Passes the damage that *walked speaks of; then *walked is 0, PLOG_END, or
  * the next damage. */
 static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
@@ -316,7 +336,7 @@ static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
     } else {
         struct plog_fault now = c->walk.scan.fault;
         c->walk.scan.fault = fault;
-        plog_check_fault(c, code, &why);
+        plog_check_fault(c, judge_name(p, code, &c->walk.scan.fault), &why);
         c->walk.scan.fault = now;
     }
     if (proven)

@@ -482,6 +482,34 @@ static void pinned_without_any_other_key(void)
     unlink(path);
 }
 
+/* A letter of the key's name, in one commit line after the other. */
+static void a_key_renamed(void)
+{
+    make(3, 0);
+    for (int i = 0; i < 4; i++) {
+        size_t n;
+        char *log = world_read(world_path(&w, SEGMENT_1), &n), *at = log;
+        if (!CHECK(log != NULL))
+            return;
+        for (int k = 0; k <= i && at; k++)
+            at = strstr(at + 1, "{\"commit\":");
+        at = at ? strstr(at, "\"key\":\"") : NULL;
+        if (!CHECK(at != NULL))
+            return;
+        char was = at[8];
+        at[8] = was == '0' ? '1' : '0';
+        world_write(world_path(&w, SEGMENT_1), log, n);
+        CHECK_INT(parity(), PLOG_E_CORRUPT);
+        CHECK_UINT(heard.findings, 1);
+        CHECK_UINT(heard.seq[0], i + 1);
+        CHECK(strstr(heard.expected[0], ", which signed the store's copy"));
+        at[8] = was;
+        world_write(world_path(&w, SEGMENT_1), log, n);
+        free(log);
+    }
+    CHECK_INT(parity(), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -501,6 +529,7 @@ int main(int argc, char **argv)
         {"damage on a failing disk", damage_on_a_failing_disk},
         {"no store on a failing disk", no_store_on_a_failing_disk},
         {"pinned without any other key", pinned_without_any_other_key},
+        {"a key renamed", a_key_renamed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -4,12 +4,15 @@
  */
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "engine.h"
 #include "world.h"
 
 #define FRAME (24 + 4096)
@@ -147,6 +150,61 @@ static void killed_again_and_again(void)
     world_end(&w, (uint64_t)count + 1);
 }
 
+static sqlite3 *other;
+static int others; /* commits */
+
+static int commit_meanwhile(unsigned what, void *arg, void *stmt, void *sql)
+{
+    (void)what, (void)arg, (void)stmt;
+    if (strncmp(sql, "BEGIN", 5) == 0) {
+        CHECK_INT(
+            sqlite3_exec(other, "PRAGMA user_version=41", NULL, NULL, NULL),
+            SQLITE_OK);
+        others++;
+    }
+    return 0;
+}
+
+/* Another program, which asks nobody, commits between the last checkpoint and
+ * the emptying: it is there after a crash, which leaves no shared memory. */
+static void another_program(void)
+{
+    size_t n = 0, wal = 0;
+    char copy[700], path[720];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(0);
+    CHECK_INT(sqlite3_open(world_path(&w, "store.db"), &other), SQLITE_OK);
+    sqlite3 *own = w.p->legs.store.db;
+    others = 0;
+    sqlite3_trace_v2(own, SQLITE_TRACE_STMT, commit_meanwhile, NULL);
+    plog_store_empty_wal(&w.p->legs.store);
+    sqlite3_trace_v2(own, 0, NULL, NULL);
+    CHECK_INT(others, 1);
+    snprintf(copy, sizeof copy, "%s-crashed", w.dir);
+    snprintf(path, sizeof path, "%s-wal", copy);
+    char *db = world_read(world_path(&w, "store.db"), &n);
+    char *frames_of = world_read(world_path(&w, "store.db-wal"), &wal);
+    world_write(copy, db, n);
+    world_write(path, frames_of, wal);
+    free(db);
+    free(frames_of);
+    sqlite3 *crashed = NULL;
+    sqlite3_stmt *version = NULL;
+    CHECK_INT(sqlite3_open(copy, &crashed), SQLITE_OK);
+    CHECK_INT(
+        sqlite3_prepare_v2(crashed, "PRAGMA user_version", -1, &version, NULL),
+        SQLITE_OK);
+    CHECK_INT(sqlite3_step(version), SQLITE_ROW);
+    CHECK_INT(sqlite3_column_int(version, 0), 41);
+    sqlite3_finalize(version);
+    sqlite3_close(crashed);
+    sqlite3_close(other);
+    plog_store_empty_wal(&w.p->legs.store); /* and the next one empties it */
+    CHECK_UINT(frames(), 0);
+    world_close(&w);
+    unlink(copy);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -154,6 +212,7 @@ int main(int argc, char **argv)
         {"beside_a_reader", beside_a_reader},
         {"after_a_reader", after_a_reader},
         {"killed_again_and_again", killed_again_and_again},
+        {"another_program", another_program},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
