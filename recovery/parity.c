@@ -282,8 +282,9 @@ static int use_proven(struct plog_parity *p, uint64_t from, uint64_t to,
     return rc < 0 ? rc : plog_parity_skip(p, to, err);
 }
 
-/* The name of a key that nobody knows may be that of a known one, damaged: the
- * store's copy of the commit tells, when its signature holds. */
+/* Of a group whose entries are the store's: the name of a key that nobody knows
+ * is that of a known one, damaged, when the store's copy of the commit has such
+ * a one and its signature holds. */
 static int judge_name(struct plog_parity *p, int code, struct plog_fault *fault)
 {
     struct plog_check *c = p->c;
@@ -326,6 +327,7 @@ static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
         " quarantine/)";
     if (whole && suspect_lines(p, &d))
         whole = false;
+    bool same = whole && d.count == 0;
     *walked = plog_walk_resync(&c->walk, &from, &to, err);
     if (*walked < 0 && !plog_check_is_verdict(*walked))
         return *walked;
@@ -336,7 +338,9 @@ static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
     } else {
         struct plog_fault now = c->walk.scan.fault;
         c->walk.scan.fault = fault;
-        plog_check_fault(c, judge_name(p, code, &c->walk.scan.fault), &why);
+        if (same)
+            code = judge_name(p, code, &c->walk.scan.fault);
+        plog_check_fault(c, code, &why);
         c->walk.scan.fault = now;
     }
     if (proven)
