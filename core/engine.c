@@ -1,6 +1,5 @@
 /*
- * engine.c - the write path.  Read `plog_engine_lead` top
- * down:
+ * engine.c - the write path.  Read `plog_engine_lead` top down:
  *
  *   lock -> head is still ours -> BEGIN -> look up ids, decide, assign seqs,
  *   apply to the store (prepare.c) -> hash, root, sign -> one write, one
@@ -265,6 +264,10 @@ static int prepare_all(plog *p, struct plog_work *w, struct plog_request *batch,
     enum plog_isolation how = batch->next == NULL    ? PLOG_ALONE
                               : calls_back(p, batch) ? PLOG_MARKED
                                                      : PLOG_PLAIN;
+    size_t deltas = 0;
+    for (const struct plog_request *r = batch; r; r = r->next)
+        deltas += r->delta_count;
+    plog_recent_expect(&p->legs.store.recent, deltas);
     *waiting = prepare_each(p, w, batch, how);
     if (!w->spoiled)
         return 0;
@@ -272,6 +275,7 @@ static int prepare_all(plog *p, struct plog_work *w, struct plog_request *batch,
         forget(r);
     start_work(p, w);
     int rc = plog_engine_begin_again(p, err);
+    plog_recent_expect(&p->legs.store.recent, deltas);
     if (!rc)
         *waiting = prepare_each(p, w, batch, PLOG_MARKED);
     return rc;
@@ -344,6 +348,17 @@ static void publish_limits(plog *p)
     pthread_mutex_unlock(&p->queue.mutex);
 }
 
+/* Rows of records that wait.  When it fails they wait longer. */
+static void move_recent(plog *p)
+{
+    struct plog_store *s = &p->legs.store;
+    if (!plog_recent_is_due(&s->recent))
+        return;
+    if (plog_store_begin(s, NULL) || plog_recent_move(&s->recent, NULL) ||
+        plog_store_commit(s, NULL))
+        plog_store_rollback(s);
+}
+
 /* Housekeeping that nobody waits for, still under the writer lock. */
 static void tidy(plog *p)
 {
@@ -351,6 +366,7 @@ static void tidy(plog *p)
         return;
     plog_tail_pad(&p->legs.tail, p->legs.head.offset,
                   p->legs.head.rules.segment_size);
+    move_recent(p);
     /* By size, and by time, so that little is left to recover; a reader that
      * holds old pages only puts it off to the next group. */
     int64_t now = p->io->clock_mono_ns(p->io->ctx);

@@ -310,6 +310,14 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
 
 #define CLOSE_FRAMES 1000 /* more of them would make the next opening slow */
 
+/* Whoever comes next finds none that wait; if not, he finds them. */
+static void settle(struct plog_store *s)
+{
+    if (plog_recent_takes(&s->recent) &&
+        (plog_recent_settle(&s->recent, NULL) || plog_store_commit(s, NULL)))
+        return;
+}
+
 /* Cuts the padding, at the offset that the store holds now and not at the one
  * this process remembers; and leaves no long WAL behind. */
 static void trim(plog *p)
@@ -321,6 +329,7 @@ static void trim(plog *p)
     if (plog_dir_check_lock(&p->legs.dir, NULL) == 0 &&
         check_store(p, NULL) == 0 && quick_check(p, NULL) == 0) {
         plog_tail_trim(&p->legs.tail, p->legs.head.offset);
+        settle(&p->legs.store);
         plog_store_rollback(&p->legs.store);
         if (p->legs.store.wal_frames > CLOSE_FRAMES)
             plog_store_empty_wal(&p->legs.store);

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
+#include "fold_row.h"
 #include "fold_table.h"
+#include "recent.h"
 
 int plog_fold_open(struct plog_fold *f, sqlite3 *db, const char *schema,
                    struct plog_error *err)
@@ -14,14 +16,12 @@ int plog_fold_open(struct plog_fold *f, sqlite3 *db, const char *schema,
     plog_entry_parser_init(&f->parser, f->io);
     f->get = f->put = NULL;
     snprintf(sql, sizeof sql,
-             "SELECT seq,last,version,seconds,nanos,confidence,origin,"
-             "origin_seq,payload_at,payload_len,merged FROM %s.state"
+             "SELECT " PLOG_FOLD_ROW_VALUES " FROM %s.state"
              " WHERE resource=?1 AND record_id=?2",
              schema);
     int rc = plog_sql_prepare(db, sql, &f->get, err);
     snprintf(sql, sizeof sql,
-             "INSERT OR REPLACE INTO %s.state VALUES"
-             "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+             "INSERT OR REPLACE INTO %s.state VALUES" PLOG_FOLD_ROW_PLACES,
              schema);
     if (!rc)
         rc = plog_sql_prepare(db, sql, &f->put, err);
@@ -43,27 +43,20 @@ static int read_row(struct plog_fold *f, struct plog_span resource,
                     struct plog_error *err)
 {
     memset(out, 0, sizeof *out);
+    int rc = f->recent
+                 ? plog_recent_find(f->recent, resource, record_id, out, err)
+                 : PLOG_END;
+    if (rc != PLOG_END)
+        return rc;
     sqlite3_reset(f->get); /* texts of the last row end here */
     plog_sql_bind(f->get, 1, resource);
     plog_sql_bind(f->get, 2, record_id);
-    int rc = plog_sql_row(f->get, err);
+    rc = plog_sql_row(f->get, err);
     if (rc == PLOG_END)
         return 0;
     if (rc)
         return rc;
-    out->known = true;
-    out->seq = plog_sql_u64(f->get, 0);
-    out->last = plog_sql_u64(f->get, 1);
-    out->version = plog_sql_u64(f->get, 2);
-    out->instant.seconds = sqlite3_column_int64(f->get, 3);
-    out->instant.nanos = sqlite3_column_int(f->get, 4);
-    out->confidence = sqlite3_column_double(f->get, 5);
-    out->origin = plog_sql_text(f->get, 6);
-    out->origin_seq = plog_sql_u64(f->get, 7);
-    out->payload_at = plog_sql_u64(f->get, 8);
-    out->payload_len = plog_sql_u64(f->get, 9);
-    out->merged = plog_sql_text(f->get, 10);
-    out->present = out->merged.n || out->payload_len;
+    plog_fold_row_read(f->get, 0, out);
     /* An open row makes the write of the next one save where it stands. */
     if (out->origin.n == 0 && out->merged.n == 0)
         sqlite3_reset(f->get);
@@ -324,26 +317,6 @@ static void stand_on(struct plog_current *now, const struct plog_entry *e,
     now->merged = d->merged;
 }
 
-static int write_row(sqlite3_stmt *s, struct plog_span resource,
-                     struct plog_span record_id, const struct plog_current *now,
-                     struct plog_error *err)
-{
-    plog_sql_bind(s, 1, resource);
-    plog_sql_bind(s, 2, record_id);
-    plog_sql_bind_u64(s, 3, now->seq);
-    plog_sql_bind_u64(s, 4, now->last);
-    plog_sql_bind_u64(s, 5, now->version);
-    sqlite3_bind_int64(s, 6, now->instant.seconds);
-    sqlite3_bind_int(s, 7, now->instant.nanos);
-    sqlite3_bind_double(s, 8, now->confidence);
-    plog_sql_bind(s, 9, now->origin.n ? now->origin : plog_span(NULL, 0));
-    plog_sql_bind_u64(s, 10, now->origin_seq);
-    plog_sql_bind_u64(s, 11, now->payload_at);
-    plog_sql_bind_u64(s, 12, now->payload_len);
-    plog_sql_bind(s, 13, now->merged.n ? now->merged : plog_span(NULL, 0));
-    return plog_sql_run(s, err);
-}
-
 int plog_fold_put(struct plog_fold *f, const struct plog_entry *e,
                   const struct plog_current *now, const struct plog_decision *d,
                   size_t payload_at, struct plog_error *err)
@@ -354,9 +327,12 @@ int plog_fold_put(struct plog_fold *f, const struct plog_entry *e,
     next.version += !d->skipped;
     if (!d->skipped)
         stand_on(&next, e, d, payload_at);
+    if (f->recent && plog_recent_takes(f->recent) && !f->table)
+        return plog_recent_put(f->recent, e->delta.resource_text,
+                               e->delta.record_id_text, &next, err);
     if (!now->row)
-        return write_row(f->put, e->delta.resource_text,
-                         e->delta.record_id_text, &next, err);
+        return plog_fold_row_write(f->put, e->delta.resource_text,
+                                   e->delta.record_id_text, &next, err);
     now->row->dirty = true;
     return plog_fold_row_set(f->table, now->row, &next)
                ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
@@ -376,8 +352,8 @@ int plog_fold_write(struct plog_fold *f, struct plog_error *err)
     for (size_t i = 0; !rc && i < count; i++) {
         struct plog_fold_row *r = rows[i].row;
         plog_fold_row_get(r, &now);
-        rc = write_row(f->put, plog_fold_row_resource(r),
-                       plog_fold_row_record_id(r), &now, err);
+        rc = plog_fold_row_write(f->put, plog_fold_row_resource(r),
+                                 plog_fold_row_record_id(r), &now, err);
         r->dirty = rc != 0;
     }
     plog_free(f->io, rows);
@@ -430,5 +406,5 @@ int plog_fold_restore(struct plog_fold *f, const struct plog_folded *r,
     if (r->entry)
         stand_on(&now, r->entry, &d,
                  (size_t)(r->entry->delta.payload.p - r->line.p));
-    return write_row(f->put, r->resource, r->record_id, &now, err);
+    return plog_fold_row_write(f->put, r->resource, r->record_id, &now, err);
 }

@@ -19,16 +19,19 @@
 
 /* Columns of `state`, for CREATE TABLE and for comparing two of them. */
 #define PLOG_STATE_COLUMNS                                                     \
+    PLOG_STATE_COLUMNS_LAST(" NOT NULL") ", PRIMARY KEY(resource, record_id)"
+/* Of `state_recent`: the same, one row for each time. */
+#define PLOG_RECENT_COLUMNS PLOG_STATE_COLUMNS_LAST(" PRIMARY KEY")
+#define PLOG_STATE_COLUMNS_LAST(is)                                            \
     "resource TEXT NOT NULL, record_id TEXT NOT NULL,"                         \
     " seq INTEGER NOT NULL,"     /* entry it stands on; 0: none applied yet */ \
-    " last INTEGER NOT NULL,"    /* newest entry about it, losers included */  \
+    " last INTEGER" is ","       /* newest entry about it, losers included */  \
     " version INTEGER NOT NULL," /* applied deltas */                          \
     " seconds INTEGER, nanos INTEGER," /* occurred_at of seq as an instant */  \
     " confidence REAL,"                                                        \
     " origin TEXT, origin_seq INTEGER," /* NULL: this log's own delta */       \
     " payload_at INTEGER, payload_len INTEGER," /* in the line; 0: none */     \
-    " merged TEXT," /* the payload where it is not the line's */               \
-    " PRIMARY KEY(resource, record_id)"
+    " merged TEXT" /* the payload where it is not the line's */
 #define PLOG_STATE_OPTIONS "STRICT, WITHOUT ROWID"
 #define PLOG_STATE_WIDTH 13
 
@@ -59,6 +62,8 @@ struct plog_fold {
     /* Keeps rows in memory (fold_table.h), borrowed; NULL: all go to the
      * database at once. */
     struct plog_fold_table *table;
+    /* Rows that hide those of `state` (recent.h), borrowed; NULL: none do. */
+    struct plog_recent *recent;
     struct plog_buf base, merged;    /* payloads of the merge under way */
     struct plog_entry_parser parser; /* of the entry a record stands on */
 };

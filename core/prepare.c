@@ -468,6 +468,7 @@ static void take_back(plog *p, enum plog_isolation how, bool wrote,
         plog_store_rollback(s);
         break;
     case PLOG_MARKED:
+        plog_recent_end(&s->recent, false);
         if (plog_sql_run(s->rollback_to, NULL) ||
             plog_sql_run(s->release, NULL))
             plog_store_rollback(s); /* the whole batch fails: commit_group */

@@ -252,6 +252,8 @@ int plog_legs_replay(struct plog_legs *l, struct plog_replay_watch *watch,
     if (!rc)
         rc = plog_store_begin(&l->store, err);
     if (!rc)
+        rc = plog_recent_settle(&l->store.recent, err);
+    if (!rc)
         rc = plog_store_get_head(&l->store, &l->head, err);
     if (!rc)
         rc = plog_legs_locate(l, &w, err);

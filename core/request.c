@@ -133,15 +133,19 @@ static int ask_policy(const struct plog_options *o, struct plog_item *item,
     return plog_fail(err, PLOG_E_POLICY, "rejected by the policy: %s", reason);
 }
 
-static int draw_salt(const struct plog_io *io, struct plog_item *item,
-                     struct plog_error *err)
+/* For many with one call to the kernel. */
+static int draw_salts(const struct plog_io *io, struct plog_item *items,
+                      size_t count, struct plog_error *err)
 {
-    unsigned char salt[PLOG_SALT_SIZE];
-    if (io->random(io->ctx, salt, sizeof salt))
-        return plog_fail(err, PLOG_E_IO, "no randomness for a salt");
-    sodium_bin2base64(item->salt, sizeof item->salt, salt, sizeof salt,
-                      sodium_base64_VARIANT_ORIGINAL);
-    item->entry.salt = plog_span(item->salt, 24);
+    unsigned char salts[64][PLOG_SALT_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        size_t left = count - i < 64 ? count - i : 64;
+        if (i % 64 == 0 && io->random(io->ctx, salts, left * PLOG_SALT_SIZE))
+            return plog_fail(err, PLOG_E_IO, "no randomness for a salt");
+        sodium_bin2base64(items[i].salt, sizeof items[i].salt, salts[i % 64],
+                          PLOG_SALT_SIZE, sodium_base64_VARIANT_ORIGINAL);
+        items[i].entry.salt = plog_span(items[i].salt, 24);
+    }
     return 0;
 }
 
@@ -164,12 +168,12 @@ static int add_deltas(struct plog_request *r, const struct plog_group *g,
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
         if (!rc)
             rc = ask_policy(o, item, err);
-        if (!rc)
-            rc = draw_salt(r->io, item, err);
         if (rc)
             plog_err_index(err, i);
     }
     plog_delta_parser_fini(&parser);
+    if (!rc)
+        rc = draw_salts(r->io, r->items, g->delta_count, err);
     r->count = r->delta_count = g->delta_count;
     return rc;
 }

@@ -12,6 +12,25 @@ struct object {
     const char *name, *sql;
 };
 
+/* Rows of `state` that no newer one hides, and those that count of the newer
+ * ones (recent.h).  Not one view over another: joined, it would be copied. */
+#define NOT_HIDDEN                                                             \
+    " state s LEFT JOIN state_recent r ON r.resource=s.resource"               \
+    " AND r.record_id=s.record_id"
+#define NEWEST                                                                 \
+    "SELECT resource, record_id, seq, max(last) AS last, version, seconds,"    \
+    " nanos, confidence, origin, origin_seq, payload_at, payload_len, merged"  \
+    " FROM state_recent GROUP BY resource, record_id"
+#define RECORD_OF                                                              \
+    "SELECT s.resource, s.record_id,"                                          \
+    " CASE WHEN s.merged IS NOT NULL THEN s.merged"                            \
+    " WHEN s.payload_len=0 THEN NULL"                                          \
+    " ELSE CAST(substr(CAST(e.line AS BLOB),s.payload_at+1,s.payload_len)"     \
+    " AS TEXT) END AS payload,"                                                \
+    " json_extract(e.line,'$.provenance.source') AS source, s.confidence,"     \
+    " json_extract(e.line,'$.occurred_at') AS occurred_at, s.version, s.seq"   \
+    " FROM"
+
 static const struct object objects[] = {
     {"meta", "CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK(id=1),"
              " origin TEXT NOT NULL,"
@@ -46,6 +65,10 @@ static const struct object objects[] = {
     {"redactions_pending",
      "CREATE INDEX redactions_pending ON redactions(seq) WHERE pending=1"},
     {"state", "CREATE TABLE state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
+    {"state_recent", /* `last` in the order of the columns of `state` */
+     "CREATE TABLE state_recent(" PLOG_RECENT_COLUMNS ") STRICT"},
+    {"state_now", "CREATE VIEW state_now AS SELECT s.* FROM" NOT_HIDDEN
+                  " WHERE r.last IS NULL UNION ALL " NEWEST},
     {"base_state", /* state at meta.base */
      "CREATE TABLE base_state(" PLOG_STATE_COLUMNS ") " PLOG_STATE_OPTIONS},
     {"cursors", "CREATE TABLE cursors(source TEXT NOT NULL,"
@@ -65,15 +88,10 @@ static const struct object objects[] = {
     {"old_ids", "CREATE TABLE old_ids(id BLOB PRIMARY KEY," /* SHA-256 of it */
                 " seq INTEGER NOT NULL, leaf BLOB NOT NULL,"
                 " content BLOB) STRICT, WITHOUT ROWID"},
-    {"records",
-     "CREATE VIEW records AS SELECT s.resource, s.record_id,"
-     " CASE WHEN s.merged IS NOT NULL THEN s.merged"
-     " WHEN s.payload_len=0 THEN NULL"
-     " ELSE CAST(substr(CAST(e.line AS BLOB),s.payload_at+1,s.payload_len)"
-     " AS TEXT) END AS payload,"
-     " json_extract(e.line,'$.provenance.source') AS source, s.confidence,"
-     " json_extract(e.line,'$.occurred_at') AS occurred_at, s.version, s.seq"
-     " FROM state s JOIN events e ON e.seq=s.seq WHERE s.seq>0"},
+    {"records", "CREATE VIEW records AS " RECORD_OF NOT_HIDDEN
+                " JOIN events e ON e.seq=s.seq WHERE s.seq>0 AND r.last IS NULL"
+                " UNION ALL " RECORD_OF " (" NEWEST ") s"
+                " JOIN events e ON e.seq=s.seq WHERE s.seq>0"},
 };
 #define OBJECTS (sizeof objects / sizeof *objects)
 

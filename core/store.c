@@ -99,6 +99,7 @@ static int prepare_reading(struct plog_store *s, struct plog_error *err)
     s->fold.origin = s->origin;
     s->fold.line_of = store_line_of;
     s->fold.line_arg = s;
+    s->fold.recent = &s->recent;
     return rc ? rc : plog_fold_open(&s->fold, s->db, "main", err);
 }
 
@@ -162,12 +163,14 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
     plog_buf_init(&s->fold.merged, io);
     plog_entry_parser_init(&s->fold.parser, io);
     bool writes = mode != PLOG_OPEN_READ;
+    plog_recent_open(&s->recent, io, NULL, writes);
     int rc = plog_vfs_open(&s->vfs, io);
     if (rc)
         return plog_fail(err, rc, "no file layer for SQLite");
     if (!writes)
         plog_vfs_keep(s->vfs);
     rc = open_database(s, path, mode, err);
+    s->recent.db = s->db;
     if (!rc)
         rc = set_limits(s, mode, wait_ms, err);
     if (!rc)
@@ -210,6 +213,7 @@ void plog_store_close(struct plog_store *s)
     }
     if (s->io) {
         plog_fold_close(&s->fold);
+        plog_recent_close(&s->recent);
         plog_entry_parser_fini(&s->parser);
         plog_buf_fini(&s->scratch);
         plog_buf_fini(&s->range);
@@ -268,13 +272,16 @@ void plog_store_rest(struct plog_store *s)
 int plog_store_begin(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rollback(s); /* one that could not be ended at its time */
-    return plog_sql_run(s->begin, err);
+    int rc = plog_sql_run(s->begin, err);
+    return rc ? rc : plog_recent_begin(&s->recent, err);
 }
 
 int plog_store_commit(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rest(s);
     int rc = plog_sql_run(s->commit, err);
+    if (!rc)
+        plog_recent_end(&s->recent, true);
     plog_store_doubt(s); /* SQLite syncs a WAL that it begins anew */
     return rc;
 }
@@ -296,6 +303,7 @@ void plog_store_rollback(struct plog_store *s)
         sqlite3_step(s->rollback);
         sqlite3_reset(s->rollback);
     }
+    plog_recent_end(&s->recent, false);
 }
 
 int plog_store_begin_read(struct plog_store *s, struct plog_error *err)

@@ -10,7 +10,9 @@
  *   segments     the first seq of each segment
  *   rotations    the seq of each key rotation
  *   redactions   the seq of each order to redact, and the entry it is about
- *   state        one narrow row a record (fold.h); `records` is its view
+ *   state        one narrow row a record (fold.h)
+ *   state_recent newer ones, that wait (recent.h); `state_now` is the view of
+ *                both, and `records` shows it
  *   cursors      source cursors
  *   peers        who receives the log, and how far each has it
  *   compactions  entries that move the floor, as far as they stand above it
@@ -24,11 +26,12 @@
 #define PLOG_STORE_H
 
 #include "fold.h"
+#include "recent.h"
 #include "rotate.h"
 #include "vfs.h"
 
 #define PLOG_STORE_FILE "store.db"
-#define PLOG_SCHEMA_VERSION 1
+#define PLOG_SCHEMA_VERSION 2
 
 enum plog_store_mode {
     PLOG_OPEN_READ,  /* an existing store, read-only */
@@ -61,6 +64,7 @@ struct plog_store {
     struct plog_vfs *vfs;
     sqlite3 *db;
     struct plog_fold fold;
+    struct plog_recent recent;
     char origin[PLOG_ORIGIN_MAX + 1]; /* that the fold compares with */
     bool has_tables;
     int wait_ms;    /* for a lock of a foreign program */

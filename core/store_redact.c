@@ -217,7 +217,9 @@ int plog_store_redact(struct plog_store *s, const struct plog_entry *order,
     plog_entry_parser_init(&parser, s->io);
     plog_buf_init(&copy, s->io);
     plog_buf_init(&redacted, s->io);
-    int rc = plog_store_line(s, o.seq, &line, NULL, err);
+    int rc = plog_recent_settle(&s->recent, err);
+    if (!rc)
+        rc = plog_store_line(s, o.seq, &line, NULL, err);
     bool dropped = rc == PLOG_END && o.seq <= base;
     if (dropped) /* it came redacted, or not at all, with the snapshot */
         rc = note_order(s, &o, false, err);

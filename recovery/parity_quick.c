@@ -10,6 +10,8 @@
  */
 #include "parity.h"
 
+#include <stdio.h>
+
 /* By its value: that takes half the time, and the connection is ours alone. */
 static bool text_is(sqlite3_stmt *s, int column, struct plog_span want)
 {
@@ -141,8 +143,10 @@ int plog_parity_tallied(struct plog_parity *p, struct plog_error *err)
     sqlite3_stmt *rows = NULL;
     bool agrees = false;
     uint64_t n = 0;
-    int rc = plog_sql_prepare(p->db, "SELECT * FROM main.state ORDER BY 1,2",
-                              &rows, err);
+    char sql[80];
+    snprintf(sql, sizeof sql, "SELECT * FROM main.%s ORDER BY 1,2",
+             plog_recent_source(p->db));
+    int rc = plog_sql_prepare(p->db, sql, &rows, err);
     while (!rc && !p->tally.given_up && !p->c->stopped) {
         rc = plog_sql_row(rows, err);
         if (!rc)

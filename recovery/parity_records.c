@@ -88,15 +88,16 @@ static int merge_rows(struct pair *m, struct plog_error *err)
     return rc;
 }
 
-static int compare_tables(struct plog_parity *p, const char *table, int keys,
-                          int seq_column, const char *what, uint64_t *count,
+static int compare_tables(struct plog_parity *p, const char *table,
+                          const char *with, int keys, int seq_column,
+                          const char *what, uint64_t *count,
                           struct plog_error *err)
 {
     struct pair m = {p, NULL, NULL, keys, seq_column, what, 0};
     char sql[160];
     snprintf(sql, sizeof sql, "SELECT * FROM temp.%s ORDER BY 1,2", table);
     int rc = plog_sql_prepare(p->db, sql, &m.want, err);
-    snprintf(sql, sizeof sql, "SELECT * FROM main.%s ORDER BY 1,2", table);
+    snprintf(sql, sizeof sql, "SELECT * FROM main.%s ORDER BY 1,2", with);
     if (!rc)
         rc = plog_sql_prepare(p->db, sql, &m.have, err);
     if (!rc)
@@ -140,11 +141,12 @@ int plog_parity_records(struct plog_parity *p, struct plog_error *err)
         return plog_parity_touched(p, err);
     if (p->c->quick && p->c->o->skip_records)
         return 0;
-    int rc = p->c->quick ? plog_parity_tallied(p, err)
-                         : compare_tables(p, "state", 2, 2, "record",
-                                          &p->c->report->records, err);
+    int rc = p->c->quick
+                 ? plog_parity_tallied(p, err)
+                 : compare_tables(p, "state", plog_recent_source(p->db), 2, 2,
+                                  "record", &p->c->report->records, err);
     if (!rc)
-        rc = compare_tables(p, "cursors", 2, 3, "cursor", NULL, err);
+        rc = compare_tables(p, "cursors", "cursors", 2, 3, "cursor", NULL, err);
     if (!rc)
         rc = plog_parity_peers(p, err);
     if (!rc)

@@ -191,7 +191,7 @@ static const char records_sql[] =
     " ELSE h.payload_at IS w.payload_at AND h.payload_len IS w.payload_len"
     " AND h.merged IS w.merged END END"
     " FROM temp.touched t JOIN temp.state w ON w.resource=t.resource"
-    " AND w.record_id=t.record_id LEFT JOIN main.state h"
+    " AND w.record_id=t.record_id LEFT JOIN main.%s h"
     " ON h.resource=t.resource AND h.record_id=t.record_id";
 
 static int compare_records(struct plog_parity *p, uint64_t *partly,
@@ -199,7 +199,9 @@ static int compare_records(struct plog_parity *p, uint64_t *partly,
 {
     struct plog_check *c = p->c;
     sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(p->db, records_sql, &q, err);
+    char sql[sizeof records_sql + 16];
+    snprintf(sql, sizeof sql, records_sql, plog_recent_source(p->db));
+    int rc = plog_sql_prepare(p->db, sql, &q, err);
     if (!rc)
         plog_sql_bind_u64(q, 1, p->first);
     while (!rc && !c->stopped && (rc = plog_sql_row(q, err)) == 0) {

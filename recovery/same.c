@@ -86,7 +86,7 @@ static const struct table {
     {"segments", "SELECT first FROM main.segments WHERE first<="
                  "(SELECT size FROM main.meta) AND first>(SELECT floor FROM"
                  " main.meta) ORDER BY first"},
-    {"records", "SELECT * FROM main.state ORDER BY resource,record_id"},
+    {"records", "SELECT * FROM main.state_now ORDER BY resource,record_id"},
     {"redactions", "SELECT seq,target FROM main.redactions ORDER BY seq"},
     {"peers", "SELECT name,added FROM main.peers ORDER BY name"},
     {"cursors", "SELECT * FROM main.cursors ORDER BY source,resource"},

@@ -104,8 +104,8 @@ static void databases(void)
         {"PRAGMA application_id=1", PLOG_E_DIVERGED,
          "not a whole store of ours"},
         {"PRAGMA user_version=0", PLOG_E_DIVERGED, "not a whole store of ours"},
-        {"PRAGMA user_version=2", PLOG_E_FORMAT, "store.db has schema 2"},
-        {"PRAGMA user_version=2; PRAGMA application_id=3", PLOG_E_DIVERGED,
+        {"PRAGMA user_version=3", PLOG_E_FORMAT, "store.db has schema 3"},
+        {"PRAGMA user_version=3; PRAGMA application_id=3", PLOG_E_DIVERGED,
          "not a whole store of ours"},
         {EDIT "UPDATE sqlite_schema SET sql=NULL WHERE name='cursors'",
          PLOG_E_DIVERGED, ""},
@@ -158,7 +158,7 @@ static void without_tables(void)
         {"PRAGMA application_id=0x706c6f67", PLOG_E_DIVERGED},
         {"PRAGMA application_id=0x706c6f67; PRAGMA user_version=1",
          PLOG_E_DIVERGED},
-        {"PRAGMA application_id=0x706c6f67; PRAGMA user_version=2",
+        {"PRAGMA application_id=0x706c6f67; PRAGMA user_version=3",
          PLOG_E_FORMAT},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

@@ -177,7 +177,7 @@ script("p", "two of our tables on one page",
        SCHEMA + "UPDATE sqlite_schema SET rootpage=(SELECT rootpage FROM sqlite_schema WHERE"
        " name='segments') WHERE name='rotations'", either="a")
 script("pa", "a store of a newer version, or of another program",
-       "PRAGMA user_version=2", "PRAGMA user_version=99", "PRAGMA application_id=1",
+       "PRAGMA user_version=1", "PRAGMA user_version=3", "PRAGMA user_version=99", "PRAGMA application_id=1",
        "PRAGMA user_version=0")
 script("", "tables, views, triggers and statistics of the caller beside ours",
        "CREATE TABLE mine(a); CREATE TRIGGER t AFTER INSERT ON mine BEGIN DELETE FROM mine;"

@@ -1,0 +1,337 @@
+/*
+ * test_recent.c - rows of records that wait in `state_recent`: whoever looks
+ * sees the newest, whichever way it went, and whoever writes beside, after a
+ * kill or behind a refusal goes on from it.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "engine.h"
+#include "world.h"
+
+#define GROUP_MOST 400
+
+static struct world w;
+static unsigned version[6000]; /* of each record, as it was acknowledged */
+static uint64_t size, seed;
+
+static unsigned draw(unsigned n)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % n;
+}
+
+static void begin(void)
+{
+    memset(&w, 0, sizeof w);
+    memset(version, 0, sizeof version);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    size = 1;
+    seed = check_seed();
+}
+
+/* A group of deltas about records drawn from `records`. */
+static int put_by(plog *p, int count, unsigned records)
+{
+    static char text[GROUP_MOST][240];
+    static struct plog_span d[GROUP_MOST];
+    static unsigned which[GROUP_MOST];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = d, .delta_count = (size_t)count};
+    for (int i = 0; i < count; i++) {
+        char record[16], payload[40];
+        which[i] = draw(records);
+        snprintf(record, sizeof record, "r%u", which[i]);
+        snprintf(payload, sizeof payload, "{\"n\":%u}", version[which[i]]);
+        struct world_delta delta = {.record = record, .payload = payload};
+        world_text(text[i], sizeof text[i], &delta);
+        d[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    int rc = plog_append_group(p, &g, NULL, NULL);
+    for (int i = 0; !rc && i < count; i++)
+        version[which[i]]++;
+    size += rc ? 0 : (uint64_t)count;
+    return rc;
+}
+
+static void put(int count, unsigned records)
+{
+    CHECK_INT(put_by(w.p, count, records), 0);
+}
+
+static int64_t waiting(void)
+{
+    return world_number(&w, "SELECT count(*) FROM state_recent");
+}
+
+static int parity(void)
+{
+    struct world_found f;
+    int verdict = world_parity(&w, NULL, &f);
+    CHECK_UINT(f.report.head.size, size);
+    return verdict;
+}
+
+/* Through the view, as far as versions go. */
+static void records_are(unsigned records)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    unsigned seen = 0, wrong = 0, want = 0;
+    CHECK_INT(sqlite3_open_v2(world_path(&w, "store.db"), &db,
+                              SQLITE_OPEN_READONLY, NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_prepare_v2(
+                  db, "SELECT substr(record_id,2), version FROM records", -1,
+                  &q, NULL),
+              SQLITE_OK);
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        unsigned i = (unsigned)sqlite3_column_int(q, 0);
+        wrong +=
+            i >= records || version[i] != (unsigned)sqlite3_column_int(q, 1);
+        seen++;
+    }
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    for (unsigned i = 0; i < records; i++)
+        want += version[i] > 0;
+    CHECK_UINT(seen, want);
+    CHECK_UINT(wrong, 0);
+}
+
+/* ---- Cases ------------------------------------------------------------------
+ */
+
+static void large_groups(void)
+{
+    char want[60], record[16];
+    begin();
+    put(3, 300);
+    CHECK_INT(waiting(), 0);
+    for (int i = 0; i < 10; i++)
+        put(100, 300);
+    CHECK_INT(waiting(), 1000);
+    records_are(300);
+    CHECK_INT(parity(), 0);
+    put(1, 300); /* a small one, which must not go below them */
+    CHECK_INT(waiting(), 1001);
+    records_are(300);
+    for (unsigned i = 0; i < 300; i += 30) {
+        snprintf(record, sizeof record, "r%u", i);
+        snprintf(want, sizeof want, "{\"n\":%u} v%u", version[i] - 1,
+                 version[i]);
+        CHECK_TEXT(world_record(&w, record), version[i] ? want : "none");
+    }
+    world_close(&w);
+    CHECK_INT(waiting(), 0);
+    records_are(300);
+    CHECK_INT(world_open(&w), 0);
+    put(1, 300);
+    CHECK_INT(waiting(), 0);
+    world_end(&w, size);
+}
+
+/* Parts of the rows are in the tree and parts are not. */
+static void moved_in_parts(void)
+{
+    bool partly = false;
+    int64_t most = 0;
+    begin();
+    for (int i = 0; i < 70; i++) {
+        put(GROUP_MOST, 5000);
+        int64_t n = waiting();
+        most = n > most ? n : most;
+        if (w.p->legs.store.recent.order && !partly) {
+            partly = true;
+            CHECK(w.p->legs.store.recent.moved > 0);
+            CHECK_INT(parity(), 0);
+            records_are(5000);
+        }
+    }
+    CHECK(partly);
+    CHECK(most >= 16384);
+    CHECK(most < 16384 * 5 / 4 + 2 * GROUP_MOST);
+    CHECK(waiting() < 16384);
+    CHECK_INT(parity(), 0);
+    records_are(5000);
+    world_end(&w, size);
+}
+
+/* What a killed writer left goes on to count. */
+static void killed(void)
+{
+    begin();
+    world_close(&w);
+    for (int round = 0; round < 3; round++) {
+        int told[2];
+        CHECK_INT(pipe(told), 0);
+        fflush(stdout);
+        pid_t pid = fork();
+        if (pid == 0) {
+            bool lives = world_open(&w) == 0;
+            for (int i = 0; lives && i < 5; i++)
+                lives = put_by(w.p, 50, 100) == 0;
+            lives &= write(told[1], version, sizeof version) ==
+                     (ssize_t)sizeof version;
+            lives &= write(told[1], &seed, sizeof seed) == sizeof seed;
+            _exit(!lives);
+        }
+        int status = 1;
+        CHECK(read(told[0], version, sizeof version) ==
+              (ssize_t)sizeof version);
+        CHECK(read(told[0], &seed, sizeof seed) == sizeof seed);
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        CHECK_INT(status, 0);
+        close(told[0]);
+        close(told[1]);
+        size += 250;
+        CHECK(waiting() >= 250);
+        CHECK_INT(parity(), 0);
+        records_are(100);
+        CHECK_INT(world_open(&w), 0);
+        put(1, 100);
+        put(3, 100);
+        CHECK(waiting() >= 254);
+        records_are(100);
+        if (round != 1) /* else it moves them */
+            w.p->poisoned = true;
+        world_close(&w);
+        CHECK_INT(parity(), 0);
+    }
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, size);
+}
+
+/* Two handles write in turn, large groups and small ones; now and then one
+ * closes, and moves what both have written. */
+static void two_writers(void)
+{
+    begin();
+    for (int round = 0; round < 40; round++) {
+        plog *other = NULL;
+        CHECK_INT(plog_open(&other, w.dir, &w.options, NULL), 0);
+        for (int i = 0; i < 6; i++) {
+            plog *p = draw(2) ? w.p : other;
+            CHECK_INT(put_by(p, draw(2) ? 1 : 20, 60), 0);
+        }
+        records_are(60);
+        if (round % 8 == 0)
+            CHECK_INT(parity(), 0);
+        plog_close(other);
+        CHECK_INT(waiting(), 0);
+        put(draw(2) ? 2 : 30, 60);
+    }
+    world_end(&w, size);
+}
+
+/* A group that is refused at its last delta leaves nothing. */
+static void refused(void)
+{
+    struct plog_span d[20];
+    char text[20][240];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = d, .delta_count = 20};
+    begin();
+    CHECK_INT(world_put(&w, "taken", "r0", "x", NULL), 0);
+    version[0]++;
+    size++;
+    put(20, 10);
+    for (int i = 0; i < 20; i++) {
+        struct world_delta delta = {.id = i == 19 ? "taken" : NULL,
+                                    .record = "r1",
+                                    .payload = "{\"never\":1}"};
+        world_text(text[i], sizeof text[i], &delta);
+        d[i] = plog_span_text(text[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), PLOG_E_CONFLICT);
+        records_are(10);
+        put(i == 1 ? 1 : 20, 10);
+    }
+    records_are(10);
+    CHECK_INT(parity(), 0);
+    world_end(&w, size);
+}
+
+/* What parity says of rows that somebody changed: of one that counts all, of
+ * one that is hidden nothing. */
+static void changed(void)
+{
+    static const struct {
+        const char *sql;
+        int verdict;
+    } all[] = {
+        {"UPDATE state_recent SET version=version+1 WHERE last=(SELECT"
+         " max(last) FROM state_recent)",
+         PLOG_E_DIVERGED},
+        {"DELETE FROM state_recent WHERE last=(SELECT max(last) FROM"
+         " state_recent)",
+         PLOG_E_DIVERGED},
+        {"DELETE FROM state_recent", PLOG_E_DIVERGED},
+        {"INSERT INTO state_recent SELECT resource,'new',seq,last+1000,version,"
+         "seconds,nanos,confidence,origin,origin_seq,payload_at,payload_len,"
+         "merged FROM state_recent LIMIT 1",
+         PLOG_E_DIVERGED},
+        {"UPDATE state SET version=version+1", 0},
+        {"DELETE FROM state", 0},
+    };
+    begin();
+    put(7, 1);
+    put(20, 1);
+    w.p->poisoned = true; /* as if it had been killed */
+    world_close(&w);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct world copy = w;
+        struct world_found f;
+        snprintf(copy.dir, sizeof copy.dir, "%.400s-%zu", w.dir, i);
+        world_copy(w.dir, copy.dir);
+        world_sql(&copy, all[i].sql);
+        if (!CHECK_INT(world_parity(&copy, NULL, &f), all[i].verdict))
+            printf("# %s\n", all[i].sql);
+        world_remove(copy.dir);
+    }
+}
+
+/* Rows that no fold makes stop a writer, who says so. */
+static void odd_rows(void)
+{
+    static const char *const all[] = {
+        "UPDATE state_recent SET payload_at=5000000000",
+        "UPDATE state_recent SET nanos=-1",
+        "UPDATE state_recent SET record_id=printf('%*d',70000,1)",
+    };
+    begin();
+    put(20, 5);
+    w.p->poisoned = true;
+    world_close(&w);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_error err = {.code = 0};
+        struct world copy = w;
+        snprintf(copy.dir, sizeof copy.dir, "%.400s-%zu", w.dir, i);
+        world_copy(w.dir, copy.dir);
+        world_sql(&copy, all[i]);
+        CHECK_INT(plog_open(&copy.p, copy.dir, NULL, &err), PLOG_E_DIVERGED);
+        if (!CHECK(strstr(err.message, "rows that no fold makes")))
+            printf("# %s\n", err.message);
+        world_remove(copy.dir);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"large groups", large_groups},
+        {"moved in parts", moved_in_parts},
+        {"killed", killed},
+        {"two writers", two_writers},
+        {"refused", refused},
+        {"changed", changed},
+        {"odd rows", odd_rows},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
