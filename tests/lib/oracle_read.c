@@ -81,7 +81,7 @@ uint64_t oracle_store_digest(struct sim *s)
         "SELECT line_max FROM meta",
         "SELECT * FROM events ORDER BY seq",
         "SELECT * FROM checkpoints ORDER BY size",
-        "SELECT * FROM state ORDER BY resource,record_id",
+        "SELECT * FROM state_now ORDER BY resource,record_id",
         "SELECT * FROM rotations ORDER BY seq",
         "SELECT * FROM cursors ORDER BY source,resource",
         "SELECT name,added FROM peers ORDER BY name",
