@@ -32,19 +32,25 @@ static int build(plog *p, struct plog_request *r,
     return plog_request_build(r, p->io, &group, &p->options, line_max, err);
 }
 
+/* Sees a request through, when it was built, and frees it. */
+static int run(plog *p, struct plog_request *r, int built,
+               struct plog_receipt *receipts, struct plog_error *err)
+{
+    r->receipts = receipts;
+    r->err = err;
+    int rc = built ? built : plog_queue_run(p, r);
+    plog_request_free(r);
+    return rc;
+}
+
 int plog_append_group(plog *p, const struct plog_group *group,
                       struct plog_receipt *receipts, struct plog_error *err)
 {
     struct plog_request r;
     int rc = build(p, &r, group, err);
-    r.receipts = receipts;
-    r.err = err;
     if (receipts && r.io)
         memset(receipts, 0, r.delta_count * sizeof *receipts);
-    if (!rc)
-        rc = plog_queue_run(p, &r);
-    plog_request_free(&r);
-    return plog_say_nomem(err, rc);
+    return plog_say_nomem(err, run(p, &r, rc, receipts, err));
 }
 
 int plog_append(plog *p, const char *delta, size_t len,
@@ -132,12 +138,7 @@ int plog_engine_rotate(plog *p, const struct plog_signer *next,
 {
     struct plog_request r;
     int rc = plog_request_rotate(&r, p->io, next, err);
-    r.receipts = receipt;
-    r.err = err;
-    if (!rc)
-        rc = plog_queue_run(p, &r);
-    plog_request_free(&r);
-    return rc;
+    return run(p, &r, rc, receipt, err);
 }
 
 int plog_engine_redact(plog *p, uint64_t seq, struct plog_span reason,
@@ -145,12 +146,7 @@ int plog_engine_redact(plog *p, uint64_t seq, struct plog_span reason,
 {
     struct plog_request r;
     int rc = plog_request_redact(&r, p->io, seq, reason, err);
-    r.receipts = receipt;
-    r.err = err;
-    if (!rc)
-        rc = plog_queue_run(p, &r);
-    plog_request_free(&r);
-    return rc;
+    return run(p, &r, rc, receipt, err);
 }
 
 int plog_engine_control(plog *p, enum plog_control control,
@@ -159,13 +155,8 @@ int plog_engine_control(plog *p, enum plog_control control,
 {
     struct plog_request r;
     int rc = plog_request_control(&r, p->io, control, make, arg, err);
-    r.receipts = receipt;
-    r.err = err;
     memset(receipt, 0, sizeof *receipt);
-    if (!rc)
-        rc = plog_queue_run(p, &r);
-    plog_request_free(&r);
-    return rc;
+    return run(p, &r, rc, receipt, err);
 }
 
 int plog_set_strategy(plog *p, enum plog_strategy s,
@@ -178,12 +169,7 @@ int plog_set_strategy(plog *p, enum plog_strategy s,
     if (!plog_strategy_name(s))
         return plog_fail(err, PLOG_E_ARG, "no such strategy");
     rc = plog_request_strategy(&r, p->io, s, err);
-    r.receipts = receipt;
-    r.err = err;
     if (receipt)
         memset(receipt, 0, sizeof *receipt);
-    if (!rc)
-        rc = plog_queue_run(p, &r);
-    plog_request_free(&r);
-    return plog_say_nomem(err, rc);
+    return plog_say_nomem(err, run(p, &r, rc, receipt, err));
 }
