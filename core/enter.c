@@ -313,7 +313,7 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
 /* Whoever comes next finds none that wait; if not, he finds them. */
 static void settle(struct plog_store *s)
 {
-    if (plog_recent_takes(&s->recent) &&
+    if (s->recent.now.rows > 0 &&
         (plog_recent_settle(&s->recent, NULL) || plog_store_commit(s, NULL)))
         return;
 }

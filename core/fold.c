@@ -327,9 +327,12 @@ int plog_fold_put(struct plog_fold *f, const struct plog_entry *e,
     next.version += !d->skipped;
     if (!d->skipped)
         stand_on(&next, e, d, payload_at);
-    if (f->recent && plog_recent_takes(f->recent) && !f->table)
-        return plog_recent_put(f->recent, e->delta.resource_text,
-                               e->delta.record_id_text, &next, err);
+    int rc = f->recent && !f->table
+                 ? plog_recent_put(f->recent, e->delta.resource_text,
+                                   e->delta.record_id_text, &next, err)
+                 : PLOG_END;
+    if (rc != PLOG_END)
+        return rc;
     if (!now->row)
         return plog_fold_row_write(f->put, e->delta.resource_text,
                                    e->delta.record_id_text, &next, err);

@@ -175,13 +175,21 @@ static bool is_own(const struct plog_fold_texts *t,
            n->merged.p == t->bytes + t->origin_n && n->merged.n == t->merged_n;
 }
 
-/* Room for texts of `n` bytes; a merged payload grows. */
+static bool lies_in(const struct plog_fold_texts *t, struct plog_span s)
+{
+    return s.n && s.p >= t->bytes && s.p < t->bytes + t->cap;
+}
+
+/* Room for texts of `n` bytes; a merged payload grows.  A caller may make a
+ * part of the own texts the new one. */
 static struct plog_fold_texts *room(struct plog_fold_table *t,
-                                    struct plog_fold_row *r, size_t n)
+                                    struct plog_fold_row *r,
+                                    const struct plog_current *now, size_t n)
 {
     struct plog_fold_texts *to = r->texts;
     size_t cap = n + n / 4;
-    if (to && to->cap >= n)
+    if (to && to->cap >= n && !lies_in(to, now->origin) &&
+        !lies_in(to, now->merged))
         return to;
     to = take(t, sizeof *to + cap);
     if (to)
@@ -199,7 +207,7 @@ static int set_texts(struct plog_fold_table *t, struct plog_fold_row *r,
     }
     if (n == 0 && now->origin_seq == now->seq && !r->texts)
         return 0;
-    struct plog_fold_texts *to = room(t, r, n);
+    struct plog_fold_texts *to = room(t, r, now, n);
     if (!to)
         return PLOG_E_NOMEM;
     if (now->origin.n)

@@ -468,7 +468,7 @@ static void take_back(plog *p, enum plog_isolation how, bool wrote,
         plog_store_rollback(s);
         break;
     case PLOG_MARKED:
-        plog_recent_end(&s->recent, false);
+        plog_recent_back(&s->recent);
         if (plog_sql_run(s->rollback_to, NULL) ||
             plog_sql_run(s->release, NULL))
             plog_store_rollback(s); /* the whole batch fails: commit_group */
@@ -492,6 +492,7 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
     int rc = plog_store_in_transaction(s, err);
     if (!rc && how == PLOG_MARKED)
         rc = plog_sql_run(s->savepoint, err);
+    plog_recent_save(&s->recent);
     if (!rc && r->control == PLOG_CONTROL_ROTATE)
         rc = make_rotation(p, w, r, err);
     if (!rc && r->control == PLOG_CONTROL_REDACT)

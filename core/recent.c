@@ -3,15 +3,11 @@
 
 #include "fold_row.h"
 
-/* Tests have smaller ones, to come by all of this often. */
-#ifndef PLOG_RECENT_GROUP
-#define PLOG_RECENT_GROUP 8 /* deltas: fewer are as cheap in the tree */
-#endif
-#ifndef PLOG_RECENT_ROWS
-#define PLOG_RECENT_ROWS 16384 /* some 5 for each page of 250,000 records */
-#endif
-#define BYTES (4u << 20)       /* that are moved at the latest */
+#define BYTES (4u << 20)       /* that are moved at the latest, in parts */
 #define BYTES_MOST (64u << 20) /* more no writer leaves behind */
+#define PARTS 64               /* that a move is done in at the most */
+#define PART (1 + PLOG_RECENT_ROWS / 128) /* rows: few are moved at once */
+#define SCANS 4 /* look-ups before a reader learns all */
 
 void plog_recent_open(struct plog_recent *r, const struct plog_io *io,
                       sqlite3 *db, bool writes)
@@ -21,15 +17,23 @@ void plog_recent_open(struct plog_recent *r, const struct plog_io *io,
     r->db = db;
     r->writes = writes;
     plog_fold_table_init(&r->table, io);
+    plog_buf_init(&r->undo, io);
+}
+
+static void drop_order(struct plog_recent *r)
+{
+    plog_free(r->io, r->order);
+    r->order = NULL;
+    r->count = r->moved = 0;
 }
 
 /* What memory knows goes. */
 static void forget(struct plog_recent *r)
 {
-    plog_free(r->io, r->order);
-    r->order = NULL;
-    r->count = r->moved = r->bound_rows = r->rows = 0;
-    r->bound = r->first = r->last = 0;
+    static const struct plog_recent_mark none;
+    drop_order(r);
+    r->now = r->begin = r->mark = none;
+    r->undo.len = 0;
     r->known = r->spoilt = false;
     plog_fold_table_fini(&r->table);
 }
@@ -41,6 +45,7 @@ void plog_recent_close(struct plog_recent *r)
     if (!r->io)
         return;
     forget(r);
+    plog_buf_fini(&r->undo);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         sqlite3_finalize(*all[i]);
         *all[i] = NULL;
@@ -54,6 +59,64 @@ static int ready(struct plog_recent *r, sqlite3_stmt **s, const char *sql,
     return *s ? 0 : plog_sql_prepare(r->db, sql, s, err);
 }
 
+/* ---- Rows in memory ----------------------------------------------------- */
+
+struct undo {
+    struct plog_fold_row *row, was;
+};
+
+static struct plog_fold_row *find(const struct plog_recent *r,
+                                  struct plog_span resource,
+                                  struct plog_span record_id)
+{
+    struct plog_fold_row *row =
+        plog_fold_table_find(&r->table, resource, record_id);
+    return row && row->dirty ? row : NULL;
+}
+
+/* Texts are changed in place: a row that has some cannot be had back. */
+static int remember(struct plog_recent *r, struct plog_fold_row *row)
+{
+    struct undo u = {row, *row};
+    r->spoilt |= row->texts != NULL;
+    return plog_buf_add(&r->undo, &u, sizeof u);
+}
+
+static void back_to(struct plog_recent *r, const struct plog_recent_mark *mark)
+{
+    if (r->spoilt) {
+        forget(r);
+        return;
+    }
+    for (; r->undo.len > mark->undo; r->undo.len -= sizeof(struct undo)) {
+        struct undo u;
+        memcpy(&u, r->undo.data + r->undo.len - sizeof u, sizeof u);
+        *u.row = u.was;
+    }
+    r->now = *mark;
+}
+
+static int keep(struct plog_recent *r, struct plog_span resource,
+                struct plog_span record_id, const struct plog_current *now,
+                bool undoable)
+{
+    struct plog_fold_row *row =
+        plog_fold_table_find(&r->table, resource, record_id);
+    if (!row)
+        row = plog_fold_table_add(&r->table, resource, record_id);
+    if (!row || (undoable && remember(r, row)) ||
+        plog_fold_row_set(&r->table, row, now))
+        return PLOG_E_NOMEM;
+    row->dirty = true;
+    r->now.last = now->last;
+    if (r->now.rows++ == 0)
+        r->now.first = now->last;
+    r->now.bytes +=
+        64 + resource.n + record_id.n + now->origin.n + now->merged.n;
+    r->now.undo = r->undo.len;
+    return 0;
+}
+
 /* ---- What the database has ---------------------------------------------- */
 
 static int odd_row(struct plog_error *err, const char *what)
@@ -63,26 +126,25 @@ static int odd_row(struct plog_error *err, const char *what)
     return PLOG_E_DIVERGED;
 }
 
-static int keep(struct plog_recent *r, struct plog_span resource,
-                struct plog_span record_id, const struct plog_current *now,
-                struct plog_error *err)
+static int load_row(struct plog_recent *r, struct plog_error *err)
 {
-    struct plog_fold_row *row =
-        plog_fold_table_find(&r->table, resource, record_id);
-    if (!row)
-        row = plog_fold_table_add(&r->table, resource, record_id);
-    if (!row || plog_fold_row_set(&r->table, row, now))
-        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    row->dirty = true;
-    r->last = now->last;
-    if (r->rows++ == 0)
-        r->first = now->last;
-    return 0;
+    struct plog_current now;
+    struct plog_span resource = plog_sql_text(r->load, 0);
+    struct plog_span record_id = plog_sql_text(r->load, 1);
+    sqlite3_int64 nanos = sqlite3_column_int64(r->load, 6);
+    plog_fold_row_read(r->load, 2, &now);
+    if (!plog_fold_row_fits(&now) || nanos < 0 || nanos > 999999999 ||
+        now.seq > now.last || resource.n > UINT16_MAX ||
+        record_id.n > UINT16_MAX || now.merged.n > BYTES_MOST ||
+        r->now.bytes > BYTES_MOST)
+        return odd_row(err, "has rows that no fold makes");
+    return keep(r, resource, record_id, &now, false)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
 }
 
 static int load(struct plog_recent *r, struct plog_error *err)
 {
-    struct plog_current now;
     int rc = ready(r, &r->load,
                    "SELECT resource,record_id," PLOG_FOLD_ROW_VALUES
                    " FROM main.state_recent WHERE last>?1 ORDER BY last",
@@ -90,17 +152,9 @@ static int load(struct plog_recent *r, struct plog_error *err)
     if (rc)
         return rc;
     sqlite3_reset(r->load);
-    plog_sql_bind_u64(r->load, 1, r->last);
-    while (!rc && (rc = plog_sql_row(r->load, err)) == 0) {
-        struct plog_span resource = plog_sql_text(r->load, 0);
-        struct plog_span record_id = plog_sql_text(r->load, 1);
-        plog_fold_row_read(r->load, 2, &now);
-        if (!plog_fold_row_fits(&now) || resource.n > UINT16_MAX ||
-            record_id.n > UINT16_MAX || r->table.bytes > BYTES_MOST)
-            rc = odd_row(err, "has rows that no fold makes");
-        else
-            rc = keep(r, resource, record_id, &now, err);
-    }
+    plog_sql_bind_u64(r->load, 1, r->now.last);
+    while (!rc && (rc = plog_sql_row(r->load, err)) == 0)
+        rc = load_row(r, err);
     sqlite3_reset(r->load);
     return rc == PLOG_END ? 0 : rc;
 }
@@ -109,25 +163,76 @@ static int load(struct plog_recent *r, struct plog_error *err)
 static int learn(struct plog_recent *r, struct plog_error *err)
 {
     int rc = ready(r, &r->ends,
-                   "SELECT (SELECT min(last) FROM main.state_recent),"
-                   "(SELECT max(last) FROM main.state_recent)",
+                   "SELECT min(last),(SELECT max(last) FROM main.state_recent)"
+                   " FROM main.state_recent",
                    err);
     if (!rc)
         rc = plog_sql_row(r->ends, err);
     if (rc)
         return rc == PLOG_END ? odd_row(err, "gives no row") : rc;
+    bool none = sqlite3_column_type(r->ends, 0) == SQLITE_NULL;
     uint64_t first = plog_sql_u64(r->ends, 0);
     uint64_t last = plog_sql_u64(r->ends, 1);
     sqlite3_reset(r->ends);
-    if (!r->known || first != r->first || last < r->last)
+    if (!none && first == 0) /* or below */
+        return odd_row(err, "has rows of no entry");
+    if (!r->known || first != r->now.first || last < r->now.last)
         forget(r);
-    if (last > r->last)
+    if (last > r->now.last)
         rc = load(r, err);
     r->known = rc == 0;
     return rc;
 }
 
-/* A part of the transaction was taken back: what is learnt now may be, too. */
+static unsigned version_of(struct plog_recent *r)
+{
+    unsigned now = 0; /* where SQLite gives none, all is learnt each time */
+    sqlite3_file_control(r->db, "main", SQLITE_FCNTL_DATA_VERSION, &now);
+    return now;
+}
+
+/* ---- Transactions ------------------------------------------------------- */
+
+int plog_recent_begin(struct plog_recent *r, struct plog_error *err)
+{
+    r->takes = false;
+    if (!r->writes)
+        return 0;
+    unsigned now = version_of(r);
+    int rc = r->known && now && now == r->version ? 0 : learn(r, err);
+    r->version = now;
+    if (rc)
+        forget(r);
+    r->undo.len = r->now.undo = 0;
+    r->begin = r->mark = r->now;
+    return rc;
+}
+
+/* The own commit gives the data a new version, too; another's is not seen
+ * before the next transaction. */
+void plog_recent_end(struct plog_recent *r, bool kept)
+{
+    if (kept && r->known)
+        r->version = version_of(r);
+    if (!kept)
+        back_to(r, &r->begin);
+    r->spoilt = false;
+    r->undo.len = r->now.undo = 0;
+    r->begin = r->mark = r->now;
+}
+
+void plog_recent_save(struct plog_recent *r)
+{
+    r->mark = r->now;
+}
+
+void plog_recent_back(struct plog_recent *r)
+{
+    back_to(r, &r->mark);
+}
+
+/* A part of the transaction was taken back that could not be undone here: what
+ * is learnt now may be taken back, too. */
 static int learn_again(struct plog_recent *r, struct plog_error *err)
 {
     if (r->known)
@@ -137,38 +242,11 @@ static int learn_again(struct plog_recent *r, struct plog_error *err)
     return rc;
 }
 
-int plog_recent_begin(struct plog_recent *r, struct plog_error *err)
-{
-    unsigned now = 0;
-    r->takes = false;
-    if (!r->writes)
-        return 0;
-    if (sqlite3_file_control(r->db, "main", SQLITE_FCNTL_DATA_VERSION, &now))
-        return plog_fail(err, PLOG_E_IO, "SQLite gives no version of its data");
-    int rc = r->known && now == r->version ? 0 : learn(r, err);
-    r->version = now;
-    if (rc)
-        forget(r);
-    return rc;
-}
-
-void plog_recent_end(struct plog_recent *r, bool kept)
-{
-    if (!kept && r->spoilt)
-        forget(r);
-    r->spoilt = false;
-}
-
 /* ---- Rows --------------------------------------------------------------- */
 
 void plog_recent_expect(struct plog_recent *r, size_t deltas)
 {
     r->takes = r->writes && deltas >= PLOG_RECENT_GROUP;
-}
-
-bool plog_recent_takes(const struct plog_recent *r)
-{
-    return r->takes || r->rows > 0;
 }
 
 static int look_up(struct plog_recent *r, struct plog_span resource,
@@ -191,19 +269,21 @@ static int look_up(struct plog_recent *r, struct plog_span resource,
     return rc;
 }
 
+/* A reader that asks once scans; one that goes on asking learns. */
 int plog_recent_find(struct plog_recent *r, struct plog_span resource,
                      struct plog_span record_id, struct plog_current *out,
                      struct plog_error *err)
 {
-    if (!r->writes)
+    if (!r->writes && r->scans < SCANS) {
+        r->scans++;
         return look_up(r, resource, record_id, out, err);
-    int rc = learn_again(r, err);
-    if (!rc && plog_fold_table_is_full(&r->table))
+    }
+    int rc = r->writes ? learn_again(r, err) : learn(r, err);
+    if (!rc && r->writes && r->now.bytes >= 4 * BYTES)
         rc = plog_recent_settle(r, err);
     if (rc)
         return rc;
-    struct plog_fold_row *row =
-        plog_fold_table_find(&r->table, resource, record_id);
+    struct plog_fold_row *row = find(r, resource, record_id);
     if (!row)
         return PLOG_END;
     plog_fold_row_get(row, out);
@@ -216,33 +296,35 @@ int plog_recent_put(struct plog_recent *r, struct plog_span resource,
                     struct plog_span record_id, const struct plog_current *now,
                     struct plog_error *err)
 {
+    if (!find(r, resource, record_id) && (!r->takes || now->merged.n))
+        return PLOG_END;
     int rc =
         ready(r, &r->add,
               "INSERT INTO main.state_recent VALUES" PLOG_FOLD_ROW_PLACES, err);
     if (!rc)
         rc = plog_fold_row_write(r->add, resource, record_id, now, err);
-    if (rc)
-        return rc;
-    r->spoilt = true;
-    return keep(r, resource, record_id, now, err);
+    if (!rc && keep(r, resource, record_id, now, true)) {
+        r->spoilt = true;
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
+    return rc;
 }
 
 /* ---- Into the tree ------------------------------------------------------ */
 
 bool plog_recent_is_due(const struct plog_recent *r)
 {
-    return r->known &&
-           (r->order || r->rows >= PLOG_RECENT_ROWS || r->table.bytes >= BYTES);
+    return r->known && (r->order || r->now.rows >= PLOG_RECENT_ROWS ||
+                        r->now.bytes >= BYTES);
 }
 
 static int start(struct plog_recent *r, struct plog_error *err)
 {
-    if (plog_fold_table_sort(&r->table, &r->order, &r->count))
-        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    r->moved = 0;
-    r->bound = r->last;
-    r->bound_rows = r->rows;
-    return 0;
+    drop_order(r);
+    r->bound = r->now;
+    return plog_fold_table_sort(&r->table, &r->order, &r->count)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
 }
 
 /* Up to the `to`-th: of each record what it is now, be it newer. */
@@ -253,12 +335,12 @@ static int move_rows(struct plog_recent *r, size_t to, struct plog_error *err)
                    "INSERT OR REPLACE INTO main.state"
                    " VALUES" PLOG_FOLD_ROW_PLACES,
                    err);
-    r->spoilt = true;
-    for (; !rc && r->moved < to; r->moved++) {
+    while (!rc && r->moved < to) {
         struct plog_fold_row *row = r->order[r->moved].row;
         plog_fold_row_get(row, &now);
         rc = plog_fold_row_write(r->put, plog_fold_row_resource(row),
                                  plog_fold_row_record_id(row), &now, err);
+        r->moved += !rc;
     }
     return rc;
 }
@@ -270,47 +352,52 @@ static int finish(struct plog_recent *r, struct plog_error *err)
         ready(r, &r->drop, "DELETE FROM main.state_recent WHERE last<=?1", err);
     if (rc)
         return rc;
-    plog_sql_bind_u64(r->drop, 1, r->bound);
+    plog_sql_bind_u64(r->drop, 1, r->bound.last);
     rc = plog_sql_run(r->drop, err);
     if (rc)
         return rc;
     forget(r);
-    rc = learn(r, err);
+    return learn(r, err);
+}
+
+/* As far as the rows that came since ask for, so that a quarter more of them
+ * is all that waits; all of it, when that was not done in time. */
+static size_t next_stop(const struct plog_recent *r)
+{
+    size_t since = r->now.rows - r->bound.rows;
+    size_t least = r->moved + r->count / PARTS + PART;
+    size_t to = r->count * since * 4 / PLOG_RECENT_ROWS;
+    if (r->now.rows > 2 * PLOG_RECENT_ROWS || r->now.bytes > 2 * BYTES)
+        return r->count;
+    to = to > least ? to : least;
+    return to < r->count ? to : r->count;
+}
+
+/* Begins when it has not, and goes on to `all` or the next stop.  What was
+ * moved is taken back with the transaction, and begins anew then. */
+static int go_on(struct plog_recent *r, bool all, struct plog_error *err)
+{
+    int rc = r->order && !all ? 0 : start(r, err);
+    if (!rc)
+        rc = move_rows(r, all ? r->count : next_stop(r), err);
+    if (!rc && r->moved == r->count)
+        rc = finish(r, err);
+    if (rc)
+        drop_order(r);
     r->spoilt = true;
     return rc;
 }
 
-/* As far as the rows that came since ask for, so that a quarter more of them
- * is all that ever waits. */
-static size_t next_stop(const struct plog_recent *r)
-{
-    size_t since = r->rows - r->bound_rows;
-    size_t least = r->moved + r->count / 64 + 1;
-    size_t to = r->count * since * 4 / PLOG_RECENT_ROWS;
-    to = to > least ? to : least;
-    return to < r->count && r->table.bytes < 2 * BYTES ? to : r->count;
-}
-
 int plog_recent_move(struct plog_recent *r, struct plog_error *err)
 {
-    int rc = r->order ? 0 : start(r, err);
-    if (!rc)
-        rc = move_rows(r, next_stop(r), err);
-    return rc || r->moved < r->count ? rc : finish(r, err);
+    return go_on(r, false, err);
 }
 
 int plog_recent_settle(struct plog_recent *r, struct plog_error *err)
 {
     int rc = learn_again(r, err);
-    if (rc || r->rows == 0)
-        return rc;
-    plog_free(r->io, r->order); /* begun anew, it takes all */
-    r->order = NULL;
-    rc = start(r, err);
-    if (!rc)
-        rc = move_rows(r, r->count, err);
-    if (!rc)
-        rc = finish(r, err);
+    if (!rc && r->now.rows > 0)
+        rc = go_on(r, true, err);
     r->takes = false;
     return rc;
 }

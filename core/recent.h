@@ -8,13 +8,16 @@
  * row of that record in `state`; of several there the one with the highest
  * `last` counts.  The view `state_now` says the same in SQL.
  *
- * Once there are such rows, all go there, until none is left: so no row in
- * `state` is newer than one that hides it.  A writer has the newest of each
- * record in memory.  Moving goes on a part at a time, between groups, and says
- * nothing new: what was moved stays hidden until all are, and a crash begins
- * it again.
+ * A record that has such a row gets its next one there, too: so no row in
+ * `state` is newer than one that hides it.  Others go there with large groups
+ * only, and merged payloads never begin there, for each new one would be one
+ * more copy.  A writer has the newest row of each such record in memory.
  *
- * Memory: PLOG_FOLD_TABLE_MAX, and what one entry needs.
+ * Moving goes on a part at a time, between groups, and says nothing new: what
+ * was moved stays hidden until all are, and a crash begins it again.
+ *
+ * Memory: some 4 MiB; at most 64 MiB, and one group's merged payloads, of what
+ * others left.
  */
 #ifndef PLOG_RECENT_H
 #define PLOG_RECENT_H
@@ -22,21 +25,36 @@
 #include "fold.h"
 #include "fold_table.h"
 
+/* Tests have smaller ones, to come by all of this often. */
+#ifndef PLOG_RECENT_GROUP
+#define PLOG_RECENT_GROUP 8 /* deltas: fewer are as cheap in the tree */
+#endif
+#ifndef PLOG_RECENT_ROWS
+#define PLOG_RECENT_ROWS 16384 /* some 5 for each page of 250,000 records */
+#endif
+
+/* How much of the memory is the database's. */
+struct plog_recent_mark {
+    uint64_t first, last; /* seqs of the rows that wait; 0: none do */
+    size_t rows, bytes;   /* of them, hidden ones included */
+    size_t undo;          /* length of plog_recent.undo */
+};
+
 struct plog_recent {
     const struct plog_io *io;
     sqlite3 *db;
-    bool writes; /* else each row is looked for in the database */
-    bool takes;  /* the rows of this transaction wait */
-    bool known;  /* `table` has what the database has */
-    bool spoilt; /* ... and what this transaction has changed */
-    unsigned version;
-    uint64_t first, last; /* seqs of the rows known; 0: none */
-    size_t rows;          /* of them */
-    struct plog_fold_table table;
-    /* The moving under way: rows up to `bound`, sorted. */
+    bool writes;
+    bool takes;  /* rows of records that have none begin to wait */
+    bool known;  /* memory has what the database has */
+    bool spoilt; /* ... and more changes of this transaction than `undo` has */
+    unsigned version, scans;
+    struct plog_recent_mark now, begin, mark; /* mark: at the savepoint */
+    struct plog_fold_table table; /* dirty: it waits; else it is nothing */
+    struct plog_buf undo;         /* rows as they were, oldest first */
+    /* The moving under way: what stood up to `bound`, sorted. */
     struct plog_fold_place *order;
-    size_t count, moved, bound_rows;
-    uint64_t bound;
+    size_t count, moved;
+    struct plog_recent_mark bound;
     sqlite3_stmt *get, *ends, *load, *add, *drop, *put;
 };
 
@@ -48,14 +66,14 @@ void plog_recent_close(struct plog_recent *r);
  * Returns 0; PLOG_E_DIVERGED for rows that no fold makes; a store error. */
 PLOG_MUST_CHECK int plog_recent_begin(struct plog_recent *r,
                                       struct plog_error *err);
-/* At its end; not `kept`: it was taken back, or a part of it was. */
+/* At its end: it was committed, or taken back. */
 void plog_recent_end(struct plog_recent *r, bool kept);
+/* A savepoint, and going back to it. */
+void plog_recent_save(struct plog_recent *r);
+void plog_recent_back(struct plog_recent *r);
 
-/* Says how many deltas the transaction is going to have, so that it is known
- * where their rows go. */
+/* Says how many deltas the transaction is going to have: many begin to wait. */
 void plog_recent_expect(struct plog_recent *r, size_t deltas);
-/* Whether a row is for plog_recent_put, and not for `state`. */
-bool plog_recent_takes(const struct plog_recent *r);
 
 /* The row of a record.  Returns 0; PLOG_END when none waits; an error.
  * Texts live until the next call. */
@@ -64,7 +82,7 @@ PLOG_MUST_CHECK int plog_recent_find(struct plog_recent *r,
                                      struct plog_span record_id,
                                      struct plog_current *out,
                                      struct plog_error *err);
-/* A newer one. */
+/* A newer one.  Returns 0; PLOG_END when it is for `state`; an error. */
 PLOG_MUST_CHECK int plog_recent_put(struct plog_recent *r,
                                     struct plog_span resource,
                                     struct plog_span record_id,
@@ -73,7 +91,7 @@ PLOG_MUST_CHECK int plog_recent_put(struct plog_recent *r,
 
 /* Whether rows are to be moved now, between groups. */
 bool plog_recent_is_due(const struct plog_recent *r);
-/* Moves the next part of them; inside a transaction. */
+/* Moves the next part of them; inside a transaction that does nothing else. */
 PLOG_MUST_CHECK int plog_recent_move(struct plog_recent *r,
                                      struct plog_error *err);
 /* Moves all; inside a transaction, before whoever changes `state` himself. */

@@ -175,13 +175,30 @@ static int check_rows(sqlite3 *db, unsigned *seen, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
+/* Told before any definition is looked at: they are other ones. */
+static int other_version(sqlite3_int64 version, struct plog_error *err)
+{
+    if (version > PLOG_SCHEMA_VERSION)
+        return plog_fail(err, PLOG_E_FORMAT,
+                         "store.db has schema %lld, this"
+                         " program knows %d",
+                         version, PLOG_SCHEMA_VERSION);
+    char what[80];
+    snprintf(what, sizeof what, "has schema %lld, this program knows",
+             (long long)version);
+    return odd(err, what, "a newer one only");
+}
+
 int plog_schema_check(sqlite3 *db, bool *has_tables, struct plog_error *err)
 {
     sqlite3_int64 id = 0, version = 0;
     unsigned seen = 0;
+    *has_tables = false;
     int rc = pragma_number(db, "PRAGMA application_id", &id, err);
     if (!rc)
         rc = pragma_number(db, "PRAGMA user_version", &version, err);
+    if (!rc && id == APPLICATION_ID && version != PLOG_SCHEMA_VERSION)
+        rc = other_version(version, err);
     if (!rc)
         rc = check_rows(db, &seen, err);
     if (rc)
@@ -189,11 +206,6 @@ int plog_schema_check(sqlite3 *db, bool *has_tables, struct plog_error *err)
     *has_tables = seen != 0;
     if (!seen && id == 0 && version == 0)
         return 0;
-    if (id == APPLICATION_ID && version > PLOG_SCHEMA_VERSION)
-        return plog_fail(err, PLOG_E_FORMAT,
-                         "store.db has schema %lld, this"
-                         " program knows %d",
-                         version, PLOG_SCHEMA_VERSION);
     if (id != APPLICATION_ID || version != PLOG_SCHEMA_VERSION ||
         seen != (1u << OBJECTS) - 1)
         return odd(err, "not a whole store of ours", "");

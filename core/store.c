@@ -273,7 +273,9 @@ int plog_store_begin(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rollback(s); /* one that could not be ended at its time */
     int rc = plog_sql_run(s->begin, err);
-    return rc ? rc : plog_recent_begin(&s->recent, err);
+    if (!rc && (rc = plog_recent_begin(&s->recent, err)) != 0)
+        plog_store_rollback(s);
+    return rc;
 }
 
 int plog_store_commit(struct plog_store *s, struct plog_error *err)

@@ -14,7 +14,7 @@ rows() {
     for sql in 'SELECT * FROM events ORDER BY seq' \
         'SELECT * FROM checkpoints ORDER BY size' \
         'SELECT * FROM segments ORDER BY first' \
-        'SELECT * FROM state ORDER BY 1, 2' \
+        'SELECT * FROM state_now ORDER BY 1, 2' \
         'SELECT * FROM cursors ORDER BY 1, 2' \
         'SELECT size, hex(root), hex(range), segment, offset FROM meta'; do
         "$PARITYLOG" query "$1" "$sql" --format json || echo failed

@@ -112,6 +112,7 @@ static const char *const tables[] = {
     "SELECT * FROM rotations",
     "SELECT seq,target FROM redactions NOT INDEXED",
     "SELECT * FROM state",
+    "SELECT * FROM state_recent",
     "SELECT * FROM base_state",
     "SELECT * FROM cursors",
     "SELECT name,added FROM peers",

@@ -103,7 +103,13 @@ static void databases(void)
          "another definition of EVENTS_id"},
         {"PRAGMA application_id=1", PLOG_E_DIVERGED,
          "not a whole store of ours"},
-        {"PRAGMA user_version=0", PLOG_E_DIVERGED, "not a whole store of ours"},
+        {"PRAGMA user_version=0", PLOG_E_DIVERGED, "has schema 0"},
+        /* whose definitions are other ones, too */
+        {"PRAGMA user_version=1; DROP VIEW records; CREATE VIEW records AS"
+         " SELECT 1",
+         PLOG_E_DIVERGED, "has schema 1, this program knows a newer one only"},
+        {"PRAGMA user_version=3; DROP VIEW records", PLOG_E_FORMAT,
+         "store.db has schema 3"},
         {"PRAGMA user_version=3", PLOG_E_FORMAT, "store.db has schema 3"},
         {"PRAGMA user_version=3; PRAGMA application_id=3", PLOG_E_DIVERGED,
          "not a whole store of ours"},
