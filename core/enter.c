@@ -296,7 +296,6 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
     p->pid = io->process_id(io->ctx);
     p->legs.dir.dir = p->legs.dir.log = p->legs.dir.keys = -1;
     p->legs.dir.lock = p->legs.tail.fd = -1;
-    plog_checker_init(&p->checker);
     plog_queue_init(&p->queue);
     int rc = open_handle(p, dir, o, err);
     if (rc) {
@@ -347,7 +346,6 @@ void plog_close(plog *p)
         trim(p);
         plog_legs_close(&p->legs);
     }
-    plog_checker_fini(&p->checker, forked);
     plog_signer_fini(&p->signer);
     plog_free(p->io, p->vkey);
     plog_free(p->io, p);
