@@ -111,7 +111,7 @@ int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
 {
     memset(d, 0, sizeof *d);
     d->io = io;
-    d->dir = d->log = d->keys = d->lock = -1;
+    d->dir = d->log = d->keys = d->lock = d->watch = -1;
     bool make = mode == PLOG_DIR_MAKE;
     int rc = make ? open_dir_at(d, AT_FDCWD, path, true, &d->dir, err) : 0;
     if (!rc)
@@ -135,7 +135,7 @@ int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
 
 void plog_dir_close(struct plog_dir *d)
 {
-    int *all[] = {&d->dir, &d->log, &d->keys, &d->lock};
+    int *all[] = {&d->dir, &d->log, &d->keys, &d->lock, &d->watch};
     if (d->locked)
         plog_dir_unlock(d);
     for (size_t i = 0; d->io && i < sizeof all / sizeof *all; i++) {
@@ -147,9 +147,14 @@ void plog_dir_close(struct plog_dir *d)
 
 /* ---- Locks -------------------------------------------------------------- */
 
-#define PAUSE 20000        /* ns, at first */
-#define PAUSE_MOST 1000000 /* it doubles up to that */
-#define PATIENCE 200       /* pauses before it does */
+#define PAUSE 70000        /* ns, at first, of who is next */
+#define PAUSE_LINE 400000  /* of the others */
+#define PAUSE_MOST 1000000 /* they double up to that */
+#define PATIENCE 200       /* pauses before they do */
+#define WATCH_AFTER 64     /* waits: closing a watch takes some ms */
+#define WATCH 400000       /* ns: not every holder writes */
+#define SOON 4             /* moments, when the holder is about to go */
+#define MOMENT 20000       /* ns */
 
 /* Who is next asks often, for a group takes some 200 us and the log would lie
  * idle; the others only have to be there when the next one got in. */
@@ -158,6 +163,8 @@ struct waiter {
     int64_t until;
     int64_t pause;
     unsigned patience;
+    unsigned tries; /* at the lock itself, by who is next */
+    unsigned soon;  /* that many more, and the lock should be free */
 };
 
 /* Sleeps a little.  False when the time is over. */
@@ -171,6 +178,35 @@ static bool wait_more(struct waiter *w)
         w->patience--;
     else if (w->pause < PAUSE_MOST)
         w->pause *= 2;
+    return true;
+}
+
+/* The same for who is next, in a process that has waited often.  The last that
+ * a holder writes is the store's COMMIT, and until then it is left alone: who
+ * asks all the time takes the processor from it. */
+static bool wait_for_commit(struct plog_dir *d, struct waiter *w)
+{
+    const struct plog_io *io = w->io;
+    bool first = w->tries++ == 0;
+    d->waits += first;
+    if (!io->wait_change || d->waits < WATCH_AFTER)
+        return wait_more(w);
+    int64_t left = w->until - io->clock_mono_ns(io->ctx);
+    if (left <= 0)
+        return false;
+    if (w->soon) {
+        w->soon--;
+        io->sleep_ns(io->ctx, MOMENT);
+        return true;
+    }
+    /* At first what was written before is forgotten, and the lock tried again:
+     * it may have become free meanwhile. */
+    int64_t most = first ? 0 : left < WATCH ? left : WATCH;
+    int rc = io->wait_change(io->ctx, &d->watch, d->path, most);
+    if (rc < 0)
+        d->waits = 0; /* no watch to be had, for some time or ever */
+    else if (!first)
+        w->soon = rc > 0 ? SOON : 1;
     return true;
 }
 
@@ -190,7 +226,7 @@ int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
 {
     const struct plog_io *io = d->io;
     int mode = shared ? 1 : 2, rc = -EAGAIN;
-    struct waiter w = {io, 0, 20 * PAUSE, PATIENCE};
+    struct waiter w = {io, 0, PAUSE_LINE, PATIENCE, 0, 0};
     w.until = io->clock_mono_ns(io->ctx);
     if (wait_seconds > 0)
         w.until += (int64_t)(wait_seconds * 1e9);
@@ -207,7 +243,7 @@ int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
     w.pause = PAUSE;
     w.patience = PATIENCE;
     while ((rc = io->lock(io->ctx, d->lock, mode)) == -EAGAIN)
-        if (!wait_more(&w))
+        if (shared ? !wait_more(&w) : !wait_for_commit(d, &w))
             break;
     if (!shared)
         io->lock_byte(io->ctx, d->lock, 0, 0);
@@ -228,7 +264,7 @@ int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
                       struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    struct waiter w = {io, io->clock_mono_ns(io->ctx), PAUSE, 0};
+    struct waiter w = {io, io->clock_mono_ns(io->ctx), PAUSE, 0, 0, 0};
     int rc;
     if (wait_seconds > 0)
         w.until += (int64_t)(wait_seconds * 1e9);

@@ -28,6 +28,8 @@ struct plog_dir {
     int dir, log, keys, lock;     /* handles; -1 when not open */
     struct plog_stat lock_id;     /* of the lock file when it was opened */
     bool locked;
+    unsigned waits;    /* for another process: see wait_for_commit in dir.c */
+    int watch;         /* -1: none */
     bool with_archive; /* segments in archive/ count as if they were in log/ */
 };
 

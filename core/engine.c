@@ -75,15 +75,35 @@ static int write_group(plog *p, struct plog_work *w, struct plog_buf *header,
                             header->len, undone, err);
 }
 
-/* Writes and syncs, and meanwhile verifies the own signature.  One that does
- * not hold leaves a torn end, which the next opening sets aside. */
+/* The own signature.  A fault of memory or arithmetic while signing may make
+ * one that does not hold, and one that gives the secret away. */
+struct own {
+    const plog *p;
+    const struct plog_commit *commit;
+    bool holds;
+};
+
+static void check_own(void *arg)
+{
+    struct own *own = arg;
+    const struct plog_commit *c = own->commit;
+    own->holds = plog_checkpoint_verify(&own->p->signer.vkey, own->p->origin,
+                                        c->size, c->root, c->sig);
+}
+
+/* Writes and syncs, and while the disk writes verifies the own signature.  One
+ * that does not hold leaves a torn end, which the next opening sets aside. */
 static int write_checked(plog *p, struct plog_work *w, struct plog_buf *header,
                          const struct plog_commit *c, bool *undone,
                          struct plog_error *err)
 {
-    plog_checker_ask(&p->checker, &p->signer.vkey, p->origin, c);
+    struct plog_tail *t = &p->legs.tail;
+    struct own own = {p, c, false};
+    t->meanwhile = check_own;
+    t->meanwhile_arg = &own;
     int rc = write_group(p, w, header, undone, err);
-    if (!plog_checker_answer(&p->checker) && !rc) {
+    t->meanwhile = NULL;
+    if (!own.holds && !rc) {
         *undone = false;
         rc = plog_fail(err, PLOG_E_KEY,
                        "the signature just made does not hold: a fault of this"

@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 
-#include "checker.h"
 #include "legs.h"
 #include "queue.h"
 
@@ -23,7 +22,6 @@ struct plog {
     int64_t pid;
     struct plog_legs legs;
     struct plog_signer signer;
-    struct plog_checker checker;
     uint64_t data_version; /* of SQLite, when the head was last read */
     bool head_known;       /* legs.head is what the store holds */
     int64_t checkpointed;  /* when SQLite's WAL was moved last */

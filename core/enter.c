@@ -42,6 +42,7 @@ static int check_store(const plog *p, struct plog_error *err)
 static int follow_head(plog *p, struct plog_error *err)
 {
     struct plog_store_head h;
+    const struct plog_vkey *key;
     int rc = plog_store_get_head(&p->legs.store, &h, err);
     if (rc)
         return rc;
@@ -65,8 +66,11 @@ static int follow_head(plog *p, struct plog_error *err)
     rc =
         plog_store_keys(&p->legs.store, &h, &p->legs.keys, &p->legs.chain, err);
     if (!rc)
-        rc = plog_commit_stands(&p->legs.dir, &p->legs.chain, p->legs.tail.fd,
-                                &h, err);
+        rc = plog_commit_reads(&p->legs.dir, &p->legs.chain, p->legs.tail.fd,
+                               &h, &key, err);
+    if (!rc && !plog_signer_confirms(&p->signer, key, h.origin, h.commit.size,
+                                     h.commit.root, h.commit.sig))
+        rc = PLOG_END;
     if (!rc)
         p->legs.head = h;
     return rc;
@@ -296,7 +300,6 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
     p->pid = io->process_id(io->ctx);
     p->legs.dir.dir = p->legs.dir.log = p->legs.dir.keys = -1;
     p->legs.dir.lock = p->legs.tail.fd = -1;
-    plog_checker_init(&p->checker);
     plog_queue_init(&p->queue);
     int rc = open_handle(p, dir, o, err);
     if (rc) {
@@ -347,7 +350,6 @@ void plog_close(plog *p)
         trim(p);
         plog_legs_close(&p->legs);
     }
-    plog_checker_fini(&p->checker, forked);
     plog_signer_fini(&p->signer);
     plog_free(p->io, p->vkey);
     plog_free(p->io, p);

@@ -15,10 +15,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -33,6 +36,7 @@
 
 #define FD_MIN 3 /* below: standard input, output, error */
 #define NS_PER_S INT64_C(1000000000)
+#define SHORT 100000 /* ns: see posix_sleep_ns */
 
 /* Sets `rc` to the value of `call`, made again while a signal interrupts. */
 #define RETRY(rc, call)                                                        \
@@ -331,16 +335,59 @@ static int64_t posix_clock_mono_ns(void *ctx)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Ends early on a signal, so that the caller can see that it is to stop. */
-static void posix_sleep_ns(void *ctx, int64_t ns)
+static struct timespec timespec_of(int64_t ns)
 {
     struct timespec t;
+    t.tv_sec = (time_t)(ns / NS_PER_S);
+    t.tv_nsec = (long)(ns % NS_PER_S);
+    return t;
+}
+
+/* Ends early on a signal, so that the caller can see that it is to stop.  The
+ * kernel may make any sleep longer by the slack of the thread, 50 us if nobody
+ * changed it: too much for the shortest ones. */
+static void posix_sleep_ns(void *ctx, int64_t ns)
+{
+    const struct timespec t = timespec_of(ns);
     (void)ctx;
     if (ns <= 0)
         return;
-    t.tv_sec = (time_t)(ns / NS_PER_S);
-    t.tv_nsec = (long)(ns % NS_PER_S);
+    int slack = ns < SHORT ? prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0) : 0;
+    if (slack > 1)
+        prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     nanosleep(&t, NULL);
+    if (slack > 1)
+        prctl(PR_SET_TIMERSLACK, slack, 0, 0, 0);
+}
+
+static int make_watch(int *watch, const char *path)
+{
+    int fd = move_up(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    if (fd < 0)
+        return fd;
+    if (inotify_add_watch(fd, path, IN_MODIFY | IN_ONLYDIR) < 0) {
+        int rc = -errno;
+        close(fd);
+        return rc;
+    }
+    *watch = fd;
+    return 0;
+}
+
+/* What is read is not looked at: there is one watch, for one thing. */
+static int posix_wait_change(void *ctx, int *watch, const char *path,
+                             int64_t ns)
+{
+    char events[4096];
+    const struct timespec t = timespec_of(ns > 0 ? ns : 0);
+    (void)ctx;
+    if (*watch < 0)
+        return make_watch(watch, path);
+    struct pollfd p = {.fd = *watch, .events = POLLIN};
+    int rc = ppoll(&p, 1, &t, NULL);
+    if (rc > 0 && read(*watch, events, sizeof events) < 0 && errno != EAGAIN)
+        return -errno;
+    return rc < 0 && errno != EINTR ? -errno : rc > 0;
 }
 
 static int posix_random(void *ctx, void *buf, size_t n)
@@ -415,6 +462,7 @@ const struct plog_io *plog_io_posix(void)
         .stat_at = posix_stat_at,
         .file_system = posix_file_system,
         .write_back = posix_write_back,
+        .wait_change = posix_wait_change,
         .rename_at = posix_rename_at,
         .unlink_at = posix_unlink_at,
         .mkdir_at = posix_mkdir_at,

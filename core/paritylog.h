@@ -237,6 +237,11 @@ struct plog_io {
     /* Begins to bring what was written in a range to the disk, and waits for
      * nothing: a hint that promises nothing.  May be NULL. */
     void (*write_back)(void *ctx, int fd, uint64_t offset, uint64_t n);
+    /* Waits, for `ns` at most, until some process has written to a file in the
+     * directory `path` since the last call.  `*watch` is a handle for that, to
+     * be closed; the call that finds -1 there makes it, and waits for nothing.
+     * Returns 1 when somebody has written, 0, or -errno.  May be NULL. */
+    int (*wait_change)(void *ctx, int *watch, const char *path, int64_t ns);
 };
 
 /* The real thing.  Constant for the life of the process. */

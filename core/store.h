@@ -70,7 +70,6 @@ struct plog_store {
     int wait_ms;    /* for a lock of a foreign program */
     int wal_pages;  /* frames in SQLite's WAL that are to be moved */
     int wal_frames; /* in all: whoever opens next reads them */
-    int wal_begun;  /* of them, on their way to the disk: see store_wal.c */
     int wal_fd;     /* the WAL, for that; -1: not open */
     int moved;      /* SQLite's code of the last plog_store_checkpoint */
     bool doubted;   /* the disk may hold less of the WAL than is read */

@@ -87,22 +87,31 @@ static int renew(struct plog_store *s)
 
 /* ---- On its way to the disk --------------------------------------------- */
 
-/* Closing it is no danger to SQLite's locks, which lie on other files.  Should
- * somebody put another WAL in its place, only the hint is lost. */
+/* How many this connection has written since it was asked last. */
+static int pages_written(const struct plog_store *s)
+{
+    int now = 0, most;
+    sqlite3_db_status(s->db, SQLITE_DBSTATUS_CACHE_WRITE, &now, &most, 1);
+    return now;
+}
+
+/* Of the processes that add to it the one that fills a part begins that part:
+ * each would else begin what the others have begun.  Closing it is no danger to
+ * SQLite's locks, which lie on other files.  Should somebody put another WAL in
+ * its place, only the hint is lost. */
 void plog_store_write_back(struct plog_store *s)
 {
-    if (s->wal_pages < s->wal_begun)
-        s->wal_begun = 0; /* it was begun anew */
-    int pages = s->wal_pages - s->wal_begun;
+    int before = s->wal_pages - pages_written(s);
+    int from = before > 0 ? before - before % BEGIN_PAGES : 0;
+    int pages = s->wal_pages - from;
     if (!s->io->write_back || pages < BEGIN_PAGES)
         return;
     if (s->wal_fd < 0)
         s->wal_fd =
             plog_io_open_regular(s->io, AT_FDCWD, wal_path(s), O_RDONLY);
     if (s->wal_fd >= 0)
-        s->io->write_back(s->io->ctx, s->wal_fd, (uint64_t)s->wal_begun * FRAME,
+        s->io->write_back(s->io->ctx, s->wal_fd, (uint64_t)from * FRAME,
                           (uint64_t)pages * FRAME);
-    s->wal_begun = s->wal_pages;
 }
 
 /* ---- Commits and checkpoints -------------------------------------------- */
@@ -152,7 +161,7 @@ static void unmake_header(struct plog_store *s, uint32_t before)
                  : -1;
     if (fd >= 0 &&
         plog_io_write_full(s->io, fd, zeros, sizeof zeros, 0, NULL) == 0)
-        s->wal_frames = s->wal_begun = 0;
+        s->wal_frames = 0;
     if (fd >= 0)
         s->io->close(s->io->ctx, fd);
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
@@ -175,6 +184,6 @@ void plog_store_empty_wal(struct plog_store *s)
     if (rc == SQLITE_OK && keeps)
         unmake_header(s, before);
     else if (rc == SQLITE_OK)
-        s->wal_frames = s->wal_begun = 0;
+        s->wal_frames = 0;
     sqlite3_busy_timeout(s->db, s->wait_ms);
 }

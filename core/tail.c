@@ -84,6 +84,19 @@ static bool undo(struct plog_tail *t, uint64_t offset, size_t written)
     return io->truncate(io->ctx, t->fd, size) == 0;
 }
 
+/* Syncs what was written.  What is to be done meanwhile costs no time where the
+ * disk can be made to begin before it is waited for. */
+static int sync_group(const struct plog_tail *t, int fd, uint64_t offset,
+                      size_t n)
+{
+    const struct plog_io *io = t->dir->io;
+    if (t->meanwhile && io->write_back)
+        io->write_back(io->ctx, fd, offset, n);
+    if (t->meanwhile)
+        t->meanwhile(t->meanwhile_arg);
+    return io->fdatasync(io->ctx, fd);
+}
+
 int plog_tail_write(struct plog_tail *t, uint64_t offset, const void *p,
                     size_t n, bool *undone, struct plog_error *err)
 {
@@ -101,7 +114,7 @@ int plog_tail_write(struct plog_tail *t, uint64_t offset, const void *p,
     if (offset + n > t->end)
         t->end = offset + n;
     t->written++;
-    rc = io->fdatasync(io->ctx, t->fd);
+    rc = sync_group(t, t->fd, offset, n);
     return rc ? plog_fail_io(err, rc, "log", "syncing a group") : 0;
 }
 
@@ -124,7 +137,7 @@ static int make_segment(struct plog_tail *t, uint64_t first, const void *p,
                   io->fsync(io->ctx, t->dir->log) == 0;
     } else {
         *undone = false;
-        rc = io->fdatasync(io->ctx, fd);
+        rc = sync_group(t, fd, 0, n);
         if (!rc)
             rc = io->fsync(io->ctx, t->dir->log);
     }

@@ -19,6 +19,10 @@ struct plog_tail {
     struct plog_stat id;
     uint64_t end;     /* the file's size as we know it */
     unsigned written; /* groups since it was opened, for pre-writing */
+    /* Runs while the disk is at work on a group: behind the write, before the
+     * sync that waits for it.  May be NULL. */
+    void (*meanwhile)(void *arg);
+    void *meanwhile_arg;
 };
 
 void plog_tail_init(struct plog_tail *t, const struct plog_dir *dir);

@@ -510,9 +510,10 @@ static int check_origin(const struct plog_io *io, int fd, const char *origin,
     return rc;
 }
 
-int plog_commit_stands(const struct plog_dir *dir,
-                       const struct plog_keychain *keys, int fd,
-                       const struct plog_store_head *h, struct plog_error *err)
+int plog_commit_reads(const struct plog_dir *dir,
+                      const struct plog_keychain *keys, int fd,
+                      const struct plog_store_head *h,
+                      const struct plog_vkey **key, struct plog_error *err)
 {
     struct plog_buf b;
     struct plog_span line;
@@ -536,13 +537,25 @@ int plog_commit_stands(const struct plog_dir *dir,
         return plog_fail(err, rc, "reading the log's last commit failed");
     if (!same_commit(&c, &h->commit))
         return PLOG_END;
-    const struct plog_vkey *key = plog_keychain_at(keys, c.size);
-    if (!key || strcmp(key->id_text, c.key) != 0)
+    *key = plog_keychain_at(keys, c.size);
+    if (!*key || strcmp((*key)->id_text, c.key) != 0)
         return plog_fail(err, PLOG_E_UNKNOWN_KEY,
                          "the head is signed by key"
                          " %s, which is not trusted here",
                          c.key);
-    return plog_checkpoint_verify(key, h->origin, c.size, c.root, c.sig)
+    return 0;
+}
+
+int plog_commit_stands(const struct plog_dir *dir,
+                       const struct plog_keychain *keys, int fd,
+                       const struct plog_store_head *h, struct plog_error *err)
+{
+    const struct plog_vkey *key;
+    const struct plog_commit *c = &h->commit;
+    int rc = plog_commit_reads(dir, keys, fd, h, &key, err);
+    if (rc)
+        return rc;
+    return plog_checkpoint_verify(key, h->origin, c->size, c->root, c->sig)
                ? 0
                : PLOG_END;
 }

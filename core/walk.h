@@ -102,5 +102,12 @@ PLOG_MUST_CHECK int plog_commit_stands(const struct plog_dir *dir,
                                        const struct plog_keychain *keys, int fd,
                                        const struct plog_store_head *h,
                                        struct plog_error *err);
+/* The same, but the signature is left to the caller.
+ * @key  out: whose it must be; borrowed from `keys` */
+PLOG_MUST_CHECK int plog_commit_reads(const struct plog_dir *dir,
+                                      const struct plog_keychain *keys, int fd,
+                                      const struct plog_store_head *h,
+                                      const struct plog_vkey **key,
+                                      struct plog_error *err);
 
 #endif

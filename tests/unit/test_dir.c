@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "aside.h"
@@ -286,6 +288,128 @@ static void waiting(void)
     waiting_for(true, true);
 }
 
+static long watched; /* calls */
+static int watch_rc; /* what they return */
+
+/* A watch that lasts as long as it may. */
+static int watching(void *ctx, int *watch, const char *dir, int64_t ns)
+{
+    (void)ctx;
+    CHECK_TEXT(dir, d.path);
+    if (watched++ == 0) {
+        CHECK(*watch == -1 && ns == 0);
+        *watch = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    CHECK(*watch >= 0 && ns >= 0 && ns <= 400000);
+    now += ns;
+    return watch_rc;
+}
+
+/* A process that has waited often sleeps until somebody writes; not longer than
+ * it may wait, and without a watch as before. */
+static void waiting_with_a_watch(void)
+{
+    for (watch_rc = -1; watch_rc <= 1; watch_rc++) {
+        int next_fd = dup(0);
+        close(next_fd);
+        set_up();
+        CHECK_INT(open_as(PLOG_DIR_WRITE, false), 0);
+        io.clock_mono_ns = slept_ns;
+        io.sleep_ns = sleep_by_clock;
+        io.lock = held_lock;
+        io.wait_change = watching;
+        lock_rc = -EAGAIN;
+        watched = 0;
+        for (int i = 0; i < 70; i++) { /* not at once */
+            CHECK(watched == 0 || i >= 60);
+            held = 2;
+            CHECK_INT(take(false, 1), 0);
+            plog_dir_unlock(&d);
+        }
+        CHECK(watched > 0);
+        d.waits = 1000;
+        held = 40;
+        watched = d.watch < 0 ? 0 : 1;
+        CHECK_INT(take(false, 1), 0);
+        CHECK_INT(held, 0);
+        plog_dir_unlock(&d);
+        long most[] = {2, 22, 10}; /* calls, for 40 times in vain */
+        CHECK(watched >= 2 - (watch_rc < 0) && watched <= most[watch_rc + 1]);
+        held = 1000000000;
+        d.waits = 1000;
+        CHECK_INT(take(false, 0.25), PLOG_E_LOCKED);
+        CHECK(now >= 5250000000 && now < 5252000000);
+        long before = held;
+        CHECK_INT(take(false, -1), PLOG_E_LOCKED); /* once, and no sleep */
+        CHECK_INT(before - held, 1);
+        CHECK_INT(now, 5000000000);
+        held = 0;
+        plog_dir_close(&d);
+        CHECK_INT(d.watch, -1);
+        int again = dup(0); /* nothing is left open */
+        CHECK_INT(again, next_fd);
+        close(again);
+    }
+}
+
+/* Takes the lock and holds it until it is killed. */
+static pid_t holder(void)
+{
+    int ends[2];
+    char c;
+    CHECK_INT(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct plog_dir mine;
+        bool got = plog_dir_open(&mine, plog_io_posix(), path, PLOG_DIR_WRITE,
+                                 false, NULL) == 0 &&
+                   plog_dir_lock(&mine, false, 5, NULL) == 0;
+        while (got && write(ends[1], "l", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    CHECK_INT(read(ends[0], &c, 1), 1);
+    close(ends[0]);
+    close(ends[1]);
+    return pid;
+}
+
+static int64_t clock_ns(void)
+{
+    return plog_io_posix()->clock_mono_ns(NULL);
+}
+
+/* A holder that is killed writes nothing more: the next does not wait for it,
+ * nor for longer than it wants to, and who gave up is in nobody's way. */
+static void the_holder_is_killed(void)
+{
+    struct plog_dir other;
+    set_up();
+    CHECK_INT(open_as(PLOG_DIR_WRITE, false), 0);
+    CHECK_INT(plog_dir_open(&other, &io, path, PLOG_DIR_WRITE, false, &err), 0);
+    pid_t pid = holder();
+    d.waits = other.waits = 1000;
+    int64_t began = clock_ns();
+    CHECK_INT(plog_dir_lock(&d, false, 0.1, &err), PLOG_E_LOCKED);
+    CHECK(d.watch >= 0);
+    int64_t took = clock_ns() - began;
+    CHECK(took >= 100000000 && took < 3000000000);
+    pid_t killer = fork();
+    if (killer == 0) {
+        usleep(100000);
+        _exit(kill(pid, SIGKILL) != 0);
+    }
+    began = clock_ns();
+    CHECK_INT(plog_dir_lock(&other, false, 60, &err), 0);
+    took = clock_ns() - began;
+    CHECK(took >= 90000000 && took < 10000000000);
+    waitpid(pid, NULL, 0);
+    waitpid(killer, NULL, 0);
+    plog_dir_close(&other);
+    CHECK_INT(plog_dir_lock(&d, false, -1, &err), 0);
+    plog_dir_close(&d);
+}
+
 /* Who gives up leaves the turnstile to the next. */
 static void the_turnstile_is_given_back(void)
 {
@@ -544,6 +668,8 @@ int main(int argc, char **argv)
         {"keys_that_cannot_be_opened", keys_that_cannot_be_opened},
         {"loose_modes", loose_modes},
         {"waiting", waiting},
+        {"waiting_with_a_watch", waiting_with_a_watch},
+        {"the_holder_is_killed", the_holder_is_killed},
         {"the_turnstile_is_given_back", the_turnstile_is_given_back},
         {"no_lock_file", no_lock_file},
         {"a_lock_file_that_was_replaced", a_lock_file_that_was_replaced},

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,6 +231,55 @@ static void the_head_is_changed(void)
             world_end(&w, 4);
         world_close(&w);
     }
+}
+
+/* The last commit with another signature, the same in both legs.  @forged: out,
+ * 64 bytes */
+static void forge(const struct world *w, unsigned char *forged)
+{
+    char sql[700], *log = kept.bytes, *sig = NULL;
+    unsigned char bytes[64];
+    for (char *at = log; (at = strstr(at, "\"sig\":\"")) != NULL;)
+        sig = at += 7;
+    REQUIRE(sig != NULL);
+    sig[10] = sig[10] == 'A' ? 'B' : 'A';
+    CHECK_INT(sodium_base642bin(bytes, 64, sig, 88, NULL, NULL, NULL,
+                                sodium_base64_VARIANT_ORIGINAL),
+              0);
+    memcpy(forged, bytes, 64);
+    world_write(world_path(w, FIRST), log, kept.n);
+    char hex[129];
+    sodium_bin2hex(hex, sizeof hex, bytes, 64);
+    char *line = log + kept.n - 1;
+    while (line > log && line[-1] != '\n')
+        line--;
+    snprintf(sql, sizeof sql,
+             "UPDATE meta SET sig=x'%s';UPDATE checkpoints SET line='%.*s'"
+             " WHERE size=(SELECT size FROM meta)",
+             hex, (int)(log + kept.n - 1 - line), line);
+    world_sql(w, sql);
+}
+
+/* A group behind the one that the handle wrote, with nobody's signature in both
+ * legs: it signs nothing behind that. */
+static void the_head_is_forged(void)
+{
+    struct world w, other;
+    struct plog_error err;
+    unsigned char forged[64], zero[64] = {0};
+    make(&w, 0);
+    CHECK_INT(put(&w, "a"), 0);
+    other = w;
+    other.p = NULL;
+    CHECK_INT(world_open(&other), 0);
+    CHECK_INT(put(&other, "b"), 0);
+    world_close(&other);
+    keep(&w);
+    forge(&w, forged);
+    CHECK(memcmp(forged, zero, 64) != 0);
+    CHECK_INT(put_err(&w, "c", &err), PLOG_E_ROLLBACK);
+    CHECK(log_is_as_kept(&w));
+    world_close(&w);
 }
 
 /* Another store's rows take the place of ours, in the file that is open. */
@@ -614,6 +664,7 @@ int main(int argc, char **argv)
         {"another_whole_log", another_whole_log},
         {"another_torn_log", another_torn_log},
         {"the_head_is_changed", the_head_is_changed},
+        {"the_head_is_forged", the_head_is_forged},
         {"an_older_store", an_older_store},
         {"a_group_behind_the_head", a_group_behind_the_head},
         {"a_store_of_another_history", a_store_of_another_history},

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -352,6 +353,54 @@ static void test_posix__clocks(void)
     io()->sleep_ns(NULL, 0);
     io()->sleep_ns(NULL, -1);
     CHECK(io()->clock_mono_ns(NULL) - before >= 5000000);
+}
+
+static int write_below(int dir)
+{
+    put_text(dir, "written", "x");
+    return 0;
+}
+
+/* Woken by what another process writes, once for all of it, and at the latest
+ * when the time is over; by nothing that was written before. */
+static void test_posix__wait_change(void)
+{
+    const int64_t long_time = INT64_C(20000000000);
+    char path[700];
+    int dir = fresh_dir(), watch = -1;
+    put_text(dir, "before", "x");
+    snprintf(path, sizeof path, "/proc/self/fd/%d", dir);
+    CHECK_INT(io()->wait_change(NULL, &watch, path, long_time), 0);
+    CHECK(watch >= 3 && (fcntl(watch, F_GETFD) & FD_CLOEXEC));
+    int64_t began = io()->clock_mono_ns(NULL);
+    CHECK_INT(io()->wait_change(NULL, &watch, path, 5000000), 0);
+    CHECK(io()->clock_mono_ns(NULL) - began >= 5000000);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(in_child(write_below, dir), 0);
+    began = io()->clock_mono_ns(NULL);
+    CHECK_INT(io()->wait_change(NULL, &watch, path, long_time), 1);
+    CHECK(io()->clock_mono_ns(NULL) - began < long_time);
+    CHECK_INT(io()->wait_change(NULL, &watch, path, 0), 0);
+    CHECK_INT(io()->wait_change(NULL, &watch, path, -1), 0);
+    io()->close(NULL, watch);
+    int none = -1;
+    CHECK_INT(io()->wait_change(NULL, &none, "/none/of/it", 0), -ENOENT);
+    snprintf(path, sizeof path, "/proc/self/fd/%d/before", dir);
+    CHECK_INT(io()->wait_change(NULL, &none, path, 0), -ENOTDIR);
+    CHECK_INT(none, -1);
+    io()->close(NULL, dir);
+}
+
+/* The slack of the thread is what it was. */
+static void test_posix__short_sleeps(void)
+{
+    int before = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    CHECK_INT(prctl(PR_SET_TIMERSLACK, 70000, 0, 0, 0), 0);
+    int64_t began = io()->clock_mono_ns(NULL);
+    io()->sleep_ns(NULL, 20000);
+    CHECK(io()->clock_mono_ns(NULL) - began >= 20000);
+    CHECK_INT(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0), 70000);
+    CHECK_INT(prctl(PR_SET_TIMERSLACK, before, 0, 0, 0), 0);
 }
 
 static int another_process_id(int parent)
@@ -870,6 +919,8 @@ int main(int argc, char **argv)
         {"posix__lock_byte", test_posix__lock_byte},
         {"posix__locks_between_processes", test_posix__locks_between_processes},
         {"posix__clocks", test_posix__clocks},
+        {"posix__wait_change", test_posix__wait_change},
+        {"posix__short_sleeps", test_posix__short_sleeps},
         {"posix__random_and_process_id", test_posix__random_and_process_id},
         {"posix__refusals", test_posix__refusals},
         {"posix__alloc", test_posix__alloc},

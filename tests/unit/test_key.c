@@ -289,6 +289,69 @@ static void test_key__sign(void)
     CHECK_BYTES(sig, 64, none, 64);
 }
 
+/* Another signature by the same secret: of a signer that draws its nonce. */
+static void sign_otherwise(const struct plog_signer *s, const char *text,
+                           size_t n, unsigned char sig[64])
+{
+    unsigned char az[64], r[32], h[64], k[32];
+    crypto_hash_sha512_state st;
+    crypto_hash_sha512(az, s->secret, 32);
+    az[0] &= 248;
+    az[31] = (unsigned char)((az[31] & 127) | 64);
+    crypto_core_ed25519_scalar_random(r);
+    crypto_scalarmult_ed25519_base_noclamp(sig, r);
+    crypto_hash_sha512_init(&st);
+    crypto_hash_sha512_update(&st, sig, 32);
+    crypto_hash_sha512_update(&st, s->vkey.public_key, 32);
+    crypto_hash_sha512_update(&st, (const unsigned char *)text, n);
+    crypto_hash_sha512_final(&st, h);
+    crypto_core_ed25519_scalar_reduce(k, h);
+    crypto_core_ed25519_scalar_mul(k, k, az);
+    crypto_core_ed25519_scalar_add(sig + 32, k, r);
+}
+
+/* The same answers as verifying, whoever made it, with a secret or without. */
+static void test_key__confirms(void)
+{
+    unsigned char root[32] = {7}, other[32] = {8}, sigs[3][64];
+    char text[PLOG_CHECKPOINT_TEXT_MAX];
+    struct plog_error err;
+    struct rig r;
+    struct plog_signer s = golden(), stranger, none = {.secret = NULL};
+    REQUIRE(s.secret);
+    rig_init(&r);
+    CHECK_INT(plog_signer_generate(&stranger, &r.io, ORIGIN, &err), 0);
+    size_t n = plog_checkpoint_write(text, ORIGIN, 5, root);
+    CHECK_INT(plog_signer_sign(&s, ORIGIN, 5, root, sigs[0]), 0);
+    sign_otherwise(&s, text, n, sigs[1]);
+    CHECK(memcmp(sigs[0], sigs[1], 64) != 0);
+    CHECK_INT(plog_signer_sign(&stranger, ORIGIN, 5, root, sigs[2]), 0);
+    const struct plog_signer *whose[] = {&s, &stranger, &none};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) {
+            const struct plog_signer *by = whose[i];
+            CHECK(plog_signer_confirms(by, &s.vkey, ORIGIN, 5, root, sigs[k]) ==
+                  (k < 2));
+            CHECK(plog_signer_confirms(by, &stranger.vkey, ORIGIN, 5, root,
+                                       sigs[k]) == (k == 2));
+            CHECK(!plog_signer_confirms(by, &s.vkey, ORIGIN, 6, root, sigs[k]));
+            CHECK(
+                !plog_signer_confirms(by, &s.vkey, ORIGIN, 5, other, sigs[k]));
+            CHECK(
+                !plog_signer_confirms(by, &s.vkey, "other", 5, root, sigs[k]));
+        }
+    for (int bit = 0; bit < 512; bit++) {
+        sigs[0][bit / 8] ^= (unsigned char)(1 << bit % 8);
+        CHECK(!plog_signer_confirms(&s, &s.vkey, ORIGIN, 5, root, sigs[0]));
+        sigs[0][bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    sodium_mprotect_readwrite(s.secret);
+    s.secret[3] ^= 1; /* a secret that rotted judges nothing */
+    CHECK(plog_signer_confirms(&s, &s.vkey, ORIGIN, 5, root, sigs[0]));
+    plog_signer_fini(&s);
+    plog_signer_fini(&stranger);
+}
+
 /* ---- Text forms --------------------------------------------------------- */
 
 static void test_key__plain_text(void)
@@ -967,6 +1030,7 @@ int main(int argc, char **argv)
         {"key__published_vectors", test_key__published_vectors},
         {"key__generate", test_key__generate},
         {"key__sign", test_key__sign},
+        {"key__confirms", test_key__confirms},
         {"key__plain_text", test_key__plain_text},
         {"key__encrypted_text", test_key__encrypted_text},
         {"key__format_refuses", test_key__format_refuses},

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "check.h"
+#include "engine.h"
 #include "world.h"
 
 static struct world w;
@@ -115,6 +116,41 @@ static void end(void)
     world_end(&w, size);
 }
 
+/* ---- Beginning it ------------------------------------------------------- */
+
+#define PART (64 * (24 + 4096)) /* bytes that are begun together */
+
+static uint64_t parts, begun_to; /* so far */
+
+static void begun(void *ctx, int fd, uint64_t offset, uint64_t n)
+{
+    (void)ctx, (void)fd;
+    if (n < PART)
+        return; /* of the log */
+    CHECK_UINT(offset, parts * PART);
+    CHECK(offset <= begun_to && offset + n > begun_to);
+    parts = (offset + n) / PART;
+    begun_to = offset + n;
+}
+
+/* Two handles add to it: each part is begun, by one of them. */
+static void begun_once(void)
+{
+    begin();
+    io.write_back = begun;
+    parts = begun_to = 0;
+    struct world other = w;
+    other.p = NULL;
+    CHECK_INT(world_open(&other), 0);
+    for (int i = 0; i < 150; i++)
+        CHECK_INT(world_put(i % 3 ? &w : &other, NULL, "a", "x", NULL), 0);
+    uint64_t bytes = (uint64_t)w.p->legs.store.wal_frames * (PART / 64);
+    CHECK(bytes >= 4 * PART);
+    CHECK_UINT(parts, bytes / PART);
+    world_close(&other);
+    end();
+}
+
 /* ---- Cases -------------------------------------------------------------- */
 
 static void not_without_a_failure(void)
@@ -215,6 +251,7 @@ static void without_the_note(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
+        {"begun once", begun_once},
         {"not without a failure", not_without_a_failure},
         {"by the same handle", by_the_same_handle},
         {"by the next one", by_the_next_one},

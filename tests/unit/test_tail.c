@@ -220,6 +220,73 @@ static void not_taken_back(void)
     end();
 }
 
+static char steps[200]; /* the calls in their order */
+
+static void step(const char *name, uint64_t at, size_t n)
+{
+    size_t used = strlen(steps);
+    snprintf(steps + used, sizeof steps - used, "%s %llu+%zu, ", name,
+             (unsigned long long)at, n);
+}
+static int64_t s_write(void *c, int fd, const void *p, size_t n, uint64_t at)
+{
+    step("write", at, n);
+    return f_write(c, fd, p, n, at);
+}
+static void s_write_back(void *c, int fd, uint64_t at, uint64_t n)
+{
+    (void)c;
+    CHECK(fd > dir.log);
+    step("begin", at, (size_t)n);
+}
+static int s_datasync(void *c, int fd)
+{
+    step("sync", 0, 0);
+    return f_datasync(c, fd);
+}
+static void s_meanwhile(void *arg)
+{
+    CHECK(arg == &tail);
+    step("meanwhile", 0, 0);
+}
+
+/* What is to be done meanwhile is, when the disk was told to begin and before
+ * it is waited for; not when nothing was written. */
+static void done_meanwhile(void)
+{
+    static const struct {
+        bool can_begin;
+        const char *fails, *next, *want;
+    } all[] = {
+        {true, NULL, "", "write 5+6, begin 5+6, meanwhile 0+0, sync 0+0, "},
+        {false, NULL, "", "write 5+6, meanwhile 0+0, sync 0+0, "},
+        {true, "datasync", "",
+         "write 5+6, begin 5+6, meanwhile 0+0, sync 0+0, "},
+        {true, "write", "", "write 5+6, "},
+        {true, NULL, "header\n",
+         "write 0+7, begin 0+7, meanwhile 0+0, sync 0+0, "},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        bool undone;
+        start("text\n", 0);
+        io.pwrite = s_write;
+        io.fdatasync = s_datasync;
+        io.write_back = all[i].can_begin ? s_write_back : NULL;
+        tail.meanwhile = s_meanwhile;
+        tail.meanwhile_arg = &tail;
+        steps[0] = '\0';
+        fail(all[i].fails, -EIO, 0);
+        int rc = all[i].next[0]
+                     ? plog_tail_rotate(&tail, 5, 9, all[i].next,
+                                        strlen(all[i].next), &undone, &err)
+                     : plog_tail_write(&tail, 5, "group\n", 6, &undone, &err);
+        CHECK_INT(rc, all[i].fails ? PLOG_E_IO : 0);
+        CHECK_TEXT(steps, all[i].want);
+        unlinkat(dir.log, NEXT, 0);
+        end();
+    }
+}
+
 /* ---- The next segment -------------------------------------------------------
  */
 
@@ -372,6 +439,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"taken back", taken_back},
         {"not taken back", not_taken_back},
+        {"done meanwhile", done_meanwhile},
         {"next segment", next_segment},
         {"no next segment", no_next_segment},
         {"the same file", the_same_file},
