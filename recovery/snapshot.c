@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "sha256.h"
+
 #define PART ".new"
 #define LEVEL 1 /* hashes do not shrink, however long one tries */
 
@@ -56,7 +58,7 @@ struct writer {
     struct plog_snapshot_written *out;
     struct plog_snapshot *before; /* its ids come first */
     struct plog_gz gz;
-    crypto_hash_sha256_state hash;
+    struct plog_sha256_state hash;
     struct plog_buf b; /* the line at hand */
     struct plog_entry_parser parser;
 };
@@ -68,8 +70,7 @@ static int end_line(struct writer *w, int rc, struct plog_error *err)
         rc = plog_buf_add_char(&w->b, '\n');
     if (rc)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    crypto_hash_sha256_update(&w->hash, (const unsigned char *)w->b.data,
-                              w->b.len);
+    plog_sha256_add(&w->hash, w->b.data, w->b.len);
     rc = plog_gz_write(&w->gz, w->b.data, w->b.len, err);
     w->b.len = 0;
     return rc;
@@ -309,12 +310,12 @@ static int write_file(struct writer *w, int fd, struct plog_error *err)
     struct plog_stat st;
     plog_buf_init(&w->b, w->io);
     plog_entry_parser_init(&w->parser, w->io);
-    crypto_hash_sha256_init(&w->hash);
+    plog_sha256_begin(&w->hash);
     int rc = plog_gz_create(&w->gz, w->io, fd, LEVEL, err), bad = 0;
     if (!rc)
         rc = write_parts(w, err);
     plog_gz_close(&w->gz);
-    crypto_hash_sha256_final(&w->hash, w->out->digest);
+    plog_sha256_end(&w->hash, w->out->digest);
     if (!rc && (bad = w->io->fdatasync(w->io->ctx, fd)) != 0)
         rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "syncing a snapshot");
     if (!rc && w->io->stat(w->io->ctx, fd, &st) == 0)

@@ -14,8 +14,6 @@
 #ifndef PLOG_SNAPSHOT_H
 #define PLOG_SNAPSHOT_H
 
-#include <sodium.h>
-
 #include "gz.h"
 #include "legs.h"
 #include "old_ids.h"
