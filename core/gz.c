@@ -1,4 +1,4 @@
-/* gz.c - see gz.h. */
+/* gz.c - reading gzip files; see gz.h. */
 #include "gz.h"
 
 #include "io.h"
@@ -15,97 +15,33 @@ static void to_table(voidpf io, voidpf p)
     plog_free(io, p);
 }
 
-static int begin(struct plog_gz *g, const struct plog_io *io, int fd,
-                 bool writing, int level, struct plog_error *err)
-{
-    memset(g, 0, sizeof *g);
-    g->io = io;
-    g->fd = fd;
-    g->writing = writing;
-    g->z.zalloc = from_table;
-    g->z.zfree = to_table;
-    g->z.opaque = (voidpf)(uintptr_t)io;
-    g->buffer = plog_alloc(io, PLOG_GZ_BUFFER);
-    int rc = Z_MEM_ERROR;
-    if (g->buffer)
-        rc = writing ? deflateInit2(&g->z, level, Z_DEFLATED, GZIP, 8,
-                                    Z_DEFAULT_STRATEGY)
-                     : inflateInit2(&g->z, GZIP);
-    g->open = rc == Z_OK;
-    if (g->open)
-        return 0;
-    plog_gz_close(g);
-    return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-}
-
 void plog_gz_close(struct plog_gz *g)
 {
     if (!g->io)
         return;
-    if (g->open && g->writing)
-        deflateEnd(&g->z);
-    else if (g->open)
+    if (g->writer)
+        plog_gz_end_writing(g);
+    if (g->open)
         inflateEnd(&g->z);
     plog_free(g->io, g->buffer);
     memset(g, 0, sizeof *g);
 }
 
-/* ---- Writing ------------------------------------------------------------ */
-
-int plog_gz_create(struct plog_gz *g, const struct plog_io *io, int fd,
-                   int level, struct plog_error *err)
-{
-    return begin(g, io, fd, true, level, err);
-}
-
-/* Deflates what there is, and everything with Z_FINISH. */
-static int deflate_on(struct plog_gz *g, int flush, struct plog_error *err)
-{
-    int rc;
-    do {
-        g->z.next_out = g->buffer;
-        g->z.avail_out = PLOG_GZ_BUFFER;
-        rc = deflate(&g->z, flush);
-        size_t n = PLOG_GZ_BUFFER - g->z.avail_out;
-        int bad =
-            n ? plog_io_write_full(g->io, g->fd, g->buffer, n, g->offset, NULL)
-              : 0;
-        if (bad)
-            return plog_fail_io(err, bad, NULL, "writing a compressed file");
-        g->offset += n;
-    } while (g->z.avail_out == 0);
-    return rc == Z_STREAM_ERROR
-               ? plog_fail(err, PLOG_E_IO, "compressing failed")
-               : 0;
-}
-
-int plog_gz_write(struct plog_gz *g, const void *p, size_t n,
-                  struct plog_error *err)
-{
-    const size_t most = 1u << 30; /* a uInt at a time */
-    int rc = 0;
-    for (size_t at = 0; !rc && at < n;) {
-        size_t part = n - at < most ? n - at : most;
-        g->z.next_in = (Bytef *)(uintptr_t)((const char *)p + at);
-        g->z.avail_in = (uInt)part;
-        rc = deflate_on(g, Z_NO_FLUSH, err);
-        at += part;
-    }
-    return rc;
-}
-
-int plog_gz_finish(struct plog_gz *g, struct plog_error *err)
-{
-    g->z.avail_in = 0;
-    return deflate_on(g, Z_FINISH, err);
-}
-
-/* ---- Reading ------------------------------------------------------------ */
-
 int plog_gz_open(struct plog_gz *g, const struct plog_io *io, int fd,
                  struct plog_error *err)
 {
-    return begin(g, io, fd, false, 0, err);
+    memset(g, 0, sizeof *g);
+    g->io = io;
+    g->fd = fd;
+    g->z.zalloc = from_table;
+    g->z.zfree = to_table;
+    g->z.opaque = (voidpf)(uintptr_t)io;
+    g->buffer = plog_alloc(io, PLOG_GZ_BUFFER);
+    g->open = g->buffer && inflateInit2(&g->z, GZIP) == Z_OK;
+    if (g->open)
+        return 0;
+    plog_gz_close(g);
+    return plog_fail(err, PLOG_E_NOMEM, "out of memory");
 }
 
 static int fill(struct plog_gz *g, struct plog_error *err)

@@ -3,7 +3,8 @@
  * table.
  *
  * One member, without a name or a time, so that the same bytes give the same
- * file.  Memory: what zlib needs (some 300 KiB), from the table.
+ * file.  What is longer than 256 KiB is compressed by a second thread, too.
+ * Memory, from the table: 300 KiB to read; 2.8 MiB to write.
  */
 #ifndef PLOG_GZ_H
 #define PLOG_GZ_H
@@ -14,18 +15,22 @@
 
 #define PLOG_GZ_BUFFER 65536
 
+struct plog_gz_writer; /* gz_write.c */
+
 struct plog_gz {
     const struct plog_io *io;
-    int fd;          /* borrowed */
-    uint64_t offset; /* in the file */
+    int fd;                        /* borrowed */
+    uint64_t offset;               /* in the file */
+    struct plog_gz_writer *writer; /* NULL: reading, with what follows */
     z_stream z;
-    bool writing, open, ended;
+    bool open, ended;
     unsigned char *buffer; /* PLOG_GZ_BUFFER bytes of the file */
 };
 
-/* Begins to write at the start of `fd`.
+/* Begins to write at the start of `fd`.  The second thread calls nothing of
+ * the table.
  * @level  zlib's: 1 fastest .. 9 smallest
- * Returns 0 or PLOG_E_NOMEM. */
+ * Returns 0; PLOG_E_NOMEM; PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_gz_create(struct plog_gz *g, const struct plog_io *io,
                                    int fd, int level, struct plog_error *err);
 /* Returns 0; PLOG_E_IO. */
@@ -33,6 +38,9 @@ PLOG_MUST_CHECK int plog_gz_write(struct plog_gz *g, const void *p, size_t n,
                                   struct plog_error *err);
 /* Writes what is left; the file is not synced yet. */
 PLOG_MUST_CHECK int plog_gz_finish(struct plog_gz *g, struct plog_error *err);
+
+/* What closing does when it was written. */
+void plog_gz_end_writing(struct plog_gz *g);
 
 /* Begins to read from the start of `fd`. */
 PLOG_MUST_CHECK int plog_gz_open(struct plog_gz *g, const struct plog_io *io,

@@ -1,8 +1,6 @@
 /* old_ids.c - see old_ids.h. */
 #include "old_ids.h"
 
-#include <sodium.h>
-
 #include "redact.h"
 #include "sha256.h"
 
@@ -12,15 +10,13 @@ void plog_content_hash(const struct plog_delta *d,
     const struct plog_span all[] = {d->resource, d->record_id,   d->op,
                                     d->payload,  d->occurred_at, d->provenance,
                                     d->meta};
-    crypto_hash_sha256_state s;
-    crypto_hash_sha256_init(&s);
+    struct plog_sha256_state s;
+    plog_sha256_begin(&s);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (all[i].n)
-            crypto_hash_sha256_update(&s, (const unsigned char *)all[i].p,
-                                      all[i].n);
-        crypto_hash_sha256_update(&s, (const unsigned char *)"\n", 1);
+        plog_sha256_add(&s, all[i].p, all[i].n);
+        plog_sha256_add(&s, "\n", 1);
     }
-    crypto_hash_sha256_final(&s, out);
+    plog_sha256_end(&s, out);
 }
 
 void plog_old_id_of(const struct plog_entry *e, struct plog_span line,

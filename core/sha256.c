@@ -44,6 +44,31 @@ void plog_sha256(const void *p, size_t n, unsigned char out[PLOG_HASH_SIZE])
     hash_final(&s, out);
 }
 
+_Static_assert(sizeof(hash_state) <= sizeof(struct plog_sha256_state),
+               "the state of either library fits");
+
+static hash_state *state_of(struct plog_sha256_state *s)
+{
+    return (hash_state *)(void *)s->opaque;
+}
+
+void plog_sha256_begin(struct plog_sha256_state *s)
+{
+    hash_init(state_of(s));
+}
+
+void plog_sha256_add(struct plog_sha256_state *s, const void *p, size_t n)
+{
+    if (n > 0)
+        hash_update(state_of(s), p, n);
+}
+
+void plog_sha256_end(struct plog_sha256_state *s,
+                     unsigned char out[PLOG_HASH_SIZE])
+{
+    hash_final(state_of(s), out);
+}
+
 void plog_hash_leaf(const void *p, size_t n, unsigned char out[PLOG_HASH_SIZE])
 {
     hash_state s;

@@ -4,21 +4,32 @@
  * A scratch store is made from the snapshot before and the segments above it,
  * every group verified, with the code that makes any store; then it is written
  * down.  Nothing is copied from the store that is in use.
+ *
+ * Of most entries the scratch store needs no row: their records' rows are
+ * folded in memory (fold_table.h), and the lines that records stand on are
+ * read again from the segments (compact_lines.h).  An order to redact changes
+ * events, so with one every entry has its row, and so it has where segments
+ * come out of the archive, for they are not read again for nothing.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "compact.h"
-#include "walk.h"
+#include "compact_lines.h"
+#include "feed.h"
+#include "fold_table.h"
 
 #define SCRATCH "fold.db"
-#define ENTRIES_A_TRANSACTION 10000
 
 struct folding {
     struct plog_compacting *c;
     struct plog_store store;
     struct plog_store_head head;
     struct plog_walk walk;
+    struct plog_feed feed;
+    struct plog_fold_table tables[PLOG_SNAPSHOT_TABLES];
+    struct plog_compact_lines lines;
+    bool lean;     /* events have no row where none is needed */
     uint64_t base; /* the snapshot that it began with; 0: none */
     unsigned char digest[PLOG_HASH_SIZE];
 };
@@ -27,7 +38,8 @@ struct folding {
 static int remove_scratch(const struct plog_io *io, int dir)
 {
     static const char *const names[] = {SCRATCH, SCRATCH "-wal", SCRATCH "-shm",
-                                        SCRATCH "-journal"};
+                                        SCRATCH "-journal",
+                                        PLOG_COMPACT_LINES_FILE};
     int first = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int rc = io->unlink_at(io->ctx, dir, names[i]);
@@ -37,7 +49,17 @@ static int remove_scratch(const struct plog_io *io, int dir)
     return first;
 }
 
-/* Without a sync: whatever a crash leaves of it is thrown away. */
+/* Without a journal and syncs: whatever a crash or an error leaves of it is
+ * thrown away. */
+static int set_loose(struct plog_store *s, struct plog_error *err)
+{
+    plog_store_rest(s);
+    /* A defensive connection keeps its journal. */
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+    return plog_sql_exec(
+        s->db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF", err);
+}
+
 static int open_scratch(struct folding *f, int dir, struct plog_error *err)
 {
     const struct plog_dir *d = &f->c->p->legs.dir;
@@ -52,7 +74,7 @@ static int open_scratch(struct folding *f, int dir, struct plog_error *err)
                             "removing what an earlier one left");
     rc = plog_store_open(&f->store, f->c->io, path, PLOG_OPEN_CREATE, 0, err);
     if (!rc)
-        rc = plog_sql_exec(f->store.db, "PRAGMA synchronous=OFF", err);
+        rc = set_loose(&f->store, err);
     if (!rc)
         rc = plog_store_create_tables(&f->store, f->c->p->origin, err);
     return rc ? rc : plog_store_get_head(&f->store, &f->head, err);
@@ -91,79 +113,207 @@ static int load_base(struct folding *f, struct plog_error *err)
     return rc;
 }
 
-static int apply_group(struct folding *f, const struct plog_log_group *g,
+/* ---- The entries behind it ---------------------------------------------- */
+
+static int line_of(void *arg, uint64_t seq, struct plog_span *line,
+                   struct plog_error *err)
+{
+    struct folding *f = arg;
+    if (seq > f->base)
+        return plog_compact_lines_get(&f->lines, seq, line, err);
+    int rc = plog_store_line(&f->store, seq, line, NULL, err);
+    return rc == PLOG_END
+               ? plog_fail(err, PLOG_E_CORRUPT, "the snapshot lacks entry %llu",
+                           (unsigned long long)seq)
+               : rc;
+}
+
+static int begin(struct folding *f, int dir, struct plog_error *err)
+{
+    const struct plog_dir *d = &f->c->p->legs.dir;
+    f->lean = !d->with_archive && f->c->p->legs.head.rules.redactions == 0;
+    for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++) {
+        plog_fold_table_init(&f->tables[i], f->c->io);
+        f->tables[i].database_empty = f->base == 0;
+    }
+    f->store.fold.table = f->tables;
+    if (!f->lean)
+        return 0;
+    f->store.fold.line_of = line_of;
+    f->store.fold.line_arg = f;
+    /* What the table holds, SQLite's cache need not. */
+    int rc = plog_sql_exec(f->store.db, "PRAGMA cache_size=-4000", err);
+    return rc ? rc
+              : plog_compact_lines_open(&f->lines, d, dir, f->base + 1, err);
+}
+
+/* Two tables have room for twice as many records. */
+static void choose_table(struct folding *f, struct plog_span record_id)
+{
+    uint32_t h = 0;
+    for (size_t i = 0; i < record_id.n; i++)
+        h = (h ^ (unsigned char)record_id.p[i]) * 0x9e3779b1u;
+    f->store.fold.table = &f->tables[(h >> 16) % PLOG_SNAPSHOT_TABLES];
+}
+
+/* Only its record, and its row where the snapshot asks for it. */
+static int apply_lean(struct folding *f, const struct plog_entry *e,
+                      struct plog_span line, struct plog_error *err)
+{
+    struct plog_current before;
+    bool agrees;
+    if (e->redacted)
+        return plog_fail(err, PLOG_E_CORRUPT,
+                         "entry %llu is redacted, and the store knows no order",
+                         (unsigned long long)e->seq);
+    memset(&before, 0, sizeof before);
+    choose_table(f, e->delta.record_id_text);
+    int rc = plog_fold_logged(&f->store.fold, f->head.rules.strategy, e, line,
+                              &agrees, &before, err);
+    return rc || e->delta.id_text.n == 0
+               ? rc
+               : plog_store_add_event(&f->store, e, line, before.last, err);
+}
+
+static int apply(struct folding *f, const struct plog_entry *e,
+                 struct plog_span line, struct plog_error *err)
+{
+    struct plog_applied applied;
+    return f->lean && e->control == PLOG_CONTROL_NONE
+               ? apply_lean(f, e, line, err)
+               : plog_store_apply(&f->store, &f->head.rules, e, line, &applied,
+                                  err);
+}
+
+/* @i     its number in the batch
+ * @at    its offset in its segment */
+static int apply_line(struct folding *f, const struct plog_batch *b, size_t i,
+                      uint64_t segment, uint64_t at, struct plog_error *err)
+{
+    const struct plog_feed_line *l = (const void *)b->lines.data;
+    struct plog_span line = plog_span(b->text.data + l[i].at, l[i].n);
+    const struct plog_entry *parsed = plog_feed_parsed(b, i);
+    struct plog_entry e;
+    int rc =
+        f->lean ? plog_compact_lines_add(&f->lines, segment, at, line, err) : 0;
+    if (!rc && !parsed)
+        rc = plog_entry_read(&f->store.parser, line, &e, err);
+    return rc ? rc : apply(f, parsed ? parsed : &e, line, err);
+}
+
+/* A group's lines and its commit follow one another, each with its LF. */
+static int apply_group(struct folding *f, const struct plog_batch *b,
+                       const struct plog_feed_group *g, size_t from,
                        struct plog_error *err)
 {
-    struct plog_entry e;
-    struct plog_applied applied;
+    const struct plog_feed_line *l = (const void *)b->lines.data;
+    uint64_t at = g->end - g->commit_n - 1;
     int rc = 0;
-    for (size_t i = 0; !rc && i < g->count; i++) {
-        struct plog_span line = plog_scan_text(&f->walk.scan, i);
-        rc = plog_entry_parse(&f->store.parser, line, &e, err);
-        if (!rc)
-            rc = plog_store_apply(&f->store, &f->head.rules, &e, line, &applied,
-                                  err);
+    for (size_t i = from; i < from + g->count; i++)
+        at -= l[i].n + 1;
+    for (size_t i = from; !rc && i < from + g->count; i++) {
+        rc = apply_line(f, b, i, g->segment, at, err);
+        at += l[i].n + 1;
     }
     return rc;
 }
 
-static int end_batch(struct folding *f, bool again, struct plog_error *err)
+static int apply_batch(struct folding *f, const struct plog_batch *b,
+                       struct plog_error *err)
 {
-    int rc = plog_store_commit(&f->store, err);
-    if (!rc && f->store.wal_pages > 1000)
-        plog_store_checkpoint(&f->store);
-    if (!rc)
-        rc = plog_compact_tell(f->c, "fold", f->walk.chain.last.size, f->c->to,
-                               err);
-    return rc || !again ? rc : plog_store_begin(&f->store, err);
+    const struct plog_feed_group *g = (const void *)b->groups.data;
+    size_t count = b->groups.len / sizeof *g, from = 0;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < count; i++) {
+        rc = apply_group(f, b, &g[i], from, err);
+        from += g[i].count;
+    }
+    return rc ? rc
+              : plog_compact_tell(f->c, "fold", b->commit.size, f->c->to, err);
 }
 
+/* The scratch store's head stands behind the batch; at last, at the floor. */
+static void set_head(struct folding *f, const struct plog_batch *b)
+{
+    memcpy(f->head.origin, b->origin, sizeof f->head.origin);
+    f->head.tree = b->tree;
+    f->head.commit = b->commit;
+    f->c->at_to = b->commit;
+    f->c->rules = f->head.rules;
+}
+
+/* Whether the scratch store has no record: the tables have all of them. */
+static bool all_in_memory(const struct folding *f)
+{
+    bool empty = true;
+    for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++)
+        empty &= f->tables[i].database_empty;
+    return empty;
+}
+
+/* Where some did not fit into memory, all go to the scratch store. */
+static int settle(struct folding *f, struct plog_error *err)
+{
+    int rc = 0;
+    if (all_in_memory(f))
+        return 0;
+    for (size_t i = 0; !rc && i < PLOG_SNAPSHOT_TABLES; i++) {
+        f->store.fold.table = &f->tables[i];
+        rc = plog_fold_forget(&f->store.fold, err);
+    }
+    return rc;
+}
+
+/* Why the feed ended before the cut. */
+static int no_commit(struct folding *f, struct plog_error *err)
+{
+    int stop = f->feed.stop;
+    if (stop < 0) {
+        *err = f->feed.err;
+        return stop;
+    }
+    return plog_fail(err, PLOG_E_CORRUPT,
+                     "no commit of the log stands at entry %llu",
+                     (unsigned long long)f->c->to);
+}
+
+/* One transaction, which is never ended: what is written of it was too much
+ * for memory. */
 static int apply_all(struct folding *f, struct plog_error *err)
 {
-    struct plog_log_group g;
-    uint64_t done = f->walk.chain.last.size;
+    const struct plog_batch *b;
+    uint64_t done = f->base;
     int rc = plog_store_begin(&f->store, err);
-    while (!rc && f->walk.chain.last.size < f->c->to) {
-        rc = plog_walk_next(&f->walk, &g, err);
-        if (!rc)
-            rc = apply_group(f, &g, err);
-        if (!rc && g.size - done >= ENTRIES_A_TRANSACTION) {
-            done = g.size;
-            rc = end_batch(f, true, err);
-        }
+    plog_feed_open(&f->feed, &f->walk, f->c->to, NULL, -1,
+                   plog_pipe_may_thread(f->c->io));
+    while (!rc && done < f->c->to && (b = plog_feed_next(&f->feed)) != NULL) {
+        rc = apply_batch(f, b, err);
+        if (b->groups.len == 0)
+            continue;
+        set_head(f, b);
+        done = b->commit.size;
     }
     if (!rc)
-        rc = end_batch(f, false, err);
-    if (rc > 0 || (!rc && f->walk.chain.last.size != f->c->to))
-        rc = plog_fail(err, PLOG_E_CORRUPT,
-                       "no commit of the log stands at entry %llu",
-                       (unsigned long long)f->c->to);
+        rc = settle(f, err);
+    if (!rc && done != f->c->to)
+        rc = no_commit(f, err);
+    plog_feed_close(&f->feed);
     return rc;
-}
-
-/* The scratch store's head is the floor. */
-static void set_head(struct folding *f)
-{
-    const struct plog_chain *chain = &f->walk.chain;
-    memcpy(f->head.origin, chain->origin, sizeof f->head.origin);
-    f->head.tree = chain->tree;
-    f->head.commit = chain->last;
-    f->c->at_to = chain->last;
-    f->c->rules = f->head.rules;
 }
 
 static int write_down(struct folding *f, struct plog_error *err)
 {
     const struct plog_dir *d = &f->c->p->legs.dir;
+    struct plog_snapshot_tables tables = {f->tables, PLOG_SNAPSHOT_TABLES};
     struct plog_snapshot before;
     int rc = 0;
     memset(&before, 0, sizeof before);
     if (f->base)
         rc = plog_snapshot_open(&before, d, f->base, f->digest, err);
     if (!rc)
-        rc =
-            plog_snapshot_write(d, &f->store, &f->head,
-                                f->base ? &before : NULL, &f->c->snapshot, err);
+        rc = plog_snapshot_write(
+            d, &f->store, &f->head, all_in_memory(f) ? &tables : NULL,
+            f->base ? &before : NULL, &f->c->snapshot, err);
     plog_snapshot_close(&before);
     return rc;
 }
@@ -181,12 +331,15 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
     if (!rc)
         rc = load_base(&f, err);
     if (!rc)
+        rc = begin(&f, dir, err);
+    if (!rc)
         rc = apply_all(&f, err);
-    if (!rc) {
-        set_head(&f);
+    if (!rc)
         rc = write_down(&f, err);
-    }
     plog_walk_close(&f.walk);
+    plog_compact_lines_close(&f.lines);
+    for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++)
+        plog_fold_table_fini(&f.tables[i]);
     plog_store_close(&f.store);
     int left = remove_scratch(c->io, dir);
     (void)left; /* the next one tries again, and tells */

@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fold_table.h"
+#include "sha256.h"
+
 #define PART ".new"
 #define LEVEL 1 /* hashes do not shrink, however long one tries */
 
@@ -53,10 +56,11 @@ struct writer {
     const struct plog_io *io;
     struct plog_store *store;
     const struct plog_store_head *head;
+    const struct plog_snapshot_tables *tables; /* NULL: the store's records */
     struct plog_snapshot_written *out;
     struct plog_snapshot *before; /* its ids come first */
     struct plog_gz gz;
-    crypto_hash_sha256_state hash;
+    struct plog_sha256_state hash;
     struct plog_buf b; /* the line at hand */
     struct plog_entry_parser parser;
 };
@@ -68,8 +72,7 @@ static int end_line(struct writer *w, int rc, struct plog_error *err)
         rc = plog_buf_add_char(&w->b, '\n');
     if (rc)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    crypto_hash_sha256_update(&w->hash, (const unsigned char *)w->b.data,
-                              w->b.len);
+    plog_sha256_add(&w->hash, w->b.data, w->b.len);
     rc = plog_gz_write(&w->gz, w->b.data, w->b.len, err);
     w->b.len = 0;
     return rc;
@@ -145,34 +148,93 @@ static int write_control(struct writer *w, sqlite3_stmt *q,
     return rc ? rc : raw_line(w, plog_sql_text(q, 1), err);
 }
 
+static int write_row(struct writer *w, struct plog_span resource,
+                     struct plog_span record_id, const struct plog_current *now,
+                     struct plog_error *err)
+{
+    struct plog_buf *b = &w->b;
+    struct plog_span line;
+    const struct plog_fold *fold = &w->store->fold;
+    int rc = text(b, "{\"record\":{\"resource\":", resource);
+    if (!rc)
+        rc = text(b, ",\"record_id\":", record_id);
+    if (!rc)
+        rc = number(b, ",\"seq\":", now->seq);
+    if (!rc)
+        rc = number(b, ",\"last\":", now->last);
+    if (!rc)
+        rc = number(b, ",\"version\":", now->version);
+    if (!rc)
+        rc = plog_buf_add_text(b, now->merged.n ? ",\"merged\":true}}"
+                                                : ",\"merged\":false}}");
+    rc = end_line(w, rc, err);
+    if (!rc && now->seq)
+        rc = fold->line_of(fold->line_arg, now->seq, &line, err);
+    if (!rc && now->seq)
+        rc = raw_line(w, line, err);
+    if (!rc && now->merged.n)
+        rc = raw_line(w, now->merged, err);
+    w->out->records++;
+    return rc;
+}
+
 static int write_record(struct writer *w, sqlite3_stmt *q,
                         struct plog_error *err)
 {
-    struct plog_buf *b = &w->b;
-    bool merged = sqlite3_column_type(q, 5) != SQLITE_NULL;
-    uint64_t seq = plog_sql_u64(q, 2);
-    int rc = text(b, "{\"record\":{\"resource\":", plog_sql_text(q, 0));
-    if (!rc)
-        rc = text(b, ",\"record_id\":", plog_sql_text(q, 1));
-    if (!rc)
-        rc = number(b, ",\"seq\":", seq);
-    if (!rc)
-        rc = number(b, ",\"last\":", plog_sql_u64(q, 3));
-    if (!rc)
-        rc = number(b, ",\"version\":", plog_sql_u64(q, 4));
-    if (!rc)
-        rc = plog_buf_add_text(b, merged ? ",\"merged\":true}}"
-                                         : ",\"merged\":false}}");
-    rc = end_line(w, rc, err);
-    if (!rc && seq && sqlite3_column_type(q, 6) == SQLITE_NULL)
-        rc = plog_fail(err, PLOG_E_DIVERGED,
-                       "event %llu is missing, on which a record stands",
-                       (unsigned long long)seq);
-    if (!rc && seq)
-        rc = raw_line(w, plog_sql_text(q, 6), err);
-    if (!rc && merged)
-        rc = raw_line(w, plog_sql_text(q, 5), err);
-    w->out->records++;
+    const struct plog_current now = {.seq = plog_sql_u64(q, 2),
+                                     .last = plog_sql_u64(q, 3),
+                                     .version = plog_sql_u64(q, 4),
+                                     .merged = plog_sql_text(q, 5)};
+    return write_row(w, plog_sql_text(q, 0), plog_sql_text(q, 1), &now, err);
+}
+
+/* Rows of a table, sorted. */
+struct sorted {
+    struct plog_fold_place *rows;
+    size_t count, at;
+};
+
+/* As the database sorts them: one column, then the other. */
+static bool is_before(const struct plog_fold_row *a,
+                      const struct plog_fold_row *b)
+{
+    int order =
+        plog_span_compare(plog_fold_row_resource(a), plog_fold_row_resource(b));
+    if (order == 0)
+        order = plog_span_compare(plog_fold_row_record_id(a),
+                                  plog_fold_row_record_id(b));
+    return order < 0;
+}
+
+static struct plog_fold_row *take_least(struct sorted *all, size_t count)
+{
+    struct sorted *least = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (all[i].at < all[i].count &&
+            (!least ||
+             is_before(all[i].rows[all[i].at].row, least->rows[least->at].row)))
+            least = &all[i];
+    return least ? least->rows[least->at++].row : NULL;
+}
+
+static int write_tables(struct writer *w, struct plog_error *err)
+{
+    struct sorted all[PLOG_SNAPSHOT_TABLES] = {{.rows = NULL}};
+    struct plog_fold_row *row;
+    struct plog_current now;
+    size_t count = w->tables->count;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < count; i++)
+        if (plog_fold_table_sort(&w->tables->all[i], &all[i].rows,
+                                 &all[i].count))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    while (!rc && (row = take_least(all, count)) != NULL) {
+        plog_fold_row_get(row, &now);
+        rc = write_row(w, plog_fold_row_resource(row),
+                       plog_fold_row_record_id(row), &now, err);
+    }
+    for (size_t i = 0; i < count; i++)
+        plog_free(w->io, all[i].rows);
     return rc;
 }
 
@@ -257,9 +319,8 @@ static const struct part {
 } parts[] = {
     {"SELECT seq,line FROM main.events WHERE op IS NULL ORDER BY seq",
      write_control},
-    {"SELECT s.resource,s.record_id,s.seq,s.last,s.version,s.merged,e.line FROM"
-     " main.state s LEFT JOIN main.events e ON e.seq=s.seq AND s.seq>0"
-     " ORDER BY s.resource,s.record_id",
+    {"SELECT resource,record_id,seq,last,version,merged FROM main.state"
+     " ORDER BY resource,record_id",
      write_record},
     {"SELECT source,resource,cursor,seq FROM main.cursors ORDER BY source,"
      "resource",
@@ -292,6 +353,10 @@ static int write_parts(struct writer *w, struct plog_error *err)
         sqlite3_stmt *q = NULL;
         if (parts[i].write == write_id)
             rc = copy_ids(w, err);
+        if (parts[i].write == write_record && w->tables) {
+            rc = write_tables(w, err);
+            continue;
+        }
         if (!rc)
             rc = plog_sql_prepare(w->store->db, parts[i].sql, &q, err);
         if (!rc && sqlite3_bind_parameter_count(q))
@@ -309,12 +374,12 @@ static int write_file(struct writer *w, int fd, struct plog_error *err)
     struct plog_stat st;
     plog_buf_init(&w->b, w->io);
     plog_entry_parser_init(&w->parser, w->io);
-    crypto_hash_sha256_init(&w->hash);
+    plog_sha256_begin(&w->hash);
     int rc = plog_gz_create(&w->gz, w->io, fd, LEVEL, err), bad = 0;
     if (!rc)
         rc = write_parts(w, err);
     plog_gz_close(&w->gz);
-    crypto_hash_sha256_final(&w->hash, w->out->digest);
+    plog_sha256_end(&w->hash, w->out->digest);
     if (!rc && (bad = w->io->fdatasync(w->io->ctx, fd)) != 0)
         rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "syncing a snapshot");
     if (!rc && w->io->stat(w->io->ctx, fd, &st) == 0)
@@ -326,14 +391,19 @@ static int write_file(struct writer *w, int fd, struct plog_error *err)
 
 int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                         const struct plog_store_head *head,
+                        const struct plog_snapshot_tables *tables,
                         struct plog_snapshot *before,
                         struct plog_snapshot_written *out,
                         struct plog_error *err)
 {
     const struct plog_io *io = d->io;
     char name[PLOG_SNAPSHOT_NAME], part[PLOG_SNAPSHOT_NAME + sizeof PART];
-    struct writer w = {
-        .io = io, .store = store, .head = head, .before = before, .out = out};
+    struct writer w = {.io = io,
+                       .store = store,
+                       .head = head,
+                       .tables = tables,
+                       .before = before,
+                       .out = out};
     struct plog_snapshot again;
     int dir, bad = 0, rc = plog_snapshot_dir(d, true, &dir, err);
     memset(out, 0, sizeof *out);

@@ -14,8 +14,6 @@
 #ifndef PLOG_SNAPSHOT_H
 #define PLOG_SNAPSHOT_H
 
-#include <sodium.h>
-
 #include "gz.h"
 #include "legs.h"
 #include "old_ids.h"
@@ -39,21 +37,32 @@ struct plog_snapshot_written {
 };
 
 struct plog_snapshot;
+struct plog_fold_table;
+
+#define PLOG_SNAPSHOT_TABLES 2
+
+/* Records in memory, each in one of the tables. */
+struct plog_snapshot_tables {
+    struct plog_fold_table *all;
+    size_t count; /* at most PLOG_SNAPSHOT_TABLES */
+};
 
 /*
  * Writes what a store holds, whose head is the floor.
- * @store  in a transaction or alone; not changed
+ * @store  in a transaction or alone; not changed.  The lines that records stand
+ *         on are asked of its fold (line_of)
+ * @tables where the records are; NULL: in the store
  * @before the snapshot that the store began with, without its ids, which are
  *         copied from there; opened anew; NULL: none
  * Returns 0: the file is on disk under its name, and was read again; PLOG_E_IO;
  * PLOG_E_NOMEM; a store error.
  */
-PLOG_MUST_CHECK int plog_snapshot_write(const struct plog_dir *d,
-                                        struct plog_store *store,
-                                        const struct plog_store_head *head,
-                                        struct plog_snapshot *before,
-                                        struct plog_snapshot_written *out,
-                                        struct plog_error *err);
+PLOG_MUST_CHECK int
+plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
+                    const struct plog_store_head *head,
+                    const struct plog_snapshot_tables *tables,
+                    struct plog_snapshot *before,
+                    struct plog_snapshot_written *out, struct plog_error *err);
 
 /* ---- Reading ------------------------------------------------------------ */
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "sha256.h"
 #include "snapshot.h"
 
 #define LONGEST (PLOG_LINE_MAX + PLOG_LINE_SLACK)
@@ -69,18 +70,17 @@ static int begin(struct plog_snapshot *s, struct plog_error *err)
 static int check_digest(struct plog_snapshot *s, const unsigned char *digest,
                         struct plog_error *err)
 {
-    crypto_hash_sha256_state hash;
+    struct plog_sha256_state hash;
     unsigned char have[PLOG_HASH_SIZE];
     size_t got = CHUNK;
     int rc = begin(s, err);
-    crypto_hash_sha256_init(&hash);
+    plog_sha256_begin(&hash);
     while (!rc && got == CHUNK) {
         rc = plog_gz_read(&s->gz, s->window.data, CHUNK, &got, err);
         if (!rc)
-            crypto_hash_sha256_update(
-                &hash, (const unsigned char *)s->window.data, got);
+            plog_sha256_add(&hash, s->window.data, got);
     }
-    crypto_hash_sha256_final(&hash, have);
+    plog_sha256_end(&hash, have);
     if (rc == PLOG_E_CORRUPT)
         return odd(s, err, "is not gzip, or damaged");
     if (!rc && memcmp(have, digest, sizeof have) != 0)

@@ -166,6 +166,129 @@ static void gzip_there_and_back(void)
         }
 }
 
+/* ---- Several blocks ----------------------------------------------------- */
+
+#define BLOCK (256u << 10) /* as core/gz_write.c has it */
+#define MANY (9 * BLOCK)
+
+/* Written in parts of all sizes. */
+static int pack_parts(int fd, const char *p, size_t n, int level)
+{
+    struct plog_gz g;
+    uint64_t state = check_seed();
+    int rc = plog_gz_create(&g, &io, fd, level, &err);
+    for (size_t at = 0; !rc && at < n;) {
+        size_t part = check_random(&state) % (check_random(&state) % 2 ? 500
+                                                                       : MANY);
+        part = part < n - at ? part : n - at;
+        rc = plog_gz_write(&g, p + at, part, &err);
+        at += part;
+    }
+    if (!rc)
+        rc = plog_gz_finish(&g, &err);
+    plog_gz_close(&g);
+    return rc;
+}
+
+static size_t packed(const char *name, const char *p, size_t n, int level)
+{
+    struct stat st = {0};
+    int fd = open(below(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    CHECK(fd >= 0);
+    CHECK_INT(pack_parts(fd, p, n, level), 0);
+    CHECK_INT(fstat(fd, &st), 0);
+    close(fd);
+    return (size_t)st.st_size;
+}
+
+/* Half of it is much alike over more than a block's window. */
+static char *long_text(void)
+{
+    char *p = malloc(MANY);
+    CHECK(p != NULL);
+    fill(p, MANY, true);
+    for (size_t i = 0; i < MANY; i += 2000)
+        memset(p + i, 'a' + (int)(i / 2000 % 7), MANY - i < 1000 ? MANY - i
+                                                               : 1000);
+    return p;
+}
+
+static void gzip_in_blocks(void)
+{
+    static const size_t sizes[] = {BLOCK - 1,     BLOCK,     BLOCK + 1,
+                                   2 * BLOCK,     4 * BLOCK, 5 * BLOCK + 1,
+                                   8 * BLOCK - 1, MANY};
+    char *text = long_text(), *again = malloc(MANY + 1);
+    for (int level = 1; level < 10; level += 4)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            size_t got, n = packed("blocks", text, sizes[i], level);
+            CHECK(n < sizes[i] / 3 * 2);
+            int fd = open(below("blocks"), O_RDONLY);
+            CHECK_INT(unpack(fd, again, MANY + 1, &got), 0);
+            CHECK_BYTES(again, got, text, sizes[i]);
+            close(fd);
+        }
+    free(again);
+    free(text);
+}
+
+static long allocations;
+
+static void *counting_alloc(void *ctx, void *p, size_t n)
+{
+    allocations += n && !p;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Without memory for a second thread's part the file is the same. */
+static void gzip_by_one_thread(void)
+{
+    char *text = long_text(), *two = malloc(MANY), *one = malloc(MANY);
+    struct plog_gz g;
+    io.alloc = counting_alloc;
+    allocations = 0;
+    int fd = new_file();
+    CHECK_INT(plog_gz_create(&g, &io, fd, 6, &err), 0);
+    long first = allocations;
+    CHECK_INT(plog_gz_write(&g, text, MANY, &err), 0);
+    CHECK(allocations > first);
+    CHECK_INT(plog_gz_finish(&g, &err), 0);
+    plog_gz_close(&g);
+    close(fd);
+    no_failures();
+    size_t n = packed("two", text, MANY, 6);
+    CHECK_UINT(get("two", two, MANY), n);
+    io.alloc = failing_alloc;
+    left = first;
+    CHECK_UINT(packed("one", text, MANY, 6), n);
+    CHECK(left < 0);
+    no_failures();
+    CHECK_UINT(get("one", one, MANY), n);
+    CHECK_BYTES(one, n, two, n);
+    free(one);
+    free(two);
+    free(text);
+}
+
+static void gzip_blocks_fail(void)
+{
+    char *text = long_text();
+    for (long n = 0, reached = 1; reached; n++) {
+        int fd = new_file();
+        io.pwrite = failing_pwrite;
+        left = n;
+        int rc = pack_parts(fd, text, MANY, 1);
+        reached = left < 0;
+        CHECK_INT(rc, reached ? PLOG_E_IO : 0);
+        no_failures();
+        close(fd);
+        CHECK(n < 20);
+    }
+    free(text);
+}
+
+/* ---- Damage ------------------------------------------------------------- */
+
 static void gzip_damaged(void)
 {
     struct plog_gz g;
@@ -478,6 +601,21 @@ static void run_there_and_back(void)
     gzip(gzip_there_and_back);
 }
 
+static void run_blocks(void)
+{
+    gzip(gzip_in_blocks);
+}
+
+static void run_one_thread(void)
+{
+    gzip(gzip_by_one_thread);
+}
+
+static void run_blocks_fail(void)
+{
+    gzip(gzip_blocks_fail);
+}
+
 static void run_damaged(void)
 {
     gzip(gzip_damaged);
@@ -497,6 +635,9 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"gzip_there_and_back", run_there_and_back},
+        {"gzip_in_blocks", run_blocks},
+        {"gzip_by_one_thread", run_one_thread},
+        {"gzip_blocks_fail", run_blocks_fail},
         {"gzip_damaged", run_damaged},
         {"gzip_ends_with_a_buffer", run_ends},
         {"gzip_failing", run_failing},

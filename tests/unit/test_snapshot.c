@@ -580,7 +580,7 @@ static int write_one(const struct world *other, uint64_t *ids,
               0);
     CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
     CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
-    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, &out, err);
+    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, err);
     *ids = out.ids;
     if (!rc)
         CHECK(out.bytes > 100);
@@ -616,7 +616,7 @@ static void no_event(void)
     world_close(&other);
     world_sql(&other, "DELETE FROM events WHERE seq=2");
     CHECK_INT(write_one(&other, &ids, &err), PLOG_E_DIVERGED);
-    CHECK_TEXT(err.message, "event 2 is missing, on which a record stands");
+    CHECK_TEXT(err.message, "store.db: no event 2, on which a record stands");
     snprintf(made, sizeof made, "%.500s/" PLOG_SNAPSHOT_DIR, other.dir);
     CHECK_INT(rmdir(made), 0); /* nothing is in it */
 }
@@ -645,7 +645,7 @@ static int write_small(const struct world *other)
     CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
     CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
     r.dir.io = &io;
-    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, &out, &err);
+    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, &err);
     r.dir.io = plog_io_posix();
     CHECK_INT(err.code, rc);
     plog_reader_fini(&r);

@@ -53,6 +53,29 @@ static void test_sha256__published_vectors(void)
     free(many);
 }
 
+/* In parts of any size it is the same. */
+static void test_sha256__in_parts(void)
+{
+    unsigned char text[3000], want[32], got[32];
+    struct plog_sha256_state s;
+    uint64_t state = check_seed();
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (unsigned char)check_random(&state);
+    for (int round = 0; round < 200; round++) {
+        size_t n = check_random(&state) % (sizeof text + 1);
+        plog_sha256(text, n, want);
+        plog_sha256_begin(&s);
+        for (size_t at = 0; at < n;) {
+            size_t part = check_random(&state) % 200;
+            part = part < n - at ? part : n - at;
+            plog_sha256_add(&s, part ? text + at : NULL, part);
+            at += part;
+        }
+        plog_sha256_end(&s, got);
+        CHECK_BYTES(got, 32, want, 32);
+    }
+}
+
 /* Leaf and node are what their definition says, and a result may be written
  * over an input. */
 static void test_sha256__prefixes(void)
@@ -247,6 +270,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"sha256__published_vectors", test_sha256__published_vectors},
+        {"sha256__in_parts", test_sha256__in_parts},
         {"sha256__prefixes", test_sha256__prefixes},
         {"tree__certificate_transparency_roots",
          test_tree__certificate_transparency_roots},
