@@ -387,14 +387,13 @@ static void tidy(plog *p)
     plog_tail_pad(&p->legs.tail, p->legs.head.offset,
                   p->legs.head.rules.segment_size);
     move_recent(p);
+    plog_store_write_back(&p->legs.store);
     /* By size, and by time, so that little is left to recover; a reader that
      * holds old pages only puts it off to the next group. */
     int64_t now = p->io->clock_mono_ns(p->io->ctx);
     if (p->legs.store.wal_pages <= WAL_PAGES &&
-        (p->legs.store.wal_pages == 0 || now - p->checkpointed < WAL_NS)) {
-        plog_store_write_back(&p->legs.store);
+        (p->legs.store.wal_pages == 0 || now - p->checkpointed < WAL_NS))
         return;
-    }
     /* Processes that are killed again and again never come to begin it anew. */
     if (p->legs.store.wal_frames > 2 * WAL_PAGES)
         plog_store_empty_wal(&p->legs.store);

@@ -316,9 +316,9 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
 /* Whoever comes next finds none that wait; if not, he finds them. */
 static void settle(struct plog_store *s)
 {
-    if (s->recent.now.rows > 0 &&
-        (plog_recent_settle(&s->recent, NULL) || plog_store_commit(s, NULL)))
-        return;
+    if (s->recent.known && plog_recent_settle(&s->recent, NULL) == 0 &&
+        s->recent.spoilt && plog_store_commit(s, NULL))
+        return; /* they wait on */
 }
 
 /* Cuts the padding, at the offset that the store holds now and not at the one

@@ -34,7 +34,7 @@ static void forget(struct plog_recent *r)
     drop_order(r);
     r->now = r->begin = r->mark = none;
     r->undo.len = 0;
-    r->known = r->spoilt = false;
+    r->known = r->fresh = r->spoilt = false;
     plog_fold_table_fini(&r->table);
 }
 
@@ -86,6 +86,7 @@ static void back_to(struct plog_recent *r, const struct plog_recent_mark *mark)
 {
     if (r->spoilt) {
         forget(r);
+        r->torn = true;
         return;
     }
     for (; r->undo.len > mark->undo; r->undo.len -= sizeof(struct undo)) {
@@ -193,30 +194,24 @@ static unsigned version_of(struct plog_recent *r)
 
 /* ---- Transactions ------------------------------------------------------- */
 
-int plog_recent_begin(struct plog_recent *r, struct plog_error *err)
+void plog_recent_begin(struct plog_recent *r)
 {
-    r->takes = false;
-    if (!r->writes)
-        return 0;
-    unsigned now = version_of(r);
-    int rc = r->known && now && now == r->version ? 0 : learn(r, err);
-    r->version = now;
-    if (rc)
-        forget(r);
+    unsigned now = r->writes ? version_of(r) : 0;
+    r->takes = r->torn = false;
+    r->fresh = r->known && now && now == r->version;
     r->undo.len = r->now.undo = 0;
     r->begin = r->mark = r->now;
-    return rc;
 }
 
 /* The own commit gives the data a new version, too; another's is not seen
  * before the next transaction. */
 void plog_recent_end(struct plog_recent *r, bool kept)
 {
-    if (kept && r->known)
+    if (kept && r->fresh)
         r->version = version_of(r);
     if (!kept)
         back_to(r, &r->begin);
-    r->spoilt = false;
+    r->spoilt = r->torn = r->fresh = false;
     r->undo.len = r->now.undo = 0;
     r->begin = r->mark = r->now;
 }
@@ -231,14 +226,19 @@ void plog_recent_back(struct plog_recent *r)
     back_to(r, &r->mark);
 }
 
-/* A part of the transaction was taken back that could not be undone here: what
- * is learnt now may be taken back, too. */
-static int learn_again(struct plog_recent *r, struct plog_error *err)
+/* Before a transaction changes any: whoever puts a row has looked for it. */
+static int learn_new(struct plog_recent *r, struct plog_error *err)
 {
-    if (r->known)
+    if (r->fresh)
         return 0;
     int rc = learn(r, err);
-    r->spoilt = true;
+    if (rc)
+        forget(r);
+    r->fresh = rc == 0;
+    r->version = version_of(r);
+    r->spoilt |= r->torn;
+    if (!r->torn)
+        r->begin = r->mark = r->now;
     return rc;
 }
 
@@ -278,7 +278,7 @@ int plog_recent_find(struct plog_recent *r, struct plog_span resource,
         r->scans++;
         return look_up(r, resource, record_id, out, err);
     }
-    int rc = r->writes ? learn_again(r, err) : learn(r, err);
+    int rc = r->writes ? learn_new(r, err) : learn(r, err);
     if (!rc && r->writes && r->now.bytes >= 4 * BYTES)
         rc = plog_recent_settle(r, err);
     if (rc)
@@ -357,16 +357,18 @@ static int finish(struct plog_recent *r, struct plog_error *err)
     if (rc)
         return rc;
     forget(r);
-    return learn(r, err);
+    rc = learn(r, err);
+    r->fresh = rc == 0;
+    return rc;
 }
 
-/* As far as the rows that came since ask for, so that a quarter more of them
- * is all that waits; all of it, when that was not done in time. */
+/* As far as the rows that came since ask for, so that half as many more of
+ * them is all that waits; all of it, when that was not done in time. */
 static size_t next_stop(const struct plog_recent *r)
 {
     size_t since = r->now.rows - r->bound.rows;
     size_t least = r->moved + r->count / PARTS + PART;
-    size_t to = r->count * since * 4 / PLOG_RECENT_ROWS;
+    size_t to = r->count * since * 2 / PLOG_RECENT_ROWS;
     if (r->now.rows > 2 * PLOG_RECENT_ROWS || r->now.bytes > 2 * BYTES)
         return r->count;
     to = to > least ? to : least;
@@ -377,7 +379,9 @@ static size_t next_stop(const struct plog_recent *r)
  * moved is taken back with the transaction, and begins anew then. */
 static int go_on(struct plog_recent *r, bool all, struct plog_error *err)
 {
-    int rc = r->order && !all ? 0 : start(r, err);
+    int rc = learn_new(r, err);
+    if (!rc && (!r->order || all))
+        rc = start(r, err);
     if (!rc)
         rc = move_rows(r, all ? r->count : next_stop(r), err);
     if (!rc && r->moved == r->count)
@@ -395,7 +399,7 @@ int plog_recent_move(struct plog_recent *r, struct plog_error *err)
 
 int plog_recent_settle(struct plog_recent *r, struct plog_error *err)
 {
-    int rc = learn_again(r, err);
+    int rc = learn_new(r, err);
     if (!rc && r->now.rows > 0)
         rc = go_on(r, true, err);
     r->takes = false;

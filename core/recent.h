@@ -16,7 +16,7 @@
  * Moving goes on a part at a time, between groups, and says nothing new: what
  * was moved stays hidden until all are, and a crash begins it again.
  *
- * Memory: some 4 MiB; at most 64 MiB, and one group's merged payloads, of what
+ * Memory: some 8 MiB; at most 64 MiB, and one group's merged payloads, of what
  * others left.
  */
 #ifndef PLOG_RECENT_H
@@ -30,7 +30,7 @@
 #define PLOG_RECENT_GROUP 8 /* deltas: fewer are as cheap in the tree */
 #endif
 #ifndef PLOG_RECENT_ROWS
-#define PLOG_RECENT_ROWS 16384 /* some 5 for each page of 250,000 records */
+#define PLOG_RECENT_ROWS 32768 /* some 9 for each page of 250,000 records */
 #endif
 
 /* How much of the memory is the database's. */
@@ -44,9 +44,12 @@ struct plog_recent {
     const struct plog_io *io;
     sqlite3 *db;
     bool writes;
-    bool takes;  /* rows of records that have none begin to wait */
-    bool known;  /* memory has what the database has */
-    bool spoilt; /* ... and more changes of this transaction than `undo` has */
+    bool takes; /* rows of records that have none begin to wait */
+    bool known; /* memory has what the database had at `version` */
+    bool fresh; /* ... and has now: learnt when somebody asks for a row */
+    bool
+        spoilt; /* more of it was changed by this transaction than `undo` has */
+    bool torn;  /* what is learnt now may be taken back */
     unsigned version, scans;
     struct plog_recent_mark now, begin, mark; /* mark: at the savepoint */
     struct plog_fold_table table; /* dirty: it waits; else it is nothing */
@@ -62,10 +65,8 @@ void plog_recent_open(struct plog_recent *r, const struct plog_io *io,
                       sqlite3 *db, bool writes);
 void plog_recent_close(struct plog_recent *r);
 
-/* At the begin of a transaction that writes: learns what others have done.
- * Returns 0; PLOG_E_DIVERGED for rows that no fold makes; a store error. */
-PLOG_MUST_CHECK int plog_recent_begin(struct plog_recent *r,
-                                      struct plog_error *err);
+/* At the begin of a transaction that writes. */
+void plog_recent_begin(struct plog_recent *r);
 /* At its end: it was committed, or taken back. */
 void plog_recent_end(struct plog_recent *r, bool kept);
 /* A savepoint, and going back to it. */
@@ -75,14 +76,16 @@ void plog_recent_back(struct plog_recent *r);
 /* Says how many deltas the transaction is going to have: many begin to wait. */
 void plog_recent_expect(struct plog_recent *r, size_t deltas);
 
-/* The row of a record.  Returns 0; PLOG_END when none waits; an error.
- * Texts live until the next call. */
+/* The row of a record.  Returns 0; PLOG_END when none waits; PLOG_E_DIVERGED
+ * for rows that no fold makes; a store error.  Texts live until the next call.
+ */
 PLOG_MUST_CHECK int plog_recent_find(struct plog_recent *r,
                                      struct plog_span resource,
                                      struct plog_span record_id,
                                      struct plog_current *out,
                                      struct plog_error *err);
-/* A newer one.  Returns 0; PLOG_END when it is for `state`; an error. */
+/* A newer one, of a record that was looked for.  Returns 0; PLOG_END when it is
+ * for `state`; an error. */
 PLOG_MUST_CHECK int plog_recent_put(struct plog_recent *r,
                                     struct plog_span resource,
                                     struct plog_span record_id,

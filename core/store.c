@@ -273,8 +273,8 @@ int plog_store_begin(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rollback(s); /* one that could not be ended at its time */
     int rc = plog_sql_run(s->begin, err);
-    if (!rc && (rc = plog_recent_begin(&s->recent, err)) != 0)
-        plog_store_rollback(s);
+    if (!rc)
+        plog_recent_begin(&s->recent);
     return rc;
 }
 
