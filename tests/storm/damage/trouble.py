@@ -190,7 +190,7 @@ def checkpoint(v):
     pass
 
 
-@scene(f"redact DIR {REDACTED} --reason test", redacted, takes=True)
+@scene(f"redact DIR {REDACTED} --reason test", redacted, takes=True, small=True)
 def redact(v):
     pass
 
