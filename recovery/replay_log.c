@@ -474,6 +474,9 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
     int rc = plog_legs_open(&w.legs, io, dir, &open, err);
     if (!rc) /* before anything is set aside for a store that may not be */
         rc = plog_fs_check(&w.legs.dir, w.legs.network_fs, err);
+    /* Compaction takes segments away without the writer lock. */
+    if (!rc)
+        rc = plog_dir_maintain(&w.legs.dir, w.legs.wait_seconds, err);
     if (!rc)
         rc = plog_dir_lock(&w.legs.dir, false, w.legs.wait_seconds, err);
     if (!rc)
