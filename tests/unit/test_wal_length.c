@@ -52,8 +52,8 @@ static void a_few_deltas_each(void)
         most = frames() > most ? frames() : most;
         CHECK_INT(world_open(&w), 0);
     }
-    CHECK(most > 500); /* it is not emptied each time */
-    CHECK(most < 1100);
+    CHECK(most > 150); /* it is not emptied each time */
+    CHECK(most < 350);
     world_end(&w, 1001);
 }
 
