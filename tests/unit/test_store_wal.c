@@ -67,7 +67,7 @@ static int64_t write_watched(void *ctx, int fd, const void *p, size_t n,
 {
     if (fd == lock_fd && note_fails)
         return -EIO;
-    if (fd == wal_fd) {
+    if (fd == wal_fd && n > 32) { /* less: a header that is unmade at closing */
         if (write_fails)
             return -EIO;
         CHECK_UINT(offset, renewed);
