@@ -27,9 +27,16 @@ static void want(bool holds, const char *what, int rc)
     printf("# %s: %d (%s)\n", what, rc, plog_code_word(rc));
 }
 
+/* Until each of the others has come to do what it is there for. */
+static bool goes_on(int i)
+{
+    bool all = atomic_load(&compacted) && atomic_load(&redacted);
+    return i < EACH || (!all && i < 20 * EACH);
+}
+
 static void *write_some(void *arg)
 {
-    for (int i = 0; i < EACH; i++) {
+    for (int i = 0; goes_on(i); i++) {
         char id[24], record[8];
         uint64_t first;
         snprintf(id, sizeof id, "w%d-%d", (int)(intptr_t)arg, i);
