@@ -1,6 +1,8 @@
 /* recent.c - see recent.h. */
 #include "recent.h"
 
+#include <stddef.h>
+
 #include "fold_row.h"
 
 #define BYTES (4u << 20)       /* that are moved at the latest, in parts */
@@ -61,8 +63,12 @@ static int ready(struct plog_recent *r, sqlite3_stmt **s, const char *sql,
 
 /* ---- Rows in memory ----------------------------------------------------- */
 
+/* All of a row but its key, which begins where padding may lie. */
+#define VALUES offsetof(struct plog_fold_row, key)
+
 struct undo {
-    struct plog_fold_row *row, was;
+    struct plog_fold_row *row;
+    unsigned char was[VALUES];
 };
 
 static struct plog_fold_row *find(const struct plog_recent *r,
@@ -77,7 +83,8 @@ static struct plog_fold_row *find(const struct plog_recent *r,
 /* Texts are changed in place: a row that has some cannot be had back. */
 static int remember(struct plog_recent *r, struct plog_fold_row *row)
 {
-    struct undo u = {row, *row};
+    struct undo u = {.row = row};
+    memcpy(u.was, row, VALUES);
     r->spoilt |= row->texts != NULL;
     return plog_buf_add(&r->undo, &u, sizeof u);
 }
@@ -92,7 +99,7 @@ static void back_to(struct plog_recent *r, const struct plog_recent_mark *mark)
     for (; r->undo.len > mark->undo; r->undo.len -= sizeof(struct undo)) {
         struct undo u;
         memcpy(&u, r->undo.data + r->undo.len - sizeof u, sizeof u);
-        *u.row = u.was;
+        memcpy(u.row, u.was, VALUES);
     }
     r->now = *mark;
 }
@@ -207,6 +214,8 @@ void plog_recent_begin(struct plog_recent *r)
  * before the next transaction. */
 void plog_recent_end(struct plog_recent *r, bool kept)
 {
+    if (!r->writes)
+        return; /* what a reader has learnt stays */
     if (kept && r->fresh)
         r->version = version_of(r);
     if (!kept)
@@ -366,13 +375,13 @@ static int finish(struct plog_recent *r, struct plog_error *err)
  * them is all that waits; all of it, when that was not done in time. */
 static size_t next_stop(const struct plog_recent *r)
 {
-    size_t since = r->now.rows - r->bound.rows;
-    size_t least = r->moved + r->count / PARTS + PART;
-    size_t to = r->count * since * 2 / PLOG_RECENT_ROWS;
+    uint64_t since = r->now.rows - r->bound.rows;
+    uint64_t least = r->moved + r->count / PARTS + PART;
+    uint64_t to = r->count * since * 2 / PLOG_RECENT_ROWS;
     if (r->now.rows > 2 * PLOG_RECENT_ROWS || r->now.bytes > 2 * BYTES)
         return r->count;
     to = to > least ? to : least;
-    return to < r->count ? to : r->count;
+    return to < r->count ? (size_t)to : r->count;
 }
 
 /* Begins when it has not, and goes on to `all` or the next stop.  What was

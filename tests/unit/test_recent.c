@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "engine.h"
+#include "reader.h"
 #include "world.h"
 
 #define GROUP_MOST 400
@@ -438,6 +439,8 @@ static void one_reader(void)
                                  &record, NULL);
         CHECK_INT(rc, version[k] ? 0 : PLOG_E_NOT_FOUND);
         CHECK_UINT(record.version, version[k]);
+        CHECK_INT(r->store.recent.known, i >= 4); /* it scans no more */
+        CHECK(i < 4 || i >= 20 || r->store.recent.now.rows >= 200);
         if (i % 3 == 0)
             put(draw(2) ? 1 : 30, 50);
         if (i % 20 == 19) {
