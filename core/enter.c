@@ -313,12 +313,14 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
 
 #define CLOSE_FRAMES 250 /* the next opening reads all of them: 4 us each */
 
-/* Whoever comes next finds none that wait; if not, he finds them. */
+/* Ends the transaction.  Rows that wait are moved by who has learnt of them
+ * anyway; where that fails they wait on. */
 static void settle(struct plog_store *s)
 {
-    if (s->recent.known && plog_recent_settle(&s->recent, NULL) == 0 &&
-        s->recent.spoilt && plog_store_commit(s, NULL))
-        return; /* they wait on */
+    bool moved = s->recent.known && plog_recent_settle(&s->recent, NULL) == 0 &&
+                 s->recent.spoilt;
+    if (!moved || plog_store_commit(s, NULL))
+        plog_store_rollback(s);
 }
 
 /* Cuts the padding, at the offset that the store holds now and not at the one
@@ -333,7 +335,6 @@ static void trim(plog *p)
         check_store(p, NULL) == 0 && quick_check(p, NULL) == 0) {
         plog_tail_trim(&p->legs.tail, p->legs.head.offset);
         settle(&p->legs.store);
-        plog_store_rollback(&p->legs.store);
         if (p->legs.store.wal_frames > CLOSE_FRAMES)
             plog_store_empty_wal(&p->legs.store);
     }
