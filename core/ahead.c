@@ -2,10 +2,10 @@
 #include "ahead.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "io.h"
 #include "sha256.h"
+#include "thread.h"
 
 #define CHUNK (128u << 10)
 #define CARRY (64u << 10) /* of a line that goes on in the next block */
@@ -139,18 +139,6 @@ static void *read_on(void *arg)
 
 /* ---- Starting and stopping ---------------------------------------------- */
 
-/* Signals belong to the caller's threads. */
-static bool start_thread(struct plog_ahead *a)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before))
-        return false;
-    bool started = pthread_create(&a->thread, NULL, read_on, a) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 static void drop(struct plog_ahead *a)
 {
     pthread_cond_destroy(&a->changed);
@@ -170,7 +158,7 @@ struct plog_ahead *plog_ahead_start(const struct plog_io *io, int fd,
     a->limit = limit;
     pthread_mutex_init(&a->mutex, NULL);
     pthread_cond_init(&a->changed, NULL);
-    if (start_thread(a))
+    if (plog_thread_start(&a->thread, read_on, a))
         return a;
     drop(a);
     return NULL;

@@ -15,6 +15,13 @@ static void to_table(voidpf io, voidpf p)
     plog_free(io, p);
 }
 
+void plog_gz_memory(z_stream *z, const struct plog_io *io)
+{
+    z->zalloc = from_table;
+    z->zfree = to_table;
+    z->opaque = (voidpf)(uintptr_t)io;
+}
+
 void plog_gz_close(struct plog_gz *g)
 {
     if (!g->io)
@@ -33,9 +40,7 @@ int plog_gz_open(struct plog_gz *g, const struct plog_io *io, int fd,
     memset(g, 0, sizeof *g);
     g->io = io;
     g->fd = fd;
-    g->z.zalloc = from_table;
-    g->z.zfree = to_table;
-    g->z.opaque = (voidpf)(uintptr_t)io;
+    plog_gz_memory(&g->z, io);
     g->buffer = plog_alloc(io, PLOG_GZ_BUFFER);
     g->open = g->buffer && inflateInit2(&g->z, GZIP) == Z_OK;
     if (g->open)

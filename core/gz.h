@@ -39,6 +39,9 @@ PLOG_MUST_CHECK int plog_gz_write(struct plog_gz *g, const void *p, size_t n,
 /* Writes what is left; the file is not synced yet. */
 PLOG_MUST_CHECK int plog_gz_finish(struct plog_gz *g, struct plog_error *err);
 
+/* Makes zlib take its memory from the table. */
+void plog_gz_memory(z_stream *z, const struct plog_io *io);
+
 /* What closing does when it was written. */
 void plog_gz_end_writing(struct plog_gz *g);
 

@@ -10,10 +10,10 @@
  * the caller's thread alone.
  */
 #include <pthread.h>
-#include <signal.h>
 
 #include "gz.h"
 #include "io.h"
+#include "thread.h"
 
 #define RAW (-15) /* window bits; below 0 asks for deflate alone */
 #define WINDOW (32u << 10)
@@ -52,21 +52,9 @@ struct plog_gz_writer {
     struct block blocks[BLOCKS];
 };
 
-static voidpf from_table(voidpf io, uInt items, uInt size)
-{
-    return plog_alloc(io, (size_t)items * size);
-}
-
-static void to_table(voidpf io, voidpf p)
-{
-    plog_free(io, p);
-}
-
 static bool begin(z_stream *z, const struct plog_io *io, int level)
 {
-    z->zalloc = from_table;
-    z->zfree = to_table;
-    z->opaque = (voidpf)(uintptr_t)io;
+    plog_gz_memory(z, io);
     return deflateInit2(z, level, Z_DEFLATED, RAW, 8, Z_DEFAULT_STRATEGY) ==
            Z_OK;
 }
@@ -118,18 +106,11 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* Signals belong to the caller's threads.  That there is no thread is no
- * error. */
 static void start(struct plog_gz_writer *w, const struct plog_io *io)
 {
-    sigset_t all, before;
     w->tried = true;
     w->other_open = begin(&w->other, io, w->level);
-    sigfillset(&all);
-    if (!w->other_open || pthread_sigmask(SIG_SETMASK, &all, &before))
-        return;
-    w->has_thread = pthread_create(&w->thread, NULL, serve, w) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    w->has_thread = w->other_open && plog_thread_start(&w->thread, serve, w);
 }
 
 static int put(struct plog_gz *g, const void *p, size_t n,

@@ -1,8 +1,9 @@
 /* pipe.c - see pipe.h. */
 #include "pipe.h"
 
-#include <signal.h>
 #include <string.h>
+
+#include "thread.h"
 
 bool plog_pipe_may_thread(const struct plog_io *io)
 {
@@ -38,17 +39,6 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* Signals belong to the caller's threads. */
-static void start(struct plog_pipe *p)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before))
-        return;
-    p->has_thread = pthread_create(&p->thread, NULL, serve, p) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 void plog_pipe_open(struct plog_pipe *p, unsigned slots, size_t weight_max,
                     plog_pipe_make *make, void *arg, bool threaded)
 {
@@ -60,7 +50,7 @@ void plog_pipe_open(struct plog_pipe *p, unsigned slots, size_t weight_max,
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->changed, NULL);
     if (threaded)
-        start(p);
+        p->has_thread = plog_thread_start(&p->thread, serve, p);
 }
 
 static void give_back(struct plog_pipe *p)

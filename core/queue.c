@@ -2,10 +2,10 @@
 #include "queue.h"
 
 #include <limits.h>
-#include <signal.h>
 
 #include "engine.h"
 #include "futex.h"
+#include "thread.h"
 
 #define QUEUE_MAX 65536 /* requests */
 
@@ -193,24 +193,12 @@ static void *serve(void *arg)
     return NULL;
 }
 
-/* Signals belong to the caller's threads. */
-static void start_writer(struct plog *p)
-{
-    struct plog_queue *q = &p->queue;
-    sigset_t all, before;
-    sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before))
-        return;
-    q->has_writer = pthread_create(&q->writer, NULL, serve, p) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 void plog_queue_submit(struct plog *p, struct plog_request *r)
 {
     struct plog_queue *q = &p->queue;
     pthread_mutex_lock(&q->mutex);
     if (!q->has_writer)
-        start_writer(p);
+        q->has_writer = plog_thread_start(&q->writer, serve, p);
     if (!q->has_writer) {
         add(q, r);
         (void)see_through(p, r);

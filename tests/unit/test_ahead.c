@@ -2,7 +2,6 @@
  * test_ahead.c - a file read ahead by a second thread: the bytes and what is
  * known of their lines, and everything that leaves the reading to the caller.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 
 #include "ahead.h"
 #include "check.h"
+#include "no_threads.h"
 #include "sha256.h"
 
 /* ---- A file in memory ---------------------------------------------------- */
@@ -205,18 +205,6 @@ static void without_memory(void)
     begin();
     io.alloc = no_memory;
     CHECK(plog_ahead_start(&io, 0, 1000) == NULL);
-}
-
-static bool no_threads;
-
-/* In place of the real one, which is asked for the rest. */
-int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*f)(void *),
-                   void *arg)
-{
-    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    void *found = dlsym(RTLD_NEXT, "pthread_create");
-    memcpy(&real, &found, sizeof real);
-    return no_threads ? EAGAIN : real(id, a, f, arg);
 }
 
 static void without_a_thread(void)

@@ -2,7 +2,6 @@
  * test_thread_submit.c - several groups in flight, and acknowledgement by the
  * log.  Runs under the thread sanitizer, too.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -13,22 +12,13 @@
 
 #include "check.h"
 #include "engine.h"
+#include "no_threads.h"
 #include "order_shim.h"
 #include "world.h"
 
 static struct world w;
 static struct plog_io io; /* the order shim's, which the cases change */
-static bool fail_commits, fail_syncs, no_threads;
-
-/* In place of the real one, which is asked for the rest. */
-int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*f)(void *),
-                   void *arg)
-{
-    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    void *found = dlsym(RTLD_NEXT, "pthread_create");
-    memcpy(&real, &found, sizeof real);
-    return no_threads ? EAGAIN : real(id, a, f, arg);
-}
+static bool fail_commits, fail_syncs;
 
 static int event(void *ctx, const struct plog_store_event *e)
 {

@@ -1,0 +1,10 @@
+/* no_threads.h - a process in which no thread can be started. */
+#ifndef NO_THREADS_H
+#define NO_THREADS_H
+
+#include <stdbool.h>
+
+/* While true, pthread_create fails with EAGAIN in this program. */
+extern bool no_threads;
+
+#endif
