@@ -385,8 +385,14 @@ static int posix_wait_change(void *ctx, int *watch, const char *path,
         return make_watch(watch, path);
     struct pollfd p = {.fd = *watch, .events = POLLIN};
     int rc = ppoll(&p, 1, &t, NULL);
-    if (rc > 0 && read(*watch, events, sizeof events) < 0 && errno != EAGAIN)
-        return -errno;
+    if (rc > 0) { /* all that came, or the rest wakes the next call at once */
+        ssize_t got;
+        do
+            got = read(*watch, events, sizeof events);
+        while (got > 0);
+        if (got < 0 && errno != EAGAIN && errno != EINTR)
+            return -errno;
+    }
     return rc < 0 && errno != EINTR ? -errno : rc > 0;
 }
 

@@ -355,9 +355,11 @@ static void test_posix__clocks(void)
     CHECK(io()->clock_mono_ns(NULL) - before >= 5000000);
 }
 
+/* More than is read at once, and no two alike after one another. */
 static int write_below(int dir)
 {
-    put_text(dir, "written", "x");
+    for (int i = 0; i < 400; i++)
+        put_text(dir, i % 2 ? "written" : "more", "x");
     return 0;
 }
 
