@@ -167,9 +167,10 @@ struct plog_replay_report {
  * inserted.  Idempotent; a replay that was killed goes on where it stood.
  * Creates the store when there is none.  With `fresh` the old store stays until
  * the new one is on disk; killed before that, it begins anew.
- * Returns 0; a verdict when the log or store forbids it; nothing is changed
- * then, except that whole groups before the damage may have been applied, but
- * not with `fresh`.
+ * Returns 0; PLOG_E_LOCKED when another process writes, or compacts, redacts,
+ * rotates or mends the log, for longer than wait_seconds; a verdict when the
+ * log or store forbids it; nothing is changed then, except that whole groups
+ * before the damage may have been applied, but not with `fresh`.
  */
 PLOG_API PLOG_MUST_CHECK int plog_replay(const char *dir,
                                          const struct plog_replay_options *o,
