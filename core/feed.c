@@ -3,7 +3,7 @@
 
 #define BATCH_BYTES ((size_t)256 << 10)
 #define FEED_WAITING_MAX ((size_t)1 << 20)
-#define ENTRIES_MAX 2048u /* parsed of a batch; more only in a large group */
+#define PARSED_MAX 512u /* of a batch */
 #define TEXT_KEPT ((size_t)1 << 20)
 #define SYNC_BYTES ((size_t)8 << 20)
 
@@ -13,7 +13,7 @@ static void init(struct plog_batch *b, const struct plog_io *io)
 {
     plog_buf_init(&b->text, io);
     plog_buf_init(&b->lines, io);
-    plog_buf_init(&b->entries, io);
+    plog_buf_init(&b->parsed, io);
     plog_buf_init(&b->groups, io);
 }
 
@@ -21,18 +21,19 @@ static void fini(struct plog_batch *b)
 {
     plog_buf_fini(&b->text);
     plog_buf_fini(&b->lines);
-    plog_buf_fini(&b->entries);
+    plog_buf_fini(&b->parsed);
     plog_buf_fini(&b->groups);
 }
 
 static void empty(struct plog_batch *b)
 {
-    b->text.len = b->lines.len = b->entries.len = b->groups.len = 0;
+    b->text.len = b->lines.len = b->parsed.len = b->groups.len = 0;
 }
 
-static int add_line(struct plog_batch *b, struct plog_span text)
+static int add_line(struct plog_batch *b, const struct plog_scan *s, size_t i)
 {
-    struct plog_feed_line l = {.at = b->text.len, .n = text.n};
+    struct plog_span text = plog_scan_text(s, i);
+    struct plog_feed_line l = {b->text.len, text.n, 0, *plog_scan_sketch(s, i)};
     int rc = plog_buf_add_span(&b->text, text);
     return rc ? rc : plog_buf_add(&b->lines, &l, sizeof l);
 }
@@ -48,7 +49,7 @@ static int add_group(struct plog_feed *f, struct plog_batch *b,
                                  .commit_n = g->commit_line.n};
     int rc = plog_buf_reserve(&b->text, (size_t)(g->end - g->begin));
     for (size_t i = 0; !rc && i < g->count; i++)
-        rc = add_line(b, plog_scan_text(&w->scan, i));
+        rc = add_line(b, &w->scan, i);
     to.commit_at = b->text.len;
     if (!rc)
         rc = plog_buf_add_span(&b->text, g->commit_line);
@@ -61,27 +62,44 @@ static int add_group(struct plog_feed *f, struct plog_batch *b,
     return rc;
 }
 
-/* Parsed here, where the text of the batch does not move any more. */
+/* Unusual lines, here, where the text of the batch does not move any more; but
+ * none with texts that need unescaping. */
 static int parse(struct plog_feed *f, struct plog_batch *b)
 {
-    const struct plog_feed_line *l = (const void *)b->lines.data;
-    size_t count = b->lines.len / sizeof *l;
-    struct plog_feed_entry e;
-    int rc = 0;
-    for (size_t i = 0; !rc && i < count && i < ENTRIES_MAX; i++) {
-        struct plog_span line = plog_span(b->text.data + l[i].at, l[i].n);
-        rc = plog_entry_read(&f->parser, line, &e.entry, NULL);
-        e.parsed = rc == 0 && f->parser.decoded.len == 0;
-        if (rc != PLOG_E_NOMEM)
-            rc = plog_buf_add(&b->entries, &e, sizeof e);
+    struct plog_feed_line *l = (void *)b->lines.data;
+    struct plog_feed_line *end = l + b->lines.len / sizeof *l;
+    struct plog_entry e;
+    size_t count = 0;
+    for (; l < end && count < PARSED_MAX; l++) {
+        if (l->sketch.seq)
+            continue;
+        struct plog_span line = plog_span(b->text.data + l->at, l->n);
+        int rc = plog_entry_read(&f->parser, line, &e, NULL);
+        if (!rc && f->parser.decoded.len == 0) {
+            rc = plog_buf_add(&b->parsed, &e, sizeof e);
+            l->parsed = ++count;
+        }
+        if (rc == PLOG_E_NOMEM)
+            return rc;
     }
-    return rc;
+    return 0;
 }
 
-const struct plog_entry *plog_feed_parsed(const struct plog_batch *b, size_t i)
+int plog_feed_entry(const struct plog_batch *b, size_t i,
+                    struct plog_entry_parser *p, struct plog_span *line,
+                    struct plog_entry *out, struct plog_error *err)
 {
-    const struct plog_feed_entry *e = (const void *)b->entries.data;
-    return i < b->entries.len / sizeof *e && e[i].parsed ? &e[i].entry : NULL;
+    const struct plog_feed_line *l = (const void *)b->lines.data;
+    l += i;
+    *line = plog_span(b->text.data + l->at, l->n);
+    if (!l->sketch.seq && !l->parsed)
+        return plog_entry_read(p, *line, out, err);
+    if (l->sketch.seq)
+        plog_sketch_entry(&l->sketch, *line, out);
+    else
+        memcpy(out, b->parsed.data + (l->parsed - 1) * sizeof *out,
+               sizeof *out);
+    return 0;
 }
 
 static int next_group(struct plog_feed *f, struct plog_log_group *g)
@@ -158,6 +176,7 @@ void plog_feed_open(struct plog_feed *f, struct plog_walk *walk, uint64_t to,
     const struct plog_io *io = walk->dir->io;
     memset(f, 0, sizeof *f);
     f->walk = walk;
+    walk->sketches = walk->scan.sketches_kept = true;
     f->to = to;
     f->end = end;
     f->sync_fd = sync_fd;

@@ -6,14 +6,15 @@
  * and nothing that was not verified.  What is wrong with the log is told where
  * it stands: behind all groups before it.
  *
- * Memory: batches that wait come to 1 MiB of lines and one group, 16 bytes a
- * line, and 4 MiB for what lines were parsed into.
+ * Memory: batches that wait come to 1 MiB of lines and one group, 120 bytes a
+ * line, and 1 MiB for what unusual lines were parsed into.
  */
 #ifndef PLOG_FEED_H
 #define PLOG_FEED_H
 
 #include "legs.h"
 #include "pipe.h"
+#include "sketch.h"
 
 struct plog_feed_group {
     uint64_t size;              /* seq of its last entry */
@@ -24,21 +25,17 @@ struct plog_feed_group {
 };
 
 struct plog_feed_line {
-    size_t at, n; /* in the text */
-};
-
-/* What a line was parsed into: its spans point into the text. */
-struct plog_feed_entry {
-    bool parsed; /* `entry` holds; else it has texts that need unescaping */
-    struct plog_entry entry;
+    size_t at, n;              /* in the text */
+    size_t parsed;             /* its number among `parsed`; 0: it is not */
+    struct plog_sketch sketch; /* of an ordinary line */
 };
 
 /* Whole groups.  Invariant: tree.size == commit.size, if there is a group. */
 struct plog_batch {
-    struct plog_buf text;    /* lines and commit lines */
-    struct plog_buf lines;   /* struct plog_feed_line */
-    struct plog_buf entries; /* struct plog_feed_entry, of the first lines */
-    struct plog_buf groups;  /* struct plog_feed_group */
+    struct plog_buf text;   /* lines and commit lines */
+    struct plog_buf lines;  /* struct plog_feed_line */
+    struct plog_buf parsed; /* struct plog_entry: spans point into the text */
+    struct plog_buf groups; /* struct plog_feed_group */
     /* Behind the last group. */
     struct plog_tree tree;
     struct plog_commit commit;
@@ -82,8 +79,19 @@ void plog_feed_open(struct plog_feed *f, struct plog_walk *walk, uint64_t to,
  * f->stop then says why. */
 const struct plog_batch *plog_feed_next(struct plog_feed *f);
 
-/* Line `i` of a batch, parsed; NULL where that is left to the caller. */
-const struct plog_entry *plog_feed_parsed(const struct plog_batch *b, size_t i);
+/*
+ * Line `i` of a batch.
+ * @p     for the lines that were not read ahead
+ * @line  out: its text
+ * @out   what its row and its fold need (plog_sketch_entry); spans into the
+ *        batch and `p`
+ * Returns as plog_entry_read.
+ */
+PLOG_MUST_CHECK int plog_feed_entry(const struct plog_batch *b, size_t i,
+                                    struct plog_entry_parser *p,
+                                    struct plog_span *line,
+                                    struct plog_entry *out,
+                                    struct plog_error *err);
 
 /* Ends the thread.  May be called twice. */
 void plog_feed_close(struct plog_feed *f);

@@ -74,14 +74,9 @@ static int apply_entry(struct plog_legs *l, const struct plog_entry *e,
 static int apply_line(struct replay *r, const struct plog_batch *b, size_t i,
                       struct plog_error *err)
 {
-    const struct plog_feed_line *line =
-        (const struct plog_feed_line *)(const void *)b->lines.data + i;
-    struct plog_span text = plog_span(b->text.data + line->at, line->n);
-    const struct plog_entry *parsed = plog_feed_parsed(b, i);
+    struct plog_span text;
     struct plog_entry e;
-    if (parsed)
-        return apply_entry(r->l, parsed, text, r->watch, err);
-    int rc = plog_entry_read(&r->l->store.parser, text, &e, err);
+    int rc = plog_feed_entry(b, i, &r->l->store.parser, &text, &e, err);
     return rc ? rc : apply_entry(r->l, &e, text, r->watch, err);
 }
 

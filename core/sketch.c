@@ -356,3 +356,20 @@ bool plog_sketch_read(struct plog_span line, const char *readable,
     out->seq = taken ? seq : 0;
     return taken;
 }
+
+/* ---- As an entry -------------------------------------------------------- */
+
+void plog_sketch_entry(const struct plog_sketch *k, struct plog_span line,
+                       struct plog_entry *out)
+{
+    memset(out, 0, sizeof *out);
+    out->seq = k->seq;
+    out->skipped = k->skipped;
+    out->delta.id_text = plog_piece_of(line, k->id);
+    out->delta.resource_text = plog_piece_of(line, k->resource);
+    out->delta.record_id_text = plog_piece_of(line, k->record_id);
+    out->delta.payload = plog_piece_of(line, k->payload);
+    out->delta.is_delete = k->is_delete;
+    out->delta.confidence = k->confidence;
+    out->delta.instant = k->instant;
+}

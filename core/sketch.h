@@ -39,6 +39,12 @@ struct plog_sketch {
 bool plog_sketch_read(struct plog_span line, const char *readable,
                       struct plog_sketch *out);
 
+/* What the row and the fold of an entry need of its line: seq, outcome, id,
+ * resource, record id, payload, op, time and confidence.  All else of `out`
+ * stays empty. */
+void plog_sketch_entry(const struct plog_sketch *k, struct plog_span line,
+                       struct plog_entry *out);
+
 static inline struct plog_span plog_piece_of(struct plog_span line,
                                              struct plog_piece piece)
 {

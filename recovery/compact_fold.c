@@ -190,15 +190,12 @@ static int apply(struct folding *f, const struct plog_entry *e,
 static int apply_line(struct folding *f, const struct plog_batch *b, size_t i,
                       uint64_t segment, uint64_t at, struct plog_error *err)
 {
-    const struct plog_feed_line *l = (const void *)b->lines.data;
-    struct plog_span line = plog_span(b->text.data + l[i].at, l[i].n);
-    const struct plog_entry *parsed = plog_feed_parsed(b, i);
+    struct plog_span line;
     struct plog_entry e;
-    int rc =
-        f->lean ? plog_compact_lines_add(&f->lines, segment, at, line, err) : 0;
-    if (!rc && !parsed)
-        rc = plog_entry_read(&f->store.parser, line, &e, err);
-    return rc ? rc : apply(f, parsed ? parsed : &e, line, err);
+    int rc = plog_feed_entry(b, i, &f->store.parser, &line, &e, err);
+    if (!rc && f->lean)
+        rc = plog_compact_lines_add(&f->lines, segment, at, line, err);
+    return rc ? rc : apply(f, &e, line, err);
 }
 
 /* A group's lines and its commit follow one another, each with its LF. */

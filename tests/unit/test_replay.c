@@ -505,6 +505,38 @@ static void up_to_damage(void)
     }
 }
 
+/* One group of lines that are read ahead in one pass, that are parsed ahead,
+ * of which more than there is room for, and whose texts must be decoded. */
+static void unusual_lines(void)
+{
+    enum { MANY = 2400 };
+    static const char *const payload[] = {
+        "{\"n\":%d}", "{\"deep\":[[[[[[[[[[%d]]]]]]]]]]}", "{\"n\":[%d]}"};
+    static const char *const record[] = {"o%d", "d%d", "e\\\"%d"};
+    static char text[MANY][260];
+    static struct plog_span deltas[MANY];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = deltas, .delta_count = MANY};
+    memset(&w, 0, sizeof w);
+    told.stop_at = 0;
+    io = *plog_io_posix();
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < MANY; i++) {
+        char name[40], value[60];
+        snprintf(name, sizeof name, record[i % 3], i % 90);
+        snprintf(value, sizeof value, payload[i % 3], i);
+        world_text(text[i], sizeof text[i],
+                   &(struct world_delta){.record = name, .payload = value});
+        deltas[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    CHECK_TEXT(world_record(&w, "o87"), "{\"n\":2337} v26");
+    CHECK_TEXT(world_record(&w, "d88"),
+               "{\"deep\":[[[[[[[[[[2338]]]]]]]]]]} v26");
+    CHECK_TEXT(world_record(&w, "e\"89"), "{\"n\":[2339]} v26");
+    world_end(&w, MANY + 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -521,6 +553,7 @@ int main(int argc, char **argv)
         {"behind a floor", behind_a_floor},
         {"elsewhere", elsewhere},
         {"up to damage", up_to_damage},
+        {"unusual lines", unusual_lines},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

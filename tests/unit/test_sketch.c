@@ -28,6 +28,30 @@ static void same_piece(const char *line, struct plog_piece piece,
     CHECK_BYTES(line + piece.at, piece.n, want.n ? want.p : line, want.n);
 }
 
+static void same_text(struct plog_span a, struct plog_span b)
+{
+    CHECK_BYTES(a.n ? a.p : "", a.n, b.n ? b.p : "", b.n);
+}
+
+/* What the sketch makes of the line is what the entry says. */
+static void same_entry(const struct plog_sketch *k, struct plog_span line,
+                       const struct plog_entry *e)
+{
+    struct plog_entry made;
+    plog_sketch_entry(k, line, &made);
+    CHECK_UINT(made.seq, e->seq);
+    CHECK(made.skipped == e->skipped && made.control == e->control);
+    same_text(made.delta.id_text, e->delta.id_text);
+    same_text(made.delta.resource_text, e->delta.resource_text);
+    same_text(made.delta.record_id_text, e->delta.record_id_text);
+    same_text(made.delta.payload, e->delta.payload);
+    CHECK(made.delta.is_delete == e->delta.is_delete);
+    CHECK(made.delta.confidence == e->delta.confidence);
+    CHECK(made.delta.instant.seconds == e->delta.instant.seconds &&
+          made.delta.instant.nanos == e->delta.instant.nanos);
+    CHECK(!made.from.n && !made.merged.n && !made.redacted);
+}
+
 /* Compares both; returns whether the sketch took the line. */
 static bool compare(struct plog_span line)
 {
@@ -59,6 +83,7 @@ static bool compare(struct plog_span line)
         CHECK(memcmp(&k.confidence, &e.delta.confidence, sizeof(double)) == 0);
         CHECK(k.is_delete == e.delta.is_delete && k.skipped == e.skipped);
         CHECK(k.opens == (e.logged_at.n > 0));
+        same_entry(&k, plog_span(copy, line.n), &e);
     }
     if (check_failing())
         printf("# of: %.*s\n", (int)line.n, line.p);
