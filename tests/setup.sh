@@ -62,6 +62,22 @@ system_tool() {
     have "$1" || [ -x "/sbin/$1" ] || [ -x "/usr/sbin/$1" ]
 }
 
+# What clang links for the sanitizers and for fuzzing is a package of its own,
+# named after clang's version: known only when clang is there.
+clang_runtime_package() {
+    echo "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+}
+# shellcheck disable=SC2317
+clang_runtime() {
+    probe=$(mktemp) || return 1
+    echo 'int LLVMFuzzerTestOneInput(const char *p, long n);
+        int LLVMFuzzerTestOneInput(const char *p, long n) { return !p && n; }' |
+        clang -fsanitize=fuzzer,address -x c -o "$probe" -
+    linked=$?
+    rm -f "$probe"
+    return "$linked"
+}
+
 # How to become root; fails when there is no way without asking.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
@@ -110,6 +126,7 @@ look() {
         ci)
             optional=yes
             need clang have clang
+            ! have clang || need "$(clang_runtime_package)" clang_runtime
             need valgrind have valgrind
             need cppcheck have cppcheck
             need clang-tidy clang_tool clang-tidy
@@ -160,6 +177,16 @@ tell() {
     echo "$1 missing packages (names of Debian and Ubuntu):$2" >&2
 }
 
+install_wanted() {
+    [ -n "$wanted" ] || return 0
+    echo "Installing for the tests:$wanted"
+    # shellcheck disable=SC2086
+    install $wanted || for package in $wanted; do
+        install "$package" 2>/dev/null ||
+            echo "  not to be had: $package; tests of it are skipped"
+    done
+}
+
 if can_install; then
     log=$(mktemp) || exit 1
     trap 'rm -f "$log"' EXIT
@@ -168,15 +195,14 @@ if can_install; then
         # shellcheck disable=SC2086
         install $needed
     fi
-    if [ -n "$wanted" ]; then
-        echo "Installing for the tests:$wanted"
-        # shellcheck disable=SC2086
-        install $wanted || for package in $wanted; do
-            install "$package" 2>/dev/null ||
-                echo "  not to be had: $package; tests of it are skipped"
-        done
-    fi
+    install_wanted
     look "$@"
+    case $wanted in
+    *libclang-rt*) # clang was not there before
+        wanted=" $(clang_runtime_package)"
+        install_wanted
+        ;;
+    esac
 else
     [ -z "$wanted" ] || tell 'Tests will be skipped for want of' "$wanted"
 fi
