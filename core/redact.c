@@ -10,23 +10,29 @@ static const char mark[] = ",\"redacted\":\"";
 
 /* ---- The line ----------------------------------------------------------- */
 
-/* The last member of a full line is its salt or logged_at, and that of a
- * control entry its args or logged_at: none of them can end like this. */
-bool plog_line_is_redacted(struct plog_span line)
+/* The hash that a line ends with, as its last member.  A hash has no quotes, so
+ * what stands there belongs to the line and not to some value inside it, such
+ * as the args of a control entry. */
+static bool last_hash(struct plog_span line, unsigned char *out)
 {
     return line.n > TAIL &&
            memcmp(line.p + line.n - TAIL, mark, sizeof mark - 1) == 0 &&
-           memcmp(line.p + line.n - 2, "\"}", 2) == 0;
+           memcmp(line.p + line.n - 2, "\"}", 2) == 0 &&
+           plog_base64_decode(
+               plog_span(line.p + line.n - 2 - HASH_TEXT, HASH_TEXT), out,
+               PLOG_HASH_SIZE) == 0;
+}
+
+bool plog_line_is_redacted(struct plog_span line)
+{
+    unsigned char leaf[PLOG_HASH_SIZE];
+    return last_hash(line, leaf);
 }
 
 void plog_line_leaf(struct plog_span line, unsigned char leaf[PLOG_HASH_SIZE])
 {
-    if (plog_line_is_redacted(line) &&
-        plog_base64_decode(
-            plog_span(line.p + line.n - 2 - HASH_TEXT, HASH_TEXT), leaf,
-            PLOG_HASH_SIZE) == 0)
-        return;
-    plog_hash_leaf(line.p, line.n, leaf);
+    if (!last_hash(line, leaf))
+        plog_hash_leaf(line.p, line.n, leaf);
 }
 
 int plog_redacted_format(struct plog_buf *b, const struct plog_entry *e,

@@ -118,12 +118,16 @@ static void redacted_lines(void)
         bool redacted, own;
     } all[] = {
         {"{\"seq\":2,\"x\":1,\"redacted\":" HASH "}", true, false},
-        {"{\"seq\":2,\"x\":1,\"redacted\":\"*" A43 "\"}", true, true},
+        {"{\"seq\":2,\"x\":1,\"redacted\":\"*" A43 "\"}", false, true},
         {"{\"seq\":2,\"x\":1,\"redacted\":" HASH "]", false, true},
         {"{\"seq\":2,\"x\":1,\"redacted\":\"" A43 "=}}", false, true},
         {"{\"seq\":2,\"x\":1,\"redacteD\":" HASH "}", false, true},
         {",\"redacted\":" HASH "}", false, true},
         {"{\"seq\":2}", false, true},
+        /* Of a control entry: as long as a hash, behind that member. */
+        {"{\"seq\":21,\"control\":\"x\",\"args\":{\"y\":1,\"redacted\":\"a\"},"
+         "\"logged_at\":\"2026-11-21T08:47:51.300114Z\"}",
+         false, true},
     };
     static const unsigned char zero[PLOG_HASH_SIZE];
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
