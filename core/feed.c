@@ -67,10 +67,9 @@ static int add_group(struct plog_feed *f, struct plog_batch *b,
 static int parse(struct plog_feed *f, struct plog_batch *b)
 {
     struct plog_feed_line *l = (void *)b->lines.data;
-    struct plog_feed_line *end = l + b->lines.len / sizeof *l;
+    size_t left = b->lines.len / sizeof *l, count = 0;
     struct plog_entry e;
-    size_t count = 0;
-    for (; l < end && count < PARSED_MAX; l++) {
+    for (; left && count < PARSED_MAX; left--, l++) {
         if (l->sketch.seq)
             continue;
         struct plog_span line = plog_span(b->text.data + l->at, l->n);
