@@ -245,7 +245,7 @@ obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o) 
 $(obj_tests) $(testlib_obj): private test_cppflags := -Itests/lib
 $(fuzz_src:%.c=$(BUILD)/obj/%.o) $(fuzzlib_obj): private test_cppflags := -Itests/fuzz/lib -Itests/lib
 
-tests: all $(unit_bin) $(storm_bin) $(demo_bin) $(BUILD)/tests/bench $(checked)
+tests: $(BUILD)/libparitylog.a $(BUILD)/paritylog $(unit_bin) $(storm_bin) $(demo_bin) $(BUILD)/tests/bench $(checked)
 
 check: tests
 	$(Q)BUILD=$(BUILD) sh tests/run.sh unit cli
@@ -285,6 +285,7 @@ check-crash: tests
 check-year: tests
 	$(Q)STORM_DELTAS=$${STORM_DELTAS:-1000000} STORM_RECORDS=$${STORM_RECORDS:-50000} $(BUILD)/storm/year
 	$(Q)STORM_ALL=1 $(BUILD)/storm/kill_compact
+	$(Q)STORM_ALL=1 $(BUILD)/tests/test_compact
 	$(Q)$(MAKE) --no-print-directory check-memory
 
 check-memory: tests

@@ -322,7 +322,8 @@ int plog_inspect(const char *path, const struct plog_inspect_options *given,
                  : plog_fail(err, PLOG_E_NOMEM, "out of memory");
     if (!rc && s.io->random(s.io->ctx, s.key, sizeof s.key))
         rc = plog_fail(err, PLOG_E_IO, "no randomness");
-    s.raw = (unsigned char *)buf + CHUNK;
+    if (!rc)
+        s.raw = (unsigned char *)buf + CHUNK;
     if (!rc)
         rc = open_file(&s, path, err);
     if (!rc)

@@ -32,7 +32,7 @@ trap 'exit 1' HUP INT TERM
 
 echo '== Build'
 if ! make -j "$processors" \
-    BUILD="$BUILD" tests >"$T/make" 2>&1; then
+    BUILD="$BUILD" lib tests >"$T/make" 2>&1; then
     tail -n 40 "$T/make"
     echo 'FAIL the build'
     echo '0 passed, 1 failed, 0 skipped'

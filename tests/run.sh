@@ -57,12 +57,12 @@ run_one() {
     mv "${out%.out}.ending" "${out%.out}.end"
 }
 
-# worker K: every JOBS-th program of the list, from the K-th on.
+# worker K: each program of the list that no other worker has taken.
 worker() {
     at=0
     while IFS= read -r each; do
         at=$((at + 1))
-        [ $((at % JOBS)) -ne "$1" ] || run_one $at "$each"
+        ! mkdir "$T/$at.taken" 2>/dev/null || run_one $at "$each"
     done <"$T/list"
     : >"$T/$1.worked"
 }
@@ -156,12 +156,21 @@ chosen() {
     return 1
 }
 
+# takes_long PROGRAM: begun first, or it would run alone at the end.
+takes_long() {
+    case ${1##*/} in
+    second_verifier.sh | test_compact | test_faults | test_statements) ;;
+    *) return 1 ;;
+    esac
+}
+
 # run_all MODE PROGRAM...
 run_all() {
     mode=$1
     shift
     count=0
-    rm -f "$T/list"
+    : >"$T/list"
+    : >"$T/list.long"
     for program; do
         # Not what a pattern without a match leaves, nor the scripts' library.
         [ -f "$program" ] || continue
@@ -172,15 +181,21 @@ run_all() {
         esac
         chosen "$program" || continue
         count=$((count + 1))
-        echo "$program" >>"$T/list"
+        if takes_long "$program"; then
+            echo "$program" >>"$T/list.long"
+        else
+            echo "$program" >>"$T/list"
+        fi
     done
+    cat "$T/list" >>"$T/list.long"
+    mv "$T/list.long" "$T/list"
     if [ $count -eq 0 ]; then
         echo "skip $mode: there is nothing to run"
         skipped=$((skipped + 1))
         return
     fi
     [ "$mode" != storm ] || share_budget $count
-    rm -f "$T"/*.out "$T"/*.end "$T"/*.worked
+    rm -rf "$T"/*.out "$T"/*.end "$T"/*.worked "$T"/*.taken
     if [ "$JOBS" -gt 1 ]; then
         run_beside $count
         return
@@ -311,9 +326,17 @@ run_mode() {
     esac
 }
 
+# Where python3 is a script that looks for the real one, each of some hundred
+# calls takes twice as long.
+find_python() {
+    real=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null) || return
+    [ "${real##*/}" != python3 ] || PATH=${real%/*}:$PATH
+}
+
 # In a function, so that the shell has read all of this file before it begins.
 main() {
     [ $# -gt 0 ] || set -- unit cli
+    find_python
     for word; do
         run_mode "$word"
     done

@@ -987,7 +987,8 @@ static void judge(struct world *w, struct job *j, uint64_t old, uint64_t new,
     CHECK_INT(clean(w), 0);
 }
 
-/* @stride  every n-th call only */
+/* Every n-th call only, from where the seed says; with STORM_ALL every one, and
+ * KILL_EVERY times fewer. */
 static void killed(struct world *base, struct plog_compact_options o,
                    uint64_t old, uint64_t new, long stride, bool twice)
 {
@@ -996,7 +997,12 @@ static void killed(struct world *base, struct plog_compact_options o,
     uint64_t size = world_size(base);
     unsigned before = 0, after = 0;
     bool again = true;
-    long n = 1, kills = 0;
+    const char *fewer = getenv("KILL_EVERY");
+    if (getenv("STORM_ALL"))
+        stride = 1;
+    if (fewer)
+        stride *= strtol(fewer, NULL, 10);
+    long n = 1 + (long)(check_seed() % (uint64_t)stride), kills = 0;
     for (; again && n < 3000; n += stride) {
         snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base->dir, n);
         world_copy(base->dir, w.dir);
@@ -1025,8 +1031,8 @@ static void killed_everywhere(void)
     CHECK_INT(
         compact_with(&w, (struct plog_compact_options){.dry_run = true}, &r),
         0);
-    killed(&w, plain, 0, r.to, 1, false);
-    killed(&w, plain, 0, r.to, 2, true);
+    killed(&w, plain, 0, r.to, 3, false);
+    killed(&w, plain, 0, r.to, 5, true);
     world_end(&w, world_size(&w));
 }
 
@@ -1045,7 +1051,7 @@ static void killed_on_top(void)
     CHECK_INT(
         compact_with(&w, (struct plog_compact_options){.dry_run = true}, &r),
         0);
-    killed(&w, trims, first, r.to, 3, false);
+    killed(&w, trims, first, r.to, 5, false);
     CHECK_INT(compact(&w, &r), 0);
     killed(&w, undoes, r.to, first, 2, false);
     world_end(&w, world_size(&w));
