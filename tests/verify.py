@@ -2,6 +2,7 @@
 """A second verifier of paritylog's log, written from docs/FORMAT.md alone.
 
     verify.py [--key VKEY] [--partial] [--snapshots] DIR...
+    verify.py --each
 
 Prints one line a directory: `OK SIZE ROOT`, or the first fault as `VERDICT FILE
 OFFSET: WHAT` (OFFSET is - where none is stated).  Exit status 0 when all are
@@ -1589,5 +1590,18 @@ def main(argv):
     return status
 
 
+def each():
+    """Many calls in one process: their arguments on standard input, one a line,
+    an empty line behind each call; its output ends with `exit STATUS`."""
+    argv = []
+    for line in sys.stdin:
+        if line != '\n':
+            argv.append(line[:-1])
+            continue
+        print('exit', main(argv), flush=True)
+        argv = []
+    return 0
+
+
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(each() if sys.argv[1:] == ['--each'] else main(sys.argv[1:]))

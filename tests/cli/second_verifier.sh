@@ -18,6 +18,11 @@ if [ $? -eq 77 ]; then
     finish
 fi
 
+# One process for all, which ends with this one.
+mkfifo "$T/calls" "$T/answers"
+python3 "$verifier" --each <"$T/calls" >"$T/answers" 2>&1 &
+exec 8>"$T/calls" 9<"$T/answers"
+
 # ---- Both of them ---------------------------------------------------------------
 
 # first_finding: what the command says of the first thing wrong, into $first.
@@ -43,8 +48,18 @@ ours() {
 theirs() {
     dir=$1
     shift
-    python3 "$verifier" "$@" "$dir" >"$T/second" 2>&1
-    second_status=$?
+    printf '%s\n' "$@" "$dir" '' >&8
+    : >"$T/second"
+    second_status=99 # it is gone
+    while IFS= read -r answer <&9; do
+        case $answer in
+        'exit '*)
+            second_status=${answer#exit }
+            break
+            ;;
+        esac
+        printf '%s\n' "$answer" >>"$T/second"
+    done
     second=$(sed '1s/: .*//' "$T/second")
 }
 
