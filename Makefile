@@ -86,7 +86,7 @@ clang_format = $(call first_of,clang-format-14 clang-format)
 checked := $(if $(wildcard tests/lib/order_shim.c),$(BUILD)/tests/paritylog-checked \
 	$(BUILD)/tests/paritylog-failing $(BUILD)/tests/paritylog-broken)
 
-.PHONY: all lib help tests check check-unit check-cli check-asan check-tsan \
+.PHONY: all lib help tests quick-tests check check-threads check-unit check-cli check-asan check-tsan \
 	check-clang check-valgrind check-symbols check-storm check-crash check-matrix check-year \
 	check-damage damage-table check-attacks attack-table check-memory check-kernel check-fuzz fuzz \
 	fuzzers coverage coverage-long mutants check-mutate bench bench-full bench-docs \
@@ -245,29 +245,37 @@ obj_tests := $(unit_src:%.c=$(BUILD)/obj/%.o) $(storm_src:%.c=$(BUILD)/obj/%.o) 
 $(obj_tests) $(testlib_obj): private test_cppflags := -Itests/lib
 $(fuzz_src:%.c=$(BUILD)/obj/%.o) $(fuzzlib_obj): private test_cppflags := -Itests/fuzz/lib -Itests/lib
 
-tests: $(BUILD)/libparitylog.a $(BUILD)/paritylog $(unit_bin) $(storm_bin) $(demo_bin) $(BUILD)/tests/bench $(checked)
+# What unit and cli need, and of that the tests about threads.
+quick := $(BUILD)/libparitylog.a $(BUILD)/paritylog $(unit_bin) $(BUILD)/tests/bench $(checked)
+thread_bin := $(foreach t,$(unit_bin),$(if $(or $(findstring thread,$t),$(findstring \
+	process,$t),$(findstring test_pipe,$t),$(findstring test_fresh,$t)),$t))
 
-check: tests
+tests: $(quick) $(storm_bin) $(demo_bin)
+quick-tests: $(quick)
+
+check: $(quick)
 	$(Q)BUILD=$(BUILD) sh tests/run.sh unit cli
 
-check-unit: tests
+check-unit: $(quick)
 	$(Q)BUILD=$(BUILD) sh tests/run.sh unit
 
-check-cli: tests
+check-cli: $(quick)
 	$(Q)BUILD=$(BUILD) sh tests/run.sh cli
 
 check-asan:
 	$(Q)$(MAKE) --no-print-directory check BUILD=$(BUILD)/asan SANITIZE=address,undefined \
 		CFLAGS='-fno-sanitize-recover=all $(CFLAGS)'
 
+check-threads: $(BUILD)/paritylog $(thread_bin) $(checked)
+	$(Q)BUILD=$(BUILD) sh tests/run.sh threads
+
 check-tsan:
-	$(Q)$(MAKE) --no-print-directory tests BUILD=$(BUILD)/tsan SANITIZE=thread
-	$(Q)BUILD=$(BUILD)/tsan sh tests/run.sh threads
+	$(Q)$(MAKE) --no-print-directory check-threads BUILD=$(BUILD)/tsan SANITIZE=thread
 
 check-clang:
 	$(Q)$(MAKE) --no-print-directory check BUILD=$(BUILD)/clang CC=$(clang)
 
-check-valgrind: tests
+check-valgrind: $(quick)
 	$(Q)BUILD=$(BUILD) sh tests/run.sh valgrind
 
 check-storm: tests
@@ -326,7 +334,7 @@ attack-table: all
 # takes the storms as well and wants a reason for every branch.
 coverage coverage-long: tests/coverage/measure.sh
 	$(Q)$(MAKE) --no-print-directory COVERAGE=1 BUILD=$(BUILD)/coverage $(BUILD)/coverage/obj/tests/coverage/flush.o
-	$(Q)$(MAKE) --no-print-directory COVERAGE=1 BUILD=$(BUILD)/coverage tests
+	$(Q)$(MAKE) --no-print-directory COVERAGE=1 BUILD=$(BUILD)/coverage $(if $(filter %-long,$@),tests,quick-tests)
 	$(Q)BUILD=$(BUILD)/coverage sh tests/coverage/measure.sh $(if $(filter %-long,$@),long,short)
 
 # Mutants of the conditional jumps of core and recovery (tests/mutate/run.py):
