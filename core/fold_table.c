@@ -13,10 +13,12 @@ struct plog_fold_chunk {
     _Alignas(8) char bytes[];
 };
 
-void plog_fold_table_init(struct plog_fold_table *t, const struct plog_io *io)
+void plog_fold_table_init(struct plog_fold_table *t, const struct plog_io *io,
+                          size_t bytes_max)
 {
     memset(t, 0, sizeof *t);
     t->io = io;
+    t->bytes_max = bytes_max;
 }
 
 void plog_fold_table_fini(struct plog_fold_table *t)
@@ -34,7 +36,7 @@ void plog_fold_table_fini(struct plog_fold_table *t)
 
 bool plog_fold_table_is_full(const struct plog_fold_table *t)
 {
-    return t->bytes >= PLOG_FOLD_TABLE_MAX;
+    return t->bytes >= t->bytes_max;
 }
 
 /* ---- Memory ------------------------------------------------------------- */

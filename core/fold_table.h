@@ -6,14 +6,12 @@
  * anew.  Here a row is read once, folded in memory, and written once, sorted
  * by its key, when the transaction ends or the memory is used up.
  *
- * Memory: PLOG_FOLD_TABLE_MAX, and what one entry needs.
+ * Memory: what it is given, and what one entry needs.
  */
 #ifndef PLOG_FOLD_TABLE_H
 #define PLOG_FOLD_TABLE_H
 
 #include "fold.h"
-
-#define PLOG_FOLD_TABLE_MAX (10u << 20)
 
 /* A row, as small as it can be, for the more of them there is room the less
  * often one is read again. */
@@ -42,12 +40,14 @@ struct plog_fold_table {
     size_t slot_count, row_count;  /* slot_count is a power of 2, or 0 */
     struct plog_fold_chunk *chunk; /* the one that is filled */
     size_t bytes;                  /* of all chunks and slots */
+    size_t bytes_max;              /* when it is full */
     /* Nothing is in the database that was not written from here, so that a
      * row that is not here is not there either. */
     bool database_empty;
 };
 
-void plog_fold_table_init(struct plog_fold_table *t, const struct plog_io *io);
+void plog_fold_table_init(struct plog_fold_table *t, const struct plog_io *io,
+                          size_t bytes_max);
 /* Forgets all rows, also those that were not written. */
 void plog_fold_table_fini(struct plog_fold_table *t);
 

@@ -18,7 +18,7 @@ void plog_recent_open(struct plog_recent *r, const struct plog_io *io,
     r->io = io;
     r->db = db;
     r->writes = writes;
-    plog_fold_table_init(&r->table, io);
+    plog_fold_table_init(&r->table, io, SIZE_MAX); /* moved before */
     plog_buf_init(&r->undo, io);
 }
 

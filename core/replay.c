@@ -15,9 +15,11 @@
 /* A transaction ends when one of these is reached.  The first is short, so
  * that little is done twice after a kill; later ones are longer, because each
  * writes a page of records once, as long as SQLite's WAL stays short. */
-#define ENTRIES_FIRST 10000u
+#define ENTRIES_FIRST 40000u
 #define PAGES_MOST 24000
-#define BYTES_MOST ((uint64_t)32 << 20)
+#define BYTES_MOST ((uint64_t)64 << 20)
+#define TABLE_MOST ((size_t)20 << 20)
+#define CACHE_NEW 6000                       /* KiB; see plog_legs_fill */
 #define BYTES_MOST_NEW ((uint64_t)128 << 20) /* of a store in the making */
 
 struct replay {
@@ -201,7 +203,7 @@ static void begin(struct replay *r, struct plog_legs *l,
     r->watch = watch;
     r->entries_max = ENTRIES_FIRST;
     r->bytes_max = BYTES_MOST;
-    plog_fold_table_init(&r->table, l->io);
+    plog_fold_table_init(&r->table, l->io, TABLE_MOST);
     /* A hook looks at the tables after each entry. */
     if (!l->options || !l->options->replayed)
         l->store.fold.table = &r->table;
@@ -283,7 +285,13 @@ int plog_legs_fill(struct plog_legs *l, struct plog_walk *w,
         memset(end, 0, sizeof *end);
     plog_feed_open(&r.feed, w, watch->to, end, sync_fd,
                    plog_pipe_may_thread(l->io));
-    int rc = plog_store_begin(&l->store, err);
+    /* The table has what SQLite's cache would; what is left to that are the
+     * ends of `events` and of what the ids are found by. */
+    int rc = l->store.fold.table && r.table.database_empty
+                 ? plog_store_set_cache(&l->store, CACHE_NEW, err)
+                 : 0;
+    if (!rc)
+        rc = plog_store_begin(&l->store, err);
     if (!rc)
         rc = drain(&r, &stop, err);
     *broken = rc != 0;

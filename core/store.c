@@ -25,6 +25,14 @@ static int open_database(struct plog_store *s, const char *path,
     return plog_sql_fail(err, s->db, "opening the store");
 }
 
+int plog_store_set_cache(struct plog_store *s, unsigned kib,
+                         struct plog_error *err)
+{
+    char sql[48];
+    snprintf(sql, sizeof sql, "PRAGMA main.cache_size=-%u", kib);
+    return plog_sql_exec(s->db, sql, err);
+}
+
 static int set_limits(struct plog_store *s, enum plog_store_mode mode,
                       int wait_ms, struct plog_error *err)
 {
@@ -39,9 +47,10 @@ static int set_limits(struct plog_store *s, enum plog_store_mode mode,
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     int rc = plog_sql_exec(s->db,
                            "PRAGMA mmap_size=0; PRAGMA cell_size_check=1;"
-                           "PRAGMA cache_size=-16000;"
                            "PRAGMA wal_autocheckpoint=0",
                            err);
+    if (!rc)
+        rc = plog_store_set_cache(s, PLOG_STORE_CACHE, err);
     if (rc || mode == PLOG_OPEN_READ)
         return rc;
     /* The log is durable before the store commits: no sync of its own. */

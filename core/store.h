@@ -32,6 +32,7 @@
 
 #define PLOG_STORE_FILE "store.db"
 #define PLOG_SCHEMA_VERSION 2
+#define PLOG_STORE_CACHE 16000 /* KiB of pages that SQLite keeps */
 
 enum plog_store_mode {
     PLOG_OPEN_READ,  /* an existing store, read-only */
@@ -96,6 +97,10 @@ PLOG_MUST_CHECK int plog_store_open(struct plog_store *s,
                                     enum plog_store_mode mode, int wait_ms,
                                     struct plog_error *err);
 void plog_store_close(struct plog_store *s);
+
+/* How much SQLite keeps of the file from now on; PLOG_STORE_CACHE at first. */
+PLOG_MUST_CHECK int plog_store_set_cache(struct plog_store *s, unsigned kib,
+                                         struct plog_error *err);
 
 /* Makes the tables, in a transaction of its own, with an empty head. */
 PLOG_MUST_CHECK int plog_store_create_tables(struct plog_store *s,

@@ -20,6 +20,7 @@
 #include "fold_table.h"
 
 #define SCRATCH "fold.db"
+#define TABLE_MOST ((size_t)10 << 20) /* of each */
 
 struct folding {
     struct plog_compacting *c;
@@ -133,7 +134,7 @@ static int begin(struct folding *f, int dir, struct plog_error *err)
     const struct plog_dir *d = &f->c->p->legs.dir;
     f->lean = !d->with_archive && f->c->p->legs.head.rules.redactions == 0;
     for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++) {
-        plog_fold_table_init(&f->tables[i], f->c->io);
+        plog_fold_table_init(&f->tables[i], f->c->io, TABLE_MOST);
         f->tables[i].database_empty = f->base == 0;
     }
     f->store.fold.table = f->tables;
@@ -142,7 +143,7 @@ static int begin(struct folding *f, int dir, struct plog_error *err)
     f->store.fold.line_of = line_of;
     f->store.fold.line_arg = f;
     /* What the table holds, SQLite's cache need not. */
-    int rc = plog_sql_exec(f->store.db, "PRAGMA cache_size=-4000", err);
+    int rc = plog_store_set_cache(&f->store, 4000, err);
     return rc ? rc
               : plog_compact_lines_open(&f->lines, d, dir, f->base + 1, err);
 }
