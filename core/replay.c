@@ -12,9 +12,9 @@
 #include "fold_table.h"
 #include "legs.h"
 
-/* A transaction ends when one of these is reached.  The first is short, so
- * that little is done twice after a kill; later ones are longer, because each
- * writes a page of records once, as long as SQLite's WAL stays short. */
+/* A transaction ends when one of these is reached.  The first takes less than
+ * a second, for it is done twice after a kill; later ones are longer, because
+ * each writes a page of records once, as long as SQLite's WAL stays short. */
 #define ENTRIES_FIRST 40000u
 #define PAGES_MOST 24000
 #define BYTES_MOST ((uint64_t)64 << 20)

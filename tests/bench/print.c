@@ -154,11 +154,17 @@ void bench_print_table(void)
 
 /* ---- JSON --------------------------------------------------------------- */
 
+/* Those that there are: what a run could not tell is left out. */
 static void json_values(FILE *out, const double *values, unsigned n)
 {
+    const char *before = "";
     fputc('[', out);
-    for (unsigned i = 0; i < n; i++)
-        fprintf(out, "%s%.6g", i ? "," : "", values[i]);
+    for (unsigned i = 0; i < n; i++) {
+        if (!isfinite(values[i]))
+            continue;
+        fprintf(out, "%s%.6g", before, values[i]);
+        before = ",";
+    }
     fputc(']', out);
 }
 
