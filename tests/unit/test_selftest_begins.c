@@ -1,0 +1,283 @@
+/*
+ * test_selftest_begins.c - how selftest begins and ends: where its folder
+ * cannot be made, opened or removed it says so, and nothing is left.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "paritylog_recovery.h"
+
+static struct plog_io io;
+static struct plog_error err;
+static struct plog_selftest_report r;
+static char names[2000]; /* of the tests that were told */
+static char last_found[500];
+
+static const struct plog_io *real(void)
+{
+    return plog_io_posix();
+}
+
+/* The directory of all cases. */
+static const char *where(void)
+{
+    static const char *dir;
+    if (!dir)
+        dir = check_dir();
+    return dir;
+}
+
+static unsigned stop_at, told;
+
+static int on_test(void *arg, const struct plog_test *t)
+{
+    (void)arg;
+    size_t n = strlen(names);
+    snprintf(names + n, sizeof names - n, "%s,", t->name);
+    snprintf(last_found, sizeof last_found, "%s", t->found);
+    return ++told == stop_at;
+}
+
+/* Runs it over `io`, until the first test was told. */
+static int run(struct plog_selftest_options o)
+{
+    o.struct_size = sizeof o;
+    o.io = &io;
+    o.test = on_test;
+    if (o.seconds == 0)
+        o.seconds = 1;
+    memset(&err, 0, sizeof err);
+    names[0] = '\0';
+    told = 0;
+    return plog_selftest(where(), &o, &r, &err);
+}
+
+static int run_first(void)
+{
+    stop_at = 1;
+    return run((struct plog_selftest_options){.seed = 5});
+}
+
+static unsigned names_in(const char *path)
+{
+    unsigned n = 0;
+    DIR *d = opendir(path);
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n - 2; /* . and .. */
+}
+
+static void fails_with(int rc, const char *message, const char *hint)
+{
+    CHECK_INT(rc, PLOG_E_IO);
+    CHECK_INT(r.verdict, PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+    if (!CHECK(strstr(err.message, message) != NULL))
+        printf("# %s\n", err.message);
+    if (!CHECK(strstr(err.hint, hint) != NULL))
+        printf("# %s\n", err.hint);
+    CHECK_UINT(told, 0);
+    CHECK_UINT(names_in(where()), 0);
+}
+
+/* ---- Spoilt tables ------------------------------------------------------- */
+
+static int no_path(void *ctx, const char *path, char *out, size_t cap)
+{
+    (void)ctx, (void)path, (void)cap;
+    out[0] = '\0';
+    return -ENAMETOOLONG;
+}
+
+static int opens, refuse_open; /* the n-th open of a folder fails */
+
+static int on_open(void *ctx, int dir, const char *name, int flags,
+                   uint32_t mode)
+{
+    if (flags & O_DIRECTORY && ++opens == refuse_open)
+        return -EMFILE;
+    return real()->open_at(ctx, dir, name, flags, mode);
+}
+
+static int no_mkdir(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    (void)ctx, (void)dir, (void)mode;
+    CHECK(strncmp(name, "paritylog-selftest-", 19) == 0);
+    CHECK_UINT(mode, 0700);
+    return -EROFS;
+}
+
+static int random_calls, refuse_random;
+
+static int on_random(void *ctx, void *to, size_t n)
+{
+    (void)ctx;
+    memset(to, 0, n);
+    return ++random_calls == refuse_random ? -EIO : 0;
+}
+
+static int no_rmdir(void *ctx, int dir, const char *name)
+{
+    return strncmp(name, "paritylog-", 10) ? real()->rmdir_at(ctx, dir, name)
+                                           : -EBUSY;
+}
+
+static struct plog_fs fs = {.type = 0xef53};
+static int fs_rc;
+
+static int on_file_system(void *ctx, int fd, struct plog_fs *out)
+{
+    (void)ctx, (void)fd;
+    *out = fs;
+    return fs_rc;
+}
+
+/* ---- Cases --------------------------------------------------------------- */
+
+static void cannot_begin(void)
+{
+    io = *real();
+    io.real_path = no_path;
+    fails_with(run_first(), "opening the directory", "can be written");
+    io = *real();
+    io.open_at = on_open;
+    opens = 0;
+    refuse_open = 1;
+    fails_with(run_first(), "opening the directory", "can be written");
+    opens = 0;
+    refuse_open = 2;
+    fails_with(run_first(), "opening that folder", "");
+    io = *real();
+    io.mkdir_at = no_mkdir;
+    fails_with(run_first(), "making a folder to test in", "not read-only");
+    io = *real();
+    io.random = on_random;
+    random_calls = 0;
+    refuse_random = 1;
+    fails_with(run_first(), "making a name", "");
+    stop_at = 1;
+    random_calls = 0;
+    fails_with(run((struct plog_selftest_options){.seed = 0}),
+               "no randomness for a seed", "");
+}
+
+/* 64 MiB may be taken. */
+static void room(void)
+{
+    io = *real();
+    io.file_system = on_file_system;
+    fs.free_bytes = (64u << 20) - 1;
+    fails_with(run_first(), "no space for it: 63 MiB are free, and 64",
+               "make room");
+    fs.free_bytes = 64u << 20;
+    CHECK_INT(run_first(), PLOG_E_INTERRUPTED);
+    CHECK_TEXT(last_found, "ext4, local; 64 MiB free");
+    fs.free_bytes = 0;
+    fs_rc = -ENOSYS; /* nobody knows */
+    CHECK_INT(run_first(), PLOG_E_INTERRUPTED);
+    CHECK_TEXT(last_found, "its kind is not known");
+    fs_rc = 0;
+    io.file_system = NULL;
+    CHECK_INT(run_first(), PLOG_E_INTERRUPTED);
+    CHECK_TEXT(last_found, "its kind is not known");
+    CHECK_UINT(names_in(where()), 0);
+}
+
+/* A seed is short enough to be typed, and never 0. */
+static void seeds(void)
+{
+    static const struct {
+        uint64_t given, used;
+    } all[] = {
+        {5, 5}, {1000000006, 1000000006}, {1000000007, 1}, {1000000009, 2}};
+    io = *real();
+    stop_at = 1;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        CHECK_INT(run((struct plog_selftest_options){.seed = all[i].given}),
+                  PLOG_E_INTERRUPTED);
+        CHECK_UINT(r.seed, all[i].used);
+    }
+    io.random = on_random; /* zeros */
+    refuse_random = 0;
+    CHECK_INT(run((struct plog_selftest_options){.seed = 0}),
+              PLOG_E_INTERRUPTED);
+    CHECK_UINT(r.seed, 1);
+}
+
+static void times(void)
+{
+    io = *real();
+    stop_at = 1;
+    static const double wrong[] = {-1, -0.001, 59.001, 60};
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(run((struct plog_selftest_options){.seconds = wrong[i]}),
+                  PLOG_E_ARG);
+        CHECK_TEXT(err.message, "the time must be 1 to 59 seconds");
+        CHECK_INT(r.verdict, PLOG_E_ARG);
+        CHECK_UINT(told, 0);
+    }
+    CHECK_INT(run((struct plog_selftest_options){.seconds = 59}),
+              PLOG_E_INTERRUPTED);
+    CHECK_UINT(told, 1);
+    CHECK(r.seconds > 0 && r.seconds < 59);
+}
+
+/* ---- The end ------------------------------------------------------------- */
+
+static int stop_phase(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    return strcmp(p->phase, "begin") == 0 && told > 0;
+}
+
+/* Between two parts the caller is asked, too. */
+static void between_parts(void)
+{
+    io = *real();
+    stop_at = 0;
+    CHECK_INT(run((struct plog_selftest_options){.progress = stop_phase}),
+              PLOG_E_INTERRUPTED);
+    CHECK_TEXT(err.message, "stopped");
+    CHECK_TEXT(names, "file system,mount,kernel,SQLite,libsodium,clock,");
+    CHECK_UINT(names_in(where()), 0);
+}
+
+/* A folder that stays is an error, but not instead of another one. */
+static void not_removed(void)
+{
+    char path[700];
+    io = *real();
+    io.rmdir_at = no_rmdir;
+    CHECK_INT(run_first(), PLOG_E_INTERRUPTED);
+    CHECK_TEXT(err.message, "stopped");
+    CHECK_UINT(names_in(where()), 1);
+    DIR *d = opendir(where());
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] == 'p') {
+            snprintf(path, sizeof path, "%.400s/%.200s", where(), e->d_name);
+            CHECK(rmdir(path) == 0);
+        }
+    if (d)
+        closedir(d);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"cannot begin", cannot_begin},
+        {"room", room},
+        {"seeds", seeds},
+        {"times", times},
+        {"between parts", between_parts},
+        {"not removed", not_removed},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}

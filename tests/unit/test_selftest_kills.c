@@ -1,0 +1,208 @@
+/*
+ * test_selftest_kills.c - selftest's logs that are killed: what is told of
+ * processes that end, say nothing, or say more than is true.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "selftesting.h"
+
+static struct selftesting s;
+
+#define NOWHERE "do not keep a log here; report it with the seed"
+#define GONE                                                                   \
+    {                                                                          \
+        NULL, 0, 0                                                             \
+    }
+
+/* ---- Killed -------------------------------------------------------------- */
+
+static const char *const kills[] = {
+    "kill -9 at any time", "kill -9 at a disk call", "kill -9 while repairing"};
+
+static void killed(void)
+{
+    selftesting_begin(&s, 1);
+    selftesting_fork(&s);
+    plog_selftest_crashes(&s.t);
+    uint64_t sum[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        unsigned n = 0, got = 0, recovered = 0, tried = 0, fresh = 0;
+        const struct selftesting_told *one = selftesting_the(&s, kills[i]);
+        CHECK_INT(one->result, PLOG_TEST_OK);
+        CHECK_INT(sscanf(one->figures,
+                         "kills_count=%u acknowledged_count=%u"
+                         " recovered_count=%u attempted_count=%u"
+                         " fresh_count=%u",
+                         &n, &got, &recovered, &tried, &fresh),
+                  5);
+        CHECK(n >= 3 && n <= 200);
+        CHECK(got <= recovered && recovered <= tried && tried > 0);
+        CHECK(fresh <= n);
+        sum[i] = n;
+        if (one->result)
+            printf("# %s\n", one->found);
+    }
+    CHECK_UINT(s.report.kills, sum[0]);
+    CHECK_UINT(s.report.calls, sum[1] + sum[2]);
+    CHECK_UINT(s.count, 3);
+    CHECK_INT(s.starts, s.stops);
+    selftesting_end(&s);
+}
+
+static void kills_find(enum plog_test_result result, const char *found,
+                       const char *next)
+{
+    plog_selftest_crashes(&s.t);
+    for (int i = 0; i < 3; i++)
+        selftesting_check(&s, kills[i], result, found, next);
+    CHECK_INT(s.starts, s.stops + (s.start_rc ? 3 : 0));
+    selftesting_end(&s);
+}
+
+/* The same word, again and again. */
+static struct plog_life_note its_note;
+static bool heard_now;
+
+static int64_t hear_note(void *ctx, void *p, size_t n, int timeout_ms)
+{
+    (void)ctx;
+    CHECK_UINT(n, sizeof its_note);
+    CHECK(timeout_ms >= 0 && timeout_ms <= 50);
+    heard_now = !heard_now;
+    if (!heard_now)
+        return 0;
+    memcpy(p, &its_note, sizeof its_note);
+    return sizeof its_note;
+}
+
+static void pretend(struct plog_life_note note)
+{
+    static const struct selftesting_word none[] = {GONE};
+    selftesting_begin(&s, 1);
+    selftesting_script(&s, none);
+    s.host.hear = hear_note;
+    its_note = note;
+    heard_now = false;
+}
+
+static void what_is_said(void)
+{
+    pretend((struct plog_life_note){.attempted = 0});
+    s.start_rc = -EAGAIN;
+    kills_find(PLOG_TEST_FAIL,
+               "after 0 kills: no second process could be started", NOWHERE);
+    pretend(
+        (struct plog_life_note){.code = PLOG_E_CORRUPT, .what = "CORRUPT: oh"});
+    kills_find(PLOG_TEST_FAIL, "after 0 kills: a step failed: CORRUPT: oh",
+               NOWHERE);
+    pretend((struct plog_life_note){
+        .attempted = 5, .acknowledged = 5, .stopped = 0});
+    plog_selftest_crashes(&s.t);
+    selftesting_check(&s, kills[0], PLOG_TEST_FAIL,
+                      "after 1 kills: 5 deltas were acknowledged and 5"
+                      " attempted, and 0 are there",
+                      NOWHERE);
+    /* it ended by itself */
+    selftesting_check(&s, kills[1], PLOG_TEST_FAIL,
+                      "after 0 kills: 5 deltas were acknowledged and 5"
+                      " attempted, and 0 are there",
+                      NOWHERE);
+    CHECK_UINT(s.report.kills, 1);
+    CHECK_UINT(s.report.calls, 0);
+    selftesting_end(&s);
+}
+
+/* One that never comes to the call is no kill, and is not tried for ever. */
+static void never_stops(void)
+{
+    static const struct selftesting_word none[] = {GONE};
+    selftesting_begin(&s, 1);
+    selftesting_script(&s, none);
+    s.t.started -= INT64_C(5000000000); /* its share is over */
+    plog_selftest_crashes(&s.t);
+    selftesting_check(&s, kills[0], PLOG_TEST_OK,
+                      "3 kills; of 0 deltas attempted, 0 acknowledged, 0"
+                      " recovered; none lost; parity CLEAN, 0 times also with a"
+                      " new store",
+                      "");
+    selftesting_check(&s, kills[1], PLOG_TEST_SKIP, "no time was left for it",
+                      "give it more --seconds");
+    CHECK_INT(s.starts, 3 + 40 + 80);
+    CHECK_UINT(s.report.kills, 3);
+    CHECK_UINT(s.report.calls, 0);
+    selftesting_end(&s);
+}
+
+static void no_time(void)
+{
+    static const struct selftesting_word none[] = {GONE};
+    selftesting_begin(&s, 1);
+    selftesting_script(&s, none);
+    s.t.started -= INT64_C(58000000000);
+    kills_find(PLOG_TEST_SKIP, "no time was left for it",
+               "give it more --seconds");
+    CHECK_INT(s.starts, 0);
+}
+
+static void *no_memory(void *ctx, void *p, size_t n)
+{
+    return n ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+static void without(void)
+{
+    static const struct selftesting_word none[] = {GONE};
+    selftesting_begin(&s, 1);
+    plog_selftest_crashes(&s.t);
+    selftesting_check(&s, "kill -9", PLOG_TEST_SKIP,
+                      "no second process can be made", "");
+    s.count = 0;
+    selftesting_script(&s, none);
+    s.io.alloc = no_memory;
+    plog_selftest_crashes(&s.t);
+    selftesting_check(&s, "kill -9", PLOG_TEST_SKIP, "out of memory", "");
+    s.count = 0;
+    plog_selftest_errors(&s.t);
+    selftesting_check(&s, "errors of the disk", PLOG_TEST_SKIP, "out of memory",
+                      "");
+    CHECK_UINT(s.count, 1);
+    selftesting_end(&s);
+}
+
+static int no_log(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    return !strstr(name, "life-")
+               ? plog_io_posix()->mkdir_at(ctx, dir, name, mode)
+               : -EDQUOT;
+}
+
+static void no_log_at_all(void)
+{
+    static const struct selftesting_word none[] = {GONE};
+    static const char begins[] = "after 0 kills: making a log: IO: ";
+    selftesting_begin(&s, 1);
+    selftesting_script(&s, none);
+    s.io.mkdir_at = no_log;
+    plog_selftest_crashes(&s.t);
+    for (int i = 0; i < 3; i++) {
+        const struct selftesting_told *one = selftesting_the(&s, kills[i]);
+        CHECK_INT(one->result, PLOG_TEST_FAIL);
+        CHECK(strncmp(one->found, begins, strlen(begins)) == 0);
+        CHECK_TEXT(one->next, NOWHERE);
+    }
+    CHECK_INT(s.starts, 0);
+    selftesting_end(&s);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"killed", killed},           {"what is said", what_is_said},
+        {"never stops", never_stops}, {"no time", no_time},
+        {"without", without},         {"no log at all", no_log_at_all},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
