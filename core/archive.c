@@ -199,7 +199,8 @@ int plog_archive_open(const struct plog_dir *d, uint64_t first, int *fd,
         rc = plog_fail(err, PLOG_E_IO, "looking at an expanded segment failed");
     if (rc && to >= 0)
         io->close(io->ctx, to);
-    *fd = to;
+    if (!rc)
+        *fd = to;
     return rc ? damaged(first, rc, err) : 0;
 }
 

@@ -521,7 +521,9 @@ static void odd_archives(void)
             CHECK_INT(mkfifo(below(PACKED), 0600), 0);
         if (kind == 5)
             put(PACKED, "no gzip", 7);
+        fd = -77;
         CHECK_INT(plog_archive_open(&d, 7, &fd, &st, &err), PLOG_E_CORRUPT);
+        CHECK_INT(fd, -77); /* none that was closed */
         CHECK_TEXT(err.file, PACKED);
         if (!CHECK_TEXT(err.message,
                         kind < 2 ? "the segment is missing"
