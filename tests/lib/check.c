@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "handles.h"
+
 static bool case_failed, any_failed;
 static const char *case_skipped;
 static char *dirs[4096];
@@ -148,6 +150,14 @@ static bool wanted(const char *name, int argc, char **argv)
     return argc < 2;
 }
 
+/* A handle that nobody closes, or somebody twice, is a failure of the case. */
+static void check_handles(const char *name, unsigned open, unsigned closed)
+{
+    check_uint(handles_open(), open, "open handles", name, 0);
+    check_uint(handles_not_open(), closed, "closed handles that were not open",
+               name, 0);
+}
+
 int check_main(int argc, char **argv, const struct check_case *cases,
                size_t count)
 {
@@ -158,7 +168,10 @@ int check_main(int argc, char **argv, const struct check_case *cases,
             continue;
         case_failed = false;
         case_skipped = NULL;
+        unsigned open = handles_open(), closed = handles_not_open();
         cases[i].run();
+        if (!case_failed)
+            check_handles(cases[i].name, open, closed);
         if (case_failed) {
             printf("FAIL %s (seed %" PRIu64 ")\n", cases[i].name, check_seed());
             failed++;

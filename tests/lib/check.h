@@ -5,7 +5,8 @@
  * `ok NAME`, `FAIL NAME` or `skip NAME: why`; the last line is
  * `N passed, N failed, N skipped`, which tests/run.sh adds up.  A failed
  * CHECK prints file, line and values, fails the case and goes on; REQUIRE
- * leaves the case (it returns from the calling function).
+ * leaves the case (it returns from the calling function).  A case that leaves
+ * a handle open, or has closed one that was not, fails, too (handles.h).
  *
  * Options of every program: NAME... runs only cases whose name contains one
  * of them; CHECK_SEED sets check_seed().

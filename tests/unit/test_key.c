@@ -666,7 +666,9 @@ static void test_key_file__next(void)
         CHECK(same_key(&s, &again));
         plog_signer_fini(&again);
     }
-    CHECK_INT(plog_signer_install_next(io, fresh_dir(), &err), PLOG_E_IO);
+    close(dir);
+    dir = fresh_dir();
+    CHECK_INT(plog_signer_install_next(io, dir, &err), PLOG_E_IO);
     plog_signer_fini(&s);
     close(dir);
 }
