@@ -23,12 +23,17 @@ static atomic_uint not_open;
 #if !defined(__SANITIZE_THREAD__) && !HAS(thread_sanitizer)
 __attribute__((weak)) int close(int fd)
 {
-    int rc = (int)syscall(SYS_close, fd);
+    return handles_close(fd);
+}
+#endif
+
+int handles_close(int fd)
+{
+    int rc = (int)syscall(SYS_close, (long)fd);
     if (rc && errno == EBADF)
         atomic_fetch_add(&not_open, 1);
     return rc;
 }
-#endif
 
 unsigned handles_not_open(void)
 {

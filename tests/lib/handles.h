@@ -5,6 +5,8 @@
 #ifndef HANDLES_H
 #define HANDLES_H
 
+/* close(2), counted: for a test that stands there itself. */
+int handles_close(int fd);
 /* How often close(2) was given a handle that is not open: with threads that is
  * another one's, sooner or later. */
 unsigned handles_not_open(void);
