@@ -82,6 +82,33 @@ static void changes(const char *line, const struct change *c, size_t count)
 /* ---- Deltas ---------------------------------------------------------------
  */
 
+/* An origin with an escape is read as what it says. */
+static void escaped_origin(void)
+{
+    char text[LONGEST];
+    replace(text, delta, "a.example", "\\u0061.exam\\u0070le");
+    CHECK_INT(parse(text, NULL), 0);
+    CHECK(plog_span_is(e.from, "a.example"));
+}
+
+/* Of two faults the one that comes first is told. */
+static void first_fault(void)
+{
+    static const struct change d[] = {
+        {"\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"delete\","
+         "\"payload\":null",
+         "\"resource\":7,\"record_id\":\"1\",\"op\":\"delete\","
+         "\"payload\":{}",
+         BAD, "resource"},
+    };
+    static const struct change c[] = {
+        {"\"occurred_at\":\"2026-01-02T03:04:05Z\",", "", NEW, ""},
+        {",\"provenance\":{\"source\":\"s\",\"confidence\":1}", "", NEW, ""},
+    };
+    CHANGES(small, d);
+    CHANGES(delta, c);
+}
+
 static void all_members(void)
 {
     CHECK_INT(parse(delta, NULL), 0);
@@ -287,6 +314,8 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"all members", all_members},
+        {"escaped origin", escaped_origin},
+        {"first fault", first_fault},
         {"every member wrong", every_member_wrong},
         {"redacted ones", redacted_ones},
         {"controls", controls},
