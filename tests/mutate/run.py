@@ -8,9 +8,10 @@ Each mutant is the suite with one conditional jump of core or recovery
 inverted (flip), made unconditional (always) or removed (never).  First every
 test runs alone and unmutated, and tells which jumps it came by and which way
 it left them.  A mutant then meets the tests it can matter to: those that took
-the jump for never, those that did not for always, both for flip; those
-first that are quick and look at its function from many sides, until one fails,
-crashes, leaks or takes much longer than it should.
+the jump for never, those that did not for always, both for flip; first those of
+the program that has the file's name, then those that are quick and look at its
+function from many sides, until one fails, crashes, leaks or takes much longer
+than it should.
 
 --sweeps    the error sweeps (tests/storm/sweep*.c) are tests, too
 --echo      what survives those is compared with the program itself in all that
@@ -318,7 +319,8 @@ class Choice:
                 self.seen[test][site.file] += 0.1
 
     def __call__(self, mutant, most, echo):
-        """Those that look at its function from many sides, and are quick."""
+        """Those of its own program, half of them at most, and those that look
+        at its function from many sides, and are quick."""
         site = mutant.site
         n = site.number
         ways = {"never": [2 * n + 1], "always": [2 * n], "flip": [2 * n, 2 * n + 1]}
@@ -328,8 +330,11 @@ class Choice:
             seen = self.seen[test]
             return ((seen[site.file, site.function] + seen[site.file])
                     / (0.05 + self.tests[test][0]) ** 0.5)
-        return sorted((t for t in found if (t[0] == "echo") == echo),
-                      key=worth, reverse=True)[:most]
+        all_of_them = sorted((t for t in found if (t[0] == "echo") == echo),
+                             key=worth, reverse=True)
+        name = "test_" + os.path.splitext(os.path.basename(site.file))[0]
+        own = [t for t in all_of_them if t[0] == name][:most // 2]
+        return (own + [t for t in all_of_them if t not in own])[:most]
 
 
 def meet(run, echo, mutant, tests, candidates):
