@@ -113,15 +113,20 @@ static void nobody(void)
     CHECK_INT(compact(&w, &r), 0);
     CHECK_UINT(r.to, 0);
     CHECK_UINT(r.peers, 0);
-    CHECK(strstr(r.why, "no peer") != NULL);
+    CHECK_TEXT(r.why, "no peer was added: nobody has received anything");
     CHECK_INT(add(&w, "idle"), 0);
     CHECK_INT(add(&w, "busy"), 0);
     CHECK_INT(ack(&w, "busy", 30), 0);
     CHECK_INT(compact(&w, &r), 0);
     CHECK_UINT(r.to, 0);
     CHECK_TEXT(r.holder, "idle");
-    CHECK(strstr(r.why, "idle") != NULL);
+    CHECK_TEXT(r.why, "peer idle has acknowledged nothing yet");
     CHECK_UINT(floor_of(&w), 0);
+    CHECK_INT(ack(&w, "idle", 1), 0);
+    CHECK_INT(compact(&w, &r), 0);
+    CHECK_UINT(r.to, 0);
+    CHECK_TEXT(r.why, "no sealed segment ends at or below entry 1, up to which"
+                      " peer idle has received the log");
     world_end(&w, 43);
 }
 

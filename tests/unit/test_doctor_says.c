@@ -38,6 +38,8 @@ static int hear(void *arg, const struct plog_checkup *c)
     snprintf(heard.found[i], sizeof heard.found[i], "%s", c->found);
     snprintf(heard.next[i], sizeof heard.next[i], "%s", c->next);
     heard.health[i] = c->health;
+    if (c->health == PLOG_HEALTH_OK)
+        CHECK_TEXT(c->next, "");
     return heard.count == heard.stop_at;
 }
 

@@ -65,6 +65,8 @@ static void inclusion(void)
             unsigned c = take(&p, h);
             CHECK(plog_inclusion_holds(i, n, leaf[i], h, c, root));
             CHECK(!plog_inclusion_holds(i + 1, n, leaf[i], h, c, root));
+            CHECK(
+                !plog_inclusion_holds(i, 2 * (uint64_t)n, leaf[i], h, c, root));
             CHECK(!plog_inclusion_holds(i, n, leaf[(i + 1) % LEAVES], h, c,
                                         root));
             CHECK(c == 0 ||
@@ -98,6 +100,11 @@ static void consistency(void)
             CHECK(plog_consistency_holds(m, n, old, root, h, c));
             CHECK(m == n || !plog_consistency_holds(m, n, root, old, h, c));
             CHECK(!plog_consistency_holds(m, n, leaf[0], leaf[1], h, c));
+            /* Of a tree with more levels it says nothing. */
+            CHECK(m == n ||
+                  !plog_consistency_holds(m, 2 * (uint64_t)n, old, root, h, c));
+            CHECK(m == n || !plog_consistency_holds(m, UINT64_C(1) << 40, old,
+                                                    root, h, c));
             CHECK(c == 0 || !plog_consistency_holds(m, n, old, root, h, c - 1));
             memcpy(h[c], root, sizeof root);
             CHECK(!plog_consistency_holds(m, n, old, root, h, c + 1));

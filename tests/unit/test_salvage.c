@@ -51,15 +51,17 @@ static void flip(const char *name, long at)
 
 static struct {
     unsigned lines, ranges;
+    uint64_t unproven; /* entries */
     struct plog_salvaged first;
     char file[64], why[200];
 } found;
 
 static int count_line(void *arg, const char *line, size_t len, bool proven)
 {
-    (void)arg, (void)line, (void)proven;
+    (void)arg;
     CHECK(len > 0);
     found.lines++;
+    found.unproven += !proven && strncmp(line, "{\"seq\":", 7) == 0;
     return 0;
 }
 
@@ -85,7 +87,9 @@ static int salvage(struct plog_salvage_options o, struct plog_salvage_report *s)
     o.range = keep_range;
     memset(&found, 0, sizeof found);
     memset(&err, 0, sizeof err);
-    return plog_salvage(w.dir, &o, s, &err);
+    int rc = plog_salvage(w.dir, &o, s, &err);
+    CHECK_UINT(s->unproven, found.unproven);
+    return rc;
 }
 #define SALVAGE(s, ...) salvage((struct plog_salvage_options){__VA_ARGS__}, (s))
 
@@ -125,17 +129,18 @@ static void what_is_left(void)
         uint64_t groups, from, to;
         bool bytes;
         const char *file;
+        uint64_t unproven; /* behind a gap in a segment */
     } all[] = {
-        [WHOLE] = {0, 9, 0, 0, false, ""},
-        [STRAY] = {0, 9, 0, 0, false, ""},
-        [MISSING] = {1, 6, 4, 6, false, SECOND},
-        [EMPTY] = {1, 6, 4, 6, false, SECOND},
-        [HEADER] = {1, 6, 4, 6, true, SECOND},
-        [MIDDLE] = {1, 7, 4, 5, true, SECOND},
-        [LAST] = {1, 8, 6, 6, true, SECOND},
-        [VERY_LAST] = {1, 8, 9, 0, true, THIRD},
-        [END] = {1, 8, 9, 0, true, THIRD},
-        [TORN] = {1, 9, 10, 0, true, THIRD},
+        [WHOLE] = {0, 9, 0, 0, false, "", 0},
+        [STRAY] = {0, 9, 0, 0, false, "", 0},
+        [MISSING] = {1, 6, 4, 6, false, SECOND, 0},
+        [EMPTY] = {1, 6, 4, 6, false, SECOND, 0},
+        [HEADER] = {1, 6, 4, 6, true, SECOND, 0},
+        [MIDDLE] = {1, 7, 4, 5, true, SECOND, 1},
+        [LAST] = {1, 8, 6, 6, true, SECOND, 0},
+        [VERY_LAST] = {1, 8, 9, 0, true, THIRD, 0},
+        [END] = {1, 8, 9, 0, true, THIRD, 0},
+        [TORN] = {1, 9, 10, 0, true, THIRD, 0},
     };
     for (int i = WHOLE; i <= TORN; i++)
         for (int dry_run = 1; dry_run >= 0; dry_run--) {
@@ -168,6 +173,7 @@ static void what_is_left(void)
             if (!CHECK_INT(SALVAGE(&s, .dry_run = dry_run), 0) ||
                 !CHECK_UINT(found.ranges, all[i].ranges) ||
                 !CHECK_UINT(s.groups, all[i].groups) ||
+                !CHECK_UINT(s.unproven, all[i].unproven) ||
                 !CHECK_UINT(found.first.from, all[i].from) ||
                 !CHECK_UINT(found.first.to, all[i].to) ||
                 !CHECK_INT(found.first.has_bytes, all[i].bytes))

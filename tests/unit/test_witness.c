@@ -137,6 +137,12 @@ static void places(void)
     char path[5000], here[600];
     begin();
     world_close(&w);
+    snprintf(path, sizeof path, "%s/lock/log", w.dir);
+    refused(plog_witness_place(&io, path, file, "a witness", &err),
+            PLOG_E_NOTHING, "no directory");
+    snprintf(path, sizeof path, "%s/none", w.dir);
+    refused(plog_witness_place(&io, path, file, "a witness", &err),
+            PLOG_E_NOTHING, "no directory");
     snprintf(path, sizeof path, "%s/seen", w.dir);
     refused(witness_at(path), PLOG_E_INPUT, "in the log's own directory");
     snprintf(path, sizeof path, "%s/log/seen", w.dir);
