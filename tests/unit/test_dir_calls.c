@@ -395,14 +395,56 @@ static void refusals(void)
             }
 }
 
+/* ---- Segments ------------------------------------------------------------ */
+
+static void touch(const char *name)
+{
+    char file[700];
+    snprintf(file, sizeof file, "%s/%s", path, name);
+    int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    close(fd);
+}
+
+/* One that is in log/ and in archive/ is one; without archive/ only those in
+ * log/ count. */
+static void twins(void)
+{
+    static const uint64_t all[] = {1, 4, 7, 9}, in_log[] = {4, 7, 9};
+    char folder[700];
+    struct plog_buf list;
+    fresh();
+    plog_buf_init(&list, &io);
+    REQUIRE(open_as(PLOG_DIR_MAKE, false) == 0);
+    CHECK_INT(plog_dir_segments(&d, &list, &err), 0);
+    CHECK_UINT(plog_segment_count(&list), 0);
+    snprintf(folder, sizeof folder, "%s/archive", path);
+    CHECK(mkdir(folder, 0700) == 0);
+    touch("log/00000000000000000009.jsonl");
+    touch("log/00000000000000000007.jsonl");
+    touch("log/00000000000000000004.jsonl");
+    touch("log/00000000000000000004.jsonl.new"); /* ours, and no segment */
+    touch("archive/00000000000000000004.jsonl.gz");
+    touch("archive/00000000000000000001.jsonl.gz");
+    touch("archive/00000000000000000007.jsonl.gz");
+    for (int with = 0; with < 2; with++) {
+        d.with_archive = with;
+        CHECK_INT(plog_dir_segments(&d, &list, &err), 0);
+        CHECK_BYTES(list.data, list.len, with ? all : in_log,
+                    with ? sizeof all : sizeof in_log);
+    }
+    plog_buf_fini(&list);
+    plog_dir_close(&d);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"at once", at_once},     {"no time", no_time},
         {"some time", some_time}, {"longer", longer_and_longer},
         {"it breaks", it_breaks}, {"with a watch", with_a_watch},
-        {"flags", flags},         {"makes", makes},
-        {"refusals", refusals},
+        {"twins", twins},         {"flags", flags},
+        {"makes", makes},         {"refusals", refusals},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
