@@ -31,8 +31,8 @@ PLOG_MUST_CHECK int plog_archive_segments(const struct plog_dir *d,
                                           struct plog_error *err);
 
 /* Opens an archived segment, expanded, for reading.
- * Returns 0 with *fd, which else is untouched; PLOG_E_CORRUPT when it is missing
- * or damaged; PLOG_E_IO. */
+ * Returns 0 with *fd, which else is untouched; PLOG_E_CORRUPT when it is
+ * missing or damaged; PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_archive_open(const struct plog_dir *d, uint64_t first,
                                       int *fd, struct plog_stat *id,
                                       struct plog_error *err);
