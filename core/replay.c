@@ -15,7 +15,7 @@
 /* A transaction ends when one of these is reached.  The first takes less than
  * a second, for it is done twice after a kill; later ones are longer, because
  * each writes a page of records once, as long as SQLite's WAL stays short. */
-#define ENTRIES_FIRST 40000u
+#define ENTRIES_FIRST 20000u
 #define PAGES_MOST 24000
 #define BYTES_MOST ((uint64_t)64 << 20)
 #define TABLE_MOST ((size_t)20 << 20)

@@ -149,9 +149,10 @@ static void test_lock(struct plog_selftest *t, const struct lock_kind *kind)
         if (!wrong && !freed(&l, &seconds))
             wrong = "a lock is still held 2 s after its holder was killed";
     }
-    t->io->close(t->io->ctx, l.ours);
-    t->io->close(t->io->ctx, l.theirs);
-    t->io->close(t->io->ctx, l.folder);
+    const int handles[] = {l.ours, l.theirs, l.folder};
+    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
+        if (handles[i] >= 0)
+            t->io->close(t->io->ctx, handles[i]);
     if (wrong) {
         plog_selftest_say(t, kind->name, PLOG_TEST_FAIL,
                           "keep logs on a file system with locks that hold",

@@ -22,7 +22,7 @@ static struct world w;
 /* ---- Killed and continued ----------------------------------------------- */
 
 #define GROUP 500
-#define ENTRIES 20500 /* three transactions of a replay */
+#define ENTRIES 40500 /* more than one transaction of a replay */
 
 static void append_group(int first)
 {
