@@ -24,7 +24,16 @@ static char copies[300]; /* the names that were made, one behind the other */
 static unsigned made, removed;
 static int store_stats, stat_fails, stat_moves, moves_left;
 
-static enum { NOTHING, IN, OUT, WAL_IN, READ, WRITE, MEMORY, RANDOM } refused;
+static enum what {
+    NOTHING,
+    IN,
+    OUT,
+    WAL_IN,
+    READ,
+    WRITE,
+    MEMORY,
+    RANDOM
+} refused;
 
 static const struct plog_io *real(void)
 {
@@ -218,7 +227,8 @@ static void with_its_wal(void)
 static void no_copy(void)
 {
     static const struct {
-        int what, code;
+        enum what what;
+        int code;
         const char *message;
         unsigned made;
     } all[] = {
