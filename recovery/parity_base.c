@@ -284,7 +284,7 @@ int plog_parity_compactions(struct plog_parity *p, struct plog_error *err)
             " seq>=?1 EXCEPT SELECT seq,floor FROM temp.compactions)",
             &q, err);
     if (!rc)
-        plog_sql_bind_u64(q, 1, p->partial ? p->first : 0);
+        sqlite3_bind_int64(q, 1, p->partial ? (int64_t)p->first : INT64_MIN);
     while (!rc && (rc = plog_sql_row(q, err)) == 0) {
         bool logged = plog_sql_u64(q, 1) != 0;
         plog_parity_find(p, PLOG_E_DIVERGED, plog_sql_u64(q, 0),

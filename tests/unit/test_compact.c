@@ -690,6 +690,7 @@ static void rows_too_many(void)
         "INSERT INTO old_ids VALUES(zeroblob(32),40,zeroblob(32),NULL)",
         "INSERT INTO old_ids VALUES(zeroblob(32),4000,zeroblob(32),NULL)",
         "INSERT INTO old_ids VALUES(zeroblob(32),-4,zeroblob(32),NULL)",
+        "INSERT INTO compactions VALUES(-5,30,0)",
         "UPDATE base_state SET version=version+1", /* of a trimmed one */
         "DELETE FROM base_state WHERE record_id='r3'",
     };
@@ -706,7 +707,7 @@ static void rows_too_many(void)
     for (int trimmed = 0; trimmed < 2; trimmed++) {
         struct plog_receipt r = {0};
         struct world_found f;
-        for (size_t i = 0; i < (trimmed ? 6 : 4); i++) {
+        for (size_t i = 0; i < (trimmed ? 7 : 5); i++) {
             world_copy(w.dir, copy.dir);
             world_sql(&copy, changes[i]);
             CHECK_INT(world_parity(&copy, NULL, &f), PLOG_E_DIVERGED);
