@@ -18,7 +18,7 @@ static int bad_head(struct plog_error *err, const char *what)
 
 static bool copy_text(struct plog_span s, char *out, size_t cap)
 {
-    if (s.n >= cap)
+    if (s.n >= cap || (s.n && memchr(s.p, '\0', s.n)))
         return false;
     if (s.n)
         memcpy(out, s.p, s.n);

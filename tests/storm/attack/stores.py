@@ -115,7 +115,7 @@ script("p", "values of wrong types: texts for numbers, blobs for texts, NULs, ne
        "UPDATE state SET confidence=9e999", "UPDATE state SET nanos=-1, seconds='x'",
        "UPDATE OR IGNORE state SET resource=x'fffe'", "UPDATE meta SET root='text'",
        "UPDATE meta SET size='9'||char(0)", "UPDATE meta SET range=x'00'",
-       "UPDATE meta SET origin=NULL", "UPDATE meta SET strategy=zeroblob(9)",
+       "UPDATE meta SET origin=origin||char(0)", "UPDATE meta SET strategy=zeroblob(9)",
        "UPDATE meta SET segment=9223372036854775807",
        "UPDATE meta SET offset=9223372036854775807", "UPDATE checkpoints SET line=x'00ff'",
        "UPDATE segments SET first=-9223372036854775807 WHERE first=1", either="a")
