@@ -98,7 +98,8 @@ PLOG_MUST_CHECK int plog_store_open(struct plog_store *s,
                                     struct plog_error *err);
 void plog_store_close(struct plog_store *s);
 
-/* How much SQLite keeps of the file from now on; PLOG_STORE_CACHE at first. */
+/* How much SQLite keeps of the file from now on; PLOG_STORE_CACHE at first.
+ * Returns 0 or SQLite's error. */
 PLOG_MUST_CHECK int plog_store_set_cache(struct plog_store *s, unsigned kib,
                                          struct plog_error *err);
 

@@ -220,3 +220,19 @@ void selftesting_end(struct selftesting *s)
     CHECK(stat(s->scratch, &st) == 0);
     tree_remove(s->scratch);
 }
+
+/* ---- A part ------------------------------------------------------------- */
+
+void selftesting_run(struct selftesting *s,
+                     void (*part)(struct plog_selftest *t))
+{
+    int lowest = dup(0);
+    close(lowest);
+    part(&s->t);
+    if (s->pipe[0] >= 0)
+        close(s->pipe[0]); /* of the last process */
+    s->pipe[0] = -1;
+    int after = dup(0);
+    CHECK_INT(after, lowest);
+    close(after);
+}

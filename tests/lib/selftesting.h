@@ -56,6 +56,10 @@ void selftesting_fork(struct selftesting *s);
 void selftesting_script(struct selftesting *s,
                         const struct selftesting_word *words);
 
+/* Runs a part of selftest; a handle that it leaves behind fails the case. */
+void selftesting_run(struct selftesting *s,
+                     void (*part)(struct plog_selftest *t));
+
 /* The one test of that name that was told; the case fails when there is
  * another number of them. */
 const struct selftesting_told *selftesting_the(const struct selftesting *s,

@@ -1,7 +1,6 @@
 /* sweeping.c - see sweeping.h. */
 #include "sweeping.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -14,6 +13,7 @@
 #include "order_shim.h"
 #include "sweep_judge.h"
 #include "files.h"
+#include "handles.h"
 #include "world.h"
 
 #define HANG_SECONDS 240 /* of a machine that may have much else to do */
@@ -119,17 +119,6 @@ static void on_death(int number)
 
 /* ---- One run ------------------------------------------------------------ */
 
-static unsigned open_handles(void)
-{
-    unsigned n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
 static void set_stage(struct stage *s, const struct plog_io *io)
 {
     memset(s, 0, sizeof *s);
@@ -169,7 +158,7 @@ static int run_at(const struct row *r, unsigned long at, struct stage *s)
     s->ever = r->ever;
     sqlite3_shutdown(); /* so that its beginning is swept, too */
     struct failing_live before = failing_live();
-    unsigned handles = open_handles();
+    unsigned handles = handles_open();
     alarm(HANG_SECONDS);
     failing_start(at ? r->what : FAILING_NOTHING, at, r->ever);
     if (!r->op->arms)
@@ -188,7 +177,7 @@ static int run_at(const struct row *r, unsigned long at, struct stage *s)
     if (after.handles != before.handles)
         sweep_complain("code %d, and %ld handles are open", rc,
                        after.handles - before.handles);
-    else if (open_handles() != handles)
+    else if (handles_open() != handles)
         sweep_complain("code %d, and SQLite has a file open", rc);
     return rc;
 }

@@ -32,23 +32,9 @@ static const struct plog_io *real(void)
     return plog_io_posix();
 }
 
-/* Runs it, leaves no handle behind. */
-static void look(void (*part)(struct plog_selftest *t))
-{
-    int lowest = dup(0);
-    close(lowest);
-    part(&s.t);
-    if (s.pipe[0] >= 0)
-        close(s.pipe[0]); /* of the last process */
-    s.pipe[0] = -1;
-    int after = dup(0);
-    CHECK_INT(after, lowest);
-    close(after);
-}
-
 static void finds(const char *name, const char *found)
 {
-    look(plog_selftest_names);
+    selftesting_run(&s, plog_selftest_names);
     selftesting_check(&s, name, found ? PLOG_TEST_FAIL : PLOG_TEST_OK, found,
                       found ? LOCAL : "");
     CHECK_UINT(s.count, 5);
@@ -60,7 +46,7 @@ static void finds(const char *name, const char *found)
 static void alone(void)
 {
     selftesting_begin(&s, 1);
-    look(plog_selftest_names);
+    selftesting_run(&s, plog_selftest_names);
     selftesting_check(&s, "new names", PLOG_TEST_OK,
                       "O_EXCL makes each once; 0 of them raced for by two"
                       " processes",
@@ -79,7 +65,7 @@ static void by_two(void)
 {
     selftesting_begin(&s, 1);
     selftesting_fork(&s);
-    look(plog_selftest_names);
+    selftesting_run(&s, plog_selftest_names);
     selftesting_check(&s, "new names", PLOG_TEST_OK,
                       "O_EXCL makes each once; 200 of them raced for by two"
                       " processes",
@@ -322,7 +308,7 @@ static void modes(void)
                  all[i].mode ? all[i].mode : "", geteuid() + all[i].owner);
         /* the first two are of the links */
         stat_lies(3, all[i].by, all[i].rc);
-        look(plog_selftest_names);
+        selftesting_run(&s, plog_selftest_names);
         selftesting_check(&s, "links", PLOG_TEST_OK, NULL, "");
         if (all[i].mode)
             selftesting_check(&s, "modes", PLOG_TEST_FAIL, want,
@@ -333,7 +319,7 @@ static void modes(void)
         selftesting_end(&s);
     }
     open_lies("mode", -EROFS, 1);
-    look(plog_selftest_names);
+    selftesting_run(&s, plog_selftest_names);
     selftesting_check(&s, "modes", PLOG_TEST_FAIL, NULL, NULL);
     selftesting_end(&s);
 }
@@ -342,7 +328,7 @@ static void directory(void)
 {
     selftesting_begin(&s, 1);
     s.io.fsync = no_sync;
-    look(plog_selftest_names);
+    selftesting_run(&s, plog_selftest_names);
     selftesting_check(&s, "sync of a directory", PLOG_TEST_FAIL,
                       "refused (error 22): new names would not last",
                       "keep logs on another file system");

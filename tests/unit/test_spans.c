@@ -10,39 +10,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "at_end.h"
 #include "check.h"
 #include "line.h"
 #include "note.h"
 
-#define ROOM 65536
-
-static char *end; /* of what can be read */
 static struct plog_json json;
 static struct plog_entry_parser parser;
 static struct plog_buf again;
 
 static void set_up(void)
 {
-    if (end)
+    static bool done;
+    if (done)
         return;
-    char *p = mmap(NULL, ROOM + 4096, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED || mprotect(p + ROOM, 4096, PROT_NONE))
-        abort();
-    end = p + ROOM;
+    done = true;
     plog_json_init(&json, plog_io_posix());
     plog_entry_parser_init(&parser, plog_io_posix());
     plog_buf_init(&again, plog_io_posix());
-}
-
-static struct plog_span at_end(const char *text, size_t n)
-{
-    if (n)
-        memmove(end - n, text, n);
-    return plog_span(end - n, n);
 }
 
 /* ---- Readers ------------------------------------------------------------- */
@@ -146,7 +133,7 @@ static void try_one(struct changing *c, const char *changed, size_t n)
 /* Every part of it left out, and stood there twice. */
 static void parts(struct changing *c)
 {
-    static char changed[ROOM];
+    static char changed[AT_END_ROOM];
     for (size_t from = 0; from < c->n; from++)
         for (size_t to = from + 1; to <= c->n && !check_failing(); to++) {
             memcpy(changed, c->text, from);
@@ -164,7 +151,7 @@ static void parts(struct changing *c)
 static void bytes(struct changing *c)
 {
     static const char by[] = "0129afAFgZ{}[]\",:\\ +-./=\n\t\r\x01\x7f\x80\xc3";
-    static char changed[ROOM];
+    static char changed[AT_END_ROOM];
     for (size_t at = 0; at < c->n; at++)
         for (size_t i = 0; i < sizeof by && !check_failing(); i++) {
             memcpy(changed, c->text, c->n);

@@ -6,38 +6,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "at_end.h"
 #include "check.h"
 #include "delta.h"
 #include "json_table.h"
 #include "note.h"
 
-#define ROOM 65536
-
-static char *end; /* of what can be read */
 static struct plog_json json;
 static struct plog_buf again;
 
 static void set_up(void)
 {
-    if (end)
+    static bool done;
+    if (done)
         return;
-    char *p = mmap(NULL, ROOM + 4096, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED || mprotect(p + ROOM, 4096, PROT_NONE))
-        abort();
-    end = p + ROOM;
+    done = true;
     plog_json_init(&json, plog_io_posix());
     plog_buf_init(&again, plog_io_posix());
-}
-
-static struct plog_span at_end(const char *text, size_t n)
-{
-    if (n)
-        memmove(end - n, text, n);
-    return plog_span(end - n, n);
 }
 
 /* ---- Origins ------------------------------------------------------------- */
