@@ -222,7 +222,11 @@ static int parse_delta(struct plog_entry_parser *p, struct members *m,
         rc = corrupt(err, "payload", "a delete is logged with null");
     if (!rc && d->is_delete && e->merged.n)
         rc = corrupt(err, "merged", "a delete has no payload to merge");
-    return rc == PLOG_E_INPUT ? PLOG_E_CORRUPT : rc;
+    if (rc != PLOG_E_INPUT)
+        return rc;
+    if (err)
+        err->code = PLOG_E_CORRUPT; /* in the log it is no caller's input */
+    return PLOG_E_CORRUPT;
 }
 
 int plog_entry_parse(struct plog_entry_parser *p, struct plog_span line,

@@ -69,6 +69,7 @@ static void changes(const char *line, const struct change *c, size_t count)
         struct plog_error err = {.code = 0};
         replace(text, line, c[i].what, c[i].by);
         bool same = CHECK_INT(parse(text, &err), c[i].code);
+        same &= CHECK_INT(err.code, c[i].code);
         if (c[i].code == PLOG_E_CORRUPT)
             same &= CHECK_TEXT(err.member, c[i].member);
         if (!same)
