@@ -37,6 +37,11 @@ void plog_check_closer(struct plog_check *c)
     c->closer = c->stopped = true;
 }
 
+bool plog_check_skips_records(const struct plog_check *c)
+{
+    return c->o->skip_records || c->upto;
+}
+
 void plog_check_find(struct plog_check *c, const struct plog_finding *f)
 {
     struct plog_finding told = *f;
@@ -590,7 +595,7 @@ void plog_check_rewind(struct plog_check *c)
     plog_walk_rewind(&c->walk);
     c->walk.sketches = false;
     c->seen.len = c->seen_next = 0;
-    c->last_told = 0;
+    c->last_told = c->upto = 0;
     c->stopped = c->quick = c->closer = false;
 }
 

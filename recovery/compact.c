@@ -10,6 +10,7 @@
  * finishes.
  */
 #include "compact.h"
+#include "parity.h"
 
 #include <stdio.h>
 
@@ -277,6 +278,8 @@ static int on_progress(void *arg, const struct plog_progress *p)
     return k->c->o->progress ? k->c->o->progress(k->c->o->arg, p) : 0;
 }
 
+/* Of what is about to go; of all, when payloads move into their records'
+ * rows, which must be the right ones. */
 static int check_once(struct plog_compacting *c, struct plog_error *err)
 {
     struct plog_check_report report;
@@ -288,7 +291,8 @@ static int check_once(struct plog_compacting *c, struct plog_error *err)
                                    .finding = on_finding,
                                    .progress = on_progress,
                                    .arg = &k};
-    int rc = plog_parity(c->dir, &o, &report, err);
+    int rc = plog_parity_upto(c->dir, c->o->trim_store ? 0 : c->to, &o, &report,
+                              err);
     if (rc || report.verdict == 0)
         return rc;
     plog_fail(err, report.verdict,

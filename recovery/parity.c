@@ -165,7 +165,8 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
         judge_head(p, g);
     } else
         count_behind(p, g);
-    plog_check_progress(c, "log", g->size, c->head.commit.size);
+    plog_check_progress(c, "log", g->size,
+                        c->upto ? c->upto : c->head.commit.size);
     return rc;
 }
 
@@ -397,6 +398,11 @@ static int step_on(struct plog_parity *p, int *walked, struct plog_error *err)
     return rc;
 }
 
+static bool is_far_enough(const struct plog_check *c)
+{
+    return c->upto && c->walk.chain.last.size >= c->upto;
+}
+
 static int walk_all(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
@@ -405,7 +411,7 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
         fatal = lose_store(p, rc, err);
         rc = 0;
     }
-    while (!fatal && !c->stopped && rc != PLOG_END) {
+    while (!fatal && !c->stopped && rc != PLOG_END && !is_far_enough(c)) {
         if (rc == 0)
             fatal = step_on(p, &rc, err);
         if (fatal || rc >= 0)
@@ -459,6 +465,25 @@ static void judge_end(struct plog_parity *p)
     p->fold_whole = false;
 }
 
+/* What the walk leaves open: its end, and the tables beside events. */
+static int compare_rest(struct plog_parity *p, struct plog_error *err)
+{
+    int rc = 0;
+    judge_end(p);
+    if (!p->store_lost)
+        rc = lose_store(p, plog_parity_rest(p, p->c->walk.chain.last.size, err),
+                        err);
+    if (!rc && !p->store_lost && p->fold_whole)
+        rc = lose_store(p, plog_parity_rotations(p, err), err);
+    if (!rc && !p->store_lost && p->fold_whole)
+        rc = lose_store(p, plog_parity_redactions(p, err), err);
+    if (!rc && !p->store_lost && p->fold_whole)
+        rc = lose_store(p, plog_parity_compactions(p, err), err);
+    if (!rc && !p->store_lost && p->fold_whole)
+        rc = lose_store(p, plog_parity_kept(p, err), err);
+    return rc ? rc : lose_store(p, plog_parity_records(p, err), err);
+}
+
 static int compare_legs(struct plog_check *c, struct plog_error *err)
 {
     struct plog_parity p;
@@ -467,21 +492,10 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
         rc = plog_parity_read_since(&p, err);
     if (!rc)
         rc = walk_all(&p, err);
-    if (!rc)
-        judge_end(&p);
-    if (!rc && !p.store_lost)
-        rc = lose_store(&p, plog_parity_rest(&p, c->walk.chain.last.size, err),
-                        err);
-    if (!rc && !p.store_lost && p.fold_whole)
-        rc = lose_store(&p, plog_parity_rotations(&p, err), err);
-    if (!rc && !p.store_lost && p.fold_whole)
-        rc = lose_store(&p, plog_parity_redactions(&p, err), err);
-    if (!rc && !p.store_lost && p.fold_whole)
-        rc = lose_store(&p, plog_parity_compactions(&p, err), err);
-    if (!rc && !p.store_lost && p.fold_whole)
-        rc = lose_store(&p, plog_parity_kept(&p, err), err);
-    if (!rc)
-        rc = lose_store(&p, plog_parity_records(&p, err), err);
+    if (!rc && c->upto && c->walk.chain.last.size != c->upto)
+        plog_check_closer(c); /* no commit stands there */
+    if (!rc && !c->upto)
+        rc = compare_rest(&p, err);
     if (!rc && c->stopped) /* the rest of the rows is not known */
         rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
     plog_parity_close(&p);
@@ -544,15 +558,16 @@ static int write_watermark(struct plog_check *c, struct plog_error *err)
 static bool may_be_quick(const struct plog_check *c)
 {
     const struct plog_rules *r = &c->head.rules;
-    return !c->o->since && !c->report->verdict && r->floor == 0 &&
-           r->base == 0 &&
-           (r->strategy != PLOG_MERGE_JSON || c->o->skip_records);
+    return !c->o->since && !c->report->verdict &&
+           (c->upto ||
+            (r->floor == 0 && r->base == 0 &&
+             (r->strategy != PLOG_MERGE_JSON || plog_check_skips_records(c))));
 }
 
 /* What is not checked even where all is well. */
 static void tell_unchecked(struct plog_check *c)
 {
-    bool skipped = c->quick && c->o->skip_records;
+    bool skipped = c->quick && plog_check_skips_records(c);
     c->quick = false; /* nothing was found */
     if (skipped)
         plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
@@ -582,7 +597,8 @@ static int compare_all(struct plog_check *c, struct plog_error *err)
     return c->o->watermark && !c->report->verdict ? write_watermark(c, err) : 0;
 }
 
-static int parity(const char *dir, const struct plog_check_options *options,
+static int parity(const char *dir, uint64_t upto,
+                  const struct plog_check_options *options,
                   struct plog_check_report *report, bool *again,
                   struct plog_error *err)
 {
@@ -595,7 +611,10 @@ static int parity(const char *dir, const struct plog_check_options *options,
     if (!rc && options->watermark)
         rc = plog_watermark_place(c.reader.io, c.reader.dir.path,
                                   options->watermark, err);
+    c.upto = upto;
     c.quick = c.walk.sketches = !rc && may_be_quick(&c);
+    if (!c.quick)
+        c.upto = 0;
     if (!rc)
         rc = compare_all(&c, c.quick ? &none : err);
     if (c.closer && !c.again) {
@@ -609,8 +628,9 @@ static int parity(const char *dir, const struct plog_check_options *options,
     return rc;
 }
 
-int plog_parity(const char *dir, const struct plog_check_options *o,
-                struct plog_check_report *report, struct plog_error *err)
+int plog_parity_upto(const char *dir, uint64_t to,
+                     const struct plog_check_options *o,
+                     struct plog_check_report *report, struct plog_error *err)
 {
     struct plog_check_options options;
     struct plog_error own;
@@ -621,6 +641,12 @@ int plog_parity(const char *dir, const struct plog_check_options *o,
     if (plog_take_options(&options, sizeof options, o, err))
         return PLOG_E_ARG;
     for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
-        rc = parity(dir, &options, report, &again, err);
+        rc = parity(dir, to, &options, report, &again, err);
     return plog_say_nomem(err, rc);
+}
+
+int plog_parity(const char *dir, const struct plog_check_options *o,
+                struct plog_check_report *report, struct plog_error *err)
+{
+    return plog_parity_upto(dir, 0, o, report, err);
 }

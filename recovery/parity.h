@@ -54,6 +54,14 @@ struct plog_parity {
     bool end_unknown; /* damage up to the end: nobody knows where it was */
 };
 
+/* Parity of the entries up to `to`, which a commit must end: the log verified,
+ * its lines, commits and segments compared with the store's.  When anything is
+ * not as usual there, of the whole.  0: plog_parity. */
+PLOG_MUST_CHECK int plog_parity_upto(const char *dir, uint64_t to,
+                                     const struct plog_check_options *o,
+                                     struct plog_check_report *report,
+                                     struct plog_error *err);
+
 PLOG_MUST_CHECK int plog_parity_open(struct plog_parity *p,
                                      struct plog_check *c,
                                      struct plog_error *err);

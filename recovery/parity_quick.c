@@ -34,7 +34,7 @@ static bool previous_of(sqlite3_stmt *s, uint64_t *out)
 static int tally(struct plog_parity *p, const struct plog_tally_entry *e,
                  struct plog_error *err)
 {
-    if (p->c->o->skip_records)
+    if (plog_check_skips_records(p->c))
         return 0;
     int rc = plog_tally_add(&p->tally, e, err);
     if (p->tally.given_up)

@@ -130,7 +130,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
         rc = prepare_all(p, err);
     if (!rc)
         rc = plog_fold_open(&p->fold, p->db, "temp", err);
-    if (!rc && c->quick && !c->o->skip_records)
+    if (!rc && c->quick && !plog_check_skips_records(c))
         rc = plog_tally_open(&p->tally, c->reader.io, p->db, err);
     return rc ? rc : rows_from(p, INT64_MIN, err);
 }

@@ -1,0 +1,315 @@
+/*
+ * test_compact_range.c - what a compaction checks before it takes anything
+ * away: both legs up to the new floor, each line, commit and segment of them.
+ * What lies above, and the records, stay as they are and are checked by parity
+ * as before; where payloads move into records (--trim-store), they are checked
+ * as well.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "killing.h"
+#include "parity.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_compact_report report;
+static struct plog_error err;
+
+static void put(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char record[16], value[64], id[16];
+        snprintf(record, sizeof record, "r%d", i % 7);
+        snprintf(value, sizeof value, "value number %d", i);
+        snprintf(id, sizeof id, "id%d", i);
+        CHECK_INT(world_put(&w, i % 3 ? NULL : id, record, value, NULL), 0);
+    }
+}
+
+static void ack(uint64_t seq)
+{
+    struct plog_peer_report r;
+    CHECK_INT(plog_peer_ack(w.dir, "p", seq, NULL, NULL, &r, NULL), 0);
+}
+
+/* Peer `p` has the first `acked` of some sixty entries. */
+static void make(enum plog_strategy strategy, uint64_t acked)
+{
+    struct plog_peer_report r;
+    world_make(&w, strategy, 4096);
+    put(0, 60);
+    world_close(&w);
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &r, NULL), 0);
+    ack(acked);
+}
+
+static int compact(struct plog_compact_options o)
+{
+    o.struct_size = sizeof o;
+    memset(&err, 0, sizeof err);
+    int rc = plog_compact(w.dir, &o, &report, &err);
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+static uint64_t floor_now(void)
+{
+    struct plog_status s = {.floor = 0};
+    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
+    return s.floor;
+}
+
+/* ---- A difference, and where it is --------------------------------------- */
+
+/* Where the first compaction would cut. */
+static uint64_t cut(void)
+{
+    CHECK_INT(compact((struct plog_compact_options){.dry_run = true}), 0);
+    CHECK(report.to > 10 && report.to < 50);
+    return report.to;
+}
+
+static const struct {
+    const char *breaks, *mends; /* %1$d: the last entry that goes */
+} below[] = {
+    {"UPDATE events SET line=line||' ' WHERE seq=%1$d",
+     "UPDATE events SET line=rtrim(line) WHERE seq=%1$d"},
+    {"UPDATE events SET record_id='x'||record_id WHERE seq=%1$d",
+     "UPDATE events SET record_id=substr(record_id,2) WHERE seq=%1$d"},
+    {"UPDATE checkpoints SET line=line||' ' WHERE size=%1$d",
+     "UPDATE checkpoints SET line=rtrim(line) WHERE size=%1$d"},
+    {"UPDATE events SET seq=-seq WHERE seq=1",
+     "UPDATE events SET seq=-seq WHERE seq=-1"},
+    {"INSERT INTO segments VALUES(2)", "DELETE FROM segments WHERE first=2"},
+};
+
+static void sql(const char *format, uint64_t seq)
+{
+    char text[200];
+    const char *at = strstr(format, "%1$d");
+    int n = at ? (int)(at - format) : (int)strlen(format);
+    if (at)
+        snprintf(text, sizeof text, "%.*s%llu%s", n, format,
+                 (unsigned long long)seq, at + 4);
+    else
+        snprintf(text, sizeof text, "%s", format);
+    world_sql(&w, text);
+}
+
+static void below_the_cut(void)
+{
+    make(PLOG_LAST_WRITE_WINS, 40);
+    uint64_t to = cut();
+    for (size_t i = 0; i < sizeof below / sizeof *below; i++) {
+        sql(below[i].breaks, to);
+        if (!CHECK_INT(compact((struct plog_compact_options){.discard = false}),
+                       PLOG_E_DIVERGED))
+            printf("# %s\n", below[i].breaks);
+        CHECK(strstr(err.message, "the legs differ") != NULL);
+        CHECK_UINT(floor_now(), 0);
+        sql(below[i].mends, to);
+    }
+    CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
+    CHECK_UINT(report.to, to);
+    world_end(&w, world_size(&w));
+}
+
+static const char *const above[] = {
+    "UPDATE events SET line=line||' ' WHERE seq=%1$d",
+    "UPDATE checkpoints SET line=line||' ' WHERE size=%1$d",
+    "UPDATE state SET version=version+1 WHERE record_id='r1'",
+    "DELETE FROM state WHERE record_id='r2'",
+};
+
+/* It is in nobody's way, and as visible as before. */
+static void above_the_cut(void)
+{
+    for (size_t i = 0; i < sizeof above / sizeof *above; i++) {
+        struct world_found f;
+        make(PLOG_LAST_WRITE_WINS, 40);
+        uint64_t to = cut();
+        sql(above[i], to + 1);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+        unsigned before = f.count;
+        CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
+        CHECK_UINT(report.to, to);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+        CHECK_UINT(f.count, before);
+        struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+        struct plog_replay_report r;
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* What moves into a record's row must be its own. */
+static void trimming(void)
+{
+    for (size_t i = 0; i < sizeof above / sizeof *above; i++) {
+        make(PLOG_LAST_WRITE_WINS, 40);
+        uint64_t to = cut();
+        sql(above[i], to + 1);
+        CHECK_INT(compact((struct plog_compact_options){.trim_store = true}),
+                  PLOG_E_DIVERGED);
+        CHECK_UINT(floor_now(), 0);
+        struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+        struct plog_replay_report r;
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        CHECK_INT(compact((struct plog_compact_options){.trim_store = true}),
+                  0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* A line of the log that goes, damaged: the root of its group does not fit. */
+static void damaged_log(void)
+{
+    make(PLOG_LAST_WRITE_WINS, 40);
+    size_t n;
+    const char *path = world_path(&w, "log/00000000000000000001.jsonl");
+    char *bytes = world_read(path, &n), *at = strstr(bytes, "value number 2");
+    if (CHECK(at != NULL))
+        *at ^= 1;
+    world_write(path, bytes, n);
+    CHECK_INT(compact((struct plog_compact_options){.discard = false}),
+              PLOG_E_TAMPERED);
+    CHECK_UINT(floor_now(), 0);
+    if (at)
+        *at ^= 1;
+    path = world_path(&w, "log/00000000000000000001.jsonl");
+    world_write(path, bytes, n);
+    free(bytes);
+    CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- Again and again ----------------------------------------------------- */
+
+static uint64_t last_total;
+static char last_phase[32];
+
+static int watch(void *arg, const struct plog_progress *p)
+{
+    snprintf(last_phase, sizeof last_phase, "%s", p->phase);
+    last_total = p->total;
+    return *(int *)arg && strcmp(p->phase, "log") == 0;
+}
+
+/* With each strategy, above a floor, with a trimmed store, and with an order to
+ * redact above the cut, which only the check of the whole meets. */
+static void one_after_another(void)
+{
+    static const enum plog_strategy all[] = {PLOG_LAST_WRITE_WINS,
+                                             PLOG_MERGE_JSON};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        make(all[i], 30);
+        uint64_t before = 0;
+        for (int k = 0; k < 4; k++) {
+            struct plog_redact_options ro = {.struct_size = sizeof ro,
+                                             .reason = "a test"};
+            struct plog_redact_report rr;
+            bool trims = k == 1;
+            CHECK_INT(
+                compact((struct plog_compact_options){.trim_store = trims}), 0);
+            CHECK(report.to > before);
+            before = report.to;
+            CHECK_INT(world_open(&w), 0);
+            put(60 + 30 * k, 90 + 30 * k);
+            world_close(&w);
+            if (k == 2)
+                CHECK_INT(plog_redact(w.dir, before + 5, &ro, &rr, NULL), 0);
+            ack(before + 30);
+        }
+        /* And with a difference among what would go. */
+        char text[100];
+        snprintf(text, sizeof text,
+                 "UPDATE events SET op='delete' WHERE seq=%llu",
+                 (unsigned long long)before + 7);
+        world_sql(&w, text);
+        CHECK_INT(compact((struct plog_compact_options){.discard = false}),
+                  PLOG_E_DIVERGED);
+        CHECK_UINT(floor_now(), before);
+        struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+        struct plog_replay_report r;
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* ---- The check alone ----------------------------------------------------- */
+
+static int check_to(uint64_t to, struct plog_check_report *r)
+{
+    struct plog_check_options o = {.struct_size = sizeof o};
+    return plog_parity_upto(w.dir, to, &o, r, NULL);
+}
+
+/* Where no commit stands, the whole is checked, and so it is beyond the end. */
+static void up_to_a_commit(void)
+{
+    struct plog_check_report r;
+    static const char *const ids[] = {"a", "b", "c"};
+    world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    put(0, 20);
+    char text[3][400];
+    struct plog_span deltas[3];
+    for (int i = 0; i < 3; i++) {
+        struct world_delta d = {.id = ids[i], .record = "x"};
+        deltas[i] = plog_span_text(world_text(text[i], sizeof text[i], &d));
+    }
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = deltas, .delta_count = 3};
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    put(20, 30);
+    world_close(&w);
+    uint64_t size = world_size(&w);
+    CHECK_INT(check_to(10, &r), 0);
+    CHECK_UINT(r.verdict, 0);
+    CHECK_UINT(r.entries, 10);
+    CHECK_UINT(r.to, 10);
+    CHECK_UINT(r.records, 0);
+    const uint64_t whole[] = {0, 22, 23, size, size + 1};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        CHECK_INT(check_to(whole[i], &r), 0);
+        CHECK_INT(r.verdict, 0);
+        CHECK_UINT(r.entries, size);
+        CHECK_UINT(r.records, whole[i] == size ? 0 : 8);
+    }
+    world_end(&w, size);
+}
+
+/* Progress counts to the cut, and whoever says stop there is heard. */
+static void progress_and_stop(void)
+{
+    int stops = 0;
+    struct world_found f;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 1 << 20);
+    put(0, 2100);
+    world_close(&w);
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .progress = watch, .arg = &stops};
+    CHECK_INT(plog_parity_upto(w.dir, 2050, &o, &f.report, NULL), 0);
+    CHECK_TEXT(last_phase, "log");
+    CHECK_UINT(last_total, 2050);
+    stops = 1;
+    CHECK_INT(plog_parity_upto(w.dir, 2050, &o, &f.report, NULL),
+              PLOG_E_INTERRUPTED);
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"below the cut", below_the_cut},
+        {"above the cut", above_the_cut},
+        {"trimming", trimming},
+        {"damaged log", damaged_log},
+        {"one after another", one_after_another},
+        {"up to a commit", up_to_a_commit},
+        {"progress and stop", progress_and_stop},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
