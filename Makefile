@@ -201,7 +201,8 @@ $(BUILD)/tests/paritylog-broken: $(tool_obj) $(BUILD)/obj/tests/lib/broken_main.
 test_support = $(filter-out %/order_main.o %/failing_main.o %/broken_main.o %/no_threads.o, \
 	$(testlib_obj)) $(BUILD)/libparitylog.a
 # In front of the sanitizers' own, so only where it is asked for.
-$(BUILD)/tests/test_ahead $(BUILD)/tests/test_thread_submit: $(BUILD)/obj/tests/lib/no_threads.o
+$(BUILD)/tests/test_ahead $(BUILD)/tests/test_thread_submit \
+$(BUILD)/tests/test_thread_parse: $(BUILD)/obj/tests/lib/no_threads.o
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(test_support)
 	@mkdir -p $(@D)

@@ -4,9 +4,13 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "pipe.h"
+#include "thread.h"
+
 #define CHUNK (64u << 10)
-#define LINE_OVERHEAD 512      /* seq, salt, logged_at, member names of ours */
-#define CONTROL_MAX (1u << 20) /* arguments of a control entry */
+#define SPLIT_LEAST (96u << 10) /* bytes that are worth a thread */
+#define LINE_OVERHEAD 512       /* seq, salt, logged_at, member names of ours */
+#define CONTROL_MAX (1u << 20)  /* arguments of a control entry */
 
 /* Texts stay where they are until the request ends. */
 struct chunk {
@@ -15,18 +19,31 @@ struct chunk {
     char bytes[];
 };
 
-static char *room(struct plog_request *r, size_t n)
+/* Some of a group's deltas, for one thread. */
+struct part {
+    const struct plog_request *r;
+    const struct plog_group *group;
+    const struct plog_options *options;
+    size_t from, to, line_max;
+    size_t chunk_size, encoded_bytes;
+    struct chunk *chunks;
+    struct plog_error err;
+    int rc;
+};
+
+static char *room(struct part *p, size_t n)
 {
-    struct chunk *c = r->chunks;
+    const struct plog_io *io = p->r->io;
+    struct chunk *c = p->chunks;
     if (!c || c->cap - c->used < n) {
-        size_t cap = n > r->chunk_size ? n : r->chunk_size;
-        c = r->io->alloc(r->io->ctx, NULL, sizeof *c + cap);
+        size_t cap = n > p->chunk_size ? n : p->chunk_size;
+        c = io->alloc(io->ctx, NULL, sizeof *c + cap);
         if (!c)
             return NULL;
-        c->next = r->chunks;
+        c->next = p->chunks;
         c->used = 0;
         c->cap = cap;
-        r->chunks = c;
+        p->chunks = c;
     }
     c->used += n;
     return c->bytes + c->used - n;
@@ -51,7 +68,6 @@ static int start(struct plog_request *r, const struct plog_io *io, size_t count,
 {
     memset(r, 0, sizeof *r);
     r->io = io;
-    r->chunk_size = CHUNK;
     plog_buf_init(&r->args, io);
     if (count > SIZE_MAX / 2 / sizeof *r->items)
         return plog_fail(err, PLOG_E_INPUT, "too many deltas in one group");
@@ -67,7 +83,7 @@ static void rebase(struct plog_span *s, const struct plog_buf *from, char *to)
 }
 
 /* Takes the delta out of the parser, which serves the next one. */
-static int keep_delta(struct plog_request *r, struct plog_delta_parser *p,
+static int keep_delta(struct part *part, struct plog_delta_parser *p,
                       struct plog_delta *d)
 {
     struct plog_span *spans[] = {&d->id,
@@ -83,8 +99,8 @@ static int keep_delta(struct plog_request *r, struct plog_delta_parser *p,
                                  &d->record_id_text,
                                  &d->source_text,
                                  &d->occurred_text};
-    char *compact = room(r, p->compact.len);
-    char *decoded = room(r, p->decoded.len);
+    char *compact = room(part, p->compact.len);
+    char *decoded = room(part, p->decoded.len);
     if (!compact || !decoded)
         return PLOG_E_NOMEM;
     memcpy(compact, p->compact.data, p->compact.len);
@@ -96,7 +112,7 @@ static int keep_delta(struct plog_request *r, struct plog_delta_parser *p,
         if (spans[i]->p == was.p)
             rebase(spans[i], &p->decoded, decoded);
     }
-    r->encoded_bytes += p->compact.len + LINE_OVERHEAD;
+    part->encoded_bytes += p->compact.len + LINE_OVERHEAD;
     return 0;
 }
 
@@ -149,33 +165,97 @@ static int draw_salts(const struct plog_io *io, struct plog_item *items,
     return 0;
 }
 
-static int add_deltas(struct plog_request *r, const struct plog_group *g,
-                      const struct plog_options *o, size_t line_max,
-                      struct plog_error *err)
+static void add_part(struct part *p)
 {
     struct plog_delta_parser parser;
     size_t most = 0; /* what a delta keeps is no longer than its text, twice */
+    struct plog_item *items = p->r->items;
+    const struct plog_span *given = p->group->deltas;
+    struct plog_error *err = &p->err;
     int rc = 0;
-    for (size_t i = 0; i < g->delta_count && most < CHUNK; i++)
-        most += 2 * (g->deltas[i].n < CHUNK ? g->deltas[i].n : CHUNK);
-    r->chunk_size = most < CHUNK ? most : CHUNK;
-    plog_delta_parser_init(&parser, r->io);
-    for (size_t i = 0; !rc && i < g->delta_count; i++) {
-        struct plog_item *item = &r->items[i];
-        rc = plog_delta_parse(&parser, g->deltas[i], line_max,
-                              &item->entry.delta, err);
-        if (!rc && keep_delta(r, &parser, &item->entry.delta))
+    for (size_t i = p->from; i < p->to && most < CHUNK; i++)
+        most += 2 * (given[i].n < CHUNK ? given[i].n : CHUNK);
+    p->chunk_size = most < CHUNK ? most : CHUNK;
+    plog_delta_parser_init(&parser, p->r->io);
+    for (size_t i = p->from; !rc && i < p->to; i++) {
+        struct plog_delta *d = &items[i].entry.delta;
+        rc = plog_delta_parse(&parser, given[i], p->line_max, d, err);
+        if (!rc && keep_delta(p, &parser, d))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
         if (!rc)
-            rc = ask_policy(o, item, err);
+            rc = ask_policy(p->options, &items[i], err);
         if (rc)
             plog_err_index(err, i);
     }
     plog_delta_parser_fini(&parser);
     if (!rc)
-        rc = draw_salts(r->io, r->items, g->delta_count, err);
+        rc = draw_salts(p->r->io, items + p->from, p->to - p->from, err);
+    p->rc = rc;
+}
+
+static void *serve(void *arg)
+{
+    add_part(arg);
+    return NULL;
+}
+
+/* Takes over what a part has. */
+static void join_part(struct plog_request *r, struct part *p)
+{
+    struct chunk **end = &r->chunks;
+    while (*end)
+        end = &(*end)->next;
+    *end = p->chunks;
+    r->encoded_bytes += p->encoded_bytes;
+}
+
+/* Where the second half of many bytes begins; 0: there are too few for a
+ * thread, or the policy, which is called on the caller's own, has its say. */
+static size_t middle(const struct plog_request *r, const struct plog_group *g,
+                     const struct plog_options *o)
+{
+    size_t all = 0, half = 0, i = 0;
+    if (g->delta_count < 2 || (o && o->policy) || !plog_pipe_may_thread(r->io))
+        return 0;
+    for (size_t k = 0; k < g->delta_count; k++)
+        all += g->deltas[k].n;
+    if (all < SPLIT_LEAST)
+        return 0;
+    while (i + 1 < g->delta_count && half < all / 2)
+        half += g->deltas[i++].n;
+    return i;
+}
+
+/* Half of a large group is parsed by a second thread. */
+static int add_deltas(struct plog_request *r, const struct plog_group *g,
+                      const struct plog_options *o, size_t line_max,
+                      struct plog_error *err)
+{
+    size_t cut = middle(r, g, o);
+    struct part rest = {.r = r,
+                        .group = g,
+                        .options = o,
+                        .from = cut,
+                        .to = g->delta_count,
+                        .line_max = line_max};
+    struct part first = rest;
+    pthread_t thread;
+    first.from = 0;
+    first.to = cut;
+    bool beside = cut > 0 && plog_thread_start(&thread, serve, &rest);
+    if (cut > 0)
+        add_part(&first);
+    if (beside)
+        pthread_join(thread, NULL);
+    else if (!first.rc)
+        add_part(&rest);
+    join_part(r, &first);
+    join_part(r, &rest);
     r->count = r->delta_count = g->delta_count;
-    return rc;
+    const struct part *bad = first.rc ? &first : &rest;
+    if (bad->rc && err)
+        *err = bad->err;
+    return bad->rc;
 }
 
 static int check_cursor(const struct plog_cursor *c, struct plog_error *err)

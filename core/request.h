@@ -25,7 +25,6 @@ struct plog_request {
     struct plog_item *items;
     size_t count, delta_count; /* deltas come first, then cursors */
     size_t encoded_bytes;      /* upper bound of the lines */
-    size_t chunk_size;
     struct chunk *chunks;      /* texts that the items' spans point into */
     enum plog_control control; /* a control entry instead of deltas */
     /* Gives the arguments of a control entry when its place is known, inside
@@ -51,7 +50,7 @@ struct plog_request {
 
 /*
  * Checks and copies a caller's group: parses each delta, asks the policy,
- * draws salts.
+ * draws salts.  Many are parsed by two threads, when there is no policy.
  * Returns 0; PLOG_E_INPUT, PLOG_E_POLICY with err->index; PLOG_E_NOMEM;
  * PLOG_E_IO when there is no randomness.  Free it in any case.
  */
