@@ -75,8 +75,15 @@ static int get_kept(struct plog_fold *f, struct plog_span resource,
     if (rc)
         return rc;
     struct plog_fold_row *r = plog_fold_table_find(t, resource, record_id);
+    if (!r && f->loads && !t->holds_all &&
+        ++t->looked_up >= PLOG_FOLD_LOAD_LEAST) {
+        rc = plog_fold_load(t, f->loads, err);
+        if (rc)
+            return rc;
+        r = plog_fold_table_find(t, resource, record_id);
+    }
     if (!r) {
-        if (!t->database_empty)
+        if (!t->holds_all)
             rc = read_row(f, resource, record_id, &now, err);
         if (rc || !plog_fold_row_fits(&now)) {
             *out = now;

@@ -62,6 +62,7 @@ struct plog_fold {
     /* Keeps rows in memory (fold_table.h), borrowed; NULL: all go to the
      * database at once. */
     struct plog_fold_table *table;
+    sqlite3 *loads; /* where all its rows may come from at once; or NULL */
     /* Rows that hide those of `state` (recent.h), borrowed; NULL: none do. */
     struct plog_recent *recent;
     struct plog_buf base, merged;    /* payloads of the merge under way */

@@ -31,7 +31,8 @@ void plog_fold_table_fini(struct plog_fold_table *t)
     plog_free(t->io, t->slots);
     t->slots = NULL;
     t->slot_count = t->row_count = t->bytes = 0;
-    t->database_empty = false;
+    t->looked_up = t->load_at = 0;
+    t->holds_all = false;
 }
 
 bool plog_fold_table_is_full(const struct plog_fold_table *t)

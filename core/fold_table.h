@@ -41,10 +41,18 @@ struct plog_fold_table {
     struct plog_fold_chunk *chunk; /* the one that is filled */
     size_t bytes;                  /* of all chunks and slots */
     size_t bytes_max;              /* when it is full */
-    /* Nothing is in the database that was not written from here, so that a
-     * row that is not here is not there either. */
-    bool database_empty;
+    /* All rows of the database are here: one that is not here is not there
+     * either. */
+    bool holds_all;
+    /* Rows looked up in the database, and at how many all are loaded (0: not
+     * asked yet); who forgets them begins anew. */
+    uint64_t looked_up, load_at;
 };
+
+/* Look-ups before loading all rows is thought of, and how many rows then may
+ * be there for each. */
+#define PLOG_FOLD_LOAD_LEAST 4096
+#define PLOG_FOLD_LOAD_SHARE 10
 
 void plog_fold_table_init(struct plog_fold_table *t, const struct plog_io *io,
                           size_t bytes_max);
@@ -75,6 +83,11 @@ PLOG_MUST_CHECK int plog_fold_row_set(struct plog_fold_table *t,
 void plog_fold_row_get(struct plog_fold_row *r, struct plog_current *out);
 struct plog_span plog_fold_row_resource(const struct plog_fold_row *r);
 struct plog_span plog_fold_row_record_id(const struct plog_fold_row *r);
+
+/* Loads all rows of main.state, when there are not too many for the table, nor
+ * for what is looked up.  Returns 0, PLOG_E_NOMEM, or a store error. */
+PLOG_MUST_CHECK int plog_fold_load(struct plog_fold_table *t, sqlite3 *db,
+                                   struct plog_error *err);
 
 /* A row in the order of keys. */
 struct plog_fold_place {

@@ -207,12 +207,14 @@ static void begin(struct replay *r, struct plog_legs *l,
     /* A hook looks at the tables after each entry. */
     if (!l->options || !l->options->replayed)
         l->store.fold.table = &r->table;
+    l->store.fold.loads = l->store.db;
 }
 
 static void finish(struct replay *r)
 {
     plog_feed_close(&r->feed);
     r->l->store.fold.table = NULL;
+    r->l->store.fold.loads = NULL;
     plog_fold_table_fini(&r->table);
 }
 
@@ -280,14 +282,14 @@ int plog_legs_fill(struct plog_legs *l, struct plog_walk *w,
     begin(&r, l, watch);
     r.is_new = true;
     r.bytes_max = BYTES_MOST_NEW;
-    r.table.database_empty = l->head.commit.size == 0;
+    r.table.holds_all = l->head.commit.size == 0;
     if (end)
         memset(end, 0, sizeof *end);
     plog_feed_open(&r.feed, w, watch->to, end, sync_fd,
                    plog_pipe_may_thread(l->io));
     /* The table has what SQLite's cache would; what is left to that are the
      * ends of `events` and of what the ids are found by. */
-    int rc = l->store.fold.table && r.table.database_empty
+    int rc = l->store.fold.table && r.table.holds_all
                  ? plog_store_set_cache(&l->store, CACHE_NEW, err)
                  : 0;
     if (!rc)

@@ -135,7 +135,7 @@ static int begin(struct folding *f, int dir, struct plog_error *err)
     f->lean = !d->with_archive && f->c->p->legs.head.rules.redactions == 0;
     for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++) {
         plog_fold_table_init(&f->tables[i], f->c->io, TABLE_MOST);
-        f->tables[i].database_empty = f->base == 0;
+        f->tables[i].holds_all = f->base == 0;
     }
     f->store.fold.table = f->tables;
     if (!f->lean)
@@ -245,7 +245,7 @@ static bool all_in_memory(const struct folding *f)
 {
     bool empty = true;
     for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++)
-        empty &= f->tables[i].database_empty;
+        empty &= f->tables[i].holds_all;
     return empty;
 }
 

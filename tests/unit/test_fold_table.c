@@ -69,7 +69,7 @@ static void set_up(void)
     plog_fold_table_init(&table, &heap.io, TABLE_MOST);
     open_side(&plain, NULL);
     open_side(&kept, &table);
-    table.database_empty = true;
+    table.holds_all = true;
 }
 
 static void tear_down(void)
