@@ -553,15 +553,12 @@ static int write_watermark(struct plog_check *c, struct plog_error *err)
     return rc;
 }
 
-/* Whether a look is enough where nothing is wrong.  It does not merge, and
- * begins with the first entry. */
+/* Whether a look is enough where nothing is wrong.  It does not merge. */
 static bool may_be_quick(const struct plog_check *c)
 {
     const struct plog_rules *r = &c->head.rules;
     return !c->o->since && !c->report->verdict &&
-           (c->upto ||
-            (r->floor == 0 && r->base == 0 &&
-             (r->strategy != PLOG_MERGE_JSON || plog_check_skips_records(c))));
+           (r->strategy != PLOG_MERGE_JSON || plog_check_skips_records(c));
 }
 
 /* What is not checked even where all is well. */

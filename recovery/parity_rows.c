@@ -123,8 +123,9 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     /* All tables are read from begin to end, or all over the place. */
     if (!rc)
         rc = plog_sql_exec(p->db,
-                           c->quick ? "PRAGMA main.cache_size=-1000"
-                                    : "PRAGMA main.cache_size=-16000",
+                           c->quick && (c->upto || !c->head.rules.floor)
+                               ? "PRAGMA main.cache_size=-1000"
+                               : "PRAGMA main.cache_size=-16000",
                            err);
     if (!rc)
         rc = prepare_all(p, err);

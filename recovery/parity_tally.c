@@ -16,7 +16,9 @@ enum {
     SKIPPED = 2,
     ABSENT = 4,   /* it leaves no payload */
     STRATEGY = 8, /* times the strategy */
+    BASE = 64,    /* a record before all entries */
 };
+_Static_assert(STRATEGY *PLOG_STRATEGIES <= BASE, "each has its bits");
 
 static unsigned part_of(const struct plog_tally_item *i)
 {
@@ -187,6 +189,39 @@ int plog_tally_add(struct plog_tally *t, const struct plog_tally_entry *e,
     return note(t, &i, err);
 }
 
+/* As plog_fold_restore makes the row. */
+int plog_tally_base(struct plog_tally *t, const struct plog_folded *r,
+                    struct plog_error *err)
+{
+    struct plog_tally_item i;
+    const struct plog_entry *e = r->entry;
+    memset(&i, 0, sizeof i);
+    t->across |= e && e->from.n > 0;
+    if ((t->across && t->by_time) || (e && e->seq > SEQ_MAX) || r->last == 0 ||
+        r->version > UINT32_MAX || !are_names(r->resource, r->record_id))
+        t->given_up = true;
+    if (t->given_up)
+        return 0;
+    name_record(t, r->resource, r->record_id, i.key);
+    i.last = r->last;
+    i.version = (uint32_t)r->version;
+    i.seq_and_kind = (uint64_t)BASE << SEQ_BITS;
+    if (!e)
+        return note(t, &i, err);
+    const struct plog_delta *d = &e->delta;
+    bool own = !d->is_delete && r->merged.n == 0;
+    if (!own && r->merged.n == 0)
+        i.seq_and_kind |= (uint64_t)ABSENT << SEQ_BITS;
+    i.seq_and_kind |= e->seq;
+    i.seconds = d->instant.seconds;
+    i.nanos = (uint32_t)d->instant.nanos;
+    i.confidence = d->confidence;
+    i.payload = payload_of(t, own ? (uint64_t)(d->payload.p - r->line.p) : 0,
+                           own ? d->payload.n : 0, e->from,
+                           e->from.n ? e->from_seq : 0, r->merged);
+    return note(t, &i, err);
+}
+
 /* The columns of `state`. */
 enum {
     RESOURCE,
@@ -352,15 +387,30 @@ static bool applies(const struct record *r, const struct plog_tally_item *i)
     return true;
 }
 
+static void count_new(struct part *p)
+{
+    p->used++;
+    p->full = p->used > p->mask / 4 * 3;
+}
+
+/* No snapshot has a record twice. */
+static void begin_with(struct part *p, struct record *r,
+                       const struct plog_tally_item *i)
+{
+    p->differs |= r->now.last != 0;
+    count_new(p);
+    r->now = *i;
+    r->now.seq_and_kind = seq_of(i);
+    r->absent = kind_of(i) & ABSENT;
+}
+
 static void fold_entry(struct part *p, struct record *r,
                        const struct plog_tally_item *i)
 {
     struct plog_tally_item before = r->now;
     bool skipped = kind_of(i) & SKIPPED;
-    if (before.last == 0) {
-        p->used++;
-        p->full = p->used > p->mask / 4 * 3;
-    }
+    if (before.last == 0)
+        count_new(p);
     if (i->last != before.last || applies(r, i) == skipped)
         p->differs = true;
     if (!skipped) {
@@ -394,6 +444,8 @@ static void fold_items(struct part *p, const struct plog_tally_item *i,
         struct record *r = find(p, i->key);
         if (kind_of(i) & ROW)
             meet_row(p, r, i);
+        else if (kind_of(i) & BASE)
+            begin_with(p, r, i);
         else
             fold_entry(p, r, i);
     }

@@ -72,8 +72,12 @@ PLOG_MUST_CHECK int plog_tally_open(struct plog_tally *t,
                                     struct plog_error *err);
 void plog_tally_close(struct plog_tally *t); /* also one that is all 0 */
 
-/* Entries in the order of the log, then the store's rows in the order of their
- * names: columns as PLOG_STATE_COLUMNS. */
+/* Records of a snapshot, where the log begins behind one; then entries in the
+ * order of the log, then the store's rows in the order of their names: columns
+ * as PLOG_STATE_COLUMNS. */
+PLOG_MUST_CHECK int plog_tally_base(struct plog_tally *t,
+                                    const struct plog_folded *r,
+                                    struct plog_error *err);
 PLOG_MUST_CHECK int plog_tally_add(struct plog_tally *t,
                                    const struct plog_tally_entry *e,
                                    struct plog_error *err);

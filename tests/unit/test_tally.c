@@ -57,6 +57,7 @@ struct delta {
 
 static bool agreed; /* the table's fold found nothing odd so far */
 static uint64_t seq;
+static char lines[4096][500]; /* by seq; of those behind, none is kept */
 
 /* Gives the entry to both; as the log's writer would: what loses is skipped.
  * @lie  the outcome is the other one */
@@ -116,16 +117,16 @@ static void give(const struct delta *d, enum plog_strategy strategy, bool lie)
                                &agrees, &before, NULL),
               0);
     agreed &= agrees;
+    if (seq < sizeof lines / sizeof *lines)
+        memcpy(lines[seq], line, sizeof line);
     seq++;
 }
 
 /* Deltas about `records` records, those that lose and all kinds among them. */
-static void give_many(enum plog_strategy strategy, unsigned count,
+static void give_more(enum plog_strategy strategy, unsigned count,
                       unsigned records)
 {
-    uint64_t random = check_seed() + (uint64_t)strategy;
-    seq = 2;
-    agreed = true;
+    uint64_t random = check_seed() + (uint64_t)strategy + seq;
     for (unsigned i = 0; i < count; i++) {
         uint64_t r = check_random(&random);
         struct delta d = {.from = "", .outcome = "", .merged = ""};
@@ -141,6 +142,14 @@ static void give_many(enum plog_strategy strategy, unsigned count,
             d.merged = ",\"merged\":{\"v\":2}";
         give(&d, strategy, false);
     }
+}
+
+static void give_many(enum plog_strategy strategy, unsigned count,
+                      unsigned records)
+{
+    seq = 2;
+    agreed = true;
+    give_more(strategy, count, records);
 }
 
 /* Gives it the rows.  Returns whether all agrees. */
@@ -318,6 +327,122 @@ static void entries_differ(void)
     }
 }
 
+/* ---- Behind a snapshot --------------------------------------------------- */
+
+/* One record of it, and what is wrong with that of r7. */
+static void give_base(sqlite3_stmt *row, const char *wrong)
+{
+    struct plog_entry e;
+    uint64_t at = plog_sql_u64(row, 2);
+    struct plog_span line = plog_span_text(lines[at]);
+    struct plog_folded f = {.resource = plog_sql_text(row, 0),
+                            .record_id = plog_sql_text(row, 1),
+                            .last = plog_sql_u64(row, 3),
+                            .version = plog_sql_u64(row, 4),
+                            .merged = plog_sql_text(row, 12)};
+    if (at) {
+        CHECK_INT(plog_entry_parse(&parser, line, &e, NULL), 0);
+        f.entry = &e;
+        f.line = line;
+    }
+    bool here = plog_span_is(f.record_id, "r7");
+    if (here && !strcmp(wrong, "missing"))
+        return;
+    if (here && !strcmp(wrong, "version"))
+        f.version++;
+    if (here && !strcmp(wrong, "many versions"))
+        f.version += UINT64_C(1) << 32;
+    if (here && !strcmp(wrong, "last"))
+        f.last++;
+    if (here && !strcmp(wrong, "none"))
+        f.last = 0;
+    if (here && !strcmp(wrong, "name"))
+        f.record_id = plog_span_text("r7 ");
+    if (here && !strcmp(wrong, "time"))
+        e.delta.instant.nanos++;
+    if (here && !strcmp(wrong, "confidence"))
+        e.delta.confidence = 0.123;
+    if (here && !strcmp(wrong, "seq"))
+        e.seq--;
+    if (here && !strcmp(wrong, "large seq"))
+        e.seq = UINT64_C(1) << 56;
+    if (here && !strcmp(wrong, "payload"))
+        e.delta.payload.n--;
+    if (here && !strcmp(wrong, "merged"))
+        f.merged = plog_span_text("{\"v\":3}");
+    if (here && !strcmp(wrong, "origin"))
+        e.from = plog_span_text("elsewhere");
+    for (int i = 0; i <= (here && !strcmp(wrong, "twice")); i++)
+        CHECK_INT(plog_tally_base(&tally, &f, NULL), 0);
+}
+
+/* A tally that begins with the records as they are. */
+static void begin_again(const char *wrong)
+{
+    sqlite3_stmt *rows = NULL;
+    plog_tally_close(&tally);
+    sqlite3_reset(fold.get);
+    CHECK_INT(plog_sql_exec(db, "DROP TABLE temp.tally", NULL), 0);
+    CHECK_INT(plog_tally_open(&tally, plog_io_posix(), db, NULL), 0);
+    int rc = plog_sql_prepare(db, "SELECT * FROM state", &rows, NULL);
+    while (!rc && (rc = plog_sql_row(rows, NULL)) == 0)
+        give_base(rows, wrong);
+    CHECK_INT(rc, PLOG_END);
+    sqlite3_finalize(rows);
+}
+
+/* Nothing, few and many entries behind it; with more records than the table
+ * has room for. */
+static void folds_on(void)
+{
+    static const struct {
+        unsigned before, behind, records;
+        size_t slots;
+    } sizes[] = {{0, 300, 20, 1 << 16},
+                 {300, 0, 20, 1 << 16},
+                 {300, 300, 20, 1 << 16},
+                 {3000, 30000, 9000, 1 << 16},
+                 {3000, 3000, 12000, 64}};
+    for (size_t i = 0; i < STRATEGIES; i++)
+        for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+            uint64_t records = 0;
+            begin();
+            give_many(strategies[i], sizes[k].before, sizes[k].records);
+            begin_again("");
+            tally.slots_max = sizes[k].slots;
+            give_more(strategies[i], sizes[k].behind, sizes[k].records);
+            CHECK(agreed && !tally.given_up);
+            CHECK(agrees(&records));
+            CHECK(records > 0);
+            end();
+        }
+}
+
+/* One record of the snapshot is not as it must be; no entry behind it is about
+ * that, or some are. */
+static void base_differs(void)
+{
+    static const char *const wrong[] = {
+        "",     "missing", "twice",     "version", "many versions",
+        "last", "none",    "name",      "time",    "confidence",
+        "seq",  "payload", "large seq", "merged",  "origin"};
+    for (unsigned k = 0; k < 2; k++)
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+            uint64_t records;
+            begin();
+            give_many(PLOG_ARRIVAL, 800, 30);
+            /* An upsert of our own, so that each of them is one. */
+            struct delta d = {
+                .from = "", .outcome = "", .merged = "", .record = 7};
+            give(&d, PLOG_ARRIVAL, false);
+            begin_again(wrong[i]);
+            give_more(PLOG_ARRIVAL, 3 * k, 1);
+            if (agrees(&records) != (i == 0))
+                CHECK_TEXT(wrong[i], "found");
+            end();
+        }
+}
+
 /* What it cannot fold it leaves to the table. */
 static void gives_up(void)
 {
@@ -347,6 +472,8 @@ int main(int argc, char **argv)
         {"rows too many or few", rows_too_many_or_few},
         {"rows out of order", rows_out_of_order},
         {"entries differ", entries_differ},
+        {"folds on", folds_on},
+        {"base differs", base_differs},
         {"gives up", gives_up},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -1,0 +1,201 @@
+/*
+ * test_parity_floor.c - both legs above a floor: the snapshot stands for what
+ * was compacted away, and the look whether there is anything to find folds from
+ * it.  Whatever differs is found, below the floor as above, in a store that was
+ * trimmed and in one that was not; and a log with nothing wrong is CLEAN.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+static struct world w;
+static uint64_t floor_at;
+
+static void put(unsigned from, unsigned to)
+{
+    uint64_t random = check_seed() + from;
+    for (unsigned i = from; i < to; i++) {
+        uint64_t r = check_random(&random);
+        char text[700], record[16], id[16], payload[200], time[40], sure[8];
+        struct world_delta d = {.record = record,
+                                .op = r >> 61 ? "upsert" : "delete",
+                                .payload = r >> 61 ? payload : NULL,
+                                .confidence = sure,
+                                .time = time};
+        snprintf(record, sizeof record, "r%u", (unsigned)(r % 30));
+        snprintf(id, sizeof id, "id%u", i);
+        snprintf(sure, sizeof sure, "0.%u", (unsigned)(r >> 8 & 7));
+        snprintf(time, sizeof time, "2026-01-02T03:%02u:05Z",
+                 (unsigned)(r >> 16 & 31));
+        snprintf(payload, sizeof payload, "{\"v\":\"%0*u\"}",
+                 (int)(r >> 24 & 127) + 1, i);
+        d.id = i % 3 ? id : NULL;
+        world_text(text, sizeof text, &d);
+        CHECK_INT(world_append(&w, text, NULL, NULL), 0);
+    }
+}
+
+/* A third of 150 entries and more goes. */
+static void make(enum plog_strategy strategy, bool trims)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .trim_store = trims};
+    struct plog_compact_report report;
+    struct plog_peer_report peer;
+    world_make(&w, strategy, 8192);
+    put(0, 150);
+    world_close(&w);
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(plog_peer_ack(w.dir, "p", 80, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(plog_compact(w.dir, &o, &report, NULL), 0);
+    floor_at = report.to;
+    CHECK(floor_at > 30 && floor_at <= 80);
+    CHECK_INT(world_open(&w), 0);
+    put(150, 170);
+    world_close(&w);
+}
+
+static const enum plog_strategy strategies[] = {
+    PLOG_ARRIVAL, PLOG_LAST_WRITE_WINS, PLOG_HIGHEST_CONFIDENCE,
+    PLOG_KEEP_LOCAL, PLOG_MERGE_JSON};
+
+static void is_clean(void)
+{
+    struct world_found f;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .skip_records = true};
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.unchecked, 0);
+    CHECK_UINT(f.report.floor, floor_at);
+    CHECK_UINT(f.report.from, floor_at + 1);
+    CHECK_UINT(f.report.to, world_size(&w));
+    CHECK_INT(f.report.records, world_number(&w, "SELECT count(*) FROM state"));
+    CHECK(f.report.records >= 28);
+    CHECK_INT(world_parity(&w, &o, &f), 0); /* records left out, and told */
+    CHECK_UINT(f.unchecked, 1);
+    CHECK_UINT(f.report.records, 0);
+}
+
+static void clean(void)
+{
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++)
+        for (int trims = 0; trims < 2; trims++) {
+            make(strategies[i], trims);
+            is_clean();
+            CHECK_INT(world_number(&w, "SELECT base FROM meta"),
+                      trims ? (int64_t)floor_at : 0);
+            world_end(&w, world_size(&w));
+        }
+}
+
+/* A record that stands below the floor, one above; what is kept of both. */
+#define BELOW                                                                  \
+    "(SELECT record_id FROM state WHERE seq<=(SELECT floor FROM meta)"         \
+    " AND payload_len>0 ORDER BY seq LIMIT 1)"
+#define ABOVE                                                                  \
+    "(SELECT record_id FROM state WHERE seq>(SELECT floor FROM meta)"          \
+    " ORDER BY seq LIMIT 1)"
+static const char *const edits[] = {
+    "UPDATE state SET seq=seq+1 WHERE record_id=" BELOW,
+    "UPDATE state SET last=last+1 WHERE record_id=" BELOW,
+    "UPDATE state SET version=version+1 WHERE record_id=" BELOW,
+    "UPDATE state SET seconds=seconds+1 WHERE record_id=" BELOW,
+    "UPDATE state SET nanos=nanos+1 WHERE record_id=" BELOW,
+    "UPDATE state SET confidence=0.99 WHERE record_id=" BELOW,
+    "UPDATE state SET origin='x' WHERE record_id=" BELOW,
+    "UPDATE state SET origin_seq=origin_seq+1 WHERE record_id=" BELOW,
+    "UPDATE state SET payload_at=payload_at+1 WHERE record_id=" BELOW,
+    "UPDATE state SET payload_len=payload_len-1 WHERE record_id=" BELOW,
+    "UPDATE state SET merged='{}' WHERE record_id=" BELOW,
+    "UPDATE state SET record_id='r99' WHERE record_id=" BELOW,
+    "DELETE FROM state WHERE record_id=" BELOW,
+    "UPDATE state SET version=version+1 WHERE record_id=" ABOVE,
+    "UPDATE state SET last=last-1 WHERE record_id=" ABOVE,
+    "DELETE FROM state WHERE record_id=" ABOVE,
+    "INSERT INTO state VALUES('notes','new',1,1,1,0,0,1.0,NULL,1,1,1,NULL)",
+    /* The line that a record stands on. */
+    "UPDATE events SET line=replace(line,'\"v\"','\"w\"') WHERE seq=(SELECT"
+    " min(seq) FROM state WHERE payload_len>0)",
+    "DELETE FROM events WHERE seq=(SELECT min(seq) FROM state WHERE"
+    " payload_len>0)",
+    /* The link of an entry above to one below. */
+    "UPDATE events SET previous=NULL WHERE seq=(SELECT min(seq) FROM events"
+    " WHERE seq>(SELECT floor FROM meta) AND previous<=(SELECT floor FROM"
+    " meta))",
+    "UPDATE events SET previous=previous-1 WHERE seq=(SELECT min(seq) FROM"
+    " events WHERE seq>(SELECT floor FROM meta) AND previous<=(SELECT floor"
+    " FROM meta))",
+    "UPDATE events SET line=line||' ' WHERE seq=(SELECT max(seq) FROM events)",
+    "UPDATE meta SET floor=floor-1",
+    "UPDATE compactions SET floor=floor-1",
+};
+
+static void found(bool trims, const char *edit)
+{
+    struct world_found f;
+    size_t n;
+    char *bytes = world_read(world_path(&w, "store.db"), &n);
+    world_sql(&w, edit);
+    if (world_parity(&w, NULL, &f) == 0 || f.count == 0) {
+        printf("# %s%s\n", trims ? "trimmed: " : "", edit);
+        CHECK_TEXT("CLEAN", "found");
+    }
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    world_write(world_path(&w, "store.db"), bytes, n);
+    free(bytes);
+}
+
+static void each_difference(void)
+{
+    for (int trims = 0; trims < 2; trims++) {
+        make(PLOG_LAST_WRITE_WINS, trims);
+        CHECK(world_number(&w, "SELECT count(" BELOW ")+count(" ABOVE ")") ==
+              2);
+        for (size_t i = 0; i < sizeof edits / sizeof *edits; i++)
+            found(trims, edits[i]);
+        if (trims) {
+            found(true, "UPDATE base_state SET version=9");
+            found(true, "DELETE FROM base_state WHERE record_id=(SELECT"
+                        " min(record_id) FROM base_state)");
+            found(true, "UPDATE old_ids SET content=zeroblob(32)");
+        }
+        is_clean(); /* each was undone */
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* The snapshot itself: another text, none at all. */
+static void damaged_snapshot(void)
+{
+    struct world_found f;
+    char name[64];
+    size_t n;
+    make(PLOG_LAST_WRITE_WINS, false);
+    snprintf(name, sizeof name, "snapshots/%020llu.jsonl.gz",
+             (unsigned long long)floor_at);
+    char *bytes = world_read(world_path(&w, name), &n);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, name), bytes, n);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_TEXT(f.first[0].file, name);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+    is_clean();
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"clean", clean},
+        {"each difference", each_difference},
+        {"damaged snapshot", damaged_snapshot},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
