@@ -105,6 +105,19 @@ PLOG_MUST_CHECK int plog_engine_prepare(plog *p, struct plog_work *w,
                                         struct plog_request *r,
                                         enum plog_isolation how,
                                         struct plog_error *err);
+/* Whether the id of a delta is in the log, or in the group being made.
+ * @out  its first receipt, but what the commit of this group tells; may be NULL
+ * Returns 0: it is, with the same content; PLOG_END: it is new;
+ * PLOG_E_CONFLICT; PLOG_E_DIVERGED when log and store differ about it; as
+ * plog_append. */
+PLOG_MUST_CHECK int plog_engine_repeat(plog *p, struct plog_item *item,
+                                       struct plog_receipt *out,
+                                       struct plog_error *err);
+/* The line of `seq` as it stands in the log, or will; the store's copy must be
+ * the same. */
+PLOG_MUST_CHECK int plog_engine_logged_line(plog *p, uint64_t seq,
+                                            struct plog_buf *line,
+                                            struct plog_error *err);
 /* Ends the store's transaction and begins another one, with the lock held.
  * Returns 0; PLOG_E_LOCKED when somebody wrote between the two; as
  * plog_append. */

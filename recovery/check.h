@@ -27,9 +27,9 @@ struct plog_check {
     /* It only asks whether there is anything to tell.  Then nothing is told,
      * but `closer` is set; it ends, and begins anew at the same frozen head. */
     bool quick, closer;
-    /* Only a quick look, at the entries up to here, which a commit ends; 0: at
-     * all of them.  Records are left out.  What is not as usual is told by the
-     * check of the whole, which begins then. */
+    /* Only a quick look, in which rows of entries above this one, which a
+     * commit ends, and records are left out; 0: none are.  What is not as usual
+     * is told by the check of the whole, which begins then. */
     uint64_t upto;
     int64_t started;
     uint64_t last_told; /* entries at the last progress */
@@ -69,9 +69,6 @@ void plog_check_sort_seen(struct plog_check *c);
 void plog_check_closer(struct plog_check *c);
 /* As after plog_check_open, and no longer quick. */
 void plog_check_rewind(struct plog_check *c);
-
-/* Whether records, and links between entries, are none of its business. */
-bool plog_check_skips_records(const struct plog_check *c);
 
 /* Counts a finding and tells it.  `f->file` and texts may be NULL. */
 void plog_check_find(struct plog_check *c, const struct plog_finding *f);

@@ -278,8 +278,8 @@ static int on_progress(void *arg, const struct plog_progress *p)
     return k->c->o->progress ? k->c->o->progress(k->c->o->arg, p) : 0;
 }
 
-/* Of what is about to go; of all, when payloads move into their records'
- * rows, which must be the right ones. */
+/* The first time without the rows that stay and the records; of all, when rows
+ * are about to be dropped. */
 static int check_once(struct plog_compacting *c, struct plog_error *err)
 {
     struct plog_check_report report;

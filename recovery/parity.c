@@ -3,10 +3,7 @@
  *
  * Order: the log group by group, verified; each entry against its row and
  * into the fold; each commit and segment against its row; then rows nobody
- * asked for; then the records against the fold.  Behind damage the store's
- * own lines are tried: when they hash to the root that the damaged group
- * signed, they are proven true, the damaged lines are named one by one, and
- * the check goes on as if the log were whole.
+ * asked for; then the records against the fold.
  */
 #include "parity.h"
 #include "watermark.h"
@@ -38,9 +35,7 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
     plog_check_find(p->c, &f);
 }
 
-/* What work on the store returned.  When its rows cannot be read on, that is
- * a finding: the log goes on alone, and nothing else is said of the store. */
-static int lose_store(struct plog_parity *p, int rc, struct plog_error *err)
+int plog_parity_lose(struct plog_parity *p, int rc, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     if (rc >= 0)
@@ -57,6 +52,18 @@ static int lose_store(struct plog_parity *p, int rc, struct plog_error *err)
 }
 
 /* ---- Groups ------------------------------------------------------------- */
+
+/* Rows are left out there. */
+static int take_above(struct plog_parity *p, const struct plog_log_group *g,
+                      struct plog_error *err)
+{
+    const struct plog_scan *s = &p->c->walk.scan;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count && !p->c->stopped; i++)
+        if (plog_scan_sketch(s, i)->seq == 0) /* no ordinary line */
+            rc = plog_parity_above(p, plog_scan_text(s, i), err);
+    return rc;
+}
 
 static int compare_group(struct plog_parity *p, const struct plog_log_group *g,
                          struct plog_error *err)
@@ -160,199 +167,15 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
     plog_check_expected(c, before, g);
     if (p->store_lost)
         return 0;
+    p->cut_met |= g->size == c->upto;
     if (g->first <= c->head.commit.size) {
-        rc = compare_group(p, g, err);
+        rc = c->upto && g->first > c->upto ? take_above(p, g, err)
+                                           : compare_group(p, g, err);
         judge_head(p, g);
     } else
         count_behind(p, g);
-    plog_check_progress(c, "log", g->size,
-                        c->upto ? c->upto : c->head.commit.size);
+    plog_check_progress(c, "log", g->size, c->head.commit.size);
     return rc;
-}
-
-/* ---- Damage ------------------------------------------------------------- */
-
-#define NAMED 64 /* damaged lines of one group that are named one by one */
-
-struct damage {
-    struct plog_tree tree; /* before it */
-    uint64_t offset[NAMED], seq[NAMED];
-    unsigned char leaf[NAMED][PLOG_HASH_SIZE];
-    unsigned char stored[NAMED][PLOG_HASH_SIZE]; /* the leaves in the store */
-    unsigned count;
-    uint64_t more;             /* that differ, too */
-    struct plog_finding group; /* when no line can be named */
-    char file[64];
-};
-
-/* Lines of the group at hand that differ from the store's. */
-static int suspect_lines(struct plog_parity *p, struct damage *d)
-{
-    struct plog_scan *s = &p->c->walk.scan;
-    unsigned char leaf[PLOG_HASH_SIZE];
-    uint64_t first = p->c->walk.chain.last.size + 1;
-    size_t n = s->lines.len / sizeof(struct plog_scan_line);
-    for (size_t i = 0; i < n; i++) {
-        struct plog_span stored;
-        int rc = plog_parity_stored(p, first + i, &stored, NULL);
-        if (rc == PLOG_END)
-            return 0;
-        if (rc)
-            return rc;
-        /* By leaf: the window has moved on while the tail was judged. */
-        plog_line_leaf(stored, leaf);
-        if (memcmp(leaf, plog_scan_line(s, i)->leaf, sizeof leaf) == 0)
-            continue;
-        if (d->count == NAMED) {
-            d->more++;
-            continue;
-        }
-        d->offset[d->count] = plog_scan_line(s, i)->offset;
-        d->seq[d->count] = first + i;
-        memcpy(d->stored[d->count], leaf, sizeof leaf);
-        memcpy(d->leaf[d->count++], plog_scan_line(s, i)->leaf, PLOG_HASH_SIZE);
-    }
-    return 0;
-}
-
-/* Whether the store's lines from..to hash to the signed root; then the chain
- * stands on them again. */
-static int prove_store(struct plog_parity *p, struct damage *d, uint64_t from,
-                       uint64_t to, bool *proven)
-{
-    struct plog_chain *chain = &p->c->walk.chain;
-    unsigned char hash[PLOG_HASH_SIZE];
-    *proven = false;
-    for (uint64_t seq = from; seq <= to; seq++) {
-        struct plog_span line;
-        int rc = plog_parity_stored(p, seq, &line, NULL);
-        if (rc)
-            return rc == PLOG_END ? 0 : rc;
-        plog_line_leaf(line, hash);
-        if (plog_line_is_redacted(line) &&
-            plog_orders_need(&p->c->walk.orders, seq, hash, line))
-            return 0;
-        if (plog_tree_add(&d->tree, hash))
-            return 0;
-    }
-    plog_tree_root(&d->tree, hash);
-    *proven = memcmp(hash, chain->last.root, sizeof hash) == 0;
-    if (*proven) {
-        chain->tree = d->tree;
-        chain->broken = false;
-    }
-    return 0;
-}
-
-static void name_lines(struct plog_parity *p, const struct damage *d, int code)
-{
-    char want[48], got[48];
-    for (unsigned i = 0; i < d->count; i++) {
-        struct plog_finding f = d->group;
-        plog_check_hash(d->stored[i], want);
-        plog_check_hash(d->leaf[i], got);
-        f.verdict = code;
-        f.offset = d->offset[i];
-        f.has_offset = true;
-        f.seq = d->seq[i];
-        f.expected = want;
-        f.found = got;
-        plog_check_find(p->c, &f);
-    }
-    p->c->report->counts[-code] += d->more;
-}
-
-/* Folds and compares what the store's proven lines stand for.  Each is copied:
- * a merge reads the line before it by the same statement. */
-static int use_proven(struct plog_parity *p, uint64_t from, uint64_t to,
-                      struct plog_error *err)
-{
-    struct plog_buf copy;
-    int rc = 0;
-    plog_buf_init(&copy, p->c->reader.io);
-    for (uint64_t seq = from; !rc && seq <= to; seq++) {
-        struct plog_span line;
-        copy.len = 0;
-        rc = plog_parity_stored(p, seq, &line, err);
-        if (!rc && plog_buf_add_span(&copy, line))
-            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-        if (!rc)
-            rc = plog_parity_entry(p, plog_span(copy.data, copy.len), seq, err);
-    }
-    plog_buf_fini(&copy);
-    return rc < 0 ? rc : plog_parity_skip(p, to, err);
-}
-
-/* Of a group whose entries are the store's: the name of a key that nobody knows
- * is that of a known one, damaged, when the store's copy of the commit has such
- * a one and its signature holds. */
-static int judge_name(struct plog_parity *p, int code, struct plog_fault *fault)
-{
-    struct plog_check *c = p->c;
-    struct plog_span line;
-    struct plog_commit commit;
-    if (code != PLOG_E_UNKNOWN_KEY || p->store_lost ||
-        plog_store_closing(&c->reader.store, fault->seq, &line, NULL) ||
-        plog_commit_parse(line, &commit) || commit.size != fault->seq)
-        return code;
-    const struct plog_vkey *key = plog_check_key(c, &commit);
-    if (!key || !plog_checkpoint_verify(key, key->name, commit.size,
-                                        commit.root, commit.sig))
-        return code;
-    snprintf(fault->expected, sizeof fault->expected,
-             "key %s, which signed the store's copy", commit.key);
-    return PLOG_E_CORRUPT;
-}
-
-/* Passes the damage that *walked speaks of; then *walked is 0, PLOG_END, or
- * the next damage. */
-static int go_on(struct plog_parity *p, int *walked, struct plog_error *err)
-{
-    struct plog_check *c = p->c;
-    struct damage d;
-    struct plog_error why = *err;
-    struct plog_fault fault = c->walk.scan.fault;
-    uint64_t from, to;
-    int code = *walked;
-    p->damaged = c->walk.first;
-    /* Without readable rows nothing can be proven; the damage stands. */
-    bool proven = false,
-         whole = !c->walk.chain.broken && !c->walk.gap && !p->store_lost;
-    memset(&d, 0, sizeof d);
-    d.tree = c->walk.chain.tree;
-    snprintf(d.file, sizeof d.file, "%.60s", why.file);
-    d.group.leg = PLOG_LEG_LOG;
-    d.group.file = d.file;
-    d.group.next =
-        "paritylog salvage DIR --from-store (keeps the damaged file in"
-        " quarantine/)";
-    if (whole && suspect_lines(p, &d))
-        whole = false;
-    bool same = whole && d.count == 0;
-    *walked = plog_walk_resync(&c->walk, &from, &to, err);
-    if (*walked < 0 && !plog_check_is_verdict(*walked))
-        return *walked;
-    if (*walked == 0 && to && whole && prove_store(p, &d, from, to, &proven))
-        proven = false;
-    if (proven && d.count) {
-        name_lines(p, &d, code);
-    } else {
-        struct plog_fault now = c->walk.scan.fault;
-        c->walk.scan.fault = fault;
-        if (same)
-            code = judge_name(p, code, &c->walk.scan.fault);
-        plog_check_fault(c, code, &why);
-        c->walk.scan.fault = now;
-    }
-    if (proven)
-        return lose_store(p, use_proven(p, from, to, err), err);
-    p->fold_whole = false;
-    p->end_unknown = *walked == PLOG_END;
-    plog_check_unchecked(c, PLOG_LEG_LOG, from, *walked == 0 ? to : 0,
-                         "damaged: see the findings");
-    if (*walked == 0 && to && !p->store_lost)
-        return lose_store(p, plog_parity_skip(p, to, err), err);
-    return 0;
 }
 
 /* ---- The walk ----------------------------------------------------------- */
@@ -373,7 +196,7 @@ static int entered(struct plog_parity *p, bool bare, struct plog_error *err)
     int rc = p->fold_whole ? 0 : plog_parity_rows_from(p, c->walk.first, err);
     if (!rc)
         rc = plog_parity_segment(p, c->walk.first, err);
-    return lose_store(p, rc, err);
+    return plog_parity_lose(p, rc, err);
 }
 
 /* One step of the walk.  Its own codes come back in *walked; what is returned
@@ -392,15 +215,10 @@ static int step_on(struct plog_parity *p, int *walked, struct plog_error *err)
         rc = entered(p, *walked == PLOG_END, err);
     c->walk.entered = false;
     if (!rc && *walked == 0)
-        rc = lose_store(p, one_group(p, &before, &g, err), err);
+        rc = plog_parity_lose(p, one_group(p, &before, &g, err), err);
     if (!rc)
         *err = why;
     return rc;
-}
-
-static bool is_far_enough(const struct plog_check *c)
-{
-    return c->upto && c->walk.chain.last.size >= c->upto;
 }
 
 static int walk_all(struct plog_parity *p, struct plog_error *err)
@@ -408,10 +226,10 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
     struct plog_check *c = p->c;
     int fatal = 0, rc = plog_parity_start(p, err);
     if (rc == PLOG_E_DIVERGED) { /* of the store; the log goes on alone */
-        fatal = lose_store(p, rc, err);
+        fatal = plog_parity_lose(p, rc, err);
         rc = 0;
     }
-    while (!fatal && !c->stopped && rc != PLOG_END && !is_far_enough(c)) {
+    while (!fatal && !c->stopped && rc != PLOG_END) {
         if (rc == 0)
             fatal = step_on(p, &rc, err);
         if (fatal || rc >= 0)
@@ -428,7 +246,7 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
         if (c->quick)
             plog_check_closer(c);
         else
-            fatal = go_on(p, &rc, err);
+            fatal = plog_parity_go_on(p, &rc, err);
     }
     if (!fatal && c->stopped)
         fatal = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
@@ -471,30 +289,30 @@ static int compare_rest(struct plog_parity *p, struct plog_error *err)
     int rc = 0;
     judge_end(p);
     if (!p->store_lost)
-        rc = lose_store(p, plog_parity_rest(p, p->c->walk.chain.last.size, err),
-                        err);
+        rc = plog_parity_lose(
+            p, plog_parity_rest(p, p->c->walk.chain.last.size, err), err);
     if (!rc && !p->store_lost && p->fold_whole)
-        rc = lose_store(p, plog_parity_rotations(p, err), err);
+        rc = plog_parity_lose(p, plog_parity_rotations(p, err), err);
     if (!rc && !p->store_lost && p->fold_whole)
-        rc = lose_store(p, plog_parity_redactions(p, err), err);
+        rc = plog_parity_lose(p, plog_parity_redactions(p, err), err);
     if (!rc && !p->store_lost && p->fold_whole)
-        rc = lose_store(p, plog_parity_compactions(p, err), err);
+        rc = plog_parity_lose(p, plog_parity_compactions(p, err), err);
     if (!rc && !p->store_lost && p->fold_whole)
-        rc = lose_store(p, plog_parity_kept(p, err), err);
-    return rc ? rc : lose_store(p, plog_parity_records(p, err), err);
+        rc = plog_parity_lose(p, plog_parity_kept(p, err), err);
+    return rc ? rc : plog_parity_lose(p, plog_parity_records(p, err), err);
 }
 
 static int compare_legs(struct plog_check *c, struct plog_error *err)
 {
     struct plog_parity p;
-    int rc = lose_store(&p, plog_parity_open(&p, c, err), err);
+    int rc = plog_parity_lose(&p, plog_parity_open(&p, c, err), err);
     if (!rc && !p.store_lost)
         rc = plog_parity_read_since(&p, err);
     if (!rc)
         rc = walk_all(&p, err);
-    if (!rc && c->upto && c->walk.chain.last.size != c->upto)
-        plog_check_closer(c); /* no commit stands there */
-    if (!rc && !c->upto)
+    if (!rc && c->upto && !p.cut_met)
+        plog_check_closer(c);
+    if (!rc && !c->stopped)
         rc = compare_rest(&p, err);
     if (!rc && c->stopped) /* the rest of the rows is not known */
         rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
@@ -558,14 +376,18 @@ static bool may_be_quick(const struct plog_check *c)
 {
     const struct plog_rules *r = &c->head.rules;
     return !c->o->since && !c->report->verdict &&
-           (r->strategy != PLOG_MERGE_JSON || plog_check_skips_records(c));
+           (r->strategy != PLOG_MERGE_JSON || c->o->skip_records);
 }
 
 /* What is not checked even where all is well. */
 static void tell_unchecked(struct plog_check *c)
 {
-    bool skipped = c->quick && plog_check_skips_records(c);
+    bool skipped = c->quick && c->o->skip_records;
     c->quick = false; /* nothing was found */
+    if (c->upto)
+        plog_check_unchecked(c, PLOG_LEG_STORE, c->upto + 1,
+                             c->head.commit.size,
+                             "rows above the cut, and records: left out");
     if (skipped)
         plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
                              "records, and links between entries: left out");
@@ -610,7 +432,7 @@ static int parity(const char *dir, uint64_t upto,
                                   options->watermark, err);
     c.upto = upto;
     c.quick = c.walk.sketches = !rc && may_be_quick(&c);
-    if (!c.quick)
+    if (!c.quick || c.head.rules.floor)
         c.upto = 0;
     if (!rc)
         rc = compare_all(&c, c.quick ? &none : err);

@@ -2,6 +2,7 @@
  * parity.h - private to parity: comparing both legs at one frozen head.
  *
  *   parity.c          the walk over the log, group by group
+ *   parity_damage.c   ... and on behind damage
  *   parity_rows.c     events, checkpoints and segments against it
  *   parity_base.c     the snapshot that stands for what was compacted away
  *   parity_since.c    from a checkpoint on, instead of all
@@ -51,12 +52,18 @@ struct plog_parity {
     uint64_t damaged; /* the segment with the last damage; 0: none was met */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
+    bool cut_met;     /* a commit stands at c->upto */
     bool end_unknown; /* damage up to the end: nobody knows where it was */
 };
 
-/* Parity of the entries up to `to`, which a commit must end: the log verified,
- * its lines, commits and segments compared with the store's.  When anything is
- * not as usual there, of the whole.  0: plog_parity. */
+/*
+ * As plog_parity, but of a log that has no floor yet the rows of entries above
+ * `to`, where a commit must stand, and the records are left out: the log is
+ * verified to its end, rows up to there, their links, outcomes and ids
+ * compared, and all that control entries make of the store.  When anything is
+ * not as usual it is of the whole.  0: plog_parity.  Neither since nor
+ * watermark go with it.
+ */
 PLOG_MUST_CHECK int plog_parity_upto(const char *dir, uint64_t to,
                                      const struct plog_check_options *o,
                                      struct plog_check_report *report,
@@ -70,6 +77,14 @@ void plog_parity_close(struct plog_parity *p);
 /* --since: reads the checkpoint.  Returns as plog_watermark_read. */
 PLOG_MUST_CHECK int plog_parity_read_since(struct plog_parity *p,
                                            struct plog_error *err);
+/* What work on the store returned.  When its rows cannot be read on, that is
+ * a finding: the log goes on alone, and nothing else is said of the store. */
+PLOG_MUST_CHECK int plog_parity_lose(struct plog_parity *p, int rc,
+                                     struct plog_error *err);
+/* Passes the damage that *walked speaks of; then *walked is 0, PLOG_END, or
+ * the next damage. */
+PLOG_MUST_CHECK int plog_parity_go_on(struct plog_parity *p, int *walked,
+                                      struct plog_error *err);
 /* Starts the walk: at the first entry, or where the checkpoint allows. */
 PLOG_MUST_CHECK int plog_parity_start(struct plog_parity *p,
                                       struct plog_error *err);
@@ -135,6 +150,10 @@ PLOG_MUST_CHECK int plog_parity_quick(struct plog_parity *p,
                                       struct plog_span line,
                                       const struct plog_sketch *sketch,
                                       uint64_t seq, struct plog_error *err);
+/* A line of an entry whose row is left out: what a control entry does. */
+PLOG_MUST_CHECK int plog_parity_above(struct plog_parity *p,
+                                      struct plog_span line,
+                                      struct plog_error *err);
 /* ... and the records, then. */
 PLOG_MUST_CHECK int plog_parity_tallied(struct plog_parity *p,
                                         struct plog_error *err);

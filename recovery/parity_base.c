@@ -108,7 +108,7 @@ static int restore(struct plog_parity *p, const struct plog_folded *r,
 {
     struct plog_check *c = p->c;
     int rc = 0;
-    if (c->quick && !plog_check_skips_records(c))
+    if (c->quick && !c->o->skip_records)
         rc = plog_tally_base(&p->tally, r, err);
     if (p->tally.given_up)
         plog_check_closer(c);

@@ -68,7 +68,8 @@ static int check_index(struct plog_parity *p, struct plog_error *err)
         last.len = 0;
         if (plog_buf_add_span(&last, id))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-        if (seq >= p->ids_from)
+        if (seq >= p->ids_from &&
+            (!p->c->upto || seq <= (sqlite3_int64)p->c->upto))
             sum_id(p, sum, id, (uint64_t)seq);
     }
     sqlite3_finalize(q);

@@ -34,7 +34,7 @@ static bool previous_of(sqlite3_stmt *s, uint64_t *out)
 static int tally(struct plog_parity *p, const struct plog_tally_entry *e,
                  struct plog_error *err)
 {
-    if (plog_check_skips_records(p->c))
+    if (p->c->o->skip_records)
         return 0;
     int rc = plog_tally_add(&p->tally, e, err);
     if (p->tally.given_up)
@@ -138,6 +138,16 @@ int plog_parity_quick(struct plog_parity *p, struct plog_span line,
     return rc;
 }
 
+int plog_parity_above(struct plog_parity *p, struct plog_span line,
+                      struct plog_error *err)
+{
+    struct plog_entry e;
+    int rc = plog_entry_parse(&p->parser, line, &e, err);
+    return rc || e.control == PLOG_CONTROL_NONE
+               ? rc
+               : plog_parity_control(p, &e, err);
+}
+
 int plog_parity_tallied(struct plog_parity *p, struct plog_error *err)
 {
     sqlite3_stmt *rows = NULL;
@@ -147,7 +157,7 @@ int plog_parity_tallied(struct plog_parity *p, struct plog_error *err)
     snprintf(sql, sizeof sql, "SELECT * FROM main.%s ORDER BY 1,2",
              plog_recent_source(p->db));
     int rc = plog_sql_prepare(p->db, sql, &rows, err);
-    while (!rc && !p->tally.given_up && !p->c->stopped) {
+    while (!rc && !p->c->upto && !p->tally.given_up && !p->c->stopped) {
         rc = plog_sql_row(rows, err);
         if (!rc)
             rc = plog_tally_row(&p->tally, rows, err);

@@ -139,7 +139,7 @@ int plog_parity_records(struct plog_parity *p, struct plog_error *err)
     }
     if (p->partial)
         return plog_parity_touched(p, err);
-    if (p->c->quick && plog_check_skips_records(p->c))
+    if (p->c->quick && p->c->o->skip_records)
         return 0;
     int rc = p->c->quick
                  ? plog_parity_tallied(p, err)

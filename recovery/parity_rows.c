@@ -123,7 +123,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     /* All tables are read from begin to end, or all over the place. */
     if (!rc)
         rc = plog_sql_exec(p->db,
-                           c->quick && (c->upto || !c->head.rules.floor)
+                           c->quick && !c->head.rules.floor
                                ? "PRAGMA main.cache_size=-1000"
                                : "PRAGMA main.cache_size=-16000",
                            err);
@@ -131,8 +131,9 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
         rc = prepare_all(p, err);
     if (!rc)
         rc = plog_fold_open(&p->fold, p->db, "temp", err);
-    if (!rc && c->quick && !plog_check_skips_records(c))
+    if (!rc && c->quick && !c->o->skip_records)
         rc = plog_tally_open(&p->tally, c->reader.io, p->db, err);
+    p->tally.without_rows = c->upto > 0;
     return rc ? rc : rows_from(p, INT64_MIN, err);
 }
 
@@ -405,6 +406,8 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
 {
     uint64_t head = p->c->head.commit.size;
     int rc = 0;
+    if (p->c->upto) /* not looked at */
+        p->event_ready = p->checkpoint_ready = false;
     /* Rows up to a signed head above the log's end are told as ROLLBACK. */
     bool told = p->c->report->counts[-PLOG_E_ROLLBACK] > 0 || p->end_unknown;
     /* What damage hides cannot be judged either. */

@@ -123,7 +123,7 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
     if (!base)
         return plog_fail(err, doubt ? doubt : PLOG_E_CORRUPT,
                          "looking for the compact entry failed");
-    return c->upto ? 0 : plog_parity_base(p, base, err);
+    return plog_parity_base(p, base, err);
 }
 
 /* The log begins behind a compact entry that the store has not come to, as when

@@ -47,6 +47,7 @@ struct plog_tally {
     bool across;           /* an entry of another instance was noted */
     bool by_time;          /* times were compared */
     bool given_up;         /* it cannot tell */
+    bool without_rows;     /* only the entries among themselves */
     size_t slots_max;      /* of the table: a power of 2; tests lower it */
     struct plog_buf table; /* of the part that is folded */
     struct plog_buf last;  /* name of the row before */

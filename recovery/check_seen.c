@@ -1,0 +1,204 @@
+/*
+ * check_seen.c - heads that somebody has seen: each must be in the log.
+ *
+ * They come from --expect-head, from a checkpoint, and from the notes of a
+ * witness; a note that is not of this log is a finding by itself.
+ */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct plog_seen *seen_at(struct plog_check *c, size_t i)
+{
+    return (struct plog_seen *)(void *)c->seen.data + i;
+}
+
+static size_t seen_count(const struct plog_check *c)
+{
+    return c->seen.len / sizeof(struct plog_seen);
+}
+
+static void head_differs(struct plog_check *c, int code,
+                         const struct plog_seen *seen,
+                         const unsigned char *found, uint64_t size)
+{
+    char want[140], got[100], hash[48], where[40] = "";
+    plog_check_hash(seen->root, hash);
+    if (seen->line)
+        snprintf(where, sizeof where, " (witness, line %llu)",
+                 (unsigned long long)seen->line);
+    snprintf(want, sizeof want, "%llu:%s%s", (unsigned long long)seen->size,
+             hash, where);
+    plog_check_hash(found, hash);
+    snprintf(got, sizeof got, "%llu:%s", (unsigned long long)size, hash);
+    struct plog_finding f = {.verdict = code,
+                             .leg = PLOG_LEG_LOG,
+                             .seq = seen->size,
+                             .expected = want,
+                             .found = got};
+    f.next = "keep a copy of DIR; somebody has seen another history of it";
+    plog_check_find(c, &f);
+}
+
+/* Asked for by name, and nobody can tell any more: no head of witnesses, which
+ * keep all that they ever saw. */
+static void head_pruned(struct plog_check *c, const struct plog_seen *seen)
+{
+    char want[100], got[100], hash[48];
+    plog_check_hash(seen->root, hash);
+    snprintf(want, sizeof want, "%llu:%s", (unsigned long long)seen->size,
+             hash);
+    snprintf(got, sizeof got, "entries up to %llu were compacted away",
+             (unsigned long long)c->report->floor);
+    struct plog_finding f = {.verdict = PLOG_E_PRUNED,
+                             .leg = PLOG_LEG_LOG,
+                             .seq = seen->size,
+                             .expected = want,
+                             .found = got,
+                             .next = "expect a head above the floor; a copy"
+                                     " restored with archive/ has the older"
+                                     " ones"};
+    plog_check_find(c, &f);
+}
+
+/* A note that is not one of this log is a finding by itself. */
+static int see(void *arg, const struct plog_witness_note *n)
+{
+    struct plog_check *c = arg;
+    struct plog_seen seen = {.size = n->note.size, .line = n->line};
+    char where[60];
+    if (n->code) {
+        snprintf(where, sizeof where, "the note at line %llu",
+                 (unsigned long long)n->line);
+        struct plog_finding f = {.verdict = n->code,
+                                 .leg = PLOG_LEG_LOG,
+                                 .file = "the witness file",
+                                 .seq = n->note.size,
+                                 .expected = "signed heads of this log",
+                                 .found = where};
+        f.next = "see who wrote the witness file";
+        plog_check_find(c, &f);
+        return c->stopped;
+    }
+    memcpy(seen.root, n->note.root, sizeof seen.root);
+    return plog_buf_add(&c->seen, &seen, sizeof seen);
+}
+
+static void changed_note(struct plog_check *c, uint64_t line)
+{
+    char found[60];
+    snprintf(found, sizeof found, "line %llu and on are no note",
+             (unsigned long long)line);
+    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
+                             .leg = PLOG_LEG_LOG,
+                             .file = "the witness file",
+                             .expected = "signed notes",
+                             .found = found};
+    f.next = "compare it with another copy; what it knew may be lost";
+    plog_check_find(c, &f);
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const struct plog_seen *x = a, *y = b;
+    return (x->size > y->size) - (x->size < y->size);
+}
+
+void plog_check_sort_seen(struct plog_check *c)
+{
+    if (c->seen.len)
+        qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
+}
+
+/* A pinned key is one of the log's, and its notes may be by the others, which
+ * only keys/ names.  The pinned one counts whatever lies there. */
+static void add_other_keys(struct plog_check *c, struct plog_keyring *all)
+{
+    struct plog_keyring found;
+    if (plog_keyring_load(&found, c->reader.io, c->reader.dir.keys, NULL, NULL))
+        return;
+    for (unsigned i = 0; i < found.count && all->count < PLOG_KEYS_MAX; i++)
+        if (!plog_keyring_find(all, plog_span_text(found.keys[i].id_text)))
+            all->keys[all->count++] = found.keys[i];
+}
+
+int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
+{
+    struct plog_seen seen = {.size = c->o->expect_size};
+    struct plog_keyring all = c->reader.keys;
+    struct plog_witness_file file = {.notes = 1};
+    int rc = 0;
+    memcpy(seen.root, c->o->expect_root, sizeof seen.root);
+    if (c->o->has_expect_head && plog_buf_add(&c->seen, &seen, sizeof seen))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (c->o->witness && all.pinned)
+        add_other_keys(c, &all);
+    if (c->o->witness)
+        rc = plog_witness_read(c->reader.io, c->o->witness, &all, see, c, &file,
+                               err);
+    if (file.changed)
+        changed_note(c, file.changed);
+    else if (file.odd)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
+                             "the witness file has a note that was cut off");
+    if (!rc && file.notes == 0)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
+                             "the witness file holds no note: nothing was"
+                             " compared with it");
+    plog_check_sort_seen(c);
+    return rc;
+}
+
+void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
+                         const struct plog_log_group *g)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    struct plog_tree tree = *before;
+    /* `before` is another place when the walk took its tree from a header. */
+    bool known = g->root_checked && before->size + 1 == g->first;
+    for (; c->seen_next < seen_count(c); c->seen_next++) {
+        const struct plog_seen *seen = seen_at(c, c->seen_next);
+        if (seen->size > g->size)
+            return;
+        if (known && seen->size && seen->size == before->size) {
+            plog_tree_root(before, root);
+            if (memcmp(root, seen->root, sizeof root) != 0)
+                head_differs(c, PLOG_E_FORK, seen, root, seen->size);
+            continue;
+        }
+        if (seen->size < c->report->floor) {
+            if (seen->size && c->o->has_expect_head &&
+                seen->size == c->o->expect_size)
+                head_pruned(c, seen);
+            else if (seen->size)
+                plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                                     "a head that was seen lies below the"
+                                     " floor");
+            continue;
+        }
+        if (!known || seen->size < g->first) {
+            if (seen->size)
+                plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                                     "a head that was seen lies in damage");
+            continue;
+        }
+        while (tree.size < seen->size) {
+            size_t i = (size_t)(tree.size + 1 - g->first);
+            if (plog_tree_add(&tree, plog_scan_line(&c->walk.scan, i)->leaf))
+                return;
+        }
+        plog_tree_root(&tree, root);
+        if (memcmp(root, seen->root, sizeof root) != 0)
+            head_differs(c, PLOG_E_FORK, seen, root, seen->size);
+    }
+}
+
+void plog_check_expected_end(struct plog_check *c)
+{
+    const struct plog_commit *last = &c->walk.chain.last;
+    size_t n = seen_count(c);
+    if (n && seen_at(c, n - 1)->size > last->size)
+        head_differs(c, PLOG_E_ROLLBACK, seen_at(c, n - 1), last->root,
+                     last->size);
+}
