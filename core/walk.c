@@ -371,6 +371,29 @@ int plog_walk_start_at(struct plog_walk *w, const struct plog_store_head *h,
     return 0;
 }
 
+int plog_walk_extend(struct plog_walk *w, uint64_t segment, uint64_t offset,
+                     struct plog_error *err)
+{
+    uint64_t at = w->scan.offset, first = w->first;
+    size_t i = 0;
+    leave_segment(w);
+    if (w->stop_fd >= 0)
+        w->dir->io->close(w->dir->io->ctx, w->stop_fd);
+    w->stop_fd = -1;
+    w->stop_is_end = false;
+    w->stop_segment = segment;
+    w->stop_offset = offset;
+    w->segments.len = 0;
+    int rc = plog_dir_segments(w->dir, &w->segments, err);
+    if (!rc && !find_segment(w, first, &i))
+        rc = plog_fail(err, PLOG_E_CORRUPT, "a segment that was read is gone");
+    if (!rc)
+        rc = enter_segment(w, i, err);
+    w->scan.offset = at;
+    w->entered = false;
+    return rc;
+}
+
 /* Goes on with the next segment.  PLOG_END when there is none. */
 static int next_segment(struct plog_walk *w, struct plog_error *err)
 {

@@ -75,6 +75,14 @@ PLOG_MUST_CHECK int plog_walk_start_at(struct plog_walk *w,
                                        struct plog_error *err);
 
 /*
+ * Goes on from a frozen end that was come to, to a later one: segments that
+ * were begun since are known then.
+ * Returns 0 or an error of looking.
+ */
+PLOG_MUST_CHECK int plog_walk_extend(struct plog_walk *w, uint64_t segment,
+                                     uint64_t offset, struct plog_error *err);
+
+/*
  * Gives the next group, verified.
  * Returns 0; PLOG_END at the end of the log; else what is wrong, with `torn`
  * set when it is an unfinished group at the very end and nothing else.

@@ -361,6 +361,28 @@ static int freeze(struct plog_check *c, struct plog_error *err)
     return rc;
 }
 
+/* COMMIT, for temporary tables are to stay as they are. */
+int plog_check_leave_store(struct plog_check *c, struct plog_error *err)
+{
+    c->has_left = true;
+    plog_store_rest(&c->reader.store);
+    return sqlite3_get_autocommit(c->reader.store.db)
+               ? 0
+               : plog_sql_exec(c->reader.store.db, "COMMIT", err);
+}
+
+int plog_check_join_store(struct plog_check *c, uint64_t *more,
+                          struct plog_error *err)
+{
+    uint64_t size = c->walk.chain.last.size;
+    int rc = read_store_head(c, err);
+    *more = !rc && c->head.commit.size > size ? c->head.commit.size - size : 0;
+    if (*more == 0)
+        return rc;
+    c->bounded = true;
+    return plog_walk_extend(&c->walk, c->head.segment, c->head.offset, err);
+}
+
 int plog_check_open(struct plog_check *c, const char *dir,
                     const struct plog_check_options *o,
                     struct plog_check_report *report, struct plog_error *err)

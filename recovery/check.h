@@ -31,6 +31,8 @@ struct plog_check {
      * commit ends, and records are left out; 0: none are.  What is not as usual
      * is told by the check of the whole, which begins then. */
     uint64_t upto;
+    bool has_left; /* the store's first transaction has ended: to begin anew is
+                    * to open anew */
     int64_t started;
     uint64_t last_told; /* entries at the last progress */
     char file[64];      /* name of the segment at hand */
@@ -67,6 +69,15 @@ void plog_check_sort_seen(struct plog_check *c);
 
 /* There is, or may be: see `quick`. */
 void plog_check_closer(struct plog_check *c);
+/* Ends the store's transaction: one that reads for long keeps SQLite's WAL
+ * growing, and some writer then waits until all of that is moved. */
+PLOG_MUST_CHECK int plog_check_leave_store(struct plog_check *c,
+                                           struct plog_error *err);
+/* Begins another one, and freezes the head that it shows: the walk, which had
+ * come to the end of the last one, goes on to there.
+ * @more  out: entries between the two */
+PLOG_MUST_CHECK int plog_check_join_store(struct plog_check *c, uint64_t *more,
+                                          struct plog_error *err);
 /* As after plog_check_open, and no longer quick. */
 void plog_check_rewind(struct plog_check *c);
 

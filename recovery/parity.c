@@ -185,7 +185,7 @@ static int one_group(struct plog_parity *p, const struct plog_tree *before,
 static int entered(struct plog_parity *p, bool bare, struct plog_error *err)
 {
     struct plog_check *c = p->c;
-    if (!c->walk.entered || p->store_lost ||
+    if (!c->walk.entered || p->store_lost || p->left ||
         c->walk.first > c->head.commit.size + 1)
         return 0;
     c->walk.entered = false;
@@ -199,6 +199,34 @@ static int entered(struct plog_parity *p, bool bare, struct plog_error *err)
     return plog_parity_lose(p, rc, err);
 }
 
+#define READS_NS 20000000 /* 20 ms */
+
+/* With c->upto, between two groups: no transaction that reads is long.  Rows up
+ * to there do not change; if one does, what is found then is looked at again by
+ * the check of the whole. */
+static int breathe(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    const struct plog_io *io = c->reader.io;
+    int64_t now = io->clock_mono_ns(io->ctx);
+    uint64_t done = c->walk.chain.last.size;
+    if (p->left || p->store_lost)
+        return 0;
+    p->left = done >= c->upto;
+    p->left_in = c->walk.first;
+    if (p->left)
+        return plog_check_leave_store(c, err);
+    if (p->read_since == 0)
+        p->read_since = now;
+    if (now - p->read_since < READS_NS)
+        return 0;
+    p->read_since = now;
+    int rc = plog_check_leave_store(c, err);
+    if (!rc)
+        rc = plog_store_begin_read(&c->reader.store, err);
+    return rc ? rc : plog_parity_rows_again(p, done + 1, err);
+}
+
 /* One step of the walk.  Its own codes come back in *walked; what is returned
  * ends the check. */
 static int step_on(struct plog_parity *p, int *walked, struct plog_error *err)
@@ -206,7 +234,9 @@ static int step_on(struct plog_parity *p, int *walked, struct plog_error *err)
     struct plog_check *c = p->c;
     struct plog_tree before = c->walk.chain.tree;
     struct plog_log_group g;
-    int rc = entered(p, false, err);
+    int rc = c->upto ? breathe(p, err) : 0;
+    if (!rc)
+        rc = entered(p, false, err);
     if (rc)
         return rc;
     *walked = plog_walk_next(&c->walk, &g, err);
@@ -221,14 +251,11 @@ static int step_on(struct plog_parity *p, int *walked, struct plog_error *err)
     return rc;
 }
 
-static int walk_all(struct plog_parity *p, struct plog_error *err)
+/* @rc  what the walk said last */
+static int walk_on(struct plog_parity *p, int rc, struct plog_error *err)
 {
     struct plog_check *c = p->c;
-    int fatal = 0, rc = plog_parity_start(p, err);
-    if (rc == PLOG_E_DIVERGED) { /* of the store; the log goes on alone */
-        fatal = plog_parity_lose(p, rc, err);
-        rc = 0;
-    }
+    int fatal = 0;
     while (!fatal && !c->stopped && rc != PLOG_END) {
         if (rc == 0)
             fatal = step_on(p, &rc, err);
@@ -251,6 +278,50 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
     if (!fatal && c->stopped)
         fatal = plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
     return fatal;
+}
+
+static int walk_all(struct plog_parity *p, struct plog_error *err)
+{
+    int fatal = 0, rc = plog_parity_start(p, err);
+    if (rc == PLOG_E_DIVERGED) { /* of the store; the log goes on alone */
+        fatal = plog_parity_lose(p, rc, err);
+        rc = 0;
+    }
+    return fatal ? fatal : walk_on(p, rc, err);
+}
+
+/* Rows of segments that the walk has come to without the store. */
+static int compare_segments(struct plog_parity *p, struct plog_error *err)
+{
+    const struct plog_walk *w = &p->c->walk;
+    int rc = plog_parity_rows_again(p, p->left_in + 1, err);
+    for (size_t i = 0; !rc && i < plog_segment_count(&w->segments); i++) {
+        uint64_t first = plog_segment_at(&w->segments, i);
+        if (first > p->left_in && first <= p->c->head.commit.size + 1)
+            rc = plog_parity_segment(p, first, err);
+    }
+    return rc;
+}
+
+#define NEAR 1000    /* entries that are walked in a moment */
+#define CATCHES_UP 5 /* times, while writers go on */
+
+/* Back to the store, at its head as it is by now. */
+static int catch_up(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    uint64_t more = NEAR + 1;
+    int rc = 0;
+    for (int i = 0; !rc && more > NEAR; i++) {
+        rc = plog_check_join_store(c, &more, err);
+        if (!rc && more > NEAR && i < CATCHES_UP)
+            rc = plog_check_leave_store(c, err);
+        else
+            more = more > NEAR ? NEAR : more; /* with the store, then */
+        if (!rc && more)
+            rc = walk_on(p, 0, err);
+    }
+    return rc ? rc : compare_segments(p, err);
 }
 
 /* What the store's head says about entries that the log does not have. */
@@ -312,6 +383,8 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
         rc = walk_all(&p, err);
     if (!rc && c->upto && !p.cut_met)
         plog_check_closer(c);
+    else if (!rc && p.left)
+        rc = plog_parity_lose(&p, catch_up(&p, err), err);
     if (!rc && !c->stopped)
         rc = compare_rest(&p, err);
     if (!rc && c->stopped) /* the rest of the rows is not known */
@@ -436,6 +509,8 @@ static int parity(const char *dir, uint64_t upto,
         c.upto = 0;
     if (!rc)
         rc = compare_all(&c, c.quick ? &none : err);
+    if (c.closer && c.has_left)
+        c.again = true;
     if (c.closer && !c.again) {
         plog_check_rewind(&c);
         rc = compare_all(&c, err);
@@ -460,7 +535,7 @@ int plog_parity_upto(const char *dir, uint64_t to,
     if (plog_take_options(&options, sizeof options, o, err))
         return PLOG_E_ARG;
     for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
-        rc = parity(dir, to, &options, report, &again, err);
+        rc = parity(dir, i ? 0 : to, &options, report, &again, err);
     return plog_say_nomem(err, rc);
 }
 

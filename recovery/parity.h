@@ -53,6 +53,9 @@ struct plog_parity {
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
     bool cut_met;     /* a commit stands at c->upto */
+    bool left;        /* behind it: the store is not read for a while */
+    uint64_t left_in; /* the segment then; those behind it have rows, too */
+    int64_t read_since;
     bool end_unknown; /* damage up to the end: nobody knows where it was */
 };
 
@@ -119,6 +122,10 @@ PLOG_MUST_CHECK int plog_parity_peers(struct plog_parity *p,
 /* Begins the rows in step with the log at entry `first`. */
 PLOG_MUST_CHECK int plog_parity_rows_from(struct plog_parity *p, uint64_t first,
                                           struct plog_error *err);
+/* ... or goes on with them there, in another transaction. */
+PLOG_MUST_CHECK int plog_parity_rows_again(struct plog_parity *p,
+                                           uint64_t first,
+                                           struct plog_error *err);
 /* Where the check did not begin at 1: the scratch table of touched records,
  * before the walk; what has to be known of the record of each entry; and at
  * the end their rows and cursors, and the list of what was not checked. */

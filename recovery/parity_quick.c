@@ -148,16 +148,15 @@ int plog_parity_above(struct plog_parity *p, struct plog_span line,
                : plog_parity_control(p, &e, err);
 }
 
-int plog_parity_tallied(struct plog_parity *p, struct plog_error *err)
+static int tally_rows(struct plog_parity *p, struct plog_error *err)
 {
     sqlite3_stmt *rows = NULL;
-    bool agrees = false;
     uint64_t n = 0;
     char sql[80];
     snprintf(sql, sizeof sql, "SELECT * FROM main.%s ORDER BY 1,2",
              plog_recent_source(p->db));
     int rc = plog_sql_prepare(p->db, sql, &rows, err);
-    while (!rc && !p->c->upto && !p->tally.given_up && !p->c->stopped) {
+    while (!rc && !p->tally.given_up && !p->c->stopped) {
         rc = plog_sql_row(rows, err);
         if (!rc)
             rc = plog_tally_row(&p->tally, rows, err);
@@ -165,9 +164,16 @@ int plog_parity_tallied(struct plog_parity *p, struct plog_error *err)
             plog_check_progress(p->c, "records", ++n, 0);
     }
     sqlite3_finalize(rows);
-    if (rc >= 0 && !p->c->stopped)
+    return rc == PLOG_END ? 0 : rc;
+}
+
+int plog_parity_tallied(struct plog_parity *p, struct plog_error *err)
+{
+    bool agrees = false;
+    int rc = p->tally.without_rows ? 0 : tally_rows(p, err);
+    if (!rc && !p->c->stopped)
         rc = plog_tally_end(&p->tally, &agrees, &p->c->report->records, err);
-    if (rc >= 0 && !p->c->stopped && !agrees)
+    if (!rc && !p->c->stopped && !agrees)
         plog_check_closer(p->c);
-    return rc < 0 ? rc : 0;
+    return rc;
 }

@@ -141,15 +141,21 @@ int plog_parity_records(struct plog_parity *p, struct plog_error *err)
         return plog_parity_touched(p, err);
     if (p->c->quick && p->c->o->skip_records)
         return 0;
-    int rc = p->c->quick
-                 ? plog_parity_tallied(p, err)
-                 : compare_tables(p, "state", plog_recent_source(p->db), 2, 2,
-                                  "record", &p->c->report->records, err);
+    int rc = 0;
+    if (!p->c->quick)
+        rc = compare_tables(p, "state", plog_recent_source(p->db), 2, 2,
+                            "record", &p->c->report->records, err);
+    else if (!p->c->upto)
+        rc = plog_parity_tallied(p, err);
     if (!rc)
         rc = compare_tables(p, "cursors", "cursors", 2, 3, "cursor", NULL, err);
     if (!rc)
         rc = plog_parity_peers(p, err);
     if (!rc)
         compare_rules(p);
+    if (!rc && p->c->upto && !p->c->stopped)
+        rc = plog_check_leave_store(p->c, err);
+    if (!rc && p->c->upto && !p->c->stopped)
+        rc = plog_parity_tallied(p, err);
     return rc;
 }

@@ -82,6 +82,17 @@ int plog_parity_rows_from(struct plog_parity *p, uint64_t first,
     return rows_from(p, (int64_t)first, err);
 }
 
+int plog_parity_rows_again(struct plog_parity *p, uint64_t first,
+                           struct plog_error *err)
+{
+    uint64_t ids[2] = {p->ids[0], p->ids[1]};
+    int64_t ids_from = p->ids_from;
+    int rc = plog_parity_rows_from(p, first, err);
+    memcpy(p->ids, ids, sizeof ids);
+    p->ids_from = ids_from;
+    return rc;
+}
+
 int plog_parity_open(struct plog_parity *p, struct plog_check *c,
                      struct plog_error *err)
 {
