@@ -601,8 +601,9 @@ struct plog_compact_report {
 /*
  * Takes away the segments that every peer has received, after a snapshot and a
  * signed compact entry; or, with `undo`, brings back what the last compaction
- * archived.  Before, both legs are compared up to where they go; the whole,
- * records too, with `trim_store` or when something differs there.
+ * archived.  Before, the log is verified and both legs are compared: rows up to
+ * where they go; all of them, records too, where there is a floor, with
+ * `trim_store`, or when something differs.
  * Returns 0, also when there is nothing to take away: report->why then says
  * why.  PLOG_E_INPUT when --discard lacks a proven acknowledgement, or there is
  * nothing to undo; the verdict of parity when the legs differ; PLOG_E_LOCKED
