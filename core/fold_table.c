@@ -31,7 +31,7 @@ void plog_fold_table_fini(struct plog_fold_table *t)
     plog_free(t->io, t->slots);
     t->slots = NULL;
     t->slot_count = t->row_count = t->bytes = 0;
-    t->looked_up = t->load_at = 0;
+    t->looked_up = 0;
     t->holds_all = false;
 }
 

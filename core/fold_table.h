@@ -44,8 +44,8 @@ struct plog_fold_table {
     /* All rows of the database are here: one that is not here is not there
      * either. */
     bool holds_all;
-    /* Rows looked up in the database, and at how many all are loaded (0: not
-     * asked yet); who forgets them begins anew. */
+    /* Rows looked up in the database, and at how many all are loaded: once, for
+     * where they are forgotten again there was no room.  0: not asked yet. */
     uint64_t looked_up, load_at;
 };
 

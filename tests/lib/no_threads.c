@@ -7,6 +7,7 @@
 #include <string.h>
 
 bool no_threads;
+_Atomic unsigned threads_asked;
 
 /* In place of the real one, which is asked for the rest. */
 int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*f)(void *),
@@ -15,5 +16,6 @@ int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*f)(void *),
     int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     void *found = dlsym(RTLD_NEXT, "pthread_create");
     memcpy(&real, &found, sizeof real);
+    threads_asked++;
     return no_threads ? EAGAIN : real(id, a, f, arg);
 }

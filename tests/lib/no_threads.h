@@ -6,5 +6,7 @@
 
 /* While true, pthread_create fails with EAGAIN in this program. */
 extern bool no_threads;
+/* Calls of it so far, those that failed included. */
+extern _Atomic unsigned threads_asked;
 
 #endif

@@ -61,10 +61,13 @@ static void same_items(void)
 {
     struct plog_request two, one;
     for (int i = 0; i < 2; i++) {
+        unsigned asked_before = threads_asked;
         no_threads = i == 1;
         CHECK_INT(build(&two, plog_io_posix(), MOST, NULL), 0);
         no_threads = false;
+        CHECK_UINT(threads_asked, asked_before + 1);
         CHECK_INT(build(&one, &other, MOST, NULL), 0);
+        CHECK_UINT(threads_asked, asked_before + 1);
         CHECK_UINT(two.count, MOST);
         CHECK_UINT(two.delta_count, MOST);
         CHECK_UINT(two.encoded_bytes, one.encoded_bytes);
@@ -134,10 +137,12 @@ static void policy_in_order(void)
         size_t end = last[i];
         struct plog_options o = {.policy = count_and_refuse,
                                  .policy_arg = &end};
+        unsigned started = threads_asked;
         asked = 0;
         CHECK_INT(build(&r, plog_io_posix(), MOST, &o),
                   end < MOST ? PLOG_E_POLICY : 0);
         CHECK_UINT(asked, end < MOST ? end + 1 : MOST);
+        CHECK_UINT(threads_asked, started);
         plog_request_free(&r);
     }
 }

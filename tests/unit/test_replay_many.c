@@ -1,0 +1,102 @@
+/*
+ * test_replay_many.c - a replay of so many entries that all records are read
+ * into memory first, in more than one transaction: with orders to redact, which
+ * change rows behind that memory, with another strategy in the midst, with rows
+ * that waited in the store, and again after what it had was forgotten.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "check.h"
+#include "world.h"
+
+#define GROUP 500
+#define RECORDS 6000 /* look-ups enough, and a tenth of the rows */
+
+static struct world w;
+static char texts[GROUP][400];
+
+/* Groups about records that a step of 7 comes by; each third one late. */
+static void put(unsigned from, unsigned groups, unsigned records)
+{
+    struct plog_span deltas[GROUP];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = deltas, .delta_count = GROUP};
+    for (unsigned i = 0; i < groups; i++) {
+        for (unsigned k = 0; k < GROUP; k++) {
+            unsigned n = from + i * GROUP + k;
+            char record[16], time[40], payload[120];
+            snprintf(record, sizeof record, "r%u", n * 7 % records);
+            snprintf(time, sizeof time, "2026-01-02T0%u:%02u:05Z", n % 3,
+                     n / 100 % 60);
+            snprintf(payload, sizeof payload, "{\"v%u\":%u,\"w\":\"%0*u\"}",
+                     n % 5, n, (int)(n % 60), n);
+            struct world_delta d = {.record = record,
+                                    .time = time,
+                                    .op = n % 11 ? "upsert" : "delete",
+                                    .payload = n % 11 ? payload : NULL};
+            deltas[k] = plog_span_text(world_text(texts[k], sizeof *texts, &d));
+        }
+        REQUIRE(CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0));
+    }
+}
+
+static void redact(uint64_t seq)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o,
+                                    .reason = "a test"};
+    struct plog_redact_report r;
+    CHECK_INT(plog_redact(w.dir, seq, &o, &r, NULL), 0);
+}
+
+/* The store as it was when half of the entries were there. */
+static void set_back(const void *bytes, size_t n)
+{
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    world_write(world_path(&w, "store.db"), bytes, n);
+}
+
+static void all_of_them(void)
+{
+    static const enum plog_strategy all[] = {PLOG_LAST_WRITE_WINS,
+                                             PLOG_MERGE_JSON, PLOG_KEEP_LOCAL};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_replay_options o = {.struct_size = sizeof o};
+        struct plog_replay_report r;
+        size_t n;
+        world_make(&w, all[i], 0);
+        put(0, 12, RECORDS);
+        uint64_t had = world_size(&w);
+        world_close(&w);
+        char *store = world_read(world_path(&w, "store.db"), &n);
+        CHECK_INT(world_open(&w), 0);
+        put(6000, 24, RECORDS + 500);
+        world_close(&w);
+        redact(17);        /* a record that the old store has */
+        redact(had + 300); /* and one that comes */
+        CHECK_INT(world_open(&w), 0);
+        put(18000, 20, RECORDS + 500);
+        CHECK_INT(plog_set_strategy(w.p, PLOG_ARRIVAL, NULL, NULL), 0);
+        put(28000, 4, 400);
+        uint64_t size = world_size(&w);
+        world_close(&w);
+        set_back(store, n);
+        free(store);
+        CHECK_INT(world_number(&w, "SELECT size FROM meta"), (int64_t)had);
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        CHECK_UINT(r.applied, size - had);
+        world_end(&w, size);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"all of them", all_of_them},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
