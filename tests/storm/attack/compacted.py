@@ -336,13 +336,13 @@ def archive_gz(v):
 @attack(FLOOR, "", base="compacted", also=[(BELOW, "CORRUPT")])
 def archive_bomb(v):
     """an archived segment that unpacks to a lot"""
-    # No LFs: behind the last group that is asked for they are padding.
-    unit = v.rng.choice([b"x" * 1024, b"{}\n" * 512])
+    unit = v.rng.choice([b"x" * 1024, b"{}\n" * 512, b"\n" * 1024])
     body = zlib.compressobj(9, zlib.DEFLATED, 31)
-    head = gzip.decompress(v.read(first_archived(v)))
-    data = body.compress(head) + b"".join(
+    # Before the last group: nobody has to read on behind what was asked for.
+    head, lf, rest = gzip.decompress(v.read(first_archived(v))).partition(b"\n")
+    data = body.compress(head + lf) + b"".join(
         body.compress(unit * 1024) for _ in range(bomb_size(v)))
-    v.write(first_archived(v), data + body.flush())
+    v.write(first_archived(v), data + body.compress(rest) + body.flush())
 
 
 def first_archived(v):
