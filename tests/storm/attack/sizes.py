@@ -146,7 +146,7 @@ def header_sizes(v):
     log = v.log()
     name = v.rng.choice(log.names()[1:-1])
     lines = log.segments.pop(name)
-    h = second.parse_header(lines[0])
+    h = forge.header_of(lines[0])
     size = v.rng.choice([0, 2 ** 63 - 2, 2 ** 63 - 1, h.last.size + 1, h.last.size - 1])
     h.last = v.key.commit(size, h.last.root)
     h.first = size + 1
@@ -164,7 +164,7 @@ def header_tree(v):
     whose checkpoint signs the root of that"""
     log = v.log()
     name = v.rng.choice(log.names()[1:-1])
-    h = second.parse_header(log.segments[name][0])
+    h = forge.header_of(log.segments[name][0])
     what = v.rng.randrange(3)
     before = list(h.tree)
     if what == 0 or len(h.tree) < 2:

@@ -237,7 +237,7 @@ def header_edited(v):
     log = v.log()
     name = v.rng.choice(log.names()[1:-1])
     line = log.segments[name][0]
-    h = second.parse_header(line)
+    h = forge.header_of(line)
     what = v.rng.randrange(5)
     if what == 0:
         h.first += 1
