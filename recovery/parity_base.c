@@ -71,12 +71,17 @@ static int check_id(struct base *b, const struct plog_old_id *id,
         rc = plog_store_old_id(store, id->id, &have, err);
     } else {
         rc = plog_parity_stored(p, id->seq, &line, err);
-        if (rc == 0 && (rc = plog_entry_parse(&p->parser, line, &e, err)) == 0)
-            plog_old_id_of(&e, line, &have);
+        if (rc == 0) {
+            rc = plog_entry_parse(&p->parser, line, &e, err);
+            if (rc == 0)
+                plog_old_id_of(&e, line, &have);
+            else if (plog_check_is_verdict(rc))
+                rc = 0; /* the store's, and no such line: another one */
+        }
     }
     if (rc < 0)
         return rc;
-    bool dropped = id->has_content && !have.has_content;
+    bool dropped = have.seq && id->has_content && !have.has_content;
     if (!rc && dropped && (rc = check_dropped(b, id->seq, err)) < 0)
         return rc;
     if (rc || have.seq != id->seq ||
