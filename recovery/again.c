@@ -6,7 +6,8 @@
 static void look(struct plog_again *a, uint64_t *floor, uint64_t *redactions)
 {
     struct plog_status s;
-    struct plog_options o = {.struct_size = sizeof o, .io = a->io};
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = a->io, .wait_seconds = -1};
     bool known = plog_read_status(a->dir, &o, &s, NULL) == 0;
     *floor = known ? s.floor : 0;
     *redactions = known ? s.redactions : 0;

@@ -288,11 +288,10 @@ static int freeze_end(struct plog_check *c, struct plog_error *err)
 
 static int read_store_head(struct plog_check *c, struct plog_error *err)
 {
+    double wait = c->o->wait_seconds != 0 ? c->o->wait_seconds : 10;
     int rc = c->reader.store_open
                  ? 0
-                 : plog_reader_open_store(
-                       &c->reader,
-                       c->o->wait_seconds > 0 ? c->o->wait_seconds : 10, err);
+                 : plog_reader_open_store(&c->reader, wait, err);
     if (!rc)
         rc = plog_store_begin_read(&c->reader.store, err);
     if (!rc)
