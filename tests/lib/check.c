@@ -12,7 +12,7 @@
 #include "handles.h"
 
 static bool case_failed, any_failed;
-static const char *case_skipped;
+static const char *case_name = "", *case_skipped;
 static char *dirs[4096];
 static size_t dir_count;
 
@@ -91,6 +91,11 @@ void check_skip(const char *why)
     case_skipped = why;
 }
 
+const char *check_name(void)
+{
+    return case_name;
+}
+
 bool check_failing(void)
 {
     return case_failed;
@@ -166,6 +171,7 @@ int check_main(int argc, char **argv, const struct check_case *cases,
     for (size_t i = 0; i < count; i++) {
         if (!wanted(cases[i].name, argc, argv))
             continue;
+        case_name = cases[i].name;
         case_failed = false;
         case_skipped = NULL;
         unsigned open = handles_open(), closed = handles_not_open();

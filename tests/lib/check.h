@@ -30,6 +30,9 @@ int check_main(int argc, char **argv, const struct check_case *cases,
 /* Marks the running case as skipped, with the reason, once. */
 void check_skip(const char *why);
 
+/* The name of the running case. */
+const char *check_name(void);
+
 /* Whether a check of the running case has failed. */
 bool check_failing(void);
 

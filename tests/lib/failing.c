@@ -12,6 +12,7 @@
 
 #define FDS 4096
 #define FAILED_SYNCS 64
+#define BEHIND 32
 
 const char *const failing_names[FAILING_WHATS] = {
     "nothing",          "EIO",          "EIO, done",
@@ -29,6 +30,8 @@ static struct {
     int failed_count;
     char resynced[200];
     bool log_sync;
+    char behind[BEHIND][160];
+    size_t behind_count;
 } f;
 
 static struct failing_live live;
@@ -90,11 +93,31 @@ __attribute__((noinline)) void failing_struck(void)
     __asm__ volatile("");
 }
 
+const char *failing_behind(size_t i)
+{
+    return i < f.behind_count ? f.behind[i] : NULL;
+}
+
+static void note_behind(const char *call, const char *name)
+{
+    char text[sizeof *f.behind];
+    snprintf(text, sizeof text, "%s %.100s", call, name);
+    for (size_t i = 0; i < f.behind_count; i++)
+        if (strcmp(f.behind[i], text) == 0)
+            return;
+    if (f.behind_count < BEHIND && strncmp(call, "closing", 7) != 0 &&
+        strncmp(call, "unlocking", 9) != 0)
+        memcpy(f.behind[f.behind_count++], text, sizeof text);
+}
+
 bool failing_now(unsigned whats, const char *call, const char *name)
 {
     for (int w = 0; f.going && f.what == FAILING_NOTHING && w < FAILING_WHATS;
          w++)
         f.counts[w] += whats >> w & 1;
+    if (f.going && f.reached &&
+        (whats & (1u << FAILING_IO | 1u << FAILING_ALLOC)))
+        note_behind(call, name);
     if (!f.going || !(whats & 1u << f.what))
         return false;
     bool interrupts =
@@ -296,6 +319,7 @@ static int f_list(void *c, int dir, int (*each)(void *arg, const char *name),
         return real()->list(c, dir, each, arg);
     int rc = late() ? real()->list(c, dir, each, arg)
                     : real()->list(c, dir, give_some, &s);
+    f.behind_count = 0; /* of the names that it gave out */
     return rc > 0 ? rc : error();
 }
 

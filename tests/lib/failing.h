@@ -49,7 +49,11 @@ void failing_stop(void);
 
 unsigned long failing_count(enum failing_what what);
 bool failing_reached(void);
-const char *failing_hit(void);      /* the first call that failed, in words */
+const char *failing_hit(void); /* the first call that failed, in words */
+/* Calls of the table and allocations that were made behind the first one that
+ * failed, in words, each once; NULL: no more.  Closing and unlocking is none.
+ */
+const char *failing_behind(size_t i);
 const char *failing_resynced(void); /* a file whose sync failed and was made
                                        again; NULL: none */
 bool failing_log_sync(void); /* whether a sync of a file in log/ failed */

@@ -1,15 +1,13 @@
 /*
- * sweep_reading.c - the n-th call fails: of the operations of paritylog.h that
- * read, and of those about keys.
- *
- * See sweeping.h for what must hold then and how a single position is run
- * again.
+ * ops_reading.c - the operations of paritylog.h that read, and those about
+ * keys, to be swept: see sweep_ops.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "sweep_ops.h"
 #include "sweep_worlds.h"
 #include "world.h"
 
@@ -257,8 +255,4 @@ static const struct sweep_op ops[] = {
      .mine = "log/keys/signing.key"},
 };
 
-int main(int argc, char **argv)
-{
-    return sweep_main(argc, argv, "sweep_reading", sweep_make_worlds, ops,
-                      sizeof ops / sizeof *ops);
-}
+const struct sweep_ops ops_reading = {ops, sizeof ops / sizeof *ops};

@@ -1,16 +1,13 @@
 /*
- * sweep_recovery.c - the n-th call fails: of the operations of
- * paritylog_recovery.h that check, mend, make anew and restore; the others are
- * in sweep_upkeep.c.
- *
- * See sweeping.h for what must hold then and how a single position is run
- * again.
+ * ops_recovery.c - the operations of paritylog_recovery.h that check, mend,
+ * make anew and restore, to be swept: see sweep_ops.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "sweep_ops.h"
 #include "sweep_worlds.h"
 #include "world.h"
 
@@ -389,8 +386,4 @@ static const struct sweep_op ops[] = {
      .like = "plain"},
 };
 
-int main(int argc, char **argv)
-{
-    return sweep_main(argc, argv, "sweep_recovery", sweep_make_worlds, ops,
-                      sizeof ops / sizeof *ops);
-}
+const struct sweep_ops ops_recovery = {ops, sizeof ops / sizeof *ops};

@@ -1,16 +1,14 @@
 /*
- * sweep_upkeep.c - the n-th call fails: of the operations of
- * paritylog_recovery.h that look after a log: doctor, inspect, proofs,
- * redaction, peers, compaction.
- *
- * See sweeping.h for what must hold then and how a single position is run
- * again.
+ * ops_upkeep.c - the operations of paritylog_recovery.h that look after a log,
+ * to be swept: doctor, inspect, proofs, redaction, peers, compaction.  See
+ * sweep_ops.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "sweep_ops.h"
 #include "sweep_worlds.h"
 #include "world.h"
 
@@ -382,8 +380,4 @@ static const struct sweep_op ops[] = {
      .again = PLOG_E_INPUT},
 };
 
-int main(int argc, char **argv)
-{
-    return sweep_main(argc, argv, "sweep_upkeep", sweep_make_worlds, ops,
-                      sizeof ops / sizeof *ops);
-}
+const struct sweep_ops ops_upkeep = {ops, sizeof ops / sizeof *ops};

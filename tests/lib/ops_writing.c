@@ -1,15 +1,13 @@
 /*
- * sweep.c - the n-th call fails: of every operation of paritylog.h that writes.
- *
- * See sweeping.h for what must hold then and how a single position is run
- * again; sweep_reading.c has those that read, sweep_recovery.c and
- * sweep_upkeep.c have paritylog_recovery.h.
+ * ops_writing.c - every operation of paritylog.h that writes, to be swept:
+ * see sweep_ops.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "sweep_ops.h"
 #include "sweep_worlds.h"
 #include "world.h"
 
@@ -348,8 +346,4 @@ static const struct sweep_op ops[] = {
      .again = PLOG_PRESENT},
 };
 
-int main(int argc, char **argv)
-{
-    return sweep_main(argc, argv, "sweep", sweep_make_worlds, ops,
-                      sizeof ops / sizeof *ops);
-}
+const struct sweep_ops ops_writing = {ops, sizeof ops / sizeof *ops};

@@ -233,18 +233,50 @@ static void damage(const char *dir)
     free(bytes);
 }
 
-void sweep_make_worlds(const char *top)
+/* ---- By name ------------------------------------------------------------ */
+
+static void make_logless(const char *dir)
 {
     char path[700];
-    const char *dir;
-    make_plain(top);
-    make_compacted(copy_world(top, "plain", "compacted"));
-    make_behind(top, copy_world(top, "plain", "behind"));
-    tear(copy_world(top, "behind", "cut"));
-    make_halfway(top);
-    damage(copy_world(top, "plain", "damaged"));
-    remove_store(copy_world(top, "plain", "storeless"));
-    dir = copy_world(top, "plain", "logless");
     snprintf(path, sizeof path, "%s/log", dir);
     tree_remove(path);
+}
+
+void sweep_make_world(const char *top, const char *name)
+{
+    static const struct {
+        const char *name, *of;
+        void (*make)(const char *dir);
+    } all[] = {
+        {"compacted", "plain", make_compacted},
+        {"cut", "behind", tear},
+        {"damaged", "plain", damage},
+        {"storeless", "plain", remove_store},
+        {"logless", "plain", make_logless},
+    };
+    char path[700];
+    snprintf(path, sizeof path, "%s/%s", top, name);
+    if (access(path, F_OK) == 0 || !name[0])
+        return;
+    if (strcmp(name, "plain") == 0) {
+        make_plain(top);
+        return;
+    }
+    sweep_make_world(top, strcmp(name, "cut") == 0 ? "behind" : "plain");
+    if (strcmp(name, "behind") == 0)
+        make_behind(top, copy_world(top, "plain", name));
+    else if (strcmp(name, "halfway") == 0)
+        make_halfway(top);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(name, all[i].name) == 0)
+            all[i].make(copy_world(top, all[i].of, name));
+}
+
+void sweep_make_worlds(const char *top)
+{
+    static const char *const names[] = {"plain",     "compacted", "behind",
+                                        "cut",       "halfway",   "damaged",
+                                        "storeless", "logless"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        sweep_make_world(top, names[i]);
 }

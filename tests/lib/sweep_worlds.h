@@ -20,6 +20,8 @@
 #define SWEEP_STRATEGY PLOG_MERGE_JSON
 
 void sweep_make_worlds(const char *top);
+/* Makes one of them, and what it is made from, unless it is there. */
+void sweep_make_world(const char *top, const char *name);
 
 /* A delta with an id; `fill` bytes of payload.  Returns `out`. */
 char *sweep_delta(char *out, size_t cap, const char *id, const char *record,

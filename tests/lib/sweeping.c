@@ -12,12 +12,15 @@
 #include "check.h"
 #include "order_shim.h"
 #include "sweep_judge.h"
+#include "sweep_ops.h"
+#include "sweep_worlds.h"
 #include "files.h"
 #include "handles.h"
 #include "world.h"
 
 #define HANG_SECONDS 240 /* of a machine that may have much else to do */
 #define COMPLAINTS 400
+#define JUDGED 8    /* of so many states of a case after an error one is */
 #define AT_LEAST 20 /* positions, however long the worlds took */
 
 /* One row of what is swept: an operation and a kind of fault. */
@@ -34,11 +37,12 @@ static struct {
     const struct sweep_op *ops;
     size_t op_count;
     sweep_worlds *worlds;
+    const char *kind; /* the only one; NULL: all */
     char top[300];
     struct sweep_base *bases; /* of each operation */
     struct row *rows;
     size_t row_count;
-    unsigned long total, swept, reached, judged, violations;
+    unsigned long total, swept, reached, judged, violations, states;
 } sweep;
 
 static struct {
@@ -222,6 +226,26 @@ static void check_code(const struct row *r, const struct stage *s, int rc)
                        s->err.message);
 }
 
+/* Whether the text begins with one of those in `list`. */
+static bool begins_with_one(const char *text, const char *list)
+{
+    for (; list; list = strchr(list, '|') ? strchr(list, '|') + 1 : NULL)
+        if (strncmp(text, list, strcspn(list, "|")) == 0)
+            return true;
+    return false;
+}
+
+/* Whether a failure that was told was the end of it. */
+static void check_end(const struct row *r, int rc)
+{
+    const char *call;
+    if (!r->op->behind || !failing_reached())
+        return;
+    for (size_t i = 0; rc && (call = failing_behind(i)); i++)
+        if (!begins_with_one(call, r->op->behind))
+            sweep_complain("behind it: %s", call);
+}
+
 /* One position: false when it was past the last call. */
 static bool run_position(struct row *r, unsigned long at)
 {
@@ -239,6 +263,7 @@ static bool run_position(struct row *r, unsigned long at)
     r->reached += reached;
     sweep.reached += reached;
     check_code(r, &s, rc);
+    check_end(r, rc);
     if (s.broken[0])
         sweep_complain("%s", s.broken);
     if (failing_resynced())
@@ -250,7 +275,8 @@ static bool run_position(struct row *r, unsigned long at)
     fresh = after.hash == r->base->tree.hash;
     if (!fresh && r->op->reads)
         sweep_complain("it changed the directory");
-    if (!r->op->reads && !sweep_was_judged(r->base, &after, &s, rc)) {
+    if (!r->op->reads && !sweep_was_judged(r->base, &after, &s, rc) &&
+        (!sweep.kind || rc == 0 || sweep.states++ % JUDGED == 0)) {
         sweep.judged++;
         fresh = false;
         sweep_judge(r->op, r->base, &after, &s, rc);
@@ -267,17 +293,20 @@ static const char *setting(const char *name)
     return value && *value ? value : NULL;
 }
 
-/* Whether the setting has that name, alone or among others. */
-static bool wanted(const char *what, const char *name)
+/* Whether `list` has that name, alone or among others. */
+static bool lists(const char *list, const char *name)
 {
-    const char *at = setting(what);
     size_t n = strlen(name);
-    if (!at)
-        return true;
-    for (; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
-        if (strncmp(at, name, n) == 0 && (at[n] == '\0' || at[n] == '|'))
+    for (; list; list = strchr(list, '|') ? strchr(list, '|') + 1 : NULL)
+        if (strncmp(list, name, n) == 0 && (list[n] == '\0' || list[n] == '|'))
             return true;
     return false;
+}
+
+static bool wanted(const char *what, const char *name)
+{
+    const char *list = setting(what);
+    return !list || lists(list, name);
 }
 
 static void add_row(const struct sweep_op *op, struct sweep_base *base,
@@ -287,7 +316,8 @@ static void add_row(const struct sweep_op *op, struct sweep_base *base,
     unsigned long calls = failing_count(what);
     snprintf(kind, sizeof kind, "%s%s", failing_names[what],
              ever ? " for ever" : "");
-    if (calls == 0 || !wanted("SWEEP_KIND", kind))
+    if (calls == 0 || !wanted("SWEEP_KIND", kind) ||
+        (sweep.kind && strcmp(sweep.kind, kind) != 0))
         return;
     sweep.rows =
         realloc(sweep.rows, (sweep.row_count + 1) * sizeof *sweep.rows);
@@ -442,6 +472,78 @@ static void storm(void)
            sweep.judged, order_commits_checked(), world_seconds() - began);
     CHECK_UINT(sweep.violations, 0);
     CHECK(sweep.reached > 0);
+}
+
+/* ---- Cases ----------------------------------------------------------------
+ */
+
+#define CASES 64
+#define MOST 80 /* positions of what writes */
+
+static void begin_cases(void)
+{
+    char path[400];
+    if (sweep.top[0])
+        return;
+    failing_init();
+    snprintf(sweep.top, sizeof sweep.top, "%.250s", check_dir());
+    snprintf(path, sizeof path, "%s/worlds", sweep.top);
+    CHECK(mkdir(path, 0700) == 0);
+}
+
+static void sweep_one(const struct sweep_op *op, const char *kind)
+{
+    struct sweep_base base = {.size = 0};
+    char path[400];
+    begin_cases();
+    snprintf(path, sizeof path, "%s/worlds", sweep.top);
+    sweep_make_world(path, op->world);
+    if (op->like)
+        sweep_make_world(path, op->like);
+    sweep.kind = kind;
+    sweep.row_count = sweep.total = sweep.reached = sweep.violations = 0;
+    prepare(op, &base);
+    for (size_t i = 0; i < sweep.row_count; i++) {
+        unsigned long n = 1, step = 1;
+        if (!op->reads)
+            step += sweep.rows[i].calls / MOST;
+        while (run_position(&sweep.rows[i], n))
+            n += step;
+    }
+    CHECK_UINT(sweep.violations, 0);
+    CHECK(sweep.reached > 0 || sweep.total == 0);
+    tree_free(&base.tree);
+    free(base.judged);
+}
+
+static void run_case(void)
+{
+    const char *name = check_name(), *kind = strrchr(name, ',') + 2;
+    for (size_t i = 0; i < sweep.op_count; i++) {
+        size_t n = strlen(sweep.ops[i].name);
+        if (strncmp(name, sweep.ops[i].name, n) == 0 && name[n] == ',')
+            sweep_one(&sweep.ops[i], kind);
+    }
+}
+
+int sweep_cases(int argc, char **argv, const struct sweep_ops *ops,
+                const char *names, const char *kinds)
+{
+    static char text[CASES][100];
+    static struct check_case cases[CASES];
+    size_t count = 0;
+    sweep.ops = ops->all;
+    sweep.op_count = ops->count;
+    for (size_t i = 0; i < ops->count; i++)
+        for (int w = 1; w < FAILING_WHATS && count < CASES; w++)
+            if (lists(names, ops->all[i].name) &&
+                lists(kinds, failing_names[w])) {
+                snprintf(text[count], sizeof *text, "%s, %s", ops->all[i].name,
+                         failing_names[w]);
+                cases[count] = (struct check_case){text[count], run_case};
+                count++;
+            }
+    return check_main(argc, argv, cases, count);
 }
 
 int sweep_main(int argc, char **argv, const char *name, sweep_worlds *worlds,

@@ -77,6 +77,10 @@ struct sweep_op {
                          separated by spaces */
     int again;        /* another code of a second run: it is done already */
     int code[4];      /* further codes of its contract under a fault */
+    /* All that is called behind a failure that is told, besides closing and
+     * unlocking: how it begins, as failing_hit() says it, with | between them;
+     * `nothing`.  NULL: not looked at. */
+    const char *behind;
 };
 
 /* Arms the fault. */
@@ -90,6 +94,14 @@ void sweep_broken(struct stage *s, const char *format, ...);
 /* Makes the worlds below `top`, each in a folder of its name: `log` in it is
  * the directory. */
 typedef void sweep_worlds(const char *top);
+
+/* Each operation in `names` with each kind of fault in `kinds` (| between them)
+ * as a case of a test, `OPERATION, KIND`: each position, once, of what writes
+ * some, with no world but the one that it begins in; and of the states that an
+ * error left only some are looked at. */
+struct sweep_ops;
+int sweep_cases(int argc, char **argv, const struct sweep_ops *ops,
+                const char *names, const char *kinds);
 int sweep_main(int argc, char **argv, const char *name, sweep_worlds *worlds,
                const struct sweep_op *ops, size_t count);
 

@@ -146,8 +146,8 @@ def cases_of(run, program):
 def sweeps():
     """Each operation of the error sweeps with each kind of fault."""
     found = []
-    for program in ("sweep", "sweep_recovery"):
-        path = f"{TOP}/tests/storm/{program}.c"
+    for program, ops in (("sweep", "writing"), ("sweep_recovery", "recovery")):
+        path = f"{TOP}/tests/lib/ops_{ops}.c"
         if os.path.exists(path):
             with open(path) as f:
                 ops = re.findall(r'\.name = "([^"]+)"', f.read())
