@@ -1,0 +1,359 @@
+/*
+ * test_seen.c - heads of a log that somebody has seen: by a head that is named
+ * and by notes in a file, each against a log that has it, that has another one,
+ * that no longer or not yet goes so far; and whose key the notes may be by.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "redact.h"
+#include "said.h"
+#include "tree.h"
+#include "world.h"
+
+#define LAST 24 /* entry of the log */
+
+static struct world w;
+static char kept[600], other[600], file[600];     /* as made; a fork; notes */
+static char notes[LAST + 1][PLOG_CHECKPOINT_MAX]; /* at commits */
+static unsigned char roots[LAST + 1][PLOG_HASH_SIZE];
+static char first_key[PLOG_VKEY_MAX], last_key[PLOG_VKEY_MAX];
+
+/* ---- The log ---------------------------------------------------------------
+ */
+
+static void note_of(const char *dir, char *note)
+{
+    plog_reader *r = NULL;
+    CHECK_INT(plog_reader_open(&r, dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_checkpoint(r, note, NULL), 0);
+    plog_reader_close(r);
+}
+
+/* A group of three deltas, and its note. */
+static void put_three(void)
+{
+    static char text[3][200];
+    struct plog_span deltas[3];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = deltas, .delta_count = 3};
+    for (int i = 0; i < 3; i++) {
+        char record[8];
+        snprintf(record, sizeof record, "r%d", i);
+        struct world_delta d = {.record = record};
+        world_text(text[i], sizeof text[i], &d);
+        deltas[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    note_of(w.dir, notes[world_size(&w)]);
+}
+
+static int add_root(void *arg, uint64_t seq, const char *line, size_t n)
+{
+    struct plog_tree *tree = arg;
+    unsigned char leaf[PLOG_HASH_SIZE];
+    plog_line_leaf((struct plog_span){line, n}, leaf);
+    if (plog_tree_add(tree, leaf) || seq > LAST)
+        return -1;
+    plog_tree_root(tree, roots[seq]);
+    return 0;
+}
+
+static void read_roots(void)
+{
+    struct plog_tree tree = {.size = 0};
+    plog_reader *r = NULL;
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_log(r, 1, 0, add_root, &tree, NULL), 0);
+    plog_reader_close(r);
+    CHECK_UINT(tree.size, LAST);
+}
+
+/* Entries 1 (init), 2-4, 5-7, 8-10 | 11-13, a peer 14, a rotation 15 | 16-18,
+ * 19-21, 22-24; the fork has other entries from 22 on. */
+static void make(void)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o};
+    struct plog_rotate_report r;
+    struct plog_peer_report peer;
+    uint64_t first;
+    if (kept[0])
+        return;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    memcpy(first_key, w.vkey, sizeof first_key);
+    for (int i = 0; i < 3; i++)
+        put_three();
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    put_three();
+    world_close(&w);
+    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(plog_key_show(w.dir, NULL, last_key, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    put_three();
+    put_three();
+    world_close(&w);
+    snprintf(other, sizeof other, "%.500s/other", check_dir());
+    world_copy(w.dir, other);
+    CHECK_INT(world_open(&w), 0);
+    put_three();
+    world_close(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "p", 15, NULL, NULL, &peer, NULL), 0);
+    read_roots();
+    snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
+    world_copy(w.dir, kept);
+    snprintf(file, sizeof file, "%.500s/notes", check_dir());
+}
+
+static void put_back(void)
+{
+    make();
+    world_remove(w.dir);
+    world_copy(kept, w.dir);
+}
+
+static void compact(void)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    struct plog_compact_report r;
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    CHECK_UINT(r.to, 15);
+}
+
+/* The note of the fork, by the same key. */
+static void fork_note(char *note)
+{
+    plog *p = NULL;
+    struct world_delta d = {.record = "another"};
+    char text[200];
+    CHECK_INT(plog_open(&p, other, NULL, NULL), 0);
+    world_text(text, sizeof text, &d);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(plog_append(p, text, strlen(text), NULL, NULL), 0);
+    plog_close(p);
+    note_of(other, note);
+}
+
+/* ---- What is said of it
+ * ------------------------------------------------------
+ */
+
+static bool both_say(struct plog_check_options o, const char *words)
+{
+    bool ok = CHECK(strstr(said_check(plog_verify, w.dir, &o), words) != NULL);
+    if (!ok)
+        printf("# verify: %s", said_check(plog_verify, w.dir, &o));
+    const char *said = said_check(plog_parity, w.dir, &o);
+    if (!CHECK(strstr(said, words) != NULL)) {
+        printf("# parity: %s", said);
+        ok = false;
+    }
+    return ok;
+}
+
+static bool says(struct plog_check_options o, const char *words)
+{
+    o.struct_size = sizeof o;
+    bool ok = both_say(o, words);
+    if (!ok)
+        printf("# not: %s\n", words);
+    return ok;
+}
+
+static struct plog_check_options expecting(uint64_t size,
+                                           const unsigned char *root)
+{
+    struct plog_check_options o = {.has_expect_head = true,
+                                   .expect_size = size};
+    if (root)
+        memcpy(o.expect_root, root, sizeof o.expect_root);
+    return o;
+}
+
+/* ---- A head by name
+ * ----------------------------------------------------------
+ */
+
+/* Of whatever size, also inside of a group. */
+static void each_size(void)
+{
+    put_back();
+    for (uint64_t size = 1; size <= LAST; size++) {
+        char words[100];
+        says(expecting(size, roots[size]), "CLEAN, head 24");
+        snprintf(words, sizeof words,
+                 "FORK in log, entry %" PRIu64 ": want %" PRIu64
+                 ":#; got %" PRIu64 ":#; do keep a copy of DI",
+                 size, size, size);
+        says(expecting(size, roots[size == 9 ? 8 : 9]), words);
+    }
+    says(expecting(0, NULL), "CLEAN, head 24");
+    says(expecting(LAST + 1, roots[LAST]),
+         "ROLLBACK in log, entry 25: want 25:#; got 24:#; do keep a copy");
+}
+
+static void below_the_floor(void)
+{
+    put_back();
+    compact();
+    for (uint64_t size = 1; size < 15; size++) {
+        char words[120];
+        snprintf(words, sizeof words,
+                 "PRUNED in log, entry %" PRIu64 ": want %" PRIu64
+                 ":#; got entries up to 15 were compacted away; do expect a",
+                 size, size);
+        says(expecting(size, roots[size]), words);
+    }
+    for (uint64_t size = 15; size <= LAST; size++)
+        says(expecting(size, roots[size]), "CLEAN, head 25");
+    says(expecting(15, roots[14]), "FORK in log, entry 15");
+    says(expecting(16, roots[15]), "FORK in log, entry 16");
+}
+
+static void in_damage(void)
+{
+    size_t n;
+    put_back();
+    char *bytes =
+        world_read(world_path(&w, "log/00000000000000000016.jsonl"), &n);
+    char *line = strstr(bytes, "{\"seq\":20,");
+    REQUIRE(line != NULL);
+    line[30] ^= 1;
+    world_write(world_path(&w, "log/00000000000000000016.jsonl"), bytes, n);
+    free(bytes);
+    struct plog_check_options o = {.struct_size = sizeof o};
+    for (uint64_t size = 17; size <= LAST; size++) {
+        o = expecting(size, roots[size]);
+        o.struct_size = sizeof o;
+        const char *said = said_check(plog_verify, w.dir, &o);
+        bool damage = strstr(said, "a head that was seen lies in damage");
+        if (!CHECK(damage == (size > 18)) ||
+            !CHECK(strstr(said, "FORK") == NULL))
+            printf("# %" PRIu64 ": %s", size, said);
+    }
+}
+
+/* ---- Notes ----------------------------------------------------------------
+ */
+
+static struct plog_check_options with(const char *text)
+{
+    struct plog_check_options o = {.witness = file};
+    world_write(file, text, strlen(text));
+    return o;
+}
+
+/* In whatever order they stand. */
+static void notes_in_a_file(void)
+{
+    char text[6000], note[PLOG_CHECKPOINT_MAX];
+    put_back();
+    snprintf(text, sizeof text, "%s%s%s", notes[24], notes[4], notes[13]);
+    says(with(text), "CLEAN, head 24");
+    fork_note(note);
+    snprintf(text, sizeof text, "%s%s%s", notes[18], note, notes[4]);
+    says(with(text), "FORK in log, entry 24: want 24:# (witness, line 6); got"
+                     " 24:#; do keep a copy of DI");
+    snprintf(text, sizeof text, "%s%s%s", note, notes[24], notes[4]);
+    says(with(text), "want 24:# (witness, line 1); got");
+    says(with(""), "unchecked log 0-0: the witness file holds no note: nothing"
+                   " was compared with it");
+    snprintf(text, sizeof text, "%s%.40s", notes[13], notes[4]);
+    says(with(text), "unchecked log 0-0: the witness file has a note that was"
+                     " cut off");
+    snprintf(text, sizeof text, "%s1\n2\n3\n4\n5\n6\n%s", notes[13], notes[4]);
+    says(with(text), "CORRUPT in log, the witness file: want signed notes; got"
+                     " line 6 and on are no note; do compare it with");
+    compact();
+    snprintf(text, sizeof text, "%s%s", notes[13], notes[18]);
+    says(with(text), "unchecked log 13-13: a head that was seen lies below the"
+                     " floor");
+}
+
+/* Pinned is one key, and the notes by the others count as well. */
+static void keys_of_notes(void)
+{
+    const char *keys[] = {NULL, first_key, last_key};
+    char text[6000];
+    put_back();
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "%s%s", notes[4], notes[24]);
+        struct plog_check_options o = with(text);
+        o.vkey = keys[i];
+        says(o, "CLEAN, head 24");
+        o.struct_size = sizeof o;
+        CHECK(strstr(said_check(plog_verify, w.dir, &o), "unchecked") == NULL);
+    }
+}
+
+/* Each one a finding, with the line that it begins at. */
+static void others_notes(void)
+{
+    struct plog_init_options stranger = {.struct_size = sizeof stranger,
+                                         .origin = "elsewhere.example/log"};
+    struct plog_init_options same = {.struct_size = sizeof same};
+    char text[6000], dir[600], note[PLOG_CHECKPOINT_MAX], vkey[PLOG_VKEY_MAX];
+    char origin[PLOG_ORIGIN_MAX + 1];
+    put_back();
+    snprintf(dir, sizeof dir, "%.500s/stranger", check_dir());
+    CHECK_INT(plog_init(dir, &stranger, vkey, NULL), 0);
+    note_of(dir, note);
+    snprintf(text, sizeof text, "%s%s", notes[4], note);
+    says(with(text),
+         "FOREIGN in log, the witness file, entry 1: want signed heads of this"
+         " log; got the note at line 6; do see who wrote the");
+    snprintf(origin, sizeof origin, "%.*s", (int)strcspn(notes[4], "\n"),
+             notes[4]);
+    same.origin = origin;
+    snprintf(dir, sizeof dir, "%.500s/same", check_dir());
+    CHECK_INT(plog_init(dir, &same, vkey, NULL), 0);
+    note_of(dir, note);
+    says(with(note), "UNKNOWN_KEY in log, the witness file, entry 1: want"
+                     " signed heads of this log; got the note at line 1");
+    snprintf(text, sizeof text, "%s", notes[18]);
+    char *sig = text + strlen(text) - 20;
+    *sig = *sig == 'A' ? 'B' : 'A';
+    says(with(text), "TAMPERED in log, the witness file, entry 18: want signed"
+                     " heads of this log; got the note at line 1");
+}
+
+static int stop(void *arg, const struct plog_finding *f)
+{
+    (void)arg, (void)f;
+    return 1;
+}
+
+static void stopped_at_a_note(void)
+{
+    struct plog_check_report r;
+    struct plog_error err = {0};
+    char text[6000];
+    put_back();
+    snprintf(text, sizeof text, "%s", notes[18]);
+    char *sig = text + strlen(text) - 20;
+    *sig = *sig == 'A' ? 'B' : 'A';
+    struct plog_check_options o = with(text);
+    o.struct_size = sizeof o;
+    o.finding = stop;
+    CHECK_INT(plog_verify(w.dir, &o, &r, &err), PLOG_E_INTERRUPTED);
+    CHECK_INT(err.code, PLOG_E_INTERRUPTED);
+    CHECK_INT(plog_parity(w.dir, &o, &r, &err), PLOG_E_INTERRUPTED);
+    CHECK_INT(r.verdict, PLOG_E_TAMPERED);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"each size", each_size},
+        {"below the floor", below_the_floor},
+        {"in damage", in_damage},
+        {"notes in a file", notes_in_a_file},
+        {"keys of notes", keys_of_notes},
+        {"others' notes", others_notes},
+        {"stopped at a note", stopped_at_a_note},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
