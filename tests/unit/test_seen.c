@@ -3,6 +3,7 @@
  * and by notes in a file, each against a log that has it, that has another one,
  * that no longer or not yet goes so far; and whose key the notes may be by.
  */
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,37 @@ static void each_size(void)
          "ROLLBACK in log, entry 25: want 25:#; got 24:#; do keep a copy");
 }
 
+static char heads[2][120]; /* that a finding names */
+
+static int note_heads(void *arg, const struct plog_finding *f)
+{
+    (void)arg;
+    snprintf(heads[0], sizeof heads[0], "%s", f->expected);
+    snprintf(heads[1], sizeof heads[1], "%s", f->found);
+    return 0;
+}
+
+/* Both heads as whoever compares them has them. */
+static void spelled_out(void)
+{
+    put_back();
+    struct plog_check_options o = expecting(9, roots[8]);
+    o.struct_size = sizeof o;
+    o.finding = note_heads;
+    for (int both = 0; both < 2; both++) {
+        struct plog_check_report r;
+        CHECK_INT((both ? plog_parity : plog_verify)(w.dir, &o, &r, NULL), 0);
+        CHECK_INT(r.verdict, PLOG_E_FORK);
+        for (int i = 0; i < 2; i++) {
+            char base64[64], want[100];
+            sodium_bin2base64(base64, sizeof base64, roots[8 + i],
+                              PLOG_HASH_SIZE, sodium_base64_VARIANT_ORIGINAL);
+            snprintf(want, sizeof want, "9:%s", base64);
+            CHECK_TEXT(heads[i], want);
+        }
+    }
+}
+
 static void below_the_floor(void)
 {
     put_back();
@@ -348,6 +380,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"each size", each_size},
+        {"spelled out", spelled_out},
         {"below the floor", below_the_floor},
         {"in damage", in_damage},
         {"notes in a file", notes_in_a_file},
