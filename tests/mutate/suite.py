@@ -31,11 +31,6 @@ FUNCTION = re.compile(r"\t\.type\t([^,]+), ?@function")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-# It defines the same functions of SQLite as test_sql_fails does, and a program
-# has one of each; that one goes by call stacks and so comes further.
-SECOND = "test_statements"
-
-
 def run(*words):
     if subprocess.run(words, check=False).returncode:
         sys.exit(f"suite.py: {words[0]} failed")
@@ -97,8 +92,6 @@ def main(directory, objects):
         name = program[1] if program else "paritylog"
         if not program and not path.endswith("/tools/paritylog.o"):
             linked.append(path)
-            continue
-        if name == SECOND:
             continue
         mains.append(name)
         mine = f"{directory}/main_{name}.o"

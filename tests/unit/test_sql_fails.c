@@ -8,7 +8,6 @@
  * them fails once.  (sweeping.h does the same with calls of the I/O table and
  * with allocations, which a statement may need none of.)
  */
-#include <dlfcn.h>
 #include <execinfo.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "check.h"
 #include "everything.h"
 #include "files.h"
+#include "sql_calls.h"
 #include "world.h"
 
 /* ---- SQLite, between it and the library ---------------------------------- */
@@ -45,8 +45,9 @@ static bool is_known(uint64_t place)
 }
 
 /* Whether this call fails. */
-static bool fails_here(const char *text, bool has_begun)
+static bool fails_here(const char *call, const char *text, bool has_begun)
 {
+    (void)call;
     void *frames[FRAMES];
     if (!sql.on || strcmp(text, "ROLLBACK") == 0 ||
         (sql.only && !strstr(text, sql.only)))
@@ -66,52 +67,6 @@ static bool fails_here(const char *text, bool has_begun)
         return false;
     sql.failed = true;
     return true;
-}
-
-static void *original(const char *name)
-{
-    void *p = dlsym(RTLD_NEXT, name);
-    if (!p)
-        abort();
-    return p;
-}
-
-int sqlite3_step(sqlite3_stmt *s)
-{
-    static int (*real)(sqlite3_stmt *);
-    if (!real)
-        *(void **)&real = original("sqlite3_step");
-    const char *text = sqlite3_sql(s);
-    if (fails_here(text ? text : "", sqlite3_stmt_busy(s) != 0))
-        return SQLITE_IOERR;
-    return real(s);
-}
-
-int sqlite3_prepare_v3(sqlite3 *db, const char *text, int n, unsigned flags,
-                       sqlite3_stmt **out, const char **tail)
-{
-    static int (*real)(sqlite3 *, const char *, int, unsigned, sqlite3_stmt **,
-                       const char **);
-    if (!real)
-        *(void **)&real = original("sqlite3_prepare_v3");
-    if (fails_here(text, false)) {
-        *out = NULL;
-        return SQLITE_IOERR;
-    }
-    return real(db, text, n, flags, out, tail);
-}
-
-int sqlite3_exec(sqlite3 *db, const char *text,
-                 int (*row)(void *, int, char **, char **), void *arg,
-                 char **why)
-{
-    static int (*real)(sqlite3 *, const char *,
-                       int (*)(void *, int, char **, char **), void *, char **);
-    if (!real)
-        *(void **)&real = original("sqlite3_exec");
-    if (fails_here(text, false))
-        return SQLITE_IOERR;
-    return real(db, text, row, arg, why);
 }
 
 /* ---- The log ----------------------------------------------------------------
@@ -137,6 +92,7 @@ static void make_once(void)
     if (made)
         return;
     made = true;
+    sql_calls.fails = fails_here;
     snprintf(note, sizeof note, "%.500s/note", check_dir());
     everything_make(&w, note);
     snprintf(kept, sizeof kept, "%.500s/kept", check_dir());

@@ -6,10 +6,8 @@
  * and no memory of SQLite lives on; what only reads has changed nothing; what
  * writes completes when it is run again, and both legs are CLEAN.
  *
- * The calls of SQLite that are counted are defined here, in front of the
- * library's own; its syncs are switched off, which another test watches.
+ * SQLite's syncs are switched off, which another test watches.
  */
-#include <dlfcn.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +17,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "sql_calls.h"
 #include "world.h"
 
 /* ---- In front of SQLite ---------------------------------------------------
@@ -28,24 +27,17 @@
 #define FEW 16
 
 static struct {
-    bool on, failing;
+    bool on;
     uint64_t keys[CALLS]; /* of the calls of the run at hand */
     size_t calls, fail_at;
     char hit[200];
 } watch;
 
-static void *next_of(const char *name)
-{
-    void *f = dlsym(RTLD_NEXT, name);
-    if (!f)
-        abort();
-    return f;
-}
-
 /* Whether the call that is about to be made is the one that fails. */
-static bool fails(const char *what, const char *sql)
+static bool fails(const char *what, const char *sql, bool busy)
 {
-    watch.failing = false;
+    (void)busy;
+    sql_calls.failing = false;
     if (!watch.on || watch.calls == CALLS || strcmp(sql, "ROLLBACK") == 0)
         return false;
     uint64_t key = tree_hash_bytes(0, what, strlen(what));
@@ -53,50 +45,7 @@ static bool fails(const char *what, const char *sql)
     if (watch.calls != watch.fail_at)
         return false;
     snprintf(watch.hit, sizeof watch.hit, "%s: %.150s", what, sql);
-    return watch.failing = true;
-}
-
-int sqlite3_prepare_v3(sqlite3 *db, const char *sql, int n, unsigned flags,
-                       sqlite3_stmt **out, const char **tail)
-{
-    static int (*real)(sqlite3 *, const char *, int, unsigned, sqlite3_stmt **,
-                       const char **);
-    if (!real)
-        *(void **)&real = next_of("sqlite3_prepare_v3");
-    *out = NULL;
-    return fails("prepare", sql) ? SQLITE_IOERR
-                                 : real(db, sql, n, flags, out, tail);
-}
-
-int sqlite3_step(sqlite3_stmt *s)
-{
-    static int (*real)(sqlite3_stmt *);
-    if (!real)
-        *(void **)&real = next_of("sqlite3_step");
-    return fails("step", sqlite3_sql(s)) ? SQLITE_IOERR : real(s);
-}
-
-int sqlite3_exec(sqlite3 *db, const char *sql,
-                 int (*each)(void *, int, char **, char **), void *arg,
-                 char **message)
-{
-    static int (*real)(sqlite3 *, const char *,
-                       int (*)(void *, int, char **, char **), void *, char **);
-    if (!real)
-        *(void **)&real = next_of("sqlite3_exec");
-    if (fails("exec", sql))
-        return SQLITE_IOERR;
-    if (strncmp(sql, "PRAGMA synchronous=", 19) == 0)
-        sql = "PRAGMA synchronous=OFF";
-    return real(db, sql, each, arg, message);
-}
-
-int sqlite3_extended_errcode(sqlite3 *db)
-{
-    static int (*real)(sqlite3 *);
-    if (!real)
-        *(void **)&real = next_of("sqlite3_extended_errcode");
-    return watch.failing ? SQLITE_IOERR_READ : real(db);
+    return sql_calls.failing = true;
 }
 
 /* ---- The log --------------------------------------------------------------
@@ -163,6 +112,8 @@ static void make(void)
     struct plog_compact_report r = {.to = 0};
     if (base.dir[0])
         return;
+    sql_calls.fails = fails;
+    sql_calls.no_sync = true;
     quick = *plog_io_posix();
     quick.fsync = quick.fdatasync = no_sync;
     world_make(&base, PLOG_MERGE_JSON, 0);
@@ -336,7 +287,7 @@ static int run_at(const struct op *op, size_t fail_at)
     watch.fail_at = fail_at;
     watch.on = true;
     int rc = op->run();
-    watch.on = watch.failing = false;
+    watch.on = sql_calls.failing = false;
     if (!CHECK_INT(sqlite3_memory_used(), memory))
         printf("# %s, %s\n", op->name, watch.hit);
     return rc;

@@ -1,0 +1,73 @@
+/* sql_calls.c - see sql_calls.h. */
+#include "sql_calls.h"
+
+#include <dlfcn.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sql_calls sql_calls;
+
+static struct {
+    int (*prepare)(sqlite3 *, const char *, int, unsigned, sqlite3_stmt **,
+                   const char **);
+    int (*step)(sqlite3_stmt *);
+    int (*exec)(sqlite3 *, const char *, int (*)(void *, int, char **, char **),
+                void *, char **);
+    int (*errcode)(sqlite3 *);
+} real;
+
+static void find(const char *name, void *out)
+{
+    void *f = dlsym(RTLD_NEXT, name);
+    if (!f)
+        abort();
+    memcpy(out, &f, sizeof f);
+}
+
+/* Before main, and so before there are threads. */
+__attribute__((constructor)) static void find_all(void)
+{
+    find("sqlite3_prepare_v3", &real.prepare);
+    find("sqlite3_step", &real.step);
+    find("sqlite3_exec", &real.exec);
+    find("sqlite3_extended_errcode", &real.errcode);
+}
+
+static bool fails(const char *call, const char *sql, bool busy)
+{
+    return sql_calls.fails && sql_calls.fails(call, sql ? sql : "", busy);
+}
+
+int sqlite3_prepare_v3(sqlite3 *db, const char *sql, int n, unsigned flags,
+                       sqlite3_stmt **out, const char **tail)
+{
+    if (!fails("prepare", sql, false))
+        return real.prepare(db, sql, n, flags, out, tail);
+    *out = NULL;
+    return SQLITE_IOERR;
+}
+
+int sqlite3_step(sqlite3_stmt *s)
+{
+    if (sql_calls.fails &&
+        fails("step", sqlite3_sql(s), sqlite3_stmt_busy(s) != 0))
+        return SQLITE_IOERR;
+    return real.step(s);
+}
+
+int sqlite3_exec(sqlite3 *db, const char *sql,
+                 int (*row)(void *, int, char **, char **), void *arg,
+                 char **why)
+{
+    if (fails("exec", sql, false))
+        return SQLITE_IOERR;
+    if (sql_calls.no_sync && strncmp(sql, "PRAGMA synchronous=", 19) == 0)
+        sql = "PRAGMA synchronous=OFF";
+    return real.exec(db, sql, row, arg, why);
+}
+
+int sqlite3_extended_errcode(sqlite3 *db)
+{
+    return sql_calls.failing ? SQLITE_IOERR_READ : real.errcode(db);
+}

@@ -1,0 +1,20 @@
+/*
+ * sql_calls.h - calls of SQLite that a test makes fail: those that prepare and
+ * run statements stand here, in front of the library's own, once for all tests.
+ */
+#ifndef SQL_CALLS_H
+#define SQL_CALLS_H
+
+#include <stdbool.h>
+
+struct sql_calls {
+    /* Whether this call fails, with SQLITE_IOERR.  `call` is `prepare`, `step`
+     * or `exec`; `busy`: a statement that gave rows before.  NULL: none does.
+     */
+    bool (*fails)(const char *call, const char *sql, bool busy);
+    bool failing; /* an error that is asked for is SQLITE_IOERR_READ */
+    bool no_sync; /* SQLite syncs nothing */
+};
+extern struct sql_calls sql_calls;
+
+#endif
