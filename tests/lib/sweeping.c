@@ -478,7 +478,7 @@ static void storm(void)
  */
 
 #define CASES 64
-#define MOST 80 /* positions of what writes */
+#define MOST 60 /* positions of what writes */
 
 static void begin_cases(void)
 {

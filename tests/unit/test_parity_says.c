@@ -226,8 +226,7 @@ static void rows(void)
         {"INSERT INTO segments VALUES(19),(20)",
          "DIVERGED in store, store.db, entry 26: want no segment row here; got "
          "a segment row" FRESH "DIVERGED in store, store.db, entry 26: want no "
-                               "segment row here; got a segment row" FRESH
-         "DIVERGED" ALL},
+         "segment row here; got a segment row" FRESH "DIVERGED" ALL},
         {"INSERT INTO segments VALUES(31)",
          "AHEAD in store, store.db, entry 31: want no row: the log has no such "
          "segment; got a segment row" FRESH "AHEAD" ALL},
@@ -457,19 +456,19 @@ static void compacted(void)
         {"UPDATE meta SET base=17",
          "DIVERGED in store, store.db, entry 2: want id: as in the snapshot; "
          "got id: none" FRESH "DIVERGED in store, store.db, entry 3: want id: "
-                              "as in the snapshot; got id: none" FRESH
+         "as in the snapshot; got id: none" FRESH
          "DIVERGED in store, store.db, entry 4: want id: as in the snapshot; "
          "got id: none" FRESH "DIVERGED in store, store.db, entry 5: want id: "
-                              "as in the snapshot; got id: none" FRESH
+         "as in the snapshot; got id: none" FRESH
          "DIVERGED in store, store.db, entry 6: want id: as in the snapshot; "
          "got id: none" FRESH "DIVERGED in store, store.db, entry 7: want id: "
-                              "as in the snapshot; got id: none" FRESH
+         "as in the snapshot; got id: none" FRESH
          "DIVERGED in store, store.db, entry 8: want id: as in the snapshot; "
          "got id: none" FRESH "DIVERGED in store, store.db, entry 9: want id: "
-                              "as in the snapshot; got id: none" FRESH
+         "as in the snapshot; got id: none" FRESH
          "DIVERGED in store, store.db, entry 10: want id: as in the snapshot; "
          "got id: none" FRESH "DIVERGED in store, store.db, entry 11: want id: "
-                              "as in the snapshot; got id: none" FRESH
+         "as in the snapshot; got id: none" FRESH
          "DIVERGED in store, store.db: want 10 old ids; got 0 rows" FRESH
          "DIVERGED in store, store.db, entry 17: want base_state: the records "
          "of the snapshot; got base_state: other rows" FRESH "DIVERGED" ABOVE},
