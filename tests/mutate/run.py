@@ -97,7 +97,7 @@ class Runner:
         """Whether the test passed in time, and what it printed."""
         tmp = tempfile.mkdtemp(dir=self.scratch)
         env = dict(os.environ, TMPDIR=tmp, PARITYLOG=self.command,
-                   STORM_BUDGET="1", CHECK_STOP="1",
+                   STORM_BUDGET="1", CHECK_STOP="1", SWEEP_MOST="60",
                    LSAN_OPTIONS="hard_rss_limit_mb=3000",
                    STORM_DATA=os.path.join(TOP, "tests/data"),
                    **more)
