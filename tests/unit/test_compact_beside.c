@@ -108,8 +108,9 @@ static int break_meanwhile(void *arg, const struct plog_progress *progress)
 static void a_difference_meanwhile(void)
 {
     static const char *const all[] = {
-        "DELETE FROM segments WHERE first=(SELECT first FROM segments ORDER BY"
-        " first DESC LIMIT 1 OFFSET 1)", /* the last one is bare */
+        /* The last one is bare. */
+        ("DELETE FROM segments WHERE first=(SELECT first FROM segments ORDER BY"
+         " first DESC LIMIT 1 OFFSET 1)"),
         "INSERT INTO segments VALUES(4005)",
         "UPDATE peers SET added=added-1",
         "UPDATE meta SET key='00000000'",
