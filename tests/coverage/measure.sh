@@ -27,7 +27,7 @@ run() {
 [ "$form" = again ] || find "$BUILD/obj" -name '*.gcda' -exec rm -f {} +
 case $form in
 short)
-    EXCEPT='memory resumed hostile thread killed' run unit
+    EXCEPT='memory resumed hostile thread killed statements since' run unit
     ONLY='compact continue doctor init inspect output parity prove query rebuild
         redact replay restore rotated salvage since' run cli
     ;;
