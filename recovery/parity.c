@@ -444,8 +444,9 @@ static int write_watermark(struct plog_check *c, struct plog_error *err)
     return rc;
 }
 
-/* Whether a look is enough where nothing is wrong.  It does not merge, and tells
- * nothing, also not that the state at a base below the floor is unchecked. */
+/* Whether a look is enough where nothing is wrong.  It does not merge, and
+ * tells nothing, also not that the state at a base below the floor is
+ * unchecked. */
 static bool may_be_quick(const struct plog_check *c)
 {
     const struct plog_rules *r = &c->head.rules;
