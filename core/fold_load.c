@@ -68,20 +68,31 @@ static int load(struct plog_fold_table *t, sqlite3 *db, struct plog_error *err)
     return rc < 0 ? rc : 0;
 }
 
+static int load_or_not(struct plog_fold_table *t, sqlite3 *db,
+                       struct plog_error *err)
+{
+    uint64_t rows, most = t->bytes_max / ROW_BYTES, at = t->load_at;
+    int rc = 0;
+    t->load_at = UINT64_MAX; /* once */
+    if (at == 0) {           /* how many are worth it? */
+        rc = count_rows(db, most, &rows, err);
+        at = rc || rows > most ? UINT64_MAX : rows / PLOG_FOLD_LOAD_SHARE;
+    }
+    if (rc || t->looked_up >= at)
+        return rc ? rc : load(t, db, err);
+    t->load_at = at;
+    return 0;
+}
+
+/* A damaged row that no entry asks for is in nobody's way. */
 int plog_fold_load(struct plog_fold_table *t, sqlite3 *db,
                    struct plog_error *err)
 {
-    uint64_t rows, most = t->bytes_max / ROW_BYTES;
-    if (t->load_at == 0) { /* how many are worth it? */
-        int rc = count_rows(db, most, &rows, err);
-        if (rc)
-            return rc;
-        t->load_at = rows > most ? UINT64_MAX : rows / PLOG_FOLD_LOAD_SHARE;
-    }
-    if (t->looked_up < t->load_at)
+    struct plog_error why = {0};
+    int rc = load_or_not(t, db, &why);
+    if (rc == PLOG_E_DIVERGED)
         return 0;
-    t->load_at = UINT64_MAX;
-    int rc = load(t, db, err);
-    /* A damaged row that no entry asks for is in nobody's way. */
-    return rc == PLOG_E_DIVERGED ? 0 : rc;
+    if (rc && err)
+        *err = why;
+    return rc;
 }

@@ -85,7 +85,8 @@ struct plog_span plog_fold_row_resource(const struct plog_fold_row *r);
 struct plog_span plog_fold_row_record_id(const struct plog_fold_row *r);
 
 /* Loads all rows of main.state, when there are not too many for the table, nor
- * for what is looked up.  Returns 0, PLOG_E_NOMEM, or a store error. */
+ * for what is looked up.  Returns 0, also when some cannot be read for damage;
+ * PLOG_E_NOMEM; or a store error. */
 PLOG_MUST_CHECK int plog_fold_load(struct plog_fold_table *t, sqlite3 *db,
                                    struct plog_error *err);
 

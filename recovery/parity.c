@@ -310,14 +310,14 @@ static int compare_segments(struct plog_parity *p, struct plog_error *err)
 static int catch_up(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
-    uint64_t more = NEAR + 1;
+    bool near = false;
     int rc = 0;
-    for (int i = 0; !rc && more > NEAR; i++) {
+    for (int i = 0; !rc && !near; i++) {
+        uint64_t more = 0;
         rc = plog_check_join_store(c, &more, err);
-        if (!rc && more > NEAR && i < CATCHES_UP)
+        near = more <= NEAR || i == CATCHES_UP;
+        if (!rc && !near) /* without it again, as long as that takes */
             rc = plog_check_leave_store(c, err);
-        else
-            more = more > NEAR ? NEAR : more; /* with the store, then */
         if (!rc && more)
             rc = walk_on(p, 0, err);
     }

@@ -64,8 +64,8 @@ struct plog_parity {
  * `to`, where a commit must stand, and the records are left out: the log is
  * verified to its end, rows up to there, their links, outcomes and ids
  * compared, and all that control entries make of the store.  When anything is
- * not as usual it is of the whole.  0: plog_parity.  Neither since nor
- * watermark go with it.
+ * not as usual it is of the whole.  0: plog_parity.  None of since, watermark
+ * and skip_records goes with it.
  */
 PLOG_MUST_CHECK int plog_parity_upto(const char *dir, uint64_t to,
                                      const struct plog_check_options *o,

@@ -11,17 +11,6 @@
 #include "sweep_worlds.h"
 #include "world.h"
 
-#define WAIT 0.2
-
-static struct plog_options options(const struct stage *s)
-{
-    return (struct plog_options){
-        .struct_size = sizeof(struct plog_options),
-        .io = s->io,
-        .wait_seconds = WAIT,
-    };
-}
-
 /* ---- Reading ------------------------------------------------------------ */
 
 static const struct plog_span resource = {"r", 1}, record = {"r2", 2};
@@ -105,7 +94,7 @@ static int read_checkpoint(struct stage *s, plog_reader *r)
 
 static int reading(struct stage *s, int (*read)(struct stage *, plog_reader *))
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     plog_reader *r = NULL;
     int rc = plog_reader_open(&r, s->dir, &o, &s->err);
     if (!rc)
@@ -141,7 +130,7 @@ static int op_checkpoint(struct stage *s)
 
 static int op_status(struct stage *s)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     struct plog_status st;
     int rc = plog_read_status(s->dir, &o, &st, &s->err);
     if (!rc && (st.verdict == PLOG_E_IO || st.verdict == PLOG_E_NOMEM ||
@@ -162,7 +151,7 @@ static int op_status(struct stage *s)
 
 static int op_subscribe(struct stage *s)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     plog_sub *sub = NULL;
     const char *line;
     uint64_t seq;
@@ -178,7 +167,7 @@ static int op_subscribe(struct stage *s)
 
 static int op_key_show(struct stage *s)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     char vkey[PLOG_VKEY_MAX];
     int rc = plog_key_show(s->dir, &o, vkey, &s->err);
     if (!rc)
@@ -196,13 +185,13 @@ static int tell_key(void *arg, const struct plog_key_info *k)
 
 static int op_key_list(struct stage *s)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     return plog_key_list(s->dir, &o, tell_key, s, &s->err);
 }
 
 static int op_key_trust(struct stage *s)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     char path[500];
     size_t n;
     bool added;
@@ -216,7 +205,7 @@ static int op_key_trust(struct stage *s)
 static int op_key_rotate(struct stage *s)
 {
     struct plog_rotate_options o = {
-        .struct_size = sizeof o, .io = s->io, .wait_seconds = WAIT};
+        .struct_size = sizeof o, .io = s->io, .wait_seconds = SWEEP_WAIT};
     struct plog_rotate_report r;
     return plog_key_rotate(s->dir, &o, &r, &s->err);
 }

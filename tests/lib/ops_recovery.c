@@ -11,11 +11,6 @@
 #include "sweep_worlds.h"
 #include "world.h"
 
-#define WAIT 0.2
-
-/* The members that all options of this header have. */
-#define COMMON(s) .io = (s)->io, .wait_seconds = WAIT
-
 /* ---- Checking ----------------------------------------------------------- */
 
 static int tell_finding(void *arg, const struct plog_finding *f)
@@ -31,7 +26,7 @@ static struct plog_check_options check_options(struct stage *s)
                                            sizeof(struct plog_check_options),
                                        .finding = tell_finding,
                                        .arg = s,
-                                       COMMON(s)};
+                                       SWEEP_COMMON(s)};
 }
 
 typedef int check_fn(const char *, const struct plog_check_options *,
@@ -101,8 +96,10 @@ static const char *note_is_there(struct stage *s)
 
 static int replaying(struct stage *s, bool dry_run, bool fresh)
 {
-    struct plog_replay_options o = {
-        .struct_size = sizeof o, .dry_run = dry_run, .fresh = fresh, COMMON(s)};
+    struct plog_replay_options o = {.struct_size = sizeof o,
+                                    .dry_run = dry_run,
+                                    .fresh = fresh,
+                                    SWEEP_COMMON(s)};
     struct plog_replay_report r;
     int rc = plog_replay(s->dir, &o, &r, &s->err);
     if (!rc) {
@@ -135,7 +132,7 @@ typedef int rebuild_fn(const char *, const char *,
 static int rebuilding(struct stage *s, rebuild_fn *rebuild, bool install)
 {
     struct plog_rebuild_options o = {
-        .struct_size = sizeof o, .install = install, COMMON(s)};
+        .struct_size = sizeof o, .install = install, SWEEP_COMMON(s)};
     struct plog_rebuild_report r;
     int rc = rebuild(s->dir, install ? NULL : s->out, &o, &r, &s->err);
     if (!rc && r.verdict)
@@ -205,8 +202,10 @@ static const char *part_is_made(struct stage *s)
 
 static int restoring(struct stage *s, uint64_t at, bool adopt, const char *name)
 {
-    struct plog_restore_options o = {
-        .struct_size = sizeof o, .at_seq = at, .continue_as = name, COMMON(s)};
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .at_seq = at,
+                                     .continue_as = name,
+                                     SWEEP_COMMON(s)};
     struct plog_restore_report r;
     struct plog_head h = {0};
     plog_reader *reader = NULL;
@@ -247,7 +246,7 @@ static int op_restore_continue(struct stage *s)
 
 static int op_drill(struct stage *s)
 {
-    struct plog_drill_options o = {.struct_size = sizeof o, COMMON(s)};
+    struct plog_drill_options o = {.struct_size = sizeof o, SWEEP_COMMON(s)};
     struct plog_drill_report r;
     int rc = plog_drill(s->dir, &o, &r, &s->err);
     if (!rc && r.verdict)
@@ -268,7 +267,7 @@ static int salvaging(struct stage *s, bool from_store)
                                      .from_store = from_store,
                                      .line = tell_salvaged,
                                      .arg = s,
-                                     COMMON(s)};
+                                     SWEEP_COMMON(s)};
     struct plog_salvage_report r;
     int rc = plog_salvage(s->dir, &o, &r, &s->err);
     if (!rc && from_store && r.verdict)

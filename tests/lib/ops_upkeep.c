@@ -12,16 +12,11 @@
 #include "sweep_worlds.h"
 #include "world.h"
 
-#define WAIT 0.2
-
-/* The members that all options of this header have. */
-#define COMMON(s) .io = (s)->io, .wait_seconds = WAIT
-
 /* ---- Looking ------------------------------------------------------------ */
 
 static int op_witness(struct stage *s)
 {
-    struct plog_check_options o = {.struct_size = sizeof o, COMMON(s)};
+    struct plog_check_options o = {.struct_size = sizeof o, SWEEP_COMMON(s)};
     struct plog_witness_report r;
     return plog_witness(s->dir, s->file, &o, &r, &s->err);
 }
@@ -37,7 +32,7 @@ static int doctor(struct stage *s, bool quick)
     struct plog_doctor_options o = {.struct_size = sizeof o,
                                     .quick = quick,
                                     .checkup = tell_checkup,
-                                    COMMON(s)};
+                                    SWEEP_COMMON(s)};
     struct plog_doctor_report r;
     int rc = plog_doctor(s->dir, &o, &r, &s->err);
     /* What it could not look at it says, and goes on. */
@@ -102,14 +97,14 @@ static int tell_text(void *arg, const char *text, size_t len)
 static int op_prove(struct stage *s)
 {
     struct plog_prove_options o = {
-        .struct_size = sizeof o, .out = tell_text, .arg = s, COMMON(s)};
+        .struct_size = sizeof o, .out = tell_text, .arg = s, SWEEP_COMMON(s)};
     return plog_prove(s->dir, 5, &o, &s->err);
 }
 
 static int op_prove_consistency(struct stage *s)
 {
     struct plog_prove_options o = {
-        .struct_size = sizeof o, .out = tell_text, .arg = s, COMMON(s)};
+        .struct_size = sizeof o, .out = tell_text, .arg = s, SWEEP_COMMON(s)};
     size_t n;
     char *note = world_read(s->file, &n);
     int rc = plog_prove_consistency(s->dir, note, n, &o, &s->err);
@@ -122,7 +117,7 @@ static int op_prove_consistency(struct stage *s)
 static int op_redact(struct stage *s)
 {
     struct plog_redact_options o = {
-        .struct_size = sizeof o, .reason = "a test", COMMON(s)};
+        .struct_size = sizeof o, .reason = "a test", SWEEP_COMMON(s)};
     struct plog_redact_report r;
     return plog_redact(s->dir, 6, &o, &r, &s->err);
 }
@@ -144,7 +139,7 @@ static int tell_redaction(void *arg, const struct plog_redaction *r)
 
 static int op_redactions(struct stage *s)
 {
-    struct plog_options o = {.struct_size = sizeof o, COMMON(s)};
+    struct plog_options o = {.struct_size = sizeof o, SWEEP_COMMON(s)};
     return plog_redactions(s->dir, &o, tell_redaction, s, &s->err);
 }
 
@@ -153,7 +148,7 @@ static struct plog_peer_options peer_options(const struct stage *s)
     return (struct plog_peer_options){.struct_size =
                                           sizeof(struct plog_peer_options),
                                       .reason = "a test",
-                                      COMMON(s)};
+                                      SWEEP_COMMON(s)};
 }
 
 static int op_peer_add(struct stage *s)
@@ -234,7 +229,7 @@ static int tell_peer(void *arg, const struct plog_peer *p)
 
 static int op_peers(struct stage *s)
 {
-    struct plog_options o = {.struct_size = sizeof o, COMMON(s)};
+    struct plog_options o = {.struct_size = sizeof o, SWEEP_COMMON(s)};
     return plog_peers(s->dir, &o, tell_peer, s, &s->err);
 }
 
@@ -245,7 +240,7 @@ static int compacting(struct stage *s, struct plog_compact_options o)
     struct plog_compact_report r;
     o.struct_size = sizeof o;
     o.io = s->io;
-    o.wait_seconds = WAIT;
+    o.wait_seconds = SWEEP_WAIT;
     return plog_compact(s->dir, &o, &r, &s->err);
 }
 

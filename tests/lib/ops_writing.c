@@ -11,17 +11,6 @@
 #include "sweep_worlds.h"
 #include "world.h"
 
-#define WAIT 0.2
-
-static struct plog_options options(const struct stage *s)
-{
-    return (struct plog_options){
-        .struct_size = sizeof(struct plog_options),
-        .io = s->io,
-        .wait_seconds = WAIT,
-    };
-}
-
 /* ---- Making and opening ------------------------------------------------- */
 
 static int op_init(struct stage *s)
@@ -29,14 +18,14 @@ static int op_init(struct stage *s)
     struct plog_init_options o = {.struct_size = sizeof o,
                                   .io = s->io,
                                   .origin = SWEEP_ORIGIN,
-                                  .wait_seconds = WAIT};
+                                  .wait_seconds = SWEEP_WAIT};
     char vkey[PLOG_VKEY_MAX];
     return plog_init(s->dir, &o, vkey, &s->err);
 }
 
 static int op_open(struct stage *s)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     plog *p = NULL;
     int rc = plog_open(&p, s->dir, &o, &s->err);
     if (rc && p)
@@ -50,7 +39,7 @@ static int op_open(struct stage *s)
 /* Opens without a fault and arms it. */
 static plog *opened(struct stage *s, bool leave_behind)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     plog *p = NULL;
     o.leave_behind = leave_behind;
     if (plog_open(&p, s->dir, &o, &s->err))
@@ -224,7 +213,7 @@ static const char *segment_is_new(struct stage *s)
  * fail. */
 static int op_close(struct stage *s)
 {
-    struct plog_options o = options(s);
+    struct plog_options o = sweep_options(s);
     plog *p = NULL;
     if (plog_open(&p, s->dir, &o, &s->err))
         sweep_broken(s, "it does not open: %s", s->err.message);

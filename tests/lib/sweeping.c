@@ -53,6 +53,12 @@ static struct {
 
 /* ---- What an operation may call ----------------------------------------- */
 
+struct plog_options sweep_options(const struct stage *s)
+{
+    return (struct plog_options){.struct_size = sizeof(struct plog_options),
+                                 SWEEP_COMMON(s)};
+}
+
 void sweep_go(struct stage *s)
 {
     (void)s;

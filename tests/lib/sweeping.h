@@ -83,6 +83,14 @@ struct sweep_op {
     const char *behind;
 };
 
+/* Seconds that an operation may wait for another program; and the members that
+ * all options have. */
+#define SWEEP_WAIT 0.2
+#define SWEEP_COMMON(s) .io = (s)->io, .wait_seconds = SWEEP_WAIT
+
+/* Those of plog_open. */
+struct plog_options sweep_options(const struct stage *s);
+
 /* Arms the fault. */
 void sweep_go(struct stage *s);
 /* Takes note of something given out. */
