@@ -296,7 +296,7 @@ check-crash: tests
 check-year: tests
 	$(Q)STORM_DELTAS=$${STORM_DELTAS:-1000000} STORM_RECORDS=$${STORM_RECORDS:-50000} $(BUILD)/storm/year
 	$(Q)STORM_ALL=1 $(BUILD)/storm/kill_compact
-	$(Q)STORM_ALL=1 $(BUILD)/tests/test_compact
+	$(Q)STORM_ALL=1 $(BUILD)/tests/test_compact_kills
 	$(Q)$(MAKE) --no-print-directory check-memory
 
 check-memory: tests

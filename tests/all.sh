@@ -63,8 +63,8 @@ part() {
 
 # But for the longest, which `make check` and .ci/run run: five minutes are all
 # that this may take.
-part 'Unit tests' env EXCEPT='test_resumed test_since test_sql_fails test_statements' \
-    sh tests/run.sh unit
+part 'Unit tests' env EXCEPT='test_compact_kills test_resumed test_since test_sql_fails
+    test_statements' sh tests/run.sh unit
 part 'The command' sh tests/run.sh cli
 # But for the long tables, which .ci/run compares.
 part "Storms, $STORM_BUDGET seconds" env EXCEPT='damage_table attacks' sh tests/run.sh storm

@@ -159,7 +159,7 @@ chosen() {
 # takes_long PROGRAM: begun first, or it would run alone at the end.
 takes_long() {
     case ${1##*/} in
-    second_verifier.sh | test_compact | test_faults | test_statements) ;;
+    second_verifier.sh | test_compact_kills | test_damage | test_recent | test_statements) ;;
     *) return 1 ;;
     esac
 }

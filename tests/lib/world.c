@@ -270,6 +270,11 @@ const char *world_path(const struct world *w, const char *name)
     return path;
 }
 
+bool world_has(const struct world *w, const char *name)
+{
+    return access(world_path(w, name), F_OK) == 0;
+}
+
 char *world_read(const char *path, size_t *len)
 {
     struct stat st;

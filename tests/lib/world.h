@@ -74,6 +74,7 @@ int64_t world_number(const struct world *w, const char *sql);
 
 /* A path below the directory; lives until the call after next. */
 const char *world_path(const struct world *w, const char *name);
+bool world_has(const struct world *w, const char *name);
 /* A file's bytes, with a NUL behind them; the caller frees them. */
 char *world_read(const char *path, size_t *len);
 void world_write(const char *path, const void *bytes, size_t len);

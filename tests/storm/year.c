@@ -22,6 +22,7 @@
 
 #include "check.h"
 #include "order_shim.h"
+#include "peers.h"
 #include "world.h"
 
 #define GROUP 500
@@ -160,11 +161,10 @@ static uint64_t cursors[PEERS];
 
 static void move(int peer, uint64_t to)
 {
-    struct plog_peer_report r;
     if (to <= cursors[peer])
         return;
     cursors[peer] = to;
-    CHECK_INT(plog_peer_ack(w.dir, names[peer], to, NULL, NULL, &r, NULL), 0);
+    CHECK_INT(peers_ack(&w, names[peer], to), 0);
 }
 
 static void move_all(uint64_t size, int tick)
@@ -284,13 +284,12 @@ static void compare_records(void)
 
 static void year(void)
 {
-    struct plog_peer_report r;
     double began = world_seconds();
     uint64_t each = 0;
     world_make(&w, PLOG_LAST_WRITE_WINS, segment);
     world_close(&w);
     for (int i = 0; i < PEERS; i++)
-        CHECK_INT(plog_peer_add(w.dir, names[i], NULL, &r, NULL), 0);
+        CHECK_INT(peers_add(&w, names[i]), 0);
     for (int t = 0; t < ticks; t++) {
         double then = world_seconds();
         append(deltas * (uint64_t)t / (uint64_t)ticks,

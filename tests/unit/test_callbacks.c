@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 #define GROUP 1500
@@ -269,7 +270,6 @@ static void stop_everywhere(const char *name, int (*call)(void))
 static void make(void)
 {
     static char lines[30000];
-    struct plog_peer_report r;
     uint64_t first;
     world_make(&base, PLOG_LAST_WRITE_WINS, 4096);
     for (int i = 0; i < 20; i++)
@@ -277,8 +277,8 @@ static void make(void)
     CHECK_INT(plog_new_segment(base.p, &first, NULL), 0);
     CHECK_INT(world_put(&base, NULL, "1", "v", NULL), 0);
     world_close(&base);
-    CHECK_INT(plog_peer_add(base.dir, "p", NULL, &r, NULL), 0);
-    CHECK_INT(plog_peer_ack(base.dir, "p", first, NULL, NULL, &r, NULL), 0);
+    CHECK_INT(peers_add(&base, "p"), 0);
+    CHECK_INT(peers_ack(&base, "p", first), 0);
     for (int i = 0; i < 2500; i++)
         strcpy(lines + 10 * i, i % 100 ? "{\"a\":\"b\"}\n" : "{\"a\":\"b }\n");
     world_write(world_path(&base, "lines"), lines, strlen(lines));

@@ -13,6 +13,7 @@
 
 #include "buf.h"
 #include "check.h"
+#include "peers.h"
 #include "world.h"
 
 /* Of recovery/check.h, which this file's own check.h hides. */
@@ -118,10 +119,9 @@ static void redact(uint64_t seq)
 
 static uint64_t compact(void)
 {
-    struct plog_peer_report pr;
     struct plog_compact_report r;
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &pr, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 30, NULL, NULL, &pr, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
     CHECK_INT(plog_compact(w.dir, NULL, &r, NULL), 0);
     CHECK(r.to > 0);
     return r.to;
@@ -181,7 +181,7 @@ static const char *last_segment(void)
     static char name[60];
     for (uint64_t seq = 100; seq > 0; seq--) {
         snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", seq);
-        if (access(world_path(&w, name), F_OK) == 0)
+        if (world_has(&w, name))
             break;
     }
     return name;

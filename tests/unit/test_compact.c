@@ -1,7 +1,7 @@
 /*
  * test_compact.c - taking away what every peer has: PulseDB's five tests and
  * their holes, stores from a snapshot, undo, discard, trim, keys below the
- * floor, damage, and a kill at every call.
+ * floor, damage.  Kills at every call: test_compact_kills.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,96 +12,10 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "killing.h"
+#include "peers.h"
 #include "sha256.h"
 #include "snapshot.h"
 #include "world.h"
-
-#define SEGMENT 4096 /* some ten entries */
-
-/* ---- One log, its peers ------------------------------------------------- */
-
-static void put_many(struct world *w, int from, int to)
-{
-    for (int i = from; i < to; i++) {
-        char id[16], record[16], value[24];
-        snprintf(id, sizeof id, "i%d", i);
-        snprintf(record, sizeof record, "r%d", i % 7);
-        snprintf(value, sizeof value, "v%d", i);
-        CHECK_INT(world_put(w, id, record, value, NULL), 0);
-    }
-}
-
-/* `count` deltas in small segments; the handle is closed. */
-static void make(struct world *w, enum plog_strategy strategy, int count)
-{
-    world_make(w, strategy, SEGMENT);
-    put_many(w, 0, count);
-    world_close(w);
-}
-
-static int add(const struct world *w, const char *name)
-{
-    struct plog_peer_report r;
-    return plog_peer_add(w->dir, name, NULL, &r, NULL);
-}
-
-static int ack(const struct world *w, const char *name, uint64_t seq)
-{
-    struct plog_peer_report r;
-    return plog_peer_ack(w->dir, name, seq, NULL, NULL, &r, NULL);
-}
-
-static int compact_with(const struct world *w, struct plog_compact_options o,
-                        struct plog_compact_report *r)
-{
-    struct plog_compact_report own;
-    struct plog_error err = {.code = 0};
-    o.struct_size = sizeof o;
-    o.wait_seconds = 0.5;
-    int rc = plog_compact(w->dir, &o, r ? r : &own, &err);
-    if (rc)
-        printf("# compact: %s\n", err.message);
-    return rc;
-}
-
-static int compact(const struct world *w, struct plog_compact_report *r)
-{
-    return compact_with(w, (struct plog_compact_options){.struct_size = 0}, r);
-}
-
-static int trim(const struct world *w, struct plog_compact_report *r)
-{
-    return compact_with(w, (struct plog_compact_options){.trim_store = true},
-                        r);
-}
-
-static int undo(const struct world *w, struct plog_compact_report *r)
-{
-    return compact_with(w, (struct plog_compact_options){.undo = true}, r);
-}
-
-static int clean(const struct world *w)
-{
-    struct world_found f;
-    int rc = world_parity(w, NULL, &f);
-    if (rc)
-        printf("# %s seq %llu %s\n", plog_code_word(f.first[0].verdict),
-               (unsigned long long)f.first[0].seq, f.first[0].file);
-    return rc;
-}
-
-static uint64_t floor_of(const struct world *w)
-{
-    struct plog_status s;
-    CHECK_INT(plog_read_status(w->dir, NULL, &s, NULL), 0);
-    return s.floor;
-}
-
-static bool is_there(const struct world *w, const char *name)
-{
-    return access(world_path(w, name), F_OK) == 0;
-}
 
 /* ---- PulseDB's five ----------------------------------------------------- */
 
@@ -109,34 +23,25 @@ static void nobody(void)
 {
     struct world w;
     struct plog_compact_report r;
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(compact(&w, &r), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_UINT(r.to, 0);
     CHECK_UINT(r.peers, 0);
     CHECK_TEXT(r.why, "no peer was added: nobody has received anything");
-    CHECK_INT(add(&w, "idle"), 0);
-    CHECK_INT(add(&w, "busy"), 0);
-    CHECK_INT(ack(&w, "busy", 30), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_add(&w, "idle"), 0);
+    CHECK_INT(peers_add(&w, "busy"), 0);
+    CHECK_INT(peers_ack(&w, "busy", 30), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_UINT(r.to, 0);
     CHECK_TEXT(r.holder, "idle");
     CHECK_TEXT(r.why, "peer idle has acknowledged nothing yet");
-    CHECK_UINT(floor_of(&w), 0);
-    CHECK_INT(ack(&w, "idle", 1), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_INT(peers_ack(&w, "idle", 1), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_UINT(r.to, 0);
     CHECK_TEXT(r.why, "no sealed segment ends at or below entry 1, up to which"
                       " peer idle has received the log");
     world_end(&w, 43);
-}
-
-static int count_line(void *arg, uint64_t seq, const char *line, size_t len)
-{
-    uint64_t *last = arg;
-    (void)line, (void)len;
-    CHECK(*last == 0 || seq == *last + 1);
-    *last = seq;
-    return 0;
 }
 
 static void slowest_of_several(void)
@@ -145,33 +50,34 @@ static void slowest_of_several(void)
     struct plog_compact_report r;
     plog_reader *reader;
     uint64_t last = 0;
-    make(&w, PLOG_LAST_WRITE_WINS, 60);
-    CHECK_INT(add(&w, "a"), 0);
-    CHECK_INT(add(&w, "b"), 0);
-    CHECK_INT(add(&w, "c"), 0);
-    CHECK_INT(ack(&w, "a", 50), 0);
-    CHECK_INT(ack(&w, "b", 30), 0);
-    CHECK_INT(ack(&w, "c", 61), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "a"), 0);
+    CHECK_INT(peers_add(&w, "b"), 0);
+    CHECK_INT(peers_add(&w, "c"), 0);
+    CHECK_INT(peers_ack(&w, "a", 50), 0);
+    CHECK_INT(peers_ack(&w, "b", 30), 0);
+    CHECK_INT(peers_ack(&w, "c", 61), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_TEXT(r.holder, "b");
     CHECK(r.to > 0 && r.to <= 30);
-    CHECK_UINT(floor_of(&w), r.to);
-    CHECK(!is_there(&w, "log/00000000000000000001.jsonl"));
-    CHECK(is_there(&w, "archive/00000000000000000001.jsonl.gz"));
+    CHECK_UINT(peers_floor(&w), r.to);
+    CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
+    CHECK(world_has(&w, "archive/00000000000000000001.jsonl.gz"));
     /* Everything above stays, and can be read without a gap. */
     CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
-    CHECK_INT(plog_reader_log(reader, r.to + 1, 0, count_line, &last, NULL), 0);
+    CHECK_INT(
+        plog_reader_log(reader, r.to + 1, 0, peers_count_line, &last, NULL), 0);
     CHECK_UINT(last, r.entry);
-    CHECK_INT(plog_reader_log(reader, r.to, 0, count_line, &last, NULL),
+    CHECK_INT(plog_reader_log(reader, r.to, 0, peers_count_line, &last, NULL),
               PLOG_E_PRUNED);
     plog_reader_close(reader);
-    CHECK_INT(clean(&w), 0);
+    CHECK_INT(peers_parity(&w), 0);
     /* A second run takes nothing away. */
     uint64_t floor = r.to;
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_UINT(r.segments, 0);
     CHECK_UINT(r.entry, 0);
-    CHECK_UINT(floor_of(&w), floor);
+    CHECK_UINT(peers_floor(&w), floor);
     world_end(&w, 65);
 }
 
@@ -187,13 +93,13 @@ static void two_kinds_of_cursor(void)
         .source = {"hub", 3}, .resource = {"*", 1}, .cursor = {"17", 2}};
     struct plog_group g = {
         .struct_size = sizeof g, .cursors = &k, .cursor_count = 1};
-    make(&w, PLOG_LAST_WRITE_WINS, 20);
-    CHECK_INT(add(&w, "hub"), 0);
-    CHECK_INT(ack(&w, "hub", 12), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 20);
+    CHECK_INT(peers_add(&w, "hub"), 0);
+    CHECK_INT(peers_ack(&w, "hub", 12), 0);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
     world_close(&w);
-    CHECK_INT(ack(&w, "hub", 14), 0);
+    CHECK_INT(peers_ack(&w, "hub", 14), 0);
     CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
     CHECK_INT(plog_reader_cursor(r, k.source, k.resource, &got, NULL), 0);
     CHECK(got.n == 2 && memcmp(got.p, "17", 2) == 0);
@@ -218,11 +124,11 @@ static void dead_peer(void)
     struct plog_compact_report r;
     struct plog_peer_options why = {.struct_size = sizeof why,
                                     .reason = "it burned"};
-    make(&w, PLOG_LAST_WRITE_WINS, 60);
-    CHECK_INT(add(&w, "dead"), 0);
-    CHECK_INT(add(&w, "dead"), PLOG_E_EXISTS);
-    CHECK_INT(add(&w, "well"), 0);
-    CHECK_INT(ack(&w, "well", 50), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "dead"), 0);
+    CHECK_INT(peers_add(&w, "dead"), PLOG_E_EXISTS);
+    CHECK_INT(peers_add(&w, "well"), 0);
+    CHECK_INT(peers_ack(&w, "well", 50), 0);
     CHECK_INT(plog_peers(w.dir, NULL, take_peer, &dead, NULL), 0);
     CHECK(dead.holds_floor);
     CHECK_UINT(dead.lag, 63);
@@ -237,7 +143,7 @@ static void dead_peer(void)
     CHECK(strstr(line, "\"control\":\"peer-evict\"") != NULL &&
           strstr(line, "it burned") != NULL);
     free(line);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > 0);
     world_end(&w, 65);
 }
@@ -249,23 +155,24 @@ static void acknowledgements(void)
     struct plog_head head;
     unsigned char other[PLOG_HASH_SIZE] = {1};
     plog_reader *reader;
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
     CHECK_INT(plog_reader_head(reader, &head, NULL), 0);
     plog_reader_close(reader);
-    CHECK_INT(ack(&w, "q", 5), PLOG_E_NOT_FOUND);
-    CHECK_INT(ack(&w, "p", 20), 0);
-    CHECK_INT(ack(&w, "p", 20), 0);
-    CHECK_INT(ack(&w, "p", 19), PLOG_E_INPUT);
-    CHECK_INT(ack(&w, "p", head.size + 1), PLOG_E_INPUT);
+    CHECK_INT(peers_ack(&w, "q", 5), PLOG_E_NOT_FOUND);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_ack(&w, "p", 19), PLOG_E_INPUT);
+    CHECK_INT(peers_ack(&w, "p", head.size + 1), PLOG_E_INPUT);
     CHECK_INT(plog_peer_ack(w.dir, "p", 25, other, NULL, &done, NULL),
               PLOG_E_FORK);
     CHECK_INT(world_number(&w, "SELECT cursor FROM peers"), 20);
     CHECK_INT(
         plog_peer_ack(w.dir, "p", head.size, head.root, NULL, &done, NULL), 0);
     CHECK_INT(world_number(&w, "SELECT root NOTNULL FROM peers"), 1);
-    CHECK_INT(ack(&w, "p", head.size), 0); /* said again, the proof stays */
+    CHECK_INT(peers_ack(&w, "p", head.size),
+              0); /* said again, the proof stays */
     CHECK_INT(world_number(&w, "SELECT root NOTNULL FROM peers"), 1);
     CHECK_INT(plog_peer_rewind(w.dir, "p", 10, NULL, &done, NULL), 0);
     CHECK_UINT(done.before, head.size);
@@ -282,14 +189,14 @@ static void repeated_ids(void)
     struct world w;
     struct plog_compact_report r;
     struct plog_receipt first = {0}, again = {0};
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(world_put(&w, "i3", "r3", "v3", &first), 0);
     CHECK(first.duplicate);
     world_close(&w);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 40), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > first.seq);
     for (int round = 0; round < 3; round++) {
         CHECK_INT(world_open(&w), 0);
@@ -300,9 +207,9 @@ static void repeated_ids(void)
         CHECK_INT(memcmp(again.leaf, first.leaf, sizeof first.leaf), 0);
         CHECK_INT(world_put(&w, "i3", "r3", "other", NULL), PLOG_E_CONFLICT);
         world_close(&w);
-        CHECK_INT(clean(&w), 0);
+        CHECK_INT(peers_parity(&w), 0);
         if (round == 0)
-            CHECK_INT(trim(&w, NULL), 0);
+            CHECK_INT(peers_trim(&w, NULL), 0);
         struct plog_replay_report replayed;
         struct plog_replay_options fresh = {.struct_size = sizeof fresh,
                                             .fresh = true};
@@ -322,10 +229,10 @@ static void readers_below(void)
     uint64_t seq, last = 0;
     const char *line;
     size_t len;
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 40), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_INT(plog_subscribe(&sub, w.dir, 1, NULL, NULL), 0);
     CHECK_INT(plog_sub_next(sub, 0, &seq, &line, &len, NULL), PLOG_E_PRUNED);
     CHECK_UINT(len, r.to);
@@ -333,7 +240,7 @@ static void readers_below(void)
     CHECK_UINT(seq, r.to + 1);
     plog_sub_close(sub);
     CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
-    CHECK_INT(plog_reader_log(reader, 1, 0, count_line, &last, &err),
+    CHECK_INT(plog_reader_log(reader, 1, 0, peers_count_line, &last, &err),
               PLOG_E_PRUNED);
     CHECK_UINT(err.seq, r.to + 1);
     CHECK(strstr(err.message, "snapshots/") != NULL);
@@ -363,32 +270,32 @@ static void all_strategies(void)
         struct world w;
         struct plog_compact_report r;
         char before[200];
-        world_make(&w, all[i], SEGMENT);
-        put_many(&w, 0, 20);
+        world_make(&w, all[i], PEERS_SEGMENT);
+        peers_put(&w, 0, 20);
         delete_record(&w, "r2");
         delete_record(&w, "gone");
-        put_many(&w, 20, 26);
+        peers_put(&w, 20, 26);
         CHECK_INT(plog_set_strategy(w.p, PLOG_ARRIVAL, NULL, NULL), 0);
-        put_many(&w, 26, 50);
+        peers_put(&w, 26, 50);
         world_close(&w);
         snprintf(before, sizeof before, "%s", world_record(&w, "r3"));
-        CHECK_INT(add(&w, "p"), 0);
-        CHECK_INT(ack(&w, "p", 24), 0);
-        CHECK_INT(compact(&w, &r), 0);
+        CHECK_INT(peers_add(&w, "p"), 0);
+        CHECK_INT(peers_ack(&w, "p", 24), 0);
+        CHECK_INT(peers_compact(&w, &r), 0);
         CHECK(r.to > 10);
-        CHECK_INT(ack(&w, "p", 40), 0);
-        CHECK_INT(compact(&w, &r), 0); /* from the snapshot before */
+        CHECK_INT(peers_ack(&w, "p", 40), 0);
+        CHECK_INT(peers_compact(&w, &r), 0); /* from the snapshot before */
         CHECK(r.from > 10 && r.to > r.from);
-        CHECK_INT(trim(&w, &r), 0);
+        CHECK_INT(peers_trim(&w, &r), 0);
         CHECK(r.trimmed > 0);
         CHECK_TEXT(world_record(&w, "r3"), before);
-        CHECK_INT(clean(&w), 0);
+        CHECK_INT(peers_parity(&w), 0);
         CHECK_INT(world_open(&w), 0);
-        put_many(&w, 50, 60);
+        peers_put(&w, 50, 60);
         world_close(&w);
-        CHECK_INT(clean(&w), 0);
-        CHECK_INT(ack(&w, "p", 60), 0);
-        CHECK_INT(compact(&w, &r), 0); /* on a trimmed store */
+        CHECK_INT(peers_parity(&w), 0);
+        CHECK_INT(peers_ack(&w, "p", 60), 0);
+        CHECK_INT(peers_compact(&w, &r), 0); /* on a trimmed store */
         world_end(&w, r.entry);
         world_remove(w.dir);
     }
@@ -400,25 +307,25 @@ static void undone(void)
 {
     struct world w;
     struct plog_compact_report r;
-    make(&w, PLOG_LAST_WRITE_WINS, 60);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(undo(&w, &r), PLOG_E_INPUT);
-    CHECK_INT(ack(&w, "p", 25), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT);
+    CHECK_INT(peers_ack(&w, "p", 25), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     uint64_t first = r.to;
-    CHECK_INT(ack(&w, "p", 50), 0);
-    CHECK_INT(compact(&w, &r), 0);
-    CHECK_INT(undo(&w, &r), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0);
     CHECK(r.undone);
-    CHECK_UINT(floor_of(&w), first);
-    CHECK_INT(clean(&w), 0);
-    CHECK_INT(undo(&w, &r), PLOG_E_INPUT); /* one step */
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_UINT(peers_floor(&w), first);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT); /* one step */
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > first);
-    CHECK_INT(trim(&w, &r), 0);
-    CHECK_INT(undo(&w, &r), 0); /* the store comes anew from the log */
-    CHECK_UINT(floor_of(&w), first);
-    CHECK_INT(clean(&w), 0);
+    CHECK_INT(peers_trim(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0); /* the store comes anew from the log */
+    CHECK_UINT(peers_floor(&w), first);
+    CHECK_INT(peers_parity(&w), 0);
     world_end(&w, world_size(&w));
 }
 
@@ -428,18 +335,18 @@ static void undone_to_the_beginning(void)
     struct plog_compact_report r;
     uint64_t last = 0;
     plog_reader *reader;
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 40), 0);
-    CHECK_INT(compact(&w, &r), 0);
-    CHECK_INT(undo(&w, &r), 0);
-    CHECK_UINT(floor_of(&w), 0);
-    CHECK(!is_there(&w, "archive/00000000000000000001.jsonl.gz"));
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK(!world_has(&w, "archive/00000000000000000001.jsonl.gz"));
     CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
-    CHECK_INT(plog_reader_log(reader, 1, 0, count_line, &last, NULL), 0);
+    CHECK_INT(plog_reader_log(reader, 1, 0, peers_count_line, &last, NULL), 0);
     plog_reader_close(reader);
-    CHECK_INT(clean(&w), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > 0);
     world_end(&w, r.entry);
 }
@@ -457,21 +364,21 @@ static void undone_and_cut_off(void)
                                         .from_store = true};
     char out[600], segment[64];
     size_t len;
-    make(&w, PLOG_LAST_WRITE_WINS, 60);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 30), 0);
-    CHECK_INT(trim(&w, &r), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
+    CHECK_INT(peers_trim(&w, &r), 0);
     uint64_t floor = r.to;
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
-    CHECK_INT(undo(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0);
     world_remove(world_path(&w, "store.db"));
     world_remove(world_path(&w, "store.db-wal"));
     world_remove(world_path(&w, "store.db-shm"));
     world_copy(world_path(&w, "before"), world_path(&w, "store.db"));
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
-    CHECK_INT(clean(&w), 0);
+    CHECK_INT(peers_parity(&w), 0);
     CHECK(world_number(&w, "SELECT base FROM meta") == (int64_t)floor);
     snprintf(out, sizeof out, "%.500s-rebuilt", w.dir);
     CHECK_INT(plog_rebuild_log(w.dir, out, NULL, &rebuilt, NULL), 0);
@@ -486,7 +393,7 @@ static void undone_and_cut_off(void)
     free(bytes);
     CHECK_INT(plog_salvage(w.dir, &heal, &healed, NULL), 0);
     CHECK_UINT(healed.healed, 1);
-    CHECK_INT(clean(&w), 0);
+    CHECK_INT(peers_parity(&w), 0);
 }
 
 /* The crash after segments were taken away took the commit of the compact entry
@@ -496,12 +403,12 @@ static void behind_the_compact_entry(void)
     struct world w;
     struct world_found f;
     struct plog_compact_report r;
-    make(&w, PLOG_LAST_WRITE_WINS, 60);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 30), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > 1);
     world_remove(world_path(&w, "store.db"));
     world_remove(world_path(&w, "store.db-wal"));
@@ -512,8 +419,8 @@ static void behind_the_compact_entry(void)
     CHECK_TEXT(f.first[0].next, "paritylog replay DIR");
     CHECK(f.unchecked > 0);
     CHECK_INT(world_open(&w), 0);
-    CHECK_UINT(floor_of(&w), r.to);
-    CHECK_INT(clean(&w), 0);
+    CHECK_UINT(peers_floor(&w), r.to);
+    CHECK_INT(peers_parity(&w), 0);
     world_end(&w, r.entry);
 }
 
@@ -525,20 +432,20 @@ static void discarded(void)
     struct plog_head head;
     plog_reader *reader;
     const struct plog_compact_options discard = {.discard = true};
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 40), 0);
-    CHECK_INT(compact_with(&w, discard, &r), PLOG_E_INPUT);
-    CHECK_UINT(floor_of(&w), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact_with(&w, discard, &r), PLOG_E_INPUT);
+    CHECK_UINT(peers_floor(&w), 0);
     CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
     CHECK_INT(plog_reader_head(reader, &head, NULL), 0);
     plog_reader_close(reader);
     CHECK_INT(
         plog_peer_ack(w.dir, "p", head.size, head.root, NULL, &done, NULL), 0);
-    CHECK_INT(compact_with(&w, discard, &r), 0);
+    CHECK_INT(peers_compact_with(&w, discard, &r), 0);
     CHECK(r.to > 0);
-    CHECK(!is_there(&w, "archive"));
-    CHECK_INT(undo(&w, &r), PLOG_E_INPUT);
+    CHECK(!world_has(&w, "archive"));
+    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT);
     world_end(&w, 43);
 }
 
@@ -549,20 +456,20 @@ static void a_bare_end(void)
     struct world w;
     struct plog_compact_report r;
     uint64_t first = 0;
-    make(&w, PLOG_LAST_WRITE_WINS, 12);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 14), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 12);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 14), 0);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     CHECK_UINT(first, 15);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), PLOG_PRESENT);
     world_close(&w);
-    CHECK_INT(clean(&w), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_UINT(r.to, 14);
     CHECK_UINT(r.entry, 15);
     CHECK_INT(world_open(&w), 0);
-    put_many(&w, 12, 14);
+    peers_put(&w, 12, 14);
     world_close(&w);
     world_end(&w, 17);
 }
@@ -575,20 +482,20 @@ static void keys_below(void)
     struct plog_check_options pin = {.struct_size = sizeof pin};
     struct world_found f;
     char first[PLOG_VKEY_MAX], last[PLOG_VKEY_MAX];
-    make(&w, PLOG_LAST_WRITE_WINS, 20);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 20);
     snprintf(first, sizeof first, "%s", w.vkey);
     CHECK_INT(plog_key_rotate(w.dir, NULL, &rotated, NULL), 0);
     CHECK_INT(world_open(&w), 0);
-    put_many(&w, 20, 50);
+    peers_put(&w, 20, 50);
     world_close(&w);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 45), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 45), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > 25);
     CHECK_INT(plog_key_rotate(w.dir, NULL, &rotated, NULL), 0);
     snprintf(last, sizeof last, "%s", rotated.new_vkey);
     CHECK_INT(world_open(&w), 0);
-    put_many(&w, 50, 52);
+    peers_put(&w, 50, 52);
     world_close(&w);
     const char *pins[] = {NULL, first, last};
     for (int i = 0; i < 3; i++) {
@@ -608,10 +515,10 @@ static void damaged(void)
     struct plog_compact_report r;
     struct world_found f;
     char name[64];
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 40), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     snprintf(name, sizeof name, "%s", r.snapshot);
     /* The snapshot: found, and no store is set aside for one that cannot be. */
     copy = w;
@@ -629,11 +536,11 @@ static void damaged(void)
     struct plog_replay_options fresh = {.struct_size = sizeof fresh,
                                         .fresh = true};
     CHECK_INT(plog_replay(copy.dir, &fresh, &replayed, NULL), PLOG_E_CORRUPT);
-    CHECK(is_there(&copy, "store.db"));
+    CHECK(world_has(&copy, "store.db"));
     CHECK_INT(unlink(world_path(&copy, name)), 0);
     CHECK_INT(world_parity(&copy, NULL, &f), PLOG_E_PRUNED);
     CHECK_INT(plog_replay(copy.dir, &fresh, &replayed, NULL), PLOG_E_PRUNED);
-    CHECK(is_there(&copy, "store.db"));
+    CHECK(world_has(&copy, "store.db"));
     world_remove(copy.dir);
     /* A log cut behind the floor and before the entry that excuses it. */
     world_copy(w.dir, copy.dir);
@@ -699,9 +606,9 @@ static void rows_too_many(void)
                                 "d098ab5e44b9aabb755f76d806598f43573c662b35e4a2"
                                 "eab1e312ec9ad195e2',40,zeroblob(32),NULL)";
     struct world w, copy;
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 40), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
     copy = w;
     snprintf(copy.dir, sizeof copy.dir, "%.400s-copy", w.dir);
     for (int trimmed = 0; trimmed < 2; trimmed++) {
@@ -721,7 +628,7 @@ static void rows_too_many(void)
         CHECK(!r.duplicate);
         world_close(&copy);
         world_remove(copy.dir);
-        CHECK_INT(trimmed ? 0 : trim(&w, NULL), 0);
+        CHECK_INT(trimmed ? 0 : peers_trim(&w, NULL), 0);
     }
     world_end(&w, 43);
 }
@@ -741,7 +648,7 @@ static void no_snapshot(void)
                                         "{\"snapshot\":{\"format\":1}}\n{}\n"};
     const struct plog_io *io = plog_io_posix();
     struct world w;
-    make(&w, PLOG_LAST_WRITE_WINS, 1);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 1);
     CHECK_INT(mkdir(world_path(&w, "snapshots"), 0700), 0);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         unsigned char digest[PLOG_HASH_SIZE];
@@ -780,19 +687,19 @@ static void cursors_of_a_new_store(void)
     struct plog_replay_options fresh = {.struct_size = sizeof fresh,
                                         .fresh = true};
     static const char cursor[] = "SELECT cursor FROM peers WHERE name='p'";
-    make(&w, PLOG_LAST_WRITE_WINS, 60);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 55), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 55), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to < 53);
     CHECK_INT(plog_peer_rewind(w.dir, "p", 53, NULL, &done, NULL), 0);
     CHECK_INT(plog_replay(w.dir, &fresh, &replayed, NULL), 0);
     CHECK_INT(world_number(&w, cursor), (int64_t)r.to);
-    CHECK_INT(undo(&w, NULL), 0);
+    CHECK_INT(peers_undo(&w, NULL), 0);
     CHECK_INT(world_number(&w, cursor), 0);
-    CHECK_INT(ack(&w, "p", 50), 0);
-    CHECK_INT(compact(&w, &r), 0);
-    CHECK_INT(undo(&w, NULL), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, NULL), 0);
     CHECK_INT(world_number(&w, cursor), 50); /* said to this very store */
     world_end(&w, world_size(&w));
 }
@@ -808,19 +715,19 @@ static void mend_twice(struct world *w, const char *name)
     bytes[len / 2] ^= 1;
     world_write(world_path(w, name), bytes, len);
     CHECK_INT(world_parity(w, NULL, &f), PLOG_E_CORRUPT);
-    CHECK_INT(compact(w, &r), 0);
+    CHECK_INT(peers_compact(w, &r), 0);
     CHECK(r.remade);
     bytes[len / 2] ^= 1;
     char *now = world_read(world_path(w, name), &again);
     CHECK(again == len && memcmp(now, bytes, len) == 0);
     free(now);
     free(bytes);
-    CHECK_INT(clean(w), 0);
+    CHECK_INT(peers_parity(w), 0);
     CHECK_INT(unlink(world_path(w, name)), 0);
     CHECK_INT(world_parity(w, NULL, &f), PLOG_E_PRUNED);
-    CHECK_INT(compact(w, &r), 0);
+    CHECK_INT(peers_compact(w, &r), 0);
     CHECK(r.remade);
-    CHECK_INT(clean(w), 0);
+    CHECK_INT(peers_parity(w), 0);
 }
 
 static void snapshot_mended(void)
@@ -828,11 +735,11 @@ static void snapshot_mended(void)
     struct world w;
     struct plog_compact_report r;
     char name[64], archive[600], aside[600];
-    make(&w, PLOG_MERGE_JSON, 60);
-    CHECK_INT(add(&w, "p"), 0);
+    peers_make(&w, PLOG_MERGE_JSON, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
     for (int i = 0; i < 2; i++) { /* the second stands on the first */
-        CHECK_INT(ack(&w, "p", i ? 50 : 25), 0);
-        CHECK_INT(compact(&w, &r), 0);
+        CHECK_INT(peers_ack(&w, "p", i ? 50 : 25), 0);
+        CHECK_INT(peers_compact(&w, &r), 0);
         snprintf(name, sizeof name, "%s", r.snapshot);
         mend_twice(&w, name);
     }
@@ -840,9 +747,9 @@ static void snapshot_mended(void)
     snprintf(aside, sizeof aside, "%.400s-archive", w.dir);
     CHECK_INT(unlink(world_path(&w, name)), 0);
     CHECK_INT(rename(archive, aside), 0);
-    CHECK_INT(compact(&w, &r), PLOG_E_PRUNED);
+    CHECK_INT(peers_compact(&w, &r), PLOG_E_PRUNED);
     CHECK_INT(rename(aside, archive), 0);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     world_end(&w, world_size(&w));
 }
 
@@ -857,7 +764,7 @@ static int open_late(void *ctx, int dir, const char *name, int flags,
 {
     if (passes && strcmp(name, "00000000000000000001.jsonl") == 0 &&
         --passes == 0)
-        CHECK_INT(compact(passing, NULL), 0);
+        CHECK_INT(peers_compact(passing, NULL), 0);
     return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }
 
@@ -869,16 +776,16 @@ static void passed_by(void)
         struct world w;
         struct world_found f;
         struct plog_check_options o = {.struct_size = sizeof o, .io = &io};
-        make(&w, PLOG_LAST_WRITE_WINS, 40);
-        CHECK_INT(add(&w, "p"), 0);
-        CHECK_INT(ack(&w, "p", 40), 0);
+        peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+        CHECK_INT(peers_add(&w, "p"), 0);
+        CHECK_INT(peers_ack(&w, "p", 40), 0);
         passing = &w;
         passes = i;
         CHECK_INT(world_parity(&w, &o, &f), 0);
-        CHECK(passes > 0 || floor_of(&w) > 0);
+        CHECK(passes > 0 || peers_floor(&w) > 0);
         passes = 0;
-        int expected = floor_of(&w) ? 0 : PLOG_E_INPUT;
-        CHECK_INT(undo(&w, NULL), expected);
+        int expected = peers_floor(&w) ? 0 : PLOG_E_INPUT;
+        CHECK_INT(peers_undo(&w, NULL), expected);
         passes = i;
         CHECK_INT(world_verify(&w, &o, &f), 0);
         passes = 0;
@@ -897,7 +804,7 @@ static void wal_is_bounded(void)
     world_make(&w, PLOG_LAST_WRITE_WINS, 0);
     CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
     for (int i = 0; i < 40; i++) {
-        put_many(&w, i * 100, (i + 1) * 100);
+        peers_put(&w, i * 100, (i + 1) * 100);
         CHECK_INT(plog_reader_head(r, &head, NULL), 0);
         CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
         most = s.wal_bytes > most ? s.wal_bytes : most;
@@ -939,130 +846,18 @@ static void wal_is_bounded_while_trimming(void)
         put_group(&w, i);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     world_close(&w);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 30001), 0);
-    CHECK_INT(trim(&w, &r), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30001), 0);
+    CHECK_INT(peers_trim(&w, &r), 0);
     CHECK(r.trimmed > 29000);
     CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
     CHECK(s.wal_bytes > 0 && s.wal_bytes < 12u << 20);
     printf("# the WAL took %llu bytes\n", (unsigned long long)s.wal_bytes);
-    CHECK_INT(clean(&w), 0);
+    CHECK_INT(peers_parity(&w), 0);
     world_remove(w.dir);
 }
 
-/* ---- Kills -------------------------------------------------------------- */
-
-struct job {
-    struct world *w;
-    struct plog_compact_options o;
-};
-
-static int act(void *arg, const struct plog_io *io)
-{
-    struct job *j = arg;
-    struct plog_compact_report r;
-    j->o.io = io;
-    j->o.struct_size = sizeof j->o;
-    j->o.wait_seconds = 0.5;
-    return plog_compact(j->w->dir, &j->o, &r, NULL);
-}
-
-/* Whatever was cut off: one floor or the other, no difference, nothing above
- * the floor lost; and the same again finishes. */
-static void judge(struct world *w, struct job *j, uint64_t old, uint64_t new,
-                  uint64_t size, unsigned *before, unsigned *after)
-{
-    plog_reader *reader;
-    uint64_t last = 0;
-    CHECK_INT(world_open(w), 0);
-    world_close(w);
-    CHECK_INT(clean(w), 0);
-    uint64_t floor = floor_of(w);
-    CHECK(floor == old || floor == new);
-    *before += floor == old;
-    *after += floor == new;
-    CHECK_INT(plog_reader_open(&reader, w->dir, NULL, NULL), 0);
-    CHECK_INT(plog_reader_log(reader, floor + 1, 0, count_line, &last, NULL),
-              0);
-    plog_reader_close(reader);
-    CHECK(last >= size);
-    int rc = act(j, NULL);
-    CHECK(rc == 0 || (j->o.undo && rc == PLOG_E_INPUT && floor == new));
-    CHECK_UINT(floor_of(w), new);
-    CHECK(!is_there(w, "snapshots/fold.db"));
-    CHECK_INT(clean(w), 0);
-}
-
-/* Every n-th call only, from where the seed says; with STORM_ALL every one, and
- * KILL_EVERY times fewer. */
-static void killed(struct world *base, struct plog_compact_options o,
-                   uint64_t old, uint64_t new, long stride, bool twice)
-{
-    struct world w = *base;
-    struct job j = {&w, o};
-    uint64_t size = world_size(base);
-    unsigned before = 0, after = 0;
-    bool again = true;
-    const char *fewer = getenv("KILL_EVERY");
-    if (getenv("STORM_ALL"))
-        stride = 1;
-    if (fewer)
-        stride *= strtol(fewer, NULL, 10);
-    long n = 1 + (long)(check_seed() % (uint64_t)stride);
-    unsigned kills = 0;
-    for (; again && n < 3000; n += stride) {
-        snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base->dir, n);
-        world_copy(base->dir, w.dir);
-        again = killing_run(n, act, &j);
-        if (again && twice) /* and the recovery is killed, too */
-            killing_run(1 + (n * 7) % 60, act, &j);
-        judge(&w, &j, old, new, size, &before, &after);
-        world_remove(w.dir);
-        kills += again;
-    }
-    CHECK(!again);
-    printf("# %u kills in some %ld calls: %u with the old floor, %u with the"
-           " new one\n",
-           kills, n, before, after);
-    CHECK(8 * before > kills && 8 * after > kills);
-}
-
-static void killed_everywhere(void)
-{
-    struct world w;
-    struct plog_compact_report r;
-    struct plog_compact_options plain = {.struct_size = 0};
-    make(&w, PLOG_MERGE_JSON, 36);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 30), 0);
-    CHECK_INT(
-        compact_with(&w, (struct plog_compact_options){.dry_run = true}, &r),
-        0);
-    killed(&w, plain, 0, r.to, 3, false);
-    killed(&w, plain, 0, r.to, 5, true);
-    world_end(&w, world_size(&w));
-}
-
-static void killed_on_top(void)
-{
-    struct world w;
-    struct plog_compact_report r;
-    struct plog_compact_options trims = {.trim_store = true},
-                                undoes = {.undo = true};
-    make(&w, PLOG_LAST_WRITE_WINS, 50);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 20), 0);
-    CHECK_INT(compact(&w, &r), 0);
-    uint64_t first = r.to;
-    CHECK_INT(ack(&w, "p", 45), 0);
-    CHECK_INT(
-        compact_with(&w, (struct plog_compact_options){.dry_run = true}, &r),
-        0);
-    killed(&w, trims, first, r.to, 5, false);
-    CHECK_INT(compact(&w, &r), 0);
-    killed(&w, undoes, r.to, first, 2, false);
-    world_end(&w, world_size(&w));
-}
+/* ---- A disk that refuses ------------------------------------------------- */
 
 static int keep_scratch(void *ctx, int dir, const char *name)
 {
@@ -1078,15 +873,16 @@ static void scratch_cannot_be_removed(void)
     struct plog_compact_report r;
     struct plog_io io = *plog_io_posix();
     io.unlink_at = keep_scratch;
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 30), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
     CHECK_INT(mkdir(world_path(&w, "snapshots"), 0700), 0);
     world_copy(world_path(&w, "store.db"), world_path(&w, "snapshots/fold.db"));
-    CHECK_INT(compact_with(&w, (struct plog_compact_options){.io = &io}, &r),
-              PLOG_E_IO);
-    CHECK_INT(compact(&w, &r), 0);
-    CHECK(!is_there(&w, "snapshots/fold.db"));
+    CHECK_INT(
+        peers_compact_with(&w, (struct plog_compact_options){.io = &io}, &r),
+        PLOG_E_IO);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(!world_has(&w, "snapshots/fold.db"));
     world_end(&w, world_size(&w));
 }
 
@@ -1103,16 +899,17 @@ static void store_cannot_be_written(void)
     struct plog_compact_report r;
     struct plog_io io = *plog_io_posix();
     io.store_event = refuse_writes;
-    make(&w, PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(add(&w, "p"), 0);
-    CHECK_INT(ack(&w, "p", 30), 0);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
     CHECK_INT(world_open(&w), 0); /* the WAL is not to be empty */
-    put_many(&w, 40, 44);
-    CHECK_INT(compact_with(&w, (struct plog_compact_options){.io = &io}, &r),
-              PLOG_E_IO);
-    CHECK_UINT(floor_of(&w), 0);
+    peers_put(&w, 40, 44);
+    CHECK_INT(
+        peers_compact_with(&w, (struct plog_compact_options){.io = &io}, &r),
+        PLOG_E_IO);
+    CHECK_UINT(peers_floor(&w), 0);
     world_close(&w);
-    CHECK_INT(compact(&w, &r), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
     world_end(&w, world_size(&w));
 }
 
@@ -1144,8 +941,6 @@ int main(int argc, char **argv)
         {"the WAL is bounded while trimming", wal_is_bounded_while_trimming},
         {"a scratch store that stays", scratch_cannot_be_removed},
         {"a store that cannot be written", store_cannot_be_written},
-        {"killed at each call", killed_everywhere},
-        {"killed on top of another", killed_on_top},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "parity.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -39,7 +40,6 @@ static unsigned calls, kinds;
 static int write_meanwhile(void *arg, const struct plog_progress *progress)
 {
     const struct plog_cursor cursor = {{"s", 1}, {"r", 1}, {"c", 1}};
-    struct plog_peer_report r;
     uint64_t first;
     (void)arg, (void)progress;
     calls++;
@@ -51,7 +51,7 @@ static int write_meanwhile(void *arg, const struct plog_progress *progress)
     if (kinds & 4)
         CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     if (kinds & 8 && calls == 2)
-        CHECK_INT(plog_peer_add(w.dir, "late", NULL, &r, NULL), 0);
+        CHECK_INT(peers_add(&w, "late"), 0);
     return 0;
 }
 
@@ -120,12 +120,11 @@ static void a_difference_meanwhile(void)
                                    .progress = break_meanwhile};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct plog_check_report r = {.verdict = 0};
-        struct plog_peer_report peer;
         calls = 0;
         kinds = 5;
         break_with = all[i];
         make_segments();
-        CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+        CHECK_INT(peers_add(&w, "p"), 0);
         int rc = plog_parity_upto(w.dir, 2001, &o, &r, NULL);
         if (rc == 0 && r.verdict == 0)
             CHECK_TEXT(all[i], "found");

@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "compact_lines.h"
+#include "peers.h"
 #include "world.h"
 
 #define SEGMENTS 40
@@ -279,14 +280,13 @@ static void one_snapshot(enum plog_strategy strategy)
     uint64_t state = check_seed() + (uint64_t)strategy;
     struct plog_compact_options o = {.struct_size = sizeof o};
     struct plog_compact_report r;
-    struct plog_peer_report peer;
     world_make(&w, strategy, 4096);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     for (int round = 0; round < 3; round++) {
         put_random(&w, &state, 400);
         uint64_t size = world_size(&w);
-        CHECK_INT(plog_peer_ack(w.dir, "p", size, NULL, NULL, &peer, NULL), 0);
+        CHECK_INT(peers_ack(&w, "p", size), 0);
         put_random(&w, &state, 30);
         CHECK_INT(plog_compact(w.dir, &o, &r, &err), 0);
         CHECK(r.segments > PLOG_COMPACT_LINES_OPEN);

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -62,11 +63,10 @@ static void go_on(void)
 
 static void make(void)
 {
-    struct plog_peer_report pr;
     world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
     world_close(&w);
     put(0, 30);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &pr, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     go_on();
 }
 
@@ -83,22 +83,10 @@ static void put_back(void)
     world_copy(kept, w.dir);
 }
 
-static uint64_t floor_now(void)
-{
-    struct plog_status s = {.floor = 0};
-    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
-    return s.floor;
-}
-
-static bool is_there(const char *name)
-{
-    return access(world_path(&w, name), F_OK) == 0;
-}
-
 /* Compacts up to a new floor; the name of its snapshot. */
 static uint64_t compact_once(char *name)
 {
-    uint64_t before = floor_now();
+    uint64_t before = peers_floor(&w);
     CHECK_INT(compact(), 0);
     CHECK(report.to > before);
     snprintf(name, 64, "%s", report.snapshot);
@@ -121,12 +109,12 @@ static void the_oldest_goes(void)
     make();
     for (int i = 0; i < 3; i++) {
         compact_once(name[i]);
-        CHECK(is_there(name[i]));
+        CHECK(world_has(&w, name[i]));
         go_on();
     }
-    CHECK(!is_there(name[0]));
-    CHECK(is_there(name[1]));
-    CHECK(is_there(name[2]));
+    CHECK(!world_has(&w, name[0]));
+    CHECK(world_has(&w, name[1]));
+    CHECK(world_has(&w, name[2]));
     end();
 }
 
@@ -141,10 +129,10 @@ static void what_the_archive_stands_on_stays(void)
         go_on();
         compact_once(name[i]);
     }
-    CHECK(is_there(name[0]));
-    CHECK(!is_there(name[1]));
-    CHECK(is_there(name[2]));
-    CHECK(is_there(name[3]));
+    CHECK(world_has(&w, name[0]));
+    CHECK(!world_has(&w, name[1]));
+    CHECK(world_has(&w, name[2]));
+    CHECK(world_has(&w, name[3]));
     end();
 }
 
@@ -158,10 +146,10 @@ static void what_else_lies_there(void)
     world_write(world_path(&w, "snapshots/.new"), "x", 1);
     world_write(world_path(&w, "snapshots/mine.txt"), "x", 1);
     compact_once(name);
-    CHECK(!is_there("snapshots/killed.new"));
-    CHECK(is_there("snapshots/new"));
-    CHECK(is_there("snapshots/.new"));
-    CHECK(is_there("snapshots/mine.txt"));
+    CHECK(!world_has(&w, "snapshots/killed.new"));
+    CHECK(world_has(&w, "snapshots/new"));
+    CHECK(world_has(&w, "snapshots/.new"));
+    CHECK(world_has(&w, "snapshots/mine.txt"));
     end();
 }
 
@@ -177,8 +165,7 @@ static void keys_from_below(void)
     size_t n;
     world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
     world_close(&w);
-    struct plog_peer_report pr;
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &pr, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     for (int i = 0; i < 2; i++) {
         put(0, 3);
         CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
@@ -221,11 +208,11 @@ static void gone_after_an_undo(void)
     go_on();
     compact_once(second);
     CHECK_INT(undo(), 0);
-    CHECK_UINT(floor_now(), floor);
+    CHECK_UINT(peers_floor(&w), floor);
     CHECK_INT(unlink(world_path(&w, first)), 0);
     CHECK_INT(compact(), 0);
     CHECK(report.remade);
-    CHECK(is_there(first));
+    CHECK(world_has(&w, first));
     end();
 }
 
@@ -242,8 +229,8 @@ static void the_archive_has_lost_its_beginning(void)
               0);
     CHECK_INT(compact(), PLOG_E_PRUNED);
     CHECK_INT(err.code, PLOG_E_PRUNED);
-    CHECK_UINT(floor_now(), floor);
-    CHECK(!is_there(name));
+    CHECK_UINT(peers_floor(&w), floor);
+    CHECK(!world_has(&w, name));
 }
 
 static int stop(void *arg, const struct plog_progress *p)
@@ -287,7 +274,7 @@ static void not_mended_yet(void)
               PLOG_E_IO);
     CHECK_INT(err.code, PLOG_E_IO);
     CHECK(strstr(err.message, "setting a snapshot aside") != NULL);
-    CHECK(is_there(name));
+    CHECK(world_has(&w, name));
     io.rename_at = plog_io_posix()->rename_at;
     io.fsync = sync_fails;
     unsigned aside = 0, n = 0;
@@ -299,7 +286,7 @@ static void not_mended_yet(void)
         CHECK_INT(err.code, rc);
         aside += strstr(err.message, "setting a snapshot aside") != NULL;
         CHECK_INT(compact(), 0);
-        CHECK(is_there(name));
+        CHECK(world_has(&w, name));
     } while (syncs_left == 0 && n < 40);
     CHECK_UINT(aside, 2); /* of both folders */
     end();
@@ -318,14 +305,14 @@ static void nothing_to_undo(void)
     CHECK_INT(undo(), PLOG_E_INPUT);
     CHECK(strstr(err.message, "not in archive/ any more") != NULL);
     CHECK(strstr(err.hint, "paritylog status") != NULL);
-    CHECK_UINT(floor_now(), floor);
+    CHECK_UINT(peers_floor(&w), floor);
     put_back();
     CHECK_INT(unlink(world_path(&w, "archive/00000000000000000001.jsonl.gz")),
               0);
     CHECK_INT(undo(), PLOG_E_INPUT);
     CHECK(strstr(err.message, "not in archive/ any more") != NULL);
-    CHECK_UINT(floor_now(), floor);
-    CHECK(!is_there("log/00000000000000000001.jsonl"));
+    CHECK_UINT(peers_floor(&w), floor);
+    CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
     put_back();
     /* Only said. */
     CHECK_INT(compact_with(
@@ -335,11 +322,11 @@ static void nothing_to_undo(void)
     CHECK_UINT(report.to, 0);
     CHECK_UINT(report.entries, floor);
     CHECK(!report.undone);
-    CHECK_UINT(floor_now(), floor);
-    CHECK(!is_there("log/00000000000000000001.jsonl"));
+    CHECK_UINT(peers_floor(&w), floor);
+    CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
     CHECK_INT(undo(), 0);
     CHECK(report.undone);
-    CHECK_UINT(floor_now(), 0);
+    CHECK_UINT(peers_floor(&w), 0);
     CHECK_INT(undo(), PLOG_E_INPUT);
     CHECK(strstr(err.message, "was undone") != NULL);
     /* What it had still to do is done without any snapshot. */
@@ -359,7 +346,7 @@ static void the_floor_is_another(void)
     compact_once(name);
     world_sql(&w, "UPDATE meta SET floor=floor-1");
     CHECK_INT(undo(), PLOG_E_INPUT);
-    CHECK(!is_there("log/00000000000000000001.jsonl"));
+    CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
     world_sql(&w, "UPDATE meta SET floor=floor+1");
     CHECK_INT(undo(), 0);
     end();
@@ -396,7 +383,7 @@ static void each_open_of(const char *name, bool discard, unsigned silent)
         CHECK_INT(err.code, rc);
         failed += rc != 0;
         CHECK_INT(compact(), 0);
-        CHECK(floor_now() > 0);
+        CHECK(peers_floor(&w) > 0);
         CHECK_INT(world_parity(&w, NULL, &f), 0);
     } while (opens_left == 0 && n < 40);
     CHECK(failed > 0);

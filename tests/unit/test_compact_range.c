@@ -12,6 +12,7 @@
 #include "check.h"
 #include "killing.h"
 #include "parity.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -31,18 +32,16 @@ static void put(int from, int to)
 
 static void ack(uint64_t seq)
 {
-    struct plog_peer_report r;
-    CHECK_INT(plog_peer_ack(w.dir, "p", seq, NULL, NULL, &r, NULL), 0);
+    CHECK_INT(peers_ack(&w, "p", seq), 0);
 }
 
 /* Peer `p` has the first `acked` of some sixty entries. */
 static void make(enum plog_strategy strategy, uint64_t acked)
 {
-    struct plog_peer_report r;
     world_make(&w, strategy, 4096);
     put(0, 60);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &r, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     ack(acked);
 }
 
@@ -53,13 +52,6 @@ static int compact(struct plog_compact_options o)
     int rc = plog_compact(w.dir, &o, &report, &err);
     CHECK_INT(err.code, rc);
     return rc;
-}
-
-static uint64_t floor_now(void)
-{
-    struct plog_status s = {.floor = 0};
-    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
-    return s.floor;
 }
 
 /* ---- A difference, and where it is --------------------------------------- */
@@ -130,7 +122,7 @@ static void below_the_cut(void)
         if (!CHECK(strstr(err.message, "the legs differ") != NULL ||
                    strncmp(err.message, "store.db: ", 10) == 0))
             printf("# %s\n", err.message);
-        CHECK_UINT(floor_now(), 0);
+        CHECK_UINT(peers_floor(&w), 0);
         sql(below[i].mends, to);
     }
     CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
@@ -175,7 +167,7 @@ static void trimming(void)
         sql(above[i], to + 1);
         CHECK_INT(compact((struct plog_compact_options){.trim_store = true}),
                   PLOG_E_DIVERGED);
-        CHECK_UINT(floor_now(), 0);
+        CHECK_UINT(peers_floor(&w), 0);
         struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
         struct plog_replay_report r;
         CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
@@ -197,7 +189,7 @@ static void damaged_log(void)
     world_write(path, bytes, n);
     CHECK_INT(compact((struct plog_compact_options){.discard = false}),
               PLOG_E_TAMPERED);
-    CHECK_UINT(floor_now(), 0);
+    CHECK_UINT(peers_floor(&w), 0);
     if (at)
         *at ^= 1;
     path = world_path(&w, "log/00000000000000000001.jsonl");
@@ -210,15 +202,14 @@ static void damaged_log(void)
 /* A peer that the store has forgotten holds the floor yet; the log knows. */
 static void a_peer_is_missing(void)
 {
-    struct plog_peer_report r;
     make(PLOG_LAST_WRITE_WINS, 40);
-    CHECK_INT(plog_peer_add(w.dir, "q", NULL, &r, NULL), 0);
+    CHECK_INT(peers_add(&w, "q"), 0);
     world_sql(&w, "CREATE TABLE kept AS SELECT * FROM peers WHERE name='q';"
                   "DELETE FROM peers WHERE name='q'");
     CHECK_INT(compact((struct plog_compact_options){.discard = false}),
               PLOG_E_DIVERGED);
     CHECK(strstr(err.message, "peer: ") != NULL);
-    CHECK_UINT(floor_now(), 0);
+    CHECK_UINT(peers_floor(&w), 0);
     world_sql(&w, "INSERT INTO peers SELECT * FROM kept; DROP TABLE kept");
     CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
     CHECK_UINT(report.to, 0); /* it has nothing yet */
@@ -230,7 +221,6 @@ static void a_rotation_is_missing(void)
 {
     struct plog_rotate_report rotated;
     struct plog_check_options pin = {.struct_size = sizeof pin};
-    struct plog_peer_report r;
     struct world_found f;
     char first[PLOG_VKEY_MAX];
     world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
@@ -242,13 +232,13 @@ static void a_rotation_is_missing(void)
     CHECK_INT(world_open(&w), 0);
     put(20, 60);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &r, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     ack(40);
     int64_t seq = world_number(&w, "SELECT seq FROM rotations");
     world_sql(&w, "DELETE FROM rotations");
     CHECK_INT(compact((struct plog_compact_options){.discard = false}),
               PLOG_E_DIVERGED);
-    CHECK_UINT(floor_now(), 0);
+    CHECK_UINT(peers_floor(&w), 0);
     sql("INSERT INTO rotations VALUES(%1$d)", (uint64_t)seq);
     CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
     CHECK(report.to > (uint64_t)seq);
@@ -273,7 +263,7 @@ static void an_id_is_missing(void)
     CHECK_INT(compact((struct plog_compact_options){.discard = false}),
               PLOG_E_DIVERGED);
     CHECK(strstr(err.message, "events_id") != NULL);
-    CHECK_UINT(floor_now(), 0);
+    CHECK_UINT(peers_floor(&w), 0);
     world_sql(&w, "REINDEX events_id");
     CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
     world_end(&w, world_size(&w));
@@ -287,7 +277,6 @@ static void an_outcome_against_the_strategy(void)
     struct world_delta late = {.record = "r1",
                                .payload = "{\"v\":\"late\"}",
                                .time = "2026-01-03T03:04:05Z"};
-    struct plog_peer_report r;
     world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
     put(0, 10);
     world_close(&w);
@@ -300,12 +289,12 @@ static void an_outcome_against_the_strategy(void)
     CHECK_INT(world_open(&w), 0);
     put(10, 60);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &r, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     ack(40);
     CHECK_INT(compact((struct plog_compact_options){.discard = false}),
               PLOG_E_DIVERGED);
     CHECK(strstr(err.message, "entry 12") != NULL);
-    CHECK_UINT(floor_now(), 0);
+    CHECK_UINT(peers_floor(&w), 0);
     world_remove(w.dir);
 }
 
@@ -354,7 +343,7 @@ static void one_after_another(void)
         world_sql(&w, text);
         CHECK_INT(compact((struct plog_compact_options){.discard = false}),
                   PLOG_E_DIVERGED);
-        CHECK_UINT(floor_now(), before);
+        CHECK_UINT(peers_floor(&w), before);
         struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
         struct plog_replay_report r;
         CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "files.h"
 #include "killing.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -28,8 +29,7 @@ static int ack(const char *name, uint64_t seq, const unsigned char *root)
 
 static int add(const char *name)
 {
-    struct plog_peer_report r;
-    return plog_peer_add(w.dir, name, NULL, &r, NULL);
+    return peers_add(&w, name);
 }
 
 static void evict(const char *name)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -52,12 +53,11 @@ static void said(const char *line)
 
 static void make(void)
 {
-    struct plog_peer_report peer;
     world_make(&w, PLOG_ARRIVAL, 0);
     for (int i = 0; i < 3; i++)
         CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
 }
 
 static void said_of_all(void)

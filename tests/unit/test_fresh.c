@@ -157,11 +157,6 @@ static void remove_store(void)
     unlink(world_path(&w, "store.db-shm"));
 }
 
-static bool has(const char *name)
-{
-    return access(world_path(&w, name), F_OK) == 0;
-}
-
 /* ---- Ways to it --------------------------------------------------------- */
 
 static int replay(const struct plog_io *io, bool fresh, uint64_t to)
@@ -204,9 +199,9 @@ static void every_way(const struct plog_io *io, uint64_t size)
     CHECK_INT(replay(io, true, 0), 0);
     CHECK_UINT(r.applied, size);
     CHECK_UINT(r.head.size, size);
-    CHECK(has(r.quarantine));
+    CHECK(world_has(&w, r.quarantine));
     is_wanted(world_path(&w, "store.db"), "fresh");
-    CHECK(!has("store.db-wal") && !has("store.new"));
+    CHECK(!world_has(&w, "store.db-wal") && !world_has(&w, "store.new"));
     remove_store();
     CHECK_INT(replay(io, false, 0), 0);
     is_wanted(world_path(&w, "store.db"), "from nothing");
@@ -341,7 +336,7 @@ static void damaged_behind(void)
         CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
         CHECK_INT(err.code, rc);
         CHECK(err.file[0] && err.seq > 0);
-        CHECK(!has("store.new") && !has("quarantine"));
+        CHECK(!world_has(&w, "store.new") && !world_has(&w, "quarantine"));
         CHECK_UINT(world_size(&w), size);
         is_wanted(world_path(&w, "store.db"), "the old one");
         rc = replay(i ? NULL : &io, true, size / 3); /* the rest counts, too */
@@ -374,13 +369,13 @@ static void cannot_be_installed(void)
     io.fsync = fails_sync;
     CHECK_INT(replay(&io, true, 0), PLOG_E_IO);
     CHECK_INT(err.code, PLOG_E_IO);
-    CHECK(!has("store.new"));
+    CHECK(!world_has(&w, "store.new"));
     CHECK_UINT(world_size(&w), size);
     io = *plog_io_posix();
     io.rename_at = fails_rename;
     failing_name = "store.db"; /* the old one is in quarantine/ then */
     CHECK_INT(replay(&io, true, 0), PLOG_E_IO);
-    CHECK(!has("store.db") && !has("store.new"));
+    CHECK(!world_has(&w, "store.db") && !world_has(&w, "store.new"));
     CHECK_INT(replay(NULL, false, 0), 0);
     CHECK_UINT(r.head.size, size);
     world_end(&w, size);
@@ -399,9 +394,9 @@ static void left_by_a_kill(void)
         struct plog_replay_options o = {.struct_size = sizeof o,
                                         .dry_run = true};
         CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
-        CHECK(has("store.new/store.db"));
+        CHECK(world_has(&w, "store.new/store.db"));
         CHECK_INT(replay(NULL, fresh, 0), 0);
-        CHECK(!has("store.new"));
+        CHECK(!world_has(&w, "store.new"));
     }
     world_end(&w, size);
 }

@@ -62,8 +62,8 @@ static void refused(void)
     CHECK_INT(plog_replay(w.dir, &r, &replayed, &err), PLOG_E_IO);
     r.fresh = true; /* which sets the store aside, but not for nothing */
     CHECK_INT(plog_replay(w.dir, &r, &replayed, &err), PLOG_E_IO);
-    CHECK_INT(access(world_path(&w, "store.db"), F_OK), 0);
-    CHECK(access(world_path(&w, "quarantine"), F_OK) != 0);
+    CHECK(world_has(&w, "store.db"));
+    CHECK(!world_has(&w, "quarantine"));
     snprintf(fresh, sizeof fresh, "%.500s-fresh", w.dir);
     struct plog_init_options i = {.struct_size = sizeof i,
                                   .io = faked(NFS, PLENTY)};
@@ -169,11 +169,11 @@ static void no_room_for_a_drill(void)
     CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_IO);
     CHECK(strstr(err.message, "4096 are free") != NULL);
     CHECK(strstr(err.hint, "--scratch") != NULL);
-    CHECK_INT(access(world_path(&w, "drill.json"), F_OK), -1);
+    CHECK(!world_has(&w, "drill.json"));
     o.io = faked(EXT4, PLENTY);
     CHECK_INT(plog_drill(w.dir, &o, &r, &err), 0);
     CHECK_INT(r.verdict, 0);
-    CHECK_INT(access(world_path(&w, "drill.json"), F_OK), 0);
+    CHECK(world_has(&w, "drill.json"));
     world_end(&w, 2);
 }
 

@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -210,7 +211,7 @@ static void files_of_others(void)
     make();
     world_write(world_path(&w, "log/odd.txt"), "x", 1);
     in_thought_stopped_and_done();
-    CHECK_INT(access(world_path(&w, "log/odd.txt"), F_OK), -1);
+    CHECK(!world_has(&w, "log/odd.txt"));
     /* A segment under the number of another entry. */
     put_back();
     snprintf(path, sizeof path, "%s", segment(starts[0]));
@@ -414,12 +415,11 @@ static void behind_the_head(void)
 
 static void above_the_floor(void)
 {
-    struct plog_peer_report pr;
     struct plog_compact_report cr;
     char below[700];
     make();
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &pr, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 30, NULL, NULL, &pr, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
     CHECK_INT(plog_compact(w.dir, NULL, &cr, NULL), 0);
     CHECK_UINT(cr.to + 1, starts[3]);
     snprintf(below, sizeof below, "%s/log/%020d.jsonl", kept, 1);
@@ -596,7 +596,7 @@ static void no_store_from_a_damaged_log(void)
     world_remove(world_path(&w, "log"));
     CHECK_INT(mkdir(world_path(&w, "log"), 0700), 0);
     CHECK(plog_rebuild_store(w.dir, NULL, &o, &r, NULL) < 0);
-    CHECK_INT(access(world_path(&w, "store.db"), F_OK), 0);
+    CHECK(world_has(&w, "store.db"));
     tree_free(&before);
 }
 

@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "old_ids.h"
+#include "peers.h"
 #include "said.h"
 #include "world.h"
 
@@ -61,7 +62,7 @@ static void make(void)
     CHECK_INT(plog_reader_log(r, 1, 0, take_id, &parser, NULL), 0);
     plog_reader_close(r);
     plog_entry_parser_fini(&parser);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(
         plog_peer_ack(w.dir, "p", FLOOR, at_floor.root, NULL, &peer, NULL), 0);
     snprintf(kept, sizeof kept, "%.500s/kept", check_dir());

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -64,7 +65,6 @@ static void next_segment(void)
 /* Entry 4 adds the peer; segments begin at 1, 5 and 8. */
 static void make(void)
 {
-    struct plog_peer_report r;
     memset(&w, 0, sizeof w);
     io = *plog_io_posix();
     io.clock_real_ns = other_clock;
@@ -72,7 +72,7 @@ static void make(void)
     world_make(&w, PLOG_ARRIVAL, 0);
     put(2);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &r, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(world_open(&w), 0);
     next_segment();
     put(3);
@@ -210,7 +210,6 @@ static void no_root(void)
 {
     struct plog_compact_options o = {.struct_size = sizeof o};
     struct plog_compact_report c;
-    struct plog_peer_report added;
     unsigned char root[PLOG_HASH_SIZE] = {0};
     size_t n;
     make();
@@ -238,7 +237,7 @@ static void no_root(void)
     CHECK_INT(ack("p", 7, NULL), 0);
     CHECK_INT(plog_compact(w.dir, &o, &c, NULL), 0);
     CHECK_UINT(c.to, 7);
-    CHECK_INT(plog_peer_add(w.dir, "new", NULL, &added, NULL), 0);
+    CHECK_INT(peers_add(&w, "new"), 0);
     CHECK_INT(ack("new", 3, root), PLOG_E_PRUNED);
     CHECK_INT(ack("new", 3, NULL), 0);
     CHECK_INT(ack("new", 8, root), PLOG_E_FORK);

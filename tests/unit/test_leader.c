@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "engine.h"
+#include "peers.h"
 #include "world.h"
 
 #define FIRST "log/00000000000000000001.jsonl"
@@ -215,7 +216,7 @@ static void a_signature_that_does_not_hold(void)
         CHECK_INT(plog_get_head(w.p, &head, NULL), 0);
         CHECK_UINT(head.size, row < 2 ? 1 : 21);
         CHECK_INT(world_open(&w), 0); /* it is set aside */
-        CHECK(access(world_path(&w, "quarantine"), F_OK) == 0);
+        CHECK(world_has(&w, "quarantine"));
         CHECK_INT(put("next"), 0);
         world_end(&w, row < 2 ? 2 : 22);
     }
@@ -311,7 +312,7 @@ static void bytes_behind_the_padding(void)
     CHECK_INT(pwrite(fd, padding, sizeof padding, (off_t)w.p->legs.head.offset),
               sizeof padding);
     close(fd);
-    for (; i < 30 && access(world_path(&w, "quarantine"), F_OK); i++) {
+    for (; i < 30 && !world_has(&w, "quarantine"); i++) {
         snprintf(id, sizeof id, "i%d", i);
         while ((rc = put(id)) == PLOG_E_TORN && refused < 3)
             refused++;
@@ -376,7 +377,6 @@ static void clocks_before_1970(void)
 /* What was taken away is not said to be other bytes. */
 static void applied_and_taken_away(void)
 {
-    struct plog_peer_report p;
     struct plog_compact_report r;
     struct plog_compact_options c = {.struct_size = sizeof c,
                                      .trim_store = true};
@@ -389,8 +389,8 @@ static void applied_and_taken_away(void)
         lines[i] = world_line(&w, i, NULL);
     }
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &p, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 25, NULL, NULL, &p, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 25), 0);
     CHECK_INT(plog_compact(w.dir, &c, &r, NULL), 0);
     REQUIRE(r.to > 3);
     CHECK_INT(world_open(&w), 0);

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "killing.h"
+#include "peers.h"
 #include "world.h"
 
 /* ---- The other process -------------------------------------------------- */
@@ -245,10 +246,9 @@ static void compacted(void)
 {
     char saved[600];
     bool again = true;
-    struct plog_peer_report peer;
     make();
-    CHECK_INT(plog_peer_add(base.dir, "p", NULL, &peer, NULL), 0);
-    CHECK_INT(plog_peer_ack(base.dir, "p", 13, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&base, "p"), 0);
+    CHECK_INT(peers_ack(&base, "p", 13), 0);
     snprintf(saved, sizeof saved, "%.500s-saved", base.dir);
     for (long n = 1; again && n < 500; n++) {
         struct plog_compact_options o = {.struct_size = sizeof o};

@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "orders.h"
+#include "peers.h"
 #include "world.h"
 
 static struct plog_io io; /* the real one, which the cases change */
@@ -584,7 +585,6 @@ static void proofs_that_cannot_be_read(void)
 static void a_floor_that_came_along(void)
 {
     struct world w;
-    struct plog_peer_report p;
     struct plog_compact_report r;
     struct plog_compact_options c = {.struct_size = sizeof c};
     plog_buf_init(&proof, plog_io_posix());
@@ -596,8 +596,8 @@ static void a_floor_that_came_along(void)
     }
     world_close(&w);
     CHECK_INT(plog_vkey_parse(plog_span_text(w.vkey), &signed_by), 0);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &p, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 20, NULL, NULL, &p, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
     CHECK_INT(plog_compact(w.dir, &c, &r, NULL), 0);
     REQUIRE(r.entry > 20 && r.to > 0);
     prove(&w, r.entry);

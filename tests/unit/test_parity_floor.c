@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -45,12 +46,11 @@ static void make(enum plog_strategy strategy, bool trims)
     struct plog_compact_options o = {.struct_size = sizeof o,
                                      .trim_store = trims};
     struct plog_compact_report report;
-    struct plog_peer_report peer;
     world_make(&w, strategy, 8192);
     put(0, 150);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 80, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 80), 0);
     CHECK_INT(plog_compact(w.dir, &o, &report, NULL), 0);
     floor_at = report.to;
     CHECK(floor_at > 30 && floor_at <= 80);

@@ -97,7 +97,7 @@ static void damaged(void)
     char *bytes = world_read(world_path(&w, name), &len);
     uint64_t random = check_seed() + 7;
     CHECK(len > 1u << 20);
-    for (unsigned i = 0; bytes && i < 24 && !check_failing(); i++) {
+    for (unsigned i = 0; bytes && i < 12 && !check_failing(); i++) {
         struct world_found f;
         size_t at = (size_t)(check_random(&random) % (len - 2)), n = len;
         char *odd = malloc(len + 1);

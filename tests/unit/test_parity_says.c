@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "peers.h"
 #include "said.h"
 #include "world.h"
 
@@ -76,8 +77,8 @@ static void make(void)
     put_cursor("page 1");
     world_close(&w);
     redact(5);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
-    CHECK_INT(plog_peer_add(w.dir, "q", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_add(&w, "q"), 0);
     CHECK_INT(plog_peer_evict(w.dir, "q", &why, &peer, NULL), 0);
     CHECK_INT(plog_key_rotate(w.dir, &rotate, &rotated, NULL), 0);
     CHECK_INT(world_open(&w), 0);
@@ -88,7 +89,7 @@ static void make(void)
     put_cursor("page 2");
     world_close(&w);
     CHECK_UINT(world_size(&w), 30);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 17, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_ack(&w, "p", 17), 0);
     keep(0);
     CHECK_INT(plog_compact(w.dir, &compact, &compacted, NULL), 0);
     CHECK_UINT(compacted.to, 17);

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "engine.h"
 #include "killing.h"
+#include "peers.h"
 #include "world.h"
 
 #define SEGMENT 4096 /* some ten entries */
@@ -37,8 +38,7 @@ static void make(int count)
 
 static int add(const char *name)
 {
-    struct plog_peer_report r;
-    return plog_peer_add(w.dir, name, NULL, &r, NULL);
+    return peers_add(&w, name);
 }
 
 static int ack(const char *name, uint64_t seq, const unsigned char *root)

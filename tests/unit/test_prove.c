@@ -14,6 +14,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -246,7 +247,7 @@ static void make_compacted(bool discard)
     snprintf(old_note, sizeof old_note, "%s", checkpoint(&w));
     put(1);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_get_head(w.p, &head, NULL), 0);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);

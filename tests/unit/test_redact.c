@@ -267,7 +267,7 @@ static void restored_below(void)
     struct plog_restore_options o = {.struct_size = sizeof o, .at_seq = 6};
     CHECK_INT(plog_restore(w.dir, copy.dir, &o, &report, NULL), 0);
     CHECK_UINT(report.head.size, 6);
-    CHECK_INT(access(world_path(&copy, "orders/8"), F_OK), 0);
+    CHECK(world_has(&copy, "orders/8"));
     struct world_found f;
     CHECK_INT(world_verify(&copy, NULL, &f), 0);
     CHECK_INT(world_parity(&copy, NULL, &f), 0);
@@ -305,7 +305,7 @@ static void killed_everywhere(void)
         world_copy(base.dir, w.dir);
         again = killing_run(n, act, &w);
         struct world_found f; /* whatever is pending, no difference */
-        if (access(world_path(&w, SEGMENT_1 ".new"), F_OK) == 0)
+        if (world_has(&w, SEGMENT_1 ".new"))
             CHECK(again);
         CHECK_INT(world_open(&w), 0);
         if (!w.p)
@@ -320,7 +320,7 @@ static void killed_everywhere(void)
             nothing_left(&w);
         CHECK_INT(redact(&w, 4), 0);
         nothing_left(&w);
-        CHECK_INT(access(world_path(&w, SEGMENT_1 ".new"), F_OK), -1);
+        CHECK(!world_has(&w, SEGMENT_1 ".new"));
         world_end(&w, 8);
         world_remove(w.dir);
     }

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -104,11 +105,6 @@ static void remove_store(void)
     unlink(world_path(&w, "store.db-shm"));
 }
 
-static bool has(const char *name)
-{
-    return access(world_path(&w, name), F_OK) == 0;
-}
-
 static void is_clean(uint64_t size)
 {
     struct world_found f;
@@ -131,7 +127,7 @@ static void a_plan(void)
         CHECK_UINT(r.skipped, 2);
         CHECK_UINT(r.from, 1);
         CHECK_UINT(r.to, 10);
-        CHECK_INT(has("store.db"), !dry_run);
+        CHECK_INT(world_has(&w, "store.db"), !dry_run);
         CHECK_TEXT(r.quarantine, "");
     }
     CHECK_UINT(told.total, 10);
@@ -177,7 +173,7 @@ static void stopped(void)
         snprintf(words, sizeof words, "stopped at entry %zu", told.stop_at);
         CHECK_TEXT(err.message, words);
     }
-    CHECK(!has("store.db"));
+    CHECK(!world_has(&w, "store.db"));
 }
 
 /* ---- What is refused --------------------------------------------------------
@@ -208,7 +204,7 @@ static void no_entry(void)
             CHECK_INT(REPLAY(.dry_run = dry_run), PLOG_E_NOTHING);
             CHECK_TEXT(err.message, "the log holds no entry");
         }
-        CHECK(!has("store.db") && !has("quarantine"));
+        CHECK(!world_has(&w, "store.db") && !world_has(&w, "quarantine"));
     }
 }
 
@@ -244,7 +240,7 @@ static void damage(void)
         int rc = REPLAY(.fresh = true, .dry_run = dry_run);
         CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
         CHECK_INT(err.code, rc);
-        CHECK(!has("quarantine"));
+        CHECK(!world_has(&w, "quarantine"));
         CHECK_UINT(world_size(&w), 10);
     }
 }
@@ -279,7 +275,7 @@ static void a_store_ahead(void)
         world_sql(&w, all[i].sql);
         CHECK_INT(REPLAY(.fresh = true), all[i].code);
         CHECK_INT(err.code, all[i].code);
-        CHECK_INT(has("quarantine"), all[i].code == 0);
+        CHECK_INT(world_has(&w, "quarantine"), all[i].code == 0);
         CHECK_INT(r.quarantine[0] != 0, all[i].code == 0);
         if (all[i].code == 0)
             is_clean(10);
@@ -301,7 +297,7 @@ static void no_tables(void)
     world_write(world_path(&w, "store.db"), "", 0);
     CHECK_INT(REPLAY(.dry_run = false), 0);
     CHECK_TEXT(r.quarantine, "");
-    CHECK(!has("quarantine"));
+    CHECK(!world_has(&w, "quarantine"));
     is_clean(10);
 }
 
@@ -314,7 +310,7 @@ static void a_wal_alone(void)
         world_write(world_path(&w, names[i]), "x", 1);
         CHECK_INT(REPLAY(.dry_run = false), 0);
         CHECK(strncmp(r.quarantine, "quarantine/", 11) == 0);
-        CHECK(has("quarantine"));
+        CHECK(world_has(&w, "quarantine"));
         is_clean(10);
     }
 }
@@ -366,15 +362,14 @@ static void make_compacted(void)
 {
     struct plog_compact_options o = {.struct_size = sizeof o};
     struct plog_compact_report c;
-    struct plog_peer_report peer;
     uint64_t first;
     make();
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     put("1", 40);
     world_close(&w);
-    CHECK_INT(plog_peer_ack(w.dir, "p", first - 1, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_ack(&w, "p", first - 1), 0);
     CHECK_INT(plog_compact(w.dir, &o, &c, NULL), 0);
     CHECK_UINT(c.to, 11);
 }
@@ -397,7 +392,7 @@ static void behind_a_floor(void)
         CHECK_INT(REPLAY(.fresh = true, .to = to), PLOG_E_PRUNED);
         CHECK(strstr(err.message, "entries up to 11 were compacted away"));
         CHECK(strstr(err.hint, "at entry 11 or later") != NULL);
-        CHECK(!has("quarantine"));
+        CHECK(!world_has(&w, "quarantine"));
         CHECK_UINT(world_size(&w), 13);
     }
     CHECK_INT(REPLAY(.fresh = true, .dry_run = true), 0);

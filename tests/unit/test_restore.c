@@ -13,6 +13,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 #define FIRST "log/00000000000000000001.jsonl"
@@ -308,9 +309,8 @@ static void compact(bool discard)
 
 static void add_peer(void)
 {
-    struct plog_peer_report peer;
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(world_open(&w), 0);
 }
 

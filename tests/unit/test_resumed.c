@@ -65,7 +65,7 @@ static uint64_t store_size(void)
 {
     struct plog_status s;
     struct plog_options o = {.struct_size = sizeof o};
-    if (access(world_path(&w, "store.db"), F_OK) != 0)
+    if (!world_has(&w, "store.db"))
         return 0;
     return plog_read_status(w.dir, &o, &s, NULL) ? 0 : s.store_size;
 }
@@ -221,7 +221,7 @@ static void drills(void)
     CHECK_INT(fcntl(fd, F_OFD_SETLK, &byte), 0);
     CHECK_INT(drill(), PLOG_E_LOCKED);
     CHECK(is_there(whole) && is_there(part));
-    CHECK_INT(access(world_path(&w, "drill.json"), F_OK), -1);
+    CHECK(!world_has(&w, "drill.json"));
     close(fd);
     CHECK_INT(drill(), 0);
     CHECK_INT(access(whole, F_OK), -1);

@@ -73,8 +73,7 @@ static int keep_range(void *arg, const struct plog_salvaged *s)
         snprintf(found.file, sizeof found.file, "%s", s->file);
         snprintf(found.why, sizeof found.why, "%s", s->why);
         CHECK_INT(s->quarantine[0] != 0,
-                  s->has_bytes &&
-                      access(world_path(&w, "quarantine"), F_OK) == 0);
+                  s->has_bytes && world_has(&w, "quarantine"));
     }
     return 0;
 }
@@ -181,8 +180,7 @@ static void what_is_left(void)
             CHECK_TEXT(found.file, all[i].file);
             CHECK_UINT(found.lines, 2 * s.groups);
             CHECK_UINT(s.ranges, found.ranges);
-            CHECK_INT(access(world_path(&w, "quarantine"), F_OK) == 0,
-                      !dry_run && all[i].bytes);
+            CHECK_INT(world_has(&w, "quarantine"), !dry_run && all[i].bytes);
             world_remove(w.dir);
         }
 }
@@ -291,11 +289,11 @@ static void no_log_folder(void)
         io.stat_at = failing_stat;
         CHECK_INT(SALVAGE(&s, .from_store = true), PLOG_E_IO);
         CHECK_INT(err.code, PLOG_E_IO);
-        CHECK(access(world_path(&w, "log"), F_OK) != 0);
+        CHECK(!world_has(&w, "log"));
     }
     io = *plog_io_posix();
     CHECK_INT(SALVAGE(&s, .from_store = true, .dry_run = true), PLOG_E_NOTHING);
-    CHECK(access(world_path(&w, "log"), F_OK) != 0);
+    CHECK(!world_has(&w, "log"));
     CHECK_INT(SALVAGE(&s, .from_store = true), 0);
     CHECK_INT(s.verdict, 0);
     CHECK_UINT(s.from_store, 9);
@@ -304,7 +302,7 @@ static void no_log_folder(void)
     world_remove(world_path(&w, "log"));
     unlink(world_path(&w, "store.db"));
     CHECK_INT(SALVAGE(&s, .from_store = true), PLOG_E_NOTHING);
-    CHECK(access(world_path(&w, "log"), F_OK) != 0);
+    CHECK(!world_has(&w, "log"));
 }
 
 /* ---- What the store says ----------------------------------------------------

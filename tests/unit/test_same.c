@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "peers.h"
 #include "same.h"
 #include "world.h"
 
@@ -163,14 +164,13 @@ static void make_rows(void)
     struct plog_cursor c = {{"src", 3}, {"*", 1}, {"page 7", 6}};
     struct plog_group g = {
         .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
-    struct plog_peer_report peer;
     w = copy = none;
     world_make(&w, PLOG_MERGE_JSON, 0);
     for (int i = 0; i < 4; i++)
         CHECK_INT(world_put(&w, NULL, i % 2 ? "1" : "2", "v", NULL), 0);
     CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     snprintf(copy.dir, sizeof copy.dir, "%.400s-copy", w.dir);
     tree_copy(w.dir, copy.dir);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "peers.h"
 #include "redact.h"
 #include "said.h"
 #include "tree.h"
@@ -78,7 +79,6 @@ static void make(void)
 {
     struct plog_rotate_options o = {.struct_size = sizeof o};
     struct plog_rotate_report r;
-    struct plog_peer_report peer;
     uint64_t first;
     if (kept[0])
         return;
@@ -89,7 +89,7 @@ static void make(void)
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     put_three();
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
     CHECK_INT(plog_key_show(w.dir, NULL, last_key, NULL), 0);
     CHECK_INT(world_open(&w), 0);
@@ -102,7 +102,7 @@ static void make(void)
     CHECK_INT(world_open(&w), 0);
     put_three();
     world_close(&w);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 15, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_ack(&w, "p", 15), 0);
     read_roots();
     snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
     world_copy(w.dir, kept);

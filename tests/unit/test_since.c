@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "killing.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -171,8 +172,7 @@ static void rows_above_and_below(void)
 
 static void add_peer(const char *name)
 {
-    struct plog_peer_report r;
-    CHECK_INT(plog_peer_add(w.dir, name, NULL, &r, NULL), 0);
+    CHECK_INT(peers_add(&w, name), 0);
 }
 
 static void evict_peer(const char *name)

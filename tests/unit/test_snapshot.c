@@ -17,6 +17,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "reader.h"
 #include "snapshot.h"
 #include "world.h"
@@ -58,7 +59,6 @@ static void make(void)
     struct plog_cursor c = {{"src", 3}, {"*", 1}, {"page 7", 6}};
     struct plog_group g = {
         .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
-    struct plog_peer_report added;
     struct plog_redact_options why = {.struct_size = sizeof why,
                                       .reason = "a test"};
     struct plog_redact_report redacted;
@@ -77,12 +77,12 @@ static void make(void)
     CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
     world_close(&w);
     CHECK_INT(plog_redact(w.dir, 4, &why, &redacted, NULL), 0);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &added, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     put("4", "upsert", "{}", 6);
     world_close(&w);
-    CHECK_INT(plog_peer_ack(w.dir, "p", first - 1, NULL, NULL, &added, NULL),
+    CHECK_INT(peers_ack(&w, "p", first - 1),
               0);
     CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
     floor_at = r.to;
@@ -495,17 +495,16 @@ static uint64_t compact_other(struct world *other, bool trim)
     struct plog_compact_options o = {.struct_size = sizeof o,
                                      .trim_store = trim};
     struct plog_compact_report r = {.to = 0};
-    struct plog_peer_report peer;
     uint64_t first;
     char name[PLOG_SNAPSHOT_NAME], kept[sizeof path];
     world_close(other);
-    CHECK_INT(plog_peer_add(other->dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(other, "p"), 0);
     CHECK_INT(world_open(other), 0);
     CHECK_INT(plog_new_segment(other->p, &first, NULL), 0);
     CHECK_INT(world_put(other, "last", "1", "v", NULL), 0);
     world_close(other);
     CHECK_INT(
-        plog_peer_ack(other->dir, "p", first - 1, NULL, NULL, &peer, NULL), 0);
+        peers_ack(other, "p", first - 1), 0);
     CHECK_INT(plog_compact(other->dir, &o, &r, NULL), 0);
     CHECK_UINT(r.to, first - 1);
     memcpy(kept, path, sizeof kept);
@@ -665,14 +664,13 @@ static void no_memory(void)
     struct plog_cursor c = {{"src", 3}, {"*", 1}, {"page 7", 6}};
     struct plog_group g = {
         .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
-    struct plog_peer_report peer;
     struct world other, kept;
     char sql[200], made[700];
     world_make(&other, PLOG_ARRIVAL, 0);
     CHECK_INT(world_put(&other, NULL, "1", "v", NULL), 0);
     CHECK_INT(plog_append_group(other.p, &g, NULL, NULL), 0);
     world_close(&other);
-    CHECK_INT(plog_peer_add(other.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&other, "p"), 0);
     kept = other;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         unsigned refused = 0;

@@ -17,6 +17,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -84,7 +85,6 @@ static void stretch(int i)
     struct plog_redact_options why = {
         .struct_size = sizeof why, .io = &quick, .reason = "a test"};
     struct plog_redact_report redacted;
-    struct plog_peer_report peer;
     uint64_t first;
     put(i, "1", "upsert", "{\"a\":1}");
     put(i + 1, "1", "upsert", "{\"b\":2}");
@@ -96,13 +96,12 @@ static void stretch(int i)
     world_close(&base);
     CHECK_INT(plog_redact(base.dir, size - 2, &why, &redacted, NULL), 0);
     if (i < 9)
-        CHECK_INT(plog_peer_add(base.dir, "p", NULL, &peer, NULL), 0);
+        CHECK_INT(peers_add(&base, "p"), 0);
     CHECK_INT(world_open(&base), 0);
     CHECK_INT(plog_new_segment(base.p, &first, NULL), 0);
     put(i + 5, "4", "upsert", "{}");
     world_close(&base);
-    CHECK_INT(plog_peer_ack(base.dir, "p", first - 1, NULL, NULL, &peer, NULL),
-              0);
+    CHECK_INT(peers_ack(&base, "p", first - 1), 0);
     CHECK_INT(world_open(&base), 0);
 }
 

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 #define FIRST "00000000000000000001.jsonl"
@@ -248,12 +249,11 @@ static void an_order_below_the_floor(void)
 {
     struct plog_compact_options compact = {.struct_size = sizeof compact};
     struct plog_compact_report c;
-    struct plog_peer_report peer;
     struct world other;
     char sql[1200];
     make();
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, "p", 7, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 7), 0);
     CHECK_INT(plog_compact(w.dir, &compact, &c, NULL), 0);
     CHECK_UINT(c.to, 7);
     CHECK_INT(rebuild(true), 0);

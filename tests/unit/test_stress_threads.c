@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "peers.h"
 #include "world.h"
 
 #define WRITERS 3
@@ -148,11 +149,10 @@ static void everybody(void)
     static void *(*const others[])(void *) = {compact_along, redact_along,
                                               read_along, follow_along};
     pthread_t ids[WRITERS + 4];
-    struct plog_peer_report p;
     struct world_found f;
     plog_sub *sub = NULL;
     world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &p, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(plog_subscribe(&sub, w.dir, 1, NULL, NULL), 0);
     atomic_store(&writing, WRITERS);
     for (int i = 0; i < WRITERS + 4; i++)

@@ -9,6 +9,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -44,7 +45,6 @@ static int compact(bool trim, bool undo)
 
 static void make(void)
 {
-    struct plog_peer_report peer;
     uint64_t first;
     memset(&w, 0, sizeof w);
     memset(&told, 0, sizeof told);
@@ -55,12 +55,12 @@ static void make(void)
         CHECK_INT(world_put(&w, id, i % 2 ? "1" : "2", "v", NULL), 0);
     }
     world_close(&w);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     CHECK_INT(world_put(&w, "last", "1", "v", NULL), 0);
     world_close(&w);
-    CHECK_INT(plog_peer_ack(w.dir, "p", first - 1, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_ack(&w, "p", first - 1), 0);
 }
 
 static void rewind_peer(uint64_t to)

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "paritylog_recovery.h"
+#include "peers.h"
 #include "world.h"
 
 #define GROUPS 8
@@ -40,7 +41,6 @@ static void put_group(void)
 
 static void make(void)
 {
-    struct plog_peer_report peer;
     uint64_t first;
     if (kept[0])
         return;
@@ -52,8 +52,8 @@ static void make(void)
     }
     world_close(&w);
     CHECK_UINT(world_size(&w), LAST);
-    CHECK_INT(plog_peer_add(w.dir, "p", NULL, &peer, NULL), 0);
-    CHECK_INT(plog_peer_ack(w.dir, "p", LAST, NULL, NULL, &peer, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", LAST), 0);
     snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
     world_copy(w.dir, kept);
     snprintf(out, sizeof out, "%s-out", w.dir);
