@@ -39,7 +39,7 @@ except ImportError:
 
 
 # Lines and signatures come again and again, and what they are does not change.
-second.parse = functools.lru_cache(1 << 14)(second.parse)
+second.parse = functools.lru_cache(1 << 12)(second.parse)
 second.signature_holds = functools.lru_cache(1 << 14)(second.signature_holds)
 
 
