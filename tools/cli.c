@@ -158,6 +158,50 @@ static const struct cli_command *find(const struct cli *c, const char *name)
     return NULL;
 }
 
+#define NAME_MOST 16 /* bytes of a command's name, with its NUL */
+
+/* How many letters must be changed, added, left out or exchanged with the next
+ * one to make `a` of `b`. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t rows[3][NAME_MOST + 1], la = strlen(a), lb = strlen(b);
+    for (size_t i = 0; i <= la; i++)
+        for (size_t k = 0; k <= lb; k++) {
+            size_t *now = rows[i % 3], *up = rows[(i + 2) % 3];
+            if (i == 0 || k == 0) {
+                now[k] = i + k;
+                continue;
+            }
+            size_t least = up[k - 1] + (a[i - 1] != b[k - 1]);
+            if (up[k] + 1 < least)
+                least = up[k] + 1;
+            if (now[k - 1] + 1 < least)
+                least = now[k - 1] + 1;
+            if (i > 1 && k > 1 && a[i - 1] == b[k - 2] &&
+                a[i - 2] == b[k - 1] && rows[(i + 1) % 3][k - 2] + 1 < least)
+                least = rows[(i + 1) % 3][k - 2] + 1;
+            now[k] = least;
+        }
+    return rows[la % 3][lb];
+}
+
+static int no_command(struct cli *c, const char *name)
+{
+    const char *nearest = NULL;
+    size_t least = 3; /* more is another word */
+    for (size_t i = 0; strlen(name) < NAME_MOST && i < c->command_count; i++) {
+        size_t n = distance(name, c->commands[i].name);
+        if (n < least && 2 * n <= strlen(name)) {
+            least = n;
+            nearest = c->commands[i].name;
+        }
+    }
+    if (nearest)
+        return fail_usage(c, "there is no command '%s'; is it '%s'?", name,
+                          nearest);
+    return fail_usage(c, "there is no command '%s'", name);
+}
+
 static void list_commands(const struct cli *c, FILE *f)
 {
     fputs("usage: paritylog COMMAND DIR ...\n\n", f);
@@ -194,7 +238,7 @@ static int help(struct cli *c, int argc, char **argv)
     }
     command = find(c, argv[1]);
     if (!command)
-        return fail_usage(c, "there is no command '%s'", argv[1]);
+        return no_command(c, argv[1]);
     cli_help(command);
     return 0;
 }
@@ -216,7 +260,7 @@ static int dispatch(struct cli *c, int argc, char **argv)
         return help(c, argc, argv);
     const struct cli_command *command = find(c, argv[0]);
     if (!command)
-        return fail_usage(c, "there is no command '%s'", argv[0]);
+        return no_command(c, argv[0]);
     c->command = command;
     return command->run(c, argc, argv);
 }

@@ -45,6 +45,20 @@ err_has frobnicate
 run 2 frobnicate --json
 error_is USAGE '.error.hint | length > 0'
 
+begin 'a word that is nearly a command: which one, and nothing is done'
+for pair in statu:status sattus:status verfiy:verify apend:append compactt:compact; do
+    run 2 "${pair%:*}" "$T/x"
+    out_empty
+    err_has "no command '${pair%:*}'; is it '${pair#*:}'?"
+done
+run 2 help vrify
+err_has "is it 'verify'?"
+for word in head x add frobnicate verify-proofs-of-everything; do
+    run 2 "$word" "$T/x"
+    grep -q 'is it' "$T/err" && wrong "'$word' is near to nothing"
+done
+[ ! -e "$T/x" ] || wrong 'something was made'
+
 begin 'each command without arguments is refused'
 for command in $commands; do
     run 2 "$command"
