@@ -589,6 +589,206 @@ static void every_call_fails_once(void)
     }
 }
 
+/* ---- Making files, names and memory ------------------------------------- */
+
+static int failed; /* the code that the call which failed stands for */
+
+static bool fails_as(int code)
+{
+    bool now = fails();
+    failed = now ? code : failed;
+    return now;
+}
+
+static int poor_open(void *ctx, int dir, const char *name, int flags,
+                     uint32_t mode)
+{
+    return fails_as(PLOG_E_IO)
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static int poor_mkdir(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    return fails_as(PLOG_E_IO)
+               ? -EIO
+               : plog_io_posix()->mkdir_at(ctx, dir, name, mode);
+}
+
+static int poor_unlink(void *ctx, int dir, const char *name)
+{
+    return fails_as(PLOG_E_IO) ? -EIO
+                               : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+static int poor_random(void *ctx, void *p, size_t n)
+{
+    return fails_as(PLOG_E_IO) ? -EIO : plog_io_posix()->random(ctx, p, n);
+}
+
+static int poor_stat(void *ctx, int fd, struct plog_stat *to)
+{
+    return fails_as(PLOG_E_IO) ? -EIO : plog_io_posix()->stat(ctx, fd, to);
+}
+
+static int poor_list(void *ctx, int fd, int (*each)(void *arg, const char *),
+                     void *arg)
+{
+    return fails_as(PLOG_E_IO) ? -EIO
+                               : plog_io_posix()->list(ctx, fd, each, arg);
+}
+
+static void *poor_alloc(void *ctx, void *p, size_t n)
+{
+    return n && fails_as(PLOG_E_NOMEM) ? NULL
+                                       : plog_io_posix()->alloc(ctx, p, n);
+}
+
+static int no_sync(void *ctx, int fd)
+{
+    (void)ctx, (void)fd;
+    return 0;
+}
+
+/* Syncs take nearly all the time. */
+static void well_again(void)
+{
+    no_failures();
+    io.fsync = io.fdatasync = no_sync;
+}
+
+static void be_poor(long calls)
+{
+    io.open_at = poor_open;
+    io.mkdir_at = poor_mkdir;
+    io.unlink_at = poor_unlink;
+    io.random = poor_random;
+    io.stat = poor_stat;
+    io.list = poor_list;
+    io.alloc = poor_alloc;
+    left = calls;
+    failed = 0;
+}
+
+static int act_archive(void)
+{
+    return plog_archive_segment(&d, 7, NULL, &err);
+}
+
+static int act_restore(void)
+{
+    return plog_archive_restore(&d, 7, &err);
+}
+
+static int act_open(void)
+{
+    struct plog_stat st;
+    int fd, rc = plog_archive_open(&d, 7, &fd, &st, &err);
+    if (!rc) {
+        CHECK_UINT(st.size, LARGE);
+        close(fd);
+    }
+    return rc;
+}
+
+static int act_list(void)
+{
+    struct plog_buf list;
+    plog_buf_init(&list, &io);
+    int rc = plog_archive_segments(&d, &list, &err);
+    if (!rc) {
+        CHECK_UINT(plog_segment_count(&list), 1);
+        CHECK_UINT(plog_segment_at(&list, 0), 7);
+    }
+    plog_buf_fini(&list);
+    return rc;
+}
+
+static int count_name(void *arg, const char *name)
+{
+    (void)name;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int files_in(const char *folder)
+{
+    int n = 0, fd = open(below(folder), O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+        CHECK_INT(plog_io_posix()->list(NULL, fd, count_name, &n), 0);
+        close(fd);
+    }
+    return n;
+}
+
+/* Each of these calls fails once: that is told, what is whole stays so, no
+ * other file is left, and then it works. */
+static void poor(int (*act)(void), bool archived, bool away)
+{
+    for (long n = 0, reached = 1; reached; n++) {
+        set_up();
+        well_again();
+        if (archived)
+            CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+        if (away)
+            CHECK_INT(unlink(below(SEGMENT)), 0);
+        memset(&err, 0, sizeof err);
+        be_poor(n);
+        int rc = act();
+        reached = left < 0;
+        well_again();
+        CHECK(rc == 0 || rc == failed);
+        CHECK(rc == 0 || (err.code == rc && err.message[0]));
+        CHECK(there(SEGMENT) == (!away || (rc == 0 && act == act_restore)));
+        CHECK(!archived || archive_is_whole());
+        CHECK_INT(act(), 0);
+        CHECK(archive_is_whole());
+        CHECK(!there(SEGMENT) || is_whole(SEGMENT));
+        CHECK_INT(files_in("archive"), 1);
+        CHECK_INT(files_in("log"), there(SEGMENT));
+        tear_down();
+        CHECK(n < 60);
+    }
+}
+
+static void files_and_memory(void)
+{
+    poor(act_archive, false, false);
+    poor(act_archive, true, false);
+    poor(act_restore, true, true);
+    poor(act_open, true, true);
+    poor(act_list, true, true);
+}
+
+/* An archive that cannot be written is expanded elsewhere. */
+static int open_errno;
+
+static int no_new_files(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    if (flags & O_CREAT && (name[0] != '/' || open_errno == EIO))
+        return -open_errno;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static void an_archive_to_read_only(void)
+{
+    static const int all[] = {EROFS, EACCES, EPERM, ENOSPC, EIO};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        set_up();
+        well_again();
+        CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+        io.open_at = no_new_files;
+        open_errno = all[i];
+        CHECK_INT(archive_is_whole(), i < 3);
+        if (i >= 3)
+            CHECK_TEXT(err.file, PACKED);
+        well_again();
+        CHECK_INT(files_in("archive"), 1);
+        tear_down();
+    }
+}
+
 /* ------------------------------------------------------------------------- */
 
 static void gzip(void (*run)(void))
@@ -647,6 +847,8 @@ int main(int argc, char **argv)
         {"another_segment_in_the_archive", another_segment_in_the_archive},
         {"odd_archives", odd_archives},
         {"every_call_fails_once", every_call_fails_once},
+        {"files_and_memory", files_and_memory},
+        {"an_archive_to_read_only", an_archive_to_read_only},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
