@@ -12,6 +12,7 @@
 #include "check.h"
 #include "fold_table.h"
 #include "heap.h"
+#include "sql_calls.h"
 
 /* ---- Two folds over two tables ------------------------------------------ */
 
@@ -317,6 +318,101 @@ static void sorted(void)
     tear_down();
 }
 
+/* Names that the table cannot tell apart by their hash: of other lengths, and
+ * of the same. */
+static void one_hash(void)
+{
+    static const char *const names[][2][2] = {
+        {{"a", "111782"}, {"cd", "148182"}}, {{"a", "84906"}, {"b", "138438"}},
+        {{"a", "65917"}, {"b", "19005"}},    {{"cd", "59796"}, {"cd", "62220"}},
+        {{"a", "9107"}, {"a", "86927"}},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct plog_fold_row *r[2];
+        struct plog_span name[2][2];
+        set_up();
+        for (int k = 0; k < 2; k++) {
+            for (int part = 0; part < 2; part++)
+                name[k][part] = plog_span_text(names[i][k][part]);
+            CHECK(plog_fold_table_find(&table, name[k][0], name[k][1]) == NULL);
+            r[k] = plog_fold_table_add(&table, name[k][0], name[k][1]);
+            REQUIRE(r[k] != NULL);
+        }
+        CHECK_UINT(r[0]->hash, r[1]->hash); /* else choose other names */
+        for (int k = 0; k < 2; k++)
+            CHECK(plog_fold_table_find(&table, name[k][0], name[k][1]) == r[k]);
+        tear_down();
+    }
+}
+
+enum text { OWN, HEAD, PART, OTHER, NONE };
+
+struct texts {
+    enum text origin, merged;
+    uint64_t origin_seq;
+};
+
+/* Makes a text another one, or a part of what it is. */
+static void change(struct plog_span *text, enum text to, const char *other)
+{
+    if (to == HEAD && text->n > 1)
+        text->n--;
+    else if (to == PART && text->n > 1)
+        *text = plog_span(text->p + 1, text->n - 1);
+    else if (to == OTHER)
+        *text = plog_span_text(other);
+    else if (to == NONE)
+        *text = plog_span(NULL, 0);
+}
+
+/* Gives the row these texts: they are what it has then, and `now` has it. */
+static void set_texts(struct plog_fold_row *r, const struct texts *to,
+                      struct plog_current *now)
+{
+    char origin[40], merged[40];
+    change(&now->origin, to->origin, "another");
+    change(&now->merged, to->merged, "{\"o\":1}");
+    snprintf(origin, sizeof origin, "%.*s", (int)now->origin.n,
+             now->origin.n ? now->origin.p : "");
+    snprintf(merged, sizeof merged, "%.*s", (int)now->merged.n,
+             now->merged.n ? now->merged.p : "");
+    now->origin_seq = to->origin_seq;
+    CHECK_INT(plog_fold_row_set(&table, r, now), 0);
+    plog_fold_row_get(r, now);
+    CHECK_BYTES(now->origin.p, now->origin.n, origin, strlen(origin));
+    CHECK_BYTES(now->merged.p, now->merged.n, merged, strlen(merged));
+    CHECK_UINT(now->origin_seq, to->origin_seq);
+}
+
+/* The texts of a row change, and change again. */
+static void texts_of_a_row(void)
+{
+    static const struct texts all[] = {
+        {OWN, OWN, 9},     {OWN, OWN, 7},    {OTHER, OTHER, 9},
+        {OWN, OTHER, 9},   {OTHER, OWN, 9},  {PART, OWN, 9},
+        {OWN, PART, 9},    {PART, OTHER, 9}, {OTHER, PART, 9},
+        {PART, PART, 9},   {NONE, OWN, 9},   {OWN, NONE, 9},
+        {NONE, OTHER, 77}, {NONE, NONE, 77}, {NONE, NONE, 9},
+        {OTHER, NONE, 9},  {HEAD, OWN, 9},   {OWN, HEAD, 9},
+        {HEAD, HEAD, 9},   {OTHER, OTHER, 8}};
+    enum { COUNT = sizeof all / sizeof *all };
+    set_up();
+    for (int i = 0; i < COUNT * COUNT; i++) {
+        struct plog_current now = {.known = true, .seq = 9, .last = 9};
+        char id[16];
+        snprintf(id, sizeof id, "%d", i);
+        struct plog_fold_row *r = plog_fold_table_add(
+            &table, plog_span_text("r"), plog_span_text(id));
+        REQUIRE(r != NULL);
+        now.origin = plog_span_text("origin");
+        now.merged = plog_span_text("{\"m\":1}");
+        set_texts(r, &all[0], &now);
+        set_texts(r, &all[i / COUNT], &now);
+        set_texts(r, &all[i % COUNT], &now);
+    }
+    tear_down();
+}
+
 /* A damaged store's row that memory has no room for goes by it. */
 static void odd_numbers(void)
 {
@@ -372,14 +468,95 @@ static void memory_runs_out(void)
     CHECK(!failed);
 }
 
+/* Memory for a text alone: of a row that is read, and of one that is put. */
+static void memory_for_a_text(void)
+{
+    static char merged[400000];
+    bool failed = true;
+    memset(merged, 'x', sizeof merged);
+    for (size_t n = 1; failed && n < 40; n++) {
+        struct plog_error err = {.code = 0};
+        struct plog_current now;
+        struct plog_span r = plog_span_text("r"), id = plog_span_text("1");
+        struct plog_decision d = {.merged = plog_span(merged, sizeof merged)};
+        struct plog_entry e = {.seq = 8};
+        e.delta.resource_text = r;
+        e.delta.record_id_text = id;
+        set_up();
+        table.holds_all = false;
+        CHECK_INT(sqlite3_exec(kept.db,
+                               "INSERT INTO state VALUES('r','1',7,7,1,0,0,0.5,"
+                               "NULL,7,0,0,printf('%0300000d',0))",
+                               NULL, NULL, NULL),
+                  SQLITE_OK);
+        heap_fail(&heap, n, false);
+        int rc = plog_fold_get(&kept.fold, r, id, &now, &err);
+        CHECK(rc || now.merged.n == 300000);
+        if (!rc)
+            rc = plog_fold_put(&kept.fold, &e, &now, &d, 0, &err);
+        failed = heap_failed(&heap);
+        heap_fail(&heap, 0, false);
+        CHECK_INT(rc, failed ? PLOG_E_NOMEM : 0);
+        CHECK_TEXT(err.message, failed ? "out of memory" : "");
+        if (failed)
+            plog_fold_table_fini(&table); /* as a replay that ends so */
+        CHECK_INT(plog_fold_write(&kept.fold, NULL), 0);
+        kept.fold.table = NULL;
+        CHECK_INT(plog_fold_get(&kept.fold, r, id, &now, NULL), 0);
+        CHECK_UINT(now.last, failed ? 7 : 8);
+        CHECK_UINT(now.merged.n, failed ? 300000 : sizeof merged);
+        tear_down();
+    }
+    CHECK(!failed);
+}
+
+static bool cannot_write(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "step") == 0 && strncmp(sql, "INSERT", 6) == 0;
+}
+
+/* Rows that have to go for want of room and cannot be written stay. */
+static void cannot_be_written(void)
+{
+    struct plog_error err = {.code = 0};
+    struct plog_current now;
+    state = check_seed();
+    set_up();
+    for (uint64_t seq = 1; seq <= 200; seq++) {
+        make_line(seq);
+        fold_both(seq, PLOG_ARRIVAL);
+    }
+    table.bytes_max = 1;
+    size_t rows = table.row_count;
+    sql_calls.fails = cannot_write;
+    CHECK_INT(plog_fold_get(&kept.fold, plog_span_text("r"),
+                            plog_span_text("1"), &now, &err),
+              PLOG_E_IO);
+    sql_calls.fails = NULL;
+    CHECK_INT(err.code, PLOG_E_IO);
+    CHECK_UINT(table.row_count, rows);
+    table.bytes_max = TABLE_MOST;
+    for (uint64_t seq = 201; seq <= 300; seq++) {
+        make_line(seq);
+        fold_both(seq, PLOG_ARRIVAL);
+    }
+    the_same_rows();
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"random entries", random_entries},
         {"used up", used_up},
         {"sorted", sorted},
+        {"one hash", one_hash},
+        {"texts of a row", texts_of_a_row},
         {"odd numbers", odd_numbers},
         {"memory runs out", memory_runs_out},
+        {"memory for a text", memory_for_a_text},
+        {"cannot be written", cannot_be_written},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
