@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "key.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define FIRST "log/00000000000000000001.jsonl"
@@ -288,6 +289,114 @@ static void another_init_holds_the_lock(void)
     CHECK_INT(init(NULL), 0);
 }
 
+/* ---- What fails --------------------------------------------------------- */
+
+static long left;  /* calls until one fails; < 0: none does */
+static int failed; /* the code that this one stands for */
+static long live;  /* allocations */
+
+static bool fails(int code)
+{
+    bool now = left >= 0 && left-- == 0;
+    failed = now ? code : failed;
+    return now;
+}
+
+static int poor_open(void *ctx, int dir, const char *name, int flags,
+                     uint32_t mode)
+{
+    return fails(PLOG_E_IO)
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* No sync takes its time here. */
+static int poor_sync(void *ctx, int fd)
+{
+    (void)ctx, (void)fd;
+    return fails(PLOG_E_IO) ? -EIO : 0;
+}
+
+static int64_t poor_pread(void *ctx, int fd, void *p, size_t n, uint64_t at)
+{
+    return fails(PLOG_E_IO) ? -EIO : plog_io_posix()->pread(ctx, fd, p, n, at);
+}
+
+static int64_t poor_pwrite(void *ctx, int fd, const void *p, size_t n,
+                           uint64_t at)
+{
+    return fails(PLOG_E_IO) ? -EIO : plog_io_posix()->pwrite(ctx, fd, p, n, at);
+}
+
+static void *poor_alloc(void *ctx, void *p, size_t n)
+{
+    if (n && fails(PLOG_E_NOMEM))
+        return NULL;
+    live += n ? !p : -(p != NULL);
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+static int poor_init(long calls)
+{
+    io.open_at = poor_open;
+    io.fsync = io.fdatasync = poor_sync;
+    io.pread = poor_pread;
+    io.pwrite = poor_pwrite;
+    io.alloc = poor_alloc;
+    sql_calls.no_sync = true;
+    live = failed = 0;
+    left = calls;
+    int rc = init("mine");
+    CHECK_INT(live, 0);
+    if (failed) {
+        CHECK_INT(rc, failed);
+        CHECK_INT(err.code, rc);
+        CHECK(err.message[0] != '\0');
+    }
+    sql_calls.no_sync = false;
+    return rc;
+}
+
+/* Each call fails, up to where the log has its name: nothing is taken for a
+ * log then, and the next init makes one. */
+static void before_there_is_a_log(void)
+{
+    bool named = false;
+    for (long n = 0; !named && n < 300; n++) {
+        set_up();
+        int rc = poor_init(n);
+        CHECK(rc == 0 || failed);
+        CHECK(rc == 0 || !there("store.db"));
+        named = there(FIRST);
+        if (named || n % 5) /* it takes its time */
+            continue;
+        CHECK_INT(poor_init(-1), 0);
+        CHECK(there(FIRST) && there("store.db"));
+    }
+    CHECK(named);
+}
+
+/* A log that cannot be read is not said to be somebody's. */
+static void a_log_cannot_be_read(void)
+{
+    int codes = 0;
+    set_up();
+    CHECK_INT(poor_init(-1), 0);
+    for (long n = 0; n < 300; n++) {
+        int rc = poor_init(n);
+        if (!failed) {
+            CHECK_INT(rc, PLOG_E_EXISTS);
+            break;
+        }
+        codes |= rc == PLOG_E_IO ? 1 : 2;
+        CHECK(!strstr(err.hint, "status"));
+    }
+    CHECK_INT(codes, 3);
+    io = *plog_io_posix();
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
 /* ------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -301,6 +410,8 @@ int main(int argc, char **argv)
         {"a_log_is_there", a_log_is_there},
         {"a_network_file_system", a_network_file_system},
         {"another_init_holds_the_lock", another_init_holds_the_lock},
+        {"before_there_is_a_log", before_there_is_a_log},
+        {"a_log_cannot_be_read", a_log_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -185,6 +185,133 @@ static void passed_on(void)
     end(db);
 }
 
+/* ---- What waits to be written ------------------------------------------- */
+
+static char bytes[64];
+
+/* Bytes of a frame that wait in memory, to be written with the next ones. */
+static sqlite3_file *with_a_frame_waiting(sqlite3_vfs *v)
+{
+    static char wal[800];
+    int out;
+    sqlite3_file *f = calloc(1, (size_t)v->szOsFile);
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    if (!CHECK(f != NULL) ||
+        !CHECK_INT(v->xOpen(v, wal, f,
+                            SQLITE_OPEN_WAL | SQLITE_OPEN_READWRITE |
+                                SQLITE_OPEN_CREATE,
+                            &out),
+                   SQLITE_OK))
+        exit(1);
+    CHECK_INT(f->pMethods->xTruncate(f, 0), SQLITE_OK);
+    CHECK_INT(f->pMethods->xWrite(f, bytes, 32, 0), SQLITE_OK);
+    memset(seen, 0, sizeof seen);
+    CHECK_INT(f->pMethods->xWrite(f, bytes, 24, 32), SQLITE_OK);
+    CHECK_UINT(seen[PLOG_STORE_WRITE][PLOG_STORE_WAL], 0);
+    return f;
+}
+
+static int do_read(sqlite3_file *f)
+{
+    char out[56];
+    return f->pMethods->xRead(f, out, sizeof out, 0);
+}
+
+static int do_truncate(sqlite3_file *f)
+{
+    return f->pMethods->xTruncate(f, 56);
+}
+
+static int do_sync(sqlite3_file *f)
+{
+    return f->pMethods->xSync(f, SQLITE_SYNC_NORMAL);
+}
+
+static int do_size(sqlite3_file *f)
+{
+    sqlite3_int64 size = 0;
+    int rc = f->pMethods->xFileSize(f, &size);
+    CHECK(rc != SQLITE_OK || size == 56);
+    return rc;
+}
+
+/* It is written before anything else is done; when that fails, the rest is not
+ * done, and SQLite is told. */
+static void what_waits_is_written_first(void)
+{
+    static const struct {
+        int (*act)(sqlite3_file *f);
+        int op; /* that is told; -1: none is */
+    } all[] = {{do_read, PLOG_STORE_READ},
+               {do_truncate, PLOG_STORE_TRUNCATE},
+               {do_sync, PLOG_STORE_SYNC},
+               {do_size, -1}};
+    sqlite3 *db = start("CREATE TABLE IF NOT EXISTS t(a)");
+    sqlite3_vfs *v = sqlite3_vfs_find(plog_vfs_name(layer));
+    REQUIRE(v != NULL);
+    for (size_t i = 0; i < 4; i++)
+        for (int fails = 0; fails < 2; fails++) {
+            sqlite3_file *f = with_a_frame_waiting(v);
+            fail_op = fails ? PLOG_STORE_WRITE : -1;
+            fail_file = PLOG_STORE_WAL;
+            CHECK_INT(all[i].act(f), fails ? SQLITE_IOERR_WRITE : SQLITE_OK);
+            CHECK_UINT(seen[PLOG_STORE_WRITE][PLOG_STORE_WAL], !fails);
+            if (all[i].op >= 0)
+                CHECK_UINT(seen[all[i].op][PLOG_STORE_WAL], !fails);
+            fail_op = -1;
+            CHECK_INT(f->pMethods->xClose(f), SQLITE_OK);
+            free(f);
+        }
+    end(db);
+}
+
+static void not_cut(void)
+{
+    sqlite3 *db = start("CREATE TABLE IF NOT EXISTS t(a)");
+    sqlite3_vfs *v = sqlite3_vfs_find(plog_vfs_name(layer));
+    REQUIRE(v != NULL);
+    sqlite3_file *f = with_a_frame_waiting(v);
+    fail_op = PLOG_STORE_TRUNCATE;
+    fail_file = PLOG_STORE_WAL;
+    CHECK_INT(f->pMethods->xTruncate(f, 0), SQLITE_IOERR_TRUNCATE);
+    fail_op = -1;
+    CHECK_INT(do_size(f), SQLITE_OK);
+    CHECK_INT(f->pMethods->xClose(f), SQLITE_OK);
+    free(f);
+    end(db);
+}
+
+/* ---- Names -------------------------------------------------------------- */
+
+/* No file is ours before there is a database; and one whose name is longer
+ * than what can be looked at is not used. */
+static void odd_names(void)
+{
+    static char longest[5000];
+    int there = 7, out;
+    io = *plog_io_posix();
+    CHECK_INT(plog_vfs_open(&layer, &io), 0);
+    sqlite3_vfs *v = sqlite3_vfs_find(plog_vfs_name(layer));
+    REQUIRE(v != NULL);
+    CHECK_INT(v->xDelete(v, "-wal", 0), SQLITE_IOERR_DELETE);
+    CHECK_INT(v->xAccess(v, "-journal", SQLITE_ACCESS_EXISTS, &there),
+              SQLITE_OK);
+    CHECK_INT(there, 0);
+    memset(longest, '/', sizeof longest - 1);
+    longest[sizeof longest - 2] = 'x';
+    sqlite3_file *f = calloc(1, (size_t)v->szOsFile);
+    REQUIRE(f != NULL);
+    CHECK_INT(v->xOpen(v, longest, f,
+                       SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_READWRITE |
+                           SQLITE_OPEN_CREATE,
+                       &out),
+              SQLITE_CANTOPEN);
+    CHECK(f->pMethods == NULL);
+    CHECK(access("/x", F_OK) != 0);
+    free(f);
+    plog_vfs_close(layer);
+}
+
 /* ---- None below it ----------------------------------------------------------
  */
 
@@ -207,9 +334,15 @@ static void no_layer(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"with a journal", with_a_journal}, {"with a wal", with_a_wal},
-        {"temporary", temporary},           {"other files", other_files},
-        {"passed on", passed_on},           {"no layer", no_layer},
+        {"with a journal", with_a_journal},
+        {"with a wal", with_a_wal},
+        {"temporary", temporary},
+        {"other files", other_files},
+        {"passed on", passed_on},
+        {"no layer", no_layer},
+        {"what waits is written first", what_waits_is_written_first},
+        {"not cut", not_cut},
+        {"odd names", odd_names},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
