@@ -17,6 +17,8 @@ static int64_t now_ns;
 
 /* What is to fail, and what happened. */
 static bool sync_fails, store_sync_fails, write_fails, note_fails;
+static bool read_fails, trust_fails;
+static int wal_errno;    /* of opening it, by us and not SQLite */
 static uint64_t renewed; /* bytes of the WAL written by us and not SQLite */
 static unsigned moved_before; /* pages moved while not all was renewed */
 static unsigned moved;
@@ -54,6 +56,8 @@ static int watch(void *ctx, const struct plog_store_event *e)
 static int open_watched(void *ctx, int dir, const char *name, int flags,
                         uint32_t mode)
 {
+    if (strstr(name, "store.db-wal") && wal_errno)
+        return -wal_errno;
     int fd = plog_io_posix()->open_at(ctx, dir, name, flags, mode);
     if (strstr(name, "store.db-wal"))
         wal_fd = fd;
@@ -76,21 +80,45 @@ static int64_t write_watched(void *ctx, int fd, const void *p, size_t n,
     return plog_io_posix()->pwrite(ctx, fd, p, n, offset);
 }
 
+static int64_t read_watched(void *ctx, int fd, void *p, size_t n,
+                            uint64_t offset)
+{
+    return fd == wal_fd && read_fails
+               ? -EIO
+               : plog_io_posix()->pread(ctx, fd, p, n, offset);
+}
+
+static int truncate_watched(void *ctx, int fd, uint64_t size)
+{
+    return fd == lock_fd && trust_fails
+               ? -EIO
+               : plog_io_posix()->truncate(ctx, fd, size);
+}
+
 static int64_t clock_set(void *ctx)
 {
     (void)ctx;
     return now_ns += 1000000;
 }
 
-/* A log with a few groups, all of whose commits are in the WAL. */
-static void begin(void)
+static void watch_all(void)
 {
     io = *plog_io_posix();
     io.store_event = watch;
     io.open_at = open_watched;
+    io.pread = read_watched;
     io.pwrite = write_watched;
+    io.truncate = truncate_watched;
     io.clock_mono_ns = clock_set;
     sync_fails = store_sync_fails = write_fails = note_fails = false;
+    read_fails = trust_fails = false;
+    wal_errno = 0;
+}
+
+/* A log with a few groups, all of whose commits are in the WAL. */
+static void begin(void)
+{
+    watch_all();
     world_make(&w, PLOG_LAST_WRITE_WINS, 0);
     world_close(&w);
     wal_fd = lock_fd = -1;
@@ -248,6 +276,108 @@ static void without_the_note(void)
     end();
 }
 
+/* Nor while it cannot be read or opened, or the note cannot be taken back. */
+static void not_while_it_cannot_be_read(void)
+{
+    begin();
+    sync_fails = true;
+    put_late(0);
+    sync_fails = false;
+    for (int kind = 0; kind < 3; kind++) {
+        read_fails = kind == 0;
+        wal_errno = kind == 1 ? EIO : 0;
+        trust_fails = kind == 2;
+        put_late(0);
+        CHECK_UINT(moved, 0);
+        CHECK((renewed > 0) == trust_fails);
+        CHECK(lock_size() > 0);
+    }
+    trust_fails = false;
+    renewed = 0;
+    put_late(0);
+    CHECK(moved > 0);
+    CHECK_UINT(moved_before, 0);
+    CHECK_INT(lock_size(), 0);
+    end();
+}
+
+/* Of a WAL that is empty, or not there any more, nothing can be lost. */
+static void nothing_to_renew(void)
+{
+    begin();
+    struct plog_store *s = &w.p->legs.store;
+    CHECK(plog_store_checkpoint(s));
+    CHECK_INT(sqlite3_wal_checkpoint_v2(s->db, "main",
+                                        SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL),
+              SQLITE_OK);
+    CHECK_UINT(wal_size(), 0);
+    for (int kind = 0; kind < 2; kind++) {
+        world_write(world_path(&w, "lock"), "a note", 6);
+        wal_errno = kind ? ENOENT : 0;
+        CHECK(plog_store_checkpoint(s));
+        CHECK_INT(lock_size(), 0);
+        CHECK_UINT(renewed, 0);
+    }
+    wal_errno = 0;
+    end();
+}
+
+/* A store in the making has no lock file for a note: its handle knows. */
+static void without_a_lock(void)
+{
+    struct plog_store s;
+    watch_all();
+    memset(&w, 0, sizeof w);
+    wal_fd = lock_fd = -1;
+    snprintf(w.dir, sizeof w.dir, "%.400s/alone", check_dir());
+    CHECK_INT(mkdir(w.dir, 0700), 0);
+    CHECK_INT(plog_store_open(&s, &io, world_path(&w, "store.db"),
+                              PLOG_OPEN_CREATE, 0, NULL),
+              0);
+    CHECK_INT(plog_store_create_tables(&s, "a.example/log", NULL), 0);
+    renewed = moved = moved_before = 0;
+    sync_fails = true;
+    CHECK(!plog_store_checkpoint(&s));
+    sync_fails = false;
+    write_fails = true;
+    CHECK(!plog_store_checkpoint(&s));
+    CHECK_UINT(moved, 0);
+    write_fails = false;
+    CHECK(plog_store_checkpoint(&s));
+    CHECK(moved > 0 && renewed > 0);
+    CHECK_UINT(moved_before, 0);
+    renewed = 0;
+    CHECK(plog_store_checkpoint(&s)); /* and once is enough */
+    CHECK_UINT(renewed, 0);
+    plog_store_close(&s);
+}
+
+static unsigned begun_parts;
+
+static void count_begun(void *ctx, int fd, uint64_t offset, uint64_t n)
+{
+    (void)ctx, (void)fd, (void)offset;
+    begun_parts += n >= PART;
+}
+
+/* A WAL that cannot be opened for it is not begun: only the hint is lost. */
+static void not_begun(void)
+{
+    begin();
+    io.write_back = count_begun;
+    wal_errno = EMFILE;
+    begun_parts = 0;
+    for (int i = 0; i < 40; i++)
+        CHECK_INT(world_put(&w, NULL, "a", "x", NULL), 0);
+    CHECK(w.p->legs.store.wal_frames > 64);
+    CHECK_UINT(begun_parts, 0);
+    wal_errno = 0;
+    for (int i = 0; i < 40; i++)
+        CHECK_INT(world_put(&w, NULL, "a", "x", NULL), 0);
+    CHECK(begun_parts > 0);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -258,6 +388,10 @@ int main(int argc, char **argv)
         {"not after a sync of the store", not_for_the_store},
         {"nothing is moved while it cannot be", not_while_it_cannot},
         {"without the note", without_the_note},
+        {"not while it cannot be read", not_while_it_cannot_be_read},
+        {"nothing to renew", nothing_to_renew},
+        {"without a lock", without_a_lock},
+        {"not begun", not_begun},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

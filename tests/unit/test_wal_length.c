@@ -2,6 +2,8 @@
  * test_wal_length.c - SQLite's WAL stays short, however short the lives of
  * those who write it are: whoever opens next reads all of it.
  */
+#include <dlfcn.h>
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 
 #include "check.h"
 #include "engine.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define FRAME (24 + 4096)
@@ -205,6 +208,67 @@ static void another_program(void)
     unlink(copy);
 }
 
+/* ---- What cannot be emptied ---------------------------------------------- */
+
+static int refuse_control; /* the n-th question for the data's version */
+
+/* In front of SQLite's own. */
+int sqlite3_file_control(sqlite3 *db, const char *schema, int op, void *arg)
+{
+    int (*real)(sqlite3 *, const char *, int, void *);
+    void *f = dlsym(RTLD_NEXT, "sqlite3_file_control");
+    if (op == SQLITE_FCNTL_DATA_VERSION && refuse_control > 0 &&
+        --refuse_control == 0)
+        return SQLITE_IOERR;
+    memcpy(&real, &f, sizeof real);
+    return real(db, schema, op, arg);
+}
+
+static bool no_begin(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "exec") == 0 && strncmp(sql, "BEGIN", 5) == 0;
+}
+
+static bool write_fails;
+
+static int64_t failing_pwrite(void *ctx, int fd, const void *p, size_t n,
+                              uint64_t at)
+{
+    return write_fails ? -EIO : plog_io_posix()->pwrite(ctx, fd, p, n, at);
+}
+
+/* Its frames stay, all of which were moved; the next time it is emptied. */
+static void cannot_be_emptied(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.pwrite = failing_pwrite;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    w.options.io = &io;
+    CHECK_INT(world_open(&w), 0);
+    for (int kind = 0; kind < 5; kind++) {
+        put(2 * kind);
+        sqlite3 *reader = kind == 0 ? stand() : NULL;
+        sql_calls.fails = kind == 1 ? no_begin : NULL;
+        refuse_control = kind == 2 ? 1 : kind == 3 ? 2 : 0;
+        write_fails = kind == 4;
+        plog_store_empty_wal(&w.p->legs.store);
+        CHECK_INT(refuse_control, 0);
+        sql_calls.fails = NULL;
+        write_fails = false;
+        if (!CHECK(frames() > 3))
+            printf("# kind %d\n", kind);
+        CHECK_INT(world_number(&w, "SELECT max(seq) FROM events"),
+                  2 * kind + 2);
+        sqlite3_close(reader);
+        put(2 * kind + 1);
+        plog_store_empty_wal(&w.p->legs.store);
+        CHECK_UINT(frames(), 0);
+    }
+    world_end(&w, 11);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -213,6 +277,7 @@ int main(int argc, char **argv)
         {"after_a_reader", after_a_reader},
         {"killed_again_and_again", killed_again_and_again},
         {"another_program", another_program},
+        {"cannot_be_emptied", cannot_be_emptied},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
