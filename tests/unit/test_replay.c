@@ -9,10 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "buf.h"
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -28,9 +30,15 @@ static struct {
     const char *strategy;
 } told;
 
+/* Allocations that succeed behind entry `arm_at`, when that is not 0. */
+static uint64_t arm_at;
+static long allocations, left = -1; /* left < 0: all do */
+
 static int tell_entry(void *arg, const struct plog_replayed *e)
 {
     (void)arg;
+    if (arm_at && e->seq == arm_at)
+        left = allocations;
     if (told.count == 0)
         told.first = e->seq;
     CHECK_UINT(e->seq, told.first + told.count);
@@ -243,6 +251,11 @@ static void damage(void)
         CHECK(!world_has(&w, "quarantine"));
         CHECK_UINT(world_size(&w), 10);
     }
+    /* Who asks for no words gets the code alone. */
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    int rc = plog_replay(w.dir, &o, &r, NULL);
+    CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
+    CHECK_UINT(world_size(&w), 10);
 }
 
 /* ---- A store that says more than the log ------------------------------------
@@ -458,8 +471,14 @@ static void elsewhere(void)
     CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL), 0);
     CHECK_INT(b.verdict, 0);
     CHECK_UINT(b.head.size, 13);
+    o.dry_run = false;
+    snprintf(db, sizeof db, "%s-torn", out);
+    CHECK_INT(plog_rebuild_store(w.dir, db, &o, &b, NULL), 0);
+    CHECK_INT(b.verdict, 0);
+    CHECK_UINT(b.head.size, 13);
+    CHECK_UINT(b.missing_from, 0);
     CHECK_INT(REPLAY(.dry_run = false), 0); /* sets it aside */
-    snprintf(db, sizeof db, "%s/store.db", out);
+    snprintf(db, sizeof db, "%s-torn/store.db", out);
     remove_store();
     world_copy(db, world_path(&w, "store.db"));
     is_clean(13);
@@ -532,6 +551,131 @@ static void unusual_lines(void)
     world_end(&w, MANY + 1);
 }
 
+/* ---- What fails -------------------------------------------------------------
+ */
+
+static void *failing_alloc(void *ctx, void *p, size_t n)
+{
+    if (n && left >= 0 && left-- == 0)
+        return NULL;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* The old store stays, and the next replay makes a new one. */
+static void not_replaced(int rc, int code, uint64_t size)
+{
+    CHECK_INT(rc, code);
+    CHECK_INT(err.code, code);
+    CHECK(err.message[0] != '\0');
+    CHECK_UINT(world_size(&w), size);
+    CHECK(!world_has(&w, "quarantine"));
+}
+
+/* A line whose texts must be decoded, and no memory for that. */
+static void no_memory_for_a_text(void)
+{
+    unsigned failed = 0;
+    make();
+    CHECK_INT(world_open(&w), 0);
+    put("e\\\"1", 30);
+    world_close(&w);
+    arm_at = 10; /* the one before */
+    for (allocations = 0; allocations < 4; allocations++) {
+        io.alloc = failing_alloc;
+        int rc = REPLAY(.fresh = true);
+        bool reached = left < 0;
+        left = -1;
+        failed += reached;
+        if (reached)
+            not_replaced(rc, PLOG_E_NOMEM, 11);
+    }
+    arm_at = 0;
+    io = *plog_io_posix();
+    CHECK(failed > 0);
+    CHECK_INT(REPLAY(.fresh = true), 0);
+    is_clean(11);
+}
+
+static struct {
+    const char *call, *text;
+    bool failed;
+} sql;
+
+static bool sql_fails(const char *call, const char *text, bool busy)
+{
+    (void)busy;
+    if (sql.failed || strcmp(call, sql.call) != 0 ||
+        strncmp(text, sql.text, strlen(sql.text)) != 0)
+        return false;
+    return sql.failed = true;
+}
+
+static void sqlite_fails(void)
+{
+    static const char *const all[][2] = {
+        {"exec", "PRAGMA main.cache_size=-6000"},
+        {"step", "BEGIN IMMEDIATE"},
+        {"step", "INSERT OR REPLACE INTO main.state"},
+        {"step", "INSERT OR REPLACE INTO main.meta"},
+        {"step", "COMMIT"},
+    };
+    make();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        sql.call = all[i][0];
+        sql.text = all[i][1];
+        sql.failed = false;
+        sql_calls.fails = sql_fails;
+        int rc = REPLAY(.fresh = true);
+        sql_calls.fails = NULL;
+        if (!CHECK(sql.failed))
+            printf("# %s\n", sql.text);
+        not_replaced(rc, PLOG_E_IO, 10);
+    }
+    CHECK_INT(REPLAY(.fresh = true), 0);
+    is_clean(10);
+}
+
+static unsigned long syncs, bad_sync;
+
+static int failing_fdatasync(void *ctx, int fd)
+{
+    return ++syncs == bad_sync ? -EIO : plog_io_posix()->fdatasync(ctx, fd);
+}
+
+/* A large store is synced while it is made: when that fails once, pages may be
+ * lost that no later sync writes. */
+static void synced_on_the_way(void)
+{
+    enum { LONG = 900000, COUNT = 10 };
+    static char payload[LONG + 1], text[COUNT][LONG + 400];
+    struct plog_span deltas[COUNT];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = deltas, .delta_count = COUNT};
+    make();
+    memset(payload, 'x', LONG);
+    memcpy(payload, "{\"v\":\"", 6);
+    memcpy(payload + LONG - 2, "\"}", 3);
+    for (int i = 0; i < COUNT; i++) {
+        struct world_delta d = {.record = "long", .payload = payload};
+        deltas[i] = plog_span_text(world_text(text[i], sizeof text[i], &d));
+    }
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    put("4", 30); /* behind it */
+    world_close(&w);
+    io.fdatasync = failing_fdatasync;
+    syncs = 0;
+    bad_sync = 1;
+    not_replaced(REPLAY(.fresh = true), PLOG_E_IO, 21);
+    CHECK(strstr(err.message, "syncing the new store") != NULL);
+    CHECK_UINT(syncs, 1); /* and not tried again */
+    bad_sync = 0;
+    CHECK_INT(REPLAY(.fresh = true), 0);
+    CHECK(syncs > 1);
+    CHECK_UINT(world_size(&w), 21);
+    world_remove(w.dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -549,6 +693,9 @@ int main(int argc, char **argv)
         {"elsewhere", elsewhere},
         {"up to damage", up_to_damage},
         {"unusual lines", unusual_lines},
+        {"no memory for a text", no_memory_for_a_text},
+        {"sqlite fails", sqlite_fails},
+        {"synced on the way", synced_on_the_way},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
