@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -289,6 +290,43 @@ static void another_init_holds_the_lock(void)
     CHECK_INT(init(NULL), 0);
 }
 
+/* ---- A root ------------------------------------------------------------- */
+
+#define NO_CHROOT 77
+
+/* In a child: makes a log in `dir` as its root, and goes back. */
+static int init_in_root(const char *dir)
+{
+    char vkey[PLOG_VKEY_MAX];
+    int back = open("/", O_RDONLY | O_DIRECTORY);
+    if (back < 0 || chroot(dir) || chdir("/"))
+        return NO_CHROOT;
+    options.struct_size = sizeof options;
+    int rc = plog_init("/", &options, vkey, NULL);
+    return fchdir(back) || chroot(".") ? 3 : rc != 0;
+}
+
+/* A directory that has no parent, as in a container. */
+static void in_the_root(void)
+{
+    int status = 0;
+    set_up();
+    CHECK_INT(mkdir(w.dir, 0700), 0);
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(init_in_root(w.dir));
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NO_CHROOT) {
+        check_skip("only root may change its root");
+        return;
+    }
+    CHECK_INT(status, 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_UINT(world_size(&w), 1);
+    world_close(&w);
+}
+
 /* ---- What fails --------------------------------------------------------- */
 
 static long left;  /* calls until one fails; < 0: none does */
@@ -410,6 +448,7 @@ int main(int argc, char **argv)
         {"a_log_is_there", a_log_is_there},
         {"a_network_file_system", a_network_file_system},
         {"another_init_holds_the_lock", another_init_holds_the_lock},
+        {"in_the_root", in_the_root},
         {"before_there_is_a_log", before_there_is_a_log},
         {"a_log_cannot_be_read", a_log_cannot_be_read},
     };
