@@ -251,6 +251,7 @@ static void each_call_fails(void)
 static void texts_are_taken_back(void)
 {
     uint64_t before[RECORDS], saved[RECORDS];
+    struct plog_current now;
     set_up();
     memcpy(before, newest, sizeof before);
     start();
@@ -264,6 +265,8 @@ static void texts_are_taken_back(void)
     sql("ROLLBACK TO s");
     plog_recent_back(&recent);
     rows_are(saved);
+    CHECK_INT(find(3, &now), 0);
+    CHECK_UINT(now.origin.n, 5);
     CHECK_INT(put_row(2, 8, 0, 0), 0);
     memcpy(saved, newest, sizeof saved);
     saved[2] = 8;
@@ -272,6 +275,8 @@ static void texts_are_taken_back(void)
     end(false);
     start();
     rows_are(before);
+    CHECK_INT(find(3, &now), 0);
+    CHECK_UINT(now.origin.n, LONG);
     end(true);
     tear_down();
 }
@@ -375,28 +380,37 @@ static void a_reader(void)
     tear_down();
 }
 
+#define OTHERS 2000 /* records: more than are moved at once */
+
+/* Entries `from` to `to` are about these in turn. */
+static void put_others(uint64_t from, uint64_t to)
+{
+    char many[600];
+    snprintf(many, sizeof many,
+             "WITH RECURSIVE c(x) AS (SELECT %d UNION ALL SELECT x+1 FROM c"
+             " WHERE x<%d) INSERT INTO state_recent SELECT 'q','r'||(x%%%d),x,"
+             "x,x,1,0,0.5,NULL,x,0,8,NULL FROM c",
+             (int)from, (int)to, OTHERS);
+    sql(many);
+    for (uint64_t x = from; x <= to; x++)
+        if (x % OTHERS < RECORDS)
+            newest[x % OTHERS] = x;
+}
+
 /* More rows than a writer lets wait, as several that were killed left them:
  * all are moved, and not a part. */
 static void too_many_rows(void)
 {
-    char many[600];
     struct plog_current now;
     set_up();
-    snprintf(
-        many, sizeof many,
-        "WITH RECURSIVE c(x) AS (SELECT 6 UNION ALL SELECT x+1 FROM c"
-        " WHERE x<%u) INSERT INTO state_recent SELECT 'q','r'||(x%%%d),x,x,"
-        "x,1,0,0.5,NULL,x,0,8,NULL FROM c",
-        2 * PLOG_RECENT_ROWS + 10, RECORDS);
-    sql(many);
-    for (uint64_t x = 6; x <= 2 * PLOG_RECENT_ROWS + 10; x++)
-        newest[x % RECORDS] = x;
+    put_others(6, 2 * PLOG_RECENT_ROWS + 10);
     start();
     CHECK_INT(find(0, &now), 0);
     CHECK_UINT(now.last, newest[0]);
     CHECK(plog_recent_is_due(&recent));
     CHECK_INT(plog_recent_move(&recent, &err), 0);
     CHECK_INT(waiting(), 0);
+    CHECK_INT(number("SELECT count(*) FROM state"), OTHERS);
     rows_are(newest);
     end(true);
     tear_down();
@@ -416,9 +430,9 @@ static void put_long(int times, uint64_t seq)
 static void long_texts_are_moved_at_once(void)
 {
     set_up();
-    CHECK(!plog_recent_is_due(&recent));
+    put_others(6, OTHERS);
     start();
-    put_long(9, 6);
+    put_long(9, OTHERS + 1);
     end(true);
     CHECK(plog_recent_is_due(&recent));
     start();
