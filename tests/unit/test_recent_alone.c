@@ -403,7 +403,7 @@ static void too_many_rows(void)
 {
     struct plog_current now;
     set_up();
-    put_others(6, 2 * PLOG_RECENT_ROWS + 10);
+    put_others(6, OTHERS + 2 * PLOG_RECENT_ROWS);
     start();
     CHECK_INT(find(0, &now), 0);
     CHECK_UINT(now.last, newest[0]);
