@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "failing.h"
+#include "failing_in.h"
 #include "fs.h"
 #include "orders.h"
 #include "snapshot.h"
@@ -449,6 +451,123 @@ static void removing(void)
     CHECK_INT(plog_place_remove(plog_io_posix(), new_path), -ENOENT);
 }
 
+/* ---- Each call --------------------------------------------------------------
+ */
+
+/* All that can be copied into a place, by a table of which a call may fail. */
+static int fill(const struct plog_dir *from, struct plog_place *p)
+{
+    int rc = plog_place_make(p, &io, new_path, &err);
+    if (!rc)
+        rc = plog_place_keys(p, from, true, &err);
+    if (!rc)
+        rc = plog_place_orders(p, from, &err);
+    if (!rc)
+        rc = plog_place_order(p, 56, plog_span("d", 1), &err);
+    if (!rc)
+        rc = plog_place_snapshot(p, from, FLOOR, &err);
+    return rc ? rc : plog_place_finish(p, &err);
+}
+
+/* That it is called is what counts here, not the disk. */
+static int sync_may_fail(void *ctx, int fd)
+{
+    (void)ctx, (void)fd;
+    return failing_now(1u << FAILING_IO, "syncing", "a file") ? -EIO : 0;
+}
+
+static void open_full_source(struct world *w, struct plog_dir *from)
+{
+    begin();
+    world_make(w, PLOG_ARRIVAL, 0);
+    world_close(w);
+    snprintf(top, sizeof top, "%.400s", w->dir);
+    CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR), 0700), 0);
+    world_write(in(top, PLOG_ORDERS_DIR "/12"), "a", 1);
+    CHECK_INT(mkdir(in(top, PLOG_SNAPSHOT_DIR), 0700), 0);
+    world_write(in(top, SNAPSHOT), "a snapshot", 10);
+    io = *failing_io();
+    io.fsync = io.fdatasync = sync_may_fail;
+    CHECK_INT(plog_dir_open(from, &io, w->dir, PLOG_DIR_READ, false, NULL), 0);
+}
+
+/* What is there under the name is whole; with an error nothing is, but where
+ * only the sync of the folder that it lies in failed. */
+static void is_whole_or_none(int rc)
+{
+    static const char *const names[] = {"log", "keys/signing.key",
+                                        PLOG_ORDERS_DIR "/12",
+                                        PLOG_ORDERS_DIR "/56", SNAPSHOT};
+    bool named = is_there(new_path);
+    CHECK(rc != 0 || named);
+    CHECK_INT(err.code, rc);
+    CHECK((rc != 0) == (err.message[0] != '\0'));
+    CHECK(!named || !rc || strstr(err.message, "syncing its parent"));
+    for (size_t i = 0; named && i < sizeof names / sizeof *names; i++)
+        CHECK(is_there(in(new_path, names[i])));
+}
+
+static void each_call_fails(void)
+{
+    static const enum failing_what kinds[] = {FAILING_IO, FAILING_ALLOC};
+    struct world w;
+    struct plog_dir from;
+    open_full_source(&w, &from);
+    snprintf(new_path, sizeof new_path, "%s-new", top);
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        unsigned refused = 0;
+        for (unsigned long n = 1; n < 500; n++) {
+            struct plog_place p;
+            struct failing_live before = failing_live();
+            memset(&err, 0, sizeof err);
+            failing_start(kinds[k], n, false);
+            failing_go();
+            int rc = fill(&from, &p);
+            is_whole_or_none(rc);
+            plog_place_close(&p);
+            failing_stop();
+            struct failing_live after = failing_live();
+            CHECK_INT(after.table, before.table);
+            CHECK_INT(after.handles, before.handles);
+            if (!CHECK(rc == 0 || rc == (k ? PLOG_E_NOMEM : PLOG_E_IO)))
+                printf("# %s: %d, %s\n", failing_hit(), rc, err.message);
+            refused += rc != 0;
+            if (is_there(new_path))
+                world_remove(new_path);
+            if (!failing_reached())
+                break;
+        }
+        CHECK(refused > (k ? 3 : 30));
+    }
+    plog_dir_close(&from);
+}
+
+/* What could not be removed at once can be later. */
+static void each_removal_fails(void)
+{
+    for (unsigned long n = 1; n < 100; n++) {
+        begin();
+        if (!is_there(new_path)) {
+            struct plog_place p;
+            make_whole(&p, new_path);
+            world_write(in(new_path, "log/x"), "x", 1);
+        }
+        io = *failing_io();
+        failing_start(FAILING_IO, n, false);
+        failing_go();
+        int rc = plog_place_remove(&io, new_path);
+        failing_stop();
+        CHECK_INT(failing_live().handles, 0);
+        if (!failing_reached()) {
+            CHECK_INT(rc, 0);
+            CHECK(!is_there(new_path) && n > 15);
+            return;
+        }
+        CHECK(rc == -EIO || (rc == 0 && !is_there(new_path)));
+    }
+    CHECK(false); /* more calls than that */
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -464,6 +583,8 @@ int main(int argc, char **argv)
         {"orders", orders},
         {"snapshots", snapshots},
         {"removing", removing},
+        {"each call fails", each_call_fails},
+        {"each removal fails", each_removal_fails},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
