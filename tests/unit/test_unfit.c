@@ -1,0 +1,225 @@
+/*
+ * test_unfit.c - an entry that was rightly signed, and that no store can take:
+ * an order to redact another line than there is.  The engine makes none; it
+ * takes somebody with the key.
+ *
+ * What lies before it can still be had where a snapshot gives it; the store
+ * that is there stays; and nothing is left of one that was begun.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "check.h"
+#include "legs.h"
+#include "peers.h"
+#include "redact.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_error err;
+static struct plog_rebuild_report report;
+static struct plog_io io;
+static char out[600];
+static uint64_t size; /* of the log without that entry */
+
+/* ---- Such a log ---------------------------------------------------------- */
+
+static const char leaf_of_none[PLOG_HASH_SIZE] = "no line has this leaf";
+
+/* One entry more, with its commit. */
+static void sign(struct plog_buf *text, struct plog_store_head *head,
+                 const struct plog_signer *s)
+{
+    struct plog_order order = {.seq = head->commit.size};
+    struct plog_commit c = {.size = head->commit.size + 1};
+    struct plog_buf args;
+    unsigned char leaf[PLOG_HASH_SIZE];
+    plog_buf_init(&args, plog_io_posix());
+    memcpy(order.leaf, leaf_of_none, sizeof order.leaf);
+    memcpy(order.line, leaf_of_none, sizeof order.line);
+    CHECK_INT(plog_order_format(&args, &order, plog_span_text("a test")), 0);
+    CHECK_INT(
+        plog_control_format(text, c.size, PLOG_CONTROL_REDACT,
+                            plog_span(args.data, args.len),
+                            plog_span_text("2026-02-03T04:05:06.000000Z")),
+        0);
+    plog_buf_fini(&args);
+    plog_hash_leaf(text->data, text->len, leaf);
+    CHECK_INT(plog_tree_add(&head->tree, leaf), 0);
+    plog_tree_root(&head->tree, c.root);
+    memcpy(c.key, s->vkey.id_text, sizeof c.key);
+    CHECK_INT(plog_signer_sign(s, s->vkey.name, c.size, c.root, c.sig), 0);
+    CHECK_INT(plog_buf_add_char(text, '\n'), 0);
+    CHECK_INT(plog_commit_format(text, &c), 0);
+    CHECK_INT(plog_buf_add_char(text, '\n'), 0);
+}
+
+static void add_to_the_log(const struct plog_store_head *head,
+                           const struct plog_buf *text)
+{
+    char path[700];
+    size_t n;
+    snprintf(path, sizeof path, "%.500s/log/%020llu.jsonl", w.dir,
+             (unsigned long long)head->segment);
+    char *log = world_read(path, &n);
+    char *more = realloc(log, n + text->len);
+    REQUIRE(more != NULL && n >= head->offset);
+    memcpy(more + head->offset, text->data, text->len);
+    world_write(path, more, head->offset + text->len);
+    free(more);
+}
+
+static void add_unfit(void)
+{
+    struct plog_options o = {.struct_size = sizeof o};
+    struct plog_legs l;
+    struct plog_signer s;
+    struct plog_store_head head;
+    struct plog_buf text;
+    plog_buf_init(&text, plog_io_posix());
+    CHECK_INT(plog_legs_open(&l, plog_io_posix(), w.dir, &o, NULL), 0);
+    CHECK_INT(plog_legs_open_store(&l, false, NULL), 0);
+    CHECK_INT(plog_store_get_head(&l.store, &head, NULL), 0);
+    CHECK_INT(plog_signer_load(&s, plog_io_posix(), l.dir.keys, NULL, NULL), 0);
+    plog_legs_close(&l);
+    size = head.commit.size;
+    sign(&text, &head, &s);
+    head.segment = head.segment ? head.segment : 1;
+    add_to_the_log(&head, &text);
+    plog_signer_fini(&s);
+    plog_buf_fini(&text);
+}
+
+static void make(bool compacted)
+{
+    uint64_t first = 0;
+    io = *plog_io_posix();
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    peers_put(&w, 0, 4);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    peers_put(&w, 4, 6);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", first - 1), 0);
+    if (compacted)
+        CHECK_INT(peers_compact(&w, NULL), 0);
+    add_unfit();
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+}
+
+/* ---- Cases --------------------------------------------------------------- */
+
+static int rebuild(void)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .io = &io};
+    memset(&err, 0, sizeof err);
+    return plog_rebuild_store(w.dir, out, &o, &report, &err);
+}
+
+static bool is_there(void)
+{
+    struct stat st;
+    return stat(out, &st) == 0;
+}
+
+static void says_which(void)
+{
+    char want[80];
+    snprintf(want, sizeof want, "entry %llu: the order to redact entry %llu",
+             (unsigned long long)size + 1, (unsigned long long)size);
+    if (!CHECK(strstr(err.message, want) != NULL))
+        printf("# %s\n", err.message);
+}
+
+/* The log verifies, and is told to be wrong where it is applied. */
+static void nothing_before_it(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    struct plog_replay_report r;
+    make(false);
+    CHECK_INT(rebuild(), PLOG_E_CORRUPT);
+    CHECK_INT(err.code, PLOG_E_CORRUPT);
+    says_which();
+    CHECK(!is_there());
+    CHECK_INT(plog_replay(w.dir, &o, &r, &err), PLOG_E_CORRUPT);
+    says_which();
+    CHECK(!world_has(&w, "store.new") && world_has(&w, "store.db"));
+    CHECK_INT(world_number(&w, "SELECT size FROM meta"), (int64_t)size);
+}
+
+/* What a snapshot gives stands, and the report names what is missing. */
+static void a_snapshot_before_it(void)
+{
+    struct world copy;
+    make(true);
+    uint64_t floor = 5;
+    CHECK_INT(rebuild(), 0);
+    CHECK_INT(report.verdict, PLOG_E_CORRUPT);
+    CHECK_UINT(report.head.size, floor);
+    CHECK_UINT(report.missing_from, floor + 1);
+    CHECK_UINT(report.missing_to, size + 1);
+    CHECK(strstr(report.why, "the order to redact") != NULL);
+    CHECK(is_there());
+    copy = w;
+    snprintf(copy.dir, sizeof copy.dir, "%.500s", out);
+    CHECK_INT(world_number(&copy, "SELECT size FROM meta"), (int64_t)floor);
+    CHECK_INT(world_number(&copy, "SELECT count(*) FROM state"), 4);
+    world_remove(out);
+}
+
+static int no_unlink(void *ctx, int dir, const char *name)
+{
+    if (strcmp(name, "store.db") == 0)
+        return -EIO;
+    return plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+static unsigned syncs, fail_at;
+
+static int sync_fails(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    return !e->done && e->op == PLOG_STORE_SYNC && ++syncs == fail_at;
+}
+
+/* The store without journal cannot be taken away, or that with one not be
+ * brought to the disk: an error, and no store. */
+static void a_disk_that_fails(void)
+{
+    make(true);
+    io.unlink_at = no_unlink;
+    CHECK_INT(rebuild(), PLOG_E_IO);
+    CHECK_TEXT(err.file, "store.db");
+    CHECK(strstr(err.message, "removing it") != NULL);
+    CHECK(!is_there());
+    io = *plog_io_posix();
+    io.store_event = sync_fails;
+    unsigned last = 0;
+    fail_at = 0;
+    do {
+        fail_at++;
+        syncs = 0;
+        int rc = rebuild();
+        last += !strcmp(err.message, "the new store could not be synced");
+        CHECK(rc == PLOG_E_IO || (rc == 0 && report.verdict));
+        CHECK_INT(err.code, rc ? rc : report.verdict);
+        CHECK_INT(is_there(), rc == 0);
+        if (rc == 0)
+            world_remove(out);
+    } while (syncs >= fail_at);
+    CHECK(last > 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"nothing before it", nothing_before_it},
+        {"a snapshot before it", a_snapshot_before_it},
+        {"a disk that fails", a_disk_that_fails},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
