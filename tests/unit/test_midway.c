@@ -47,8 +47,8 @@ static const char *const kind_names[KINDS] = {"call", "allocation",
 static struct plog_io io; /* that of failing.h, listened to */
 
 static struct {
-    /* A part of a name, or of a text for SQLite, and how often that comes
-     * before it counts; NULL: the beginning. */
+    /* A part of a call and a name, or of a text for SQLite, and how often that
+     * comes before it counts; NULL: the beginning. */
     const char *from;
     unsigned skip;
     enum kind kind;
@@ -64,8 +64,10 @@ static void start(void)
         failing_go();
 }
 
-static void meets(const char *text)
+static void meets(const char *call, const char *name)
 {
+    char text[300];
+    snprintf(text, sizeof text, "%s %.250s", call, name);
     if (!moment.on || moment.begun || !strstr(text, moment.from))
         return;
     if (moment.skip == 0)
@@ -76,9 +78,9 @@ static void meets(const char *text)
 
 static bool statement_fails(const char *call, const char *sql, bool busy)
 {
-    (void)call, (void)busy;
+    (void)busy;
     sql_calls.failing = false;
-    meets(sql);
+    meets(call, sql);
     if (!moment.on || !moment.begun || moment.kind != STATEMENTS ||
         strcmp(sql, "ROLLBACK") == 0 || ++moment.statements != moment.nth)
         return false;
@@ -89,7 +91,7 @@ static bool statement_fails(const char *call, const char *sql, bool busy)
 static int meets_open(void *ctx, int dir, const char *name, int flags,
                       uint32_t mode)
 {
-    meets(name);
+    meets("open", name);
     return failing_io()->open_at(ctx, dir, name, flags, mode);
 }
 
@@ -97,20 +99,20 @@ static int meets_rename(void *ctx, int a, const char *from, int b,
                         const char *to, bool replace)
 {
     int rc = failing_io()->rename_at(ctx, a, from, b, to, replace);
-    meets(to);
+    meets("rename", to);
     return rc;
 }
 
 static int meets_stat(void *ctx, int dir, const char *name,
                       struct plog_stat *st)
 {
-    meets(name);
+    meets("stat", name);
     return failing_io()->stat_at(ctx, dir, name, st);
 }
 
 static int meets_random(void *ctx, void *p, size_t n)
 {
-    meets("random");
+    meets("random", "");
     return failing_io()->random(ctx, p, n);
 }
 
@@ -150,9 +152,9 @@ struct part {
     const char *from;
     unsigned skip;
     int (*run)(void);
-    void (*judge)(int rc); /* what must hold of the files then */
-    unsigned kinds;        /* 1 << enum kind */
-    unsigned long most;    /* calls behind the moment; 0: all */
+    void (*judge)(int rc);     /* what must hold of the files then */
+    unsigned kinds;            /* 1 << enum kind */
+    unsigned long first, last; /* of the calls behind it; 0: all */
 };
 
 static bool is_of_the_fault(int rc, enum kind kind)
@@ -163,9 +165,10 @@ static bool is_of_the_fault(int rc, enum kind kind)
 
 static void fails(const struct part *p, enum kind kind)
 {
-    unsigned long n, refused = 0, most = p->most ? p->most : 1000;
+    unsigned long n, refused = 0;
+    unsigned long last = p->last ? p->last : 1000;
     bool again = true;
-    for (n = 1; again && n <= most; n++) {
+    for (n = p->first; again && n <= last; n++) {
         struct failing_live before = failing_live();
         memset(&err, 0, sizeof err);
         arm(p->from, p->skip, kind, n);
@@ -185,9 +188,9 @@ static void fails(const struct part *p, enum kind kind)
         p->judge(rc);
     }
     CHECK(refused > 0);
-    CHECK(p->most || !again);
+    CHECK(p->last || !again);
     printf("# %s behind %s: %lu, %lu refused\n", kind_names[kind],
-           p->from ? p->from : "the beginning", n - 1, refused);
+           p->from ? p->from : "the beginning", n - p->first, refused);
 }
 
 static void part(const struct part *p)
@@ -196,8 +199,6 @@ static void part(const struct part *p)
         if (p->kinds >> k & 1)
             fails(p, (enum kind)k);
 }
-
-#define ALL_KINDS (1u << CALLS | 1u << ALLOCATIONS | 1u << STATEMENTS)
 
 /* ---- The log ------------------------------------------------------------- */
 
@@ -285,25 +286,26 @@ static void floor_moves_or_not(int rc)
     put_back();
 }
 
-#define COMPACT(from_, skip_, kinds_, most_)                                   \
+#define COMPACT(from_, skip_, kinds_, first_, last_)                           \
     {                                                                          \
         .from = from_, .skip = skip_, .run = compact,                          \
-        .judge = floor_moves_or_not, .kinds = kinds_, .most = most_            \
+        .judge = floor_moves_or_not, .kinds = kinds_, .first = first_,         \
+        .last = last_                                                          \
     }
 
 /* On nothing, and on a snapshot. */
 static void compacting(void)
 {
     static const struct part first[] = {
-        COMPACT("snapshots", 0, 1u << CALLS, 5),
-        COMPACT("cache_size=-4000", 0, 1u << STATEMENTS, 1),
-        COMPACT("fold.lines", 0, 1u << ALLOCATIONS, 70),
-        COMPACT(".gz.new", 0, 1u << CALLS, 12),
-        COMPACT(".gz.new", 0, 1u << ALLOCATIONS, 24),
-        COMPACT("ORDER BY cursor,name", 3, 1u << ALLOCATIONS, 8),
+        COMPACT("open snapshots", 0, 1u << CALLS, 1, 5),
+        COMPACT("cache_size=-4000", 0, 1u << STATEMENTS, 1, 1),
+        COMPACT("fold.lines", 0, 1u << ALLOCATIONS, 41, 52),
+        COMPACT(".gz.new", 0, 1u << CALLS, 1, 12),
+        COMPACT(".gz.new", 0, 1u << ALLOCATIONS, 7, 24),
+        COMPACT("ORDER BY cursor,name", 3, 1u << ALLOCATIONS, 1, 8),
     };
     static const struct part second[] = {
-        COMPACT("fold.lines", 0, 1u << STATEMENTS, 26),
+        COMPACT("fold.lines", 0, 1u << STATEMENTS, 20, 24),
     };
     make();
     before = 0;
@@ -351,12 +353,14 @@ static void undoing(void)
                                      .skip = 2,
                                      .run = undo,
                                      .judge = nothing_came_back,
-                                     .kinds = 1u << ALLOCATIONS};
+                                     .kinds = 1u << ALLOCATIONS,
+                                     .first = 1};
     static const struct part verify = {.from = "00000000000000000001.jsonl",
                                        .run = undo,
                                        .judge = nothing_came_back,
                                        .kinds = 1u << ALLOCATIONS,
-                                       .most = 3};
+                                       .first = 1,
+                                       .last = 3};
     make();
     CHECK_INT(peers_compact(&w, NULL), 0);
     before = peers_floor(&w);
@@ -388,7 +392,8 @@ static void mending(void)
                                   .run = compact,
                                   .judge = is_mended_or_not,
                                   .kinds = 1u << CALLS,
-                                  .most = 14};
+                                  .first = 1,
+                                  .last = 14};
     struct plog_compact_report r;
     make();
     CHECK_INT(peers_compact(&w, &r), 0);
@@ -432,11 +437,11 @@ static void changing_peers(void)
 {
 #define ROW "SELECT cursor,root FROM main.peers"
     static const struct part all[] = {
-        {NULL, 0, add_peer, no_peer_changes, 1u << ALLOCATIONS, 3},
-        {ROW, 0, add_peer, no_peer_changes, 1u << STATEMENTS, 2},
-        {ROW, 0, add_peer, no_peer_changes, 1u << ALLOCATIONS, 0},
-        {ROW, 0, evict_peer, no_peer_changes, 1u << STATEMENTS, 2},
-        {ROW, 0, evict_peer, no_peer_changes, 1u << ALLOCATIONS, 0},
+        {NULL, 0, add_peer, no_peer_changes, 1u << ALLOCATIONS, 1, 3},
+        {ROW, 0, add_peer, no_peer_changes, 1u << STATEMENTS, 1, 2},
+        {ROW, 0, add_peer, no_peer_changes, 1u << ALLOCATIONS, 1, 0},
+        {ROW, 0, evict_peer, no_peer_changes, 1u << STATEMENTS, 1, 2},
+        {ROW, 0, evict_peer, no_peer_changes, 1u << ALLOCATIONS, 1, 0},
     };
     make();
     before = world_size(&w);
@@ -484,8 +489,8 @@ static void is_there_whole(int rc)
 static void restoring_to_go_on(void)
 {
     static const struct part all[] = {
-        {"random", 1, restore, is_there_whole, 1u << CALLS, 24},
-        {"random", 1, restore, is_there_whole, 1u << ALLOCATIONS, 12},
+        {"random", 1, restore, is_there_whole, 1u << CALLS, 1, 24},
+        {"random", 1, restore, is_there_whole, 1u << ALLOCATIONS, 1, 12},
     };
     make();
     before = world_size(&w);
@@ -501,7 +506,7 @@ static void restoring_to_go_on(void)
 static void restoring_below_the_compact_entry(void)
 {
     static const struct part p = {
-        NULL, 0, restore, is_there_whole, 1u << ALLOCATIONS, 0};
+        NULL, 0, restore, is_there_whole, 1u << ALLOCATIONS, 41, 0};
     make();
     at = world_size(&w);
     CHECK_INT(peers_compact(&w, NULL), 0);
@@ -546,14 +551,15 @@ static void nothing_changes(int rc)
 static void rebuilding(void)
 {
     static const struct part whole[] = {
-        {"snapshots", 0, rebuild_log, nothing_changes, 1u << CALLS, 3},
-        {NULL, 0, rebuild_store, nothing_changes, 1u << CALLS, 0},
+        {"open snapshots", 0, rebuild_log, nothing_changes, 1u << CALLS, 1, 3},
+        {NULL, 0, rebuild_store, nothing_changes, 1u << CALLS, 110, 0},
     };
     static const struct part trimmed = {"SELECT line FROM main.checkpoints",
                                         0,
                                         rebuild_log,
                                         nothing_changes,
                                         1u << ALLOCATIONS,
+                                        41,
                                         0};
     make();
     CHECK_INT(peers_compact(&w, NULL), 0);
@@ -593,10 +599,14 @@ static void has_a_store(int rc)
 static void replaying(void)
 {
     static const struct part all[] = {
-        {"main.meta", 0, replay, has_a_store, 1u << ALLOCATIONS, 3},
-        {"store.new", 0, replay, has_a_store, 1u << CALLS, 30},
-        {"store.new", 0, replay, has_a_store, 1u << STATEMENTS, 40},
-        {"store.db-wal", 2, replay, has_a_store, 1u << CALLS, 4},
+        {"main.meta", 0, replay, has_a_store, 1u << ALLOCATIONS, 1, 3},
+        {"store.new", 0, replay, has_a_store, 1u << CALLS, 1, 30},
+        {"open store.db", 1, replay, has_a_store, 1u << CALLS, 1, 1},
+        {"stat store.db-wal", 1, replay, has_a_store, 1u << CALLS, 1, 2},
+        {"journal_mode=WAL", 4, replay, has_a_store, 1u << STATEMENTS, 1, 2},
+        {"step INSERT INTO main.events", 0, replay, has_a_store,
+         1u << STATEMENTS, 1, 3},
+        {"store.db-wal", 2, replay, has_a_store, 1u << CALLS, 1, 4},
     };
     make();
     CHECK_INT(peers_compact(&w, NULL), 0);
@@ -621,9 +631,9 @@ static void has_no_store(int rc)
 static void replaying_from_nothing(void)
 {
     static const struct part seen = {
-        NULL, 0, replay, has_no_store, 1u << ALLOCATIONS, 0};
-    static const struct part made = {"store.db",   1,           replay,
-                                     has_no_store, 1u << CALLS, 6};
+        NULL, 0, replay, has_no_store, 1u << ALLOCATIONS, 1, 30};
+    static const struct part made = {"store.db",  1, replay, has_no_store,
+                                     1u << CALLS, 1, 6};
     make();
     CHECK_INT(peers_compact(&w, NULL), 0);
     has_no_store(1);
@@ -650,6 +660,5 @@ int main(int argc, char **argv)
         {"replaying", replaying},
         {"replaying from nothing", replaying_from_nothing},
     };
-    failing_init();
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
