@@ -394,6 +394,17 @@ static void undone_and_cut_off(void)
     CHECK_INT(plog_salvage(w.dir, &heal, &healed, NULL), 0);
     CHECK_UINT(healed.healed, 1);
     CHECK_INT(peers_parity(&w), 0);
+    /* Its floor is none that the last compact entry sets. */
+    CHECK_INT(peers_trim(&w, &r), 0);
+    CHECK_UINT(r.trimmed, 0);
+    CHECK_INT(peers_parity(&w), 0);
+    /* What is wrong above comes before what lacks below. */
+    world_sql(&w, "UPDATE events SET line='x' WHERE seq=(SELECT max(seq)-2"
+                  " FROM events)");
+    world_remove(out);
+    CHECK_INT(plog_rebuild_log(w.dir, out, NULL, &rebuilt, NULL), 0);
+    CHECK(rebuilt.verdict != 0 && rebuilt.verdict != PLOG_E_PRUNED);
+    CHECK(rebuilt.missing_from > floor + 1);
 }
 
 /* The crash after segments were taken away took the commit of the compact entry

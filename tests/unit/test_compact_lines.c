@@ -205,6 +205,20 @@ static void changed_meanwhile(void)
     end();
 }
 
+/* The file of places is shorter than what was written to it. */
+static void cut_meanwhile(void)
+{
+    make();
+    CHECK_INT(plog_compact_lines_open(&lines, &d, scratch, 2, &err), 0);
+    CHECK_INT(each(add), 0);
+    CHECK_INT(ftruncate(lines.fd, 40), 0);
+    CHECK_INT(get(2), 0);
+    CHECK_INT(get(3), PLOG_E_IO);
+    CHECK_TEXT(err.file, PLOG_COMPACT_LINES_FILE);
+    CHECK(strstr(err.message, "reading it") != NULL);
+    end();
+}
+
 static int all_of_it(void)
 {
     uint64_t state = 5;
@@ -317,6 +331,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"in_any_order", in_any_order},
         {"changed_meanwhile", changed_meanwhile},
+        {"cut_meanwhile", cut_meanwhile},
         {"every_call_fails_once", every_call_fails_once},
         {"one_snapshot_arrival", arrival},
         {"one_snapshot_last_write", last_write},

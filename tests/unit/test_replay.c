@@ -676,6 +676,35 @@ static void synced_on_the_way(void)
     world_remove(w.dir);
 }
 
+/* A crash within the first group, or the header before it: the log holds no
+ * entry, and the store, which has some, stays. */
+static void no_whole_group(void)
+{
+    size_t n;
+    make();
+    char *log = world_read(world_path(&w, FIRST), &n);
+    size_t header = strcspn(log, "\n") + 1;
+    size_t sizes[] = {0, 10, header, header + 10};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        world_write(world_path(&w, FIRST), log, sizes[i]);
+        CHECK_INT(REPLAY(.fresh = true), PLOG_E_NOTHING);
+        CHECK_TEXT(err.message, "the log holds no entry");
+        CHECK_INT(world_number(&w, "SELECT size FROM meta"), 10);
+        CHECK(!world_has(&w, "store.new") && !world_has(&w, "quarantine"));
+    }
+    remove_store();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        world_write(world_path(&w, FIRST), log, sizes[i]);
+        CHECK_INT(REPLAY(.dry_run = false), PLOG_E_NOTHING);
+        CHECK_TEXT(err.message, "the log holds no entry");
+        CHECK(!world_has(&w, "store.db"));
+    }
+    world_write(world_path(&w, FIRST), log, n);
+    free(log);
+    CHECK_INT(REPLAY(.dry_run = false), 0);
+    is_clean(10);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -696,6 +725,7 @@ int main(int argc, char **argv)
         {"no memory for a text", no_memory_for_a_text},
         {"sqlite fails", sqlite_fails},
         {"synced on the way", synced_on_the_way},
+        {"no whole group", no_whole_group},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

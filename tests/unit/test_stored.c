@@ -209,6 +209,42 @@ static void a_bare_end(void)
     end();
 }
 
+/* ---- No end at all ----------------------------------------------------------
+ */
+
+/* A store with no entry proves none, and what is made of it is no log. */
+static void no_entry(void)
+{
+    make();
+    world_sql(&w, "DELETE FROM events; DELETE FROM checkpoints; DELETE FROM"
+                  " rotations; UPDATE meta SET size=0, range=x'', key='',"
+                  " sig=x'', root=x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4"
+                  "649b934ca495991b7852b855'");
+    CHECK_INT(rebuild(false), PLOG_E_DIVERGED);
+    CHECK_INT(err.code, PLOG_E_DIVERGED);
+    CHECK(access(out, F_OK) != 0);
+    end();
+}
+
+/* A store that has all events needs no snapshot of those below the floor. */
+static void no_snapshot(void)
+{
+    uint64_t first;
+    make();
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", first - 1), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    world_remove(world_path(&w, "snapshots"));
+    CHECK_INT(rebuild(false), 0);
+    CHECK_INT(r.verdict, 0);
+    CHECK_UINT(r.head.size, first);
+    made_is_true();
+    end();
+}
+
 /* ---- Redacted lines ---------------------------------------------------------
  */
 
@@ -375,6 +411,8 @@ int main(int argc, char **argv)
         {"rows", rows},
         {"no row at all", no_row_at_all},
         {"a bare end", a_bare_end},
+        {"no entry", no_entry},
+        {"no snapshot", no_snapshot},
         {"orders", orders},
         {"an order below the floor", an_order_below_the_floor},
         {"a segment that grew", a_segment_that_grew},
