@@ -3,8 +3,10 @@
  * is the one that the writer made; the old one stays until the new one is
  * whole; and nothing is left of one that is not.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -381,6 +383,63 @@ static void cannot_be_installed(void)
     world_end(&w, size);
 }
 
+/* ---- What SQLite leaves -------------------------------------------------- */
+
+static bool keeps_journal;
+
+/* In front of SQLite's own: one that lets go of no journal. */
+int sqlite3_db_config(sqlite3 *db, int op, ...)
+{
+    int (*real)(sqlite3 *, int, ...);
+    void *found = dlsym(RTLD_NEXT, "sqlite3_db_config");
+    va_list ap;
+    va_start(ap, op);
+    int on = va_arg(ap, int);
+    int *out = va_arg(ap, int *);
+    va_end(ap);
+    memcpy(&real, &found, sizeof real);
+    if (keeps_journal && op == SQLITE_DBCONFIG_DEFENSIVE)
+        on = 1;
+    return real(db, op, on, out);
+}
+
+static int64_t wal_size;
+
+/* A WAL beside the store in the making, once that is closed. */
+static int says_wal(void *ctx, int dir, const char *name, struct plog_stat *st)
+{
+    static unsigned calls;
+    if (strcmp(name, "store.db-wal") != 0 || ++calls % 2)
+        return plog_io_posix()->stat_at(ctx, dir, name, st);
+    memset(st, 0, sizeof *st);
+    st->size = (uint64_t)wal_size;
+    return 0;
+}
+
+/* A new store of which a part lies elsewhere is none; the old one stays. */
+static void a_part_lies_elsewhere(void)
+{
+    struct plog_io io = *plog_io_posix();
+    state = check_seed();
+    make(50);
+    uint64_t size = world_size(&w);
+    keeps_journal = true;
+    CHECK_INT(replay(&io, true, 0), PLOG_E_IO);
+    keeps_journal = false;
+    CHECK_TEXT(err.message, "store.db: no journal mode off");
+    CHECK(!world_has(&w, "store.new") && !world_has(&w, "quarantine"));
+    CHECK_UINT(world_size(&w), size);
+    io.stat_at = says_wal;
+    wal_size = 32;
+    CHECK_INT(replay(&io, true, 0), PLOG_E_IO);
+    CHECK_TEXT(err.message, "the new store kept a WAL");
+    CHECK(!world_has(&w, "store.new") && !world_has(&w, "quarantine"));
+    CHECK_UINT(world_size(&w), size);
+    wal_size = 0; /* as good as none */
+    CHECK_INT(replay(&io, true, 0), 0);
+    world_end(&w, size);
+}
+
 /* What a kill left goes with the next replay, whichever it is. */
 static void left_by_a_kill(void)
 {
@@ -409,6 +468,7 @@ int main(int argc, char **argv)
         {"pending orders", pending_orders},
         {"damaged behind", damaged_behind},
         {"cannot be installed", cannot_be_installed},
+        {"a part lies elsewhere", a_part_lies_elsewhere},
         {"left by a kill", left_by_a_kill},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

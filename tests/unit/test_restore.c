@@ -404,6 +404,81 @@ static void a_disk_that_lies(void)
     restored(RESTORE(.io = &io), 4);
 }
 
+/* ---- Compacted meanwhile ------------------------------------------------- */
+
+static unsigned told;
+
+/* When the copy has begun, what is being copied is taken away. */
+static int compact_meanwhile(void *arg, const struct plog_progress *p)
+{
+    (void)p;
+    if (++told == 2)
+        CHECK_INT(
+            plog_compact(arg, NULL, &(struct plog_compact_report){0}, NULL), 0);
+    return 0;
+}
+
+static int append_meanwhile(void *arg, const struct plog_progress *p)
+{
+    (void)arg, (void)p;
+    if (++told == 1) {
+        CHECK_INT(world_open(&w), 0);
+        put(1);
+        world_close(&w);
+    }
+    return 0;
+}
+
+static void make_segments(void)
+{
+    begin();
+    put(3);
+    for (int i = 0; i < 3; i++) {
+        next_segment();
+        put(3);
+    }
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 10), 0);
+    told = 0;
+}
+
+/* The copy is begun anew, on the snapshot. */
+static void compacted_meanwhile(void)
+{
+    make_segments();
+    uint64_t size = world_size(&w);
+    int rc = RESTORE(.progress = compact_meanwhile, .arg = w.dir);
+    CHECK_UINT(world_size(&w), size + 1);
+    CHECK(r.floor > 0);
+    restored(rc, size + 1);
+}
+
+/* A rehearsal of the store leaves alone what writers add behind the end that it
+ * began with; and begins anew, too. */
+static void rehearsed_meanwhile(void)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                     .dry_run = true,
+                                     .progress = append_meanwhile,
+                                     .arg = w.dir};
+    struct plog_rebuild_report b;
+    make_segments();
+    io = *plog_io_posix(); /* nothing is read ahead */
+    o.io = &io;
+    uint64_t size = world_size(&w);
+    CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL), 0);
+    CHECK_INT(b.verdict, 0);
+    CHECK_UINT(b.entries, size);
+    CHECK_UINT(world_size(&w), size + 1);
+    o.progress = compact_meanwhile;
+    told = 0;
+    CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL), 0);
+    CHECK(told > 2);
+    CHECK_INT(b.verdict, 0);
+    CHECK_UINT(b.entries, size + 2);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -419,6 +494,8 @@ int main(int argc, char **argv)
         {"two floors", two_floors},
         {"halfway", halfway},
         {"a disk that lies", a_disk_that_lies},
+        {"compacted meanwhile", compacted_meanwhile},
+        {"rehearsed meanwhile", rehearsed_meanwhile},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
