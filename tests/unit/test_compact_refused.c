@@ -4,6 +4,7 @@
  * pending redaction is in the way, somebody says stop.  After each of them the
  * floor is where it was, both legs are CLEAN, and the next one goes through.
  */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -321,6 +322,57 @@ static void nobody_waits(void)
     stays_and_then_goes(rc, PLOG_E_LOCKED, "a reader keeps the store");
 }
 
+/* Somebody else is at the WAL: that is waited for as a reader is. */
+static void moved_elsewhere(void)
+{
+    struct flock all = {
+        .l_type = F_WRLCK, .l_start = 121, .l_len = 1}; /* SQLite's WAL-index */
+    make();
+    begin_to_read();
+    CHECK_INT(sqlite3_exec(reading, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    int fd = open(world_path(&w, "store.db-shm"), O_RDWR);
+    CHECK_INT(fcntl(fd, F_OFD_SETLK, &all), 0);
+    int rc = compact((struct plog_compact_options){.wait_seconds = -1});
+    end_reading();
+    world_close(&w);
+    close(fd);
+    stays_and_then_goes(rc, PLOG_E_LOCKED, "a reader keeps the store");
+}
+
+/* ---- What the store says of a peer --------------------------------------- */
+
+#define LONG_NAME                                                              \
+    "a peer of more than two hundred bytes, a peer of more than two hundred "  \
+    "bytes, a peer of more than two hundred bytes, a peer of more than two "   \
+    "hundred bytes, a peer of more than two hundred bytes, and more than that"
+
+/* Above the head nobody can have received anything. */
+static void a_peer_ahead(void)
+{
+    make();
+    CHECK_INT(add(LONG_NAME), 0);
+    CHECK_INT(ack(LONG_NAME, 30, NULL), 0);
+    world_sql(&w, "UPDATE peers SET cursor=1000 WHERE name<>'p'");
+    int rc = plainly();
+    CHECK(strstr(err.message, "has received more than there is (entry 1000)"));
+    world_sql(&w, "UPDATE peers SET cursor=30 WHERE name<>'p'");
+    stays_and_then_goes(rc, PLOG_E_DIVERGED, "by the store, peer a peer of");
+}
+
+/* Below the floor nobody can tell any more what root the log had. */
+static void a_peer_below_the_floor(void)
+{
+    make();
+    CHECK_INT(plainly(), 0);
+    uint64_t floor = status().floor;
+    CHECK(floor > 2);
+    world_sql(&w, "UPDATE peers SET cursor=2, root=zeroblob(32)");
+    CHECK_INT(plainly(), 0);
+    CHECK_UINT(status().floor, floor);
+    world_sql(&w, "UPDATE peers SET cursor=30, root=NULL");
+    world_end(&w, world_size(&w));
+}
+
 /* ---- Stopped, or only planned
  * ------------------------------------------------ */
 
@@ -446,6 +498,9 @@ int main(int argc, char **argv)
         {"a reader stays", a_reader_stays},
         {"a reader goes", a_reader_goes},
         {"nobody waits", nobody_waits},
+        {"moved elsewhere", moved_elsewhere},
+        {"a peer ahead", a_peer_ahead},
+        {"a peer below the floor", a_peer_below_the_floor},
         {"stopped", stopped},
         {"only planned", only_planned},
         {"no compact entry", no_compact_entry},

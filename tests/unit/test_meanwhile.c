@@ -3,6 +3,7 @@
  * lock, or has given it back to read on: the call mends what that left, or
  * goes by what was there when it looked.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,6 +272,81 @@ static void compacted(void)
     world_end(&base, world_size(&base));
 }
 
+static bool appends;
+static unsigned killed;
+
+static int ends_at_wal(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    if (appends && e->op == PLOG_STORE_WRITE && e->file == PLOG_STORE_WAL)
+        _exit(0); /* the log has it, the store not */
+    return 0;
+}
+
+static int put_half(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    plog *p;
+    io.store_event = ends_at_wal;
+    int rc = plog_open(&p, base.dir, &o, NULL);
+    appends = true;
+    return rc ? rc : append_six(p);
+}
+
+/* Before each comparison another writer is killed. */
+static void killed_again(void)
+{
+    int status = 1;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(put_half() == 0 ? 1 : 2);
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+    killed += status == 0;
+    act_now = killed_again;
+}
+
+static int held = -1;
+
+/* And then somebody is at SQLite's WAL, so that the store cannot be settled. */
+static void killed_and_held(void)
+{
+    struct flock moving = {.l_type = F_WRLCK, .l_start = 121, .l_len = 1};
+    killed_again();
+    act_now = NULL;
+    held = open(world_path(&base, "store.db-shm"), O_RDWR);
+    CHECK_INT(fcntl(held, F_OFD_SETLK, &moving), 0);
+}
+
+/* Who never finds the legs at rest takes nothing away, and says what is in the
+ * way; the next one does. */
+static void compacted_among_kills(void)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .wait_seconds = -1};
+    struct plog_compact_report r;
+    struct plog_error err;
+    make();
+    CHECK_INT(peers_add(&base, "p"), 0);
+    CHECK_INT(peers_ack(&base, "p", 13), 0);
+    o.io = late_io(1, killed_again);
+    killed = 0;
+    CHECK_INT(plog_compact(base.dir, &o, &r, &err), PLOG_E_BEHIND);
+    act_now = NULL;
+    CHECK_INT(err.code, PLOG_E_BEHIND);
+    CHECK(strstr(err.message, "so nothing is taken away") != NULL);
+    CHECK(killed >= 4);
+    CHECK_UINT(peers_floor(&base), 0);
+    o.io = late_io(1, killed_and_held);
+    CHECK_INT(plog_compact(base.dir, &o, &r, &err), PLOG_E_LOCKED);
+    CHECK_INT(err.code, PLOG_E_LOCKED);
+    CHECK(held >= 0 && close(held) == 0);
+    CHECK_UINT(peers_floor(&base), 0);
+    CHECK_INT(peers_compact(&base, &r), 0);
+    CHECK(r.to > 0);
+    world_end(&base, world_size(&base));
+}
+
 /* ---- status ------------------------------------------------------------- */
 
 static int opened[2]; /* a pipe: the other process has the log open */
@@ -355,6 +431,7 @@ int main(int argc, char **argv)
         {"init waits for one that is killed", init_goes_on},
         {"parity and verify, while it is mended", checked_as_it_was},
         {"compact, while a writer is killed", compacted},
+        {"compact, while writers are killed", compacted_among_kills},
         {"status, before a new key is in keys/", key_known_from_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

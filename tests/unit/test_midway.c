@@ -306,6 +306,7 @@ static void compacting(void)
     };
     static const struct part second[] = {
         COMPACT("fold.lines", 0, 1u << STATEMENTS, 20, 24),
+        COMPACT(".gz.new", 0, 1u << ALLOCATIONS, 15, 30),
     };
     make();
     before = 0;
@@ -355,7 +356,8 @@ static void undoing(void)
                                      .judge = nothing_came_back,
                                      .kinds = 1u << ALLOCATIONS,
                                      .first = 1};
-    static const struct part verify = {.from = "00000000000000000001.jsonl",
+    static const struct part verify = {.from =
+                                           "rename 00000000000000000001.jsonl",
                                        .run = undo,
                                        .judge = nothing_came_back,
                                        .kinds = 1u << ALLOCATIONS,
@@ -370,6 +372,38 @@ static void undoing(void)
     part(&verify);
     CHECK_INT(peers_undo(&w, NULL), 0);
     CHECK_UINT(peers_floor(&w), 0);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
+static int trim(void)
+{
+    struct plog_compact_options o = {
+        .struct_size = sizeof o, .io = &io, .trim_store = true};
+    struct plog_compact_report r;
+    return plog_compact(w.dir, &o, &r, &err);
+}
+
+static void nothing_is_dropped(int rc)
+{
+    CHECK(rc != 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events"), (int)before);
+}
+
+static void trimming(void)
+{
+    static const struct part p = {
+        .from = "prepare SELECT seq,pending FROM main.compactions",
+        .skip = 1,
+        .run = trim,
+        .judge = nothing_is_dropped,
+        .kinds = 1u << STATEMENTS,
+        .first = 1,
+        .last = 3};
+    make();
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    before = world_size(&w);
+    part(&p);
+    CHECK_INT(peers_trim(&w, NULL), 0);
     CHECK_INT(peers_parity(&w), 0);
 }
 
@@ -651,6 +685,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"compacting", compacting},
         {"undoing", undoing},
+        {"trimming", trimming},
         {"mending", mending},
         {"changing peers", changing_peers},
         {"restoring to go on", restoring_to_go_on},
