@@ -232,6 +232,20 @@ static void the_legs_differ(void)
     stays_and_then_goes(rc, PLOG_E_DIVERGED, "the legs differ");
 }
 
+/* Lines are redacted by orders that the store does not count. */
+static void orders_are_not_counted(void)
+{
+    struct plog_redact_options ro = {.struct_size = sizeof ro,
+                                     .reason = "a test"};
+    struct plog_redact_report rr;
+    make();
+    CHECK_INT(plog_redact(w.dir, 4, &ro, &rr, NULL), 0);
+    world_sql(&w, "UPDATE meta SET redactions=0");
+    int rc = plainly();
+    world_sql(&w, "UPDATE meta SET redactions=1");
+    stays_and_then_goes(rc, PLOG_E_DIVERGED, "the rules that the log sets");
+}
+
 static void a_redaction_is_pending(void)
 {
     struct plog_redact_options ro = {
@@ -494,6 +508,7 @@ int main(int argc, char **argv)
         {"too many peers", too_many_peers},
         {"options that do not go together", options_that_do_not_go_together},
         {"the legs differ", the_legs_differ},
+        {"orders are not counted", orders_are_not_counted},
         {"a redaction is pending", a_redaction_is_pending},
         {"a reader stays", a_reader_stays},
         {"a reader goes", a_reader_goes},

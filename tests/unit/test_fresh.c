@@ -5,6 +5,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -440,6 +441,37 @@ static void a_part_lies_elsewhere(void)
     world_end(&w, size);
 }
 
+/* The folder of the new store would have too long a name. */
+static void too_long_a_path(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    char here[600], path[PATH_MAX], name[201], log[600];
+    state = check_seed();
+    make(50);
+    uint64_t size = world_size(&w);
+    snprintf(log, sizeof log, "%s", w.dir);
+    CHECK(getcwd(here, sizeof here) != NULL);
+    CHECK_INT(chdir(check_dir()), 0);
+    CHECK(getcwd(path, sizeof path) != NULL);
+    size_t n = strlen(path);
+    while (n < 4040) {
+        size_t more = 4040 - n > 400 ? 200 : (4040 - n) / 2 + 1;
+        snprintf(name, sizeof name, "%0*d", (int)more - 1, 0);
+        CHECK(mkdir(name, 0700) == 0 && chdir(name) == 0);
+        n += (size_t)snprintf(path + n, sizeof path - n, "/%s", name);
+    }
+    CHECK_INT(rename(log, "log"), 0);
+    snprintf(path + n, sizeof path - n, "/log");
+    memset(&err, 0, sizeof err);
+    CHECK_INT(plog_replay(path, &o, &r, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "the path is too long");
+    CHECK_INT(rename("log", log), 0);
+    while (chdir("..") == 0 && n > 700)
+        n = getcwd(path, sizeof path) ? strlen(path) : 0;
+    CHECK_INT(chdir(here), 0);
+    world_end(&w, size);
+}
+
 /* What a kill left goes with the next replay, whichever it is. */
 static void left_by_a_kill(void)
 {
@@ -469,6 +501,7 @@ int main(int argc, char **argv)
         {"damaged behind", damaged_behind},
         {"cannot be installed", cannot_be_installed},
         {"a part lies elsewhere", a_part_lies_elsewhere},
+        {"too long a path", too_long_a_path},
         {"left by a kill", left_by_a_kill},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -639,7 +639,7 @@ static void replaying(void)
         {"stat store.db-wal", 1, replay, has_a_store, 1u << CALLS, 1, 2},
         {"journal_mode=WAL", 4, replay, has_a_store, 1u << STATEMENTS, 1, 2},
         {"step INSERT INTO main.events", 0, replay, has_a_store,
-         1u << STATEMENTS, 1, 3},
+         1u << STATEMENTS, 3, 7},
         {"store.db-wal", 2, replay, has_a_store, 1u << CALLS, 1, 4},
     };
     make();

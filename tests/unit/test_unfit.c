@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "legs.h"
@@ -214,12 +215,77 @@ static void a_disk_that_fails(void)
     CHECK(last > 0);
 }
 
+static void damage(const char *path, size_t at)
+{
+    size_t n;
+    char *bytes = world_read(path, &n);
+    CHECK(at < n);
+    bytes[at] ^= 1;
+    world_write(path, bytes, n);
+    free(bytes);
+}
+
+/* A compaction was cut off while it took segments away, and the first one that
+ * it meant to keep is damaged or gone; or the last one that was to go is
+ * damaged, too.  The snapshot is all that can be had. */
+enum harm { DAMAGED, MISSING, BOTH };
+
+static void only_the_snapshot(enum harm harm)
+{
+    char name[64], kept[700];
+    uint64_t first[2];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    io = *plog_io_posix();
+    for (int i = 0; i < 2; i++) {
+        peers_put(&w, 4 * i, 4 * i + 4);
+        CHECK_INT(plog_new_segment(w.p, &first[i], NULL), 0);
+    }
+    peers_put(&w, 8, 10);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", first[1] - 1), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &size, NULL), 0);
+    world_close(&w);
+    snprintf(name, sizeof name, "log/%020llu.jsonl",
+             (unsigned long long)first[0]);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(world_path(&w, name), kept);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    world_copy(kept, world_path(&w, name));
+    if (harm == BOTH)
+        damage(world_path(&w, name), 1500);
+    snprintf(name, sizeof name, "log/%020llu.jsonl",
+             (unsigned long long)first[1]);
+    if (harm == DAMAGED)
+        damage(world_path(&w, name), 30);
+    else
+        CHECK_INT(unlink(world_path(&w, name)), 0);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    CHECK_INT(rebuild(), 0);
+    CHECK(report.verdict != 0 && report.why[0]);
+    CHECK_UINT(report.head.size, first[1] - 1);
+    CHECK_UINT(report.missing_from, first[1]);
+    CHECK(is_there());
+    world_remove(out);
+    world_remove(kept);
+    world_remove(w.dir);
+}
+
+static void nothing_behind_the_snapshot(void)
+{
+    only_the_snapshot(DAMAGED);
+    only_the_snapshot(MISSING);
+    only_the_snapshot(BOTH);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"nothing before it", nothing_before_it},
         {"a snapshot before it", a_snapshot_before_it},
         {"a disk that fails", a_disk_that_fails},
+        {"nothing behind the snapshot", nothing_behind_the_snapshot},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
