@@ -306,7 +306,7 @@ static void compacting(void)
     };
     static const struct part second[] = {
         COMPACT("fold.lines", 0, 1u << STATEMENTS, 20, 24),
-        COMPACT(".gz.new", 0, 1u << ALLOCATIONS, 15, 30),
+        COMPACT(".gz.new", 0, 1u << ALLOCATIONS, 21, 25),
     };
     make();
     before = 0;
@@ -523,7 +523,7 @@ static void is_there_whole(int rc)
 static void restoring_to_go_on(void)
 {
     static const struct part all[] = {
-        {"random", 1, restore, is_there_whole, 1u << CALLS, 1, 24},
+        {"random", 1, restore, is_there_whole, 1u << CALLS, 1, 16},
         {"random", 1, restore, is_there_whole, 1u << ALLOCATIONS, 1, 12},
     };
     make();
@@ -540,7 +540,7 @@ static void restoring_to_go_on(void)
 static void restoring_below_the_compact_entry(void)
 {
     static const struct part p = {
-        NULL, 0, restore, is_there_whole, 1u << ALLOCATIONS, 41, 0};
+        NULL, 0, restore, is_there_whole, 1u << ALLOCATIONS, 51, 0};
     make();
     at = world_size(&w);
     CHECK_INT(peers_compact(&w, NULL), 0);
@@ -593,7 +593,7 @@ static void rebuilding(void)
                                         rebuild_log,
                                         nothing_changes,
                                         1u << ALLOCATIONS,
-                                        41,
+                                        53,
                                         0};
     make();
     CHECK_INT(peers_compact(&w, NULL), 0);
@@ -665,7 +665,7 @@ static void has_no_store(int rc)
 static void replaying_from_nothing(void)
 {
     static const struct part seen = {
-        NULL, 0, replay, has_no_store, 1u << ALLOCATIONS, 1, 30};
+        NULL, 0, replay, has_no_store, 1u << ALLOCATIONS, 21, 30};
     static const struct part made = {"store.db",  1, replay, has_no_store,
                                      1u << CALLS, 1, 6};
     make();

@@ -680,6 +680,8 @@ static void synced_on_the_way(void)
  * entry, and the store, which has some, stays. */
 static void no_whole_group(void)
 {
+    struct plog_replay_options alone = {.struct_size = sizeof alone,
+                                        .fresh = true};
     size_t n;
     make();
     char *log = world_read(world_path(&w, FIRST), &n);
@@ -688,6 +690,9 @@ static void no_whole_group(void)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         world_write(world_path(&w, FIRST), log, sizes[i]);
         CHECK_INT(REPLAY(.fresh = true), PLOG_E_NOTHING);
+        CHECK_TEXT(err.message, "the log holds no entry");
+        err.message[0] = '\0'; /* nobody to be told of each entry */
+        CHECK_INT(plog_replay(w.dir, &alone, &r, &err), PLOG_E_NOTHING);
         CHECK_TEXT(err.message, "the log holds no entry");
         CHECK_INT(world_number(&w, "SELECT size FROM meta"), 10);
         CHECK(!world_has(&w, "store.new") && !world_has(&w, "quarantine"));
