@@ -3,11 +3,11 @@
  * operation fail, one at a time.
  *
  * A part begins at a moment: SQLite is given a certain text, or the table a
- * certain name.  The n-th call behind it fails, for n = 1, 2, ... until the
- * operation comes through.  What must hold then: the code is that of the fault,
- * with a text; no memory and no handle of the table lives on; nothing has
- * changed, or all has.  (sweeping.h does the same with whole operations, on
- * larger logs.)
+ * certain name.  The n-th call behind it fails, for each n of the part, or
+ * until the operation comes through.  What must hold then: the code is that of
+ * the fault, with a text; no memory and no handle of the table lives on;
+ * nothing has changed, or all has.  (sweeping.h does the same with whole
+ * operations, on larger logs.)
  *
  * Nothing is synced here: whether it would be is watched elsewhere.
  */
@@ -19,8 +19,6 @@
 
 #include "check.h"
 #include "failing.h"
-#include "failing_in.h"
-#include "files.h"
 #include "peers.h"
 #include "sql_calls.h"
 #include "world.h"
@@ -39,10 +37,9 @@ int fdatasync(int fd)
 
 /* ---- A moment ------------------------------------------------------------ */
 
-enum kind { CALLS, ALLOCATIONS, STATEMENTS, KINDS };
+enum kind { CALLS, ALLOCATIONS, STATEMENTS };
 
-static const char *const kind_names[KINDS] = {"call", "allocation",
-                                              "statement"};
+static const char *const kind_names[] = {"call", "allocation", "statement"};
 
 static struct plog_io io; /* that of failing.h, listened to */
 
@@ -152,9 +149,9 @@ struct part {
     const char *from;
     unsigned skip;
     int (*run)(void);
-    void (*judge)(int rc);     /* what must hold of the files then */
-    unsigned kinds;            /* 1 << enum kind */
-    unsigned long first, last; /* of the calls behind it; 0: all */
+    void (*judge)(int rc); /* what must hold of the files then */
+    enum kind kind;
+    unsigned long first, last; /* of the calls behind the moment; 0: all */
 };
 
 static bool is_of_the_fault(int rc, enum kind kind)
@@ -163,8 +160,9 @@ static bool is_of_the_fault(int rc, enum kind kind)
            (kind == ALLOCATIONS && rc == PLOG_E_NOMEM);
 }
 
-static void fails(const struct part *p, enum kind kind)
+static void part(const struct part *p)
 {
+    enum kind kind = p->kind;
     unsigned long n, refused = 0;
     unsigned long last = p->last ? p->last : 1000;
     bool again = true;
@@ -191,13 +189,6 @@ static void fails(const struct part *p, enum kind kind)
     CHECK(p->last || !again);
     printf("# %s behind %s: %lu, %lu refused\n", kind_names[kind],
            p->from ? p->from : "the beginning", n - p->first, refused);
-}
-
-static void part(const struct part *p)
-{
-    for (int k = 0; k < KINDS; k++)
-        if (p->kinds >> k & 1)
-            fails(p, (enum kind)k);
 }
 
 /* ---- The log ------------------------------------------------------------- */
@@ -286,10 +277,10 @@ static void floor_moves_or_not(int rc)
     put_back();
 }
 
-#define COMPACT(from_, skip_, kinds_, first_, last_)                           \
+#define COMPACT(from_, skip_, kind_, first_, last_)                            \
     {                                                                          \
         .from = from_, .skip = skip_, .run = compact,                          \
-        .judge = floor_moves_or_not, .kinds = kinds_, .first = first_,         \
+        .judge = floor_moves_or_not, .kind = kind_, .first = first_,           \
         .last = last_                                                          \
     }
 
@@ -297,16 +288,16 @@ static void floor_moves_or_not(int rc)
 static void compacting(void)
 {
     static const struct part first[] = {
-        COMPACT("open snapshots", 0, 1u << CALLS, 1, 5),
-        COMPACT("cache_size=-4000", 0, 1u << STATEMENTS, 1, 1),
-        COMPACT("fold.lines", 0, 1u << ALLOCATIONS, 41, 52),
-        COMPACT(".gz.new", 0, 1u << CALLS, 1, 12),
-        COMPACT(".gz.new", 0, 1u << ALLOCATIONS, 7, 24),
-        COMPACT("ORDER BY cursor,name", 3, 1u << ALLOCATIONS, 1, 8),
+        COMPACT("open snapshots", 0, CALLS, 1, 5),
+        COMPACT("cache_size=-4000", 0, STATEMENTS, 1, 1),
+        COMPACT("fold.lines", 0, ALLOCATIONS, 41, 52),
+        COMPACT(".gz.new", 0, CALLS, 1, 12),
+        COMPACT(".gz.new", 0, ALLOCATIONS, 7, 24),
+        COMPACT("ORDER BY cursor,name", 3, ALLOCATIONS, 1, 8),
     };
     static const struct part second[] = {
-        COMPACT("fold.lines", 0, 1u << STATEMENTS, 20, 24),
-        COMPACT(".gz.new", 0, 1u << ALLOCATIONS, 21, 25),
+        COMPACT("fold.lines", 0, STATEMENTS, 20, 24),
+        COMPACT(".gz.new", 0, ALLOCATIONS, 21, 25),
     };
     make();
     before = 0;
@@ -354,13 +345,13 @@ static void undoing(void)
                                      .skip = 2,
                                      .run = undo,
                                      .judge = nothing_came_back,
-                                     .kinds = 1u << ALLOCATIONS,
+                                     .kind = ALLOCATIONS,
                                      .first = 1};
     static const struct part verify = {.from =
                                            "rename 00000000000000000001.jsonl",
                                        .run = undo,
                                        .judge = nothing_came_back,
-                                       .kinds = 1u << ALLOCATIONS,
+                                       .kind = ALLOCATIONS,
                                        .first = 1,
                                        .last = 3};
     make();
@@ -396,7 +387,7 @@ static void trimming(void)
         .skip = 1,
         .run = trim,
         .judge = nothing_is_dropped,
-        .kinds = 1u << STATEMENTS,
+        .kind = STATEMENTS,
         .first = 1,
         .last = 3};
     make();
@@ -425,7 +416,7 @@ static void mending(void)
     static const struct part p = {.from = "snapshots",
                                   .run = compact,
                                   .judge = is_mended_or_not,
-                                  .kinds = 1u << CALLS,
+                                  .kind = CALLS,
                                   .first = 1,
                                   .last = 14};
     struct plog_compact_report r;
@@ -471,11 +462,11 @@ static void changing_peers(void)
 {
 #define ROW "SELECT cursor,root FROM main.peers"
     static const struct part all[] = {
-        {NULL, 0, add_peer, no_peer_changes, 1u << ALLOCATIONS, 1, 3},
-        {ROW, 0, add_peer, no_peer_changes, 1u << STATEMENTS, 1, 2},
-        {ROW, 0, add_peer, no_peer_changes, 1u << ALLOCATIONS, 1, 0},
-        {ROW, 0, evict_peer, no_peer_changes, 1u << STATEMENTS, 1, 2},
-        {ROW, 0, evict_peer, no_peer_changes, 1u << ALLOCATIONS, 1, 0},
+        {NULL, 0, add_peer, no_peer_changes, ALLOCATIONS, 1, 3},
+        {ROW, 0, add_peer, no_peer_changes, STATEMENTS, 1, 2},
+        {ROW, 0, add_peer, no_peer_changes, ALLOCATIONS, 1, 0},
+        {ROW, 0, evict_peer, no_peer_changes, STATEMENTS, 1, 2},
+        {ROW, 0, evict_peer, no_peer_changes, ALLOCATIONS, 1, 0},
     };
     make();
     before = world_size(&w);
@@ -523,8 +514,8 @@ static void is_there_whole(int rc)
 static void restoring_to_go_on(void)
 {
     static const struct part all[] = {
-        {"random", 1, restore, is_there_whole, 1u << CALLS, 1, 16},
-        {"random", 1, restore, is_there_whole, 1u << ALLOCATIONS, 1, 12},
+        {"random", 1, restore, is_there_whole, CALLS, 1, 16},
+        {"random", 1, restore, is_there_whole, ALLOCATIONS, 1, 12},
     };
     make();
     before = world_size(&w);
@@ -539,8 +530,8 @@ static void restoring_to_go_on(void)
 /* Between the floor and the entry that sets it, which then comes along. */
 static void restoring_below_the_compact_entry(void)
 {
-    static const struct part p = {
-        NULL, 0, restore, is_there_whole, 1u << ALLOCATIONS, 51, 0};
+    static const struct part p = {NULL,        0,  restore, is_there_whole,
+                                  ALLOCATIONS, 51, 0};
     make();
     at = world_size(&w);
     CHECK_INT(peers_compact(&w, NULL), 0);
@@ -585,14 +576,14 @@ static void nothing_changes(int rc)
 static void rebuilding(void)
 {
     static const struct part whole[] = {
-        {"open snapshots", 0, rebuild_log, nothing_changes, 1u << CALLS, 1, 3},
-        {NULL, 0, rebuild_store, nothing_changes, 1u << CALLS, 110, 0},
+        {"open snapshots", 0, rebuild_log, nothing_changes, CALLS, 1, 3},
+        {NULL, 0, rebuild_store, nothing_changes, CALLS, 110, 0},
     };
     static const struct part trimmed = {"SELECT line FROM main.checkpoints",
                                         0,
                                         rebuild_log,
                                         nothing_changes,
-                                        1u << ALLOCATIONS,
+                                        ALLOCATIONS,
                                         53,
                                         0};
     make();
@@ -633,14 +624,14 @@ static void has_a_store(int rc)
 static void replaying(void)
 {
     static const struct part all[] = {
-        {"main.meta", 0, replay, has_a_store, 1u << ALLOCATIONS, 1, 3},
-        {"store.new", 0, replay, has_a_store, 1u << CALLS, 1, 30},
-        {"open store.db", 1, replay, has_a_store, 1u << CALLS, 1, 1},
-        {"stat store.db-wal", 1, replay, has_a_store, 1u << CALLS, 1, 2},
-        {"journal_mode=WAL", 4, replay, has_a_store, 1u << STATEMENTS, 1, 2},
-        {"step INSERT INTO main.events", 0, replay, has_a_store,
-         1u << STATEMENTS, 3, 7},
-        {"store.db-wal", 2, replay, has_a_store, 1u << CALLS, 1, 4},
+        {"main.meta", 0, replay, has_a_store, ALLOCATIONS, 1, 3},
+        {"store.new", 0, replay, has_a_store, CALLS, 1, 30},
+        {"open store.db", 1, replay, has_a_store, CALLS, 1, 1},
+        {"stat store.db-wal", 1, replay, has_a_store, CALLS, 1, 2},
+        {"journal_mode=WAL", 4, replay, has_a_store, STATEMENTS, 1, 2},
+        {"step INSERT INTO main.events", 0, replay, has_a_store, STATEMENTS, 3,
+         7},
+        {"store.db-wal", 2, replay, has_a_store, CALLS, 1, 4},
     };
     make();
     CHECK_INT(peers_compact(&w, NULL), 0);
@@ -664,10 +655,10 @@ static void has_no_store(int rc)
 
 static void replaying_from_nothing(void)
 {
-    static const struct part seen = {
-        NULL, 0, replay, has_no_store, 1u << ALLOCATIONS, 21, 30};
-    static const struct part made = {"store.db",  1, replay, has_no_store,
-                                     1u << CALLS, 1, 6};
+    static const struct part seen = {NULL,        0,  replay, has_no_store,
+                                     ALLOCATIONS, 21, 30};
+    static const struct part made = {"store.db", 1, replay, has_no_store,
+                                     CALLS,      1, 6};
     make();
     CHECK_INT(peers_compact(&w, NULL), 0);
     has_no_store(1);
