@@ -76,7 +76,7 @@ int plog_store_compact(struct plog_store *s, struct plog_rules *rules,
     struct plog_compaction c;
     int rc = plog_compaction_parse(e, s->io, &c);
     if (rc)
-        return plog_fail(err, rc, "a compact entry makes no sense");
+        return plog_fail(err, rc, "a compact entry cannot be read");
     /* A store that was made from a later snapshot has nothing below it. */
     rules->floor = c.to > rules->base ? c.to : rules->base;
     rc = note(s, &c, err);

@@ -257,7 +257,7 @@ static int put_cursor(struct plog_store *s, const struct plog_entry *e,
     struct plog_cursor c;
     int rc = plog_cursor_args_parse(e->args, &s->scratch, &c);
     if (rc)
-        return plog_fail(err, rc, "a source-cursor entry makes no sense");
+        return plog_fail(err, rc, "a source-cursor entry cannot be read");
     plog_sql_bind(s->add_cursor, 1, c.source);
     plog_sql_bind(s->add_cursor, 2, c.resource);
     plog_sql_bind(s->add_cursor, 3, c.cursor.n ? c.cursor : plog_span("", 0));
@@ -273,7 +273,7 @@ static int put_peer(struct plog_store *s, const struct plog_entry *e,
     bool adds = e->control == PLOG_CONTROL_PEER_ADD;
     int rc = plog_peer_args_parse(e, &s->scratch, &a);
     if (rc)
-        return plog_fail(err, rc, "a peer entry makes no sense");
+        return plog_fail(err, rc, "a peer entry cannot be read");
     rc = plog_sql_prepare(
         s->db,
         adds ? "INSERT OR REPLACE INTO main.peers VALUES(?1,?2,0,NULL,NULL)"

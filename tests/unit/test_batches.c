@@ -1,0 +1,375 @@
+/*
+ * test_batches.c - requests of several callers in one group, of which some are
+ * refused, or SQLite fails: each is told its own, and nothing is half there.
+ *
+ * A batch is led by hand, on this thread: who shares one with whom is no
+ * matter of luck here.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "engine.h"
+#include "no_threads.h"
+#include "sql_calls.h"
+#include "world.h"
+
+#define REQUESTS 4
+
+static struct world w;
+
+/* ---- A batch ------------------------------------------------------------ */
+
+static struct plog_request requests[REQUESTS];
+static struct plog_error errors[REQUESTS];
+static unsigned count;
+
+static struct plog_request *add(int built)
+{
+    struct plog_request *r = &requests[count];
+    CHECK_INT(built, 0);
+    r->leads = true; /* nobody sleeps */
+    r->err = &errors[count];
+    if (count)
+        requests[count - 1].next = r;
+    count++;
+    return r;
+}
+
+/* A request of deltas with these ids; NULL ends them. */
+static struct plog_request *add_deltas(const char *first, const char *second)
+{
+    char text[2][400];
+    struct plog_span d[2];
+    struct plog_group g = {.struct_size = sizeof g, .deltas = d};
+    for (const char *id = first; id; id = g.delta_count == 1 ? second : NULL) {
+        struct world_delta delta = {.id = id, .record = id};
+        char *at = text[g.delta_count];
+        world_text(at, sizeof *text, &delta);
+        d[g.delta_count++] = plog_span_text(at);
+    }
+    return add(plog_request_build(&requests[count], w.p->io, &g, NULL,
+                                  PLOG_LINE_DEFAULT, NULL));
+}
+
+static void begin(void)
+{
+    memset(&sql_calls, 0, sizeof sql_calls);
+    memset(errors, 0, sizeof errors);
+    sql_calls.no_sync = true;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "taken", "r", "x", NULL), 0);
+    count = 0;
+}
+
+static void lead(void)
+{
+    plog_queue_take_turn(&w.p->queue);
+    plog_engine_lead(w.p, requests);
+    plog_queue_give_turn(&w.p->queue);
+    sql_calls.fails = NULL;
+    for (unsigned i = 0; i < count; i++) {
+        CHECK(requests[i].done);
+        if (requests[i].result)
+            CHECK_INT(errors[i].code, requests[i].result);
+    }
+}
+
+static void end(uint64_t size)
+{
+    for (unsigned i = 0; i < count; i++)
+        plog_request_free(&requests[i]);
+    CHECK_INT(world_put(&w, "on", "r", "x", NULL), 0); /* it goes on */
+    world_end(&w, size + 1);
+}
+
+/* ---- One of them is refused --------------------------------------------- */
+
+/* The second one has written a row when it is refused: all begin again. */
+static void add_three(void)
+{
+    begin();
+    add_deltas("a", NULL);
+    add_deltas("b", "taken");
+    add_deltas("c", "d");
+}
+
+/* Nobody asked for a receipt. */
+static void without_receipts(void)
+{
+    add_three();
+    lead();
+    CHECK_INT(requests[0].result, 0);
+    CHECK_INT(requests[1].result, PLOG_E_CONFLICT);
+    CHECK_INT(requests[2].result, 0);
+    CHECK_TEXT(world_record(&w, "b"), "none");
+    CHECK_TEXT(world_record(&w, "d"), "{} v1");
+    end(5);
+}
+
+static unsigned begun;
+
+static bool is_second_begin(const char *call, const char *sql)
+{
+    return strcmp(call, "step") == 0 && strcmp(sql, "BEGIN IMMEDIATE") == 0 &&
+           begun++ == 1;
+}
+
+static bool begin_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return is_second_begin(call, sql);
+}
+
+/* Between the two transactions of one group. */
+static bool another_writes(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (is_second_begin(call, sql)) {
+        sql_calls.fails = NULL;
+        world_sql(&w, "CREATE TABLE theirs(n)");
+    }
+    return false;
+}
+
+/* What began again and could not is logged for none of them. */
+static void none_of_them(bool (*fails)(const char *, const char *, bool),
+                         int code, const char *message)
+{
+    add_three();
+    begun = 0;
+    sql_calls.fails = fails;
+    lead();
+    CHECK(begun > 1);
+    for (unsigned i = 0; i < count; i++) {
+        int own = requests[i].result == PLOG_E_CONFLICT ? PLOG_E_CONFLICT : 0;
+        CHECK_INT(requests[i].result, own ? own : code);
+        if (!own)
+            CHECK(strstr(errors[i].message, message) != NULL);
+    }
+    CHECK_TEXT(world_record(&w, "a"), "none");
+    end(2);
+}
+
+static void beginning_again_fails(void)
+{
+    none_of_them(begin_fails, PLOG_E_IO, "");
+}
+
+static void another_writes_meanwhile(void)
+{
+    none_of_them(another_writes, PLOG_E_LOCKED,
+                 "store.db was written to by another program");
+}
+
+/* ---- Kept apart by savepoints ------------------------------------------- */
+
+static int make_cursor(void *arg, plog *p, struct plog_buf *args,
+                       struct plog_error *err)
+{
+    const struct plog_cursor c = {{"s", 1}, {"r", 1}, {"7", 1}};
+    (void)arg, (void)p, (void)err;
+    return plog_cursor_args_format(args, &c);
+}
+
+/* Control entries of either kind share a group with deltas. */
+static void with_control_entries(void)
+{
+    struct plog_status st;
+    struct plog_receipt receipts[REQUESTS] = {{.seq = 0}};
+    for (int first = 0; first < 2; first++) {
+        begin();
+        add_deltas("a", NULL);
+        if (first)
+            add(plog_request_strategy(&requests[count], w.p->io,
+                                      PLOG_LAST_WRITE_WINS, NULL));
+        else
+            add(plog_request_control(&requests[count], w.p->io,
+                                     PLOG_CONTROL_CURSOR, make_cursor, NULL,
+                                     NULL));
+        add_deltas("b", "taken");
+        for (unsigned i = 0; i < 2; i++)
+            requests[i].receipts = &receipts[i];
+        lead();
+        CHECK_INT(requests[0].result, 0);
+        CHECK_INT(requests[1].result, 0);
+        CHECK_INT(requests[2].result, PLOG_E_CONFLICT);
+        CHECK_UINT(receipts[0].size, 4);
+        CHECK_UINT(receipts[1].size, 4);
+        CHECK_INT(plog_read_status(w.dir, NULL, &st, NULL), 0);
+        CHECK_INT(st.strategy, first ? PLOG_LAST_WRITE_WINS : PLOG_ARRIVAL);
+        CHECK_INT(world_number(&w, "SELECT count(*) FROM cursors"), !first);
+        end(4);
+        world_remove(w.dir);
+    }
+}
+
+static bool release_fails(const char *call, const char *sql, bool busy)
+{
+    static bool back;
+    (void)busy;
+    if (strcmp(call, "step") != 0)
+        return false;
+    bool fails = back && strcmp(sql, "RELEASE request") == 0;
+    back = strcmp(sql, "ROLLBACK TO request") == 0;
+    begun += fails;
+    return fails;
+}
+
+/* A savepoint that cannot be given up takes all of the group with it. */
+static void a_savepoint_stays(void)
+{
+    begin();
+    add_deltas("a", NULL);
+    add(plog_request_strategy(&requests[count], w.p->io, PLOG_LAST_WRITE_WINS,
+                              NULL));
+    add_deltas("b", "taken");
+    begun = 0;
+    sql_calls.fails = release_fails;
+    lead();
+    CHECK_UINT(begun, 1);
+    CHECK_INT(requests[0].result, PLOG_E_IO);
+    CHECK_TEXT(errors[0].message,
+               "SQLite ended the store's transaction after an error");
+    CHECK_INT(requests[1].result, PLOG_E_IO);
+    CHECK_INT(requests[2].result, PLOG_E_CONFLICT);
+    end(2);
+}
+
+/* ---- Several in flight -------------------------------------------------- */
+
+static long fail_at, asked;
+
+static void *some_memory(void *ctx, void *p, size_t n)
+{
+    if (n && ++asked == fail_at)
+        return NULL;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Of a group of cursors alone, after each number of allocations. */
+static void memory_for_a_ticket(void)
+{
+    static struct plog_io io;
+    const struct plog_cursor c = {{"s", 1}, {"*", 1}, {"7", 1}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    struct plog_error err;
+    struct plog_ticket *t = NULL;
+    begin();
+    io = *w.options.io;
+    io.alloc = some_memory;
+    w.options.io = &io;
+    no_threads = true; /* the call writes by itself */
+    CHECK_INT(world_open(&w), 0);
+    int rc = PLOG_E_NOMEM;
+    for (fail_at = 1; rc && fail_at < 100; fail_at++) {
+        asked = 0;
+        err.code = 0;
+        rc = plog_submit(w.p, &g, &t, &err);
+        CHECK(rc == 0 || !t);
+        if (!rc)
+            rc = plog_wait(t, NULL, &err);
+        if (!rc)
+            break;
+        CHECK_INT(rc, PLOG_E_NOMEM);
+        CHECK_INT(err.code, PLOG_E_NOMEM);
+        CHECK(!strcmp(err.message, "out of memory") ||
+              !strcmp(err.message, "a source-cursor entry cannot be read"));
+        CHECK_UINT(world_size(&w), 2);
+    }
+    CHECK_INT(rc, 0);
+    CHECK(fail_at > 3);
+    fail_at = 0;
+    no_threads = false;
+    end(3);
+}
+
+static void nothing_to_append(void)
+{
+    struct plog_group g = {.struct_size = sizeof g};
+    struct plog_receipt r = {.seq = 7};
+    struct plog_error err;
+    begin();
+    CHECK_INT(plog_append_group(w.p, &g, &r, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "an empty group");
+    CHECK_UINT(r.seq, 7);
+    end(2);
+}
+
+/* ---- A full queue ------------------------------------------------------- */
+
+struct submitter {
+    struct plog_ticket *ticket;
+    int result;
+};
+
+static void *submit(void *arg)
+{
+    struct submitter *s = arg;
+    char text[400];
+    struct world_delta d = {.id = "waits"};
+    struct plog_span delta = plog_span_text(world_text(text, sizeof text, &d));
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = &delta, .delta_count = 1};
+    s->result = plog_submit(w.p, &g, &s->ticket, NULL);
+    return NULL;
+}
+
+/* As if so many were queued: who submits has begun the writer thread, and
+ * lets the mutex go only to wait for room. */
+static void waits_for_room(size_t queued, size_t bytes)
+{
+    struct plog_queue *q = &w.p->queue;
+    struct submitter s = {.ticket = NULL};
+    struct plog_receipt r;
+    pthread_t id;
+    bool begun_writer = false;
+    pthread_mutex_lock(&q->mutex);
+    q->count += queued;
+    q->bytes += bytes;
+    CHECK(!q->has_writer);
+    CHECK_INT(pthread_create(&id, NULL, submit, &s), 0);
+    while (!begun_writer) {
+        pthread_mutex_unlock(&q->mutex);
+        pthread_mutex_lock(&q->mutex);
+        begun_writer = q->has_writer;
+    }
+    CHECK(q->first == NULL && !s.ticket);
+    q->count -= queued;
+    q->bytes -= bytes;
+    pthread_cond_broadcast(&q->room);
+    pthread_mutex_unlock(&q->mutex);
+    pthread_join(id, NULL);
+    CHECK_INT(s.result, 0);
+    REQUIRE(s.ticket != NULL);
+    CHECK_INT(plog_wait(s.ticket, &r, NULL), 0);
+    CHECK_UINT(r.size, 3);
+}
+
+static void a_full_queue(void)
+{
+    begin();
+    waits_for_room(65536, 0);
+    end(3);
+    world_remove(w.dir);
+    begin();
+    waits_for_room(0, PLOG_GROUP_MAX + 1);
+    end(3);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"without receipts", without_receipts},
+        {"beginning again fails", beginning_again_fails},
+        {"another writes meanwhile", another_writes_meanwhile},
+        {"with control entries", with_control_entries},
+        {"a savepoint stays", a_savepoint_stays},
+        {"memory for a ticket", memory_for_a_ticket},
+        {"nothing to append", nothing_to_append},
+        {"a full queue", a_full_queue},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
