@@ -1,0 +1,240 @@
+/*
+ * test_mishaps.c - one call that fails where the sweeps do not come by: what
+ * is told names it, nothing is lost, and the same again completes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "engine.h"
+#include "order_shim.h"
+#include "peers.h"
+#include "sql_calls.h"
+#include "world.h"
+
+#define ROWS 8 /* of a group that waits */
+
+static struct world w;
+static struct plog_error err;
+
+/* ---- A table with one call that fails ------------------------------------ */
+
+static struct plog_io io;
+static const char *call, *file; /* which one; NULL: none */
+static int from, to;            /* of those calls, counted from 1 */
+static int seen;
+
+static bool trips(const char *what, const char *name)
+{
+    if (!call || strcmp(what, call) || (name && file && strcmp(name, file)))
+        return false;
+    seen++;
+    return seen >= from && seen <= to;
+}
+
+static int on_open(void *c, int d, const char *n, int flags, uint32_t mode)
+{
+    if (trips(flags & O_CREAT ? "create" : "open", n))
+        return -EIO;
+    return order_io()->open_at(c, d, n, flags, mode);
+}
+
+static int on_unlink(void *c, int d, const char *n)
+{
+    return trips("unlink", n) ? -EIO : order_io()->unlink_at(c, d, n);
+}
+
+static int on_stat_at(void *c, int d, const char *n, struct plog_stat *out)
+{
+    return trips("stat", n) ? -EIO : order_io()->stat_at(c, d, n, out);
+}
+
+static int on_list(void *c, int d, int (*each)(void *, const char *), void *arg)
+{
+    return trips("list", NULL) ? -EIO : order_io()->list(c, d, each, arg);
+}
+
+static int on_random(void *c, void *p, size_t n)
+{
+    return trips("random", NULL) ? -EIO : order_io()->random(c, p, n);
+}
+
+static const struct plog_io *table(void)
+{
+    io = *order_io();
+    io.open_at = on_open;
+    io.unlink_at = on_unlink;
+    io.stat_at = on_stat_at;
+    io.list = on_list;
+    io.random = on_random;
+    call = NULL;
+    return &io;
+}
+
+/* From the `first` such call on, `count` of them. */
+static void fail(const char *what, const char *name, int first, int count)
+{
+    call = what;
+    file = name;
+    from = first;
+    to = first + count - 1;
+    seen = 0;
+    err = (struct plog_error){.code = 0};
+}
+
+static bool failed(void)
+{
+    bool reached = call && seen >= from;
+    call = NULL;
+    return reached;
+}
+
+/* ---- A statement that fails ---------------------------------------------- */
+
+static const char *statement; /* how it begins; NULL: none */
+static unsigned left;         /* so many are left till it fails */
+
+static bool falls(const char *what, const char *sql, bool busy)
+{
+    (void)busy;
+    return statement && left && strcmp(what, "step") == 0 &&
+           strncmp(sql, statement, strlen(statement)) == 0 && --left == 0;
+}
+
+static void fall(const char *sql, unsigned nth)
+{
+    statement = sql;
+    left = nth;
+    err = (struct plog_error){.code = 0};
+}
+
+static bool fallen(void)
+{
+    bool reached = statement && left == 0;
+    statement = NULL;
+    return reached;
+}
+
+static void begin(void)
+{
+    memset(&sql_calls, 0, sizeof sql_calls);
+    sql_calls.no_sync = true;
+    sql_calls.fails = falls;
+    statement = NULL;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    w.options.io = table();
+    CHECK_INT(world_open(&w), 0);
+}
+
+/* ---- Making a directory -------------------------------------------------- */
+
+static int init(const char *dir, bool network_fs)
+{
+    char vkey[PLOG_VKEY_MAX];
+    struct plog_init_options o = {
+        .struct_size = sizeof o, .io = &io, .allow_network_fs = network_fs};
+    return plog_init(dir, &o, vkey, &err);
+}
+
+static void init_again(void)
+{
+    static const struct {
+        const char *call, *name;
+        int nth;
+        const char *says;
+    } all[] = {
+        {"create", "store.db", 1, "making the store"},
+        {"open", "log", 2, "opening a directory"},
+        {"open", "keys", 2, "opening a directory"},
+    };
+    (void)table();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        snprintf(w.dir, sizeof w.dir, "%.400s/new", check_dir());
+        fail(all[i].call, all[i].name, all[i].nth, 1);
+        CHECK_INT(init(w.dir, false), PLOG_E_IO);
+        CHECK(failed());
+        CHECK(strstr(err.message, all[i].says) != NULL);
+        CHECK_TEXT(err.file, all[i].name);
+        CHECK_INT(init(w.dir, false), 0);
+        CHECK_INT(peers_parity(&w), 0);
+        world_remove(w.dir);
+    }
+}
+
+/* ---- Rows that wait ------------------------------------------------------ */
+
+static void put_some(int k)
+{
+    static char text[ROWS][400];
+    struct plog_span d[ROWS];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = d, .delta_count = ROWS};
+    for (int i = 0; i < ROWS; i++) {
+        char record[20];
+        struct world_delta delta = {.record = record};
+        snprintf(record, sizeof record, "r%d-%d", k, i);
+        d[i] = plog_span_text(world_text(text[i], sizeof *text, &delta));
+    }
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+}
+
+static int64_t waiting(void)
+{
+    return world_number(&w, "SELECT count(*) FROM state_recent");
+}
+
+/* Until they are learnt anew, as they are behind a move that failed. */
+static void as_if_they_were_long(void)
+{
+    struct plog_recent *r = &w.p->legs.store.recent;
+    r->now.bytes += 4u << 20;
+    r->begin = r->now;
+}
+
+/* They wait longer, and nobody is told. */
+static void rows_wait_on(void)
+{
+    static const struct {
+        const char *sql;
+        unsigned nth; /* the group has its own, before */
+    } all[] = {{"INSERT OR REPLACE INTO main.state ", 1},
+               {"COMMIT", 2},
+               {"BEGIN IMMEDIATE", 2}};
+    int k = 0;
+    begin();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        put_some(k++);
+        as_if_they_were_long();
+        fall(all[i].sql, all[i].nth);
+        put_some(k++);
+        CHECK(fallen());
+        CHECK_INT(waiting(), k * ROWS);
+        CHECK_TEXT(world_record(&w, "r0-3"), "{} v1");
+    }
+    put_some(k++); /* still as if: what could not begin goes on */
+    CHECK_INT(waiting(), 0);
+    put_some(k++);
+    fall("COMMIT", 1); /* of those that closing moves */
+    world_close(&w);
+    CHECK(fallen());
+    CHECK_INT(waiting(), ROWS);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1 + (uint64_t)k * ROWS);
+}
+
+/* ---- main ---------------------------------------------------------------- */
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"init again", init_again},
+        {"rows wait on", rows_wait_on},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
