@@ -193,6 +193,25 @@ static void left_alone(void)
     plog_ahead_stop(NULL);
 }
 
+/* One that another wrote over between both readings. */
+static void another_length(void)
+{
+    struct plog_span got;
+    begin();
+    add_line(1, 100);
+    add_line(2, 100);
+    shows = file.len;
+    size_t n = file.len / 2 - 1;
+    struct plog_ahead *a = plog_ahead_start(&io, 0, file.len);
+    REQUIRE(a != NULL);
+    CHECK(plog_ahead_take(a, 0, &got));
+    CHECK(plog_ahead_line(a, 0, n) != NULL);
+    CHECK(plog_ahead_line(a, n + 1, n + 1) == NULL);
+    CHECK(plog_ahead_line(a, n + 1, n - 1) == NULL);
+    CHECK(plog_ahead_line(a, n + 1, n) != NULL);
+    plog_ahead_stop(a);
+}
+
 static void *no_memory(void *ctx, void *p, size_t n)
 {
     (void)ctx;
@@ -222,6 +241,7 @@ int main(int argc, char **argv)
         {"odd lines", odd_lines},
         {"ends early", ends_early},
         {"left alone", left_alone},
+        {"another length", another_length},
         {"without memory", without_memory},
         {"without a thread", without_a_thread},
     };

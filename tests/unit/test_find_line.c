@@ -334,6 +334,27 @@ static void reading_fails(void)
     tear_down();
 }
 
+static int64_t no_line_end(void *ctx, int fd, void *p, size_t n, uint64_t at)
+{
+    (void)ctx, (void)fd, (void)at;
+    memset(p, 0, n < 4096 ? n : 4096); /* the rest is as it was allocated */
+    return (int64_t)n;
+}
+
+/* What has no line end is not read on for ever. */
+static void a_file_without_line_ends(void)
+{
+    char name[PLOG_SEGMENT_NAME];
+    set_up();
+    plog_segment_name(1, name);
+    int fd = openat(d.log, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    CHECK_INT(ftruncate(fd, 1 << 30), 0);
+    close(fd);
+    io.pread = no_line_end;
+    CHECK_INT(find(33), PLOG_E_CORRUPT);
+    tear_down();
+}
+
 /* ------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -349,6 +370,7 @@ int main(int argc, char **argv)
         {"a_torn_line", a_torn_line},
         {"a_line_longer_than_any", a_line_longer_than_any},
         {"reading_fails", reading_fails},
+        {"a_file_without_line_ends", a_file_without_line_ends},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

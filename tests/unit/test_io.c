@@ -7,10 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -393,6 +397,78 @@ static void test_posix__wait_change(void)
     CHECK_INT(io()->wait_change(NULL, &none, path, 0), -ENOTDIR);
     CHECK_INT(none, -1);
     io()->close(NULL, dir);
+}
+
+static int no_processors; /* 1: they cannot be counted; 2: there are none */
+
+/* In place of the real one. */
+int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+    CPU_ZERO_S(size, set);
+    for (int i = 0; !no_processors && i < 3; i++)
+        CPU_SET_S((size_t)i, size, set);
+    return pid == 0 && no_processors == 1 ? -1 : 0;
+}
+
+/* Of which a kernel may know more than there is room for. */
+static void test_posix__processors(void)
+{
+    CHECK_UINT(plog_io_processors(), 3);
+    no_processors = 1;
+    CHECK_UINT(plog_io_processors(), 1);
+    no_processors = 2;
+    CHECK_UINT(plog_io_processors(), 1);
+    no_processors = 0;
+}
+
+/* No more handles: none to watch with, and none may be asked about. */
+static int watch_without_handles(int watch)
+{
+    struct rlimit was, l;
+    int none = -1;
+    if (getrlimit(RLIMIT_NOFILE, &was))
+        return 1;
+    l = was;
+    l.rlim_cur = 0;
+    if (setrlimit(RLIMIT_NOFILE, &l))
+        return 2;
+    int made = io()->wait_change(NULL, &none, "/", 0);
+    int waited = io()->wait_change(NULL, &watch, "/", 0);
+    if (setrlimit(RLIMIT_NOFILE, &was))
+        return 3;
+    return made == -EMFILE && none == -1 && waited == -EINVAL ? 0 : 4;
+}
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+}
+
+static int watch_with_a_signal(int watch)
+{
+    const struct itimerval soon = {{0, 1000}, {0, 1000}};
+    const struct sigaction act = {.sa_handler = on_alarm};
+    int64_t began = io()->clock_mono_ns(NULL);
+    if (sigaction(SIGALRM, &act, NULL) || setitimer(ITIMER_REAL, &soon, NULL))
+        return 1;
+    if (io()->wait_change(NULL, &watch, "/", INT64_C(20000000000)) != 0)
+        return 2;
+    return io()->clock_mono_ns(NULL) - began < INT64_C(20000000000) ? 0 : 3;
+}
+
+/* A watch that fails says so, and a signal ends the wait early. */
+static void test_posix__wait_change_fails(void)
+{
+    int dir = fresh_dir(), watch = -1;
+    CHECK_INT(io()->wait_change(NULL, &watch, check_dir(), 0), 0);
+    CHECK_INT(in_child(watch_without_handles, watch), 0);
+    CHECK_INT(in_child(watch_with_a_signal, watch), 0);
+    io()->close(NULL, watch);
+    CHECK_INT(io()->wait_change(NULL, &dir, check_dir(), 0), -EISDIR);
+    io()->close(NULL, dir);
+    int null = open_file(AT_FDCWD, "/dev/null", O_RDONLY);
+    CHECK_INT(io()->wait_change(NULL, &null, check_dir(), 0), 1);
+    io()->close(NULL, null);
 }
 
 /* The slack of the thread is what it was. */
@@ -924,6 +1000,8 @@ int main(int argc, char **argv)
         {"posix__locks_between_processes", test_posix__locks_between_processes},
         {"posix__clocks", test_posix__clocks},
         {"posix__wait_change", test_posix__wait_change},
+        {"posix__wait_change_fails", test_posix__wait_change_fails},
+        {"posix__processors", test_posix__processors},
         {"posix__short_sleeps", test_posix__short_sleeps},
         {"posix__random_and_process_id", test_posix__random_and_process_id},
         {"posix__refusals", test_posix__refusals},

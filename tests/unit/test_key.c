@@ -339,6 +339,8 @@ static void test_key__confirms(void)
                 !plog_signer_confirms(by, &s.vkey, ORIGIN, 5, other, sigs[k]));
             CHECK(
                 !plog_signer_confirms(by, &s.vkey, "other", 5, root, sigs[k]));
+            CHECK(
+                !plog_signer_confirms(by, &s.vkey, "two\n1", 5, root, sigs[k]));
         }
     for (int bit = 0; bit < 512; bit++) {
         sigs[0][bit / 8] ^= (unsigned char)(1 << bit % 8);
@@ -624,6 +626,88 @@ static void test_key_file__vkey_of_another_kind(void)
         close(dir);
     }
     plog_signer_fini(&s);
+}
+
+/* ---- Files that go while they are read ---------------------------------- */
+
+static int nameless, looks; /* how often a file has no name any more */
+
+static int stat_nameless(void *ctx, int fd, struct plog_stat *out)
+{
+    int rc = plog_io_posix()->stat(ctx, fd, out);
+    if (looks++ < nameless)
+        out->links = 0;
+    return rc;
+}
+
+/* The one that has its name by then is read; but not for ever. */
+static void test_key_file__replaced(void)
+{
+    struct plog_signer s;
+    struct plog_error err;
+    struct plog_io io = *plog_io_posix();
+    int dir = fresh_dir();
+    put_text(dir, "signing.key", SKEY "\n", 0600);
+    io.stat = stat_nameless;
+    for (nameless = 0; nameless < 12; nameless++) {
+        looks = 0;
+        int rc = plog_signer_load(&s, &io, dir, NULL, &err);
+        CHECK_INT(rc, nameless < 10 ? 0 : PLOG_E_KEY);
+        CHECK_INT(looks, nameless < 10 ? nameless + 1 : 10);
+        if (rc)
+            CHECK_TEXT(err.message, "keys/signing.key is not a regular file"
+                                    " with one link");
+        plog_signer_fini(&s);
+    }
+    close(dir);
+}
+
+/* Zeros are read on in the file that takes its place; where that one is not
+ * there, cannot be read or is zeros itself, there is no key. */
+static void test_key_file__zeros(void)
+{
+    static const char zeros[200];
+    struct plog_signer s;
+    struct plog_error err;
+    const struct plog_io *io = plog_io_posix();
+    int dir = fresh_dir();
+    put_file(dir, "signing.key", zeros, sizeof zeros, 0600);
+    for (int kind = 0; kind < 4; kind++) {
+        if (kind == 1)
+            put_file(dir, "signing.key.new", zeros, sizeof zeros, 0600);
+        if (kind > 1)
+            put_text(dir, "signing.key.new", SKEY "\n",
+                     kind == 2 ? 0644 : 0600);
+        CHECK_INT(plog_signer_load(&s, io, dir, NULL, &err),
+                  kind < 3 ? PLOG_E_KEY : 0);
+        plog_signer_fini(&s);
+        if (kind == 1)
+            CHECK_INT(plog_signer_load_next(&s, io, dir, NULL, &err),
+                      PLOG_E_KEY);
+    }
+    close(dir);
+}
+
+static int64_t no_pread(void *ctx, int fd, void *p, size_t n, uint64_t at)
+{
+    (void)ctx, (void)fd, (void)p, (void)n, (void)at;
+    return -EIO;
+}
+
+/* What cannot be compared is not said to hold another key. */
+static void test_key_file__vkey_that_cannot_be_read(void)
+{
+    struct plog_signer s = golden();
+    struct plog_error err;
+    struct plog_io io = *plog_io_posix();
+    int dir = fresh_dir();
+    put_text(dir, "cc714670.vkey", VKEY "\n", 0644);
+    io.pread = no_pread;
+    CHECK_INT(plog_vkey_save(&s.vkey, &io, dir, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "keys/cc714670.vkey");
+    CHECK_INT(plog_vkey_save(&s.vkey, plog_io_posix(), dir, &err), 0);
+    plog_signer_fini(&s);
+    close(dir);
 }
 
 /* ---- The key that a rotation goes over to ------------------------------- */
@@ -1044,6 +1128,10 @@ int main(int argc, char **argv)
         {"key_file__encrypted", test_key_file__encrypted},
         {"key_file__never_replaced", test_key_file__never_replaced},
         {"key_file__vkey_of_another_kind", test_key_file__vkey_of_another_kind},
+        {"key_file__replaced", test_key_file__replaced},
+        {"key_file__zeros", test_key_file__zeros},
+        {"key_file__vkey_that_cannot_be_read",
+         test_key_file__vkey_that_cannot_be_read},
         {"key_file__next", test_key_file__next},
         {"key_file__modes", test_key_file__modes},
         {"key_file__kinds", test_key_file__kinds},

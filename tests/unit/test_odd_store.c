@@ -271,6 +271,33 @@ static void one_row(void)
     }
 }
 
+/* Damage can make of a value the same bytes of another type, which SQLite does
+ * not look at when it reads. */
+static void another_type(void)
+{
+    static const char *const values[] = {
+        "origin=CAST(origin AS BLOB)", "root=CAST(root AS TEXT)",
+        "size=CAST(size AS BLOB)", "base=CAST(base AS BLOB)"};
+    char sql[200];
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        copy_base();
+        world_sql(&w, "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET"
+                      " sql=replace(sql,' STRICT','') WHERE name='meta'");
+        snprintf(sql, sizeof sql, "UPDATE meta SET %s", values[i]);
+        world_sql(&w, sql);
+        world_sql(&w, "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET"
+                      " sql=sql||' STRICT' WHERE name='meta'");
+        CHECK_INT(plog_open(&w.p, w.dir, &w.options, &err), PLOG_E_DIVERGED);
+        CHECK_TEXT(err.message,
+                   "store.db: the head's values are of another type");
+        CHECK_TEXT(err.file, "store.db");
+        err.code = 0;
+        CHECK_INT(plog_reader_open(&reader, w.dir, NULL, &err),
+                  PLOG_E_DIVERGED);
+        world_remove(w.dir);
+    }
+}
+
 /* ---- The whole store gone ---------------------------------------------------
  */
 
@@ -442,11 +469,9 @@ static void under_our_eyes(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"one row", one_row},
-        {"no store", no_store},
-        {"empty cursor", empty_cursor},
-        {"ranges", ranges},
-        {"under our eyes", under_our_eyes},
+        {"one row", one_row},   {"another type", another_type},
+        {"no store", no_store}, {"empty cursor", empty_cursor},
+        {"ranges", ranges},     {"under our eyes", under_our_eyes},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
