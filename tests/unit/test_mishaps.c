@@ -28,6 +28,7 @@ static struct plog_error err;
 static struct plog_io io;
 static const char *call, *file; /* which one; NULL: none */
 static int from, to;            /* of those calls, counted from 1 */
+static int code;                /* that they return */
 static int seen;
 
 static bool trips(const char *what, const char *name)
@@ -52,7 +53,7 @@ static int on_unlink(void *c, int d, const char *n)
 
 static int on_stat_at(void *c, int d, const char *n, struct plog_stat *out)
 {
-    return trips("stat", n) ? -EIO : order_io()->stat_at(c, d, n, out);
+    return trips("stat", n) ? code : order_io()->stat_at(c, d, n, out);
 }
 
 static int on_list(void *c, int d, int (*each)(void *, const char *), void *arg)
@@ -85,6 +86,7 @@ static void fail(const char *what, const char *name, int first, int count)
     from = first;
     to = first + count - 1;
     seen = 0;
+    code = -EIO;
     err = (struct plog_error){.code = 0};
 }
 
@@ -228,6 +230,174 @@ static void rows_wait_on(void)
     world_end(&w, 1 + (uint64_t)k * ROWS);
 }
 
+/* ---- A logged entry ------------------------------------------------------ */
+
+/* The store that the directory has next is that of `old`. */
+static void set_store_back(const char *old)
+{
+    char store[600];
+    snprintf(store, sizeof store, "%.500s/store.db", old);
+    size_t n;
+    char *bytes = world_read(store, &n);
+    world_write(world_path(&w, "store.db"), bytes, n);
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    free(bytes);
+}
+
+static void applying_fails(void)
+{
+    char old[600];
+    begin();
+    world_close(&w);
+    snprintf(old, sizeof old, "%.500s/old", check_dir());
+    world_copy(w.dir, old);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, "a", "r", "x", NULL), 0);
+    char *line = world_line(&w, 2, NULL);
+    size_t n = strlen(line) - (line[strlen(line) - 1] == '\n');
+    world_close(&w);
+    set_store_back(old);
+    w.options.leave_behind = true;
+    CHECK_INT(world_open(&w), 0);
+    for (int nth = 1;; nth++) {
+        fail("list", NULL, nth, 1);
+        int rc = plog_apply_logged(w.p, line, n, &err);
+        if (!failed())
+            break;
+        CHECK_INT(rc, PLOG_E_IO);
+        CHECK_TEXT(err.file, "log");
+        CHECK_INT(world_number(&w, "SELECT size FROM meta"), 1);
+    }
+    CHECK_INT(world_number(&w, "SELECT size FROM meta"), 2);
+    world_close(&w);
+    set_store_back(old);
+    CHECK_INT(world_open(&w), 0);
+    bool reached = false;
+    for (unsigned nth = 1; nth < 20 && !reached; nth++) {
+        fall("SELECT origin,size,root", nth);
+        int rc = plog_apply_logged(w.p, line, n, &err);
+        reached = !fallen();
+        CHECK_INT(rc, reached ? 0 : PLOG_E_IO);
+        CHECK_INT(err.code, rc);
+        CHECK_INT(world_number(&w, "SELECT size FROM meta"), 1 + reached);
+    }
+    CHECK(reached);
+    free(line);
+    world_end(&w, 2);
+}
+
+/* ---- Another key --------------------------------------------------------- */
+
+static int rotate(struct plog_rotate_report *r)
+{
+    struct plog_rotate_options o = {
+        .struct_size = sizeof o, .io = &io, .wait_seconds = 0.1};
+    return plog_key_rotate(w.dir, &o, r, &err);
+}
+
+/* The rotation is in the log, and not all of it was done: the next opening
+ * finds the secret in the file that it was to leave. */
+static void a_rotation_that_is_finished_later(void)
+{
+    struct plog_rotate_report r;
+    char vkey[PLOG_VKEY_MAX];
+    begin();
+    world_close(&w);
+    fail("create", NULL, 3, 1);
+    CHECK_INT(rotate(&r), PLOG_E_IO);
+    CHECK(failed());
+    CHECK(strncmp(err.file, "keys/", 5) == 0);
+    CHECK(world_has(&w, "keys/signing.key.new"));
+    CHECK_INT(unlink(world_path(&w, "keys/signing.key")), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK(!world_has(&w, "keys/signing.key.new"));
+    CHECK_INT(world_put(&w, "a", "r", "x", NULL), 0);
+    CHECK_INT(plog_key_show(w.dir, NULL, vkey, NULL), 0);
+    CHECK_TEXT(vkey, r.new_vkey);
+    world_end(&w, 3);
+}
+
+static void a_rotation_that_does_not_begin(void)
+{
+    struct plog_rotate_report r;
+    begin();
+    fail("random", NULL, 1, 1);
+    CHECK_INT(rotate(&r), PLOG_E_IO);
+    CHECK(failed());
+    CHECK_TEXT(err.file, "a new signing key");
+    world_write(world_path(&w, "keys/signing.key.new"), "left", 4);
+    CHECK_INT(chmod(world_path(&w, "keys/signing.key.new"), 0600), 0);
+    fail("unlink", "signing.key.new", 1, 100);
+    CHECK_INT(rotate(&r), PLOG_E_LOCKED);
+    CHECK_INT(seen, 10);
+    CHECK(failed());
+    CHECK_TEXT(err.message, "another rotation of the key is under way");
+    CHECK_INT(rotate(&r), 0);
+    CHECK_UINT(r.keys, 2);
+    world_end(&w, 2);
+}
+
+/* ---- A store of long ago ------------------------------------------------- */
+
+/* What came behind it was compacted away: nothing brings it up to date, and
+ * nothing of it is lost. */
+static void the_log_begins_behind_the_store(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    struct plog_replay_report r;
+    char old[600];
+    memset(&sql_calls, 0, sizeof sql_calls);
+    sql_calls.no_sync = true;
+    peers_make(&w, PLOG_ARRIVAL, 12);
+    snprintf(old, sizeof old, "%.500s/long-ago", check_dir());
+    world_copy(w.dir, old);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 12, 50);
+    world_close(&w);
+    uint64_t size = world_size(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", size), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(peers_floor(&w) > 13);
+    set_store_back(old);
+    CHECK_INT(plog_open(&w.p, w.dir, &w.options, &err), PLOG_E_PRUNED);
+    CHECK(strstr(err.message, "the store stands at entry ") != NULL);
+    CHECK(strstr(err.message, ", and the log begins behind entry 49"));
+    CHECK(strstr(err.hint, "paritylog replay DIR --fresh") != NULL);
+    CHECK_INT(plog_replay(w.dir, &o, &r, &err), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_TEXT(world_record(&w, "r0"), "{\"v\":\"v49\"} v8");
+    world_close(&w);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
+/* ---- Looking ------------------------------------------------------------- */
+
+static void status_that_cannot_look(void)
+{
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_status st;
+    begin();
+    world_close(&w);
+    fail("stat", "00000000000000000001.jsonl", 1, 1);
+    CHECK_INT(plog_read_status(w.dir, &o, &st, &err), PLOG_E_IO);
+    CHECK(failed());
+    CHECK_TEXT(err.file, "00000000000000000001.jsonl");
+    fail("stat", "store.db-wal", 1, 100); /* then the store says nothing */
+    CHECK_INT(plog_read_status(w.dir, &o, &st, &err), 0);
+    CHECK(failed());
+    CHECK_INT(st.verdict, PLOG_E_IO);
+    fail("stat", "store.db-wal", 1, 1);
+    code = -ENOENT; /* it went just now */
+    CHECK_INT(plog_read_status(w.dir, &o, &st, &err), 0);
+    CHECK(failed());
+    CHECK_INT(st.verdict, 0);
+    CHECK_UINT(st.wal_bytes, 0);
+    CHECK_INT(plog_read_status(w.dir, &o, &st, &err), 0);
+    CHECK_INT(st.verdict, 0);
+}
+
 /* ---- main ---------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -235,6 +405,12 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"init again", init_again},
         {"rows wait on", rows_wait_on},
+        {"applying fails", applying_fails},
+        {"a rotation that is finished later",
+         a_rotation_that_is_finished_later},
+        {"a rotation that does not begin", a_rotation_that_does_not_begin},
+        {"the log begins behind the store", the_log_begins_behind_the_store},
+        {"status that cannot look", status_that_cannot_look},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
