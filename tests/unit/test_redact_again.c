@@ -141,6 +141,7 @@ static void order_again(enum kind kind)
 {
     unsigned long n = 1;
     bool reached, there;
+    CHECK_INT(order(), 0); /* what is prepared once is there from now on */
     do {
         arm(kind, n);
         int rc = order();
@@ -233,10 +234,37 @@ static void at_each_call(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+/* A row too many for an entry, which names the order for another one: each
+ * entry is looked for once, and the right order counts. */
+static void a_row_too_many(void)
+{
+    begin();
+    next_seq = 2;
+    CHECK_INT(order(), 0);
+    CHECK_INT(scrub(MEMORY, 0), 0);
+    next_seq = 13;
+    CHECK_INT(order(), 0);
+    world_sql(&w, "UPDATE redactions SET target=13, pending=1 WHERE target=2");
+    CHECK_INT(scrub(MEMORY, 0), 0);
+    CHECK_INT(redacted_in_the_log(), 2);
+    world_sql(&w, "UPDATE redactions SET target=2 WHERE seq="
+                  "(SELECT min(seq) FROM redactions)");
+    next_seq = 14;
+    CHECK_INT(order(), 0); /* and no order is none of another entry */
+    world_sql(&w, "DELETE FROM redactions WHERE target=14;"
+                  "UPDATE redactions SET target=14, pending=1 WHERE target=2");
+    CHECK_INT(scrub(MEMORY, 0), PLOG_E_DIVERGED);
+    CHECK_TEXT(err.message, "redacting entry 14: the log holds no order for"
+                            " that; its payload is still there");
+    CHECK_INT(redacted_in_the_log(), 2);
+    world_close(&w);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"at each call", at_each_call},
+        {"a row too many", a_row_too_many},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

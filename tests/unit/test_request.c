@@ -206,6 +206,35 @@ static void memory_runs_out(void)
     plog_request_free(&r);
 }
 
+static int no_args(void *arg, plog *p, struct plog_buf *args,
+                   struct plog_error *why)
+{
+    (void)arg, (void)p, (void)args, (void)why;
+    return 0;
+}
+
+/* Control entries, without the memory for one. */
+static void no_memory_for_control(void)
+{
+    struct plog_io io = *plog_io_posix();
+    int rc[4];
+    io.alloc = memory;
+    left = 0;
+    rc[0] = plog_request_redact(&r, &io, 7, plog_span_text("why"), &err);
+    plog_request_free(&r);
+    rc[1] = plog_request_control(&r, &io, PLOG_CONTROL_COMPACT, no_args, NULL,
+                                 &err);
+    plog_request_free(&r);
+    rc[2] = plog_request_rotate(&r, &io, NULL, &err);
+    plog_request_free(&r);
+    rc[3] = plog_request_strategy(&r, &io, PLOG_ARRIVAL, &err);
+    plog_request_free(&r);
+    left = -1;
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(rc[i], PLOG_E_NOMEM);
+    CHECK_TEXT(err.message, "out of memory");
+}
+
 /* ---- What a callback adds ---------------------------------------------------
  */
 
@@ -265,6 +294,7 @@ int main(int argc, char **argv)
         {"cursors", cursors},
         {"policies", policies},
         {"memory runs out", memory_runs_out},
+        {"no memory for control", no_memory_for_control},
         {"a long line", a_long_line},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -6,6 +6,7 @@
  * Here the targets are made by hand; test_redact.c has the whole way.
  */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -224,6 +225,33 @@ static void databases(void)
         CHECK_UINT(report.quarantine, 0);
         CHECK(!there("store.db-2-wal") && !there("store.db-2-shm"));
     }
+}
+
+static bool no_open;
+
+/* In place of SQLite's own. */
+int sqlite3_open_v2(const char *name, sqlite3 **db, int flags, const char *vfs)
+{
+    int (*real)(const char *, sqlite3 **, int, const char *);
+    void *found = dlsym(RTLD_NEXT, "sqlite3_open_v2");
+    memcpy(&real, &found, sizeof real);
+    *db = NULL;
+    return no_open ? SQLITE_NOMEM : real(name, db, flags, vfs);
+}
+
+/* One that cannot be opened says nothing; its bytes may. */
+static void not_opened(void)
+{
+    start();
+    database("store.db-1", EVENTS "INSERT INTO events VALUES(7,'secret')");
+    database("store.db-2", EVENTS "INSERT INTO events VALUES(7,'" SALT "')");
+    no_open = true;
+    CHECK_INT(quarantine(), 0);
+    no_open = false;
+    CHECK(there("store.db-1") && !there("store.db-2"));
+    CHECK_INT(quarantine(), 0);
+    CHECK(!there("store.db-1"));
+    world_remove(dir.dir);
 }
 
 /* Half a salt is enough, wherever it lies in whichever of its files; and what
@@ -492,6 +520,7 @@ int main(int argc, char **argv)
         {"long names", long_names}, {"odd files", odd_files},
         {"failures", failures},     {"which lines", which_lines},
         {"long files", long_files}, {"broken off", broken_off},
+        {"not opened", not_opened},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -166,6 +166,9 @@ static void leaves(void)
                ",\"provenance\":{\"source\":\"\",\"confidence\":1}," SALT "}",
         UPSERT "{},\"occurred_at\":\"2026-02-29T00:00:00Z\"," SOURCE "," SALT
                "}",
+        UPSERT "{}," TIME
+               ",\"provenance\":{\"source\":\"s\",\"confidence\":-0.5}," SALT
+               "}",
         UPSERT
         "{}," TIME "," SOURCE "," SALT
         ",\"logged_at\":\"2026-01-02T03:04:05Z\"}", /* not our spelling */
@@ -199,6 +202,20 @@ static void limits(void)
                      "\"op\":\"upsert\",\"payload\":{}," REST,
                      (int)(PLOG_RECORD_ID_MAX + over), 0);
         CHECK(compare(plog_span(line, (size_t)n)) == !over);
+    }
+}
+
+/* So many names of open objects it keeps in mind, and no more. */
+static void names(void)
+{
+    char line[900];
+    for (int count = 31; count < 35; count++) {
+        int n = snprintf(line, sizeof line, "%s{", UPSERT);
+        for (int i = 0; i < count; i++)
+            n += snprintf(line + n, sizeof line - (size_t)n, "%s\"n%d\":%d",
+                          i ? "," : "", i, i);
+        n += snprintf(line + n, sizeof line - (size_t)n, "},%s", REST);
+        CHECK(compare(plog_span(line, (size_t)n)) == (count <= 32));
     }
 }
 
@@ -267,9 +284,10 @@ static void crossed(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"takes", takes},           {"leaves", leaves},
-        {"limits", limits},         {"json texts", json_texts},
-        {"every byte", every_byte}, {"crossed", crossed},
+        {"takes", takes},     {"leaves", leaves},
+        {"limits", limits},   {"json texts", json_texts},
+        {"names", names},     {"every byte", every_byte},
+        {"crossed", crossed},
     };
     plog_entry_parser_init(&parser, plog_io_posix());
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -103,11 +103,15 @@ static void first_error(void)
         CHECK_INT(build(&r, &other, MOST, NULL), PLOG_E_INPUT);
         alone = err;
         plog_request_free(&r);
-        CHECK_INT(build(&r, plog_io_posix(), MOST, NULL), PLOG_E_INPUT);
-        plog_request_free(&r);
-        CHECK(err.has_index && err.index == bad[i][0]);
-        CHECK_TEXT(err.message, alone.message);
-        CHECK_TEXT(err.member, alone.member);
+        for (int k = 0; k < 2; k++) {
+            no_threads = k == 1;
+            CHECK_INT(build(&r, plog_io_posix(), MOST, NULL), PLOG_E_INPUT);
+            no_threads = false;
+            plog_request_free(&r);
+            CHECK(err.has_index && err.index == bad[i][0]);
+            CHECK_TEXT(err.message, alone.message);
+            CHECK_TEXT(err.member, alone.member);
+        }
         deltas[bad[i][1]] = was[1];
         deltas[bad[i][0]] = was[0];
     }
