@@ -139,6 +139,7 @@ static void is_fault(enum kind kind, unsigned long n, int rc)
 /* Until a call is not reached any more; some may fail and harm nothing. */
 static void order_again(enum kind kind)
 {
+    struct plog_head head;
     unsigned long n = 1;
     bool reached, there;
     CHECK_INT(order(), 0); /* what is prepared once is there from now on */
@@ -150,6 +151,8 @@ static void order_again(enum kind kind)
         if (rc && !there)
             is_fault(kind, n, rc);
         n += !there;
+        /* Its calls are those of any other, and none of a repair. */
+        CHECK_INT(plog_get_head(w.p, &head, NULL), 0);
     } while ((reached || there) && n < 500);
     CHECK(n > 5 && n < 500);
 }
