@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "compaction.h"
 #include "scan_window.h"
 
 #define AT "2026-01-02T03:04:05.000000Z"
@@ -923,6 +924,151 @@ static void reads(void)
     end();
 }
 
+/* ---- Ordinary lines ------------------------------------------------------ */
+
+#define DELTA                                                                  \
+    "\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"upsert\",\"payload\":{}," \
+    "\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":"     \
+    "\"s\",\"confidence\":1},\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\""
+
+/* What a line is by itself says nothing of its place. */
+static void ordinary_lines_out_of_place(void)
+{
+    begin();
+    file.len = 0;
+    plog_tree_init(&tree);
+    memset(&last, 0, sizeof last);
+    header("log");
+    text_entry("{\"seq\":1," DELTA ",\"logged_at\":\"" AT "\"}");
+    commit(&a);
+    CHECK_INT(read_all(false), PLOG_E_CORRUPT);
+    says("init is the first entry, and only that");
+    end();
+    begin();
+    next_segment();
+    restore(1, &a);
+    text_entry("{\"seq\":3," DELTA "}");
+    commit(&a);
+    CHECK_INT(read_next(2), PLOG_E_CORRUPT);
+    says("a key rotation is the only entry of its group");
+    end();
+}
+
+/* ---- What fails just once ------------------------------------------------ */
+
+/* With each number of allocations, until it is `want`. */
+static void without_memory(int (*read)(void), int want)
+{
+    const struct plog_chain before = chain;
+    int rc = PLOG_E_NOMEM;
+    for (long n = 0; n < 200; n++) {
+        chain = before;
+        allocations = n;
+        rc = read();
+        bool all = allocations != 0;
+        allocations = -1;
+        if (rc != want)
+            CHECK_INT(rc, PLOG_E_NOMEM);
+        if (rc == PLOG_E_NOMEM)
+            CHECK_INT(s.fault.code, rc);
+        plog_scan_close(&s);
+        if (all)
+            break;
+    }
+    CHECK_INT(rc, want);
+    chain = before;
+}
+
+static int read_one(void)
+{
+    return read_all(false);
+}
+
+/* The second segment, behind the first group. */
+static int read_second(void)
+{
+    return read_next(2);
+}
+
+static void compact_group(void)
+{
+    struct plog_compaction c = {.from = 1, .to = 0};
+    struct plog_buf args;
+    c.rules.strategy = PLOG_ARRIVAL;
+    c.rules.line_max = PLOG_LINE_DEFAULT;
+    c.rules.segment_size = PLOG_SEGMENT_DEFAULT;
+    c.peers = c.rotations = plog_span_text("[]");
+    plog_buf_init(&args, plog_io_posix());
+    CHECK_INT(plog_compaction_format(&args, &c), 0);
+    CHECK_INT(plog_buf_add_char(&args, '\0'), 0);
+    entry(PLOG_CONTROL_COMPACT, args.data, true);
+    commit(&a);
+    plog_buf_fini(&args);
+}
+
+static void memory_runs_out(void)
+{
+    begin();
+    compact_group();
+    without_memory(read_one, PLOG_END);
+    entry(PLOG_CONTROL_STRATEGY, ARRIVAL, true);
+    size_t at = file.len;
+    commit(&a);
+    file.data[at - 5]++; /* of the time: the line, but not its hash */
+    without_memory(read_one, PLOG_E_TAMPERED);
+    end();
+    begin();
+    next_segment();
+    restore(1, &a);
+    commit(&copy);
+    without_memory(read_second, 0);
+    end();
+}
+
+/* An empty line asks for the end of the content. */
+static void reading_fails_once(void)
+{
+    bool over = false;
+    begin();
+    entry(PLOG_CONTROL_STRATEGY, ARRIVAL, true);
+    add("\n");
+    entry(PLOG_CONTROL_STRATEGY, ARRIVAL, false);
+    commit(&a);
+    for (long n = 0; !over && n < 50; n++) {
+        plog_chain_init(&chain, &ring);
+        later_shows = file.len;
+        later_fails_at = 1;
+        reads_left = n;
+        int rc = read_all(false);
+        over = reads_left >= 0;
+        CHECK_INT(rc, over ? PLOG_E_CORRUPT : PLOG_E_IO);
+        CHECK_INT(s.fault.code, rc);
+        says(over ? "an empty line inside the log" : "reading failed");
+        fails_at = 0;
+        reads_left = -1;
+        plog_scan_close(&s);
+    }
+    CHECK(over);
+    end();
+}
+
+/* Behind what is longer than a line may be. */
+static void a_long_tail_breaks_off(void)
+{
+    bool torn;
+    begin();
+    uint64_t at = file.len;
+    CHECK_INT(read_all(true), PLOG_END);
+    s.limit = shows = later_shows = at + (40u << 20);
+    s.offset = at;
+    reads_left = 1; /* the end is looked for first */
+    later_fails_at = at + (24u << 20);
+    CHECK_INT(plog_scan_torn(&s, &torn), PLOG_E_IO);
+    CHECK(!torn);
+    says("reading failed");
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -941,6 +1087,10 @@ int main(int argc, char **argv)
         {"tails", tails},
         {"by another key", by_another_key},
         {"reads", reads},
+        {"ordinary lines out of place", ordinary_lines_out_of_place},
+        {"memory runs out", memory_runs_out},
+        {"reading fails once", reading_fails_once},
+        {"a long tail breaks off", a_long_tail_breaks_off},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     plog_signer_fini(&a);
