@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "check.h"
 #include "orders.h"
 #include "peers.h"
@@ -444,6 +445,115 @@ static void unreadable_segments(void)
     dir_end();
 }
 
+/* ---- Later ones ---------------------------------------------------------- */
+
+static void write_short(uint64_t first, uint64_t seq, uint64_t other,
+                        uint64_t at)
+{
+    struct plog_buf b;
+    char name[PLOG_SEGMENT_NAME];
+    plog_buf_init(&b, plog_io_posix());
+    order_line(&b, seq, at);
+    order_line(&b, other, at + 1);
+    floor_line(&b, 9, at + 2);
+    plog_segment_name(first, name);
+    write_file(d.log, name, b.data, b.len);
+    plog_buf_fini(&b);
+}
+
+/* An order that was logged since the first look is found by a second one, and
+ * those that were known are not there twice. */
+static void logged_since(void)
+{
+    dir_begin();
+    write_short(1, 3, 7, 11);
+    CHECK_INT(need(3, 1, "line"), 0);
+    write_short(20, 3, 5, 21); /* of entry 3 once more */
+    CHECK_INT(need(5, 1, "line"), 0);
+    CHECK_UINT(found_at(3), 11);
+    CHECK_UINT(o.list.len / sizeof(struct plog_known_order), 4);
+    CHECK_INT(need(6, 1, "line"), PLOG_E_TAMPERED);
+    dir_end();
+    dir_begin();
+    write_short(1, 3, 7, 11);
+    CHECK_INT(need(3, 1, "line"), 0);
+    io.alloc = no_memory;
+    CHECK_INT(need(5, 1, "line"), PLOG_E_NOMEM);
+    io.alloc = plog_io_posix()->alloc;
+    write_short(20, 3, 5, 21);
+    CHECK_INT(need(5, 1, "line"), 0);
+    dir_end();
+}
+
+static long fails_nth; /* counted down; 0: none */
+
+static void *fails_once(void *ctx, void *p, size_t n)
+{
+    if (n && fails_nth && --fails_nth == 0)
+        return NULL;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Each allocation: what was not found for lack of memory is not missing. */
+static void memory_fails_once(void)
+{
+    bool all = false;
+    for (long n = 1; !all && n < 200; n++) {
+        dir_begin();
+        write_short(1, 3, 7, 11);
+        CHECK_INT(need(3, 1, "line"), 0);
+        write_short(20, 3, 5, 21);
+        io.alloc = fails_once;
+        fails_nth = n;
+        int rc = need(5, 1, "line");
+        all = fails_nth > 0;
+        CHECK_INT(rc, all ? 0 : PLOG_E_NOMEM);
+        fails_nth = 0;
+        CHECK_INT(need(5, 1, "line"), 0);
+        dir_end();
+        dir_begin();
+        write_short(1, 3, 7, 11);
+        io.alloc = fails_once;
+        fails_nth = n;
+        uint64_t at = at_of(plog_orders_floor(&o, 9));
+        all &= fails_nth > 0;
+        CHECK(at == (fails_nth > 0 ? 13 : 0));
+        CHECK_INT(plog_orders_doubt(&o), at ? 0 : PLOG_E_NOMEM);
+        fails_nth = 0;
+        dir_end();
+    }
+    CHECK(all);
+}
+
+/* Segments of the archive count where they are asked for; of damaged ones
+ * somebody else speaks. */
+static void in_the_archive(void)
+{
+    bool all = false;
+    for (long n = -1; !all && n < 50; n++) {
+        dir_begin();
+        d.with_archive = true;
+        CHECK_INT(mkdirat(d.dir, PLOG_ARCHIVE_DIR, 0700), 0);
+        int archive = openat(d.dir, PLOG_ARCHIVE_DIR, O_RDONLY | O_DIRECTORY);
+        write_file(archive, "00000000000000000001.jsonl.gz", "no gzip", 7);
+        write_short(20, 3, 5, 21);
+        io.list = failing_list;
+        io.alloc = fails_once;
+        unlisted = n < 0 ? archive : -1;
+        fails_nth = n < 0 ? 0 : n;
+        int rc = need(3, 1, "line");
+        all = fails_nth > 0;
+        CHECK_INT(rc, n > 0 && !all ? PLOG_E_NOMEM : 0);
+        if (n < 0) /* another one may lie where nobody could look */
+            CHECK_INT(need(6, 1, "line"), PLOG_E_IO);
+        unlisted = -1;
+        fails_nth = 0;
+        close(archive);
+        dir_end();
+    }
+    CHECK(all);
+}
+
 /* ---- Proofs that came along --------------------------------------------- */
 
 static struct plog_buf proof;
@@ -552,6 +662,25 @@ static void odd_files_beside_it(void)
     plog_buf_fini(&proof);
 }
 
+static void no_memory_for_a_proof(void)
+{
+    dir_begin();
+    int folder = orders_folder();
+    trust(&signed_by);
+    write_file(folder, "4", "no proof", 8);
+    io.alloc = no_memory;
+    CHECK(plog_orders_find(&o, 2) == NULL);
+    CHECK_INT(plog_orders_doubt(&o), PLOG_E_NOMEM);
+    io.alloc = plog_io_posix()->alloc;
+    dir_end();
+    dir_begin();
+    trust(&signed_by);
+    CHECK(plog_orders_find(&o, 2) == NULL);
+    CHECK_INT(plog_orders_doubt(&o), 0);
+    close(folder);
+    dir_end();
+}
+
 /* None is read where no key is at hand; one that cannot be read may be the
  * one that is asked for. */
 static void proofs_that_cannot_be_read(void)
@@ -637,6 +766,10 @@ int main(int argc, char **argv)
         {"looks_through_the_log", looks_through_the_log},
         {"odd_files_in_the_log", odd_files_in_the_log},
         {"unreadable_segments", unreadable_segments},
+        {"logged_since", logged_since},
+        {"memory_fails_once", memory_fails_once},
+        {"in_the_archive", in_the_archive},
+        {"no_memory_for_a_proof", no_memory_for_a_proof},
         {"an_order_that_came_along", an_order_that_came_along},
         {"odd_files_beside_it", odd_files_beside_it},
         {"proofs_that_cannot_be_read", proofs_that_cannot_be_read},
