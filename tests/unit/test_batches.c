@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "compaction.h"
 #include "engine.h"
 #include "no_threads.h"
 #include "sql_calls.h"
@@ -286,6 +287,85 @@ static void memory_for_a_ticket(void)
     end(3);
 }
 
+/* As for memory_for_a_ticket, on a table of its own. */
+static void with_some_memory(void)
+{
+    static struct plog_io io;
+    begin();
+    io = *w.options.io;
+    io.alloc = some_memory;
+    w.options.io = &io;
+    CHECK_INT(world_open(&w), 0);
+}
+
+static int make_compact(void *arg, plog *p, struct plog_buf *args,
+                        struct plog_error *err)
+{
+    struct plog_compaction c = {.from = 1, .to = 0};
+    (void)arg, (void)p, (void)err;
+    c.rules.strategy = PLOG_ARRIVAL;
+    c.rules.line_max = PLOG_LINE_DEFAULT;
+    c.rules.segment_size = PLOG_SEGMENT_DEFAULT;
+    c.peers = plog_span_text("[{\"name\":\"p\",\"seq\":1}]");
+    c.rotations = plog_span_text("[]");
+    return plog_compaction_format(args, &c);
+}
+
+static void memory_for_a_compact_entry(void)
+{
+    struct plog_receipt r;
+    struct plog_error err;
+    unsigned read = 0;
+    int rc = PLOG_E_NOMEM;
+    with_some_memory();
+    for (long n = 1; rc && n < 100; n++) {
+        asked = 0;
+        fail_at = n;
+        err = (struct plog_error){.code = 0};
+        rc = plog_engine_control(w.p, PLOG_CONTROL_COMPACT, make_compact, NULL,
+                                 &r, &err);
+        fail_at = 0;
+        CHECK(rc == 0 || rc == PLOG_E_NOMEM);
+        read += strcmp(err.message, "a compact entry cannot be read") == 0;
+        CHECK_UINT(world_size(&w), rc ? 2 : 3);
+    }
+    CHECK_INT(rc, 0);
+    CHECK(read > 0);
+    world_close(&w);
+}
+
+/* A group whose lines fill their memory, so that the LF that ends it asks for
+ * more: its length grows with the payload. */
+static void memory_for_the_last_byte(void)
+{
+    char text[2000], value[1200] = "", payload[1300];
+    struct plog_error err;
+    int rc = PLOG_E_NOMEM;
+    with_some_memory();
+    for (int round = 0; round < 2; round++) {
+        uint64_t before = w.p->legs.head.offset;
+        struct world_delta d = {.id = round ? "b" : "a", .payload = payload};
+        snprintf(payload, sizeof payload, "{\"v\":\"%s\"}", value);
+        world_text(text, sizeof text, &d);
+        rc = PLOG_E_NOMEM;
+        for (long n = round; rc && n < 100; n++) {
+            asked = 0;
+            fail_at = n;
+            rc = world_append(&w, text, NULL, &err);
+            fail_at = 0;
+            CHECK(rc == 0 || rc == PLOG_E_NOMEM);
+            CHECK_UINT(w.p->legs.head.offset == before, rc != 0);
+        }
+        CHECK_INT(rc, 0);
+        uint64_t length = w.p->legs.head.offset - before;
+        if (round)
+            CHECK_UINT(length, 1025);
+        else if (CHECK(length < 1025))
+            memset(value, 'v', 1025 - length);
+    }
+    end(4);
+}
+
 static void nothing_to_append(void)
 {
     struct plog_group g = {.struct_size = sizeof g};
@@ -368,6 +448,8 @@ int main(int argc, char **argv)
         {"with control entries", with_control_entries},
         {"a savepoint stays", a_savepoint_stays},
         {"memory for a ticket", memory_for_a_ticket},
+        {"memory for a compact entry", memory_for_a_compact_entry},
+        {"memory for the last byte", memory_for_the_last_byte},
         {"nothing to append", nothing_to_append},
         {"a full queue", a_full_queue},
     };
