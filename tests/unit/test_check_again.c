@@ -171,7 +171,16 @@ static void compacted(void)
 
 static void (*act)(void); /* once, when the check has let go of the lock */
 static bool is_locked;    /* by a writer, who does not let go */
+static bool is_refused;   /* and the check has seen that */
 static unsigned list_nth;
+
+static void act_once(void)
+{
+    void (*now)(void) = act;
+    act = NULL;
+    if (now)
+        now();
+}
 
 static int on_lock(void *c, int fd, int mode)
 {
@@ -187,6 +196,8 @@ static int on_lock(void *c, int fd, int mode)
 
 static int on_list(void *c, int d, int (*each)(void *, const char *), void *arg)
 {
+    if (is_refused)
+        act_once();
     if (!act && list_nth && --list_nth == 0)
         return -EIO;
     return plog_io_posix()->list(c, d, each, arg);
@@ -228,8 +239,9 @@ static void others_write_meanwhile(void)
     for (int locked = 0; locked < 2; locked++) {
         uint64_t before = world_size(&w);
         is_locked = locked;
+        is_refused = false;
         CHECK_INT(parity(write_one, &r, &err), 0);
-        is_locked = false;
+        is_locked = is_refused = false;
         CHECK_INT(r.verdict, 0);
         CHECK(!act);
         CHECK_UINT(r.head.size, before + 1);
