@@ -142,6 +142,19 @@ static int count_pending(struct plog_reader *r, struct plog_status *out,
     return rc;
 }
 
+/* Asking another database for an index makes one, which SQLite knows nothing of
+ * and never closes. */
+static bool is_in_wal_mode(struct plog_reader *r)
+{
+    sqlite3_stmt *q = NULL;
+    bool is = plog_sql_prepare(r->store.db, "PRAGMA main.journal_mode", &q,
+                               NULL) == 0 &&
+              plog_sql_row(q, NULL) == 0 &&
+              plog_span_is(plog_sql_text(q, 0), "wal");
+    sqlite3_finalize(q);
+    return is;
+}
+
 /* From the index of SQLite's WAL (sqlite.org/walformat.html, 2.1): mxFrame and
  * nBackfill, in the byte order of this machine.  Through the connection, which
  * has it mapped: to open the file here, and to close it, would take from every
@@ -152,6 +165,8 @@ static void read_wal_index(struct plog_reader *r, struct plog_status *out)
     sqlite3_file *f = NULL;
     void volatile *map = NULL;
     uint32_t frames, moved;
+    if (!is_in_wal_mode(r))
+        return; /* nothing waits in a WAL that is not there */
     if (sqlite3_file_control(r->store.db, "main", SQLITE_FCNTL_FILE_POINTER,
                              &f) ||
         !f || !f->pMethods || f->pMethods->iVersion < 2 ||

@@ -101,11 +101,13 @@ static bool failed(void)
 
 static const char *statement; /* how it begins; NULL: none */
 static unsigned left;         /* so many are left till it fails */
+static bool unprepared;       /* it fails when it is prepared */
 
 static bool falls(const char *what, const char *sql, bool busy)
 {
     (void)busy;
-    return statement && left && strcmp(what, "step") == 0 &&
+    return statement && left &&
+           strcmp(what, unprepared ? "prepare" : "step") == 0 &&
            strncmp(sql, statement, strlen(statement)) == 0 && --left == 0;
 }
 
@@ -398,6 +400,33 @@ static void status_that_cannot_look(void)
     CHECK_INT(st.verdict, 0);
 }
 
+/* Another program can take the WAL away: then nothing waits in it. */
+static void status_without_a_wal(void)
+{
+    struct plog_status st;
+    begin();
+    CHECK_INT(world_put(&w, "a", "r", "x", NULL), 0);
+    world_close(&w);
+    world_sql(&w, "PRAGMA journal_mode=DELETE");
+    CHECK_INT(plog_read_status(w.dir, NULL, &st, &err), 0);
+    CHECK_INT(st.verdict, 0);
+    CHECK_UINT(st.store_size, 2);
+    CHECK_UINT(st.wal_frames, 0);
+    CHECK_UINT(st.wal_bytes, 0);
+    CHECK_INT(world_open(&w), 0); /* which takes one again */
+    CHECK_INT(world_put(&w, "b", "r", "x", NULL), 0);
+    for (int k = 0; k < 3; k++) {
+        unprepared = k == 1;
+        fall("PRAGMA main.journal_mode", k < 2);
+        CHECK_INT(plog_read_status(w.dir, NULL, &st, &err), 0);
+        CHECK(fallen());
+        CHECK_INT(st.verdict, 0);
+        CHECK((st.wal_frames > 0) == (k == 2));
+    }
+    unprepared = false;
+    world_end(&w, 3);
+}
+
 /* ---- main ---------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -411,6 +440,7 @@ int main(int argc, char **argv)
         {"a rotation that does not begin", a_rotation_that_does_not_begin},
         {"the log begins behind the store", the_log_begins_behind_the_store},
         {"status that cannot look", status_that_cannot_look},
+        {"status without a WAL", status_without_a_wal},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -224,6 +224,19 @@ static void with_its_wal(void)
     world_close(&w);
 }
 
+/* Where another program took the WAL away, the copy has none. */
+static void without_a_wal(void)
+{
+    begin(-EROFS);
+    world_sql(&w, "PRAGMA journal_mode=DELETE");
+    CHECK(!world_has(&w, "store.db-wal"));
+    reads();
+    CHECK(was_asked);
+    CHECK_UINT(made, 1);
+    CHECK(access(strtok(copies, " "), F_OK) != 0);
+    world_sql(&w, "PRAGMA journal_mode=WAL");
+}
+
 static void no_copy(void)
 {
     static const struct {
@@ -331,13 +344,10 @@ static void no_store(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"through a copy", through_a_copy},
-        {"with its WAL", with_its_wal},
-        {"no copy", no_copy},
-        {"another error", another_error},
-        {"replaced", replaced},
-        {"not looked at", not_looked_at},
-        {"no store", no_store},
+        {"through a copy", through_a_copy}, {"with its WAL", with_its_wal},
+        {"without a WAL", without_a_wal},   {"no copy", no_copy},
+        {"another error", another_error},   {"replaced", replaced},
+        {"not looked at", not_looked_at},   {"no store", no_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
