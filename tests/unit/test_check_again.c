@@ -184,13 +184,13 @@ static void act_once(void)
 
 static int on_lock(void *c, int fd, int mode)
 {
-    void (*now)(void) = mode == 0 || is_locked ? act : NULL;
-    int rc =
-        is_locked && mode == 1 ? -EAGAIN : plog_io_posix()->lock(c, fd, mode);
-    if (now) {
-        act = NULL;
-        now();
+    if (is_locked && mode == 1) {
+        is_refused = true;
+        return -EAGAIN;
     }
+    int rc = plog_io_posix()->lock(c, fd, mode);
+    if (mode == 0)
+        act_once();
     return rc;
 }
 
