@@ -110,13 +110,13 @@ static size_t pack(char *out)
 
 /* ---- Cases --------------------------------------------------------------- */
 
-/* Each thing that zlib may say, at each block, by either thread. */
+/* Each thing that zlib may say, at the first, a middle and the last block. */
 static void zlib_fails(void)
 {
     struct plog_gz g;
     fill();
     for (int what = RESET; what < MISHAPS; what++)
-        for (int block = 0; block < 7 - (what == WINDOW); block++) {
+        for (int block = 0; block < 7 - (what == WINDOW); block += 3) {
             int fd = new_file();
             mishap = what;
             left = block;
