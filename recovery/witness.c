@@ -42,12 +42,14 @@ static int judge(const struct plog_keyring *keys, const struct plog_note *n)
 struct odd {
     uint64_t first, lines; /* in the file, from 1; empty ones count */
     size_t origin, last;   /* lengths of its first and last line */
+    bool open;             /* the last one does not end */
 };
 
 /* A signature line is a dash, the name, and base64 of 68 bytes. */
 static bool was_cut(const struct odd *o)
 {
-    return o->lines < 5 || (o->lines == 5 && o->last < o->origin + 3 + 2 + 92);
+    return o->lines < 5 ||
+           (o->lines == 5 && (o->open || o->last < o->origin + 3 + 2 + 92));
 }
 
 static void end_run(struct odd *o, uint64_t *changed)
@@ -108,6 +110,7 @@ int plog_witness_read(const struct plog_io *io, const char *path,
             odd.origin = (size_t)(stop - p);
         }
         odd.last = (size_t)(stop - p);
+        odd.open = lf == NULL;
         if (file->odd++ == 0)
             file->first_odd = n.line;
         p = lf ? lf + 1 : end;

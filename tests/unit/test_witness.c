@@ -414,6 +414,54 @@ static void no_room(void)
     world_close(&w);
 }
 
+static int no_truncate(void *ctx, int fd, uint64_t size)
+{
+    (void)ctx, (void)fd, (void)size;
+    return -EIO;
+}
+
+static size_t missing; /* bytes of a write; 0: all of it goes */
+
+static int64_t cut_pwrite(void *ctx, int fd, const void *buf, size_t n,
+                          uint64_t offset)
+{
+    (void)ctx;
+    if (n <= missing)
+        return -ENOSPC;
+    return pwrite(fd, buf, n - missing, (off_t)offset);
+}
+
+/* What has arrived stays then, and the next note begins on a line of its own:
+ * it was cut off, and nobody changed it, also where only its last byte, which
+ * ends the line, is not there. */
+static void not_taken_back(void)
+{
+    static const size_t all[] = {100, 2, 1};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_witness_file f;
+        begin();
+        CHECK_INT(witness(), 0);
+        put();
+        io.pwrite = cut_pwrite;
+        io.truncate = no_truncate;
+        missing = all[i];
+        CHECK_INT(witness(), PLOG_E_IO);
+        CHECK_INT(err.code, PLOG_E_IO);
+        CHECK(!r.appended);
+        CHECK_INT(read_file(&f, 0), 0);
+        CHECK_UINT(f.notes, 1);
+        CHECK(f.odd > 0);
+        CHECK_UINT(f.changed, 0);
+        io = *plog_io_posix();
+        CHECK_INT(witness(), 0);
+        CHECK(r.appended);
+        CHECK_INT(read_file(&f, 0), 0);
+        CHECK_UINT(f.notes, all[i] == 1 ? 3 : 2);
+        CHECK_UINT(f.changed, 0);
+        world_close(&w);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -427,6 +475,7 @@ int main(int argc, char **argv)
         {"not synced", not_synced},
         {"it grows", it_grows},
         {"no room", no_room},
+        {"not taken back", not_taken_back},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
