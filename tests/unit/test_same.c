@@ -14,6 +14,7 @@
 #include "files.h"
 #include "peers.h"
 #include "same.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w, copy;
@@ -155,6 +156,34 @@ static void a_file_that_cannot_be_read(void)
     end_files();
 }
 
+static bool no_memory;
+
+static void *no_alloc(void *ctx, void *p, size_t n)
+{
+    return n && no_memory ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+static void without_memory(void)
+{
+    struct plog_difference d = {.what = ""};
+    struct plog_error err = {.code = 0};
+    struct plog_dir a, b;
+    io = *plog_io_posix();
+    io.alloc = no_alloc;
+    make_files();
+    CHECK_INT(plog_dir_open(&a, &io, w.dir, PLOG_DIR_READ, false, NULL), 0);
+    CHECK_INT(plog_dir_open(&b, &io, copy.dir, PLOG_DIR_READ, false, NULL), 0);
+    no_memory = true;
+    CHECK_INT(plog_same_log(&a, &b, &d, &err), PLOG_E_NOMEM);
+    no_memory = false;
+    CHECK_INT(err.code, PLOG_E_NOMEM);
+    CHECK_TEXT(err.message, "out of memory");
+    CHECK(!d.what[0] && d.bytes == 0);
+    plog_dir_close(&a);
+    plog_dir_close(&b);
+    end_files();
+}
+
 /* ---- Rows -------------------------------------------------------------------
  */
 
@@ -241,13 +270,53 @@ static void rows(void)
     }
 }
 
+static const char *fails_on; /* a statement, or the whole of it */
+static unsigned fails_from;  /* the n-th step of such a one */
+
+static bool on_sql(const char *call, const char *text, bool busy)
+{
+    (void)busy;
+    return fails_on && strcmp(call, "step") == 0 && strstr(text, fails_on) &&
+           fails_from && --fails_from == 0;
+}
+
+/* Of either of both stores, at each row: no difference is made of it. */
+static void rows_that_cannot_be_read(void)
+{
+    struct plog_reader a, b;
+    make_rows();
+    open_rows(&a, w.dir);
+    open_rows(&b, copy.dir);
+    sql_calls.fails = on_sql;
+    for (unsigned at = 1;; at++) {
+        struct plog_difference d = {.what = ""};
+        struct plog_error err = {.code = 0};
+        fails_on = "main.events";
+        fails_from = at;
+        int rc = plog_same_store(&a.store, &b.store, &d, &err);
+        fails_on = NULL;
+        CHECK(!d.what[0]);
+        if (fails_from && CHECK_INT(rc, 0)) {
+            CHECK(at > 8); /* some rows, of both */
+            break;
+        }
+        if (!CHECK_INT(rc, PLOG_E_IO) || !CHECK_INT(err.code, rc))
+            break;
+    }
+    plog_reader_fini(&a);
+    plog_reader_fini(&b);
+    end_files();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"files", files},
         {"a file more", a_file_more},
         {"a file that cannot be read", a_file_that_cannot_be_read},
+        {"without memory", without_memory},
         {"rows", rows},
+        {"rows that cannot be read", rows_that_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

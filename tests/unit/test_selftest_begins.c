@@ -35,9 +35,13 @@ static const char *where(void)
 
 static unsigned stop_at, told;
 
+static void (*while_told)(void); /* NULL: nothing is done then */
+
 static int on_test(void *arg, const struct plog_test *t)
 {
     (void)arg;
+    if (while_told)
+        while_told();
     size_t n = strlen(names);
     snprintf(names + n, sizeof names - n, "%s,", t->name);
     snprintf(last_found, sizeof last_found, "%s", t->found);
@@ -122,6 +126,11 @@ static int on_random(void *ctx, void *to, size_t n)
     (void)ctx;
     memset(to, 0, n);
     return ++random_calls == refuse_random ? -EIO : 0;
+}
+
+static void *no_alloc(void *ctx, void *p, size_t n)
+{
+    return n ? NULL : real()->alloc(ctx, p, n);
 }
 
 static int no_rmdir(void *ctx, int dir, const char *name)
@@ -230,6 +239,30 @@ static void times(void)
     CHECK(r.seconds > 0 && r.seconds < 59);
 }
 
+/* Of options that are none, and without memory, nothing is begun. */
+static void not_begun(void)
+{
+    struct plog_selftest_options o = {.struct_size = 4};
+    memset(&err, 0, sizeof err);
+    CHECK_INT(plog_selftest(where(), &o, &r, &err), PLOG_E_ARG);
+    CHECK_INT(err.code, PLOG_E_ARG);
+    CHECK(strstr(err.message, "struct_size") != NULL);
+    io = *real();
+    io.alloc = no_alloc;
+    stop_at = 1;
+    CHECK_INT(run((struct plog_selftest_options){.seed = 5}), PLOG_E_NOMEM);
+    CHECK_INT(err.code, PLOG_E_NOMEM);
+    CHECK_TEXT(err.message, "out of memory");
+    CHECK_UINT(told, 0);
+    CHECK_UINT(names_in(where()), 0);
+    /* No time is said: that of the manual, and no error. */
+    o = (struct plog_selftest_options){.struct_size = sizeof o,
+                                       .test = on_test};
+    told = 0;
+    CHECK_INT(plog_selftest(where(), &o, &r, &err), PLOG_E_INTERRUPTED);
+    CHECK_UINT(told, 1);
+}
+
 /* ---- The end ------------------------------------------------------------- */
 
 static int stop_phase(void *arg, const struct plog_progress *p)
@@ -269,6 +302,110 @@ static void not_removed(void)
         closedir(d);
 }
 
+/* ---- What lies in the folder ------------------------------------------- */
+
+static char scratch[700];
+
+static void find_scratch(void)
+{
+    DIR *d = opendir(where());
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (e->d_name[0] == 'p')
+            snprintf(scratch, sizeof scratch, "%.400s/%.200s", where(),
+                     e->d_name);
+    if (d)
+        closedir(d);
+}
+
+/* Two files, and a folder with one. */
+static void fill(void)
+{
+    static const char *const names_of[] = {"/a", "/b", "/sub/c"};
+    char path[800];
+    find_scratch();
+    snprintf(path, sizeof path, "%s/sub", scratch);
+    CHECK_INT(mkdir(path, 0700), 0);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", scratch, names_of[i]);
+        FILE *f = fopen(path, "w");
+        if (CHECK(f != NULL))
+            fclose(f);
+    }
+}
+
+static int unlink_says; /* of folders; of files once they are gone */
+static int refused;     /* of files; 0: they go */
+
+static int on_unlink(void *ctx, int dir, const char *name)
+{
+    int rc = real()->unlink_at(ctx, dir, name);
+    if (rc == -EISDIR || rc == -EPERM)
+        return unlink_says == -EPERM ? -EPERM : rc;
+    return rc ? rc : unlink_says == -ENOENT ? -ENOENT : 0;
+}
+
+static int stays(void *ctx, int dir, const char *name)
+{
+    if (strcmp(name, "sub") == 0)
+        return real()->unlink_at(ctx, dir, name);
+    return refused++ ? -EROFS : -EBUSY;
+}
+
+static int no_list(void *ctx, int dir, int (*each)(void *arg, const char *name),
+                   void *arg)
+{
+    (void)ctx, (void)dir, (void)each, (void)arg;
+    return -EIO;
+}
+
+/* All of it goes, whatever the system calls a folder, and whoever else removes
+ * the same. */
+static void removed_with_all(void)
+{
+    static const int says[] = {-EPERM, -ENOENT, 0};
+    while_told = fill;
+    for (int i = 0; i < 3; i++) {
+        io = *real();
+        io.unlink_at = on_unlink;
+        unlink_says = says[i];
+        CHECK_INT(run_first(), PLOG_E_INTERRUPTED);
+        CHECK_TEXT(err.message, "stopped");
+        CHECK_UINT(names_in(where()), 0);
+    }
+    while_told = NULL;
+}
+
+static void remove_by_hand(void)
+{
+    io = *real();
+    static const char *const names_of[] = {"/a", "/b", "/sub/c", "/sub", ""};
+    for (int i = 0; i < 5; i++) {
+        char path[800];
+        snprintf(path, sizeof path, "%s%s", scratch, names_of[i]);
+        CHECK_INT(remove(path), 0);
+    }
+}
+
+/* What stays does not take the place of why it ended. */
+static void stays_with_all(void)
+{
+    while_told = fill;
+    for (int i = 0; i < 2; i++) {
+        io = *real();
+        if (i)
+            io.list = no_list;
+        else
+            io.unlink_at = stays;
+        refused = 0;
+        CHECK_INT(run_first(), PLOG_E_INTERRUPTED);
+        CHECK_TEXT(err.message, "stopped");
+        CHECK_UINT(names_in(where()), 1);
+        CHECK(i || refused >= 2);
+        remove_by_hand();
+    }
+    while_told = NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -278,6 +415,9 @@ int main(int argc, char **argv)
         {"times", times},
         {"between parts", between_parts},
         {"not removed", not_removed},
+        {"not begun", not_begun},
+        {"removed with all", removed_with_all},
+        {"stays with all", stays_with_all},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "selftesting.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct selftesting s;
@@ -205,6 +206,126 @@ static void of_the_store(void)
     }
 }
 
+/* ---- A store that fails the judge ---------------------------------------- */
+
+static const char *fails_with; /* the call and the text of a statement */
+static unsigned fails_at, met; /* at the n-th such call */
+static void (*instead)(void);  /* NULL: it fails */
+
+static bool on_sql(const char *call, const char *text, bool busy)
+{
+    size_t n = strlen(call);
+    if (busy || !fails_with || strncmp(fails_with, call, n) ||
+        !strstr(text, fails_with + n + 1) || ++met != fails_at)
+        return false;
+    if (!instead)
+        return true;
+    instead();
+    return false;
+}
+
+static void fails(const char *what, unsigned at, const char *want)
+{
+    live(14, 0, 5);
+    sql_calls.fails = on_sql;
+    fails_with = what;
+    fails_at = at;
+    met = 0;
+    finds(instead ? PLOG_E_DIVERGED : PLOG_E_IO, want, true);
+    if (!CHECK_UINT(met, at))
+        printf("# %s\n", what);
+    fails_with = NULL;
+}
+
+/* A verdict is made of what was read, never of what was not. */
+static void of_a_store_that_fails(void)
+{
+    static const char ids[] = "step SELECT id FROM events",
+                      records[] = "step SELECT record_id,payload FROM",
+                      state[] = "step SELECT * FROM main.";
+    fails(ids, 1, "reading the store: IO: ");
+    fails(records, 1, "reading the store: IO: ");
+    fails(state, 1, "parity: IO: ");
+    fails(ids, 2, "replay --fresh: IO: "); /* how it begins now */
+    fails(ids, 3, "reading the store: IO: ");
+    fails(records, 2, "reading the store: IO: ");
+    fails(state, 2, "parity: IO: ");
+    fails("exec CREATE TABLE", 1, "replay --fresh: IO: ");
+}
+
+static void add_a_rule(void)
+{
+    struct plog_options o = {.struct_size = sizeof o};
+    plog *p = NULL;
+    fails_with = NULL;
+    CHECK_INT(plog_open(&p, life.path, &o, NULL), 0);
+    CHECK_INT(plog_set_strategy(p, PLOG_KEEP_LOCAL, NULL, NULL), 0);
+    plog_close(p);
+}
+
+/* Somebody writes to it between the two. */
+static void of_another_head(void)
+{
+    instead = add_a_rule;
+    fails("step SELECT id FROM events", 2,
+          "replay --fresh came to another head");
+    instead = NULL;
+}
+
+/* ---- A step that fails --------------------------------------------------- */
+
+static unsigned writes, refuse_from, refuse_to;
+
+static int64_t on_pwrite(void *ctx, int fd, const void *buf, size_t n,
+                         uint64_t at)
+{
+    writes++;
+    return writes >= refuse_from && writes <= refuse_to
+               ? -EIO
+               : s.io.pwrite(ctx, fd, buf, n, at);
+}
+
+/* One life with that fault.  Returns what it came to. */
+static int live_on(unsigned steps, struct plog_faults *faults)
+{
+    char why[200] = "";
+    live(3, 0, 5);
+    struct plog_io io = s.io;
+    io.pwrite = on_pwrite;
+    writes = 0;
+    life.deltas = life.note.acknowledged;
+    life.steps = steps;
+    life.io = &io;
+    life.faults = faults;
+    int rc = plog_life_live(&life);
+    CHECK(rc == 0 || rc == PLOG_E_IO || rc == PLOG_E_INDETERMINATE);
+    CHECK_INT(life.note.code, rc);
+    if (rc)
+        CHECK(strncmp(life.note.what, plog_code_word(rc),
+                      strlen(plog_code_word(rc))) == 0);
+    CHECK_INT(plog_life_judge(&life, false, why), 0);
+    CHECK_TEXT(why, "");
+    selftesting_end(&s);
+    return rc;
+}
+
+/* A write that is refused ends a life of no faults, and one of faults that
+ * stay; without an end of its own it ends by them alone. */
+static void until_it_fails(void)
+{
+    static struct plog_faults faults;
+    unsigned refused[2] = {0};
+    faults.for_ever = true;
+    for (unsigned at = 1; at < 5; at++)
+        for (int i = 0; i < 2; i++) {
+            refuse_from = refuse_to = at;
+            refused[i] += live_on(5, i ? &faults : NULL) == PLOG_E_IO;
+        }
+    CHECK(refused[0] > 0 && refused[1] > 0);
+    refuse_to = UINT32_MAX;
+    CHECK(live_on(0, &faults) != 0);
+}
+
 /* All that a step says goes into the note. */
 static void a_failing_step(void)
 {
@@ -232,6 +353,9 @@ int main(int argc, char **argv)
         {"made again", made_again},
         {"of the count", of_the_count},
         {"of the store", of_the_store},
+        {"of a store that fails", of_a_store_that_fails},
+        {"of another head", of_another_head},
+        {"until it fails", until_it_fails},
         {"a failing step", a_failing_step},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

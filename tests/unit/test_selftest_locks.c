@@ -304,6 +304,32 @@ static void mute_child(void)
     selftesting_end(&s);
 }
 
+/* All but the first row. */
+static int say_no_row(void *ctx, const void *p, size_t n)
+{
+    int32_t word = 0;
+    memcpy(&word, p, n < sizeof word ? n : sizeof word);
+    if (n == sizeof word && word == 1)
+        return -EPIPE;
+    return write(((struct selftesting *)ctx)->pipe[1], p, n) == (ssize_t)n
+               ? 0
+               : -EPIPE;
+}
+
+static void mute_at_last(void)
+{
+    selftesting_begin(&s, 1);
+    selftesting_fork(&s);
+    s.host.say = say_no_row;
+    look();
+    selftesting_check(&s, "flock", PLOG_TEST_OK, NULL, "");
+    selftesting_check(&s, "SQLite's locks", PLOG_TEST_FAIL,
+                      "the other process said nothing", LOCAL);
+    CHECK_INT(s.starts, 4);
+    CHECK_INT(s.stops, 4);
+    selftesting_end(&s);
+}
+
 /* Without a host nothing is locked at all. */
 static void alone(void)
 {
@@ -325,6 +351,7 @@ int main(int argc, char **argv)
         {"no handles", no_handles},
         {"they hold", they_hold},
         {"mute child", mute_child},
+        {"mute at last", mute_at_last},
         {"alone", alone},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

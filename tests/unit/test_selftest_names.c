@@ -83,6 +83,62 @@ static void by_two(void)
     selftesting_end(&s);
 }
 
+static int say_nothing(void *ctx, const void *p, size_t n)
+{
+    (void)ctx, (void)p, (void)n;
+    return -EPIPE;
+}
+
+/* Children that cannot say a word end by themselves. */
+static void mute_children(void)
+{
+    selftesting_begin(&s, 1);
+    selftesting_fork(&s);
+    s.host.say = say_nothing;
+    selftesting_run(&s, plog_selftest_names);
+    selftesting_check(&s, "new names", PLOG_TEST_FAIL,
+                      "the other process said nothing", LOCAL);
+    selftesting_check(&s, "rename", PLOG_TEST_FAIL,
+                      "the other process did not see the last rename", LOCAL);
+    CHECK_INT(s.starts, 2);
+    CHECK_INT(s.stops, 2);
+    selftesting_end(&s);
+}
+
+static bool is_short; /* what the child reads; else bytes of two files */
+
+static int64_t mixed_pread(void *ctx, int fd, void *buf, size_t n, uint64_t at)
+{
+    int64_t got = real()->pread(ctx, fd, buf, n, at);
+    if (!selftesting_is_child || got < 1)
+        return got;
+    if (is_short)
+        return at ? 0 : got - 1;
+    ((char *)buf)[got - 1] = '-';
+    return got;
+}
+
+static int sync_nothing(void *ctx, int fd)
+{
+    (void)ctx, (void)fd;
+    return 0;
+}
+
+static void not_whole(void)
+{
+    for (int i = 0; i < 2; i++) {
+        selftesting_begin(&s, 1);
+        selftesting_fork(&s);
+        s.io.pread = mixed_pread;
+        s.io.fsync = s.io.fdatasync = sync_nothing;
+        is_short = i;
+        selftesting_run(&s, plog_selftest_names);
+        selftesting_check(&s, "rename", PLOG_TEST_FAIL,
+                          "while it was replaced, a file was not whole", LOCAL);
+        selftesting_end(&s);
+    }
+}
+
 /* ---- New names ----------------------------------------------------------- */
 
 static const char *lied_about;
@@ -444,6 +500,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"alone", alone},
         {"by two", by_two},
+        {"mute children", mute_children},
+        {"not whole", not_whole},
         {"new names", new_names},
         {"raced for", raced_for},
         {"onto taken", onto_taken},

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +232,89 @@ static void long_mount(void)
     selftesting_end(&s);
 }
 
+static void *no_large_alloc(void *ctx, void *p, size_t n)
+{
+    return n >= PLOG_SELFTEST_PATH ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* The place itself; one that is longer than a path; no memory for any. */
+static void odd_mounts(void)
+{
+    static char text[PLOG_SELFTEST_PATH + 200];
+    begin();
+    snprintf(s.t.path, sizeof s.t.path, "/a");
+    kernel.mounts = "1 0 8:1 / /a rw - ext4 /dev/a rw\n";
+    look();
+    selftesting_check(&s, "mount", PLOG_TEST_OK, "/dev/a at /a: rw; rw", "");
+    int n = snprintf(text, sizeof text, "1 0 8:1 / /");
+    memset(text + n, 'a', PLOG_SELFTEST_PATH + 50);
+    strcat(text, " rw - ext4 /dev/a rw\n");
+    kernel.mounts = text;
+    look();
+    selftesting_check(&s, "mount", PLOG_TEST_SKIP,
+                      "/proc/self/mountinfo does not tell", "");
+    kernel.mounts = "1 0 8:1 / /a rw - ext4 /dev/a rw\n";
+    s.io.alloc = no_large_alloc;
+    look();
+    selftesting_check(&s, "mount", PLOG_TEST_SKIP,
+                      "/proc/self/mountinfo does not tell", "");
+    selftesting_end(&s);
+}
+
 /* ---- Kernel, libraries, clock -------------------------------------------- */
+
+/* SQLite as it was built, or as a case says: these stand before its own. */
+static const char *built_with;
+static bool without_threads;
+static int version;
+
+int sqlite3_compileoption_used(const char *option)
+{
+    return built_with && strcmp(option, built_with) == 0;
+}
+
+int sqlite3_threadsafe(void)
+{
+    return !without_threads;
+}
+
+int sqlite3_libversion_number(void)
+{
+    return version ? version : SQLITE_VERSION_NUMBER;
+}
+
+static void sqlite_is(enum plog_test_result result, const char *words,
+                      const char *next)
+{
+    look();
+    selftesting_check(&s, "SQLite", result, NULL, next);
+    if (!CHECK(strstr(selftesting_the(&s, "SQLite")->found, words) != NULL))
+        printf("# %s\n", selftesting_the(&s, "SQLite")->found);
+}
+
+static void how_sqlite_is_built(void)
+{
+    static const char anew[] = "build it in another way";
+    begin();
+    without_threads = true;
+    sqlite_is(PLOG_TEST_FAIL, ", built without threads (THREADSAFE=0)", anew);
+    without_threads = false;
+    built_with = "OMIT_WAL";
+    sqlite_is(PLOG_TEST_FAIL, ", built without its WAL (OMIT_WAL)", anew);
+    built_with = "NO_SYNC";
+    sqlite_is(PLOG_TEST_FAIL, ", built without syncs (NO_SYNC)", anew);
+    built_with = "DISABLE_DIRSYNC";
+    sqlite_is(PLOG_TEST_WARN, ", built without syncs of directories", anew);
+    built_with = NULL;
+    version = 3051002;
+    sqlite_is(PLOG_TEST_OK, ", which has the WAL-reset defect",
+              "let no other program write to or checkpoint store.db");
+    version = 3051003;
+    sqlite_is(PLOG_TEST_OK, sqlite3_libversion(), "");
+    CHECK_TEXT(selftesting_the(&s, "SQLite")->found, sqlite3_libversion());
+    version = 0;
+    selftesting_end(&s);
+}
 
 static void kernels(void)
 {
@@ -250,7 +333,7 @@ static void kernels(void)
     selftesting_end(&s);
 }
 
-static int64_t real_now, mono_now, mono_steps;
+static int64_t real_now, mono_now, mono_steps, mono_ticks = 1000000;
 static unsigned mono_calls, back_at;
 
 static int64_t on_real(void *ctx)
@@ -265,7 +348,7 @@ static int64_t on_mono(void *ctx)
     mono_calls++;
     mono_now += mono_calls == back_at ? -1
                 : mono_calls % 7 == 0 ? mono_steps
-                : mono_calls % 5 == 0 ? 1000000
+                : mono_calls % 5 == 0 ? mono_ticks
                                       : 0;
     return mono_now;
 }
@@ -295,6 +378,12 @@ static void clocks(void)
                "2100-01-01T00:00:00.000000Z; monotonic, in steps of 40 ns");
     clock_says(4102444801, PLOG_TEST_WARN,
                "it is 2100-01-01T00:00:01.000000Z here");
+    mono_steps = 0; /* it stands still */
+    mono_ticks = 0;
+    clock_says(1704067200, PLOG_TEST_OK,
+               "2024-01-01T00:00:00.000000Z; monotonic, in steps of 0 ns");
+    mono_steps = 40;
+    mono_ticks = 1000000;
     back_at = 1001;
     clock_says(1704067200, PLOG_TEST_FAIL, "the monotonic clock goes back");
     back_at = 2001; /* the last one that is looked at */
@@ -308,6 +397,8 @@ int main(int argc, char **argv)
         {"file systems", file_systems},
         {"mounts", mounts},
         {"long mount", long_mount},
+        {"odd mounts", odd_mounts},
+        {"how SQLite is built", how_sqlite_is_built},
         {"kernels", kernels},
         {"clocks", clocks},
     };
