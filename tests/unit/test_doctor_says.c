@@ -237,6 +237,10 @@ static void keys(void)
     CHECK_INT(quick(NULL), 0);
     CHECK(says("signing key", PLOG_HEALTH_WARN, "has not ended"));
     CHECK_INT(unlink(world_path(&w, "keys/signing.key.new")), 0);
+    world_copy(path, world_path(&w, "keys/signing.key.new")); /* the same */
+    CHECK_INT(quick(NULL), 0);
+    CHECK(says("signing key", PLOG_HEALTH_WARN, "a rotation to "));
+    CHECK_INT(unlink(world_path(&w, "keys/signing.key.new")), 0);
     CHECK_INT(unlink(path), 0);
     CHECK_INT(quick(NULL), 0);
     CHECK(says("signing key", PLOG_HEALTH_WARN, "is not there"));

@@ -155,6 +155,27 @@ static void rows_above_the_base(void)
     }
 }
 
+/* Its payload has gone from the line since, and the row still knows what it
+ * was: that is no difference. */
+static void a_row_of_a_redacted_entry(void)
+{
+    struct plog_check_options o = {.struct_size = sizeof o};
+    struct plog_redact_options ro = {.struct_size = sizeof ro,
+                                     .reason = "asked for"};
+    struct plog_compact_report r;
+    struct plog_redact_report redacted;
+    struct plog_error err;
+    put_back();
+    CHECK_INT(plog_redact(w.dir, 5, &ro, &redacted, NULL), 0);
+    CHECK_INT(compact(&r, &err), 0);
+    world_sql(&w, "DELETE FROM old_ids");
+    put_row(5, 5, RIGHT);
+    CHECK(strncmp(said_check(plog_parity, w.dir, &o), "CLEAN", 5) == 0);
+    world_sql(&w, "DELETE FROM old_ids");
+    put_row(5, 5, LEAF);
+    CHECK(strncmp(said_check(plog_parity, w.dir, &o), "DIVERGED", 8) == 0);
+}
+
 /* What goes above the floor is not known by such a row either. */
 static void rows_above_the_floor(void)
 {
@@ -208,6 +229,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"rows above the base", rows_above_the_base},
+        {"a row of a redacted entry", a_row_of_a_redacted_entry},
         {"rows above the floor", rows_above_the_floor},
         {"said of a peer", said_of_a_peer},
     };

@@ -441,7 +441,9 @@ static void of_rows_too_many(void)
     make();
     world_sql(&w, "INSERT INTO events(seq,line) VALUES(-1,'{}'),(0,'{}');"
                   "INSERT INTO checkpoints VALUES(-1,'x'),(0,'x');"
-                  "UPDATE events SET line=line||' ' WHERE seq=3");
+                  "UPDATE events SET line=line||' ' WHERE seq=3;"
+                  "INSERT INTO old_ids VALUES(zeroblob(32),4,zeroblob(32),"
+                  "NULL)");
     each_place(&(struct trial){"alloc|step|exec", parity, NULL, NULL});
 }
 
@@ -681,11 +683,13 @@ static int drill(void)
     return plog_drill(w.dir, &o, &r, &err);
 }
 
+/* Where it cannot be removed, that is what is said. */
 static bool leaves_no_scratch(int rc)
 {
-    (void)rc;
     struct tree t;
     bool fits = true;
+    if (rc && strncmp(err.message, "removing the scratch", 20) == 0)
+        return true;
     tree_read(&t, w.dir);
     for (size_t i = 0; i < t.count; i++)
         fits &= CHECK(strncmp(t.files[i].name, "drill-", 6) != 0);
@@ -693,11 +697,52 @@ static bool leaves_no_scratch(int rc)
     return fits;
 }
 
+static int no_rmdir(void *ctx, int dir, const char *name)
+{
+    (void)ctx, (void)dir, (void)name;
+    return -EBUSY;
+}
+
+static int stop(void *arg, const struct plog_progress *p)
+{
+    (void)arg, (void)p;
+    return 1;
+}
+
+/* Who stopped it is told so, and not of the scratch that stays: the next one
+ * takes that away. */
+static void stopped_and_not_removed(void)
+{
+    struct plog_io stays = *real();
+    struct plog_drill_options o = {
+        .struct_size = sizeof o, .io = &stays, .progress = stop};
+    struct plog_drill_report r;
+    stays.rmdir_at = no_rmdir;
+    CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_INTERRUPTED);
+    CHECK_INT(err.code, PLOG_E_INTERRUPTED);
+    o = (struct plog_drill_options){.struct_size = sizeof o};
+    CHECK_INT(plog_drill(w.dir, &o, &r, &err), 0);
+    CHECK_INT(r.verdict, 0);
+    CHECK(leaves_no_scratch(0));
+}
+
+static void a_long_scratch(void)
+{
+    static char path[9000];
+    struct plog_drill_options o = {.struct_size = sizeof o, .scratch = path};
+    struct plog_drill_report r;
+    memset(path, 'a', sizeof path - 1);
+    CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "the scratch path is too long");
+}
+
 static void of_a_drill(void)
 {
     make();
-    each_place(&(struct trial){"open lock|random|space", drill, NULL,
+    each_place(&(struct trial){"open lock|open keys|random|space", drill, NULL,
                                leaves_no_scratch});
+    stopped_and_not_removed();
+    a_long_scratch();
 }
 
 /* ---- Compaction and redaction ------------------------------------------ */

@@ -274,6 +274,41 @@ static void the_index_of_ids(void)
     finds(&f, 0, PLOG_E_DIVERGED, PLOG_LEG_STORE, 0);
 }
 
+/* An index that finds a blob of the same bytes, or whose entries stand in
+ * another order, finds no id. */
+static void an_index_that_finds_nothing(void)
+{
+    struct world_found f;
+    restore();
+    world_sql(&w, "PRAGMA writable_schema=1; UPDATE sqlite_schema SET"
+                  " sql=replace(sql,') STRICT',')') WHERE name='events'");
+    world_sql(&w, "UPDATE events SET id=CAST(id AS BLOB) WHERE seq=7");
+    world_sql(&w, "PRAGMA writable_schema=1;"
+                  "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE"
+                  " name='events_id';"
+                  "DELETE FROM sqlite_schema WHERE name='events_id'");
+    world_sql(&w, "UPDATE events SET id=CAST(id AS TEXT) WHERE seq=7");
+    world_sql(&w, "PRAGMA writable_schema=1;"
+                  "INSERT INTO sqlite_schema SELECT * FROM kept;"
+                  "UPDATE sqlite_schema SET sql=sql||' STRICT' WHERE"
+                  " name='events'");
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.count, 1);
+    finds(&f, 0, PLOG_E_DIVERGED, PLOG_LEG_STORE, 0);
+    restore();
+    world_sql(&w, "CREATE TABLE kept AS SELECT sql FROM sqlite_schema WHERE"
+                  " name='events_id';"
+                  "DROP INDEX events_id;"
+                  "CREATE UNIQUE INDEX events_id ON events(id DESC) WHERE id"
+                  " IS NOT NULL;"
+                  "PRAGMA writable_schema=1;"
+                  "UPDATE sqlite_schema SET sql=(SELECT sql FROM kept) WHERE"
+                  " name='events_id'");
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.count, 1);
+    finds(&f, 0, PLOG_E_DIVERGED, PLOG_LEG_STORE, 0);
+}
+
 /* The attack on the store: a row is changed, and root and range of the head
  * are computed anew from the rows.  The row is named, and the head is not
  * what the log signed. */
@@ -503,6 +538,7 @@ int main(int argc, char **argv)
         {"kept_rows", kept_rows},
         {"blobs_of_the_same_bytes", blobs_of_the_same_bytes},
         {"the_index_of_ids", the_index_of_ids},
+        {"an index that finds nothing", an_index_that_finds_nothing},
         {"recompute_attack_on_the_store", recompute_attack_on_the_store},
         {"no_store", no_store},
         {"a_finding_may_stop_the_check", a_finding_may_stop_the_check},
