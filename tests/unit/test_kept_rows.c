@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "again.h"
 #include "check.h"
 #include "old_ids.h"
 #include "peers.h"
@@ -225,6 +226,28 @@ static void said_of_a_peer(void)
     }
 }
 
+/* ---- Somebody compacts or redacts meanwhile ------------------------------ */
+
+/* Whoever reads looks again where something has moved since, and not without
+ * an end. */
+static void looks_again(void)
+{
+    struct plog_again a;
+    put_back();
+    plog_again_begin(&a, plog_io_posix(), w.dir);
+    CHECK(!plog_again(&a, PLOG_E_CORRUPT));
+    world_sql(&w, "UPDATE meta SET redactions=redactions+1");
+    CHECK(!plog_again(&a, PLOG_E_IO));
+    CHECK(plog_again(&a, PLOG_E_CORRUPT));
+    CHECK(!plog_again(&a, PLOG_E_CORRUPT));
+    world_sql(&w, "UPDATE meta SET floor=floor+1");
+    CHECK(plog_again(&a, PLOG_E_PRUNED));
+    for (int tries = 3; tries <= 20; tries++) {
+        world_sql(&w, "UPDATE meta SET redactions=redactions+1");
+        CHECK(plog_again(&a, PLOG_E_NOT_FOUND) == (tries < 20));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -232,6 +255,7 @@ int main(int argc, char **argv)
         {"a row of a redacted entry", a_row_of_a_redacted_entry},
         {"rows above the floor", rows_above_the_floor},
         {"said of a peer", said_of_a_peer},
+        {"looks again", looks_again},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -551,8 +551,8 @@ static void while_healing(void)
                                      .from_store = true};
     make();
     each_place(&(struct trial){
-        "list|fstat|rename odd|rmdir|mkdir|open salv|prepare SELECT origin",
-        salvage, damaged, heals_then});
+        "list|fstat|rename odd|rmdir|mkdir|open salv|sync|step SELECT", salvage,
+        damaged, heals_then});
     each_place(
         &(struct trial){"open /|mkdir", salvage, without_log, heals_then});
     CHECK_INT(plog_salvage(world_path(&w, "none"), &o, &r, &err),
@@ -705,8 +705,9 @@ static int no_rmdir(void *ctx, int dir, const char *name)
 
 static int stop(void *arg, const struct plog_progress *p)
 {
-    (void)arg, (void)p;
-    return 1;
+    unsigned *calls_of_it = arg;
+    (void)p;
+    return ++*calls_of_it == 2; /* the copy is begun by then */
 }
 
 /* Who stopped it is told so, and not of the scratch that stays: the next one
@@ -714,8 +715,11 @@ static int stop(void *arg, const struct plog_progress *p)
 static void stopped_and_not_removed(void)
 {
     struct plog_io stays = *real();
-    struct plog_drill_options o = {
-        .struct_size = sizeof o, .io = &stays, .progress = stop};
+    unsigned progress = 0;
+    struct plog_drill_options o = {.struct_size = sizeof o,
+                                   .io = &stays,
+                                   .progress = stop,
+                                   .arg = &progress};
     struct plog_drill_report r;
     stays.rmdir_at = no_rmdir;
     CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_INTERRUPTED);
@@ -734,6 +738,8 @@ static void a_long_scratch(void)
     memset(path, 'a', sizeof path - 1);
     CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_ARG);
     CHECK_TEXT(err.message, "the scratch path is too long");
+    path[0] = '\0';
+    CHECK_INT(plog_drill(w.dir, &o, &r, &err), PLOG_E_ARG);
 }
 
 static void of_a_drill(void)

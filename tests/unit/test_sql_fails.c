@@ -254,13 +254,6 @@ static void of_a_trimmed_store(void)
     each_place(NULL, parity, is_an_error, NULL);
 }
 
-static void since_a_checkpoint(void)
-{
-    make_once();
-    put_back();
-    each_place(NULL, parity_since, is_an_error, NULL);
-}
-
 /* What is told of the one is none of the other's business. */
 static bool is_no_better(int rc, const struct outcome *o)
 {
@@ -269,6 +262,23 @@ static bool is_no_better(int rc, const struct outcome *o)
     fits &= CHECK_INT(o->err.code, rc);
     fits &= CHECK(o->err.message[0] != '\0');
     return fits;
+}
+
+/* Whether an order let the content of an old id go. */
+static void of_a_dropped_content(void)
+{
+    make_once();
+    put_back();
+    CHECK_INT(compact((struct plog_compact_options){.trim_store = true}), 0);
+    world_sql(&w, "UPDATE old_ids SET content=NULL");
+    each_place("main.redactions WHERE target=", parity, is_no_better, NULL);
+}
+
+static void since_a_checkpoint(void)
+{
+    make_once();
+    put_back();
+    each_place(NULL, parity_since, is_an_error, NULL);
 }
 
 static void of_rows_too_many(void)
@@ -460,6 +470,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"of a whole log", of_a_whole_log},
         {"of a trimmed store", of_a_trimmed_store},
+        {"of a dropped content", of_a_dropped_content},
         {"since a checkpoint", since_a_checkpoint},
         {"of rows too many", of_rows_too_many},
         {"of a damaged log", of_a_damaged_log},
