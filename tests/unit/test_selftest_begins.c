@@ -40,11 +40,11 @@ static void (*while_told)(void); /* NULL: nothing is done then */
 static int on_test(void *arg, const struct plog_test *t)
 {
     (void)arg;
-    if (while_told)
-        while_told();
     size_t n = strlen(names);
     snprintf(names + n, sizeof names - n, "%s,", t->name);
     snprintf(last_found, sizeof last_found, "%s", t->found);
+    if (while_told)
+        while_told();
     return ++told == stop_at;
 }
 
@@ -406,6 +406,49 @@ static void stays_with_all(void)
     while_told = NULL;
 }
 
+/* ---- Folders of others --------------------------------------------------- */
+
+static const char other[] = "paritylog-selftest-of-another";
+static bool ours_first;
+
+static int in_order(void *ctx, int dir,
+                    int (*each)(void *arg, const char *name), void *arg)
+{
+    if (!ours_first)
+        each(arg, other);
+    int rc = real()->list(ctx, dir, each, arg);
+    if (ours_first)
+        each(arg, other);
+    return rc;
+}
+
+static void stop_at_left_over(void)
+{
+    if (strstr(names, "left over,"))
+        stop_at = told + 1;
+}
+
+/* One of them is named, and who stops at the very last test is told so. */
+static void left_over(void)
+{
+    while_told = stop_at_left_over;
+    for (int i = 0; i < 2; i++) {
+        io = *real();
+        io.list = in_order;
+        ours_first = i;
+        stop_at = 0;
+        CHECK_INT(
+            run((struct plog_selftest_options){.seconds = 0.01, .seed = 5}),
+            PLOG_E_INTERRUPTED);
+        CHECK_TEXT(err.message, "stopped");
+        CHECK_TEXT(last_found,
+                   i ? "1 folders of others: paritylog-selftest-..."
+                     : "1 folders of others: paritylog-selftest-of-another...");
+    }
+    while_told = NULL;
+    CHECK_UINT(names_in(where()), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -416,6 +459,7 @@ int main(int argc, char **argv)
         {"between parts", between_parts},
         {"not removed", not_removed},
         {"not begun", not_begun},
+        {"left over", left_over},
         {"removed with all", removed_with_all},
         {"stays with all", stays_with_all},
     };

@@ -123,6 +123,8 @@ static void below_the_floor(void)
         {"INSERT INTO peers(name,added,cursor) VALUES('gone',15,10)",
          "peer: none", 15},
         {"UPDATE compactions SET floor=floor-1", "meta: the floor", -1},
+        {"UPDATE meta SET floor=floor+1", "meta: the floor", -1},
+        {"UPDATE meta SET floor=size", "meta: the floor", -1},
     };
     make();
     EACH(edits, NULL);
