@@ -632,6 +632,44 @@ static void a_large_segment(void)
     tree_free(&is);
 }
 
+/* ---- What neither leg can give --------------------------------------------
+ */
+
+static void is_left(const char *why)
+{
+    struct tree before, after;
+    tree_read(&before, world_path(&w, "log"));
+    CHECK_INT(heal_with(NULL, false), 0);
+    CHECK_UINT(heard.r.left, 1);
+    CHECK_UINT(heard.r.healed, 0);
+    CHECK(!heard.healed[0] && heard.has_bytes[0]);
+    if (!CHECK(strstr(heard.why[0], why) != NULL))
+        printf("# %s\n", heard.why[0]);
+    tree_read(&after, world_path(&w, "log"));
+    CHECK(before.hash == after.hash);
+    tree_free(&before);
+    tree_free(&after);
+    put_back();
+}
+
+/* The store has lost the commit up to which it must give lines; and the same
+ * line is not what it was in both, at the very end.  No byte of the log is
+ * changed. */
+static void neither_can_give_it(void)
+{
+    make();
+    damage(starts[1] + 2);
+    char sql[100];
+    snprintf(sql, sizeof sql, "DELETE FROM checkpoints WHERE size=%d",
+             (int)starts[1] + 2);
+    world_sql(&w, sql);
+    is_left("a commit row is missing");
+    damage(41);
+    world_sql(&w, "UPDATE events SET line=replace(line,'v39','w39') WHERE"
+                  " seq=41");
+    is_left("");
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -648,6 +686,7 @@ int main(int argc, char **argv)
         {"still not whole", still_not_whole},
         {"no store from a damaged log", no_store_from_a_damaged_log},
         {"a large segment", a_large_segment},
+        {"neither can give it", neither_can_give_it},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

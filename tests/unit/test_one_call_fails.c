@@ -378,6 +378,12 @@ static int parity_since(void)
     return check_with((struct plog_check_options){.since = note}, true);
 }
 
+/* Of a head within a segment, which is to be met again. */
+static int parity_since_head(void)
+{
+    return check_with((struct plog_check_options){.since = beside}, true);
+}
+
 /* Where it is written, it is written whole. */
 static bool watermark_is_whole(int rc)
 {
@@ -404,6 +410,9 @@ static void of_a_whole_log(void)
     each_place(&(struct trial){"alloc|" TABLE, parity, no_watermark,
                                watermark_is_whole});
     each_place(&(struct trial){"alloc|step|exec", parity_since, NULL, NULL});
+    no_watermark();
+    CHECK_INT(parity(), 0);
+    each_place(&(struct trial){"alloc", parity_since_head, NULL, NULL});
 }
 
 /* A clock of which each look takes longer than a transaction that reads may:
