@@ -643,6 +643,38 @@ static void a_head_without_a_commit(void)
     CHECK(strstr(why.message, "does not fit") != NULL);
 }
 
+/* A group of two, of which the first line says no time any more, or one that
+ * is none. */
+static void no_time_of_the_last_group(void)
+{
+    static const char *const edits[] = {
+        "UPDATE events SET line=(SELECT line FROM events WHERE seq=4) WHERE"
+        " seq=3",
+        "UPDATE events SET line=replace(line,'\"logged_at\":\"20',"
+        "'\"logged_at\":\"x0') WHERE seq=3"};
+    static char text[2][300];
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        struct plog_span deltas[2];
+        struct plog_group g = {
+            .struct_size = sizeof g, .deltas = deltas, .delta_count = 2};
+        make(1);
+        for (int k = 0; k < 2; k++) {
+            world_text(text[k], sizeof text[k],
+                       &(struct world_delta){.id = NULL});
+            deltas[k] = (struct plog_span){text[k], strlen(text[k])};
+        }
+        CHECK_INT(world_open(&w), 0);
+        CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+        world_close(&w);
+        CHECK_INT(quick(NULL), 0);
+        CHECK(says("clock", PLOG_HEALTH_OK, "the last group was logged at"));
+        world_sql(&w, edits[i]);
+        CHECK_INT(quick(NULL), 0);
+        CHECK(says("clock", PLOG_HEALTH_UNKNOWN, "cannot be read"));
+        world_remove(w.dir);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -660,6 +692,7 @@ int main(int argc, char **argv)
         {"drills refused", drills_refused},
         {"what a drill finds", what_a_drill_finds},
         {"a head without a commit", a_head_without_a_commit},
+        {"no time of the last group", no_time_of_the_last_group},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

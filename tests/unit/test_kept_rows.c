@@ -175,6 +175,28 @@ static void a_row_of_a_redacted_entry(void)
     world_sql(&w, "DELETE FROM old_ids");
     put_row(5, 5, LEAF);
     CHECK(strncmp(said_check(plog_parity, w.dir, &o), "DIVERGED", 8) == 0);
+    world_sql(&w, "UPDATE old_ids SET leaf=x'00'");
+    CHECK(strncmp(said_check(plog_parity, w.dir, &o), "DIVERGED", 8) == 0);
+}
+
+/* An entry without an id has none in its row, and the first one none before
+ * it. */
+static void columns_of_what_has_none(void)
+{
+    static const struct {
+        const char *sql, *says;
+    } all[] = {
+        {"UPDATE events SET id='x' WHERE seq=9", ", entry 9: want columns"},
+        {"UPDATE events SET previous=-1 WHERE seq=1",
+         ", entry 1: want columns"}};
+    struct plog_check_options o = {.struct_size = sizeof o};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        put_back();
+        world_sql(&w, all[i].sql);
+        const char *said = said_check(plog_parity, w.dir, &o);
+        if (!CHECK(strstr(said, all[i].says) != NULL))
+            printf("# %s\n", said);
+    }
 }
 
 /* What goes above the floor is not known by such a row either. */
@@ -253,6 +275,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"rows above the base", rows_above_the_base},
         {"a row of a redacted entry", a_row_of_a_redacted_entry},
+        {"columns of what has none", columns_of_what_has_none},
         {"rows above the floor", rows_above_the_floor},
         {"said of a peer", said_of_a_peer},
         {"looks again", looks_again},

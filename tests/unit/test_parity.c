@@ -282,12 +282,14 @@ static void an_index_that_finds_nothing(void)
     restore();
     world_sql(&w, "PRAGMA writable_schema=1; UPDATE sqlite_schema SET"
                   " sql=replace(sql,') STRICT',')') WHERE name='events'");
-    world_sql(&w, "UPDATE events SET id=CAST(id AS BLOB) WHERE seq=7");
+    world_sql(&w, "UPDATE events SET id=CAST(id AS BLOB) WHERE"
+                  " id=(SELECT max(id) FROM events)"); /* in its place */
     world_sql(&w, "PRAGMA writable_schema=1;"
                   "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE"
                   " name='events_id';"
                   "DELETE FROM sqlite_schema WHERE name='events_id'");
-    world_sql(&w, "UPDATE events SET id=CAST(id AS TEXT) WHERE seq=7");
+    world_sql(&w, "UPDATE events SET id=CAST(id AS TEXT) WHERE"
+                  " typeof(id)='blob'");
     world_sql(&w, "PRAGMA writable_schema=1;"
                   "INSERT INTO sqlite_schema SELECT * FROM kept;"
                   "UPDATE sqlite_schema SET sql=sql||' STRICT' WHERE"

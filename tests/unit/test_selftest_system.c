@@ -246,6 +246,10 @@ static void odd_mounts(void)
     kernel.mounts = "1 0 8:1 / /a rw - ext4 /dev/a rw\n";
     look();
     selftesting_check(&s, "mount", PLOG_TEST_OK, "/dev/a at /a: rw; rw", "");
+    snprintf(s.t.path, sizeof s.t.path, "/ab"); /* beside it */
+    look();
+    selftesting_check(&s, "mount", PLOG_TEST_SKIP,
+                      "/proc/self/mountinfo does not tell", "");
     int n = snprintf(text, sizeof text, "1 0 8:1 / /");
     memset(text + n, 'a', PLOG_SELFTEST_PATH + 50);
     strcat(text, " rw - ext4 /dev/a rw\n");
