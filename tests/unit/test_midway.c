@@ -172,7 +172,8 @@ static void part(const struct part *p)
         arm(p->from, p->skip, kind, n);
         int rc = p->run();
         again = disarm();
-        bool fits = CHECK(moment.begun) & CHECK_INT(err.code, rc);
+        bool fits = CHECK(moment.begun);
+        fits &= CHECK_INT(err.code, rc);
         fits &= CHECK((rc == 0) == (err.message[0] == '\0'));
         fits &= CHECK(rc == 0 || is_of_the_fault(rc, kind));
         fits &= CHECK(rc == 0 || again);

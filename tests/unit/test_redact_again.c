@@ -127,7 +127,8 @@ static int scrub(enum kind kind, unsigned long n)
 
 static void is_fault(enum kind kind, unsigned long n, int rc)
 {
-    bool fits = CHECK(err.message[0]) & CHECK_INT(err.code, rc);
+    bool fits = CHECK(err.message[0]);
+    fits &= CHECK_INT(err.code, rc);
     if (kind == MEMORY)
         fits &= CHECK_INT(rc, PLOG_E_NOMEM);
     else
