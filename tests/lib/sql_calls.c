@@ -71,3 +71,8 @@ int sqlite3_extended_errcode(sqlite3 *db)
 {
     return sql_calls.failing ? SQLITE_IOERR_READ : real.errcode(db);
 }
+
+int sqlite3_libversion_number(void)
+{
+    return sql_calls.version ? sql_calls.version : SQLITE_VERSION_NUMBER;
+}

@@ -14,6 +14,7 @@ struct sql_calls {
     bool (*fails)(const char *call, const char *sql, bool busy);
     bool failing; /* an error that is asked for is SQLITE_IOERR_READ */
     bool no_sync; /* SQLite syncs nothing */
+    int version;  /* what SQLite says that it is; 0: the truth */
 };
 extern struct sql_calls sql_calls;
 

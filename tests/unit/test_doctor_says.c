@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -285,13 +286,6 @@ static int file_system(void *ctx, int fd, struct plog_fs *out)
     return rc;
 }
 
-static int sqlite_version;
-
-int sqlite3_libversion_number(void)
-{
-    return sqlite_version ? sqlite_version : SQLITE_VERSION_NUMBER;
-}
-
 static void the_ground(void)
 {
     struct plog_io io = *plog_io_posix();
@@ -324,13 +318,13 @@ static void the_ground(void)
 static void sqlite_itself(void)
 {
     make(1);
-    sqlite_version = 3051002;
+    sql_calls.version = 3051002;
     CHECK_INT(quick(NULL), 0);
     CHECK(says("SQLite", PLOG_HEALTH_NOTE, "WAL-reset defect"));
-    sqlite_version = 3051003;
+    sql_calls.version = 3051003;
     CHECK_INT(quick(NULL), 0);
     CHECK(says("SQLite", PLOG_HEALTH_OK, ""));
-    sqlite_version = 0;
+    sql_calls.version = 0;
 }
 
 /* ---- Notes of drills, and the clock

@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "selftesting.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct selftesting s;
@@ -270,7 +271,6 @@ static void odd_mounts(void)
 /* SQLite as it was built, or as a case says: these stand before its own. */
 static const char *built_with;
 static bool without_threads;
-static int version;
 
 int sqlite3_compileoption_used(const char *option)
 {
@@ -280,11 +280,6 @@ int sqlite3_compileoption_used(const char *option)
 int sqlite3_threadsafe(void)
 {
     return !without_threads;
-}
-
-int sqlite3_libversion_number(void)
-{
-    return version ? version : SQLITE_VERSION_NUMBER;
 }
 
 static void sqlite_is(enum plog_test_result result, const char *words,
@@ -310,13 +305,13 @@ static void how_sqlite_is_built(void)
     built_with = "DISABLE_DIRSYNC";
     sqlite_is(PLOG_TEST_WARN, ", built without syncs of directories", anew);
     built_with = NULL;
-    version = 3051002;
+    sql_calls.version = 3051002;
     sqlite_is(PLOG_TEST_OK, ", which has the WAL-reset defect",
               "let no other program write to or checkpoint store.db");
-    version = 3051003;
+    sql_calls.version = 3051003;
     sqlite_is(PLOG_TEST_OK, sqlite3_libversion(), "");
     CHECK_TEXT(selftesting_the(&s, "SQLite")->found, sqlite3_libversion());
-    version = 0;
+    sql_calls.version = 0;
     selftesting_end(&s);
 }
 
