@@ -136,11 +136,13 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
                      h->commit.size, want, got);
 }
 
-/* A bare segment at the end, which the head may stand in. */
+/* A bare segment at the end, which the head may stand in; unless the store has
+ * entries of it: then they are missing here, and judge_end says so. */
 static void judge_bare_segment(struct plog_parity *p)
 {
     struct plog_check *c = p->c;
     if (c->head.segment == c->walk.first &&
+        c->head.commit.size < c->walk.first &&
         c->head.offset != c->walk.scan.offset)
         head_differs(p, c->head.commit.size, "offset");
 }

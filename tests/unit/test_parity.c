@@ -479,6 +479,27 @@ static void a_byte_less_in_the_last_segment(void)
     free(s.bytes);
 }
 
+/* Of the last segment only the header is left: the store has what is missing,
+ * and nobody may be told to make it anew. */
+static void nothing_but_a_header(void)
+{
+    struct world_found f;
+    restore();
+    const char *name = last_segment();
+    struct file s = load(name);
+    uint64_t first =
+        (uint64_t)world_number(&w, "SELECT max(first) FROM segments");
+    char *lf = memchr(s.bytes, '\n', s.n);
+    REQUIRE(lf != NULL);
+    world_write(world_path(&w, name), s.bytes, (size_t)(lf + 1 - s.bytes));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.count, 1);
+    CHECK_INT(f.first[0].leg, PLOG_LEG_LOG);
+    CHECK_UINT(f.first[0].seq, first);
+    CHECK(strstr(f.first[0].next, "--from-store") != NULL);
+    free(s.bytes);
+}
+
 /* A later group in the place of an earlier one: its commit holds, and takes
  * the check along; the header that follows says where it goes on. */
 static void a_group_that_stands_too_early(void)
@@ -547,6 +568,7 @@ int main(int argc, char **argv)
         {"checks_change_nothing", checks_change_nothing},
         {"merges_behind_damage", merges_behind_damage},
         {"a_byte_less_in_the_last_segment", a_byte_less_in_the_last_segment},
+        {"nothing_but_a_header", nothing_but_a_header},
         {"a_group_that_stands_too_early", a_group_that_stands_too_early},
         {"beside_an_open_handle", beside_an_open_handle},
         {"nothing_there", nothing_there},
