@@ -256,6 +256,9 @@ int plog_legs_replay(struct plog_legs *l, struct plog_replay_watch *watch,
         rc = plog_store_get_head(&l->store, &l->head, err);
     if (!rc)
         rc = plog_legs_locate(l, &w, err);
+    /* A repair set a header aside behind which there was no group yet. */
+    if (!rc && l->head.commit.size && l->head.segment > w.first)
+        rc = plog_store_drop_segments(&l->store, w.first, err);
     if (!rc && l->head.commit.size) {
         l->head.segment = w.first; /* the place may have moved, not the head */
         l->head.offset = w.scan.offset;

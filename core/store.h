@@ -157,6 +157,11 @@ PLOG_MUST_CHECK int plog_store_add_commit(struct plog_store *s, uint64_t size,
                                           struct plog_error *err);
 PLOG_MUST_CHECK int plog_store_add_segment(struct plog_store *s, uint64_t first,
                                            struct plog_error *err);
+/* Forgets the segments behind the one of the head, `first`: they held nothing,
+ * and are not in the log any more. */
+PLOG_MUST_CHECK int plog_store_drop_segments(struct plog_store *s,
+                                             uint64_t first,
+                                             struct plog_error *err);
 
 /* What a logged entry told beside its fold. */
 struct plog_applied {

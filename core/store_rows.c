@@ -251,6 +251,20 @@ int plog_store_add_segment(struct plog_store *s, uint64_t first,
     return plog_sql_run(s->add_segment, err);
 }
 
+int plog_store_drop_segments(struct plog_store *s, uint64_t first,
+                             struct plog_error *err)
+{
+    sqlite3_stmt *q;
+    int rc = plog_sql_prepare(s->db, "DELETE FROM main.segments WHERE first>?1",
+                              &q, err);
+    if (rc)
+        return rc;
+    plog_sql_bind_u64(q, 1, first);
+    rc = plog_sql_run(q, err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
 static int put_cursor(struct plog_store *s, const struct plog_entry *e,
                       struct plog_error *err)
 {

@@ -266,6 +266,20 @@ static void others_write_meanwhile(void)
 
 /* ---- A segment without a group ------------------------------------------- */
 
+/* The store knows that the segment is gone, and the next entry goes on in the
+ * one before. */
+static void goes_on(uint64_t seq)
+{
+    world_close(&w);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(world_number(&w, "SELECT max(first) FROM segments"), 1);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "r", "on", NULL), 0);
+    world_close(&w);
+    CHECK_UINT(world_size(&w), seq);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
 /* The store's head stands right behind a header, which is damaged: it is set
  * aside as what a crash may leave, and nothing is lost. */
 static void a_header_and_no_group(void)
@@ -296,15 +310,23 @@ static void a_header_and_no_group(void)
     }
     CHECK_INT(rc, 0);
     CHECK(world_has(&w, "quarantine"));
-    CHECK_INT(world_put(&w, NULL, "r", "on", NULL), 0);
+    goes_on(first);
+}
+
+/* The same, and the file is not there at all. */
+static void a_bare_segment_that_is_gone(void)
+{
+    uint64_t first;
+    char name[40];
+    begin(3);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     world_close(&w);
-    CHECK_UINT(world_size(&w), first);
-    /* The store still has a row of that segment, which parity tells. */
-    CHECK_INT(peers_parity(&w), PLOG_E_AHEAD);
-    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
-    struct plog_replay_report r;
-    CHECK_INT(plog_replay(w.dir, &o, &r, &err), 0);
-    CHECK_INT(peers_parity(&w), 0);
+    snprintf(name, sizeof name, "log/%020llu.jsonl", (unsigned long long)first);
+    CHECK_INT(unlink(world_path(&w, name)), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK(!world_has(&w, "quarantine"));
+    goes_on(first);
 }
 
 int main(int argc, char **argv)
@@ -314,6 +336,7 @@ int main(int argc, char **argv)
         {"compacted", compacted},
         {"others write meanwhile", others_write_meanwhile},
         {"a header and no group", a_header_and_no_group},
+        {"a bare segment that is gone", a_bare_segment_that_is_gone},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
