@@ -254,7 +254,7 @@ int plog_parity_compaction(struct plog_parity *p, const struct plog_entry *e,
     uint64_t base = p->c->head.rules.base;
     int rc = plog_compaction_parse(e, p->c->reader.io, &c);
     if (rc)
-        return plog_fail(err, rc, "a compact entry makes no sense");
+        return plog_fail(err, rc, "a compact entry cannot be read");
     p->rules.floor = c.to > base ? c.to : base;
     for (int i = 0; !rc && i < 2; i++) {
         sqlite3_stmt *q = NULL;

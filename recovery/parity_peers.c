@@ -37,7 +37,7 @@ int plog_parity_peer(struct plog_parity *p, const struct plog_entry *e,
     struct plog_peer_args a;
     int rc = plog_peer_args_parse(e, &p->fold.base, &a);
     if (rc)
-        return plog_fail(err, rc, "a peer entry makes no sense");
+        return plog_fail(err, rc, "a peer entry cannot be read");
     return put(p, e->control == PLOG_CONTROL_PEER_ADD, a.name, e->seq, err);
 }
 
