@@ -78,8 +78,10 @@ static int load_or_not(struct plog_fold_table *t, sqlite3 *db,
         rc = count_rows(db, most, &rows, err);
         at = rc || rows > most ? UINT64_MAX : rows / PLOG_FOLD_LOAD_SHARE;
     }
-    if (rc || t->looked_up >= at)
-        return rc ? rc : load(t, db, err);
+    if (rc)
+        return rc;
+    if (t->looked_up >= at)
+        return load(t, db, err);
     t->load_at = at;
     return 0;
 }

@@ -158,10 +158,10 @@ static const struct cli_command *find(const struct cli *c, const char *name)
     return NULL;
 }
 
-#define NAME_MOST 16 /* bytes of a command's name, with its NUL */
+#define NAME_MOST 16 /* bytes of a word that may be a command, with its NUL */
 
 /* How many letters must be changed, added, left out or exchanged with the next
- * one to make `a` of `b`. */
+ * one to make `a` of `b`; both are shorter than NAME_MOST. */
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][NAME_MOST + 1], la = strlen(a), lb = strlen(b);
@@ -190,6 +190,8 @@ static int no_command(struct cli *c, const char *name)
     const char *nearest = NULL;
     size_t least = 3; /* more is another word */
     for (size_t i = 0; strlen(name) < NAME_MOST && i < c->command_count; i++) {
+        if (strlen(c->commands[i].name) >= NAME_MOST)
+            continue;
         size_t n = distance(name, c->commands[i].name);
         if (n < least && 2 * n <= strlen(name)) {
             least = n;
