@@ -4,12 +4,10 @@
  * what is told is that error and nothing else, all memory comes back, and the
  * same again, unharmed, comes to its end.
  *
- * A place is the calls that led to the one that fails.  The first run finds out
- * which there are; then each of them fails once (as in test_sql_fails.c, of
- * which the logs are larger and the table never fails).
+ * Each place of the code fails once (one_place.h).  In test_sql_fails.c, too,
+ * of which the logs are larger and the table never fails.
  */
 #include <errno.h>
-#include <execinfo.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +17,7 @@
 #include "check.h"
 #include "err.h"
 #include "files.h"
+#include "one_place.h"
 #include "parity.h"
 #include "peers.h"
 #include "sql_calls.h"
@@ -26,26 +25,13 @@
 
 /* ---- Calls that fail --------------------------------------------------- */
 
-#define PLACES 1000
-#define FRAMES 40
-
-static struct {
-    bool on;
-    uint64_t fail; /* the place to fail at; 0: none */
-    void *end;     /* where the operation was called */
-    bool failed;
-    uint64_t at[PLACES];
-    char text[PLACES][100];
-    size_t count;
-    const char *only; /* how the calls that count begin, with | between them */
-} calls;
-
+static const char *only; /* how the calls that count begin, with | between */
 static struct plog_io io;
 static long live; /* allocations of the table */
 
 static bool counts(const char *text)
 {
-    const char *p = calls.only;
+    const char *p = only;
     while (p) {
         size_t n = strcspn(p, "|");
         if (strncmp(text, p, n) == 0)
@@ -55,38 +41,12 @@ static bool counts(const char *text)
     return false;
 }
 
-static bool is_known(uint64_t place)
-{
-    for (size_t i = 0; i < calls.count; i++)
-        if (calls.at[i] == place)
-            return true;
-    return false;
-}
-
 /* Whether this call fails. */
 static bool strikes(const char *call, const char *of)
 {
-    void *frames[FRAMES];
     char text[100];
-    int n, made = 0;
-    if (!calls.on)
-        return false;
     snprintf(text, sizeof text, "%s %s", call, of);
-    if (!counts(text))
-        return false;
-    n = backtrace(frames, FRAMES);
-    while (made < n && frames[made] != calls.end)
-        made++;
-    uint64_t place = tree_hash_bytes(1, frames, (size_t)made * sizeof *frames);
-    place += place == 0;
-    if (!calls.fail && calls.count < PLACES && !is_known(place)) {
-        snprintf(calls.text[calls.count], sizeof *calls.text, "%s", text);
-        calls.at[calls.count++] = place;
-    }
-    if (calls.failed || place != calls.fail)
-        return false;
-    calls.failed = true;
-    return true;
+    return counts(text) && one_place_fails(text, 0);
 }
 
 static const struct plog_io *real(void)
@@ -225,22 +185,12 @@ struct trial {
     bool (*after)(int rc); /* what holds behind a failure; NULL: no more */
 };
 
-/* A function of its own: the compiler calls it from two places of a loop. */
-#if defined(__clang__)
-#define BY_ITSELF __attribute__((noinline))
-#else
-#define BY_ITSELF __attribute__((noinline, noclone))
-#endif
-static int BY_ITSELF run(int (*act)(void))
+static int run(void *arg)
 {
+    const struct trial *t = arg;
     memset(&err, 0, sizeof err);
-    calls.end = __builtin_return_address(0);
-    calls.failed = false;
     told = findings = 0;
-    calls.on = true;
-    int rc = act();
-    calls.on = false;
-    return rc;
+    return t->act();
 }
 
 /* The fault, and nothing else: no verdict is made of it. */
@@ -258,31 +208,27 @@ static void each_place(const struct trial *t)
 {
     uint64_t base = 0;
     unsigned silent = 0;
-    calls.count = 0;
-    calls.only = t->only;
-    calls.fail = 0;
-    for (size_t i = 0; i <= calls.count; i++) { /* the first one unharmed */
+    struct trial own = *t;
+    only = t->only;
+    for (size_t i = 0; i == 0 || i <= one_place_count(); i++) {
         if (t->before)
             t->before();
-        calls.fail = i ? calls.at[i - 1] : 0;
         live = 0;
-        int rc = run(t->act);
+        int rc = one_place_run(i, run, &own);
         bool fits = CHECK_INT(live, 0);
-        if (i == 0) {
+        if (i == 0) { /* unharmed */
             base = told;
             fits &= CHECK_INT(rc, 0);
-            fits &= CHECK(calls.count > 0 && calls.count < PLACES);
         } else {
-            fits &= CHECK(calls.failed);
+            fits &= one_place_has_failed();
             fits &= rc ? is_told(rc) : CHECK_UINT(told, base);
             fits &= !t->after || t->after(rc);
             silent += rc == 0;
         }
         if (!fits)
-            printf("# %s: %d %s\n", i ? calls.text[i - 1] : "unharmed", rc,
-                   err.message);
+            printf("# %s: %d %s\n", one_place_text(i), rc, err.message);
     }
-    printf("# %s: %zu places, %u without effect\n", t->only, calls.count,
+    printf("# %s: %zu places, %u without effect\n", t->only, one_place_count(),
            silent);
 }
 
@@ -644,9 +590,9 @@ static int prove_consistency(void)
 {
     struct plog_prove_options o = proving();
     size_t n;
-    calls.on = false;
+    one_place_pause(true);
     char *text = world_read(note, &n);
-    calls.on = true;
+    one_place_pause(false);
     int rc = plog_prove_consistency(w.dir, text, n, &o, &err);
     free(text);
     return rc;

@@ -3,12 +3,9 @@
  * place of the code that does so: what is told then is an error, and never what
  * the rows would have said.
  *
- * A place is the calls that led to the statement, and whether it gave rows
- * before.  The first run, unharmed, finds out which there are; then each of
- * them fails once.  (sweeping.h does the same with calls of the I/O table and
- * with allocations, which a statement may need none of.)
+ * A place (one_place.h) counts once for each statement, and again where that
+ * gave rows before.
  */
-#include <execinfo.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,56 +14,22 @@
 #include "check.h"
 #include "everything.h"
 #include "files.h"
+#include "one_place.h"
 #include "sql_calls.h"
 #include "world.h"
 
 /* ---- SQLite, between it and the library ---------------------------------- */
 
-#define PLACES 4000
-#define FRAMES 40
-
-static struct {
-    bool on;       /* places are looked at */
-    uint64_t fail; /* the place to fail at; 0: none */
-    void *end;     /* where the operation was called */
-    bool failed;
-    uint64_t at[PLACES];
-    char text[PLACES][120];
-    size_t count;
-    const char *only; /* a part of the texts that count; NULL: all of them */
-} sql;
-
-static bool is_known(uint64_t place)
-{
-    for (size_t i = 0; i < sql.count; i++)
-        if (sql.at[i] == place)
-            return true;
-    return false;
-}
+static const char *only; /* a part of the texts that count; NULL: all do */
 
 /* Whether this call fails. */
 static bool fails_here(const char *call, const char *text, bool has_begun)
 {
     (void)call;
-    void *frames[FRAMES];
-    if (!sql.on || strcmp(text, "ROLLBACK") == 0 ||
-        (sql.only && !strstr(text, sql.only)))
+    if (strcmp(text, "ROLLBACK") == 0 || (only && !strstr(text, only)))
         return false;
-    int n = backtrace(frames, FRAMES), calls = 0;
-    while (calls < n && frames[calls] != sql.end)
-        calls++;
-    uint64_t place = tree_hash_bytes(1, frames, (size_t)calls * sizeof *frames);
-    place = tree_hash_bytes(place, text, strlen(text));
-    place = tree_hash_bytes(place, &has_begun, sizeof has_begun);
-    place += place == 0;
-    if (!sql.fail && sql.count < PLACES && !is_known(place)) {
-        snprintf(sql.text[sql.count], sizeof *sql.text, "%s", text);
-        sql.at[sql.count++] = place;
-    }
-    if (sql.failed || place != sql.fail)
-        return false;
-    sql.failed = true;
-    return true;
+    return one_place_fails(text,
+                           tree_hash_bytes(has_begun, text, strlen(text)));
 }
 
 /* ---- The log ----------------------------------------------------------------
@@ -119,56 +82,49 @@ static void tell(struct outcome *o, uint64_t n)
     o->told = tree_hash_bytes(o->told, &n, sizeof n);
 }
 
-/* A function of its own: the compiler calls it from two places of a loop. */
-#if defined(__clang__)
-#define BY_ITSELF __attribute__((noinline))
-#else
-#define BY_ITSELF __attribute__((noinline, noclone))
-#endif
-static int BY_ITSELF run(int (*act)(struct outcome *o), struct outcome *o)
+struct trial {
+    int (*act)(struct outcome *o);
+    struct outcome *o;
+};
+
+static int act_of(void *arg)
 {
-    sql.end = __builtin_return_address(0);
-    sql.failed = false;
-    sql.on = true;
-    int rc = act(o);
-    sql.on = false;
-    return rc;
+    struct trial *t = arg;
+    return t->act(t->o);
 }
 
 /* Runs `act` with each place failing; `judge` looks at each outcome whose code
  * is not 0.  With 0 it must have given out what it gives out unharmed.
  * @again  puts the world back before each */
-static void each_place(const char *only, int (*act)(struct outcome *o),
+static void each_place(const char *part, int (*act)(struct outcome *o),
                        bool (*judge)(int rc, const struct outcome *o),
                        void (*again)(void))
 {
     struct outcome base = {.told = 0}, o;
     unsigned silent = 0;
-    sql.count = 0;
-    sql.only = only;
-    sql.fail = 0;
-    for (size_t i = 0; i <= sql.count; i++) { /* the first one unharmed */
+    struct trial t = {act, &o};
+    only = part;
+    for (size_t i = 0; i == 0 || i <= one_place_count(); i++) {
         if (again)
             again();
         memset(&o, 0, sizeof o);
-        sql.fail = i ? sql.at[i - 1] : 0;
-        int rc = run(act, &o);
-        if (i == 0) {
+        int rc = one_place_run(i, act_of, &t);
+        if (i == 0) { /* unharmed */
             base = o;
             CHECK_INT(rc, 0);
-            CHECK(sql.count > 1 && sql.count < PLACES);
+            CHECK(one_place_count() > 1);
             continue;
         }
-        bool fits = CHECK(sql.failed);
+        bool fits = one_place_has_failed();
         if (rc == 0)
             fits &= CHECK_UINT(o.told, base.told);
         else
             fits &= judge(rc, &o);
         silent += rc == 0;
         if (!fits)
-            printf("# %s\n# %d: %s\n", sql.text[i - 1], rc, o.err.message);
+            printf("# %s\n# %d: %s\n", one_place_text(i), rc, o.err.message);
     }
-    printf("# %zu places, %u without effect\n", sql.count, silent);
+    printf("# %zu places, %u without effect\n", one_place_count(), silent);
 }
 
 /* The disk's fault, and nobody else's. */
@@ -229,7 +185,7 @@ static int parity_since(struct outcome *o)
     static uint64_t least;
     struct plog_check_report r;
     int rc = check_with((struct plog_check_options){.since = note}, &r, o);
-    if (!sql.fail)
+    if (one_place_now() == 0)
         least = r.entries;
     o->told = 0;
     tell(o, (uint64_t)-r.verdict);
