@@ -415,12 +415,13 @@ int plog_recent_settle(struct plog_recent *r, struct plog_error *err)
     return rc;
 }
 
-const char *plog_recent_source(sqlite3 *db)
+int plog_recent_source(sqlite3 *db, const char **name, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    bool empty = sqlite3_prepare_v2(db, "SELECT 1 FROM main.state_recent", -1,
-                                    &q, NULL) == SQLITE_OK &&
-                 sqlite3_step(q) == SQLITE_DONE;
+    int rc = plog_sql_prepare(db, "SELECT 1 FROM main.state_recent", &q, err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
     sqlite3_finalize(q);
-    return empty ? "state" : "state_now";
+    *name = rc == PLOG_END ? "state" : "state_now";
+    return rc == PLOG_END ? 0 : rc;
 }

@@ -103,6 +103,7 @@ PLOG_MUST_CHECK int plog_recent_settle(struct plog_recent *r,
 
 /* Whose rows are the records as they are now: `state` of the schema main, which
  * is faster to read, or the view `state_now`. */
-const char *plog_recent_source(sqlite3 *db);
+PLOG_MUST_CHECK int plog_recent_source(sqlite3 *db, const char **name,
+                                       struct plog_error *err);
 
 #endif

@@ -152,10 +152,12 @@ static int tally_rows(struct plog_parity *p, struct plog_error *err)
 {
     sqlite3_stmt *rows = NULL;
     uint64_t n = 0;
+    const char *source;
     char sql[80];
-    snprintf(sql, sizeof sql, "SELECT * FROM main.%s ORDER BY 1,2",
-             plog_recent_source(p->db));
-    int rc = plog_sql_prepare(p->db, sql, &rows, err);
+    int rc = plog_recent_source(p->db, &source, err);
+    snprintf(sql, sizeof sql, "SELECT * FROM main.%s ORDER BY 1,2", source);
+    if (!rc)
+        rc = plog_sql_prepare(p->db, sql, &rows, err);
     while (!rc && !p->tally.given_up && !p->c->stopped) {
         rc = plog_sql_row(rows, err);
         if (!rc)

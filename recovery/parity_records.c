@@ -129,6 +129,15 @@ static void compare_origin(struct plog_parity *p)
         plog_parity_find(p, PLOG_E_FOREIGN, 0, origin, h->origin);
 }
 
+static int compare_state(struct plog_parity *p, struct plog_error *err)
+{
+    const char *source;
+    int rc = plog_recent_source(p->db, &source, err);
+    return rc ? rc
+              : compare_tables(p, "state", source, 2, 2, "record",
+                               &p->c->report->records, err);
+}
+
 int plog_parity_records(struct plog_parity *p, struct plog_error *err)
 {
     compare_origin(p); /* also when damage hides the rest */
@@ -143,8 +152,7 @@ int plog_parity_records(struct plog_parity *p, struct plog_error *err)
         return 0;
     int rc = 0;
     if (!p->c->quick)
-        rc = compare_tables(p, "state", plog_recent_source(p->db), 2, 2,
-                            "record", &p->c->report->records, err);
+        rc = compare_state(p, err);
     else if (!p->c->upto)
         rc = plog_parity_tallied(p, err);
     if (!rc)

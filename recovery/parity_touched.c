@@ -199,9 +199,12 @@ static int compare_records(struct plog_parity *p, uint64_t *partly,
 {
     struct plog_check *c = p->c;
     sqlite3_stmt *q = NULL;
+    const char *source;
     char sql[sizeof records_sql + 16];
-    snprintf(sql, sizeof sql, records_sql, plog_recent_source(p->db));
-    int rc = plog_sql_prepare(p->db, sql, &q, err);
+    int rc = plog_recent_source(p->db, &source, err);
+    snprintf(sql, sizeof sql, records_sql, source);
+    if (!rc)
+        rc = plog_sql_prepare(p->db, sql, &q, err);
     if (!rc)
         plog_sql_bind_u64(q, 1, p->first);
     while (!rc && !c->stopped && (rc = plog_sql_row(q, err)) == 0) {
