@@ -80,14 +80,15 @@ int plog_archive_segments(const struct plog_dir *d, struct plog_buf *list,
 /* ---- Expanding ---------------------------------------------------------- */
 
 /* Makes a file and takes its name away again.  A name that stays would be a
- * copy of the segment that nobody knows of. */
+ * copy of the segment that nobody knows of; that making it failed does not mean
+ * that it is not there. */
 static int make_nameless(const struct plog_io *io, int dir, const char *name)
 {
     int fd = io->open_at(io->ctx, dir, name, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (fd < 0)
+    if (fd == -EEXIST)
         return fd;
     int rc = io->unlink_at(io->ctx, dir, name);
-    if (!rc)
+    if (fd < 0 || !rc)
         return fd;
     io->close(io->ctx, fd);
     io->unlink_at(io->ctx, dir, name);
