@@ -63,9 +63,7 @@ part() {
 
 # But for the longest, which `make check` and .ci/run run: five minutes are all
 # that this may take.
-part 'Unit tests' env EXCEPT='test_compact_kills test_damage test_midway
-    test_one_call_fails test_parity_quick test_recent test_resumed test_since test_sql_fails
-    test_statements test_tally' sh tests/run.sh unit
+part 'Unit tests' sh tests/run.sh short
 part 'The command' env EXCEPT=c2sp sh tests/run.sh cli
 # But for the long tables, which .ci/run compares.
 part "Storms, $STORM_BUDGET seconds" env EXCEPT='damage_table attacks' sh tests/run.sh storm

@@ -1,9 +1,10 @@
 #!/bin/sh
 # run.sh - runs tests that are built, and adds up.
 #
-#     BUILD=build sh tests/run.sh unit|cli|threads|valgrind|storm...
+#     BUILD=build sh tests/run.sh unit|short|long|cli|threads|valgrind|storm...
 #
 # unit      the programs $BUILD/tests/test_*
+# short     of unit all but those that take longest, and long: those
 # cli       the scripts tests/cli/*.sh, on the command with the order shim
 # threads   of unit those about threads and processes, for a thread sanitizer
 # valgrind  some of cli, with every command under valgrind
@@ -156,8 +157,18 @@ chosen() {
     return 1
 }
 
-# takes_long PROGRAM: begun first, or it would run alone at the end.
-takes_long() {
+# is_long PROGRAM: five seconds and more.
+is_long() {
+    case ${1##*/} in
+    test_compact_kills | test_damage | test_one_call_fails | test_parity_quick | \
+        test_recent | test_resumed | test_since | test_sql_fails | \
+        test_statements | test_tally) ;;
+    *) return 1 ;;
+    esac
+}
+
+# comes_first PROGRAM: or it would run alone at the end.
+comes_first() {
     case ${1##*/} in
     second_verifier.sh | test_compact_kills | test_damage | test_recent | test_statements) ;;
     *) return 1 ;;
@@ -180,8 +191,11 @@ run_all() {
         *) [ -x "$program" ] || continue ;;
         esac
         chosen "$program" || continue
+        case $mode:$(is_long "$program" && echo long) in
+        short:long | long:) continue ;;
+        esac
         count=$((count + 1))
-        if takes_long "$program"; then
+        if comes_first "$program"; then
             echo "$program" >>"$T/list.long"
         else
             echo "$program" >>"$T/list"
@@ -264,8 +278,8 @@ run_mode() {
     STORM_DATA=$top/tests/data
     export PARITYLOG STORM_DATA
     case $1 in
-    unit)
-        run_all unit "$BUILD"/tests/test_*
+    unit | short | long)
+        run_all "$1" "$BUILD"/tests/test_*
         ;;
     threads)
         run_all threads "$BUILD"/tests/test_*thread* \
@@ -320,7 +334,7 @@ run_mode() {
         run_all storm "$@"
         ;;
     *)
-        echo 'usage: sh tests/run.sh unit|cli|threads|valgrind|storm...' >&2
+        echo 'usage: sh tests/run.sh unit|short|long|cli|threads|valgrind|storm...' >&2
         exit 2
         ;;
     esac
