@@ -720,7 +720,8 @@ struct plog_status {
     uint64_t peers;
     uint64_t store_bytes, wal_bytes;
     /* Frames in SQLite's WAL, and how many of them are in the database, too;
-     * when the first grows far above the second, a reader holds them. */
+     * when the first grows far above the second, a reader holds them.  0 where
+     * the store is read from a private copy, as on a read-only mount. */
     uint64_t wal_frames, wal_moved;
     uint64_t tail_bytes; /* bytes after the last commit that are not padding */
     uint64_t redactions; /* orders to redact that the store has applied */
