@@ -52,6 +52,8 @@ int cmd_query(struct cli *c, int argc, char **argv)
         plog_reader_set_stop(r, interrupted, NULL);
     if (rc == 0)
         rc = plog_reader_query(r, c->args[1], rows_each, &rows, &err);
+    if (rows.lacked_memory)
+        rc = fail_set(&err, PLOG_E_NOMEM, "out of memory for the rows");
     if (rc == 0)
         rows_end(&rows);
     plog_reader_close(r);

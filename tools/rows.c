@@ -147,23 +147,29 @@ static void csv_row(const struct plog_row *row)
     putchar('\n');
 }
 
+static int take(struct rows *r, const struct plog_row *row)
+{
+    int rc = r->begun ? 0 : begin(r, row);
+    if (rc != 0 || !row->values)
+        return rc;
+    if (r->format == ROWS_JSON)
+        json_row(r, row);
+    else if (r->format == ROWS_CSV)
+        csv_row(row);
+    else
+        rc = table_row(r->table, row);
+    return rc;
+}
+
 int rows_each(void *arg, const struct plog_row *row)
 {
     struct rows *r = arg;
-    int rc = r->begun ? 0 : begin(r, row);
-    if (rc != 0)
-        return rc;
-    if (row->values) {
-        if (r->format == ROWS_JSON)
-            json_row(r, row);
-        else if (r->format == ROWS_CSV)
-            csv_row(row);
-        else
-            rc = table_row(r->table, row);
-    }
+    int rc = take(r, row);
+    if (rc == PLOG_E_NOMEM)
+        r->lacked_memory = true;
     if (out_failed())
         return PLOG_E_IO;
-    return proc_interrupted() ? PLOG_E_INTERRUPTED : rc;
+    return !rc && proc_interrupted() ? PLOG_E_INTERRUPTED : rc;
 }
 
 void rows_end(struct rows *r)

@@ -27,7 +27,7 @@ struct table;
 
 struct rows {
     enum rows_format format;
-    bool begun;
+    bool begun, lacked_memory;
     char **names; /* no two alike */
     int count;
     struct out json;
@@ -38,7 +38,9 @@ void rows_init(struct rows *r, enum rows_format format);
 void rows_fini(struct rows *r);
 
 /* The callback of plog_reader_query; `arg` is a struct rows.  Returns
- * PLOG_E_NOMEM, PLOG_E_IO or PLOG_E_INTERRUPTED when it is time to stop. */
+ * PLOG_E_NOMEM, PLOG_E_IO or PLOG_E_INTERRUPTED when it is time to stop: the
+ * query calls each of them interrupted, so look at `lacked_memory` behind it.
+ */
 int rows_each(void *arg, const struct plog_row *row);
 
 /* Ends what was printed, after a query that ran to its end. */
