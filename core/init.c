@@ -244,9 +244,7 @@ static int make_store(struct setup *s, struct plog_error *err)
         return exists(err); /* both legs are whole: no init was cut off */
     if (!rc)
         rc = plog_legs_replay(l, NULL, err);
-    if (!rc && !plog_store_checkpoint(&l->store))
-        rc = plog_fail(err, PLOG_E_IO, "the store could not be synced");
-    return rc;
+    return rc ? rc : plog_store_settle(&l->store, err);
 }
 
 int plog_init(const char *dir, const struct plog_init_options *given,

@@ -253,8 +253,12 @@ void plog_store_doubt(struct plog_store *s);
 
 /* Moves SQLite's WAL into the database as far as readers allow, synced.  Only
  * under the writer lock.  Returns whether all of it was moved; a failure
- * changes nothing that matters, and s->moved says whether it was one. */
+ * changes nothing that matters. */
 bool plog_store_checkpoint(struct plog_store *s);
+/* The same, where all must be moved: 0; PLOG_E_LOCKED while a reader keeps it
+ * from that; PLOG_E_IO, PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_store_settle(struct plog_store *s,
+                                      struct plog_error *err);
 /* The same; and if all was moved and no reader uses the WAL, empties it, which
  * else only the next write of this very connection would begin anew. */
 void plog_store_empty_wal(struct plog_store *s);

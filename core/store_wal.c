@@ -136,6 +136,20 @@ bool plog_store_checkpoint(struct plog_store *s)
     return s->moved == SQLITE_OK && in_wal == moved;
 }
 
+int plog_store_settle(struct plog_store *s, struct plog_error *err)
+{
+    if (plog_store_checkpoint(s))
+        return 0;
+    int why = plog_sql_code(s->moved);
+    if (why == 0 || why == PLOG_E_LOCKED)
+        return plog_fail(err, PLOG_E_LOCKED,
+                         "a reader keeps the store from being made durable");
+    plog_fail(err, why, "moving SQLite's WAL into the store failed: %s",
+              sqlite3_errstr(s->moved));
+    plog_err_file(err, PLOG_STORE_FILE);
+    return why;
+}
+
 /* Whether nobody but this connection has committed since it last looked: under
  * the writer lock, some other program. */
 static bool is_ours(struct plog_store *s, uint32_t before)

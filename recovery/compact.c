@@ -225,19 +225,8 @@ static int plan(plog *p, void *arg, struct plog_error *err)
 static int settle_store(plog *p, void *arg, struct plog_error *err)
 {
     (void)arg;
-    struct plog_store *s = &p->legs.store;
-    plog_store_rollback(s);
-    if (plog_store_checkpoint(s))
-        return 0;
-    int why = plog_sql_code(s->moved);
-    if (why && why != PLOG_E_LOCKED) { /* no waiting for a failing disk */
-        plog_fail(err, why, "moving SQLite's WAL into the store failed: %s",
-                  sqlite3_errstr(s->moved));
-        plog_err_file(err, PLOG_STORE_FILE);
-        return why;
-    }
-    return plog_fail(err, PLOG_E_LOCKED,
-                     "a reader keeps the store from being made durable");
+    plog_store_rollback(&p->legs.store);
+    return plog_store_settle(&p->legs.store, err);
 }
 
 static int make_durable(struct plog_compacting *c, struct plog_error *err)

@@ -449,8 +449,8 @@ static int fold_slowly(struct rebuild *b, struct plog_legs *l,
     set_folded(b, &l->head);
     if (rc)
         rc = end_at(b, rc, err);
-    if (!rc && !plog_store_checkpoint(&l->store))
-        rc = plog_fail(err, PLOG_E_IO, "the new store could not be synced");
+    if (!rc)
+        rc = plog_store_settle(&l->store, err);
     plog_legs_close_store(l);
     return rc;
 }
