@@ -1,0 +1,123 @@
+/*
+ * test_compact_readers.c - while somebody reads: a compaction passes by, and
+ * SQLite's WAL stays bounded.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "io.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world *passing;
+static int passes; /* 0: it has happened */
+
+/* Compacts at the moment in which the first segment is to be opened. */
+static int open_late(void *ctx, int dir, const char *name, int flags,
+                     uint32_t mode)
+{
+    if (passes && strcmp(name, "00000000000000000001.jsonl") == 0 &&
+        --passes == 0)
+        CHECK_INT(peers_compact(passing, NULL), 0);
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static void passed_by(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.open_at = open_late;
+    for (int i = 1; i <= 3; i++) {
+        struct world w;
+        struct world_found f;
+        struct plog_check_options o = {.struct_size = sizeof o, .io = &io};
+        peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+        CHECK_INT(peers_add(&w, "p"), 0);
+        CHECK_INT(peers_ack(&w, "p", 40), 0);
+        passing = &w;
+        passes = i;
+        CHECK_INT(world_parity(&w, &o, &f), 0);
+        CHECK(passes > 0 || peers_floor(&w) > 0);
+        passes = 0;
+        int expected = peers_floor(&w) ? 0 : PLOG_E_INPUT;
+        CHECK_INT(peers_undo(&w, NULL), expected);
+        passes = i;
+        CHECK_INT(world_verify(&w, &o, &f), 0);
+        passes = 0;
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* Readers that come and go do not let SQLite's WAL grow. */
+static void wal_is_bounded(void)
+{
+    struct world w;
+    struct plog_status s;
+    plog_reader *r;
+    struct plog_head head;
+    uint64_t most = 0;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        peers_put(&w, i * 100, (i + 1) * 100);
+        CHECK_INT(plog_reader_head(r, &head, NULL), 0);
+        CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
+        most = s.wal_bytes > most ? s.wal_bytes : most;
+        CHECK(s.wal_frames - s.wal_moved < 2200);
+    }
+    plog_reader_close(r);
+    CHECK(most < 10u << 20);
+    CHECK(s.wal_frames > 0);
+    world_end(&w, 4001);
+}
+
+static void put_group(struct world *w, int from)
+{
+    static char text[500][256];
+    static struct plog_span spans[500];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = spans, .delta_count = 500};
+    for (int i = 0; i < 500; i++) {
+        char id[16], record[16];
+        struct world_delta d = {.id = id, .record = record};
+        snprintf(id, sizeof id, "i%d", from + i);
+        snprintf(record, sizeof record, "r%d", i % 7);
+        world_text(text[i], sizeof text[i], &d);
+        spans[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    CHECK_INT(plog_append_group(w->p, &g, NULL, NULL), 0);
+}
+
+/* The ids of each batch lie all over their table: 30 MB, unless the WAL is
+ * moved on the way. */
+static void wal_is_bounded_while_trimming(void)
+{
+    struct world w;
+    struct plog_status s;
+    struct plog_compact_report r;
+    uint64_t first;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    for (int i = 0; i < 30000; i += 500)
+        put_group(&w, i);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30001), 0);
+    CHECK_INT(peers_trim(&w, &r), 0);
+    CHECK(r.trimmed > 29000);
+    CHECK_INT(plog_read_status(w.dir, NULL, &s, NULL), 0);
+    CHECK(s.wal_bytes > 0 && s.wal_bytes < 12u << 20);
+    printf("# the WAL took %llu bytes\n", (unsigned long long)s.wal_bytes);
+    CHECK_INT(peers_parity(&w), 0);
+    world_remove(w.dir);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"passed by a compaction", passed_by},
+        {"the WAL is bounded", wal_is_bounded},
+        {"the WAL is bounded while trimming", wal_is_bounded_while_trimming},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}

@@ -1,0 +1,211 @@
+/*
+ * test_compact_undo.c - the floor goes back by one step: undone, undone and cut
+ * off, a store that a crash left behind the compact entry, and what cannot be
+ * undone.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "peers.h"
+#include "world.h"
+
+static void undone(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT);
+    CHECK_INT(peers_ack(&w, "p", 25), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    uint64_t first = r.to;
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK(r.undone);
+    CHECK_UINT(peers_floor(&w), first);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT); /* one step */
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(r.to > first);
+    CHECK_INT(peers_trim(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0); /* the store comes anew from the log */
+    CHECK_UINT(peers_floor(&w), first);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+static void undone_to_the_beginning(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    uint64_t last = 0;
+    plog_reader *reader;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK(!world_has(&w, "archive/00000000000000000001.jsonl.gz"));
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_log(reader, 1, 0, peers_count_line, &last, NULL), 0);
+    plog_reader_close(reader);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(r.to > 0);
+    world_end(&w, r.entry);
+}
+
+/* An undo that was cut off before it made the trimmed store anew: the floor is
+ * 0 again in the log, but the store still stands on the snapshot.  It heals
+ * what lies above that, and says what it lacks. */
+static void undone_and_cut_off(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_rebuild_report rebuilt;
+    struct plog_salvage_report healed;
+    struct plog_salvage_options heal = {.struct_size = sizeof heal,
+                                        .from_store = true};
+    char out[600], segment[64];
+    size_t len;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
+    CHECK_INT(peers_trim(&w, &r), 0);
+    uint64_t floor = r.to;
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
+    CHECK_INT(peers_undo(&w, &r), 0);
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    world_copy(world_path(&w, "before"), world_path(&w, "store.db"));
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK(world_number(&w, "SELECT base FROM meta") == (int64_t)floor);
+    snprintf(out, sizeof out, "%.500s-rebuilt", w.dir);
+    CHECK_INT(plog_rebuild_log(w.dir, out, NULL, &rebuilt, NULL), 0);
+    CHECK_INT(rebuilt.verdict, PLOG_E_PRUNED);
+    CHECK_UINT(rebuilt.missing_from, 1);
+    CHECK_UINT(rebuilt.missing_to, floor);
+    snprintf(segment, sizeof segment, "log/%020" PRIu64 ".jsonl", floor + 1);
+    char *bytes = world_read(world_path(&w, segment), &len);
+    REQUIRE(len > 800);
+    bytes[700] ^= 1;
+    world_write(world_path(&w, segment), bytes, len);
+    free(bytes);
+    CHECK_INT(plog_salvage(w.dir, &heal, &healed, NULL), 0);
+    CHECK_UINT(healed.healed, 1);
+    CHECK_INT(peers_parity(&w), 0);
+    /* Its floor is none that the last compact entry sets. */
+    CHECK_INT(peers_trim(&w, &r), 0);
+    CHECK_UINT(r.trimmed, 0);
+    CHECK_INT(peers_parity(&w), 0);
+    /* What is wrong above comes before what lacks below. */
+    world_sql(&w, "UPDATE events SET line='x' WHERE seq=(SELECT max(seq)-2"
+                  " FROM events)");
+    world_remove(out);
+    CHECK_INT(plog_rebuild_log(w.dir, out, NULL, &rebuilt, NULL), 0);
+    CHECK(rebuilt.verdict != 0 && rebuilt.verdict != PLOG_E_PRUNED);
+    CHECK(rebuilt.missing_from > floor + 1);
+}
+
+/* The crash after segments were taken away took the commit of the compact entry
+ * from the store: that is behind, and nothing else is said of it. */
+static void behind_the_compact_entry(void)
+{
+    struct world w;
+    struct world_found f;
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(r.to > 1);
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    world_copy(world_path(&w, "before"), world_path(&w, "store.db"));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
+    CHECK_UINT(f.count, 1);
+    CHECK_TEXT(f.first[0].next, "paritylog replay DIR");
+    CHECK(f.unchecked > 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_UINT(peers_floor(&w), r.to);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, r.entry);
+}
+
+static void discarded(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_peer_report done;
+    struct plog_head head;
+    plog_reader *reader;
+    const struct plog_compact_options discard = {.discard = true};
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact_with(&w, discard, &r), PLOG_E_INPUT);
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_INT(plog_reader_open(&reader, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_head(reader, &head, NULL), 0);
+    plog_reader_close(reader);
+    CHECK_INT(
+        plog_peer_ack(w.dir, "p", head.size, head.root, NULL, &done, NULL), 0);
+    CHECK_INT(peers_compact_with(&w, discard, &r), 0);
+    CHECK(r.to > 0);
+    CHECK(!world_has(&w, "archive"));
+    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT);
+    world_end(&w, 43);
+}
+
+/* Acknowledgements are not in the log.  A store made anew knows only that what
+ * went was received, also where a peer has gone back since; an undo takes that
+ * knowledge along. */
+static void cursors_of_a_new_store(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_peer_report done;
+    struct plog_replay_report replayed;
+    struct plog_replay_options fresh = {.struct_size = sizeof fresh,
+                                        .fresh = true};
+    static const char cursor[] = "SELECT cursor FROM peers WHERE name='p'";
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 55), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(r.to < 53);
+    CHECK_INT(plog_peer_rewind(w.dir, "p", 53, NULL, &done, NULL), 0);
+    CHECK_INT(plog_replay(w.dir, &fresh, &replayed, NULL), 0);
+    CHECK_INT(world_number(&w, cursor), (int64_t)r.to);
+    CHECK_INT(peers_undo(&w, NULL), 0);
+    CHECK_INT(world_number(&w, cursor), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, NULL), 0);
+    CHECK_INT(world_number(&w, cursor), 50); /* said to this very store */
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"undone", undone},
+        {"undone to the beginning", undone_to_the_beginning},
+        {"undone and cut off", undone_and_cut_off},
+        {"behind the compact entry", behind_the_compact_entry},
+        {"discarded", discarded},
+        {"cursors of a new store", cursors_of_a_new_store},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
