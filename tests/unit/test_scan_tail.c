@@ -1,0 +1,137 @@
+/*
+ * test_scan_tail.c - what stands behind the last group: torn by a crash, or
+ * the rest of a group that was whole once.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "hand.h"
+
+#define NOT_ONE "{\"commit\":{\"x\":1}}"
+#define NO_ENTRY "{\"seq\":x,"
+
+/* More than a group can have is not torn, whatever it is. */
+static void a_long_tail(void)
+{
+    bool torn;
+    hand_begin();
+    hand_open(true);
+    CHECK_INT(plog_scan_header(&hand.s, 1), 0);
+    CHECK_INT(plog_scan_group(&hand.s, &hand.group), 0);
+    for (unsigned more = 0; more < 2; more++) {
+        hand.s.limit = hand.s.offset + PLOG_GROUP_MAX + PLOG_LINE_SLACK + more;
+        hand.shows = hand.s.limit;
+        CHECK_INT(plog_scan_torn(&hand.s, &torn), 0);
+        CHECK(torn == (more == 0));
+    }
+    hand_end();
+}
+
+/* One changed byte may have joined two lines: a second group shows all the
+ * same, up to four times that something looks like one. */
+static void tails(void)
+{
+    static const struct {
+        const char *before, *behind; /* of what it is put around */
+        bool entry, commit;          /* that is there */
+        bool further;                /* entries lie between */
+        bool joined;                 /* entry and commit */
+        bool torn;
+    } all[] = {
+        {"", "\n", true, false, false, false, true},
+        {"", "\n", true, true, false, false, true},
+        {"", "\n", true, true, false, true, true},
+        {"", "x\n", true, true, false, true, false},
+        {"", "\nx\n", true, true, false, true, false},
+        {"", "\nx\n", true, true, false, false, false},
+        {"x", "\n", true, true, false, false, true},
+        {"x", "x\n", false, true, false, false, false},
+        {"x", "\n", true, false, true, false, false},
+        {NOT_ONE, "\n", false, true, false, false, true},
+        {NOT_ONE, "x\n", false, true, false, false, false},
+        {NOT_ONE NOT_ONE NOT_ONE, "x\n", false, true, false, false, false},
+        {NOT_ONE NOT_ONE NOT_ONE NOT_ONE, "x\n", false, true, false, false,
+         true},
+        {NO_ENTRY, "\n", true, false, true, false, false},
+        {"x" NO_ENTRY NO_ENTRY NO_ENTRY, "\n", true, false, true, false, false},
+        {"x" NO_ENTRY NO_ENTRY NO_ENTRY NO_ENTRY, "\n", true, false, true,
+         false, true},
+        {"{\"commit\":{\"size\":7", "\n", false, false, false, false, true},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_buf kept;
+        bool torn;
+        hand_begin();
+        size_t at = hand.file.len;
+        if (all[i].further)
+            hand_good_group();
+        size_t from = hand.file.len;
+        hand_entry(PLOG_CONTROL_STRATEGY, HAND_ARRIVAL, true);
+        size_t commit_at = hand.file.len;
+        hand_commit(&hand.a);
+        if (all[i].joined)
+            hand.file.data[commit_at - 1] = 'y';
+        size_t to = all[i].commit ? hand.file.len - 1 : commit_at - 1;
+        if (!all[i].entry)
+            from = all[i].commit ? commit_at : to;
+        plog_buf_init(&kept, plog_io_posix());
+        CHECK_INT(plog_buf_add(&kept, hand.file.data + from, to - from), 0);
+        hand.file.len = at;
+        hand_add(all[i].before);
+        CHECK_INT(plog_buf_add(&hand.file, kept.data, kept.len), 0);
+        hand_add(all[i].behind);
+        plog_buf_fini(&kept);
+        hand_open(true);
+        CHECK_INT(plog_scan_header(&hand.s, 1), 0);
+        CHECK_INT(plog_scan_group(&hand.s, &hand.group), 0);
+        CHECK_INT(plog_scan_torn(&hand.s, &torn), 0);
+        if (!CHECK(torn == all[i].torn))
+            printf("# case %zu: %.*s\n", i, (int)(hand.file.len - at),
+                   hand.file.data + at);
+        hand_end();
+    }
+}
+
+/* A commit by a key that is not in force there is no crash's doing, when it is
+ * one of this log. */
+static void by_another_key(void)
+{
+    static const struct {
+        const char *origin;
+        bool changed, torn;
+    } all[] = {{"log", false, false}, {"log", true, true}, {"", false, true}};
+    for (size_t i = 0; i < 3; i++) {
+        bool torn;
+        hand_begin();
+        size_t at = hand.file.len;
+        hand_good_group();
+        if (all[i].changed) {
+            char *sig = memmem(hand.file.data + at, hand.file.len - at,
+                               "\"sig\":\"", 7);
+            sig[20] = sig[20] == 'A' ? 'B' : 'A';
+        }
+        hand_open(true);
+        CHECK_INT(plog_scan_header(&hand.s, 1), 0);
+        CHECK_INT(plog_scan_group(&hand.s, &hand.group), 0);
+        hand.chain.chain.count = 0; /* as if it had gone over to b */
+        CHECK_INT(plog_keychain_add(&hand.chain.chain, &hand.b.vkey, 0), 0);
+        snprintf(hand.chain.origin, sizeof hand.chain.origin, "%s",
+                 all[i].origin);
+        CHECK_INT(plog_scan_torn(&hand.s, &torn), 0);
+        CHECK(torn == all[i].torn);
+        hand_end();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"a long tail", a_long_tail},
+        {"tails", tails},
+        {"by another key", by_another_key},
+    };
+    int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    hand_forget();
+    return rc;
+}
