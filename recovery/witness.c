@@ -143,7 +143,7 @@ static int sync_parent(const struct plog_io *io, const char *path)
 }
 
 /* Adds the note at the end; a line that was cut off is ended first.  What has
- * no space is taken back: half a note by itself is no witness file. */
+ * no space is taken back, as far as the disk lets us. */
 static int append(const struct plog_io *io, int fd, const char *note)
 {
     struct plog_stat st;
@@ -226,6 +226,17 @@ int plog_witness_place(const struct plog_io *io, const char *dir,
     return PLOG_E_INPUT;
 }
 
+/* Whether a file without a note is what a crash leaves of a first one: its
+ * first line is that of `note`, or a part of it. */
+static bool is_begun(const struct plog_io *io, int fd, const char *note)
+{
+    char have[PLOG_ORIGIN_MAX + 1];
+    size_t n = strcspn(note, "\n") + 1, got = 0;
+    return n <= sizeof have &&
+           plog_io_pread_full(io, fd, have, n, 0, &got) == 0 &&
+           memcmp(have, note, got) == 0;
+}
+
 /* Under the lock of the file: adds the note unless the file knows as much. */
 static int note_head(const struct plog_io *io, const char *path,
                      const char *note, const struct plog_head *head,
@@ -248,7 +259,8 @@ static int note_head(const struct plog_io *io, const char *path,
     }
     int read =
         plog_witness_read(io, path, keys, keep_newest, &newest, &file, err);
-    if (!read && file.notes == 0 && file.odd)
+    if (!read && file.notes == 0 && file.odd &&
+        (file.changed || !is_begun(io, fd, note)))
         read = plog_fail(err, PLOG_E_INPUT, "%s is no witness file", path);
     if (!read && newest.size < head->size) {
         rc = append(io, fd, note);

@@ -462,6 +462,33 @@ static void not_taken_back(void)
     }
 }
 
+/* A crash may leave any beginning of a first note; nothing else that is no note
+ * is written to. */
+static void begun(void)
+{
+    size_t n;
+    begin();
+    CHECK_INT(witness(), 0);
+    char *note = text_of(&n);
+    REQUIRE(note && n > 100);
+    for (size_t cut = 0; cut < n; cut += cut < 60 ? 1 : 7) {
+        struct plog_witness_file f;
+        world_write(file, note, cut);
+        if (!CHECK_INT(witness(), 0))
+            printf("# cut at %zu: %s\n", cut, err.message);
+        CHECK_INT(read_file(&f, 0), 0);
+        CHECK_UINT(f.notes, cut + 1 == n ? 2 : 1); /* its LF came */
+        CHECK_UINT(f.changed, 0);
+    }
+    note[3] ^= 1; /* another name */
+    for (size_t cut = 4; cut < n; cut += 7) {
+        world_write(file, note, cut);
+        refused(witness(), PLOG_E_INPUT, "is no witness file");
+    }
+    free(note);
+    world_close(&w);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -476,6 +503,7 @@ int main(int argc, char **argv)
         {"it grows", it_grows},
         {"no room", no_room},
         {"not taken back", not_taken_back},
+        {"begun", begun},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
