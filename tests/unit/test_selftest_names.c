@@ -274,11 +274,10 @@ static void beside_reader(void)
     static const struct reads all = {99, 0, 0}, missing = {99, 1, 0},
                               mixed = {99, 0, 1};
     static unsigned char won[200];
-    const struct selftesting_word begun[] = {{"", 1, 0},
-                                             WORD(won),
-                                             {"", 1, 0},
-                                             GONE},
-                                  silent[] = {{"", 1, 0}, WORD(won), GONE};
+    const struct selftesting_word
+        begun[] = {{"", 1, 0}, WORD(won), {"", 1, 0}, GONE},
+        silent[] = {{"", 1, 0}, WORD(won), GONE},
+        late[] = {{"", 1, 0}, WORD(won), {NULL, 0, -EIO}, WORD(all), GONE};
     const struct reads *reads[] = {&all, &missing, &mixed};
     static const char *const found[] = {
         NULL, "while it was replaced, a name was not there",
@@ -298,7 +297,10 @@ static void beside_reader(void)
     finds("rename", "the other process did not see the last rename");
     rename_lies(silent, 0, 0, NULL);
     finds("rename", "the other process did not see the last rename");
-    CHECK_UINT(renames, 1); /* none beside nobody */
+    CHECK_UINT(renames, 1);        /* none beside nobody */
+    rename_lies(late, 0, 0, NULL); /* it was not heard when it began */
+    finds("rename", "the other process did not see the last rename");
+    CHECK_UINT(renames, 1);
     rename_lies(begun, 77, 0, NULL);
     finds("rename", "a rename over a name that is there fails");
     CHECK_UINT(renames, 77); /* and no more after that */
@@ -453,6 +455,13 @@ static int on_unlink(void *ctx, int dir, const char *name)
     return now_is_it(name) ? lie : real()->unlink_at(ctx, dir, name);
 }
 
+/* It is gone, and said not to be. */
+static int unlink_says(void *ctx, int dir, const char *name)
+{
+    int rc = real()->unlink_at(ctx, dir, name);
+    return now_is_it(name) ? lie : rc;
+}
+
 static void wrong_links(void)
 {
     static const char uncounted[] = "a second link is not counted",
@@ -495,6 +504,14 @@ static void wrong_links(void)
     finds("links", "a file cannot be made");
 }
 
+/* A removal that fails counts, also where the link is gone. */
+static void refused_removal(void)
+{
+    begin(none, "hard", -EIO, 1);
+    s.io.unlink_at = unlink_says;
+    finds("links", "a link that is gone is still counted");
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -510,6 +527,7 @@ int main(int argc, char **argv)
         {"directory", directory},
         {"refused links", refused_links},
         {"wrong links", wrong_links},
+        {"refused removal", refused_removal},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

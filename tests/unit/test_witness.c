@@ -256,6 +256,9 @@ static void the_newest(void)
     char both[3000];
     begin();
     CHECK_INT(witness(), 0);
+    CHECK_INT(err.code, 0);
+    CHECK_TEXT(err.message, "");
+    CHECK_TEXT(err.hint, "");
     CHECK(r.appended);
     char *old = text_of(&n);
     put();
