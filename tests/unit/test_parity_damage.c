@@ -198,6 +198,21 @@ static void a_hundred_lines(void)
     CHECK_UINT(heard.r.head.size, 105);
 }
 
+/* Once the store has proven the one, the log is whole again for the next. */
+static void two_lines(void)
+{
+    make(12, 0);
+    replace(SEGMENT_1, "\"v\":\"v5\"", "\"v\":\"x5\"");
+    replace(SEGMENT_1, "\"v\":\"v8\"", "\"v\":\"x8\"");
+    CHECK_INT(parity(), PLOG_E_TAMPERED);
+    CHECK_UINT(heard.findings, 2);
+    CHECK_UINT(heard.named, 2);
+    CHECK_UINT(heard.seq[0], 7);
+    CHECK_UINT(heard.seq[1], 10);
+    CHECK_TEXT(heard.unchecked, "1-13 key rotations: damage may hide one; ");
+    CHECK_UINT(heard.r.head.size, 13);
+}
+
 /* What the store lost too is proven by nobody. */
 static void a_line_that_both_lost(void)
 {
@@ -405,6 +420,34 @@ static void two_histories_in_damage(void)
     CHECK(heard.r.counts[-PLOG_E_TAMPERED] > 0);
 }
 
+/* The other history went over to a key of its own before they parted: what is
+ * signed with it is still one's word against the other's. */
+static void two_histories_and_a_new_key(void)
+{
+    struct plog_rotate_options ro = {.struct_size = sizeof ro};
+    struct plog_rotate_report rr;
+    char before[600];
+    make(4, 0);
+    snprintf(before, sizeof before, "%.500s-before", w.dir);
+    world_copy(w.dir, before);
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
+    put(4, 9);
+    char own[600], log[700];
+    snprintf(own, sizeof own, "%.590s", w.dir);
+    snprintf(w.dir, sizeof w.dir, "%.510s", before);
+    put(20, 30);
+    snprintf(w.dir, sizeof w.dir, "%.510s", own);
+    world_remove(world_path(&w, "log"));
+    snprintf(log, sizeof log, "%s/log", before);
+    world_copy(log, world_path(&w, "log"));
+    CHECK_INT(parity(), PLOG_E_FORK);
+    CHECK(heard.r.counts[-PLOG_E_DIVERGED] > 0);
+    CHECK(heard.findings > 2);
+    for (unsigned i = 0; i < heard.findings && i < 8; i++)
+        if (!CHECK(strstr(heard.next[i], "--fresh") == NULL))
+            printf("# %d at %" PRIu64 "\n", heard.verdict[i], heard.seq[i]);
+}
+
 /* ---- A disk that fails
  * --------------------------------------------------------------- */
 
@@ -514,6 +557,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a hundred lines", a_hundred_lines},
+        {"two lines", two_lines},
         {"a line that both lost", a_line_that_both_lost},
         {"a torn end", a_torn_end},
         {"behind", behind},
@@ -526,6 +570,7 @@ int main(int argc, char **argv)
         {"two histories", two_histories},
         {"one history", one_history},
         {"two histories in damage", two_histories_in_damage},
+        {"two histories and a new key", two_histories_and_a_new_key},
         {"damage on a failing disk", damage_on_a_failing_disk},
         {"no store on a failing disk", no_store_on_a_failing_disk},
         {"pinned without any other key", pinned_without_any_other_key},

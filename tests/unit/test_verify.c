@@ -137,6 +137,50 @@ static void the_damaged_line_is_named(void)
     world_end(&w, 9);
 }
 
+static char ranges[400];
+
+static int on_unchecked(void *arg, const struct plog_unchecked *u)
+{
+    size_t n = strlen(ranges);
+    (void)arg;
+    snprintf(ranges + n, sizeof ranges - n, "%" PRIu64 "-%" PRIu64 " %s; ",
+             u->from, u->to, u->why);
+    return 0;
+}
+
+/* Behind damage the signatures count yet, but not the hashes: which entries
+ * that concerns is told, up to the header that gives the hashes again, or to
+ * the end. */
+static void what_is_left_unchecked(void)
+{
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .unchecked = on_unchecked};
+    struct plog_check_report r;
+    for (int more = 0; more < 2; more++) {
+        uint64_t first = 0;
+        make(6, 0);
+        CHECK_INT(world_open(&w), 0);
+        if (more) {
+            CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+            CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+        }
+        world_close(&w);
+        struct file log = load(SEGMENT_1);
+        memcpy(strstr(log.bytes, "\"v\":\"id-3\""), "\"v\":\"id-x\"", 10);
+        save(&log, SEGMENT_1);
+        memset(ranges, 0, sizeof ranges);
+        CHECK_INT(plog_verify(w.dir, &o, &r, NULL), 0);
+        CHECK_INT(r.verdict, PLOG_E_TAMPERED);
+        CHECK_TEXT(ranges,
+                   more ? "3-3 damaged: see the findings; 4-6 behind damage:"
+                          " hashes follow again from the next segment header; "
+                        : "3-3 damaged: see the findings; 4-6 behind damage:"
+                          " no segment header follows that would give the"
+                          " hashes again; ");
+        CHECK_UINT(r.entries, more ? 3 : 2);
+    }
+}
+
 /* Two lines swapped, a line doubled, a line or a group removed: never CLEAN
  * and never only a torn tail. */
 static void lines_moved(void)
@@ -276,6 +320,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"recompute_attack", recompute_attack},
         {"the_damaged_line_is_named", the_damaged_line_is_named},
+        {"what is left unchecked", what_is_left_unchecked},
         {"lines_moved", lines_moved},
         {"the_log_of_another_directory", the_log_of_another_directory},
         {"a_wrong_pin", a_wrong_pin},
