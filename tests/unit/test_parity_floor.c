@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "check.h"
 #include "peers.h"
 #include "world.h"
@@ -190,12 +191,39 @@ static void damaged_snapshot(void)
     world_end(&w, world_size(&w));
 }
 
+/* The segments of the archive are in the log again: nothing is gone, and all
+ * of it is checked. */
+static void all_of_it(void)
+{
+    struct world_found f;
+    struct plog_dir d;
+    struct plog_buf list;
+    make(PLOG_LAST_WRITE_WINS, false);
+    CHECK_INT(
+        plog_dir_open(&d, plog_io_posix(), w.dir, PLOG_DIR_WRITE, false, NULL),
+        0);
+    plog_buf_init(&list, d.io);
+    CHECK_INT(plog_archive_segments(&d, &list, NULL), 0);
+    CHECK(plog_segment_count(&list) > 0);
+    for (size_t i = 0; i < plog_segment_count(&list); i++)
+        CHECK_INT(plog_archive_restore(&d, plog_segment_at(&list, i), NULL), 0);
+    plog_buf_fini(&list);
+    plog_dir_close(&d);
+    CHECK_INT(world_number(&w, "SELECT floor FROM meta"), (int64_t)floor_at);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.unchecked, 0);
+    CHECK_UINT(f.report.floor, 0);
+    CHECK_UINT(f.report.from, 1);
+    CHECK_UINT(f.report.entries, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"clean", clean},
         {"each difference", each_difference},
         {"damaged snapshot", damaged_snapshot},
+        {"all of it", all_of_it},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -3,11 +3,13 @@
  * find, and reads ahead with a second thread; what it says is the same with
  * and without.
  */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define GROUP 50
@@ -199,6 +201,74 @@ static void without_records(void)
     world_remove(w.dir);
 }
 
+static const char *failing; /* begins the statement that fails */
+static unsigned failed;
+
+static bool fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (strcmp(call, "prepare") != 0 ||
+        strncmp(sql, failing, strlen(failing)) != 0)
+        return false;
+    failed++;
+    return true;
+}
+
+/* A look that could not begin has not found all well. */
+static void not_begun(void)
+{
+    static const char *const all[] = {
+        "INSERT OR REPLACE INTO temp.cursors",
+        "INSERT OR REPLACE INTO temp.truth",
+        "INSERT OR REPLACE INTO temp.state",
+        "INSERT INTO temp.tally",
+    };
+    make(PLOG_ARRIVAL, 1, 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_check_options o = {.struct_size = sizeof o};
+        struct plog_check_report r;
+        struct plog_error err = {0};
+        failing = all[i];
+        failed = 0;
+        sql_calls.fails = fails;
+        int rc = plog_parity(w.dir, &o, &r, &err);
+        sql_calls.fails = NULL;
+        bool told = CHECK_INT(rc, PLOG_E_IO);
+        told &= CHECK_INT(err.code, PLOG_E_IO);
+        if (!(told & CHECK_UINT(failed, 1)))
+            printf("# %s\n", all[i]);
+    }
+    world_remove(w.dir);
+}
+
+/* A look goes through a table once: what it has read it need not keep, however
+ * much the store holds. */
+static void in_little_memory(void)
+{
+    static char texts[GROUP][3600], payload[3201];
+    struct world_found f;
+    struct plog_span spans[GROUP];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = spans, .delta_count = GROUP};
+    struct world_delta d = {.record = "1", .payload = payload};
+    snprintf(payload, sizeof payload, "{\"v\":\"%03190d\"}", 0);
+    for (unsigned k = 0; k < GROUP; k++) {
+        world_text(texts[k], sizeof texts[k], &d);
+        spans[k] = (struct plog_span){texts[k], strlen(texts[k])};
+    }
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 30; i++)
+        CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+    CHECK(world_number(&w, "SELECT sum(length(line)) FROM events") > 4500000);
+    sqlite3_memory_highwater(1);
+    int64_t before = sqlite3_memory_used();
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    int64_t most = sqlite3_memory_highwater(0) - before;
+    CHECK(most < 3 << 20);
+    world_remove(w.dir);
+}
+
 static unsigned steps, stop_at;
 
 static int on_progress(void *arg, const struct plog_progress *p)
@@ -233,9 +303,13 @@ static void stopped(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"clean", clean},     {"damaged", damaged},
-        {"rows", rows},       {"without records", without_records},
+        {"clean", clean},
+        {"damaged", damaged},
+        {"rows", rows},
+        {"without records", without_records},
         {"stopped", stopped},
+        {"not begun", not_begun},
+        {"in little memory", in_little_memory},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
