@@ -410,6 +410,27 @@ static void sealed_over_a_tail(void)
     world_end(&w, 3);
 }
 
+/* A segment that holds no group yet takes one that is larger than a segment
+ * may be: there is no other one to begin. */
+static void a_large_group_behind_a_bare_header(void)
+{
+    uint64_t first = 0;
+    char payload[5000], text[5400];
+    struct world_delta large = {.payload = payload};
+    memset(payload, 'v', sizeof payload);
+    memcpy(payload, "{\"v\":\"", 6);
+    memcpy(payload + sizeof payload - 3, "\"}", 3);
+    world_text(text, sizeof text, &large);
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    CHECK_INT(put(NULL, "1", "x", NULL), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_UINT(first, 3);
+    CHECK_INT(world_append(&w, text, NULL, NULL), 0);
+    CHECK_INT(put(NULL, "1", "y", NULL), 0);
+    CHECK_INT((int)world_number(&w, "SELECT count(*) FROM segments"), 3);
+    world_end(&w, 4);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -425,6 +446,8 @@ int main(int argc, char **argv)
         {"rotation", rotation},
         {"a_pinned_key", a_pinned_key},
         {"sealed over a tail", sealed_over_a_tail},
+        {"a large group behind a bare header",
+         a_large_group_behind_a_bare_header},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

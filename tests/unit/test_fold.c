@@ -150,6 +150,43 @@ static void rows_keep_their_origin(void)
     tear_down();
 }
 
+/* Whoever asks for memory meanwhile gets none that a row is in: what was given
+ * back is what SQLite gives out next. */
+static void use_memory(void)
+{
+    enum { BLOCKS = 64 };
+    static void *all[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        int n = 8 + 16 * (i % 8);
+        all[i] = sqlite3_malloc(n);
+        if (all[i])
+            memset(all[i], 'x', (size_t)n);
+    }
+    for (int i = 0; i < BLOCKS; i++)
+        sqlite3_free(all[i]);
+}
+
+static void texts_live_on(void)
+{
+    struct plog_entry e = upsert(5, "{\"a\":1}");
+    struct plog_current now;
+    struct plog_decision d = {.skipped = false};
+    set_up();
+    CHECK_INT(get(&now), 0);
+    e.from = plog_span_text("another origin than ours");
+    CHECK_INT(plog_fold_put(&f, &e, &now, &d, 12, NULL), 0);
+    CHECK_INT(get(&now), 0);
+    use_memory();
+    CHECK(plog_span_is(now.origin, "another origin than ours"));
+    e.from = plog_span_text("");
+    d.merged = plog_span_text("{\"a\":1,\"b\":2}");
+    CHECK_INT(plog_fold_put(&f, &e, &now, &d, 12, NULL), 0);
+    CHECK_INT(get(&now), 0);
+    use_memory();
+    CHECK(plog_span_is(now.merged, "{\"a\":1,\"b\":2}"));
+    tear_down();
+}
+
 /* A row of a snapshot that no entry was applied to. */
 static void a_row_without_an_entry(void)
 {
@@ -346,6 +383,24 @@ static void what_the_callback_sees(void)
     tear_down();
 }
 
+/* The record as readers have it, not as its last delta left it. */
+static void the_callback_sees_what_was_merged(void)
+{
+    struct plog_entry e = upsert(9, "{}");
+    struct plog_current now = {.known = true, .present = true, .seq = 8};
+    struct plog_decision d;
+    set_up();
+    memset(&custom, 0, sizeof custom);
+    options.custom = answer;
+    custom.answer = 1;
+    line = winner;
+    now.merged = plog_span_text("{\"a\":1,\"b\":2}");
+    CHECK_INT(plog_fold_decide(&f, PLOG_CUSTOM, &e, &now, 999, &d, NULL), 0);
+    CHECK_TEXT(custom.payload, "{\"a\":1,\"b\":2}");
+    CHECK_TEXT(custom.source, "src");
+    tear_down();
+}
+
 static void what_the_callback_says(void)
 {
     static const struct {
@@ -437,11 +492,14 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"ties", ties},
         {"rows_keep_their_origin", rows_keep_their_origin},
+        {"texts_live_on", texts_live_on},
         {"a_row_without_an_entry", a_row_without_an_entry},
         {"payloads", payloads},
         {"merge_without_the_entry", merge_without_the_entry},
         {"no_callback", no_callback},
         {"what_the_callback_sees", what_the_callback_sees},
+        {"the_callback_sees_what_was_merged",
+         the_callback_sees_what_was_merged},
         {"what_the_callback_says", what_the_callback_says},
         {"memory_runs_out", memory_runs_out},
     };
