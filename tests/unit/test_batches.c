@@ -238,6 +238,33 @@ static void a_savepoint_stays(void)
     end(2);
 }
 
+static bool savepoint_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (strcmp(call, "step") != 0 || strcmp(sql, "SAVEPOINT request") != 0)
+        return false;
+    return begun++ == 1;
+}
+
+/* A redaction that cannot be kept apart is not begun, and as SQLite cannot go
+ * back to where it would have been, nothing of the group is made. */
+static void no_savepoint_for_a_redaction(void)
+{
+    begin();
+    add_deltas("a", NULL);
+    add(plog_request_redact(&requests[count], w.p->io, 2,
+                            plog_span_text("asked"), NULL));
+    add_deltas("b", NULL);
+    begun = 0;
+    sql_calls.fails = savepoint_fails;
+    lead();
+    CHECK_UINT(begun, 2);
+    for (unsigned i = 0; i < count; i++)
+        CHECK_INT(requests[i].result, PLOG_E_IO);
+    CHECK_TEXT(world_record(&w, "r"), "{\"v\":\"x\"} v1");
+    end(2);
+}
+
 /* ---- Several in flight -------------------------------------------------- */
 
 static long fail_at, asked;
@@ -447,6 +474,7 @@ int main(int argc, char **argv)
         {"another writes meanwhile", another_writes_meanwhile},
         {"with control entries", with_control_entries},
         {"a savepoint stays", a_savepoint_stays},
+        {"no savepoint for a redaction", no_savepoint_for_a_redaction},
         {"memory for a ticket", memory_for_a_ticket},
         {"memory for a compact entry", memory_for_a_compact_entry},
         {"memory for the last byte", memory_for_the_last_byte},
