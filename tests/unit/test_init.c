@@ -435,6 +435,83 @@ static void a_log_cannot_be_read(void)
     world_end(&w, 1);
 }
 
+/* ---- A store that cannot be made ---------------------------------------- */
+
+static bool no_tables(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "exec") == 0 && strstr(sql, "CREATE TABLE");
+}
+
+/* It is the disk's fault, and a second init goes on. */
+static void the_tables_cannot_be_made(void)
+{
+    set_up();
+    sql_calls.fails = no_tables;
+    CHECK_INT(init("name"), PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+    CHECK(strncmp(err.message, "writing to the store", 20) == 0);
+    sql_calls.fails = NULL;
+    CHECK_INT(init("name"), 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
+static int top_is_not_synced(void *ctx, int fd)
+{
+    struct stat top, st;
+    if (there("store.db") && stat(w.dir, &top) == 0 && fstat(fd, &st) == 0 &&
+        st.st_ino == top.st_ino)
+        return -EIO;
+    return plog_io_posix()->fsync(ctx, fd);
+}
+
+/* What a power cut might leave without its store is not said to be done. */
+static void the_name_of_the_store_is_durable(void)
+{
+    set_up();
+    io.fsync = top_is_not_synced;
+    CHECK_INT(init("name"), PLOG_E_IO);
+    CHECK_TEXT(err.message, "syncing the directory failed");
+    CHECK_TEXT(w.vkey, "");
+    io = *plog_io_posix();
+    CHECK_INT(init("name"), 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
+/* ---- The clock ---------------------------------------------------------- */
+
+static int64_t now;
+
+static int64_t stopped_clock(void *ctx)
+{
+    (void)ctx;
+    return now;
+}
+
+/* The first entry says when it was logged, before 1970 as well. */
+static void when_it_was_made(void)
+{
+    static const struct {
+        int64_t ns;
+        const char *logged_at;
+    } all[] = {{1234567890123456789, "2009-02-13T23:31:30.123456Z"},
+               {-1000, "1969-12-31T23:59:59.999999Z"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char want[80];
+        set_up();
+        io.clock_real_ns = stopped_clock;
+        now = all[i].ns;
+        CHECK_INT(init("name"), 0);
+        snprintf(want, sizeof want, "\"logged_at\":\"%s\"", all[i].logged_at);
+        char *line = world_line(&w, 1, NULL);
+        if (!CHECK(strstr(line, want) != NULL))
+            printf("# %s\n", line);
+        free(line);
+    }
+}
+
 /* ------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -451,6 +528,9 @@ int main(int argc, char **argv)
         {"in_the_root", in_the_root},
         {"before_there_is_a_log", before_there_is_a_log},
         {"a_log_cannot_be_read", a_log_cannot_be_read},
+        {"the_tables_cannot_be_made", the_tables_cannot_be_made},
+        {"the_name_of_the_store_is_durable", the_name_of_the_store_is_durable},
+        {"when_it_was_made", when_it_was_made},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
