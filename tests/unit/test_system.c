@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -61,6 +62,7 @@ static struct {
     unsigned made;  /* since it was armed */
 } armed[CALLS];
 static bool no_fragments;  /* fstatfs knows of no size of a fragment */
+static bool fragments;     /* ... of 1,000 that are free, four a block */
 static size_t random_most; /* getrandom gives at most so much; 0: all */
 #define ALWAYS 1000000000u
 
@@ -157,7 +159,22 @@ int fstatfs(int fd, struct statfs *out)
     int rc = fails(FSTATFS) ? -1 : real(fd, out);
     if (!rc && no_fragments)
         out->f_frsize = 0;
+    if (!rc && fragments) {
+        out->f_frsize = 1024;
+        out->f_bsize = 4096;
+        out->f_bavail = 1000;
+    }
     return rc;
+}
+
+static _Thread_local int slack; /* of the timer, when the thread slept last */
+
+typedef int nanosleep_fn(const struct timespec *, struct timespec *);
+int nanosleep(const struct timespec *t, struct timespec *left)
+{
+    REAL(nanosleep_fn, "nanosleep");
+    slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    return real(t, left);
 }
 
 typedef int linkat_fn(int, const char *, int, const char *, int);
@@ -580,6 +597,34 @@ static void free_space_without_fragments(void)
     end();
 }
 
+/* Free space is counted in fragments, and with FUSE a block is none. */
+static void free_space_in_fragments(void)
+{
+    struct plog_fs fs = {0, 0};
+    begin();
+    fragments = true;
+    CHECK_INT(io()->file_system(NULL, dir, &fs), 0);
+    fragments = false;
+    CHECK_UINT(fs.free_bytes, 1024000);
+    end();
+}
+
+/* ---- Short pauses ------------------------------------------------------- */
+
+/* The slack of a thread would make them many times as long. */
+static void short_sleeps_have_no_slack(void)
+{
+    begin();
+    int before = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    CHECK_INT(prctl(PR_SET_TIMERSLACK, 70000, 0, 0, 0), 0);
+    io()->sleep_ns(NULL, 1000);
+    CHECK_INT(slack, 1);
+    io()->sleep_ns(NULL, 1000000);
+    CHECK_INT(slack, 70000);
+    CHECK_INT(prctl(PR_SET_TIMERSLACK, before, 0, 0, 0), 0);
+    end();
+}
+
 /* ---- A thread that cannot be had ---------------------------------------- */
 
 static int threads(void)
@@ -634,6 +679,8 @@ int main(int argc, char **argv)
         {"clocks_and_randomness_fail", clocks_and_randomness_fail},
         {"locks_fail", locks_fail},
         {"free_space_without_fragments", free_space_without_fragments},
+        {"free_space_in_fragments", free_space_in_fragments},
+        {"short_sleeps_have_no_slack", short_sleeps_have_no_slack},
         {"no_thread_to_write", no_thread_to_write},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
