@@ -202,6 +202,30 @@ static void groups_are_whole(void)
     close_log();
 }
 
+static int stop_at_once(void *arg, uint64_t seq, const char *line, size_t len)
+{
+    (void)line, (void)len;
+    CHECK_UINT(seq, 2);
+    ++*(int *)arg;
+    return 7;
+}
+
+/* Within a group, too: no more lines, and what it returned. */
+static void a_reader_of_lines_stops(void)
+{
+    const char *good[3] = {delta("a", 1, "x"), delta("b", 2, "y"),
+                           delta("c", 3, "z")};
+    plog_reader *r = NULL;
+    int calls = 0;
+    make_log();
+    CHECK_INT(group(good, 3, NULL, NULL, NULL), 0);
+    CHECK_INT(plog_reader_open(&r, dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_log(r, 2, 0, stop_at_once, &calls, NULL), 7);
+    CHECK_INT(calls, 1);
+    plog_reader_close(r);
+    close_log();
+}
+
 /* ---- The hook ----------------------------------------------------------- */
 
 static int hook_writes(void *arg, sqlite3 *db, const uint64_t *seqs, size_t n)
@@ -511,6 +535,7 @@ int main(int argc, char **argv)
         {"other_content_is_a_conflict", other_content_is_a_conflict},
         {"a_duplicate_is_read_from_the_log", a_duplicate_is_read_from_the_log},
         {"groups_are_whole", groups_are_whole},
+        {"a_reader_of_lines_stops", a_reader_of_lines_stops},
         {"hook_joins_the_transaction", hook_joins_the_transaction},
         {"hook_that_rolls_back", hook_that_rolls_back},
         {"policy_comes_before_writing", policy_comes_before_writing},

@@ -176,6 +176,10 @@ static void of_an_entry(void)
         {"c2sp.org", CUT_AT, NULL, PLOG_E_INPUT, "it has no line"},
         {"tlog-proof@v1", REPLACE, "tlog-proof@v2", PLOG_E_INPUT,
          "no format that is known"},
+        {"tlog-proof@v1", REPLACE, "tlog-proof@v", PLOG_E_INPUT,
+         "no format that is known"},
+        {"c2sp.org/tlog-proof@v1", REPLACE, "", PLOG_E_INPUT,
+         "no format that is known"},
         {"extra ", CUT_AT, NULL, PLOG_E_INPUT, "the index is not one"},
         {"extra ", REPLACE, "extra A", PLOG_E_INPUT, "extra is not base64"},
         {"extra ", REPLACE, "extra \n", PLOG_E_INPUT, "extra is not base64"},
@@ -222,6 +226,7 @@ static void of_an_entry(void)
 static void of_two_sizes(void)
 {
     static const struct change all[] = {
+        {"@v1\n", REPLACE, "@v\n", PLOG_E_INPUT, "no format that is known"},
         {"@v1\n", CUT_BEHIND, NULL, PLOG_E_INPUT, "it ends within the hashes"},
         {"\n\nproof.test\n", CUT_BEHIND, NULL, PLOG_E_INPUT,
          "it ends within a checkpoint"},

@@ -229,11 +229,36 @@ static void stopped(void)
     close_it();
 }
 
+/* Not a statement that is at fault: it would do where there is more memory. */
+static void short_of_memory(void)
+{
+    static char text[400000];
+    struct seen s = {.calls = 0};
+    struct plog_error err = {.code = 0};
+    open_it();
+    for (int second = 0; second < 2; second++) {
+        int n = snprintf(text, sizeof text, "%sSELECT '",
+                         second ? "SELECT 1; " : "");
+        memset(text + n, 'x', sizeof text - (size_t)n - 2);
+        memcpy(text + sizeof text - 2, "'", 2);
+        sqlite3_hard_heap_limit64(sqlite3_memory_used() + 200000);
+        int rc = plog_reader_query(r, text, see, &s, &err);
+        sqlite3_hard_heap_limit64(0);
+        CHECK_INT(rc, PLOG_E_NOMEM);
+        CHECK_TEXT(err.message, "out of memory");
+        CHECK_INT(s.calls, 0);
+    }
+    CHECK_INT(plog_reader_query(r, text, see, &s, &err), PLOG_E_SQL);
+    CHECK_TEXT(err.message, "more than one statement");
+    close_it();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"taken", taken},     {"refused", refused}, {"values", values},
-        {"no rows", no_rows}, {"stopped", stopped},
+        {"taken", taken},     {"refused", refused},
+        {"values", values},   {"no rows", no_rows},
+        {"stopped", stopped}, {"short of memory", short_of_memory},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
