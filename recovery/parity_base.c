@@ -87,8 +87,9 @@ static int check_id(struct base *b, const struct plog_old_id *id,
     if (rc || have.seq != id->seq ||
         memcmp(have.id, id->id, PLOG_HASH_SIZE) != 0 ||
         memcmp(have.leaf, id->leaf, PLOG_HASH_SIZE) != 0 ||
-        (have.has_content && id->has_content &&
-         memcmp(have.content, id->content, PLOG_HASH_SIZE) != 0))
+        (have.has_content &&
+         (!id->has_content ||
+          memcmp(have.content, id->content, PLOG_HASH_SIZE) != 0)))
         differs(b, id->seq, "id", rc != 0);
     return 0;
 }

@@ -143,6 +143,9 @@ static void of_a_trimmed_store(void)
          "id: as in the snapshot", 6},
         {"UPDATE old_ids SET content=NULL WHERE seq=6",
          "id: as in the snapshot", 6},
+        /* A redaction took its content with it, before the snapshot. */
+        {"UPDATE old_ids SET content=zeroblob(32) WHERE seq=4",
+         "id: as in the snapshot", 4},
         {"INSERT INTO old_ids VALUES(zeroblob(32),7,zeroblob(32),NULL)",
          "old ids", 0},
         {"UPDATE meta SET base=floor+1", "meta", -1},
