@@ -232,6 +232,38 @@ static void a_line_that_both_lost(void)
     CHECK_UINT(heard.r.head.size, 13);
 }
 
+/* The page of the store that has this text is no page any more. */
+static void spoil_page(const char *text)
+{
+    size_t n;
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    char *bytes = world_read(world_path(&w, "store.db"), &n);
+    char *at = memmem(bytes, n, text, strlen(text));
+    if (CHECK(at != NULL)) {
+        memset(bytes + (size_t)(at - bytes) / 4096 * 4096, 0, 8);
+        world_write(world_path(&w, "store.db"), bytes, n);
+    }
+    free(bytes);
+}
+
+/* The log goes on alone where no more rows can be read, and what is damaged in
+ * it behind that is told, too. */
+static void rows_and_lines(void)
+{
+    make(60, 0);
+    spoil_page("\"v\":\"v30\"");
+    replace(SEGMENT_1, "\"v\":\"v50\"", "\"v\":\"x50\"");
+    CHECK(parity() < 0);
+    CHECK_UINT(heard.findings, 2);
+    CHECK_INT(heard.verdict[0], PLOG_E_DIVERGED);
+    CHECK_TEXT(heard.expected[0], "rows that can be read");
+    CHECK_INT(heard.verdict[1], PLOG_E_TAMPERED);
+    CHECK_UINT(heard.seq[1], 52);
+    CHECK(said("the store cannot be read on"));
+    CHECK(said("52-52 damaged: see the findings"));
+    CHECK_UINT(heard.r.head.size, 61);
+}
+
 /* ---- Ends
  * --------------------------------------------------------------------- */
 
@@ -412,6 +444,21 @@ static void one_history(void)
         CHECK(!strstr(heard.next[i], "compare both heads"));
 }
 
+/* A store whose head says that it holds nothing is no history. */
+static void a_head_of_nothing(void)
+{
+    make(4, 0);
+    world_sql(&w, "UPDATE meta SET size=0,range=x'',key='',sig=x'',root=x'e3b0"
+                  "c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85"
+                  "5'");
+    CHECK(parity() < 0);
+    CHECK_UINT(heard.r.counts[-PLOG_E_BEHIND], 1);
+    CHECK_UINT(heard.r.counts[-PLOG_E_FORK], 0);
+    CHECK(heard.findings > 1);
+    for (unsigned i = 0; i < heard.findings && i < 8; i++)
+        CHECK(!strstr(heard.next[i], "compare both heads"));
+}
+
 /* With the log damaged below, nobody can tell by its roots. */
 static void two_histories_in_damage(void)
 {
@@ -522,6 +569,10 @@ static void pinned_without_any_other_key(void)
     CHECK_INT(mkdir(world_path(&w, "keys"), 0700), 0);
     CHECK_INT(parity_with(o), 0);
     CHECK_UINT(heard.r.since, 9);
+    /* What lies there is of no account, then. */
+    world_write(world_path(&w, "keys/odd.vkey"), "no key\n", 7);
+    CHECK_INT(parity_with(o), 0);
+    CHECK_UINT(heard.r.since, 9);
     unlink(path);
 }
 
@@ -553,6 +604,47 @@ static void a_key_renamed(void)
     CHECK_INT(parity(), 0);
 }
 
+/* The same where the store's copy of that commit is no better: it says whose
+ * name that was no more. */
+static void a_key_renamed_in_both(void)
+{
+    static const char *const edits[] = {
+        "DELETE FROM checkpoints WHERE size=3",
+        "DELETE FROM checkpoints WHERE size>=3",
+        "UPDATE checkpoints SET line='{}' WHERE size=3",
+        "UPDATE checkpoints SET line=(SELECT line FROM checkpoints WHERE"
+        " size=2) WHERE size=3",
+        "UPDATE checkpoints SET "
+        "line=replace(line,'\"sig\":\"','\"sig\":\"AAAA')"
+        " WHERE size=3",
+        "UPDATE checkpoints SET line=replace(line,substr(line,"
+        "instr(line,'\"sig\":\"')+7,4),'AAAA') WHERE size=3"};
+    make(3, 0);
+    keep_store();
+    size_t n;
+    char *log = world_read(world_path(&w, SEGMENT_1), &n), *at = log;
+    for (int i = 0; at && i < 3; i++)
+        at = strstr(at + 1, "{\"commit\":");
+    at = at ? strstr(at, "\"key\":\"") : NULL;
+    REQUIRE(at != NULL);
+    at[8] = at[8] == '0' ? '1' : '0';
+    world_write(world_path(&w, SEGMENT_1), log, n);
+    free(log);
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        old_store();
+        world_sql(&w, edits[i]);
+        parity();
+        bool ok = CHECK(heard.r.counts[-PLOG_E_UNKNOWN_KEY] == 1);
+        ok &= CHECK_INT(heard.verdict[0], PLOG_E_UNKNOWN_KEY);
+        ok &= CHECK_UINT(heard.seq[0], 3);
+        ok &= CHECK(!strstr(heard.expected[0], "the store's copy"));
+        if (!ok)
+            printf("# %s\n", edits[i]);
+    }
+    old_store();
+    CHECK_INT(parity(), PLOG_E_CORRUPT);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -575,6 +667,9 @@ int main(int argc, char **argv)
         {"no store on a failing disk", no_store_on_a_failing_disk},
         {"pinned without any other key", pinned_without_any_other_key},
         {"a key renamed", a_key_renamed},
+        {"a key renamed in both", a_key_renamed_in_both},
+        {"a head of nothing", a_head_of_nothing},
+        {"rows and lines that are damaged", rows_and_lines},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
