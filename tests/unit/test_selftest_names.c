@@ -230,10 +230,11 @@ static int on_rename(void *ctx, int from_dir, const char *from, int to_dir,
         return -EIO;
     if (renames == skip_rename)
         return 0;
-    if (lose && !replace)
+    if (lose && !replace) {
         unlinkat(to_dir, lose, 0);
-    int rc = real()->rename_at(ctx, from_dir, from, to_dir, to, replace);
-    return lose && !replace ? -EEXIST : rc;
+        return -EEXIST;
+    }
+    return real()->rename_at(ctx, from_dir, from, to_dir, to, replace);
 }
 
 static void rename_lies(const struct selftesting_word *words, unsigned refuse,
