@@ -105,6 +105,45 @@ static void lives(void)
     }
 }
 
+static unsigned long allocs, no_alloc; /* which is refused; 0: none */
+
+static void *alloc_or_not(void *ctx, void *p, size_t n)
+{
+    return n && ++allocs == no_alloc ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Whichever allocation fails: of what was refused for that nothing is there,
+ * and what was acknowledged is. */
+static void without_memory(void)
+{
+    struct plog_io io = *plog_io_posix();
+    char why[200] = "";
+    unsigned refused = 0;
+    int rc = PLOG_E_NOMEM;
+    live(2, 0, 9);
+    CHECK_INT(plog_life_judge(&life, false, why), 0);
+    io.alloc = alloc_or_not;
+    life.io = &io;
+    for (no_alloc = 1; rc && no_alloc < 2000; no_alloc++) {
+        uint64_t before = life.deltas;
+        allocs = 0;
+        acknowledged = before;
+        told = 0;
+        life.random = 9;
+        rc = plog_life_live(&life);
+        CHECK(rc == 0 || rc == PLOG_E_NOMEM);
+        CHECK_INT(life.note.code, rc);
+        CHECK_UINT(life.note.attempted, life.note.acknowledged);
+        refused += rc && told == 4; /* open, tried, refused, and why */
+        CHECK_INT(plog_life_judge(&life, false, why), 0);
+        CHECK_TEXT(why, "");
+    }
+    CHECK_INT(rc, 0);
+    CHECK(refused > 0);
+    printf("# %u of %lu in an append\n", refused, allocs);
+    selftesting_end(&s);
+}
+
 /* A new one takes the place of the one before. */
 static void made_again(void)
 {
@@ -350,6 +389,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"texts", texts},
         {"lives", lives},
+        {"without memory", without_memory},
         {"made again", made_again},
         {"of the count", of_the_count},
         {"of the store", of_the_store},
