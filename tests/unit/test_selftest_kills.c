@@ -136,6 +136,36 @@ static void never_stops(void)
     selftesting_end(&s);
 }
 
+static unsigned asked, no_at;
+
+static int no_more(void *arg, const struct plog_progress *p)
+{
+    (void)arg, (void)p;
+    return ++asked == no_at;
+}
+
+/* Who is told to stop while it listens kills the one that it has, judges what
+ * that left, and starts no other. */
+static void told_to_stop(void)
+{
+    static const struct selftesting_word none[] = {GONE};
+    selftesting_begin(&s, 1);
+    selftesting_script(&s, none);
+    s.o.progress = no_more;
+    s.host.hear = hear_note;
+    its_note = (struct plog_life_note){.attempted = 0};
+    asked = 0;
+    no_at = 2; /* at first it asks whether there is time for a turn */
+    plog_selftest_crashes(&s.t);
+    CHECK(s.t.stopped);
+    CHECK_UINT(asked, no_at);
+    CHECK_INT(s.starts, 1);
+    CHECK_INT(s.stops, 1);
+    CHECK_UINT(s.report.kills, 1);
+    CHECK_UINT(s.count, 0); /* he is told nothing more */
+    selftesting_end(&s);
+}
+
 static void no_time(void)
 {
     static const struct selftesting_word none[] = {GONE};
@@ -200,9 +230,13 @@ static void no_log_at_all(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"killed", killed},           {"what is said", what_is_said},
-        {"never stops", never_stops}, {"no time", no_time},
-        {"without", without},         {"no log at all", no_log_at_all},
+        {"killed", killed},
+        {"what is said", what_is_said},
+        {"never stops", never_stops},
+        {"no time", no_time},
+        {"told to stop", told_to_stop},
+        {"without", without},
+        {"no log at all", no_log_at_all},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
