@@ -213,13 +213,15 @@ static void what_a_link_points_to(void)
              checked_from, checked_from);
     int64_t first = world_number(&w, sql);
     REQUIRE(first > 0);
-    static const char *const columns[] = {"resource", "record_id"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const edits[] = {"UPDATE events SET resource='other'",
+                                        "UPDATE events SET record_id='other'",
+                                        "DELETE FROM events"};
+    for (int i = 0; i < 3; i++) {
         put_back("../base.db");
         snprintf(sql, sizeof sql,
-                 "UPDATE events SET %s='other' WHERE seq=(SELECT previous FROM"
-                 " events WHERE seq=%" PRId64 ")",
-                 columns[i], first);
+                 "%s WHERE seq=(SELECT previous FROM events WHERE seq=%" PRId64
+                 ")",
+                 edits[i], first);
         world_sql(&w, sql);
         CHECK_INT(parity(note, &seq), PLOG_E_DIVERGED);
         CHECK_UINT(seq, first);
