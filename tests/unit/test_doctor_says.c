@@ -573,6 +573,15 @@ static int keep_it(void *ctx, int dir, const char *name)
                : plog_io_posix()->unlink_at(ctx, dir, name);
 }
 
+/* The copy is there, and cannot be looked at. */
+static int no_list(void *ctx, int dir, int (*each)(void *, const char *),
+                   void *arg)
+{
+    return access(scratch, F_OK) == 0
+               ? -EIO
+               : plog_io_posix()->list(ctx, dir, each, arg);
+}
+
 static int no_note(void *ctx, int dir, const char *name, int flags,
                    uint32_t mode)
 {
@@ -600,6 +609,13 @@ static void what_a_drill_finds(void)
     io.unlink_at = keep_it;
     CHECK_INT(drill(o), PLOG_E_IO);
     CHECK(strstr(why.message, "removing the scratch") != NULL);
+    CHECK(noted("IO"));
+    world_remove(scratch);
+    /* Nor could it be looked at before: the first counts. */
+    io.list = no_list;
+    CHECK_INT(drill(o), PLOG_E_IO);
+    CHECK(why.message[0] && !strstr(why.message, "removing the scratch"));
+    CHECK(access(scratch, F_OK) == 0);
     CHECK(noted("IO"));
     world_remove(scratch);
     /* Nor can it be noted. */
