@@ -136,6 +136,10 @@ static void what_the_archive_stands_on_stays(void)
     end();
 }
 
+/* A name of the archive's above the floor, of a segment that the log has not:
+ * it may be all that is left of one. */
+#define ABOVE "archive/00000000000000000777.jsonl.gz"
+
 static void what_else_lies_there(void)
 {
     char name[64];
@@ -145,7 +149,10 @@ static void what_else_lies_there(void)
     world_write(world_path(&w, "snapshots/new"), "x", 1);
     world_write(world_path(&w, "snapshots/.new"), "x", 1);
     world_write(world_path(&w, "snapshots/mine.txt"), "x", 1);
+    CHECK_INT(mkdir(world_path(&w, "archive"), 0700), 0);
+    world_write(world_path(&w, ABOVE), "x", 1);
     compact_once(name);
+    CHECK(world_has(&w, ABOVE));
     CHECK(!world_has(&w, "snapshots/killed.new"));
     CHECK(world_has(&w, "snapshots/new"));
     CHECK(world_has(&w, "snapshots/.new"));
