@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "check.h"
+#include "key.h"
 #include "peers.h"
 #include "redact.h"
 #include "said.h"
@@ -321,6 +323,32 @@ static void keys_of_notes(void)
     }
 }
 
+/* As many others as keys/ may have: the pinned one counts all the same, and no
+ * more than there is room for. */
+static void many_keys_beside_the_pinned_one(void)
+{
+    char name[40], text[6000], line[PLOG_VKEY_MAX + 1];
+    make();
+    put_back();
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(mkdir(world_path(&w, "keys"), 0700), 0);
+    for (int i = 0; i < PLOG_KEYS_MAX; i++) {
+        struct plog_vkey k = {.name = "other.example/log"};
+        unsigned char secret[crypto_sign_SECRETKEYBYTES];
+        CHECK_INT(crypto_sign_keypair(k.public_key, secret), 0);
+        plog_vkey_finish(&k);
+        plog_vkey_format(&k, line);
+        snprintf(name, sizeof name, "keys/%d.vkey", i);
+        world_write(world_path(&w, name), line, strlen(line));
+    }
+    snprintf(text, sizeof text, "%s", notes[24]);
+    struct plog_check_options o = with(text);
+    o.vkey = last_key;
+    says(o, "CLEAN, head 24");
+    o.struct_size = sizeof o;
+    CHECK(strstr(said_check(plog_verify, w.dir, &o), "unchecked") == NULL);
+}
+
 /* Each one a finding, with the line that it begins at. */
 static void others_notes(void)
 {
@@ -385,6 +413,7 @@ int main(int argc, char **argv)
         {"in damage", in_damage},
         {"notes in a file", notes_in_a_file},
         {"keys of notes", keys_of_notes},
+        {"many keys beside the pinned one", many_keys_beside_the_pinned_one},
         {"others' notes", others_notes},
         {"stopped at a note", stopped_at_a_note},
     };
