@@ -430,6 +430,13 @@ static void above_the_floor(void)
     damage(cr.to + 3);
     CHECK_INT(heal(), 0);
     is_whole();
+    /* A store that has let go of nothing needs no snapshot. */
+    put_back();
+    world_remove(world_path(&w, "snapshots"));
+    damage(cr.to + 3);
+    CHECK_INT(heal(), 0);
+    CHECK_UINT(heard.r.left, 0);
+    CHECK_INT(heard.r.verdict, 0);
     /* One that a killed compaction has not come to take away stays. */
     put_back();
     world_copy(world_path(&w, "../first.jsonl"), segment(1));
@@ -547,6 +554,41 @@ static void a_failing_disk(void)
     io = *plog_io_posix();
     io.open_at = no_open;
     each_call(&io, spoil);
+}
+
+static unsigned no_memory_in; /* allocations until one is refused; 0: none */
+
+static void *alloc_or_not(void *ctx, void *p, size_t n)
+{
+    return n && no_memory_in && --no_memory_in == 0
+               ? NULL
+               : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Without memory it says so, and calls nothing damaged for it or lost; tried in
+ * thought, which takes the same steps. */
+static void without_memory(void)
+{
+    struct plog_io io = *plog_io_posix();
+    bool reached = true;
+    unsigned failed = 0;
+    make();
+    damage(starts[1] + 3);
+    io.alloc = alloc_or_not;
+    for (unsigned n = 1; reached && n < 500; n += 4) {
+        no_memory_in = n;
+        int rc = heal_with(&io, true);
+        reached = no_memory_in == 0;
+        no_memory_in = 0;
+        failed += rc != 0;
+        if (!CHECK(rc == 0 || rc == PLOG_E_NOMEM))
+            printf("# allocation %u: %s\n", n, heard.err.message);
+        CHECK_UINT(heard.r.left, 0);
+        CHECK(rc || heard.r.healed == 1);
+    }
+    CHECK(!reached && failed > 20);
+    CHECK_INT(heal(), 0);
+    is_whole();
 }
 
 /* ---- A leg in the place of the one there
@@ -697,6 +739,7 @@ int main(int argc, char **argv)
         {"lost by both", lost_by_both},
         {"behind the head", behind_the_head},
         {"above the floor", above_the_floor},
+        {"without memory", without_memory},
         {"a torn end", a_torn_end},
         {"a failing disk", a_failing_disk},
         {"still not whole", still_not_whole},
