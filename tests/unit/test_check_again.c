@@ -172,6 +172,7 @@ static void compacted(void)
 static void (*act)(void); /* once, when the check has let go of the lock */
 static bool is_locked;    /* by a writer, who does not let go */
 static bool is_refused;   /* and the check has seen that */
+static void (*act_listed)(void); /* once, when it lists what is there then */
 static unsigned list_nth;
 
 static void act_once(void)
@@ -198,6 +199,11 @@ static int on_list(void *c, int d, int (*each)(void *, const char *), void *arg)
 {
     if (is_refused)
         act_once();
+    void (*now)(void) = act ? NULL : act_listed;
+    if (now) {
+        act_listed = NULL;
+        now();
+    }
     if (!act && list_nth && --list_nth == 0)
         return -EIO;
     return plog_io_posix()->list(c, d, each, arg);
@@ -262,6 +268,72 @@ static void others_write_meanwhile(void)
     CHECK_INT(rename(away, segment), 0);
     world_close(&w);
     CHECK_INT(peers_parity(&w), 0);
+}
+
+static void write_one_and_begin_a_segment(void)
+{
+    uint64_t first;
+    write_one();
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+}
+
+/* A segment that begins behind the head which the check has come back to is
+ * none of its business: the rows that it reads know nothing of that. */
+static void others_begin_a_segment(void)
+{
+    struct plog_check_report r;
+    struct plog_error err;
+    begin(3);
+    io.lock = on_lock;
+    io.list = on_list;
+    CHECK_INT(world_open(&w), 0);
+    uint64_t before = world_size(&w);
+    act_listed = write_one_and_begin_a_segment;
+    CHECK_INT(parity(write_one, &r, &err), 0);
+    CHECK(!act && !act_listed);
+    CHECK_INT(r.verdict, 0);
+    CHECK_UINT(r.head.size, before + 1);
+    world_close(&w);
+    CHECK_UINT(world_size(&w), before + 2);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
+/* ---- Above the cut ------------------------------------------------------- */
+
+/* Lines that are not as most are: one with an escape, longer than those below,
+ * and a cursor. */
+static void lines_above_the_cut(void)
+{
+    char text[2500], payload[2000];
+    struct world_delta d = {.record = "a \\\"quoted\\\" one",
+                            .payload = payload};
+    struct plog_cursor c = {{"src", 3}, {"*", 1}, {"page 2", 6}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    struct plog_check_report r;
+    struct plog_error err;
+    int rc = PLOG_E_NOMEM;
+    begin(2);
+    snprintf(payload, sizeof payload, "{\"v\":\"%01500d\"}", 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+    for (unsigned long n = 1; rc && n < 500; n++) {
+        armed = MEMORY;
+        nth = n;
+        calls = 0;
+        rc = parity(NULL, &r, &err);
+        nth = 0;
+        CHECK(rc == 0 || (rc == PLOG_E_NOMEM && err.code == rc));
+        CHECK_INT(r.verdict, 0);
+    }
+    CHECK_INT(rc, 0);
+    CHECK_UINT(r.head.size, 5);
+    world_sql(&w, "UPDATE cursors SET cursor='page 3'");
+    CHECK_INT(parity(NULL, &r, &err), 0);
+    CHECK_INT(r.verdict, PLOG_E_DIVERGED);
 }
 
 /* ---- A segment without a group ------------------------------------------- */
@@ -335,6 +407,8 @@ int main(int argc, char **argv)
         {"torn", torn},
         {"compacted", compacted},
         {"others write meanwhile", others_write_meanwhile},
+        {"others begin a segment", others_begin_a_segment},
+        {"lines above the cut", lines_above_the_cut},
         {"a header and no group", a_header_and_no_group},
         {"a bare segment that is gone", a_bare_segment_that_is_gone},
     };
