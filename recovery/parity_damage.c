@@ -100,12 +100,13 @@ static void name_lines(struct plog_parity *p, const struct damage *d, int code)
 }
 
 /* Folds and compares what the store's proven lines stand for.  Each is copied:
- * a merge reads the line before it by the same statement. */
+ * a merge reads the line before it by the same statement.  Rows that stood at a
+ * floor, or were passed behind other damage, begin with the lines. */
 static int use_proven(struct plog_parity *p, uint64_t from, uint64_t to,
                       struct plog_error *err)
 {
     struct plog_buf copy;
-    int rc = 0;
+    int rc = p->fold_whole ? 0 : plog_parity_rows_from(p, from, err);
     plog_buf_init(&copy, p->c->reader.io);
     for (uint64_t seq = from; !rc && seq <= to; seq++) {
         struct plog_span line;

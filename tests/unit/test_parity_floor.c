@@ -217,6 +217,54 @@ static void all_of_it(void)
     CHECK_UINT(f.report.entries, world_size(&w));
 }
 
+/* ---- The log begins elsewhere, or badly -----------------------------------
+ */
+
+static void name_of(char *out, uint64_t first)
+{
+    snprintf(out, 64, "log/%020" PRIu64 ".jsonl", first);
+}
+
+static void make_small(void)
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    floor_at = peers_floor(&w);
+    CHECK(floor_at > 5 && floor_at <= 20);
+}
+
+static void damage_header(uint64_t first)
+{
+    char name[64];
+    size_t n;
+    name_of(name, first);
+    char *bytes = world_read(world_path(&w, name), &n);
+    bytes[20] ^= 1;
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+}
+
+/* The header behind which the log begins: that is all that is told, for the
+ * store proves the lines, from the first one on. */
+static void damaged_header(void)
+{
+    struct world_found f;
+    char name[64];
+    make_small();
+    name_of(name, floor_at + 1);
+    damage_header(floor_at + 1);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_UINT(f.count, 1);
+    CHECK_TEXT(f.first[0].file, name);
+    CHECK_UINT(f.report.head.size, world_size(&w));
+    CHECK_UINT(f.unchecked, 1); /* records */
+    damage_header(floor_at + 1);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -224,6 +272,7 @@ int main(int argc, char **argv)
         {"each difference", each_difference},
         {"damaged snapshot", damaged_snapshot},
         {"all of it", all_of_it},
+        {"damaged header", damaged_header},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
