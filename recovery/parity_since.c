@@ -127,8 +127,10 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
 }
 
 /* The log begins behind a compact entry that the store has not come to, as when
- * a crash took the store's last commits: nothing is wrong with either, but what
- * they have in common cannot be folded.  A replay brings the store there. */
+ * a crash took the store's last commits, or an old one was put in its place:
+ * nothing is wrong with either, but what they have in common, if anything,
+ * cannot be folded.  A replay brings the store there; one that ends below what
+ * is left of the log is made anew. */
 static bool stands_before_the_floor(struct plog_parity *p)
 {
     const struct plog_store_head *h = &p->c->head;
@@ -137,7 +139,6 @@ static bool stands_before_the_floor(struct plog_parity *p)
                          ? plog_segment_at(&w->segments, 0)
                          : 1;
     return !p->store_lost && h->rules.floor + 1 < first &&
-           h->commit.size + 1 >= first &&
            plog_orders_floor(&w->orders, first - 1) != NULL;
 }
 
@@ -146,9 +147,19 @@ static int leave_store_out(struct plog_parity *p, struct plog_error *err)
     struct plog_check *c = p->c;
     if (plog_check_vanished(c, PLOG_E_CORRUPT))
         return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
-    plog_parity_find(p, PLOG_E_BEHIND, c->head.commit.size + 1,
-                     "the compact entry behind which the log begins",
-                     "a store that stands before it");
+    uint64_t size = c->head.commit.size;
+    struct plog_finding f = {.verdict = PLOG_E_BEHIND,
+                             .leg = PLOG_LEG_STORE,
+                             .file = PLOG_STORE_FILE,
+                             .seq = size + 1,
+                             .expected = "the compact entry behind which the"
+                                         " log begins",
+                             .found = "a store that stands before it"};
+    f.next = size + 1 < plog_segment_at(&c->walk.segments, 0)
+                 ? "paritylog replay DIR --fresh (keeps this store in"
+                   " quarantine/)"
+                 : "paritylog replay DIR";
+    plog_check_find(c, &f);
     plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
                          "the log was compacted past it: replay first");
     p->store_lost = true;

@@ -4,6 +4,7 @@
  * it.  Whatever differs is found, below the floor as above, in a store that was
  * trimmed and in one that was not; and a log with nothing wrong is CLEAN.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +266,107 @@ static void damaged_header(void)
     world_end(&w, world_size(&w));
 }
 
+static void keep_store(void)
+{
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "../old.db"));
+}
+
+static void old_store(void)
+{
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    unlink(world_path(&w, "store.db"));
+    CHECK_INT(rename(world_path(&w, "../old.db"), world_path(&w, "store.db")),
+              0);
+}
+
+/* Up to an entry behind the store that was kept. */
+static void compact_past_it(uint64_t size)
+{
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30, 60);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(peers_floor(&w) > size);
+}
+
+/* Nothing is wrong with a log of which an old store knows nothing that is left;
+ * only a new one comes to it. */
+static void a_store_from_long_before(void)
+{
+    for (int compacted = 0; compacted < 2; compacted++) {
+        struct world_found f;
+        if (compacted) {
+            make_small();
+        } else {
+            peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+            CHECK_INT(peers_add(&w, "p"), 0);
+        }
+        uint64_t size = world_size(&w);
+        keep_store();
+        compact_past_it(size);
+        uint64_t head = world_size(&w);
+        old_store();
+        CHECK_INT(world_verify(&w, NULL, &f), 0);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
+        CHECK_UINT(f.count, 1);
+        CHECK_INT(f.first[0].leg, PLOG_LEG_STORE);
+        CHECK_UINT(f.first[0].seq, size + 1);
+        CHECK_TEXT(f.first[0].next,
+                   "paritylog replay DIR --fresh (keeps this store in"
+                   " quarantine/)");
+        CHECK_UINT(f.report.head.size, head);
+        CHECK_INT(world_open(&w), PLOG_E_PRUNED);
+        struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+        struct plog_replay_report r;
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        world_end(&w, head);
+        world_remove(w.dir);
+    }
+}
+
+static int no_unlink(void *ctx, int dir, const char *name)
+{
+    return strstr(name, ".jsonl") ? -EIO
+                                  : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+/* A second compaction took no segment away, and the store is of before: its
+ * floor is where the log begins, with a header that is damaged. */
+static void damaged_before_a_compaction(void)
+{
+    struct world_found f;
+    struct plog_io io = *plog_io_posix();
+    struct plog_compact_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_compact_report r;
+    char name[64];
+    make_small();
+    uint64_t size = world_size(&w);
+    keep_store();
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30, 60);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    io.unlink_at = no_unlink;
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), PLOG_E_IO);
+    old_store();
+    name_of(name, floor_at + 1);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
+    damage_header(floor_at + 1);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_UINT(f.count, 2);
+    CHECK_TEXT(f.first[0].file, name);
+    CHECK_INT(f.first[1].verdict, PLOG_E_BEHIND);
+    CHECK_UINT(f.first[1].seq, size + 1);
+    damage_header(floor_at + 1);
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -273,6 +375,8 @@ int main(int argc, char **argv)
         {"damaged snapshot", damaged_snapshot},
         {"all of it", all_of_it},
         {"damaged header", damaged_header},
+        {"a store from long before", a_store_from_long_before},
+        {"damaged before a compaction", damaged_before_a_compaction},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
