@@ -77,7 +77,7 @@ static void open_device(struct loopfs *fs, int n)
     fs->number = n;
     snprintf(fs->device, sizeof fs->device, "/dev/loop%d", n);
     if (access(fs->device, F_OK)) {
-        snprintf(fs->device, sizeof fs->device, "%s-loop%d", fs->at, n);
+        snprintf(fs->device, sizeof fs->device, "%.500s-loop%d", fs->at, n);
         mknod(fs->device, S_IFBLK | 0600, makedev(7, (unsigned)n));
     }
     fs->loop = open(fs->device, O_RDWR | O_CLOEXEC);
