@@ -169,8 +169,12 @@ static void read_wal_index(struct plog_reader *r, struct plog_status *out)
         return; /* nothing waits in a WAL that is not there */
     if (sqlite3_file_control(r->store.db, "main", SQLITE_FCNTL_FILE_POINTER,
                              &f) ||
-        !f || !f->pMethods || f->pMethods->iVersion < 2 ||
-        f->pMethods->xShmMap(f, 0, region, 0, &map) || !map)
+        !f || !f->pMethods || f->pMethods->iVersion < 2)
+        return;
+    /* Whatever it says: an index that may only be read is mapped, too, and told
+     * of as SQLITE_READONLY. */
+    f->pMethods->xShmMap(f, 0, region, 0, &map);
+    if (!map)
         return; /* nothing waits in a WAL without an index */
     const volatile uint32_t *head = map;
     frames = head[4];

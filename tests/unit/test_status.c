@@ -2,6 +2,7 @@
  * test_status.c - where both legs stand, told from what lies at the log's end
  * and from the store's head, whatever is missing or unfinished.
  */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world base, w;
@@ -229,6 +231,92 @@ static void a_fork(void)
     CHECK_UINT(s.log_size, s.store_size);
 }
 
+/* ---- What SQLite does not give ------------------------------------------ */
+
+static bool peers_fail(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)busy;
+    return sql && strstr(sql, "main.peers") != NULL;
+}
+
+/* Peers that could not be counted are not none. */
+static void peers_not_counted(void)
+{
+    copy_base();
+    sql_calls.fails = peers_fail;
+    sql_calls.failing = true;
+    CHECK_INT(look(), 0);
+    sql_calls.fails = NULL;
+    sql_calls.failing = false;
+    CHECK_INT(s.verdict, PLOG_E_IO);
+    CHECK_UINT(s.log_size, 6);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, 0);
+}
+
+static const sqlite3_io_methods *below;
+static bool no_index;
+static int (*open_below)(sqlite3_vfs *, const char *, sqlite3_file *, int,
+                         int *);
+
+/* As SQLite's own layer where the file of the index may only be read; and where
+ * besides nobody has it open, for then it may be an old one. */
+static int map_to_read(sqlite3_file *f, int page, int size, int extend,
+                       void volatile **out)
+{
+    int rc = below->xShmMap(f, page, size, extend, out);
+    if (no_index)
+        *out = NULL;
+    return rc != SQLITE_OK ? rc
+           : no_index      ? SQLITE_READONLY_CANTINIT
+                           : SQLITE_READONLY;
+}
+
+static int open_to_read(sqlite3_vfs *vfs, const char *name, sqlite3_file *f,
+                        int flags, int *out)
+{
+    static sqlite3_io_methods methods;
+    int rc = open_below(vfs, name, f, flags, out);
+    if (rc == SQLITE_OK && flags & SQLITE_OPEN_MAIN_DB) {
+        below = f->pMethods;
+        methods = *below;
+        methods.xShmMap = map_to_read;
+        f->pMethods = &methods;
+    }
+    return rc;
+}
+
+/* Whoever may read the store only, while another one writes, is told as much of
+ * its WAL. */
+static void a_wal_to_read(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    copy_base();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+    CHECK_INT(look(), 0);
+    uint64_t frames = s.wal_frames, moved = s.wal_moved;
+    CHECK(frames > 0);
+    sqlite3_vfs layer = *sqlite3_vfs_find(NULL);
+    open_below = layer.xOpen;
+    layer.xOpen = open_to_read;
+    io.vfs_base = &layer;
+    below = NULL;
+    CHECK_INT(plog_read_status(w.dir, &o, &s, &err), 0);
+    CHECK(below != NULL);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.wal_frames, frames);
+    CHECK_UINT(s.wal_moved, moved);
+    no_index = true;
+    CHECK_INT(plog_read_status(w.dir, &o, &s, &err), 0);
+    no_index = false;
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.store_size, 7);
+    CHECK_UINT(s.wal_frames, 0);
+    world_close(&w);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -240,6 +328,8 @@ int main(int argc, char **argv)
         {"nothing", nothing},
         {"no lock", no_lock},
         {"a fork", a_fork},
+        {"peers not counted", peers_not_counted},
+        {"a wal to read", a_wal_to_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
