@@ -500,6 +500,56 @@ static void control_entries_are_not_deltas(void)
     close_log();
 }
 
+struct listed {
+    char text[200];
+    int stop_with; /* at the second one */
+    unsigned count;
+};
+
+static int list_cursor(void *arg, const struct plog_cursor *c, uint64_t seq)
+{
+    struct listed *l = arg;
+    size_t n = strlen(l->text);
+    snprintf(l->text + n, sizeof l->text - n, "%.*s/%.*s=%.*s@%d ",
+             (int)c->source.n, c->source.p, (int)c->resource.n, c->resource.p,
+             (int)c->cursor.n, c->cursor.p, (int)seq);
+    return ++l->count == 2 ? l->stop_with : 0;
+}
+
+static void set_cursors(const struct plog_cursor *all, size_t count)
+{
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = all, .cursor_count = count};
+    CHECK_INT(plog_append_group(p, &g, NULL, NULL), 0);
+}
+
+/* Every cursor as it was last set, by source and resource; who has seen enough
+ * is given no more. */
+static void cursors_are_listed(void)
+{
+    static const struct plog_cursor all[] = {
+        {{"t", 1}, {"a", 1}, {"7", 1}},
+        {{"s", 1}, {"b", 1}, {"", 0}},
+        {{"s", 1}, {"a", 1}, {"x", 1}},
+    };
+    static const struct plog_cursor again = {{"t", 1}, {"a", 1}, {"8", 1}};
+    struct listed l = {.count = 0};
+    plog_reader *r;
+    make_log();
+    CHECK_INT(plog_reader_open(&r, dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_cursors(r, list_cursor, &l, NULL), 0);
+    CHECK_UINT(l.count, 0);
+    set_cursors(all, 3);
+    set_cursors(&again, 1);
+    CHECK_INT(plog_reader_cursors(r, list_cursor, &l, NULL), 0);
+    CHECK_TEXT(l.text, "s/a=x@4 s/b=@3 t/a=8@5 ");
+    l = (struct listed){.stop_with = 77};
+    CHECK_INT(plog_reader_cursors(r, list_cursor, &l, NULL), 77);
+    CHECK_TEXT(l.text, "s/a=x@4 s/b=@3 ");
+    plog_reader_close(r);
+    close_log();
+}
+
 /* Options are versioned by their size: an older caller's shorter struct and a
  * newer one's longer struct work as far as both sides know the members. */
 static void options_have_a_size(void)
@@ -544,6 +594,7 @@ int main(int argc, char **argv)
         {"a_child_may_not_use_the_handle", a_child_may_not_use_the_handle},
         {"locked_is_said", locked_is_said},
         {"control_entries_are_not_deltas", control_entries_are_not_deltas},
+        {"cursors are listed", cursors_are_listed},
         {"options_have_a_size", options_have_a_size},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

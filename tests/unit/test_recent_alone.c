@@ -466,6 +466,28 @@ static void long_texts_do_not_pile_up(void)
     tear_down();
 }
 
+/* One who only reads moves nothing, and is told all the same. */
+static void a_reader_of_long_texts(void)
+{
+    struct plog_current now;
+    set_up();
+    start();
+    put_long(16, 6);
+    end(true);
+    plog_recent_close(&recent);
+    plog_recent_open(&recent, &heap.io, db, false);
+    plog_recent_begin(&recent);
+    for (int i = 0; i < 10; i++) {
+        CHECK_INT(find(2, &now), 0);
+        CHECK_UINT(now.last, 21);
+        CHECK_UINT(now.merged.n, MIB);
+    }
+    CHECK(recent.known);
+    CHECK_INT(waiting(), 5 + 16);
+    CHECK_INT(number("SELECT count(*) FROM state"), 0);
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -478,6 +500,7 @@ int main(int argc, char **argv)
         {"a reader", a_reader},
         {"long texts are moved at once", long_texts_are_moved_at_once},
         {"long texts do not pile up", long_texts_do_not_pile_up},
+        {"a reader of long texts", a_reader_of_long_texts},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

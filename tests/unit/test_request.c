@@ -206,6 +206,52 @@ static void memory_runs_out(void)
     plog_request_free(&r);
 }
 
+#define SMALL 200 /* deltas */
+
+static size_t taken; /* bytes of memory, so far */
+
+static void *counting(void *ctx, void *p, size_t n)
+{
+    taken += n;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* What a group takes grows with its texts, not with the square of them; and
+ * one that has no room behind the others disturbs none of them. */
+static void memory_for_many(void)
+{
+    static struct plog_span all[SMALL + 1];
+    static char large[200000];
+    struct plog_io io = *plog_io_posix();
+    struct plog_group g = {.deltas = all, .delta_count = SMALL};
+    int begin = (int)(strstr(text, "{}") - text);
+    int n = snprintf(large, sizeof large, "%.*s{\"v\":\"", begin, text);
+    memset(large + n, 'p', 150000);
+    n += 150000;
+    n += snprintf(large + n, sizeof large - (size_t)n, "\"}%s",
+                  text + begin + 2);
+    for (int i = 0; i < SMALL; i++)
+        all[i] = one;
+    io.alloc = counting;
+    taken = 0;
+    CHECK_INT(build(&io, &g, NULL), 0);
+    CHECK(taken > SMALL * sizeof *r.items);
+    CHECK(taken < SMALL * (sizeof *r.items + 4 * sizeof text) + 4096);
+    plog_request_free(&r);
+    all[SMALL - 1] = (struct plog_span){large, (size_t)n};
+    all[SMALL] = one;
+    g.delta_count = SMALL + 1;
+    CHECK_INT(build(&io, &g, NULL), 0);
+    for (int i = 0; i <= SMALL; i++) {
+        struct plog_span p = r.items[i].entry.delta.payload;
+        if (i == SMALL - 1)
+            CHECK_BYTES(p.p, p.n, large + begin, 150000 + 8);
+        else
+            CHECK_BYTES(p.p, p.n, "{}", 2);
+    }
+    plog_request_free(&r);
+}
+
 static int no_args(void *arg, plog *p, struct plog_buf *args,
                    struct plog_error *why)
 {
@@ -294,6 +340,7 @@ int main(int argc, char **argv)
         {"cursors", cursors},
         {"policies", policies},
         {"memory runs out", memory_runs_out},
+        {"memory for many", memory_for_many},
         {"no memory for control", no_memory_for_control},
         {"a long line", a_long_line},
     };

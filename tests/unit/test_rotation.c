@@ -5,6 +5,7 @@
  * These are texts that somebody else wrote, and what they say decides who may
  * sign: test_rotate.c has whole logs, this has what is in them.
  */
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,42 @@ static void round_trip(void)
                                  restores ? &restored.vkey : &b.vkey));
             end();
         }
+}
+
+/* What both keys sign is a text that stands in the format: its first line tells
+ * a rotation from a copy that goes on. */
+static void what_is_signed(void)
+{
+    char both[2][PLOG_VKEY_MAX], text[1000];
+    struct plog_rotation r;
+    struct plog_buf hash;
+    start("log");
+    plog_buf_init(&hash, plog_io_posix());
+    CHECK_INT(plog_buf_add_base64(&hash, root, sizeof root), 0);
+    plog_vkey_format(&a.vkey, both[0]);
+    for (int restores = 0; restores < 2; restores++) {
+        const struct plog_vkey *to = restores ? &restored.vkey : &b.vkey;
+        make(restores, SIZE);
+        CHECK_INT(parse(restores, plog_span(args.data, args.len),
+                        SIZE + (uint64_t)restores, &r),
+                  0);
+        plog_vkey_format(to, both[1]);
+        int n = snprintf(text, sizeof text,
+                         "paritylog %s, format 1\nlog\n%d\n%.*s\n%s\n%s\n",
+                         restores ? "restored copy" : "key rotation", SIZE,
+                         (int)hash.len, hash.data, both[0], both[1]);
+        const unsigned char *p = (const unsigned char *)text;
+        CHECK_INT(crypto_sign_verify_detached(
+                      r.new_sig, p, (unsigned long long)n, to->public_key),
+                  0);
+        if (!restores)
+            CHECK_INT(crypto_sign_verify_detached(r.old_sig, p,
+                                                  (unsigned long long)n,
+                                                  a.vkey.public_key),
+                      0);
+    }
+    plog_buf_fini(&hash);
+    end();
 }
 
 /* ---- One thing wrong ------------------------------------------------------
@@ -154,6 +191,19 @@ static void one_wrong(void)
         memset(at, '1', (size_t)(stop + 1 - at)); /* a long number */
         CHECK_INT(plog_rotation_parse(plog_span(args.data, args.len), SIZE, &r),
                   PLOG_E_CORRUPT);
+    }
+    end();
+}
+
+/* The same key in another spelling: our entries have one. */
+static void another_spelling(void)
+{
+    static const struct change slash = {"\"old\":\"a/b", "\"old\":\"a\\/b",
+                                        PLOG_E_CORRUPT, false};
+    start("a/b");
+    for (int restores = 0; restores < 2; restores++) {
+        make(restores, SIZE);
+        changed(restores, &slash);
     }
     end();
 }
@@ -349,7 +399,9 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"round trip", round_trip},
+        {"what is signed", what_is_signed},
         {"one wrong", one_wrong},
+        {"another spelling", another_spelling},
         {"the place", the_place},
         {"the keys", the_keys},
         {"the chain", chain},

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "json_table.h"
@@ -281,13 +283,33 @@ static void crossed(void)
                 }
 }
 
+/* Each ordinary line cut off anywhere, at the end of what memory there is: a
+ * byte read behind it would end the program. */
+static void no_byte_behind(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct plog_sketch k;
+    char *p = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(p != MAP_FAILED);
+    CHECK_INT(mprotect(p + page, page, PROT_NONE), 0);
+    for (size_t i = 0; i < ORDINARY; i++)
+        for (size_t n = 0; n <= strlen(ordinary[i]); n++) {
+            char *line = p + page - n;
+            memcpy(line, ordinary[i], n);
+            CHECK(plog_sketch_read(plog_span(line, n), p + page, &k) ==
+                  (ordinary[i][n] == '\0'));
+        }
+    CHECK_INT(munmap(p, 2 * page), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"takes", takes},     {"leaves", leaves},
         {"limits", limits},   {"json texts", json_texts},
         {"names", names},     {"every byte", every_byte},
-        {"crossed", crossed},
+        {"crossed", crossed}, {"no byte behind", no_byte_behind},
     };
     plog_entry_parser_init(&parser, plog_io_posix());
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -108,6 +108,163 @@ static void recompute_attack(void)
     CHECK(world_open(&w) < 0); /* nobody signs on it */
 }
 
+/* A delta in a spelling that the quick reader of lines leaves alone is judged
+ * as a delta, whatever control entries stand beside it. */
+static void an_escaped_name(void)
+{
+    char text[400];
+    struct world_found f;
+    struct world_delta d = {.record = "1", .payload = "{\"\\u0061\":1}"};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+    CHECK_TEXT(world_record(&w, "1"), "{\"\\u0061\":1} v1");
+    CHECK_INT(plog_set_strategy(w.p, PLOG_LAST_WRITE_WINS, NULL, NULL), 0);
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.entries, 3);
+    world_end(&w, 3);
+}
+
+/* ---- Roots -------------------------------------------------------------- */
+
+static char expected[96], found[96]; /* of the first finding */
+static unsigned findings;
+
+static int keep_roots(void *arg, const struct plog_finding *f)
+{
+    (void)arg;
+    CHECK_INT(f->verdict, PLOG_E_TAMPERED);
+    if (findings++)
+        return 0;
+    snprintf(expected, sizeof expected, "%s", f->expected);
+    snprintf(found, sizeof found, "%s", f->found);
+    return 0;
+}
+
+static void show_root(const unsigned char *root, char *out, size_t cap)
+{
+    struct plog_buf b;
+    plog_buf_init(&b, plog_io_posix());
+    CHECK_INT(plog_buf_add_base64(&b, root, PLOG_HASH_SIZE), 0);
+    snprintf(out, cap, "root %.*s", (int)b.len, b.data);
+    plog_buf_fini(&b);
+}
+
+/* A log of three entries, the second one changed: the root that was signed and
+ * the one that its lines have. */
+static void change_the_second(char *was, char *is, size_t cap)
+{
+    struct plog_tree tree;
+    struct plog_commit c;
+    make(3, 0);
+    struct file log = load(SEGMENT_1);
+    plog_tree_init(&tree);
+    memcpy(strstr(log.bytes, "\"v\":\"id-2\""), "\"v\":\"id-x\"", 10);
+    for (char *at = log.bytes, *end; (end = strchr(at, '\n')); at = end + 1) {
+        unsigned char hash[PLOG_HASH_SIZE];
+        struct plog_span line = {at, (size_t)(end - at)};
+        if (!strncmp(at, "{\"seq\"", 6)) {
+            plog_hash_leaf(line.p, line.n, hash);
+            CHECK_INT(plog_tree_add(&tree, hash), 0);
+        }
+        if (plog_commit_parse(line, &c) || c.size != 2)
+            continue;
+        show_root(c.root, was, cap);
+        plog_tree_root(&tree, hash);
+        show_root(hash, is, cap);
+    }
+    save(&log, SEGMENT_1);
+}
+
+static long left = -1; /* allocations that succeed; < 0: all */
+
+static void *one_fails(void *ctx, void *p, size_t n)
+{
+    if (n && left >= 0 && left-- == 0)
+        return NULL;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Both are told, and where there is no memory for them, neither. */
+static void both_roots_are_told(void)
+{
+    char was[96] = "", is[96] = "";
+    struct plog_io io = *plog_io_posix();
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .io = &io, .finding = keep_roots};
+    struct plog_check_report report;
+    unsigned silent = 0;
+    bool failed = true;
+    change_the_second(was, is, sizeof was);
+    io.alloc = one_fails;
+    CHECK_INT(plog_verify(w.dir, &o, &report, NULL), 0);
+    CHECK_INT(report.verdict, PLOG_E_TAMPERED);
+    CHECK_TEXT(expected, was);
+    CHECK_TEXT(found, is);
+    CHECK(strcmp(was, is) != 0);
+    for (long n = 0; failed && n < 400 && !check_failing(); n++) {
+        left = n;
+        findings = 0;
+        int rc = plog_verify(w.dir, &o, &report, NULL);
+        failed = left < 0;
+        left = -1;
+        if (rc) {
+            CHECK_INT(rc, PLOG_E_NOMEM);
+            continue;
+        }
+        CHECK_TEXT(expected, expected[0] ? was : "");
+        CHECK_TEXT(found, expected[0] ? is
+                                      : "the lines of entries 2 to 2 do not"
+                                        " hash to their signed root");
+        silent += !expected[0];
+    }
+    CHECK(!failed);
+    CHECK_UINT(silent, 2); /* each of the two */
+}
+
+/* ---- The end ------------------------------------------------------------ */
+
+static void put_long(const char *id, size_t n)
+{
+    static char payload[200000], text[sizeof payload + 400];
+    struct world_delta d = {.id = id, .record = "1", .payload = payload};
+    memset(payload, 'p', n);
+    memcpy(payload, "{\"v\":\"", 6);
+    memcpy(payload + n - 2, "\"}", 3);
+    world_text(text, sizeof text, &d);
+    CHECK_INT(world_append(&w, text, NULL, NULL), 0);
+}
+
+/* Two groups of one long line each; the first one's commit is damaged, the
+ * second one ends where its line does, without the LF.  That there is a second
+ * shows that the first was whole: damage, which nobody may cut off as what a
+ * crash left, however long the lines are that tell. */
+static void a_line_without_its_end(void)
+{
+    struct world_found f;
+    static const size_t sizes[] = {1000, 70000, 150000};
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++) {
+            world_make(&w, PLOG_ARRIVAL, 0);
+            put_long("first", sizes[a]);
+            put_long("second", sizes[b]);
+            world_close(&w);
+            world_remove(world_path(&w, "store.db"));
+            world_remove(world_path(&w, "store.db-wal"));
+            struct file log = load(SEGMENT_1);
+            char *commit = strstr(log.bytes, "{\"commit\":{\"size\":2,");
+            char *last = strstr(log.bytes, "{\"commit\":{\"size\":3,");
+            REQUIRE(commit != NULL && last != NULL);
+            commit[3] = 'X';
+            log.n = (size_t)(last - log.bytes) - 1;
+            CHECK(log.bytes[log.n] == '\n');
+            save(&log, SEGMENT_1);
+            CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_CORRUPT);
+            CHECK(world_open(&w) < 0);
+            CHECK(!world_has(&w, "quarantine"));
+        }
+}
+
 /* Damage in the middle, the store whole: its very line is named, by seq and
  * by the offset at which it starts, and nothing else is. */
 static void the_damaged_line_is_named(void)
@@ -319,6 +476,9 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"recompute_attack", recompute_attack},
+        {"an escaped name", an_escaped_name},
+        {"both roots are told", both_roots_are_told},
+        {"a line without its end", a_line_without_its_end},
         {"the_damaged_line_is_named", the_damaged_line_is_named},
         {"what is left unchecked", what_is_left_unchecked},
         {"lines_moved", lines_moved},

@@ -156,6 +156,74 @@ static void other_files(void)
     end(db);
 }
 
+static void plant(const char *name, const char *content)
+{
+    FILE *f = fopen(name, "w");
+    REQUIRE(f != NULL);
+    fputs(content, f);
+    fclose(f);
+}
+
+/* The WAL and the journal of another database, be its name as long as ours. */
+static void of_another_database(void)
+{
+    static const char *const ends[] = {"-wal", "-journal"};
+    sqlite3 *db = start("CREATE TABLE IF NOT EXISTS t(a)");
+    sqlite3_vfs *v = sqlite3_vfs_find(plog_vfs_name(layer));
+    REQUIRE(v != NULL);
+    for (int i = 0; i < 2; i++) {
+        char other[800];
+        int there = 7;
+        snprintf(other, sizeof other, "%.*sx%s", (int)strlen(path) - 1, path,
+                 ends[i]);
+        plant(other, "theirs");
+        CHECK_INT(v->xAccess(v, other, SQLITE_ACCESS_EXISTS, &there),
+                  SQLITE_OK);
+        CHECK_INT(there, 0);
+        CHECK_INT(v->xDelete(v, other, 0), SQLITE_IOERR_DELETE);
+        CHECK_INT(unlink(other), 0); /* it was left */
+    }
+    end(db);
+}
+
+static void holds(const char *name, const char *content)
+{
+    char got[4096] = "";
+    FILE *f = fopen(name, "r");
+    REQUIRE(f != NULL);
+    size_t n = fread(got, 1, sizeof got, f);
+    fclose(f);
+    CHECK_BYTES(got, n, content, strlen(content));
+}
+
+/* A file of somebody else's, as a hard link where SQLite has one of its own:
+ * it is not opened, and keeps what it holds. */
+static void planted_links(void)
+{
+    static const char *const ends[] = {"-journal", "-wal", "-shm"};
+    static const char *const modes[] = {"DELETE", "WAL", "WAL"};
+    char sql[100], victim[800], name[800];
+    for (int i = 0; i < 3; i++) {
+        snprintf(sql, sizeof sql,
+                 "PRAGMA journal_mode=%s; CREATE TABLE IF NOT EXISTS t(a)",
+                 modes[i]);
+        end(start(sql));
+        snprintf(victim, sizeof victim, "%s-victim", path);
+        snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        plant(victim, "not a file of SQLite's");
+        CHECK_INT(link(victim, name), 0);
+        sqlite3 *db = open_it("");
+        if (!CHECK_INT(
+                sqlite3_exec(db, "INSERT INTO t VALUES(1)", NULL, NULL, NULL),
+                SQLITE_CANTOPEN))
+            printf("# %s\n", ends[i]);
+        end(db);
+        holds(name, "not a file of SQLite's");
+        CHECK_INT(unlink(name), 0);
+        holds(victim, "not a file of SQLite's");
+    }
+}
+
 /* ---- Passed on --------------------------------------------------------------
  */
 
@@ -331,6 +399,30 @@ static void no_layer(void)
     plog_vfs_close(layer);
 }
 
+static int no_start(void *arg)
+{
+    (void)arg;
+    return SQLITE_NOMEM;
+}
+
+/* SQLite itself cannot begin: without memory, that is what is said. */
+static void no_memory_to_begin(void)
+{
+    sqlite3_mem_methods usual, none;
+    CHECK_INT(sqlite3_shutdown(), SQLITE_OK);
+    REQUIRE(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &usual) == SQLITE_OK);
+    none = usual;
+    none.xInit = no_start;
+    CHECK_INT(sqlite3_config(SQLITE_CONFIG_MALLOC, &none), SQLITE_OK);
+    layer = (void *)&none;
+    CHECK_INT(plog_vfs_open(&layer, plog_io_posix()), PLOG_E_NOMEM);
+    CHECK(layer == NULL);
+    CHECK_INT(sqlite3_shutdown(), SQLITE_OK);
+    CHECK_INT(sqlite3_config(SQLITE_CONFIG_MALLOC, &usual), SQLITE_OK);
+    CHECK_INT(plog_vfs_open(&layer, plog_io_posix()), 0);
+    plog_vfs_close(layer);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -338,11 +430,14 @@ int main(int argc, char **argv)
         {"with a wal", with_a_wal},
         {"temporary", temporary},
         {"other files", other_files},
+        {"of another database", of_another_database},
+        {"planted links", planted_links},
         {"passed on", passed_on},
         {"no layer", no_layer},
         {"what waits is written first", what_waits_is_written_first},
         {"not cut", not_cut},
         {"odd names", odd_names},
+        {"no memory to begin", no_memory_to_begin},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
