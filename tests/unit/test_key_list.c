@@ -13,6 +13,9 @@
 
 #include "check.h"
 #include "key.h"
+#include "line.h"
+#include "sha256.h"
+#include "tree.h"
 #include "world.h"
 
 #define FIRST "log/00000000000000000001.jsonl"
@@ -149,6 +152,71 @@ static void with_and_without_a_store(void)
             fclose(f);
         }
     }
+}
+
+/* The lines of the log's two entries, as those of one group: the second loses
+ * its logged_at. */
+static void join_lines(struct plog_buf *b, const char *at,
+                       struct plog_tree *tree)
+{
+    unsigned char leaf[PLOG_HASH_SIZE];
+    for (const char *end; (end = strchr(at, '\n')) != NULL; at = end + 1) {
+        size_t len = (size_t)(end - at), from = b->len;
+        const char *own = memmem(at, len, ",\"logged_at\":", 13);
+        if (!strncmp(at, "{\"commit\"", 9))
+            continue;
+        bool second = own && !strncmp(at, "{\"seq\":2,", 9);
+        CHECK_INT(plog_buf_add(b, at, second ? (size_t)(own - at) : len), 0);
+        CHECK_INT(plog_buf_add_text(b, second ? "}\n" : "\n"), 0);
+        plog_hash_leaf(b->data + from, b->len - from - 1, leaf);
+        if (from) /* no header */
+            CHECK_INT(plog_tree_add(tree, leaf), 0);
+    }
+}
+
+/* One commit signs both entries. */
+static void join_groups(const struct world *w)
+{
+    struct plog_signer s;
+    struct plog_tree tree;
+    struct plog_buf b;
+    struct plog_commit c = {.size = 2};
+    size_t n;
+    char *log = world_read(world_path(w, FIRST), &n);
+    int keys = open(world_path(w, "keys"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    plog_tree_init(&tree);
+    plog_buf_init(&b, &io);
+    join_lines(&b, log, &tree);
+    free(log);
+    plog_tree_root(&tree, c.root);
+    CHECK_INT(plog_signer_load(&s, &io, keys, NULL, NULL), 0);
+    memcpy(c.key, s.vkey.id_text, sizeof c.key);
+    CHECK_INT(plog_signer_sign(&s, s.vkey.name, c.size, c.root, c.sig), 0);
+    plog_signer_fini(&s);
+    close(keys);
+    CHECK_INT(plog_commit_format(&b, &c), 0);
+    CHECK_INT(plog_buf_add_char(&b, '\n'), 0);
+    world_write(world_path(w, FIRST), b.data, b.len);
+    plog_buf_fini(&b);
+}
+
+/* The first key signs from the first entry on, be there no commit of it. */
+static void a_first_group_of_two(void)
+{
+    struct world w;
+    struct world_found f;
+    struct plog_error err;
+    struct listed l;
+    make(&w);
+    join_groups(&w);
+    remove_store(&w);
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.entries, 2);
+    CHECK_INT(list(&w, &l, &err), 0);
+    CHECK_INT(l.count, 1);
+    CHECK_UINT(l.k[0].from, 1);
+    CHECK_UINT(l.k[0].to, 0);
+    CHECK(l.k[0].current && l.k[0].trusted);
 }
 
 static void a_damaged_log_without_a_store(void)
@@ -457,6 +525,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"with_and_without_a_store", with_and_without_a_store},
+        {"a first group of two", a_first_group_of_two},
         {"a_damaged_log_without_a_store", a_damaged_log_without_a_store},
         {"trusted_or_not", trusted_or_not},
         {"the_callback_stops_it", the_callback_stops_it},
