@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "note.h"
@@ -431,6 +433,57 @@ static void a_large_group_behind_a_bare_header(void)
     world_end(&w, 4);
 }
 
+/* Of the same key as the log `of`, beside it; longest line: `line_max`. */
+static void make_beside(const struct world *of, const char *dir,
+                        uint64_t line_max)
+{
+    char keys[700], vkey[PLOG_VKEY_MAX];
+    struct plog_init_options o = {.struct_size = sizeof o,
+                                  .line_max_bytes = line_max};
+    CHECK_INT(mkdir(dir, 0700), 0);
+    snprintf(keys, sizeof keys, "%s/keys", dir);
+    world_copy(world_path(of, "keys"), keys);
+    CHECK_INT(plog_init(dir, &o, vkey, NULL), 0);
+    CHECK_TEXT(vkey, of->vkey);
+}
+
+/* All of a log takes the place of another's, whose lock file goes, too. */
+static void take_place(const char *from, const char *to)
+{
+    static const char *const parts[] = {
+        "log", "keys", "lock", "store.db", "store.db-wal", "store.db-shm"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char a[700], b[700];
+        snprintf(a, sizeof a, "%s/%s", from, parts[i]);
+        snprintf(b, sizeof b, "%s/%s", to, parts[i]);
+        world_remove(b);
+        if (access(a, F_OK) == 0)
+            CHECK_INT(rename(a, b), 0);
+    }
+}
+
+/* Below an open handle comes the log, of the same key, that has another limit:
+ * that one holds from the next group on. */
+static void another_line_limit(void)
+{
+    char long_one[1500];
+    struct world other;
+    world_make(&other, PLOG_ARRIVAL, 0);
+    world_close(&other);
+    w = other;
+    snprintf(w.dir, sizeof w.dir, "%.400s/short", check_dir());
+    make_beside(&other, w.dir, 1024);
+    w.options.io = NULL;
+    CHECK_INT(world_open(&w), 0);
+    memset(long_one, 'x', sizeof long_one - 1);
+    long_one[sizeof long_one - 1] = '\0';
+    CHECK_INT(put(NULL, "1", long_one, NULL), PLOG_E_INPUT);
+    take_place(other.dir, w.dir);
+    CHECK_INT(put(NULL, "1", "x", NULL), 0);
+    CHECK_INT(put(NULL, "1", long_one, NULL), 0);
+    world_end(&w, 3);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -443,6 +496,7 @@ int main(int argc, char **argv)
         {"cursors_move", cursors_move},
         {"a_cursor_waits_for_its_data", a_cursor_waits_for_its_data},
         {"the_line_limit", the_line_limit},
+        {"another_line_limit", another_line_limit},
         {"rotation", rotation},
         {"a_pinned_key", a_pinned_key},
         {"sealed over a tail", sealed_over_a_tail},

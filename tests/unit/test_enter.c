@@ -621,6 +621,22 @@ static void the_store_is_busy(void)
     world_end(&w, 3);
 }
 
+/* An order to redact that was cut off is carried out by whoever opens next. */
+static void a_redaction_that_was_cut_off(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "a"};
+    struct plog_redact_report r;
+    struct world w;
+    make(&w, 0);
+    CHECK_INT(put(&w, "a"), 0);
+    world_close(&w);
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, NULL), 0);
+    world_sql(&w, "UPDATE redactions SET pending=1");
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_number(&w, "SELECT sum(pending) FROM redactions"), 0);
+    world_end(&w, 3);
+}
+
 /* ---- Opening with a key to pin ------------------------------------------ */
 
 static long left; /* allocations until one fails */
@@ -676,6 +692,7 @@ int main(int argc, char **argv)
         {"a_segment_that_cannot_be_found", a_segment_that_cannot_be_found},
         {"a_segment_further_on", a_segment_further_on},
         {"the_store_is_busy", the_store_is_busy},
+        {"a_redaction_that_was_cut_off", a_redaction_that_was_cut_off},
         {"no_memory_for_the_pin", no_memory_for_the_pin},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

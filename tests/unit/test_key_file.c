@@ -190,6 +190,49 @@ static void test_key_file__next(void)
     close(dir);
 }
 
+/* Reads all of an open file: `n` bytes, which are `want`. */
+static void check_open_file(int fd, const char *want, size_t n)
+{
+    char have[400];
+    CHECK_BYTES(have, (size_t)pread(fd, have, sizeof have, 0), want, n);
+    close(fd);
+}
+
+/* As a text file, which an editor leaves as it is. */
+static void test_key_file__one_line(void)
+{
+    struct plog_signer s = keys_golden();
+    struct plog_error err;
+    int dir = keys_dir();
+    CHECK_INT(plog_signer_save(&s, plog_io_posix(), dir, NULL, &err), 0);
+    check_open_file(openat(dir, "signing.key", O_RDONLY), KEYS_SKEY "\n",
+                    strlen(KEYS_SKEY) + 1);
+    plog_signer_fini(&s);
+    close(dir);
+}
+
+/* A secret that is no longer used, be it the old one or one that never was:
+ * what its file was made of holds it no more. */
+static void test_key_file__wiped(void)
+{
+    static const char zeros[sizeof KEYS_SKEY];
+    const struct plog_io *io = plog_io_posix();
+    struct plog_signer s = keys_golden();
+    struct plog_error err;
+    int dir = keys_dir();
+    CHECK_INT(plog_signer_save(&s, io, dir, NULL, &err), 0);
+    int old = openat(dir, "signing.key", O_RDONLY);
+    CHECK_INT(plog_signer_save_next(&s, io, dir, NULL, &err), 0);
+    CHECK_INT(plog_signer_install_next(io, dir, &err), 0);
+    check_open_file(old, zeros, sizeof zeros);
+    CHECK_INT(plog_signer_save_next(&s, io, dir, NULL, &err), 0);
+    int next = openat(dir, "signing.key.new", O_RDONLY);
+    CHECK_INT(plog_signer_drop_next(io, dir, &err), 0);
+    check_open_file(next, zeros, sizeof zeros);
+    plog_signer_fini(&s);
+    close(dir);
+}
+
 /* What a crash left under the temporary name is not in the way, and is not
  * followed if it is a link. */
 static void test_key_file__leftover_temporary(void)
@@ -285,6 +328,8 @@ int main(int argc, char **argv)
         {"key_file__vkey_that_cannot_be_read",
          test_key_file__vkey_that_cannot_be_read},
         {"key_file__next", test_key_file__next},
+        {"key_file__one_line", test_key_file__one_line},
+        {"key_file__wiped", test_key_file__wiped},
         {"key_file__leftover_temporary", test_key_file__leftover_temporary},
         {"key_file__every_call_fails_once",
          test_key_file__every_call_fails_once},

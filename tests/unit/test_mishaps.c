@@ -66,9 +66,17 @@ static int on_random(void *c, void *p, size_t n)
     return trips("random", NULL) ? -EIO : order_io()->random(c, p, n);
 }
 
+static int64_t skew; /* of the clock */
+
+static int64_t on_clock(void *c)
+{
+    return order_io()->clock_mono_ns(c) + skew;
+}
+
 static const struct plog_io *table(void)
 {
     io = *order_io();
+    io.clock_mono_ns = on_clock;
     io.open_at = on_open;
     io.unlink_at = on_unlink;
     io.stat_at = on_stat_at;
@@ -230,6 +238,56 @@ static void rows_wait_on(void)
     CHECK_INT(waiting(), ROWS);
     CHECK_INT(world_open(&w), 0);
     world_end(&w, 1 + (uint64_t)k * ROWS);
+}
+
+/* And nothing else has to: the WAL, which is moved into the store once a
+ * minute, is moved then. */
+static void rows_wait_and_the_wal_does_not(void)
+{
+    struct plog_status st;
+    begin();
+    put_some(0);
+    as_if_they_were_long();
+    skew += 120 * (int64_t)1000000000;
+    fall("COMMIT", 2);
+    put_some(1);
+    CHECK(fallen());
+    CHECK_INT(waiting(), 2 * ROWS);
+    CHECK_INT(plog_read_status(w.dir, NULL, &st, NULL), 0);
+    CHECK(st.wal_frames > 0);
+    CHECK_UINT(st.wal_moved, st.wal_frames);
+    skew = 0;
+    world_end(&w, 1 + 2 * ROWS);
+}
+
+/* ---- Opening and going back ---------------------------------------------- */
+
+/* SQLite has no memory for a connection: that alone is said. */
+static void no_memory_for_a_connection(void)
+{
+    begin();
+    world_close(&w);
+    sqlite3_hard_heap_limit64(1);
+    int rc = plog_open(&w.p, w.dir, &w.options, &err);
+    sqlite3_hard_heap_limit64(0);
+    CHECK_INT(rc, PLOG_E_NOMEM);
+    CHECK_TEXT(err.message, "out of memory");
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
+/* The error told is that of the statement. */
+static void segments_that_cannot_be_dropped(void)
+{
+    begin();
+    unprepared = true;
+    fall("DELETE FROM main.segments", 1);
+    CHECK_INT(plog_store_drop_segments(&w.p->legs.store, 1, &err), PLOG_E_IO);
+    CHECK(fallen());
+    unprepared = false;
+    CHECK(strstr(err.message, "preparing a statement") != NULL);
+    CHECK_TEXT(err.file, "store.db");
+    world_end(&w, 1);
 }
 
 /* ---- A logged entry ------------------------------------------------------ */
@@ -398,6 +456,10 @@ static void status_that_cannot_look(void)
     CHECK_UINT(st.wal_bytes, 0);
     CHECK_INT(plog_read_status(w.dir, &o, &st, &err), 0);
     CHECK_INT(st.verdict, 0);
+    fall("SELECT count(*) FROM main.peers", 1);
+    CHECK_INT(plog_read_status(w.dir, &o, &st, &err), 0);
+    CHECK(fallen());
+    CHECK_INT(st.verdict, PLOG_E_IO);
 }
 
 /* Another program can take the WAL away: then nothing waits in it. */
@@ -434,6 +496,9 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"init again", init_again},
         {"rows wait on", rows_wait_on},
+        {"rows wait and the WAL does not", rows_wait_and_the_wal_does_not},
+        {"no memory for a connection", no_memory_for_a_connection},
+        {"segments that cannot be dropped", segments_that_cannot_be_dropped},
         {"applying fails", applying_fails},
         {"a rotation that is finished later",
          a_rotation_that_is_finished_later},

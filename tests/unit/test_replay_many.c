@@ -2,7 +2,8 @@
  * test_replay_many.c - a replay of so many entries that all records are read
  * into memory first, in more than one transaction: with orders to redact, which
  * change rows behind that memory, with another strategy in the midst, with rows
- * that waited in the store, and again after what it had was forgotten.
+ * that waited in the store, and again after what it had was forgotten.  And one
+ * of few entries, in one transaction.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "buf.h"
 #include "check.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define GROUP 500
@@ -93,10 +95,60 @@ static void all_of_them(void)
     }
 }
 
+/* ---- One transaction ----------------------------------------------------- */
+
+static unsigned commits;
+
+static bool count_commits(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    commits += strcmp(call, "step") == 0 && strcmp(sql, "COMMIT") == 0;
+    return false;
+}
+
+/* How many a replay from nothing takes. */
+static unsigned commits_of_a_replay(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o};
+    struct plog_replay_report r;
+    unlink(world_path(&w, "store.db"));
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    commits = 0;
+    sql_calls.fails = count_commits;
+    CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+    sql_calls.fails = NULL;
+    CHECK_UINT(r.applied, world_size(&w));
+    return commits;
+}
+
+/* What fits into one transaction is committed once, however many pieces it was
+ * read in: else each would write the records and the head anew. */
+static void one_transaction(void)
+{
+    static char payload[200 << 10], text[sizeof payload + 400];
+    struct world_delta d = {.payload = payload};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "r", "x", NULL), 0);
+    world_close(&w);
+    unsigned of_one = commits_of_a_replay();
+    CHECK(of_one > 0);
+    snprintf(payload, sizeof payload, "{\"a\":\"%0*u\"}",
+             (int)sizeof payload - 20, 0u);
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 6; i++) /* some 256 KiB a piece */
+        CHECK_INT(
+            world_append(&w, world_text(text, sizeof text, &d), NULL, NULL), 0);
+    world_close(&w);
+    CHECK_UINT(commits_of_a_replay(), of_one);
+    world_end(&w, 8);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"all of them", all_of_them},
+        {"one transaction", one_transaction},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

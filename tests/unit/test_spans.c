@@ -12,10 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "at_end.h"
 #include "check.h"
 #include "line.h"
 #include "note.h"
+#include "sketch.h"
 
 static struct plog_json json;
 static struct plog_entry_parser parser;
@@ -330,6 +332,39 @@ static void entries(void)
                      PLOG_E_FORMAT) > 5);
 }
 
+/* An ordinary line that ends anywhere is none, and where it goes on nobody
+ * looks. */
+static void cut_lines(void)
+{
+    static const char *const lines[] = {
+        "{\"seq\":7," SOME
+        "\"payload\":{\"a\":{\"b\":[1.5e-2,{}]},\"c\":\"\\n\"}," REST "," SALT
+        "}",
+        "{\"seq\":7,\"id\":\"i\"," SOME "\"payload\":{}," REST
+        ",\"meta\":{\"m\":true},\"outcome\":\"skipped\"," SALT "," AT "}",
+    };
+    struct plog_sketch k;
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        for (size_t n = 0; n <= strlen(lines[i]); n++) {
+            struct plog_span line = at_end(lines[i], n);
+            CHECK(plog_sketch_read(line, line.p + n, &k) ==
+                  (n == strlen(lines[i])));
+        }
+}
+
+/* A name that is too short for a segment of the archive. */
+static void short_names(void)
+{
+    char name[PLOG_ARCHIVE_NAME];
+    plog_archive_name(7, name);
+    CHECK_UINT(plog_archive_parse(at_end(name, sizeof name).p), 7);
+    for (size_t n = 0; n < sizeof name - 1; n++) {
+        name[n] = '\0';
+        CHECK_UINT(plog_archive_parse(at_end(name, n + 1).p), 0);
+        plog_archive_name(7, name);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -339,6 +374,8 @@ int main(int argc, char **argv)
         {"notes", notes},
         {"vkeys", vkeys},
         {"entries", entries},
+        {"cut lines", cut_lines},
+        {"short names", short_names},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

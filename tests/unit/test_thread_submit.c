@@ -313,6 +313,25 @@ static void told_early_and_whole(void)
     world_end(&w, MANY + 2);
 }
 
+/* What was handed over is written soon, whether or not anybody waits for it. */
+static void nobody_waits(void)
+{
+    struct plog_ticket *t = NULL;
+    make(PLOG_ACK_STORE);
+    CHECK_INT(submit("a", "one", &t, NULL), 0);
+    CHECK_INT(plog_wait(t, NULL, NULL), 0);
+    for (unsigned i = 0; i < 4 && !check_failing(); i++) {
+        usleep(5000); /* the handle's thread has gone to sleep */
+        CHECK_INT(submit(NULL, "one", &t, NULL), 0);
+        double until = world_seconds() + 5;
+        while (world_size(&w) < i + 3 && world_seconds() < until)
+            usleep(500);
+        CHECK_UINT(world_size(&w), i + 3);
+        CHECK_INT(plog_wait(t, NULL, NULL), 0);
+    }
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -325,6 +344,7 @@ int main(int argc, char **argv)
         {"in_a_child", in_a_child},
         {"the_store_cannot_follow", the_store_cannot_follow},
         {"told_early_and_whole", told_early_and_whole},
+        {"nobody_waits", nobody_waits},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
