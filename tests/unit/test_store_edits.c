@@ -391,6 +391,41 @@ static void merged_with_the_log(void)
     }
 }
 
+/* The row of a control entry that sets no strategy says one, as those say it
+ * that do: a record that is folded anew, because an entry of it is redacted,
+ * does not follow it. */
+static void a_strategy_in_the_wrong_place(void)
+{
+    static const char *const args[] = {
+        "{\"strategy\":\"arrival\"}",
+        "{\"strategy\":\"arrival\",\"max_line\":1024,\"segment_size\":4096}"};
+    const struct plog_cursor c = {{"s", 1}, {"*", 1}, {"7", 1}};
+    const struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "a"};
+    for (size_t i = 0; i < sizeof args / sizeof *args; i++) {
+        struct plog_redact_report r;
+        struct world_found f;
+        char sql[300];
+        world_make(&w, PLOG_MERGE_JSON, 0);
+        CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+        put_at("{\"a\":1}", "2026-01-02T03:04:05Z");
+        put_at("{\"b\":2}", "2026-01-03T03:04:05Z");
+        put_at("{\"c\":3}", "2026-01-04T03:04:05Z");
+        world_close(&w);
+        snprintf(sql, sizeof sql,
+                 "UPDATE events SET line='{\"seq\":2,\"control\":"
+                 "\"source-cursor\",\"args\":%s}' WHERE seq=2",
+                 args[i]);
+        world_sql(&w, sql);
+        CHECK_INT(plog_redact(w.dir, 3, &o, &r, NULL), 0);
+        CHECK_TEXT(world_record(&w, "r"), "{\"b\":2,\"c\":3} v3");
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+        for (unsigned k = 0; k < f.count; k++) /* nothing but that row */
+            CHECK_UINT(f.first[k].seq, 2);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -404,6 +439,7 @@ int main(int argc, char **argv)
         {"redacted without an order", redacted_without_an_order},
         {"another strategy", another_strategy},
         {"merged with the log", merged_with_the_log},
+        {"a strategy in the wrong place", a_strategy_in_the_wrong_place},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
