@@ -32,11 +32,9 @@ struct plog_replay_watch {
     int (*entry)(void *arg, const struct plog_entry *e,
                  enum plog_strategy strategy);
     void *arg;
-    uint64_t to;        /* stop at the last group at or below; 0: the end */
-    uint64_t skipped;   /* out: of the entries inserted, logged as skipped */
-    uint64_t applied;   /* out: entries inserted */
-    uint64_t disagreed; /* out: of them, outcomes that the strategy would not
-                           give */
+    uint64_t to;      /* stop at the last group at or below; 0: the end */
+    uint64_t skipped; /* out: of the entries inserted, logged as skipped */
+    uint64_t applied; /* out: entries inserted */
 };
 
 /* Opens directory and keys, not yet locked; the store stays closed.  `options`

@@ -163,20 +163,18 @@ PLOG_MUST_CHECK int plog_store_drop_segments(struct plog_store *s,
                                              uint64_t first,
                                              struct plog_error *err);
 
-/* What a logged entry told beside its fold. */
-struct plog_applied {
-    bool agrees; /* the logged outcome is what the strategy gives */
-};
-
 /*
  * Applies one logged entry: event row, fold or control, and `rules` after it.
+ * The logged outcome drives the fold, whatever the strategy would give: parity
+ * tells the difference.
  * Returns 0; PLOG_E_CORRUPT for a control entry that makes no sense;
  * PLOG_E_FORMAT for a control entry of a later version; a store error.
  */
-PLOG_MUST_CHECK int
-plog_store_apply(struct plog_store *s, struct plog_rules *rules,
-                 const struct plog_entry *e, struct plog_span line,
-                 struct plog_applied *out, struct plog_error *err);
+PLOG_MUST_CHECK int plog_store_apply(struct plog_store *s,
+                                     struct plog_rules *rules,
+                                     const struct plog_entry *e,
+                                     struct plog_span line,
+                                     struct plog_error *err);
 /* The same for a control entry alone. */
 PLOG_MUST_CHECK int plog_store_apply_control(struct plog_store *s,
                                              struct plog_rules *rules,

@@ -357,15 +357,15 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
 
 int plog_store_apply(struct plog_store *s, struct plog_rules *rules,
                      const struct plog_entry *e, struct plog_span line,
-                     struct plog_applied *out, struct plog_error *err)
+                     struct plog_error *err)
 {
     struct plog_current before;
-    out->agrees = true;
+    bool agrees;
     memset(&before, 0, sizeof before);
     int rc = e->control != PLOG_CONTROL_NONE
                  ? plog_store_apply_control(s, rules, e, err)
-                 : plog_fold_logged(&s->fold, rules->strategy, e, line,
-                                    &out->agrees, &before, err);
+                 : plog_fold_logged(&s->fold, rules->strategy, e, line, &agrees,
+                                    &before, err);
     return rc ? rc : plog_store_add_event(s, e, line, before.last, err);
 }
 

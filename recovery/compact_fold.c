@@ -179,11 +179,9 @@ static int apply_lean(struct folding *f, const struct plog_entry *e,
 static int apply(struct folding *f, const struct plog_entry *e,
                  struct plog_span line, struct plog_error *err)
 {
-    struct plog_applied applied;
     return f->lean && e->control == PLOG_CONTROL_NONE
                ? apply_lean(f, e, line, err)
-               : plog_store_apply(&f->store, &f->head.rules, e, line, &applied,
-                                  err);
+               : plog_store_apply(&f->store, &f->head.rules, e, line, err);
 }
 
 /* @i     its number in the batch
