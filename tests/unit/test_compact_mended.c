@@ -410,6 +410,38 @@ static void closed_folders(void)
     each_open_of(name + strlen("snapshots/"), false, 0);
 }
 
+static int never_opens(void *ctx, int dir, const char *name, int flags,
+                       uint32_t mode)
+{
+    opens_left -= strcmp(name, closed) == 0;
+    return strcmp(name, closed) == 0
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* What came along with copies may prove other floors, and cannot be read: that
+ * of the log stands in the log. */
+static void what_came_along_cannot_be_read(void)
+{
+    struct plog_io io = *plog_io_posix();
+    char name[64];
+    io.open_at = never_opens;
+    closed = "orders";
+    make();
+    compact_once(name);
+    go_on();
+    uint64_t floor = report.to;
+    for (int back = 0; back < 2; back++) {
+        opens_left = 1000;
+        CHECK_INT(compact_with(
+                      (struct plog_compact_options){.io = &io, .undo = back}),
+                  0);
+        CHECK(opens_left < 1000);
+        CHECK(back ? peers_floor(&w) == floor : peers_floor(&w) > floor);
+    }
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -425,6 +457,7 @@ int main(int argc, char **argv)
         {"nothing to undo", nothing_to_undo},
         {"the floor is another", the_floor_is_another},
         {"closed folders", closed_folders},
+        {"what came along cannot be read", what_came_along_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
