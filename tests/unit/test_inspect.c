@@ -305,6 +305,25 @@ static void files(void)
               PLOG_E_NOMEM);
 }
 
+static int no_random(void *ctx, void *buf, size_t n)
+{
+    (void)ctx, (void)buf, (void)n;
+    return -EIO;
+}
+
+/* Whoever knows the key under which lines are looked up can write lines that
+ * take for ever: one that everybody knows is none. */
+static void no_randomness(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.random = no_random;
+    world_write(path_of("lines"), "{}\n", 3);
+    CHECK_INT(inspect_with((struct plog_inspect_options){.io = &io}),
+              PLOG_E_IO);
+    CHECK_TEXT(err.message, "no randomness");
+    CHECK_UINT(report.lines, 0);
+}
+
 /* ---- Stopped
  * ------------------------------------------------------------------------ */
 
@@ -360,6 +379,7 @@ int main(int argc, char **argv)
         {"more than are compared", more_than_are_compared},
         {"compressed", compressed},
         {"files", files},
+        {"no randomness", no_randomness},
         {"stopped", stopped},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
