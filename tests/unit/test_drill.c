@@ -1,0 +1,111 @@
+/*
+ * test_drill.c - a rehearsed restore: what it says and notes of a log that
+ * gives everything back, and of one that does not go as far as the store.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_drill_report report;
+static struct plog_error err;
+
+static void put(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char record[8];
+        snprintf(record, sizeof record, "r%d", i);
+        CHECK_INT(world_put(&w, NULL, record, "v", NULL), 0);
+    }
+}
+
+/* Three entries under one commit. */
+static void put_group(void)
+{
+    static char text[3][200];
+    struct plog_span d[3];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = d, .delta_count = 3};
+    for (int i = 0; i < 3; i++) {
+        struct world_delta delta = {.record = "r0", .payload = "{}"};
+        world_text(text[i], sizeof text[i], &delta);
+        d[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+}
+
+static int drill(void)
+{
+    memset(&err, 0, sizeof err);
+    int rc = plog_drill(w.dir, NULL, &report, &err);
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+static void noted(const char *what)
+{
+    size_t n;
+    char *note = world_read(world_path(&w, "drill.json"), &n);
+    if (!CHECK(strstr(note, what) != NULL))
+        printf("# %s\n", note);
+    free(note);
+}
+
+static void all_comes_back(void)
+{
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 3);
+    put_group();
+    world_close(&w);
+    CHECK_INT(drill(), 0);
+    CHECK_INT(report.verdict, 0);
+    CHECK_TEXT(report.what, "");
+    CHECK_UINT(report.restore.head.size, 7);
+    CHECK_UINT(report.records, 3);
+    noted("\"ok\":true,\"verdict\":\"CLEAN\"");
+    world_end(&w, 7);
+}
+
+/* A store that went on another way: where its head stands the log has no
+ * commit, and what comes back is less. */
+static void no_commit_at_the_head(void)
+{
+    char store[700];
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 3);
+    world_close(&w);
+    snprintf(store, sizeof store, "%.500s-other", w.dir);
+    world_copy(w.dir, store);
+    CHECK_INT(world_open(&w), 0);
+    put(3, 5);
+    world_close(&w);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "../other.db"));
+    world_remove(w.dir);
+    world_copy(store, w.dir);
+    CHECK_INT(world_open(&w), 0);
+    put_group();
+    world_close(&w);
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    unlink(world_path(&w, "store.db"));
+    world_copy(world_path(&w, "../other.db"), world_path(&w, "store.db"));
+    CHECK_INT(drill(), 0);
+    CHECK_INT(report.verdict, PLOG_E_DIVERGED);
+    CHECK_TEXT(report.what, "the log has no commit at the store's head");
+    CHECK_UINT(report.restore.head.size, 4);
+    noted("\"ok\":false,\"verdict\":\"DIVERGED\"");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"all comes back", all_comes_back},
+        {"no commit at the head", no_commit_at_the_head},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
