@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -384,6 +385,48 @@ static void cannot_be_installed(void)
     world_end(&w, size);
 }
 
+static int fails_mkdir(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    return strcmp(name, "store.new")
+               ? plog_io_posix()->mkdir_at(ctx, dir, name, mode)
+               : -ENOSPC;
+}
+
+static const char *failing_call, *failing_sql;
+static bool fails_call(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, failing_call) && strstr(sql, failing_sql);
+}
+
+/* No folder for a new store, or SQLite cannot do what is asked of it: what
+ * failed is told, and not what comes of it; the old store stays. */
+static void cannot_be_begun(void)
+{
+    static const char *const calls[] = {"prepare", "step"};
+    static const char *const modes[] = {"journal_mode=OFF", "journal_mode=WAL"};
+    struct plog_io io = *plog_io_posix();
+    state = check_seed();
+    make(20);
+    uint64_t size = world_size(&w);
+    io.mkdir_at = fails_mkdir;
+    CHECK_INT(replay(&io, true, 0), PLOG_E_IO);
+    CHECK(strstr(err.message, "making a folder for the new store") != NULL);
+    CHECK_TEXT(err.file, "store.new");
+    CHECK(!world_has(&w, "store.new"));
+    for (int i = 0; i < 4; i++) {
+        failing_call = calls[i % 2];
+        failing_sql = modes[i / 2];
+        sql_calls.fails = fails_call;
+        CHECK_INT(replay(NULL, true, 0), PLOG_E_IO);
+        sql_calls.fails = NULL;
+        if (!CHECK(!strstr(err.message, "no journal mode")))
+            printf("# %s: %s\n", failing_call, failing_sql);
+        CHECK(!world_has(&w, "store.new") && !world_has(&w, "quarantine"));
+    }
+    world_end(&w, size);
+}
+
 /* ---- What SQLite leaves -------------------------------------------------- */
 
 static bool keeps_journal;
@@ -500,6 +543,7 @@ int main(int argc, char **argv)
         {"pending orders", pending_orders},
         {"damaged behind", damaged_behind},
         {"cannot be installed", cannot_be_installed},
+        {"cannot be begun", cannot_be_begun},
         {"a part lies elsewhere", a_part_lies_elsewhere},
         {"too long a path", too_long_a_path},
         {"left by a kill", left_by_a_kill},
