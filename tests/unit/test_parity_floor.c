@@ -171,6 +171,60 @@ static void each_difference(void)
     }
 }
 
+static const char *want_expected, *want_found;
+static unsigned heard_row;
+
+static int on_finding(void *arg, const struct plog_finding *f)
+{
+    (void)arg;
+    heard_row += strstr(f->expected, want_expected) != NULL &&
+                 strstr(f->found, want_found) != NULL;
+    return 0;
+}
+
+/* Counts findings of these two texts. */
+static int parity_heard(const char *expected, const char *found)
+{
+    struct plog_check_report r;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .finding = on_finding};
+    want_expected = expected;
+    want_found = found;
+    CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
+    return r.verdict;
+}
+
+/* Rows beside those that there must be: each is told as what it is. */
+static void rows_too_many(void)
+{
+    static const struct {
+        const char *add, *drop, *expected, *found;
+        bool trimmed; /* only there */
+    } rows[] = {
+        {"INSERT INTO old_ids VALUES(zeroblob(32),3,zeroblob(32),NULL)",
+         "DELETE FROM old_ids WHERE id=zeroblob(32)", " old ids", " rows",
+         true},
+        {"INSERT INTO compactions SELECT seq-1,floor,0 FROM compactions",
+         "DELETE FROM compactions WHERE seq<(SELECT max(seq) FROM compactions)",
+         "compaction: none", "compaction: a row the log does not give", false},
+    };
+    for (int trims = 0; trims < 2; trims++) {
+        make(PLOG_LAST_WRITE_WINS, trims);
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            if (rows[i].trimmed && !trims)
+                continue;
+            world_sql(&w, rows[i].add);
+            heard_row = 0;
+            CHECK_INT(parity_heard(rows[i].expected, rows[i].found),
+                      PLOG_E_DIVERGED);
+            CHECK_UINT(heard_row, 1);
+            world_sql(&w, rows[i].drop);
+        }
+        is_clean();
+        world_end(&w, world_size(&w));
+    }
+}
+
 /* The snapshot itself: another text, none at all. */
 static void damaged_snapshot(void)
 {
@@ -372,6 +426,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"clean", clean},
         {"each difference", each_difference},
+        {"rows too many", rows_too_many},
         {"damaged snapshot", damaged_snapshot},
         {"all of it", all_of_it},
         {"damaged header", damaged_header},
