@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "sql_calls.h"
@@ -300,6 +301,57 @@ static void stopped(void)
     world_remove(w.dir);
 }
 
+/* ---- Where the look must not be the last word ---------------------------- */
+
+/* A head that somebody has seen and that is not there: what looked well until
+ * then is no mark from which the next check may go on. */
+static void a_head_is_missing(void)
+{
+    struct world_found f;
+    char mark[600];
+    make(PLOG_LAST_WRITE_WINS, 1, 0);
+    snprintf(mark, sizeof mark, "%.500s-mark", w.dir);
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .has_expect_head = true,
+                                   .expect_size = GROUP + 9,
+                                   .watermark = mark};
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.count, 1);
+    CHECK(access(mark, F_OK) != 0);
+    CHECK(!f.report.watermark);
+    o.has_expect_head = false;
+    CHECK_INT(world_parity(&w, &o, &f), 0);
+    CHECK(access(mark, F_OK) == 0);
+    world_remove(w.dir);
+}
+
+static unsigned rows_left;
+
+static bool fails_row(const char *call, const char *sql, bool busy)
+{
+    return !strcmp(call, "step") && busy &&
+           strstr(sql, "line FROM main.events WHERE seq>=?1") != NULL &&
+           rows_left && --rows_left == 0;
+}
+
+/* A row that cannot be read is an error, wherever in its group it stands, and
+ * not forgotten for the next. */
+static void a_row_cannot_be_read(void)
+{
+    make(PLOG_LAST_WRITE_WINS, 1, 0);
+    for (unsigned nth = 1; nth < GROUP; nth += 6) {
+        struct plog_check_report r;
+        struct plog_error err = {.code = 0};
+        rows_left = nth;
+        sql_calls.fails = fails_row;
+        CHECK_INT(plog_parity(w.dir, NULL, &r, &err), PLOG_E_IO);
+        sql_calls.fails = NULL;
+        CHECK_UINT(rows_left, 0);
+        CHECK_INT(err.code, PLOG_E_IO);
+    }
+    world_end(&w, GROUP + 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -310,6 +362,8 @@ int main(int argc, char **argv)
         {"stopped", stopped},
         {"not begun", not_begun},
         {"in little memory", in_little_memory},
+        {"a head is missing", a_head_is_missing},
+        {"a row cannot be read", a_row_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
