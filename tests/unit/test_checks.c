@@ -14,6 +14,7 @@
 #include "buf.h"
 #include "check.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 /* Of recovery/check.h, which this file's own check.h hides. */
@@ -331,12 +332,16 @@ static void a_compact_entry_in_damage(void)
     uint64_t floor = compact();
     char want[100];
     put(40, 42);
-    remove_store();
     damage(last_segment(), "\"size\":43,\"root\":\"");
-    CHECK(run(plog_verify, with(NULL)) < 0);
     snprintf(want, sizeof want,
              "1-%" PRIu64 " compacted, and the entry for it lies in damage",
              floor);
+    /* Also beside a writer: it was there before the check began. */
+    struct plog_io io = locked_io();
+    CHECK(run(plog_verify, with(&io)) < 0);
+    CHECK(said(want));
+    remove_store();
+    CHECK(run(plog_verify, with(NULL)) < 0);
     CHECK(said(want));
 }
 
@@ -510,6 +515,51 @@ static void nothing_but_an_odd_file(void)
     CHECK_INT(run(plog_parity, with(NULL)), PLOG_E_NOTHING);
 }
 
+static unsigned heads_left;
+
+static bool no_head(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, "step") && strstr(sql, "FROM main.meta") &&
+           heads_left && --heads_left == 0;
+}
+
+/* The head of the store is not known any more once it cannot be read under the
+ * lock: nobody can say what the log has lost. */
+static void no_segment_and_no_head(void)
+{
+    make(3, 0);
+    CHECK_INT(unlink(world_path(&w, SEGMENT_1)), 0);
+    unsigned n = 0;
+    sql_calls.fails = no_head;
+    do {
+        heads_left = ++n;
+        int rc = run(plog_verify, with(NULL));
+        CHECK_INT(rc, heads_left ? PLOG_E_ROLLBACK : PLOG_E_NOTHING);
+    } while (heads_left == 0 && n < 20);
+    sql_calls.fails = NULL;
+    CHECK(n > 3 && n < 20);
+}
+
+/* With a store there is no doubt that it was an unfinished group. */
+static void a_torn_end(void)
+{
+    make(3, 0);
+    FILE *f = fopen(world_path(&w, SEGMENT_1), "ab");
+    REQUIRE(f != NULL);
+    fputs("{\"seq\":5,\"res", f);
+    CHECK_INT(fclose(f), 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(run(i ? plog_verify : plog_parity, with(NULL)), PLOG_E_TORN);
+        CHECK_UINT(heard.findings, 1);
+        CHECK(strstr(heard.next[0], "paritylog replay DIR (keeps the") ==
+              heard.next[0]);
+    }
+    remove_store();
+    CHECK_INT(run(plog_verify, with(NULL)), PLOG_E_TORN);
+    CHECK(strstr(heard.next[0], "no store can tell whether") != NULL);
+}
+
 /* ---- Callbacks
  * --------------------------------------------------------------------- */
 
@@ -646,6 +696,8 @@ int main(int argc, char **argv)
         {"a newer format", a_newer_format},
         {"the last segment", the_last_segment},
         {"nothing but an odd file", nothing_but_an_odd_file},
+        {"no segment and no head", no_segment_and_no_head},
+        {"a torn end", a_torn_end},
         {"progress", progress},
         {"stopped among records", stopped_among_records},
         {"stopped by what is unchecked", stopped_by_what_is_unchecked},
