@@ -116,9 +116,10 @@ static int tell_plan(struct work *w, uint64_t to, struct plog_error *err)
 /* ---- Setting the store aside -------------------------------------------- */
 
 static int move_one(struct plog_dir *d, const char *name, int to,
-                    const char *new_name)
+                    const char *new_name, bool *moved)
 {
     int rc = d->io->rename_at(d->io->ctx, d->dir, name, to, new_name, false);
+    *moved |= rc == 0;
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -129,20 +130,23 @@ static int set_store_aside(struct work *w, struct plog_error *err)
     static const char *const ends[] = {"", "-wal", "-shm"};
     struct plog_dir *d = &w->legs.dir;
     char name[128], old[32], fresh[140];
+    bool moved = false; /* else there was none, and `name` is of nothing */
     int to, rc = plog_dir_quarantine(d, PLOG_STORE_FILE, name, &to, err);
     if (rc)
         return rc;
     for (int i = 0; !rc && i < 3; i++) {
         snprintf(old, sizeof old, "%s%s", PLOG_STORE_FILE, ends[i]);
         snprintf(fresh, sizeof fresh, "%s%s", strchr(name, '/') + 1, ends[i]);
-        rc = move_one(d, old, to, fresh);
+        rc = move_one(d, old, to, fresh, &moved);
     }
     if (!rc)
         rc = d->io->fsync(d->io->ctx, to);
     if (!rc)
         rc = d->io->fsync(d->io->ctx, d->dir);
     d->io->close(d->io->ctx, to);
-    snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s", name);
+    if (moved)
+        snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s",
+                 name);
     return rc ? plog_fail_io(err, rc, name, "setting the store aside") : 0;
 }
 

@@ -1,0 +1,175 @@
+/*
+ * test_replay_aside.c - what a store made anew sets aside, and where: the old
+ * store, the unfinished group behind the log, or nothing at all.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+#define SEGMENT_1 "log/00000000000000000001.jsonl"
+#define TAIL "{\"seq\":4,\"res"
+
+static struct world w;
+static struct plog_io io;
+static struct plog_replay_report report;
+static struct plog_error err;
+
+/* Entries 1 to 3. */
+static void make(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "a", "1", "x", NULL), 0);
+    CHECK_INT(world_put(&w, "b", "2", "y", NULL), 0);
+    world_close(&w);
+    io = *plog_io_posix();
+}
+
+static void remove_store(void)
+{
+    unlink(world_path(&w, "store.db"));
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+}
+
+static void tear(void)
+{
+    FILE *f = fopen(world_path(&w, SEGMENT_1), "ab");
+    REQUIRE(f != NULL);
+    fputs(TAIL, f);
+    CHECK_INT(fclose(f), 0);
+}
+
+static int replay_fresh(void)
+{
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .io = &io, .fresh = true};
+    memset(&err, 0, sizeof err);
+    int rc = plog_replay(w.dir, &o, &report, &err);
+    if (rc)
+        CHECK_INT(err.code, rc);
+    return rc;
+}
+
+/* What the report names begins so and is there. */
+static void names(const char *begin)
+{
+    if (!CHECK(strncmp(report.quarantine, begin, strlen(begin)) == 0))
+        printf("# %s\n", report.quarantine);
+    CHECK(world_has(&w, report.quarantine));
+}
+
+/* ---- What is named -------------------------------------------------------
+ */
+
+static void nothing(void)
+{
+    make();
+    remove_store();
+    CHECK_INT(replay_fresh(), 0);
+    CHECK_TEXT(report.quarantine, "");
+    world_end(&w, 3);
+}
+
+static void a_store(void)
+{
+    make();
+    CHECK_INT(replay_fresh(), 0);
+    names("quarantine/store.db-");
+    world_end(&w, 3);
+}
+
+static void a_tail(void)
+{
+    make();
+    remove_store();
+    tear();
+    CHECK_INT(replay_fresh(), 0);
+    CHECK_UINT(report.torn_bytes, strlen(TAIL));
+    names("quarantine/00000000000000000001-at-");
+    world_end(&w, 3);
+}
+
+/* One place is told of: the store's. */
+static void both(void)
+{
+    make();
+    tear();
+    CHECK_INT(replay_fresh(), 0);
+    CHECK_UINT(report.torn_bytes, strlen(TAIL));
+    names("quarantine/store.db-");
+    world_end(&w, 3);
+}
+
+/* ---- On a disk that fails ------------------------------------------------
+ */
+
+static unsigned refused;
+
+static bool is_quarantine(int fd)
+{
+    struct stat a, b;
+    return fstat(fd, &a) == 0 && stat(world_path(&w, "quarantine"), &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int no_sync(void *ctx, int fd)
+{
+    if (!is_quarantine(fd))
+        return plog_io_posix()->fsync(ctx, fd);
+    refused++;
+    return -EIO;
+}
+
+/* The new one is not put in the place of a store that a power cut might take
+ * out of both folders. */
+static void not_synced(void)
+{
+    make();
+    io.fsync = no_sync;
+    refused = 0;
+    CHECK_INT(replay_fresh(), PLOG_E_IO);
+    CHECK(strstr(err.message, "setting the store aside") != NULL);
+    CHECK_UINT(refused, 1);
+    names("quarantine/store.db-");
+    CHECK(!world_has(&w, "store.db"));
+    io = *plog_io_posix();
+    CHECK_INT(replay_fresh(), 0);
+    CHECK_TEXT(report.quarantine, "");
+    world_end(&w, 3);
+}
+
+/* ---- In the place of a store ----------------------------------------------
+ */
+
+/* One that lost a row: it is whole again, and the report says where it is. */
+static void installed(void)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .install = true};
+    struct plog_rebuild_report r;
+    struct world_found f;
+    make();
+    world_sql(&w, "DELETE FROM state WHERE record_id='1'");
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_INT(plog_rebuild_store(w.dir, NULL, &o, &r, NULL), 0);
+    CHECK_INT(r.verdict, 0);
+    CHECK_UINT(r.entries, 3);
+    CHECK_UINT(r.head.size, 3);
+    CHECK(strncmp(r.quarantine, "quarantine/store.db-", 20) == 0);
+    CHECK(world_has(&w, r.quarantine));
+    world_end(&w, 3);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"nothing", nothing},       {"a store", a_store},
+        {"a tail", a_tail},         {"both", both},
+        {"not synced", not_synced}, {"installed", installed},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
