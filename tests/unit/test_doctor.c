@@ -248,6 +248,32 @@ static void legs_first(void)
     world_end(&w, 2);
 }
 
+/* Of what parity finds, the first; and what to do about that. */
+static int hear_legs(void *arg, const struct plog_checkup *c)
+{
+    if (strcmp(c->name, "log and store") == 0)
+        snprintf(arg, 600, "%s; do %s", c->found, c->next);
+    return 0;
+}
+
+static void first_finding(void)
+{
+    struct world w;
+    struct plog_doctor_report r;
+    char said_of[600] = "";
+    struct plog_doctor_options o = {
+        .struct_size = sizeof o, .checkup = hear_legs, .arg = said_of};
+    make(&w);
+    world_sql(&w, "UPDATE events SET line=line||' ' WHERE seq=2;"
+                  " DELETE FROM checkpoints WHERE size=2");
+    CHECK_INT(plog_doctor(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(r.legs.verdict, PLOG_E_DIVERGED);
+    CHECK(r.legs.counts[-PLOG_E_DIVERGED] > 1);
+    CHECK_TEXT(said_of, "DIVERGED; first: DIVERGED in the store, store.db seq 2"
+                        "; do paritylog replay DIR --fresh (keeps this store"
+                        " in quarantine/)");
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -257,6 +283,7 @@ int main(int argc, char **argv)
         {"what cannot be looked at", cannot_look},
         {"a clock that went wrong", clock_goes_wrong},
         {"the legs' verdict first", legs_first},
+        {"the first finding", first_finding},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

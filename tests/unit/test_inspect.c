@@ -324,6 +324,42 @@ static void no_randomness(void)
     CHECK_UINT(report.lines, 0);
 }
 
+/* ---- More lines than can be numbered
+ * ---------------------------------------------------- */
+
+/* As if so many had been read before. */
+static int skip_ahead(void *arg, const struct plog_inspected *l)
+{
+    if (l->kind == PLOG_LINE_EMPTY)
+        report.lines = *(uint64_t *)arg;
+    return 0;
+}
+
+/* Lines are remembered by 32 bits of their number: beyond that none is told to
+ * be that of another one. */
+static void far_down(void)
+{
+    static const char text[] = "\n{\"a\":1}\n{\"a\":1}\n";
+    static const struct {
+        uint64_t before, compared, equal;
+    } table[] = {{1, 2, 1},
+                 {UINT32_MAX - 3, 2, 1},
+                 {UINT32_MAX - 2, 1, 0},
+                 {UINT32_MAX - 1, 0, 0},
+                 {UINT32_MAX, 0, 0}};
+    world_write(path_of("lines"), text, sizeof text - 1);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        uint64_t before = table[i].before;
+        CHECK_INT(inspect_with((struct plog_inspect_options){.line = skip_ahead,
+                                                             .arg = &before}),
+                  0);
+        CHECK_UINT(report.lines, before + 2);
+        CHECK_UINT(report.compared, table[i].compared);
+        CHECK_UINT(report.counts[PLOG_LINE_DUPLICATE], table[i].equal);
+        CHECK_UINT(report.counts[PLOG_LINE_OK], 2 - table[i].equal);
+    }
+}
+
 /* ---- Stopped
  * ------------------------------------------------------------------------ */
 
@@ -378,6 +414,7 @@ int main(int argc, char **argv)
         {"equal lines", equal_lines},
         {"more than are compared", more_than_are_compared},
         {"compressed", compressed},
+        {"far down", far_down},
         {"files", files},
         {"no randomness", no_randomness},
         {"stopped", stopped},

@@ -122,6 +122,20 @@ static void a_bare_name(void)
     CHECK_INT(chdir(here), 0);
 }
 
+/* Another one is being made beside it, and has its folder locked. */
+static void one_under_way(void)
+{
+    struct plog_place other, p;
+    begin();
+    CHECK_INT(plog_place_make(&other, &io, new_path, &err), 0);
+    CHECK(is_there(in(other.part, "log")));
+    make_whole(&p, new_path);
+    CHECK(is_there(in(other.part, "log")));
+    CHECK_INT(plog_place_finish(&other, &err), PLOG_E_EXISTS);
+    plog_place_close(&other);
+    CHECK(!is_there(other.part));
+}
+
 /* The root of the file system is `top` for this table. */
 static const char *rooted(int dir, const char *name)
 {
@@ -574,6 +588,7 @@ int main(int argc, char **argv)
         {"no path", no_path},
         {"slashes behind", slashes_behind},
         {"a bare name", a_bare_name},
+        {"one under way", one_under_way},
         {"below the root", below_the_root},
         {"a name that is taken", a_name_that_is_taken},
         {"keys", keys},

@@ -454,6 +454,49 @@ static void base_differs(void)
         }
 }
 
+/* ---- A few of each ------------------------------------------------------- */
+
+/* As `folds_on`, of few. */
+static void a_few_behind_a_snapshot(void)
+{
+    for (size_t i = 0; i < STRATEGIES; i++) {
+        uint64_t records = 0;
+        begin();
+        give_many(strategies[i], 60, 6);
+        begin_again("");
+        give_more(strategies[i], 60, 6);
+        CHECK(agreed && !tally.given_up);
+        CHECK(agrees(&records));
+        CHECK_UINT(records, 6);
+        end();
+    }
+}
+
+/* Values that look like the right ones when they are read as what they should
+ * be. */
+static void rows_of_other_types(void)
+{
+    static const char *const changes[] = {
+        "version=version-4294967296",
+        "merged=''",
+        "origin=''",
+    };
+    for (size_t i = 0; i <= sizeof changes / sizeof *changes; i++) {
+        const char *change = i ? changes[i - 1] : "seq=seq";
+        char sql[200];
+        uint64_t records;
+        begin();
+        give_many(PLOG_LAST_WRITE_WINS, 60, 6);
+        snprintf(sql, sizeof sql, "UPDATE state SET %s WHERE record_id='r5'",
+                 change);
+        CHECK_INT(plog_sql_exec(db, sql, NULL), 0);
+        CHECK_INT(sqlite3_changes(db), 1);
+        if (agrees(&records) != (i == 0))
+            CHECK_TEXT(change, "found");
+        end();
+    }
+}
+
 /* What it cannot fold it leaves to the table. */
 static void gives_up(void)
 {
@@ -554,6 +597,8 @@ int main(int argc, char **argv)
         {"entries differ", entries_differ},
         {"folds on", folds_on},
         {"base differs", base_differs},
+        {"a few behind a snapshot", a_few_behind_a_snapshot},
+        {"rows of other types", rows_of_other_types},
         {"gives up", gives_up},
         {"lost again", lost_again},
         {"odd entries", odd_entries},
