@@ -120,6 +120,40 @@ static void locked(void)
         CHECK(met[i]);
 }
 
+static int64_t held_until; /* 0: it was not refused yet */
+
+static int on_lock_for_a_while(void *ctx, int fd, int mode)
+{
+    if (mode && ++locks == refuse_locks)
+        held_until = clock_now + INT64_C(4000000000); /* 2 s are waited */
+    if (mode && clock_now < held_until)
+        return -EAGAIN;
+    return plog_io_posix()->lock(ctx, fd, mode);
+}
+
+/* Nor is one that is free again when what is left is judged, and where the disk
+ * had an error before: so it is in the third life, behind its 57th lock. */
+static void locked_for_a_while(void)
+{
+    bool met = false;
+    for (refuse_locks = 58; !met && refuse_locks < 67; refuse_locks++) {
+        selftesting_begin(&s, 1);
+        s.io.lock = on_lock_for_a_while;
+        s.io.clock_mono_ns = on_clock;
+        s.io.sleep_ns = on_sleep;
+        s.t.started = clock_now = held_until = 0;
+        locks = 0;
+        plog_selftest_errors(&s.t);
+        const struct selftesting_told *one = selftesting_the(&s, errors[0]);
+        CHECK(locks > refuse_locks);
+        met = one->result == PLOG_TEST_FAIL &&
+              strncmp(one->found, "after 2 errors: call ", 21) == 0 &&
+              strstr(one->found, ", and it came to LOCKED: ");
+        selftesting_end(&s);
+    }
+    CHECK(met);
+}
+
 /* ---- Rates --------------------------------------------------------------- */
 
 static void rate(const char *name, unsigned least, unsigned deltas)
@@ -197,11 +231,9 @@ static void no_rates_at_all(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"outlives", outlives},
-        {"errors late", errors_late},
-        {"locked", locked},
-        {"rates", rates},
-        {"no rates at all", no_rates_at_all},
+        {"outlives", outlives}, {"errors late", errors_late},
+        {"locked", locked},     {"locked for a while", locked_for_a_while},
+        {"rates", rates},       {"no rates at all", no_rates_at_all},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
