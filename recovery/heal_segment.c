@@ -53,7 +53,7 @@ static int take_stored(struct work *w, uint64_t to, struct plog_error *err)
     while (!rc && (to == 0 || h->stored.last.size < to) &&
            !(w->next && h->stored.last.size + 1 >= w->next)) {
         rc = plog_store_log_next(&h->stored, &g, err);
-        if (rc == PLOG_END && to == 0)
+        if (rc == PLOG_END)
             break;
         if (rc)
             return rc == PLOG_E_NOMEM || rc == PLOG_E_IO
