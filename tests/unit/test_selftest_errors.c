@@ -132,11 +132,11 @@ static int on_lock_for_a_while(void *ctx, int fd, int mode)
 }
 
 /* Nor is one that is free again when what is left is judged, and where the disk
- * had an error before: so it is in the third life, behind its 57th lock. */
+ * had an error before, as in the third life it had. */
 static void locked_for_a_while(void)
 {
-    bool met = false;
-    for (refuse_locks = 58; !met && refuse_locks < 67; refuse_locks++) {
+    bool met = false, reached = true;
+    for (refuse_locks = 50; !met && reached; refuse_locks++) {
         selftesting_begin(&s, 1);
         s.io.lock = on_lock_for_a_while;
         s.io.clock_mono_ns = on_clock;
@@ -145,7 +145,7 @@ static void locked_for_a_while(void)
         locks = 0;
         plog_selftest_errors(&s.t);
         const struct selftesting_told *one = selftesting_the(&s, errors[0]);
-        CHECK(locks > refuse_locks);
+        reached = locks >= refuse_locks;
         met = one->result == PLOG_TEST_FAIL &&
               strncmp(one->found, "after 2 errors: call ", 21) == 0 &&
               strstr(one->found, ", and it came to LOCKED: ");
