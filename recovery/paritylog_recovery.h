@@ -225,7 +225,8 @@ plog_rebuild_log(const char *dir, const char *out,
                  struct plog_rebuild_report *report, struct plog_error *err);
 
 /* The same for the store, folded from the log of `dir`, which is verified
- * group by group; damage ends it, and what stands before it is kept. */
+ * group by group; damage ends it, and what stands before it is kept.
+ * PLOG_E_LOCKED besides, when another program reads the new store meanwhile. */
 PLOG_API PLOG_MUST_CHECK int
 plog_rebuild_store(const char *dir, const char *out,
                    const struct plog_rebuild_options *o,

@@ -54,11 +54,6 @@ static int compact_with(struct plog_compact_options o)
     return plog_compact(w.dir, &o, &report, &err);
 }
 
-static int compact(void)
-{
-    return compact_with((struct plog_compact_options){.undo = false});
-}
-
 /* ---- Who holds the floor -------------------------------------------------
  */
 
@@ -66,12 +61,12 @@ static void the_holder(void)
 {
     make();
     CHECK_INT(peers_add(&w, "slow one"), 0);
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     CHECK_UINT(report.to, 0);
     CHECK_TEXT(report.holder, "slow one");
     CHECK_TEXT(report.why, "peer slow one has acknowledged nothing yet");
     CHECK_INT(peers_ack(&w, "slow one", 6), 0);
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     CHECK_UINT(report.to, 5);
     CHECK_TEXT(report.holder, "p");
     CHECK_UINT(report.holder_cursor, 5);
@@ -86,7 +81,7 @@ static void compact_again(char name[3][64])
 {
     make();
     for (int i = 0; i < 3; i++) {
-        CHECK_INT(compact(), 0);
+        CHECK_INT(peers_compact(&w, &report), 0);
         CHECK_UINT(report.ids, 3 * (unsigned)(i + 1));
         snprintf(name[i], 64, "%s", report.snapshot);
         put_segment("b", 3);
@@ -117,7 +112,7 @@ static void on_the_one_before(void)
               0);
     CHECK_INT(unlink(world_path(&w, name[2])), 0);
     CHECK(world_has(&w, name[1]));
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     CHECK(report.remade);
     CHECK(world_has(&w, name[2]));
     world_end(&w, world_size(&w));
@@ -131,11 +126,11 @@ static void only_looked_for(void)
 {
     struct world_found f;
     make();
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     world_remove(world_path(&w, "snapshots"));
     CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_PRUNED);
     CHECK(!world_has(&w, "snapshots"));
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     CHECK(report.remade);
     world_end(&w, world_size(&w));
 }
@@ -169,7 +164,7 @@ static void made_and_synced(void)
     if (!CHECK(strstr(err.message, "making the folder") != NULL))
         printf("# %s\n", err.message);
     CHECK_UINT(peers_floor(&w), 0);
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     CHECK_UINT(report.to, 5);
     world_end(&w, world_size(&w));
 }
@@ -190,13 +185,13 @@ static void of_another_history(void)
     world_copy(w.dir, other);
     put_segment("a", 3);
     ack_all();
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     CHECK_UINT(report.to, 5);
     struct world here = w;
     snprintf(w.dir, sizeof w.dir, "%.500s", other);
     put_segment("b", 3);
     ack_all();
-    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
     CHECK_UINT(report.to, 5);
     snprintf(from, sizeof from, "%s/%s", other, name);
     w = here;
