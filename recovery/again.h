@@ -13,7 +13,7 @@
 struct plog_again {
     const struct plog_io *io;
     const char *dir;
-    uint64_t floor, redactions;
+    uint64_t floor, redactions, below; /* below: segments yet to be removed */
     unsigned tries;
 };
 
