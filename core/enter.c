@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "commit_at.h"
 #include "engine.h"
 
 /* ---- Each time the lock is taken ---------------------------------------- */

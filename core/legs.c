@@ -1,4 +1,5 @@
 /* legs.c - see legs.h.  Mending is in repair.c, replaying in replay.c. */
+#include "commit_at.h"
 #include "fs.h"
 #include "legs.h"
 

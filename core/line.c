@@ -50,6 +50,15 @@ static bool take_until(struct plog_span *s, char end, struct plog_span *out)
     return true;
 }
 
+struct plog_head plog_commit_head(const struct plog_commit *c)
+{
+    struct plog_head h = {.size = c->size};
+    memcpy(h.root, c->root, sizeof h.root);
+    memcpy(h.sig, c->sig, sizeof h.sig);
+    memcpy(h.key, c->key, sizeof h.key);
+    return h;
+}
+
 int plog_commit_format(struct plog_buf *b, const struct plog_commit *c)
 {
     size_t before = b->len;

@@ -36,6 +36,8 @@ struct plog_commit {
     char key[PLOG_KEYID_TEXT];
     unsigned char sig[PLOG_SIG_SIZE];
 };
+/* What callers are told of it. */
+struct plog_head plog_commit_head(const struct plog_commit *c);
 PLOG_MUST_CHECK int plog_commit_format(struct plog_buf *b,
                                        const struct plog_commit *c);
 /* Returns 0, or PLOG_E_CORRUPT unless re-encoding gives the same bytes. */

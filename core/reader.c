@@ -14,14 +14,6 @@ static int snapshot(struct plog_reader *r, struct plog_store_head *h,
     return rc;
 }
 
-static void copy_head(const struct plog_commit *c, struct plog_head *out)
-{
-    out->size = c->size;
-    memcpy(out->root, c->root, sizeof out->root);
-    memcpy(out->sig, c->sig, sizeof out->sig);
-    memcpy(out->key, c->key, sizeof out->key);
-}
-
 int plog_reader_head(struct plog_reader *r, struct plog_head *out,
                      struct plog_error *err)
 {
@@ -30,7 +22,7 @@ int plog_reader_head(struct plog_reader *r, struct plog_head *out,
     if (!rc)
         rc = plog_store_get_head(&r->store, &h, err);
     if (!rc)
-        copy_head(&h.commit, out);
+        *out = plog_commit_head(&h.commit);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "commit_at.h"
 #include "reader.h"
 #include "tail.h"
 

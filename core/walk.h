@@ -98,24 +98,15 @@ PLOG_MUST_CHECK int plog_walk_next(struct plog_walk *w,
 PLOG_MUST_CHECK int plog_walk_resync(struct plog_walk *w, uint64_t *from,
                                      uint64_t *to, struct plog_error *err);
 
-/*
- * Whether the commit `c` is what stands right before `offset` in segment
- * `first`: its commit line, or behind a bare header the header's checkpoint.
- * The signature is checked, too.
- * @keys  of the store (plog_store_keys)
- * Returns 0; PLOG_END when it is not; PLOG_E_UNKNOWN_KEY; PLOG_E_FOREIGN when
- * the segment is another log's; an error of opening or reading.
- */
-PLOG_MUST_CHECK int plog_commit_stands(const struct plog_dir *dir,
-                                       const struct plog_keychain *keys, int fd,
-                                       const struct plog_store_head *h,
-                                       struct plog_error *err);
-/* The same, but the signature is left to the caller.
- * @key  out: whose it must be; borrowed from `keys` */
-PLOG_MUST_CHECK int plog_commit_reads(const struct plog_dir *dir,
-                                      const struct plog_keychain *keys, int fd,
-                                      const struct plog_store_head *h,
-                                      const struct plog_vkey **key,
-                                      struct plog_error *err);
+/* Private to the walk: at the start of its first segment, puts the key of the
+ * first commit there, or of the one before it, into the chain when it is not a
+ * trusted one but rotations ahead lead from it to one.  Whether they hold is
+ * asked at the end (plog_keychain_check).  0, or an error of reading. */
+PLOG_MUST_CHECK int plog_walk_first_key(struct plog_walk *w,
+                                        struct plog_error *err);
+/* ... of the commit before a segment with no rotation known below it: a trusted
+ * one goes into the chain, too. */
+PLOG_MUST_CHECK int plog_walk_floor_key(struct plog_walk *w,
+                                        struct plog_error *err);
 
 #endif

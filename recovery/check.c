@@ -425,10 +425,7 @@ void plog_check_close(struct plog_check *c)
     const struct plog_vkey *key =
         chain->keys ? plog_check_key(c, &chain->last) : NULL;
     snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
-    r->head.size = chain->last.size;
-    memcpy(r->head.root, chain->last.root, sizeof r->head.root);
-    memcpy(r->head.sig, chain->last.sig, sizeof r->head.sig);
-    memcpy(r->head.key, chain->last.key, sizeof r->head.key);
+    r->head = plog_commit_head(&chain->last);
     if (key)
         plog_vkey_format(key, r->vkey);
     r->has_store = c->has_head;

@@ -2,6 +2,7 @@
  * parity.h - private to parity: comparing both legs at one frozen head.
  *
  *   parity.c          the walk over the log, group by group
+ *   parity_group.c    ... one group, and the store's head
  *   parity_damage.c   ... and on behind damage
  *   parity_rows.c     events, checkpoints and segments against it
  *   parity_base.c     the snapshot that stands for what was compacted away
@@ -88,6 +89,14 @@ PLOG_MUST_CHECK int plog_parity_lose(struct plog_parity *p, int rc,
  * the next damage. */
 PLOG_MUST_CHECK int plog_parity_go_on(struct plog_parity *p, int *walked,
                                       struct plog_error *err);
+/* A group that verified, whose tree was `before`. */
+PLOG_MUST_CHECK int plog_parity_group(struct plog_parity *p,
+                                      const struct plog_tree *before,
+                                      const struct plog_log_group *g,
+                                      struct plog_error *err);
+/* A bare segment at the end, which the head may stand in; unless the store has
+ * entries of it: then they are missing here, which is told at the end. */
+void plog_parity_bare_segment(struct plog_parity *p);
 /* Starts the walk: at the first entry, or where the checkpoint allows. */
 PLOG_MUST_CHECK int plog_parity_start(struct plog_parity *p,
                                       struct plog_error *err);

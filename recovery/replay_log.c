@@ -442,7 +442,6 @@ static int catch_up(struct work *w, uint64_t before, struct plog_error *err)
 static void fill(struct work *w, uint64_t before, double seconds)
 {
     struct plog_replay_report *r = w->report;
-    const struct plog_commit *c = &w->legs.head.commit;
     r->dry_run = w->o->dry_run;
     r->fresh = w->o->fresh;
     r->present = before;
@@ -452,10 +451,7 @@ static void fill(struct work *w, uint64_t before, double seconds)
     r->from = r->applied ? before + 1 : 0;
     r->to = r->applied ? before + r->applied : 0;
     r->seconds = seconds;
-    r->head.size = c->size;
-    memcpy(r->head.root, c->root, sizeof r->head.root);
-    memcpy(r->head.sig, c->sig, sizeof r->head.sig);
-    memcpy(r->head.key, c->key, sizeof r->head.key);
+    r->head = plog_commit_head(&w->legs.head.commit);
 }
 
 int plog_replay(const char *dir, const struct plog_replay_options *given,

@@ -5,265 +5,15 @@
  * is made from the copy.  The signing key stays behind: two directories that
  * sign for one name are a fork waiting to happen.
  */
+#include "restore.h"
+
 #include <stdio.h>
 
 #include "again.h"
-#include "key.h"
-#include "outlog.h"
-#include "paritylog_recovery.h"
-#include "place.h"
-#include "reader.h"
-
-struct restore {
-    const struct plog_restore_options *o;
-    struct plog_restore_report *report;
-    const struct plog_io *io;
-    struct plog_reader reader;
-    struct plog_place place;
-    struct plog_outlog log;
-    struct plog_instant at;
-    uint64_t limit; /* nothing above this entry is read */
-    uint64_t known; /* the log must reach this one */
-    bool alone;     /* there is no store that knows, too */
-    struct plog_entry_parser parser;
-    struct plog_buf orders; /* uint64_t: seqs of orders to bring along */
-    uint64_t base, base_at; /* the floor it begins behind, and its entry */
-    /* Behind the last group that was copied. */
-    struct plog_tree tree;
-    struct plog_vkey key;      /* in force there */
-    struct plog_signer signer; /* of a copy that goes on */
-};
-
-static void set_head(struct plog_head *h, const struct plog_commit *c)
-{
-    h->size = c->size;
-    memcpy(h->root, c->root, sizeof h->root);
-    memcpy(h->sig, c->sig, sizeof h->sig);
-    memcpy(h->key, c->key, sizeof h->key);
-}
-
-/* ---- Which groups ------------------------------------------------------- */
-
-/* When the group was logged, from its first entry. */
-static int logged_at(struct restore *r, const struct plog_walk *w,
-                     struct plog_instant *out, char *text,
-                     struct plog_error *err)
-{
-    struct plog_entry e;
-    int rc = plog_entry_parse(&r->parser, plog_scan_text(&w->scan, 0), &e, err);
-    if (rc)
-        return rc;
-    snprintf(text, 40, "%.*s", (int)(e.logged_at.n < 39 ? e.logged_at.n : 39),
-             e.logged_at.p ? e.logged_at.p : "");
-    if (plog_instant_parse(e.logged_at, out))
-        return plog_fail(err, PLOG_E_CORRUPT, "a group without logged_at");
-    return 0;
-}
-
-/* Whether the group lies behind the point. */
-static int is_behind(struct restore *r, const struct plog_walk *w,
-                     const struct plog_log_group *g, bool *behind, char *logged,
-                     struct plog_error *err)
-{
-    struct plog_instant when;
-    *behind = r->o->at_seq && g->size > r->o->at_seq;
-    if (*behind)
-        return 0;
-    int rc = logged_at(r, w, &when, logged, err);
-    if (!rc && r->o->at_time)
-        *behind = plog_instant_compare(when, r->at) > 0;
-    return rc;
-}
-
-/* ---- Copying ------------------------------------------------------------ */
-
-static int copy_group(struct restore *r, const struct plog_walk *w,
-                      const char *origin, const struct plog_tree *before,
-                      const struct plog_commit *last,
-                      const struct plog_log_group *g, struct plog_error *err)
-{
-    int rc = 0;
-    bool begins = w->first == g->first;
-    r->report->segments += begins;
-    r->report->bytes += begins ? g->end : g->end - g->begin;
-    if (r->o->dry_run)
-        return 0;
-    if (begins)
-        rc = plog_outlog_segment(&r->log, origin, before, last, err);
-    for (size_t i = 0; !rc && i < g->count; i++) {
-        struct plog_span line = plog_scan_text(&w->scan, i);
-        rc = plog_outlog_add(&r->log, line.p, line.n, err);
-        if (!rc)
-            rc = plog_outlog_add(&r->log, "\n", 1, err);
-    }
-    if (!rc)
-        rc = plog_outlog_add(&r->log, g->commit_line.p, g->commit_line.n, err);
-    return rc ? rc : plog_outlog_add(&r->log, "\n", 1, err);
-}
-
-/* The store knows of entries that the log does not have any more. */
-static int lost_end(struct restore *r, const struct plog_walk *w, int rc,
-                    struct plog_error *err)
-{
-    if (rc == PLOG_E_TORN)
-        return plog_scan_error(&w->scan, w->first, err);
-    plog_fail(err, PLOG_E_ROLLBACK,
-              "the log ends at entry %llu, but the store holds %llu",
-              (unsigned long long)w->chain.last.size,
-              (unsigned long long)r->known);
-    plog_err_hint(err, "run: paritylog parity DIR");
-    return PLOG_E_ROLLBACK;
-}
-
-/* Where the copy begins: at the first entry, or behind the floor; with the
- * archive behind the floor on which that stands. */
-static int start(struct restore *r, struct plog_walk *w, struct plog_error *err)
-{
-    const struct plog_compaction *c;
-    int rc = plog_walk_start(w, err);
-    r->base = 0;
-    if (rc || w->first == 1)
-        return rc;
-    uint64_t below = w->first - 1;
-    c = r->reader.dir.with_archive ? plog_orders_floor_at(&w->orders, below)
-                                   : plog_orders_floor(&w->orders, below);
-    rc = c ? 0 : plog_orders_doubt(&w->orders);
-    if (rc)
-        return plog_fail(err, rc, "looking for the compact entry failed");
-    if (!c)
-        return plog_fail_pruned(err, below, below);
-    r->base = c->to;
-    r->base_at = c->at;
-    return c->to == below ? 0 : plog_walk_start_floor(w, c->to, err);
-}
-
-/* Without a store the known end is only as far as anybody can read: damage
- * behind it may have been part of what is asked for. */
-static int look_behind(const struct restore *r, struct plog_walk *w,
-                       struct plog_error *err)
-{
-    struct plog_log_group g;
-    if (!r->alone || r->limit == r->o->at_seq)
-        return 0;
-    return plog_walk_next(w, &g, err);
-}
-
-static int copy_groups(struct restore *r, struct plog_walk *w,
-                       struct plog_error *err)
-{
-    struct plog_restore_report *report = r->report;
-    struct plog_log_group g;
-    bool behind = false;
-    int rc = start(r, w, err);
-    snprintf(report->origin, sizeof report->origin, "%s", w->chain.origin);
-    while (!rc && w->chain.last.size < r->limit) {
-        struct plog_tree before = w->chain.tree;
-        struct plog_commit last = w->chain.last;
-        char logged[40] = "", origin[PLOG_ORIGIN_MAX + 1];
-        memcpy(origin, w->chain.origin, sizeof origin); /* it may change */
-        rc = plog_walk_next(w, &g, err);
-        if (!rc)
-            rc = is_behind(r, w, &g, &behind, logged, err);
-        if (rc || behind)
-            break;
-        rc = copy_group(r, w, origin, &before, &last, &g, err);
-        r->tree = w->chain.tree;
-        set_head(&report->head, &g.commit);
-        memcpy(report->logged_at, logged, sizeof logged);
-        struct plog_progress p = {g.size, report->source.size, w->bytes,
-                                  "restore"};
-        if (!rc && r->o->progress && r->o->progress(r->o->arg, &p))
-            rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
-                           (unsigned long long)g.size);
-    }
-    if (!rc && !behind)
-        rc = look_behind(r, w, err);
-    if ((rc == PLOG_END || rc == PLOG_E_TORN) && w->chain.last.size < r->known)
-        rc = lost_end(r, w, rc, err);
-    if (rc == PLOG_END || rc == PLOG_E_TORN)
-        rc = 0;
-    if (!rc)
-        rc = plog_keychain_check(&w->chain.chain, w->chain.keys, err);
-    if (report->source.size > report->head.size)
-        report->left_out = report->source.size - report->head.size;
-    return rc;
-}
-
-/* Lines in the copy that were redacted by orders behind its end, and the
- * compact entry that lets it begin where it does. */
-static int note_orders(struct restore *r, const struct plog_walk *w,
-                       struct plog_error *err)
-{
-    const struct plog_order *o;
-    uint64_t last = 0;
-    /* One above the log's own end came along with it, and is copied as it is.
-     */
-    if (r->base && r->base_at > r->report->head.size &&
-        r->base_at <= r->report->source.size &&
-        plog_buf_add(&r->orders, &r->base_at, sizeof r->base_at))
-        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    for (size_t i = 0; (o = plog_orders_unheld(&w->orders, &i)) != NULL;) {
-        if (o->at != last && plog_buf_add(&r->orders, &o->at, sizeof o->at))
-            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-        last = o->at;
-    }
-    return 0;
-}
-
-static int add_text(void *arg, const char *text, size_t len)
-{
-    return plog_buf_add(arg, text, len);
-}
-
-/* Each travels with a proof under the last commit of the old log: that it is
- * one of its orders is checked here, too. */
-static int bring_orders(struct restore *r, const char *dir,
-                        struct plog_error *err)
-{
-    struct plog_buf proof;
-    plog_buf_init(&proof, r->io);
-    struct plog_prove_options o = {.struct_size = sizeof o,
-                                   .io = r->o->io,
-                                   .vkey = r->o->vkey,
-                                   .wait_seconds = r->o->wait_seconds,
-                                   .out = add_text,
-                                   .arg = &proof};
-    const uint64_t *at = (const void *)r->orders.data;
-    int rc = plog_place_orders(&r->place, &r->reader.dir, err);
-    if (!rc && r->base)
-        rc = plog_place_snapshot(&r->place, &r->reader.dir, r->base, err);
-    for (size_t i = 0; !rc && i < r->orders.len / sizeof *at; i++) {
-        proof.len = 0;
-        rc = plog_prove(dir, at[i], &o, err);
-        if (!rc)
-            rc = plog_place_order(&r->place, at[i],
-                                  plog_span(proof.data, proof.len), err);
-    }
-    plog_buf_fini(&proof);
-    return rc;
-}
-
-/* The key that would sign next, and the name that the log had. */
-static int note_key(struct restore *r, const struct plog_walk *w,
-                    struct plog_error *err)
-{
-    struct plog_restore_report *report = r->report;
-    const struct plog_vkey *key =
-        plog_keychain_at(&w->chain.chain, report->head.size + 1);
-    if (!key)
-        return 0; /* nothing was restored, which is said elsewhere */
-    r->key = *key;
-    memcpy(report->origin, key->name, sizeof report->origin);
-    if (r->o->continue_as && !strcmp(r->o->continue_as, key->name))
-        return plog_fail(err, PLOG_E_ARG,
-                         "the name to go on under is the log's own: %s",
-                         key->name);
-    return 0;
-}
 
 /* ---- Going on ----------------------------------------------------------- */
 
-static int add_restore(struct restore *r, struct plog_buf *lines,
+static int add_restore(struct plog_restoring *r, struct plog_buf *lines,
                        struct plog_buf *args, struct plog_commit *c)
 {
     struct plog_instant now;
@@ -299,7 +49,7 @@ static int add_restore(struct restore *r, struct plog_buf *lines,
 
 /* The copy gets a key and a name of its own: a restore entry, in a segment
  * that the old name still heads, signed by the new key. */
-static int go_on(struct restore *r, struct plog_error *err)
+static int go_on(struct plog_restoring *r, struct plog_error *err)
 {
     struct plog_buf lines, args;
     struct plog_tree before = r->tree;
@@ -322,7 +72,7 @@ static int go_on(struct restore *r, struct plog_error *err)
     if (!rc)
         rc = plog_outlog_add(&r->log, lines.data, lines.len, err);
     if (!rc) {
-        set_head(&r->report->continued, &c);
+        r->report->continued = plog_commit_head(&c);
         plog_vkey_format(&r->signer.vkey, r->report->vkey);
     }
     plog_buf_fini(&args);
@@ -330,22 +80,8 @@ static int go_on(struct restore *r, struct plog_error *err)
     return rc;
 }
 
-static int read_and_copy(struct restore *r, struct plog_error *err)
-{
-    struct plog_walk w;
-    int rc = plog_walk_open(&w, &r->reader.dir, &r->reader.keys, err);
-    if (!rc)
-        rc = copy_groups(r, &w, err);
-    if (!rc)
-        rc = note_orders(r, &w, err);
-    if (!rc)
-        rc = note_key(r, &w, err);
-    plog_walk_close(&w);
-    return rc;
-}
-
 /* The point lies below the floor, or there is none. */
-static int found_nothing(const struct restore *r, struct plog_error *err)
+static int found_nothing(const struct plog_restoring *r, struct plog_error *err)
 {
     if (r->base)
         return plog_fail_pruned(err, r->o->at_seq ? r->o->at_seq : r->base,
@@ -355,15 +91,15 @@ static int found_nothing(const struct restore *r, struct plog_error *err)
     return PLOG_E_NOT_FOUND;
 }
 
-static int copy_log(struct restore *r, struct plog_error *err)
+static int copy_log(struct plog_restoring *r, struct plog_error *err)
 {
     plog_outlog_init(&r->log, r->io, r->place.dir.log);
     plog_entry_parser_init(&r->parser, r->io);
-    int rc = read_and_copy(r, err);
+    int rc = plog_restore_copy(r, err);
     if (!rc && r->report->head.size == 0 && r->base) {
         r->reader.dir.with_archive = true;
         r->orders.len = 0;
-        rc = read_and_copy(r, err);
+        rc = plog_restore_copy(r, err);
     }
     if (!rc && r->report->head.size == 0)
         rc = found_nothing(r, err);
@@ -377,11 +113,47 @@ static int copy_log(struct restore *r, struct plog_error *err)
     return rc;
 }
 
+/* ---- What goes with it --------------------------------------------------- */
+
+static int add_text(void *arg, const char *text, size_t len)
+{
+    return plog_buf_add(arg, text, len);
+}
+
+/* Each travels with a proof under the last commit of the old log: that it is
+ * one of its orders is checked here, too. */
+static int bring_orders(struct plog_restoring *r, const char *dir,
+                        struct plog_error *err)
+{
+    struct plog_buf proof;
+    plog_buf_init(&proof, r->io);
+    struct plog_prove_options o = {.struct_size = sizeof o,
+                                   .io = r->o->io,
+                                   .vkey = r->o->vkey,
+                                   .wait_seconds = r->o->wait_seconds,
+                                   .out = add_text,
+                                   .arg = &proof};
+    const uint64_t *at = (const void *)r->orders.data;
+    int rc = plog_place_orders(&r->place, &r->reader.dir, err);
+    if (!rc && r->base)
+        rc = plog_place_snapshot(&r->place, &r->reader.dir, r->base, err);
+    for (size_t i = 0; !rc && i < r->orders.len / sizeof *at; i++) {
+        proof.len = 0;
+        rc = plog_prove(dir, at[i], &o, err);
+        if (!rc)
+            rc = plog_place_order(&r->place, at[i],
+                                  plog_span(proof.data, proof.len), err);
+    }
+    plog_buf_fini(&proof);
+    return rc;
+}
+
 /* ---- Options ------------------------------------------------------------ */
 
 /* The log's end as it is now; above it nothing is read, because it may still
  * vanish. */
-static int look(struct restore *r, const char *dir, struct plog_error *err)
+static int look(struct plog_restoring *r, const char *dir,
+                struct plog_error *err)
 {
     struct plog_status s;
     struct plog_options o = {.struct_size = sizeof o,
@@ -406,7 +178,8 @@ static int look(struct restore *r, const char *dir, struct plog_error *err)
     return 0;
 }
 
-static int check_adoption(const struct restore *r, struct plog_error *err)
+static int check_adoption(const struct plog_restoring *r,
+                          struct plog_error *err)
 {
     const struct plog_head *h = &r->report->head;
     if (!r->o->adopt || (h->size == r->o->adopt_size &&
@@ -420,7 +193,7 @@ static int check_adoption(const struct restore *r, struct plog_error *err)
     return PLOG_E_FORK;
 }
 
-static int make_store(struct restore *r, struct plog_error *err)
+static int make_store(struct plog_restoring *r, struct plog_error *err)
 {
     struct plog_replay_report report;
     struct plog_replay_options o = {.struct_size = sizeof o,
@@ -442,7 +215,7 @@ static int make_store(struct restore *r, struct plog_error *err)
     return rc;
 }
 
-static int run(struct restore *r, const char *dir, const char *out,
+static int run(struct plog_restoring *r, const char *dir, const char *out,
                struct plog_error *err)
 {
     int rc = look(r, dir, err);
@@ -470,10 +243,10 @@ static int attempt(const struct plog_restore_options *o, const char *dir,
                    const char *out, struct plog_instant at,
                    struct plog_restore_report *report, struct plog_error *err)
 {
-    struct restore r = {.o = o,
-                        .report = report,
-                        .io = o->io ? o->io : plog_io_posix(),
-                        .at = at};
+    struct plog_restoring r = {.o = o,
+                               .report = report,
+                               .io = o->io ? o->io : plog_io_posix(),
+                               .at = at};
     memset(report, 0, sizeof *report);
     report->dry_run = o->dry_run;
     plog_buf_init(&r.orders, r.io);

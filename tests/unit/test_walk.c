@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "commit_at.h"
 #include "engine.h"
 #include "sample.h"
 

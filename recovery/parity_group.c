@@ -1,0 +1,129 @@
+/* parity_group.c - one group of the log against the store's rows and head. */
+#include <stdio.h>
+
+#include "parity.h"
+
+/* Rows are left out there. */
+static int take_above(struct plog_parity *p, const struct plog_log_group *g,
+                      struct plog_error *err)
+{
+    const struct plog_scan *s = &p->c->walk.scan;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count && !p->c->stopped; i++)
+        if (plog_scan_sketch(s, i)->seq == 0) /* no ordinary line */
+            rc = plog_parity_above(p, plog_scan_text(s, i), err);
+    return rc;
+}
+
+static int compare_group(struct plog_parity *p, const struct plog_log_group *g,
+                         struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    const struct plog_scan *s = &c->walk.scan;
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count && c->quick && !c->stopped; i++)
+        rc = plog_parity_quick(p, plog_scan_text(s, i), plog_scan_sketch(s, i),
+                               g->first + i, err);
+    for (size_t i = 0; !rc && i < g->count && !c->quick; i++)
+        rc = plog_parity_entry(p, plog_scan_text(s, i), g->first + i, err);
+    if (!rc)
+        rc = plog_parity_checkpoint(p, g, err);
+    c->report->entries += g->count;
+    if (c->report->from == 0)
+        c->report->from = g->first;
+    c->report->to = g->size;
+    return rc;
+}
+
+static void head_differs(struct plog_parity *p, uint64_t seq, const char *what)
+{
+    char want[96], got[96];
+    snprintf(want, sizeof want, "meta: %s of the log", what);
+    snprintf(got, sizeof got, "meta: another %s", what);
+    plog_parity_find(p, PLOG_E_DIVERGED, seq, want, got);
+}
+
+/* The store's head names the commit of its size, byte for byte, and the place
+ * behind it: in that segment, or behind the bare header of the next. */
+static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
+{
+    const struct plog_store_head *h = &p->c->head;
+    bool next = h->segment == h->commit.size + 1;
+    if (strcmp(h->commit.key, g->commit.key) != 0 ||
+        memcmp(h->commit.sig, g->commit.sig, PLOG_SIG_SIZE) != 0)
+        head_differs(p, g->size, "key or signature");
+    if (next || (h->segment == p->c->walk.first && h->offset == g->end))
+        return;
+    if (p->damaged == p->c->walk.first) /* bytes came or went before it */
+        plog_check_unchecked(p->c, PLOG_LEG_STORE, g->size, g->size,
+                             "meta: the offset: its segment is damaged");
+    else
+        head_differs(p, g->size, "segment or offset");
+}
+
+/* The store's head, which does not lie below the group, must be a commit of the
+ * log. */
+static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
+{
+    struct plog_check *c = p->c;
+    const struct plog_store_head *h = &c->head;
+    char want[48], got[48];
+    if (h->commit.size > g->size)
+        return;
+    if (h->commit.size == g->size &&
+        !memcmp(h->commit.root, g->commit.root, PLOG_HASH_SIZE)) {
+        judge_place(p, g);
+        memcpy(p->origin, c->walk.chain.origin, sizeof p->origin);
+        return;
+    }
+    const struct plog_vkey *key = plog_check_key(c, &h->commit);
+    bool is_signed =
+        key && plog_checkpoint_verify(key, h->origin, h->commit.size,
+                                      h->commit.root, h->commit.sig);
+    plog_check_hash(g->commit.root, want);
+    plog_check_hash(h->commit.root, got);
+    plog_parity_find(p, is_signed ? PLOG_E_FORK : PLOG_E_DIVERGED,
+                     h->commit.size, want, got);
+}
+
+void plog_parity_bare_segment(struct plog_parity *p)
+{
+    struct plog_check *c = p->c;
+    if (c->head.segment == c->walk.first &&
+        c->head.commit.size < c->walk.first &&
+        c->head.offset != c->walk.scan.offset)
+        head_differs(p, c->head.commit.size, "offset");
+}
+
+/* Of groups behind the store's head the first is told. */
+static void count_behind(struct plog_parity *p, const struct plog_log_group *g)
+{
+    struct plog_check *c = p->c;
+    char want[64], got[64];
+    if (c->report->counts[-PLOG_E_BEHIND])
+        return;
+    snprintf(want, sizeof want, "entries up to %llu",
+             (unsigned long long)g->size);
+    snprintf(got, sizeof got, "entries up to %llu",
+             (unsigned long long)c->head.commit.size);
+    plog_parity_find(p, PLOG_E_BEHIND, c->head.commit.size + 1, want, got);
+}
+
+int plog_parity_group(struct plog_parity *p, const struct plog_tree *before,
+                      const struct plog_log_group *g, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    int rc = 0;
+    plog_check_expected(c, before, g);
+    if (p->store_lost)
+        return 0;
+    p->cut_met |= g->size == c->upto;
+    if (g->first <= c->head.commit.size) {
+        rc = c->upto && g->first > c->upto ? take_above(p, g, err)
+                                           : compare_group(p, g, err);
+        judge_head(p, g);
+    } else
+        count_behind(p, g);
+    plog_check_progress(c, "log", g->size, c->head.commit.size);
+    return rc;
+}
