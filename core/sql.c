@@ -77,6 +77,13 @@ int plog_sql_row(sqlite3_stmt *s, struct plog_error *err)
     return code;
 }
 
+int plog_sql_next(sqlite3_stmt *s, bool *ready, struct plog_error *err)
+{
+    int rc = plog_sql_row(s, err);
+    *ready = rc == 0;
+    return rc == PLOG_END ? 0 : rc;
+}
+
 int plog_sql_run(sqlite3_stmt *s, struct plog_error *err)
 {
     int rc = plog_sql_row(s, err);

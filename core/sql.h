@@ -29,6 +29,10 @@ PLOG_MUST_CHECK int plog_sql_run(sqlite3_stmt *s, struct plog_error *err);
 /* Steps once.  Returns 0 with a row, PLOG_END without (then it was reset),
  * or an error (reset). */
 PLOG_MUST_CHECK int plog_sql_row(sqlite3_stmt *s, struct plog_error *err);
+/* The same for rows that are read in step with something else: 0 at the end,
+ * too, and *ready says whether a row is at hand. */
+PLOG_MUST_CHECK int plog_sql_next(sqlite3_stmt *s, bool *ready,
+                                  struct plog_error *err);
 
 /* Binds a text without copying; it must live until the statement's reset.
  * p NULL binds SQL NULL. */

@@ -1,20 +1,21 @@
 /*
  * parity.h - private to parity: comparing both legs at one frozen head.
  *
- *   parity.c          the walk over the log, group by group
- *   parity_group.c    ... one group, and the store's head
- *   parity_damage.c   ... and on behind damage
- *   parity_rows.c     events, checkpoints and segments against it
- *   parity_base.c     the snapshot that stands for what was compacted away
- *   parity_since.c    from a checkpoint on, instead of all
- *   parity_touched.c  ... and the records, then
- *   parity_fork.c     two signed histories
- *   parity_kept.c     the index of ids, old ids, the state at the base
- *   parity_redact.c   redacted lines and the orders for them
- *   parity_peers.c    who was added and evicted
- *   parity_quick.c    an entry and its row, where nothing is wrong
- *   parity_tally.c    ... and the fold then
- *   parity_records.c  the fold of the log against the store's records
+ *   parity.c            the walk over the log, group by group
+ *   parity_group.c      one group, and the store's head
+ *   parity_damage.c     on behind damage
+ *   parity_rows.c       events, checkpoints and segments against it
+ *   parity_base.c       the snapshot that stands for what was compacted away
+ *   parity_since.c      from a checkpoint on, instead of all
+ *   parity_touched.c    ... and the records, then
+ *   parity_fork.c       two signed histories
+ *   parity_kept.c       the index of ids, old ids, the state at the base
+ *   parity_redact.c     redacted lines and the orders for them
+ *   parity_rotations.c  key rotations
+ *   parity_peers.c      who was added and evicted
+ *   parity_quick.c      an entry and its row, where nothing is wrong
+ *   parity_tally.c      ... and the fold then
+ *   parity_records.c    the fold of the log against the store's records
  *
  * Memory does not grow with the log: rows are read in order beside the log,
  * and the fold goes into a scratch table of SQLite's temporary database.

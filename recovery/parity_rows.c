@@ -46,18 +46,10 @@ static int prepare_all(struct plog_parity *p, struct plog_error *err)
     return rc;
 }
 
-/* Moves a statement to its next row. */
-static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
-{
-    int rc = plog_sql_row(s, err);
-    *ready = rc == 0;
-    return rc == PLOG_END ? 0 : rc;
-}
-
 int plog_parity_next_event(struct plog_parity *p, struct plog_error *err)
 {
     plog_parity_sum_id(p);
-    return step(p->events, &p->event_ready, err);
+    return plog_sql_next(p->events, &p->event_ready, err);
 }
 
 static int rows_from(struct plog_parity *p, int64_t first,
@@ -71,7 +63,7 @@ static int rows_from(struct plog_parity *p, int64_t first,
     for (int i = 0; !rc && i < 3; i++) {
         sqlite3_reset(all[i]);
         sqlite3_bind_int64(all[i], 1, first);
-        rc = step(all[i], ready[i], err);
+        rc = plog_sql_next(all[i], ready[i], err);
     }
     return rc;
 }
@@ -194,11 +186,11 @@ int plog_parity_skip(struct plog_parity *p, uint64_t seq,
 {
     int rc = 0;
     while (!rc && p->event_ready && row_seq(p) <= (sqlite3_int64)seq)
-        rc = step(p->events, &p->event_ready, err);
+        rc = plog_sql_next(p->events, &p->event_ready, err);
     while (!rc && p->checkpoint_ready && plog_sql_u64(p->checkpoints, 0) <= seq)
-        rc = step(p->checkpoints, &p->checkpoint_ready, err);
+        rc = plog_sql_next(p->checkpoints, &p->checkpoint_ready, err);
     while (!rc && p->segment_ready && plog_sql_u64(p->segments, 0) <= seq)
-        rc = step(p->segments, &p->segment_ready, err);
+        rc = plog_sql_next(p->segments, &p->segment_ready, err);
     return rc;
 }
 
@@ -380,7 +372,7 @@ int plog_parity_checkpoint(struct plog_parity *p,
                          "no commit row inside"
                          " this group",
                          "a commit row");
-        rc = step(p->checkpoints, &p->checkpoint_ready, err);
+        rc = plog_sql_next(p->checkpoints, &p->checkpoint_ready, err);
     }
     if (rc)
         return rc;
@@ -390,7 +382,7 @@ int plog_parity_checkpoint(struct plog_parity *p,
         plog_parity_find(p, PLOG_E_DIVERGED, g->commit.size,
                          "the commit line of the log",
                          row ? "other bytes" : "no commit row");
-    return row ? step(p->checkpoints, &p->checkpoint_ready, err) : 0;
+    return row ? plog_sql_next(p->checkpoints, &p->checkpoint_ready, err) : 0;
 }
 
 int plog_parity_segment(struct plog_parity *p, uint64_t first,
@@ -401,7 +393,7 @@ int plog_parity_segment(struct plog_parity *p, uint64_t first,
            sqlite3_column_int64(p->segments, 0) < (sqlite3_int64)first) {
         plog_parity_find(p, PLOG_E_DIVERGED, first, "no segment row here",
                          "a segment row");
-        rc = step(p->segments, &p->segment_ready, err);
+        rc = plog_sql_next(p->segments, &p->segment_ready, err);
     }
     if (rc)
         return rc;
@@ -409,7 +401,7 @@ int plog_parity_segment(struct plog_parity *p, uint64_t first,
     /* A bare segment made after the store's head is not its business yet. */
     if (!row && first <= p->c->head.commit.size)
         plog_parity_find(p, PLOG_E_DIVERGED, first, "a segment row", "none");
-    return row ? step(p->segments, &p->segment_ready, err) : 0;
+    return row ? plog_sql_next(p->segments, &p->segment_ready, err) : 0;
 }
 
 int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
@@ -433,58 +425,13 @@ int plog_parity_rest(struct plog_parity *p, uint64_t log_size,
     while (!rc && p->checkpoint_ready) {
         plog_parity_find(p, PLOG_E_AHEAD, plog_sql_u64(p->checkpoints, 0),
                          "no row: the log has no such commit", "a commit row");
-        rc = step(p->checkpoints, &p->checkpoint_ready, err);
+        rc = plog_sql_next(p->checkpoints, &p->checkpoint_ready, err);
     }
     while (!rc && p->segment_ready && !told) {
         plog_parity_find(p, PLOG_E_AHEAD, plog_sql_u64(p->segments, 0),
                          "no row: the log has no such segment",
                          "a segment row");
-        rc = step(p->segments, &p->segment_ready, err);
+        rc = plog_sql_next(p->segments, &p->segment_ready, err);
     }
     return rc;
-}
-
-/* ---- Rotations ---------------------------------------------------------- */
-
-/* The entry that brought key `i` in: a rotation signs with the old key yet, a
- * restore, under its new name, not. */
-static uint64_t entry_of(const struct plog_keychain *k, unsigned i)
-{
-    bool restores = strcmp(k->keys[i].name, k->keys[i - 1].name) != 0;
-    return restores ? k->from[i] : k->from[i] - 1;
-}
-
-int plog_parity_rotations(struct plog_parity *p, struct plog_error *err)
-{
-    const struct plog_keychain *k = &p->c->walk.chain.chain;
-    uint64_t head = p->c->head.commit.size, want, got;
-    sqlite3_stmt *q = NULL;
-    char expected[48], found[48];
-    unsigned i = 1;
-    if (k->guessed) {
-        plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, head,
-                             "key rotations: damage may hide one");
-        return 0;
-    }
-    int rc = plog_sql_prepare(
-        p->db, "SELECT seq FROM main.rotations ORDER BY seq", &q, err);
-    while (!rc) {
-        rc = plog_sql_row(q, err);
-        want = i < k->count ? entry_of(k, i) : 0;
-        want = want <= head ? want : 0;
-        got = rc ? 0 : plog_sql_u64(q, 0);
-        if (rc < 0 || want == got) {
-            i++;
-            continue;
-        }
-        snprintf(expected, sizeof expected, want ? "rotation %llu" : "none",
-                 (unsigned long long)want);
-        snprintf(found, sizeof found, got ? "rotation %llu" : "none",
-                 (unsigned long long)got);
-        plog_parity_find(p, PLOG_E_DIVERGED, want ? want : got, expected,
-                         found);
-        break; /* what follows is out of step */
-    }
-    sqlite3_finalize(q);
-    return rc < 0 ? rc : 0;
 }

@@ -6,13 +6,6 @@
 
 #include <stdio.h>
 
-static int step(sqlite3_stmt *s, bool *ready, struct plog_error *err)
-{
-    int rc = plog_sql_row(s, err);
-    *ready = rc == 0;
-    return rc == PLOG_END ? 0 : rc;
-}
-
 /* Orders that the store has applied; they count when their own group is
  * proven, which plog_store_log_next notes. */
 static int read_orders(struct plog_store_log *s, struct plog_error *err)
@@ -106,8 +99,8 @@ int plog_store_log_seek(struct plog_store_log *s, const struct plog_tree *tree,
     sqlite3_reset(s->segments);
     plog_sql_bind_u64(s->commits, 1, last->size);
     plog_sql_bind_u64(s->events, 1, last->size);
-    int rc = step(s->events, &s->event_ready, err);
-    return rc ? rc : step(s->segments, &s->segment_ready, err);
+    int rc = plog_sql_next(s->events, &s->event_ready, err);
+    return rc ? rc : plog_sql_next(s->segments, &s->segment_ready, err);
 }
 
 void plog_store_log_close(struct plog_store_log *s)
@@ -179,7 +172,7 @@ static int take_lines(struct plog_store_log *s, struct plog_tree *tree,
             plog_buf_add(&s->text, line.p, line.n) ||
             plog_buf_add_char(&s->text, '\n'))
             return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-        rc = step(s->events, &s->event_ready, err);
+        rc = plog_sql_next(s->events, &s->event_ready, err);
     }
     return rc;
 }
@@ -232,7 +225,7 @@ static int begins(struct plog_store_log *s, uint64_t first, bool *yes,
     int rc = 0;
     while (!rc && s->segment_ready && plog_sql_u64(s->segments, 0) < first) {
         s->odd_segment |= plog_sql_u64(s->segments, 0) > s->passed;
-        rc = step(s->segments, &s->segment_ready, err);
+        rc = plog_sql_next(s->segments, &s->segment_ready, err);
     }
     s->passed = first;
     *yes = s->segment_ready && plog_sql_u64(s->segments, 0) == first;
