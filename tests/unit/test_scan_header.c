@@ -136,11 +136,39 @@ static void other_formats(void)
     CHECK_INT(rc, PLOG_E_CORRUPT);
 }
 
+/* The same of a later segment: whoever looks leaves the chain as it was, and
+ * goes on when the number is put right. */
+static void another_format_later(void)
+{
+    hand_begin();
+    hand_next_segment();
+    hand_good_group();
+    hand_set("\"format\":1", "\"format\":2");
+    struct plog_commit last = hand.chain.last;
+    CHECK_INT(hand_read_next(2), PLOG_E_CORRUPT);
+    hand_says("and what follows verifies as format 1");
+    CHECK_UINT(hand.s.fault.offset, 0);
+    CHECK_UINT(hand.s.offset, 0);
+    CHECK_TEXT(hand.chain.origin, "log");
+    CHECK_UINT(hand.chain.last.size, 1);
+    CHECK_UINT(hand.chain.tree.size, 1);
+    CHECK_BYTES(hand.chain.last.root, PLOG_HASH_SIZE, last.root,
+                PLOG_HASH_SIZE);
+    CHECK_UINT(hand.chain.chain.count, 1);
+    plog_scan_close(&hand.s);
+    hand_set("\"format\":2", "\"format\":1");
+    CHECK_INT(hand_read_next(2), 0);
+    CHECK_UINT(hand.chain.last.size, 2);
+    CHECK_INT(plog_scan_group(&hand.s, &hand.group), PLOG_END);
+    hand_end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"headers", headers},
         {"other formats", other_formats},
+        {"another format later", another_format_later},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     hand_forget();

@@ -124,12 +124,50 @@ static void by_another_key(void)
     }
 }
 
+/* A payload may be anything, also a commit of this very log: quoted, it is no
+ * sign of a second group. */
+static void a_quoted_commit(void)
+{
+    static const char begin[] =
+        "{\"seq\":2,\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"upsert\","
+        "\"payload\":";
+    static const char end[] =
+        ",\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":"
+        "\"s\",\"confidence\":1},\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\","
+        "\"logged_at\":\"" HAND_AT "\"}";
+    char text[1500], commit[1000];
+    bool torn = false;
+    hand_begin();
+    const char *from =
+        memmem(hand.file.data, hand.file.len, "{\"commit\":{", 11);
+    REQUIRE(from != NULL);
+    snprintf(commit, sizeof commit, "%.*s",
+             (int)(hand.file.data + hand.file.len - 1 - from), from);
+    snprintf(text, sizeof text, "%s%s%s", begin, commit, end);
+    for (int quoted = 1; quoted >= 0; quoted--) {
+        size_t at = hand.file.len;
+        hand_text_entry(text);
+        if (!quoted) /* the entry is none, and then the commit counts */
+            hand.file.data[at + 2] = 'x';
+        hand_open(true);
+        CHECK_INT(plog_scan_header(&hand.s, 1), 0);
+        CHECK_INT(plog_scan_group(&hand.s, &hand.group), 0);
+        CHECK_INT(plog_scan_torn(&hand.s, &torn), 0);
+        CHECK(torn == quoted);
+        plog_scan_close(&hand.s);
+        plog_chain_init(&hand.chain, &hand.ring);
+        hand.file.len = at;
+    }
+    hand_end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a long tail", a_long_tail},
         {"tails", tails},
         {"by another key", by_another_key},
+        {"a quoted commit", a_quoted_commit},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     hand_forget();

@@ -148,12 +148,37 @@ static void windows(void)
     hand_end();
 }
 
+/* However long the file is: what lies before the line at hand goes. */
+static void it_does_not_grow(void)
+{
+    const size_t chunk = 64u << 10, length = 9999;
+    struct plog_span line;
+    hand_begin();
+    hand.file.len = 0;
+    for (int i = 0; i < 100; i++) {
+        hand_add_many((char)('a' + i % 26), length);
+        hand_add("\n");
+    }
+    hand_open(false);
+    for (uint64_t at = 0; at < hand.file.len; at += line.n + 1) {
+        line.n = 0;
+        CHECK_INT(plog_window_line(&hand.s, at, at, HAND_LONGEST, &line), 0);
+        CHECK_BYTES(line.p, line.n, hand.file.data + at, length);
+        CHECK(hand.s.window.len <= 2 * chunk + length);
+        CHECK(hand.s.window_at <= at && at - hand.s.window_at < 2 * chunk);
+    }
+    CHECK(hand.s.window.cap <= 4 * (chunk + length));
+    CHECK(hand.s.window_at > hand.file.len - 3 * chunk);
+    hand_end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"long lines", long_lines},
         {"a group over windows", a_group_over_windows},
         {"windows", windows},
+        {"it does not grow", it_does_not_grow},
         {"a long group", a_long_group},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
