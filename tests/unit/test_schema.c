@@ -196,6 +196,59 @@ static void without_a_wal(void)
     CHECK(s.db == NULL);
 }
 
+static int setting(sqlite3 *db, int which)
+{
+    int is = -1;
+    CHECK_INT(sqlite3_db_config(db, which, -1, &is), SQLITE_OK);
+    return is;
+}
+
+static int64_t pragma(sqlite3 *db, const char *name)
+{
+    char sql[60];
+    sqlite3_stmt *q = NULL;
+    snprintf(sql, sizeof sql, "PRAGMA main.%s", name);
+    CHECK_INT(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_step(q), SQLITE_ROW);
+    int64_t is = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    return is;
+}
+
+/* As a store is opened: it trusts nothing, checkpoints when it is told to only,
+ * and a commit of the one who writes syncs nothing. */
+static void limits(void)
+{
+    struct plog_store s;
+    struct world w;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+    world_close(&w);
+    static const enum plog_store_mode modes[] = {PLOG_OPEN_READ,
+                                                 PLOG_OPEN_WRITE};
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_INT(plog_store_open(&s, plog_io_posix(),
+                                  world_path(&w, "store.db"), modes[i], 70,
+                                  &err),
+                  0);
+        REQUIRE(s.db != NULL);
+        if (i)
+            CHECK_INT(pragma(s.db, "synchronous"), 1);
+        CHECK_INT(pragma(s.db, "cache_size"), -PLOG_STORE_CACHE);
+        CHECK_INT(pragma(s.db, "mmap_size"), 0);
+        CHECK_INT(pragma(s.db, "cell_size_check"), 1);
+        CHECK_INT(pragma(s.db, "wal_autocheckpoint"), 0);
+        CHECK_INT(pragma(s.db, "busy_timeout"), 70);
+        CHECK_INT(setting(s.db, SQLITE_DBCONFIG_DEFENSIVE), 1);
+        CHECK_INT(setting(s.db, SQLITE_DBCONFIG_ENABLE_TRIGGER), 0);
+        CHECK_INT(setting(s.db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION), 0);
+        CHECK_INT(setting(s.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE), 1);
+        CHECK(s.has_tables);
+        CHECK((s.begin != NULL) == (i == 1));
+        plog_store_close(&s);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -204,6 +257,7 @@ int main(int argc, char **argv)
         {"databases", databases},
         {"without tables", without_tables},
         {"without a wal", without_a_wal},
+        {"limits", limits},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "peers.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -63,6 +64,9 @@ static void as_it_should_be(void)
     CHECK_UINT(s.store_size, 6);
     CHECK_UINT(s.tail_bytes, 0);
     CHECK(s.has_store && s.log_has_commit);
+    CHECK(s.origin[0] && strstr(w.vkey, s.origin) == w.vkey);
+    CHECK_UINT(s.peers, 0);
+    CHECK_UINT(s.pending, 0);
     CHECK_BYTES(s.log_root, sizeof s.log_root, s.store_root,
                 sizeof s.store_root);
 }
@@ -103,6 +107,53 @@ static void an_unborn_segment(void)
     CHECK_INT(look(), 0);
     CHECK_UINT(s.tail_bytes, 0);
     CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+}
+
+/* Where the store's head lies in one of the last two segments, all behind it is
+ * read; where it lies before them, the last segment alone. */
+static void an_old_store(void)
+{
+    char log[700], old_log[700];
+    size_t n;
+    copy_base();
+    struct world old = w; /* its head: entry 6, which a segment begins with */
+    copy_base();
+    uint64_t first = 0;
+    for (int more = 0; more < 2; more++) {
+        CHECK_INT(world_open(&w), 0);
+        for (int i = 0; i < 2 - more; i++)
+            CHECK_INT(world_put(&w, NULL, "1", "behind", NULL), 0);
+        CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+        CHECK_UINT(first, more ? 11 : 9);
+        CHECK_INT(world_put(&w, NULL, "1", "the last", NULL), 0);
+        world_close(&w);
+        snprintf(log, sizeof log, "%s", world_path(&w, "log"));
+        for (int damaged = 0; damaged < 2; damaged++) {
+            struct world kept = w;
+            snprintf(old_log, sizeof old_log, "%s", world_path(&old, "log"));
+            world_remove(old_log);
+            world_copy(log, old_log);
+            w = old;
+            snprintf(path, sizeof path, "%s", world_path(&w, last));
+            char *text = world_read(path, &n);
+            char *at = strstr(text, "behind");
+            REQUIRE(at != NULL);
+            uint64_t good = (uint64_t)(strstr(text, "{\"seq\":7,") - text);
+            memcpy(at, "beHind", damaged ? 6 : 0);
+            world_write(path, text, n);
+            CHECK_INT(look(), 0);
+            CHECK(s.has_store && s.log_has_commit);
+            CHECK_UINT(s.store_size, 6);
+            CHECK_UINT(s.segments, more ? 7 : 6);
+            CHECK_INT(s.verdict,
+                      damaged && !more ? PLOG_E_TAMPERED : PLOG_E_BEHIND);
+            CHECK_UINT(s.log_size, damaged && !more ? 6 : more ? 11 : 9);
+            CHECK_UINT(s.tail_bytes, damaged && !more ? n - good : 0);
+            CHECK(s.origin[0] && strstr(w.vkey, s.origin) == w.vkey);
+            free(text);
+            w = kept;
+        }
+    }
 }
 
 static long lists = -1; /* that succeed; < 0: all */
@@ -231,6 +282,73 @@ static void a_fork(void)
     CHECK_UINT(s.log_size, s.store_size);
 }
 
+/* ---- What the disk does not give ---------------------------------------- */
+
+static long stats; /* of the store's files, that succeed */
+static const char *of;
+
+static int stat_of(void *ctx, int d, const char *name, struct plog_stat *out)
+{
+    if (strcmp(name, of) == 0 && stats-- <= 0)
+        return -5;
+    return plog_io_posix()->stat_at(ctx, d, name, out);
+}
+
+/* With a floor and a peer; the files' sizes are told, or that nobody could look
+ * at them. */
+static void of_a_compacted_log(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_compact_report report;
+    long n;
+    peers_make(&w, PLOG_ARRIVAL, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
+    CHECK_INT(look(), 0);
+    CHECK_UINT(s.peers, 1);
+    CHECK_UINT(s.floor, 0);
+    CHECK_UINT(s.below_floor, 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
+    CHECK_INT(peers_add(&w, "q"), 0);
+    CHECK_INT(world_open(&w), 0); /* so that there is a WAL */
+    CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.peers, 2);
+    CHECK_UINT(s.floor, report.to);
+    CHECK(s.floor > 0);
+    CHECK_UINT(s.store_bytes, size_of(world_path(&w, "store.db")));
+    CHECK_UINT(s.wal_bytes, size_of(world_path(&w, "store.db-wal")));
+    CHECK(s.wal_bytes > 0);
+    io.stat_at = stat_of;
+    static const char *const files[] = {"store.db", "store.db-wal"};
+    for (size_t i = 0; i < 2; i++) {
+        of = files[i];
+        for (n = 0; n < 20; n++) { /* from the n-th time on */
+            stats = n;
+            int rc = plog_read_status(w.dir, &o, &s, &err);
+            if (stats >= 0)
+                break;
+            CHECK_INT(rc ? rc : s.verdict, PLOG_E_IO);
+        }
+        CHECK(n > 0 && n < 20);
+    }
+    io.stat_at = plog_io_posix()->stat_at;
+    io.list = listing;
+    for (n = 0; n < 20; n++) { /* just once */
+        lists = n;
+        int rc = plog_read_status(w.dir, &o, &s, &err);
+        if (lists >= 0)
+            break;
+        CHECK_INT(rc ? rc : s.verdict, PLOG_E_IO);
+    }
+    printf("# %ld listings\n", n);
+    CHECK(n > 1 && n < 20);
+    lists = -1;
+    world_close(&w);
+}
+
 /* ---- What SQLite does not give ------------------------------------------ */
 
 static bool peers_fail(const char *call, const char *sql, bool busy)
@@ -246,8 +364,10 @@ static void peers_not_counted(void)
     sql_calls.fails = peers_fail;
     sql_calls.failing = true;
     CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_IO);
+    sql_calls.failing = false; /* nor is it want of memory */
+    CHECK_INT(look(), 0);
     sql_calls.fails = NULL;
-    sql_calls.failing = false;
     CHECK_INT(s.verdict, PLOG_E_IO);
     CHECK_UINT(s.log_size, 6);
     CHECK_INT(look(), 0);
@@ -322,12 +442,14 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"as it should be", as_it_should_be},
         {"an unborn segment", an_unborn_segment},
+        {"an old store", an_old_store},
         {"unreadable", unreadable},
         {"a tail", a_tail},
         {"damage", damage},
         {"nothing", nothing},
         {"no lock", no_lock},
         {"a fork", a_fork},
+        {"of a compacted log", of_a_compacted_log},
         {"peers not counted", peers_not_counted},
         {"a wal to read", a_wal_to_read},
     };

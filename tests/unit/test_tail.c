@@ -51,8 +51,10 @@ static int64_t f_write(void *c, int fd, const void *p, size_t n, uint64_t at)
         return fails_with;
     return plog_io_posix()->pwrite(c, fd, p, n, at);
 }
+static unsigned reads, allocations; /* counted since start() */
 static int64_t f_read(void *c, int fd, void *p, size_t n, uint64_t at)
 {
+    reads++;
     return failing("read") ? fails_with
                            : plog_io_posix()->pread(c, fd, p, n, at);
 }
@@ -79,6 +81,7 @@ static int f_stat(void *c, int fd, struct plog_stat *st)
 }
 static void *f_alloc(void *c, void *p, size_t n)
 {
+    allocations += n > 0;
     return n && failing("alloc") ? NULL : plog_io_posix()->alloc(c, p, n);
 }
 
@@ -98,6 +101,7 @@ static void fail(const char *call, int with, int after)
 static void start(const char *text, size_t padding)
 {
     fails = NULL;
+    reads = allocations = 0;
     io = *plog_io_posix();
     io.pwrite = f_write;
     io.pread = f_read;
@@ -403,8 +407,43 @@ static void padding(void)
     plog_tail_pad(&tail, 5000, 100000);
     CHECK_UINT(tail.end, 100000);
     holds("text\n", 99995);
-    plog_tail_pad(&tail, 50000, 100000);
+    unsigned before = allocations;
+    plog_tail_pad(&tail, 50000, 100000); /* the segment is full */
     CHECK_UINT(tail.end, 100000);
+    plog_tail_pad(&tail, 99999, 90000); /* and even more than that */
+    CHECK_UINT(tail.end, 100000);
+    CHECK_UINT(allocations, before);
+    end();
+    start("text\n", 0); /* no more than a mebibyte, however far it is */
+    tail.written = 16;
+    plog_tail_pad(&tail, 5, (uint64_t)3 << 20);
+    CHECK_UINT(tail.end, 5 + (1u << 20));
+    plog_tail_pad(&tail, 5 + (1u << 20) - (64u << 10), (uint64_t)3 << 20);
+    CHECK_UINT(tail.end, 5 + (1u << 20)); /* 64 KiB are enough */
+    plog_tail_pad(&tail, 6 + (1u << 20) - (64u << 10), (uint64_t)3 << 20);
+    CHECK_UINT(tail.end, 6 + (2u << 20) - (64u << 10));
+    CHECK_UINT(allocations, 2);
+    end();
+}
+
+/* Padding is read in blocks; whether there is any, from one byte. */
+static void looked_through(void)
+{
+    start("text\n", 9000);
+    CHECK_INT(plog_tail_is_clean(&tail, 5, true, NULL), 0);
+    CHECK_UINT(tail.end, 9005);
+    CHECK_UINT(reads, 4); /* 4096, 4096, 808, and nothing behind them */
+    reads = 0;
+    tail.end = 7;
+    CHECK_INT(plog_tail_is_clean(&tail, 5, false, NULL), 0);
+    CHECK_UINT(tail.end, 7);
+    CHECK_UINT(reads, 1);
+    CHECK_INT(plog_tail_is_clean(&tail, 9005, true, NULL), 0); /* its end */
+    CHECK_INT(plog_tail_is_clean(&tail, 9005, false, NULL), 0);
+    fail("read", -EIO, 1); /* the second block */
+    CHECK_INT(plog_tail_is_clean(&tail, 5, true, &err), PLOG_E_IO);
+    CHECK_TEXT(err.message, "reading the last segment: Input/output error");
+    CHECK_TEXT(err.file, "log");
     end();
 }
 
@@ -444,6 +483,7 @@ int main(int argc, char **argv)
         {"no next segment", no_next_segment},
         {"the same file", the_same_file},
         {"padding", padding},
+        {"looked through", looked_through},
         {"trimmed", trimmed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
