@@ -260,6 +260,28 @@ static void another_writes(void)
     world_end(&w, 3);
 }
 
+/* Where the store is gone a check reads the log alone, and waits for the one
+ * who writes as long as it is told: nothing else says where the log ends. */
+static void another_writes_without_a_store(void)
+{
+    static const struct call check = {"parity", call_parity, true, false,
+                                      false};
+    static const struct {
+        double given, seconds;
+    } waited[] = {{0, 10}, {-1, 0}, {2.5, 2.5}};
+    make();
+    CHECK_INT(unlink(world_path(&w, "store.db")), 0);
+    int fd = lock_file();
+    CHECK(flock(fd, LOCK_EX | LOCK_NB) == 0);
+    for (size_t i = 0; i < sizeof waited / sizeof *waited; i++) {
+        wait_seconds = waited[i].given;
+        takes(&check, true, waited[i].seconds);
+    }
+    CHECK_INT(flock(fd, LOCK_UN), 0);
+    takes(&check, false, 0);
+    close(fd);
+}
+
 static void another_maintains(void)
 {
     make();
@@ -288,6 +310,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"another writes", another_writes},
+        {"another writes without a store", another_writes_without_a_store},
         {"another maintains", another_maintains},
         {"another has the store", another_has_the_store},
     };
