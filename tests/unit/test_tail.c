@@ -71,6 +71,11 @@ static int f_truncate(void *c, int fd, uint64_t size)
     return failing("truncate") ? fails_with
                                : plog_io_posix()->truncate(c, fd, size);
 }
+static int f_stat_at(void *c, int d, const char *n, struct plog_stat *st)
+{
+    int rc = plog_io_posix()->stat_at(c, d, n, st);
+    return failing("stat_at") ? fails_with : rc;
+}
 static int f_unlink(void *c, int d, const char *n)
 {
     return failing("unlink") ? fails_with : plog_io_posix()->unlink_at(c, d, n);
@@ -110,6 +115,7 @@ static void start(const char *text, size_t padding)
     io.truncate = f_truncate;
     io.unlink_at = f_unlink;
     io.stat = f_stat;
+    io.stat_at = f_stat_at;
     io.alloc = f_alloc;
     snprintf(path, sizeof path, "%s", check_dir());
     memset(&dir, 0, sizeof dir);
@@ -259,16 +265,18 @@ static void s_meanwhile(void *arg)
 static void done_meanwhile(void)
 {
     static const struct {
-        bool can_begin;
+        bool can_begin, nothing; /* to be done meanwhile */
         const char *fails, *next, *want;
     } all[] = {
-        {true, NULL, "", "write 5+6, begin 5+6, meanwhile 0+0, sync 0+0, "},
-        {false, NULL, "", "write 5+6, meanwhile 0+0, sync 0+0, "},
-        {true, "datasync", "",
+        {true, false, NULL, "",
          "write 5+6, begin 5+6, meanwhile 0+0, sync 0+0, "},
-        {true, "write", "", "write 5+6, "},
-        {true, NULL, "header\n",
+        {false, false, NULL, "", "write 5+6, meanwhile 0+0, sync 0+0, "},
+        {true, false, "datasync", "",
+         "write 5+6, begin 5+6, meanwhile 0+0, sync 0+0, "},
+        {true, false, "write", "", "write 5+6, "},
+        {true, false, NULL, "header\n",
          "write 0+7, begin 0+7, meanwhile 0+0, sync 0+0, "},
+        {true, true, NULL, "", "write 5+6, sync 0+0, "},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         bool undone;
@@ -276,7 +284,7 @@ static void done_meanwhile(void)
         io.pwrite = s_write;
         io.fdatasync = s_datasync;
         io.write_back = all[i].can_begin ? s_write_back : NULL;
-        tail.meanwhile = s_meanwhile;
+        tail.meanwhile = all[i].nothing ? NULL : s_meanwhile;
         tail.meanwhile_arg = &tail;
         steps[0] = '\0';
         fail(all[i].fails, -EIO, 0);
@@ -313,6 +321,13 @@ static void next_segment(void)
     CHECK_UINT(tail.end, 7);
     CHECK_INT(plog_tail_check(&tail), 0);
     end();
+    unlinkat(dir.log, NEXT, 0);
+    start("text\n", 0); /* nothing is there to cut */
+    fail("truncate", -EIO, 0);
+    CHECK_INT(rotate(&undone), 0);
+    holds("text\n", 0);
+    end();
+    unlinkat(dir.log, NEXT, 0);
     start("text\nmore", 70); /* more than the head knows of */
     CHECK_INT(rotate(&undone), PLOG_E_TORN);
     CHECK(undone);
@@ -329,17 +344,19 @@ static void no_next_segment(void)
         const char *call, *then;
         int passes;
         bool undone, there; /* the new file */
+        const char *doing;
     } all[] = {
-        {"read", NULL, 0, true, false},
-        {"truncate", NULL, 0, false, false},
-        {"sync", NULL, 0, false, false},
-        {"write", NULL, 0, true, false},
-        {"write", "unlink", 0, false, true},
-        {"write", "sync", 0, false, false},
-        {"datasync", NULL, 0, false, true},
-        {"sync", NULL, 1, false, true},
-        {"stat", NULL, 0, false, true},
+        {"read", NULL, 0, true, false, "reading the last segment"},
+        {"truncate", NULL, 0, false, false, "closing a segment"},
+        {"sync", NULL, 0, false, false, "closing a segment"},
+        {"write", NULL, 0, true, false, "making a segment"},
+        {"write", "unlink", 0, false, true, "making a segment"},
+        {"write", "sync", 0, false, false, "making a segment"},
+        {"datasync", NULL, 0, false, true, "making a segment"},
+        {"sync", NULL, 1, false, true, "making a segment"},
+        {"stat", NULL, 0, false, true, "looking at a segment"},
     };
+    char says[80];
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         bool undone = !all[i].undone;
         size_t n;
@@ -349,6 +366,10 @@ static void no_next_segment(void)
         bool ok = CHECK_INT(rotate(&undone), PLOG_E_IO);
         ok &= CHECK(undone == all[i].undone);
         ok &= CHECK((bytes(NEXT, &n) != NULL) == all[i].there);
+        snprintf(says, sizeof says, "%s: Input/output error", all[i].doing);
+        ok &= CHECK_TEXT(err.message, says);
+        ok &= CHECK_TEXT(err.file, "log");
+        ok &= CHECK_UINT(tail.first, strcmp(all[i].call, "stat") ? 1 : 9);
         if (!ok)
             printf("# %s, %s\n", all[i].call, err.message);
         end();
@@ -377,6 +398,9 @@ static void the_same_file(void)
     CHECK_INT(plog_tail_check(&tail), PLOG_END);
     CHECK_INT(unlinkat(dir.log, "another name", 0), 0);
     CHECK_INT(plog_tail_check(&tail), 0);
+    fail("stat_at", -EIO, 0);
+    CHECK_INT(plog_tail_check(&tail), PLOG_END);
+    CHECK_INT(plog_tail_check(&tail), 0);
     CHECK_INT(renameat(dir.log, NAME, dir.log, "another name"), 0);
     CHECK_INT(plog_tail_check(&tail), PLOG_END);
     close(openat(dir.log, NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -386,6 +410,25 @@ static void the_same_file(void)
 
 /* ---- Padding ----------------------------------------------------------------
  */
+
+/* The end goes on with what is written, and not back into the padding. */
+static void the_end(void)
+{
+    bool undone = true;
+    start("text\n", 10);
+    CHECK_INT(plog_tail_write(&tail, 5, "group\n", 6, &undone, &err), 0);
+    CHECK(!undone);
+    CHECK_UINT(tail.end, 15);
+    CHECK_UINT(tail.written, 1);
+    holds("text\ngroup\n", 4);
+    CHECK_INT(plog_tail_write(&tail, 11, "group\n", 6, &undone, &err), 0);
+    CHECK_UINT(tail.end, 17);
+    CHECK_UINT(tail.written, 2);
+    holds("text\ngroup\ngroup\n", 0);
+    CHECK_INT(plog_tail_check(&tail), 0);
+    CHECK_UINT(tail.end, 17);
+    end();
+}
 
 static void padding(void)
 {
@@ -438,6 +481,8 @@ static void looked_through(void)
     CHECK_INT(plog_tail_is_clean(&tail, 5, false, NULL), 0);
     CHECK_UINT(tail.end, 7);
     CHECK_UINT(reads, 1);
+    CHECK_INT(plog_tail_is_clean(&tail, 9, true, NULL), 0);
+    CHECK_UINT(tail.end, 9005); /* which is found out */
     CHECK_INT(plog_tail_is_clean(&tail, 9005, true, NULL), 0); /* its end */
     CHECK_INT(plog_tail_is_clean(&tail, 9005, false, NULL), 0);
     fail("read", -EIO, 1); /* the second block */
@@ -456,11 +501,18 @@ static void trimmed(void)
     plog_tail_trim(&tail, 5);
     CHECK_UINT(tail.end, 5);
     holds("text\n", 0);
+    reads = 0;
     plog_tail_trim(&tail, 5);
     holds("text\n", 0);
     end();
+    tail.end = 300;
     plog_tail_trim(&tail, 5); /* closed: nothing to trim */
     CHECK_INT(tail.fd, -1);
+    CHECK_UINT(reads, 0);
+    start("text\n\nmore", 0); /* a byte of it does not say what follows */
+    CHECK_INT(plog_tail_is_clean(&tail, 5, false, NULL), 0);
+    CHECK_INT(plog_tail_is_clean(&tail, 5, true, NULL), PLOG_END);
+    end();
     start("text\nmore", 30);
     plog_tail_trim(&tail, 5); /* not all of it is ours */
     holds("text\nmore", 30);
@@ -482,6 +534,7 @@ int main(int argc, char **argv)
         {"next segment", next_segment},
         {"no next segment", no_next_segment},
         {"the same file", the_same_file},
+        {"the end", the_end},
         {"padding", padding},
         {"looked through", looked_through},
         {"trimmed", trimmed},
