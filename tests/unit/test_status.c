@@ -2,14 +2,17 @@
  * test_status.c - where both legs stand, told from what lies at the log's end
  * and from the store's head, whatever is missing or unfinished.
  */
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "files.h"
 #include "peers.h"
 #include "sql_calls.h"
 #include "world.h"
@@ -80,6 +83,18 @@ static void an_unborn_segment(void)
     CHECK_INT(s.verdict, PLOG_E_ROLLBACK); /* the store is above it */
     CHECK_UINT(s.log_size, 5);
     CHECK_UINT(s.segments, 5);
+    struct world unborn = w;
+    copy_base(); /* its group cut, and its header whole */
+    size_t n = size_of(path);
+    CHECK_INT(truncate(path, (off_t)n - 10), 0);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+    CHECK_UINT(s.log_size, 5);
+    CHECK_UINT(s.store_size, 6);
+    char *text = world_read(path, &n);
+    CHECK_UINT(s.tail_bytes, n - (size_t)(strchr(text, '\n') + 1 - text));
+    free(text);
+    w = unborn;
     world_sql(&w, "DELETE FROM meta");
     CHECK_INT(look(), 0);
     CHECK_INT(s.verdict, PLOG_E_DIVERGED);
@@ -107,6 +122,101 @@ static void an_unborn_segment(void)
     CHECK_INT(look(), 0);
     CHECK_UINT(s.tail_bytes, 0);
     CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+}
+
+static int busy_lock(void)
+{
+    int fd = open(world_path(&w, "lock"), O_RDWR | O_CLOEXEC);
+    CHECK(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
+    return fd;
+}
+
+/* At once, and whoever writes is not waited for. */
+static int look_at_once(void)
+{
+    struct plog_options o = {.struct_size = sizeof o, .wait_seconds = -1};
+    int fd = busy_lock();
+    int rc = plog_read_status(w.dir, &o, &s, &err);
+    close(fd);
+    return rc;
+}
+
+/* Where the heads meet nobody is waited for; where they do not, the one who
+ * writes may be about to write what is missing. */
+static void while_another_writes(void)
+{
+    uint64_t first = 0;
+    copy_base();
+    CHECK_INT(look_at_once(), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.log_size, 6);
+    CHECK_INT(world_open(&w), 0); /* a segment that has no entry yet */
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_UINT(first, 7);
+    world_close(&w);
+    CHECK_INT(look_at_once(), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.log_size, 6);
+    CHECK_UINT(s.segments, 6);
+    struct world now = w;
+    CHECK_INT(world_open(&now), 0);
+    CHECK_INT(world_put(&now, NULL, "1", "x", NULL), 0);
+    world_close(&now);
+    char from[700];
+    copy_base(); /* and one that the store knows nothing of */
+    snprintf(path, sizeof path, "%s", world_path(&w, "log"));
+    world_remove(path);
+    snprintf(from, sizeof from, "%s", world_path(&now, "log"));
+    world_copy(from, path);
+    CHECK_INT(look_at_once(), PLOG_E_LOCKED);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_BEHIND);
+    CHECK_UINT(s.log_size, 7);
+    CHECK_UINT(s.store_size, 6);
+    copy_base(); /* a head that says where it is not */
+    world_sql(&w, "UPDATE meta SET sig=zeroblob(64)");
+    CHECK_INT(look_at_once(), PLOG_E_LOCKED);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.log_size, 6);
+    CHECK_UINT(s.tail_bytes, 0);
+}
+
+/* The store knows a key that keys/ has not yet: of a rotation that was killed,
+ * long before the end. */
+static void a_key_of_the_store(void)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o};
+    struct plog_rotate_report r;
+    char log[700], name[80];
+    uint64_t first;
+    copy_base();
+    CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+        CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
+    }
+    world_close(&w);
+    struct world old = w;
+    snprintf(old.dir, sizeof old.dir, "%.400s-old", w.dir);
+    world_copy(w.dir, old.dir);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "more", NULL), 0);
+    world_close(&w);
+    snprintf(log, sizeof log, "%s", world_path(&w, "log"));
+    w = old;
+    world_remove(world_path(&w, "log"));
+    world_copy(log, world_path(&w, "log"));
+    const char *id = strchr(r.new_vkey, '+');
+    REQUIRE(id != NULL);
+    snprintf(name, sizeof name, "keys/%.8s.vkey", id + 1);
+    CHECK_INT(unlink(world_path(&w, name)), 0);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_BEHIND);
+    CHECK_UINT(s.log_size, 10);
+    CHECK_UINT(s.store_size, 9);
+    CHECK_UINT(s.tail_bytes, 0);
 }
 
 /* Where the store's head lies in one of the last two segments, all behind it is
@@ -287,11 +397,23 @@ static void a_fork(void)
 static long stats; /* of the store's files, that succeed */
 static const char *of;
 
+static int stat_with = -5;
+
 static int stat_of(void *ctx, int d, const char *name, struct plog_stat *out)
 {
-    if (strcmp(name, of) == 0 && stats-- <= 0)
-        return -5;
-    return plog_io_posix()->stat_at(ctx, d, name, out);
+    int rc = plog_io_posix()->stat_at(ctx, d, name, out);
+    return strcmp(name, of) == 0 && stats-- <= 0 ? stat_with : rc;
+}
+
+static uint64_t bytes_of_the_log(void)
+{
+    struct tree t;
+    uint64_t n = 0;
+    tree_read(&t, world_path(&w, "log"));
+    for (size_t i = 0; i < t.count; i++)
+        n += t.files[i].size;
+    tree_free(&t);
+    return n;
 }
 
 /* With a floor and a peer; the files' sizes are told, or that nobody could look
@@ -322,8 +444,12 @@ static void of_a_compacted_log(void)
     CHECK_UINT(s.wal_bytes, size_of(world_path(&w, "store.db-wal")));
     CHECK(s.wal_bytes > 0);
     io.stat_at = stat_of;
-    static const char *const files[] = {"store.db", "store.db-wal"};
-    for (size_t i = 0; i < 2; i++) {
+    CHECK_UINT(s.log_bytes, bytes_of_the_log());
+    char segment[64];
+    snprintf(segment, sizeof segment, "%020llu.jsonl",
+             (unsigned long long)s.floor + 1);
+    const char *const files[] = {"store.db", "store.db-wal", segment};
+    for (size_t i = 0; i < 3; i++) {
         of = files[i];
         for (n = 0; n < 20; n++) { /* from the n-th time on */
             stats = n;
@@ -334,6 +460,14 @@ static void of_a_compacted_log(void)
         }
         CHECK(n > 0 && n < 20);
     }
+    of = "store.db-wal"; /* what is not there has no bytes */
+    stats = 0;
+    stat_with = -2;
+    CHECK_INT(plog_read_status(w.dir, &o, &s, &err), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.wal_bytes, 0);
+    CHECK_UINT(s.store_bytes, size_of(world_path(&w, "store.db")));
+    stat_with = -5;
     io.stat_at = plog_io_posix()->stat_at;
     io.list = listing;
     for (n = 0; n < 20; n++) { /* just once */
@@ -442,6 +576,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"as it should be", as_it_should_be},
         {"an unborn segment", an_unborn_segment},
+        {"while another writes", while_another_writes},
+        {"a key of the store", a_key_of_the_store},
         {"an old store", an_old_store},
         {"unreadable", unreadable},
         {"a tail", a_tail},
