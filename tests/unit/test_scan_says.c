@@ -153,6 +153,91 @@ static void one_fault(void)
     hand_end();
 }
 
+/* By which key a commit is, and by which it should be. */
+static void whose_commit(void)
+{
+    char want[300];
+    for (int how = 0; how < 4; how++) {
+        const struct plog_signer *by = how < 2 ? &hand.b : &hand.a;
+        hand_begin();
+        if (how == 1) {
+            hand.ring.keys[1] = hand.b.vkey;
+            hand.ring.count = 2;
+        }
+        hand_entry(PLOG_CONTROL_STRATEGY, HAND_ARRIVAL, true);
+        size_t commit = hand.file.len;
+        hand_commit(by);
+        char *sig = memmem(hand.file.data + commit, hand.file.len - commit,
+                           "\"sig\":\"", 7);
+        REQUIRE(sig != NULL);
+        if (how == 2)
+            sig[20] = sig[20] == 'A' ? 'B' : 'A';
+        int rc = hand_read_all(false);
+        static const int codes[] = {PLOG_E_UNKNOWN_KEY, PLOG_E_TAMPERED,
+                                    PLOG_E_TAMPERED, PLOG_END};
+        CHECK_INT(rc, codes[how]);
+        CHECK_UINT(hand.chain.last.size, how == 3 ? 2 : 1);
+        CHECK_UINT(hand.chain.chain.count, 1);
+        if (rc != PLOG_END) {
+            const char *a = hand.a.vkey.id_text, *b = hand.b.vkey.id_text;
+            said(1);
+            if (how == 0)
+                snprintf(want, sizeof want,
+                         "signed by a key that is not trusted here, found key"
+                         " %s",
+                         b);
+            if (how == 1)
+                snprintf(want, sizeof want,
+                         "signed by a key that is not in force at size 2:"
+                         " expected key %s, found key %s",
+                         a, b);
+            if (how == 2)
+                snprintf(want, sizeof want,
+                         "the signature over size 2 does not verify");
+            CHECK_TEXT(err.message, want);
+            CHECK_UINT(err.offset, commit);
+            CHECK_UINT(err.seq, 2);
+        }
+        hand_end();
+    }
+}
+
+/* A later header, which does not go on from here. */
+static void another_header(void)
+{
+    static const struct {
+        uint64_t first; /* by the file's name */
+        const char *origin, *from, *to;
+        int code;
+        const char *says;
+    } all[] = {
+        {4, "log", "", "", PLOG_E_CORRUPT,
+         "the header names another place than the file: expected first 4,"
+         " found first 2"},
+        {2, "lag", "", "", PLOG_E_FOREIGN, "a segment of another log"},
+        {2, "log", "\"first\":2", "\"first\":3", PLOG_E_CORRUPT,
+         "the header is not one"},
+        {2, "log", "{\"seg", "{\"sag", PLOG_E_CORRUPT, "the header is not one"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        hand_begin();
+        hand_next_segment();
+        hand.file.len = 0;
+        hand_header(all[i].origin);
+        hand_good_group();
+        hand_set(all[i].from, all[i].to);
+        CHECK_INT(hand_read_next(all[i].first), all[i].code);
+        CHECK_UINT(hand.s.offset, 0);
+        CHECK_UINT(hand.chain.last.size, 1);
+        CHECK_TEXT(hand.chain.origin, "log");
+        said(1);
+        CHECK_INT(err.code, all[i].code);
+        CHECK_UINT(err.offset, 0);
+        CHECK_TEXT(err.message, all[i].says);
+        hand_end();
+    }
+}
+
 /* Roots are told as they stand in commits. */
 static void another_root(void)
 {
@@ -236,8 +321,8 @@ static void a_good_one(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"one fault", one_fault},
-        {"another root", another_root},
+        {"one fault", one_fault},           {"whose commit", whose_commit},
+        {"another header", another_header}, {"another root", another_root},
         {"a good one", a_good_one},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
