@@ -223,6 +223,29 @@ static void of_an_entry(void)
     plog_signer_fini(&signer);
 }
 
+/* Of a checkpoint that is another one this is told, whatever follows it. */
+static void the_checkpoint_first(void)
+{
+    struct plog_proof_report r;
+    struct plog_error err = {.code = 0};
+    struct plog_buf b;
+    start();
+    inclusion(&b, signer.vkey.name);
+    char *size = memmem(b.data, b.len, "\n7\n", 3);
+    REQUIRE(size != NULL);
+    size[1] = '8';
+    CHECK_INT(plog_buf_add_text(&b, "more\n"), 0);
+    CHECK_INT(plog_verify_proof(b.data, b.len, vkey, NULL, 0, &r, &err),
+              PLOG_E_TAMPERED);
+    CHECK_TEXT(err.message, "the signature of the checkpoint does not hold");
+    size[1] = '7';
+    CHECK_INT(plog_verify_proof(b.data, b.len, vkey, NULL, 0, &r, &err),
+              PLOG_E_INPUT);
+    CHECK_TEXT(err.message, "not a proof: something follows the checkpoint");
+    plog_buf_fini(&b);
+    plog_signer_fini(&signer);
+}
+
 static void of_two_sizes(void)
 {
     static const struct change all[] = {
@@ -340,6 +363,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"of an entry", of_an_entry},
+        {"the checkpoint first", the_checkpoint_first},
         {"of two sizes", of_two_sizes},
         {"by whom", by_whom},
         {"the line beside it", the_line_beside_it},

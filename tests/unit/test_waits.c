@@ -109,6 +109,14 @@ static int call_parity(void)
     return rc ? rc : r.verdict;
 }
 
+/* Without a store, or where its head is not that of the log. */
+static int call_status(void)
+{
+    struct plog_options o = {.struct_size = sizeof o, COMMON};
+    struct plog_status s;
+    return plog_read_status(w.dir, &o, &s, &err);
+}
+
 static int call_replay(void)
 {
     struct plog_replay_options o = {.struct_size = sizeof o, COMMON};
@@ -260,25 +268,30 @@ static void another_writes(void)
     world_end(&w, 3);
 }
 
-/* Where the store is gone a check reads the log alone, and waits for the one
- * who writes as long as it is told: nothing else says where the log ends. */
+/* Where the store is gone a check, or the status, reads the log alone, and
+ * waits for the one who writes as long as it is told: nothing else says where
+ * the log ends. */
 static void another_writes_without_a_store(void)
 {
-    static const struct call check = {"parity", call_parity, true, false,
-                                      false};
+    static const struct call both[] = {
+        {"parity", call_parity, true, false, false},
+        {"status", call_status, true, false, false},
+    };
     static const struct {
         double given, seconds;
-    } waited[] = {{0, 10}, {-1, 0}, {2.5, 2.5}};
+    } waited[] = {{0, 10}, {-1, 0}, {2.5, 2.5}, {NAN, 0}};
     make();
     CHECK_INT(unlink(world_path(&w, "store.db")), 0);
     int fd = lock_file();
     CHECK(flock(fd, LOCK_EX | LOCK_NB) == 0);
     for (size_t i = 0; i < sizeof waited / sizeof *waited; i++) {
         wait_seconds = waited[i].given;
-        takes(&check, true, waited[i].seconds);
+        for (size_t k = 0; k < 2; k++)
+            takes(&both[k], true, waited[i].seconds);
     }
     CHECK_INT(flock(fd, LOCK_UN), 0);
-    takes(&check, false, 0);
+    for (size_t k = 0; k < 2; k++)
+        takes(&both[k], false, 0);
     close(fd);
 }
 
