@@ -109,12 +109,12 @@ static int call_parity(void)
     return rc ? rc : r.verdict;
 }
 
-/* Without a store, or where its head is not that of the log. */
 static int call_status(void)
 {
     struct plog_options o = {.struct_size = sizeof o, COMMON};
     struct plog_status s;
-    return plog_read_status(w.dir, &o, &s, &err);
+    int rc = plog_read_status(w.dir, &o, &s, &err);
+    return rc ? rc : s.verdict;
 }
 
 static int call_replay(void)
@@ -180,6 +180,7 @@ static const struct call calls[] = {
     {"open", call_open, true, false, true},
     {"reader", call_reader, false, false, true},
     {"key list", call_key_list, false, false, true},
+    {"status", call_status, false, false, true},
     {"peers", call_peers, false, false, true},
     {"peer add", call_peer_add, true, false, true},
     {"parity", call_parity, false, false, true},
