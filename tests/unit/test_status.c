@@ -22,6 +22,8 @@ static struct plog_status s;
 static struct plog_error err;
 static char last[64], path[700];
 
+#define FIRST "log/00000000000000000001.jsonl"
+
 /* 1 init and five deltas, one a segment; the last segment's name in `last`. */
 static void copy_base(void)
 {
@@ -94,7 +96,14 @@ static void an_unborn_segment(void)
     char *text = world_read(path, &n);
     CHECK_UINT(s.tail_bytes, n - (size_t)(strchr(text, '\n') + 1 - text));
     free(text);
+    CHECK_INT(unlink(path), 0); /* and all of the segment gone */
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+    CHECK_UINT(s.log_size, 5);
+    CHECK_UINT(s.segments, 4);
+    CHECK_UINT(s.tail_bytes, 0);
     w = unborn;
+    snprintf(path, sizeof path, "%s/%s", w.dir, last);
     world_sql(&w, "DELETE FROM meta");
     CHECK_INT(look(), 0);
     CHECK_INT(s.verdict, PLOG_E_DIVERGED);
@@ -237,6 +246,7 @@ static void an_old_store(void)
         CHECK_UINT(first, more ? 11 : 9);
         CHECK_INT(world_put(&w, NULL, "1", "the last", NULL), 0);
         world_close(&w);
+        struct world now = w;
         snprintf(log, sizeof log, "%s", world_path(&w, "log"));
         for (int damaged = 0; damaged < 2; damaged++) {
             struct world kept = w;
@@ -263,6 +273,19 @@ static void an_old_store(void)
             free(text);
             w = kept;
         }
+        if (more)
+            continue;
+        w = old; /* and where the last one cannot be read */
+        world_remove(world_path(&w, "log"));
+        world_copy(log, world_path(&w, "log"));
+        CHECK_INT(unlink(world_path(&w, "log/00000000000000000009.jsonl")), 0);
+        CHECK_INT(mkdir(world_path(&w, "log/00000000000000000009.jsonl"), 0700),
+                  0);
+        CHECK_INT(look(), 0);
+        CHECK_INT(s.verdict, PLOG_E_BEHIND);
+        CHECK_UINT(s.log_size, 8);
+        CHECK_UINT(s.tail_bytes, 0);
+        w = now;
     }
 }
 
@@ -423,6 +446,7 @@ static void of_a_compacted_log(void)
     struct plog_io io = *plog_io_posix();
     struct plog_options o = {.struct_size = sizeof o, .io = &io};
     struct plog_compact_report report;
+    size_t size;
     long n;
     peers_make(&w, PLOG_ARRIVAL, 40);
     CHECK_INT(peers_add(&w, "p"), 0);
@@ -431,7 +455,19 @@ static void of_a_compacted_log(void)
     CHECK_UINT(s.peers, 1);
     CHECK_UINT(s.floor, 0);
     CHECK_UINT(s.below_floor, 0);
+    char *below = world_read(world_path(&w, FIRST), &size);
     CHECK_INT(peers_compact(&w, &report), 0);
+    CHECK_INT(look(), 0);
+    CHECK_UINT(s.below_floor, 0);
+    uint64_t segments = s.segments;
+    /* One that a compaction was to take away, when it was killed. */
+    world_write(world_path(&w, FIRST), below, size);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, 0);
+    CHECK_UINT(s.below_floor, 1);
+    CHECK_UINT(s.segments, segments + 1);
+    CHECK_INT(unlink(world_path(&w, FIRST)), 0);
+    free(below);
     CHECK_INT(peers_add(&w, "q"), 0);
     CHECK_INT(world_open(&w), 0); /* so that there is a WAL */
     CHECK_INT(world_put(&w, NULL, "1", "x", NULL), 0);
