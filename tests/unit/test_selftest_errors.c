@@ -158,8 +158,8 @@ static void locked_for_a_while(void)
 
 static void rate(const char *name, unsigned least, unsigned deltas)
 {
-    unsigned commits = 0;
-    double commits_a_second = 0, deltas_a_second = 0;
+    unsigned commits = 0, said = 0;
+    double commits_a_second = 0, deltas_a_second = 0, rounded = 0, ms = 0;
     const struct selftesting_told *one = selftesting_the(&s, name);
     CHECK_INT(one->result, PLOG_TEST_OK);
     CHECK_INT(sscanf(one->figures,
@@ -171,6 +171,23 @@ static void rate(const char *name, unsigned least, unsigned deltas)
     CHECK(commits_a_second > 0);
     CHECK(deltas_a_second > 0.99 * deltas * commits_a_second);
     CHECK(deltas_a_second < 1.01 * deltas * commits_a_second);
+    CHECK_INT(sscanf(one->found,
+                     "%lf durable deltas a second (%u commits, %lf ms each)",
+                     &rounded, &said, &ms),
+              3);
+    CHECK_UINT(said, least);
+    CHECK(rounded > 0.99 * deltas_a_second - 1);
+    CHECK(rounded < 1.01 * deltas_a_second + 1);
+    double each = 1e3 / commits_a_second;
+    CHECK(ms > 0.999 * each - 0.006 && ms < 1.001 * each + 0.006);
+}
+
+static int64_t stopped_at;
+
+static int64_t stopped_clock(void *ctx)
+{
+    (void)ctx;
+    return stopped_at;
 }
 
 /* Where its share is over, so many at least. */
@@ -187,10 +204,15 @@ static void rates(void)
         selftesting_end(&s);
     }
     selftesting_begin(&s, 1);
-    s.t.started -= INT64_C(58000000000);
+    stopped_at = s.t.started + INT64_C(58000000000);
+    s.io.clock_mono_ns = stopped_clock;
     plog_selftest_rates(&s.t);
-    CHECK(strstr(selftesting_the(&s, "appends, 1 a commit")->found,
-                 "0 durable deltas a second (0 commits, ") != NULL);
+    selftesting_check(&s, "appends, 1 a commit", PLOG_TEST_OK,
+                      "0 durable deltas a second (0 commits, 0.00 ms each)",
+                      "");
+    CHECK_TEXT(selftesting_the(&s, "appends, 1 a commit")->figures,
+               "commits_count=0 commits_per_second=0 deltas_per_second=0 ");
+    CHECK_UINT(s.count, 2);
     selftesting_end(&s);
 }
 

@@ -115,6 +115,86 @@ static void what_is_said(void)
     selftesting_end(&s);
 }
 
+/* ---- A log that is written to -------------------------------------------- */
+
+/* Appends the first delta of the log of this test. */
+static int start_with_delta(void *ctx, int (*work)(void *arg), void *arg)
+{
+    struct plog_options o = {.struct_size = sizeof o,
+                             .allow_network_fs = true,
+                             .allow_loose_modes = true};
+    char path[700], text[PLOG_LIFE_TEXT];
+    plog *p = NULL;
+    (void)ctx, (void)work, (void)arg;
+    s.starts++;
+    snprintf(path, sizeof path, "%.500s/life-%d", s.scratch,
+             s.starts < 3 ? s.starts : 3); /* which a second one repairs */
+    CHECK_INT(plog_open(&p, path, &o, NULL), 0);
+    size_t n = plog_life_text(text, 1);
+    CHECK_INT(plog_append(p, text, n, NULL, NULL), 0);
+    plog_close(p);
+    return 0;
+}
+
+/* What is there, and yet is not what was acknowledged, is not recovered. */
+static void not_recovered(void)
+{
+    char found[200], figures[200];
+    pretend((struct plog_life_note){
+        .attempted = 6, .acknowledged = 5, .stopped = 0});
+    s.host.start = start_with_delta;
+    plog_selftest_crashes(&s.t);
+    for (int i = 0; i < 3; i++) {
+        unsigned killed_now = i == 0; /* the others end by themselves */
+        snprintf(found, sizeof found,
+                 "after %u kills: 5 deltas were acknowledged and 6 attempted,"
+                 " and 1 are there",
+                 killed_now);
+        selftesting_check(&s, kills[i], PLOG_TEST_FAIL, found, NOWHERE);
+        snprintf(figures, sizeof figures,
+                 "kills_count=%u acknowledged_count=5 recovered_count=0"
+                 " attempted_count=6 fresh_count=0 ",
+                 killed_now);
+        CHECK_TEXT(selftesting_the(&s, kills[i])->figures, figures);
+    }
+    CHECK_UINT(s.report.kills, 1);
+    CHECK_UINT(s.report.calls, 0);
+    selftesting_end(&s);
+}
+
+#define NOTES 80 /* two a step: more than those of a child that ends */
+
+static int64_t (*hear_one)(void *ctx, void *p, size_t n, int timeout_ms);
+static unsigned notes_heard;
+
+static int64_t hear_many(void *ctx, void *p, size_t n, int timeout_ms)
+{
+    int64_t got = (int64_t)n;
+    for (; got == (int64_t)n && notes_heard < NOTES; notes_heard++)
+        got = hear_one(ctx, p, n, 10000);
+    return got == (int64_t)n ? hear_one(ctx, p, n, timeout_ms) : got;
+}
+
+static int no_more(void *arg, const struct plog_progress *p);
+static unsigned asked, no_at;
+
+/* One that is killed at any time writes until it is. */
+static void writes_on(void)
+{
+    selftesting_begin(&s, 1);
+    selftesting_fork(&s);
+    hear_one = s.host.hear;
+    s.host.hear = hear_many;
+    s.o.progress = no_more;
+    notes_heard = asked = 0;
+    no_at = 3;
+    plog_selftest_crashes(&s.t);
+    CHECK_UINT(notes_heard, NOTES);
+    CHECK_INT(s.starts, 1);
+    CHECK_UINT(s.report.kills, 1);
+    selftesting_end(&s);
+}
+
 /* One that never comes to the call is no kill, and is not tried for ever. */
 static void never_stops(void)
 {
@@ -135,8 +215,6 @@ static void never_stops(void)
     CHECK_UINT(s.report.calls, 0);
     selftesting_end(&s);
 }
-
-static unsigned asked, no_at;
 
 static int no_more(void *arg, const struct plog_progress *p)
 {
@@ -232,6 +310,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"killed", killed},
         {"what is said", what_is_said},
+        {"not recovered", not_recovered},
+        {"writes on", writes_on},
         {"never stops", never_stops},
         {"no time", no_time},
         {"told to stop", told_to_stop},

@@ -136,6 +136,20 @@ static void of_many(void)
     selftesting_end(&s);
 }
 
+/* What one of them says of `count` syncs of `us` each. */
+static void all_took(const char *name, double us, unsigned count)
+{
+    char want[100];
+    snprintf(want, sizeof want,
+             "median %.0f us, p99 %.0f us, max %.0f us, of %u", us, us, us,
+             count);
+    selftesting_check(&s, name, PLOG_TEST_OK, want, "");
+    snprintf(want, sizeof want,
+             "syncs_count=%u median_us=%g p99_us=%g max_us=%g ", count, us, us,
+             us);
+    CHECK_TEXT(selftesting_the(&s, name)->figures, want);
+}
+
 /* Until the share is over, but not before twenty. */
 static void of_slow_ones(void)
 {
@@ -149,19 +163,12 @@ static void of_slow_ones(void)
                {4.9, 100, 10, 10},
                {10, 1000, 20, 15}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        char want[100];
         double us = (double)all[i].ms * 1e3;
         begin(all[i].seconds);
         disk.took = all[i].ms * 1000000;
         look();
-        snprintf(want, sizeof want,
-                 "median %.0f us, p99 %.0f us, max %.0f us, of %u", us, us, us,
-                 all[i].appends);
-        selftesting_check(&s, "sync of appends", PLOG_TEST_OK, want, "");
-        snprintf(want, sizeof want,
-                 "median %.0f us, p99 %.0f us, max %.0f us, of %u", us, us, us,
-                 all[i].in_place);
-        selftesting_check(&s, "sync in place", PLOG_TEST_OK, want, "");
+        all_took("sync of appends", us, all[i].appends);
+        all_took("sync in place", us, all[i].in_place);
         selftesting_end(&s);
     }
 }
