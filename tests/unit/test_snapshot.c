@@ -259,6 +259,13 @@ static void another_item(void)
         {"\n{\"id\"", "\"leaf\":\"", "\"leaf\":\"A", "id that is none"},
         {"\n{\"id\"", "\"content\":\"", "\"content\":\"A", "id that is none"},
         {"\n{\"id\"", "\"content\":\"", "\"content\":1,\"x\":\"", "id that is"},
+        /* one member more */
+        {"\n{\"control\"", "}}", ",\"x\":1}}", "control entry that is none"},
+        {"\n{\"record\"", "}}", ",\"x\":1}}", "record that is none"},
+        {"\n{\"cursor\"", "}}", ",\"x\":1}}", "cursor that is none"},
+        {"\n{\"peer\"", "}}", ",\"x\":1}}", "peer that is none"},
+        {"\n{\"redaction\"", "}}", ",\"x\":1}}", "redaction that is none"},
+        {"\n{\"id\"", "}}", ",\"x\":1}}", "id that is none"},
     };
     changes(all, sizeof all / sizeof *all);
 }
