@@ -128,7 +128,7 @@ void plog_err_hint(struct plog_error *err, const char *format, ...)
 void plog_err_file(struct plog_error *err, const char *file)
 {
     if (err)
-        snprintf(err->file, sizeof err->file, "%s", file);
+        snprintf(err->file, sizeof err->file, "%s", file ? file : "");
 }
 
 void plog_err_at(struct plog_error *err, const char *file, uint64_t offset)

@@ -16,8 +16,8 @@ int plog_fail(struct plog_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* As plog_fail for a negative errno `rc` from the I/O table, with the name of
- * the file and what was tried; the code is PLOG_E_NOMEM for -ENOMEM, else
- * PLOG_E_IO. */
+ * the file (NULL: none) and what was tried; the code is PLOG_E_NOMEM for
+ * -ENOMEM, else PLOG_E_IO. */
 int plog_fail_io(struct plog_error *err, int rc, const char *file,
                  const char *doing);
 
