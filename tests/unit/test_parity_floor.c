@@ -78,6 +78,12 @@ static void is_clean(void)
     CHECK_UINT(f.report.to, world_size(&w));
     CHECK_INT(f.report.records, world_number(&w, "SELECT count(*) FROM state"));
     CHECK(f.report.records >= 28);
+    CHECK_INT(world_verify(&w, NULL, &f), 0); /* the log alone, too */
+    CHECK_UINT(f.report.floor, floor_at);
+    CHECK_UINT(f.report.from, floor_at + 1);
+    CHECK_UINT(f.report.to, world_size(&w));
+    CHECK_UINT(f.report.entries, world_size(&w) - floor_at);
+    CHECK_UINT(f.unchecked, 0);
     CHECK_INT(world_parity(&w, &o, &f), 0); /* records left out, and told */
     CHECK_UINT(f.unchecked, 1);
     CHECK_UINT(f.report.records, 0);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,11 +265,50 @@ static void a_row_too_many(void)
     world_close(&w);
 }
 
+/* What is done is done without a word of an error; behind a reader of the
+ * store the order stands, and what is told is that and what to do. */
+static void what_is_told(void)
+{
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = "asked", .wait_seconds = 0.01};
+    struct plog_redact_report r;
+    sqlite3 *db = NULL;
+    memset(&sql_calls, 0, sizeof sql_calls);
+    peers_make(&w, PLOG_ARRIVAL, 4);
+    err = (struct plog_error){.code = 0};
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, &err), 0);
+    CHECK_INT(err.code, 0);
+    CHECK_TEXT(err.message, "");
+    CHECK_TEXT(err.hint, "");
+    CHECK_UINT(r.order, 6);
+    CHECK_UINT(r.segments, 1);
+    CHECK(!r.already);
+    CHECK_INT(sqlite3_open(world_path(&w, "store.db"), &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT * FROM events", NULL, NULL, NULL),
+              SQLITE_OK);
+    CHECK_INT(plog_redact(w.dir, 3, &o, &r, &err), PLOG_E_LOCKED);
+    CHECK_INT(err.code, PLOG_E_LOCKED);
+    if (!CHECK(strncmp(err.message,
+                       "entry 3 is ordered to be redacted by entry 7, but its"
+                       " payload is not gone yet: ",
+                       79) == 0))
+        printf("# %s\n", err.message);
+    CHECK(err.message[79] != '\0' && err.hint[0] != '\0');
+    CHECK_UINT(r.order, 7);
+    sqlite3_close(db);
+    err = (struct plog_error){.code = 0};
+    CHECK_INT(plog_redact(w.dir, 3, &o, &r, &err), 0);
+    CHECK_TEXT(err.message, "");
+    CHECK(r.already);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"at each call", at_each_call},
         {"a row too many", a_row_too_many},
+        {"what is told", what_is_told},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

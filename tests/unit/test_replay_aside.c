@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -143,6 +144,48 @@ static void not_synced(void)
     world_end(&w, 3);
 }
 
+static bool is_new_store(int fd)
+{
+    struct stat a, b;
+    return fstat(fd, &a) == 0 &&
+           stat(world_path(&w, "store.new/store.db"), &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static int no_sync_of_store(void *ctx, int fd)
+{
+    if (!is_new_store(fd))
+        return plog_io_posix()->fsync(ctx, fd);
+    refused++;
+    return -EIO;
+}
+
+/* A store that is not on disk takes nobody's place; one that is has its WAL
+ * again, as its header says. */
+static void on_disk_first(void)
+{
+    size_t n;
+    make();
+    io.fsync = no_sync_of_store;
+    refused = 0;
+    CHECK_INT(replay_fresh(), PLOG_E_IO);
+    CHECK_TEXT(err.message, "syncing the new store: Input/output error");
+    CHECK_TEXT(err.file, "store.db");
+    CHECK_UINT(refused, 1);
+    CHECK_TEXT(report.quarantine, "");
+    CHECK(!world_has(&w, "quarantine"));
+    CHECK(!world_has(&w, "store.new"));
+    CHECK_TEXT(world_record(&w, "2"), "{\"v\":\"y\"} v1");
+    io = *plog_io_posix();
+    CHECK_INT(replay_fresh(), 0);
+    names("quarantine/store.db-");
+    char *bytes = world_read(world_path(&w, "store.db"), &n);
+    CHECK_BYTES(bytes + 18, 2, "\2\2", 2);
+    free(bytes);
+    CHECK(!world_has(&w, "store.db-wal"));
+    world_end(&w, 3);
+}
+
 /* ---- In the place of a store ----------------------------------------------
  */
 
@@ -169,7 +212,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"nothing", nothing},       {"a store", a_store},
         {"a tail", a_tail},         {"both", both},
-        {"not synced", not_synced}, {"installed", installed},
+        {"not synced", not_synced}, {"on disk first", on_disk_first},
+        {"installed", installed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -108,11 +108,83 @@ static void a_tail_that_stays(void)
     world_end(&w, 3);
 }
 
+/* ---- Entry by entry ------------------------------------------------------ */
+
+static char told[500];
+
+static int tell(void *arg, const struct plog_replayed *e)
+{
+    (void)arg;
+    size_t n = strlen(told);
+    snprintf(told + n, sizeof told - n, "%d %s %s,", (int)e->seq,
+             e->state == PLOG_REPLAY_SKIPPED   ? "lost by"
+             : e->state == PLOG_REPLAY_APPLIED ? "applied"
+                                               : "present",
+             e->strategy ? e->strategy : "-");
+    return 0;
+}
+
+static void put_at(int minute, const char *confidence)
+{
+    char text[300], time[40];
+    snprintf(time, sizeof time, "2026-01-02T03:%02d:05Z", minute);
+    struct world_delta d = {
+        .record = "1", .time = time, .confidence = confidence};
+    world_text(text, sizeof text, &d);
+    CHECK_INT(world_append(&w, text, NULL, NULL), 0);
+}
+
+static int replay_telling(bool dry_run)
+{
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .dry_run = dry_run, .entry = tell};
+    memset(&err, 0, sizeof err);
+    told[0] = '\0';
+    return plog_replay(w.dir, &o, &r, &err);
+}
+
+/* The strategy by which an entry lost is that of its place in the log: of init,
+ * and of the entry that set another one. */
+static void by_which_strategy(void)
+{
+    static const char want[] = "1 applied -,2 applied -,"
+                               "3 lost by highest-confidence,4 applied -,"
+                               "5 lost by keep-local,6 applied -,"
+                               "7 lost by last-write-wins,";
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_HIGHEST_CONFIDENCE, 0);
+    put_at(9, "0.9");
+    put_at(8, "0.8");
+    CHECK_INT(plog_set_strategy(w.p, PLOG_KEEP_LOCAL, NULL, NULL), 0);
+    put_at(10, "1");
+    CHECK_INT(plog_set_strategy(w.p, PLOG_LAST_WRITE_WINS, NULL, NULL), 0);
+    put_at(7, "1");
+    world_close(&w);
+    world_remove(world_path(&w, "store.db"));
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        CHECK_INT(replay_telling(dry_run), 0);
+        CHECK_TEXT(told, want);
+        CHECK_UINT(r.applied, 7);
+        CHECK_UINT(r.skipped, 3);
+        CHECK_INT(world_has(&w, "store.db"), !dry_run);
+    }
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        CHECK_INT(replay_telling(dry_run), 0); /* there is all of it */
+        CHECK_UINT(r.applied, 0);
+        CHECK_UINT(r.skipped, 0);
+        CHECK(strncmp(told, "1 present -,2 present -,3 present -,", 36) == 0);
+        CHECK_TEXT(told + 36, "4 present -,5 present -,6 present -,"
+                              "7 present -,");
+    }
+    world_end(&w, 7);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"while another maintains", while_another_maintains},
         {"a tail that stays", a_tail_that_stays},
+        {"by which strategy", by_which_strategy},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -283,6 +283,35 @@ static void an_open_that_fails(void)
     }
 }
 
+static int no_folder(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    (void)ctx, (void)dir, (void)mode;
+    CHECK_TEXT(name, "quarantine");
+    return -EROFS;
+}
+
+/* What could not be kept is not told of as if it were. */
+static void nowhere_to_keep_it(void)
+{
+    struct plog_salvage_report s;
+    make_three();
+    flip(SECOND, -20);
+    io.mkdir_at = no_folder;
+    CHECK_INT(SALVAGE(&s, .dry_run = false), PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+    CHECK_TEXT(err.message, "making a directory: Read-only file system");
+    CHECK_TEXT(err.file, "quarantine");
+    CHECK_UINT(found.ranges, 0);
+    CHECK_UINT(s.ranges, 0);
+    CHECK_UINT(s.bytes, 0);
+    io = *plog_io_posix();
+    CHECK_INT(SALVAGE(&s, .dry_run = false), 0);
+    CHECK_UINT(found.ranges, 1);
+    CHECK_UINT(s.ranges, 1);
+    CHECK_TEXT(found.file, SECOND);
+    CHECK_UINT(s.bytes, found.first.end - found.first.begin);
+}
+
 /* With no segment at all there is nothing to be read. */
 static void a_strange_name_alone(void)
 {
@@ -371,6 +400,7 @@ int main(int argc, char **argv)
         {"what is left", what_is_left},
         {"a read that fails", a_read_that_fails},
         {"an open that fails", an_open_that_fails},
+        {"nowhere to keep it", nowhere_to_keep_it},
         {"a strange name alone", a_strange_name_alone},
         {"no log folder", no_log_folder},
         {"a store ahead", a_store_ahead},

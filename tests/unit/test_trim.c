@@ -10,6 +10,7 @@
 #include "files.h"
 #include "paritylog_recovery.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -149,6 +150,43 @@ static void stopped(void)
     CHECK(ids && events);
 }
 
+static const char *failing_sql; /* NULL: none */
+
+static bool on_sql(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return failing_sql && strcmp(call, "prepare") == 0 &&
+           strncmp(sql, failing_sql, strlen(failing_sql)) == 0;
+}
+
+/* What fails is told as an error and not as progress: whoever would stop there
+ * hears of the error. */
+static void failed(void)
+{
+    static const struct {
+        const char *sql, *phase;
+    } all[] = {
+        {"SELECT seq,line FROM main.events WHERE seq>?1 AND seq<=?2", "ids "},
+        {"DELETE FROM main.events WHERE seq>?1", "trim "},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        make();
+        sql_calls.fails = on_sql;
+        failing_sql = all[i].sql;
+        CHECK_INT(compact(true, false), PLOG_E_IO);
+        CHECK_INT(err.code, PLOG_E_IO);
+        CHECK(strncmp(err.message, "preparing a statement: ", 23) == 0);
+        CHECK(told.calls > 0 && strstr(told.phases, all[i].phase) == NULL);
+        CHECK_UINT(r.trimmed, 0);
+        failing_sql = NULL;
+        sql_calls.fails = NULL;
+        CHECK_INT(compact(true, false), 0);
+        CHECK(strstr(told.phases, all[i].phase) != NULL);
+        CHECK_UINT(r.trimmed, 5);
+        world_end(&w, world_size(&w));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -156,6 +194,7 @@ int main(int argc, char **argv)
         {"undone", undone},
         {"what stays", what_stays},
         {"stopped", stopped},
+        {"failed", failed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
