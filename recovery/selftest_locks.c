@@ -223,12 +223,13 @@ static int write_rows(void *arg)
     const struct plog_test_host *h = s->t->host;
     sqlite3 *db = NULL;
     int32_t rc = open_db(s, &db);
-    for (int32_t i = 1; !rc && i <= ROWS; i++) {
-        rc = run_sql(db, "INSERT INTO t VALUES(3)");
-        int32_t word = rc ? -rc : i;
+    int32_t word = 0;
+    do {
+        rc = rc ? rc : run_sql(db, "INSERT INTO t VALUES(3)");
+        word = rc ? -rc : word + 1;
         if (h->say(h->ctx, &word, sizeof word))
             return 1;
-    }
+    } while (word > 0 && word < ROWS);
     plog_selftest_wait_for_kill(s->t->io);
 }
 

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "selftesting.h"
+#include "sql_calls.h"
 
 static struct selftesting s;
 
@@ -224,6 +225,62 @@ static void a_child_that_cannot_write(void)
     CHECK_INT(other.starts, 4);
 }
 
+/* A real one that finds no database any more: it says so at once. */
+static int start_without_file(void *ctx, int (*work)(void *arg), void *arg)
+{
+    struct selftesting *by = ctx;
+    char path[700];
+    if (++other.starts == 4) {
+        snprintf(path, sizeof path, "%.500s/locks.db", s.scratch);
+        CHECK(unlink(path) == 0);
+        CHECK(mkdir(path, 0700) == 0);
+    }
+    struct selftesting copy;
+    selftesting_fork(&copy);
+    return copy.host.start(by, work, arg);
+}
+
+static int64_t unheard; /* times that nothing was said */
+
+static int64_t hear_real(void *ctx, void *p, size_t n, int timeout_ms)
+{
+    struct selftesting copy;
+    selftesting_fork(&copy);
+    int64_t rc = copy.host.hear(ctx, p, n, 20 * timeout_ms);
+    unheard += rc == -EAGAIN;
+    return unheard ? 0 : rc; /* a second is enough */
+}
+
+static void a_child_that_cannot_open(void)
+{
+    memset(&other, 0, sizeof other);
+    unheard = 0;
+    selftesting_begin(&s, 1);
+    selftesting_fork(&s);
+    s.host.start = start_without_file;
+    s.host.hear = hear_real;
+    finds("writing beside a reader fails");
+    CHECK_INT(other.starts, 4);
+    CHECK_INT(unheard, 0);
+}
+
+/* A database that does not sync as it should is none. */
+static bool no_setting(const char *call, const char *text, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "exec") == 0 &&
+           strcmp(text, "PRAGMA synchronous=FULL") == 0;
+}
+
+static void no_syncs(void)
+{
+    begin();
+    sql_calls.fails = no_setting;
+    finds("a database in WAL mode cannot be made");
+    CHECK_INT(other.starts, 2);
+    sql_calls.fails = NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -233,6 +290,8 @@ int main(int argc, char **argv)
         {"not made", not_made},
         {"no layer", no_layer},
         {"a child that cannot write", a_child_that_cannot_write},
+        {"a child that cannot open", a_child_that_cannot_open},
+        {"no syncs", no_syncs},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
