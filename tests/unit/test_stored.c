@@ -13,8 +13,11 @@
 
 #include "check.h"
 #include "files.h"
+#include "heap.h"
 #include "paritylog_recovery.h"
 #include "peers.h"
+#include "reader.h"
+#include "store_log.h"
 #include "world.h"
 
 #define FIRST "00000000000000000001.jsonl"
@@ -280,6 +283,56 @@ static void orders(void)
     }
 }
 
+static struct heap heap;
+
+/* Opens the store's log where the `n`-th allocation fails; 0: none. */
+static int open_stored(size_t n)
+{
+    struct plog_reader reader;
+    struct plog_store_head head;
+    struct plog_store_log s;
+    CHECK_INT(plog_reader_open_log(&reader, plog_io_posix(), w.dir, NULL, NULL),
+              0);
+    CHECK_INT(plog_reader_open_store(&reader, 0, NULL), 0);
+    CHECK_INT(plog_store_get_head(&reader.store, &head, NULL), 0);
+    heap_init(&heap);
+    heap_fail(&heap, n, false);
+    reader.store.io = &heap.io;
+    memset(&err, 0, sizeof err);
+    int rc = plog_store_log_open(&s, &reader.store, &head, &reader.keys,
+                                 &reader.dir, &err);
+    CHECK_INT(err.code, rc);
+    if (!rc)
+        CHECK_UINT(s.orders.list.len, 2 * sizeof(struct plog_known_order));
+    plog_store_log_close(&s);
+    CHECK_UINT(heap.live, 0);
+    reader.store.io = plog_io_posix();
+    plog_reader_fini(&reader);
+    return rc;
+}
+
+/* No order is left out for want of memory: a line that it makes good would be
+ * none. */
+static void memory_for_orders(void)
+{
+    size_t n = 0;
+    make();
+    redact(3);
+    redact(4);
+    CHECK_INT(open_stored(0), 0);
+    CHECK(heap.calls > 1);
+    for (n = 1; n <= 50; n++) {
+        int rc = open_stored(n);
+        if (!heap_failed(&heap))
+            break;
+        if (!CHECK_INT(rc, PLOG_E_NOMEM))
+            printf("# allocation %zu\n", n);
+        CHECK_TEXT(err.message, "out of memory");
+    }
+    CHECK(n > 1 && n < 50);
+    end();
+}
+
 /* A redacted line, and for its order the row of an entry below the floor: that
  * is in no group which the store proves, so anybody could have put it there. */
 static void an_order_below_the_floor(void)
@@ -415,6 +468,7 @@ int main(int argc, char **argv)
         {"no entry", no_entry},
         {"no snapshot", no_snapshot},
         {"orders", orders},
+        {"memory for orders", memory_for_orders},
         {"an order below the floor", an_order_below_the_floor},
         {"a segment that grew", a_segment_that_grew},
         {"a segment too long", a_segment_too_long},
