@@ -319,6 +319,8 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
     if (w->index + 1 >= plog_segment_count(&w->segments) ||
         w->stop_segment == w->first)
         return PLOG_END;
+    if (w->scan.io) /* else it could not be opened */
+        w->bytes += w->scan.limit;
     rc = enter_segment(w, w->index + 1, err);
     if (!rc)
         rc = read_header(w, err);

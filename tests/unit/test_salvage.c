@@ -312,6 +312,103 @@ static void nowhere_to_keep_it(void)
     CHECK_UINT(s.bytes, found.first.end - found.first.begin);
 }
 
+/* ---- Stopped ---------------------------------------------------------------
+ */
+
+static struct {
+    unsigned calls, stop_at;
+    uint64_t last, bytes; /* of the last progress */
+} asked;
+
+static int stop(void)
+{
+    return ++asked.calls == asked.stop_at;
+}
+
+static int stop_at_line(void *arg, const char *line, size_t len, bool proven)
+{
+    (void)arg, (void)line, (void)len, (void)proven;
+    return stop();
+}
+
+static int stop_at_range(void *arg, const struct plog_salvaged *s)
+{
+    (void)arg, (void)s;
+    return stop();
+}
+
+static int stop_at_progress(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    CHECK_TEXT(p->phase, "salvage");
+    CHECK_UINT(p->total, 0);
+    CHECK(p->done > asked.last && p->bytes > asked.bytes);
+    asked.last = p->done;
+    asked.bytes = p->bytes;
+    return stop();
+}
+
+/* Whoever is asked line by line, range by range or group by group may stop it
+ * there, and is not asked again. */
+static void stopped(void)
+{
+    static const unsigned want[] = {16, 1, 8};
+    make_three();
+    flip(SECOND, -20);
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned at = 0; at <= want[i]; at++) {
+            struct plog_salvage_options o = {.struct_size = sizeof o,
+                                             .dry_run = true};
+            struct plog_salvage_report s;
+            if (i == 0)
+                o.line = stop_at_line;
+            if (i == 1)
+                o.range = stop_at_range;
+            if (i == 2)
+                o.progress = stop_at_progress;
+            memset(&asked, 0, sizeof asked);
+            asked.stop_at = at;
+            memset(&err, 0, sizeof err);
+            CHECK_INT(plog_salvage(w.dir, &o, &s, &err),
+                      at ? PLOG_E_INTERRUPTED : 0);
+            CHECK_UINT(asked.calls, at ? at : want[i]);
+            CHECK_TEXT(err.message, at ? "stopped" : err.message);
+            CHECK_INT(err.code == PLOG_E_INTERRUPTED, at != 0);
+        }
+    /* and nobody need be asked */
+    struct plog_salvage_options o = {.struct_size = sizeof o, .dry_run = true};
+    struct plog_salvage_report s;
+    CHECK_INT(plog_salvage(w.dir, &o, &s, NULL), 0);
+    CHECK_UINT(s.ranges, 1);
+    CHECK_INT(s.verdict, PLOG_E_TAMPERED);
+}
+
+/* The bytes that it tells of are those of the files it came by, damaged or not,
+ * without one that cannot be read. */
+static void bytes_so_far(void)
+{
+    for (int whole = 1; whole >= 0; whole--) {
+        struct plog_salvage_options o = {.struct_size = sizeof o,
+                                         .dry_run = true,
+                                         .progress = stop_at_progress};
+        struct plog_salvage_report s;
+        make_three();
+        uint64_t before = length_of(FIRST) + (whole ? length_of(SECOND) : 0);
+        if (whole) {
+            flip(SECOND, -20);
+        } else {
+            unlink(world_path(&w, SECOND));
+            CHECK_INT(mkdir(world_path(&w, SECOND), 0700), 0);
+        }
+        memset(&asked, 0, sizeof asked);
+        CHECK_INT(plog_salvage(w.dir, &o, &s, NULL), 0);
+        CHECK_UINT(asked.last, 9);
+        CHECK_UINT(asked.bytes, before + (uint64_t)world_number(
+                                             &w, "SELECT offset FROM meta"));
+        CHECK_UINT(s.ranges, 1);
+    }
+}
+
 /* With no segment at all there is nothing to be read. */
 static void a_strange_name_alone(void)
 {
@@ -401,6 +498,8 @@ int main(int argc, char **argv)
         {"a read that fails", a_read_that_fails},
         {"an open that fails", an_open_that_fails},
         {"nowhere to keep it", nowhere_to_keep_it},
+        {"stopped", stopped},
+        {"bytes so far", bytes_so_far},
         {"a strange name alone", a_strange_name_alone},
         {"no log folder", no_log_folder},
         {"a store ahead", a_store_ahead},
