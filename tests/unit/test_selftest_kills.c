@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "selftesting.h"
@@ -127,8 +128,11 @@ static int start_with_delta(void *ctx, int (*work)(void *arg), void *arg)
     plog *p = NULL;
     (void)ctx, (void)work, (void)arg;
     s.starts++;
-    snprintf(path, sizeof path, "%.500s/life-%d", s.scratch,
-             s.starts < 3 ? s.starts : 3); /* which a second one repairs */
+    for (int i = 3; i > 0; i--) { /* there is one at a time */
+        snprintf(path, sizeof path, "%.500s/life-%d", s.scratch, i);
+        if (access(path, F_OK) == 0)
+            break;
+    }
     CHECK_INT(plog_open(&p, path, &o, NULL), 0);
     size_t n = plog_life_text(text, 1);
     CHECK_INT(plog_append(p, text, n, NULL, NULL), 0);
@@ -141,24 +145,94 @@ static void not_recovered(void)
 {
     char found[200], figures[200];
     pretend((struct plog_life_note){
-        .attempted = 6, .acknowledged = 5, .stopped = 0});
+        .attempted = 7, .acknowledged = 5, .stopped = 0});
     s.host.start = start_with_delta;
     plog_selftest_crashes(&s.t);
     for (int i = 0; i < 3; i++) {
         unsigned killed_now = i == 0; /* the others end by themselves */
         snprintf(found, sizeof found,
-                 "after %u kills: 5 deltas were acknowledged and 6 attempted,"
+                 "after %u kills: 5 deltas were acknowledged and 7 attempted,"
                  " and 1 are there",
                  killed_now);
         selftesting_check(&s, kills[i], PLOG_TEST_FAIL, found, NOWHERE);
         snprintf(figures, sizeof figures,
                  "kills_count=%u acknowledged_count=5 recovered_count=0"
-                 " attempted_count=6 fresh_count=0 ",
+                 " attempted_count=7 fresh_count=0 ",
                  killed_now);
         CHECK_TEXT(selftesting_the(&s, kills[i])->figures, figures);
     }
     CHECK_UINT(s.report.kills, 1);
     CHECK_UINT(s.report.calls, 0);
+    selftesting_end(&s);
+}
+
+/* What is there, and was acknowledged, is, once. */
+static void recovered(void)
+{
+    pretend((struct plog_life_note){
+        .attempted = 1, .acknowledged = 1, .stopped = 0});
+    s.host.start = start_with_delta;
+    s.stop_at = 1;
+    s.t.started -= INT64_C(5000000000); /* its share is over */
+    plog_selftest_crashes(&s.t);
+    selftesting_check(&s, kills[0], PLOG_TEST_OK,
+                      "3 kills; of 1 deltas attempted, 1 acknowledged, 1"
+                      " recovered; none lost; parity CLEAN, 0 times also with a"
+                      " new store",
+                      "");
+    CHECK_TEXT(selftesting_the(&s, kills[0])->figures,
+               "kills_count=3 acknowledged_count=1 recovered_count=1"
+               " attempted_count=1 fresh_count=0 ");
+    CHECK_UINT(s.count, 1);
+    selftesting_end(&s);
+}
+
+/* ---- What was said before the end ---------------------------------------- */
+
+static const struct selftesting_word *of_each; /* child */
+
+static int start_words(void *ctx, int (*work)(void *arg), void *arg)
+{
+    (void)ctx, (void)work, (void)arg;
+    s.starts++;
+    s.words = of_each;
+    return 0;
+}
+
+/* Of a child that is gone, or was killed, all is heard that it had said: the
+ * last note counts, and that it had stopped. */
+static void said_before(void)
+{
+    static const struct plog_life_note first = {.attempted = 1000,
+                                                .acknowledged = 1000},
+                                       last = {.attempted = 7,
+                                               .acknowledged = 5},
+                                       stopped = {.attempted = 77,
+                                                  .acknowledged = 77,
+                                                  .stopped = 1};
+    static const struct selftesting_word words[] = {
+        {NULL, 0, -EAGAIN},
+        {&first, sizeof first, 0},
+        {NULL, 0, -EPIPE},
+        {&last, sizeof last, 0},
+        {&stopped, sizeof stopped, 0},
+        GONE};
+    selftesting_begin(&s, 1);
+    selftesting_script(&s, words);
+    of_each = words;
+    s.host.start = start_words;
+    plog_selftest_crashes(&s.t);
+    for (int i = 0; i < 3; i++) {
+        selftesting_check(&s, kills[i], PLOG_TEST_FAIL,
+                          "after 1 kills: 5 deltas were acknowledged and 7"
+                          " attempted, and 0 are there",
+                          NOWHERE);
+        CHECK_TEXT(selftesting_the(&s, kills[i])->figures,
+                   "kills_count=1 acknowledged_count=5 recovered_count=0"
+                   " attempted_count=7 fresh_count=0 ");
+    }
+    CHECK_INT(s.starts, 4); /* one that repairs */
+    CHECK_INT(s.stops, 4);
     selftesting_end(&s);
 }
 
@@ -311,6 +385,8 @@ int main(int argc, char **argv)
         {"killed", killed},
         {"what is said", what_is_said},
         {"not recovered", not_recovered},
+        {"recovered", recovered},
+        {"said before", said_before},
         {"writes on", writes_on},
         {"never stops", never_stops},
         {"no time", no_time},

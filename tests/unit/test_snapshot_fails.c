@@ -40,6 +40,7 @@ enum call {
 static struct {
     unsigned fails, made; /* enum call */
     int above;            /* the handle of the log's folder */
+    bool lies;            /* it does not keep what is written */
 } disk;
 
 static bool fails(enum call c)
@@ -67,7 +68,12 @@ static int on_open(void *ctx, int dir, const char *name, int flags,
 
 static int64_t on_write(void *ctx, int fd, const void *p, size_t n, uint64_t at)
 {
-    return fails(WRITE) ? -ENOSPC : plog_io_posix()->pwrite(ctx, fd, p, n, at);
+    if (fails(WRITE))
+        return -ENOSPC;
+    int64_t written = plog_io_posix()->pwrite(ctx, fd, p, n, at);
+    if (disk.lies && n > 60) /* within what is compressed */
+        CHECK_INT(plog_io_posix()->pwrite(ctx, fd, "lies", 4, at + 50), 4);
+    return written;
 }
 
 static int on_fdatasync(void *ctx, int fd)
@@ -180,6 +186,42 @@ static void the_first_that_fails(void)
     CHECK_UINT(out.ids, 1);
 }
 
+/* What was written is read again before anything counts on it. */
+static void a_disk_that_lies(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "a", "1", "v", NULL), 0);
+    world_close(&w);
+    disk.lies = true;
+    CHECK_INT(write_one(0), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.message, "the snapshot of entry 2 is not gzip, or damaged");
+    CHECK_TEXT(err.file, "snapshots/00000000000000000002.jsonl.gz");
+    CHECK(err.hint[0] != '\0');
+    disk.lies = false;
+    CHECK_INT(write_one(0), 0); /* it is replaced */
+    CHECK_INT(files(), 1);
+}
+
+/* Who only looks makes no folder. */
+static void no_folder(void)
+{
+    struct plog_dir d;
+    int fd;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    CHECK_INT(
+        plog_dir_open(&d, plog_io_posix(), w.dir, PLOG_DIR_READ, false, NULL),
+        0);
+    CHECK_INT(plog_snapshot_dir(&d, false, &fd, NULL), PLOG_END);
+    CHECK_INT(files(), -1);
+    CHECK_INT(plog_snapshot_dir(&d, true, &fd, NULL), 0);
+    CHECK_INT(files(), 0);
+    close(fd);
+    CHECK_INT(plog_snapshot_dir(&d, false, &fd, NULL), 0);
+    close(fd);
+    plog_dir_close(&d);
+}
+
 /* ---- No memory ----------------------------------------------------------- */
 
 #define ROOM 1024 /* what a line is refused, once */
@@ -238,11 +280,44 @@ static void memory_for_all_but_one(void)
     allocate = NULL;
 }
 
+static unsigned allocations, refused_at;
+
+static void *refuse_one(void *ctx, void *p, size_t n)
+{
+    return n && ++allocations == refused_at ? NULL
+                                            : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Each allocation fails, once: what follows could be made, and is not. */
+static void each_allocation(void)
+{
+    unsigned all;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "a", "1", "v", NULL), 0);
+    world_close(&w);
+    allocate = refuse_one;
+    allocations = refused_at = 0;
+    CHECK_INT(write_one(0), 0);
+    all = allocations;
+    CHECK(all > 5 && all < 200);
+    world_remove(world_path(&w, PLOG_SNAPSHOT_DIR));
+    for (refused_at = 1; refused_at <= all; refused_at++) {
+        allocations = 0;
+        if (!CHECK_INT(write_one(0), PLOG_E_NOMEM) ||
+            !CHECK_TEXT(err.message, "out of memory"))
+            printf("# allocation %u of %u\n", refused_at, all);
+    }
+    allocate = NULL;
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"the first that fails", the_first_that_fails},
+        {"a disk that lies", a_disk_that_lies},
+        {"no folder", no_folder},
         {"memory for all but one", memory_for_all_but_one},
+        {"each allocation", each_allocation},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
