@@ -32,7 +32,10 @@ static int open_dir_at(const struct plog_dir *d, int at, const char *name,
             return plog_fail_io(err, rc, name, "syncing a directory");
         }
     }
-    if (fd == -ENOENT || fd == -ENOTDIR) {
+    if (fd == -ENOTDIR)
+        return plog_fail(err, PLOG_E_NOTHING,
+                         "there is no log here: %s is not a directory", name);
+    if (fd == -ENOENT) {
         plog_fail(err, PLOG_E_NOTHING, "there is no log here: %s is missing",
                   name);
         plog_err_hint(err, "run: paritylog init DIR");

@@ -115,14 +115,18 @@ static void what_is_no_log(void)
         PLOG_E_NOTHING);
     CHECK_INT(plog_dir_open(&d, &io, below("file"), PLOG_DIR_READ, false, &err),
               PLOG_E_NOTHING);
+    CHECK(strstr(err.message, "/file is not a directory") != NULL);
     CHECK_INT(rmdir(below("log")), 0);
     CHECK_INT(open_as(PLOG_DIR_WRITE, false), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "there is no log here: log is missing");
+    CHECK_TEXT(err.hint, "run: paritylog init DIR");
     CHECK_INT(open_as(PLOG_DIR_STORE, false), 0); /* the store is enough */
     CHECK_INT(d.log, -1);
     plog_dir_close(&d);
     put("log", "");
     CHECK_INT(open_as(PLOG_DIR_WRITE, false), PLOG_E_NOTHING);
-    CHECK(strstr(err.message, "log is missing") != NULL);
+    CHECK_TEXT(err.message, "there is no log here: log is not a directory");
+    CHECK_TEXT(err.hint, ""); /* init would not help */
     CHECK_INT(open_as(PLOG_DIR_STORE, false), 0);
     plog_dir_close(&d);
 }
