@@ -1,0 +1,209 @@
+/*
+ * test_doctor_words.c - the very words of the doctor, and what it says besides:
+ * of a signing key while a rotation is under way or was undone, of legs of
+ * which one is gone or cannot be looked at, and of a directory without any.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_doctor_report report;
+static struct plog_error err;
+
+/* ---- What was said ------------------------------------------------------- */
+
+static const char *about; /* a name */
+static char said[2000];   /* of it: one line each */
+
+static int hear(void *arg, const struct plog_checkup *c)
+{
+    size_t n = strlen(said);
+    (void)arg;
+    if (strcmp(c->name, about) == 0)
+        snprintf(said + n, sizeof said - n, "%s: %s; do %s\n",
+                 plog_health_word(c->health), c->found, c->next);
+    return 0;
+}
+
+static int doctor(const char *name, const struct plog_io *io, bool quick)
+{
+    struct plog_doctor_options o = {.struct_size = sizeof o,
+                                    .io = io,
+                                    .wait_seconds = 0.01,
+                                    .quick = quick,
+                                    .checkup = hear};
+    about = name;
+    said[0] = '\0';
+    memset(&err, 0, sizeof err);
+    return plog_doctor(w.dir, &o, &report, &err);
+}
+
+static void make(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "r", "x", NULL), 0);
+    world_close(&w);
+}
+
+/* ---- Keys ---------------------------------------------------------------- */
+
+static char own[9], other[9]; /* ids of two keys */
+
+static void take_id(char *id, const char *vkey)
+{
+    const char *at = strchr(vkey, '+');
+    snprintf(id, 9, "%.8s", at ? at + 1 : "");
+    CHECK_UINT(strlen(id), 8);
+}
+
+/* All that is said of the signing key is one line, with the ids in it. */
+static void key_is(const char *health, const char *found, const char *next,
+                   int verdict)
+{
+    char want[600];
+    CHECK_INT(doctor("signing key", NULL, true), 0);
+    snprintf(want, sizeof want, "%s: %s; do %s\n", health, found, next);
+    CHECK_TEXT(said, want);
+    CHECK_INT(report.verdict, verdict);
+}
+
+#define ENDS_IT                                                                \
+    "if none is under way: paritylog append DIR /dev/null, which ends or undo" \
+    "es it"
+
+static void a_rotation(void)
+{
+    struct plog_init_options o = {.struct_size = sizeof o};
+    char dir[600], vkey[PLOG_VKEY_MAX], found[200], key[700], new[700];
+    make();
+    take_id(own, w.vkey);
+    snprintf(dir, sizeof dir, "%.500s/other", check_dir());
+    CHECK_INT(plog_init(dir, &o, vkey, NULL), 0);
+    take_id(other, vkey);
+    snprintf(key, sizeof key, "%s", world_path(&w, "keys/signing.key"));
+    snprintf(new, sizeof new, "%s", world_path(&w, "keys/signing.key.new"));
+    snprintf(found, sizeof found, "%s, mode 0600, without a passphrase", own);
+    key_is("ok", found, "", 0);
+    /* Its new key is there. */
+    snprintf(dir + strlen(dir), 50, "/keys/signing.key");
+    world_copy(dir, new);
+    snprintf(found, sizeof found, "a rotation from %s to %s has not ended", own,
+             other);
+    key_is("warn", found, ENDS_IT, 0);
+    /* It has the name, too. */
+    unlink(new);
+    world_copy(key, new);
+    snprintf(found, sizeof found, "a rotation to %s has not ended", own);
+    key_is("warn", found, ENDS_IT, 0);
+    /* It was undone, and that cut off. */
+    world_write(new, "\0\0\0\0", 4);
+    key_is("warn", "keys/signing.key.new is left of a rotation that was undone",
+           "paritylog append DIR /dev/null, which removes it", 0);
+    /* Another log's key is that, whatever lies beside it. */
+    unlink(key);
+    world_copy(dir, key);
+    snprintf(found, sizeof found,
+             "keys/signing.key is %s, but the log is signed by %s", other, own);
+    unlink(new);
+    world_copy(key, new);
+    key_is("bad", found, "put the log's own key back", PLOG_E_KEY);
+    unlink(new);
+    key_is("bad", found, "put the log's own key back", PLOG_E_KEY);
+    unlink(key);
+    key_is("warn", "keys/signing.key is not there: nothing can be appended",
+           "put it back, or take this for a copy that is only read", 0);
+}
+
+/* ---- Legs ---------------------------------------------------------------- */
+
+static void legs_are(const struct plog_io *io, bool quick, int verdict,
+                     const char *want)
+{
+    CHECK_INT(doctor("log and store", io, quick), 0);
+    CHECK_TEXT(said, want);
+    CHECK_INT(report.verdict, verdict);
+    CHECK_INT(report.legs.verdict, verdict);
+}
+
+static int no_lock(void *ctx, int fd, int mode)
+{
+    (void)ctx, (void)fd;
+    return mode ? -EAGAIN : 0;
+}
+
+static int no_segment(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    return strstr(name, ".jsonl")
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static void remove_store(void)
+{
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+}
+
+static void legs(void)
+{
+    char locked[800];
+    struct plog_io io = *plog_io_posix();
+    make();
+    legs_are(NULL, false, 0, "ok: CLEAN: 2 entries, 1 records; do \n");
+    legs_are(NULL, true, 0,
+             "note: heads are equal, at 2 entries; do paritylog parity DIR"
+             " compares their content\n");
+    io.open_at = no_segment;
+    legs_are(&io, false, PLOG_E_IO,
+             "bad: IO: opening a segment: Input/output error: "
+             "log/00000000000000000001.jsonl; do \n");
+    io = *plog_io_posix();
+    remove_store();
+    legs_are(NULL, true, PLOG_E_BEHIND,
+             "bad: BEHIND; do paritylog parity DIR\n");
+    legs_are(NULL, false, PLOG_E_BEHIND,
+             "bad: BEHIND; first: BEHIND in the store, store.db seq 1; do"
+             " paritylog replay DIR\n");
+    io.lock = no_lock;
+    snprintf(locked, sizeof locked,
+             "unknown: LOCKED: another process holds the lock of %s: lock; do"
+             " wait longer with --wait SECONDS\n",
+             w.dir);
+    legs_are(&io, false, PLOG_E_LOCKED, locked);
+}
+
+static void no_leg(void)
+{
+    make();
+    world_remove(world_path(&w, "log"));
+    legs_are(NULL, false, PLOG_E_NOTHING,
+             "bad: NOTHING: there is no log here: log is missing; do paritylog"
+             " salvage DIR --from-store\n");
+    remove_store();
+    CHECK_INT(doctor("log and store", NULL, false), PLOG_E_NOTHING);
+    CHECK_TEXT(said, "");
+    CHECK_INT(report.verdict, PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "there is no log here, and no store");
+    CHECK_TEXT(err.hint, "see that the path is right; `paritylog init DIR`"
+                         " makes a new log");
+    for (int i = 0; i < PLOG_HEALTHS; i++)
+        CHECK_UINT(report.counts[i], 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"a rotation", a_rotation},
+        {"legs", legs},
+        {"no leg", no_leg},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
