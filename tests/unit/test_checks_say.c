@@ -63,6 +63,30 @@ static void an_entry_changed(void)
         ", entry 3: want ; got not a line of the log: a colon is expected; do");
 }
 
+static void remove_store(void)
+{
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+}
+
+/* What to do depends on whether there is a store. */
+static void what_to_do(void)
+{
+    struct world_found f;
+    make();
+    set("\"record_id\":\"r3\"", "\"record_id\":\"r9\"");
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 1);
+    CHECK_TEXT(f.first[0].next, "paritylog salvage DIR --from-store (keeps the"
+                                " damaged file in quarantine/)");
+    remove_store();
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 1);
+    CHECK_TEXT(f.first[0].next, "paritylog salvage DIR says what is intact;"
+                                " compare with another copy");
+}
+
 static void a_torn_end(void)
 {
     struct world_found f;
@@ -75,13 +99,14 @@ static void a_torn_end(void)
     CHECK_UINT(f.count, 1);
     CHECK_TEXT(f.first[0].next, "paritylog replay DIR (keeps the unfinished"
                                 " bytes in quarantine/)");
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    remove_store();
     CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TORN);
     CHECK_UINT(f.count, 1);
-    CHECK(strncmp(f.first[0].next, "keep a copy of DIR: no store can tell",
-                  37) == 0);
+    CHECK(strncmp(f.first[0].next,
+                  "keep a copy of DIR: no store can tell whether this was an"
+                  " unfinished group or a damaged one; then: paritylog replay"
+                  " DIR (keeps these bytes",
+                  138) == 0);
 }
 
 /* ---- Rows ----------------------------------------------------------------
@@ -143,6 +168,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"an entry changed", an_entry_changed},
+        {"what to do", what_to_do},
         {"a torn end", a_torn_end},
         {"rows too many", rows_too_many},
         {"written meanwhile", written_meanwhile},
