@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "engine.h"
 #include "world.h"
 
 static struct world w;
@@ -101,11 +102,38 @@ static void no_commit_at_the_head(void)
     noted("\"ok\":false,\"verdict\":\"DIVERGED\"");
 }
 
+/* Of a store that holds nothing nobody can say whether it comes back. */
+static void nothing_to_compare(void)
+{
+    struct plog_store s;
+    char path[700], origin[PLOG_ORIGIN_MAX + 1];
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 2);
+    snprintf(origin, sizeof origin, "%s", w.p->origin);
+    world_close(&w);
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    unlink(world_path(&w, "store.db"));
+    CHECK_INT(drill(), PLOG_E_BEHIND);
+    CHECK_TEXT(err.message, "there is a log but no store");
+    snprintf(path, sizeof path, "%s", world_path(&w, "store.db"));
+    CHECK_INT(
+        plog_store_open(&s, plog_io_posix(), path, PLOG_OPEN_CREATE, 0, NULL),
+        0);
+    CHECK_INT(plog_store_create_tables(&s, origin, NULL), 0);
+    plog_store_close(&s);
+    CHECK_INT(drill(), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message, "the store holds no entry yet");
+    CHECK_INT(report.verdict, 0); /* it was not begun */
+    CHECK(!world_has(&w, "drill.json"));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"all comes back", all_comes_back},
         {"no commit at the head", no_commit_at_the_head},
+        {"nothing to compare", nothing_to_compare},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

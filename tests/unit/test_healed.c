@@ -263,6 +263,8 @@ static void in_thought(void)
     CHECK_INT(r.verdict, 0);
     CHECK(r.dry_run);
     CHECK_TEXT(r.quarantine, "");
+    CHECK_TEXT(r.why, "");
+    CHECK_UINT(r.head.size, 6);
     tree_read(&after, w.dir);
     CHECK(before.hash == after.hash);
     tree_free(&before);
@@ -270,6 +272,10 @@ static void in_thought(void)
     o.dry_run = false;
     CHECK_INT(plog_rebuild_log(w.dir, NULL, &o, &r, NULL), 0);
     CHECK(r.quarantine[0] != '\0');
+    CHECK(!r.dry_run);
+    CHECK_INT(r.verdict, 0);
+    CHECK_TEXT(r.why, "");
+    CHECK_UINT(r.head.size, 6);
     world_end(&w, 6);
 }
 

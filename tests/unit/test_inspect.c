@@ -254,6 +254,33 @@ static void compressed(void)
     CHECK_UINT(report.lines, 0);
 }
 
+/* More than is inflated at once, in each of two members. */
+static void long_and_compressed(void)
+{
+    static char text[700001], gz[300000];
+    size_t lines = 0, at = 0;
+    while (at + 40 < sizeof text)
+        at += (size_t)snprintf(text + at, sizeof text - at,
+                               "{\"a\":%zu,\"b\":\"bbbbbbbbbbbb\"}\n", lines++);
+    size_t n = compress_text(text, gz, sizeof gz / 2);
+    CHECK(n < sizeof gz / 2);
+    memcpy(gz + n, gz, n);
+    for (size_t members = 1; members < 3; members++) {
+        CHECK_INT(inspect(gz, members * n), 0);
+        CHECK(report.gzip && !report.broken_gzip);
+        CHECK_UINT(report.bytes, members * at);
+        CHECK_UINT(report.lines, members * lines);
+        CHECK_UINT(report.counts[PLOG_LINE_OK], lines);
+        CHECK_UINT(report.counts[PLOG_LINE_DUPLICATE], (members - 1) * lines);
+        CHECK_UINT(report.first_fault, members == 1 ? 0 : at);
+    }
+    /* Cut off in the second one: what came before is there. */
+    CHECK_INT(inspect(gz, n + n / 2), 0);
+    CHECK(report.broken_gzip);
+    CHECK(report.bytes > at && report.bytes < 2 * at);
+    CHECK_UINT(report.counts[PLOG_LINE_OK], lines);
+}
+
 static int64_t no_read(void *ctx, int fd, void *p, size_t n, uint64_t at)
 {
     unsigned *left = ctx;
@@ -415,6 +442,7 @@ int main(int argc, char **argv)
         {"more than are compared", more_than_are_compared},
         {"compressed", compressed},
         {"far down", far_down},
+        {"long and compressed", long_and_compressed},
         {"files", files},
         {"no randomness", no_randomness},
         {"stopped", stopped},
