@@ -1,8 +1,9 @@
 /*
  * test_healed.c - healing a log from the store, and what it leaves alone: what
- * is intact, also under keys that only the store still knows; a history that
- * is not the store's; what the store has not come to; all of it in thought.
- * And that it says so when the disk did not do what it was asked to.
+ * is intact, also under keys that only the store still knows; a history or a
+ * log that is not the store's; segments of two names or joined; what the store
+ * has not come to; all of it in thought. And that it says so when the disk did
+ * not do what it was asked to.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +112,8 @@ static struct {
     struct plog_error err;
     unsigned count;
     bool healed;
-    char why[200];
+    uint64_t from, to;
+    char file[64], why[200];
 } heard;
 
 static int hear(void *arg, const struct plog_salvaged *s)
@@ -119,6 +121,9 @@ static int hear(void *arg, const struct plog_salvaged *s)
     (void)arg;
     heard.count++;
     heard.healed = s->healed;
+    heard.from = s->from;
+    heard.to = s->to;
+    snprintf(heard.file, sizeof heard.file, "%s", s->file);
     snprintf(heard.why, sizeof heard.why, "%s", s->why);
     return 0;
 }
@@ -211,6 +216,117 @@ static void of_two_histories(void)
         /* Of what the store covers its keys decide. */
         CHECK_UINT(heard.r.left, segments == 2);
     }
+}
+
+/* Another log's folder: the store is the stranger there, and of the log nothing
+ * is set aside; the more so when its keys are trusted. */
+static void of_another_log(void)
+{
+    char vkey[PLOG_VKEY_MAX], log[700], want[600], name[2][200];
+    bool added = false;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 5);
+    world_close(&w);
+    memcpy(vkey, w.vkey, sizeof vkey);
+    snprintf(name[0], sizeof name[0], "%.*s", (int)strcspn(vkey, "+"), vkey);
+    snprintf(log, sizeof log, "%.500s-log", w.dir);
+    world_copy(world_path(&w, "log"), log);
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(5, 8);
+    world_close(&w);
+    snprintf(name[1], sizeof name[1], "%.*s", (int)strcspn(w.vkey, "+"),
+             w.vkey);
+    world_remove(world_path(&w, "log"));
+    world_copy(log, world_path(&w, "log"));
+    snprintf(want, sizeof want, "the log is `%s`, the store belongs to `%s`",
+             name[0], name[1]);
+    uint64_t before = log_hash();
+    for (int trusted = 0; trusted < 2; trusted++) {
+        CHECK_INT(heal_over(NULL), PLOG_E_FOREIGN);
+        CHECK_TEXT(heard.err.message, want);
+        CHECK_UINT(heard.count, 0);
+        CHECK(log_hash() == before);
+        CHECK_INT(plog_key_trust(w.dir, vkey, false, NULL, &added, NULL), 0);
+        CHECK(added == !trusted);
+    }
+    CHECK(!world_has(&w, "quarantine"));
+}
+
+/* ---- Names of segments ---------------------------------------------------
+ */
+
+/* A copy that goes on under another name: the segments from there on bear that
+ * one, and those before the first. */
+static void under_two_names(void)
+{
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .continue_as = "copy.example/log"};
+    struct plog_restore_report r;
+    static const uint64_t first[] = {1, 7, 10, 13, 15}; /* 10: the entry */
+    char to[600];
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 5);
+    CHECK_UINT(next_segment(), 7);
+    put(5, 8);
+    world_close(&w);
+    snprintf(to, sizeof to, "%.500s-copy", w.dir);
+    CHECK_INT(plog_restore(w.dir, to, &o, &r, NULL), 0);
+    snprintf(w.dir, sizeof w.dir, "%.500s", to);
+    CHECK_INT(world_open(&w), 0);
+    put(8, 10);
+    CHECK_UINT(next_segment(), first[3]);
+    put(10, 12);
+    world_close(&w);
+    uint64_t whole = log_hash(), last = world_size(&w);
+    CHECK_UINT(last, first[4] - 1);
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(unlink(segment(first[i])), 0);
+        CHECK_INT(heal_over(NULL), 0);
+        CHECK_INT(heard.r.verdict, 0);
+        CHECK_UINT(heard.count, 1);
+        CHECK(heard.healed);
+        CHECK_TEXT(world_path(&w, heard.file), segment(first[i]));
+        CHECK_UINT(heard.from, first[i]);
+        CHECK_UINT(heard.to, first[i + 1] - 1);
+        CHECK_UINT(heard.r.healed, 1);
+        CHECK_UINT(heard.r.left, 0);
+        CHECK_UINT(heard.r.from_store, heard.to - heard.from + 1);
+        CHECK(log_hash() == whole);
+    }
+    world_end(&w, last);
+}
+
+/* Behind the damage goes on what belongs into the next segment: that is none of
+ * this one, which ends where the next one begins. */
+static void joined_with_the_next(void)
+{
+    size_t n[2];
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 5);
+    uint64_t first = next_segment();
+    put(5, 8);
+    world_close(&w);
+    uint64_t whole = log_hash();
+    char *bytes[] = {world_read(segment(1), &n[0]),
+                     world_read(segment(first), &n[1])};
+    char *both = malloc(n[0] + n[1]), *at = strstr(bytes[0], "\"v4\"");
+    REQUIRE(both != NULL && at != NULL);
+    at[1] = 'x';
+    memcpy(both, bytes[0], n[0]);
+    memcpy(both + n[0], bytes[1], n[1]);
+    world_write(segment(1), both, n[0] + n[1]);
+    free(both);
+    free(bytes[0]);
+    free(bytes[1]);
+    CHECK_INT(heal_over(NULL), 0);
+    CHECK_INT(heard.r.verdict, 0);
+    CHECK_UINT(heard.count, 1);
+    CHECK(heard.healed);
+    CHECK_UINT(heard.from, 6);
+    CHECK_UINT(heard.to, 6);
+    CHECK_UINT(heard.r.from_store, 1);
+    CHECK(log_hash() == whole);
+    world_end(&w, 9);
 }
 
 /* ---- What the store has not come to -------------------------------------- */
@@ -360,6 +476,9 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"intact", intact},
         {"of two histories", of_two_histories},
+        {"of another log", of_another_log},
+        {"under two names", under_two_names},
+        {"joined with the next", joined_with_the_next},
         {"a store behind", a_store_behind},
         {"in thought", in_thought},
         {"on disk", on_disk},
