@@ -1,0 +1,156 @@
+/*
+ * test_compact_fold.c - the snapshot at a cut: how far its making is is told,
+ * and whoever says stop there is obeyed; and one that the log's key has signed
+ * otherwise than the entries give it is not made up.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "engine.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_compact_report report;
+static struct plog_error err;
+
+static void make(void)
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 36), 0);
+}
+
+static int compact(struct plog_compact_options o)
+{
+    o.struct_size = sizeof o;
+    memset(&err, 0, sizeof err);
+    int rc = plog_compact(w.dir, &o, &report, &err);
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+/* ---- What is told -------------------------------------------------------- */
+
+static struct {
+    char phases[200]; /* each once */
+    uint64_t done, total;
+    const char *stop_at;
+} heard;
+
+static int hear(void *arg, const struct plog_progress *p)
+{
+    size_t n = strlen(heard.phases);
+    (void)arg;
+    if (!strstr(heard.phases, p->phase))
+        snprintf(heard.phases + n, sizeof heard.phases - n, "%s ", p->phase);
+    if (!strcmp(p->phase, "fold")) {
+        CHECK(p->done > heard.done);
+        CHECK(heard.total == 0 || heard.total == p->total);
+        heard.done = p->done;
+        heard.total = p->total;
+    }
+    return heard.stop_at && !strcmp(p->phase, heard.stop_at);
+}
+
+static void told(void)
+{
+    make();
+    memset(&heard, 0, sizeof heard);
+    heard.stop_at = "fold";
+    CHECK_INT(compact((struct plog_compact_options){.progress = hear}),
+              PLOG_E_INTERRUPTED);
+    CHECK_TEXT(err.message, "stopped");
+    CHECK_TEXT(heard.phases, "fold ");
+    CHECK_UINT(peers_floor(&w), 0);
+    memset(&heard, 0, sizeof heard);
+    CHECK_INT(compact((struct plog_compact_options){.progress = hear}), 0);
+    CHECK_UINT(report.to, peers_floor(&w));
+    CHECK(report.to > 20);
+    CHECK_UINT(heard.done, report.to);
+    CHECK_UINT(heard.total, report.to);
+    CHECK_TEXT(heard.phases, "fold archive ");
+    CHECK_INT(peers_parity(&w), 0);
+}
+
+/* ---- What was signed ----------------------------------------------------- */
+
+static int give(void *arg, plog *p, struct plog_buf *args,
+                struct plog_error *why)
+{
+    (void)p;
+    return plog_buf_add_text(args, arg)
+               ? plog_fail(why, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
+/* The compact entry that a copy has written, of another digest, signed.  The
+ * copy is w-copy, with the snapshot that it made. */
+static void sign_another(void)
+{
+    char original[600], copy[600];
+    struct plog_receipt receipt;
+    size_t n;
+    snprintf(original, sizeof original, "%.500s", w.dir);
+    snprintf(copy, sizeof copy, "%.500s-copy", w.dir);
+    world_copy(original, copy);
+    snprintf(w.dir, sizeof w.dir, "%.500s", copy);
+    CHECK_INT(compact((struct plog_compact_options){.progress = NULL}), 0);
+    char *line = world_line(&w, report.entry, &n);
+    snprintf(w.dir, sizeof w.dir, "%.500s", original);
+    char *args = strstr(line, "{\"from\":"),
+         *end = strstr(line, "\"rotations\"");
+    char *digest = strstr(line, "\"snapshot\":\"");
+    REQUIRE(args != NULL && end != NULL && digest != NULL);
+    *(strchr(end, '}') + 1) = '\0';
+    digest += strlen("\"snapshot\":\"");
+    *digest = *digest == 'A' ? 'B' : 'A';
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_engine_control(w.p, PLOG_CONTROL_COMPACT, give, args,
+                                  &receipt, NULL),
+              0);
+    free(line);
+    world_close(&w);
+    CHECK_UINT(receipt.seq, report.entry);
+}
+
+static void not_what_was_signed(void)
+{
+    char name[64], made[700], want[200];
+    make();
+    sign_another();
+    snprintf(name, sizeof name, "%s", report.snapshot);
+    snprintf(made, sizeof made, "%.500s-copy/%s", w.dir, name);
+    snprintf(want, sizeof want,
+             "entries up to %" PRIu64 " were compacted away, and their snapshot"
+             " %s is missing",
+             report.to, name);
+    for (int i = 0; i < 3; i++) {
+        bool there = i == 1; /* the one that the entries give */
+        if (there)
+            world_copy(made, world_path(&w, name));
+        CHECK_INT(compact((struct plog_compact_options){.progress = NULL}),
+                  there ? PLOG_E_CORRUPT : PLOG_E_PRUNED);
+        CHECK_TEXT(err.message,
+                   there ? "the snapshot of entry 33 is not the one that the"
+                           " compact entry signs"
+                         : want);
+        CHECK(!report.remade);
+        CHECK_UINT(report.entry, 0);
+        CHECK(!world_has(&w, name));
+        CHECK(!world_has(&w, "snapshots/fold.db"));
+        CHECK_UINT(world_has(&w, "quarantine"), i > 0);
+        CHECK_INT(peers_parity(&w), PLOG_E_PRUNED);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"told", told},
+        {"not what was signed", not_what_was_signed},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
