@@ -3,8 +3,11 @@
 
 #include <dlfcn.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "check.h"
 
 struct sql_calls sql_calls;
 
@@ -25,9 +28,20 @@ static void find(const char *name, void *out)
     memcpy(out, &f, sizeof f);
 }
 
+/* What a program that uses the library would find in its log of SQLite's. */
+static void on_log(void *arg, int code, const char *text)
+{
+    (void)arg;
+    if (code == SQLITE_MISUSE && sql_calls.fails &&
+        !CHECK(code != SQLITE_MISUSE))
+        printf("# SQLite: %s\n", text);
+}
+
 /* Before main, and so before there are threads. */
 __attribute__((constructor)) static void find_all(void)
 {
+    if (sqlite3_config(SQLITE_CONFIG_LOG, on_log, NULL) != SQLITE_OK)
+        abort();
     find("sqlite3_prepare_v3", &real.prepare);
     find("sqlite3_step", &real.step);
     find("sqlite3_exec", &real.exec);

@@ -1,6 +1,8 @@
 /*
  * sql_calls.h - calls of SQLite that a test makes fail: those that prepare and
  * run statements stand here, in front of the library's own, once for all tests.
+ * Whatever fails, SQLite is not misused, as by binding to a statement that was
+ * not prepared: a case in which it says so, while `fails` is set, fails.
  */
 #ifndef SQL_CALLS_H
 #define SQL_CALLS_H
