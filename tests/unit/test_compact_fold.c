@@ -1,7 +1,7 @@
 /*
  * test_compact_fold.c - the snapshot at a cut: how far its making is is told,
  * and whoever says stop there is obeyed; and one that the log's key has signed
- * otherwise than the entries give it is not made up.
+ * otherwise than the entries give it is not made up, nor is a rotation.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,11 +146,52 @@ static void not_what_was_signed(void)
     }
 }
 
+/* ---- Rotations ----------------------------------------------------------- */
+
+static bool spoiled;
+
+static int spoil(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    if (!spoiled && !strcmp(p->phase, "fold")) { /* parity was before */
+        spoiled = true;
+        world_sql(&w, "UPDATE events SET line='{}' WHERE seq=(SELECT seq FROM"
+                      " rotations)");
+    }
+    return 0;
+}
+
+/* The line of a rotation, which is to go into the compact entry, is none any
+ * more by then: nothing is signed in its place. */
+static void a_rotation_that_cannot_be_read(void)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o};
+    struct plog_rotate_report r;
+    world_make(&w, PLOG_LAST_WRITE_WINS, PEERS_SEGMENT);
+    world_close(&w);
+    CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 0, 40);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 36), 0);
+    uint64_t size = world_size(&w);
+    spoiled = false;
+    CHECK_INT(compact((struct plog_compact_options){.progress = spoil}),
+              PLOG_E_CORRUPT);
+    CHECK(spoiled);
+    CHECK_TEXT(err.message, "seq: missing or not a number from 1");
+    CHECK_UINT(report.entry, 0);
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_UINT(world_size(&w), size);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"told", told},
         {"not what was signed", not_what_was_signed},
+        {"a rotation that cannot be read", a_rotation_that_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
