@@ -52,6 +52,7 @@ static void end(void)
 /* What stands in the line of the next entry. */
 struct delta {
     const char *from, *outcome, *merged; /* whole members with their comma */
+    const char *resource;                /* NULL: pets */
     bool deletes;
     unsigned record, minute, percent;
 };
@@ -71,12 +72,13 @@ static void give(const struct delta *d, enum plog_strategy strategy, bool lie)
     int n = 0;
     for (int again = 0; again < 2; again++) {
         n = snprintf(line, sizeof line,
-                     "{\"seq\":%llu%s,\"resource\":\"pets\",\"record_id\":"
+                     "{\"seq\":%llu%s,\"resource\":\"%s\",\"record_id\":"
                      "\"r%u\",\"op\":\"%s\",\"payload\":%s,\"occurred_at\":"
                      "\"2026-01-02T03:%02u:05Z\",\"provenance\":{\"source\":"
                      "\"s\",\"confidence\":0.%02u}%s%s,"
                      "\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\"}",
-                     (unsigned long long)seq, d->from, d->record,
+                     (unsigned long long)seq, d->from,
+                     d->resource ? d->resource : "pets", d->record,
                      d->deletes ? "delete" : "upsert",
                      d->deletes ? "null" : "{\"v\":1}", d->minute % 60,
                      d->percent % 100, d->outcome, d->merged);
@@ -153,19 +155,23 @@ static void give_many(enum plog_strategy strategy, unsigned count,
     give_more(strategy, count, records);
 }
 
-/* Gives it the rows.  Returns whether all agrees. */
-static bool agrees(uint64_t *records)
+/* Gives it the rows, as they are read so.  Returns whether all agrees. */
+static bool agrees_by(const char *sql, uint64_t *records)
 {
     sqlite3_stmt *rows = NULL;
     bool out = false;
-    int rc =
-        plog_sql_prepare(db, "SELECT * FROM state ORDER BY 1,2", &rows, NULL);
+    int rc = plog_sql_prepare(db, sql, &rows, NULL);
     while (!rc && (rc = plog_sql_row(rows, NULL)) == 0)
         rc = plog_tally_row(&tally, rows, NULL);
     sqlite3_finalize(rows);
     CHECK_INT(rc, PLOG_END);
     CHECK_INT(plog_tally_end(&tally, &out, records, NULL), 0);
     return out;
+}
+
+static bool agrees(uint64_t *records)
+{
+    return agrees_by("SELECT * FROM state ORDER BY 1,2", records);
 }
 
 static const enum plog_strategy strategies[] = {
@@ -297,17 +303,66 @@ static void rows_out_of_order(void)
         "SELECT * FROM state UNION ALL SELECT * FROM state WHERE"
         " record_id='r9'"};
     for (size_t i = 0; i < 2; i++) {
-        sqlite3_stmt *rows = NULL;
         uint64_t records;
-        bool out = true;
         begin();
         give_many(PLOG_ARRIVAL, 500, 40);
-        int rc = plog_sql_prepare(db, orders[i], &rows, NULL);
-        while (!rc && (rc = plog_sql_row(rows, NULL)) == 0)
-            rc = plog_tally_row(&tally, rows, NULL);
-        sqlite3_finalize(rows);
-        CHECK_INT(plog_tally_end(&tally, &out, &records, NULL), 0);
-        CHECK(!out);
+        CHECK(!agrees_by(orders[i], &records));
+        end();
+    }
+}
+
+/* The names of records are in order within a resource, and only there. */
+static void two_resources(void)
+{
+    static const struct {
+        const char *order;
+        bool agrees;
+    } all[] = {
+        {"1,2", true}, {"1 DESC,2", false}, {"2", false}, {"1,2 DESC", false}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        static const unsigned records[] = {8, 9, 1, 2};
+        char sql[60];
+        uint64_t count;
+        begin();
+        seq = 2;
+        agreed = true;
+        for (unsigned k = 0; k < 4; k++) {
+            struct delta d = {.from = "",
+                              .outcome = "",
+                              .merged = "",
+                              .resource = k < 2 ? "pets" : "toys",
+                              .record = records[k]};
+            give(&d, PLOG_ARRIVAL, false);
+        }
+        snprintf(sql, sizeof sql, "SELECT * FROM state ORDER BY %s",
+                 all[i].order);
+        if (!CHECK_INT(agrees_by(sql, &count), all[i].agrees))
+            printf("# %s\n", sql);
+        CHECK_INT(tally.given_up, !all[i].agrees);
+        CHECK_UINT(count, all[i].agrees ? 4 : 0);
+        end();
+    }
+}
+
+/* Twice as many places as there are items, within its bounds: a place has 72
+ * bytes, and memory comes in powers of two. */
+static void the_table_fits(void)
+{
+    static const struct {
+        unsigned count;
+        size_t slots_max, bytes;
+    } all[] = {{20, 1 << 16, 8192},    /* 64 */
+               {600, 1 << 16, 262144}, /* 2048 for 601 */
+               {600, 256, 32768},
+               {600, 64, 8192}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        uint64_t records;
+        begin();
+        tally.slots_max = all[i].slots_max;
+        give_many(PLOG_ARRIVAL, all[i].count, 1);
+        CHECK(agrees(&records));
+        CHECK_UINT(records, 1);
+        CHECK_UINT(tally.table.cap, all[i].bytes);
         end();
     }
 }
@@ -478,6 +533,12 @@ static void rows_of_other_types(void)
 {
     static const char *const changes[] = {
         "version=version-4294967296",
+        "version=version+4294967296",
+        "nanos=nanos-4294967296",
+        "nanos=nanos+4294967296",
+        "seq=seq-72057594037927936",
+        "seq=seq+72057594037927936",
+        "last=last-9223372036854775807-1",
         "merged=''",
         "origin=''",
     };
@@ -564,27 +625,47 @@ static void lost_again(void)
 
 /* ---- What no writer gives ------------------------------------------------ */
 
-/* Of each such entry nothing is noted. */
-static void odd_entries(void)
+static char text[PLOG_RECORD_ID_MAX + 2];
+
+/* As an entry, or as a record of a snapshot, one of such names is noted or not.
+ */
+static void noted(size_t resource, size_t record_id, uint64_t number, bool is)
 {
-    static char text[70000];
-    memset(text, 'a', sizeof text);
-    const struct plog_span one = {"r", 1}, long_one = {text, sizeof text};
-    const struct {
-        struct plog_span resource, record_id;
-        uint64_t seq;
-    } all[] = {{one, one, 1ull << 56}, {long_one, one, 2}, {one, long_one, 2}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        struct plog_tally_entry t = {.resource = all[i].resource,
-                                     .record_id = all[i].record_id,
-                                     .seq = all[i].seq,
+    for (int i = 0; i < 2; i++) {
+        struct plog_tally_entry t = {.resource = {text, resource},
+                                     .record_id = {text, record_id},
+                                     .seq = number,
                                      .strategy = PLOG_ARRIVAL};
+        struct plog_entry e = {.seq = number};
+        struct plog_folded f = {.entry = &e,
+                                .resource = t.resource,
+                                .record_id = t.record_id,
+                                .last = number,
+                                .version = 1};
         uint64_t records;
+        unsigned held = 0;
         begin();
-        CHECK_INT(plog_tally_add(&tally, &t, NULL), 0);
-        CHECK(tally.given_up && !agrees(&records));
+        CHECK_INT(i ? plog_tally_base(&tally, &f, NULL)
+                    : plog_tally_add(&tally, &t, NULL),
+                  0);
+        CHECK_INT(tally.given_up, !is);
+        for (unsigned p = 0; p < PLOG_TALLY_PARTS; p++)
+            held += tally.held[p];
+        CHECK_UINT(held, is);
+        CHECK(!agrees(&records));
         end();
     }
+}
+
+static void odd_entries(void)
+{
+    memset(text, 'a', sizeof text);
+    noted(1, 1, 1ull << 56, false);
+    noted(1, 1, (1ull << 56) - 1, true);
+    noted(PLOG_NAME_MAX, PLOG_RECORD_ID_MAX, 2, true);
+    noted(PLOG_NAME_MAX + 1, 1, 2, false);
+    noted(1, PLOG_RECORD_ID_MAX + 1, 2, false);
+    noted(PLOG_RECORD_ID_MAX, 1, 2, false);
 }
 
 int main(int argc, char **argv)
@@ -594,6 +675,8 @@ int main(int argc, char **argv)
         {"rows differ", rows_differ},
         {"rows too many or few", rows_too_many_or_few},
         {"rows out of order", rows_out_of_order},
+        {"two resources", two_resources},
+        {"the table fits", the_table_fits},
         {"entries differ", entries_differ},
         {"folds on", folds_on},
         {"base differs", base_differs},
