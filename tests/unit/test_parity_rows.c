@@ -1,0 +1,224 @@
+/*
+ * test_parity_rows.c - an entry and its row: where one of the two legs has the
+ * line redacted and the other has it whole yet, all that parity says of it; and
+ * what a look at the rows does without.
+ */
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "said.h"
+#include "sql_calls.h"
+#include "world.h"
+
+static struct world w;
+
+static const char *said(void)
+{
+    return said_check(plog_parity, w.dir,
+                      &(struct plog_check_options){.vkey = NULL});
+}
+
+/* ---- Redacted in one leg ------------------------------------------------- */
+
+#define FIRST "log/00000000000000000001.jsonl"
+
+static char kept[600]; /* the store, and the line of entry 3, from before */
+static char *old_log, *old_line;
+static size_t old_len;
+
+/* Entries 2 to 4 in a segment that has ended, and 5; 3 is redacted by 6. */
+static void make(void)
+{
+    struct plog_redact_report r;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
+    uint64_t first;
+    size_t n;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(world_put(&w, "a", "1", "v", NULL), 0);
+    CHECK_INT(world_put(&w, "b", "2", "the secret", NULL), 0);
+    CHECK_INT(world_put(&w, "c", "1", "v", NULL), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_INT(world_put(&w, "d", "2", "v", NULL), 0);
+    world_close(&w);
+    old_line = world_line(&w, 3, &n);
+    old_log = world_read(world_path(&w, FIRST), &old_len);
+    snprintf(kept, sizeof kept, "%.500s-store.db", w.dir);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), kept);
+    CHECK_INT(plog_redact(w.dir, 3, &o, &r, NULL), 0);
+    CHECK_UINT(r.order, 6);
+}
+
+static void end(void)
+{
+    free(old_line);
+    free(old_log);
+    world_remove(kept);
+    world_remove(w.dir);
+}
+
+static void store_line(const char *line)
+{
+    char sql[1000];
+    snprintf(sql, sizeof sql, "UPDATE events SET line='%.800s' WHERE seq=3",
+             line);
+    world_sql(&w, sql);
+}
+
+#define CLEAN6                                                                 \
+    "CLEAN, head 6, 6 entries 1-6, 2 records, floor 0, 2 segments, store 1 6," \
+    " since 0, pending "
+
+/* The order stands in both, and the log's line is replaced later. */
+static void whole_in_the_log_yet(void)
+{
+    make();
+    CHECK_TEXT(said(), CLEAN6 "0\n");
+    world_write(world_path(&w, FIRST), old_log, old_len);
+    CHECK_TEXT(said(), CLEAN6 "1\n");
+    /* A store that has the order has followed it. */
+    store_line(old_line);
+    CHECK_TEXT(said(),
+               "DIVERGED in store, store.db, entry 3: want the redacted line"
+               " that the order makes; got another line; do paritylog replay \n"
+               "DIVERGED, head 6, 6 entries 1-6, 2 records, floor 0, 2"
+               " segments, store 1 6, since 0, pending 0\n");
+    end();
+}
+
+/* Nothing was left in the log, and the store has it again. */
+static void whole_in_the_store(void)
+{
+    make();
+    store_line(old_line);
+    CHECK_TEXT(said(),
+               "DIVERGED in store, store.db, entry 3: want leaf #; got leaf #;"
+               " do paritylog replay \n"
+               "DIVERGED in store, store.db, entry 3: want the redacted line"
+               " that the order makes; got another line; do paritylog replay \n"
+               "DIVERGED, head 6, 6 entries 1-6, 2 records, floor 0, 2"
+               " segments, store 1 6, since 0, pending 0\n");
+    end();
+}
+
+/* A store that stands before the order has the line as it was. */
+static void whole_in_a_store_behind(void)
+{
+    make();
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    world_copy(kept, world_path(&w, "store.db"));
+    CHECK_TEXT(said(),
+               "BEHIND in store, store.db, entry 6: want entries up to 6; got"
+               " entries up to 5; do paritylog replay \n"
+               "BEHIND, head 6, 5 entries 1-5, 2 records, floor 0, 2 segments,"
+               " store 1 5, since 0, pending 0\n");
+    end();
+}
+
+/* ---- A look -------------------------------------------------------------- */
+
+/* It goes through a table once: what it has read it need not keep. */
+static void in_little_memory(void)
+{
+    enum { COUNT = 40 };
+    static char texts[COUNT][40000], payload[39000];
+    struct plog_span spans[COUNT];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = spans, .delta_count = COUNT};
+    struct world_delta d = {.record = "1", .payload = payload};
+    snprintf(payload, sizeof payload, "{\"v\":\"%038000d\"}", 0);
+    for (unsigned k = 0; k < COUNT; k++) {
+        world_text(texts[k], sizeof texts[k], &d);
+        spans[k] = (struct plog_span){texts[k], strlen(texts[k])};
+    }
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+    struct world_found f;
+    sqlite3_memory_highwater(1);
+    int64_t before = sqlite3_memory_used();
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    int64_t most = sqlite3_memory_highwater(0) - before;
+    if (!CHECK(most < 5 << 19))
+        printf("# %" PRId64 "\n", most);
+    world_remove(w.dir);
+}
+
+static const char *failing; /* begins the statement that fails */
+static unsigned failed;
+
+static bool fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (strcmp(call, "step") == 0 ||
+        strncmp(sql, failing, strlen(failing)) != 0)
+        return false;
+    failed++;
+    return true;
+}
+
+/* A statement that cannot be had: a look that needs it has not begun, and one
+ * that leaves the records out does not ask for what folds them. */
+static void what_it_needs(void)
+{
+    static const struct {
+        const char *sql;
+        bool for_records;
+    } all[] = {
+        {"PRAGMA temp.journal_mode", false},
+        {"PRAGMA main.cache_size", false},
+        {"SELECT seq,id,resource,record_id,op", false},
+        {"SELECT size,line FROM main.checkpoints", false},
+        {"SELECT first FROM main.segments", false},
+        {"SELECT line FROM temp.truth", false},
+        {"INSERT OR REPLACE INTO temp.truth", false},
+        {"INSERT OR REPLACE INTO temp.cursors", false},
+        {"INSERT OR REPLACE INTO temp.state", false},
+        {"CREATE TEMP TABLE tally", true},
+        {"INSERT INTO temp.tally", true},
+        {"SELECT items FROM temp.tally", true},
+    };
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "a", "1", "v", NULL), 0);
+    world_close(&w);
+    for (size_t i = 0; i < 2 * sizeof all / sizeof *all; i++) {
+        struct plog_check_options o = {.struct_size = sizeof o,
+                                       .skip_records = i % 2};
+        struct plog_check_report r;
+        struct plog_error err = {0};
+        bool needed = !o.skip_records || !all[i / 2].for_records;
+        failing = all[i / 2].sql;
+        failed = 0;
+        sql_calls.fails = fails;
+        int rc = plog_parity(w.dir, &o, &r, &err);
+        sql_calls.fails = NULL;
+        bool fits = CHECK_INT(rc, needed ? PLOG_E_IO : 0);
+        fits &= CHECK_INT(err.code, needed ? PLOG_E_IO : 0);
+        fits &= CHECK_UINT(failed, needed);
+        fits &= CHECK_INT(r.verdict, 0);
+        if (!fits)
+            printf("# %s\n", failing);
+    }
+    world_end(&w, 2);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"whole in the log yet", whole_in_the_log_yet},
+        {"whole in the store", whole_in_the_store},
+        {"whole in a store behind", whole_in_a_store_behind},
+        {"in little memory", in_little_memory},
+        {"what it needs", what_it_needs},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
