@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "said.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -352,6 +353,46 @@ static void a_row_cannot_be_read(void)
     world_end(&w, GROUP + 1);
 }
 
+/* The first entry about its record has no link, and none is NULL alone; what
+ * the row says besides is never passed over. */
+static void no_link(void)
+{
+    static const struct {
+        const char *previous;
+        uint64_t seq;
+    } odd[] = {
+        {"0", 2},  {"-4", 2}, {"1", 2},  {"2", 2}, {"0", 3},
+        {"-1", 3}, {"2", 3},  {"0", 4},  {"3", 4}, {"NULL", 4},
+        {"0", 1},  {"-1", 1}, {"-2", 4}, {"1", 1}, {"4", 4},
+    };
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+    CHECK_INT(world_put(&w, "i", "2", "v", NULL), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+    world_close(&w);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        struct plog_check_options o = {.vkey = NULL};
+        char sql[100], want[300];
+        snprintf(sql, sizeof sql, "UPDATE events SET previous=%s WHERE seq=%u",
+                 odd[i].previous, (unsigned)odd[i].seq);
+        world_sql(&w, sql);
+        snprintf(want, sizeof want,
+                 "DIVERGED in store, store.db, entry %u: want columns that"
+                 " follow from the line; got other ones; do paritylog replay \n"
+                 "DIVERGED, head 4, 4 entries 1-4, 2 records, floor 0, 1"
+                 " segments, store 1 4, since 0, pending 0\n",
+                 (unsigned)odd[i].seq);
+        if (!CHECK_TEXT(said_check(plog_parity, w.dir, &o), want))
+            printf("# %s\n", sql);
+        world_sql(&w, "UPDATE events SET previous=CASE seq WHEN 4 THEN 2 END");
+        CHECK_TEXT(said_check(plog_parity, w.dir, &o),
+                   "CLEAN, head 4, 4 entries 1-4, 2 records, floor 0, 1"
+                   " segments, store 1 4, since 0, pending 0\n");
+    }
+    world_end(&w, 4);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -364,6 +405,7 @@ int main(int argc, char **argv)
         {"in little memory", in_little_memory},
         {"a head is missing", a_head_is_missing},
         {"a row cannot be read", a_row_cannot_be_read},
+        {"no link", no_link},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

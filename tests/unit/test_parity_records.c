@@ -1,0 +1,143 @@
+/*
+ * test_parity_records.c - records, cursors and rules against the fold of the
+ * log, in all that parity says of them; and a check that leaves the records
+ * out, unless there is anything else to find.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "peers.h"
+#include "said.h"
+#include "world.h"
+
+static struct world w;
+
+/* Entries 2 to 4 about two records, a cursor, and a peer. */
+static void make(void)
+{
+    char text[600];
+    struct plog_cursor c = {
+        .source = {"s", 1}, .resource = {"r", 1}, .cursor = {"c", 1}};
+    struct plog_span delta;
+    struct plog_group g = {.struct_size = sizeof g,
+                           .deltas = &delta,
+                           .delta_count = 1,
+                           .cursors = &c,
+                           .cursor_count = 1};
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "a", "1", "v", NULL), 0);
+    CHECK_INT(world_put(&w, "b", "2", "v", NULL), 0);
+    world_text(text, sizeof text, &(struct world_delta){.record = "1"});
+    delta = (struct plog_span){text, strlen(text)};
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+}
+
+static void says(bool skip_records, const char *findings, const char *end)
+{
+    char want[2000];
+    struct plog_check_options o = {.skip_records = skip_records};
+    snprintf(want, sizeof want, "%s%s", findings, end);
+    CHECK_TEXT(said_check(plog_parity, w.dir, &o), want);
+}
+
+#define OF(records)                                                            \
+    ", head 6, 6 entries 1-6, " records                                        \
+    " records, floor 0, 1 segments, store 1 6, since 0, pending 0\n"
+#define FOUND(seq, want, got)                                                  \
+    "DIVERGED in store, store.db, entry " seq ": want " want "; got " got      \
+    "; do paritylog replay \n"
+#define LEFT_OUT                                                               \
+    "unchecked store 1-6: records, and links between entries: left out\n"
+
+static void each_table(void)
+{
+    static const struct {
+        const char *sql, *found, *records;
+    } all[] = {
+        {"UPDATE state SET version=version+1 WHERE record_id='2'",
+         FOUND("3", "record: as the log folds", "record: other content"),
+         OF("2")},
+        {"UPDATE state SET confidence=0.125 WHERE record_id='1'",
+         FOUND("4", "record: as the log folds", "record: other content"),
+         OF("2")},
+        {"DELETE FROM state WHERE record_id='1'",
+         FOUND("4", "record: as the log folds", "record: none"), OF("2")},
+        {"DELETE FROM state WHERE record_id='2'",
+         FOUND("3", "record: as the log folds", "record: none"), OF("2")},
+        {"UPDATE state SET record_id='3' WHERE record_id='1'",
+         FOUND("4", "record: as the log folds", "record: none")
+             FOUND("4", "record: none", "record: a row the log does not give"),
+         OF("2")},
+        {"UPDATE cursors SET cursor='d'",
+         FOUND("5", "cursor: as the log folds", "cursor: other content"),
+         OF("2")},
+        {"UPDATE cursors SET source='r'",
+         FOUND("5", "cursor: none", "cursor: a row the log does not give")
+             FOUND("5", "cursor: as the log folds", "cursor: none"),
+         OF("2")},
+        {"DELETE FROM cursors",
+         FOUND("5", "cursor: as the log folds", "cursor: none"), OF("2")},
+        {"DELETE FROM peers",
+         FOUND("6", "peer: as the log has it", "peer: another, or none"),
+         OF("2")},
+        {"UPDATE peers SET cursor=7",
+         FOUND("6", "peer: entries up to the head", "peer: more than there is"),
+         OF("2")},
+        {"UPDATE meta SET line_max=line_max+1",
+         FOUND("6", "meta: the rules that the log sets", "other ones"),
+         OF("2")},
+        {"UPDATE meta SET segment_size=segment_size+1",
+         FOUND("6", "meta: the rules that the log sets", "other ones"),
+         OF("2")},
+        {"UPDATE meta SET strategy='keep-local'",
+         FOUND("6", "meta: the rules that the log sets", "other ones"),
+         OF("2")},
+    };
+    char kept[600];
+    make();
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(w.dir, kept);
+    says(false, "", "CLEAN" OF("2"));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char end[200];
+        world_remove(w.dir);
+        world_copy(kept, w.dir);
+        world_sql(&w, all[i].sql);
+        snprintf(end, sizeof end, "DIVERGED%s", all[i].records);
+        says(false, all[i].found, end);
+        if (check_failing())
+            printf("# %s\n", all[i].sql);
+    }
+    world_remove(kept);
+    world_remove(w.dir);
+}
+
+/* Nothing is said of them, neither good nor bad; with anything else that is
+ * not well all of it is checked. */
+static void left_out(void)
+{
+    make();
+    says(true, LEFT_OUT, "CLEAN" OF("0"));
+    world_sql(&w, "UPDATE state SET version=version+1 WHERE record_id='2'");
+    says(true, LEFT_OUT, "CLEAN" OF("0"));
+    world_sql(&w, "UPDATE events SET id='x' WHERE seq=2");
+    says(true,
+         FOUND("2", "columns that follow from the line", "other ones")
+             FOUND("3", "record: as the log folds", "record: other content"),
+         "DIVERGED" OF("2"));
+    world_remove(w.dir);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"each table", each_table},
+        {"left out", left_out},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
