@@ -122,6 +122,31 @@ static void a_bare_name(void)
     CHECK_INT(chdir(here), 0);
 }
 
+/* Beside a path with folders in it, wherever one stands; what has the same name
+ * elsewhere stays. */
+static void in_another_folder(void)
+{
+    static const char *const left[] = {"sub/new.part-0123abcd",
+                                       "new.part-0123abcd",
+                                       "sub/sub/new.part-0123abcd"};
+    for (int i = 0; i < 3; i++) {
+        struct plog_place p;
+        char here[600];
+        begin();
+        CHECK(getcwd(here, sizeof here) != NULL && chdir(top) == 0);
+        CHECK(mkdir("sub", 0700) == 0 && mkdir("sub/sub", 0700) == 0);
+        for (int k = 0; k < 3; k++)
+            CHECK_INT(mkdir(left[k], 0700), 0);
+        make_whole(&p, i == 0   ? in(top, "sub/new")
+                       : i == 1 ? "sub/new"
+                                : "sub//new");
+        CHECK(!is_there(left[0]));
+        CHECK(is_there(left[1]) && is_there(left[2]));
+        CHECK(is_there("sub/new/log") && is_there("sub/new/keys"));
+        CHECK_INT(chdir(here), 0);
+    }
+}
+
 /* Another one is being made beside it, and has its folder locked. */
 static void one_under_way(void)
 {
@@ -588,6 +613,7 @@ int main(int argc, char **argv)
         {"no path", no_path},
         {"slashes behind", slashes_behind},
         {"a bare name", a_bare_name},
+        {"in another folder", in_another_folder},
         {"one under way", one_under_way},
         {"below the root", below_the_root},
         {"a name that is taken", a_name_that_is_taken},

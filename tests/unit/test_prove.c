@@ -364,6 +364,63 @@ static void another_log(void)
     refused(consistency(note, 0), PLOG_E_FOREIGN, "the checkpoint is of");
 }
 
+/* ---- Without memory ---------------------------------------------------------
+ */
+
+static unsigned long asked, denied; /* the request that is denied; 0: none */
+
+static void *stingy(void *ctx, void *p, size_t n)
+{
+    if (n && ++asked == denied)
+        return NULL;
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Whichever request is denied: the proof as it always is, or none. */
+static void without_memory(void)
+{
+    char note[PLOG_CHECKPOINT_MAX], payload[400], text[700];
+    struct world_delta d = {.record = "1", .payload = payload};
+    snprintf(payload, sizeof payload, "{\"v\":\"%0380d\"}", 0);
+    make();
+    snprintf(note, sizeof note, "%s", checkpoint(&w));
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+    put(3);
+    world_close(&w);
+    io = *plog_io_posix();
+    io.alloc = stingy;
+    for (int kind = 0; kind < 3; kind++) {
+        static char whole[sizeof proof.text];
+        size_t len = 0;
+        unsigned refusals = 0;
+        denied = 0;
+        do {
+            struct plog_prove_options o = options(0);
+            o.io = &io;
+            o.hide_entry = kind == 1;
+            asked = 0;
+            int rc = kind < 2 ? plog_prove(w.dir, 6, &o, &err)
+                              : plog_prove_consistency(w.dir, note,
+                                                       strlen(note), &o, &err);
+            if (denied == 0) {
+                CHECK_INT(rc, 0);
+                memcpy(whole, proof.text, len = proof.len);
+                if (kind != 1)
+                    holds(kind ? 0 : 6, kind ? 5 : 0, 9);
+                CHECK(!strncmp(whole + 22, "\nextra ", 7) == (kind == 0));
+            } else if (rc == 0) {
+                CHECK_BYTES(proof.text, proof.len, whole, len);
+            } else {
+                refused(rc, PLOG_E_NOMEM, "");
+                CHECK(err.message[0] != '\0');
+                refusals++;
+            }
+        } while (denied++ == 0 || asked >= denied - 1);
+        CHECK(refusals > 5);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -375,6 +432,7 @@ int main(int argc, char **argv)
         {"no archive", no_archive},
         {"checkpoints", checkpoints},
         {"another log", another_log},
+        {"without memory", without_memory},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
