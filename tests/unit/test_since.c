@@ -536,6 +536,53 @@ static void places_that_are_refused(void)
     free(one);
 }
 
+#define BELOW "unchecked both 1-3: below the checkpoint\n"
+#define REST                                                                   \
+    "unchecked store 1-3: records that no entry since is about; cursors,"      \
+    " peers, redactions and rules from below\n"                                \
+    "unchecked store 1-3: 1 of 1 records with entries since: what they have"   \
+    " from below (version, merged payload)\n"
+
+/* A note of another history, signed by the same key, whose size is where a
+ * segment ends: the header of the next one has the log's own root. */
+static void another_history(void)
+{
+    static const struct plog_check_options o = {.since = mark};
+    uint64_t first;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    snprintf(mark, sizeof mark, "%.500s/mark", check_dir());
+    put(2, 1);
+    world_close(&w);
+    char dir[sizeof w.dir];
+    memcpy(dir, w.dir, sizeof dir);
+    snprintf(w.dir, sizeof w.dir, "%.400s/other", check_dir());
+    world_copy(dir, w.dir);
+    CHECK_INT(world_open(&w), 0);
+    put(9, 1);
+    world_close(&w);
+    note(mark); /* of 3 */
+    memcpy(w.dir, dir, sizeof dir);
+    CHECK_INT(world_open(&w), 0);
+    put(3, 1);
+    char own[610];
+    snprintf(own, sizeof own, "%s-own", mark);
+    note(own);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_UINT(first, 4);
+    put(4, 1);
+    world_close(&w);
+    CHECK_TEXT(said_check(plog_parity, w.dir, &o),
+               BELOW "FORK in log, log/00000000000000000004.jsonl, entry 3:"
+                     " want #; got #; do keep a copy of DI\n" REST
+                     "FORK, head 4, 1 entries 4-4, 1 records, floor 0, 2"
+                     " segments, store 1 4, since 3, pending 0\n");
+    snprintf(mark, sizeof mark, "%.590s", own);
+    CHECK_TEXT(said_check(plog_parity, w.dir, &o),
+               BELOW REST "CLEAN, head 4, 1 entries 4-4, 1 records, floor 0, 2"
+                          " segments, store 1 4, since 3, pending 0\n");
+    world_end(&w, 4);
+}
+
 /* Whoever was compiled before the options were there gets the whole check. */
 static void older_options(void)
 {
@@ -621,6 +668,7 @@ int main(int argc, char **argv)
         {"the watermark, killed at each call", killed_at_each_call},
         {"the watermark is of a clean head", only_of_a_clean_head},
         {"places that are refused", places_that_are_refused},
+        {"another history", another_history},
         {"older options", older_options},
         {"a store that cannot be read", a_store_that_cannot_be_read},
     };
