@@ -1,0 +1,155 @@
+/*
+ * test_rebuild.c - one leg from the other beside a floor: the snapshot goes
+ * along, and a compaction that passes by lets the work begin anew.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peers.h"
+#include "snapshot.h"
+#include "world.h"
+
+#define FIRST "00000000000000000001.jsonl"
+
+static struct world w;
+static struct plog_error err;
+static struct plog_rebuild_report r;
+static char out[600];
+
+/* Thirty deltas, and a peer that has the first twenty entries. */
+static void make(void)
+{
+    memset(&w, 0, sizeof w);
+    memset(&err, 0, sizeof err);
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+}
+
+static void same_file(const char *name)
+{
+    char path[900];
+    size_t n, m;
+    snprintf(path, sizeof path, "%s/%.200s", out, name);
+    if (!CHECK(access(path, F_OK) == 0))
+        return;
+    char *want = world_read(world_path(&w, name), &n),
+         *got = world_read(path, &m);
+    CHECK_BYTES(got, m, want, n);
+    CHECK(n > 0);
+    free(want);
+    free(got);
+}
+
+/* All of it was rebuilt. */
+static void is_whole(int rc, bool dry_run)
+{
+    if (!CHECK_INT(rc, 0))
+        printf("# %s\n", err.message);
+    CHECK_INT(r.verdict, 0);
+    CHECK_TEXT(r.why, "");
+    CHECK_UINT(r.missing_from, 0);
+    CHECK_UINT(r.missing_to, 0);
+    CHECK_UINT(r.entries, world_size(&w));
+    CHECK_UINT(r.head.size, world_size(&w));
+    CHECK_INT(r.dry_run, dry_run);
+    CHECK_TEXT(r.quarantine, "");
+    CHECK_INT(access(out, F_OK) == 0, !dry_run);
+}
+
+typedef int rebuild_fn(const char *dir, const char *to,
+                       const struct plog_rebuild_options *o,
+                       struct plog_rebuild_report *report,
+                       struct plog_error *e);
+
+/* What was compacted away is in the snapshot alone: without it neither the new
+ * log nor the new store could be checked or made from the other again. */
+static void the_snapshot_goes_along(void)
+{
+    static rebuild_fn *const all[] = {plog_rebuild_store, plog_rebuild_log};
+    char name[PLOG_SNAPSHOT_NAME], path[80], log[80];
+    make();
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    uint64_t floor = peers_floor(&w);
+    CHECK(floor > 0);
+    plog_snapshot_name(floor, name);
+    snprintf(path, sizeof path, PLOG_SNAPSHOT_DIR "/%s", name);
+    snprintf(log, sizeof log, "log/%020llu.jsonl",
+             (unsigned long long)floor + 1);
+    for (int i = 0; i < 4; i++) {
+        struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                         .dry_run = i % 2 == 0};
+        is_whole(all[i / 2](w.dir, out, &o, &r, &err), o.dry_run);
+        if (o.dry_run)
+            continue;
+        same_file(path);
+        if (i / 2)
+            same_file(log);
+        world_remove(out);
+    }
+    world_end(&w, world_size(&w));
+}
+
+static unsigned opened, passes_at;
+
+/* Compacts when the first segment is to be opened the n-th time. */
+static int open_late(void *ctx, int dir, const char *name, int flags,
+                     uint32_t mode)
+{
+    if (strcmp(name, FIRST) == 0 && ++opened == passes_at)
+        CHECK_INT(peers_compact(&w, NULL), 0);
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Whenever it passes by: what there is then is rebuilt. */
+static void a_compaction_passes_by(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.open_at = open_late;
+    for (unsigned i = 0; i < 4; i++) {
+        struct plog_rebuild_options o = {
+            .struct_size = sizeof o, .io = &io, .dry_run = i % 2 == 0};
+        make();
+        opened = 0;
+        passes_at = 1 + i / 2;
+        int rc = plog_rebuild_store(w.dir, out, &o, &r, &err);
+        CHECK_UINT(opened, passes_at); /* and then it is gone */
+        is_whole(rc, o.dry_run);
+        CHECK(peers_floor(&w) > 0);
+        if (!o.dry_run)
+            world_remove(out);
+        world_remove(w.dir);
+    }
+}
+
+/* Gone for another reason: that is said, and nothing is made. */
+static void a_segment_is_gone(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                         .dry_run = i == 0};
+        make();
+        CHECK_INT(unlink(world_path(&w, "log/" FIRST)), 0);
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &r, &err), PLOG_E_CORRUPT);
+        CHECK_INT(err.code, PLOG_E_CORRUPT);
+        CHECK(strstr(err.message, "the segment from entry 1 on is missing"));
+        CHECK_INT(r.verdict, 0);
+        CHECK_UINT(r.entries, 0);
+        CHECK(access(out, F_OK) != 0);
+        world_remove(w.dir);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"the snapshot goes along", the_snapshot_goes_along},
+        {"a compaction passes by", a_compaction_passes_by},
+        {"a segment is gone", a_segment_is_gone},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
