@@ -558,6 +558,31 @@ static void rows_of_other_types(void)
     }
 }
 
+/* Of which no entry was applied: a row of zeros stands for it, also behind a
+ * snapshot. */
+static void only_losers(void)
+{
+    struct delta d = {
+        .from = "", .outcome = ",\"outcome\":\"skipped\"", .merged = ""};
+    for (int behind = 0; behind < 3; behind++) {
+        uint64_t records;
+        begin();
+        seq = 2;
+        agreed = true;
+        for (int i = 0; i < 2; i++)
+            give(&d, PLOG_CUSTOM, false);
+        if (behind)
+            begin_again("");
+        if (behind > 1)
+            give(&d, PLOG_CUSTOM, false);
+        CHECK(agreed);
+        CHECK(agrees(&records));
+        CHECK(!tally.given_up);
+        CHECK_UINT(records, 1);
+        end();
+    }
+}
+
 /* What it cannot fold it leaves to the table. */
 static void gives_up(void)
 {
@@ -682,6 +707,7 @@ int main(int argc, char **argv)
         {"base differs", base_differs},
         {"a few behind a snapshot", a_few_behind_a_snapshot},
         {"rows of other types", rows_of_other_types},
+        {"only losers", only_losers},
         {"gives up", gives_up},
         {"lost again", lost_again},
         {"odd entries", odd_entries},
