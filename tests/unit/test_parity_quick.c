@@ -393,6 +393,73 @@ static void no_link(void)
     world_end(&w, 4);
 }
 
+static unsigned begun;
+
+static bool counts_looks(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    begun += !strcmp(call, "prepare") &&
+             !strncmp(sql, "SELECT first FROM main.segments", 31);
+    return false;
+}
+
+/* How often it goes through the log. */
+static unsigned looks(int verdict)
+{
+    struct plog_check_options o = {.struct_size = sizeof o};
+    struct plog_check_report r;
+    begun = 0;
+    sql_calls.fails = counts_looks;
+    CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
+    sql_calls.fails = NULL;
+    CHECK_INT(r.verdict, verdict);
+    return begun;
+}
+
+static void put(const struct world_delta *d)
+{
+    char text[700];
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, d), NULL, NULL),
+              0);
+}
+
+/* Whatever a line may be, where all is well a look is enough; where one thing
+ * is not, the log is read once more and no oftener. */
+static void one_look(void)
+{
+    struct plog_cursor c = {{"s", 1}, {"*", 1}, {"c", 1}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
+    struct plog_redact_report r;
+    struct world_delta all[] = {
+        {.record = "1"},
+        {.id = "i", .record = "1"},
+        {.record = "1", .time = "2020-01-02T03:04:05Z"}, /* skipped */
+        {.record = "2", .op = "delete", .payload = "null"},
+        {.id = "\\u00e4\\n", .record = "\\u00e4", .payload = "{\"a\":[]}"},
+        {.record = "3", .confidence = "0.25"},
+        {.record = "3", .op = "delete", .payload = "null"},
+        {.id = "j", .record = "3", .time = "2020-01-02T03:04:05Z"},
+    };
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        put(&all[i]);
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    CHECK_INT(plog_set_strategy(w.p, PLOG_HIGHEST_CONFIDENCE, NULL, NULL), 0);
+    put(&all[1]);
+    put(&all[5]);
+    world_close(&w);
+    CHECK_UINT(looks(0), 1);
+    CHECK_INT(plog_redact(w.dir, 3, &o, &r, NULL), 0);
+    CHECK_UINT(looks(0), 1);
+    world_sql(&w, "UPDATE state SET version=version+1 WHERE record_id='1'");
+    CHECK_UINT(looks(PLOG_E_DIVERGED), 2);
+    world_sql(&w, "UPDATE state SET version=version-1 WHERE record_id='1'");
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -406,6 +473,7 @@ int main(int argc, char **argv)
         {"a head is missing", a_head_is_missing},
         {"a row cannot be read", a_row_cannot_be_read},
         {"no link", no_link},
+        {"one look", one_look},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
