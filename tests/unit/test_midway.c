@@ -179,8 +179,6 @@ static void part(const struct part *p)
         fits &= CHECK(rc == 0 || again);
         fits &= CHECK_INT(failing_live().table, before.table);
         fits &= CHECK_INT(failing_live().handles, before.handles);
-        fits &= CHECK_UINT(sql_calls.misused, 0);
-        sql_calls.misused = 0;
         if (!fits)
             printf("# %s %lu, %s: %d, %s\n", kind_names[kind], n,
                    kind == STATEMENTS ? moment.text : failing_hit(), rc,
