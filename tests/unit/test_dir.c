@@ -429,6 +429,35 @@ static void the_turnstile_is_given_back(void)
     plog_dir_close(&d);
 }
 
+/* Readers share the lock, and each keeps a writer out. */
+static void readers_share_it(void)
+{
+    struct plog_dir other;
+    set_up();
+    CHECK_INT(open_as(PLOG_DIR_WRITE, false), 0);
+    CHECK_INT(plog_dir_open(&other, &io, path, PLOG_DIR_WRITE, false, &err), 0);
+    CHECK_INT(plog_dir_lock(&d, true, -1, &err), 0);
+    CHECK_INT(plog_dir_lock(&other, true, -1, &err), 0);
+    CHECK(d.locked && other.locked);
+    plog_dir_unlock(&d);
+    CHECK(!d.locked);
+    CHECK_INT(take(false, -1), PLOG_E_LOCKED);
+    CHECK_INT(err.code, PLOG_E_LOCKED);
+    char want[900];
+    snprintf(want, sizeof want, "another process holds the lock of %s", path);
+    CHECK_TEXT(err.message, want);
+    CHECK_TEXT(err.file, "lock");
+    CHECK_TEXT(err.hint, "wait longer with --wait SECONDS");
+    plog_dir_unlock(&other);
+    CHECK_INT(take(false, -1), 0);
+    memset(&err, 0, sizeof err); /* nor a reader beside the writer */
+    CHECK_INT(plog_dir_lock(&other, true, -1, &err), PLOG_E_LOCKED);
+    CHECK_TEXT(err.message, want);
+    CHECK(!other.locked);
+    plog_dir_close(&other);
+    plog_dir_close(&d);
+}
+
 static void no_lock_file(void)
 {
     set_up();
@@ -675,6 +704,7 @@ int main(int argc, char **argv)
         {"waiting_with_a_watch", waiting_with_a_watch},
         {"the_holder_is_killed", the_holder_is_killed},
         {"the_turnstile_is_given_back", the_turnstile_is_given_back},
+        {"readers share it", readers_share_it},
         {"no_lock_file", no_lock_file},
         {"a_lock_file_that_was_replaced", a_lock_file_that_was_replaced},
         {"odd_segments", odd_segments},

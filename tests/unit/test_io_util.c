@@ -417,6 +417,28 @@ static void test_util__write_file_leftover_gone(void)
     io()->close(NULL, dir);
 }
 
+static int no_unlink(void *ctx, int dir, const char *name)
+{
+    (void)ctx, (void)dir, (void)name;
+    return -EROFS;
+}
+
+/* A leftover that cannot be removed: why is told, not that it is there. */
+static void test_util__write_file_leftover_stays(void)
+{
+    struct plog_io stays = *io();
+    int dir = io_files_dir();
+    stays.unlink_at = no_unlink;
+    io_files_put(dir, "a.tmp", "of somebody else");
+    CHECK_INT(
+        plog_io_write_file(&stays, dir, "a", ".tmp", "one", 3, 0600, true),
+        -EROFS);
+    io_files_check(dir, "a.tmp", "of somebody else");
+    struct plog_stat st;
+    CHECK_INT(io()->stat_at(NULL, dir, "a", &st), -ENOENT);
+    io()->close(NULL, dir);
+}
+
 static void test_util__says_odd(void)
 {
     static const struct {
@@ -467,6 +489,8 @@ int main(int argc, char **argv)
         {"util__write_file_names", test_util__write_file_names},
         {"util__write_file_leftover", test_util__write_file_leftover},
         {"util__write_file_leftover_gone", test_util__write_file_leftover_gone},
+        {"util__write_file_leftover_stays",
+         test_util__write_file_leftover_stays},
         {"util__says_odd", test_util__says_odd},
         {"util__write_file_every_call_fails_once",
          test_util__write_file_every_call_fails_once},

@@ -165,6 +165,9 @@ static void mounts(void)
          ROOT "2 1 8:2 / /a rw - xfs /dev/a rw\n"
               "3 1 8:2 / /a ro shared:7 master:1 - xfs /dev/b rw",
          PLOG_TEST_OK, "/dev/b at /a: ro; rw"},
+        /* fields of one letter that none has yet: the dash is the end */
+        {"/a", ROOT "2 1 8:2 / /a ro x 7 - xfs /dev/b rw\n", PLOG_TEST_OK,
+         "/dev/b at /a: ro; rw"},
         /* blanks and an end in the middle of their code */
         {"/a b", ROOT "2 1 8:2 / /a\\040b rw - xfs /dev/c rw\n", PLOG_TEST_OK,
          "/dev/c at /a b: rw; rw"},
