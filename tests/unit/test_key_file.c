@@ -233,6 +233,80 @@ static void test_key_file__wiped(void)
     close(dir);
 }
 
+/* ---- In which order ------------------------------------------------------ */
+
+static char calls[40]; /* a letter for each that changes something */
+
+static void note(char letter)
+{
+    size_t n = strlen(calls);
+    if (n + 1 < sizeof calls)
+        snprintf(calls + n, sizeof calls - n, "%c", letter);
+}
+
+static int64_t note_pwrite(void *ctx, int fd, const void *p, size_t n,
+                           uint64_t at)
+{
+    note('w');
+    return plog_io_posix()->pwrite(ctx, fd, p, n, at);
+}
+
+static int note_fdatasync(void *ctx, int fd)
+{
+    note('s');
+    return plog_io_posix()->fdatasync(ctx, fd);
+}
+
+static int note_fsync(void *ctx, int fd)
+{
+    note('d');
+    return plog_io_posix()->fsync(ctx, fd);
+}
+
+static int note_rename(void *ctx, int from, const char *old, int to,
+                       const char *name, bool replace)
+{
+    note('r');
+    return plog_io_posix()->rename_at(ctx, from, old, to, name, replace);
+}
+
+static int note_unlink(void *ctx, int dir, const char *name)
+{
+    note('u');
+    return plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+/* The zeros are on disk before the file loses its name, or a power cut would
+ * leave the secret where nobody finds it to wipe it. */
+static void test_key_file__wiped_on_disk(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_signer s = keys_golden();
+    struct plog_error err = {.code = 0};
+    int dir = keys_dir();
+    io.pwrite = note_pwrite;
+    io.fdatasync = note_fdatasync;
+    io.fsync = note_fsync;
+    io.rename_at = note_rename;
+    io.unlink_at = note_unlink;
+    CHECK_INT(plog_signer_save(&s, plog_io_posix(), dir, NULL, &err), 0);
+    for (int drops = 0; drops < 2; drops++) {
+        calls[0] = '\0';
+        CHECK_INT(plog_signer_save_next(&s, &io, dir, NULL, &err), 0);
+        CHECK_TEXT(calls, "wsrd");
+        calls[0] = '\0';
+        CHECK_INT(drops ? plog_signer_drop_next(&io, dir, &err)
+                        : plog_signer_install_next(&io, dir, &err),
+                  0);
+        CHECK_TEXT(calls, drops ? "wsud" : "wsrd");
+        CHECK_INT(err.code, 0);
+        CHECK_TEXT(err.file, "");
+    }
+    CHECK_INT(keys_count(dir), 2);
+    plog_signer_fini(&s);
+    close(dir);
+}
+
 /* What a crash left under the temporary name is not in the way, and is not
  * followed if it is a link. */
 static void test_key_file__leftover_temporary(void)
@@ -330,6 +404,7 @@ int main(int argc, char **argv)
         {"key_file__next", test_key_file__next},
         {"key_file__one_line", test_key_file__one_line},
         {"key_file__wiped", test_key_file__wiped},
+        {"key_file__wiped_on_disk", test_key_file__wiped_on_disk},
         {"key_file__leftover_temporary", test_key_file__leftover_temporary},
         {"key_file__every_call_fails_once",
          test_key_file__every_call_fails_once},

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -519,6 +520,70 @@ static void a_full_folder(void)
     CHECK(!world_has(&w, "keys/signing.key.new"));
 }
 
+/* ---- While another has the store ----------------------------------------- */
+
+static int64_t slept; /* microseconds, by SQLite's file layer */
+
+static int sleep_us(sqlite3_vfs *v, int us)
+{
+    (void)v;
+    slept += us;
+    return us;
+}
+
+/* Each waits as long as it is told and no longer, ten seconds by itself; and
+ * what is refused anyway is refused at once. */
+static void another_has_the_store(void)
+{
+    static const struct {
+        double given, seconds;
+    } all[] = {{-1, 0}, {0.25, 0.25}, {3, 3}, {0, 10}};
+    struct world w;
+    struct listed l = {.count = 0};
+    struct plog_error err = {.code = 0};
+    char shown[PLOG_VKEY_MAX];
+    bool added;
+    sqlite3 *db = NULL;
+    make(&w);
+    sqlite3_vfs vfs = *sqlite3_vfs_find(NULL);
+    vfs.xSleep = sleep_us;
+    io.vfs_base = &vfs;
+    CHECK_INT(sqlite3_open(world_path(&w, "store.db"), &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db,
+                           "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE;"
+                           " UPDATE meta SET floor=0",
+                           NULL, NULL, NULL),
+              SQLITE_OK);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_options o = {
+            .struct_size = sizeof o, .io = &io, .wait_seconds = all[i].given};
+        for (int shows = 0; shows < 2; shows++) {
+            slept = 0;
+            CHECK_INT(shows ? plog_key_show(w.dir, &o, shown, &err)
+                            : plog_key_list(w.dir, &o, take, &l, &err),
+                      PLOG_E_LOCKED);
+            CHECK_INT(err.code, PLOG_E_LOCKED);
+            CHECK((double)slept >= all[i].seconds * 0.95e6 &&
+                  (double)slept <= all[i].seconds * 1.05e6);
+        }
+        /* One is trusted all the same, after that time. */
+        slept = 0;
+        CHECK_INT(plog_key_trust(w.dir, OWN, true, &o, &added, &err), 0);
+        CHECK(added);
+        CHECK((double)slept >= all[i].seconds * 0.95e6 &&
+              (double)slept <= all[i].seconds * 1.05e6);
+    }
+    CHECK_INT(l.count, 0);
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    world_remove(world_path(&w, "keys"));
+    slept = 0;
+    CHECK_INT(plog_key_trust(w.dir, OWN, true, &o, &added, &err),
+              PLOG_E_NOTHING);
+    CHECK_INT(slept, 0);
+    CHECK(!added);
+    sqlite3_close(db);
+}
+
 /* ------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -537,6 +602,7 @@ int main(int argc, char **argv)
         {"trusting_under_a_pin", trusting_under_a_pin},
         {"without_the_folder", without_the_folder},
         {"a_full_folder", a_full_folder},
+        {"another has the store", another_has_the_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "key.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -175,11 +176,80 @@ static void test_key_file__zeros(void)
     close(dir);
 }
 
+/* ---- What is told ---------------------------------------------------------
+ */
+
+static int opens;
+
+static int count_open(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    CHECK_TEXT(name, "signing.key.new");
+    /* Whoever else rotates takes it away behind the first look. */
+    return opens++ ? -ENOENT
+                   : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* The key to come, cut off in its zeros, stands for itself: it is read once,
+ * and no third file is looked for. */
+static void test_key_file__zeros_to_come(void)
+{
+    static const char zeros[200];
+    struct plog_signer s;
+    struct plog_error err = {.code = 0};
+    struct plog_io io = *plog_io_posix();
+    int dir = keys_dir();
+    keys_put(dir, "signing.key.new", zeros, sizeof zeros, 0600);
+    io.open_at = count_open;
+    opens = 0;
+    CHECK_INT(plog_signer_load_next(&s, &io, dir, NULL, &err), PLOG_E_KEY);
+    CHECK_INT(opens, 1);
+    CHECK_TEXT(err.message,
+               "malformed signing key (expected one line"
+               " PRIVATE+KEY+NAME+ID+BASE64 or ENCRYPTED+KEY+NAME+ID+BASE64)");
+    CHECK_TEXT(err.file, "keys/signing.key");
+    plog_signer_fini(&s);
+    close(dir);
+}
+
+/* A key that loads names no file to look at. */
+static void test_key_file__no_error(void)
+{
+    struct plog_signer s;
+    struct plog_error err = {.code = 0};
+    int dir = keys_dir();
+    CHECK_INT(plog_signer_load(&s, plog_io_posix(), dir, NULL, &err),
+              PLOG_E_KEY);
+    CHECK_TEXT(err.message, "there is no signing key (keys/signing.key)");
+    CHECK_TEXT(err.file, "keys/signing.key");
+    CHECK_TEXT(err.hint, "this directory can be read and checked without it;"
+                         " appending needs the key put back");
+    plog_signer_fini(&s);
+    keys_put_text(dir, "signing.key", KEYS_SKEY "\n", 0600);
+    keys_put_text(dir, "signing.key.new", KEYS_SKEY "\n", 0600);
+    for (int next = 0; next < 2; next++) {
+        memset(&err, 0, sizeof err);
+        CHECK_INT(
+            next ? plog_signer_load_next(&s, plog_io_posix(), dir, NULL, &err)
+                 : plog_signer_load(&s, plog_io_posix(), dir, NULL, &err),
+            0);
+        CHECK_INT(err.code, 0);
+        CHECK_TEXT(err.message, "");
+        CHECK_TEXT(err.file, "");
+        CHECK_TEXT(err.hint, "");
+        CHECK_TEXT(s.vkey.id_text, "cc714670");
+        plog_signer_fini(&s);
+    }
+    close(dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"key_file__replaced", test_key_file__replaced},
         {"key_file__zeros", test_key_file__zeros},
+        {"key_file__zeros_to_come", test_key_file__zeros_to_come},
+        {"key_file__no_error", test_key_file__no_error},
         {"key_file__modes", test_key_file__modes},
         {"key_file__kinds", test_key_file__kinds},
         {"key_file__owner", test_key_file__owner},
