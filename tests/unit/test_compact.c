@@ -238,6 +238,11 @@ static void readers_below(void)
               PLOG_E_PRUNED);
     CHECK_UINT(err.seq, r.to + 1);
     CHECK(strstr(err.message, "snapshots/") != NULL);
+    /* Nothing is asked for, of what is gone: that is said all the same. */
+    last = 0;
+    CHECK_INT(plog_reader_log(reader, 3, 2, peers_count_line, &last, &err),
+              PLOG_E_PRUNED);
+    CHECK_UINT(last, 0);
     struct plog_span res = {"pets", 4}, id = {"r3", 2};
     (void)res;
     (void)id;

@@ -433,6 +433,46 @@ static void a_large_group_behind_a_bare_header(void)
     world_end(&w, 4);
 }
 
+/* A store that is left behind takes nothing until it was caught up; and the
+ * writer lock is given back. */
+static void a_store_left_behind(void)
+{
+    struct plog_error err = {.code = 0};
+    struct plog_receipt r = {.seq = 0};
+    char text[300];
+    struct world_delta d = {.id = "d"};
+    size_t n;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    char *store = world_read(world_path(&w, "store.db"), &n);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(put("b", "1", "x", NULL), 0);
+    world_close(&w);
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    world_write(world_path(&w, "store.db"), store, n);
+    free(store);
+    w.options.leave_behind = true;
+    CHECK_INT(world_open(&w), 0);
+    size_t bytes = log_bytes();
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), &r, &err),
+                  PLOG_E_BEHIND);
+        CHECK_INT(err.code, PLOG_E_BEHIND);
+        CHECK_TEXT(err.message, "the store is behind the log");
+        CHECK_UINT(r.seq, 0);
+        CHECK_UINT(log_bytes(), bytes);
+        CHECK_INT((int)world_number(&w, "SELECT size FROM meta"), 1);
+    }
+    CHECK_INT(plog_catch_up(w.p, &err), 0);
+    CHECK_INT((int)world_number(&w, "SELECT size FROM meta"), 2);
+    CHECK_INT(world_append(&w, text, &r, &err), 0);
+    CHECK_UINT(r.seq, 3);
+    w.options.leave_behind = false;
+    world_end(&w, 3);
+}
+
 /* Of the same key as the log `of`, beside it; longest line: `line_max`. */
 static void make_beside(const struct world *of, const char *dir,
                         uint64_t line_max)
@@ -500,6 +540,7 @@ int main(int argc, char **argv)
         {"rotation", rotation},
         {"a_pinned_key", a_pinned_key},
         {"sealed over a tail", sealed_over_a_tail},
+        {"a store left behind", a_store_left_behind},
         {"a large group behind a bare header",
          a_large_group_behind_a_bare_header},
     };
