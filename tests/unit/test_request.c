@@ -281,6 +281,30 @@ static void no_memory_for_control(void)
     CHECK_TEXT(err.message, "out of memory");
 }
 
+/* What is well leaves a caller's error as it was, of whatever call that is. */
+static void no_error(void)
+{
+    struct plog_cursor c = {{"s", 1}, {"r", 1}, {"c", 1}};
+    struct plog_group g = group;
+    const struct plog_error before = {
+        .code = PLOG_E_BEHIND, .message = "an earlier call", .file = "log"};
+    g.cursors = &c;
+    g.cursor_count = 1;
+    memcpy(&err, &before, sizeof err);
+    CHECK_INT(plog_request_build(&r, plog_io_posix(), &g, NULL,
+                                 PLOG_LINE_DEFAULT, &err),
+              0);
+    CHECK_BYTES(&err, sizeof err, &before, sizeof before);
+    CHECK_UINT(r.count, 2);
+    CHECK_UINT(r.delta_count, 1);
+    plog_request_free(&r);
+    CHECK_INT(plog_request_strategy(&r, plog_io_posix(), PLOG_ARRIVAL, &err),
+              0);
+    CHECK_BYTES(&err, sizeof err, &before, sizeof before);
+    CHECK_UINT(r.count, 1);
+    plog_request_free(&r);
+}
+
 /* ---- What a callback adds ---------------------------------------------------
  */
 
@@ -342,6 +366,7 @@ int main(int argc, char **argv)
         {"memory runs out", memory_runs_out},
         {"memory for many", memory_for_many},
         {"no memory for control", no_memory_for_control},
+        {"no error", no_error},
         {"a long line", a_long_line},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
