@@ -14,25 +14,13 @@ static bool harmless_pragma(const char *name, const char *value)
         "table_info",  "table_xinfo", "table_list",       "index_list",
         "index_info",  "index_xinfo", "foreign_key_list", "integrity_check",
         "quick_check", NULL};
-    static const char *const bare[] = {"application_id",
-                                       "collation_list",
-                                       "compile_options",
-                                       "data_version",
-                                       "database_list",
-                                       "encoding",
-                                       "freelist_count",
-                                       "function_list",
-                                       "journal_mode",
-                                       "module_list",
-                                       "page_count",
-                                       "page_size",
-                                       "pragma_list",
-                                       "schema_version",
-                                       "table_list",
-                                       "user_version",
-                                       "integrity_check",
-                                       "quick_check",
-                                       NULL};
+    static const char *const bare[] = {
+        "application_id",  "collation_list", "compile_options",
+        "data_version",    "database_list",  "encoding",
+        "freelist_count",  "function_list",  "module_list",
+        "page_count",      "page_size",      "pragma_list",
+        "schema_version",  "table_list",     "user_version",
+        "integrity_check", "quick_check",    NULL};
     for (const char *const *n = with_value; value && *n; n++)
         if (sqlite3_stricmp(name, *n) == 0)
             return true;

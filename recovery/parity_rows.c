@@ -236,6 +236,8 @@ static int keep_truth(struct plog_parity *p, uint64_t seq,
     return plog_sql_run(p->truth_put, err);
 }
 
+/* The line of the log against the store's.  Where one of them is redacted, both
+ * have one leaf, which would tell nobody what is wrong. */
 static void line_differs(struct plog_parity *p, uint64_t seq,
                          struct plog_span want, struct plog_span got)
 {
@@ -245,7 +247,13 @@ static void line_differs(struct plog_parity *p, uint64_t seq,
     plog_check_hash(leaf, expected + 5);
     plog_line_leaf(got, leaf);
     plog_check_hash(leaf, found + 5);
-    plog_parity_find(p, PLOG_E_DIVERGED, seq, expected, found);
+    bool same = !strcmp(expected, found);
+    bool redacted = plog_line_is_redacted(want);
+    plog_parity_find(p, PLOG_E_DIVERGED, seq,
+                     !same      ? expected
+                     : redacted ? "the redacted line"
+                                : "the line, not redacted",
+                     same ? "another line of the same leaf" : found);
 }
 
 int plog_parity_control(struct plog_parity *p, const struct plog_entry *e,

@@ -96,8 +96,8 @@ static void whole_in_the_store(void)
     make();
     store_line(old_line);
     CHECK_TEXT(said(),
-               "DIVERGED in store, store.db, entry 3: want leaf #; got leaf #;"
-               " do paritylog replay \n"
+               "DIVERGED in store, store.db, entry 3: want the redacted line;"
+               " got another line of the same leaf; do paritylog replay \n"
                "DIVERGED in store, store.db, entry 3: want the redacted line"
                " that the order makes; got another line; do paritylog replay \n"
                "DIVERGED, head 6, 6 entries 1-6, 2 records, floor 0, 2"

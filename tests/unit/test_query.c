@@ -132,7 +132,7 @@ static void refused(void)
         "SELECT fts3_tokenizer('simple')",
         "SELECT abs(-9223372036854775808)", /* found when it runs */
         "PRAGMA page_size=4096",
-        "PRAGMA journal_mode", /* SQLite says it may write */
+        "PRAGMA journal_mode", /* asking may write, SQLite says */
         "PRAGMA journal_mode=delete",
         "PRAGMA user_version(7)",
         "PRAGMA writable_schema",

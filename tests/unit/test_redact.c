@@ -14,6 +14,7 @@
 #include "check.h"
 #include "killing.h"
 #include "redact.h"
+#include "said.h"
 #include "world.h"
 
 #define SECRET "the-payload-that-must-go"
@@ -437,6 +438,9 @@ static void payload_put_back(void)
     world_sql(&w, sql);
     CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
     CHECK_UINT(f.first[0].seq, 4);
+    /* The leaves are the same, and would tell nobody what is wrong. */
+    CHECK(strstr(said_check(plog_parity, w.dir, NULL),
+                 "want the redacted line; got another line of the same leaf"));
     free(sql);
     free(line);
     struct plog_replay_report replay;
