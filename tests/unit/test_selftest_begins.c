@@ -428,6 +428,32 @@ static void stop_at_left_over(void)
         stop_at = told + 1;
 }
 
+static int two_stay(void *ctx, int dir, const char *name)
+{
+    if (strcmp(name, "a") != 0 && strcmp(name, "b") != 0)
+        return real()->unlink_at(ctx, dir, name);
+    return refused++ ? -EROFS : -EBUSY;
+}
+
+static void fill_at_the_last(void)
+{
+    if (!strstr(names, ",failing disk (EIO),"))
+        return;
+    fill();
+    io.unlink_at = two_stay;
+}
+
+/* Folders of somebody's own, which are nobody's left over. */
+static void beside(bool there)
+{
+    static const char *const own[] = {"data", "paritylog-selftes", "zz"};
+    for (int i = 0; i < 3; i++) {
+        char path[700];
+        snprintf(path, sizeof path, "%.400s/%s", where(), own[i]);
+        CHECK_INT(there ? mkdir(path, 0700) : rmdir(path), 0);
+    }
+}
+
 /* One of them is named, and who stops at the very last test is told so. */
 static void left_over(void)
 {
@@ -449,6 +475,46 @@ static void left_over(void)
     CHECK_UINT(names_in(where()), 0);
 }
 
+static void remove_two(void)
+{
+    static const char *const names_of[] = {"/a", "/b", ""};
+    for (int i = 0; i < 3; i++) {
+        char path[800];
+        snprintf(path, sizeof path, "%s%s", scratch, names_of[i]);
+        CHECK_INT(remove(path), 0);
+    }
+}
+
+/* To its end: nothing of others is counted; and a folder that could not be
+ * removed is told with the first reason, though all the tests went well. */
+static void to_its_end(void)
+{
+    char want[200];
+    beside(true);
+    io = *real();
+    stop_at = 0;
+    CHECK_INT(run((struct plog_selftest_options){.seconds = 0.01, .seed = 5}),
+              0);
+    CHECK_TEXT(err.message, "");
+    CHECK(strstr(names, "left over,") == NULL);
+    CHECK_UINT(names_in(where()), 3);
+    beside(false);
+    while_told = fill_at_the_last;
+    refused = 0;
+    CHECK_INT(run((struct plog_selftest_options){.seconds = 0.01, .seed = 5}),
+              PLOG_E_IO);
+    while_told = NULL;
+    CHECK_INT(r.verdict, PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+    snprintf(want, sizeof want, "removing the test's folder: %s",
+             strerror(EBUSY));
+    CHECK_TEXT(err.message, want);
+    CHECK_TEXT(err.file, scratch);
+    CHECK_UINT(refused, 2);
+    remove_two();
+    CHECK_UINT(names_in(where()), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -460,6 +526,7 @@ int main(int argc, char **argv)
         {"not removed", not_removed},
         {"not begun", not_begun},
         {"left over", left_over},
+        {"to its end", to_its_end},
         {"removed with all", removed_with_all},
         {"stays with all", stays_with_all},
     };
