@@ -613,6 +613,9 @@ static void no_order_in_the_list(void)
         {"SELECT 1", 0, 1},
         {"UPDATE redactions SET seq=3", PLOG_E_DIVERGED, 0},
         {"UPDATE events SET line='x' WHERE seq=4", PLOG_E_DIVERGED, 0},
+        {"UPDATE events SET line=replace(line,'\"logged_at\":\"2',"
+         "'\"logged_at\":\"x') WHERE seq=4",
+         PLOG_E_DIVERGED, 0},
         {"UPDATE events SET line=replace(line,'\"reason\":\"asked for\"',"
          "'\"reason\":1') WHERE seq=4",
          0, 0},

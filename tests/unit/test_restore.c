@@ -5,6 +5,7 @@
  * The copy is CLEAN and ends where the report says, or there is none.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "check.h"
 #include "files.h"
+#include "orders.h"
 #include "paritylog_recovery.h"
 #include "peers.h"
 #include "world.h"
@@ -479,6 +481,67 @@ static void rehearsed_meanwhile(void)
     CHECK_UINT(b.entries, size + 2);
 }
 
+/* ---- What fails on the way ------------------------------------------------
+ */
+
+static unsigned told;
+
+static int stop(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    CHECK_TEXT(p->phase, "restore");
+    told++;
+    return 1;
+}
+
+static int no_segment(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    return flags & O_CREAT && strstr(name, ".jsonl")
+               ? -EROFS
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* A group that was not copied is no progress, and who would stop there is told
+ * why it ended. */
+static void no_progress(void)
+{
+    begin();
+    put(2);
+    world_close(&w);
+    io = *plog_io_posix();
+    io.open_at = no_segment;
+    told = 0;
+    refused(RESTORE(.io = &io, .progress = stop), PLOG_E_IO, strerror(EROFS));
+    CHECK_UINT(told, 0);
+    refused(RESTORE(.progress = stop), PLOG_E_INTERRUPTED,
+            "stopped at entry 1");
+    CHECK_UINT(told, 1);
+    restored(RESTORE(.at_seq = 0), 3);
+}
+
+/* The orders of a log come along, or there is no copy: also where a snapshot
+ * does. */
+static void no_orders(void)
+{
+    begin();
+    put(2);
+    for (int compacted = 0; compacted < 2; compacted++) {
+        if (compacted) {
+            CHECK_INT(world_open(&w), 0);
+            add_peer();
+            compact(true);
+        }
+        world_close(&w);
+        world_write(world_path(&w, PLOG_ORDERS_DIR), "x", 1);
+        refused(RESTORE(.at_seq = 0), PLOG_E_IO, "copying orders: ");
+        CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
+        world_remove(world_path(&w, PLOG_ORDERS_DIR));
+        restored(RESTORE(.at_seq = 0), compacted ? 6 : 3);
+        CHECK_UINT(r.floor, compacted ? 4 : 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -494,6 +557,8 @@ int main(int argc, char **argv)
         {"two floors", two_floors},
         {"halfway", halfway},
         {"a disk that lies", a_disk_that_lies},
+        {"no progress", no_progress},
+        {"no orders", no_orders},
         {"compacted meanwhile", compacted_meanwhile},
         {"rehearsed meanwhile", rehearsed_meanwhile},
     };

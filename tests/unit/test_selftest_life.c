@@ -160,6 +160,32 @@ static void made_again(void)
     selftesting_end(&s);
 }
 
+static int no_unlink(void *ctx, int dir, const char *name)
+{
+    (void)ctx, (void)dir, (void)name;
+    return -EACCES;
+}
+
+/* One that cannot be removed is told, and no other is made beside it. */
+static void not_made_again(void)
+{
+    char want[200], path[700];
+    struct plog_error err = {0};
+    live(3, 0, 5);
+    s.io.unlink_at = no_unlink;
+    CHECK_INT(plog_life_make(&life, &s.t, &err), PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+    snprintf(want, sizeof want, "removing a log of the test: %s",
+             strerror(EACCES));
+    CHECK_TEXT(err.message, want);
+    CHECK_TEXT(err.file, life.path);
+    CHECK_TEXT(life.name, "life-1");
+    snprintf(path, sizeof path, "%.500s/life-2", s.scratch);
+    CHECK(access(path, F_OK) != 0);
+    s.io.unlink_at = plog_io_posix()->unlink_at;
+    selftesting_end(&s);
+}
+
 static void sql(const char *text)
 {
     char path[700];
@@ -311,6 +337,28 @@ static void of_another_head(void)
     instead = NULL;
 }
 
+static char twin[700];
+
+static void take_the_twin(void)
+{
+    fails_with = NULL;
+    world_remove(life.path);
+    world_copy(twin, life.path);
+}
+
+/* Another log of the same deltas is in its place: as long, and not the same. */
+static void of_another_root(void)
+{
+    snprintf(twin, sizeof twin, "%.600s/twin", check_dir());
+    live(14, 0, 5);
+    world_copy(life.path, twin);
+    selftesting_end(&s);
+    instead = take_the_twin;
+    fails("step SELECT id FROM events", 2,
+          "replay --fresh came to another head");
+    instead = NULL;
+}
+
 /* ---- A step that fails --------------------------------------------------- */
 
 static unsigned writes, refuse_from, refuse_to;
@@ -391,10 +439,12 @@ int main(int argc, char **argv)
         {"lives", lives},
         {"without memory", without_memory},
         {"made again", made_again},
+        {"not made again", not_made_again},
         {"of the count", of_the_count},
         {"of the store", of_the_store},
         {"of a store that fails", of_a_store_that_fails},
         {"of another head", of_another_head},
+        {"of another root", of_another_root},
         {"until it fails", until_it_fails},
         {"a failing step", a_failing_step},
     };

@@ -82,8 +82,7 @@ static void make(void)
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     put("4", "upsert", "{}", 6);
     world_close(&w);
-    CHECK_INT(peers_ack(&w, "p", first - 1),
-              0);
+    CHECK_INT(peers_ack(&w, "p", first - 1), 0);
     CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
     floor_at = r.to;
     plog_snapshot_name(floor_at, name);
@@ -126,6 +125,8 @@ static int read_text(const char *text, size_t n, bool ids_only,
     return rc;
 }
 
+static uint64_t odd_line; /* where the last one is odd */
+
 static void must_be_odd(const char *text, size_t n, const char *words)
 {
     struct plog_error err = {.code = 0};
@@ -133,6 +134,9 @@ static void must_be_odd(const char *text, size_t n, const char *words)
     if (!CHECK(strstr(err.message, words) != NULL))
         printf("# %s\n", err.message);
     CHECK(strstr(err.file, PLOG_SNAPSHOT_DIR "/") != NULL);
+    CHECK_TEXT(err.hint, "run: paritylog compact DIR (makes it anew from"
+                         " archive/), or copy it from a backup");
+    odd_line = err.line;
 }
 
 /* `whole` with `what`, behind `where`, replaced. */
@@ -161,7 +165,12 @@ static void changes(const struct change *all, size_t count)
     make();
     for (size_t i = 0; i < count; i++) {
         char *text = changed(all[i].where, all[i].what, all[i].by);
+        uint64_t line = 1;
+        for (size_t at = 0; text[at] && text[at] == whole[at]; at++)
+            line += text[at] == '\n';
         must_be_odd(text, strlen(text), all[i].words);
+        if (!CHECK(odd_line == line || odd_line == line + 1))
+            printf("# line %" PRIu64 " for %" PRIu64 "\n", odd_line, line);
         free(text);
     }
 }
@@ -201,10 +210,14 @@ static void another_beginning(void)
     };
     changes(all, sizeof all / sizeof *all);
     must_be_odd(whole, 0, "does not begin as one");
+    CHECK_UINT(odd_line, 0);
     must_be_odd("\n", 1, "does not begin as one");
+    CHECK_UINT(odd_line, 1);
     must_be_odd(whole, 10, "ends inside a line");
+    CHECK_UINT(odd_line, 0);
     const char *lf = strchr(whole, '\n');
     must_be_odd(whole, (size_t)(lf + 1 - whole), "has another header");
+    CHECK_UINT(odd_line, 1);
 }
 
 static void another_item(void)
@@ -510,8 +523,7 @@ static uint64_t compact_other(struct world *other, bool trim)
     CHECK_INT(plog_new_segment(other->p, &first, NULL), 0);
     CHECK_INT(world_put(other, "last", "1", "v", NULL), 0);
     world_close(other);
-    CHECK_INT(
-        peers_ack(other, "p", first - 1), 0);
+    CHECK_INT(peers_ack(other, "p", first - 1), 0);
     CHECK_INT(plog_compact(other->dir, &o, &r, NULL), 0);
     CHECK_UINT(r.to, first - 1);
     memcpy(kept, path, sizeof kept);
@@ -586,7 +598,8 @@ static int write_one(const struct world *other, uint64_t *ids,
               0);
     CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
     CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
-    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, err);
+    int rc =
+        plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, err);
     *ids = out.ids;
     if (!rc)
         CHECK(out.bytes > 100);
@@ -651,7 +664,8 @@ static int write_small(const struct world *other)
     CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
     CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
     r.dir.io = &io;
-    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, &err);
+    int rc =
+        plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, &err);
     r.dir.io = plog_io_posix();
     CHECK_INT(err.code, rc);
     plog_reader_fini(&r);
