@@ -121,6 +121,71 @@ static void whole_in_a_store_behind(void)
     end();
 }
 
+/* ---- Behind damage --------------------------------------------------------
+ */
+
+/* What a missing segment hides is not judged: none of its rows is one too
+ * many. */
+static void three_segments(void)
+{
+    uint64_t first;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+        CHECK_INT(world_put(&w, NULL, "2", "v", NULL), 0);
+        CHECK_INT(i < 2 ? plog_new_segment(w.p, &first, NULL) : 0, 0);
+    }
+    world_close(&w);
+}
+
+static void a_segment_is_gone(void)
+{
+    three_segments();
+    world_remove(world_path(&w, "log/00000000000000000004.jsonl"));
+    CHECK_TEXT(said(),
+               "CORRUPT in log, log/00000000000000000004.jsonl, entry 4: want ;"
+               " got the segment from entry 4 on is missing; the next one there"
+               " starts at 6; do paritylog salvage\n"
+               "unchecked log 4-5: damaged: see the findings\n"
+               "unchecked store 1-7: records: the log does not give their"
+               " fold\n"
+               "CORRUPT, head 7, 5 entries 1-7, 0 records, floor 0, 2 segments,"
+               " store 1 7, since 0, pending 0\n");
+    world_remove(w.dir);
+}
+
+/* Nor is the row of one whose header is damaged. */
+static void headers(void)
+{
+    static const char *const names[] = {"log/00000000000000000004.jsonl",
+                                        "log/00000000000000000006.jsonl"};
+    static const char *const want[] = {
+        "CORRUPT in log, log/00000000000000000004.jsonl at 0: want ; got the"
+        " header is not one; do paritylog salvage\n"
+        "unchecked store 1-7: key rotations: damage may hide one\n"
+        "CORRUPT, head 7, 5 entries 1-7, 2 records, floor 0, 3 segments,"
+        " store 1 7, since 0, pending 0\n",
+        "CORRUPT in log, log/00000000000000000006.jsonl at 0: want ; got the"
+        " header is not one; do paritylog salvage\n"
+        "unchecked log 6-0: damaged: see the findings\n"
+        "unchecked store 1-7: records: the log does not give their fold\n"
+        "CORRUPT, head 5, 5 entries 1-5, 0 records, floor 0, 3 segments,"
+        " store 1 7, since 0, pending 0\n"};
+    for (int i = 0; i < 2; i++) {
+        size_t n;
+        three_segments();
+        char *bytes = world_read(world_path(&w, names[i]), &n);
+        char *at = strstr(bytes, "\"origin\":\"");
+        REQUIRE(at != NULL);
+        at[12] ^= 1;
+        world_write(world_path(&w, names[i]), bytes, n);
+        free(bytes);
+        CHECK_TEXT(said(), want[i]);
+        world_remove(w.dir);
+    }
+}
+
 /* ---- A look -------------------------------------------------------------- */
 
 /* It goes through a table once: what it has read it need not keep. */
@@ -217,6 +282,8 @@ int main(int argc, char **argv)
         {"whole in the log yet", whole_in_the_log_yet},
         {"whole in the store", whole_in_the_store},
         {"whole in a store behind", whole_in_a_store_behind},
+        {"a segment is gone", a_segment_is_gone},
+        {"headers", headers},
         {"in little memory", in_little_memory},
         {"what it needs", what_it_needs},
     };

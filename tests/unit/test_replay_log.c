@@ -108,6 +108,52 @@ static void a_tail_that_stays(void)
     world_end(&w, 3);
 }
 
+/* ---- What is left on disk --------------------------------------------------
+ */
+
+/* A store that was caught up is in its own file, not in SQLite's WAL. */
+static void in_its_own_file(void)
+{
+    make();
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    CHECK_INT(replay(false), 0);
+    CHECK_UINT(r.applied, 3);
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events"), 3);
+    CHECK_INT(world_number(&w, "SELECT size FROM meta"), 3);
+    world_end(&w, 3);
+}
+
+static unsigned opened;
+
+static int count_open(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    opened += strcmp(name, SEGMENT_1 + 4) == 0;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* What there is to do is looked for once; of nothing no account is made. */
+static void nothing_to_do(void)
+{
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .io = &io, .dry_run = true};
+    make();
+    io.open_at = count_open;
+    opened = 0;
+    CHECK_INT(plog_replay(w.dir, &o, &r, &err), 0);
+    CHECK(r.dry_run);
+    CHECK_UINT(r.present, 3);
+    CHECK_UINT(r.applied, 0);
+    CHECK_UINT(r.from, 0);
+    CHECK_UINT(r.to, 0);
+    CHECK_UINT(opened, 1);
+    world_end(&w, 3);
+}
+
 /* ---- Entry by entry ------------------------------------------------------ */
 
 static char told[500];
@@ -184,6 +230,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"while another maintains", while_another_maintains},
         {"a tail that stays", a_tail_that_stays},
+        {"in its own file", in_its_own_file},
+        {"nothing to do", nothing_to_do},
         {"by which strategy", by_which_strategy},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

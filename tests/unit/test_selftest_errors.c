@@ -70,6 +70,33 @@ static void errors_late(void)
     selftesting_end(&s);
 }
 
+static unsigned made;
+
+static int count_log(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    const char *slash = strrchr(name, '/');
+    made += slash && strncmp(slash, "/life-", 6) == 0;
+    return plog_io_posix()->mkdir_at(ctx, dir, name, mode);
+}
+
+/* Late, no more errors come than must: the lives of each kind go on with the
+ * same log, which is judged after each. */
+static void on_one_log(void)
+{
+    selftesting_begin(&s, 1);
+    s.io.mkdir_at = count_log;
+    s.t.started -= INT64_C(5000000000);
+    made = 0;
+    plog_selftest_errors(&s.t);
+    for (int i = 0; i < 2; i++) {
+        const struct selftesting_told *one = selftesting_the(&s, errors[i]);
+        CHECK_INT(one->result, PLOG_TEST_OK);
+        CHECK(strncmp(one->figures, "errors_count=3 ", 15) == 0);
+    }
+    CHECK_UINT(made, 2);
+    selftesting_end(&s);
+}
+
 static unsigned locks, refuse_locks;
 
 static int on_lock(void *ctx, int fd, int mode)
@@ -253,9 +280,13 @@ static void no_rates_at_all(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"outlives", outlives}, {"errors late", errors_late},
-        {"locked", locked},     {"locked for a while", locked_for_a_while},
-        {"rates", rates},       {"no rates at all", no_rates_at_all},
+        {"outlives", outlives},
+        {"errors late", errors_late},
+        {"on one log", on_one_log},
+        {"locked", locked},
+        {"locked for a while", locked_for_a_while},
+        {"rates", rates},
+        {"no rates at all", no_rates_at_all},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

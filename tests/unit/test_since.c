@@ -352,6 +352,38 @@ static void only_losers(void)
     run_edits(edits, sizeof edits / sizeof *edits);
 }
 
+/* Merged since over what lies below, and then one that lost by another
+ * strategy: what stands still owes to what is not known here. */
+static void a_loser_behind_a_merge(void)
+{
+    char text[600];
+    struct world_delta d = {.record = "1", .time = "2026-01-01T00:00:00Z"};
+    struct world_found f;
+    world_make(&w, PLOG_MERGE_JSON, 4096);
+    snprintf(mark, sizeof mark, "%.500s/mark", check_dir());
+    d.payload = "{\"below\":1}";
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+    for (unsigned i = 3; i <= 50; i++)
+        put(i, 2);
+    note(mark);
+    d.payload = "{\"since\":2}";
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+    CHECK_INT(plog_set_strategy(w.p, PLOG_LAST_WRITE_WINS, NULL, NULL), 0);
+    d.payload = "{\"lost\":3}";
+    d.time = "2025-01-01T00:00:00Z";
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+    CHECK_TEXT(world_record(&w, "1"), "{\"below\":1,\"since\":2} v2");
+    world_close(&w);
+    CHECK_INT(since(&f), 0);
+    CHECK_UINT(f.count, 0);
+    CHECK_UINT(f.report.since, 50);
+    CHECK_UINT(f.report.records, 2);
+    world_end(&w, 53);
+}
+
 /* The writer decided against its strategy: seen where both are above. */
 static void wrong_outcome(void)
 {
@@ -661,6 +693,7 @@ int main(int argc, char **argv)
         {"peers", peers},
         {"merged payloads", merged_payloads},
         {"only losers", only_losers},
+        {"a loser behind a merge", a_loser_behind_a_merge},
         {"clean from every checkpoint", clean_from_every_checkpoint},
         {"an outcome against the strategy", wrong_outcome},
         {"damage hides records", damage_hides_records},

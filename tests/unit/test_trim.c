@@ -187,6 +187,45 @@ static void failed(void)
     }
 }
 
+/* Five groups of 900 deltas, and what is compacted of them is dropped in parts:
+ * of many events, too, none holds the lock for long. */
+static void in_parts(void)
+{
+    enum { COUNT = 900 };
+    static char texts[COUNT][200];
+    struct plog_span spans[COUNT];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = spans, .delta_count = COUNT};
+    uint64_t first;
+    memset(&w, 0, sizeof w);
+    memset(&told, 0, sizeof told);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (unsigned i = 0; i < 5; i++) {
+        for (unsigned k = 0; k < COUNT; k++) {
+            char id[20];
+            snprintf(id, sizeof id, "i%u", i * COUNT + k);
+            struct world_delta d = {.id = id, .record = "1"};
+            world_text(texts[k], sizeof texts[k], &d);
+            spans[k] = (struct plog_span){texts[k], strlen(texts[k])};
+        }
+        CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    }
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_INT(world_put(&w, "last", "2", "v", NULL), 0);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", first - 1), 0);
+    CHECK_INT(compact(true, false), 0);
+    CHECK_UINT(r.to, 4501);
+    CHECK_UINT(r.trimmed, 4499); /* not init, and what stands */
+    const char *parts = strstr(told.phases, "ids ");
+    CHECK(parts && strncmp(parts, "ids ids ids trim trim trim ", 27) == 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM old_ids"), 4500);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE seq<=4501"),
+              2);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -195,6 +234,7 @@ int main(int argc, char **argv)
         {"what stays", what_stays},
         {"stopped", stopped},
         {"failed", failed},
+        {"in parts", in_parts},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -406,6 +406,42 @@ static void the_log_of_another_directory(void)
 }
 
 /* A pin that is not the log's key: nothing else is claimed of the log. */
+/* A line that would lead to the trusted key, but is of no group that was
+ * signed: the log is read with it, and at the end it is no way. */
+static void a_rotation_that_is_not_signed(void)
+{
+    struct plog_rotate_options ro = {.struct_size = sizeof ro};
+    struct plog_rotate_report rr;
+    struct world_found f;
+    char kept[600];
+    size_t n, size, end;
+    make(4, 0);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(w.dir, kept);
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
+    char *line = world_line(&w, 5, &n);
+    snprintf(w.dir, sizeof w.dir, "%.510s", kept);
+    char *bytes = world_read(world_path(&w, SEGMENT_1), &size);
+    for (end = size; end > 1 && bytes[end - 2] == '\n';)
+        end--;
+    char *more = realloc(bytes, end + n + 1);
+    REQUIRE(more != NULL);
+    memcpy(more + end, line, n);
+    more[end + n] = '\n';
+    world_write(world_path(&w, SEGMENT_1), more, end + n + 1);
+    struct plog_check_options pin = {.vkey = rr.new_vkey};
+    CHECK_INT(world_verify(&w, &pin, &f), PLOG_E_UNKNOWN_KEY);
+    CHECK_UINT(f.count, 2);
+    finds(&f, 0, PLOG_E_TORN, PLOG_LEG_LOG, 6);
+    finds(&f, 1, PLOG_E_UNKNOWN_KEY, PLOG_LEG_LOG, 0);
+    CHECK_UINT(f.report.from, 1);
+    CHECK_UINT(f.report.to, 4);
+    CHECK_UINT(f.report.entries, 4);
+    free(line);
+    free(more);
+    world_remove(kept);
+}
+
 static void a_wrong_pin(void)
 {
     struct world other;
@@ -483,6 +519,7 @@ int main(int argc, char **argv)
         {"what is left unchecked", what_is_left_unchecked},
         {"lines_moved", lines_moved},
         {"the_log_of_another_directory", the_log_of_another_directory},
+        {"a_rotation_that_is_not_signed", a_rotation_that_is_not_signed},
         {"a_wrong_pin", a_wrong_pin},
         {"an_expected_head", an_expected_head},
         {"both_legs_set_back", both_legs_set_back},
