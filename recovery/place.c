@@ -184,8 +184,6 @@ static int write_order(struct plog_place *p, const char *name,
         return fd;
     rc = plog_io_write_file(p->io, fd, name, ".tmp", proof.p, proof.n, 0600,
                             true);
-    if (!rc)
-        rc = p->io->fsync(p->io->ctx, fd);
     p->io->close(p->io->ctx, fd);
     return rc;
 }
