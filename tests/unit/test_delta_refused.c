@@ -80,12 +80,44 @@ static void test_refused__hints_of_lengths(void)
     deltas_init(&r);
     snprintf(text, sizeof text, "%s%0300d\"}", front, 0);
     CHECK_INT(deltas_parse(&r, text), PLOG_E_INPUT);
-    CHECK(strstr(r.err.message, "found 300") != NULL);
-    CHECK(strstr(r.err.hint, "shorten it") != NULL);
+    CHECK_TEXT(r.err.message, "resource: expected 1 to 255 bytes, found 300");
+    CHECK_TEXT(r.err.hint, "shorten it; long texts belong in payload or meta");
     snprintf(text, sizeof text, "%s\"}", front);
     CHECK_INT(deltas_parse(&r, text), PLOG_E_INPUT);
-    CHECK(strstr(r.err.message, "found 0") != NULL);
+    CHECK_TEXT(r.err.message, "resource: expected 1 to 255 bytes, found 0");
     CHECK_TEXT(r.err.hint, "it must not be empty");
+    deltas_fini(&r);
+}
+
+/* What is no text for a time is not also read as one. */
+static void test_refused__times(void)
+{
+    static const char not_one[] =
+        "write it as 2026-01-02T03:04:05.678Z; at most 9 digits behind the"
+        " point, no second 60";
+    char text[1000];
+    struct deltas r;
+    deltas_init(&r);
+    snprintf(text, sizeof text, WITH_TIME("\"%0256d\""), 0);
+    deltas_refused(&r, text, "occurred_at");
+    CHECK_TEXT(r.err.message,
+               "occurred_at: expected 1 to 255 bytes, found 256");
+    CHECK_TEXT(r.err.hint, "shorten it; long texts belong in payload or meta");
+    deltas_refused(&r, WITH_TIME("\"\""), "occurred_at");
+    CHECK_TEXT(r.err.message, "occurred_at: expected 1 to 255 bytes, found 0");
+    CHECK_TEXT(r.err.hint, "it must not be empty");
+    deltas_refused(&r, WITH_TIME("7"), "occurred_at");
+    CHECK_TEXT(r.err.message, "occurred_at: expected a string, found a number");
+    CHECK_TEXT(r.err.hint, "write it as a string, in quotes");
+    snprintf(text, sizeof text, WITH_TIME("\"%0255d\""), 0);
+    for (int is_long = 0; is_long < 2; is_long++) {
+        deltas_refused(&r,
+                       is_long ? text : WITH_TIME("\"2026-01-02T03:04:60Z\""),
+                       "occurred_at");
+        CHECK_TEXT(r.err.message, "occurred_at: expected an RFC 3339 time,"
+                                  " found another string");
+        CHECK_TEXT(r.err.hint, not_one);
+    }
     deltas_fini(&r);
 }
 
@@ -215,6 +247,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"refused__table", test_refused__table},
         {"refused__hints_of_lengths", test_refused__hints_of_lengths},
+        {"refused__times", test_refused__times},
         {"refused__provenance", test_refused__provenance},
         {"refused__syntax_says_where", test_refused__syntax_says_where},
         {"refused__no_value_is_told", test_refused__no_value_is_told},

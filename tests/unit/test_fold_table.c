@@ -325,7 +325,7 @@ static void one_hash(void)
     static const char *const names[][2][2] = {
         {{"a", "111782"}, {"cd", "148182"}}, {{"a", "84906"}, {"b", "138438"}},
         {{"a", "65917"}, {"b", "19005"}},    {{"cd", "59796"}, {"cd", "62220"}},
-        {{"a", "9107"}, {"a", "86927"}},
+        {{"a", "9107"}, {"a", "86927"}},     {{"100994", "x"}, {"136744", "x"}},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct plog_fold_row *r[2];

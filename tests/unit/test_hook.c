@@ -164,6 +164,27 @@ static void the_hook_may_not_roll_back(void)
     world_end(&w, 3);
 }
 
+/* When it refuses, no delta of the group is at fault. */
+static void the_hook_refuses(void)
+{
+    struct texts t = {.n = 0};
+    struct plog_error err = {.code = 0};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    add(&t, "a", "{}");
+    add(&t, "b", "{}");
+    hook_sql = NULL;
+    hook_says = 7;
+    CHECK_INT(append_all(&t, NULL, run_sql, &err), PLOG_E_HOOK);
+    CHECK_INT(err.code, PLOG_E_HOOK);
+    CHECK_TEXT(err.message, "the caller's hook returned 7");
+    CHECK(!err.has_index && err.index == 0);
+    CHECK_TEXT(err.member, "");
+    CHECK_UINT(hook_count, 2);
+    hook_says = 0;
+    CHECK_INT(append_all(&t, NULL, run_sql, &err), 0);
+    world_end(&w, 3);
+}
+
 /* ---- Entries that are logged already ------------------------------------ */
 
 static unsigned replayed, stop_at;
@@ -300,6 +321,7 @@ int main(int argc, char **argv)
         {"the_hook_may_not_reach_our_tables",
          the_hook_may_not_reach_our_tables},
         {"the_hook_may_not_roll_back", the_hook_may_not_roll_back},
+        {"the_hook_refuses", the_hook_refuses},
         {"replayed_is_called_and_may_stop", replayed_is_called_and_may_stop},
         {"a_logged_entry_brings_its_group", a_logged_entry_brings_its_group},
         {"the_policy_judges_groups", the_policy_judges_groups},

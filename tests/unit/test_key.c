@@ -244,6 +244,36 @@ static void test_key__encrypted_text(void)
     plog_signer_fini(&s);
 }
 
+/* What is no key is called that, whatever of it is wrong. */
+static void test_key__malformed(void)
+{
+    static const char *const all[] = {
+        "",
+        "PRIVATE+KEY",
+        "PRIVATE+KEX+" KEYS_ORIGIN "+cc714670+AZ1hsZ3v",
+        "PRIVATE+KEY+" KEYS_ORIGIN,
+        "PRIVATE+KEY+" KEYS_ORIGIN "+cc714670",
+        "PRIVATE+KEY+" KEYS_ORIGIN "+cc714670+",
+        "PRIVATE+KEY+" KEYS_ORIGIN "+cc714670+AZ1hsZ3v",
+        KEYS_SKEY "=",
+        "PRIVATE+KEY+" KEYS_ORIGIN
+        "+cc714670+AZ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9?",
+        "ENCRYPTED+KEY+" KEYS_ORIGIN,
+        "ENCRYPTED+KEY+" KEYS_ORIGIN "+cc714670+AQAAAAEAAAAI",
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_signer s;
+        struct plog_error err = {.code = 0};
+        CHECK_INT(plog_signer_parse(&s, plog_span_text(all[i]), "x", &err),
+                  PLOG_E_KEY);
+        CHECK_INT(err.code, PLOG_E_KEY);
+        CHECK_TEXT(err.message, "malformed signing key (expected one line"
+                                " PRIVATE+KEY+NAME+ID+BASE64 or"
+                                " ENCRYPTED+KEY+NAME+ID+BASE64)");
+        CHECK(!s.secret);
+    }
+}
+
 static void test_key__format_refuses(void)
 {
     struct plog_signer s = keys_golden();
@@ -354,6 +384,7 @@ int main(int argc, char **argv)
         {"key__confirms", test_key__confirms},
         {"key__plain_text", test_key__plain_text},
         {"key__encrypted_text", test_key__encrypted_text},
+        {"key__malformed", test_key__malformed},
         {"key__format_refuses", test_key__format_refuses},
         {"key__costs_are_refused_before_they_are_paid",
          test_key__costs_are_refused_before_they_are_paid},

@@ -147,6 +147,7 @@ static void test_key_file__vkey_that_cannot_be_read(void)
 
 static void test_key_file__next(void)
 {
+    static const char zeros[sizeof KEYS_SKEY];
     struct plog_signer s = keys_golden(), again;
     struct plog_error err;
     const struct plog_io *io = plog_io_posix();
@@ -162,6 +163,10 @@ static void test_key_file__next(void)
     CHECK_TEXT(err.message, "keys/signing.key.new is there already");
     CHECK_INT(plog_signer_next_id(io, dir, id, &err), 0);
     CHECK_TEXT(id, s.vkey.id_text);
+    /* Cut off while it was dropped: it is there, and names no key. */
+    keys_put(dir, "signing.key.new", zeros, sizeof zeros, 0600);
+    CHECK_INT(plog_signer_next_id(io, dir, id, &err), 0);
+    CHECK_TEXT(id, "");
     CHECK_INT(plog_signer_drop_next(io, dir, &err), 0);
     CHECK_INT(keys_count(dir), 0);
 

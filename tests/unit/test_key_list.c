@@ -520,6 +520,36 @@ static void a_full_folder(void)
     CHECK(!world_has(&w, "keys/signing.key.new"));
 }
 
+/* What the stack has when a call begins is anything. */
+__attribute__((noinline)) static int
+show_after(const char *dir, char *vkey, struct plog_error *err, int seven)
+{
+    volatile char litter[65536];
+    for (size_t i = 0; i < sizeof litter; i++)
+        litter[i] = (char)seven;
+    return litter[9] == seven ? plog_key_show(dir, NULL, vkey, err) : 0;
+}
+
+/* Where nothing can be read nothing is shown. */
+static void showing_fails(void)
+{
+    char vkey[PLOG_VKEY_MAX] = "as it was";
+    struct plog_error err = {.code = 0};
+    struct world w;
+    make(&w);
+    CHECK_INT(show_after(w.dir, vkey, &err, 7), 0);
+    CHECK_TEXT(vkey, w.vkey);
+    strcpy(vkey, "as it was");
+    remove_store(&w);
+    CHECK_INT(truncate(world_path(&w, FIRST), 5), 0);
+    CHECK(show_after(w.dir, vkey, &err, 7) < 0);
+    CHECK_TEXT(vkey, "as it was");
+    world_remove(w.dir);
+    CHECK(show_after(w.dir, vkey, &err, 7) < 0);
+    CHECK(err.code < 0 && err.message[0]);
+    CHECK_TEXT(vkey, "as it was");
+}
+
 /* ---- While another has the store ----------------------------------------- */
 
 static int64_t slept; /* microseconds, by SQLite's file layer */
@@ -602,6 +632,7 @@ int main(int argc, char **argv)
         {"trusting_under_a_pin", trusting_under_a_pin},
         {"without_the_folder", without_the_folder},
         {"a_full_folder", a_full_folder},
+        {"showing fails", showing_fails},
         {"another has the store", another_has_the_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
