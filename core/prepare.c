@@ -321,8 +321,10 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
         rc = make_control(p, r, err);
     if (!rc)
         rc = add_items(p, w, r, err);
+    if (!rc && how == PLOG_MARKED)
+        rc = plog_sql_run(s->release, err);
     if (!rc)
-        return how == PLOG_MARKED ? plog_sql_run(s->release, err) : 0;
+        return 0;
     w->tree = tree;
     w->rules = rules;
     w->next_seq = next_seq;

@@ -16,6 +16,7 @@
 #include "check.h"
 #include "engine.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define FIRST "log/00000000000000000001.jsonl"
@@ -133,6 +134,56 @@ static void one_refused_among_many(void)
             plog_request_free(&q[k].r);
         }
         world_end(&w, 5);
+    }
+}
+
+static unsigned releases; /* until one fails */
+static bool for_ever;     /* and those behind it */
+
+static bool release_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (strcmp(call, "step") != 0 || strncmp(sql, "RELEASE", 7) != 0)
+        return false;
+    bool now = releases == 0;
+    releases -= now && for_ever ? 0 : 1;
+    return now;
+}
+
+/* Kept apart in the store, and SQLite fails to join one with the others: it
+ * hears of that, and the log has nothing of it.  Where even that cannot be
+ * taken back none of them is there. */
+static void one_that_cannot_join(void)
+{
+    for (unsigned k = 0; k < 8; k++) {
+        static struct waiting q[2];
+        int calls = 0, rc[3];
+        make(0);
+        for (int i = 0; i < 2; i++) {
+            enqueue(&q[i], i ? "qb" : "qa", 1);
+            q[i].r.hook = count_calls;
+            q[i].r.hook_arg = &calls;
+        }
+        for_ever = k >= 4;
+        releases = k % 4;
+        sql_calls.fails = release_fails;
+        rc[2] = put("own");
+        sql_calls.fails = NULL;
+        CHECK_INT(calls, k == 4 ? 1 : 2);
+        uint64_t size = 1;
+        for (unsigned i = 0; i < 3; i++) {
+            rc[i] = i < 2 ? q[i].r.result : rc[2];
+            bool fails = for_ever ? k < 7 : i == k;
+            if (!CHECK_INT(rc[i], fails ? PLOG_E_IO : 0))
+                printf("#   row %u, %u\n", k, i);
+            size += rc[i] == 0;
+            if (i < 2)
+                plog_request_free(&q[i].r);
+        }
+        CHECK_INT(err.code, rc[2]);
+        CHECK((rc[2] != 0) == (err.message[0] != '\0'));
+        CHECK_INT(put("next"), 0);
+        world_end(&w, size + 1);
     }
 }
 
@@ -486,6 +537,7 @@ static void applied_from_a_torn_group(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
+        {"one that cannot join", one_that_cannot_join},
         {"groups_end_at_their_limit", groups_end_at_their_limit},
         {"one_refused_among_many", one_refused_among_many},
         {"a_signature_that_does_not_hold", a_signature_that_does_not_hold},
