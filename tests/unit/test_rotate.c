@@ -2,6 +2,7 @@
  * test_rotate.c - going over to another signing key: what verifies under which
  * key, forged rotations, and a kill at every I/O call of a rotation.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -390,6 +391,57 @@ static void settling_killed(void)
     printf("# %u kills of what ends a killed rotation\n", kills);
 }
 
+static long syncs; /* until one fails */
+
+static int failing_fdatasync(void *ctx, int fd)
+{
+    return syncs-- == 0 ? -EIO : plog_io_posix()->fdatasync(ctx, fd);
+}
+
+/* Where a sync fails, of the log or of a key.  When nobody knows whether the
+ * entry is on disk both secrets stay, for the next opening to choose from. */
+static void a_sync_fails(void)
+{
+    struct world w, base;
+    struct plog_io io = *plog_io_posix();
+    struct plog_rotate_options o = {.struct_size = sizeof o, .io = &io};
+    unsigned unknown = 0, refused = 0;
+    int rc = PLOG_E_IO;
+    io.fdatasync = failing_fdatasync;
+    world_make(&base, PLOG_LAST_WRITE_WINS, 0);
+    world_close(&base);
+    for (long n = 0; rc && n < 50; n++) {
+        struct plog_rotate_report r;
+        struct plog_error err = {.code = 0};
+        struct counts k = {0};
+        w = base;
+        snprintf(w.dir, sizeof w.dir, "%.400s-%ld", base.dir, n);
+        world_copy(base.dir, w.dir);
+        syncs = n;
+        rc = plog_key_rotate(w.dir, &o, &r, &err);
+        CHECK_INT(err.code, rc);
+        CHECK((syncs >= 0) == (rc == 0));
+        if (rc == PLOG_E_INDETERMINATE) {
+            CHECK(world_has(&w, "keys/signing.key.new"));
+            CHECK(!strstr(err.hint, "is not in use"));
+            unknown++;
+        } else
+            refused += rc != 0;
+        CHECK_INT(world_open(&w), 0);
+        CHECK_INT(put(&w, 1), 0);
+        world_close(&w);
+        CHECK(!world_has(&w, "keys/signing.key.new"));
+        CHECK_INT(plog_key_list(w.dir, NULL, count_key, &k, NULL), 0);
+        CHECK_UINT(k.both, 1);
+        if (rc == 0)
+            CHECK_UINT(k.keys, 2);
+        world_end(&w, k.keys == 2 ? 3 : 2);
+        world_remove(w.dir);
+    }
+    CHECK_INT(rc, 0);
+    CHECK(unknown >= 1 && refused >= 1);
+}
+
 /* ---- Keys --------------------------------------------------------------- */
 
 static void trust(void)
@@ -425,6 +477,12 @@ static void passphrases(void)
     CHECK_INT(put(&w, 1), PLOG_E_KEY);
     world_close(&w);
     CHECK_INT(world_open(&w), PLOG_E_KEY);
+    struct plog_error err = {.code = 0};
+    plog *p = NULL;
+    CHECK_INT(plog_open(&p, w.dir, &w.options, &err), PLOG_E_KEY);
+    CHECK(p == NULL);
+    CHECK_TEXT(err.message,
+               "the signing key is encrypted and no passphrase was given");
     w.options.passphrase = "sesame";
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(put(&w, 1), 0);
@@ -605,6 +663,7 @@ int main(int argc, char **argv)
         {"several in a row", several_in_a_row},
         {"forged", forged},
         {"killed at each call", killed_everywhere},
+        {"a sync fails", a_sync_fails},
         {"and what settles it as well", settling_killed},
         {"trust", trust},
         {"passphrases", passphrases},
