@@ -269,8 +269,6 @@ static int put(const struct plog_dir *d, int dir, uint64_t first, int segment,
     io->close(io->ctx, fd);
     if (!rc && (bad = io->rename_at(io->ctx, dir, part, dir, name, true)) != 0)
         rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "naming a segment");
-    if (!rc && (bad = io->fsync(io->ctx, dir)) != 0)
-        rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "syncing the folder");
     if (rc)
         io->unlink_at(io->ctx, dir, part);
     return rc;
@@ -281,7 +279,7 @@ int plog_archive_segment(const struct plog_dir *d, uint64_t first,
 {
     struct plog_dir plain = *d;
     struct plog_stat id;
-    int segment, dir;
+    int segment, dir, bad = 0;
     plain.with_archive = false;
     int rc = plog_dir_open_segment(&plain, first, false, &segment, &id, err);
     if (rc)
@@ -290,6 +288,9 @@ int plog_archive_segment(const struct plog_dir *d, uint64_t first,
     if (!rc) {
         if (!is_there(d, first, segment, bytes))
             rc = put(d, dir, first, segment, bytes, err);
+        /* A name that was there already may be in memory alone. */
+        if (!rc && (bad = d->io->fsync(d->io->ctx, dir)) != 0)
+            rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "syncing the folder");
         d->io->close(d->io->ctx, dir);
     }
     d->io->close(d->io->ctx, segment);
