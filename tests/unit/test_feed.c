@@ -1,7 +1,9 @@
 /*
  * test_feed.c - the groups of a log in batches: how much is in one, however
- * long the log is.
+ * long the log is, and when a file of the reader is synced.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
@@ -11,6 +13,7 @@
 
 #define DELTAS 16
 #define BATCH ((size_t)256 << 10) /* see feed.c */
+#define SYNC ((size_t)8 << 20)    /* there, too */
 
 static struct world w;
 static struct plog_walk walk;
@@ -30,12 +33,22 @@ static void make(void)
         CHECK_INT(world_append(&w, text, NULL, NULL), 0);
 }
 
-static void start(void)
+static unsigned syncs, fails_at; /* calls so far; the one that fails, from 1 */
+static int synced;               /* the handle of the last one */
+
+static int counted(void *ctx, int fd)
+{
+    (void)ctx;
+    synced = fd;
+    return ++syncs == fails_at ? -EIO : 0;
+}
+
+static void start(int sync_fd)
 {
     struct plog_legs *l = &w.p->legs;
     CHECK_INT(plog_walk_open(&walk, &l->dir, &l->keys, NULL), 0);
     CHECK_INT(plog_walk_start(&walk, NULL), 0);
-    plog_feed_open(&feed, &walk, 0, NULL, -1, false);
+    plog_feed_open(&feed, &walk, 0, NULL, sync_fd, false);
 }
 
 /* Of a log of any length no more is in memory: a batch, and the group that was
@@ -45,7 +58,7 @@ static void batches_are_bounded(void)
     const struct plog_batch *b;
     size_t lines = 0, batches = 0;
     make();
-    start();
+    start(-1);
     while ((b = plog_feed_next(&feed)) != NULL) {
         CHECK(b->text.len < BATCH + 41000);
         CHECK_UINT(b->groups.len / sizeof(struct plog_feed_group),
@@ -61,10 +74,45 @@ static void batches_are_bounded(void)
     world_end(&w, DELTAS + 1);
 }
 
+/* The disk has work early: a sync for each so many bytes, none by whoever has
+ * no file, and no further one when one failed, which is told at the end. */
+static void synced_now_and_then(void)
+{
+    static const struct {
+        int fd;
+        unsigned fails_at, syncs;
+    } all[] = {{77, 0, 2}, {77, 1, 1}, {77, 2, 2}, {-1, 0, 0}};
+    struct plog_io io = *plog_io_posix();
+    const struct plog_io *before;
+    make();
+    io.fdatasync = counted;
+    before = w.p->legs.dir.io;
+    w.p->legs.dir.io = &io;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        syncs = 0;
+        synced = -1;
+        fails_at = all[i].fails_at;
+        start(all[i].fd);
+        feed.unsynced = SYNC - 1; /* as if so many were read before */
+        while (plog_feed_next(&feed) != NULL)
+            feed.unsynced += SYNC - BATCH;
+        CHECK_INT(feed.stop, PLOG_END);
+        if (!CHECK_UINT(syncs, all[i].syncs))
+            printf("#   row %zu\n", i);
+        CHECK_INT(synced, all[i].syncs ? 77 : -1);
+        CHECK_INT(feed.sync_failed, all[i].fails_at ? -EIO : 0);
+        plog_feed_close(&feed);
+        plog_walk_close(&walk);
+    }
+    w.p->legs.dir.io = before;
+    world_end(&w, DELTAS + 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"batches are bounded", batches_are_bounded},
+        {"synced now and then", synced_now_and_then},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

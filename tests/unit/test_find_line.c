@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -319,6 +320,51 @@ static void fail_each(int rc, long least)
     CHECK(calls > least);
 }
 
+#define PAGE 4096
+
+/* What was given back, or moved, can be read no more. */
+static void *moving_alloc(void *ctx, void *p, size_t n)
+{
+    char *now = NULL, *old = p ? (char *)p - PAGE : NULL;
+    size_t before = 0;
+    (void)ctx;
+    if (old)
+        memcpy(&before, old, sizeof before);
+    if (n) {
+        now = mmap(NULL, n + PAGE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (now == MAP_FAILED)
+            return NULL;
+        memcpy(now, &n, sizeof n);
+        if (old)
+            memcpy(now + PAGE, p, n < before ? n : before);
+    }
+    if (old)
+        CHECK_INT(mprotect(old, before + PAGE, PROT_NONE), 0);
+    return n ? now + PAGE : NULL;
+}
+
+/* Behind a read that failed the line before is not looked at once more: what
+ * held it was too small for the next one. */
+static void reading_fails_behind_a_line(void)
+{
+    set_up();
+    char *at = entries(text, 1, 20, 5000);
+    at = entries(at, 21, 3000, 20);
+    add(1, text, (size_t)(at - text));
+    io.alloc = moving_alloc;
+    io.pread = failing_pread;
+    long calls = 0;
+    for (bool done = false; !done; calls++) {
+        left = calls;
+        int got = find(3);
+        done = left >= 0;
+        CHECK_INT(got, done ? 0 : PLOG_E_IO);
+    }
+    CHECK(calls > 6);
+    tear_down();
+}
+
 static void reading_fails(void)
 {
     set_up();
@@ -370,6 +416,7 @@ int main(int argc, char **argv)
         {"a_torn_line", a_torn_line},
         {"a_line_longer_than_any", a_line_longer_than_any},
         {"reading_fails", reading_fails},
+        {"reading_fails_behind_a_line", reading_fails_behind_a_line},
         {"a_file_without_line_ends", a_file_without_line_ends},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
