@@ -2,6 +2,7 @@
  * test_compressing.c - zlib fails, no second thread can be had, a file is
  * finished twice: no half of a file is taken for a whole one.
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -142,6 +143,44 @@ static void without_a_thread(void)
     CHECK_BYTES(packed[1], one, packed[0], two);
 }
 
+static unsigned most; /* threads that were seen at once */
+
+static int64_t count_threads(void *ctx, int fd, const void *p, size_t n,
+                             uint64_t at)
+{
+    unsigned now = 0;
+    DIR *d = opendir("/proc/self/task");
+    usleep(2000); /* one that ends at once has ended */
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+        now += e->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    most = now > most ? now : most;
+    return plog_io_posix()->pwrite(ctx, fd, p, n, at);
+}
+
+/* The second one stays until the file is done, and not longer. */
+static void with_a_thread(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_gz g;
+    int fd = new_file();
+    fill();
+    io.pwrite = count_threads;
+    most = 0;
+    CHECK_INT(plog_gz_create(&g, &io, fd, 1, &err), 0);
+    CHECK_INT(plog_gz_write(&g, text, MUCH, &err), 0);
+    CHECK_UINT(most, 2);
+    CHECK_INT(plog_gz_finish(&g, &err), 0);
+    plog_gz_close(&g);
+    close(fd);
+    most = 0;
+    fd = new_file();
+    CHECK_INT(count_threads(NULL, fd, "x", 1, 0), 1);
+    CHECK_UINT(most, 1);
+    close(fd);
+}
+
 static void finished_twice(void)
 {
     struct plog_gz g;
@@ -163,6 +202,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"zlib fails", zlib_fails},
         {"without a thread", without_a_thread},
+        {"with a thread", with_a_thread},
         {"finished twice", finished_twice},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

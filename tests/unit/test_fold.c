@@ -420,18 +420,25 @@ static void what_the_callback_says(void)
         {1, "[]", false, PLOG_E_INPUT, false, true},
         {1, "{}},{", false, PLOG_E_INPUT, false, true},
     };
+    static const char not_one[] =
+        "merged: the custom strategy's payload is not a compact object: ";
     set_up();
     memset(&custom, 0, sizeof custom);
     options.custom = answer;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct plog_entry e = upsert(9, "{}");
         struct plog_decision d;
-        struct plog_error err;
+        struct plog_error err = {.code = 0};
         e.delta.is_delete = all[i].is_delete;
         custom.answer = all[i].answer;
         custom.merged = all[i].merged;
         if (!CHECK_INT(ask(&e, false, &d, &err), all[i].rc))
             printf("#   row %zu: %s\n", i, err.message);
+        CHECK_INT(err.code, all[i].rc);
+        CHECK((strncmp(err.message, not_one, strlen(not_one)) == 0) ==
+              (all[i].rc != 0 && all[i].merged));
+        if (i == 7)
+            CHECK_TEXT(err.message + strlen(not_one), "not an object");
         if (all[i].rc)
             continue;
         CHECK(d.skipped == all[i].skipped);

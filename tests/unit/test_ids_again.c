@@ -89,10 +89,37 @@ static void only_in_the_store(void)
     world_close(&w);
 }
 
+/* A line that was cut in the store is another one: nothing is acknowledged by
+ * it, as nothing is by one that goes on. */
+static void cut_in_the_store(void)
+{
+    static const char *const all[] = {
+        "UPDATE events SET line=substr(line,1,length(line)-1) WHERE seq=2",
+        "UPDATE events SET line=substr(line,1,10) WHERE seq=2",
+        "UPDATE events SET line=line||' ' WHERE seq=2",
+        "UPDATE events SET line=replace(line,'value','valuf') WHERE seq=2",
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_receipt r;
+        world_make(&w, PLOG_ARRIVAL, 0);
+        CHECK_INT(again("a", 1, "value", &r), 0);
+        CHECK_INT(again("a", 1, "value", &r), 0);
+        CHECK(r.duplicate);
+        world_sql(&w, all[i]);
+        if (!CHECK_INT(again("a", 1, "value", &r), PLOG_E_DIVERGED))
+            printf("#   %s\n", all[i]);
+        CHECK_TEXT(err.message, "entry 2: log and store differ");
+        CHECK_UINT(err.seq, 2);
+        CHECK_UINT(world_size(&w), 2);
+        world_close(&w);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"trimmed", trimmed},
+        {"cut in the store", cut_in_the_store},
         {"only in the store", only_in_the_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

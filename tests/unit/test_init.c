@@ -294,7 +294,15 @@ static void another_init_holds_the_lock(void)
 
 #define NO_CHROOT 77
 
-/* In a child: makes a log in `dir` as its root, and goes back. */
+static long syncs; /* until one fails */
+
+static int failing_fsync(void *ctx, int fd)
+{
+    return syncs-- == 0 ? -EIO : plog_io_posix()->fsync(ctx, fd);
+}
+
+/* In a child: makes a log in `dir` as its root, and goes back.  At first each
+ * sync of a folder fails, of which none is the parent's: there is none. */
 static int init_in_root(const char *dir)
 {
     char vkey[PLOG_VKEY_MAX];
@@ -302,7 +310,17 @@ static int init_in_root(const char *dir)
     if (back < 0 || chroot(dir) || chdir("/"))
         return NO_CHROOT;
     options.struct_size = sizeof options;
-    int rc = plog_init("/", &options, vkey, NULL);
+    int rc = PLOG_E_IO;
+    io.fsync = failing_fsync;
+    options.io = &io;
+    for (long n = 0; rc && n < 20; n++) {
+        syncs = n;
+        rc = plog_init("/", &options, vkey, &err);
+        if (rc && (rc != PLOG_E_IO || strstr(err.message, "parent")))
+            return 4;
+    }
+    if (syncs < 0)
+        return 5;
     return fchdir(back) || chroot(".") ? 3 : rc != 0;
 }
 
