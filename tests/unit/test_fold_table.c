@@ -345,6 +345,28 @@ static void one_hash(void)
     }
 }
 
+/* Texts that are the row's own already take no more memory. */
+static void own_texts_stay(void)
+{
+    struct plog_current now = {.known = true, .seq = 3, .origin_seq = 2};
+    set_up();
+    struct plog_fold_row *r =
+        plog_fold_table_add(&table, plog_span_text("a"), plog_span_text("b"));
+    REQUIRE(r != NULL);
+    now.origin = plog_span_text("them");
+    now.merged = plog_span_text("{}");
+    CHECK_INT(plog_fold_row_set(&table, r, &now), 0);
+    const struct plog_fold_texts *texts = r->texts;
+    plog_fold_row_get(r, &now);
+    now.origin_seq = 7;
+    CHECK_INT(plog_fold_row_set(&table, r, &now), 0);
+    CHECK(r->texts == texts);
+    plog_fold_row_get(r, &now);
+    CHECK_UINT(now.origin_seq, 7);
+    CHECK(plog_span_is(now.origin, "them") && plog_span_is(now.merged, "{}"));
+    tear_down();
+}
+
 enum text { OWN, HEAD, PART, OTHER, NONE };
 
 struct texts {
@@ -552,6 +574,7 @@ int main(int argc, char **argv)
         {"used up", used_up},
         {"sorted", sorted},
         {"one hash", one_hash},
+        {"own texts stay", own_texts_stay},
         {"texts of a row", texts_of_a_row},
         {"odd numbers", odd_numbers},
         {"memory runs out", memory_runs_out},
