@@ -252,6 +252,46 @@ static void memory_for_many(void)
     plog_request_free(&r);
 }
 
+static unsigned draws; /* calls for random bytes, and what they were for */
+static size_t drawn;
+
+static int counted_random(void *ctx, void *buf, size_t n)
+{
+    draws++;
+    drawn += n;
+    return plog_io_posix()->random(ctx, buf, n);
+}
+
+/* One call to the kernel draws the salts of 64 deltas, and no byte more than
+ * they take; no two are the same. */
+static void salts_for_many(void)
+{
+    enum { most = 130 };
+    static struct plog_span all[most];
+    static const size_t counts[] = {1, 2, 63, 64, 65, 128, most};
+    struct plog_io io = *plog_io_posix();
+    struct plog_group g = {.deltas = all};
+    io.random = counted_random;
+    for (size_t i = 0; i < most; i++)
+        all[i] = one;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        size_t n = g.delta_count = counts[i];
+        draws = 0;
+        drawn = 0;
+        CHECK_INT(build(&io, &g, NULL), 0);
+        CHECK_UINT(r.count, n);
+        CHECK_UINT(draws, (n + 63) / 64);
+        CHECK_UINT(drawn, n * PLOG_SALT_SIZE);
+        for (size_t k = 0; k < n; k++) {
+            CHECK_UINT(r.items[k].entry.salt.n, 24);
+            for (size_t j = 0; j < k; j++)
+                CHECK(strcmp(r.items[j].salt, r.items[k].salt) != 0);
+        }
+        plog_request_free(&r);
+        plog_request_free(&r); /* what is gone is not freed again */
+    }
+}
+
 static int no_args(void *arg, plog *p, struct plog_buf *args,
                    struct plog_error *why)
 {
@@ -365,6 +405,7 @@ int main(int argc, char **argv)
         {"policies", policies},
         {"memory runs out", memory_runs_out},
         {"memory for many", memory_for_many},
+        {"salts for many", salts_for_many},
         {"no memory for control", no_memory_for_control},
         {"no error", no_error},
         {"a long line", a_long_line},

@@ -66,6 +66,28 @@ static void statements(void)
     CHECK_INT(plog_sql_prepare(db, "SELECT no_such", &q, &err),
               PLOG_E_DIVERGED);
     CHECK_TEXT(err.hint, "run: paritylog parity DIR");
+    CHECK_TEXT(err.message,
+               "preparing a statement: no such column: no_such (SQLite 1)");
+    sqlite3_close(db);
+}
+
+/* What the operating system says is told with an error of files, and with no
+ * other one. */
+static void why(void)
+{
+    sqlite3 *db = NULL;
+    char path[600], want[200];
+    snprintf(path, sizeof path, "%s/none/none.db", check_dir());
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_CANTOPEN);
+    CHECK_INT(sqlite3_system_errno(db), ENOENT);
+    CHECK_INT(plog_sql_fail(&err, db, "opening it"), PLOG_E_IO);
+    snprintf(want, sizeof want,
+             "opening it: unable to open database file (SQLite %d,"
+             " No such file or directory)",
+             sqlite3_extended_errcode(db));
+    CHECK_TEXT(err.message, want);
+    CHECK_TEXT(err.hint, "");
+    CHECK_TEXT(err.file, "store.db");
     sqlite3_close(db);
 }
 
@@ -254,6 +276,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"codes", codes},
         {"statements", statements},
+        {"why", why},
         {"databases", databases},
         {"without tables", without_tables},
         {"without a wal", without_a_wal},
