@@ -59,6 +59,8 @@ static const char *fails; /* the call */
 static int fails_with;
 static const char *phantom; /* a name that a listing gives out, too */
 static uint64_t shows;      /* bytes that a file seems to have; 0: as it is */
+static unsigned writes;
+static size_t largest; /* of them */
 
 static bool failing(const char *call)
 {
@@ -80,6 +82,8 @@ static int64_t f_read(void *c, int fd, void *p, size_t n, uint64_t at)
 }
 static int64_t f_write(void *c, int fd, const void *p, size_t n, uint64_t at)
 {
+    writes++;
+    largest = n > largest ? n : largest;
     return failing("write") ? fails_with
                             : plog_io_posix()->pwrite(c, fd, p, n, at);
 }
@@ -470,8 +474,11 @@ static void long_files(void)
         snprintf(want + n, 400, "\n" REDACTED "\nbehind");
         start_in("long");
         put("lines", text);
+        writes = 0;
+        largest = 0;
         CHECK_INT(lines("lines", false, &hits), 0);
         CHECK_UINT(hits, 1);
+        CHECK(writes <= 1 + n / CHUNK && largest < 2 * CHUNK + most);
         size_t got;
         char *bytes = world_read(path_of("lines"), &got);
         CHECK(got == strlen(want) && memcmp(bytes, want, got) == 0);

@@ -131,6 +131,18 @@ static void an_unborn_segment(void)
     CHECK_INT(look(), 0);
     CHECK_UINT(s.tail_bytes, 0);
     CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+    static const size_t lengths[] = {1, 4096, 5000};
+    char padding[5000]; /* and nothing else is no content, either */
+    memset(padding, '\n', sizeof padding);
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        world_write(world_path(&w, "log/00000000000000000001.jsonl"), padding,
+                    lengths[i]);
+        CHECK_INT(look(), 0);
+        CHECK_UINT(s.tail_bytes, 0);
+        CHECK_UINT(s.log_size, 0);
+        CHECK(!s.log_has_commit);
+        CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+    }
 }
 
 static int busy_lock(void)

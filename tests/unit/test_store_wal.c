@@ -17,9 +17,10 @@ static int64_t now_ns;
 
 /* What is to fail, and what happened. */
 static bool sync_fails, store_sync_fails, write_fails, note_fails;
-static bool read_fails, trust_fails;
+static bool read_fails, trust_fails, renewal_fails;
 static int wal_errno;    /* of opening it, by us and not SQLite */
 static uint64_t renewed; /* bytes of the WAL written by us and not SQLite */
+static uint64_t synced;  /* of these, behind which a sync came */
 static unsigned moved_before; /* pages moved while not all was renewed */
 static unsigned moved;
 static int wal_fd = -1, lock_fd = -1;
@@ -48,7 +49,7 @@ static int watch(void *ctx, const struct plog_store_event *e)
         return -EIO;
     if (e->file == PLOG_STORE_MAIN && e->op == PLOG_STORE_WRITE && !e->done) {
         moved++;
-        moved_before += renewed < wal_size();
+        moved_before += synced < wal_size();
     }
     return 0;
 }
@@ -88,6 +89,15 @@ static int64_t read_watched(void *ctx, int fd, void *p, size_t n,
                : plog_io_posix()->pread(ctx, fd, p, n, offset);
 }
 
+static int sync_watched(void *ctx, int fd)
+{
+    if (fd == wal_fd && renewal_fails)
+        return -EIO;
+    if (fd == wal_fd)
+        synced = renewed;
+    return plog_io_posix()->fdatasync(ctx, fd);
+}
+
 static int truncate_watched(void *ctx, int fd, uint64_t size)
 {
     return fd == lock_fd && trust_fails
@@ -108,10 +118,11 @@ static void watch_all(void)
     io.open_at = open_watched;
     io.pread = read_watched;
     io.pwrite = write_watched;
+    io.fdatasync = sync_watched;
     io.truncate = truncate_watched;
     io.clock_mono_ns = clock_set;
     sync_fails = store_sync_fails = write_fails = note_fails = false;
-    read_fails = trust_fails = false;
+    read_fails = trust_fails = renewal_fails = false;
     wal_errno = 0;
 }
 
@@ -126,7 +137,7 @@ static void begin(void)
     CHECK_INT(world_open(&w), 0);
     for (int i = 0; i < 5; i++)
         CHECK_INT(world_put(&w, NULL, "a", "x", NULL), 0);
-    renewed = 0;
+    renewed = synced = 0;
     moved = moved_before = 0;
 }
 
@@ -256,6 +267,13 @@ static void not_while_it_cannot(void)
     CHECK_UINT(moved, 0);
     CHECK(lock_size() > 0);
     write_fails = false;
+    renewal_fails = true; /* written, and not yet on the disk */
+    put_late(0);
+    CHECK(renewed > 0);
+    CHECK_UINT(moved, 0);
+    CHECK(lock_size() > 0);
+    renewal_fails = false;
+    renewed = 0;
     put_late(0);
     CHECK(moved > 0);
     CHECK_UINT(moved_before, 0);
@@ -335,7 +353,7 @@ static void without_a_lock(void)
                               PLOG_OPEN_CREATE, 0, NULL),
               0);
     CHECK_INT(plog_store_create_tables(&s, "a.example/log", NULL), 0);
-    renewed = moved = moved_before = 0;
+    renewed = synced = moved = moved_before = 0;
     sync_fails = true;
     CHECK(!plog_store_checkpoint(&s));
     sync_fails = false;
