@@ -11,6 +11,7 @@
 #include "check.h"
 #include "engine.h"
 #include "scrub.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define SECRET "the-payload-that-must-go"
@@ -236,6 +237,41 @@ static void in_the_last_segment(void)
     world_close(&w);
 }
 
+static bool no_note(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, "exec") && strstr(sql, "SET pending=0") != NULL;
+}
+
+/* That all is gone cannot be noted: it stays pending, the handle goes on
+ * writing, and holds nobody up. */
+static void not_noted(void)
+{
+    copy_base();
+    sql_calls.fails = no_note;
+    CHECK_INT(world_open(&w), 0); /* tries, too, and lets be */
+    CHECK_INT(pending(), 3);
+    CHECK_INT(secrets(), 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK(sqlite3_get_autocommit(w.p->legs.store.db));
+        CHECK_INT(world_put(&w, NULL, "r", "x", NULL), 0);
+        CHECK_INT(scrub(), PLOG_E_IO);
+        CHECK_UINT(report.entries, 0);
+        CHECK(strncmp(err.message, "writing to the store: ", 22) == 0);
+    }
+    CHECK_INT(plog_engine_enter(w.p, &err), 0);
+    plog_store_rollback(&w.p->legs.store);
+    CHECK_INT(plog_scrub(&w.p->legs, &report, &err), PLOG_E_IO);
+    CHECK(sqlite3_get_autocommit(w.p->legs.store.db));
+    world_sql(&w, "UPDATE redactions SET pending=pending");
+    plog_engine_leave(w.p);
+    sql_calls.fails = NULL;
+    CHECK_INT(scrub(), 0);
+    CHECK_UINT(report.entries, 3);
+    CHECK_INT(pending(), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -243,6 +279,7 @@ int main(int argc, char **argv)
         {"by somebody else", by_somebody_else},
         {"refused", refused},
         {"in the last segment", in_the_last_segment},
+        {"not noted", not_noted},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -109,6 +109,40 @@ static void both(void)
 /* ---- On a disk that fails ------------------------------------------------
  */
 
+static unsigned reads, bad_read;
+
+static int64_t no_read(void *ctx, int fd, void *buf, size_t n, uint64_t at)
+{
+    return ++reads == bad_read ? -EIO
+                               : plog_io_posix()->pread(ctx, fd, buf, n, at);
+}
+
+/* Whichever reading fails, once: nobody is told of a tail that is shorter than
+ * it is, and no byte of one is lost. */
+static void a_tail_that_cannot_be_read(void)
+{
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .io = &io, .fresh = true, .dry_run = true};
+    int rc = PLOG_E_IO, failed = 0;
+    make();
+    tear();
+    io.pread = no_read;
+    for (bad_read = 1; reads + 1 >= bad_read && bad_read < 200; bad_read++) {
+        reads = 0;
+        memset(&err, 0, sizeof err);
+        rc = plog_replay(w.dir, &o, &report, &err);
+        failed += rc != 0;
+        if (rc == 0)
+            CHECK_UINT(report.torn_bytes, strlen(TAIL));
+        else
+            CHECK_INT(err.code, rc);
+    }
+    CHECK_INT(rc, 0);
+    CHECK(failed > 2);
+    CHECK(!world_has(&w, "quarantine"));
+    world_close(&w);
+}
+
 static unsigned refused;
 
 static bool is_quarantine(int fd)
@@ -214,6 +248,7 @@ int main(int argc, char **argv)
         {"a tail", a_tail},         {"both", both},
         {"not synced", not_synced}, {"on disk first", on_disk_first},
         {"installed", installed},
+        {"a tail that cannot be read", a_tail_that_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
