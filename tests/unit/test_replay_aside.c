@@ -244,9 +244,12 @@ static void installed(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"nothing", nothing},       {"a store", a_store},
-        {"a tail", a_tail},         {"both", both},
-        {"not synced", not_synced}, {"on disk first", on_disk_first},
+        {"nothing", nothing},
+        {"a store", a_store},
+        {"a tail", a_tail},
+        {"both", both},
+        {"not synced", not_synced},
+        {"on disk first", on_disk_first},
         {"installed", installed},
         {"a tail that cannot be read", a_tail_that_cannot_be_read},
     };

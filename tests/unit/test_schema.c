@@ -204,6 +204,55 @@ static void without_tables(void)
     CHECK(plog_schema_is_ours("Events"));
 }
 
+/* Rows that were edited behind a schema that SQLite has read already. */
+static void edited_rows(void)
+{
+    static const struct {
+        const char *edit, *says;
+    } all[] = {
+        {"type=NULL WHERE name='mine'", "a broken schema row "},
+        {"name=NULL WHERE name='mine'", "a broken schema row "},
+        {"tbl_name=NULL WHERE name='mine'", "a broken schema row "},
+        {"sql=NULL WHERE name='cursors'", "another definition of cursors"},
+        {"sql=sql||' ' WHERE name='cursors'", "another definition of cursors"},
+        {"type='trigger',tbl_name='events' WHERE name='mine'",
+         "a trigger that is not ours: mine"},
+        {"type='trigger' WHERE name='cursors'",
+         "a trigger that is not ours: cursors"},
+        {"type='index',tbl_name='events' WHERE name='mine'",
+         "an index that is not ours: mine"},
+        {"type='trigger' WHERE name='mine'", NULL},
+        {"type='index' WHERE name='mine'", NULL},
+        {"type='index',tbl_name='events',sql=NULL WHERE name='mine'", NULL},
+        {"sql=NULL WHERE name='mine'", NULL},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        sqlite3 *db = NULL;
+        char sql[200], want[80];
+        bool tables = false;
+        err = (struct plog_error){.code = 0};
+        CHECK_INT(sqlite3_open(":memory:", &db), SQLITE_OK);
+        CHECK_INT(plog_schema_create(db, &err), 0);
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE mine(a); " EDIT "UPDATE sqlite_schema SET %s",
+                 all[i].edit);
+        CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        bool ok = CHECK_INT(plog_schema_check(db, &tables, &err),
+                            all[i].says ? PLOG_E_DIVERGED : 0);
+        snprintf(want, sizeof want, "%s%s", all[i].says ? "store.db: " : "",
+                 all[i].says ? all[i].says : "");
+        ok &= CHECK_TEXT(err.message, want);
+        ok &= CHECK_TEXT(err.file, all[i].says ? "store.db" : "");
+        ok &= CHECK_TEXT(err.hint, all[i].says
+                                       ? "run: paritylog replay DIR --fresh"
+                                         " (keeps this store in quarantine/)"
+                                       : "");
+        if (!ok)
+            printf("# %s\n", all[i].edit);
+        sqlite3_close(db);
+    }
+}
+
 /* A place where SQLite has no WAL is none for a store. */
 static void without_a_wal(void)
 {
@@ -279,6 +328,7 @@ int main(int argc, char **argv)
         {"why", why},
         {"databases", databases},
         {"without tables", without_tables},
+        {"edited rows", edited_rows},
         {"without a wal", without_a_wal},
         {"limits", limits},
     };
