@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "check.h"
+#include "peers.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -144,11 +145,53 @@ static void one_transaction(void)
     world_end(&w, 8);
 }
 
+/* ---- SQLite's own memory --------------------------------------------------
+ */
+
+static unsigned caches, small; /* settings of it, and those for a new store */
+
+static bool count_caches(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    caches += !strcmp(call, "exec") && strstr(sql, "cache_size=") != NULL;
+    small += !strcmp(call, "exec") && strstr(sql, "cache_size=-6000") != NULL;
+    return false;
+}
+
+static void replay_anew(unsigned smaller)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    struct plog_replay_report r;
+    caches = small = 0;
+    sql_calls.fails = count_caches;
+    CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+    sql_calls.fails = NULL;
+    CHECK(caches > smaller);
+    CHECK_UINT(small, smaller);
+}
+
+/* Where memory has all records, from the first entry on, SQLite keeps less of
+ * the file; above a floor it goes on with what it has, for the records of
+ * before lie in it. */
+static void less_for_sqlite(void)
+{
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_ARRIVAL, 40);
+    replay_anew(1);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(peers_floor(&w) > 0);
+    replay_anew(0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"all of them", all_of_them},
         {"one transaction", one_transaction},
+        {"less for SQLite", less_for_sqlite},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
