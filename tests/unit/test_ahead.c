@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,10 @@
 
 #include "ahead.h"
 #include "check.h"
+#include "io.h"
 #include "no_threads.h"
 #include "sha256.h"
+#include "world.h"
 
 /* ---- A file in memory ---------------------------------------------------- */
 
@@ -234,6 +237,59 @@ static void without_a_thread(void)
     no_threads = false;
 }
 
+/* ---- Who asks for it ------------------------------------------------------
+ */
+
+static struct world w;
+
+/* Whether a check asks for a thread. */
+static bool asks(const struct plog_io *table, unsigned threads)
+{
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .io = table, .threads = threads};
+    struct plog_check_report r;
+    unsigned before = threads_asked;
+    CHECK_INT(plog_verify(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(r.verdict, 0);
+    return threads_asked > before;
+}
+
+/* By itself a check has one where there is a processor for it and a segment
+ * that is worth it, and never with a caller's table, which has to be asked
+ * for. */
+static void for_a_check(void)
+{
+    static char payload[300 << 10], text[sizeof payload + 400];
+    struct world_delta d = {.payload = payload};
+    struct plog_io own = *plog_io_posix();
+    cpu_set_t all, one;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "r", "x", NULL), 0);
+    world_close(&w);
+    CHECK(!asks(NULL, 0) && !asks(plog_io_posix(), 0) && !asks(&own, 0));
+    CHECK(!asks(NULL, 1) && !asks(&own, 1));
+    CHECK(asks(NULL, 2) && asks(&own, 2));
+    snprintf(payload, sizeof payload, "{\"a\":\"%0*u\"}",
+             (int)sizeof payload - 20, 0u);
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(
+            world_append(&w, world_text(text, sizeof text, &d), NULL, NULL), 0);
+    world_close(&w);
+    bool more = plog_io_processors() > 1;
+    CHECK(asks(NULL, 0) == more && asks(plog_io_posix(), 0) == more);
+    CHECK(!asks(&own, 0) && !asks(NULL, 1) && asks(&own, 2));
+    CHECK_INT(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    for (size_t i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+        if (CPU_ISSET(i, &all))
+            CPU_SET(i, &one);
+    CHECK_INT(sched_setaffinity(0, sizeof one, &one), 0);
+    CHECK(!asks(NULL, 0) && !asks(plog_io_posix(), 0) && asks(NULL, 2));
+    CHECK_INT(sched_setaffinity(0, sizeof all, &all), 0);
+    world_end(&w, 6);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -244,6 +300,7 @@ int main(int argc, char **argv)
         {"another length", another_length},
         {"without memory", without_memory},
         {"without a thread", without_a_thread},
+        {"for a check", for_a_check},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     plog_buf_fini(&file);
