@@ -83,7 +83,11 @@ static void a_line_and_the_commit(void)
     CHECK_INT(plog_scan_header(&hand.s, 1), 0);
     CHECK_INT(plog_scan_group(&hand.s, &hand.group), 0);
     hand.chain.chain.unsettled = true;
+    unsigned keys = hand.chain.chain.count;
     CHECK_INT(plog_scan_group(&hand.s, &hand.group), PLOG_E_FOREIGN);
+    CHECK_UINT(hand.chain.chain.count, keys); /* refused, it adds no key */
+    CHECK(hand.chain.chain.unsettled);
+    CHECK_UINT(hand.chain.last.size, 1);
     hand_end();
     hand_begin(); /* unknown members that the key does not vouch for */
     size_t at = hand.file.len;
