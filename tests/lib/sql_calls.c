@@ -18,6 +18,7 @@ static struct {
     int (*exec)(sqlite3 *, const char *, int (*)(void *, int, char **, char **),
                 void *, char **);
     int (*errcode)(sqlite3 *);
+    int (*control)(sqlite3 *, const char *, int, void *);
 } real;
 
 static void find(const char *name, void *out)
@@ -46,6 +47,7 @@ __attribute__((constructor)) static void find_all(void)
     find("sqlite3_step", &real.step);
     find("sqlite3_exec", &real.exec);
     find("sqlite3_extended_errcode", &real.errcode);
+    find("sqlite3_file_control", &real.control);
 }
 
 static bool fails(const char *call, const char *sql, bool busy)
@@ -89,4 +91,13 @@ int sqlite3_extended_errcode(sqlite3 *db)
 int sqlite3_libversion_number(void)
 {
     return sql_calls.version ? sql_calls.version : SQLITE_VERSION_NUMBER;
+}
+
+int sqlite3_file_control(sqlite3 *db, const char *schema, int op, void *arg)
+{
+    if (op == SQLITE_FCNTL_DATA_VERSION &&
+        (sql_calls.no_version < 0 ||
+         (sql_calls.no_version > 0 && --sql_calls.no_version == 0)))
+        return SQLITE_IOERR;
+    return real.control(db, schema, op, arg);
 }

@@ -17,6 +17,9 @@ struct sql_calls {
     bool failing; /* an error that is asked for is SQLITE_IOERR_READ */
     bool no_sync; /* SQLite syncs nothing */
     int version;  /* what SQLite says that it is; 0: the truth */
+    /* The n-th question for the version of the data, from 1, is not answered;
+     * below 0: none is.  Counts down. */
+    int no_version;
 };
 extern struct sql_calls sql_calls;
 

@@ -3,7 +3,6 @@
  * each allocation and each call of SQLite fails once, texts are taken back,
  * what other programs left is looked at, and long texts are moved early.
  */
-#include <dlfcn.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -381,19 +380,6 @@ static void a_reader(void)
     tear_down();
 }
 
-static bool no_version;
-
-/* In front of SQLite's own, as one that is older than this question. */
-int sqlite3_file_control(sqlite3 *of, const char *schema, int op, void *arg)
-{
-    int (*real)(sqlite3 *, const char *, int, void *);
-    void *found = dlsym(RTLD_NEXT, "sqlite3_file_control");
-    if (op == SQLITE_FCNTL_DATA_VERSION && no_version)
-        return SQLITE_NOTFOUND;
-    memcpy(&real, &found, sizeof real);
-    return real(of, schema, op, arg);
-}
-
 static unsigned asked; /* how often for the ends of what waits */
 
 static bool count_asked(const char *call, const char *statement, bool busy)
@@ -427,7 +413,7 @@ static void no_news(void)
     CHECK_UINT(asked_by_two(10), 0);
     CHECK_INT(waiting(), 9);
     tear_down();
-    no_version = true;
+    sql_calls.no_version = -1;
     set_up();
     CHECK_UINT(asked_by_two(10), 2);
     sql("INSERT INTO state_recent SELECT resource,record_id,90,90,version,"
@@ -437,7 +423,7 @@ static void no_news(void)
     start();
     rows_are(newest);
     end(true);
-    no_version = false;
+    sql_calls.no_version = 0;
     tear_down();
 }
 

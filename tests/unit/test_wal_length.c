@@ -2,7 +2,6 @@
  * test_wal_length.c - SQLite's WAL stays short, however short the lives of
  * those who write it are: whoever opens next reads all of it.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -210,20 +209,6 @@ static void another_program(void)
 
 /* ---- What cannot be emptied ---------------------------------------------- */
 
-static int refuse_control; /* the n-th question for the data's version */
-
-/* In front of SQLite's own. */
-int sqlite3_file_control(sqlite3 *db, const char *schema, int op, void *arg)
-{
-    int (*real)(sqlite3 *, const char *, int, void *);
-    void *f = dlsym(RTLD_NEXT, "sqlite3_file_control");
-    if (op == SQLITE_FCNTL_DATA_VERSION && refuse_control > 0 &&
-        --refuse_control == 0)
-        return SQLITE_IOERR;
-    memcpy(&real, &f, sizeof real);
-    return real(db, schema, op, arg);
-}
-
 static bool no_begin(const char *call, const char *sql, bool busy)
 {
     (void)busy;
@@ -251,10 +236,10 @@ static void cannot_be_emptied(void)
         put(2 * kind);
         sqlite3 *reader = kind == 0 ? stand() : NULL;
         sql_calls.fails = kind == 1 ? no_begin : NULL;
-        refuse_control = kind == 2 ? 1 : kind == 3 ? 2 : 0;
+        sql_calls.no_version = kind == 2 ? 1 : kind == 3 ? 2 : 0;
         write_fails = kind == 4;
         plog_store_empty_wal(&w.p->legs.store);
-        CHECK_INT(refuse_control, 0);
+        CHECK_INT(sql_calls.no_version, 0);
         sql_calls.fails = NULL;
         write_fails = false;
         if (!CHECK(frames() > 3))
