@@ -11,13 +11,32 @@
 #include "peers.h"
 #include "world.h"
 
+/* Nothing is undone, and why. */
+static void refuses(const struct world *w, const char *why)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o, .undo = true};
+    struct plog_compact_report r;
+    struct plog_error err = {0};
+    char want[200];
+    uint64_t floor = peers_floor(w);
+    snprintf(want, sizeof want, "there is no compaction to undo: %s", why);
+    CHECK_INT(plog_compact(w->dir, &o, &r, &err), PLOG_E_INPUT);
+    CHECK_INT(err.code, PLOG_E_INPUT);
+    CHECK_TEXT(err.message, want);
+    CHECK_TEXT(err.hint, "run: paritylog status DIR");
+    CHECK(!r.undone);
+    CHECK_UINT(peers_floor(w), floor);
+}
+
+static const char none[] = "the last one archived nothing, or was undone";
+
 static void undone(void)
 {
     struct world w;
     struct plog_compact_report r;
     peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
     CHECK_INT(peers_add(&w, "p"), 0);
-    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT);
+    refuses(&w, none);
     CHECK_INT(peers_ack(&w, "p", 25), 0);
     CHECK_INT(peers_compact(&w, &r), 0);
     uint64_t first = r.to;
@@ -27,7 +46,7 @@ static void undone(void)
     CHECK(r.undone);
     CHECK_UINT(peers_floor(&w), first);
     CHECK_INT(peers_parity(&w), 0);
-    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT); /* one step */
+    refuses(&w, none); /* one step */
     CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > first);
     CHECK_INT(peers_trim(&w, &r), 0);
@@ -164,8 +183,26 @@ static void discarded(void)
     CHECK_INT(peers_compact_with(&w, discard, &r), 0);
     CHECK(r.to > 0);
     CHECK(!world_has(&w, "archive"));
-    CHECK_INT(peers_undo(&w, &r), PLOG_E_INPUT);
+    refuses(&w, none);
     world_end(&w, 43);
+}
+
+/* Somebody has taken them away, all or the first one. */
+static void no_archive(void)
+{
+    static const char gone[] = "its segments are not in archive/ any more";
+    struct world w;
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(r.segments > 1);
+    world_remove(world_path(&w, "archive/00000000000000000001.jsonl.gz"));
+    refuses(&w, gone);
+    world_remove(world_path(&w, "archive"));
+    refuses(&w, gone);
+    world_end(&w, r.entry);
 }
 
 /* Acknowledgements are not in the log.  A store made anew knows only that what
@@ -205,6 +242,7 @@ int main(int argc, char **argv)
         {"undone and cut off", undone_and_cut_off},
         {"behind the compact entry", behind_the_compact_entry},
         {"discarded", discarded},
+        {"no archive", no_archive},
         {"cursors of a new store", cursors_of_a_new_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

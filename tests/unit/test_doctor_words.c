@@ -1,10 +1,12 @@
 /*
  * test_doctor_words.c - the very words of the doctor, and what it says besides:
- * of a signing key while a rotation is under way or was undone, of legs of
- * which one is gone or cannot be looked at, and of a directory without any.
+ * of a signing key that is damaged, or while a rotation is under way or was
+ * undone, of legs of which one is gone or cannot be looked at, and of a
+ * directory without any.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -120,6 +122,32 @@ static void a_rotation(void)
            "put it back, or take this for a copy that is only read", 0);
 }
 
+/* The file names the log's key, and holds the secret of none. */
+static void a_damaged_secret(void)
+{
+    static const char next[] = "; do put it back from a copy\n";
+    char path[600], begins[100];
+    size_t n;
+    make();
+    take_id(own, w.vkey);
+    snprintf(path, sizeof path, "%s", world_path(&w, "keys/signing.key"));
+    char *text = world_read(path, &n);
+    REQUIRE(n > 20);
+    text[n - 10] = text[n - 10] == 'A' ? 'B' : 'A';
+    world_write(path, text, n);
+    free(text);
+    CHECK_INT(doctor("signing key", NULL, true), 0);
+    CHECK_INT(report.verdict, PLOG_E_KEY);
+    snprintf(begins, sizeof begins,
+             "bad: the signing key is damaged: its id is %s, its seed has ",
+             own);
+    size_t at_least = strlen(begins);
+    REQUIRE(strlen(said) > at_least + 8);
+    CHECK_TEXT(said + at_least + 8, next); /* behind that one's id */
+    said[at_least] = '\0';
+    CHECK_TEXT(said, begins);
+}
+
 /* ---- Legs ---------------------------------------------------------------- */
 
 static void legs_are(const struct plog_io *io, bool quick, int verdict,
@@ -202,6 +230,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a rotation", a_rotation},
+        {"a damaged secret", a_damaged_secret},
         {"legs", legs},
         {"no leg", no_leg},
     };
