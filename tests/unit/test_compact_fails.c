@@ -1,0 +1,186 @@
+/*
+ * test_compact_fails.c - a compaction of few entries that is refused a call:
+ * a look at a segment, a row of the store, or memory at each place of the fold.
+ * It says which and takes nothing away, or its snapshot is the same.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "one_place.h"
+#include "peers.h"
+#include "sql_calls.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_compact_report report;
+static struct plog_error err;
+
+/* Entries 1 to 8, of which peer `p` has all; segments at 1 and 9. */
+static void make(void)
+{
+    uint64_t first;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 6; i++) {
+        char id[8], record[8];
+        snprintf(id, sizeof id, "id-%d", i);
+        snprintf(record, sizeof record, "r%d", i % 4);
+        CHECK_INT(world_put(&w, id, record, "v", NULL), 0);
+    }
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_UINT(first, 9);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 8), 0);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+static int compact(struct plog_compact_options o)
+{
+    o.struct_size = sizeof o;
+    memset(&err, 0, sizeof err);
+    int rc = plog_compact(w.dir, &o, &report, &err);
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+/* Nothing is gone, and the next one goes through. */
+static void goes_the_next_time(void)
+{
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_UINT(report.entry, 0);
+    CHECK_INT(compact((struct plog_compact_options){.dry_run = false}), 0);
+    CHECK_UINT(report.to, 8);
+    CHECK_UINT(report.segments, 1);
+    CHECK_UINT(report.entries, 8);
+    CHECK_UINT(report.ids, 6);
+    CHECK_UINT(report.records, 4);
+    world_end(&w, 9);
+}
+
+/* ---- A look -------------------------------------------------------------- */
+
+static int no_look(void *ctx, int dir, const char *name, struct plog_stat *st)
+{
+    return strstr(name, ".jsonl")
+               ? -EIO
+               : plog_io_posix()->stat_at(ctx, dir, name, st);
+}
+
+/* How much would go is not known: that is said, and not a number. */
+static void a_segment_that_cannot_be_looked_at(void)
+{
+    struct plog_io io = *plog_io_posix();
+    make();
+    io.stat_at = no_look;
+    CHECK_INT(
+        compact((struct plog_compact_options){.io = &io, .dry_run = true}),
+        PLOG_E_IO);
+    CHECK_TEXT(err.message, "looking at a segment: Input/output error");
+    CHECK_TEXT(err.file, "00000000000000000001.jsonl");
+    CHECK_UINT(report.segments, 0);
+    CHECK_UINT(report.bytes, 0);
+    CHECK_INT(compact((struct plog_compact_options){.io = &io}), PLOG_E_IO);
+    goes_the_next_time();
+}
+
+/* ---- A row --------------------------------------------------------------- */
+
+static bool behind_a_row(const char *call, const char *sql, bool busy)
+{
+    return busy && strcmp(call, "step") == 0 &&
+           strstr(sql, "FROM main.redactions WHERE pending=1") != NULL;
+}
+
+/* Of two redactions that are pending the second one cannot be read: that is
+ * what is wrong, and not what the first one would mean. */
+static void rows_that_cannot_be_read(void)
+{
+    make();
+    world_sql(&w, "INSERT INTO redactions VALUES(4,3,1),(6,5,1)");
+    CHECK_INT(compact((struct plog_compact_options){.dry_run = true}),
+              PLOG_E_LOCKED);
+    CHECK_TEXT(err.message, "a redaction is not finished: its payload would go"
+                            " into the archive");
+    CHECK_TEXT(err.hint, "run: paritylog redact DIR SEQ --reason TEXT again,"
+                         " when no reader is at the store");
+    sql_calls.fails = behind_a_row;
+    CHECK_INT(compact((struct plog_compact_options){.dry_run = true}),
+              PLOG_E_IO);
+    sql_calls.fails = NULL;
+    CHECK(strstr(err.message, "redaction") == NULL);
+    CHECK_TEXT(err.hint, "");
+    world_sql(&w, "DELETE FROM redactions");
+    goes_the_next_time();
+}
+
+/* ---- Memory -------------------------------------------------------------- */
+
+static struct plog_io io;
+static bool folding;
+
+static void *on_alloc(void *ctx, void *p, size_t n)
+{
+    return n && folding && one_place_fails("alloc", 0)
+               ? NULL
+               : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* What an earlier one left goes before it folds, its own when it has. */
+static int on_unlink(void *ctx, int dir, const char *name)
+{
+    if (strcmp(name, "fold.db") == 0)
+        folding = !folding;
+    return plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+static int try(void *arg)
+{
+    (void)arg;
+    folding = false;
+    return compact((struct plog_compact_options){.io = &io});
+}
+
+static void at_each_place(void)
+{
+    struct plog_compact_report whole;
+    char kept[600];
+    size_t failed = 0;
+    make();
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(w.dir, kept);
+    io = *plog_io_posix();
+    io.alloc = on_alloc;
+    io.unlink_at = on_unlink;
+    for (size_t i = 0; i == 0 || i <= one_place_count(); i++) {
+        world_remove(w.dir);
+        world_copy(kept, w.dir);
+        int rc = one_place_run(i, try, NULL);
+        CHECK(!folding);
+        if (i == 0)
+            whole = report;
+        failed += rc != 0;
+        bool fits = rc ? CHECK_INT(rc, PLOG_E_NOMEM)
+                       : CHECK_BYTES(report.digest, sizeof report.digest,
+                                     whole.digest, sizeof whole.digest);
+        fits &= CHECK_UINT(peers_floor(&w), rc ? 0 : 8);
+        if (!fits)
+            printf("# place %zu, %s\n", i, one_place_text(i));
+    }
+    CHECK(failed > 5);
+    printf("# %zu places, %zu told\n", one_place_count(), failed);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"a segment that cannot be looked at",
+         a_segment_that_cannot_be_looked_at},
+        {"rows that cannot be read", rows_that_cannot_be_read},
+        {"at each place", at_each_place},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
