@@ -1,0 +1,300 @@
+/*
+ * test_heal_strangers.c - a log of few segments, healed from the store: files
+ * under names where none begins, also within damage and above a floor; a
+ * header behind the store's head; a store of another log; and a disk that is
+ * full, or cannot be read behind the damage, which changes nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "files.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static uint64_t whole; /* what the folder log/ has in it */
+
+/* ---- Logs ---------------------------------------------------------------- */
+
+static void put(int from, int to)
+{
+    CHECK_INT(world_open(&w), 0);
+    for (int i = from; i < to; i++) {
+        char value[8];
+        snprintf(value, sizeof value, "v%d", i);
+        CHECK_INT(world_put(&w, NULL, "r", value, NULL), 0);
+    }
+}
+
+static void next_segment(uint64_t want)
+{
+    uint64_t first = 0;
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_UINT(first, want);
+}
+
+/* The path of the segment that begins at `first`. */
+static const char *segment(uint64_t first)
+{
+    char name[60];
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+    return world_path(&w, name);
+}
+
+/* The first `what` in it is another text. */
+static void spoil(uint64_t first, const char *what)
+{
+    size_t n;
+    char *bytes = world_read(segment(first), &n), *at = strstr(bytes, what);
+    if (CHECK(at != NULL)) {
+        at[strlen(what) - 1] ^= 1;
+        world_write(segment(first), bytes, n);
+    }
+    free(bytes);
+}
+
+static uint64_t log_hash(void)
+{
+    struct tree t;
+    tree_read(&t, world_path(&w, "log"));
+    uint64_t hash = t.hash;
+    tree_free(&t);
+    return hash;
+}
+
+/* Its name is no file's, and its content that of one. */
+static void copy_segment(uint64_t from, uint64_t to)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s", segment(from));
+    world_copy(path, segment(to));
+}
+
+/* Entry i has the value `vi`; segments at 1, 7 and 10; 12 entries. */
+static void make(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    put(2, 7);
+    next_segment(7);
+    world_close(&w);
+    put(7, 10);
+    next_segment(10);
+    world_close(&w);
+    put(10, 13);
+    world_close(&w);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    whole = log_hash();
+}
+
+/* ---- Healing ------------------------------------------------------------- */
+
+static struct plog_salvage_report report;
+static struct plog_error err;
+static char said[600]; /* of each file */
+
+static int hear(void *arg, const struct plog_salvaged *s)
+{
+    size_t n = strlen(said);
+    (void)arg;
+    snprintf(said + n, sizeof said - n, "%s %d %" PRIu64 "-%" PRIu64 " %s %s; ",
+             s->file + 22, s->healed, s->from, s->to, s->why,
+             s->quarantine[0] ? "aside" : "");
+    return 0;
+}
+
+static int heal(const struct plog_io *io)
+{
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .io = io, .from_store = true, .range = hear};
+    memset(&err, 0, sizeof err);
+    said[0] = '\0';
+    int rc = plog_salvage(w.dir, &o, &report, &err);
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+/* Byte for byte; and there is nothing left to do. */
+static void is_whole(const char *told, uint64_t healed, uint64_t from_store)
+{
+    CHECK_TEXT(said, told);
+    CHECK_INT(report.verdict, 0);
+    CHECK_UINT(report.healed, healed);
+    CHECK_UINT(report.from_store, from_store);
+    CHECK_UINT(report.left, 0);
+    CHECK(log_hash() == whole);
+    CHECK(!world_has(&w, "salvage"));
+    CHECK_INT(heal(NULL), 0);
+    CHECK_TEXT(said, "");
+    CHECK_UINT(report.healed, 0);
+}
+
+/* ---- Files of no segment ------------------------------------------------- */
+
+#define NONE "no segment of this log begins here aside; "
+
+/* A segment with damage goes on behind a file that only says it is one. */
+static void within_damage(void)
+{
+    make();
+    spoil(1, "\"v3\"");
+    copy_segment(1, 5);
+    CHECK_INT(heal(NULL), 0);
+    is_whole("01.jsonl 1 3-3  aside; 05.jsonl 1 5-5 " NONE, 2, 1);
+    world_end(&w, 12);
+}
+
+/* Above a floor, too. */
+static void above_the_floor(void)
+{
+    struct plog_compact_report r;
+    make();
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 7), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_UINT(r.to, 6);
+    whole = log_hash();
+    copy_segment(7, 8);
+    copy_segment(10, 12);
+    CHECK_INT(heal(NULL), 0);
+    is_whole("08.jsonl 1 8-8 " NONE "12.jsonl 1 12-12 " NONE, 2, 0);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- Behind the store's head --------------------------------------------- */
+
+/* The header does not hold; what stands behind it does, and is not set aside:
+ * only the log has it. */
+static void a_header_behind_the_head(void)
+{
+    make();
+    world_copy(world_path(&w, "store.db"), world_path(&w, "old"));
+    put(13, 15);
+    next_segment(15);
+    world_close(&w);
+    put(15, 18);
+    world_close(&w);
+    whole = log_hash();
+    world_remove(world_path(&w, "store.db"));
+    world_copy(world_path(&w, "old"), world_path(&w, "store.db"));
+    spoil(15, "{\"segment\"");
+    CHECK_INT(heal(NULL), 0);
+    is_whole("15.jsonl 1 0-0  aside; ", 1, 0);
+    world_end(&w, 17);
+}
+
+/* ---- A store of another log ---------------------------------------------- */
+
+/* Nobody here knows its keys: that it is another log's says more. */
+static void of_another_log(void)
+{
+    char mine[600], name[2][100], want[300];
+    struct world other;
+    make();
+    snprintf(name[0], sizeof name[0], "%.*s", (int)strcspn(w.vkey, "+"),
+             w.vkey);
+    snprintf(mine, sizeof mine, "%s", world_path(&w, "store.db"));
+    world_make(&other, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&other, NULL, "r", "x", NULL), 0);
+    world_close(&other);
+    world_sql(&other, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(name[1], sizeof name[1], "%.*s", (int)strcspn(other.vkey, "+"),
+             other.vkey);
+    world_remove(mine);
+    world_copy(world_path(&other, "store.db"), mine);
+    CHECK_INT(heal(NULL), PLOG_E_FOREIGN);
+    snprintf(want, sizeof want, "the log is `%s`, the store belongs to `%s`",
+             name[0], name[1]);
+    CHECK_TEXT(err.message, want);
+    CHECK_TEXT(said, "");
+    CHECK(log_hash() == whole);
+    CHECK(!world_has(&w, "quarantine"));
+}
+
+/* ---- The disk ------------------------------------------------------------ */
+
+static int no_folder(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    return strcmp(name, "salvage") == 0
+               ? -ENOSPC
+               : plog_io_posix()->mkdir_at(ctx, dir, name, mode);
+}
+
+static int no_segment(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    if (flags & O_CREAT && strstr(name, ".jsonl"))
+        return -ENOSPC;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Without its folder it does not begin; a log that is whole takes no more than
+ * that, whatever its last segment holds. */
+static void a_full_disk(void)
+{
+    struct plog_io io = *plog_io_posix();
+    make();
+    io.mkdir_at = no_folder;
+    CHECK_INT(heal(&io), PLOG_E_IO);
+    CHECK_TEXT(err.message, "making a scratch folder: No space left on device");
+    CHECK_TEXT(err.file, "salvage");
+    io = *plog_io_posix();
+    io.open_at = no_segment;
+    CHECK_INT(heal(&io), 0);
+    is_whole("", 0, 0);
+    spoil(7, "\"v8\"");
+    CHECK_INT(heal(&io), PLOG_E_IO);
+    CHECK_TEXT(said, "");
+    CHECK_INT(heal(NULL), 0);
+    is_whole("07.jsonl 1 8-8  aside; ", 1, 1);
+}
+
+#define FAR (200u << 10)
+
+static int64_t not_far(void *ctx, int fd, void *buf, size_t n, uint64_t offset)
+{
+    return offset + n > FAR ? -EIO
+                            : plog_io_posix()->pread(ctx, fd, buf, n, offset);
+}
+
+/* What goes on behind the damage is not known: it is not taken for lost. */
+static void no_read_behind_the_damage(void)
+{
+    static char text[41000], payload[40000];
+    struct world_delta d = {.record = "1", .payload = payload};
+    struct plog_io io = *plog_io_posix();
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "r", "v2", NULL), 0);
+    snprintf(payload, sizeof payload, "{\"v\":\"%039000d\"}", 0);
+    world_text(text, sizeof text, &d);
+    for (int i = 0; i < 8; i++)
+        CHECK_INT(world_append(&w, text, NULL, NULL), 0);
+    world_close(&w);
+    whole = log_hash();
+    spoil(1, "\"v2\"");
+    uint64_t spoilt = log_hash();
+    io.pread = not_far;
+    CHECK_INT(heal(&io), PLOG_E_IO);
+    CHECK_TEXT(said, "");
+    CHECK(log_hash() == spoilt);
+    CHECK(!world_has(&w, "quarantine"));
+    CHECK_INT(heal(NULL), 0);
+    is_whole("01.jsonl 1 2-2  aside; ", 1, 1);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"within damage", within_damage},
+        {"above the floor", above_the_floor},
+        {"a header behind the head", a_header_behind_the_head},
+        {"of another log", of_another_log},
+        {"a full disk", a_full_disk},
+        {"no read behind the damage", no_read_behind_the_damage},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
