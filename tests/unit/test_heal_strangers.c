@@ -179,11 +179,16 @@ static void a_header_behind_the_head(void)
     put(15, 18);
     world_close(&w);
     whole = log_hash();
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     world_remove(world_path(&w, "store.db"));
     world_copy(world_path(&w, "old"), world_path(&w, "store.db"));
     spoil(15, "{\"segment\"");
+    CHECK_INT(world_number(&w, "SELECT size FROM meta"), 12);
+    CHECK_INT(world_number(&w, "SELECT max(first) FROM segments"), 10);
     CHECK_INT(heal(NULL), 0);
     is_whole("15.jsonl 1 0-0  aside; ", 1, 0);
+    CHECK_INT(world_open(&w), 0); /* the store comes there, too */
+    world_close(&w);
     world_end(&w, 17);
 }
 
@@ -255,10 +260,15 @@ static void a_full_disk(void)
 
 #define FAR (200u << 10)
 
+static int fail_far; /* so many reads of what lies there */
+
 static int64_t not_far(void *ctx, int fd, void *buf, size_t n, uint64_t offset)
 {
-    return offset + n > FAR ? -EIO
-                            : plog_io_posix()->pread(ctx, fd, buf, n, offset);
+    if (offset + n > FAR && fail_far > 0) {
+        fail_far--;
+        return -EIO;
+    }
+    return plog_io_posix()->pread(ctx, fd, buf, n, offset);
 }
 
 /* What goes on behind the damage is not known: it is not taken for lost. */
@@ -278,7 +288,11 @@ static void no_read_behind_the_damage(void)
     spoil(1, "\"v2\"");
     uint64_t spoilt = log_hash();
     io.pread = not_far;
+    fail_far = 2; /* whether the end is torn, and where the log goes on */
     CHECK_INT(heal(&io), PLOG_E_IO);
+    CHECK_INT(fail_far, 0);
+    CHECK_TEXT(err.message, "reading failed (5)");
+    CHECK_TEXT(err.file, "log/00000000000000000001.jsonl");
     CHECK_TEXT(said, "");
     CHECK(log_hash() == spoilt);
     CHECK(!world_has(&w, "quarantine"));
