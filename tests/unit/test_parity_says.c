@@ -480,6 +480,26 @@ static void compacted(void)
     each(1, all, sizeof all / sizeof *all);
 }
 
+/* A segment is gone, and the store is whole: what stood there is damage all
+ * the same, and nothing rests on it. */
+static void a_segment_is_gone(void)
+{
+    struct plog_check_options o = {.struct_size = sizeof o};
+    make();
+    world_remove(w.dir);
+    world_copy(kept[0], w.dir);
+    world_remove(world_path(&w, "log/00000000000000000018.jsonl"));
+    CHECK_TEXT(said_check(plog_parity, w.dir, &o),
+               "CORRUPT in log, log/00000000000000000018.jsonl, entry 18: want"
+               " ; got the segment from entry 18 on is missing; the next one"
+               " there starts at 26; do paritylog salvage\n"
+               "unchecked log 18-25: damaged: see the findings\n"
+               "unchecked store 1-30: records: the log does not give their"
+               " fold\n"
+               "CORRUPT, head 30, 22 entries 1-30, 0 records, floor 0, 3"
+               " segments, store 1 30, since 0, pending 0\n");
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -487,6 +507,7 @@ int main(int argc, char **argv)
         {"rows", rows},
         {"records", records},
         {"compacted", compacted},
+        {"a segment is gone", a_segment_is_gone},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
