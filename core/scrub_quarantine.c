@@ -74,7 +74,7 @@ static void write_uri(const struct sweep *s, const char *name, char *out)
  * cannot be read says nothing. */
 static bool database_holds(const struct sweep *s, const char *name)
 {
-    char uri[3 * (PLOG_DIR_PATH_MAX + 200)];
+    char uri[3 * (PLOG_DIR_PATH_MAX + 300)];
     sqlite3 *db = NULL;
     sqlite3_stmt *q = NULL;
     bool found = false;
