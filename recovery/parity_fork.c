@@ -33,7 +33,7 @@ static bool histories_differ(struct plog_parity *p)
     struct plog_walk w;
     bool differ = false;
     int rc = plog_walk_open(&w, &p->c->reader.dir, &p->c->reader.keys, NULL);
-    if (!rc)
+    if (!rc || (rc == PLOG_E_CORRUPT && w.segments.len)) /* an odd file, too */
         rc = plog_walk_start(&w, NULL);
     while (!rc && w.chain.last.size < h->commit.size) {
         before = w.chain.tree;

@@ -423,6 +423,18 @@ static void two_histories(void)
         CHECK(strstr(heard.next[i], "keep a copy of DIR") != NULL);
 }
 
+/* Beside the log is a file that is none of it, which makes them no less two. */
+static void two_histories_and_an_odd_file(void)
+{
+    forked(false);
+    world_write(world_path(&w, "log/odd.txt"), "x", 1);
+    CHECK(parity() < 0);
+    CHECK(heard.r.counts[-PLOG_E_FORK] > 0);
+    CHECK(heard.findings > 1);
+    for (unsigned i = 0; i < heard.findings && i < 8; i++)
+        CHECK(!strstr(heard.next[i], "replay"));
+}
+
 /* Where a head is nobody's, or the log cannot be walked, a row that differs is
  * the store's fault alone. */
 static void one_history(void)
@@ -660,6 +672,7 @@ int main(int argc, char **argv)
         {"set back before a rotation", set_back_before_a_rotation},
         {"a head inside of a group", a_head_inside_of_a_group},
         {"two histories", two_histories},
+        {"two histories and an odd file", two_histories_and_an_odd_file},
         {"one history", one_history},
         {"two histories in damage", two_histories_in_damage},
         {"two histories and a new key", two_histories_and_a_new_key},
