@@ -132,7 +132,7 @@ static unsigned opened;
 static int count_open(void *ctx, int dir, const char *name, int flags,
                       uint32_t mode)
 {
-    opened += strcmp(name, SEGMENT_1 + 4) == 0;
+    opened += strcmp(name, &SEGMENT_1[4]) == 0;
     return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }
 
