@@ -160,9 +160,9 @@ chosen() {
 # is_long PROGRAM: five seconds and more.
 is_long() {
     case ${1##*/} in
-    test_compact_kills | test_damage | test_one_call_fails | test_parity_quick | \
-        test_recent | test_resumed | test_since | test_sql_fails | \
-        test_statements | test_tally) ;;
+    test_compact_kills | test_damage | test_fresh | test_heal | test_hostile | \
+        test_one_call_fails | test_parity_quick | test_recent | test_resumed | \
+        test_since | test_sql_fails | test_statements | test_tally) ;;
     *) return 1 ;;
     esac
 }
