@@ -297,17 +297,13 @@ int plog_archive_segment(const struct plog_dir *d, uint64_t first,
     return rc;
 }
 
-int plog_archive_restore(const struct plog_dir *d, uint64_t first,
-                         struct plog_error *err)
+/* Expands into NAME.new in log/, syncs, renames. */
+static int bring(const struct plog_dir *d, uint64_t first, const char *name,
+                 struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    char name[PLOG_SEGMENT_NAME], part[PLOG_SEGMENT_NAME + sizeof PART];
-    struct plog_stat st;
-    int from, rc, bad = 0;
-    plog_segment_name(first, name);
-    if (io->stat_at(io->ctx, d->log, name, &st) == 0)
-        return 0;
-    rc = open_compressed(d, first, &from, err);
+    char part[PLOG_SEGMENT_NAME + sizeof PART];
+    int from, bad = 0, rc = open_compressed(d, first, &from, err);
     if (rc)
         return rc;
     snprintf(part, sizeof part, "%s" PART, name);
@@ -326,9 +322,23 @@ int plog_archive_restore(const struct plog_dir *d, uint64_t first,
     if (!rc &&
         (bad = io->rename_at(io->ctx, d->log, part, d->log, name, false)) != 0)
         rc = plog_fail_io(err, bad, "log", "naming a segment");
-    if (!rc && (bad = io->fsync(io->ctx, d->log)) != 0)
-        rc = plog_fail_io(err, bad, "log", "syncing the folder");
     if (rc)
         io->unlink_at(io->ctx, d->log, part);
+    return rc;
+}
+
+int plog_archive_restore(const struct plog_dir *d, uint64_t first,
+                         struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_stat st;
+    int bad, rc = 0;
+    plog_segment_name(first, name);
+    if (io->stat_at(io->ctx, d->log, name, &st))
+        rc = bring(d, first, name, err);
+    /* A name that was there already may be in memory alone. */
+    if (!rc && (bad = io->fsync(io->ctx, d->log)) != 0)
+        rc = plog_fail_io(err, bad, "log", "syncing the folder");
     return rc;
 }

@@ -1,6 +1,6 @@
 /*
  * test_archive_synced.c - a segment that goes to archive/ is on disk there, and
- * its name is, before anybody may take it out of log/.
+ * its name is, before anybody may take it out of log/; and so on the way back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,12 +149,57 @@ static void each_failure(void)
     }
 }
 
+/* Brings it back to log/, while calls of that letter fail. */
+static int restore(char fails)
+{
+    memset(calls, 0, sizeof calls);
+    err = (struct plog_error){.code = 0};
+    failing = fails;
+    int rc = plog_archive_restore(&d, 7, &err);
+    failing = 0;
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+/* An undo takes it out of archive/ then. */
+static void and_back(void)
+{
+    static const struct {
+        char letter;
+        const char *calls, *message;
+    } all[] = {
+        {'d', "d", "syncing a segment: Input/output error"},
+        {'r', "dr", "naming a segment: Input/output error"},
+        {'s', "drs", "syncing the folder: Input/output error"},
+        {'s', "s", "syncing the folder: Input/output error"}, /* its name */
+    };
+    set_up();
+    CHECK_INT(archive(0), 0);
+    CHECK_INT(unlink(below("log/" NAME)), 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        CHECK_INT(restore(all[i].letter), PLOG_E_IO);
+        CHECK_TEXT(calls, all[i].calls);
+        CHECK_TEXT(err.message, all[i].message);
+        CHECK_TEXT(err.file, "log");
+        CHECK(!there("log/" NAME ".new"));
+        CHECK(there("log/" NAME) == (all[i].letter == 's'));
+    }
+    CHECK_INT(restore(0), 0);
+    CHECK_TEXT(calls, "s");
+    CHECK_INT(unlink(below("log/" NAME)), 0);
+    CHECK_INT(restore(0), 0);
+    CHECK_TEXT(calls, "drs");
+    CHECK(there("log/" NAME));
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"in this order", in_this_order},
         {"one that is there already", one_that_is_there_already},
         {"each failure", each_failure},
+        {"and back", and_back},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
