@@ -295,11 +295,33 @@ static int look_taken(const struct plog_io *io, int fd, const char *name)
     return rc;
 }
 
+int plog_dir_folder(const struct plog_dir *d, const char *name, bool make,
+                    int *fd, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW, rc = 0;
+    *fd = io->open_at(io->ctx, d->dir, name, flags, 0);
+    if (*fd == -ENOENT && !make)
+        return PLOG_END;
+    if (*fd == -ENOENT && (rc = io->mkdir_at(io->ctx, d->dir, name, 0700)) == 0)
+        *fd = io->open_at(io->ctx, d->dir, name, flags, 0);
+    if (rc)
+        return plog_fail_io(err, rc, name, "making the folder");
+    if (*fd < 0)
+        return plog_fail_io(err, *fd, name, "opening the folder");
+    /* Who made it may have been killed before, or the sync have failed. */
+    if (make && (rc = io->fsync(io->ctx, d->dir)) != 0) {
+        io->close(io->ctx, *fd);
+        return plog_fail_io(err, rc, name, "making the folder");
+    }
+    return 0;
+}
+
 int plog_dir_quarantine(const struct plog_dir *d, const char *stem, char *name,
                         int *fd, struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    int rc = open_dir_at(d, d->dir, "quarantine", true, fd, err);
+    int rc = plog_dir_folder(d, "quarantine", true, fd, err);
     if (rc)
         return rc;
     long long seconds = io->clock_real_ns(io->ctx) / 1000000000;

@@ -105,6 +105,13 @@ PLOG_MUST_CHECK int plog_dir_open_segment(const struct plog_dir *d,
 void plog_dir_store_path(const struct plog_dir *d, char *out, size_t cap);
 
 /*
+ * Opens a folder of the directory.
+ * @make  when it is missing, too: its name is durable on return
+ * Returns 0 with *fd; PLOG_END when there is none; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_dir_folder(const struct plog_dir *d, const char *name,
+                                    bool make, int *fd, struct plog_error *err);
+/*
  * Makes quarantine/ and a new file or folder name in it: `STEM-TIME-N`.
  * @name  out: relative to the directory, quarantine/...; 128 bytes
  * @fd    out: handle of quarantine/

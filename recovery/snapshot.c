@@ -31,23 +31,7 @@ bool plog_snapshot_parse(const char *name, uint64_t *floor)
 int plog_snapshot_dir(const struct plog_dir *d, bool make, int *fd,
                       struct plog_error *err)
 {
-    const struct plog_io *io = d->io;
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-    *fd = io->open_at(io->ctx, d->dir, PLOG_SNAPSHOT_DIR, flags, 0);
-    if (*fd == -ENOENT && !make)
-        return PLOG_END;
-    if (*fd == -ENOENT) {
-        int rc = io->mkdir_at(io->ctx, d->dir, PLOG_SNAPSHOT_DIR, 0700);
-        if (!rc)
-            rc = io->fsync(io->ctx, d->dir);
-        if (rc)
-            return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR,
-                                "making the folder");
-        *fd = io->open_at(io->ctx, d->dir, PLOG_SNAPSHOT_DIR, flags, 0);
-    }
-    return *fd < 0
-               ? plog_fail_io(err, *fd, PLOG_SNAPSHOT_DIR, "opening the folder")
-               : 0;
+    return plog_dir_folder(d, PLOG_SNAPSHOT_DIR, make, fd, err);
 }
 
 /* ---- Lines -------------------------------------------------------------- */

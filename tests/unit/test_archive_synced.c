@@ -1,6 +1,7 @@
 /*
  * test_archive_synced.c - a segment that goes to archive/ is on disk there, and
- * its name is, before anybody may take it out of log/; and so on the way back.
+ * its name is, and the folder's, before anybody may take it out of log/; and so
+ * on the way back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +38,7 @@ static int note_fdatasync(void *ctx, int fd)
 
 static int note_fsync(void *ctx, int fd)
 {
-    int rc = note('s');
+    int rc = note(fd == d.dir ? 'D' : 's');
     return rc ? rc : plog_io_posix()->fsync(ctx, fd);
 }
 
@@ -103,7 +104,7 @@ static void in_this_order(void)
 {
     set_up();
     CHECK_INT(archive(0), 0);
-    CHECK_TEXT(calls, "drs");
+    CHECK_TEXT(calls, "Ddrs");
     CHECK(there("archive/" NAME ".gz"));
     CHECK(!there("archive/" NAME ".gz.new"));
     tear_down();
@@ -115,13 +116,13 @@ static void one_that_is_there_already(void)
 {
     set_up();
     CHECK_INT(archive('s'), PLOG_E_IO);
-    CHECK_TEXT(calls, "drs");
+    CHECK_TEXT(calls, "Ddrs");
     CHECK_INT(archive('s'), PLOG_E_IO);
-    CHECK_TEXT(calls, "s");
+    CHECK_TEXT(calls, "Ds");
     CHECK_TEXT(err.message, "syncing the folder: Input/output error");
     CHECK_TEXT(err.file, "archive");
     CHECK_INT(archive(0), 0);
-    CHECK_TEXT(calls, "s");
+    CHECK_TEXT(calls, "Ds");
     CHECK(there("archive/" NAME ".gz"));
     tear_down();
 }
@@ -133,9 +134,10 @@ static void each_failure(void)
         char letter;
         const char *calls, *message;
     } all[] = {
-        {'d', "d", "syncing a segment: Input/output error"},
-        {'r', "dr", "naming a segment: Input/output error"},
-        {'s', "drs", "syncing the folder: Input/output error"},
+        {'D', "D", "making the folder: Input/output error"},
+        {'d', "Dd", "syncing a segment: Input/output error"},
+        {'r', "Ddr", "naming a segment: Input/output error"},
+        {'s', "Ddrs", "syncing the folder: Input/output error"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         set_up();

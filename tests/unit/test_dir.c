@@ -680,7 +680,7 @@ static void a_file_set_aside(void)
         done = left >= 0;
         CHECK_INT(rc, done ? 0 : PLOG_E_IO);
         if (n == 0) /* and that is where it ends */
-            CHECK(strstr(err.message, "making a directory") != NULL);
+            CHECK(strstr(err.message, "making the folder") != NULL);
         CHECK(there("log/odd") != (name[0] && there(name)));
         if (done)
             CHECK(!there("log/odd"));

@@ -299,7 +299,7 @@ static void nowhere_to_keep_it(void)
     io.mkdir_at = no_folder;
     CHECK_INT(SALVAGE(&s, .dry_run = false), PLOG_E_IO);
     CHECK_INT(err.code, PLOG_E_IO);
-    CHECK_TEXT(err.message, "making a directory: Read-only file system");
+    CHECK_TEXT(err.message, "making the folder: Read-only file system");
     CHECK_TEXT(err.file, "quarantine");
     CHECK_UINT(found.ranges, 0);
     CHECK_UINT(s.ranges, 0);
