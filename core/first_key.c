@@ -12,25 +12,17 @@
 /* The key id of the first commit in the segment at hand; "" for none. */
 static int first_commit_key(struct plog_walk *w, char *id)
 {
-    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
     struct plog_span line;
     struct plog_commit c;
     uint64_t at = w->scan.offset;
-    int rc = 0;
+    int rc;
     id[0] = '\0';
-    while (!rc && !id[0]) {
-        plog_window_jump(&w->scan, at);
-        rc = plog_window_line(&w->scan, at, at, max, &line);
-        if (rc == PLOG_WINDOW_LONG) { /* damage, with commits behind it */
-            rc = plog_window_skip(&w->scan, &at);
+    while ((rc = plog_window_next(&w->scan, &at, &line)) == 0) {
+        if (plog_line_kind(line) != PLOG_LINE_COMMIT)
             continue;
-        }
-        if (!rc && plog_line_kind(line) == PLOG_LINE_COMMIT) {
-            if (plog_commit_parse(line, &c))
-                return 0;
+        if (plog_commit_parse(line, &c) == 0)
             memcpy(id, c.key, sizeof c.key);
-        }
-        at += rc ? 0 : line.n + 1;
+        return 0;
     }
     return rc < 0 ? rc : 0;
 }
@@ -41,22 +33,12 @@ static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
                           const char *id, struct plog_vkey *first, bool *way)
 {
     static const char mark[] = "\"control\":\"r"; /* rotate, restore */
-    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
     struct plog_span line;
     struct plog_entry e;
     struct plog_rotation r;
     uint64_t at = 0;
     int rc = 0;
-    while (!rc && !*way) {
-        plog_window_jump(s, at);
-        rc = plog_window_line(s, at, at, max, &line);
-        if (rc == PLOG_WINDOW_LONG) {
-            rc = plog_window_skip(s, &at);
-            continue;
-        }
-        if (rc)
-            break;
-        at += line.n + 1;
+    while (!*way && (rc = plog_window_next(s, &at, &line)) == 0) {
         if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
             continue;
         int bad = plog_entry_parse(&s->parser, line, &e, NULL);

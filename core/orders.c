@@ -210,21 +210,11 @@ const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o)
 
 static int look_through(struct plog_orders *o, struct plog_scan *s)
 {
-    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
     struct plog_order order;
     struct plog_span line;
     uint64_t at = 0;
     int rc = 0;
-    while (!rc) {
-        plog_window_jump(s, at);
-        rc = plog_window_line(s, at, at, max, &line);
-        if (rc == PLOG_WINDOW_LONG) {
-            rc = plog_window_skip(s, &at);
-            continue;
-        }
-        if (rc)
-            break;
-        at += line.n + 1;
+    while (!rc && (rc = plog_window_next(s, &at, &line)) == 0) {
         /* What else it may be, the verified reading says. */
         int is = plog_order_read(&s->parser, line, &order);
         rc = is < 0 ? is

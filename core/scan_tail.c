@@ -174,24 +174,12 @@ int plog_scan_resync(struct plog_scan *s, struct plog_commit *commit)
     struct plog_span line;
     uint64_t at = s->offset;
     s->chain->chain.unsettled = true; /* damage may hide a rotation */
-    plog_window_jump(s, at);
     for (;;) {
-        int rc =
-            plog_window_line(s, at, at, PLOG_LINE_MAX + PLOG_LINE_SLACK, &line);
-        if (rc == PLOG_WINDOW_LONG) {
-            rc = plog_window_skip(s, &at);
-            if (rc)
-                return rc;
-            continue;
-        }
-        if (rc < 0 || rc == PLOG_END)
+        int rc = plog_window_next(s, &at, &line);
+        if (rc)
             return rc;
-        bool holds = rc == 0 && commit_holds(s, line, commit, NULL) &&
-                     commit->size > s->chain->last.size;
-        if (rc == PLOG_WINDOW_PART)
-            return PLOG_END;
-        at += line.n + 1;
-        if (!holds)
+        if (!commit_holds(s, line, commit, NULL) ||
+            commit->size <= s->chain->last.size)
             continue;
         s->offset = at;
         s->chain->last = *commit;

@@ -108,3 +108,19 @@ int plog_window_skip(struct plog_scan *s, uint64_t *at)
             return rc;
     }
 }
+
+int plog_window_next(struct plog_scan *s, uint64_t *at, struct plog_span *line)
+{
+    const size_t max = PLOG_LINE_MAX + PLOG_LINE_SLACK;
+    int rc;
+    plog_window_jump(s, *at);
+    while ((rc = plog_window_line(s, *at, *at, max, line)) ==
+           PLOG_WINDOW_LONG) {
+        rc = plog_window_skip(s, at);
+        if (rc)
+            return rc;
+    }
+    if (rc == 0)
+        *at += line->n + 1;
+    return rc == PLOG_WINDOW_PART ? PLOG_END : rc;
+}

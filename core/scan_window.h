@@ -31,6 +31,15 @@ PLOG_MUST_CHECK int plog_window_line(struct plog_scan *s, uint64_t keep,
 PLOG_MUST_CHECK int plog_window_skip(struct plog_scan *s, uint64_t *at);
 
 /*
+ * Gives the next line from `*at` on that has an end and is no longer than one
+ * of the log may be, and moves `*at` behind it.  Longer ones are damage, with
+ * others behind them.
+ * Returns 0; PLOG_END; a fault's code.
+ */
+PLOG_MUST_CHECK int plog_window_next(struct plog_scan *s, uint64_t *at,
+                                     struct plog_span *line);
+
+/*
  * The key by which a commit counts: the one in force at its size.  Where the
  * chain of keys does not reach, a trusted one that was not retired.  NULL:
  * none; `*wrong` is then the key that it names although it is not in force,

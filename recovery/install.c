@@ -7,6 +7,11 @@
 
 #include "install.h"
 
+typedef int rebuild_fn(const char *dir, const char *out,
+                       const struct plog_rebuild_options *o,
+                       struct plog_rebuild_report *report,
+                       struct plog_error *err);
+
 /* Whether the whole leg comes out of the other one. */
 static int rehearse(const char *dir, const struct plog_rebuild_options *o,
                     struct plog_rebuild_report *report, rebuild_fn *rebuild,

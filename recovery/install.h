@@ -6,10 +6,10 @@
 
 #include "paritylog_recovery.h"
 
-typedef int rebuild_fn(const char *dir, const char *out,
-                       const struct plog_rebuild_options *o,
-                       struct plog_rebuild_report *report,
-                       struct plog_error *err);
+/* Either of the two below. */
+typedef int plog_install(const char *dir, const struct plog_rebuild_options *o,
+                         struct plog_rebuild_report *report,
+                         struct plog_error *err);
 
 /* Both return as plog_rebuild_log; with a verdict in the report nothing was
  * changed, or (of the log) not all of it could be mended. */

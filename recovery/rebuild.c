@@ -49,8 +49,8 @@ static void end(struct plog_rebuild *b)
     plog_reader_fini(&b->reader);
 }
 
-int plog_rebuild_run(struct plog_rebuild *b, const char *dir, const char *out,
-                     plog_rebuild_attempt *attempt, struct plog_error *err)
+static int run(struct plog_rebuild *b, const char *dir, const char *out,
+               plog_rebuild_attempt *attempt, struct plog_error *err)
 {
     struct plog_again again;
     struct plog_rebuild fresh = *b;
@@ -69,4 +69,23 @@ int plog_rebuild_run(struct plog_rebuild *b, const char *dir, const char *out,
     b->report->seconds =
         (double)(b->io->clock_mono_ns(b->io->ctx) - started) / 1e9;
     return rc;
+}
+
+int plog_rebuild(const char *dir, const char *out,
+                 const struct plog_rebuild_options *given,
+                 struct plog_rebuild_report *report,
+                 plog_rebuild_attempt *attempt, plog_install *install,
+                 struct plog_error *err)
+{
+    struct plog_rebuild_options own;
+    struct plog_error why;
+    if (!err)
+        err = &why;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    if (own.install)
+        return install(dir, &own, report, err);
+    struct plog_rebuild b = {
+        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
+    return plog_say_nomem(err, run(&b, dir, out, attempt, err));
 }

@@ -11,6 +11,7 @@
 #ifndef PLOG_REBUILD_H
 #define PLOG_REBUILD_H
 
+#include "install.h"
 #include "paritylog_recovery.h"
 #include "place.h"
 #include "reader.h"
@@ -38,12 +39,16 @@ typedef int plog_rebuild_attempt(struct plog_rebuild *b, const char *dir,
 PLOG_MUST_CHECK int plog_rebuild_begin(struct plog_rebuild *b, const char *dir,
                                        const char *out, enum plog_dir_mode mode,
                                        struct plog_error *err);
-/* Does `attempt` until nothing changes under its eyes, and gives what it made
- * its name.  Returns as plog_rebuild_log. */
-PLOG_MUST_CHECK int plog_rebuild_run(struct plog_rebuild *b, const char *dir,
-                                     const char *out,
-                                     plog_rebuild_attempt *attempt,
-                                     struct plog_error *err);
+/*
+ * What a caller asks for: `attempt` until nothing changes under its eyes, and
+ * what it made gets its name; or `install`, when the options say so.
+ * Returns as plog_rebuild_log.
+ */
+PLOG_MUST_CHECK int plog_rebuild(const char *dir, const char *out,
+                                 const struct plog_rebuild_options *given,
+                                 struct plog_rebuild_report *report,
+                                 plog_rebuild_attempt *attempt,
+                                 plog_install *install, struct plog_error *err);
 /* Not 0: the caller wants it to stop. */
 PLOG_MUST_CHECK int plog_rebuild_tell(struct plog_rebuild *b, uint64_t done,
                                       uint64_t bytes);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #include "compaction.h"
-#include "install.h"
 #include "outlog.h"
 #include "rebuild.h"
 #include "store_log.h"
@@ -222,15 +221,6 @@ int plog_rebuild_log(const char *dir, const char *out,
                      const struct plog_rebuild_options *given,
                      struct plog_rebuild_report *report, struct plog_error *err)
 {
-    struct plog_rebuild_options own;
-    struct plog_error why;
-    if (!err)
-        err = &why;
-    if (plog_take_options(&own, sizeof own, given, err))
-        return PLOG_E_ARG;
-    if (own.install)
-        return plog_install_log(dir, &own, report, err);
-    struct plog_rebuild b = {
-        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
-    return plog_say_nomem(err, plog_rebuild_run(&b, dir, out, make_log, err));
+    return plog_rebuild(dir, out, given, report, make_log, plog_install_log,
+                        err);
 }

@@ -8,7 +8,6 @@
 
 #include "check.h"
 #include "fresh.h"
-#include "install.h"
 #include "legs.h"
 #include "rebuild.h"
 #include "snapshot.h"
@@ -204,15 +203,6 @@ int plog_rebuild_store(const char *dir, const char *out,
                        struct plog_rebuild_report *report,
                        struct plog_error *err)
 {
-    struct plog_rebuild_options own;
-    struct plog_error why;
-    if (!err)
-        err = &why;
-    if (plog_take_options(&own, sizeof own, given, err))
-        return PLOG_E_ARG;
-    if (own.install)
-        return plog_install_store(dir, &own, report, err);
-    struct plog_rebuild b = {
-        .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
-    return plog_say_nomem(err, plog_rebuild_run(&b, dir, out, make_store, err));
+    return plog_rebuild(dir, out, given, report, make_store, plog_install_store,
+                        err);
 }
