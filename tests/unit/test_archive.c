@@ -1,6 +1,6 @@
 /*
- * test_archive.c - segments in archive/ and gzip files by themselves: damage
- * at every place, an archive that is not the log's, and every call failing.
+ * test_archive.c - segments in archive/: an archive that is not the log's, and
+ * every call failing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,11 +60,6 @@ static int failing_stat(void *ctx, int fd, struct plog_stat *out)
     return fails() ? -EIO : plog_io_posix()->stat(ctx, fd, out);
 }
 
-static void *failing_alloc(void *ctx, void *p, size_t n)
-{
-    return n && fails() ? NULL : plog_io_posix()->alloc(ctx, p, n);
-}
-
 static void no_failures(void)
 {
     io = *plog_io_posix();
@@ -102,297 +97,15 @@ static bool there(const char *name)
     return lstat(below(name), &st) == 0;
 }
 
-/* ---- gzip --------------------------------------------------------------- */
-
-/* What deflate makes no smaller, and what it makes nearly nothing of. */
-static void fill(char *p, size_t n, bool random)
-{
-    uint64_t state = check_seed();
-    for (size_t i = 0; i < n; i++)
-        p[i] = random ? (char)check_random(&state) : (char)('a' + i / 1000 % 3);
-}
-
-static int pack(int fd, const char *p, size_t n)
-{
-    struct plog_gz g;
-    int rc = plog_gz_create(&g, &io, fd, 6, &err);
-    if (!rc)
-        rc = plog_gz_write(&g, p, n, &err);
-    if (!rc)
-        rc = plog_gz_finish(&g, &err);
-    plog_gz_close(&g);
-    return rc;
-}
-
-static int unpack(int fd, char *p, size_t cap, size_t *got)
-{
-    struct plog_gz g;
-    int rc = plog_gz_open(&g, &io, fd, &err);
-    *got = 0;
-    if (!rc)
-        rc = plog_gz_read(&g, p, cap, got, &err);
-    plog_gz_close(&g);
-    return rc;
-}
-
-static int new_file(void)
-{
-    static int next;
-    char name[40];
-    snprintf(name, sizeof name, "gz%d", next++);
-    return open(below(name), O_RDWR | O_CREAT | O_EXCL, 0600);
-}
-
 #define LARGE 150000
 static char in[LARGE], out[2 * LARGE];
 
-static void gzip_there_and_back(void)
+/* What deflate makes no smaller. */
+static void fill(void)
 {
-    static const size_t sizes[] = {0,     1,     999,       65535, 65536,
-                                   65537, 99999, LARGE - 1, LARGE};
-    for (int random = 0; random < 2; random++)
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-            size_t got;
-            int fd = new_file();
-            fill(in, sizes[i], random);
-            CHECK_INT(pack(fd, in, sizes[i]), 0);
-            CHECK_INT(unpack(fd, out, sizeof out, &got), 0);
-            CHECK_BYTES(out, got, in, sizes[i]);
-            if (sizes[i] > 5) { /* asked for less, one gets that much */
-                CHECK_INT(unpack(fd, out, 5, &got), 0);
-                CHECK_BYTES(out, got, in, 5);
-            }
-            close(fd);
-        }
-}
-
-/* ---- Several blocks ----------------------------------------------------- */
-
-#define BLOCK (256u << 10) /* as core/gz_write.c has it */
-#define MANY (9 * BLOCK)
-
-/* Written in parts of all sizes. */
-static int pack_parts(int fd, const char *p, size_t n, int level)
-{
-    struct plog_gz g;
     uint64_t state = check_seed();
-    int rc = plog_gz_create(&g, &io, fd, level, &err);
-    for (size_t at = 0; !rc && at < n;) {
-        size_t part = check_random(&state) % (check_random(&state) % 2 ? 500
-                                                                       : MANY);
-        part = part < n - at ? part : n - at;
-        rc = plog_gz_write(&g, p + at, part, &err);
-        at += part;
-    }
-    if (!rc)
-        rc = plog_gz_finish(&g, &err);
-    plog_gz_close(&g);
-    return rc;
-}
-
-static size_t packed(const char *name, const char *p, size_t n, int level)
-{
-    struct stat st = {0};
-    int fd = open(below(name), O_RDWR | O_CREAT | O_TRUNC, 0600);
-    CHECK(fd >= 0);
-    CHECK_INT(pack_parts(fd, p, n, level), 0);
-    CHECK_INT(fstat(fd, &st), 0);
-    close(fd);
-    return (size_t)st.st_size;
-}
-
-/* Half of it is much alike over more than a block's window. */
-static char *long_text(void)
-{
-    char *p = malloc(MANY);
-    CHECK(p != NULL);
-    fill(p, MANY, true);
-    for (size_t i = 0; i < MANY; i += 2000)
-        memset(p + i, 'a' + (int)(i / 2000 % 7), MANY - i < 1000 ? MANY - i
-                                                               : 1000);
-    return p;
-}
-
-static void gzip_in_blocks(void)
-{
-    static const size_t sizes[] = {BLOCK - 1,     BLOCK,     BLOCK + 1,
-                                   2 * BLOCK,     4 * BLOCK, 5 * BLOCK + 1,
-                                   8 * BLOCK - 1, MANY};
-    char *text = long_text(), *again = malloc(MANY + 1);
-    for (int level = 1; level < 10; level += 4)
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-            size_t got, n = packed("blocks", text, sizes[i], level);
-            CHECK(n < sizes[i] / 3 * 2);
-            int fd = open(below("blocks"), O_RDONLY);
-            CHECK_INT(unpack(fd, again, MANY + 1, &got), 0);
-            CHECK_BYTES(again, got, text, sizes[i]);
-            close(fd);
-        }
-    free(again);
-    free(text);
-}
-
-static long allocations;
-
-static void *counting_alloc(void *ctx, void *p, size_t n)
-{
-    allocations += n && !p;
-    return plog_io_posix()->alloc(ctx, p, n);
-}
-
-/* Without memory for a second thread's part the file is the same. */
-static void gzip_by_one_thread(void)
-{
-    char *text = long_text(), *two = malloc(MANY), *one = malloc(MANY);
-    struct plog_gz g;
-    io.alloc = counting_alloc;
-    allocations = 0;
-    int fd = new_file();
-    CHECK_INT(plog_gz_create(&g, &io, fd, 6, &err), 0);
-    long first = allocations;
-    CHECK_INT(plog_gz_write(&g, text, MANY, &err), 0);
-    CHECK(allocations > first);
-    CHECK_INT(plog_gz_finish(&g, &err), 0);
-    plog_gz_close(&g);
-    close(fd);
-    no_failures();
-    size_t n = packed("two", text, MANY, 6);
-    CHECK_UINT(get("two", two, MANY), n);
-    io.alloc = failing_alloc;
-    left = first;
-    CHECK_UINT(packed("one", text, MANY, 6), n);
-    CHECK(left < 0);
-    no_failures();
-    CHECK_UINT(get("one", one, MANY), n);
-    CHECK_BYTES(one, n, two, n);
-    free(one);
-    free(two);
-    free(text);
-}
-
-static void gzip_blocks_fail(void)
-{
-    char *text = long_text();
-    for (long n = 0, reached = 1; reached; n++) {
-        int fd = new_file();
-        io.pwrite = failing_pwrite;
-        left = n;
-        int rc = pack_parts(fd, text, MANY, 1);
-        reached = left < 0;
-        CHECK_INT(rc, reached ? PLOG_E_IO : 0);
-        no_failures();
-        close(fd);
-        CHECK(n < 20);
-    }
-    free(text);
-}
-
-/* ---- Damage ------------------------------------------------------------- */
-
-static void gzip_damaged(void)
-{
-    struct plog_gz g;
-    size_t got, n = 500;
-    char bytes[1000];
-    fill(in, n, false);
-    put("whole", "", 0);
-    int fd = open(below("whole"), O_RDWR);
-    CHECK_INT(pack(fd, in, n), 0);
-    size_t size = get("whole", bytes, sizeof bytes);
-    close(fd);
-    for (size_t cut = 0; cut < size; cut++) {
-        put("part", bytes, cut);
-        fd = open(below("part"), O_RDONLY);
-        CHECK_INT(unpack(fd, out, sizeof out, &got), PLOG_E_CORRUPT);
-        CHECK_TEXT(err.message, "a compressed file is cut off");
-        close(fd);
-    }
-    for (size_t at = 0; at < size; at++) {
-        bytes[at] ^= 0x10;
-        put("part", bytes, size);
-        bytes[at] ^= 0x10;
-        fd = open(below("part"), O_RDONLY);
-        int rc = unpack(fd, out, sizeof out, &got);
-        /* Some bits, as the time of the header, say nothing of the bytes. */
-        if (rc == 0)
-            CHECK_BYTES(out, got, in, n);
-        else
-            CHECK_INT(rc, PLOG_E_CORRUPT);
-        close(fd);
-    }
-    for (size_t more = 1; more < 30; more += 4) {
-        memset(bytes + size, 0, more);
-        put("part", bytes, size + more);
-        fd = open(below("part"), O_RDONLY);
-        CHECK_INT(unpack(fd, out, sizeof out, &got), PLOG_E_CORRUPT);
-        CHECK_TEXT(err.message, "a compressed file has bytes behind its end");
-        close(fd);
-    }
-    /* What was finished is not written on. */
-    fd = new_file();
-    CHECK_INT(plog_gz_create(&g, &io, fd, 6, &err), 0);
-    CHECK_INT(plog_gz_finish(&g, &err), 0);
-    CHECK_INT(plog_gz_write(&g, "x", 1, &err), PLOG_E_IO);
-    plog_gz_close(&g);
-    plog_gz_close(&g);
-    close(fd);
-}
-
-/* The end, and bytes behind it, where the buffer that is read into ends. */
-static void gzip_ends_with_a_buffer(void)
-{
-    size_t got, n = PLOG_GZ_BUFFER;
-    static char bytes[2 * PLOG_GZ_BUFFER];
-    fill(in, n, true);
-    for (int i = 0; i < 100; i++, n--) {
-        put("whole", "", 0);
-        int fd = open(below("whole"), O_RDWR);
-        CHECK_INT(pack(fd, in, n), 0);
-        size_t size = get("whole", bytes, sizeof bytes);
-        CHECK_INT(unpack(fd, out, sizeof out, &got), 0);
-        CHECK_BYTES(out, got, in, n);
-        CHECK_INT(pwrite(fd, "x", 1, (off_t)size), 1);
-        CHECK_INT(unpack(fd, out, sizeof out, &got), PLOG_E_CORRUPT);
-        close(fd);
-        if (size < PLOG_GZ_BUFFER)
-            return;
-    }
-    CHECK(false); /* one of those sizes was exactly that of the buffer */
-}
-
-static void gzip_failing(void)
-{
-    size_t got;
-    int fd = new_file();
-    fill(in, LARGE, true);
-    for (long n = 0, reached = 1; reached; n++) {
-        io.pwrite = failing_pwrite;
-        left = n;
-        int rc = pack(fd, in, LARGE);
-        reached = left < 0;
-        CHECK_INT(rc, reached ? PLOG_E_IO : 0);
-        no_failures();
-    }
-    for (long n = 0, reached = 1; reached; n++) {
-        io.pread = failing_pread;
-        left = n;
-        int rc = unpack(fd, out, sizeof out, &got);
-        reached = left < 0;
-        CHECK_INT(rc, reached ? PLOG_E_IO : 0);
-        no_failures();
-    }
-    for (int write = 0; write < 2; write++)
-        for (long n = 0, reached = 1; reached; n++) {
-            io.alloc = failing_alloc;
-            left = n;
-            /* In parts, so that zlib needs its window, too. */
-            int rc =
-                write ? pack(fd, in, LARGE) : unpack(fd, out, LARGE / 2, &got);
-            reached = left < 0;
-            CHECK_INT(rc, reached ? PLOG_E_NOMEM : 0);
-            no_failures();
-        }
-    close(fd);
+    for (size_t i = 0; i < LARGE; i++)
+        in[i] = (char)check_random(&state);
 }
 
 /* ---- Segments ----------------------------------------------------------- */
@@ -413,7 +126,7 @@ static void set_up(void)
     d.io = &io;
     d.dir = open(path, O_RDONLY | O_DIRECTORY);
     d.log = open(below("log"), O_RDONLY | O_DIRECTORY);
-    fill(in, LARGE, true);
+    fill();
     put(SEGMENT, in, LARGE);
 }
 
@@ -470,6 +183,18 @@ static void there_and_back(void)
     CHECK_INT(plog_archive_restore(&d, 7, &err), 0);
     CHECK(is_whole(SEGMENT));
     tear_down();
+}
+
+static int pack(int fd, const char *p, size_t n)
+{
+    struct plog_gz g;
+    int rc = plog_gz_create(&g, &io, fd, 6, &err);
+    if (!rc)
+        rc = plog_gz_write(&g, p, n, &err);
+    if (!rc)
+        rc = plog_gz_finish(&g, &err);
+    plog_gz_close(&g);
+    return rc;
 }
 
 static int packing_fd(void)
@@ -791,58 +516,9 @@ static void an_archive_to_read_only(void)
 
 /* ------------------------------------------------------------------------- */
 
-static void gzip(void (*run)(void))
-{
-    set_up();
-    run();
-    tear_down();
-}
-
-static void run_there_and_back(void)
-{
-    gzip(gzip_there_and_back);
-}
-
-static void run_blocks(void)
-{
-    gzip(gzip_in_blocks);
-}
-
-static void run_one_thread(void)
-{
-    gzip(gzip_by_one_thread);
-}
-
-static void run_blocks_fail(void)
-{
-    gzip(gzip_blocks_fail);
-}
-
-static void run_damaged(void)
-{
-    gzip(gzip_damaged);
-}
-
-static void run_ends(void)
-{
-    gzip(gzip_ends_with_a_buffer);
-}
-
-static void run_failing(void)
-{
-    gzip(gzip_failing);
-}
-
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"gzip_there_and_back", run_there_and_back},
-        {"gzip_in_blocks", run_blocks},
-        {"gzip_by_one_thread", run_one_thread},
-        {"gzip_blocks_fail", run_blocks_fail},
-        {"gzip_damaged", run_damaged},
-        {"gzip_ends_with_a_buffer", run_ends},
-        {"gzip_failing", run_failing},
         {"there_and_back", there_and_back},
         {"another_segment_in_the_archive", another_segment_in_the_archive},
         {"odd_archives", odd_archives},
