@@ -183,7 +183,7 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
     struct plog_walk w;
     struct plog_log_group g;
     uint64_t first = 0;
-    int rc = plog_find_segment(&r->dir, from, &first, err);
+    int stop = 0, rc = plog_find_segment(&r->dir, from, &first, err);
     if (rc)
         return rc;
     rc = plog_walk_open(&w, &r->dir, &r->keys, err);
@@ -192,16 +192,16 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
     w.stop_offset = h->offset;
     if (!rc)
         rc = plog_walk_start_segment(&w, first ? first : 1, err);
-    while (!rc && w.chain.last.size < to) {
+    while (!rc && !stop && w.chain.last.size < to) {
         rc = plog_walk_next(&w, &g, err);
         if (!rc)
-            rc = each_line(&w, &g, from, to, each, arg);
+            stop = each_line(&w, &g, from, to, each, arg);
     }
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_ROLLBACK, "the log ends before entry %llu",
                        (unsigned long long)to);
     plog_walk_close(&w);
-    return rc;
+    return rc ? rc : stop;
 }
 
 int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
@@ -261,20 +261,20 @@ int plog_reader_cursors(struct plog_reader *r,
                         void *arg, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int rc = plog_reader_refresh(r, err);
+    int stop = 0, rc = plog_reader_refresh(r, err);
     if (!rc)
         rc = plog_sql_prepare(r->store.db,
                               "SELECT source,resource,cursor,seq FROM"
                               " main.cursors ORDER BY source,resource",
                               &q, err);
-    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+    while (!rc && !stop && (rc = plog_sql_row(q, err)) == 0) {
         struct plog_cursor c = {.source = plog_sql_text(q, 0),
                                 .resource = plog_sql_text(q, 1),
                                 .cursor = plog_sql_text(q, 2)};
-        rc = each(arg, &c, plog_sql_u64(q, 3));
+        stop = each(arg, &c, plog_sql_u64(q, 3));
     }
     sqlite3_finalize(q);
-    return rc == PLOG_END ? 0 : rc;
+    return rc == PLOG_END ? 0 : rc ? rc : stop;
 }
 
 int plog_reader_checkpoint(struct plog_reader *r, char *out,
