@@ -523,7 +523,9 @@ struct plog_group {
     size_t cursor_count;
     /* Runs inside the store's transaction after the deltas were applied and
      * before anything is logged, with the seq of each delta, so that the
-     * caller's own tables commit together with them.  It may not touch our
+     * caller's own tables commit together with them.  Of a repeat the seq is
+     * that of the first time; a group of repeats alone is not logged, and the
+     * hook not called.  It may not touch our
      * tables, attach, or end the transaction; such tables are outside parity.
      * Not 0: the request is refused with PLOG_E_HOOK.  A crash after the log
      * was synced and before the store committed loses what the hook wrote:

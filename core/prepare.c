@@ -266,6 +266,7 @@ static int make_control(plog *p, struct plog_request *r, struct plog_error *err)
 static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
                      struct plog_error *err)
 {
+    uint64_t before = w->next_seq;
     int rc = 0;
     for (size_t i = 0; !rc && i < r->count; i++) {
         bool has_receipt = r->receipts && (i < r->delta_count ||
@@ -275,7 +276,8 @@ static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
         if (rc && i < r->delta_count)
             plog_err_index(err, i);
     }
-    return rc ? rc : run_hook(p, r, err);
+    /* Of repeats alone nothing is committed, so the hook must not write. */
+    return rc || w->next_seq == before ? rc : run_hook(p, r, err);
 }
 
 /* What a refused request did to the store. */

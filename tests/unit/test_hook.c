@@ -88,6 +88,60 @@ static void the_hook_hears_the_seqs(void)
     world_end(&w, 4);
 }
 
+/* Sent again, a delta does nothing again: what the hook wrote is there once,
+ * and of a group of repeats it hears nothing. */
+static void the_hook_of_repeats(void)
+{
+    struct texts t = {.n = 0};
+    struct plog_receipt r[2];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(hooked("a", "CREATE TABLE mine(n)"), 0);
+    CHECK_INT(hooked("b", "INSERT INTO mine VALUES(1)"), 0);
+    hook_count = 0;
+    CHECK_INT(hooked("b", "INSERT INTO mine VALUES(1)"), 0);
+    CHECK_UINT(hook_count, 0);
+    hook_says = 7; /* a refusal would find nothing to refuse */
+    add(&t, "a", "{}");
+    add(&t, "b", "{}");
+    CHECK_INT(append_all(&t, r, run_sql, NULL), 0);
+    CHECK(r[0].duplicate && r[1].duplicate);
+    CHECK_UINT(hook_count, 0);
+    CHECK_INT((int)world_number(&w, "SELECT count(*) FROM mine"), 1);
+    t.n = 1; /* and with one that is new it hears of both */
+    add(&t, "c", "{}");
+    hook_sql = "INSERT INTO mine VALUES(2)";
+    hook_says = 0;
+    CHECK_INT(append_all(&t, r, run_sql, NULL), 0);
+    CHECK_UINT(hook_count, 2);
+    CHECK_UINT(hook_seqs[0], 2);
+    CHECK_UINT(hook_seqs[1], 4);
+    CHECK_INT((int)world_number(&w, "SELECT sum(n) FROM mine"), 3);
+    world_end(&w, 4);
+}
+
+/* A cursor that moves is something new, whatever the deltas are. */
+static void the_hook_of_a_cursor(void)
+{
+    struct texts t = {.n = 0};
+    const struct plog_cursor at = {
+        .source = {"s", 1}, .resource = {"*", 1}, .cursor = {"9", 1}};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(hooked("a", "CREATE TABLE mine(n)"), 0);
+    add(&t, "a", "{}");
+    hook_sql = "INSERT INTO mine VALUES(1)";
+    hook_count = 0;
+    struct plog_group g = {.struct_size = sizeof g,
+                           .deltas = t.spans,
+                           .delta_count = 1,
+                           .cursors = &at,
+                           .cursor_count = 1,
+                           .hook = run_sql};
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    CHECK_UINT(hook_count, 1);
+    CHECK_INT((int)world_number(&w, "SELECT count(*) FROM mine"), 1);
+    world_end(&w, 3);
+}
+
 /* A table of the caller's is neither seen nor touched by parity. */
 static void a_callers_table_is_outside_parity(void)
 {
@@ -316,6 +370,8 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"the_hook_hears_the_seqs", the_hook_hears_the_seqs},
+        {"the_hook_of_repeats", the_hook_of_repeats},
+        {"the_hook_of_a_cursor", the_hook_of_a_cursor},
         {"a_callers_table_is_outside_parity",
          a_callers_table_is_outside_parity},
         {"the_hook_may_not_reach_our_tables",
