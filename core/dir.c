@@ -36,10 +36,9 @@ static int open_dir_at(const struct plog_dir *d, int at, const char *name,
         return plog_fail(err, PLOG_E_NOTHING,
                          "there is no log here: %s is not a directory", name);
     if (fd == -ENOENT) {
-        plog_fail(err, PLOG_E_NOTHING, "there is no log here: %s is missing",
-                  name);
-        plog_err_hint(err, "run: paritylog init DIR");
-        return PLOG_E_NOTHING;
+        char what[300];
+        snprintf(what, sizeof what, "%.280s is missing", name);
+        return plog_dir_no_log(d, what, err);
     }
     if (fd < 0)
         return plog_fail_io(err, fd, name, "opening a directory");
@@ -130,7 +129,8 @@ int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
         rc = check_mode(d, loose || mode == PLOG_DIR_READ, err);
     if (!rc)
         rc = open_dir_at(d, d->dir, "log", make, &d->log, err);
-    if (rc == PLOG_E_NOTHING && mode == PLOG_DIR_STORE && d->dir >= 0)
+    bool no_log = rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK;
+    if (no_log && mode == PLOG_DIR_STORE && d->dir >= 0)
         rc = 0;
     if (!rc)
         rc = open_keys(d, make, err);

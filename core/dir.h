@@ -42,13 +42,27 @@ enum plog_dir_mode {
 
 /*
  * Opens the handles.
- * Returns 0; PLOG_E_NOTHING when there is no directory or no log/ in it;
- * PLOG_E_IO, also for a directory others may write to, unless `loose`.
+ * Returns 0; PLOG_E_NOTHING when there is no directory; as plog_dir_no_log when
+ * there is no log/ in it; PLOG_E_IO, also for a directory others may write to,
+ * unless `loose`.
  */
 PLOG_MUST_CHECK int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
                                   const char *path, enum plog_dir_mode mode,
                                   bool loose, struct plog_error *err);
 void plog_dir_close(struct plog_dir *d); /* unlocks; may be called twice */
+
+/*
+ * Says that there is no log, and what to do by what else is there.
+ * @what  such as `log is missing`
+ * Returns PLOG_E_ROLLBACK when there is a store, for then a log is lost;
+ * PLOG_E_NOTHING.
+ */
+int plog_dir_no_log(const struct plog_dir *d, const char *what,
+                    struct plog_error *err);
+/* Looks for what only a log leaves behind.
+ * @name  out: the first of it, or what cannot be looked at; NULL for none
+ * Returns 0 or a negative errno. */
+PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
 
 /*
  * Takes the writer lock (or a shared one).

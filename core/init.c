@@ -82,6 +82,48 @@ static int sync_parent(const struct plog_io *io, const char *path,
     return rc ? plog_fail_io(err, rc, "..", "syncing the parent directory") : 0;
 }
 
+static int exists(struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_EXISTS, "there is a log or a store here already");
+    plog_err_hint(err, "run: paritylog status DIR");
+    return PLOG_E_EXISTS;
+}
+
+/* A key alone may be what an init left that was cut off.  Where more is left,
+ * a log was lost, and another one under its key would be taken for it. */
+static int refuse_relics(const struct plog_dir *d, struct plog_error *err)
+{
+    const char *relic;
+    int rc = plog_dir_relic(d, &relic);
+    if (rc)
+        return plog_fail_io(err, rc, relic, "looking for it");
+    if (!relic)
+        return 0;
+    plog_fail(err, PLOG_E_EXISTS, "there was a log here: %s is left of it",
+              relic);
+    plog_err_hint(err, "run: paritylog status DIR; or make the log elsewhere");
+    return PLOG_E_EXISTS;
+}
+
+/* Before anything is made. */
+static int refuse_lost(struct setup *s, const char *path,
+                       struct plog_error *err)
+{
+    struct plog_stat st;
+    const struct plog_io *io = s->io;
+    struct plog_dir d = {.io = io};
+    d.dir = io->open_at(io->ctx, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+    if (d.dir == -ENOENT || d.dir == -ENOTDIR)
+        return 0; /* it is new, or opening it says what is wrong */
+    if (d.dir < 0)
+        return plog_fail_io(err, d.dir, path, "opening a directory");
+    int rc = io->stat_at(io->ctx, d.dir, "log", &st) == -ENOENT
+                 ? refuse_relics(&d, err)
+                 : 0;
+    io->close(io->ctx, d.dir);
+    return rc;
+}
+
 static int make_directories(struct setup *s, const char *path,
                             struct plog_error *err)
 {
@@ -89,7 +131,9 @@ static int make_directories(struct setup *s, const char *path,
     struct plog_options o = {.struct_size = sizeof o,
                              .wait_seconds = s->options->wait_seconds,
                              .allow_network_fs = s->options->allow_network_fs};
-    int rc = plog_dir_open(&d, s->io, path, PLOG_DIR_MAKE, false, err);
+    int rc = refuse_lost(s, path, err);
+    if (!rc)
+        rc = plog_dir_open(&d, s->io, path, PLOG_DIR_MAKE, false, err);
     if (rc)
         return rc;
     rc = sync_parent(s->io, d.path, err);
@@ -106,13 +150,6 @@ static int make_directories(struct setup *s, const char *path,
         rc = plog_keyring_load(&s->legs.keys, s->io, s->legs.dir.keys, NULL,
                                err);
     return rc;
-}
-
-static int exists(struct plog_error *err)
-{
-    plog_fail(err, PLOG_E_EXISTS, "there is a log or a store here already");
-    plog_err_hint(err, "run: paritylog status DIR");
-    return PLOG_E_EXISTS;
 }
 
 static int make_key(struct setup *s, struct plog_error *err)
@@ -209,15 +246,11 @@ static int look(struct setup *s, bool *has_log, struct plog_error *err)
 {
     struct plog_walk w;
     struct plog_log_group g;
-    struct plog_stat st;
     int rc = plog_walk_open(&w, &s->legs.dir, &s->legs.keys, err);
-    *has_log = rc != PLOG_E_NOTHING;
-    if (rc == PLOG_E_NOTHING) {
+    *has_log = rc != PLOG_E_NOTHING && rc != PLOG_E_ROLLBACK;
+    if (!*has_log) {
         plog_walk_close(&w);
-        rc = s->io->stat_at(s->io->ctx, s->legs.dir.dir, PLOG_STORE_FILE, &st);
-        if (rc && rc != -ENOENT)
-            return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking for it");
-        return rc ? 0 : exists(err);
+        return refuse_relics(&s->legs.dir, err);
     }
     if (!rc)
         rc = plog_walk_start(&w, err);

@@ -214,7 +214,7 @@ static int inspect(struct plog_legs *l, struct plog_log_end *end,
 {
     struct plog_walk w;
     int rc = plog_walk_open(&w, &l->dir, &l->keys, err);
-    if (rc == PLOG_E_NOTHING && l->head.commit.size)
+    if ((rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK) && l->head.commit.size)
         rc = store_ahead(l, 0, err);
     if (!rc)
         rc = plog_legs_locate(l, &w, err);

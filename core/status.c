@@ -43,7 +43,7 @@ static int count_segments(struct plog_reader *r, struct plog_status *out,
     }
     plog_buf_fini(&list);
     if (!rc && out->segments == 0)
-        rc = plog_fail(err, PLOG_E_NOTHING, "log/ holds no segment");
+        rc = plog_dir_no_log(&r->dir, "log/ holds no segment", err);
     return rc;
 }
 

@@ -24,7 +24,7 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
     begin_chain(w, keys);
     int rc = plog_dir_segments(dir, &w->segments, err);
     if (!rc && w->segments.len == 0)
-        rc = plog_fail(err, PLOG_E_NOTHING, "log/ holds no segment");
+        rc = plog_dir_no_log(dir, "log/ holds no segment", err);
     return rc;
 }
 

@@ -35,7 +35,7 @@ struct plog_walk {
 
 /*
  * Lists the segments.  `dir` and `keys` are borrowed and must outlive it.
- * Returns 0; PLOG_E_NOTHING when there is none; PLOG_E_CORRUPT for a file
+ * Returns 0; as plog_dir_no_log when there is none; PLOG_E_CORRUPT for a file
  * that does not belong there; PLOG_E_IO; PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_walk_open(struct plog_walk *w,

@@ -339,7 +339,8 @@ static int freeze(struct plog_check *c, struct plog_error *err)
     rc = plog_walk_open(w, d, &c->reader.keys, err);
     w->ahead = has_two_threads(c->o);
     w->ahead_least = c->o->threads ? 0 : WORTH_A_THREAD;
-    if (rc == PLOG_E_NOTHING && c->has_head && c->head.commit.size) {
+    if ((rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK) && c->has_head &&
+        c->head.commit.size) {
         plog_fail(err, PLOG_E_ROLLBACK,
                   "log/ holds no segment, but the store holds entries up to"
                   " %llu",

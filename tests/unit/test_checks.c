@@ -525,7 +525,7 @@ static bool no_head(const char *call, const char *sql, bool busy)
 }
 
 /* The head of the store is not known any more once it cannot be read under the
- * lock: nobody can say what the log has lost. */
+ * lock: nobody can say what the log has lost, but that it has. */
 static void no_segment_and_no_head(void)
 {
     make(3, 0);
@@ -535,7 +535,12 @@ static void no_segment_and_no_head(void)
     do {
         heads_left = ++n;
         int rc = run(plog_verify, with(NULL));
-        CHECK_INT(rc, heads_left ? PLOG_E_ROLLBACK : PLOG_E_NOTHING);
+        CHECK_INT(rc, PLOG_E_ROLLBACK);
+        CHECK_TEXT(heard.err.message,
+                   heads_left ? "log/ holds no segment, but the store holds"
+                                " entries up to 4"
+                              : "the log is gone: log/ holds no segment, but"
+                                " store.db is there");
     } while (heads_left == 0 && n < 20);
     sql_calls.fails = NULL;
     CHECK(n > 3 && n < 20);

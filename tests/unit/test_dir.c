@@ -123,6 +123,32 @@ static void what_is_no_log(void)
     CHECK_INT(open_as(PLOG_DIR_STORE, false), 0); /* the store is enough */
     CHECK_INT(d.log, -1);
     plog_dir_close(&d);
+    if (!there("keys"))
+        CHECK_INT(mkdir(below("keys"), 0700), 0);
+    put("keys/signing.key", "");
+    CHECK_INT(open_as(PLOG_DIR_WRITE, false), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message,
+               "there is no log here: log is missing, but a signing key is"
+               " there");
+    CHECK_TEXT(err.hint,
+               "if there was a log, bring it back from a copy or a peer before"
+               " anything else; an init that was cut off goes on by"
+               " `paritylog init DIR`");
+    CHECK_INT(mkdir(below("snapshots"), 0700), 0);
+    CHECK_INT(open_as(PLOG_DIR_READ, false), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message,
+               "there is no log here: log is missing, but snapshots is there");
+    CHECK_TEXT(err.hint,
+               "if there was a log, bring it back from a copy or a peer before"
+               " anything else");
+    put("store.db", "");
+    CHECK_INT(open_as(PLOG_DIR_READ, false), PLOG_E_ROLLBACK);
+    CHECK_TEXT(err.message,
+               "the log is gone: log is missing, but store.db is there");
+    CHECK_TEXT(err.hint, "bring log/ back from a copy, or make it from the"
+                         " store: paritylog salvage DIR --from-store");
+    CHECK_INT(open_as(PLOG_DIR_STORE, false), 0);
+    plog_dir_close(&d);
     put("log", "");
     CHECK_INT(open_as(PLOG_DIR_WRITE, false), PLOG_E_NOTHING);
     CHECK_TEXT(err.message, "there is no log here: log is not a directory");

@@ -212,9 +212,9 @@ static void no_leg(void)
 {
     make();
     world_remove(world_path(&w, "log"));
-    legs_are(NULL, false, PLOG_E_NOTHING,
-             "bad: NOTHING: there is no log here: log is missing; do paritylog"
-             " salvage DIR --from-store\n");
+    legs_are(NULL, false, PLOG_E_ROLLBACK,
+             "bad: ROLLBACK: the log is gone: log is missing, but store.db is"
+             " there; do paritylog salvage DIR --from-store\n");
     remove_store();
     CHECK_INT(doctor("log and store", NULL, false), PLOG_E_NOTHING);
     CHECK_TEXT(said, "");

@@ -102,7 +102,7 @@ static void begun_anew_in_vain(void)
     static const struct {
         const char *name;
         int rc;
-    } all[] = {{"log", PLOG_E_NOTHING},
+    } all[] = {{"log", PLOG_E_ROLLBACK},
                {"store.db", PLOG_E_BEHIND},
                {"keys/signing.key", PLOG_E_KEY}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

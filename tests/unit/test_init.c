@@ -3,6 +3,7 @@
  * over, what an init left that was cut off is finished, and what fails is not
  * taken for either.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -174,6 +175,48 @@ static void a_store_is_there(void)
     CHECK_INT(init("mine"), 0);
     CHECK_INT(world_open(&w), 0);
     world_end(&w, 1);
+}
+
+static unsigned entries(const char *name)
+{
+    struct dirent *e;
+    unsigned n = 0;
+    DIR *d = opendir(name);
+    CHECK(d != NULL);
+    while (d && (e = readdir(d)) != NULL)
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+/* A log that is gone, of which something is left: another one in its place and
+ * under its key would be taken for it.  Nothing is made. */
+static void a_log_was_here(void)
+{
+    static const char *const relics[] = {"store.db", "store.db-wal", "archive",
+                                         "snapshots", "quarantine"};
+    for (int i = 0; i < 5; i++)
+        for (int empty = 0; empty < 2; empty++) {
+            char text[80];
+            set_up();
+            make_folder("");
+            if (empty)
+                make_folder("log");
+            if (i < 2)
+                world_write(world_path(&w, relics[i]), "x", 1);
+            else
+                make_folder(relics[i]);
+            unsigned n = entries(w.dir);
+            CHECK_INT(init("mine"), PLOG_E_EXISTS);
+            snprintf(text, sizeof text, "there was a log here: %s is left of it",
+                     relics[i]);
+            CHECK_TEXT(err.message, text);
+            CHECK_TEXT(err.hint, "run: paritylog status DIR; or make the log"
+                                 " elsewhere");
+            CHECK(!there("keys/signing.key") && !there(FIRST));
+            if (!empty)
+                CHECK_UINT(entries(w.dir), n);
+        }
 }
 
 /* Beside the log of an init that was cut off: one of another kind is not ours
@@ -539,6 +582,7 @@ int main(int argc, char **argv)
         {"a_key_is_there", a_key_is_there},
         {"an_odd_key_is_there", an_odd_key_is_there},
         {"a_store_is_there", a_store_is_there},
+        {"a_log_was_here", a_log_was_here},
         {"an_odd_store_is_there", an_odd_store_is_there},
         {"a_log_is_there", a_log_is_there},
         {"a_network_file_system", a_network_file_system},

@@ -445,7 +445,8 @@ static void no_log_folder(void)
         CHECK(!world_has(&w, "log"));
     }
     io = *plog_io_posix();
-    CHECK_INT(SALVAGE(&s, .from_store = true, .dry_run = true), PLOG_E_NOTHING);
+    CHECK_INT(SALVAGE(&s, .from_store = true, .dry_run = true),
+              PLOG_E_ROLLBACK);
     CHECK(!world_has(&w, "log"));
     CHECK_INT(SALVAGE(&s, .from_store = true), 0);
     CHECK_INT(s.verdict, 0);

@@ -387,9 +387,16 @@ static void nothing(void)
         snprintf(name, sizeof name, "log/%020d.jsonl", first);
         unlink(world_path(&w, name));
     }
-    CHECK_INT(look(), PLOG_E_NOTHING);
-    CHECK_TEXT(err.message, "log/ holds no segment");
+    CHECK_INT(look(), PLOG_E_ROLLBACK);
+    CHECK_TEXT(err.message,
+               "the log is gone: log/ holds no segment, but store.db is there");
+    CHECK_TEXT(err.hint, "bring log/ back from a copy, or make it from the"
+                         " store: paritylog salvage DIR --from-store");
     CHECK_UINT(s.segments, 0);
+    world_remove(world_path(&w, "store.db"));
+    CHECK_INT(look(), PLOG_E_NOTHING); /* of which the WAL is left */
+    CHECK_TEXT(err.hint, "if there was a log, bring it back from a copy or a"
+                         " peer before anything else");
 }
 
 /* Without a lock file nobody writes, and nobody is asked. */

@@ -439,8 +439,9 @@ static void nothing_there(void)
     CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_ROLLBACK);
     legs()->head.commit.size = 0;
     CHECK_INT(unlink(path), 0);
-    CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_NOTHING);
-    CHECK_TEXT(err.message, "log/ holds no segment");
+    CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_ROLLBACK);
+    CHECK_TEXT(err.message,
+               "the log is gone: log/ holds no segment, but store.db is there");
     legs()->head.commit.size = 3;
     CHECK_INT(plog_legs_repair(legs(), true, &err), PLOG_E_ROLLBACK);
     world_close(&w);
