@@ -4,7 +4,8 @@
  *   compact.c        the order of the steps; the compact entry
  *   compact_plan.c   where the cut is, and who holds it
  *   compact_fold.c   the snapshot at the cut, from the log
- *   compact_files.c  segments to the archive; what a crash left
+ *   compact_files.c  segments to the archive
+ *   compact_sweep.c  what nothing needs: left by an undo or a crash
  *   compact_undo.c   and back
  *   compact_mend.c   a snapshot that is gone, from the archive
  *   trim.c           events below the floor, dropped from the store
@@ -58,6 +59,21 @@ PLOG_MUST_CHECK int plog_compact_fold(struct plog_compacting *c,
 PLOG_MUST_CHECK int plog_compact_files(struct plog_compacting *c,
                                        uint64_t floor, bool archive,
                                        struct plog_error *err);
+/*
+ * Removes what nothing needs: archived copies of segments that the log has;
+ * snapshots but for that of the floor, that of the floor before and that on
+ * which the archive stands; what killed compactions left.  The caller holds the
+ * maintenance lock.
+ * @before  PLOG_SWEEP_ABOVE: those above the floor go, and no others
+ * Returns 0: nothing of it comes back; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+#define PLOG_SWEEP_ABOVE UINT64_MAX
+PLOG_MUST_CHECK int plog_compact_sweep(const struct plog_dir *d, uint64_t floor,
+                                       uint64_t before, struct plog_error *err);
+/* Removes the scratch files of a fold from snapshots/.  Returns 0, or the first
+ * negative errno: what stays would be taken for the new one. */
+PLOG_MUST_CHECK int plog_compact_no_scratch(const struct plog_io *io, int dir);
+
 /* The compact entry that set the present floor, parsed into `line`.
  * Returns 0; PLOG_END when there is none. */
 PLOG_MUST_CHECK int plog_compact_last(struct plog_store *s,

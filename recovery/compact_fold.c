@@ -35,8 +35,7 @@ struct folding {
     unsigned char digest[PLOG_HASH_SIZE];
 };
 
-/* Returns the first error: what stays would be taken for the new one. */
-static int remove_scratch(const struct plog_io *io, int dir)
+int plog_compact_no_scratch(const struct plog_io *io, int dir)
 {
     static const char *const names[] = {SCRATCH, SCRATCH "-wal", SCRATCH "-shm",
                                         SCRATCH "-journal",
@@ -69,7 +68,7 @@ static int open_scratch(struct folding *f, int dir, struct plog_error *err)
                      d->path);
     if (n < 0 || (size_t)n >= PLOG_DIR_PATH_MAX)
         return plog_fail(err, PLOG_E_ARG, "the path is too long");
-    int rc = remove_scratch(f->c->io, dir);
+    int rc = plog_compact_no_scratch(f->c->io, dir);
     if (rc)
         return plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR "/" SCRATCH,
                             "removing what an earlier one left");
@@ -337,7 +336,7 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
     for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++)
         plog_fold_table_fini(&f.tables[i]);
     plog_store_close(&f.store);
-    int left = remove_scratch(c->io, dir);
+    int left = plog_compact_no_scratch(c->io, dir);
     (void)left; /* the next one tries again, and tells */
     c->io->close(c->io->ctx, dir);
     return rc;

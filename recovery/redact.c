@@ -1,12 +1,13 @@
 /*
  * redact.c - taking a payload out of the log and keeping its proof.
  *
- * Order: the maintenance lock -> the redact entry, durable in log and store
- * (the store's row and record follow in the same transaction) -> plog_scrub,
- * under the writer lock.
+ * Order: the maintenance lock -> copies that a compaction left go -> the redact
+ * entry, durable in log and store (the store's row and record follow in the
+ * same transaction) -> plog_scrub, under the writer lock.
  */
 #include <stdio.h>
 
+#include "compact.h"
 #include "engine.h"
 #include "paritylog_recovery.h"
 #include "reader.h"
@@ -107,6 +108,20 @@ static int look(struct look *l, const char *dir, const struct plog_options *o,
 
 /* ---- Doing -------------------------------------------------------------- */
 
+/* What an undone or killed compaction left has payloads above the floor, and
+ * must be gone before the log says that one is: nobody looks for it later. */
+static int drop_copies(plog *p, struct plog_error *err)
+{
+    int rc = plog_engine_enter(p, err);
+    if (rc)
+        return rc;
+    plog_store_rollback(&p->legs.store);
+    rc = plog_compact_sweep(&p->legs.dir, p->legs.head.rules.floor,
+                            PLOG_SWEEP_ABOVE, err);
+    plog_engine_leave(p);
+    return rc;
+}
+
 static int scrub(plog *p, struct plog_redact_report *report,
                  struct plog_error *err)
 {
@@ -138,7 +153,8 @@ static int redact(plog *p, const struct plog_redact_options *o,
     int rc = plog_dir_maintain(&p->legs.dir, p->legs.wait_seconds, err);
     if (rc)
         return rc;
-    if (!report->already) {
+    rc = drop_copies(p, err);
+    if (!rc && !report->already) {
         rc = plog_engine_redact(p, report->seq, plog_span_text(o->reason),
                                 &receipt, err);
         report->order = receipt.seq;
