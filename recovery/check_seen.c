@@ -142,10 +142,14 @@ int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
     else if (file.odd)
         plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
                              "the witness file has a note that was cut off");
-    if (!rc && file.notes == 0)
-        plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
-                             "the witness file holds no note: nothing was"
-                             " compared with it");
+    if (!rc && file.notes == 0 && !file.changed) {
+        rc = plog_fail(err, PLOG_E_INPUT,
+                       "the witness file holds no whole note, so there is"
+                       " nothing to compare with: %.300s",
+                       c->o->witness);
+        plog_err_hint(err, "where this log was never compared before, begin"
+                           " with: paritylog checkpoint DIR --witness FILE");
+    }
     plog_check_sort_seen(c);
     return rc;
 }

@@ -272,6 +272,22 @@ static int note_head(const struct plog_io *io, const char *path,
     return rc ? plog_fail_io(err, rc, path, "noting the head") : read;
 }
 
+static int count_only(void *arg, const struct plog_witness_note *n)
+{
+    (void)arg, (void)n;
+    return 0;
+}
+
+/* Whether there is something to compare the log with, before the first note is
+ * added; or something is wrong with the file, which the check tells. */
+static bool may_hold_notes(const struct plog_io *io, const char *path)
+{
+    const struct plog_keyring none = {.count = 0};
+    struct plog_witness_file file;
+    return plog_witness_read(io, path, &none, count_only, NULL, &file, NULL) ||
+           file.notes || file.changed;
+}
+
 int plog_witness(const char *dir, const char *path,
                  const struct plog_check_options *given,
                  struct plog_witness_report *report, struct plog_error *err)
@@ -291,7 +307,8 @@ int plog_witness(const char *dir, const char *path,
     const struct plog_io *io = own.io ? own.io : plog_io_posix();
     open.io = io;
     open.vkey = own.vkey;
-    bool exists = io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT;
+    bool exists = io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT &&
+                  may_hold_notes(io, path);
     int rc = plog_witness_place(io, dir, path, "the witness file", err);
     if (!rc)
         rc = check(dir, path, exists, &own, &checked, err);

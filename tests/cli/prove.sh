@@ -193,8 +193,11 @@ run 6 checkpoint "$L" --witness "$T/hello"
 err_has 'is no witness file'
 same 'the file' "$(cat "$T/hello")" hello
 : >"$T/empty.heads"
-run 0 verify "$L" --witness "$T/empty.heads" --json
-json_is "$T/out" '.unchecked[0].why | contains("nothing was compared")'
+for check in verify parity; do # with nothing nobody is CLEAN
+    run 6 $check "$L" --witness "$T/empty.heads"
+    err_has 'holds no whole note'
+    err_has 'paritylog checkpoint DIR --witness FILE'
+done
 
 begin 'a note that was changed is not taken for one that was cut'
 for line in 6 7 8 10; do
@@ -224,9 +227,13 @@ echo more >>"$T/cosigned"
 run 6 verify-proof "$T/cosigned" --key "$vkey"
 
 begin 'a note that was cut off is passed over, and the next one follows'
-head -c -30 "$T/kept" >"$T/cut"
+cat "$T/kept" >"$T/cut"
+head -c -30 "$T/kept" >>"$T/cut"
 run 0 verify "$L" --witness "$T/cut" --json
 json_is "$T/out" '.verdict == "CLEAN" and (.unchecked | length) == 1'
+run 0 checkpoint "$L" --witness "$T/cut"
+head -n 3 "$T/kept" >"$T/cut"
+run 6 verify "$L" --witness "$T/cut"
 run 0 checkpoint "$L" --witness "$T/cut"
 err_has 'noted: 51 entries'
 run 5 verify "$T/back" --witness "$T/cut" --json

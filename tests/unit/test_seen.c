@@ -305,8 +305,19 @@ static void notes_in_a_file(void)
                      " 24:#; do keep a copy of DI");
     snprintf(text, sizeof text, "%s%s%s", note, notes[24], notes[4]);
     says(with(text), "want 24:# (witness, line 1); got");
-    says(with(""), "unchecked log 0-0: the witness file holds no note: nothing"
-                   " was compared with it");
+    for (int cut = 0; cut < 2; cut++) { /* nobody is told CLEAN by mistake */
+        struct plog_check_report report;
+        struct plog_error why = {0};
+        snprintf(text, sizeof text, "%.*s", cut ? 40 : 0, notes[13]);
+        struct plog_check_options o = with(text);
+        o.struct_size = sizeof o;
+        CHECK_INT(plog_verify(w.dir, &o, &report, &why), PLOG_E_INPUT);
+        CHECK(strstr(why.message, "holds no whole note, so there is nothing to"
+                                  " compare with: ") != NULL);
+        CHECK_TEXT(why.hint, "where this log was never compared before, begin"
+                             " with: paritylog checkpoint DIR --witness FILE");
+        CHECK_INT(plog_parity(w.dir, &o, &report, NULL), PLOG_E_INPUT);
+    }
     snprintf(text, sizeof text, "%s%.40s", notes[13], notes[4]);
     says(with(text), "unchecked log 0-0: the witness file has a note that was"
                      " cut off");
