@@ -155,6 +155,45 @@ static void sqlite_fails(void)
     }
 }
 
+static unsigned told;
+static uint64_t told_last;
+
+static int count_progress(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    told++;
+    told_last = p->done;
+    CHECK_TEXT(p->phase, "replay");
+    return 0;
+}
+
+/* How far a replay came is told when it is committed, and of what could not be
+ * nothing is. */
+static void what_is_told_was_committed(void)
+{
+    static const char *const all[] = {"INSERT OR REPLACE INTO main.meta",
+                                      "COMMIT", "nothing of it"};
+    struct plog_replay_options o = {.struct_size = sizeof o,
+                                    .progress = count_progress};
+    struct plog_replay_report r;
+    make(PLOG_LAST_WRITE_WINS);
+    CHECK_INT(world_put(&w, "b", "2", "b", NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        set_back();
+        sql.part = all[i];
+        sql.seen = told = 0;
+        sql.nth = 1;
+        sql_calls.fails = sql_fails;
+        int rc = plog_replay(w.dir, &o, &r, &err);
+        sql_calls.fails = NULL;
+        CHECK_INT(rc, i < 2 ? PLOG_E_IO : 0);
+        CHECK_UINT(told, i < 2 ? 0 : 1);
+        check_size(i < 2 ? 2 : 3);
+    }
+    CHECK_UINT(told_last, 3);
+    world_end(&w, 3);
+}
+
 /* ---- Keys -----------------------------------------------------------------
  */
 
@@ -213,6 +252,26 @@ static void a_bare_segment(void)
     CHECK_INT(world_put(&w, "c", "3", "c", NULL), 0);
     CHECK_INT(world_number(&w, "SELECT count(*) FROM segments"), 2);
     world_end(&w, 4);
+}
+
+/* A segment in the store's table that the log has not is none that a repair
+ * left: it stays, and is found. */
+static void a_segment_of_nobody(void)
+{
+    struct world_found f;
+    make(PLOG_ARRIVAL);
+    CHECK_INT(world_put(&w, "b", "2", "b", NULL), 0);
+    set_back();
+    world_sql(&w, "INSERT INTO segments VALUES(1000)");
+    CHECK_INT(open_it(), 0);
+    check_size(3);
+    CHECK_INT(world_number(&w, "SELECT max(first) FROM segments"), 1000);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_AHEAD);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, 1000);
+    CHECK_INT(f.first[0].leg, PLOG_LEG_STORE);
+    world_sql(&w, "DELETE FROM segments WHERE first=1000");
+    world_end(&w, 3);
 }
 
 static unsigned reads, good_reads; /* of the group in question */
@@ -278,8 +337,10 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"a hook ends the transaction", a_hook_ends_the_transaction},
         {"sqlite fails", sqlite_fails},
+        {"what is told was committed", what_is_told_was_committed},
         {"a key that came later", a_key_that_came_later},
         {"a bare segment", a_bare_segment},
+        {"a segment of nobody", a_segment_of_nobody},
         {"damage behind a header", damage_behind_a_header},
     };
     int status = check_main(argc, argv, cases, sizeof cases / sizeof *cases);

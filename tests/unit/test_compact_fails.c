@@ -117,6 +117,45 @@ static void rows_that_cannot_be_read(void)
     goes_the_next_time();
 }
 
+static unsigned checks;
+static bool check_fails;
+
+/* The check before a compaction prepares to read the store's entries, and
+ * reads the first. */
+static bool at_a_check(const char *call, const char *sql, bool busy)
+{
+    if (!strstr(sql, "line FROM main.events WHERE seq>=?1"))
+        return false;
+    checks += strcmp(call, "prepare") == 0;
+    return strcmp(call, "step") == 0 && !busy && checks == 1 && check_fails;
+}
+
+static int compact_counting(bool fails)
+{
+    checks = 0;
+    check_fails = fails;
+    sql_calls.fails = at_a_check;
+    int rc = compact((struct plog_compact_options){.dry_run = false});
+    sql_calls.fails = NULL;
+    return rc;
+}
+
+/* It is made once, and where it fails that is said: it is not made again until
+ * it goes through. */
+static void checked_once(void)
+{
+    make();
+    CHECK_INT(compact_counting(true), PLOG_E_IO);
+    CHECK_UINT(checks, 1);
+    CHECK_TEXT(err.file, "store.db");
+    CHECK_TEXT(err.hint, "");
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_INT(compact_counting(false), 0);
+    CHECK_UINT(checks, 1);
+    CHECK_UINT(report.to, 8);
+    world_end(&w, 9);
+}
+
 /* ---- Memory -------------------------------------------------------------- */
 
 static struct plog_io io;
@@ -180,6 +219,7 @@ int main(int argc, char **argv)
         {"a segment that cannot be looked at",
          a_segment_that_cannot_be_looked_at},
         {"rows that cannot be read", rows_that_cannot_be_read},
+        {"checked once", checked_once},
         {"at each place", at_each_place},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -428,6 +428,32 @@ static void test_memory__every_allocation_fails(void)
         }
 }
 
+/* A member for which there was no memory is not left out: what is behind it
+ * may find room again. */
+static void test_memory__no_new_member_is_left_out(void)
+{
+    bool reached = true;
+    unsigned refused = 0;
+    struct rig r;
+    rig_init(&r);
+    large(&r, 8, "\"name %u\":\"a text of %u\"");
+    struct plog_span over = plog_span(r.over.data, r.over.len);
+    for (size_t nth = 1; reached; nth++) {
+        struct plog_buf out; /* with no room yet */
+        plog_buf_init(&out, &r.h.io);
+        heap_fail(&r.h, nth, false);
+        int rc = plog_merge_json(&r.h.io, plog_span_text("{}"), over, 0, &out);
+        reached = heap_failed(&r.h);
+        CHECK_INT(rc, reached ? PLOG_E_NOMEM : 0);
+        CHECK_BYTES(out.data, out.len, over.p, rc ? 0 : over.n);
+        refused += rc != 0;
+        plog_buf_fini(&out);
+        REQUIRE(nth < 100);
+    }
+    CHECK(refused > 3);
+    rig_fini(&r);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -446,6 +472,8 @@ int main(int argc, char **argv)
         {"large__depth", test_large__depth},
         {"random__as_the_rule_says", test_random__as_the_rule_says},
         {"memory__every_allocation_fails", test_memory__every_allocation_fails},
+        {"memory__no_new_member_is_left_out",
+         test_memory__no_new_member_is_left_out},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -292,6 +292,33 @@ static void segments_that_cannot_be_dropped(void)
 
 /* ---- A logged entry ------------------------------------------------------ */
 
+/* Whether the store has it is not known: it is not said to be there. */
+static void present_or_not(void)
+{
+    unsigned nth = 1;
+    begin();
+    CHECK_INT(world_put(&w, "a", "r", "x", NULL), 0);
+    char *line = world_line(&w, 2, NULL);
+    size_t n = strlen(line) - (line[strlen(line) - 1] == '\n');
+    for (;; nth++) {
+        fall("SELECT origin,", nth);
+        int rc = plog_apply_logged(w.p, line, n, &err);
+        if (!fallen()) {
+            CHECK_INT(rc, PLOG_PRESENT);
+            break;
+        }
+        CHECK_INT(rc, PLOG_E_IO);
+        CHECK_INT(err.code, PLOG_E_IO);
+        CHECK_TEXT(err.file, "store.db");
+        CHECK(strstr(err.message, "using the store") != NULL);
+        CHECK_UINT(err.seq, 0);
+        REQUIRE(nth < 20);
+    }
+    CHECK(nth > 1);
+    free(line);
+    world_end(&w, 2);
+}
+
 /* The store that the directory has next is that of `old`. */
 static void set_store_back(const char *old)
 {
@@ -499,6 +526,7 @@ int main(int argc, char **argv)
         {"rows wait and the WAL does not", rows_wait_and_the_wal_does_not},
         {"no memory for a connection", no_memory_for_a_connection},
         {"segments that cannot be dropped", segments_that_cannot_be_dropped},
+        {"present or not", present_or_not},
         {"applying fails", applying_fails},
         {"a rotation that is finished later",
          a_rotation_that_is_finished_later},

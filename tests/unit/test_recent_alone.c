@@ -535,6 +535,30 @@ static void a_reader_of_long_texts(void)
     tear_down();
 }
 
+/* ---- Whose rows are the records ---------------------------------------------
+ */
+
+/* The view hides nothing where nothing waits: the table is read then, in the
+ * order in which it lies. */
+static void the_source(void)
+{
+    const char *source = "";
+    set_up();
+    CHECK_INT(plog_recent_source(db, &source, &err), 0);
+    CHECK_TEXT(source, "state_now");
+    start();
+    CHECK_INT(plog_recent_settle(&recent, &err), 0);
+    CHECK_INT(plog_recent_source(db, &source, &err), 0);
+    CHECK_TEXT(source, "state");
+    end(true);
+    CHECK_INT(plog_recent_source(db, &source, &err), 0);
+    CHECK_TEXT(source, "state");
+    sql("DROP TABLE state_recent");
+    CHECK_INT(plog_recent_source(db, &source, &err), PLOG_E_DIVERGED);
+    CHECK_INT(err.code, PLOG_E_DIVERGED);
+    tear_down();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -549,6 +573,7 @@ int main(int argc, char **argv)
         {"long texts are moved at once", long_texts_are_moved_at_once},
         {"long texts do not pile up", long_texts_do_not_pile_up},
         {"a reader of long texts", a_reader_of_long_texts},
+        {"the source", the_source},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -174,6 +174,40 @@ static void places(void)
 /* ---- What is in it ----------------------------------------------------------
  */
 
+/* What parity is to begin from is one note, and nothing that only has one in
+ * it: where it is not, is said. */
+static void no_note_to_begin_from(void)
+{
+    static const struct {
+        const char *before, *behind;
+        bool note;
+        uint64_t line; /* 0: it is one */
+    } all[] = {
+        {"", "", true, 0},   {"", "", false, 1},       {"x\n", "", false, 1},
+        {"\n", "", true, 1}, {"x\n", "", true, 1},     {"", "x\n", true, 6},
+        {"", "\n", true, 6}, {"", "cut off", true, 6}, {"x\n", "y", true, 1},
+    };
+    size_t n;
+    char whole[2000];
+    begin();
+    world_close(&w);
+    CHECK_INT(witness(), 0);
+    char *note = text_of(&n);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        snprintf(whole, sizeof whole, "%s%s%s", all[i].before,
+                 all[i].note ? note : "", all[i].behind);
+        world_write(file, whole, strlen(whole));
+        int rc = parity(file, NULL);
+        CHECK_INT(rc, all[i].line ? PLOG_E_INPUT : 0);
+        CHECK_INT(err.code, rc);
+        CHECK_UINT(err.line, all[i].line);
+        CHECK_TEXT(err.message, rc ? "it is not a signed note" : "");
+        CHECK_TEXT(err.file, rc ? file : "");
+        CHECK_TEXT(err.hint, rc ? "check all of it: paritylog parity DIR" : "");
+    }
+    free(note);
+}
+
 static int count(void *arg, const struct plog_witness_note *n)
 {
     unsigned *left = arg;
@@ -498,6 +532,7 @@ int main(int argc, char **argv)
         {"no such file", no_such_file},
         {"a read that fails", a_read_that_fails},
         {"places", places},
+        {"no note to begin from", no_note_to_begin_from},
         {"lines", lines},
         {"the newest", the_newest},
         {"a torn log", a_torn_log},
