@@ -258,6 +258,23 @@ static void a_full_disk(void)
     is_whole("07.jsonl 1 8-8  aside; ", 1, 1);
 }
 
+/* Where the store's table of segments has a gap, a file that only says it is
+ * one does not make a segment before it too long: that is whole, and nothing is
+ * written for it. */
+static void within_a_gap(void)
+{
+    struct plog_io io = *plog_io_posix();
+    make();
+    world_sql(&w, "DELETE FROM segments WHERE first=7");
+    copy_segment(1, 4);
+    io.open_at = no_segment;
+    CHECK_INT(heal(&io), 0);
+    CHECK_TEXT(err.message, "");
+    is_whole("04.jsonl 1 4-4 " NONE, 1, 0);
+    world_sql(&w, "INSERT INTO segments VALUES(7)");
+    world_end(&w, 12);
+}
+
 #define FAR (200u << 10)
 
 static int far_reads; /* of what lies there, until one fails; 0: none does */
@@ -325,6 +342,7 @@ int main(int argc, char **argv)
         {"a header behind the head", a_header_behind_the_head},
         {"of another log", of_another_log},
         {"a full disk", a_full_disk},
+        {"within a gap", within_a_gap},
         {"no read behind the damage", no_read_behind_the_damage},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
