@@ -1,15 +1,18 @@
 /*
  * test_parity_records.c - records, cursors and rules against the fold of the
- * log, in all that parity says of them; and a check that leaves the records
- * out, unless there is anything else to find.
+ * log, in all that parity says of them; a check that leaves the records out,
+ * unless there is anything else to find; and the store of another log.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 #include "peers.h"
 #include "said.h"
 #include "world.h"
+
+#define SEGMENT "log/00000000000000000001.jsonl"
 
 static struct world w;
 
@@ -143,11 +146,60 @@ static void left_out(void)
     world_remove(w.dir);
 }
 
+/* ---- Whose store it is --------------------------------------------------- */
+
+static void parity_says(const char *want)
+{
+    CHECK_TEXT(said_check(plog_parity, w.dir,
+                          &(struct plog_check_options){.vkey = NULL}),
+               want);
+}
+
+#define FOREIGN                                                                \
+    "FOREIGN in store, store.db: want #; got other; do paritylog replay \n"
+#define HIDDEN                                                                 \
+    "unchecked store 1-6: records: the log does not give their fold\n"
+
+/* A store with another name than the log's is another log's, also behind
+ * damage; of a log that does not say its name it cannot be told. */
+static void of_another_log(void)
+{
+    char path[700], want[600];
+    size_t n;
+    make();
+    world_sql(&w, "UPDATE meta SET origin='other'");
+    parity_says(FOREIGN "FOREIGN" OF("2"));
+    snprintf(path, sizeof path, "%s", world_path(&w, SEGMENT));
+    char *log = world_read(path, &n), *line = strstr(log, "{\"seq\":5");
+    REQUIRE(line != NULL);
+    line[2] ^= 1;
+    world_write(path, log, n);
+    snprintf(want, sizeof want,
+             "CORRUPT in log, log/00000000000000000001.jsonl at %zu, entry 5:"
+             " want #; got #; do paritylog salvage\n"
+             "unchecked store 1-6: key rotations: damage may hide one\n" FOREIGN
+             "CORRUPT, head 6, 4 entries 1-6, 2 records, floor 0, 1 segments,"
+             " store 1 6, since 0, pending 0\n",
+             (size_t)(line - log));
+    parity_says(want);
+    line[2] ^= 1;
+    log[3] ^= 1;
+    world_write(path, log, n);
+    parity_says("CORRUPT in log, log/00000000000000000001.jsonl at 0: want ;"
+                " got the header is not one; do paritylog salvage\n"
+                "unchecked log 1-0: damaged: see the findings\n" HIDDEN
+                "CORRUPT, head 0, 0 entries 0-0, 0 records, floor 0,"
+                " 1 segments, store 1 6, since 0, pending 0\n");
+    free(log);
+    world_remove(w.dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"each table", each_table},
         {"left out", left_out},
+        {"of another log", of_another_log},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
