@@ -1,7 +1,7 @@
 /*
  * test_compact_beside.c - the check before a compaction, while others write: it
- * reads the store in short transactions, and catches up with its head at the
- * end; what differs by then is found.
+ * reads the store in short transactions, none while it folds, and catches up
+ * with its head at the end; what differs by then is found.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +10,14 @@
 #include "check.h"
 #include "parity.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
 
-static void put_group(plog *p, int from, const struct plog_cursor *cursor)
+/* To so many records in turn. */
+static void put_to(plog *p, int from, int records,
+                   const struct plog_cursor *cursor)
 {
     static char texts[100][300];
     struct plog_span deltas[100];
@@ -25,12 +28,17 @@ static void put_group(plog *p, int from, const struct plog_cursor *cursor)
                            .cursor_count = cursor != NULL};
     for (int i = 0; i < 100; i++) {
         char record[16], id[16];
-        snprintf(record, sizeof record, "r%d", (from + i) % 300);
+        snprintf(record, sizeof record, "r%d", (from + i) % records);
         snprintf(id, sizeof id, "id%d", from + i);
         struct world_delta d = {.record = record, .id = i % 2 ? id : NULL};
         deltas[i] = plog_span_text(world_text(texts[i], sizeof texts[i], &d));
     }
     CHECK_INT(plog_append_group(p, &g, NULL, NULL), 0);
+}
+
+static void put_group(plog *p, int from, const struct plog_cursor *cursor)
+{
+    put_to(p, from, 300, cursor);
 }
 
 static unsigned calls, kinds;
@@ -170,12 +178,48 @@ static void nothing_is_held(void)
     world_end(&w, size_then + 1400);
 }
 
+/* ---- The fold --------------------------------------------------------------
+ */
+
+static unsigned folded;
+
+/* What was noted of a record's many entries is read again for it. */
+static bool at_the_fold(const char *call, const char *sql, bool busy)
+{
+    if (!busy && strcmp(call, "step") == 0 && strstr(sql, "FROM temp.tally")) {
+        folded++; /* 1: somebody reads what is in it */
+        CHECK_INT(world_number(&w, "PRAGMA wal_checkpoint(RESTART)"), 0);
+    }
+    return false;
+}
+
+/* Entries are folded once, and while that is done nobody holds the store. */
+static void nothing_is_held_for_the_fold(void)
+{
+    struct plog_check_options o = {.struct_size = sizeof o};
+    struct plog_check_report r;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    for (int i = 0; i < 3; i++)
+        put_to(w.p, 100 * i, 1, NULL);
+    put_group(w.p, 300, NULL);
+    folded = 0;
+    sql_calls.fails = at_the_fold;
+    CHECK_INT(plog_parity_upto(w.dir, 301, &o, &r, NULL), 0);
+    sql_calls.fails = NULL;
+    CHECK_INT(r.verdict, 0);
+    CHECK_UINT(folded, 1);
+    CHECK_UINT(r.entries, 301);
+    CHECK_UINT(r.head.size, 401);
+    world_end(&w, 401);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"while others write", while_others_write},
         {"a difference meanwhile", a_difference_meanwhile},
         {"nothing is held", nothing_is_held},
+        {"nothing is held for the fold", nothing_is_held_for_the_fold},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
