@@ -157,6 +157,7 @@ static int run_hook(plog *p, const struct plog_request *r,
     for (size_t i = 0; i < r->delta_count; i++)
         seqs[i] = r->items[i].duplicate_of ? r->items[i].duplicate_of
                                            : r->items[i].entry.seq;
+    plog_store_rest(&p->legs.store); /* or it could not drop its own table */
     sqlite3_set_authorizer(db, guard, NULL);
     int answer = r->hook(r->hook_arg, db, seqs, r->delta_count);
     sqlite3_set_authorizer(db, NULL, NULL);

@@ -45,18 +45,28 @@ static void move_head(struct plog_legs *l, const struct plog_batch *b,
     l->head.offset = last->end;
 }
 
+static int run_hook(struct plog_legs *l, uint64_t seq, struct plog_span line,
+                    struct plog_error *err)
+{
+    const struct plog_options *o = l->options;
+    if (!o || !o->replayed)
+        return 0;
+    plog_store_rest(&l->store); /* or it could not drop its own table */
+    return o->replayed(o->replayed_arg, l->store.db, seq, line.p, line.n)
+               ? plog_fail(err, PLOG_E_HOOK,
+                           "the caller's hook stopped the replay"
+                           " at entry %llu",
+                           (unsigned long long)seq)
+               : 0;
+}
+
 static int apply_entry(struct plog_legs *l, const struct plog_entry *e,
                        struct plog_span line, struct plog_replay_watch *watch,
                        struct plog_error *err)
 {
-    const struct plog_options *o = l->options;
     int rc = plog_store_apply(&l->store, &l->head.rules, e, line, err);
-    if (!rc && o && o->replayed &&
-        o->replayed(o->replayed_arg, l->store.db, e->seq, line.p, line.n))
-        rc = plog_fail(err, PLOG_E_HOOK,
-                       "the caller's hook stopped the replay"
-                       " at entry %llu",
-                       (unsigned long long)e->seq);
+    if (!rc)
+        rc = run_hook(l, e->seq, line, err);
     if (!rc) /* a hook's statement may have ended it */
         rc = plog_store_in_transaction(&l->store, err);
     if (!rc && watch->entry &&

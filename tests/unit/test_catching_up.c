@@ -102,6 +102,28 @@ static void a_hook_ends_the_transaction(void)
     }
 }
 
+/* SQLite drops no table while a statement stands on a row, as on the record's
+ * whose payload is merged. */
+static void a_hook_drops_its_table(void)
+{
+    static const enum plog_strategy all[] = {PLOG_ARRIVAL, PLOG_MERGE_JSON};
+    statement = "DROP TABLE mine";
+    for (int i = 0; i < 2; i++) {
+        make(all[i]);
+        CHECK_INT(world_put(&w, "b", "1", "b", NULL), 0);
+        CHECK_INT(world_put(&w, "c", "1", "c", NULL), 0);
+        set_back();
+        world_sql(&w, "CREATE TABLE mine(n)");
+        w.options.replayed = run_statement;
+        CHECK_INT(open_it(), 0);
+        w.options.replayed = NULL;
+        CHECK_INT(world_number(&w, "SELECT count(*) FROM sqlite_schema"
+                                   " WHERE name='mine'"),
+                  0);
+        world_end(&w, 4);
+    }
+}
+
 /* ---- SQLite ---------------------------------------------------------------
  */
 
@@ -336,6 +358,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a hook ends the transaction", a_hook_ends_the_transaction},
+        {"a hook drops its table", a_hook_drops_its_table},
         {"sqlite fails", sqlite_fails},
         {"what is told was committed", what_is_told_was_committed},
         {"a key that came later", a_key_that_came_later},

@@ -165,6 +165,26 @@ static void a_callers_table_is_outside_parity(void)
     CHECK_INT(world_parity(&w, NULL, &f), 0);
 }
 
+/* And the caller may drop what is his, also behind an entry about a record that
+ * has a row: SQLite refuses that while any statement stands on one. */
+static void a_callers_table_is_dropped(void)
+{
+    static const enum plog_strategy all[] = {PLOG_ARRIVAL, PLOG_MERGE_JSON};
+    for (int i = 0; i < 2; i++) {
+        world_make(&w, all[i], 0);
+        CHECK_INT(hooked("a", "CREATE TABLE mine(n)"), 0);
+        CHECK_INT(hook_answer, SQLITE_OK);
+        CHECK_INT(hooked("b", "CREATE INDEX mine_n ON mine(n)"), 0);
+        CHECK_INT(hook_answer, SQLITE_OK);
+        CHECK_INT(hooked("c", "DROP INDEX mine_n; DROP TABLE mine"), 0);
+        CHECK_INT(hook_answer, SQLITE_OK);
+        CHECK_INT(world_number(&w, "SELECT count(*) FROM sqlite_schema"
+                                   " WHERE tbl_name='mine'"),
+                  0);
+        world_end(&w, 4);
+    }
+}
+
 /* Whatever SQL the hook runs, our tables stay a function of the log, now and
  * in the groups that follow. */
 static void the_hook_may_not_reach_our_tables(void)
@@ -374,6 +394,7 @@ int main(int argc, char **argv)
         {"the_hook_of_a_cursor", the_hook_of_a_cursor},
         {"a_callers_table_is_outside_parity",
          a_callers_table_is_outside_parity},
+        {"a_callers_table_is_dropped", a_callers_table_is_dropped},
         {"the_hook_may_not_reach_our_tables",
          the_hook_may_not_reach_our_tables},
         {"the_hook_may_not_roll_back", the_hook_may_not_roll_back},
