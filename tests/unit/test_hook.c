@@ -297,6 +297,7 @@ static void set_store_back(const char *old)
  * store. */
 static void replayed_is_called_and_may_stop(void)
 {
+    struct plog_error err = {0};
     char old[600];
     world_make(&w, PLOG_ARRIVAL, 4096);
     CHECK_INT(put("a", "1", "x", NULL), 0);
@@ -309,8 +310,10 @@ static void replayed_is_called_and_may_stop(void)
     w.options.replayed = note_replay;
     replayed = 0;
     stop_at = 20;
-    CHECK_INT(world_open(&w), PLOG_E_HOOK);
+    CHECK_INT(plog_open(&w.p, w.dir, &w.options, &err), PLOG_E_HOOK);
     CHECK(w.p == NULL);
+    CHECK_TEXT(err.message, "the caller's hook stopped the replay at entry 20");
+    CHECK_UINT(replayed, 18);
     CHECK_UINT(replayed_last, 20);
     CHECK_INT((int)world_number(&w, "SELECT size FROM meta"), 2);
     replayed = stop_at = 0;
@@ -349,6 +352,61 @@ static void a_logged_entry_brings_its_group(void)
     CHECK_INT(put("c", "1", "x", NULL), 0);
     free(second);
     world_end(&w, 4);
+}
+
+/* Applies the line, with the character behind `part` changed unless NULL. */
+static void applied(const char *line, const char *part, int code,
+                    const char *message)
+{
+    char text[600];
+    struct plog_error err = {0};
+    snprintf(text, sizeof text, "%s", line);
+    char *at = part ? strstr(text, part) : NULL;
+    if (at)
+        at[strlen(part)] = '9';
+    int rc = plog_apply_logged(w.p, text, strlen(text), &err);
+    CHECK_INT(rc, code);
+    CHECK_TEXT(err.message, message);
+    CHECK_INT(err.code, rc < 0 ? rc : 0);
+    CHECK_UINT(err.seq, strstr(message, "store.db") ? 2 : 0);
+}
+
+/* In each leg it is compared with what stands there. */
+static void what_is_said_of_a_logged_entry(void)
+{
+    struct texts t = {.n = 0};
+    char old[600], *line[6] = {NULL};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(put("a", "1", "1", NULL), 0);
+    snprintf(old, sizeof old, "%.500s/old", check_dir());
+    world_copy(w.dir, old);
+    add(&t, "b", "{\"v\":1}");
+    add(&t, "c", "{\"v\":1}");
+    CHECK_INT(append_all(&t, NULL, NULL, NULL), 0);
+    CHECK_INT(put("d", "1", "1", NULL), 0);
+    for (uint64_t i = 2; i < 6; i++)
+        line[i] = world_line(&w, i, NULL);
+    world_close(&w);
+    set_store_back(old);
+    w.options.leave_behind = true;
+    CHECK_INT(world_open(&w), 0);
+    applied("{}", NULL, PLOG_E_INPUT, "not an entry line");
+    applied(line[2], NULL, PLOG_PRESENT, "");
+    applied(line[2], "\"v\":\"", PLOG_E_MISMATCH,
+            "store.db holds other bytes as entry 2");
+    applied(line[5], NULL, PLOG_E_BEHIND,
+            "entries from 3 on are missing before entry 5");
+    applied(line[4], "\"v\":", PLOG_E_MISMATCH,
+            "the log holds other bytes as entry 4");
+    applied(line[4], NULL, 0, "");
+    CHECK_UINT(world_size(&w), 4);
+    applied(line[3], NULL, PLOG_PRESENT, "");
+    applied(line[5], NULL, 0, "");
+    applied(line[5], "{\"seq\":", PLOG_E_NOT_FOUND, "the log has no entry 9");
+    for (int i = 2; i < 6; i++)
+        free(line[i]);
+    w.options.leave_behind = false;
+    world_end(&w, 5);
 }
 
 /* ---- The policy --------------------------------------------------------- */
@@ -401,6 +459,7 @@ int main(int argc, char **argv)
         {"the_hook_refuses", the_hook_refuses},
         {"replayed_is_called_and_may_stop", replayed_is_called_and_may_stop},
         {"a_logged_entry_brings_its_group", a_logged_entry_brings_its_group},
+        {"what_is_said_of_a_logged_entry", what_is_said_of_a_logged_entry},
         {"the_policy_judges_groups", the_policy_judges_groups},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
