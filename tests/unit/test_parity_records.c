@@ -1,7 +1,7 @@
 /*
  * test_parity_records.c - records, cursors and rules against the fold of the
  * log, in all that parity says of them; a check that leaves the records out,
- * unless there is anything else to find; and the store of another log.
+ * unless there is anything else to find; the store of another log; and none.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,12 +194,33 @@ static void of_another_log(void)
     world_remove(w.dir);
 }
 
+#define STORE_IS(found)                                                        \
+    "BEHIND in store, store.db, entry 1: want a store; got " found             \
+    "; do paritylog replay \n"                                                 \
+    "unchecked store 1-6: the store cannot be read\n"                          \
+    "BEHIND, head 6, 6 entries 1-6, 0 records, floor 0, 1 segments,"           \
+    " store 0 0, since 0, pending 0\n"
+
+/* Where there is none the log alone is checked. */
+static void no_store(void)
+{
+    make();
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    world_write(world_path(&w, "store.db"), "", 0);
+    parity_says(STORE_IS("store.db is empty"));
+    world_remove(world_path(&w, "store.db"));
+    parity_says(STORE_IS("there is a log but no store"));
+    world_remove(w.dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"each table", each_table},
         {"left out", left_out},
         {"of another log", of_another_log},
+        {"no store", no_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
