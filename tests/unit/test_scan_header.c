@@ -29,6 +29,9 @@ static void headers(void)
     hand_header("lag");
     hand.chain.broken = true;
     CHECK_INT(hand_read_next(2), PLOG_E_FOREIGN);
+    hand_says("a segment of another log");
+    CHECK_TEXT(hand.chain.origin, "log");
+    CHECK(hand.chain.broken);
     hand_end();
     hand_begin(); /* behind another history that was signed, too */
     CHECK_INT(hand_read_all(false), PLOG_END);

@@ -175,6 +175,37 @@ static void failures_are_told(void)
     CHECK_INT(plog_wal_gather_flush(&g, take, &g), 777);
 }
 
+/* Nor is it forgotten by a write that goes its own way behind it: that one is
+ * not made. */
+static void failures_before_it(void)
+{
+    unsigned char header[32] = {9};
+    static unsigned char large[PLOG_WAL_GATHER_MAX + 1];
+    for (int i = 0; i < 2; i++) {
+        start();
+        fails_at = 1;
+        CHECK_INT(frame(0, false), 0);
+        CHECK_INT(i ? plog_wal_gather_write(&g, large, (int)sizeof large,
+                                            place(1), take, &g)
+                    : plog_wal_gather_write(&g, header, 32, 0, take, &g),
+                  777);
+        CHECK_INT(writes, 1);
+        CHECK_INT(file[0], 0);
+        CHECK_INT(plog_wal_gather_flush(&g, take, &g), 0); /* nothing waits */
+        CHECK_INT(writes, 1);
+        /* what comes then is written as if nothing had been */
+        CHECK_INT(plog_wal_gather_write(&g, header, 32, 0, take, &g), 0);
+        CHECK_INT(writes, 2);
+        CHECK_INT(last_at, 0);
+        CHECK_INT(last_n, 32);
+        CHECK_INT(frame(1, true), 0);
+        CHECK_INT(writes, 3);
+        CHECK_INT(last_at, place(1));
+        CHECK_INT(last_n, FRAME);
+        CHECK(is_there(1));
+    }
+}
+
 /* Without memory each write goes its own way. */
 static void without_memory(void)
 {
@@ -197,6 +228,7 @@ int main(int argc, char **argv)
         {"written_again", written_again},
         {"taken_back", taken_back},
         {"failures_are_told", failures_are_told},
+        {"failures_before_it", failures_before_it},
         {"without_memory", without_memory},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
