@@ -69,7 +69,7 @@ static struct {
     unsigned lines, ranges;
     uint64_t unproven; /* entries */
     struct plog_salvaged first;
-    char file[64], why[200];
+    char file[64], why[200], kept[128];
 } found;
 
 static int count_line(void *arg, const char *line, size_t len, bool proven)
@@ -88,6 +88,7 @@ static int keep_range(void *arg, const struct plog_salvaged *s)
         found.first = *s;
         snprintf(found.file, sizeof found.file, "%s", s->file);
         snprintf(found.why, sizeof found.why, "%s", s->why);
+        snprintf(found.kept, sizeof found.kept, "%s", s->quarantine);
         CHECK_INT(s->quarantine[0] != 0,
                   s->has_bytes && world_has(&w, "quarantine"));
     }
@@ -208,6 +209,73 @@ static void what_is_left(void)
             CHECK_UINT(found.lines, 2 * s.groups);
             CHECK_UINT(s.ranges, found.ranges);
             CHECK_INT(world_has(&w, "quarantine"), !dry_run && all[i].bytes);
+            world_remove(w.dir);
+        }
+}
+
+/* Where each line of a file begins, and the last one ends. */
+static void measure(const char *name, uint64_t at[8])
+{
+    size_t n;
+    char *bytes = world_read(world_path(&w, name), &n), *line = bytes;
+    for (int i = 0; i < 8; i++) {
+        char *lf = strchr(line, '\n');
+        at[i] = (uint64_t)(line - bytes);
+        line = lf ? lf + 1 : line;
+    }
+    free(bytes);
+}
+
+static void append(const char *name, const char *text)
+{
+    FILE *f = fopen(world_path(&w, name), "a");
+    REQUIRE(f != NULL);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* What was told of, and kept, is `name` from `begin` to `end`. */
+static void range_is(const char *name, uint64_t begin, uint64_t end,
+                     const struct plog_salvage_report *s)
+{
+    size_t n, kept;
+    CHECK_UINT(found.ranges, 1);
+    CHECK_TEXT(found.file, name);
+    CHECK_UINT(found.first.begin, begin);
+    CHECK_UINT(found.first.end, end);
+    CHECK_UINT(s->bytes, end - begin);
+    if (!found.kept[0])
+        return;
+    char *bytes = world_read(world_path(&w, name), &n);
+    char *copy = world_read(world_path(&w, found.kept), &kept);
+    if (CHECK(end <= n))
+        CHECK_BYTES(copy, kept, bytes + begin, end - begin);
+    free(bytes);
+    free(copy);
+}
+
+/* Its bytes go on to the next group that is good, or to the end of the last
+ * line: no padding is among them. */
+static void where_a_range_ends(void)
+{
+    enum { HEADER, MIDDLE, LAST, VERY_LAST, TORN };
+    static const int hit[] = {0, 3, 6, 6}, from[] = {0, 3, 5, 5, 7},
+                     to[] = {7, 5, 7, 7};
+    for (int i = HEADER; i <= TORN; i++)
+        for (int turn = 0; turn < 4; turn++) {
+            const char *name = i >= VERY_LAST ? THIRD : SECOND;
+            struct plog_salvage_report s;
+            uint64_t at[8];
+            bool dry_run = turn & 1, padded = turn & 2;
+            make_three();
+            measure(name, at);
+            if (i < TORN)
+                flip(name, (long)at[hit[i]] + 20);
+            append(name, i == TORN ? "{\"seq\":10,\n" : "");
+            append(name, padded && i != MIDDLE ? "\n\n\n\n\n\n\n" : "");
+            CHECK_INT(SALVAGE(&s, .dry_run = dry_run), 0);
+            CHECK_INT(found.kept[0] != '\0', !dry_run);
+            range_is(name, at[from[i]], i == TORN ? at[7] + 11 : at[to[i]], &s);
             world_remove(w.dir);
         }
 }
@@ -496,6 +564,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"what is left", what_is_left},
+        {"where a range ends", where_a_range_ends},
         {"a read that fails", a_read_that_fails},
         {"an open that fails", an_open_that_fails},
         {"nowhere to keep it", nowhere_to_keep_it},
