@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "engine.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -128,12 +129,69 @@ static void nothing_to_compare(void)
     CHECK(!world_has(&w, "drill.json"));
 }
 
+static unsigned begun, fail_at; /* reading transactions, and which one fails */
+
+static bool begin_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "exec") == 0 && strcmp(sql, "BEGIN") == 0 &&
+           ++begun == fail_at;
+}
+
+static int count_copy(void *arg, const char *name)
+{
+    *(unsigned *)arg += strncmp(name, "drill-", 6) == 0;
+    return 0;
+}
+
+static unsigned copies(void)
+{
+    unsigned n = 0;
+    struct plog_dir d;
+    CHECK_INT(
+        plog_dir_open(&d, plog_io_posix(), w.dir, PLOG_DIR_READ, false, NULL),
+        0);
+    CHECK_INT(d.io->list(d.io->ctx, d.dir, count_copy, &n), 0);
+    plog_dir_close(&d);
+    return n;
+}
+
+/* Whichever of the stores cannot be read, the original or what came back: that
+ * is no copy that is well, and none is left. */
+static void a_store_that_cannot_be_read(void)
+{
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 3);
+    world_close(&w);
+    sql_calls.fails = begin_fails;
+    begun = fail_at = 0;
+    CHECK_INT(drill(), 0);
+    unsigned all = begun;
+    CHECK(all >= 4); /* the original, replaying, parity, comparing */
+    for (fail_at = 1; fail_at <= all; fail_at++) {
+        begun = 0;
+        if (!CHECK_INT(drill(), PLOG_E_IO))
+            printf("# BEGIN %u\n", fail_at);
+        CHECK_INT(strncmp(err.message, "writing to the store: ", 22), 0);
+        CHECK_INT(report.verdict, fail_at > 1 ? PLOG_E_IO : 0);
+        CHECK_UINT(report.restore.head.size, fail_at > 1 ? 4 : 0);
+        CHECK_UINT(report.records, fail_at > 3 ? 3 : 0);
+        noted(fail_at > 1 ? "\"ok\":false,\"verdict\":\"IO\""
+                          : "\"ok\":true,\"verdict\":\"CLEAN\"");
+        CHECK_UINT(copies(), 0);
+    }
+    sql_calls.fails = NULL;
+    CHECK_INT(drill(), 0);
+    world_end(&w, 4);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"all comes back", all_comes_back},
         {"no commit at the head", no_commit_at_the_head},
         {"nothing to compare", nothing_to_compare},
+        {"a store that cannot be read", a_store_that_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

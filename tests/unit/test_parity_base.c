@@ -128,11 +128,49 @@ static void trimmed(void)
     each(rows, sizeof rows / sizeof *rows, true);
 }
 
+/* What said_check gives, where the rows of the base were not compared. */
+static void not_compared_for(const char *why, const char *found)
+{
+    struct plog_check_options o = {.struct_size = sizeof o};
+    char want[800];
+    snprintf(want, sizeof want, "unchecked store 1-33: base_state: %s\n%s%s%s",
+             why, found, *found ? "DIVERGED, " : "CLEAN, ", end);
+    CHECK_TEXT(said_check(plog_parity, w.dir, &o), want);
+}
+
+/* Once there is a later snapshot than that of the trimmed rows, or an entry
+ * below was redacted, nobody can compare the records there: that is said. */
+static void not_compared(void)
+{
+    make(true);
+    world_sql(&w, "INSERT INTO redactions VALUES(45,5,0);"
+                  "UPDATE base_state SET version=version+1");
+    not_compared_for("entries below were redacted",
+                     "DIVERGED in store, store.db: want 1 redactions; got 2"
+                     " rows; do paritylog replay \n");
+    make(true);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 40, 60);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 56), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK_UINT(peers_floor(&w), 49);
+    snprintf(end, sizeof end,
+             "head 65, 16 entries 50-65, 7 records, floor 49, 3 segments, store"
+             " 1 65, since 0, pending 0\n");
+    not_compared_for("there is a later snapshot", "");
+    world_sql(&w, "UPDATE base_state SET version=version+1");
+    not_compared_for("there is a later snapshot", "");
+    CHECK_INT(peers_trim(&w, NULL), 0); /* and then they can be again */
+    world_end(&w, 65);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"below the floor", below_the_floor},
         {"trimmed", trimmed},
+        {"not compared", not_compared},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
