@@ -257,44 +257,6 @@ static void a_name_that_is_taken(void)
     }
 }
 
-/* The n-th sync of a folder fails; those of log/ and keys/ come first. */
-static int syncs_left;
-static int one_sync_fails(void *ctx, int fd)
-{
-    (void)ctx, (void)fd;
-    return --syncs_left == 0 ? -EIO : 0;
-}
-
-/* Where a sync fails nothing has its name; with the last one, of the folder
- * around it, it has, and whoever asked for it hears that this may not last. */
-static void each_sync_fails(void)
-{
-    for (int n = 1; n <= 5; n++) {
-        struct plog_place p;
-        char part[PLOG_DIR_PATH_MAX];
-        begin();
-        CHECK_INT(plog_place_make(&p, &io, new_path, &err), 0);
-        memcpy(part, p.part, sizeof part);
-        io.fsync = one_sync_fails;
-        syncs_left = n;
-        CHECK_INT(plog_place_finish(&p, &err), n < 5 ? PLOG_E_IO : 0);
-        CHECK_INT(err.code, n < 5 ? PLOG_E_IO : 0);
-        CHECK_TEXT(err.message,
-                   n < 4   ? "syncing the new folder: Input/output error"
-                   : n < 5 ? "syncing its parent: Input/output error"
-                           : "");
-        CHECK_TEXT(err.file, n < 5 ? new_path : "");
-        CHECK_INT(syncs_left, n < 5 ? 0 : 1);
-        CHECK_INT(is_there(new_path), n >= 4);
-        CHECK_INT(is_there(part), n < 4);
-        plog_place_close(&p);
-        CHECK(!is_there(part));
-        CHECK_INT(is_there(new_path), n >= 4);
-        if (n >= 4)
-            world_remove(new_path);
-    }
-}
-
 /* ---- What is copied ---------------------------------------------------------
  */
 
@@ -431,48 +393,6 @@ static void orders(void)
     CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), PLOG_E_IO);
     CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
     close_source(&s);
-}
-
-static int mkdir_code;
-static int no_mkdir(void *ctx, int dir, const char *name, uint32_t mode)
-{
-    (void)ctx, (void)dir;
-    CHECK_TEXT(name, PLOG_ORDERS_DIR);
-    CHECK_UINT(mode, 0700);
-    return mkdir_code;
-}
-
-/* Where their folder cannot be made it is said why; that it is there already
- * is no reason. */
-static void no_folder_for_orders(void)
-{
-    static const struct {
-        int said;
-        const char *message;
-    } all[] = {{-ENOSPC, "No space left on device"},
-               {-EROFS, "Read-only file system"},
-               {-EEXIST, "No such file or directory"}}; /* a lie */
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        struct source s;
-        char message[100];
-        open_source(&s);
-        CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR), 0700), 0);
-        world_write(in(top, PLOG_ORDERS_DIR "/12"), "a", 1);
-        io.mkdir_at = no_mkdir;
-        mkdir_code = all[i].said;
-        CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), PLOG_E_IO);
-        snprintf(message, sizeof message, "copying orders: %s", all[i].message);
-        CHECK_TEXT(err.message, message);
-        CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
-        CHECK_INT(plog_place_order(&s.p, 56, plog_span("d", 1), &err),
-                  PLOG_E_IO);
-        snprintf(message, sizeof message, "writing an order: %s",
-                 all[i].message);
-        CHECK_TEXT(err.message, message);
-        CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
-        CHECK(!copied(&s, PLOG_ORDERS_DIR));
-        close_source(&s);
-    }
 }
 
 /* ---- Snapshots --------------------------------------------------------------
@@ -697,13 +617,11 @@ int main(int argc, char **argv)
         {"one under way", one_under_way},
         {"below the root", below_the_root},
         {"a name that is taken", a_name_that_is_taken},
-        {"each sync fails", each_sync_fails},
         {"keys", keys},
         {"no keys", no_keys},
         {"a key that is none", a_key_that_is_none},
         {"the marker", the_marker},
         {"orders", orders},
-        {"no folder for orders", no_folder_for_orders},
         {"snapshots", snapshots},
         {"removing", removing},
         {"each call fails", each_call_fails},

@@ -258,9 +258,16 @@ static void range_is(const char *name, uint64_t begin, uint64_t end,
  * line: no padding is among them. */
 static void where_a_range_ends(void)
 {
-    enum { HEADER, MIDDLE, LAST, VERY_LAST, TORN };
-    static const int hit[] = {0, 3, 6, 6}, from[] = {0, 3, 5, 5, 7},
-                     to[] = {7, 5, 7, 7};
+    enum { HEADER, MIDDLE, LAST, VERY_LAST, HALF, TORN };
+    static const struct {
+        int hit, begin, end; /* lines; the damaged one from 1 */
+        uint64_t from, to;
+    } all[] = {
+        [HEADER] = {1, 0, 7, 4, 6}, [MIDDLE] = {4, 3, 5, 5, 5},
+        [LAST] = {7, 5, 7, 6, 6},   [VERY_LAST] = {7, 5, 7, 9, 0},
+        [HALF] = {6, 5, 7, 9, 0}, /* of the last group */
+        [TORN] = {0, 7, 7, 10, 0},
+    };
     for (int i = HEADER; i <= TORN; i++)
         for (int turn = 0; turn < 4; turn++) {
             const char *name = i >= VERY_LAST ? THIRD : SECOND;
@@ -269,13 +276,16 @@ static void where_a_range_ends(void)
             bool dry_run = turn & 1, padded = turn & 2;
             make_three();
             measure(name, at);
-            if (i < TORN)
-                flip(name, (long)at[hit[i]] + 20);
+            if (all[i].hit)
+                flip(name, (long)at[all[i].hit - 1] + 20);
             append(name, i == TORN ? "{\"seq\":10,\n" : "");
             append(name, padded && i != MIDDLE ? "\n\n\n\n\n\n\n" : "");
             CHECK_INT(SALVAGE(&s, .dry_run = dry_run), 0);
             CHECK_INT(found.kept[0] != '\0', !dry_run);
-            range_is(name, at[from[i]], i == TORN ? at[7] + 11 : at[to[i]], &s);
+            range_is(name, at[all[i].begin],
+                     at[all[i].end] + (i == TORN ? 11 : 0), &s);
+            CHECK_UINT(found.first.from, all[i].from);
+            CHECK_UINT(found.first.to, all[i].to);
             world_remove(w.dir);
         }
 }
@@ -292,26 +302,36 @@ static int64_t failing_pread(void *ctx, int fd, void *buf, size_t n,
     return plog_io_posix()->pread(ctx, fd, buf, n, offset);
 }
 
-/* A read that fails is no damage: nobody may take it for that. */
-static void a_read_that_fails(void)
+/* A read that fails is no damage: nobody may take it for that, nor find another
+ * range than there is.  @at  what is damaged, in the middle or at the end */
+static void fail_each_read(long at)
 {
     struct plog_salvage_report s;
     make_three();
-    flip(SECOND, (long)length_of(SECOND) / 2);
+    flip(SECOND, at ? at : (long)length_of(SECOND) / 2);
     io.pread = failing_pread;
     fail_at = reads = 0;
     CHECK_INT(SALVAGE(&s, .dry_run = true), 0);
     unsigned all = reads, failed = 0;
-    CHECK(all > 5);
+    uint64_t begin = found.first.begin, end = found.first.end;
+    CHECK(all > 5 && begin < end);
     for (fail_at = 1; fail_at <= all; fail_at++) {
         reads = 0;
         int rc = SALVAGE(&s, .dry_run = true);
         if (!CHECK(rc == 0 || (rc == PLOG_E_IO && err.code == rc)))
             printf("# read %u: %d %s\n", fail_at, rc, err.message);
         CHECK(rc || found.ranges == 1);
+        CHECK(rc || (found.first.begin == begin && found.first.end == end));
+        CHECK(rc || (found.first.has_bytes && s.bytes == end - begin));
         failed += rc != 0;
     }
     CHECK(failed > all / 2);
+}
+
+static void a_read_that_fails(void)
+{
+    fail_each_read(0);
+    fail_each_read(-20);
 }
 
 static unsigned opened;

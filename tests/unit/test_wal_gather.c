@@ -155,6 +155,23 @@ static void taken_back(void)
     CHECK_INT(writes, 0);
 }
 
+/* It ends with a page: no header makes another one go. */
+static void two_headers(void)
+{
+    unsigned char header[24] = {0};
+    header[7] = 1;
+    start();
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(
+            plog_wal_gather_write(&g, header, 24, place(0) + i * 24, take, &g),
+            0);
+    CHECK_INT(writes, 0);
+    CHECK_INT(frame(5, true), 0); /* elsewhere: what waits goes first */
+    CHECK_INT(writes, 2);
+    CHECK_INT(last_at, place(5));
+    CHECK_INT(last_n, FRAME);
+}
+
 /* The call that brings the last byte says what became of all. */
 static void failures_are_told(void)
 {
@@ -227,6 +244,7 @@ int main(int argc, char **argv)
         {"what_does_not_wait", what_does_not_wait},
         {"written_again", written_again},
         {"taken_back", taken_back},
+        {"two_headers", two_headers},
         {"failures_are_told", failures_are_told},
         {"failures_before_it", failures_before_it},
         {"without_memory", without_memory},
