@@ -2,9 +2,12 @@
  * test_drill.c - a rehearsed restore: what it says and notes of a log that
  * gives everything back, and of one that does not go as far as the store.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -40,12 +43,18 @@ static void put_group(void)
     CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
 }
 
-static int drill(void)
+static int drill_with(struct plog_drill_options o)
 {
+    o.struct_size = sizeof o;
     memset(&err, 0, sizeof err);
-    int rc = plog_drill(w.dir, NULL, &report, &err);
+    int rc = plog_drill(w.dir, &o, &report, &err);
     CHECK_INT(err.code, rc);
     return rc;
+}
+
+static int drill(void)
+{
+    return drill_with((struct plog_drill_options){.vkey = NULL});
 }
 
 static void noted(const char *what)
@@ -185,6 +194,119 @@ static void a_store_that_cannot_be_read(void)
     world_end(&w, 4);
 }
 
+/* ---- Before it begins ------------------------------------------------------
+ */
+
+static struct plog_io io;
+static int open_code, lock_code, fs_code;
+static uint64_t free_bytes;
+
+static int other_open(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    if (open_code && strcmp(name, "lock") == 0 && (flags & O_RDWR))
+        return open_code;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static int other_lock(void *ctx, int fd, uint64_t byte, int mode)
+{
+    return lock_code && byte == 2
+               ? lock_code
+               : plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+}
+
+static int other_room(void *ctx, int fd, struct plog_fs *fs)
+{
+    int rc = plog_io_posix()->file_system(ctx, fd, fs);
+    fs->free_bytes = free_bytes;
+    return rc ? rc : fs_code;
+}
+
+static void make_over_io(void)
+{
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 3);
+    world_close(&w);
+    io = *plog_io_posix();
+    io.open_at = other_open;
+    io.lock_byte = other_lock;
+    io.file_system = other_room;
+    open_code = lock_code = fs_code = 0;
+    free_bytes = UINT64_MAX;
+}
+
+/* What was not begun is no drill: nothing is noted of it, nothing is made. */
+static void not_begun(int rc, int code, const char *message)
+{
+    CHECK_INT(rc, code);
+    CHECK_TEXT(err.message, message);
+    CHECK_INT(report.verdict, 0);
+    CHECK_UINT(report.restore.head.size, 0);
+    CHECK(!world_has(&w, "drill.json"));
+    CHECK_UINT(copies(), 0);
+}
+
+/* One drill at a time; and one that cannot know whether it is alone is none. */
+static void one_at_a_time(void)
+{
+    struct plog_drill_options o = {.io = &io};
+    make_over_io();
+    CHECK_INT(mkdir(world_path(&w, "drill-0123abcd"), 0700), 0); /* killed */
+    open_code = -EMFILE;
+    CHECK_INT(drill_with(o), PLOG_E_IO);
+    CHECK_TEXT(err.message, "opening the lock file: Too many open files");
+    CHECK_TEXT(err.file, "lock");
+    open_code = 0;
+    lock_code = -EAGAIN;
+    CHECK_INT(drill_with(o), PLOG_E_LOCKED);
+    CHECK_TEXT(err.message, "another drill is under way");
+    lock_code = -ENOLCK;
+    CHECK_INT(drill_with(o), PLOG_E_IO);
+    CHECK_TEXT(err.message, "locking: No locks available");
+    CHECK_TEXT(err.file, "lock");
+    CHECK_UINT(copies(), 1); /* which may be another one's */
+    CHECK(!world_has(&w, "drill.json"));
+    lock_code = 0;
+    CHECK_INT(drill_with(o), 0);
+    CHECK_UINT(copies(), 0);
+    noted("\"ok\":true,\"verdict\":\"CLEAN\"");
+    world_end(&w, 4);
+}
+
+/* It takes the log, the store twice and 1 MiB, where it is known what is free
+ * and the copy comes to the same disk. */
+static void room_for_it(void)
+{
+    struct plog_drill_options o = {.io = &io};
+    struct plog_status st;
+    char message[200], scratch[700];
+    make_over_io();
+    CHECK_INT(plog_read_status(w.dir, NULL, &st, NULL), 0);
+    uint64_t need = st.log_bytes + 2 * st.store_bytes + (1u << 20);
+    free_bytes = need - 1;
+    snprintf(message, sizeof message,
+             "no space for a copy: it takes %" PRIu64 " bytes, and %" PRIu64
+             " are free on this disk",
+             need, need - 1);
+    not_begun(drill_with(o), PLOG_E_IO, message);
+    CHECK_TEXT(err.hint, "name a path on another disk with --scratch");
+    snprintf(scratch, sizeof scratch, "%.600s-scratch", w.dir);
+    o.scratch = scratch; /* whose disk is another */
+    CHECK_INT(drill_with(o), 0);
+    o.scratch = NULL;
+    fs_code = -ENOSYS; /* nobody knows */
+    CHECK_INT(drill_with(o), 0);
+    fs_code = 0;
+    CHECK_INT(drill_with(o), PLOG_E_IO);
+    free_bytes = need + 8192; /* with the note of the last one */
+    CHECK_INT(drill_with(o), 0);
+    free_bytes = 0;
+    io.file_system = NULL;
+    CHECK_INT(drill_with(o), 0);
+    world_end(&w, 4);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -192,6 +314,8 @@ int main(int argc, char **argv)
         {"no commit at the head", no_commit_at_the_head},
         {"nothing to compare", nothing_to_compare},
         {"a store that cannot be read", a_store_that_cannot_be_read},
+        {"one at a time", one_at_a_time},
+        {"room for it", room_for_it},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -99,10 +99,10 @@ static void a_bare_name(void)
     static const char *const left[] = {"new.part-0123abcd",
                                        "new.part-0123abcd.part-4567cdef"};
     static const char *const others[] = {
-        "new.part-0123abc",   "new.part-0123abcde",
-        "new.part-0123ABCD",  "new.part-0123abcd.part-4567cde",
-        "new.part-0123abcdx", "new.part-0123abcd.prat-4567cdef",
-        "other.part-0123abcd"};
+        "new.part-0123abc",    "new.part-0123abcde",
+        "new.part-0123ABCD",   "new.part-0123abcd.part-4567cde",
+        "new.part-0123abcdx",  "new.part-0123abcd.prat-4567cdef",
+        "other.part-0123abcd", "old.part-0123abcd"};
     struct plog_place p;
     char here[600];
     begin();
