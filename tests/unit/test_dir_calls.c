@@ -244,6 +244,7 @@ static void with_a_watch(void)
 static int refuse_mkdir, refuse_fsync, lock_flags, segment_flags;
 static const char *refuse_open;
 static uint32_t looks_like; /* modes that the directory has besides */
+static bool no_stat_of_files;
 
 static int on_open(void *ctx, int dir, const char *name, int flags,
                    uint32_t mode)
@@ -277,6 +278,8 @@ static int on_stat(void *ctx, int fd, struct plog_stat *out)
     int rc = real()->stat(ctx, fd, out);
     if (S_ISDIR(out->mode))
         out->mode |= looks_like;
+    else if (no_stat_of_files)
+        rc = -ENOBUFS;
     return rc;
 }
 
@@ -293,6 +296,7 @@ static void fresh(void)
     refuse_mkdir = refuse_fsync = lock_flags = 0;
     refuse_open = NULL;
     looks_like = 0;
+    no_stat_of_files = false;
     memset(&err, 0, sizeof err);
 }
 
@@ -381,6 +385,11 @@ static void refusals(void)
                 CHECK_INT(d.lock, -1);
             else
                 CHECK_INT(d.dir, -1);
+            if (i == 2 && !without)
+                CHECK_TEXT(err.message,
+                           "opening the lock file: Too many open files");
+            if (!without)
+                CHECK_TEXT(err.file, names[i]);
             plog_dir_close(&d);
         }
     refuse_open = NULL;
@@ -393,6 +402,41 @@ static void refusals(void)
                 CHECK_INT(d.dir >= 0, taken);
                 plog_dir_close(&d);
             }
+}
+
+/* A lock that cannot be looked at, or that is another file as well, is none;
+ * and nothing is left open. */
+static void odd_locks(void)
+{
+    static const enum plog_dir_mode modes[] = {PLOG_DIR_READ, PLOG_DIR_STORE,
+                                               PLOG_DIR_WRITE, PLOG_DIR_MAKE};
+    static const char *const says[] = {
+        "checking the lock file: No buffer space available",
+        "checking the lock file: Too many links",
+        "checking the lock file: Invalid argument"};
+    char lock[700], other[700];
+    fresh();
+    REQUIRE(open_as(PLOG_DIR_MAKE, false) == 0);
+    plog_dir_close(&d);
+    snprintf(lock, sizeof lock, "%s/lock", path);
+    snprintf(other, sizeof other, "%s/other", path);
+    for (int is = 0; is < 3; is++) {
+        if (is == 1)
+            CHECK_INT(link(lock, other), 0);
+        if (is == 2) {
+            CHECK_INT(unlink(lock), 0);
+            CHECK_INT(mkfifo(lock, 0600), 0);
+        }
+        for (int m = 0; m < 4; m++) {
+            memset(&err, 0, sizeof err);
+            no_stat_of_files = is == 0;
+            CHECK_INT(open_as(modes[m], false), PLOG_E_IO);
+            CHECK_TEXT(err.message, says[is]);
+            CHECK_TEXT(err.file, "lock");
+            CHECK(d.dir == -1 && d.log == -1 && d.keys == -1 && d.lock == -1);
+            plog_dir_close(&d);
+        }
+    }
 }
 
 /* ---- Segments ------------------------------------------------------------ */
@@ -445,6 +489,7 @@ int main(int argc, char **argv)
         {"it breaks", it_breaks}, {"with a watch", with_a_watch},
         {"twins", twins},         {"flags", flags},
         {"makes", makes},         {"refusals", refusals},
+        {"odd locks", odd_locks},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -264,12 +264,12 @@ static void first_finding(void)
     struct plog_doctor_options o = {
         .struct_size = sizeof o, .checkup = hear_legs, .arg = said_of};
     make(&w);
-    world_sql(&w, "UPDATE events SET line=line||' ' WHERE seq=2;"
+    world_sql(&w, "UPDATE events SET line=line||' ' WHERE seq=1;"
                   " DELETE FROM checkpoints WHERE size=2");
     CHECK_INT(plog_doctor(w.dir, &o, &r, NULL), 0);
     CHECK_INT(r.legs.verdict, PLOG_E_DIVERGED);
     CHECK(r.legs.counts[-PLOG_E_DIVERGED] > 1);
-    CHECK_TEXT(said_of, "DIVERGED; first: DIVERGED in the store, store.db seq 2"
+    CHECK_TEXT(said_of, "DIVERGED; first: DIVERGED in the store, store.db seq 1"
                         "; do paritylog replay DIR --fresh (keeps this store"
                         " in quarantine/)");
 }

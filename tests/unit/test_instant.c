@@ -127,6 +127,29 @@ static void test_instant__refused(void)
     }
 }
 
+/* A time that is one in all but a byte: no other byte will do, but for another
+ * digit that makes one; whatever time was read before. */
+static void test_instant__each_byte(void)
+{
+    static const char whole[] = "2026-01-02T03:04:05.6+01:30";
+    for (size_t i = 0; i < sizeof whole - 1; i++)
+        for (int c = 0; c < 256; c++) {
+            struct plog_instant was = {1, 2}, is = {3, 4};
+            char text[sizeof whole];
+            memcpy(text, whole, sizeof whole);
+            text[i] = (char)c;
+            if (text[i] == whole[i] || (c >= '0' && c <= '9') ||
+                (i == 10 && c == 't') || (i == 21 && c == '-'))
+                continue;
+            CHECK_INT(plog_instant_parse(plog_span_text(whole), &was), 0);
+            if (!CHECK_INT(
+                    plog_instant_parse(plog_span(text, sizeof whole - 1), &is),
+                    PLOG_E_INPUT))
+                printf("#   byte %zu is %d\n", i, c);
+            CHECK(is.seconds == 3 && is.nanos == 4);
+        }
+}
+
 static void test_instant__fraction_of_one_to_nine_digits(void)
 {
     char text[64];
@@ -207,6 +230,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"instant__values", test_instant__values},
         {"instant__refused", test_instant__refused},
+        {"instant__each_byte", test_instant__each_byte},
         {"instant__fraction_of_one_to_nine_digits",
          test_instant__fraction_of_one_to_nine_digits},
         {"instant__every_day", test_instant__every_day},

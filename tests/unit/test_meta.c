@@ -93,6 +93,16 @@ static void odd_heads(void)
         {"UPDATE meta SET line_max=0", "out of range", PLOG_E_DIVERGED},
         {"UPDATE meta SET line_max=999999999", "out of range", PLOG_E_DIVERGED},
         {"UPDATE meta SET segment_size=0", "out of range", PLOG_E_DIVERGED},
+        {"UPDATE meta SET size=-1", "numbers are below 0", PLOG_E_DIVERGED},
+        {"UPDATE meta SET segment=-1", "numbers are below 0", PLOG_E_DIVERGED},
+        {"UPDATE meta SET offset=-1", "numbers are below 0", PLOG_E_DIVERGED},
+        {"UPDATE meta SET floor=-1", "numbers are below 0", PLOG_E_DIVERGED},
+        {"UPDATE meta SET base=-1", "numbers are below 0", PLOG_E_DIVERGED},
+        {"UPDATE meta SET redactions=-1", "numbers are below 0",
+         PLOG_E_DIVERGED},
+        {"UPDATE meta SET line_max=-1", "numbers are below 0", PLOG_E_DIVERGED},
+        {"UPDATE meta SET segment_size=-1", "numbers are below 0",
+         PLOG_E_DIVERGED},
     };
     all(e, sizeof e / sizeof *e);
 }

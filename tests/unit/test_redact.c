@@ -620,6 +620,9 @@ static void no_order_in_the_list(void)
         {"UPDATE events SET line=replace(line,'\"reason\":\"asked for\"',"
          "'\"reason\":1') WHERE seq=4",
          0, 0},
+        {"UPDATE events SET line=replace(line,'\"reason\":\"asked for\"',"
+         "'\"reason\":12345') WHERE seq=4",
+         0, 0},
         {"UPDATE events SET line=replace(line,'\"reason\"','\"raison\"')"
          " WHERE seq=4",
          0, 0},

@@ -23,6 +23,16 @@ static struct selftesting s;
 static const char *const kills[] = {
     "kill -9 at any time", "kill -9 at a disk call", "kill -9 while repairing"};
 
+/* The logs are removed before the next part, which may need the room. */
+static void no_log_is_left(void)
+{
+    char path[700];
+    for (int i = 1; i <= 3; i++) {
+        snprintf(path, sizeof path, "%.500s/life-%d", s.scratch, i);
+        CHECK(access(path, F_OK) != 0);
+    }
+}
+
 static void killed(void)
 {
     selftesting_begin(&s, 1);
@@ -50,6 +60,7 @@ static void killed(void)
     CHECK_UINT(s.report.calls, sum[1] + sum[2]);
     CHECK_UINT(s.count, 3);
     CHECK_INT(s.starts, s.stops);
+    no_log_is_left();
     selftesting_end(&s);
 }
 
@@ -60,6 +71,7 @@ static void kills_find(enum plog_test_result result, const char *found,
     for (int i = 0; i < 3; i++)
         selftesting_check(&s, kills[i], result, found, next);
     CHECK_INT(s.starts, s.stops + (s.start_rc ? 3 : 0));
+    no_log_is_left();
     selftesting_end(&s);
 }
 
@@ -184,6 +196,7 @@ static void recovered(void)
                "kills_count=3 acknowledged_count=1 recovered_count=1"
                " attempted_count=1 fresh_count=0 ");
     CHECK_UINT(s.count, 1);
+    no_log_is_left();
     selftesting_end(&s);
 }
 
