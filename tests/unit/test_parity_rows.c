@@ -276,6 +276,54 @@ static void what_it_needs(void)
     world_end(&w, 2);
 }
 
+static unsigned rows_left; /* that can be read; then one cannot */
+
+static bool row_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (strcmp(call, "step") != 0 ||
+        strncmp(sql, failing, strlen(failing)) != 0 || rows_left-- > 0)
+        return false;
+    sql_calls.failing = true;
+    failed++;
+    return true;
+}
+
+/* Where a row cannot be read the check has failed, and says so: also among
+ * those that damage hides, with others behind them. */
+static void each_row(void)
+{
+    static const char *const all[] = {"SELECT seq,id,resource,record_id,op",
+                                      "SELECT size,line FROM main.checkpoints",
+                                      "SELECT first FROM main.segments"};
+    static const char last[] = "log/00000000000000000006.jsonl";
+    three_segments();
+    world_write(world_path(&w, last), "{}\n", 3);
+    world_sql(&w, "INSERT INTO events(seq,line) VALUES(8,'x'),(9,'y');"
+                  "INSERT INTO checkpoints VALUES(8,'x'),(9,'y');"
+                  "INSERT INTO segments(first) VALUES(8),(9)");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (unsigned n = 0; n == 0 || failed; n++) {
+            struct plog_check_options o = {.struct_size = sizeof o};
+            struct plog_check_report r;
+            struct plog_error err = {0};
+            failing = all[i];
+            rows_left = n;
+            failed = 0;
+            sql_calls.fails = row_fails;
+            int rc = plog_parity(w.dir, &o, &r, &err);
+            memset(&sql_calls, 0, sizeof sql_calls);
+            bool fits = CHECK_INT(rc, failed ? PLOG_E_IO : 0);
+            fits &= !failed || CHECK_INT(err.code, PLOG_E_IO);
+            fits &= CHECK(failed <= 1);
+            if (!failed)
+                fits &= CHECK_INT(r.verdict, PLOG_E_CORRUPT) && CHECK(n > 3);
+            if (!fits)
+                printf("# %s: row %u: %s\n", failing, n, err.message);
+        }
+    world_remove(w.dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -286,6 +334,7 @@ int main(int argc, char **argv)
         {"headers", headers},
         {"in little memory", in_little_memory},
         {"what it needs", what_it_needs},
+        {"each row", each_row},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

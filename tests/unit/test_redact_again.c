@@ -303,12 +303,42 @@ static void what_is_told(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+static unsigned execs;
+
+static bool no_exec(const char *call, const char *sql, bool busy)
+{
+    (void)sql, (void)busy;
+    bool is = strcmp(call, "exec") == 0;
+    execs += is;
+    return is;
+}
+
+/* Where all is done already nothing is begun, which could fail. */
+static void nothing_is_pending(void)
+{
+    struct plog_scrub_report r;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", "a", NULL), 0);
+    CHECK_INT(plog_engine_enter(w.p, &err), 0);
+    plog_store_rollback(&w.p->legs.store);
+    memset(&r, 0xff, sizeof r);
+    execs = 0;
+    sql_calls.fails = no_exec;
+    CHECK_INT(plog_scrub(&w.p->legs, &r, &err), 0);
+    sql_calls.fails = NULL;
+    CHECK_UINT(execs, 0);
+    CHECK(r.entries == 0 && r.segments == 0 && r.quarantine == 0);
+    plog_engine_leave(w.p);
+    world_end(&w, 2);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"at each call", at_each_call},
         {"a row too many", a_row_too_many},
         {"what is told", what_is_told},
+        {"nothing is pending", nothing_is_pending},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

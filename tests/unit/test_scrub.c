@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -454,6 +455,60 @@ static void which_lines(void)
     }
 }
 
+#define BLOCK ((size_t)64 << 10)
+#define PAGE 4096
+
+static char *bare; /* a block behind which nothing can be read */
+static bool bare_taken;
+
+static void *bare_alloc(void *c, void *p, size_t n)
+{
+    if (!p && n == BLOCK && !bare_taken) {
+        bare_taken = true;
+        return bare;
+    }
+    if (!p || p != bare)
+        return plog_io_posix()->alloc(c, p, n);
+    char *to = n ? plog_io_posix()->alloc(c, NULL, n) : NULL;
+    if (to)
+        memcpy(to, p, n < BLOCK ? n : BLOCK);
+    return to;
+}
+
+/* A last line that is shorter than what it is compared with, at the end of
+ * what was read. */
+static void short_at_the_end(void)
+{
+    static const char *const ends[] = {"{\"seq\":7,", "{\"seq\":7", "{"};
+    static char text[BLOCK + 1];
+    bare = mmap(NULL, BLOCK + PAGE, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(bare != MAP_FAILED && !mprotect(bare + BLOCK, PAGE, PROT_NONE));
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        uint64_t hits = 1;
+        size_t n = strlen(ends[i]);
+        memset(text, 'x', BLOCK);
+        text[BLOCK - n - 1] = '\n';
+        memcpy(text + BLOCK - n, ends[i], n);
+        start_in("short");
+        put("lines", text);
+        int d = open(world_path(&dir, "quarantine"),
+                     O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        table();
+        io.alloc = bare_alloc;
+        bare_taken = false;
+        CHECK_INT(plog_scrub_lines(&io, d, "lines", &target, 1, true, &hits),
+                  0);
+        CHECK(bare_taken);
+        CHECK_UINT(hits, 0);
+        close(d);
+        holds("lines", text);
+        world_remove(dir.dir);
+    }
+    CHECK_INT(munmap(bare, BLOCK + PAGE), 0);
+    bare = NULL;
+}
+
 /* Files that are written in more than one piece, and a line that no log has:
  * all else stays, byte for byte. */
 static void long_files(void)
@@ -527,7 +582,7 @@ int main(int argc, char **argv)
         {"long names", long_names}, {"odd files", odd_files},
         {"failures", failures},     {"which lines", which_lines},
         {"long files", long_files}, {"broken off", broken_off},
-        {"not opened", not_opened},
+        {"not opened", not_opened}, {"short at the end", short_at_the_end},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
