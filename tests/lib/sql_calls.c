@@ -19,6 +19,7 @@ static struct {
                 void *, char **);
     int (*errcode)(sqlite3 *);
     int (*control)(sqlite3 *, const char *, int, void *);
+    int (*checkpoint)(sqlite3 *, const char *, int, int *, int *);
 } real;
 
 static void find(const char *name, void *out)
@@ -48,6 +49,7 @@ __attribute__((constructor)) static void find_all(void)
     find("sqlite3_exec", &real.exec);
     find("sqlite3_extended_errcode", &real.errcode);
     find("sqlite3_file_control", &real.control);
+    find("sqlite3_wal_checkpoint_v2", &real.checkpoint);
 }
 
 static bool fails(const char *call, const char *sql, bool busy)
@@ -100,4 +102,14 @@ int sqlite3_file_control(sqlite3 *db, const char *schema, int op, void *arg)
          (sql_calls.no_version > 0 && --sql_calls.no_version == 0)))
         return SQLITE_IOERR;
     return real.control(db, schema, op, arg);
+}
+
+int sqlite3_wal_checkpoint_v2(sqlite3 *db, const char *name, int mode,
+                              int *left, int *moved)
+{
+    if (!sql_calls.no_checkpoint)
+        return real.checkpoint(db, name, mode, left, moved);
+    if (left)
+        *left = sql_calls.checkpoint_left;
+    return sql_calls.checkpoint;
 }

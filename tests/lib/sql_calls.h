@@ -20,6 +20,10 @@ struct sql_calls {
     /* The n-th question for the version of the data, from 1, is not answered;
      * below 0: none is.  Counts down. */
     int no_version;
+    /* No checkpoint is made: it comes to this, and says that so many pages of
+     * the WAL are left. */
+    bool no_checkpoint;
+    int checkpoint, checkpoint_left;
 };
 extern struct sql_calls sql_calls;
 

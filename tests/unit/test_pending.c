@@ -281,6 +281,50 @@ static void changed_orders(void)
     }
 }
 
+/* Only when the store's WAL is empty are its copies of the payload gone. */
+static void a_wal_that_is_not_emptied(void)
+{
+    static const struct {
+        int result, left, code;
+    } all[] = {{SQLITE_BUSY, 0, PLOG_E_LOCKED},
+               {SQLITE_BUSY, 7, PLOG_E_LOCKED},
+               {SQLITE_OK, 7, PLOG_E_LOCKED},
+               {SQLITE_IOERR, 0, PLOG_E_IO},
+               {SQLITE_IOERR, -1, PLOG_E_IO}};
+    copy_base();
+    open_pending();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        bool locked = all[i].code == PLOG_E_LOCKED;
+        int found = secrets();
+        err = (struct plog_error){.code = 0};
+        sql_calls.no_checkpoint = true;
+        sql_calls.checkpoint = all[i].result;
+        sql_calls.checkpoint_left = all[i].left;
+        sql_calls.failing = !locked;
+        CHECK_INT(scrub(), all[i].code);
+        sql_calls.no_checkpoint = sql_calls.failing = false;
+        CHECK_INT(err.code, all[i].code);
+        if (locked)
+            CHECK_TEXT(err.message, "a reader holds an old state of the store,"
+                                    " so its WAL cannot be emptied");
+        else
+            CHECK(strncmp(err.message, "emptying the store's WAL: ", 26) == 0);
+        CHECK_TEXT(err.hint,
+                   locked ? "end long reads and run it again, with --wait"
+                            " SECONDS; or the next opening for writing"
+                            " finishes it"
+                          : "");
+        CHECK_UINT(report.entries, 0);
+        CHECK(found > 0 && secrets() > 0);
+        CHECK_INT(pending(), 3);
+    }
+    CHECK_INT(scrub(), 0);
+    CHECK_UINT(report.entries, 3);
+    CHECK_INT(secrets(), 0);
+    CHECK_INT(pending(), 0);
+    world_end(&w, world_size(&w));
+}
+
 /* The file that is written to is never replaced. */
 static void in_the_last_segment(void)
 {
@@ -347,6 +391,7 @@ int main(int argc, char **argv)
         {"by somebody else", by_somebody_else},
         {"refused", refused},
         {"changed orders", changed_orders},
+        {"a WAL that is not emptied", a_wal_that_is_not_emptied},
         {"in the last segment", in_the_last_segment},
         {"not noted", not_noted},
     };
