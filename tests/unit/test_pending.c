@@ -384,6 +384,44 @@ static void not_noted(void)
     world_end(&w, world_size(&w));
 }
 
+static const char *not_run; /* the statement */
+
+static bool no_step(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, "step") && !strcmp(sql, not_run);
+}
+
+/* Noted as a whole, or not: also where that cannot be begun, or not ended. */
+static void not_begun(void)
+{
+    static const char *const all[] = {"BEGIN IMMEDIATE", "COMMIT"};
+    copy_base();
+    open_pending();
+    for (int i = 0; i < 2; i++) {
+        err = (struct plog_error){.code = 0};
+        CHECK_INT(plog_engine_enter(w.p, &err), 0);
+        plog_store_rollback(&w.p->legs.store);
+        not_run = all[i];
+        sql_calls.fails = no_step;
+        sql_calls.failing = true;
+        CHECK_INT(plog_scrub(&w.p->legs, &report, &err), PLOG_E_IO);
+        sql_calls.fails = NULL;
+        sql_calls.failing = false;
+        CHECK_INT(err.code, PLOG_E_IO);
+        CHECK_UINT(report.entries, 0);
+        CHECK(sqlite3_get_autocommit(w.p->legs.store.db));
+        plog_engine_leave(w.p);
+        CHECK_INT(pending(), 3);
+        CHECK_INT(secrets(), 0);
+    }
+    CHECK_INT(scrub(), 0);
+    CHECK_UINT(report.entries, 3);
+    CHECK_UINT(report.segments, 0); /* done before */
+    CHECK_INT(pending(), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -394,6 +432,7 @@ int main(int argc, char **argv)
         {"a WAL that is not emptied", a_wal_that_is_not_emptied},
         {"in the last segment", in_the_last_segment},
         {"not noted", not_noted},
+        {"not begun", not_begun},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
