@@ -477,6 +477,14 @@ static void twins(void)
         CHECK_BYTES(list.data, list.len, with ? all : in_log,
                     with ? sizeof all : sizeof in_log);
     }
+    /* One that is only there is read, and never written to. */
+    struct plog_stat id;
+    int fd = -1;
+    CHECK_INT(plog_dir_open_segment(&d, 1, true, &fd, &id, &err),
+              PLOG_E_CORRUPT);
+    CHECK_TEXT(err.message, "the segment is missing");
+    CHECK_TEXT(err.file, "log/00000000000000000001.jsonl");
+    CHECK_INT(fd, -1);
     plog_buf_fini(&list);
     plog_dir_close(&d);
 }

@@ -300,6 +300,8 @@ static void names(void)
     CHECK_UINT(plog_archive_parse("00000000000000000043.jsonl.gz"), 43);
     CHECK_UINT(plog_segment_parse("09223372036854775807.jsonl"), INT64_MAX);
     CHECK_UINT(plog_segment_parse("09223372036854775808.jsonl"), 0);
+    CHECK_UINT(plog_segment_parse("18446744073709551658.jsonl"), 0);
+    CHECK_UINT(plog_segment_parse("20000000000000000000.jsonl"), 0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         CHECK_UINT(plog_segment_parse(bad[i]), 0);
         snprintf(name, sizeof name, "%s.gz", bad[i]);
