@@ -2,9 +2,10 @@
  * test_doctor_words.c - the very words of the doctor, and what it says besides:
  * of a signing key that is damaged, or while a rotation is under way or was
  * undone, of legs of which one is gone or cannot be looked at, and of a
- * directory without any.
+ * directory without any; of redactions and compactions that were held up.
  */
 #include <errno.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "peers.h"
 #include "world.h"
 
 static struct world w;
@@ -193,6 +195,12 @@ static void legs(void)
     legs_are(&io, false, PLOG_E_IO,
              "bad: IO: opening a segment: Input/output error: "
              "log/00000000000000000001.jsonl; do \n");
+    /* The log may grow meanwhile. */
+    io = *plog_io_posix();
+    io.lock = no_lock;
+    legs_are(&io, false, 0,
+             "warn: CLEAN: 2 entries, 1 records; not all was checked; do"
+             " paritylog parity DIR, when nobody writes\n");
     io = *plog_io_posix();
     remove_store();
     legs_are(NULL, true, PLOG_E_BEHIND,
@@ -226,6 +234,61 @@ static void no_leg(void)
         CHECK_UINT(report.counts[i], 0);
 }
 
+/* ---- Upkeep -------------------------------------------------------------- */
+
+static void upkeep_is(const char *name, const char *want)
+{
+    CHECK_INT(doctor(name, NULL, true), 0);
+    CHECK_TEXT(said, want);
+    CHECK_INT(report.verdict, 0);
+}
+
+static sqlite3 *read_store(void)
+{
+    sqlite3 *db = NULL;
+    CHECK_INT(sqlite3_open(world_path(&w, "store.db"), &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "BEGIN; SELECT * FROM events", NULL, NULL, NULL),
+              SQLITE_OK);
+    return db;
+}
+
+static int no_unlink(void *ctx, int dir, const char *name)
+{
+    return strstr(name, ".jsonl") ? -EIO
+                                  : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+/* Before, while the end of it is held up, and when it is done. */
+static void upkeep(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_redact_report redacted;
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .wait_seconds = -1, .reason = "asked"};
+    peers_make(&w, PLOG_ARRIVAL, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
+    upkeep_is("compaction", "");
+    upkeep_is("redactions", "");
+    io.unlink_at = no_unlink;
+    CHECK_INT(
+        peers_compact_with(&w, (struct plog_compact_options){.io = &io}, NULL),
+        PLOG_E_IO);
+    upkeep_is("compaction", "warn: 3 segments below the floor are left of one"
+                            " that was cut off; do paritylog compact DIR\n");
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    upkeep_is("compaction", "ok: the floor is entry 25; 1 peers; do \n");
+    sqlite3 *db = read_store();
+    CHECK_INT(plog_redact(w.dir, 33, &o, &redacted, NULL), PLOG_E_LOCKED);
+    upkeep_is("redactions",
+              "warn: 1 of 1 are pending: copies of a payload may be left; do"
+              " end long reads, then: paritylog append DIR /dev/null\n");
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    CHECK_INT(plog_redact(w.dir, 34, &o, &redacted, NULL), 0);
+    upkeep_is("redactions", "ok: 2, all done; do \n");
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -233,6 +296,7 @@ int main(int argc, char **argv)
         {"a damaged secret", a_damaged_secret},
         {"legs", legs},
         {"no leg", no_leg},
+        {"upkeep", upkeep},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
