@@ -303,6 +303,37 @@ static void what_is_told(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+/* Of a reason that is none. */
+static void reasons_refused(void)
+{
+    static char longer[PLOG_REASON_MAX + 2], says[2][100];
+    struct plog_redact_report r;
+    memset(longer, 'x', sizeof longer - 1);
+    snprintf(says[0], sizeof says[0],
+             "the reason has 0 bytes, expected 1 to %d", PLOG_REASON_MAX);
+    snprintf(says[1], sizeof says[1],
+             "the reason has %d bytes, expected 1 to %d", PLOG_REASON_MAX + 1,
+             PLOG_REASON_MAX);
+    const struct {
+        const char *reason, *says;
+    } all[] = {{NULL, says[0]},
+               {"", says[0]},
+               {longer, says[1]},
+               {"\xff", "the reason is not text in UTF-8"}};
+    peers_make(&w, PLOG_ARRIVAL, 2);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (int dry = 0; dry < 2; dry++) {
+            struct plog_redact_options o = {.struct_size = sizeof o,
+                                            .reason = all[i].reason,
+                                            .dry_run = dry};
+            err = (struct plog_error){.code = 0};
+            CHECK_INT(plog_redact(w.dir, 2, &o, &r, &err), PLOG_E_INPUT);
+            CHECK_INT(err.code, PLOG_E_INPUT);
+            CHECK_TEXT(err.message, all[i].says);
+        }
+    world_end(&w, 3);
+}
+
 static unsigned execs;
 
 static bool no_exec(const char *call, const char *sql, bool busy)
@@ -339,6 +370,7 @@ int main(int argc, char **argv)
         {"a row too many", a_row_too_many},
         {"what is told", what_is_told},
         {"nothing is pending", nothing_is_pending},
+        {"reasons that are refused", reasons_refused},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
