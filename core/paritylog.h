@@ -730,6 +730,7 @@ struct plog_status {
     uint64_t redactions; /* orders to redact that the store has applied */
     uint64_t pending;    /* of them: copies of the payload may be left */
     int verdict;         /* 0: heads equal.  Never a claim about content. */
+    char store_why[256]; /* why a store that is there cannot be read; or "" */
 };
 /* Compares heads only; reads no more than the end of the last segment.
  * Works without a store.  Returns 0 whatever the verdict; PLOG_E_NOTHING. */

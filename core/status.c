@@ -120,9 +120,11 @@ static void read_log_end(struct plog_reader *r, const struct plog_store_head *h,
     plog_walk_close(&w);
 }
 
-static void compare(struct plog_status *out)
+static void compare(struct plog_status *out, const char *store_origin)
 {
-    if (out->store_size < out->log_size)
+    if (out->origin[0] && strcmp(out->origin, store_origin) != 0)
+        out->verdict = PLOG_E_FOREIGN;
+    else if (out->store_size < out->log_size)
         out->verdict = PLOG_E_BEHIND;
     else if (out->store_size > out->log_size)
         out->verdict = out->verdict && out->verdict != PLOG_E_TORN
@@ -233,7 +235,8 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
     int rc = count_segments(r, out, err);
     if (rc)
         return rc;
-    int store = read_store(r, wait, &h, out, NULL);
+    struct plog_error why = {0};
+    int store = read_store(r, wait, &h, out, &why);
     if (store == 0 && out->floor)
         rc = count_segments(r, out, err); /* again, with the floor */
     if (rc)
@@ -247,16 +250,20 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
         return rc;
     rc = count_segments(r, out, err);
     if (store == 0)
-        store = read_store(r, wait, &h, out, NULL);
+        store = read_store(r, wait, &h, out, &why);
     if (!rc)
         read_log_end(r, store == 0 ? &h : NULL, out);
     plog_dir_unlock(&r->dir);
     if (rc)
         return rc;
-    if (store == 0)
-        compare(out);
-    else
-        out->verdict = store;
+    if (store == 0) {
+        compare(out, h.origin);
+        return 0;
+    }
+    out->verdict = store;
+    out->has_store = false; /* of which nothing can be said */
+    if (store != PLOG_E_BEHIND)
+        snprintf(out->store_why, sizeof out->store_why, "%.250s", why.message);
     return 0;
 }
 

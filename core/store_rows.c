@@ -177,6 +177,30 @@ static int take_rotation(struct plog_store *s, struct plog_keychain *out,
     return 0;
 }
 
+/* A store that says the name of a log of which there is no key at all is
+ * another's: to trust its key would not help. */
+static int unknown_key(const struct plog_store_head *h,
+                       const struct plog_keyring *trusted,
+                       struct plog_error *err)
+{
+    bool named = false;
+    for (unsigned i = 0; i < trusted->count; i++)
+        named |= strcmp(trusted->keys[i].name, h->origin) == 0;
+    int rc = named || trusted->count == 0 ? PLOG_E_UNKNOWN_KEY : PLOG_E_FOREIGN;
+    if (rc == PLOG_E_FOREIGN)
+        plog_fail(err, rc,
+                  "store.db is that of the log `%s`, of which no key"
+                  " is trusted here",
+                  h->origin);
+    else
+        plog_fail(err, rc,
+                  "the head is signed by key %s, which is not trusted here",
+                  h->commit.key);
+    plog_err_file(err, "store.db");
+    plog_err_hint(err, "run: paritylog parity DIR");
+    return rc;
+}
+
 int plog_store_keys(struct plog_store *s, const struct plog_store_head *h,
                     const struct plog_keyring *trusted,
                     struct plog_keychain *out, struct plog_error *err)
@@ -195,10 +219,7 @@ int plog_store_keys(struct plog_store *s, const struct plog_store_head *h,
     if (h->commit.size == 0)
         return out->count ? bad_rotation(err, 0, "above the head") : 0;
     if (out->count == 0 && !key)
-        return plog_fail(err, PLOG_E_UNKNOWN_KEY,
-                         "the head is signed by key %s, which is not trusted"
-                         " here",
-                         h->commit.key);
+        return unknown_key(h, trusted, err);
     if (out->count == 0)
         return plog_keychain_add(out, key, 0);
     if (out->from[out->count - 1] > h->commit.size + 1 ||

@@ -1,5 +1,6 @@
 /* cmd_status.c - paritylog status: heads compared, nothing else. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd.h"
 #include "fail.h"
@@ -56,6 +57,7 @@ static void print_json(const struct plog_status *s)
     } else {
         out_null(&o, "store");
     }
+    out_text_or_null(&o, "store_why", s->store_why);
     out_text(&o, "verdict", word(s));
     out_end(&o);
 }
@@ -102,7 +104,9 @@ static void print_text(const struct plog_status *s)
                    (unsigned long long)s->redactions,
                    (unsigned long long)s->pending);
     } else {
-        printf("store     none\n");
+        printf("store     %s", s->store_why[0] ? "cannot be read: " : "none");
+        text_safe(stdout, s->store_why, strlen(s->store_why));
+        printf("\n");
     }
     printf("Only heads were compared; `paritylog parity` compares content.\n");
 }

@@ -399,6 +399,36 @@ static void nothing(void)
                          " peer before anything else");
 }
 
+/* A store that says nothing is not none, and one of another log not behind. */
+static void a_store_that_is_none(void)
+{
+    struct world other;
+    copy_base();
+    world_remove(world_path(&w, "store.db-wal"));
+    world_write(world_path(&w, "store.db"), "this is no database at all", 26);
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_DIVERGED);
+    CHECK(!s.has_store);
+    CHECK(strstr(s.store_why, "not a database") != NULL);
+    world_remove(world_path(&w, "store.db"));
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_BEHIND);
+    CHECK(!s.has_store);
+    CHECK_TEXT(s.store_why, "");
+    world_make(&other, PLOG_ARRIVAL, 0);
+    world_close(&other);
+    world_copy(world_path(&other, "store.db"), world_path(&w, "store.db"));
+    CHECK_INT(look(), 0);
+    CHECK_INT(s.verdict, PLOG_E_FOREIGN);
+    CHECK_INT(world_open(&w), PLOG_E_FOREIGN);
+    plog *p;
+    struct plog_error why = {0};
+    CHECK_INT(plog_open(&p, w.dir, NULL, &why), PLOG_E_FOREIGN);
+    CHECK(strstr(why.message, ", of which no key is trusted here") != NULL);
+    CHECK_TEXT(why.file, "store.db");
+    CHECK_TEXT(why.hint, "run: paritylog parity DIR");
+}
+
 /* Without a lock file nobody writes, and nobody is asked. */
 static void no_lock(void)
 {
@@ -638,6 +668,7 @@ int main(int argc, char **argv)
         {"a tail", a_tail},
         {"damage", damage},
         {"nothing", nothing},
+        {"a store that is none", a_store_that_is_none},
         {"no lock", no_lock},
         {"a fork", a_fork},
         {"of a compacted log", of_a_compacted_log},
