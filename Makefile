@@ -209,7 +209,7 @@ $(BUILD)/tests/libtests.a: $(filter-out %/order_main.o %/failing_main.o %/broken
 
 # In front of the sanitizers' own, so only where it is asked for.
 $(BUILD)/tests/test_ahead $(BUILD)/tests/test_batches $(BUILD)/tests/test_compressing \
-$(BUILD)/tests/test_thread_submit \
+$(BUILD)/tests/test_pipe $(BUILD)/tests/test_thread_submit \
 $(BUILD)/tests/test_thread_parse: $(BUILD)/obj/tests/lib/no_threads.o
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(test_support)

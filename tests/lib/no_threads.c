@@ -7,7 +7,7 @@
 #include <string.h>
 
 bool no_threads;
-_Atomic unsigned threads_asked;
+_Atomic unsigned threads_asked, threads_joined;
 
 /* In place of the real one, which is asked for the rest. */
 int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*f)(void *),
@@ -18,4 +18,13 @@ int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*f)(void *),
     memcpy(&real, &found, sizeof real);
     threads_asked++;
     return no_threads ? EAGAIN : real(id, a, f, arg);
+}
+
+int pthread_join(pthread_t id, void **out)
+{
+    int (*real)(pthread_t, void **);
+    void *found = dlsym(RTLD_NEXT, "pthread_join");
+    memcpy(&real, &found, sizeof real);
+    threads_joined++;
+    return real(id, out);
 }

@@ -8,5 +8,7 @@
 extern bool no_threads;
 /* Calls of it so far, those that failed included. */
 extern _Atomic unsigned threads_asked;
+/* Calls of pthread_join. */
+extern _Atomic unsigned threads_joined;
 
 #endif

@@ -87,6 +87,36 @@ static void a_segment_that_cannot_be_looked_at(void)
     goes_the_next_time();
 }
 
+static unsigned kept_files;
+
+/* Two of what an earlier one left cannot be removed, each for its own reason.
+ */
+static int no_removal(void *ctx, int dir, const char *name)
+{
+    static const char *const names[] = {"fold.db-wal", "fold.db-journal"};
+    for (unsigned i = 0; i < 2; i++)
+        if (strcmp(name, names[i]) == 0) {
+            kept_files++;
+            return i ? -EROFS : -EACCES;
+        }
+    return plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+/* The first one tells why, all were tried, and nothing is folded on top. */
+static void what_an_earlier_one_left(void)
+{
+    struct plog_io io = *plog_io_posix();
+    make();
+    io.unlink_at = no_removal;
+    kept_files = 0;
+    CHECK_INT(compact((struct plog_compact_options){.io = &io}), PLOG_E_IO);
+    CHECK_TEXT(err.message,
+               "removing what an earlier one left: Permission denied");
+    CHECK_TEXT(err.file, "snapshots/fold.db");
+    CHECK_UINT(kept_files, 4); /* at its end once more */
+    goes_the_next_time();
+}
+
 /* ---- A row --------------------------------------------------------------- */
 
 static bool behind_a_row(const char *call, const char *sql, bool busy)
@@ -218,6 +248,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"a segment that cannot be looked at",
          a_segment_that_cannot_be_looked_at},
+        {"what an earlier one left", what_an_earlier_one_left},
         {"rows that cannot be read", rows_that_cannot_be_read},
         {"checked once", checked_once},
         {"at each place", at_each_place},

@@ -318,6 +318,39 @@ static void sorted(void)
     tear_down();
 }
 
+/* Names that differ only behind the eight bytes that are compared first, with
+ * another one that keeps them from being a beginning of all. */
+static void sorted_behind_the_head(void)
+{
+    static const char *const sorted_names[] = {
+        "another",     "order-2026-1",    "order-2026-12", "order-2026-2",
+        "order-2026-", "order-2026-\xff", "order-2026-21", "order-2026-22"};
+    static const int order[] = {0, 4, 1, 2, 3, 6, 7, 5}; /* as they come out */
+    enum { COUNT = sizeof order / sizeof *order };
+    for (int turn = 0; turn < COUNT; turn++) {
+        struct plog_fold_place *p;
+        size_t count;
+        set_up();
+        for (int i = 0; i < COUNT; i++) {
+            int n = turn % 2 ? i : COUNT - 1 - i;
+            struct plog_fold_row *r = plog_fold_table_add(
+                &table, plog_span_text("r"),
+                plog_span_text(sorted_names[(n + turn) % COUNT]));
+            REQUIRE(r != NULL);
+            r->dirty = true;
+        }
+        CHECK_INT(plog_fold_table_sort(&table, &p, &count), 0);
+        CHECK_UINT(count, COUNT);
+        for (size_t i = 0; i < count; i++) {
+            struct plog_span id = plog_fold_row_record_id(p[i].row);
+            const char *want = sorted_names[order[i]];
+            CHECK_BYTES(id.p, id.n, want, strlen(want));
+        }
+        plog_free(&heap.io, p);
+        tear_down();
+    }
+}
+
 /* Names that the table cannot tell apart by their hash: of other lengths, and
  * of the same. */
 static void one_hash(void)
@@ -367,17 +400,24 @@ static void own_texts_stay(void)
     tear_down();
 }
 
-enum text { OWN, HEAD, PART, OTHER, NONE };
+enum text { OWN, HEAD, PART, LIKE, OTHER, NONE };
 
 struct texts {
     enum text origin, merged;
     uint64_t origin_seq;
 };
 
-/* Makes a text another one, or a part of what it is. */
+/* Makes a text another one, of the same length or not, or a part of what it
+ * is. */
 static void change(struct plog_span *text, enum text to, const char *other)
 {
-    if (to == HEAD && text->n > 1)
+    static char like[2][40];
+    static int turn;
+    if (to == LIKE) {
+        char *at = like[turn % 2];
+        memset(at, 'a' + turn++ % 26, text->n);
+        *text = plog_span(at, text->n);
+    } else if (to == HEAD && text->n > 1)
         text->n--;
     else if (to == PART && text->n > 1)
         *text = plog_span(text->p + 1, text->n - 1);
@@ -416,7 +456,8 @@ static void texts_of_a_row(void)
         {PART, PART, 9},   {NONE, OWN, 9},   {OWN, NONE, 9},
         {NONE, OTHER, 77}, {NONE, NONE, 77}, {NONE, NONE, 9},
         {OTHER, NONE, 9},  {HEAD, OWN, 9},   {OWN, HEAD, 9},
-        {HEAD, HEAD, 9},   {OTHER, OTHER, 8}};
+        {HEAD, HEAD, 9},   {LIKE, OWN, 9},   {OWN, LIKE, 9},
+        {LIKE, LIKE, 9},   {OTHER, OTHER, 8}};
     enum { COUNT = sizeof all / sizeof *all };
     set_up();
     for (int i = 0; i < COUNT * COUNT; i++) {
@@ -573,6 +614,7 @@ int main(int argc, char **argv)
         {"random entries", random_entries},
         {"used up", used_up},
         {"sorted", sorted},
+        {"sorted behind the head", sorted_behind_the_head},
         {"one hash", one_hash},
         {"own texts stay", own_texts_stay},
         {"texts of a row", texts_of_a_row},

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "no_threads.h"
 #include "pipe.h"
 
 static struct source {
@@ -54,7 +55,7 @@ static void in_order(void)
     for (int threaded = 0; threaded < 2; threaded++)
         for (unsigned slots = 1; slots <= PLOG_PIPE_SLOTS; slots++) {
             struct plog_pipe p;
-            unsigned slot;
+            unsigned slot, asked = threads_asked, joined = threads_joined;
             memset(&source, 0, sizeof source);
             source.last = 99;
             plog_pipe_open(&p, slots, 0, make, &source, threaded);
@@ -66,6 +67,8 @@ static void in_order(void)
             CHECK_INT(source.signals_blocked, threaded);
             plog_pipe_close(&p);
             plog_pipe_close(&p);
+            CHECK_UINT(threads_asked - asked, (unsigned)threaded);
+            CHECK_UINT(threads_joined - joined, (unsigned)threaded);
         }
 }
 
@@ -104,6 +107,26 @@ static void left_early(void)
         }
 }
 
+/* Where no thread can be had it is made by who takes it, and none is waited
+ * for. */
+static void no_thread(void)
+{
+    struct plog_pipe p;
+    unsigned slot, joined = threads_joined;
+    memset(&source, 0, sizeof source);
+    source.last = 9;
+    no_threads = true;
+    plog_pipe_open(&p, 3, 0, make, &source, true);
+    no_threads = false;
+    CHECK(!p.has_thread);
+    take(&p, 0, 10, 1);
+    CHECK(!plog_pipe_take(&p, &slot));
+    CHECK_INT(source.made, 10);
+    CHECK(!source.signals_blocked);
+    plog_pipe_close(&p);
+    CHECK_UINT(threads_joined, joined);
+}
+
 /* A table of the caller's own is driven by the caller's threads alone. */
 static void whose_table(void)
 {
@@ -115,9 +138,8 @@ static void whose_table(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"in order", in_order},
-        {"by weight", by_weight},
-        {"left early", left_early},
+        {"in order", in_order},       {"by weight", by_weight},
+        {"left early", left_early},   {"no thread", no_thread},
         {"whose table", whose_table},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -110,6 +110,29 @@ static void refusals(void)
     world_end(&w, 3);
 }
 
+/* A group without deltas has no receipt, and is logged all the same. */
+static void a_cursor_alone(void)
+{
+    struct plog_ticket *t = NULL;
+    struct plog_error err = {0};
+    struct plog_receipt r[2] = {{.seq = 77}, {.seq = 78}};
+    struct plog_cursor c = {plog_span_text("src"), plog_span_text("res"),
+                            plog_span_text("at-9")};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    make(PLOG_ACK_STORE);
+    if (!CHECK_INT(plog_submit(w.p, &g, &t, &err), 0))
+        printf("# %s\n", err.message);
+    REQUIRE(t != NULL);
+    CHECK_INT(plog_wait(t, r, &err), 0);
+    CHECK_UINT(r[0].seq, 77);
+    CHECK_UINT(r[1].seq, 78);
+    CHECK_INT(world_number(&w, "SELECT seq FROM cursors WHERE source='src' AND"
+                               " resource='res' AND cursor='at-9'"),
+              2);
+    world_end(&w, 2);
+}
+
 static void after_a_failed_sync(void)
 {
     struct plog_ticket *t = NULL;
@@ -337,6 +360,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"in_their_order", in_their_order},
         {"refusals", refusals},
+        {"a cursor alone", a_cursor_alone},
         {"after_a_failed_sync", after_a_failed_sync},
         {"no_thread_to_be_had", no_thread_to_be_had},
         {"a_full_queue", a_full_queue},

@@ -389,6 +389,51 @@ static void not_synced(void)
     }
 }
 
+static struct stat synced[9];
+static unsigned syncs;
+static int noted_sync(void *ctx, int fd)
+{
+    if (CHECK(syncs < 9))
+        CHECK_INT(fstat(fd, &synced[syncs++]), 0);
+    return plog_io_posix()->fsync(ctx, fd);
+}
+
+/* Whether these two were synced, in this order, and nothing else. */
+static bool were_synced(const char *path, const char *folder)
+{
+    struct stat st[2];
+    CHECK_INT(stat(path, &st[0]), 0);
+    CHECK_INT(stat(folder, &st[1]), 0);
+    for (unsigned i = 0; i < 2; i++)
+        if (!CHECK(i < syncs && synced[i].st_ino == st[i].st_ino &&
+                   synced[i].st_dev == st[i].st_dev))
+            return false;
+    return CHECK_UINT(syncs, 2);
+}
+
+/* The file, and the folder that its name is in: be it the working directory or
+ * another one. */
+static void what_is_synced(void)
+{
+    char here[600], folder[600], path[700];
+    begin();
+    world_close(&w);
+    io.fsync = noted_sync;
+    syncs = 0;
+    CHECK_INT(witness(), 0);
+    snprintf(folder, sizeof folder, "%.500s/..", w.dir);
+    CHECK(were_synced(file, folder));
+    snprintf(folder, sizeof folder, "%.500s-noted", w.dir);
+    CHECK_INT(mkdir(folder, 0700), 0);
+    snprintf(path, sizeof path, "%s/seen", folder);
+    CHECK(getcwd(here, sizeof here) != NULL && chdir(folder) == 0);
+    syncs = 0;
+    CHECK_INT(witness_at("seen"), 0);
+    CHECK_INT(chdir(here), 0);
+    CHECK(were_synced(path, folder));
+    world_remove(folder);
+}
+
 static unsigned opened, grow_at;
 static int growing_open(void *ctx, int dir, const char *name, int flags,
                         uint32_t mode)
@@ -538,6 +583,7 @@ int main(int argc, char **argv)
         {"a torn log", a_torn_log},
         {"another is noting", another_is_noting},
         {"not synced", not_synced},
+        {"what is synced", what_is_synced},
         {"it grows", it_grows},
         {"no room", no_room},
         {"not taken back", not_taken_back},
