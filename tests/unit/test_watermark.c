@@ -1,0 +1,165 @@
+/*
+ * test_watermark.c - the nightly check that keeps one file: it begins at the
+ * checkpoint there, and leaves the next one in its place.  Only where the file
+ * is not there yet all is checked; one that is not to be believed stays, and
+ * is told.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "paritylog_recovery.h"
+#include "world.h"
+
+static struct world w;
+static char mark[600];
+static struct plog_check_report report;
+static struct plog_error err;
+
+/* Entries 1 to 3, in two segments. */
+static void make(void)
+{
+    uint64_t first;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, NULL, "1", "v", NULL), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_INT(world_put(&w, NULL, "2", "v", NULL), 0);
+    world_close(&w);
+    snprintf(mark, sizeof mark, "%.500s-mark", w.dir);
+    unlink(mark);
+}
+
+static int parity(const char *since, const char *watermark, const char *vkey)
+{
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .since = since,
+                                   .watermark = watermark,
+                                   .vkey = vkey};
+    memset(&err, 0, sizeof err);
+    return plog_parity(w.dir, &o, &report, &err);
+}
+
+/* A checkpoint of `size` was gone on from, or all of it was checked. */
+static void is_clean(int rc, uint64_t since)
+{
+    if (!CHECK_INT(rc, 0))
+        printf("# %s\n", err.message);
+    CHECK_INT(report.verdict, 0);
+    CHECK_UINT(report.since, since);
+    CHECK_UINT(report.head.size, 3);
+    CHECK_UINT(report.entries, since ? 1 : 3);
+}
+
+static void the_first_night(void)
+{
+    char other[700];
+    make();
+    snprintf(other, sizeof other, "%s.other", mark);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(parity(mark, i ? other : NULL, NULL), PLOG_E_NOTHING);
+        CHECK_INT(err.code, PLOG_E_NOTHING);
+        CHECK_TEXT(err.message, "there is no such file yet");
+        CHECK_TEXT(err.file, mark);
+        CHECK_TEXT(err.hint, "the first time, without --since: paritylog parity"
+                             " DIR --watermark FILE");
+        CHECK(!report.watermark);
+        CHECK(access(mark, F_OK) != 0 && access(other, F_OK) != 0);
+    }
+    is_clean(parity(mark, mark, NULL), 0);
+    CHECK(report.watermark);
+    is_clean(parity(mark, mark, NULL), 3); /* and the next one */
+    CHECK(report.watermark);
+    is_clean(parity(mark, other, NULL), 3);
+    CHECK(report.watermark && access(other, F_OK) == 0);
+}
+
+/* The file is as it was, and nothing was checked. */
+static void is_refused(int code, const char *words, const char *note, size_t n)
+{
+    size_t now;
+    CHECK_INT(parity(mark, mark, NULL), code);
+    CHECK_INT(err.code, code);
+    CHECK_TEXT(err.message, words);
+    CHECK_TEXT(err.file, mark);
+    CHECK_UINT(err.line, 1);
+    CHECK_TEXT(err.hint, "check all of it: paritylog parity DIR");
+    CHECK_UINT(report.entries, 0);
+    CHECK_UINT(report.since, 0);
+    CHECK(!report.watermark);
+    char *stays = world_read(mark, &now);
+    CHECK_BYTES(stays, now, note, n);
+    free(stays);
+}
+
+/* One note, but none of this log: all of it must not be checked in its stead,
+ * for then nobody would hear that the history is another one. */
+static void not_to_be_believed(void)
+{
+    char name[600], foreign[2000];
+    size_t n;
+    make();
+    is_clean(parity(NULL, mark, NULL), 0);
+    char *note = world_read(mark, &n);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(note, "\n"), note);
+    char *size = strstr(note, "\n3\n");
+    REQUIRE(size != NULL);
+    size[1] = '2';
+    world_write(mark, note, n);
+    is_refused(PLOG_E_TAMPERED,
+               "the signature of the checkpoint does not verify", note, n);
+    size[1] = '3';
+    int len = snprintf(foreign, sizeof foreign, "x%s", note);
+    char *dash = strstr(foreign, "\n\n");
+    REQUIRE(dash != NULL);
+    dash = strchr(dash, ' ') + 1; /* the name again, before the signature */
+    memmove(dash + 1, dash, (size_t)(foreign + len + 1 - dash));
+    *dash = 'x';
+    len++;
+    world_write(mark, foreign, (size_t)len);
+    is_refused(PLOG_E_FOREIGN, "the checkpoint is of another log", foreign,
+               (size_t)len);
+    world_write(mark, note, n);
+    is_clean(parity(mark, mark, NULL), 3);
+    free(note);
+}
+
+/* Whose key is given needs none from the directory: what is wrong there stands
+ * in nobody's way, also where some of it can be read. */
+static void a_key_that_is_given(void)
+{
+    char own[PLOG_VKEY_MAX], other[PLOG_VKEY_MAX], path[80], text[900];
+    make();
+    snprintf(other, sizeof other, "%s", w.vkey);
+    world_remove(w.dir);
+    make();
+    snprintf(own, sizeof own, "%s", w.vkey);
+    is_clean(parity(NULL, mark, own), 0);
+    const char *id = strchr(own, '+');
+    REQUIRE(id != NULL);
+    snprintf(path, sizeof path, "keys/%.8s.vkey", id + 1);
+    CHECK(world_has(&w, path));
+    is_clean(parity(mark, NULL, own), 3);
+    const char *const odd[][2] = {{"", ""}, {"odd\n", ""}, {other, "\nodd\n"}};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        int n = snprintf(text, sizeof text, "%s%s", odd[i][0], odd[i][1]);
+        world_write(world_path(&w, path), text, (size_t)n);
+        is_clean(parity(mark, NULL, own), 3);
+    }
+    /* But what can be read is what may have signed it. */
+    world_write(world_path(&w, path), other, strlen(other));
+    CHECK_INT(parity(mark, NULL, own), PLOG_E_FOREIGN);
+    CHECK_TEXT(err.message, "the checkpoint is of another log");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"the first night", the_first_night},
+        {"not to be believed", not_to_be_believed},
+        {"a key that is given", a_key_that_is_given},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
