@@ -228,6 +228,35 @@ static void another_segment_in_the_archive(void)
     }
 }
 
+/* It fails, and has written something there. */
+static int odd_stat(void *ctx, int fd, struct plog_stat *st)
+{
+    int rc = plog_io_posix()->stat(ctx, fd, st);
+    if (rc || st->size == LARGE) /* the segment itself */
+        return rc;
+    st->size = UINT64_MAX / 3;
+    return -EIO;
+}
+
+/* What is durable is so, also where nobody can tell how long it is. */
+static void of_unknown_size(void)
+{
+    struct stat st;
+    uint64_t bytes = 0;
+    set_up();
+    io.stat = odd_stat;
+    CHECK_INT(plog_archive_segment(&d, 7, &bytes, &err), 0);
+    CHECK_UINT(bytes, 0);
+    no_failures();
+    CHECK(archive_is_whole());
+    CHECK_INT(unlink(below(PACKED)), 0);
+    CHECK_INT(plog_archive_segment(&d, 7, &bytes, &err), 0);
+    CHECK_INT(lstat(below(PACKED), &st), 0);
+    CHECK_UINT(bytes, st.st_size);
+    CHECK(bytes > LARGE / 2);
+    tear_down();
+}
+
 static void odd_archives(void)
 {
     struct plog_stat st;
@@ -521,6 +550,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"there_and_back", there_and_back},
         {"another_segment_in_the_archive", another_segment_in_the_archive},
+        {"of unknown size", of_unknown_size},
         {"odd_archives", odd_archives},
         {"every_call_fails_once", every_call_fails_once},
         {"files_and_memory", files_and_memory},

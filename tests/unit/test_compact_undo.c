@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 /* Nothing is undone, and why. */
@@ -78,6 +79,62 @@ static void undone_to_the_beginning(void)
     world_end(&w, r.entry);
 }
 
+static unsigned asked, arm_at; /* questions for the last compaction */
+static unsigned left;          /* allocations until one fails; 0: none does */
+static bool failed;
+
+static bool on_sql(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (!strcmp(call, "prepare") && strstr(sql, "FROM main.compactions ORDER"))
+        asked++;
+    return false;
+}
+
+static void *on_alloc(void *ctx, void *p, size_t n)
+{
+    if (n && asked >= arm_at && left && --left == 0) {
+        failed = true;
+        return NULL;
+    }
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* The n-th allocation fails behind the question what was compacted last: that
+ * is told, and not a log from which nothing is missing. */
+static void rebuilt_in_no_memory(const struct world *w, uint64_t floor)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_rebuild_options o = {
+        .struct_size = sizeof o, .io = &io, .dry_run = true};
+    struct plog_rebuild_report r;
+    unsigned told = 0;
+    failed = false;
+    io.alloc = on_alloc;
+    sql_calls.fails = on_sql;
+    arm_at = UINT32_MAX;
+    for (unsigned n = 0; n == 0 || failed; n++) {
+        struct plog_error err = {0};
+        asked = 0;
+        left = n;
+        failed = false;
+        int rc = plog_rebuild_log(w->dir, NULL, &o, &r, &err);
+        bool fits = CHECK_INT(rc, rc && failed ? PLOG_E_NOMEM : 0);
+        fits &= CHECK_TEXT(err.message, rc ? "out of memory" : "");
+        fits &= CHECK_INT(r.verdict, rc ? 0 : PLOG_E_PRUNED);
+        fits &= CHECK_UINT(r.missing_from, rc ? 0 : 1);
+        fits &= CHECK_UINT(r.missing_to, rc ? 0 : floor);
+        if (!fits)
+            printf("# allocation %u: %s\n", n, err.message);
+        told += rc != 0;
+        if (n == 0)
+            arm_at = asked;
+        failed |= n == 0;
+    }
+    sql_calls.fails = NULL;
+    CHECK(arm_at > 0 && told > 2);
+}
+
 /* An undo that was cut off before it made the trimmed store anew: the floor is
  * 0 again in the log, but the store still stands on the snapshot.  It heals
  * what lies above that, and says what it lacks. */
@@ -112,6 +169,7 @@ static void undone_and_cut_off(void)
     CHECK_INT(rebuilt.verdict, PLOG_E_PRUNED);
     CHECK_UINT(rebuilt.missing_from, 1);
     CHECK_UINT(rebuilt.missing_to, floor);
+    rebuilt_in_no_memory(&w, floor);
     snprintf(segment, sizeof segment, "log/%020" PRIu64 ".jsonl", floor + 1);
     char *bytes = world_read(world_path(&w, segment), &len);
     REQUIRE(len > 800);

@@ -473,6 +473,59 @@ static void how_it_folds(void)
     }
 }
 
+static unsigned begun, arm_at; /* readings of the rows of segments */
+static unsigned left;          /* allocations until one fails; 0: none does */
+static bool failed;
+
+static bool on_begin(const char *call, const char *text, bool busy)
+{
+    begun += !strcmp(call, "step") && !busy &&
+             strstr(text, "SELECT first FROM main.segments") != NULL;
+    return false;
+}
+
+static void *on_alloc(void *ctx, void *p, size_t n)
+{
+    if (n && begun >= arm_at && left && --left == 0) {
+        failed = true;
+        return NULL;
+    }
+    return plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Where there is something to find, the n-th allocation fails while the check
+ * that finds it begins at the floor: that is told, and no damage. */
+static void begins_in_no_memory(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_check_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_check_report r;
+    make_small();
+    world_sql(&w, "UPDATE state SET version=version+1 WHERE record_id='r1'");
+    io.alloc = on_alloc;
+    sql_calls.fails = on_begin;
+    arm_at = UINT32_MAX;
+    for (unsigned n = 0; n < 40; n++) {
+        struct plog_error err = {0};
+        begun = 0;
+        left = n;
+        failed = false;
+        int rc = plog_parity(w.dir, &o, &r, &err);
+        bool fits = CHECK_INT(failed, n > 0);
+        fits &= CHECK_INT(rc, failed ? PLOG_E_NOMEM : 0);
+        fits &= CHECK_INT(r.counts[-PLOG_E_CORRUPT], 0);
+        fits &= CHECK_INT(r.verdict, failed ? 0 : PLOG_E_DIVERGED);
+        if (!fits)
+            printf("# allocation %u: %s\n", n, err.message);
+        if (n == 0)
+            arm_at = begun;
+    }
+    sql_calls.fails = NULL;
+    CHECK_UINT(arm_at, 4); /* twice a look */
+    world_sql(&w, "UPDATE state SET version=version-1 WHERE record_id='r1'");
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -485,6 +538,7 @@ int main(int argc, char **argv)
         {"a store from long before", a_store_from_long_before},
         {"damaged before a compaction", damaged_before_a_compaction},
         {"how it folds", how_it_folds},
+        {"begins in no memory", begins_in_no_memory},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
