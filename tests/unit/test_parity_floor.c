@@ -505,7 +505,7 @@ static void begins_in_no_memory(void)
     io.alloc = on_alloc;
     sql_calls.fails = on_begin;
     arm_at = UINT32_MAX;
-    for (unsigned n = 0; n < 40; n++) {
+    for (unsigned n = 0; n < 60; n++) {
         struct plog_error err = {0};
         begun = 0;
         left = n;
