@@ -221,6 +221,29 @@ static void test_refused__says_what_was_found(void)
     deltas_fini(&r);
 }
 
+/* What was wrong with the delta before, in the same struct, is not wrong with
+ * this one. */
+static void test_refused__and_the_next(void)
+{
+    static const char *const deletes[] = {
+        "{" KEY "," DELETE "," TAIL "}",
+        "{" KEY "," DELETE ",\"payload\":null," TAIL "}",
+        "{" KEY "," DELETE "," PAYLOAD "," TAIL "}"};
+    struct deltas r;
+    deltas_init(&r);
+    for (size_t i = 0; i < COUNT(deletes); i++) {
+        deltas_refused(&r, "{" KEY "," UPSERT "," TAIL "}", "payload");
+        CHECK_TEXT(r.err.hint, "an upsert needs an object, {} at least");
+        CHECK_INT(plog_delta_parse(&r.p, plog_span_text(deletes[i]),
+                                   DELTAS_LINE, &r.d, &r.err),
+                  0);
+        CHECK(r.d.is_delete);
+        deltas_span(r.d.payload, "null");
+    }
+    deltas_refused(&r, "{" KEY ",\"op\":\"x\"," TAIL "}", "op");
+    deltas_fini(&r);
+}
+
 /* Cut, but never within a character. */
 static void test_refused__long_names(void)
 {
@@ -252,6 +275,7 @@ int main(int argc, char **argv)
         {"refused__syntax_says_where", test_refused__syntax_says_where},
         {"refused__no_value_is_told", test_refused__no_value_is_told},
         {"refused__says_what_was_found", test_refused__says_what_was_found},
+        {"refused__and_the_next", test_refused__and_the_next},
         {"refused__long_names", test_refused__long_names},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

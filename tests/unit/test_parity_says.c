@@ -279,6 +279,15 @@ static void rows(void)
         {"INSERT INTO peers(name,added,cursor) VALUES('q',15,1)",
          "DIVERGED in store, store.db, entry 15: want peer: none; got peer: a "
          "row the log does not give" FRESH "DIVERGED" ALL},
+        {"INSERT INTO peers(name,added,cursor) VALUES('r',-1,1)",
+         "DIVERGED in store, store.db: want peer: none; got peer: a row the "
+         "log does not give" FRESH "DIVERGED" ALL},
+        {"INSERT INTO redactions(seq,target,pending) VALUES(-1,6,0)",
+         "DIVERGED in store, store.db: want 1 redactions; got 2 rows" FRESH
+         "DIVERGED" ALL},
+        {"INSERT INTO compactions VALUES(-1,0,0)",
+         "DIVERGED in store, store.db: want compaction: none; got compaction: "
+         "a row the log does not give" FRESH "DIVERGED" ALL},
     };
     each(0, all, sizeof all / sizeof *all);
 }
@@ -407,6 +416,14 @@ static void compacted(void)
         {"UPDATE compactions SET seq=30",
          "DIVERGED in store, store.db, entry 31: want compaction: as the log "
          "has it; got compaction: another, or none" FRESH
+         "DIVERGED in store, store.db, entry 30: want compaction: none; got "
+         "compaction: a row the log does not give" FRESH "DIVERGED" ABOVE},
+        {"INSERT INTO compactions VALUES(-1,3,0)",
+         "DIVERGED in store, store.db: want compaction: none; got compaction: "
+         "a row the log does not give" FRESH "DIVERGED" ABOVE},
+        {"INSERT INTO compactions VALUES(0,3,0),(30,3,0)",
+         "DIVERGED in store, store.db: want compaction: none; got compaction: "
+         "a row the log does not give" FRESH
          "DIVERGED in store, store.db, entry 30: want compaction: none; got "
          "compaction: a row the log does not give" FRESH "DIVERGED" ABOVE},
         {"DELETE FROM events WHERE seq=7",

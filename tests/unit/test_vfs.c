@@ -399,24 +399,33 @@ static void no_layer(void)
     plog_vfs_close(layer);
 }
 
+static int begins; /* what comes of it */
+
 static int no_start(void *arg)
 {
     (void)arg;
-    return SQLITE_NOMEM;
+    return begins;
 }
 
-/* SQLite itself cannot begin: without memory, that is what is said. */
+/* SQLite itself cannot begin: without memory, that is what is said, and not
+ * when it is something else. */
 static void no_memory_to_begin(void)
 {
+    static const int all[][2] = {{SQLITE_NOMEM, PLOG_E_NOMEM},
+                                 {SQLITE_IOERR, PLOG_E_IO},
+                                 {SQLITE_ERROR, PLOG_E_IO}};
     sqlite3_mem_methods usual, none;
     CHECK_INT(sqlite3_shutdown(), SQLITE_OK);
     REQUIRE(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &usual) == SQLITE_OK);
     none = usual;
     none.xInit = no_start;
     CHECK_INT(sqlite3_config(SQLITE_CONFIG_MALLOC, &none), SQLITE_OK);
-    layer = (void *)&none;
-    CHECK_INT(plog_vfs_open(&layer, plog_io_posix()), PLOG_E_NOMEM);
-    CHECK(layer == NULL);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        begins = all[i][0];
+        layer = (void *)&none;
+        CHECK_INT(plog_vfs_open(&layer, plog_io_posix()), all[i][1]);
+        CHECK(layer == NULL);
+    }
     CHECK_INT(sqlite3_shutdown(), SQLITE_OK);
     CHECK_INT(sqlite3_config(SQLITE_CONFIG_MALLOC, &usual), SQLITE_OK);
     CHECK_INT(plog_vfs_open(&layer, plog_io_posix()), 0);
