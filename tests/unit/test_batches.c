@@ -466,6 +466,29 @@ static void a_full_queue(void)
     end(3);
 }
 
+static unsigned ends_asked; /* how often for the ends of the rows that wait */
+
+static bool count_ends(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    ends_asked += !strcmp(call, "step") && !strncmp(sql, "SELECT min(", 11);
+    return false;
+}
+
+/* What waits in the store is asked for once by a writer who is alone there, and
+ * not for each group. */
+static void rows_that_wait(void)
+{
+    begin();
+    ends_asked = 0;
+    sql_calls.fails = count_ends;
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(world_put(&w, NULL, "r", "x", NULL), 0);
+    sql_calls.fails = NULL;
+    CHECK_UINT(ends_asked, 0); /* begin() has appended one */
+    end(7);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -480,6 +503,7 @@ int main(int argc, char **argv)
         {"memory for the last byte", memory_for_the_last_byte},
         {"nothing to append", nothing_to_append},
         {"a full queue", a_full_queue},
+        {"rows that wait", rows_that_wait},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -277,6 +277,39 @@ static void write_one_and_begin_a_segment(void)
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
 }
 
+static unsigned heads_left;
+
+static bool no_head(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, "step") && strstr(sql, "FROM main.meta") &&
+           heads_left && --heads_left == 0;
+}
+
+/* A store whose head cannot be read when the check comes back to it was not
+ * compared up to there. */
+static void no_head_to_come_back_to(void)
+{
+    struct plog_check_report r;
+    struct plog_error err;
+    bool reached = true;
+    unsigned n = 0;
+    begin(3);
+    while (reached && n < 20) {
+        heads_left = ++n;
+        sql_calls.fails = no_head;
+        int rc = parity(NULL, &r, &err);
+        sql_calls.fails = NULL;
+        reached = heads_left == 0;
+        CHECK_INT(rc, reached ? PLOG_E_IO : 0);
+        CHECK_INT(err.code, rc);
+        CHECK(!rc == !err.message[0]);
+        CHECK_INT(r.verdict, 0);
+    }
+    CHECK(n > 3 && !reached);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
 /* A segment that begins behind the head which the check has come back to is
  * none of its business: the rows that it reads know nothing of that. */
 static void others_begin_a_segment(void)
@@ -407,6 +440,7 @@ int main(int argc, char **argv)
         {"torn", torn},
         {"compacted", compacted},
         {"others write meanwhile", others_write_meanwhile},
+        {"no head to come back to", no_head_to_come_back_to},
         {"others begin a segment", others_begin_a_segment},
         {"lines above the cut", lines_above_the_cut},
         {"a header and no group", a_header_and_no_group},

@@ -536,6 +536,75 @@ static void a_rewind_is_synced(void)
     world_end(&w, 32);
 }
 
+static unsigned hidden_from; /* the listing of log/ that lacks the newest */
+static char newest[64];
+
+struct listing {
+    int (*each)(void *arg, const char *name);
+    void *arg;
+    bool hides;
+};
+
+static int not_the_newest(void *arg, const char *name)
+{
+    struct listing *l = arg;
+    if (strcmp(name, newest) == 0) {
+        if (hidden_from && --hidden_from == 0)
+            l->hides = true;
+        if (l->hides)
+            return 0;
+    }
+    return l->each(l->arg, name);
+}
+
+static int list_less(void *ctx, int dir, int (*each)(void *, const char *),
+                     void *arg)
+{
+    struct listing l = {each, arg, false};
+    return plog_io_posix()->list(ctx, dir, not_the_newest, &l);
+}
+
+/* Where the newest segment goes while the root is looked for, the answer is
+ * that the log ends too early, and the cursor stays. */
+static void the_log_ends_before(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_peer_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_peer_report r;
+    struct plog_head head;
+    uint64_t first;
+    unsigned ended = 0;
+    make(20);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    put_many(20, 22);
+    CHECK_INT(plog_get_head(w.p, &head, NULL), 0);
+    CHECK_UINT(head.size, 24);
+    world_close(&w);
+    snprintf(newest, sizeof newest, "%020llu.jsonl", (unsigned long long)first);
+    io.list = list_less;
+    bool reached = true;
+    for (unsigned n = 1; reached && n < 20; n++) {
+        struct plog_error err = {.code = 0};
+        hidden_from = n;
+        int rc = plog_peer_ack(w.dir, "p", 24, head.root, &o, &r, &err);
+        reached = hidden_from == 0;
+        hidden_from = 0;
+        CHECK_INT(err.code, rc);
+        CHECK_INT(number("SELECT cursor FROM peers"), rc ? 0 : 24);
+        CHECK_UINT(r.before, 0);
+        CHECK_UINT(r.cursor, rc ? 0 : 24);
+        ended += rc == PLOG_E_ROLLBACK &&
+                 !strcmp(err.message, "the log ends before entry 24");
+        if (!rc)
+            CHECK_INT(rewind_to("p", 0), 0);
+    }
+    CHECK(!reached);
+    CHECK_UINT(ended, 1);
+    world_end(&w, 24);
+}
+
 enum act { ADD, EVICT, ACK, REWIND };
 
 static int act(void *arg, const struct plog_io *io)
@@ -615,6 +684,7 @@ int main(int argc, char **argv)
         {"stopped list", stopped_list},
         {"two threads", two_threads},
         {"a rewind is synced", a_rewind_is_synced},
+        {"the log ends before", the_log_ends_before},
         {"killed at each call", killed_at_each_call},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define SEGMENT_1 "log/00000000000000000001.jsonl"
@@ -72,6 +73,60 @@ static void nothing_to_say(void)
     end(5);
 }
 
+static unsigned left; /* calls until one fails; 0: none does */
+static char hit[64];
+
+static bool nth_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    if (left == 0 || --left > 0)
+        return false;
+    snprintf(hit, sizeof hit, "%s %.40s", call, sql);
+    return true;
+}
+
+/* What the store could not be told of is there all the same: the next call
+ * finds it, and both legs go on in it.  `seq`: the next entry. */
+static void seal_with_a_fault(uint64_t seq)
+{
+    struct plog_error err = {.code = 0};
+    uint64_t first = 0;
+    sql_calls.fails = nth_fails;
+    int rc = plog_new_segment(now.p, &first, &err);
+    sql_calls.fails = NULL;
+    CHECK_INT(rc, hit[0] && strcmp(hit, "step PRAGMA data_version") != 0
+                      ? PLOG_E_IO
+                      : 0);
+    CHECK_INT(err.code, rc);
+    CHECK(!rc == !err.message[0]);
+    bool begun = !rc || !strstr(hit, "BEGIN");
+    first = 0;
+    CHECK_INT(plog_new_segment(now.p, &first, NULL), begun ? PLOG_PRESENT : 0);
+    CHECK_UINT(first, seq);
+    CHECK_INT(world_number(&now, "SELECT max(first) FROM segments"), seq);
+    CHECK_INT(world_number(&now, "SELECT segment FROM meta"), seq);
+    put(&now, "more");
+}
+
+static void each_call_fails(void)
+{
+    struct world_found f;
+    unsigned n = 0, failed = 0;
+    make();
+    do {
+        left = ++n;
+        hit[0] = '\0';
+        seal_with_a_fault(5 + n);
+        if (!CHECK_INT(world_parity(&now, NULL, &f), 0))
+            printf("# %s\n", hit);
+        failed += hit[0] != '\0';
+    } while (hit[0] && n < 20);
+    CHECK_UINT(failed, 5); /* begin, ask, segment, head, commit */
+    CHECK_UINT(f.report.segments, 2 + n);
+    world_end(&now, 5 + n);
+    world_remove(old.dir);
+}
+
 /* A header without a group at the end of the log is no unfinished write: it
  * stays, byte for byte, the store takes it over, and entries follow. */
 static void a_bare_segment_is_taken_over(void)
@@ -131,6 +186,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"nothing to say", nothing_to_say},
         {"a bare segment is taken over", a_bare_segment_is_taken_over},
+        {"each call fails", each_call_fails},
         {"read from the head on", read_from_the_head_on},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
