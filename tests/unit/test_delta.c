@@ -305,6 +305,41 @@ static void test_confidence__whatever_the_locale(void)
     setlocale(LC_ALL, "C");
 }
 
+/* Those that are read without a locale, and at once. */
+static void test_confidence__common_spellings(void)
+{
+    static const struct {
+        const char *text;
+        bool plain;
+        double value;
+    } all[] = {
+        {"0", true, 0},
+        {"1", true, 1},
+        {"9", true, 9},
+        {"0.5", true, 0.5},
+        {"0.0", true, 0},
+        {"1.0", true, 1},
+        {"0.909", true, 0.909},
+        {"0.123456789012345", true, 0.123456789012345},
+        {"0.1234567890123456", false, 0},
+        {"0.999999999999999", true, 0.999999999999999},
+        {"10", false, 0},
+        {"-0", false, 0},
+        {"-1", false, 0},
+        {"-0.5", false, 0},
+        {"1e0", false, 0},
+        {"0.5e0", false, 0},
+        {"0.5E-1", false, 0},
+    };
+    for (size_t i = 0; i < COUNT(all); i++) {
+        double got = 7;
+        struct plog_span text = plog_span_text(all[i].text);
+        if (!CHECK_INT(plog_delta_plain_number(text, &got), all[i].plain) ||
+            !CHECK(!all[i].plain || got == all[i].value))
+            printf("# %s: %.17g\n", all[i].text, got);
+    }
+}
+
 /* ---- Sameness ------------------------------------------------------------ */
 
 static void test_same__byte_for_byte(void)
@@ -351,6 +386,7 @@ int main(int argc, char **argv)
         {"confidence__values", test_confidence__values},
         {"confidence__whatever_the_locale",
          test_confidence__whatever_the_locale},
+        {"confidence__common_spellings", test_confidence__common_spellings},
         {"same__byte_for_byte", test_same__byte_for_byte},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -205,12 +205,28 @@ static void test_refused__no_value_is_told(void)
 
 static void test_refused__says_what_was_found(void)
 {
+    static const char *const kinds[][2] = {
+        {UP("\"meta\":[]"), "meta: expected an object, found an array"},
+        {UP("\"meta\":\"\""), "meta: expected an object, found a string"},
+        {UP("\"meta\":0"), "meta: expected an object, found a number"},
+        {UP("\"meta\":-1"), "meta: expected an object, found a number"},
+        {UP("\"meta\":true"), "meta: expected an object, found a boolean"},
+        {UP("\"meta\":false"), "meta: expected an object, found a boolean"},
+        {UP("\"meta\":null"), "meta: expected an object, found null"},
+        {UP("\"id\":null"), "id: expected a string, found null"},
+        {UP("\"id\":{}"), "id: expected a string, found an object"},
+        {UP("\"id\":[\"\"]"), "id: expected a string, found an array"},
+        {UP("\"id\":12"), "id: expected a string, found a number"},
+        {UP("\"id\":false"), "id: expected a string, found a boolean"}};
     struct deltas r;
     deltas_init(&r);
-    deltas_refused(&r, UP("\"meta\":[]"), "meta");
-    CHECK_TEXT(r.err.message, "meta: expected an object, found an array");
-    deltas_refused(&r, UP("\"id\":null"), "id");
-    CHECK_TEXT(r.err.message, "id: expected a string, found null");
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        char member[8] = "meta";
+        if (kinds[i][1][0] == 'i')
+            snprintf(member, sizeof member, "id");
+        deltas_refused(&r, kinds[i][0], member);
+        CHECK_TEXT(r.err.message, kinds[i][1]);
+    }
     deltas_refused(&r, UP("\"id\":\"\""), "id");
     CHECK_TEXT(r.err.message, "id: expected 1 to 255 bytes, found 0");
     deltas_refused(&r, "{" KEY "," UPSERT ",\"payload\":7," TAIL "}",
