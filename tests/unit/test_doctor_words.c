@@ -2,7 +2,8 @@
  * test_doctor_words.c - the very words of the doctor, and what it says besides:
  * of a signing key that is damaged, or while a rotation is under way or was
  * undone, of legs of which one is gone or cannot be looked at, and of a
- * directory without any; of redactions and compactions that were held up.
+ * directory without any; of redactions and compactions that were held up, and
+ * of the last drill.
  */
 #include <errno.h>
 #include <sqlite3.h>
@@ -289,6 +290,61 @@ static void upkeep(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- The last drill ------------------------------------------------------ */
+
+static int64_t in_march(void *ctx)
+{
+    (void)ctx;
+    return 1772323200LL * 1000000000; /* 2026-03-01T00:00:00Z */
+}
+
+/* It is well for 31 days; one that failed is bad at once. */
+static void the_last_drill(void)
+{
+    static const struct {
+        const char *at, *verdict, *want;
+    } all[] = {
+        {"2026-02-28T00:00:00Z", "CLEAN",
+         "ok: 2026-02-28T00:00:00.000000Z: CLEAN, 1 days ago; do \n"},
+        {"2026-01-29T00:00:00Z", "CLEAN",
+         "ok: 2026-01-29T00:00:00.000000Z: CLEAN, 31 days ago; do \n"},
+        {"2026-01-28T00:00:00Z", "CLEAN",
+         "warn: 2026-01-28T00:00:00.000000Z: CLEAN, 32 days ago; do paritylog "
+         "drill"
+         " DIR\n"},
+        {"2026-03-01T01:00:00Z", "CLEAN",
+         "ok: 2026-03-01T01:00:00.000000Z: CLEAN, 0 days ago; do \n"},
+        {"2026-03-02T00:00:00Z", "CLEAN",
+         "warn: 2026-03-02T00:00:00.000000Z, which is in the future: CLEAN; do "
+         "set"
+         " this machine's clock\n"},
+        {"2026-02-28T00:00:00Z", "CORRUPT",
+         "bad: 2026-02-28T00:00:00.000000Z: CORRUPT, 1 days ago; do paritylog "
+         "drill"
+         " DIR\n"},
+    };
+    struct plog_io io = *plog_io_posix();
+    char note[200];
+    make();
+    io.clock_real_ns = in_march;
+    CHECK_INT(doctor("last drill", &io, true), 0);
+    CHECK_TEXT(said, "warn: never: whether it can be restored was not tried; do"
+                     " paritylog drill DIR, and put it into cron\n");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        int n = snprintf(note, sizeof note,
+                         "{\"schema\":\"paritylog/drill-note/1\",\"at\":\"%s\","
+                         "\"verdict\":\"%s\"}\n\n",
+                         all[i].at, all[i].verdict);
+        world_write(world_path(&w, "drill.json"), note, (size_t)n);
+        CHECK_INT(doctor("last drill", &io, true), 0);
+        CHECK_TEXT(said, all[i].want);
+    }
+    world_write(world_path(&w, "drill.json"), "{}", 2);
+    CHECK_INT(doctor("last drill", &io, true), 0);
+    CHECK_TEXT(said,
+               "unknown: drill.json cannot be read; do paritylog drill DIR\n");
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -297,6 +353,7 @@ int main(int argc, char **argv)
         {"legs", legs},
         {"no leg", no_leg},
         {"upkeep", upkeep},
+        {"the last drill", the_last_drill},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
