@@ -217,9 +217,20 @@ static void fill_receipts(struct plog_request *r, const struct plog_commit *c)
 
 /* ---- Leading ------------------------------------------------------------ */
 
+static void clear_receipts(struct plog_request *r)
+{
+    size_t n = r->control == PLOG_CONTROL_NONE ? r->delta_count : 1;
+    if (r->receipts)
+        memset(r->receipts, 0, n * sizeof *r->receipts);
+}
+
+/* A receipt of what was refused would hold what was found out about it until
+ * then, and look like one. */
 static void finish(struct plog_request *r, int rc, const struct plog_error *why)
 {
     r->result = rc;
+    if (rc)
+        clear_receipts(r);
     if (rc && r->err)
         *r->err = *why;
 }
@@ -261,8 +272,7 @@ static void forget(struct plog_request *r)
 {
     for (size_t i = 0; i < r->count; i++)
         r->items[i].duplicate_of = 0;
-    if (r->receipts)
-        memset(r->receipts, 0, r->delta_count * sizeof *r->receipts);
+    clear_receipts(r);
     r->result = 0;
 }
 

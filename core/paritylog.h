@@ -493,7 +493,7 @@ PLOG_API void plog_close(plog *p);
  * Appends one delta as JSON text.
  * @delta    one JSON object (docs/FORMAT.md, "Input"), without a line end
  * @len      its bytes
- * @receipt  out, may be NULL
+ * @receipt  out, may be NULL; on failure all zero, or untouched
  * Returns 0: the delta is on disk in the log and committed in the store.
  * PLOG_E_INPUT, PLOG_E_CONFLICT, PLOG_E_POLICY: refused, nothing written.
  * PLOG_E_LOCKED: nothing written.  PLOG_E_IO: nothing written, the handle
@@ -537,7 +537,7 @@ struct plog_group {
 
 /*
  * Appends several deltas as one group: all become durable, or none.
- * @receipts  out, `delta_count` of them, may be NULL
+ * @receipts  out, `delta_count` of them, may be NULL; on failure as above
  * Returns as plog_append; err->index names the delta at fault.
  * A repeat of an id inside the group counts as twice in a row.
  */
@@ -566,7 +566,7 @@ PLOG_API PLOG_MUST_CHECK int plog_submit(plog *p,
 
 /*
  * Waits until a submitted group is done, and frees the ticket in any case.
- * @receipts  out, one a delta, may be NULL
+ * @receipts  out, one a delta, may be NULL; on failure as above
  * Returns as plog_append_group; PLOG_E_ARG in a child that was forked later.
  * Any thread, one for each ticket.
  */

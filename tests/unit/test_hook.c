@@ -259,6 +259,47 @@ static void the_hook_refuses(void)
     world_end(&w, 3);
 }
 
+static bool is_zero(const struct plog_receipt *r, size_t n)
+{
+    static const struct plog_receipt none[8];
+    return memcmp(r, none, n * sizeof *r) == 0;
+}
+
+/* Nothing that was found out about a group that was then refused is left in
+ * the receipts: a leaf, or that a delta is a duplicate. */
+static void refused_groups_have_no_receipts(void)
+{
+    struct texts t = {.n = 0};
+    struct plog_receipt r[8];
+    struct plog_ticket *ticket;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(put("a", "1", "x", NULL), 0);
+    add(&t, "a", "{\"v\":\"x\"}");
+    add(&t, "b", "{}");
+    hook_sql = NULL;
+    hook_says = 7;
+    memset(r, 0x55, sizeof r);
+    CHECK_INT(append_all(&t, r, run_sql, NULL), PLOG_E_HOOK);
+    CHECK(is_zero(r, 2));
+    struct plog_group g = {.struct_size = sizeof g,
+                           .deltas = t.spans,
+                           .delta_count = t.n,
+                           .hook = run_sql};
+    memset(r, 0x55, sizeof r);
+    CHECK_INT(plog_submit(w.p, &g, &ticket, NULL), 0);
+    CHECK_INT(plog_wait(ticket, r, NULL), PLOG_E_HOOK);
+    CHECK(is_zero(r, 2));
+    add(&t, "a", "{\"v\":\"other\"}");
+    memset(r, 0x55, sizeof r);
+    CHECK_INT(append_all(&t, r, NULL, NULL), PLOG_E_CONFLICT);
+    CHECK(is_zero(r, 3));
+    CHECK_UINT(world_size(&w), 2);
+    t.n = 2;
+    CHECK_INT(append_all(&t, r, NULL, NULL), 0);
+    CHECK(r[0].duplicate && r[0].seq == 2 && r[1].seq == 3);
+    world_end(&w, 3);
+}
+
 /* ---- Entries that are logged already ------------------------------------ */
 
 static unsigned replayed, stop_at;
@@ -457,6 +498,7 @@ int main(int argc, char **argv)
          the_hook_may_not_reach_our_tables},
         {"the_hook_may_not_roll_back", the_hook_may_not_roll_back},
         {"the_hook_refuses", the_hook_refuses},
+        {"refused_groups_have_no_receipts", refused_groups_have_no_receipts},
         {"replayed_is_called_and_may_stop", replayed_is_called_and_may_stop},
         {"a_logged_entry_brings_its_group", a_logged_entry_brings_its_group},
         {"what_is_said_of_a_logged_entry", what_is_said_of_a_logged_entry},
