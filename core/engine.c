@@ -144,7 +144,7 @@ static int log_group(plog *p, struct plog_work *w, struct plog_store_head *next,
     struct plog_buf header;
     bool undone = true;
     size_t entries_end = w->lines.len;
-    int rc = plog_store_in_transaction(&p->legs.store, err);
+    int rc = plog_engine_in_transaction(p, w, err);
     if (!rc)
         rc = sign(p, w, c, err);
     if (rc)
@@ -249,7 +249,7 @@ static void start_work(plog *p, struct plog_work *w)
     w->tree = p->legs.head.tree;
     w->rules = p->legs.head.rules;
     w->next_seq = p->legs.head.commit.size + 1;
-    w->opened = w->fresh = w->spoiled = false;
+    w->opened = w->fresh = w->spoiled = w->ended = false;
     plog_instant_format(now, w->logged_at);
 }
 

@@ -42,6 +42,7 @@ struct plog_work {
     bool opened;  /* logged_at was given out */
     bool spoiled; /* a refused request left rows in the transaction */
     bool fresh;   /* the group begins a new segment */
+    bool ended;   /* a hook has ended the transaction */
 };
 
 /* Takes the writer lock and makes sure that the head in memory is the store's
@@ -105,6 +106,12 @@ PLOG_MUST_CHECK int plog_engine_prepare(plog *p, struct plog_work *w,
                                         struct plog_request *r,
                                         enum plog_isolation how,
                                         struct plog_error *err);
+/* Whether the transaction that the group is prepared in is open yet.
+ * Returns 0; PLOG_E_LOCKED when a hook has ended it; PLOG_E_IO when SQLite has,
+ * after an error. */
+PLOG_MUST_CHECK int plog_engine_in_transaction(plog *p,
+                                               const struct plog_work *w,
+                                               struct plog_error *err);
 /* Whether the id of a delta is in the log, or in the group being made.
  * @out  its first receipt, but what the commit of this group tells; may be NULL
  * Returns 0: it is, with the same content; PLOG_END: it is new;

@@ -527,9 +527,11 @@ struct plog_group {
      * that of the first time; a group of repeats alone is not logged, and the
      * hook not called.  It may not touch our
      * tables, attach, or end the transaction; such tables are outside parity.
-     * Not 0: the request is refused with PLOG_E_HOOK.  A crash after the log
-     * was synced and before the store committed loses what the hook wrote:
-     * the deltas come back through plog_options.replayed. */
+     * Not 0: the request is refused with PLOG_E_HOOK, and so is one whose SQL
+     * ended the transaction (INSERT OR ROLLBACK); other threads' groups that
+     * shared that are refused with PLOG_E_LOCKED then: send them again.  A
+     * crash after the log was synced and before the store committed loses what
+     * the hook wrote: the deltas come back through plog_options.replayed. */
     int (*hook)(void *arg, struct sqlite3 *db, const uint64_t *seqs,
                 size_t count);
     void *hook_arg;

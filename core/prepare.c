@@ -145,7 +145,34 @@ static int guard(void *arg, int action, const char *a, const char *b,
     }
 }
 
-static int run_hook(plog *p, const struct plog_request *r,
+/* No authorizer sees what a conflict clause does: INSERT OR ROLLBACK ends the
+ * transaction, as some errors of SQLite do, and with it goes what the others of
+ * the batch wrote. */
+static int ended(struct plog_work *w, int answer, struct plog_error *err)
+{
+    w->ended = true;
+    plog_fail(err, PLOG_E_HOOK,
+              "the store's transaction was ended inside the caller's hook, by"
+              " its SQL or an error of SQLite; it returned %d",
+              answer);
+    plog_err_hint(err, "nothing was logged; leave OR ROLLBACK, ON CONFLICT"
+                       " ROLLBACK and RAISE(ROLLBACK) out of its SQL");
+    return PLOG_E_HOOK;
+}
+
+int plog_engine_in_transaction(plog *p, const struct plog_work *w,
+                               struct plog_error *err)
+{
+    if (!w->ended)
+        return plog_store_in_transaction(&p->legs.store, err);
+    plog_fail(err, PLOG_E_LOCKED,
+              "the transaction that this group shared was ended inside another"
+              " caller's hook; nothing was logged");
+    plog_err_hint(err, "send the same again");
+    return PLOG_E_LOCKED;
+}
+
+static int run_hook(plog *p, struct plog_work *w, const struct plog_request *r,
                     struct plog_error *err)
 {
     if (!r->hook)
@@ -162,9 +189,11 @@ static int run_hook(plog *p, const struct plog_request *r,
     int answer = r->hook(r->hook_arg, db, seqs, r->delta_count);
     sqlite3_set_authorizer(db, NULL, NULL);
     plog_free(p->io, seqs);
-    if (answer == 0 && !sqlite3_get_autocommit(db))
-        return 0;
-    return plog_fail(err, PLOG_E_HOOK, "the caller's hook returned %d", answer);
+    if (sqlite3_get_autocommit(db))
+        return ended(w, answer, err);
+    return answer == 0 ? 0
+                       : plog_fail(err, PLOG_E_HOOK,
+                                   "the caller's hook returned %d", answer);
 }
 
 /* ---- A key rotation ----------------------------------------------------- */
@@ -278,7 +307,7 @@ static int add_items(plog *p, struct plog_work *w, struct plog_request *r,
             plog_err_index(err, i);
     }
     /* Of repeats alone nothing is committed, so the hook must not write. */
-    return rc || w->next_seq == before ? rc : run_hook(p, r, err);
+    return rc || w->next_seq == before ? rc : run_hook(p, w, r, err);
 }
 
 /* What a refused request did to the store. */
@@ -312,7 +341,7 @@ int plog_engine_prepare(plog *p, struct plog_work *w, struct plog_request *r,
     size_t length = w->lines.len;
     bool opened = w->opened;
     int changes = sqlite3_total_changes(s->db);
-    int rc = plog_store_in_transaction(s, err);
+    int rc = plog_engine_in_transaction(p, w, err);
     if (!rc && how == PLOG_MARKED)
         rc = plog_sql_run(s->savepoint, err);
     plog_recent_save(&s->recent);

@@ -5,6 +5,7 @@
  * A batch is led by hand, on this thread: who shares one with whom is no
  * matter of luck here.
  */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,48 @@ static void without_receipts(void)
     CHECK_TEXT(world_record(&w, "b"), "none");
     CHECK_TEXT(world_record(&w, "d"), "{} v1");
     end(5);
+}
+
+/* A hook with a conflict clause that ends the transaction, which takes along
+ * what the others of the batch wrote: they are told so, and can go on. */
+static int end_it(void *arg, sqlite3 *db, const uint64_t *seqs, size_t n)
+{
+    (void)arg, (void)seqs, (void)n;
+    int rc = sqlite3_exec(db, "INSERT OR ROLLBACK INTO mine VALUES(1)", NULL,
+                          NULL, NULL);
+    CHECK_INT(rc & 0xff, SQLITE_CONSTRAINT);
+    return 0;
+}
+
+static void a_hook_ends_the_transaction(void)
+{
+    begin();
+    world_sql(&w, "CREATE TABLE mine(n PRIMARY KEY);"
+                  "INSERT INTO mine VALUES(1)");
+    add_deltas("a", NULL);
+    add_deltas("b", NULL)->hook = end_it;
+    add_deltas("c", NULL);
+    lead();
+    CHECK_INT(requests[0].result, PLOG_E_LOCKED);
+    CHECK_INT(requests[1].result, PLOG_E_HOOK);
+    CHECK_INT(requests[2].result, PLOG_E_LOCKED);
+    CHECK(strstr(errors[0].message, "inside another caller's hook") != NULL);
+    CHECK_TEXT(errors[2].message, errors[0].message);
+    CHECK_TEXT(errors[2].hint, "send the same again");
+    CHECK(strstr(errors[1].message, "ended inside the caller's hook") != NULL);
+    CHECK(strstr(errors[1].message, "returned 0") != NULL);
+    CHECK_UINT(world_size(&w), 2);
+    CHECK_TEXT(world_record(&w, "a"), "none");
+    for (unsigned i = 0; i < count; i++)
+        plog_request_free(&requests[i]);
+    count = 0;
+    memset(errors, 0, sizeof errors);
+    add_deltas("a", NULL);
+    add_deltas("c", NULL);
+    lead();
+    CHECK_INT(requests[0].result, 0);
+    CHECK_INT(requests[1].result, 0);
+    end(4);
 }
 
 static unsigned begun;
@@ -493,6 +536,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"without receipts", without_receipts},
+        {"a hook ends the transaction", a_hook_ends_the_transaction},
         {"beginning again fails", beginning_again_fails},
         {"another writes meanwhile", another_writes_meanwhile},
         {"with control entries", with_control_entries},

@@ -179,7 +179,7 @@ static void a_rollback_takes_the_whole_group(void)
     CHECK_INT(world_parity(&w, NULL, &f), 0);
     for (unsigned i = 0; i < MATES; i++) {
         int rc = mates[i].result;
-        CHECK(rc == PLOG_E_IO || rc == (mates[i].hook ? PLOG_E_HOOK : 0));
+        CHECK(rc == PLOG_E_LOCKED || rc == (mates[i].hook ? PLOG_E_HOOK : 0));
         CHECK_INT(world_append(&w, mates[i].text, &again, NULL), 0);
         CHECK(again.duplicate == (rc == 0));
         CHECK(rc != 0 || again.seq == mates[i].receipt.seq);
