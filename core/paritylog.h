@@ -682,8 +682,9 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_cursors(
     int (*each)(void *arg, const struct plog_cursor *cursor, uint64_t seq),
     void *arg, struct plog_error *err);
 
-/* Gives one row of a query: `count` names and values.  A NULL value is SQL
- * NULL; `types` are SQLite's fundamental type numbers. */
+/* Gives one row of a query: `count` names and values.  A value whose `p` is
+ * NULL is SQL NULL, and no other is; `types` are SQLite's fundamental type
+ * numbers. */
 struct plog_row {
     int count;
     const char *const *names;

@@ -110,7 +110,9 @@ static int give_row(sqlite3_stmt *s, struct columns *c, bool has_values,
                 ? plog_span(sqlite3_column_blob(s, i), 0)
                 : plog_span((const char *)sqlite3_column_text(s, i), 0);
         c->values[i].n = (size_t)sqlite3_column_bytes(s, i);
-        short_of_memory |= c->types[i] == SQLITE_TEXT && !c->values[i].p;
+        if (c->types[i] == SQLITE_BLOB && c->values[i].n == 0)
+            c->values[i].p = ""; /* SQLite has NULL here, which is SQL NULL */
+        short_of_memory |= c->types[i] != SQLITE_NULL && !c->values[i].p;
         if (c->types[i] == SQLITE_NULL)
             c->values[i] = plog_span(NULL, 0);
     }

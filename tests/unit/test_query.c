@@ -30,6 +30,7 @@ static void close_it(void)
 struct seen {
     int calls, rows, stop_at, count;
     int types[8];
+    bool is_null[8]; /* by its pointer */
     char text[8][64];
     char name[8][64];
 };
@@ -44,6 +45,7 @@ static int see(void *arg, const struct plog_row *row)
         if (!row->values)
             continue;
         s->types[i] = row->types[i];
+        s->is_null[i] = row->values[i].p == NULL;
         snprintf(s->text[i], sizeof s->text[i], "%.*s", (int)row->values[i].n,
                  row->values[i].p ? row->values[i].p : "");
     }
@@ -160,20 +162,24 @@ static void refused(void)
 static void values(void)
 {
     static const int types[] = {SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT,
-                                SQLITE_BLOB,    SQLITE_NULL,  SQLITE_TEXT};
-    static const char *const texts[] = {"7", "1.5", "text", "blob", "", ""};
+                                SQLITE_BLOB,    SQLITE_NULL,  SQLITE_TEXT,
+                                SQLITE_BLOB,    SQLITE_BLOB};
+    static const char *const texts[] = {"7", "1.5", "text", "blob",
+                                        "",  "",    "",     ""};
     struct seen s = {.calls = 0};
     open_it();
     CHECK_INT(plog_reader_query(r,
                                 "SELECT 7 AS a, 1.5 AS b, 'text' AS c,"
-                                " x'626c6f62' AS d, NULL AS e, '' AS f",
+                                " x'626c6f62' AS d, NULL AS e, '' AS f,"
+                                " x'' AS g, zeroblob(0) AS h",
                                 see, &s, NULL),
               0);
     CHECK_INT(s.rows, 1);
     CHECK_INT(s.calls, 1);
-    CHECK_INT(s.count, 6);
-    for (int i = 0; i < 6; i++) {
+    CHECK_INT(s.count, 8);
+    for (int i = 0; i < 8; i++) {
         CHECK_INT(s.types[i], types[i]);
+        CHECK(s.is_null[i] == (types[i] == SQLITE_NULL));
         CHECK_TEXT(s.text[i], texts[i]);
         CHECK_INT(s.name[i][0], 'a' + i);
     }
