@@ -764,10 +764,15 @@ struct plog_proof_report {
 /*
  * Checks a proof without any log.
  * @text, @len    the file, at most PLOG_PROOF_FILE_MAX
- * @vkey          the verifier key that is trusted
+ * @vkey          the verifier key that is trusted; or several, at most 64, with
+ *                white space between them: each checkpoint is checked under
+ *                the key that it names.  A consistency proof across a key
+ *                rotation needs the log's keys at both ends.
  * @entry, @n     the entry's line, if it is not in the proof; else NULL
  * Returns 0: it holds.  PLOG_E_INPUT: not a proof; PLOG_E_UNKNOWN_KEY: signed
- * by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_NOMEM.
+ * by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_FOREIGN: its two
+ * checkpoints are of different logs; PLOG_E_ARG: `vkey` is no key;
+ * PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_verify_proof(const char *text, size_t len,
                                                const char *vkey,

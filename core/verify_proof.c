@@ -10,7 +10,7 @@ struct proof_file {
     struct plog_span rest;
     unsigned char hashes[PLOG_PROOF_MAX][PLOG_HASH_SIZE];
     unsigned count;
-    struct plog_vkey key;
+    struct plog_keyring keys; /* that are trusted */
     struct plog_error *err;
 };
 
@@ -55,6 +55,43 @@ static int read_hashes(struct proof_file *f)
     return malformed(f, "it ends within the hashes");
 }
 
+/* Takes the trusted keys, with white space between them. */
+static int read_keys(struct proof_file *f, const char *text)
+{
+    static const char space[] = " \t\r\n";
+    for (text += strspn(text, space); *text; text += strspn(text, space)) {
+        size_t n = strcspn(text, space);
+        if (f->keys.count == PLOG_KEYS_MAX)
+            return plog_fail(f->err, PLOG_E_ARG, "more than %d verifier keys",
+                             PLOG_KEYS_MAX);
+        if (plog_vkey_parse(plog_span(text, n), &f->keys.keys[f->keys.count++]))
+            return plog_fail(f->err, PLOG_E_ARG, "the verifier key is not one");
+        text += n;
+    }
+    return f->keys.count
+               ? 0
+               : plog_fail(f->err, PLOG_E_ARG, "the verifier key is not one");
+}
+
+/* Whether a note holds under the key that it names. */
+static int check_signature(struct proof_file *f, const struct plog_note *n)
+{
+    bool known = false;
+    for (unsigned i = 0; i < f->keys.count; i++) {
+        const struct plog_vkey *key = &f->keys.keys[i];
+        if (memcmp(n->key_id, key->id, sizeof n->key_id) != 0 ||
+            strcmp(n->origin, key->name) != 0)
+            continue;
+        known = true;
+        if (plog_checkpoint_verify(key, n->origin, n->size, n->root, n->sig))
+            return 0;
+    }
+    return known ? plog_fail(f->err, PLOG_E_TAMPERED,
+                             "the signature of the checkpoint does not hold")
+                 : plog_fail(f->err, PLOG_E_UNKNOWN_KEY,
+                             "the checkpoint is signed by another key");
+}
+
 /* Checks one signature line under the text of a note. */
 static int check_note(struct proof_file *f, struct plog_span text,
                       struct plog_span line, struct plog_note *out)
@@ -70,14 +107,8 @@ static int check_note(struct proof_file *f, struct plog_span text,
         rc = plog_fail(f->err, PLOG_E_NOMEM, "out of memory");
     else if (plog_note_parse(plog_span(b.data, b.len), out))
         rc = malformed(f, "the checkpoint is not one");
-    else if (memcmp(out->key_id, f->key.id, sizeof out->key_id) != 0 ||
-             strcmp(out->origin, f->key.name) != 0)
-        rc = plog_fail(f->err, PLOG_E_UNKNOWN_KEY,
-                       "the checkpoint is signed by another key");
-    else if (!plog_checkpoint_verify(&f->key, out->origin, out->size, out->root,
-                                     out->sig))
-        rc = plog_fail(f->err, PLOG_E_TAMPERED,
-                       "the signature of the checkpoint does not hold");
+    else
+        rc = check_signature(f, out);
     plog_buf_fini(&b);
     return rc;
 }
@@ -185,6 +216,9 @@ static int check_consistency(struct proof_file *f, struct plog_proof_report *r)
         rc = read_note(f, true, &now);
     if (rc)
         return rc;
+    if (strcmp(old.origin, now.origin) != 0)
+        return plog_fail(f->err, PLOG_E_FOREIGN,
+                         "the two checkpoints are of different logs");
     set_head(r, &now);
     r->old_size = old.size;
     memcpy(r->old_root, old.root, sizeof r->old_root);
@@ -204,8 +238,8 @@ int plog_verify_proof(const char *text, size_t len, const char *vkey,
     struct proof_file f = {.rest = {text, len}, .err = err};
     struct plog_span line;
     memset(report, 0, sizeof *report);
-    if (plog_vkey_parse(plog_span_text(vkey), &f.key))
-        return plog_fail(err, PLOG_E_ARG, "the verifier key is not one");
+    if (read_keys(&f, vkey))
+        return PLOG_E_ARG;
     if (len > PLOG_PROOF_FILE_MAX)
         return malformed(&f, "it is too long");
     if (!next_line(&f, &line))

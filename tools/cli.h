@@ -60,8 +60,15 @@ enum cli_kind {
     CLI_FLAG,    /* bool */
     CLI_NUMBER,  /* uint64_t within min..max */
     CLI_TEXT,    /* const char * */
+    CLI_TEXTS,   /* struct cli_texts: may be given again */
     CLI_SECONDS, /* double, in the library's sense of waiting */
     CLI_HEAD     /* struct cli: SIZE:ROOT */
+};
+
+#define CLI_TEXTS_MAX 64
+struct cli_texts {
+    const char *text[CLI_TEXTS_MAX];
+    size_t count;
 };
 
 struct cli_option {

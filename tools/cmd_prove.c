@@ -206,26 +206,44 @@ static size_t line_length(const char *p, size_t n)
     return n && p[n - 1] == '\n' ? n - 1 : n;
 }
 
+/* The keys as the library takes them: with white space between. */
+static char *join(const struct cli_texts *t)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < t->count; i++)
+        n += strlen(t->text[i]) + 1;
+    char *all = calloc(n, 1), *at = all;
+    for (size_t i = 0; all && i < t->count; i++) {
+        at = stpcpy(at, t->text[i]);
+        *at++ = '\n';
+    }
+    return all;
+}
+
 int cmd_verify_proof(struct cli *c, int argc, char **argv)
 {
     struct plog_proof_report report = {.memory = NULL};
     const char *entry = NULL;
-    const struct cli_option own[] = {{"entry", CLI_TEXT, &entry, 0, 0}};
-    const struct cli_spec spec = {CLI_KEY, own, CLI_COUNT(own), 1, 1};
+    struct cli_texts trusted = {.count = 0};
+    const struct cli_option own[] = {{"key", CLI_TEXTS, &trusted, 0, 0},
+                                     {"entry", CLI_TEXT, &entry, 0, 0}};
+    const struct cli_spec spec = {0, own, CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
-    char *text = NULL, *line = NULL;
+    char *text = NULL, *line = NULL, *keys = NULL;
     size_t n = 0, m = 0;
 
     int status = cli_parse(c, argc, argv, &spec);
     if (status >= 0)
         return status;
-    if (!c->vkey)
+    if (trusted.count == 0)
         return fail_usage(c, "--key VKEY is missing: the key that you trust");
     int rc = read_file(c->args[0], PLOG_PROOF_FILE_MAX, &text, &n, &err);
     if (!rc && entry)
         rc = read_file(entry, PLOG_PROOF_FILE_MAX, &line, &m, &err);
+    if (!rc && !(keys = join(&trusted)))
+        rc = fail_set(&err, PLOG_E_NOMEM, "out of memory");
     if (!rc)
-        rc = plog_verify_proof(text, n, c->vkey, line, line_length(line, m),
+        rc = plog_verify_proof(text, n, keys, line, line_length(line, m),
                                &report, &err);
     if (!rc && c->json)
         print_json(&report);
@@ -234,5 +252,6 @@ int cmd_verify_proof(struct cli *c, int argc, char **argv)
     free(report.memory);
     free(text);
     free(line);
+    free(keys);
     return rc ? fail(c, rc, &err, NULL) : 0;
 }

@@ -61,6 +61,17 @@ static void prepare(struct parser *p, struct cli *c,
         add(p, spec->own[i]);
 }
 
+static int take_text(struct cli *c, const struct cli_option *o,
+                     const char *text)
+{
+    struct cli_texts *t = o->into;
+    if (t->count == CLI_TEXTS_MAX)
+        return fail_usage(c, "--%s may be given %d times", o->name,
+                          CLI_TEXTS_MAX);
+    t->text[t->count++] = text;
+    return -1;
+}
+
 static int take_number(struct cli *c, const struct cli_option *o,
                        const char *text)
 {
@@ -117,6 +128,8 @@ static int take(struct cli *c, const struct cli_option *o, const char *text)
     case CLI_TEXT:
         *(const char **)o->into = text;
         return -1;
+    case CLI_TEXTS:
+        return take_text(c, o, text);
     case CLI_NUMBER:
         return take_number(c, o, text);
     case CLI_SECONDS:

@@ -65,7 +65,13 @@ for seq in 1 12 13 24 35 43; do
     rm "$T/proof"
 done
 head -n 5 "$T/witness" >"$T/old.note"
-run 0 prove "$W" --from "$T/old.note"
+run 0 prove "$W" --from "$T/old.note" --out "$T/extends"
+run 12 verify-proof "$T/extends" --key "$last"
+run 12 verify-proof "$T/extends" --key "$first"
+run 0 verify-proof "$T/extends" --key "$first" --key "$last" --json
+json_is "$T/out" '.kind == "consistency" and .old_size == 11 and .size == 44'
+run 0 verify-proof "$T/extends" --key "$last $first"
+run 2 verify-proof "$T/extends" --key "$last" --key nonsense
 
 begin 'a witness has notes by every key'
 same 'notes' "$(grep -c '^plog-' "$T/witness")" 4

@@ -322,6 +322,94 @@ static void by_whom(void)
     plog_signer_fini(&signer);
 }
 
+/* From OLD to LEAVES, where the second checkpoint is by a new key of that
+ * name.
+ * @first, @second  out: the keys, PLOG_VKEY_MAX bytes each */
+static void across_a_rotation(struct plog_buf *b, const char *name, char *first,
+                              char *second)
+{
+    struct plog_proof p;
+    start();
+    plog_buf_init(b, plog_io_posix());
+    CHECK_INT(plog_buf_add_text(b, "paritylog/consistency@v1\n"), 0);
+    CHECK_INT(plog_proof_consistency(&p, OLD, LEAVES), 0);
+    add_hashes(b, &p);
+    add_note(b, signer.vkey.name, OLD);
+    CHECK_INT(plog_buf_add_char(b, '\n'), 0);
+    plog_vkey_format(&signer.vkey, first);
+    plog_signer_fini(&signer);
+    CHECK_INT(plog_signer_generate(&signer, plog_io_posix(), name, NULL), 0);
+    add_note(b, signer.vkey.name, LEAVES);
+    plog_vkey_format(&signer.vkey, second);
+    plog_signer_fini(&signer);
+}
+
+/* Between two checkpoints the log's key may have been rotated: each holds under
+ * the key that it names. */
+static void by_two_keys(void)
+{
+    struct plog_proof_report r;
+    struct plog_buf b;
+    char one[PLOG_VKEY_MAX], two[PLOG_VKEY_MAX], keys[2 * PLOG_VKEY_MAX + 8];
+    across_a_rotation(&b, "proof.test", one, two);
+    CHECK_INT(plog_verify_proof(b.data, b.len, one, NULL, 0, &r, NULL),
+              PLOG_E_UNKNOWN_KEY);
+    CHECK_INT(plog_verify_proof(b.data, b.len, two, NULL, 0, &r, NULL),
+              PLOG_E_UNKNOWN_KEY);
+    snprintf(keys, sizeof keys, " \n%s\r\n\t%s\n", two, one);
+    CHECK_INT(plog_verify_proof(b.data, b.len, keys, NULL, 0, &r, NULL), 0);
+    CHECK(r.consistency && r.old_size == OLD && r.size == LEAVES);
+    char *size = memmem(b.data, b.len, "\n7\n", 3);
+    REQUIRE(size != NULL);
+    size[1] = '8';
+    CHECK_INT(plog_verify_proof(b.data, b.len, keys, NULL, 0, &r, NULL),
+              PLOG_E_TAMPERED);
+    plog_buf_fini(&b);
+}
+
+/* Two logs may begin alike, and each be trusted: one does not extend the
+ * other. */
+static void of_two_logs(void)
+{
+    struct plog_proof_report r;
+    struct plog_error err = {.code = 0};
+    struct plog_buf b;
+    char one[PLOG_VKEY_MAX], two[PLOG_VKEY_MAX], keys[2 * PLOG_VKEY_MAX + 8];
+    across_a_rotation(&b, "copy.test", one, two);
+    snprintf(keys, sizeof keys, "%s %s", one, two);
+    CHECK_INT(plog_verify_proof(b.data, b.len, keys, NULL, 0, &r, &err),
+              PLOG_E_FOREIGN);
+    CHECK_TEXT(err.message, "the two checkpoints are of different logs");
+    plog_buf_fini(&b);
+}
+
+/* No key, one that is none behind a good one, and too many of them. */
+static void odd_lists_of_keys(void)
+{
+    struct plog_proof_report r;
+    struct plog_error err = {.code = 0};
+    struct plog_buf b;
+    char one[PLOG_VKEY_MAX], two[PLOG_VKEY_MAX], keys[66 * PLOG_VKEY_MAX];
+    across_a_rotation(&b, "proof.test", one, two);
+    CHECK_INT(plog_verify_proof(b.data, b.len, " \n", NULL, 0, &r, &err),
+              PLOG_E_ARG);
+    CHECK_TEXT(err.message, "the verifier key is not one");
+    snprintf(keys, sizeof keys, "%s %s%s", one, two, one);
+    CHECK_INT(plog_verify_proof(b.data, b.len, keys, NULL, 0, &r, &err),
+              PLOG_E_ARG);
+    keys[0] = '\0';
+    for (int i = 0; i < 63; i++)
+        sprintf(keys + strlen(keys), "%s ", one);
+    strcat(keys, two);
+    CHECK_INT(plog_verify_proof(b.data, b.len, keys, NULL, 0, &r, &err), 0);
+    strcat(keys, " ");
+    strcat(keys, one);
+    CHECK_INT(plog_verify_proof(b.data, b.len, keys, NULL, 0, &r, &err),
+              PLOG_E_ARG);
+    CHECK_TEXT(err.message, "more than 64 verifier keys");
+    plog_buf_fini(&b);
+}
+
 /* The line that is proved may be given beside the proof, and then counts. */
 static void the_line_beside_it(void)
 {
@@ -366,6 +454,9 @@ int main(int argc, char **argv)
         {"the checkpoint first", the_checkpoint_first},
         {"of two sizes", of_two_sizes},
         {"by whom", by_whom},
+        {"by two keys", by_two_keys},
+        {"of two logs", of_two_logs},
+        {"odd lists of keys", odd_lists_of_keys},
         {"the line beside it", the_line_beside_it},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
