@@ -211,3 +211,18 @@ int plog_schema_check(sqlite3 *db, bool *has_tables, struct plog_error *err)
         return odd(err, "not a whole store of ours", "");
     return 0;
 }
+
+int plog_schema_count_own(sqlite3 *db, uint64_t *count, struct plog_error *err)
+{
+    sqlite3_stmt *s;
+    *count = 0;
+    int rc = plog_sql_prepare(db,
+                              "SELECT name FROM sqlite_schema WHERE"
+                              " type='table' AND name NOT LIKE 'sqlite\\_%'"
+                              " ESCAPE '\\'",
+                              &s, err);
+    while (!rc && (rc = plog_sql_row(s, err)) == 0)
+        *count += !plog_schema_is_ours((const char *)sqlite3_column_text(s, 0));
+    sqlite3_finalize(s);
+    return rc == PLOG_END ? 0 : rc;
+}

@@ -22,4 +22,8 @@ PLOG_MUST_CHECK int plog_schema_check(sqlite3 *db, bool *has_tables,
 /* Whether a table name is one of ours. */
 bool plog_schema_is_ours(const char *name);
 
+/* Counts the tables that are a caller's own.  Returns 0 or a store error. */
+PLOG_MUST_CHECK int plog_schema_count_own(sqlite3 *db, uint64_t *count,
+                                          struct plog_error *err);
+
 #endif

@@ -160,7 +160,13 @@ static int fill_store(struct undo *u, struct plog_error *err)
         return 0;
     plog_close(c->p);
     c->p = NULL;
-    return plog_replay(c->dir, &o, &report, err);
+    int rc = plog_replay(c->dir, &o, &report, err);
+    if (!rc) {
+        snprintf(c->report->quarantine, sizeof c->report->quarantine, "%s",
+                 report.quarantine);
+        c->report->own_tables = report.own_tables;
+    }
+    return rc;
 }
 
 static int undo(struct undo *u, struct plog_error *err)

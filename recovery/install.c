@@ -86,5 +86,6 @@ int plog_install_store(const char *dir, const struct plog_rebuild_options *o,
     report->entries = replayed.head.size;
     snprintf(report->quarantine, sizeof report->quarantine, "%.120s",
              replayed.quarantine);
+    report->own_tables = replayed.own_tables;
     return 0;
 }

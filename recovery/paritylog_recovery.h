@@ -160,13 +160,21 @@ struct plog_replay_report {
     char quarantine[256]; /* where an old store or a tail went; "" if none */
     struct plog_head head;
     double seconds;
+    /* With `fresh`: tables in the store that is set aside that are the caller's
+     * own.  They stay behind there.  0 also where it could not be read. */
+    uint64_t own_tables;
 };
 
 /*
  * Applies to the store what it lacks, verified group by group before it is
  * inserted.  Idempotent; a replay that was killed goes on where it stood.
  * Creates the store when there is none.  With `fresh` the old store stays until
- * the new one is on disk; killed before that, it begins anew.
+ * the new one is on disk; killed before that, it begins anew.  A caller's own
+ * tables (plog_append_group) are no function of the log: with `fresh` they stay
+ * behind in the old store, report->quarantine, and a later plog_redact of an
+ * entry that this store held removes it whole.  Copy them before that, or make
+ * them anew from the log (README.md, "In a program").  A store that is made
+ * because there is none has none of them either.
  * Returns 0; PLOG_E_LOCKED when another process writes, or compacts, redacts,
  * rotates or mends the log, for longer than wait_seconds; a verdict when the
  * log or store forbids it; nothing is changed then, except that whole groups
@@ -203,6 +211,7 @@ struct plog_rebuild_report {
     bool dry_run;
     char quarantine[128]; /* of `install`: where the old one went first */
     double seconds;
+    uint64_t own_tables; /* of `install`: as in plog_replay_report */
 };
 
 /*
@@ -225,7 +234,9 @@ plog_rebuild_log(const char *dir, const char *out,
                  struct plog_rebuild_report *report, struct plog_error *err);
 
 /* The same for the store, folded from the log of `dir`, which is verified
- * group by group; damage ends it, and what stands before it is kept.
+ * group by group; damage ends it, and what stands before it is kept.  The new
+ * store has none of a caller's own tables; with `install` they stay behind in
+ * the one that is set aside, as with plog_replay.
  * PLOG_E_LOCKED besides, when another program reads the new store meanwhile. */
 PLOG_API PLOG_MUST_CHECK int
 plog_rebuild_store(const char *dir, const char *out,
@@ -272,7 +283,8 @@ struct plog_restore_report {
  * Restores a log as it was at a point into a new directory: log, store made
  * from it, verifier keys.  Whole groups only.  Without `adopt` no signing key
  * goes along, so that the copy can never pass for the original; with
- * `continue_as` it takes another name, and a key of that.
+ * `continue_as` it takes another name, and a key of that.  The copy's store is
+ * made from the log: a caller's own tables are not in it.
  * @dir  only read; damage above the point does no harm
  * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
  * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is
@@ -366,6 +378,7 @@ struct plog_salvage_report {
  * store, each group under its original signature; a segment that both legs
  * together do not prove is left as it is, and replaced files go to
  * quarantine/ first.  Holds the writer lock.  May be killed and run again.
+ * The store is only read: a caller's own tables stay as they are.
  * Returns 0 when it ran to its end; PLOG_E_FOREIGN when store and log are of
  * different logs; PLOG_E_BEHIND without a store; PLOG_E_LOCKED;
  * PLOG_E_INTERRUPTED, PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM.
@@ -458,7 +471,8 @@ struct plog_redact_report {
     unsigned char leaf[PLOG_HASH_SIZE];
     bool already;        /* it was ordered before */
     uint64_t segments;   /* files of the log that were replaced */
-    uint64_t quarantine; /* files there that were changed or removed */
+    uint64_t quarantine; /* files there that were changed or removed; a store
+                            as a whole, with a caller's own tables in it */
     /* Later entries about the record whose custom strategy logged a payload,
      * which may hold something of this one: how many, and the first. */
     uint64_t merged, merged_first;
@@ -470,7 +484,9 @@ struct plog_redact_report {
  * freed pages, SQLite's WAL and quarantine/; leaf, root and every proof hold
  * on.  The order is an entry of the log, signed with its reason; whatever is
  * cut off behind it, the next opening for writing finishes.
- * Out of reach: peers, backups, restored copies, free blocks of the disk.
+ * Out of reach: peers, backups, restored copies, free blocks of the disk, and
+ * what a caller copied into tables of his own: he removes it there, before the
+ * order, whose VACUUM then takes it out of freed pages, too.
  * Returns 0: the payload is gone, on disk.  PLOG_E_NOT_FOUND; PLOG_E_INPUT
  * for a control entry or a reason out of range; PLOG_E_LOCKED while other
  * maintenance is under way, or (report->order is set then) a reader of the
@@ -597,6 +613,10 @@ struct plog_compact_report {
     uint64_t snapshot_bytes, records, ids;
     uint64_t trimmed; /* events dropped from the store */
     double seconds;
+    /* Undone, of a store that was trimmed: where that went, and the caller's
+     * own tables in it, as in plog_replay_report. */
+    char quarantine[256];
+    uint64_t own_tables;
 };
 
 /*
@@ -605,6 +625,8 @@ struct plog_compact_report {
  * archived.  Before, the log is verified and both legs are compared: rows up to
  * where they go; all of them, records too, where there is a floor, with
  * `trim_store`, or when something differs.
+ * After `trim_store`, `undo` makes the store anew from the log: a caller's own
+ * tables then stay behind in quarantine/, as after plog_replay with `fresh`.
  * Returns 0, also when there is nothing to take away: report->why then says
  * why.  PLOG_E_INPUT when --discard lacks a proven acknowledgement, or there is
  * nothing to undo; the verdict of parity when the legs differ; PLOG_E_LOCKED

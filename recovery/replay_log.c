@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "legs.h"
 #include "paritylog_recovery.h"
+#include "schema.h"
 #include "snapshot.h"
 
 struct work {
@@ -177,17 +178,28 @@ static int is_in_the_way(struct work *w, bool *is, struct plog_error *err)
 
 /* ---- Steps -------------------------------------------------------------- */
 
+/* A store testifies before it goes, when it can, and what else is in it is
+ * counted. */
+static void question_old_store(struct work *w)
+{
+    struct plog_store *s = &w->legs.store;
+    if (!plog_legs_open_store(&w->legs, false, NULL)) {
+        if (plog_store_get_head(s, &w->old, NULL))
+            memset(&w->old, 0, sizeof w->old);
+        if (plog_schema_count_own(s->db, &w->report->own_tables, NULL))
+            w->report->own_tables = 0;
+    }
+    plog_legs_close_store(&w->legs);
+}
+
 /* Reads where the store stands; an absent one stands at 0. */
 static int read_store(struct work *w, struct plog_error *err)
 {
     struct plog_legs *l = &w->legs;
     memset(&l->head, 0, sizeof l->head);
     plog_tree_init(&l->head.tree);
-    if (w->o->fresh) { /* it testifies before it goes, when it can */
-        if (!plog_legs_open_store(l, false, NULL) &&
-            plog_store_get_head(&l->store, &w->old, NULL))
-            memset(&w->old, 0, sizeof w->old);
-        plog_legs_close_store(l);
+    if (w->o->fresh) {
+        question_old_store(w);
         return 0;
     }
     bool there;

@@ -49,6 +49,8 @@ static void print_json(const struct plog_compact_report *r)
     } else
         out_null(&o, "snapshot");
     out_uint(&o, "trimmed", r->trimmed);
+    out_text_or_null(&o, "quarantine", r->quarantine);
+    out_uint(&o, "own_tables", r->own_tables);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -99,6 +101,18 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
                (unsigned long long)r->trimmed);
 }
 
+static void print_old_store(const struct plog_compact_report *r)
+{
+    if (!r->quarantine[0])
+        return;
+    printf("the store was built anew; the old one is set aside in ");
+    text_safe(stdout, r->quarantine, strlen(r->quarantine));
+    putchar('\n');
+    if (r->own_tables)
+        printf("%llu tables of your own left behind in the old store\n",
+               (unsigned long long)r->own_tables);
+}
+
 static int run(struct cli *c, struct plog_compact_options o)
 {
     struct plog_error err = {.code = 0};
@@ -124,8 +138,10 @@ static int run(struct cli *c, struct plog_compact_options o)
         return fail(c, rc, &err, NULL);
     if (c->json)
         print_json(&report);
-    else
+    else {
         print_text(c, &report);
+        print_old_store(&report);
+    }
     return 0;
 }
 

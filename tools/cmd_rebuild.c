@@ -41,6 +41,7 @@ static void print_json(const struct plog_rebuild_report *r, const char *leg,
     out_uint(&o, "segments", r->segments);
     out_uint(&o, "bytes", r->bytes);
     out_text_or_null(&o, "quarantine", r->quarantine);
+    out_uint(&o, "own_tables", r->own_tables);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -67,6 +68,9 @@ static void print_text(const struct plog_rebuild_report *r, const char *leg)
         text_safe(stdout, r->quarantine, strlen(r->quarantine));
         putchar('\n');
     }
+    if (r->own_tables)
+        printf("%llu tables of your own left behind in the old store\n",
+               (unsigned long long)r->own_tables);
     if (!r->missing_from)
         return;
     printf("not rebuilt: entries from %llu on",

@@ -93,6 +93,7 @@ static void print_json(const struct plog_replay_report *r)
     out_uint(&o, "skipped", r->skipped);
     out_uint(&o, "torn_bytes", r->torn_bytes);
     out_text_or_null(&o, "quarantine", r->quarantine);
+    out_uint(&o, "own_tables", r->own_tables);
     out_object(&o, "head");
     out_uint(&o, "size", r->head.size);
     out_hash(&o, "root", r->head.root);
@@ -130,6 +131,9 @@ static void print_text(const struct plog_replay_report *r)
         text_safe(stdout, r->quarantine, strlen(r->quarantine));
         putchar('\n');
     }
+    if (r->own_tables)
+        printf("%llu tables of your own %sleft behind in the old store\n",
+               (unsigned long long)r->own_tables, would);
     printf("head: size %llu, root %s; %.2f s\n",
            (unsigned long long)r->head.size, root, r->seconds);
 }

@@ -57,6 +57,33 @@ static void undone(void)
     world_end(&w, world_size(&w));
 }
 
+/* A store that is made anew lacks the tables that are not ours: where they are
+ * is said. */
+static void where_own_tables_went(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    world_sql(&w, "CREATE TABLE mine(n); INSERT INTO mine VALUES(1)");
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0); /* the store stays */
+    CHECK_TEXT(r.quarantine, "");
+    CHECK_UINT(r.own_tables, 0);
+    CHECK_INT(world_number(&w, "SELECT n FROM mine"), 1);
+    CHECK_INT(peers_trim(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK(strncmp(r.quarantine, "quarantine/store.db-", 20) == 0);
+    CHECK(world_has(&w, r.quarantine));
+    CHECK_UINT(r.own_tables, 1);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM sqlite_schema"
+                               " WHERE name='mine'"),
+              0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
 static void undone_to_the_beginning(void)
 {
     struct world w;
@@ -296,6 +323,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"undone", undone},
+        {"where own tables went", where_own_tables_went},
         {"undone to the beginning", undone_to_the_beginning},
         {"undone and cut off", undone_and_cut_off},
         {"behind the compact entry", behind_the_compact_entry},

@@ -106,6 +106,71 @@ static void both(void)
     world_end(&w, 3);
 }
 
+/* ---- What else is in the store -------------------------------------------
+ */
+
+#define OWN                                                                    \
+    "SELECT count(*) FROM sqlite_schema WHERE name IN ('mine','sqliteish')"
+
+static void of_a_dry_run(void)
+{
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .fresh = true, .dry_run = true};
+    CHECK_INT(plog_replay(w.dir, &o, &report, NULL), 0);
+    CHECK_UINT(report.own_tables, 2);
+    CHECK_INT(world_number(&w, OWN), 2);
+    o.fresh = false;
+    CHECK_INT(plog_replay(w.dir, &o, &report, NULL), 0);
+    CHECK_UINT(report.own_tables, 0);
+}
+
+/* Tables that are not ours stay behind in the old store; that is said, and a
+ * redaction takes the last copy away. */
+static void own_tables(void)
+{
+    static const char sql[] = "CREATE TABLE mine(n PRIMARY KEY) WITHOUT ROWID;"
+                              "CREATE TABLE sqliteish(n INTEGER PRIMARY KEY"
+                              " AUTOINCREMENT); CREATE INDEX i ON sqliteish(n);"
+                              "CREATE VIEW v AS SELECT n FROM mine";
+    struct plog_rebuild_options install = {.struct_size = sizeof install,
+                                           .install = true};
+    struct plog_rebuild_report built;
+    struct plog_redact_options redact = {.struct_size = sizeof redact,
+                                         .reason = "asked"};
+    struct plog_redact_report redacted;
+    make();
+    world_sql(&w, sql);
+    of_a_dry_run();
+    CHECK_INT(replay_fresh(), 0);
+    CHECK_UINT(report.own_tables, 2);
+    names("quarantine/store.db-");
+    CHECK_INT(world_number(&w, OWN), 0);
+    world_sql(&w, sql);
+    CHECK_INT(plog_rebuild_store(w.dir, NULL, &install, &built, NULL), 0);
+    CHECK_UINT(built.own_tables, 2);
+    CHECK_INT(world_number(&w, OWN), 0);
+    CHECK_INT(replay_fresh(), 0);
+    CHECK_UINT(report.own_tables, 0);
+    CHECK(world_has(&w, built.quarantine));
+    CHECK_INT(plog_redact(w.dir, 2, &redact, &redacted, NULL), 0);
+    CHECK(redacted.quarantine >= 3);
+    CHECK(!world_has(&w, built.quarantine));
+    world_end(&w, 4);
+}
+
+/* A store that is no database has none that anybody could count. */
+static void of_no_database(void)
+{
+    make();
+    world_write(world_path(&w, "store.db"), "no database", 11);
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    CHECK_INT(replay_fresh(), 0);
+    CHECK_UINT(report.own_tables, 0);
+    names("quarantine/store.db-");
+    world_end(&w, 3);
+}
+
 /* ---- On a disk that fails ------------------------------------------------
  */
 
@@ -248,6 +313,8 @@ int main(int argc, char **argv)
         {"a store", a_store},
         {"a tail", a_tail},
         {"both", both},
+        {"own tables", own_tables},
+        {"of no database", of_no_database},
         {"not synced", not_synced},
         {"on disk first", on_disk_first},
         {"installed", installed},
