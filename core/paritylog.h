@@ -349,9 +349,18 @@ struct plog_options {
                   const struct plog_delta_view *delta,
                   struct plog_span *merged);
     void *custom_arg;
-    /* Told of every entry that opening replays into the store, inside the
-     * transaction, so that a caller's own tables (see plog_append_group) can
-     * follow.  Not 0: the replay stops with PLOG_E_HOOK. */
+    /* Told, in order and inside the transaction, of every entry that this
+     * handle takes out of the log into the store: at opening, in
+     * plog_catch_up and plog_apply_logged, and in any later call that takes the
+     * writer lock and finds the store behind, such as the plog_append after
+     * one that was PLOG_E_INDETERMINATE.  When that transaction fails it is
+     * told of them again.
+     * Told of nothing else: not of what is appended, here or elsewhere; nor of
+     * what any other handle, process or function brought into the store before
+     * (plog_peer_add, plog_replay, ...); nor of a store that is made anew.  So
+     * it alone does not keep a caller's own tables whole: see plog_group.hook,
+     * whose rules hold here, too, though nobody enforces them.
+     * Not 0: the replay stops with PLOG_E_HOOK. */
     int (*replayed)(void *arg, struct sqlite3 *db, uint64_t seq,
                     const char *line, size_t len);
     void *replayed_arg;
@@ -522,16 +531,22 @@ struct plog_group {
     const struct plog_cursor *cursors;
     size_t cursor_count;
     /* Runs inside the store's transaction after the deltas were applied and
-     * before anything is logged, with the seq of each delta, so that the
-     * caller's own tables commit together with them.  Of a repeat the seq is
-     * that of the first time; a group of repeats alone is not logged, and the
-     * hook not called.  It may not touch our
-     * tables, attach, or end the transaction; such tables are outside parity.
+     * before anything is logged, with the seq of each delta (of a repeat that
+     * of the first time), so that the caller's own tables commit together with
+     * them.  Not called for a group of repeats alone, which is not logged.  It
+     * may read all of the store, and not change our tables, attach, or end the
+     * transaction; its own tables are outside parity.
      * Not 0: the request is refused with PLOG_E_HOOK, and so is one whose SQL
      * ended the transaction (INSERT OR ROLLBACK); other threads' groups that
-     * shared that are refused with PLOG_E_LOCKED then: send them again.  A
-     * crash after the log was synced and before the store committed loses what
-     * the hook wrote: the deltas come back through plog_options.replayed. */
+     * shared that are refused with PLOG_E_LOCKED then: send them again.
+     * What it wrote is lost, and the deltas are not, when the process dies
+     * between the log's sync and the store's commit, or this is
+     * PLOG_E_INDETERMINATE, or the store is made anew from the log.  A hook
+     * that goes by its own mark, kept in a table of its own, and not by
+     * `seqs`, makes that good: it takes from `events` (docs/FORMAT.md, section
+     * 9) all that stands above the mark, then moves it.  README.md, "In a
+     * program", has one.  What lies above the mark before the next group, a
+     * reader finds with plog_reader_log. */
     int (*hook)(void *arg, struct sqlite3 *db, const uint64_t *seqs,
                 size_t count);
     void *hook_arg;

@@ -44,6 +44,13 @@ for status in 0 1 2 3 4 5 6 7 8 9 10 11 12 130; do
     grep -q "^\\.It $status\$" "$man" || wrong "no exit status $status"
 done
 
+begin 'the hook in README.md is the one that is tested'
+sed -n '/^```c$/,/^```$/p' "$top/README.md" | grep -v '^```' >"$T/readme"
+sed -n '/clang-format off/,/clang-format on/p' "$top/tests/unit/test_own_tables.c" |
+    grep -v clang-format >"$T/tested"
+[ "$(wc -l <"$T/readme")" -gt 10 ] || wrong 'it is not there'
+files_equal "$T/readme" "$T/tested"
+
 begin 'the completion of bash loads'
 if have bash; then
     bash -n "$top/tools/completion/paritylog.bash" || wrong 'a syntax error'
