@@ -185,7 +185,10 @@ struct sqlite3;
  * through one of these.  Functions return >= 0, or a negative errno value.
  * `ctx` is passed through.  File handles are >= 3 and close on exec.
  * A table of the caller's own is called by the threads that call the library,
- * and by no other; with that of plog_io_posix the library may use threads.
+ * several at once when several do, and besides by one of the library's own:
+ * that which plog_submit starts, all of it, until plog_close; and with
+ * plog_check_options.threads of 2 or more that which reads ahead, `pread`
+ * alone. With that of plog_io_posix the library may use more threads.
  */
 struct plog_io {
     uint32_t struct_size; /* sizeof(struct plog_io) */
@@ -333,7 +336,8 @@ struct plog_options {
     const char *passphrase;
     /* Verifier key to pin, or NULL: those in keys/ are trusted. */
     const char *vkey;
-    /* Asked for each delta, on the caller's thread, before anything is
+    /* Asked for each delta, on the caller's thread, also in plog_submit, and by
+     * several threads at once when several append; before anything is
      * written.  `reason` takes at most `reason_cap` bytes with NUL. */
     enum plog_policy_answer (*policy)(void *arg,
                                       const struct plog_delta_view *delta,
@@ -344,7 +348,11 @@ struct plog_options {
      * to a compact JSON object (no white space outside strings) that lives
      * until the next call.  Returns 1 applied,
      * 0 skipped, < 0 to refuse the request.  Runs under the writer lock and
-     * must not call into the same handle. */
+     * must not call into the same handle.
+     * Like `replayed` and plog_group.hook, which may not either, on the thread
+     * that writes at this moment: one at a time, but any that is inside a call
+     * of this handle, for the groups of all, or the handle's own (plog_submit).
+     */
     int (*custom)(void *arg, const struct plog_record *current,
                   const struct plog_delta_view *delta,
                   struct plog_span *merged);
@@ -567,8 +575,9 @@ PLOG_API PLOG_MUST_CHECK int plog_append_group(plog *p,
  * Hands over a group and goes on: many may be in flight, and share a sync.
  * Checked and copied on the caller's thread; written by a thread of the
  * handle's own, which the first call starts (if none can be started, the call
- * writes by itself).  Groups of one thread are logged in their order.  Waits
- * while 64 MiB or 65,536 groups are queued.
+ * writes by itself); so that thread calls the I/O table, hooks and `custom`.
+ * Groups of one thread are logged in their order.  Waits while 64 MiB or 65,536
+ * groups are queued.
  * @group  as of plog_append_group; free again on return, but for hook_arg
  * @out    the ticket for plog_wait, which must follow before plog_close; NULL
  *         on failure
