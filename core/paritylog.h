@@ -329,8 +329,10 @@ enum plog_ack {
 };
 
 struct plog_options {
-    uint32_t struct_size;     /* sizeof(struct plog_options) */
-    const struct plog_io *io; /* NULL: plog_io_posix() */
+    uint32_t struct_size; /* sizeof(struct plog_options) */
+    /* NULL: plog_io_posix().  Not copied: it outlives what is opened with it,
+     * a handle, a reader or a subscription, and so do the callbacks' args. */
+    const struct plog_io *io;
     double wait_seconds; /* for the writer lock; 0: 10 s; < 0: never wait */
     /* Secret for a signing key kept under a passphrase; NULL: none. */
     const char *passphrase;
@@ -503,7 +505,9 @@ PLOG_API PLOG_MUST_CHECK int plog_open(plog **out, const char *dir,
                                        struct plog_error *err);
 
 /* Closes `p`, trims the padding of the last segment and frees the handle.
- * Other threads must be done with it.  NULL is allowed. */
+ * Other threads must be done with it.  Trimming takes the writer lock: while
+ * another process holds that, this waits for up to wait_seconds, and then
+ * leaves the padding, which harms nothing.  NULL is allowed. */
 PLOG_API void plog_close(plog *p);
 
 /*
@@ -638,7 +642,11 @@ PLOG_API PLOG_MUST_CHECK int plog_catch_up(plog *p, struct plog_error *err);
 PLOG_API PLOG_MUST_CHECK int plog_new_segment(plog *p, uint64_t *first,
                                               struct plog_error *err);
 
-/* The head committed in the store when the call began. */
+/* The head committed in the store when the call began.  Takes its turn among
+ * the handle's writers, and the writer lock, and mends what another process
+ * left, as an append does; plog_reader_head takes none.  After
+ * PLOG_E_POISONED it only reads.
+ * Returns 0; as plog_append. */
 PLOG_API PLOG_MUST_CHECK int plog_get_head(plog *p, struct plog_head *out,
                                            struct plog_error *err);
 
