@@ -278,9 +278,15 @@ struct plog_receipt {
     unsigned char leaf[PLOG_HASH_SIZE];
     unsigned char root[PLOG_HASH_SIZE];
     unsigned char sig[PLOG_SIG_SIZE];
-    bool duplicate; /* same id, same content: the original receipt */
-    bool skipped;   /* logged, but it lost to what is there */
-    bool warned;    /* the policy let it pass with a warning */
+    /* Same id, same content: seq, leaf and `skipped` are those of the first
+     * time, and size, root and sig those of the commit that closed its group.
+     * Of an entry that was compacted away seq and leaf are all that is kept:
+     * the commit is that at the floor, which signs the entry, too, and
+     * `skipped` is false. */
+    bool duplicate;
+    bool skipped; /* logged, but it lost to what is there */
+    bool warned;  /* the policy let it pass with a warning; never of a
+                     duplicate, for the log does not hold it */
 };
 
 struct plog_head {
