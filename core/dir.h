@@ -66,7 +66,7 @@ PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
 
 /*
  * Takes the writer lock (or a shared one).
- * @wait_seconds  how long to try; < 0: once
+ * @wait_seconds  how long to try, as plog_io_until; < 0: once
  * Returns 0; PLOG_E_LOCKED; PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_dir_lock(struct plog_dir *d, bool shared,

@@ -87,10 +87,8 @@ int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
 {
     const struct plog_io *io = d->io;
     int mode = shared ? 1 : 2, rc = -EAGAIN;
-    struct waiter w = {io, 0, PAUSE_LINE, PATIENCE, 0, 0};
-    w.until = io->clock_mono_ns(io->ctx);
-    if (wait_seconds > 0)
-        w.until += (int64_t)(wait_seconds * 1e9);
+    struct waiter w = {
+        io, plog_io_until(io, wait_seconds), PAUSE_LINE, PATIENCE, 0, 0};
     if (d->lock < 0) {
         plog_fail(err, PLOG_E_IO, "there is no lock file");
         return PLOG_E_IO;
@@ -125,10 +123,8 @@ int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
                       struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    struct waiter w = {io, io->clock_mono_ns(io->ctx), PAUSE, 0, 0, 0};
+    struct waiter w = {io, plog_io_until(io, wait_seconds), PAUSE, 0, 0, 0};
     int rc;
-    if (wait_seconds > 0)
-        w.until += (int64_t)(wait_seconds * 1e9);
     while ((rc = io->lock_byte(io->ctx, d->lock, 1, 2)) == -EAGAIN)
         if (!wait_more(&w))
             break;

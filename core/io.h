@@ -18,6 +18,15 @@ uint32_t plog_io_effective_user(void);
 /* How many processors this process may run on; at least 1. */
 unsigned plog_io_processors(void);
 
+/* When a wait of `seconds` that begins now is over, on the monotonic clock.  0
+ * or less, or not a number: at once.  INFINITY, and what the clock cannot
+ * count: never (INT64_MAX). */
+int64_t plog_io_until(const struct plog_io *io, double seconds);
+
+/* The same in ms for SQLite, which counts them in an int: at most some three
+ * weeks. */
+int plog_io_wait_ms(double seconds);
+
 /* Whether an errno value says that a name is no file as we make them: a link, a
  * folder, a FIFO, a second name.  Any other is a failure. */
 bool plog_io_says_odd(int rc);

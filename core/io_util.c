@@ -9,6 +9,21 @@
 #define READ_STEP 65536   /* bytes read beyond the size that stat told */
 #define REPLACED_MOST 100 /* times that a name gets another file meanwhile */
 
+#define MOST_MS 2000000000 /* SQLite adds to it */
+
+int64_t plog_io_until(const struct plog_io *io, double seconds)
+{
+    int64_t now = io->clock_mono_ns(io->ctx);
+    double ns = seconds > 0 ? seconds * 1e9 : 0; /* a NaN is not above 0 */
+    return ns < (double)(INT64_MAX - now) ? now + (int64_t)ns : INT64_MAX;
+}
+
+int plog_io_wait_ms(double seconds)
+{
+    double ms = seconds > 0 ? seconds * 1000 : 0;
+    return ms < MOST_MS ? (int)ms : MOST_MS;
+}
+
 bool plog_io_says_odd(int rc)
 {
     return rc == -ELOOP || rc == -EISDIR || rc == -EINVAL || rc == -EMLINK ||

@@ -89,7 +89,7 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
 {
     char path[PLOG_DIR_PATH_MAX];
     struct plog_stat before;
-    int wait_ms = l->wait_seconds > 0 ? (int)(l->wait_seconds * 1000) : 0;
+    int wait_ms = plog_io_wait_ms(l->wait_seconds);
     int rc = plog_fs_check(&l->dir, l->network_fs, err);
     if (!rc)
         rc = look_at_store(l, &before, err);

@@ -19,6 +19,11 @@
  * serves many threads.  On failure outputs hold what the comment says, or
  * are untouched.
  *
+ * Waiting: `wait_seconds` of any options is how long a call may wait for each
+ * lock that it needs; then it returns PLOG_E_LOCKED.  0 is ten seconds, less
+ * than 0 and NaN not at all, INFINITY (or more than a clock can count) for
+ * ever.
+ *
  * Threads: a `plog` may be used by any number of threads at once; a
  * `plog_reader` or a `plog_sub` by one thread at a time.  After fork() only
  * the parent may use a handle; in the child every call fails with PLOG_E_ARG.
@@ -339,7 +344,7 @@ struct plog_options {
     /* NULL: plog_io_posix().  Not copied: it outlives what is opened with it,
      * a handle, a reader or a subscription, and so do the callbacks' args. */
     const struct plog_io *io;
-    double wait_seconds; /* for the writer lock; 0: 10 s; < 0: never wait */
+    double wait_seconds; /* for the writer lock; see "Waiting" above */
     /* Secret for a signing key kept under a passphrase; NULL: none. */
     const char *passphrase;
     /* Verifier key to pin, or NULL: those in keys/ are trusted. */
@@ -833,7 +838,8 @@ PLOG_API PLOG_MUST_CHECK int plog_subscribe(plog_sub **out, const char *dir,
                                             const struct plog_options *options,
                                             struct plog_error *err);
 /*
- * Waits at most `timeout_seconds` for the next entry.
+ * Waits at most `timeout_seconds` for the next entry: 0 or less, or NaN, not at
+ * all; INFINITY for ever.
  * @line, @len  out: live until the next call
  * Returns 0; PLOG_TIMEOUT; PLOG_E_PRUNED when entries were removed before
  * they could be delivered: `*seq` is then the first that is lost, `*len`

@@ -154,8 +154,7 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
                            struct plog_error *err)
 {
     struct plog_stat st = {0};
-    int rc, tries = 0,
-            wait_ms = wait_seconds > 0 ? (int)(wait_seconds * 1000) : 0;
+    int rc, tries = 0, wait_ms = plog_io_wait_ms(wait_seconds);
     r->wait_seconds = wait_seconds;
     do {
         if (tries)

@@ -165,8 +165,7 @@ int plog_sub_next(struct plog_sub *s, double timeout_seconds, uint64_t *seq,
                   const char **line, size_t *len, struct plog_error *err)
 {
     const struct plog_io *io = s->io;
-    int64_t until = io->clock_mono_ns(io->ctx) +
-                    (int64_t)(timeout_seconds > 0 ? timeout_seconds * 1e9 : 0);
+    int64_t until = plog_io_until(io, timeout_seconds);
     while (s->given == s->items.len / sizeof(struct item)) {
         uint64_t lost = 0;
         int rc = refill(s, &lost, err);

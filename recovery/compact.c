@@ -232,8 +232,7 @@ static int settle_store(plog *p, void *arg, struct plog_error *err)
 static int make_durable(struct plog_compacting *c, struct plog_error *err)
 {
     double wait = c->o->wait_seconds != 0 ? c->o->wait_seconds : 10;
-    int64_t until =
-        c->io->clock_mono_ns(c->io->ctx) + (int64_t)(wait > 0 ? wait * 1e9 : 0);
+    int64_t until = plog_io_until(c->io, wait);
     for (;;) {
         int rc = plog_engine_locked(c->p, settle_store, NULL, err);
         if (rc != PLOG_E_LOCKED || c->io->clock_mono_ns(c->io->ctx) >= until)

@@ -2,6 +2,7 @@
  * test_subscribe.c - following a log: order, waiting, other processes, slow
  * readers, and what happens when the store changes under a subscription.
  */
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,6 +118,35 @@ static void it_times_out(void)
     next_is(s, 2, 0);
     plog_sub_close(s);
     world_end(&w, 2);
+}
+
+static int sleeps;
+
+static void put_while_asleep(void *ctx, int64_t ns)
+{
+    (void)ctx, (void)ns;
+    if (++sleeps == 3)
+        put_many(1);
+}
+
+/* What is too long to be counted, too, is waited for; no number is not. */
+static void it_waits_for_ever(void)
+{
+    static const double given[] = {INFINITY, 1e300, 1e10, 9.3e9};
+    struct plog_io io = *plog_io_posix();
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    plog_sub *s = NULL;
+    io.sleep_ns = put_while_asleep;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(plog_subscribe(&s, w.dir, 0, &o, NULL), 0);
+    for (uint64_t i = 0; i < sizeof given / sizeof *given; i++) {
+        sleeps = 0;
+        next_is(s, 2 + i, given[i]);
+        CHECK_INT(sleeps, 3);
+    }
+    CHECK(nothing_yet(s, NAN));
+    plog_sub_close(s);
+    world_end(&w, 5);
 }
 
 static void *put_soon(void *unused)
@@ -318,6 +348,7 @@ int main(int argc, char **argv)
         {"from_anywhere", from_anywhere},
         {"nothing_there", nothing_there},
         {"it_times_out", it_times_out},
+        {"it_waits_for_ever", it_waits_for_ever},
         {"it_wakes_up", it_wakes_up},
         {"another_process_writes", another_process_writes},
         {"slow_readers_lose_nothing", slow_readers_lose_nothing},

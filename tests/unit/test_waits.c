@@ -1,7 +1,7 @@
 /*
  * test_waits.c - how long each call waits for what another process holds: as
  * long as it is told, ten seconds by itself, not at all when less than nothing,
- * or no number, is asked for.
+ * or no number, is asked for, and for ever when that is.
  *
  * The clock is one that only sleeping moves, so that nobody waits for real.
  */
@@ -25,6 +25,12 @@ static sqlite3_vfs vfs;
 static int64_t now;
 static double wait_seconds;
 
+#define DAY (86400 * (int64_t)1000000000)
+
+/* Whoever holds both locks gives them back when a day has passed, which does at
+ * once. */
+static int held = -1;
+
 static int64_t clock_ns(void *ctx)
 {
     (void)ctx;
@@ -33,8 +39,12 @@ static int64_t clock_ns(void *ctx)
 
 static void sleep_ns(void *ctx, int64_t ns)
 {
-    (void)ctx;
-    now += ns;
+    now += held >= 0 ? DAY / 10 : ns;
+    if (held < 0 || now < DAY)
+        return;
+    CHECK_INT(flock(held, LOCK_UN), 0);
+    CHECK_INT(plog_io_posix()->lock_byte(ctx, held, 1, 0), 0);
+    held = -1;
 }
 
 /* As SQLite sleeps. */
@@ -320,6 +330,35 @@ static void another_has_the_store(void)
     world_end(&w, 3);
 }
 
+/* INFINITY, and as much as the clock cannot count, is for ever. */
+static void for_ever(void)
+{
+    static const double given[] = {INFINITY, 1e300, 1e10, 9.3e9};
+    make();
+    int fd = lock_file();
+    for (size_t i = 0; i < 2 * sizeof calls / sizeof *calls; i++)
+        for (size_t j = 0; j < sizeof given / sizeof *given; j++) {
+            const struct call *c = &calls[i / 2];
+            bool maintains = i % 2;
+            if (maintains ? !c->maintainer : !c->writer)
+                continue;
+            CHECK_INT(maintains ? io.lock_byte(io.ctx, fd, 1, 2)
+                                : flock(fd, LOCK_EX | LOCK_NB),
+                      0);
+            held = fd;
+            now = 0;
+            wait_seconds = given[j];
+            err = (struct plog_error){.code = 0};
+            if (!CHECK(c->run() != PLOG_E_LOCKED) || !CHECK(now >= DAY))
+                printf("# %s, asked for %g s: %s, after %.0f s\n", c->name,
+                       given[j], err.message, (double)now / 1e9);
+            if (held >= 0)
+                sleep_ns(NULL, now = DAY);
+            world_remove(out);
+        }
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -327,6 +366,7 @@ int main(int argc, char **argv)
         {"another writes without a store", another_writes_without_a_store},
         {"another maintains", another_maintains},
         {"another has the store", another_has_the_store},
+        {"for ever", for_ever},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
