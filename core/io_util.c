@@ -9,13 +9,14 @@
 #define READ_STEP 65536   /* bytes read beyond the size that stat told */
 #define REPLACED_MOST 100 /* times that a name gets another file meanwhile */
 
-#define MOST_MS 2000000000 /* SQLite adds to it */
+#define MOST_NS 4e18       /* some 126 years: what is added to stays in range */
+#define MOST_MS 2000000000 /* SQLite adds to it, too */
 
 int64_t plog_io_until(const struct plog_io *io, double seconds)
 {
     int64_t now = io->clock_mono_ns(io->ctx);
     double ns = seconds > 0 ? seconds * 1e9 : 0; /* a NaN is not above 0 */
-    return ns < (double)(INT64_MAX - now) ? now + (int64_t)ns : INT64_MAX;
+    return ns < MOST_NS ? now + (int64_t)ns : INT64_MAX;
 }
 
 int plog_io_wait_ms(double seconds)

@@ -26,7 +26,9 @@
  *
  * Threads: a `plog` may be used by any number of threads at once; a
  * `plog_reader` or a `plog_sub` by one thread at a time.  After fork() only
- * the parent may use a handle; in the child every call fails with PLOG_E_ARG.
+ * the parent may use a handle of any kind; in the child every call with it
+ * that can fail does so with PLOG_E_ARG, and closing it frees memory alone:
+ * files and store stay the parent's.
  */
 #ifndef PARITYLOG_H
 #define PARITYLOG_H
@@ -606,9 +608,10 @@ PLOG_API PLOG_MUST_CHECK int plog_submit(plog *p,
                                          struct plog_error *err);
 
 /*
- * Waits until a submitted group is done, and frees the ticket in any case.
+ * Waits until a submitted group is done, and frees the ticket, however it went.
  * @receipts  out, one a delta, may be NULL; on failure as above
- * Returns as plog_append_group; PLOG_E_ARG in a child that was forked later.
+ * Returns as plog_append_group; PLOG_E_ARG in a child that was forked later,
+ * where the ticket stays as it is: only the parent can tell how far it got.
  * Any thread, one for each ticket.
  */
 PLOG_API PLOG_MUST_CHECK int plog_wait(struct plog_ticket *ticket,
@@ -663,6 +666,12 @@ PLOG_API PLOG_MUST_CHECK int plog_get_head(plog *p, struct plog_head *out,
 
 /* ---- Reading ------------------------------------------------------------ */
 
+/*
+ * A reader does one thing at a time.  Where one of its functions calls back
+ * (history, log, cursors, query), or asks `stop`, any other call with the same
+ * reader returns PLOG_E_ARG, and the one that is under way is not disturbed;
+ * nor may the reader be closed there.  Open a second one for that.
+ */
 typedef struct plog_reader plog_reader;
 
 /*
@@ -690,7 +699,8 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_get(plog_reader *r,
                                              struct plog_record *out,
                                              struct plog_error *err);
 
-/* Gives one entry line without LF; not 0 stops and is returned. */
+/* Gives one entry line without LF, which lives until it returns; not 0 stops
+ * and is returned.  Not to be used in it: the reader. */
 typedef int plog_line_fn(void *arg, uint64_t seq, const char *line, size_t len);
 
 /* The exact entry lines of one record, oldest first, losers included.
@@ -718,7 +728,7 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_cursor(plog_reader *r,
 
 /* Gives every source cursor, by source and resource, with the entry that set
  * it; from one state of the store.
- * @each  not 0 stops and is returned
+ * @each  not 0 stops and is returned; does not use the reader
  * Returns 0; PLOG_E_DIVERGED; PLOG_E_IO. */
 PLOG_API PLOG_MUST_CHECK int plog_reader_cursors(
     plog_reader *r,
@@ -737,14 +747,16 @@ struct plog_row {
 /* Runs one SQL statement that only reads; enforced by SQLite's authorizer,
  * not by looking at the text.  Returns 0; PLOG_E_SQL when it would write,
  * attach, load or is not one statement; PLOG_E_INTERRUPTED.
- * With no rows `each` is called once with values NULL, to give the names. */
+ * With no rows `each` is called once with values NULL, to give the names; it
+ * does not use the reader. */
 PLOG_API PLOG_MUST_CHECK int
 plog_reader_query(plog_reader *r, const char *sql,
                   int (*each)(void *arg, const struct plog_row *row), void *arg,
                   struct plog_error *err);
 
 /* Asks `stop` again and again while a query computes, on the same thread; not
- * 0 ends it with PLOG_E_INTERRUPTED.  NULL: never. */
+ * 0 ends it with PLOG_E_INTERRUPTED.  NULL: never.  `stop` does not use the
+ * reader. */
 PLOG_API void plog_reader_set_stop(plog_reader *r, int (*stop)(void *arg),
                                    void *arg);
 

@@ -172,9 +172,12 @@ int plog_reader_query(struct plog_reader *r, const char *sql,
                       void *arg, struct plog_error *err)
 {
     sqlite3_stmt *s = NULL;
-    int rc = plog_reader_refresh(r, err);
+    int rc = plog_reader_enter(r, err);
     if (rc)
         return rc;
+    rc = plog_reader_refresh(r, err);
+    if (rc)
+        return plog_reader_leave(r, rc, err);
     sqlite3_progress_handler(r->store.db, r->stop ? STEPS_A_QUESTION : 0,
                              r->stop, r->stop_arg);
     sqlite3_set_authorizer(r->store.db, guard, NULL);
@@ -183,5 +186,5 @@ int plog_reader_query(struct plog_reader *r, const char *sql,
         rc = run(r, s, each, arg, err);
     sqlite3_finalize(s);
     sqlite3_set_authorizer(r->store.db, NULL, NULL);
-    return plog_say_nomem(err, rc);
+    return plog_reader_leave(r, rc, err);
 }

@@ -18,12 +18,15 @@ int plog_reader_head(struct plog_reader *r, struct plog_head *out,
                      struct plog_error *err)
 {
     struct plog_store_head h;
-    int rc = plog_reader_refresh(r, err);
+    int rc = plog_reader_enter(r, err);
+    if (rc)
+        return rc;
+    rc = plog_reader_refresh(r, err);
     if (!rc)
         rc = plog_store_get_head(&r->store, &h, err);
     if (!rc)
         *out = plog_commit_head(&h.commit);
-    return rc;
+    return plog_reader_leave(r, rc, err);
 }
 
 /* ---- Records ------------------------------------------------------------ */
@@ -76,13 +79,12 @@ static int copy_record(struct plog_reader *r, struct plog_span resource,
     return 0;
 }
 
-int plog_reader_get(struct plog_reader *r, struct plog_span resource,
-                    struct plog_span record_id, struct plog_record *out,
-                    struct plog_error *err)
+static int get(struct plog_reader *r, struct plog_span resource,
+               struct plog_span record_id, struct plog_record *out,
+               struct plog_error *err)
 {
     struct plog_current now;
     struct plog_span line;
-    memset(out, 0, sizeof *out);
     int rc = plog_reader_begin(r, err);
     if (!rc)
         rc = plog_fold_get(&r->store.fold, resource, record_id, &now, err);
@@ -104,7 +106,18 @@ int plog_reader_get(struct plog_reader *r, struct plog_span resource,
     if (!rc)
         rc = copy_record(r, resource, record_id, &now, line, out, err);
     plog_store_rollback(&r->store);
-    return plog_say_nomem(err, rc);
+    return rc;
+}
+
+int plog_reader_get(struct plog_reader *r, struct plog_span resource,
+                    struct plog_span record_id, struct plog_record *out,
+                    struct plog_error *err)
+{
+    memset(out, 0, sizeof *out);
+    int rc = plog_reader_enter(r, err);
+    return rc ? rc
+              : plog_reader_leave(r, get(r, resource, record_id, out, err),
+                                  err);
 }
 
 /* Follows the chain of entries about the record above the floor, newest first.
@@ -130,9 +143,9 @@ static int chain_of(struct plog_reader *r, uint64_t seq, uint64_t floor,
     return rc;
 }
 
-int plog_reader_history(struct plog_reader *r, struct plog_span resource,
-                        struct plog_span record_id, plog_line_fn *each,
-                        void *arg, struct plog_error *err)
+static int history(struct plog_reader *r, struct plog_span resource,
+                   struct plog_span record_id, plog_line_fn *each, void *arg,
+                   struct plog_error *err)
 {
     struct plog_store_head h;
     struct plog_current now;
@@ -157,7 +170,18 @@ int plog_reader_history(struct plog_reader *r, struct plog_span resource,
     plog_buf_fini(&seqs);
     if (!rc && pruned)
         rc = plog_fail_pruned(err, 1, h.rules.floor);
-    return plog_say_nomem(err, rc);
+    return rc;
+}
+
+int plog_reader_history(struct plog_reader *r, struct plog_span resource,
+                        struct plog_span record_id, plog_line_fn *each,
+                        void *arg, struct plog_error *err)
+{
+    int rc = plog_reader_enter(r, err);
+    if (!rc)
+        rc = plog_reader_leave(
+            r, history(r, resource, record_id, each, arg, err), err);
+    return rc;
 }
 
 /* ---- Log lines ---------------------------------------------------------- */
@@ -204,8 +228,8 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
     return rc ? rc : stop;
 }
 
-int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
-                    plog_line_fn *each, void *arg, struct plog_error *err)
+static int log_lines(struct plog_reader *r, uint64_t from, uint64_t to,
+                     plog_line_fn *each, void *arg, struct plog_error *err)
 {
     struct plog_store_head h;
     struct plog_keychain keys;
@@ -231,7 +255,16 @@ int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
     if (rc == PLOG_E_CORRUPT && !snapshot(r, &h, NULL) && from <= h.rules.floor)
         rc = plog_fail_pruned(err, from, h.rules.floor);
     plog_store_rollback(&r->store);
-    return plog_say_nomem(err, rc);
+    return rc;
+}
+
+int plog_reader_log(struct plog_reader *r, uint64_t from, uint64_t to,
+                    plog_line_fn *each, void *arg, struct plog_error *err)
+{
+    int rc = plog_reader_enter(r, err);
+    if (!rc)
+        rc = plog_reader_leave(r, log_lines(r, from, to, each, arg, err), err);
+    return rc;
 }
 
 /* ---- The rest ----------------------------------------------------------- */
@@ -241,7 +274,10 @@ int plog_reader_cursor(struct plog_reader *r, struct plog_span source,
                        struct plog_error *err)
 {
     struct plog_span value;
-    int rc = plog_reader_refresh(r, err);
+    int rc = plog_reader_enter(r, err);
+    if (rc)
+        return rc;
+    rc = plog_reader_refresh(r, err);
     if (!rc)
         rc = plog_store_get_cursor(&r->store, source, resource, &value, err);
     if (rc == PLOG_END)
@@ -252,7 +288,7 @@ int plog_reader_cursor(struct plog_reader *r, struct plog_span source,
     if (!rc)
         *out = keep(&r->copy, value);
     plog_store_rest(&r->store);
-    return rc;
+    return plog_reader_leave(r, rc, err);
 }
 
 int plog_reader_cursors(struct plog_reader *r,
@@ -261,7 +297,10 @@ int plog_reader_cursors(struct plog_reader *r,
                         void *arg, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int stop = 0, rc = plog_reader_refresh(r, err);
+    int stop = 0, rc = plog_reader_enter(r, err);
+    if (rc)
+        return rc;
+    rc = plog_reader_refresh(r, err);
     if (!rc)
         rc = plog_sql_prepare(r->store.db,
                               "SELECT source,resource,cursor,seq FROM"
@@ -274,7 +313,7 @@ int plog_reader_cursors(struct plog_reader *r,
         stop = each(arg, &c, plog_sql_u64(q, 3));
     }
     sqlite3_finalize(q);
-    return rc == PLOG_END ? 0 : rc ? rc : stop;
+    return plog_reader_leave(r, rc == PLOG_END ? 0 : rc ? rc : stop, err);
 }
 
 int plog_reader_checkpoint(struct plog_reader *r, char *out,
@@ -283,8 +322,11 @@ int plog_reader_checkpoint(struct plog_reader *r, char *out,
     struct plog_store_head h;
     struct plog_keychain keys;
     struct plog_buf note;
+    int rc = plog_reader_enter(r, err);
+    if (rc)
+        return rc;
     plog_buf_init(&note, r->io);
-    int rc = plog_reader_refresh(r, err);
+    rc = plog_reader_refresh(r, err);
     if (!rc)
         rc = plog_store_get_head(&r->store, &h, err);
     if (!rc)
@@ -308,5 +350,5 @@ int plog_reader_checkpoint(struct plog_reader *r, char *out,
         out[note.len] = '\0';
     }
     plog_buf_fini(&note);
-    return plog_say_nomem(err, rc);
+    return plog_reader_leave(r, rc, err);
 }

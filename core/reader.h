@@ -20,9 +20,24 @@ struct plog_reader {
     double wait_seconds;
     char private_copy[64]; /* of store.db, on a read-only mount; "" if none */
     struct plog_buf copy;
+    int64_t pid;            /* of the process that opened it */
+    bool busy;              /* a function of it is under way, and may call */
     int (*stop)(void *arg); /* asked while a query computes */
     void *stop_arg;
 };
+
+/*
+ * Begins a call of a reader's public functions; plog_reader_leave ends it.
+ * Returns 0, or PLOG_E_ARG, and nothing is begun: in a child of the process
+ * that opened it, or from a callback of a call that is under way, whose
+ * snapshot and memory would be lost.
+ */
+PLOG_MUST_CHECK int plog_reader_enter(struct plog_reader *r,
+                                      struct plog_error *err);
+/* Returns `rc`, which the call came to. */
+int plog_reader_leave(struct plog_reader *r, int rc, struct plog_error *err);
+/* Whether this is a child of the process that opened it. */
+bool plog_reader_forked(const struct plog_reader *r);
 
 /* Opens the store for reading, whatever the mount allows: as it is, or a
  * private copy of database and WAL where SQLite may not write beside it. */

@@ -21,6 +21,7 @@ int plog_reader_open_dir(struct plog_reader *r, const struct plog_io *io,
 {
     memset(r, 0, sizeof *r);
     r->io = io;
+    r->pid = io->process_id(io->ctx);
     r->dir.dir = r->dir.log = r->dir.keys = r->dir.lock = -1;
     plog_buf_init(&r->copy, io);
     int rc = plog_dir_open(&r->dir, io, dir, mode, true, err);
@@ -190,6 +191,31 @@ int plog_reader_refresh(struct plog_reader *r, struct plog_error *err)
     return plog_reader_open_store(r, r->wait_seconds, err);
 }
 
+bool plog_reader_forked(const struct plog_reader *r)
+{
+    return r->io->process_id(r->io->ctx) != r->pid;
+}
+
+int plog_reader_enter(struct plog_reader *r, struct plog_error *err)
+{
+    if (plog_reader_forked(r))
+        return plog_fail(err, PLOG_E_ARG,
+                         "this reader was opened before a fork;"
+                         " open one in this process");
+    if (r->busy)
+        return plog_fail(err, PLOG_E_ARG,
+                         "this reader is in the middle of another call, whose"
+                         " callback this is; open a second reader for it");
+    r->busy = true;
+    return 0;
+}
+
+int plog_reader_leave(struct plog_reader *r, int rc, struct plog_error *err)
+{
+    r->busy = false;
+    return plog_say_nomem(err, rc);
+}
+
 int plog_reader_begin(struct plog_reader *r, struct plog_error *err)
 {
     int rc = plog_reader_refresh(r, err);
@@ -225,7 +251,11 @@ void plog_reader_close(struct plog_reader *r)
     if (!r)
         return;
     const struct plog_io *io = r->io;
-    plog_reader_fini(r);
+    /* In a child store and private copy are the parent's. */
+    if (io && plog_reader_forked(r))
+        plog_buf_fini(&r->copy);
+    else
+        plog_reader_fini(r);
     plog_free(io, r);
 }
 

@@ -80,7 +80,8 @@ void plog_sub_close(struct plog_sub *s)
 {
     if (!s)
         return;
-    sqlite3_finalize(s->after);
+    if (!s->reader || !plog_reader_forked(s->reader))
+        sqlite3_finalize(s->after);
     plog_reader_close(s->reader);
     plog_buf_fini(&s->lines);
     plog_buf_fini(&s->items);
@@ -161,8 +162,8 @@ static int give(struct plog_sub *s, uint64_t *seq, const char **line,
     return 0;
 }
 
-int plog_sub_next(struct plog_sub *s, double timeout_seconds, uint64_t *seq,
-                  const char **line, size_t *len, struct plog_error *err)
+static int next(struct plog_sub *s, double timeout_seconds, uint64_t *seq,
+                const char **line, size_t *len, struct plog_error *err)
 {
     const struct plog_io *io = s->io;
     int64_t until = plog_io_until(io, timeout_seconds);
@@ -184,4 +185,14 @@ int plog_sub_next(struct plog_sub *s, double timeout_seconds, uint64_t *seq,
             io->sleep_ns(io->ctx, left < POLL_NS ? left : POLL_NS);
     }
     return give(s, seq, line, len);
+}
+
+int plog_sub_next(struct plog_sub *s, double timeout_seconds, uint64_t *seq,
+                  const char **line, size_t *len, struct plog_error *err)
+{
+    int rc = plog_reader_enter(s->reader, err);
+    if (!rc)
+        rc = plog_reader_leave(
+            s->reader, next(s, timeout_seconds, seq, line, len, err), err);
+    return rc;
 }
