@@ -97,8 +97,9 @@ int plog_take_options(void *own, size_t own_size, const void *given,
                       struct plog_error *err)
 {
     const unsigned char *from = given;
-    uint32_t size = 0;
+    uint32_t size = 0, has = (uint32_t)own_size;
     memset(own, 0, own_size);
+    memcpy(own, &has, sizeof has);
     if (!given)
         return 0;
     memcpy(&size, given, sizeof size);
@@ -112,6 +113,7 @@ int plog_take_options(void *own, size_t own_size, const void *given,
             return plog_fail(err, PLOG_E_ARG,
                              "the options ask for what a later version has");
     memcpy(own, given, size < own_size ? size : own_size);
+    memcpy(own, &has, sizeof has);
     return 0;
 }
 

@@ -29,7 +29,7 @@ int plog_say_nomem(struct plog_error *err, int rc);
  * Copies a caller's versioned struct, whose first member is its size.  What an
  * older caller does not know is 0; what a newer one asks for and this version
  * does not have is refused unless it is 0.
- * @own       out, `own_size` bytes
+ * @own       out, `own_size` bytes, with that as its size: it may be given on
  * @given     the caller's, or NULL: all 0
  * Returns 0 or PLOG_E_ARG.
  */

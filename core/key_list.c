@@ -45,26 +45,34 @@ static int read_keys(struct plog_reader *r, double wait,
     return rc;
 }
 
+/* @o  out: the caller's options, as far as he knows them
+ * On failure, too, `r` is to be given back. */
 static int open_reader(struct plog_reader *r, const char *dir,
-                       const struct plog_options *o, struct plog_error *err)
+                       const struct plog_options *given, struct plog_options *o,
+                       struct plog_error *err)
 {
-    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
-    return plog_reader_open_log(r, io, dir, o ? o->vkey : NULL, err);
+    r->io = NULL;
+    int rc = plog_take_options(o, sizeof *o, given, err);
+    if (rc)
+        return rc;
+    const struct plog_io *io = o->io ? o->io : plog_io_posix();
+    return plog_reader_open_log(r, io, dir, o->vkey, err);
 }
 
 static double wait_of(const struct plog_options *o)
 {
-    return o && o->wait_seconds != 0 ? o->wait_seconds : 10;
+    return o->wait_seconds != 0 ? o->wait_seconds : 10;
 }
 
-int plog_read_keychain(const char *dir, const struct plog_options *o,
+int plog_read_keychain(const char *dir, const struct plog_options *given,
                        struct plog_keychain *out, uint64_t *size,
                        struct plog_error *err)
 {
     struct plog_reader r;
-    int rc = open_reader(&r, dir, o, err);
+    struct plog_options o;
+    int rc = open_reader(&r, dir, given, &o, err);
     if (!rc)
-        rc = read_keys(&r, wait_of(o), out, size, err);
+        rc = read_keys(&r, wait_of(&o), out, size, err);
     plog_reader_fini(&r);
     return rc;
 }
@@ -152,17 +160,18 @@ static int give(const struct plog_keychain *chain,
     return rc;
 }
 
-int plog_key_list(const char *dir, const struct plog_options *o,
+int plog_key_list(const char *dir, const struct plog_options *given,
                   int (*each)(void *arg, const struct plog_key_info *key),
                   void *arg, struct plog_error *err)
 {
     struct plog_reader r;
+    struct plog_options o;
     struct plog_keychain chain;
     char secret[PLOG_KEYID_TEXT];
     uint64_t size;
-    int rc = open_reader(&r, dir, o, err);
+    int rc = open_reader(&r, dir, given, &o, err);
     if (!rc)
-        rc = read_keys(&r, wait_of(o), &chain, &size, err);
+        rc = read_keys(&r, wait_of(&o), &chain, &size, err);
     if (!rc)
         rc = secret_id(&r, secret, err);
     if (!rc)
@@ -174,10 +183,11 @@ int plog_key_list(const char *dir, const struct plog_options *o,
 /* ---- Trusting one more -------------------------------------------------- */
 
 int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
-                   const struct plog_options *o, bool *added,
+                   const struct plog_options *given, bool *added,
                    struct plog_error *err)
 {
     struct plog_reader r;
+    struct plog_options o;
     struct plog_keychain chain = {.count = 0};
     struct plog_vkey k;
     uint64_t size;
@@ -185,13 +195,13 @@ int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
     if (plog_vkey_parse(plog_span_text(vkey), &k))
         return plog_fail(err, PLOG_E_INPUT,
                          "not a verifier key (NAME+ID+BASE64, Ed25519)");
-    int rc = open_reader(&r, dir, o, err);
+    int rc = open_reader(&r, dir, given, &o, err);
     if (!rc && r.dir.keys < 0)
         rc = plog_fail(err, PLOG_E_NOTHING, "there is no folder keys/");
     if (!rc) /* all that are there, whatever is pinned */
         rc = plog_keyring_load(&r.keys, r.io, r.dir.keys, NULL, err);
     /* Whether the log's own keys are trusted yet is no matter here. */
-    if (!rc && read_keys(&r, wait_of(o), &chain, &size, NULL))
+    if (!rc && read_keys(&r, wait_of(&o), &chain, &size, NULL))
         chain.count = 0;
     const struct plog_vkey *have =
         rc ? NULL : plog_keyring_find(&r.keys, plog_span_text(k.id_text));

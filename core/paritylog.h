@@ -19,6 +19,13 @@
  * serves many threads.  On failure outputs hold what the comment says, or
  * are untouched.
  *
+ * Options: a struct that begins with `struct_size` is zero-initialised, and
+ * struct_size set to its sizeof.  No byte behind that size is read; what the
+ * struct of an older caller lacks is 0.  A larger one is taken when all that
+ * this version does not know is 0 in it, and refused with PLOG_E_ARG when not,
+ * as is a size of 0 to 4, or one that is more than 4,096 bytes too large.
+ * Where options may be NULL they are all 0.
+ *
  * Waiting: `wait_seconds` of any options is how long a call may wait for each
  * lock that it needs; then it returns PLOG_E_LOCKED.  0 is ten seconds, less
  * than 0 and NaN not at all, INFINITY (or more than a clock can count) for
@@ -191,6 +198,8 @@ struct sqlite3;
  * Every system call, the clock, randomness and memory of the library go
  * through one of these.  Functions return >= 0, or a negative errno value.
  * `ctx` is passed through.  File handles are >= 3 and close on exec.
+ * All of it is called, whatever struct_size says: a table is built with the
+ * header of the library that it is given to.
  * A table of the caller's own is called by the threads that call the library,
  * several at once when several do, and besides by one of the library's own:
  * that which plog_submit starts, all of it, until plog_close; and with

@@ -51,18 +51,21 @@ static int follow_store(struct plog_sub *s, struct plog_error *err)
 }
 
 int plog_subscribe(struct plog_sub **out, const char *dir, uint64_t from,
-                   const struct plog_options *o, struct plog_error *err)
+                   const struct plog_options *given, struct plog_error *err)
 {
-    const struct plog_io *io = o && o->io ? o->io : plog_io_posix();
+    struct plog_options own;
     struct plog_head head = {0};
     *out = NULL;
+    if (plog_take_options(&own, sizeof own, given, err))
+        return PLOG_E_ARG;
+    const struct plog_io *io = own.io ? own.io : plog_io_posix();
     struct plog_sub *s = plog_alloc(io, sizeof *s);
     if (!s)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     s->io = io;
     plog_buf_init(&s->lines, io);
     plog_buf_init(&s->items, io);
-    int rc = plog_reader_open(&s->reader, dir, o, err);
+    int rc = plog_reader_open(&s->reader, dir, &own, err);
     if (!rc)
         rc = plog_reader_head(s->reader, &head, err);
     if (!rc)

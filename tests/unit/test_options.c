@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -181,6 +182,25 @@ static int call_rotate(const char *dir)
 {
     return plog_key_rotate(dir, &o.rotate, &report.rotate, &err);
 }
+static int call_key_show(const char *dir)
+{
+    char vkey[PLOG_VKEY_MAX];
+    return plog_key_show(dir, &o.open, vkey, &err);
+}
+static int see_key(void *arg, const struct plog_key_info *k)
+{
+    (void)arg, (void)k;
+    return 0;
+}
+static int call_key_list(const char *dir)
+{
+    return plog_key_list(dir, &o.open, see_key, NULL, &err);
+}
+static int call_key_trust(const char *dir)
+{
+    bool added;
+    return plog_key_trust(dir, w.vkey, true, &o.open, &added, &err);
+}
 static int call_subscribe(const char *dir)
 {
     plog_sub *sub = NULL;
@@ -232,6 +252,9 @@ static const struct call {
     {"doctor", call_doctor, sizeof o.doctor, &o.doctor.wait_seconds, 0},
     {"inspect", call_inspect, sizeof o.inspect, NULL, PLOG_E_IO},
     {"subscribe", call_subscribe, sizeof o.open, &o.open.wait_seconds, 0},
+    {"key show", call_key_show, sizeof o.open, &o.open.wait_seconds, 0},
+    {"key list", call_key_list, sizeof o.open, &o.open.wait_seconds, 0},
+    {"key trust", call_key_trust, sizeof o.open, &o.open.wait_seconds, 0},
     {"rotate", call_rotate, sizeof o.rotate, &o.rotate.wait_seconds,
      PLOG_E_LOCKED},
 };
@@ -273,6 +296,58 @@ static void sizes_of(size_t from, size_t to)
         if (!CHECK_INT(c->run(w.dir), PLOG_E_ARG))
             printf("# %s: takes what it does not know\n", c->name);
         CHECK(access(out, F_OK) != 0);
+    }
+    world_end(&w, 2);
+}
+
+/* What an older caller has: nothing behind its size is read. */
+static void smaller(void)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char vkey[PLOG_VKEY_MAX];
+    bool added;
+    plog_reader *r = NULL;
+    plog_sub *sub = NULL;
+    plog *p = NULL;
+    REQUIRE(two != MAP_FAILED);
+    CHECK_INT(mprotect(two + page, page, PROT_NONE), 0);
+    make();
+    for (uint32_t size = 8; size <= 32; size += 8) {
+        void *at = two + page - size;
+        memset(two, 0, page);
+        memcpy(at, &size, sizeof size);
+        CHECK_INT(plog_open(&p, w.dir, at, NULL), 0);
+        plog_close(p);
+        CHECK_INT(plog_reader_open(&r, w.dir, at, NULL), 0);
+        plog_reader_close(r);
+        CHECK_INT(plog_subscribe(&sub, w.dir, 1, at, NULL), 0);
+        plog_sub_close(sub);
+        CHECK_INT(plog_read_status(w.dir, at, &report.status, NULL), 0);
+        CHECK_INT(plog_key_show(w.dir, at, vkey, NULL), 0);
+        CHECK_INT(plog_key_list(w.dir, at, see_key, NULL, NULL), 0);
+        CHECK_INT(plog_key_trust(w.dir, vkey, true, at, &added, NULL), 0);
+        CHECK_INT(plog_peers(w.dir, at, see_peer, NULL, NULL), 0);
+        CHECK_INT(plog_redactions(w.dir, at, see_redaction, NULL, NULL), 0);
+    }
+    munmap(two, 2 * page);
+    world_end(&w, 2);
+}
+
+/* What a newer caller has, who asks for nothing new. */
+static void larger(void)
+{
+    make();
+    memset(&o, 0, sizeof o);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        const struct call *c = &calls[i];
+        if (c->size != sizeof o.open)
+            continue;
+        o.any.struct_size = (uint32_t)c->size + 4096;
+        err = (struct plog_error){.code = 0};
+        if (!CHECK_INT(c->run(w.dir), 0))
+            printf("# %s: %s\n", c->name, err.message);
     }
     world_end(&w, 2);
 }
@@ -394,6 +469,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"sizes", sizes},
         {"rotate takes only its own", rotate_takes_only_its_own},
+        {"smaller", smaller},
+        {"larger", larger},
         {"no log", no_log},
         {"locked", locked},
         {"what init takes", what_init_takes},
