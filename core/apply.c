@@ -38,14 +38,17 @@ static int check_next_group(plog *p, uint64_t seq, struct plog_span line,
         rc = plog_legs_locate(&p->legs, &w, err);
     if (!rc)
         rc = plog_walk_next(&w, &g, err);
+    uint64_t first = g.first;
+    while (!rc && seq > g.size)
+        rc = plog_walk_next(&w, &g, err);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "the log has no entry %llu",
                        (unsigned long long)seq);
-    else if (!rc && seq > g.size)
+    else if (!rc && g.first > first)
         rc = plog_fail(err, PLOG_E_BEHIND,
                        "entries from %llu on are missing"
                        " before entry %llu",
-                       (unsigned long long)g.first, (unsigned long long)seq);
+                       (unsigned long long)first, (unsigned long long)seq);
     else if (!rc && !plog_span_equal(
                         plog_scan_text(&w.scan, (size_t)(seq - g.first)), line))
         rc = plog_fail(err, PLOG_E_MISMATCH,

@@ -49,6 +49,14 @@ static int check_private(const struct plog_stat *st, struct plog_error *err)
 static int open_key_file(const struct plog_io *io, int keys_dir,
                          const char *name, struct plog_error *err)
 {
+    if (keys_dir < 0) {
+        plog_fail(err, PLOG_E_KEY,
+                  "there is no signing key: keys/ is missing, is no folder (a"
+                  " link is none), or may not be read");
+        plog_err_hint(err, "this directory can be read and checked without "
+                           "it; appending needs the folder put back");
+        return PLOG_E_KEY;
+    }
     /* O_NONBLOCK: a FIFO in its place must not hang us. */
     int fd = io->open_at(io->ctx, keys_dir, name, O_RDONLY | O_NONBLOCK, 0);
     if (fd == -ENOENT) {

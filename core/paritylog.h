@@ -517,10 +517,10 @@ PLOG_API PLOG_MUST_CHECK int plog_init(const char *dir,
  * not finish, sets a torn tail aside and replays what the store lacks.
  * @out  the handle, to be closed with plog_close; NULL on failure
  * Returns 0; PLOG_E_NOTHING; PLOG_E_BEHIND when there is a log but no store;
- * PLOG_E_KEY without a usable signing key; PLOG_E_LOCKED; and every verdict
- * that forbids writing (CORRUPT, TAMPERED, ROLLBACK, FORK, FOREIGN, AHEAD,
- * DIVERGED, PRUNED, UNKNOWN_KEY, UNSUPPORTED_FORMAT), in which case nothing
- * was changed.
+ * PLOG_E_KEY without a usable signing key, or keys/; PLOG_E_LOCKED; and every
+ * verdict that forbids writing (CORRUPT, TAMPERED, ROLLBACK, FORK, FOREIGN,
+ * AHEAD, DIVERGED, PRUNED, UNKNOWN_KEY, UNSUPPORTED_FORMAT), in which case
+ * nothing was changed.
  */
 PLOG_API PLOG_MUST_CHECK int plog_open(plog **out, const char *dir,
                                        const struct plog_options *options,
@@ -643,7 +643,8 @@ PLOG_API PLOG_MUST_CHECK int plog_set_strategy(plog *p, enum plog_strategy s,
  * held it, byte for byte; PLOG_E_MISMATCH when log or store hold other bytes
  * at its seq; PLOG_E_PRUNED when the store held it and its events up to there
  * were taken away; PLOG_E_NOT_FOUND when the log has no such seq;
- * PLOG_E_BEHIND when entries before its group are missing in the store.
+ * PLOG_E_BEHIND when entries before its group are missing in the store;
+ * PLOG_E_INPUT when it is no entry line; or as plog_catch_up.
  * Durable on return 0 as any replayed entry: the log is its guarantee.
  */
 PLOG_API PLOG_MUST_CHECK int plog_apply_logged(plog *p, const char *line,
@@ -660,7 +661,7 @@ PLOG_API PLOG_MUST_CHECK int plog_catch_up(plog *p, struct plog_error *err);
  * compacted away.  Nothing is done while the last one holds no group.
  * @first  out: seq of the next entry, which names the last segment
  * Returns 0: durable in the log; PLOG_PRESENT when there was nothing to do; as
- * plog_append.  Any thread.
+ * plog_append, PLOG_E_BEHIND with leave_behind.  Any thread.
  */
 PLOG_API PLOG_MUST_CHECK int plog_new_segment(plog *p, uint64_t *first,
                                               struct plog_error *err);

@@ -30,6 +30,8 @@ static int seal(plog *p, void *arg, struct plog_error *err)
     struct plog_buf header;
     uint64_t *first = arg;
     bool undone = true;
+    if (p->behind) /* where the log ends is not known yet */
+        return plog_fail(err, PLOG_E_BEHIND, "the store is behind the log");
     *first = h->commit.size + 1;
     if (h->segment == *first)
         return PLOG_PRESENT;

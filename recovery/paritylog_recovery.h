@@ -487,7 +487,9 @@ struct plog_redact_report {
  * Out of reach: peers, backups, restored copies, free blocks of the disk, and
  * what a caller copied into tables of his own: he removes it there, before the
  * order, whose VACUUM then takes it out of freed pages, too.
- * Returns 0: the payload is gone, on disk.  PLOG_E_NOT_FOUND; PLOG_E_INPUT
+ * Returns 0: the payload is gone, on disk.  PLOG_E_NOT_FOUND when the log never
+ * had the entry; PLOG_E_PRUNED below the floor, where archive/ and the snapshot
+ * may hold its payload (plog_compact with `undo` brings it back); PLOG_E_INPUT
  * for a control entry or a reason out of range; PLOG_E_LOCKED while other
  * maintenance is under way, or (report->order is set then) a reader of the
  * store is in the way of the last step; as plog_append.

@@ -75,33 +75,61 @@ static int order_of(struct plog_reader *r, uint64_t seq, uint64_t *order,
     return rc;
 }
 
+/* What lies below the floor is out of reach, and not gone. */
+static int pruned(struct plog_error *err)
+{
+    plog_err_hint(err, "its payload may be in archive/ and in the snapshot:"
+                       " bring it back first with paritylog compact DIR"
+                       " --undo, and redact it then");
+    return PLOG_E_PRUNED;
+}
+
+/* The line of the entry, unless it cannot be redacted any more. */
+static int find_entry(struct look *l, struct plog_reader *r,
+                      struct plog_error *err)
+{
+    struct plog_store_head h;
+    struct plog_span line;
+    struct plog_redact_report *report = l->report;
+    int rc = plog_reader_begin(r, err);
+    if (!rc)
+        rc = plog_store_get_head(&r->store, &h, err);
+    if (!rc)
+        rc = order_of(r, report->seq, &report->order, err);
+    if (rc)
+        return rc;
+    report->already = report->order > 0;
+    rc = plog_store_line(&r->store, report->seq, &line, NULL, err);
+    if (!rc)
+        rc = take_entry(l, line, err);
+    bool below = report->seq > 0 && report->seq <= h.rules.floor;
+    if (below && (rc == PLOG_END || (!rc && !report->already))) {
+        plog_fail_pruned(err, report->seq, h.rules.floor);
+        return pruned(err);
+    }
+    if (rc == PLOG_END)
+        rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
+                       (unsigned long long)report->seq);
+    return rc;
+}
+
 /* What the store knows of the entry before anything is done. */
 static int look(struct look *l, const char *dir, const struct plog_options *o,
                 struct plog_error *err)
 {
     plog_reader *r;
-    struct plog_span line;
     int rc = plog_reader_open(&r, dir, o, err);
     if (rc)
         return rc;
-    rc = plog_reader_begin(r, err);
-    if (!rc)
-        rc = plog_store_line(&r->store, l->report->seq, &line, NULL, err);
-    if (rc == PLOG_END)
-        rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
-                       (unsigned long long)l->report->seq);
-    if (!rc)
-        rc = take_entry(l, line, err);
-    if (!rc)
-        rc = order_of(r, l->report->seq, &l->report->order, err);
-    l->report->already = l->report->order > 0;
+    rc = find_entry(l, r, err);
     plog_store_rollback(&r->store);
-    if (!rc)
+    if (!rc) {
         rc = plog_reader_history(r, plog_span(l->resource, l->resource_len),
                                  plog_span(l->record_id, l->record_id_len),
                                  count_merged, l, err);
-    if (rc == PLOG_E_PRUNED) /* below the floor there is nothing to name */
-        rc = 0;
+        if (rc == PLOG_E_PRUNED) /* below the floor there is nothing to name */
+            rc = 0;
+    }
     plog_reader_close(r);
     return rc;
 }
@@ -159,6 +187,8 @@ static int redact(plog *p, const struct plog_redact_options *o,
                                 &receipt, err);
         report->order = receipt.seq;
     }
+    if (rc == PLOG_E_PRUNED) /* by a compaction since then */
+        rc = pruned(err);
     if (rc == PLOG_E_EXISTS) { /* somebody else was faster */
         report->already = true;
         rc = 0;

@@ -398,6 +398,14 @@ static void logged_entries_are_applied(void)
     replayed = 0;
     CHECK_INT(plog_open(&p, dir, &options, NULL), 0);
     CHECK_INT(append("d", 1, "x", NULL), PLOG_E_BEHIND);
+    uint64_t first;
+    struct plog_error err = {0};
+    CHECK_INT(plog_new_segment(p, &first, &err), PLOG_E_BEHIND);
+    CHECK_INT(err.code, PLOG_E_BEHIND);
+    /* One that the log lacks, with two groups to come. */
+    strstr(l[2].text, "{\"seq\":4")[7] = '9';
+    CHECK_INT(plog_apply_logged(p, l[2].text, l[2].n, NULL), PLOG_E_NOT_FOUND);
+    strstr(l[2].text, "{\"seq\":9")[7] = '4';
     CHECK_INT(plog_apply_logged(p, l[0].text, l[0].n, NULL), PLOG_PRESENT);
     CHECK_INT(plog_apply_logged(p, l[2].text, l[2].n, NULL), PLOG_E_BEHIND);
     CHECK_INT(plog_apply_logged(p, l[1].text, l[1].n, NULL), 0);

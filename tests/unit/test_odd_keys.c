@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "engine.h"
@@ -279,6 +280,34 @@ static void control_entries(void)
     }
 }
 
+/* Without keys/, or with something else in its place, nobody signs, and what is
+ * missing is named. */
+static void no_folder(void)
+{
+    char at[700], aside[700];
+    plog *p = NULL;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    snprintf(at, sizeof at, "%s/keys", w.dir);
+    snprintf(aside, sizeof aside, "%s/aside", w.dir);
+    CHECK_INT(rename(at, aside), 0);
+    for (int i = 0; i < 3; i++) {
+        if (i == 1)
+            CHECK_INT(symlink("aside", at), 0);
+        if (i == 2)
+            world_write(at, "", 0);
+        err = (struct plog_error){.code = 0};
+        CHECK_INT(plog_open(&p, w.dir, NULL, &err), PLOG_E_KEY);
+        CHECK_INT(err.code, PLOG_E_KEY);
+        CHECK(strstr(err.message, "keys/") != NULL);
+        CHECK(p == NULL);
+        if (i > 0)
+            CHECK_INT(unlink(at), 0);
+    }
+    CHECK_INT(rename(aside, at), 0);
+    world_end(&w, 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -289,6 +318,7 @@ int main(int argc, char **argv)
         {"shares no group", shares_no_group},
         {"the last one", the_last_one},
         {"control entries", control_entries},
+        {"no folder", no_folder},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

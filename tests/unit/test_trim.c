@@ -120,6 +120,48 @@ static void what_stays(void)
     world_end(&w, world_size(&w));
 }
 
+/* What redacting `seq` comes to, tried and done; the same. */
+static int redacted(uint64_t seq)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o,
+                                    .reason = "asked for"};
+    struct plog_redact_report report;
+    o.dry_run = true;
+    int tried = plog_redact(w.dir, seq, &o, &report, NULL);
+    o.dry_run = false;
+    memset(&err, 0, sizeof err);
+    int rc = plog_redact(w.dir, seq, &o, &report, &err);
+    CHECK_INT(tried, rc);
+    CHECK_INT(err.code, rc);
+    if (rc == PLOG_E_PRUNED)
+        CHECK(strstr(err.hint, "--undo") != NULL);
+    return rc;
+}
+
+/* Who asks for an erasure must not hear that there is nothing, while archive/
+ * and the snapshot have the payload; be the event in the store or not. */
+static void redacted_below(void)
+{
+    struct plog_replay_report replayed;
+    make();
+    CHECK_INT(compact(true, false), 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE seq=2"), 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE seq=6"), 1);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(redacted(2), PLOG_E_PRUNED);
+        CHECK_INT(redacted(6), PLOG_E_PRUNED);
+        CHECK_INT(redacted(99), PLOG_E_NOT_FOUND);
+        CHECK_INT(redacted(0), PLOG_E_NOT_FOUND);
+        world_remove(world_path(&w, "store.db"));
+        world_remove(world_path(&w, "store.db-wal"));
+        world_remove(world_path(&w, "store.db-shm"));
+        CHECK_INT(plog_replay(w.dir, NULL, &replayed, NULL), 0);
+    }
+    CHECK_INT(compact(false, true), 0);
+    CHECK_INT(redacted(2), 0);
+    world_end(&w, world_size(&w));
+}
+
 static void stopped(void)
 {
     bool ids = false, events = false;
@@ -232,6 +274,7 @@ int main(int argc, char **argv)
         {"nothing to trim", nothing_to_trim},
         {"undone", undone},
         {"what stays", what_stays},
+        {"redacted below", redacted_below},
         {"stopped", stopped},
         {"failed", failed},
         {"in parts", in_parts},
