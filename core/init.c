@@ -124,6 +124,42 @@ static int refuse_lost(struct setup *s, const char *path,
     return rc;
 }
 
+/* How long the path of DIR is, links followed, or will be when its parent has
+ * it; 0 when that cannot be said, and making it will tell why. */
+static size_t path_length(const struct plog_io *io, const char *path)
+{
+    char real[PLOG_DIR_PATH_MAX], parent[PLOG_DIR_PATH_MAX];
+    size_t n = strlen(path), base;
+    int rc = io->real_path(io->ctx, path, real, sizeof real);
+    if (rc != -ENOENT || n >= sizeof parent)
+        return rc == -ENAMETOOLONG ? sizeof real : rc ? 0 : strlen(real);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    for (base = n; base > 0 && path[base - 1] != '/';)
+        base--;
+    snprintf(parent, sizeof parent, "%.*s", (int)base, base ? path : "");
+    rc = io->real_path(io->ctx, base ? parent : ".", real, sizeof real);
+    if (rc)
+        return rc == -ENAMETOOLONG ? sizeof real : 0;
+    return strlen(real) + 1 + n - base;
+}
+
+/* Before anything is made: the store there could not be opened. */
+static int check_path(const struct plog_io *io, const char *path,
+                      struct plog_error *err)
+{
+    size_t n = path_length(io, path);
+    if (n <= PLOG_DIR_MAX)
+        return 0;
+    plog_fail(err, PLOG_E_ARG,
+              "the path of the directory has %zu bytes, links followed; a log"
+              " is made where it has at most %d, because SQLite opens no"
+              " longer ones",
+              n, PLOG_DIR_MAX);
+    plog_err_hint(err, "choose a shorter path, or mount the directory there");
+    return PLOG_E_ARG;
+}
+
 static int make_directories(struct setup *s, const char *path,
                             struct plog_error *err)
 {
@@ -295,7 +331,9 @@ int plog_init(const char *dir, const struct plog_init_options *given,
     int rc = check_options(&s, err);
     if (rc)
         return rc;
-    rc = make_directories(&s, dir, err);
+    rc = check_path(s.io, dir, err);
+    if (!rc)
+        rc = make_directories(&s, dir, err);
     if (!rc)
         rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)

@@ -98,9 +98,12 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
     bool missing = rc == PLOG_END;
     if (missing && !create)
         return no_store(err);
-    if (missing && (rc = make_file(l, err)) < 0)
-        return rc;
     plog_dir_store_path(&l->dir, path, sizeof path);
+    rc = plog_store_check_path(path, err);
+    if (!rc && missing)
+        rc = make_file(l, err);
+    if (rc)
+        return rc;
     rc = plog_store_open(&l->store, l->io, path,
                          create ? PLOG_OPEN_CREATE : PLOG_OPEN_WRITE, wait_ms,
                          err);

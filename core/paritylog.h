@@ -74,6 +74,11 @@ extern "C" {
 #define PLOG_DEPTH_MAX 64 /* open brackets, the delta being the first */
 #define PLOG_GROUP_MAX (64u << 20) /* encoded bytes of one group */
 #define PLOG_SEGMENT_DEFAULT (16u << 20)
+/* Bytes of the absolute path, links followed, of a directory that plog_init
+ * makes: PLOG_E_ARG when it is longer.  SQLite opens no store in one of more
+ * than 495: PLOG_E_IO, wherever the directory was moved to later.  The rest is
+ * for what is made inside. */
+#define PLOG_DIR_MAX 448
 #define PLOG_CHECKPOINT_MAX 1024 /* bytes of a signed note, with its NUL */
 
 /* ---- Errors and verdicts ------------------------------------------------ */
@@ -505,8 +510,8 @@ typedef struct plog plog;
  * @options  may be NULL
  * @vkey     out: the verifier key, at least PLOG_VKEY_MAX bytes
  * Returns 0; PLOG_E_EXISTS when a log or store is there; PLOG_E_ARG for an
- * origin or number out of range; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM.
- * On return 0 log, store, key and all directories are on disk.
+ * origin, number or path (PLOG_DIR_MAX) out of range; PLOG_E_LOCKED; PLOG_E_IO;
+ * PLOG_E_NOMEM. On return 0 log, store, key and all directories are on disk.
  */
 PLOG_API PLOG_MUST_CHECK int plog_init(const char *dir,
                                        const struct plog_init_options *options,

@@ -7,6 +7,23 @@
 
 /* ---- Opening ------------------------------------------------------------ */
 
+/* SQLite's own limit, less the longest ending that it adds to a name. */
+#define PATH_MOST (512 + 1 - sizeof "-journal")
+
+int plog_store_check_path(const char *path, struct plog_error *err)
+{
+    size_t n = strlen(path);
+    if (n <= PATH_MOST)
+        return 0;
+    plog_fail(err, PLOG_E_IO,
+              "the path of store.db has %zu bytes; SQLite opens none of more"
+              " than %zu",
+              n, PATH_MOST);
+    plog_err_hint(err, "move the directory to a shorter path, or mount it"
+                       " there");
+    return PLOG_E_IO;
+}
+
 static int open_database(struct plog_store *s, const char *path,
                          enum plog_store_mode mode, struct plog_error *err)
 {
@@ -17,7 +34,10 @@ static int open_database(struct plog_store *s, const char *path,
         flags |= SQLITE_OPEN_READWRITE;
     if (mode == PLOG_OPEN_CREATE)
         flags |= SQLITE_OPEN_CREATE;
-    int rc = sqlite3_open_v2(path, &s->db, flags, plog_vfs_name(s->vfs));
+    int rc = plog_store_check_path(path, err);
+    if (rc)
+        return rc;
+    rc = sqlite3_open_v2(path, &s->db, flags, plog_vfs_name(s->vfs));
     if (rc == SQLITE_OK)
         return 0;
     if (!s->db)

@@ -84,6 +84,11 @@ struct plog_store {
     struct plog_buf scratch, range;
 };
 
+/* Whether SQLite opens a database at `path`, by its length.
+ * Returns 0 or PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_store_check_path(const char *path,
+                                          struct plog_error *err);
+
 /*
  * Opens store.db at `path` (real path of the file).
  * @wait_ms  for a lock of a foreign program

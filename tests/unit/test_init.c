@@ -573,6 +573,66 @@ static void when_it_was_made(void)
     }
 }
 
+/* ---- Long paths ---------------------------------------------------------- */
+
+/* A folder whose path has `n` bytes, and in it a name of three more. */
+static void go_down(size_t n)
+{
+    snprintf(w.dir, sizeof w.dir, "%.400s", check_dir());
+    for (size_t at = strlen(w.dir), more; at < n; at += more) {
+        more = n - at > 100 ? 50 : n - at;
+        REQUIRE(more > 1);
+        snprintf(w.dir + at, sizeof w.dir - at, "/%0*d", (int)more - 1, 0);
+        CHECK(mkdir(w.dir, 0700) == 0 || errno == EEXIST);
+    }
+}
+
+/* Up to the limit a log is made and used; above it nothing is made, however
+ * the path is written. */
+static void long_paths(void)
+{
+    char below[512], link[512];
+    struct plog_status s;
+    plog *p = NULL;
+    set_up();
+    go_down(PLOG_DIR_MAX - 3);
+    snprintf(below, sizeof below, "%s", w.dir);
+    strcat(w.dir, "/ab");
+    CHECK_INT(strlen(w.dir), PLOG_DIR_MAX);
+    CHECK_INT(init("a"), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, "1", "1", "v", NULL), 0);
+    world_end(&w, 2);
+    struct plog_drill_report drill;
+    CHECK_INT(plog_drill(w.dir, NULL, &drill, NULL), 0);
+    CHECK_INT(drill.verdict, 0);
+    snprintf(link, sizeof link, "%.400s/short", check_dir());
+    CHECK_INT(symlink(below, link), 0);
+    for (int i = 0; i < 3; i++) {
+        snprintf(w.dir, sizeof w.dir, "%.480s/abc%s", i == 1 ? link : below,
+                 i == 2 ? "//" : "");
+        CHECK_INT(init("a"), PLOG_E_ARG);
+        CHECK(strstr(err.message, "448") != NULL);
+        CHECK(access(w.dir, F_OK) != 0);
+    }
+    /* One that was moved there. */
+    char from[600], to[600];
+    snprintf(from, sizeof from, "%s/ab", below);
+    snprintf(to, sizeof to, "%s/%050d", below, 0);
+    CHECK_INT(rename(from, to), 0);
+    CHECK_INT(plog_open(&p, to, NULL, &err), PLOG_E_IO);
+    CHECK(strstr(err.message, "bytes; SQLite opens none") != NULL);
+    CHECK_INT(plog_read_status(to, NULL, &s, &err), 0);
+    CHECK_INT(s.verdict, PLOG_E_IO);
+    char store[700];
+    snprintf(store, sizeof store, "%s/store.db", to);
+    CHECK_INT(unlink(store), 0);
+    struct plog_replay_report replay;
+    CHECK_INT(plog_replay(to, NULL, &replay, &err), PLOG_E_IO);
+    CHECK(strstr(err.message, "bytes; SQLite opens none") != NULL);
+    CHECK(access(store, F_OK) != 0);
+}
+
 /* ------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -593,6 +653,7 @@ int main(int argc, char **argv)
         {"the_tables_cannot_be_made", the_tables_cannot_be_made},
         {"the_name_of_the_store_is_durable", the_name_of_the_store_is_durable},
         {"when_it_was_made", when_it_was_made},
+        {"long_paths", long_paths},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
