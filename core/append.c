@@ -50,7 +50,7 @@ int plog_append_group(plog *p, const struct plog_group *group,
     int rc = build(p, &r, group, err);
     if (receipts && r.io)
         memset(receipts, 0, r.delta_count * sizeof *receipts);
-    return plog_say_nomem(err, run(p, &r, rc, receipts, err));
+    return plog_done(err, run(p, &r, rc, receipts, err));
 }
 
 int plog_append(plog *p, const char *delta, size_t len,
@@ -107,13 +107,13 @@ int plog_submit(plog *p, const struct plog_group *group,
         rc = add_receipts(t, p->io, err);
     if (rc) {
         free_ticket(p->io, t);
-        return plog_say_nomem(err, rc);
+        return plog_done(err, rc);
     }
     t->r.receipts = t->receipts;
     t->r.err = &t->err;
     plog_queue_submit(p, &t->r);
     *out = t;
-    return 0;
+    return plog_done(err, 0);
 }
 
 int plog_wait(struct plog_ticket *t, struct plog_receipt *receipts,
@@ -128,7 +128,7 @@ int plog_wait(struct plog_ticket *t, struct plog_receipt *receipts,
     if (rc && err)
         *err = t->err;
     free_ticket(t->p->io, t);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 /* ---- Control entries ---------------------------------------------------- */
@@ -171,5 +171,5 @@ int plog_set_strategy(plog *p, enum plog_strategy s,
     rc = plog_request_strategy(&r, p->io, s, err);
     if (receipt)
         memset(receipt, 0, sizeof *receipt);
-    return plog_say_nomem(err, run(p, &r, rc, receipt, err));
+    return plog_done(err, run(p, &r, rc, receipt, err));
 }

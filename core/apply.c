@@ -115,7 +115,7 @@ int plog_engine_locked(plog *p,
         return rc;
     rc = lead_to(p, what, arg, err);
     plog_queue_give_turn(&p->queue);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 int plog_apply_logged(plog *p, const char *line, size_t len,
@@ -171,10 +171,10 @@ int plog_get_head(plog *p, struct plog_head *out, struct plog_error *err)
     rc = p->poisoned ? read_head(p, &c, err) : lead_to(p, get_head, &c, err);
     plog_queue_give_turn(&p->queue);
     if (rc)
-        return rc;
+        return plog_done(err, rc);
     out->size = c.size;
     memcpy(out->root, c.root, sizeof out->root);
     memcpy(out->sig, c.sig, sizeof out->sig);
     memcpy(out->key, c.key, sizeof out->key);
-    return 0;
+    return plog_done(err, 0);
 }

@@ -306,10 +306,10 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
     if (rc) {
         p->poisoned = true; /* nothing to trim */
         plog_close(p);
-        return rc;
+        return plog_done(err, rc);
     }
     *out = p;
-    return 0;
+    return plog_done(err, 0);
 }
 
 #define CLOSE_FRAMES 250 /* the next opening reads all of them: 4 us each */

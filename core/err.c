@@ -93,6 +93,13 @@ int plog_say_nomem(struct plog_error *err, int rc)
     return rc;
 }
 
+int plog_done(struct plog_error *err, int rc)
+{
+    if (rc >= 0 && err && err->code)
+        memset(err, 0, sizeof *err);
+    return plog_say_nomem(err, rc);
+}
+
 int plog_take_options(void *own, size_t own_size, const void *given,
                       struct plog_error *err)
 {

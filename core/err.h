@@ -25,6 +25,11 @@ int plog_fail_io(struct plog_error *err, int rc, const char *file,
  * Returns `rc`. */
 int plog_say_nomem(struct plog_error *err, int rc);
 
+/* What a public function ends with: the above, and no error where it did not
+ * fail, such as one that was met on the way and dealt with, or that the caller
+ * had left there.  Returns `rc`. */
+int plog_done(struct plog_error *err, int rc);
+
 /*
  * Copies a caller's versioned struct, whose first member is its size.  What an
  * older caller does not know is 0; what a newer one asks for and this version

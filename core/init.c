@@ -350,5 +350,5 @@ int plog_init(const char *dir, const struct plog_init_options *given,
         plog_vkey_format(&s.signer.vkey, vkey);
     plog_signer_fini(&s.signer);
     plog_legs_close(&s.legs);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

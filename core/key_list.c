@@ -87,7 +87,7 @@ int plog_key_show(const char *dir, const struct plog_options *o, char *vkey,
         plog_vkey_format(&chain.keys[chain.count - 1], vkey);
     else if (!rc)
         rc = plog_fail(err, PLOG_E_NOTHING, "the log has no commit yet");
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 /* ---- All of them -------------------------------------------------------- */
@@ -177,7 +177,7 @@ int plog_key_list(const char *dir, const struct plog_options *given,
     if (!rc)
         rc = give(&chain, &r.keys, secret, each, arg);
     plog_reader_fini(&r);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 /* ---- Trusting one more -------------------------------------------------- */
@@ -220,5 +220,5 @@ int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
             rc = plog_vkey_save(&k, r.io, r.dir.keys, err);
     }
     plog_reader_fini(&r);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

@@ -160,7 +160,7 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *given,
     open.passphrase = o->passphrase;
     open.vkey = o->vkey;
     if (o->dry_run)
-        return look(dir, &open, report, err);
+        return plog_done(err, look(dir, &open, report, err));
     int rc = begin(&p, dir, &open, err);
     if (!p)
         return rc;
@@ -175,7 +175,7 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *given,
     plog_dir_maintained(&p->legs.dir);
     plog_signer_fini(&next);
     plog_close(p);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 /* ---- Looking ------------------------------------------------------------ */

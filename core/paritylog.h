@@ -16,8 +16,9 @@
  * Errors: functions return 0 (PLOG_OK) or a negative PLOG_E_ code; a positive
  * value is a documented "none" or "end".  A `struct plog_error *` may be NULL.
  * The error belongs to the caller and not to the handle, because one handle
- * serves many threads.  On failure outputs hold what the comment says, or
- * are untouched.
+ * serves many threads.  Where a function does not fail its code is 0, whatever
+ * it was before.  On failure outputs hold what the comment says, or are
+ * untouched.
  *
  * Options: a struct that begins with `struct_size` is zero-initialised, and
  * struct_size set to its sizeof.  No byte behind that size is read; what the

@@ -213,7 +213,7 @@ int plog_reader_enter(struct plog_reader *r, struct plog_error *err)
 int plog_reader_leave(struct plog_reader *r, int rc, struct plog_error *err)
 {
     r->busy = false;
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 int plog_reader_begin(struct plog_reader *r, struct plog_error *err)
@@ -240,10 +240,10 @@ int plog_reader_open(struct plog_reader **out, const char *dir,
         rc = plog_reader_open_store(r, wait, err);
     if (rc) {
         plog_reader_close(r);
-        return rc;
+        return plog_done(err, rc);
     }
     *out = r;
-    return 0;
+    return plog_done(err, 0);
 }
 
 void plog_reader_close(struct plog_reader *r)

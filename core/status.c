@@ -282,5 +282,5 @@ int plog_read_status(const char *dir, const struct plog_options *given,
     if (!rc)
         rc = look(&r, wait, out, err);
     plog_reader_fini(&r);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

@@ -73,10 +73,10 @@ int plog_subscribe(struct plog_sub **out, const char *dir, uint64_t from,
     s->next = from ? from : head.size + 1;
     if (rc) {
         plog_sub_close(s);
-        return rc;
+        return plog_done(err, rc);
     }
     *out = s;
-    return 0;
+    return plog_done(err, 0);
 }
 
 void plog_sub_close(struct plog_sub *s)

@@ -256,5 +256,5 @@ int plog_verify_proof(const char *text, size_t len, const char *vkey,
         report->memory = NULL;
         report->entry = plog_span(NULL, 0);
     }
-    return rc;
+    return plog_done(err, rc);
 }

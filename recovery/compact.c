@@ -377,5 +377,5 @@ int plog_compact(const char *dir, const struct plog_compact_options *given,
         rc = run(&c, err);
     plog_close(c.p);
     report->seconds = (double)(c.io->clock_mono_ns(c.io->ctx) - started) / 1e9;
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

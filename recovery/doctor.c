@@ -263,5 +263,5 @@ int plog_doctor(const char *dir, const struct plog_doctor_options *given,
     plog_reader_fini(&d.reader);
     report->verdict = rc ? rc : verdict(&d);
     report->seconds = (double)(d.io->clock_mono_ns(d.io->ctx) - started) / 1e9;
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

@@ -242,5 +242,5 @@ int plog_drill(const char *dir, const struct plog_drill_options *given,
     if (d.guard >= 0)
         d.io->close(d.io->ctx, d.guard);
     plog_reader_fini(&d.original);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

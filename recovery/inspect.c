@@ -338,5 +338,5 @@ int plog_inspect(const char *path, const struct plog_inspect_options *given,
     free(s.seen);
     free(s.seen_line);
     plog_free(s.io, buf);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

@@ -412,7 +412,7 @@ int plog_parity_upto(const char *dir, uint64_t to,
         return PLOG_E_ARG;
     for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
         rc = parity(dir, i ? 0 : to, &options, report, &again, err);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 int plog_parity(const char *dir, const struct plog_check_options *o,

@@ -188,6 +188,8 @@ int plog_peers(const char *dir, const struct plog_options *options,
     plog_buf_fini(&l.segments);
     plog_reader_close(l.r);
     if (stopped)
-        return stopped;
-    return rc == PLOG_END ? 0 : rc;
+        rc = stopped;
+    else if (rc == PLOG_END)
+        rc = 0;
+    return plog_done(err, rc);
 }

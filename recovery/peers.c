@@ -386,7 +386,7 @@ int plog_peer_add(const char *dir, const char *name,
     if (!rc)
         rc = log_change(p, &c, PLOG_CONTROL_PEER_ADD, err);
     plog_close(p);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 int plog_peer_evict(const char *dir, const char *name,
@@ -402,7 +402,7 @@ int plog_peer_evict(const char *dir, const char *name,
     if (!rc)
         rc = log_change(p, &c, PLOG_CONTROL_PEER_EVICT, err);
     plog_close(p);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 int plog_peer_ack(const char *dir, const char *name, uint64_t seq,
@@ -417,7 +417,7 @@ int plog_peer_ack(const char *dir, const char *name, uint64_t seq,
     if (!rc)
         rc = plog_engine_locked(p, move, &c, err);
     plog_close(p);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 int plog_peer_rewind(const char *dir, const char *name, uint64_t seq,
@@ -431,5 +431,5 @@ int plog_peer_rewind(const char *dir, const char *name, uint64_t seq,
     if (!rc)
         rc = plog_engine_locked(p, move, &c, err);
     plog_close(p);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

@@ -220,7 +220,7 @@ int plog_prove(const char *dir, uint64_t seq,
     if (!rc)
         rc = write_inclusion(&p, err);
     end(&p);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 static int begin_consistency(struct prove *p, struct plog_error *err)
@@ -295,5 +295,5 @@ int plog_prove_consistency(const char *dir, const char *note, size_t len,
     if (!rc)
         rc = write_consistency(&p, err);
     end(&p);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

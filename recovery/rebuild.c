@@ -87,5 +87,5 @@ int plog_rebuild(const char *dir, const char *out,
         return install(dir, &own, report, err);
     struct plog_rebuild b = {
         .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
-    return plog_say_nomem(err, run(&b, dir, out, attempt, err));
+    return plog_done(err, run(&b, dir, out, attempt, err));
 }

@@ -253,7 +253,7 @@ int plog_redact(const char *dir, uint64_t seq,
     plog_close(p);
     plog_entry_parser_fini(&l.parser);
     report->seconds = (double)(io->clock_mono_ns(io->ctx) - started) / 1e9;
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }
 
 /* ---- The list ----------------------------------------------------------- */
@@ -334,5 +334,5 @@ int plog_redactions(const char *dir, const struct plog_options *options,
     plog_buf_fini(&text);
     plog_entry_parser_fini(&parser);
     plog_reader_close(r);
-    return rc == PLOG_END ? 0 : rc;
+    return plog_done(err, rc == PLOG_END ? 0 : rc);
 }

@@ -499,5 +499,5 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
                                          : catch_up(&w, before, err);
     fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
     plog_legs_close(&w.legs);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

@@ -289,5 +289,5 @@ int plog_restore(const char *dir, const char *out,
         rc = attempt(&own, dir, out, at, report, err);
     while (plog_again(&again, rc));
     report->seconds = (double)(io->clock_mono_ns(io->ctx) - started) / 1e9;
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

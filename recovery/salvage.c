@@ -270,5 +270,5 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     if (!rc)
         rc = judge(&s, dir, &check, err);
     report->seconds = (double)(s.io->clock_mono_ns(s.io->ctx) - started) / 1e9;
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

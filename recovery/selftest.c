@@ -336,5 +336,5 @@ int plog_selftest(const char *dir, const struct plog_selftest_options *given,
     report->verdict = rc ? rc : report->counts[PLOG_TEST_FAIL] ? PLOG_E_IO : 0;
     report->seconds = plog_selftest_clock(t);
     plog_free(io, t);
-    return rc;
+    return plog_done(err, rc);
 }

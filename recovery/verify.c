@@ -118,5 +118,5 @@ int plog_verify(const char *dir, const struct plog_check_options *o,
         return PLOG_E_ARG;
     for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
         rc = verify(dir, &options, report, &again, err);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

@@ -329,5 +329,5 @@ int plog_witness(const char *dir, const char *path,
     if (!rc)
         report->head = head;
     plog_reader_close(r);
-    return plog_say_nomem(err, rc);
+    return plog_done(err, rc);
 }

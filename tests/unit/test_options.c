@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -392,6 +393,89 @@ static void no_log(void)
     }
 }
 
+/* An error that was met on the way and dealt with, or that the caller had there
+ * before. */
+static void stale(void)
+{
+    err = (struct plog_error){.code = PLOG_E_NOTHING, .message = "of before"};
+}
+
+static bool told(const char *name, int rc)
+{
+    bool ok = CHECK_INT(err.code, rc < 0 ? rc : 0);
+    ok &= CHECK(rc < 0 || err.message[0] == '\0');
+    if (!ok)
+        printf("# %s returned %d: %s\n", name, rc, err.message);
+    return ok;
+}
+
+/* Whose code is looked at without the return value must not be misled. */
+static void no_error_is_left(void)
+{
+    char vkey[PLOG_VKEY_MAX], dir[700];
+    unsigned good = 0;
+    make();
+    for (size_t i = 0; i < CALLS; i++) {
+        prepare(&calls[i]);
+        stale();
+        int rc = calls[i].run(w.dir);
+        told(calls[i].name, rc);
+        good += rc == 0;
+        world_remove(out);
+    }
+    CHECK(good >= 22);
+    snprintf(dir, sizeof dir, "%s-new", w.dir);
+    err = (struct plog_error){.code = 0};
+    told("init", plog_init(dir, NULL, vkey, &err));
+    world_end(&w, world_size(&w));
+}
+
+static void no_error_is_left_by_handles(void)
+{
+    struct plog_span text = {NULL, 0}, value;
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = &text, .delta_count = 1};
+    struct plog_ticket *t;
+    struct plog_head head;
+    struct plog_record record;
+    plog_reader *r;
+    plog_sub *s;
+    char delta[300], note[PLOG_CHECKPOINT_MAX];
+    uint64_t seq;
+    const char *line;
+    size_t len;
+    make();
+    CHECK_INT(world_open(&w), 0);
+    text.p = world_text(delta, sizeof delta, &(struct world_delta){.id = "j"});
+    text.n = strlen(delta);
+#define TELLS(call) (stale(), told(#call, (call)))
+    TELLS(plog_append(w.p, text.p, text.n, NULL, &err));
+    TELLS(plog_append_group(w.p, &g, NULL, &err));
+    TELLS(plog_submit(w.p, &g, &t, &err));
+    TELLS(plog_wait(t, NULL, &err));
+    TELLS(plog_set_strategy(w.p, PLOG_ARRIVAL, NULL, &err));
+    TELLS(plog_new_segment(w.p, &seq, &err));
+    TELLS(plog_new_segment(w.p, &seq, &err)); /* PLOG_PRESENT */
+    TELLS(plog_catch_up(w.p, &err));
+    TELLS(plog_get_head(w.p, &head, &err));
+    char *entry = world_line(&w, 2, &len);
+    TELLS(plog_apply_logged(w.p, entry, len, &err));
+    free(entry);
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    TELLS(plog_reader_head(r, &head, &err));
+    value = (struct plog_span){"1", 1};
+    TELLS(plog_reader_get(r, (struct plog_span){"r", 1}, value, &record, &err));
+    TELLS(plog_reader_get(r, value, value, &record, &err)); /* NOT_FOUND */
+    TELLS(plog_reader_checkpoint(r, note, &err));
+    TELLS(plog_reader_cursor(r, value, value, &value, &err));
+    plog_reader_close(r);
+    CHECK_INT(plog_subscribe(&s, w.dir, head.size, NULL, NULL), 0);
+    TELLS(plog_sub_next(s, 0, &seq, &line, &len, &err));
+    TELLS(plog_sub_next(s, 0, &seq, &line, &len, &err)); /* PLOG_TIMEOUT */
+    plog_sub_close(s);
+    world_end(&w, world_size(&w));
+}
+
 /* Another process at work: who would have to wait longer than he may says so,
  * whoever only reads does not wait. */
 static void locked(void)
@@ -472,6 +556,8 @@ int main(int argc, char **argv)
         {"smaller", smaller},
         {"larger", larger},
         {"no log", no_log},
+        {"no error is left", no_error_is_left},
+        {"no error is left by handles", no_error_is_left_by_handles},
         {"locked", locked},
         {"what init takes", what_init_takes},
     };
