@@ -207,7 +207,8 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
     struct plog_walk w;
     struct plog_log_group g;
     uint64_t first = 0;
-    int stop = 0, rc = plog_find_segment(&r->dir, from, &first, err);
+    int stopped = 0; /* by `each`, which may say anything */
+    int rc = plog_find_segment(&r->dir, from, &first, err);
     if (rc)
         return rc;
     rc = plog_walk_open(&w, &r->dir, &r->keys, err);
@@ -216,16 +217,16 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
     w.stop_offset = h->offset;
     if (!rc)
         rc = plog_walk_start_segment(&w, first ? first : 1, err);
-    while (!rc && !stop && w.chain.last.size < to) {
+    while (!rc && !stopped && w.chain.last.size < to) {
         rc = plog_walk_next(&w, &g, err);
         if (!rc)
-            stop = each_line(&w, &g, from, to, each, arg);
+            stopped = each_line(&w, &g, from, to, each, arg);
     }
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_ROLLBACK, "the log ends before entry %llu",
                        (unsigned long long)to);
     plog_walk_close(&w);
-    return rc ? rc : stop;
+    return stopped ? stopped : rc;
 }
 
 static int log_lines(struct plog_reader *r, uint64_t from, uint64_t to,
@@ -297,7 +298,8 @@ int plog_reader_cursors(struct plog_reader *r,
                         void *arg, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int stop = 0, rc = plog_reader_enter(r, err);
+    int stopped = 0;
+    int rc = plog_reader_enter(r, err);
     if (rc)
         return rc;
     rc = plog_reader_refresh(r, err);
@@ -306,14 +308,15 @@ int plog_reader_cursors(struct plog_reader *r,
                               "SELECT source,resource,cursor,seq FROM"
                               " main.cursors ORDER BY source,resource",
                               &q, err);
-    while (!rc && !stop && (rc = plog_sql_row(q, err)) == 0) {
+    while (!rc && !stopped && (rc = plog_sql_row(q, err)) == 0) {
         struct plog_cursor c = {.source = plog_sql_text(q, 0),
                                 .resource = plog_sql_text(q, 1),
                                 .cursor = plog_sql_text(q, 2)};
-        stop = each(arg, &c, plog_sql_u64(q, 3));
+        stopped = each(arg, &c, plog_sql_u64(q, 3));
     }
     sqlite3_finalize(q);
-    return plog_reader_leave(r, rc == PLOG_END ? 0 : rc ? rc : stop, err);
+    rc = stopped ? stopped : rc == PLOG_END ? 0 : rc;
+    return plog_reader_leave(r, rc, err);
 }
 
 int plog_reader_checkpoint(struct plog_reader *r, char *out,

@@ -281,7 +281,7 @@ static struct plog_span reason_of(const struct plog_entry *order,
 static int give(sqlite3_stmt *q, struct plog_entry_parser *parser,
                 struct plog_buf *text,
                 int (*each)(void *arg, const struct plog_redaction *r),
-                void *arg, struct plog_error *err)
+                void *arg, int *stopped, struct plog_error *err)
 {
     struct plog_entry order;
     struct plog_redaction r = {.order = plog_sql_u64(q, 0),
@@ -292,8 +292,10 @@ static int give(sqlite3_stmt *q, struct plog_entry_parser *parser,
                                .reason = {"", 0},
                                .logged_at = {"", 0}};
     /* A store made from a snapshot does not have the entry of the order. */
-    if (sqlite3_column_type(q, 3) == SQLITE_NULL)
-        return each(arg, &r);
+    if (sqlite3_column_type(q, 3) == SQLITE_NULL) {
+        *stopped = each(arg, &r);
+        return 0;
+    }
     int rc = plog_entry_parse(parser, plog_sql_text(q, 3), &order, err);
     if (rc == PLOG_E_NOMEM)
         return rc;
@@ -303,7 +305,8 @@ static int give(sqlite3_stmt *q, struct plog_entry_parser *parser,
                          (unsigned long long)r.order);
     r.logged_at = order.logged_at;
     r.reason = reason_of(&order, text);
-    return each(arg, &r);
+    *stopped = each(arg, &r);
+    return 0;
 }
 
 int plog_redactions(const char *dir, const struct plog_options *options,
@@ -314,6 +317,7 @@ int plog_redactions(const char *dir, const struct plog_options *options,
     sqlite3_stmt *q = NULL;
     struct plog_entry_parser parser;
     struct plog_buf text;
+    int stopped = 0; /* by `each`, which may say anything */
     int rc = plog_reader_open(&r, dir, options, err);
     if (rc)
         return rc;
@@ -328,11 +332,11 @@ int plog_redactions(const char *dir, const struct plog_options *options,
             " LEFT JOIN main.events e ON e.seq=r.target ORDER BY "
             "r.target,r.seq",
             &q, err);
-    while (!rc && (rc = plog_sql_row(q, err)) == 0)
-        rc = give(q, &parser, &text, each, arg, err);
+    while (!rc && !stopped && (rc = plog_sql_row(q, err)) == 0)
+        rc = give(q, &parser, &text, each, arg, &stopped, err);
     sqlite3_finalize(q);
     plog_buf_fini(&text);
     plog_entry_parser_fini(&parser);
     plog_reader_close(r);
-    return plog_done(err, rc == PLOG_END ? 0 : rc);
+    return plog_done(err, stopped ? stopped : rc == PLOG_END ? 0 : rc);
 }

@@ -187,6 +187,52 @@ static void from_a_callback(void)
     close_it();
 }
 
+static int stop_with;
+
+static int stop_line(void *arg, uint64_t seq, const char *line, size_t len)
+{
+    (void)arg, (void)seq, (void)line, (void)len;
+    return stop_with;
+}
+static int stop_cursor(void *arg, const struct plog_cursor *c, uint64_t seq)
+{
+    (void)arg, (void)c, (void)seq;
+    return stop_with;
+}
+static int stop_redaction(void *arg, const struct plog_redaction *red)
+{
+    (void)arg, (void)red;
+    return stop_with;
+}
+static int stop_key(void *arg, const struct plog_key_info *k)
+{
+    (void)arg, (void)k;
+    return stop_with;
+}
+
+/* What a callback returns is returned, also where it is what the library itself
+ * calls an end, or an error. */
+static void what_it_returns(void)
+{
+    static const int all[] = {1, 2, 7, -1, -9, -1000};
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    struct plog_redact_report report;
+    open_it();
+    CHECK_INT(plog_redact(w.dir, 2, &o, &report, NULL), 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        stop_with = all[i];
+        CHECK_INT(plog_reader_log(r, 1, 0, stop_line, NULL, NULL), stop_with);
+        CHECK_INT(
+            plog_reader_history(r, span("r"), span("1"), stop_line, NULL, NULL),
+            stop_with);
+        CHECK_INT(plog_reader_cursors(r, stop_cursor, NULL, NULL), stop_with);
+        CHECK_INT(plog_redactions(w.dir, NULL, stop_redaction, NULL, NULL),
+                  stop_with);
+        CHECK_INT(plog_key_list(w.dir, NULL, stop_key, NULL, NULL), stop_with);
+    }
+    close_it();
+}
+
 /* Whom a callback of his own stops may call again. */
 static int stop_at_once(void *arg, uint64_t seq, const char *line, size_t len)
 {
@@ -256,6 +302,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"from a callback", from_a_callback},
+        {"what it returns", what_it_returns},
         {"stopped there", stopped_there},
         {"in a child", in_a_child},
     };
