@@ -221,7 +221,8 @@ struct plog_rebuild_report {
  * without log/.
  * @dir  only read
  * @out  path of the new directory, which must not exist; it gets log/ and the
- *       verifier keys, no store and no signing key
+ *       verifier keys, no store and no signing key.  In a dry run it may be
+ *       NULL
  * Returns 0: `out` is on disk under its name (unless dry_run), with all that
  * the store proves; report->verdict says whether that is all of it.
  * PLOG_E_EXISTS; PLOG_E_BEHIND, PLOG_E_DIVERGED without a usable store, or when
@@ -286,6 +287,7 @@ struct plog_restore_report {
  * `continue_as` it takes another name, and a key of that.  The copy's store is
  * made from the log: a caller's own tables are not in it.
  * @dir  only read; damage above the point does no harm
+ * @out  must not exist; in a dry run it may be NULL
  * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
  * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is
  * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is

@@ -83,28 +83,46 @@ static void sweep_before(const struct plog_io *io, const char *new_path)
     io->close(io->ctx, fd);
 }
 
-int plog_place_make(struct plog_place *p, const struct plog_io *io,
-                    const char *path, struct plog_error *err)
+/* Puts `path` into `out`, PLOG_DIR_PATH_MAX bytes, without slashes at its end.
+ */
+static int take_path(char *out, const struct plog_io *io, const char *path,
+                     struct plog_error *err)
 {
     struct plog_stat st;
-    unsigned char r[4];
-    memset(p, 0, sizeof *p);
-    p->io = io;
-    p->dir.dir = p->dir.log = p->dir.keys = p->dir.lock = -1;
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
         n--;
     if (n == 0 || n > PATH_MAX_BYTES)
         return plog_fail(err, PLOG_E_ARG, "the new path is empty or too long");
-    memcpy(p->path, path, n);
-    int rc = io->stat_at(io->ctx, AT_FDCWD, p->path, &st);
-    if (rc != -ENOENT) {
-        if (rc)
-            return plog_fail_io(err, rc, p->path, "looking at the new path");
-        plog_fail(err, PLOG_E_EXISTS, "%s is there already", p->path);
-        plog_err_hint(err, "name a path that is not there yet");
-        return PLOG_E_EXISTS;
-    }
+    memcpy(out, path, n);
+    out[n] = '\0';
+    int rc = io->stat_at(io->ctx, AT_FDCWD, out, &st);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc)
+        return plog_fail_io(err, rc, out, "looking at the new path");
+    plog_fail(err, PLOG_E_EXISTS, "%s is there already", out);
+    plog_err_hint(err, "name a path that is not there yet");
+    return PLOG_E_EXISTS;
+}
+
+int plog_place_check(const struct plog_io *io, const char *path,
+                     struct plog_error *err)
+{
+    char taken[PLOG_DIR_PATH_MAX];
+    return take_path(taken, io, path, err);
+}
+
+int plog_place_make(struct plog_place *p, const struct plog_io *io,
+                    const char *path, struct plog_error *err)
+{
+    unsigned char r[4];
+    memset(p, 0, sizeof *p);
+    p->io = io;
+    p->dir.dir = p->dir.log = p->dir.keys = p->dir.lock = -1;
+    int rc = take_path(p->path, io, path, err);
+    if (rc)
+        return rc;
     rc = io->random(io->ctx, r, sizeof r);
     if (rc)
         return plog_fail_io(err, rc, p->path, "making a name");

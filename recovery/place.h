@@ -29,6 +29,11 @@ PLOG_MUST_CHECK int plog_place_make(struct plog_place *p,
                                     const struct plog_io *io, const char *path,
                                     struct plog_error *err);
 
+/* Whether it could be made there, as far as the path tells; as plog_place_make,
+ * which makes nothing then. */
+PLOG_MUST_CHECK int plog_place_check(const struct plog_io *io, const char *path,
+                                     struct plog_error *err);
+
 /* Copies the verifier keys of `from` (and with `secret` its signing key).
  * Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_place_keys(struct plog_place *p,

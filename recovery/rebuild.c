@@ -32,7 +32,9 @@ int plog_rebuild_begin(struct plog_rebuild *b, const char *dir, const char *out,
     b->report->dry_run = b->o->dry_run;
     int rc =
         plog_reader_open_dir(&b->reader, b->io, dir, mode, b->o->vkey, err);
-    if (!rc && !b->o->dry_run) {
+    if (!rc && b->o->dry_run)
+        return out ? plog_place_check(b->io, out, err) : 0;
+    if (!rc) {
         rc = plog_place_make(&b->place, b->io, out, err);
         if (!rc)
             rc = plog_place_keys(&b->place, &b->reader.dir, false, err);
@@ -84,7 +86,7 @@ int plog_rebuild(const char *dir, const char *out,
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
     if (own.install)
-        return install(dir, &own, report, err);
+        return plog_done(err, install(dir, &own, report, err));
     struct plog_rebuild b = {
         .o = &own, .report = report, .io = own.io ? own.io : plog_io_posix()};
     return plog_done(err, run(&b, dir, out, attempt, err));

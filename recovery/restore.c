@@ -223,6 +223,8 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
         rc = plog_reader_open_log(&r->reader, r->io, dir, r->o->vkey, err);
     if (!rc && !r->o->dry_run)
         rc = plog_place_make(&r->place, r->io, out, err);
+    else if (!rc && out)
+        rc = plog_place_check(r->io, out, err);
     if (!rc)
         rc = copy_log(r, err);
     if (!rc)

@@ -542,6 +542,34 @@ static void no_orders(void)
     }
 }
 
+/* A dry run says of a path what the call would; without one it does not look.
+ */
+static void into_what_is_there(void)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o};
+    struct plog_rebuild_report b;
+    begin();
+    put(3);
+    world_close(&w);
+    CHECK_INT(mkdir(out, 0700), 0);
+    for (int dry = 0; dry < 2; dry++) {
+        o.dry_run = dry;
+        CHECK_INT(RESTORE(.dry_run = dry), PLOG_E_EXISTS);
+        CHECK(strstr(err.message, "is there already") != NULL);
+        CHECK_INT(plog_rebuild_log(w.dir, out, &o, &b, NULL), PLOG_E_EXISTS);
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL), PLOG_E_EXISTS);
+    }
+    CHECK_INT(rmdir(out), 0);
+    CHECK_INT(RESTORE(.dry_run = true), 0);
+    CHECK_INT(plog_rebuild_log(w.dir, out, &o, &b, NULL), 0);
+    CHECK(access(out, F_OK) != 0);
+    struct plog_restore_options none = {.struct_size = sizeof none,
+                                        .dry_run = true};
+    CHECK_INT(plog_restore(w.dir, NULL, &none, &r, NULL), 0);
+    CHECK_INT(plog_rebuild_store(w.dir, NULL, &o, &b, NULL), 0);
+    world_end(&w, 4);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -561,6 +589,7 @@ int main(int argc, char **argv)
         {"no orders", no_orders},
         {"compacted meanwhile", compacted_meanwhile},
         {"rehearsed meanwhile", rehearsed_meanwhile},
+        {"into what is there", into_what_is_there},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
