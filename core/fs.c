@@ -70,8 +70,9 @@ int plog_fs_check(const struct plog_dir *d, bool allowed,
               "the directory lies on a network file system (%s), where SQLite's"
               " WAL is not safe",
               name);
-    plog_err_hint(err, "put it on a local disk; or, at your own risk, give"
-                       " --network-fs-ok, or for good make an empty file"
-                       " DIR/" PLOG_FS_MARKER);
+    plog_err_hint(err,
+                  "put it on a local disk; or, at your own risk, give"
+                  " --network-fs-ok (allow_network_fs), or for good make an"
+                  " empty file DIR/" PLOG_FS_MARKER);
     return PLOG_E_IO;
 }

@@ -142,8 +142,6 @@ PLOG_MUST_CHECK int plog_signer_parse(struct plog_signer *s,
                                       const char *passphrase,
                                       struct plog_error *err);
 
-#define PLOG_KEYS_MAX 64 /* trusted keys of one directory */
-
 /* Trusted verifier keys. */
 struct plog_keyring {
     unsigned count;

@@ -73,7 +73,11 @@ extern "C" {
 #define PLOG_LINE_MAX (16u << 20)
 #define PLOG_LINE_SLACK (64u << 10) /* a log line may be so much longer */
 #define PLOG_DEPTH_MAX 64 /* open brackets, the delta being the first */
-#define PLOG_GROUP_MAX (64u << 20) /* encoded bytes of one group */
+/* Bytes of one group: those of each delta without white space between tokens,
+ * and of each cursor, and 512 more for each, which what its line adds fits
+ * into: so never more than 131,071 deltas. */
+#define PLOG_GROUP_MAX (64u << 20)
+#define PLOG_KEYS_MAX 64 /* keys of one log; trusted keys in one keys/ */
 #define PLOG_SEGMENT_DEFAULT (16u << 20)
 /* Bytes of the absolute path, links followed, of a directory that plog_init
  * makes: PLOG_E_ARG when it is longer.  SQLite opens no store in one of more
@@ -376,9 +380,10 @@ struct plog_options {
     /* Strategy `custom`: decides whether the delta applies.  `current` is
      * NULL when the record is absent.  To replace the payload, set `*merged`
      * to a compact JSON object (no white space outside strings) that lives
-     * until the next call.  Returns 1 applied,
-     * 0 skipped, < 0 to refuse the request.  Runs under the writer lock and
-     * must not call into the same handle.
+     * until the next call.  Returns 1 (or more) applied,
+     * 0 skipped, < 0 to refuse the request, with PLOG_E_INPUT.  `*merged` is
+     * looked at only for an upsert that is applied.  Runs under the writer lock
+     * and must not call into the same handle.
      * Like `replayed` and plog_group.hook, which may not either, on the thread
      * that writes at this moment: one at a time, but any that is inside a call
      * of this handle, for the groups of all, or the handle's own (plog_submit).
@@ -459,8 +464,9 @@ struct plog_rotate_report {
  * are open in other processes take the new key when they write next, unless
  * it is under a passphrase: then they refuse with PLOG_E_KEY.
  * Returns 0: all of it is on disk.  PLOG_E_LOCKED while other maintenance is
- * under way; PLOG_E_ARG when the log has had PLOG_KEYS_MAX (64) keys;
- * PLOG_E_INDETERMINATE: the next opening finishes or undoes it; as plog_open.
+ * under way; PLOG_E_ARG when the log has had PLOG_KEYS_MAX keys, or keys/ holds
+ * as many; PLOG_E_INDETERMINATE: the next opening finishes or undoes it; as
+ * plog_open.
  */
 PLOG_API PLOG_MUST_CHECK int
 plog_key_rotate(const char *dir, const struct plog_rotate_options *options,
@@ -512,7 +518,8 @@ typedef struct plog plog;
  * @vkey     out: the verifier key, at least PLOG_VKEY_MAX bytes
  * Returns 0; PLOG_E_EXISTS when a log or store is there; PLOG_E_ARG for an
  * origin, number or path (PLOG_DIR_MAX) out of range; PLOG_E_LOCKED; PLOG_E_IO;
- * PLOG_E_NOMEM. On return 0 log, store, key and all directories are on disk.
+ * PLOG_E_NOMEM.
+ * On return 0 log, store, key and all directories are on disk.
  */
 PLOG_API PLOG_MUST_CHECK int plog_init(const char *dir,
                                        const struct plog_init_options *options,
@@ -595,7 +602,8 @@ struct plog_group {
 /*
  * Appends several deltas as one group: all become durable, or none.
  * @receipts  out, `delta_count` of them, may be NULL; on failure as above
- * Returns as plog_append; err->index names the delta at fault.
+ * Returns as plog_append; err->index names the delta at fault.  PLOG_E_ARG for
+ * a group without deltas and cursors.
  * A repeat of an id inside the group counts as twice in a row.
  */
 PLOG_API PLOG_MUST_CHECK int plog_append_group(plog *p,
@@ -672,11 +680,14 @@ PLOG_API PLOG_MUST_CHECK int plog_catch_up(plog *p, struct plog_error *err);
 PLOG_API PLOG_MUST_CHECK int plog_new_segment(plog *p, uint64_t *first,
                                               struct plog_error *err);
 
-/* The head committed in the store when the call began.  Takes its turn among
- * the handle's writers, and the writer lock, and mends what another process
- * left, as an append does; plog_reader_head takes none.  After
- * PLOG_E_POISONED it only reads.
- * Returns 0; as plog_append. */
+/*
+ * The head committed in the store when the call began.  Takes the writer lock
+ * for a moment, as an append does, and mends what another process left, so that
+ * it is the log's, too; plog_reader_head takes none.
+ * Returns 0; PLOG_E_LOCKED; a verdict, as plog_open; PLOG_E_IO; PLOG_E_NOMEM.
+ * With leave_behind it is the store's own head; of a poisoned handle the one
+ * that the store holds, read without the lock.  Any thread.
+ */
 PLOG_API PLOG_MUST_CHECK int plog_get_head(plog *p, struct plog_head *out,
                                            struct plog_error *err);
 
@@ -840,9 +851,9 @@ struct plog_proof_report {
  *                the key that it names.  A consistency proof across a key
  *                rotation needs the log's keys at both ends.
  * @entry, @n     the entry's line, if it is not in the proof; else NULL
- * Returns 0: it holds.  PLOG_E_INPUT: not a proof; PLOG_E_UNKNOWN_KEY: signed
- * by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_FOREIGN: its two
- * checkpoints are of different logs; PLOG_E_ARG: `vkey` is no key;
+ * Returns 0: it holds.  PLOG_E_ARG: `vkey` is no verifier key; PLOG_E_INPUT:
+ * not a proof; PLOG_E_UNKNOWN_KEY: signed by another key; PLOG_E_TAMPERED: it
+ * does not hold; PLOG_E_FOREIGN: its two checkpoints are of different logs;
  * PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_verify_proof(const char *text, size_t len,
