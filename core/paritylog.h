@@ -16,11 +16,11 @@
  * Errors: functions return 0 (PLOG_OK) or a negative PLOG_E_ code; a positive
  * value is a documented "none" or "end".  A `struct plog_error *` may be NULL.
  * The error belongs to the caller and not to the handle, because one handle
- * serves many threads.  Where a function does not fail its code is 0, whatever
- * it was before.  On failure outputs hold what the comment says, or are
- * untouched.
+ * serves many threads.  When a function does not fail, err->code is 0 after it,
+ * whatever it was before.  On failure outputs hold what the comment says, or
+ * are untouched.
  *
- * Options: a struct that begins with `struct_size` is zero-initialised, and
+ * Options: a struct of options, or plog_group, is zero-initialised, and its
  * struct_size set to its sizeof.  No byte behind that size is read; what the
  * struct of an older caller lacks is 0.  A larger one is taken when all that
  * this version does not know is 0 in it, and refused with PLOG_E_ARG when not,
