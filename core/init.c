@@ -153,8 +153,7 @@ static int check_path(const struct plog_io *io, const char *path,
         return 0;
     plog_fail(err, PLOG_E_ARG,
               "the path of the directory has %zu bytes, links followed; a log"
-              " is made where it has at most %d, because SQLite opens no"
-              " longer ones",
+              " is made where it has at most %d, for SQLite's own limit",
               n, PLOG_DIR_MAX);
     plog_err_hint(err, "choose a shorter path, or mount the directory there");
     return PLOG_E_ARG;

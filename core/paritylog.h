@@ -658,7 +658,8 @@ PLOG_API PLOG_MUST_CHECK int plog_set_strategy(plog *p, enum plog_strategy s,
  * at its seq; PLOG_E_PRUNED when the store held it and its events up to there
  * were taken away; PLOG_E_NOT_FOUND when the log has no such seq;
  * PLOG_E_BEHIND when entries before its group are missing in the store;
- * PLOG_E_INPUT when it is no entry line; or as plog_catch_up.
+ * PLOG_E_INPUT when it is no entry line, PLOG_E_FORMAT when it has a member
+ * that this version does not know; or as plog_catch_up.
  * Durable on return 0 as any replayed entry: the log is its guarantee.
  */
 PLOG_API PLOG_MUST_CHECK int plog_apply_logged(plog *p, const char *line,
