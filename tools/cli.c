@@ -282,7 +282,7 @@ static int finish(struct cli *c, int status)
         return status;
     if (!c->failed)
         fail(c, PLOG_E_IO, &err, NULL);
-    return plog_exit_status(PLOG_E_IO);
+    return plog_exit_status(out_code());
 }
 
 int cli_main(const struct cli_command *commands, size_t count, int argc,
@@ -292,6 +292,7 @@ int cli_main(const struct cli_command *commands, size_t count, int argc,
                     .command_count = count,
                     .max_findings = CLI_FINDINGS_DEFAULT};
     proc_start();
+    out_start();
     /* Looked for first, so that an error in the options before it is JSON
      * too. */
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {

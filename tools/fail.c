@@ -171,10 +171,11 @@ int fail(struct cli *c, int rc, const struct plog_error *err,
         err = &nothing;
     int code = err->code < 0 ? err->code : rc < 0 ? rc : PLOG_E_IO;
     if (out_failed()) {
-        code = PLOG_E_IO;
+        code = output.code = out_code();
         snprintf(output.message, sizeof output.message,
                  "writing to standard output failed: %s",
-                 strerror(out_errno()));
+                 code == PLOG_E_IO ? strerror(out_errno())
+                                   : "interrupted, and nobody read it");
         err = &output;
     }
     if (c->json)

@@ -3,13 +3,72 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "proc.h"
 #include "text.h"
 
 static int first_errno;
+static bool to_file; /* which takes what it gets at once */
+
+/* ---- Standard output ---------------------------------------------------- */
+
+/* One write that does not block, but for a terminal that was stopped.  Returns
+ * as write(2). */
+static ssize_t write_some(const char *p, size_t n)
+{
+    if (to_file)
+        return write(STDOUT_FILENO, p, n);
+    if (proc_wait_output() < 0) {
+        errno = EINTR;
+        return -1;
+    }
+    return write(STDOUT_FILENO, p, n < PIPE_BUF ? n : PIPE_BUF);
+}
+
+/* Behind a failure nothing more is written: no line goes on behind a gap, and
+ * nothing that ends the process waits once more. */
+static ssize_t write_out(void *cookie, const char *p, size_t n)
+{
+    size_t done = 0;
+    (void)cookie;
+    while (done < n && first_errno == 0) {
+        ssize_t some = write_some(p + done, n - done);
+        if (some > 0)
+            done += (size_t)some;
+        else if (some == 0)
+            first_errno = ENOSPC; /* nothing taken, and no reason given */
+        else if (errno != EINTR || proc_interrupted())
+            first_errno = errno;
+    }
+    if (first_errno)
+        errno = first_errno;
+    return (ssize_t)done;
+}
+
+/* Without memory for it the C library's own stays, which may wait. */
+void out_start(void)
+{
+    const cookie_io_functions_t calls = {.write = write_out};
+    struct stat st;
+    FILE *f = fopencookie(NULL, "w", calls);
+    if (!f)
+        return;
+    to_file = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+    if (isatty(STDOUT_FILENO) == 1)
+        setvbuf(f, NULL, _IOLBF, 0);
+    stdout = f;
+}
+
+int out_code(void)
+{
+    return first_errno == EINTR && proc_interrupted() ? PLOG_E_INTERRUPTED
+                                                      : PLOG_E_IO;
+}
 
 bool out_failed(void)
 {

@@ -25,6 +25,13 @@ struct out {
     bool first; /* nothing stands yet in the innermost one */
 };
 
+/*
+ * To be called behind proc_start, before anything is written: standard output
+ * then never waits for a reader when there was an interrupt, and the reason of
+ * its first failure is known.
+ */
+void out_start(void);
+
 void out_init(struct out *o, FILE *file);
 void out_object(struct out *o, const char *name);
 void out_array(struct out *o, const char *name);
@@ -56,5 +63,8 @@ bool out_failed(void);
 bool out_flush_failed(void);
 /* The errno of the first failure; 0 for none. */
 int out_errno(void);
+/* What that failure is: PLOG_E_INTERRUPTED when an interrupt came while nobody
+ * read, else PLOG_E_IO. */
+int out_code(void);
 
 #endif

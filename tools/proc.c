@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define INTERRUPT_STATUS 130
+#define GRACE_MS 200 /* for a reader, after an interrupt */
 
 static volatile sig_atomic_t interrupted;
 
@@ -92,6 +93,22 @@ int proc_wait_input(int fd, int timeout_ms)
             return set[0].revents != 0;
         if (errno != EINTR)
             return 1; /* the read will say what is wrong */
+    }
+}
+
+int proc_wait_output(void)
+{
+    struct pollfd set[2] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
+                            {.fd = wake[0], .events = POLLIN}};
+    for (;;) {
+        bool hurry = interrupted != 0;
+        int ready = poll(set, hurry ? 1 : 2, hurry ? GRACE_MS : -1);
+        if (ready < 0 && errno != EINTR)
+            return 1; /* the write will say what is wrong */
+        if (ready > 0 && set[0].revents != 0)
+            return 1;
+        if (hurry && ready == 0)
+            return -1;
     }
 }
 

@@ -29,6 +29,13 @@ bool proc_interrupted(void);
  */
 int proc_wait_input(int fd, int timeout_ms);
 
+/*
+ * Waits until standard output takes PIPE_BUF bytes.  After an interrupt not for
+ * long: whoever reads gets the rest, and whoever does not cannot hold us.
+ * Returns 1 it does (or is broken: writing says how), -1 interrupted.
+ */
+int proc_wait_output(void);
+
 /* Whether nobody reads our standard output any more. */
 bool proc_output_closed(void);
 

@@ -146,8 +146,8 @@ static bool is_terminal(FILE *f)
     static int out = -1;
     if (f != stdout)
         return isatty(fileno(f)) == 1;
-    if (out < 0)
-        out = isatty(fileno(f)) == 1;
+    if (out < 0) /* not fileno: see out_start */
+        out = isatty(STDOUT_FILENO) == 1;
     return out == 1;
 }
 

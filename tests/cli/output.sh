@@ -97,6 +97,56 @@ got=$?
 exec 7>&-
 status_is 130 'after SIGTERM'
 
+# stuck ARGUMENT...: runs it with a standard output that nobody reads, and
+# interrupts it when it has filled that; $got is 137 when it had to be killed.
+stuck() {
+    mkfifo "$T/stuck"
+    exec 8<>"$T/stuck"
+    "$PARITYLOG" "$@" >"$T/stuck" 2>"$T/err" 8>&- &
+    pid=$!
+    sleep 0.5
+    kill -TERM $pid
+    (sleep 5; kill -KILL $pid) 2>/dev/null 8>&- &
+    watch=$!
+    wait $pid 2>/dev/null
+    got=$?
+    kill $watch 2>/dev/null
+    exec 8>&-
+    rm "$T/stuck"
+}
+
+begin 'SIGTERM while nobody reads: 130 at once'
+L=$T/log
+deltas 1 3000 | sed 's/"record_id":"[0-9]*"/"record_id":"one"/;
+    s/"v":[0-9]*/"v":"long long long long long long long long long long"/
+    s/"id":"id/"id":"one/' | run 0 append "$L" --quiet
+for arguments in "log $L" "log $L --follow" "history $L pets one" \
+    "replay $L --fresh --account -"; do
+    # shellcheck disable=SC2086
+    stuck $arguments
+    status_is 130 "$arguments"
+    err_has INTERRUPTED
+done
+for format in table csv json; do
+    stuck query "$L" 'SELECT * FROM events' --format $format --json
+    status_is 130 "query --format $format"
+    error_is INTERRUPTED '.error.message | test("standard output")'
+done
+run 0 parity "$L"
+
+begin 'a reader that goes away: a broken pipe, and no other word'
+for arguments in 'replay --fresh --account -' 'log --follow'; do
+    # shellcheck disable=SC2086
+    set -- $arguments
+    command=$1
+    shift
+    { "$PARITYLOG" "$command" "$L" "$@" 2>"$T/err"; echo $? >"$T/status"; } |
+        head -1 >"$T/one"
+    same "status of $command" "$(cat "$T/status")" 1
+    err_has 'standard output'
+    err_has 'Broken pipe'
+done
+
 begin 'a killed append: the next one goes on'
 fresh kill
 mkfifo "$T/k"
