@@ -6,6 +6,7 @@
  */
 #include "check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -123,6 +124,15 @@ static void add_other_keys(struct plog_check *c, struct plog_keyring *all)
             all->keys[all->count++] = found.keys[i];
 }
 
+/* NOTHING is for a log that is not there. */
+static int no_witness(const char *path, struct plog_error *err)
+{
+    int rc = plog_fail_io(err, -ENOENT, path, "reading the witness file");
+    plog_err_hint(err, "see that the path is right; paritylog checkpoint DIR"
+                       " --witness FILE makes a new one");
+    return rc;
+}
+
 int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
 {
     struct plog_seen seen = {.size = c->o->expect_size};
@@ -137,6 +147,8 @@ int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
     if (c->o->witness)
         rc = plog_witness_read(c->reader.io, c->o->witness, &all, see, c, &file,
                                err);
+    if (rc == PLOG_E_NOTHING)
+        rc = no_witness(c->o->witness, err);
     if (file.changed)
         changed_note(c, file.changed);
     else if (file.odd)

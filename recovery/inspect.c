@@ -103,8 +103,6 @@ static int open_file(struct inspect *s, const char *path,
     size_t got;
     s->fd =
         s->io->open_at(s->io->ctx, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
-    if (s->fd == -ENOENT)
-        return plog_fail(err, PLOG_E_NOTHING, "there is no file %.200s", path);
     if (s->fd < 0)
         return plog_fail_io(err, s->fd, path, "opening the file");
     int rc = plog_io_check_regular(s->io, s->fd);

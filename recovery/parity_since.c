@@ -29,8 +29,10 @@ int plog_parity_read_since(struct plog_parity *p, struct plog_error *err)
     if (rc == PLOG_E_NOTHING && c->o->watermark &&
         !strcmp(c->o->since, c->o->watermark))
         rc = 0;
+    if (rc == PLOG_E_NOTHING && err) /* which is for a log */
+        err->code = PLOG_E_IO;
     c->report->since = rc ? 0 : p->since.size;
-    return rc;
+    return rc == PLOG_E_NOTHING ? PLOG_E_IO : rc;
 }
 
 /* ---- Where it begins ---------------------------------------------------- */

@@ -861,7 +861,7 @@ struct plog_inspect_report {
  * Classifies the lines of any JSONL file, plain or gzip; reads only.
  * @path  of the process; a regular file
  * Memory: one line, and 16 MiB to find duplicates among the first million.
- * Returns 0; PLOG_E_NOTHING; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ * Returns 0; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_inspect(const char *path,
                                           const struct plog_inspect_options *o,

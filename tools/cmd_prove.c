@@ -25,13 +25,18 @@ static int read_file(const char *path, size_t max, char **out, size_t *n,
     int why = f ? (ferror(f) ? EIO : 0) : errno;
     if (f)
         fclose(f);
-    if (why || !text || *n > max) {
+    bool full = *n > max;
+    if (why || !text || full) {
         free(text);
-        if (why == 0)
-            return fail_set(err, text ? PLOG_E_INPUT : PLOG_E_NOMEM,
-                            "%s: longer than %zu bytes", path, max);
-        return fail_set(err, why == ENOENT ? PLOG_E_NOTHING : PLOG_E_IO,
-                        "%s: %s", path, strerror(why));
+        if (why)
+            fail_set(err, PLOG_E_IO, "cannot read the file: %s", strerror(why));
+        else
+            fail_set(err, full ? PLOG_E_INPUT : PLOG_E_NOMEM,
+                     full ? "longer than %zu bytes"
+                          : "out of memory for %zu bytes",
+                     max);
+        snprintf(err->file, sizeof err->file, "%s", path);
+        return err->code;
     }
     *out = text;
     return 0;

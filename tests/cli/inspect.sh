@@ -100,7 +100,9 @@ run 0 inspect "$S"
 out_has 'this is a segment of a log'
 
 begin 'no file, no regular file'
-run 10 inspect "$T/missing"
+run 1 inspect "$T/missing" --json
+error_is IO '(.error.file | endswith("/missing")) and
+    .error.hint == null'
 run 1 inspect "$T"
 : >"$T/empty"
 run 0 inspect "$T/empty" --json

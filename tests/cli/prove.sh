@@ -99,7 +99,14 @@ refused 6 "$T/cut"
 : >"$T/empty"
 refused 6 "$T/empty"
 run 2 verify-proof "$T/early"
-run 10 verify-proof "$T/missing" --key "$vkey"
+for arguments in "$T/missing" "$T/early --entry $T/missing"; do
+    # shellcheck disable=SC2086
+    run 1 verify-proof $arguments --key "$vkey" --json
+    error_is IO '(.error.file | endswith("/missing")) and
+        (.error.message | test("No such file")) and .error.hint == null'
+done
+run 1 prove "$L" --from "$T/missing" --json
+error_is IO '(.error.file | endswith("/missing")) and .error.hint == null'
 L=$T/log
 
 begin 'a damaged log proves nothing behind the damage'
@@ -171,7 +178,9 @@ run 5 verify "$L" --witness "$T/foreign" --json
 json_is "$T/out" '.verdict == "FOREIGN"'
 run 5 verify "$L" --witness "$T/false.note" --json
 json_is "$T/out" '.verdict == "TAMPERED"'
-run 10 verify "$L" --witness "$T/missing"
+run 1 verify "$L" --witness "$T/missing" --json
+error_is IO '(.error.file | endswith("/missing")) and
+    (.error.hint | test("checkpoint DIR --witness"))'
 
 begin 'the pinned key counts for its notes, whatever keys/ holds'
 cp -R "$L" "$T/swapped"

@@ -309,7 +309,8 @@ static void files(void)
     unlink(path_of("lines"));
     unlink(other);
     CHECK_INT(inspect_with((struct plog_inspect_options){.line = NULL}),
-              PLOG_E_NOTHING);
+              PLOG_E_IO);
+    CHECK_TEXT(err.file, path_of("lines"));
     memset(&err, 0, sizeof err);
     CHECK_INT(plog_inspect(check_dir(), NULL, &report, &err), PLOG_E_IO);
     /* Each read fails. */

@@ -627,7 +627,7 @@ static void older_options(void)
     CHECK_UINT(report.since, 0);
     o.struct_size = sizeof o;
     o.watermark = NULL;
-    CHECK_INT(plog_parity(w.dir, &o, &report, NULL), PLOG_E_NOTHING);
+    CHECK_INT(plog_parity(w.dir, &o, &report, NULL), PLOG_E_IO);
 }
 
 #define SEGMENT_1 "log/00000000000000000001.jsonl"

@@ -106,7 +106,8 @@ static void no_such_file(void)
     CHECK_INT(witness(), PLOG_E_IO);
     CHECK_INT(parity(file, NULL), PLOG_E_IO);
     unlink(file);
-    refused(parity(file, NULL), PLOG_E_NOTHING, "there is no such file yet");
+    refused(parity(file, NULL), PLOG_E_IO, "there is no such file yet");
+    CHECK_INT(err.code, PLOG_E_IO);
 }
 
 static int64_t failing_pread(void *ctx, int fd, void *buf, size_t n,
