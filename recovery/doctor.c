@@ -206,14 +206,11 @@ static void read_status(struct plog_doctor *d)
 
 static int look(struct plog_doctor *d, struct plog_error *err)
 {
-    static void (*const before[])(struct plog_doctor *
-                                  d) = {plog_doctor_directory,
-                                        plog_doctor_file_system,
-                                        plog_doctor_space,
-                                        plog_doctor_signing_key,
-                                        plog_doctor_trusted_keys,
-                                        plog_doctor_libraries,
-                                        upkeep};
+    static void (*const before[])(struct plog_doctor * d) = {
+        plog_doctor_directory,   plog_doctor_writing,
+        plog_doctor_file_system, plog_doctor_space,
+        plog_doctor_signing_key, plog_doctor_trusted_keys,
+        plog_doctor_libraries,   upkeep};
     static void (*const after[])(struct plog_doctor * d) = {
         plog_doctor_quarantine, plog_doctor_drill, plog_doctor_clock};
     int rc = 0;

@@ -34,6 +34,7 @@ void plog_doctor_say(struct plog_doctor *d, const char *name,
 void plog_doctor_signing_key(struct plog_doctor *d);
 void plog_doctor_trusted_keys(struct plog_doctor *d);
 void plog_doctor_directory(struct plog_doctor *d);
+void plog_doctor_writing(struct plog_doctor *d);
 void plog_doctor_file_system(struct plog_doctor *d);
 void plog_doctor_space(struct plog_doctor *d);
 void plog_doctor_libraries(struct plog_doctor *d);

@@ -1,6 +1,7 @@
 /* doctor_env.c - what log and store stand on, and when a restore was tried
  * last; see doctor.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 
@@ -8,6 +9,29 @@
 #include "fs.h"
 
 /* ---- File system and space ---------------------------------------------- */
+
+/* The lock is what every writer opens first, and opening it changes nothing.
+ * Where it is not there yet, nothing can be told. */
+void plog_doctor_writing(struct plog_doctor *d)
+{
+    const struct plog_io *io = d->io;
+    int fd = io->open_at(io->ctx, d->reader.dir.dir, "lock", O_RDWR, 0);
+    struct plog_stat st;
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    if (fd == -EROFS)
+        plog_doctor_say(d, "file system", PLOG_HEALTH_BAD,
+                        "see why (a disk that fails makes the kernel do it),"
+                        " then mount it for writing",
+                        "mounted read-only: nothing can be appended");
+    if ((fd == -EACCES || fd == -EPERM) &&
+        !io->stat_at(io->ctx, d->reader.dir.dir, "lock", &st))
+        plog_doctor_say(d, "directory", PLOG_HEALTH_WARN,
+                        "to append, be the user to whom it belongs",
+                        "lock is not for user %u, it belongs to user %u:"
+                        " nothing can be appended",
+                        plog_io_effective_user(), st.owner);
+}
 
 void plog_doctor_file_system(struct plog_doctor *d)
 {

@@ -4,6 +4,7 @@
  * meet, something.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <dlfcn.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -191,6 +192,17 @@ static void in_quarantine(void)
  * ----------------------------------------------------------------------------
  */
 
+static const char *refused_name; /* opened for writing, or at all */
+static int refused_flags, refused_why;
+
+static int refusing_open(void *ctx, int dir, const char *name, int flags,
+                         uint32_t mode)
+{
+    if (!strcmp(name, refused_name) && (flags & O_ACCMODE) == refused_flags)
+        return refused_why;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
 /* Another log's signing key. */
 static void stranger(const char *to)
 {
@@ -284,6 +296,28 @@ static int file_system(void *ctx, int fd, struct plog_fs *out)
         return -EIO;
     out->free_bytes = free_bytes;
     return rc;
+}
+
+static void who_may_write(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.open_at = refusing_open;
+    make(1);
+    refused_name = "lock";
+    refused_flags = O_RDWR;
+    refused_why = -EROFS;
+    CHECK_INT(quick(&io), 0);
+    CHECK(says("file system", PLOG_HEALTH_BAD, "mounted read-only"));
+    CHECK_INT(heard.r.verdict, PLOG_E_IO);
+    refused_why = -EACCES;
+    CHECK_INT(quick(&io), 0);
+    CHECK(says("directory", PLOG_HEALTH_WARN, "lock is not for user "));
+    CHECK_INT(heard.r.verdict, 0);
+    CHECK_INT(unlink(world_path(&w, "lock")), 0);
+    refused_why = -ENOENT;
+    CHECK_INT(quick(&io), 0);
+    CHECK(!was_said("directory", PLOG_HEALTH_WARN, ""));
+    CHECK(!was_said("file system", PLOG_HEALTH_BAD, ""));
 }
 
 static void the_ground(void)
@@ -692,6 +726,7 @@ int main(int argc, char **argv)
         {"in quarantine", in_quarantine},
         {"keys", keys},
         {"a sealed key", a_sealed_key},
+        {"who may write", who_may_write},
         {"the ground", the_ground},
         {"SQLite itself", sqlite_itself},
         {"notes of drills", notes_of_drills},
