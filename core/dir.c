@@ -58,7 +58,7 @@ static int open_keys(struct plog_dir *d, bool make, struct plog_error *err)
                    fd == -EACCES || fd == -EPERM;
     if (fd < 0 && !without)
         return plog_fail_io(err, fd, "keys", "opening a directory");
-    d->keys = fd < 0 ? -1 : fd;
+    d->keys = fd;
     return 0;
 }
 

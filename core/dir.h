@@ -25,7 +25,8 @@
 struct plog_dir {
     const struct plog_io *io;
     char path[PLOG_DIR_PATH_MAX]; /* real path */
-    int dir, log, keys, lock;     /* handles; -1 when not open */
+    int dir, log, keys, lock;     /* handles; -1 when not open; of keys/ then
+                                     why not, a negative errno */
     struct plog_stat lock_id;     /* of the lock file when it was opened */
     bool locked;
     unsigned waits;    /* for another process: see wait_for_commit in dir.c */

@@ -11,6 +11,7 @@
 #include "rotate.h"
 
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #define PLAIN "PRIVATE+KEY+"
@@ -178,16 +179,32 @@ static int seal(struct sealed *out, const struct plog_io *io,
     return rc;
 }
 
+static int unusable(struct plog_error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A secret that no passphrase makes a key of. */
+static int unusable(struct plog_error *err, const char *format, ...)
+{
+    char message[256];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(message, sizeof message, format, ap);
+    va_end(ap);
+    plog_fail(err, PLOG_E_KEY, "%s", message);
+    plog_err_hint(err, "move it away and put the key back from a copy");
+    return PLOG_E_KEY;
+}
+
 static int unseal(const struct sealed *in, const char *passphrase,
                   unsigned char pair[PAIR_SIZE], struct plog_error *err)
 {
     unsigned char key[crypto_secretbox_KEYBYTES];
     uint32_t ops = get_u32(in->ops), mem_kib = get_u32(in->mem_kib);
     if (in->algorithm != ALGORITHM_ED25519 || !costs_allowed(ops, mem_kib))
-        return plog_fail(err, PLOG_E_KEY,
-                         "the signing key asks for an algorithm or a cost "
-                         "out of range (%u passes over %u KiB)",
-                         ops, mem_kib);
+        return unusable(err,
+                        "the signing key asks for an algorithm or a cost "
+                        "out of range (%u passes over %u KiB)",
+                        ops, mem_kib);
     if (!passphrase) {
         plog_fail(err, PLOG_E_KEY,
                   "the signing key is encrypted and no passphrase was given");
@@ -202,9 +219,11 @@ static int unseal(const struct sealed *in, const char *passphrase,
     sodium_memzero(key, sizeof key);
     if (rc == 0)
         return 0;
-    return plog_fail(err, PLOG_E_KEY,
-                     "wrong passphrase for the signing key, or its file is "
-                     "damaged");
+    plog_fail(err, PLOG_E_KEY,
+              "wrong passphrase for the signing key, or its file is damaged");
+    plog_err_hint(err, "give its passphrase, as with --passphrase-file; if"
+                       " that is the one, put the key back from a copy");
+    return PLOG_E_KEY;
 }
 
 /* ---- Text forms --------------------------------------------------------- */
@@ -296,9 +315,8 @@ static bool take_prefix(struct plog_span *text, const char *prefix)
 
 static int malformed(struct plog_error *err)
 {
-    return plog_fail(err, PLOG_E_KEY,
-                     "malformed signing key (expected one line " PLAIN
-                     "NAME+ID+BASE64 or " ENCRYPTED "NAME+ID+BASE64)");
+    return unusable(err, "malformed signing key (expected one line " PLAIN
+                         "NAME+ID+BASE64 or " ENCRYPTED "NAME+ID+BASE64)");
 }
 
 /* Reads the algorithm and seed out of either form. */
@@ -330,11 +348,12 @@ static int make_signer(struct plog_signer *s, struct plog_span name,
         return plog_fail(err, PLOG_E_NOMEM, "no memory for a signing key");
     if (plog_span_is(id, s->vkey.id_text))
         return 0;
-    plog_fail(err, PLOG_E_KEY,
-              "the signing key is damaged: its id is %.*s, its seed has %s",
-              (int)id.n, id.p, s->vkey.id_text);
+    int rc = unusable(err,
+                      "the signing key is damaged: its id is %.*s, its seed has"
+                      " %s",
+                      (int)id.n, id.p, s->vkey.id_text);
     plog_signer_fini(s);
-    return PLOG_E_KEY;
+    return rc;
 }
 
 int plog_signer_parse(struct plog_signer *s, struct plog_span text,

@@ -76,6 +76,7 @@ PLOG_MUST_CHECK int plog_signer_save(const struct plog_signer *s,
  * Reads keys/signing.key: a regular file with one link, owned by the
  * effective user, not readable by others (mode & 077 == 0), at most 4 KiB.
  * KDF costs above 1 GiB or 16 passes are refused before they are paid.
+ * @keys_dir  or why there is no handle, as plog_dir.keys
  * Returns 0; PLOG_E_KEY (missing, loose mode, wrong or missing passphrase,
  * malformed; err says which and the file); PLOG_E_IO; PLOG_E_NOMEM.
  */
@@ -150,7 +151,7 @@ struct plog_keyring {
 };
 
 /*
- * Reads every *.vkey file below `keys_dir` (-1: no such directory), or takes
+ * Reads every *.vkey file below `keys_dir` (< 0: no such directory), or takes
  * `pin` alone when it is not NULL.
  * Returns 0 (count may be 0); PLOG_E_ARG for a bad pin; PLOG_E_KEY for a
  * malformed file or more than PLOG_KEYS_MAX; PLOG_E_IO; PLOG_E_NOMEM.

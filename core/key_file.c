@@ -23,27 +23,59 @@
 #define TEMP_SUFFIX ".tmp"
 #define TEXT_RESERVE 1024 /* more than the longest text form and its LF */
 
+#define PUT_BACK "move it away and put the key back from a copy"
+#define MAKE_PRIVATE "chmod 600 DIR/" KEY_PATH
+
 static int check_private(const struct plog_stat *st, struct plog_error *err)
 {
-    unsigned mode = st->mode & 07777u;
-    if (!S_ISREG(st->mode) || st->links != 1)
-        return plog_fail(err, PLOG_E_KEY,
-                         KEY_PATH " is not a regular file with one link");
-    if (st->owner != plog_io_effective_user())
-        return plog_fail(err, PLOG_E_KEY,
-                         KEY_PATH " belongs to user %u, this is user %u",
-                         st->owner, plog_io_effective_user());
-    if (mode & 077) {
+    unsigned mode = st->mode & 07777u, user = plog_io_effective_user();
+    if (!S_ISREG(st->mode) || st->links != 1) {
+        plog_fail(err, PLOG_E_KEY,
+                  KEY_PATH " is not a regular file with one link");
+        plog_err_hint(err, PUT_BACK);
+    } else if (st->owner != user) {
+        plog_fail(err, PLOG_E_KEY,
+                  KEY_PATH " belongs to user %u, this is user %u", st->owner,
+                  user);
+        plog_err_hint(err, "run it as user %u", st->owner);
+    } else if (mode & 077) {
         plog_fail(err, PLOG_E_KEY,
                   KEY_PATH " has mode %04o: others may read or change it",
                   mode);
-        plog_err_hint(err, "chmod 600 " KEY_PATH);
-        return PLOG_E_KEY;
-    }
-    if (st->size > KEY_FILE_MAX)
-        return plog_fail(err, PLOG_E_KEY, KEY_PATH " is longer than %d bytes",
-                         KEY_FILE_MAX);
-    return 0;
+        plog_err_hint(err, MAKE_PRIVATE);
+    } else if (st->size > KEY_FILE_MAX) {
+        plog_fail(err, PLOG_E_KEY, KEY_PATH " is longer than %d bytes",
+                  KEY_FILE_MAX);
+        plog_err_hint(err, PUT_BACK);
+    } else
+        return 0;
+    return PLOG_E_KEY;
+}
+
+/* A folder that could not be opened: see plog_dir.keys. */
+static int no_folder(int why, struct plog_error *err)
+{
+    if (why != -ENOTDIR && why != -ELOOP)
+        return plog_fail_io(err, why, "keys", "opening a directory");
+    plog_fail(err, PLOG_E_KEY, "keys is a link or a file, and not a folder");
+    plog_err_hint(err, "put the folder itself there: links are not followed");
+    return PLOG_E_KEY;
+}
+
+static int not_for_us(const struct plog_io *io, int keys_dir, const char *name,
+                      int why, struct plog_error *err)
+{
+    struct plog_stat st;
+    int rc = plog_fail_io(err, why, KEY_PATH, "opening the signing key");
+    if ((why != -EACCES && why != -EPERM) ||
+        io->stat_at(io->ctx, keys_dir, name, &st))
+        return rc;
+    if (st.owner == plog_io_effective_user())
+        plog_err_hint(err, MAKE_PRIVATE);
+    else
+        plog_err_hint(err, "run it as user %u, to whom the key belongs",
+                      st.owner);
+    return rc;
 }
 
 static int open_key_file(const struct plog_io *io, int keys_dir,
@@ -58,17 +90,24 @@ static int open_key_file(const struct plog_io *io, int keys_dir,
         return PLOG_E_KEY;
     }
     /* O_NONBLOCK: a FIFO in its place must not hang us. */
-    int fd = io->open_at(io->ctx, keys_dir, name, O_RDONLY | O_NONBLOCK, 0);
+    int fd = keys_dir < 0 ? keys_dir
+                          : io->open_at(io->ctx, keys_dir, name,
+                                        O_RDONLY | O_NONBLOCK, 0);
     if (fd == -ENOENT) {
         plog_fail(err, PLOG_E_KEY, "there is no signing key (" KEY_PATH ")");
         plog_err_hint(err, "this directory can be read and checked without "
                            "it; appending needs the key put back");
         return PLOG_E_KEY;
     }
-    if (fd == -ELOOP)
-        return plog_fail(err, PLOG_E_KEY,
-                         KEY_PATH " is a symbolic link, not a regular file");
-    return fd < 0 ? plog_fail_io(err, fd, KEY_PATH, "open") : fd;
+    if (keys_dir < 0)
+        return no_folder(keys_dir, err);
+    if (fd == -ELOOP) {
+        plog_fail(err, PLOG_E_KEY,
+                  KEY_PATH " is a symbolic link, not a regular file");
+        plog_err_hint(err, PUT_BACK);
+        return PLOG_E_KEY;
+    }
+    return fd < 0 ? not_for_us(io, keys_dir, name, fd, err) : fd;
 }
 
 static int read_once(const struct plog_io *io, int keys_dir, const char *name,
@@ -134,7 +173,7 @@ static int load(struct plog_signer *s, const struct plog_io *io, int keys_dir,
             len--;
         rc = plog_signer_parse(s, plog_span(text, len), passphrase, err);
     }
-    if (rc)
+    if (rc && keys_dir >= 0)
         plog_err_file(err, KEY_PATH);
     sodium_memzero(text, sizeof text);
     return rc;
@@ -184,9 +223,14 @@ int plog_vkey_save(const struct plog_vkey *k, const struct plog_io *io,
         rc = look_at_text(io, keys_dir, name, plog_span(text, n));
     if (rc == 0)
         rc = io->fsync(io->ctx, keys_dir); /* that call may not have */
-    if (rc == -EEXIST)
-        rc = plog_fail(err, PLOG_E_EXISTS, "%s holds another key", path);
-    else if (rc < 0)
+    if (rc == -EEXIST) {
+        rc = plog_fail(err, PLOG_E_EXISTS, "%s is there, and is not this key",
+                       path);
+        plog_err_hint(err,
+                      "look at it, mv DIR/%s to another folder, then run"
+                      " again",
+                      path);
+    } else if (rc < 0)
         rc = plog_fail_io(err, rc, path, "write");
     if (rc)
         plog_err_file(err, path);
@@ -270,6 +314,13 @@ static bool find_id(struct plog_span text, char id[PLOG_KEYID_TEXT])
     return true;
 }
 
+static int no_key(struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_KEY, KEY_PATH " is no key");
+    plog_err_hint(err, PUT_BACK);
+    return PLOG_E_KEY;
+}
+
 int plog_signer_id(const struct plog_io *io, int keys_dir,
                    char id[PLOG_KEYID_TEXT], bool *sealed,
                    struct plog_error *err)
@@ -279,7 +330,7 @@ int plog_signer_id(const struct plog_io *io, int keys_dir,
     int rc = read_key_file(io, keys_dir, KEY_NAME, text, &len, err);
     *sealed = !rc && len > 10 && memcmp(text, "ENCRYPTED+", 10) == 0;
     if (!rc && !find_id(plog_span(text, len), id))
-        rc = plog_fail(err, PLOG_E_KEY, KEY_PATH " is no key");
+        rc = no_key(err);
     sodium_memzero(text, sizeof text);
     return rc;
 }

@@ -100,6 +100,11 @@ static int load_file(struct plog_keyring *ring, const struct plog_io *io,
         rc = add_lines(ring, plog_span(text.data, text.len), err);
     if (rc)
         plog_err_file(err, path);
+    if (rc == PLOG_E_KEY)
+        plog_err_hint(err,
+                      "mv DIR/%s to another folder; paritylog key trust"
+                      " DIR VKEY then adds a key that the log lacks",
+                      path);
     plog_buf_fini(&text);
     return rc;
 }
@@ -110,10 +115,12 @@ static int load_dir(struct plog_keyring *ring, const struct plog_io *io,
     struct names found = {.count = 0};
     plog_buf_init(&found.text, io);
     int rc = io->list(io->ctx, keys_dir, collect_name, &found);
-    if (found.code == PLOG_E_KEY)
+    if (found.code == PLOG_E_KEY) {
         rc = plog_fail(err, PLOG_E_KEY, "keys has more than %d .vkey files",
                        PLOG_KEYS_MAX);
-    else if (found.code)
+        plog_err_hint(err, "move those that are not the log's out of"
+                           " DIR/keys/");
+    } else if (found.code)
         rc = plog_fail(err, found.code, "out of memory");
     else if (rc < 0)
         rc = plog_fail_io(err, rc, "keys", "list");

@@ -73,8 +73,10 @@ void plog_doctor_signing_key(struct plog_doctor *d)
     struct plog_error why = {0};
     struct plog_stat st;
     bool sealed = false;
-    if (d->reader.dir.keys < 0 ||
-        d->io->stat_at(d->io->ctx, d->reader.dir.keys, "signing.key", &st)) {
+    int keys = d->reader.dir.keys;
+    int rc =
+        keys < 0 ? keys : d->io->stat_at(d->io->ctx, keys, "signing.key", &st);
+    if (rc == -ENOENT) {
         plog_doctor_say(d, name, PLOG_HEALTH_WARN,
                         "put it back, or take this for a copy that is only"
                         " read",
@@ -82,9 +84,18 @@ void plog_doctor_signing_key(struct plog_doctor *d)
                         " appended");
         return;
     }
-    int rc = read_secret(d, id, &sealed, &why);
+    if (keys == -EACCES || keys == -EPERM) {
+        plog_doctor_say(d, name, PLOG_HEALTH_UNKNOWN,
+                        "look as the user to whom keys/ belongs",
+                        "keys/ is not for user %u", plog_io_effective_user());
+        return;
+    }
+    rc = read_secret(d, id, &sealed, &why);
     if (rc) {
-        plog_doctor_say(d, name, PLOG_HEALTH_BAD, why.hint, "%s", why.message);
+        bool with_file = rc == PLOG_E_IO && why.file[0];
+        plog_doctor_say(d, name, PLOG_HEALTH_BAD, why.hint, "%s%s%s",
+                        with_file ? why.file : "", with_file ? ": " : "",
+                        why.message);
         key_trouble(d, PLOG_E_KEY);
         return;
     }

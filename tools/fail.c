@@ -33,9 +33,6 @@ static const char *default_hint(int code)
     case PLOG_E_POISONED:
         return "see the state of the disk, then `paritylog status DIR`; "
                "sending the same lines with the same ids again is safe";
-    case PLOG_E_KEY:
-        return "give the passphrase with --passphrase-file, if the key has "
-               "one";
     default:
         return "";
     }

@@ -113,4 +113,48 @@ run 0 key list "$L"
 out_has 'not of this log'
 run 0 parity "$L"
 
+begin 'a signing key that cannot be used: what to do, and no word of passphrases'
+fresh unusable
+cp "$L/keys/signing.key" "$T/kept.key"
+chmod 644 "$L/keys/signing.key"
+run 12 append "$L" --json </dev/null
+error_is KEY '.error.hint == "chmod 600 DIR/keys/signing.key"'
+sh -c "$(sed "s|.*\"hint\":\"\([^\"]*\)\".*|\1|; s|DIR|$L|" "$T/err")"
+run 0 append "$L" --quiet </dev/null
+for text in '' 'no key' 'PRIVATE+KEY+x+00000000+AAAA'; do
+    printf %s "$text" >"$L/keys/signing.key"
+    run 12 append "$L" --json </dev/null
+    error_is KEY '(.error.file == "keys/signing.key") and
+        (.error.hint | test("back from a copy")) and
+        (.error.hint | test("passphrase") | not)'
+done
+rm "$L/keys/signing.key"
+ln -s ../../kept.key "$L/keys/signing.key"
+run 12 append "$L" --json </dev/null
+error_is KEY '.error.hint | test("back from a copy")'
+rm "$L/keys/signing.key"
+cp "$T/kept.key" "$L/keys/signing.key"
+mv "$L/keys" "$T/kept.keys"
+ln -s ../kept.keys "$L/keys"
+run 12 append "$L" --json </dev/null
+error_is KEY '(.error.message | test("keys is a link")) and
+    (.error.hint | test("links are not followed"))'
+rm "$L/keys"
+mv "$T/kept.keys" "$L/keys"
+run 0 append "$L" --quiet </dev/null
+
+begin 'trust: an empty .vkey is in the way, and how to go on'
+file=$(cd "$L" && ls keys/*.vkey)
+cp "$L/$file" "$T/good.vkey"
+: >"$L/$file"
+run 6 key trust "$L" "$(cat "$T/good.vkey")" --json
+error_is EXISTS '(.error.file | startswith("keys/")) and
+    (.error.hint | test("mv DIR/keys/[0-9a-f]*.vkey to another folder"))'
+mv "$L/$file" "$T/empty.vkey"
+run 0 key trust "$L" "$(cat "$T/good.vkey")"
+run 0 parity "$L"
+echo nonsense >"$L/$file"
+run 12 verify "$L" --json
+error_is KEY '(.error.line == 1) and (.error.hint | test("mv DIR/keys/"))'
+
 finish

@@ -273,6 +273,46 @@ static void keys(void)
     CHECK(says("signing key", PLOG_HEALTH_WARN, "is not there"));
 }
 
+static const char *next_of(const char *name)
+{
+    for (unsigned i = 0; i < heard.count; i++)
+        if (!strcmp(heard.name[i], name))
+            return heard.next[i];
+    return "";
+}
+
+/* Another user's, a link: with its path, and what to do. */
+static void keys_not_for_us(void)
+{
+    struct plog_io io = *plog_io_posix();
+    static const char other[] = "run it as user 12345";
+    io.open_at = refusing_open;
+    make(1);
+    refused_name = "signing.key";
+    refused_flags = O_RDONLY;
+    refused_why = -EACCES;
+    CHECK_INT(quick(&io), 0);
+    CHECK(says("signing key", PLOG_HEALTH_BAD,
+               "keys/signing.key: opening the signing key: Permission"));
+    CHECK_TEXT(next_of("signing key"), "chmod 600 DIR/keys/signing.key");
+    REQUIRE(geteuid() != 0 ||
+            chown(world_path(&w, "keys/signing.key"), 12345, 0) == 0);
+    if (geteuid() == 0) {
+        CHECK_INT(quick(&io), 0);
+        CHECK(strstr(next_of("signing key"), other) != NULL);
+        refused_name = "none";
+        CHECK_INT(quick(&io), 0);
+        CHECK(says("signing key", PLOG_HEALTH_BAD, "belongs to user 12345"));
+        CHECK_TEXT(next_of("signing key"), other);
+    }
+    refused_name = "keys";
+    CHECK_INT(quick(&io), 0);
+    CHECK(says("signing key", PLOG_HEALTH_UNKNOWN, "keys/ is not for user "));
+    refused_why = -ELOOP;
+    CHECK_INT(quick(&io), 0);
+    CHECK(says("signing key", PLOG_HEALTH_BAD, "keys is a link or a file"));
+}
+
 static void a_sealed_key(void)
 {
     struct plog_init_options o = {.struct_size = sizeof o,
@@ -727,6 +767,7 @@ int main(int argc, char **argv)
         {"keys", keys},
         {"a sealed key", a_sealed_key},
         {"who may write", who_may_write},
+        {"keys not for us", keys_not_for_us},
         {"the ground", the_ground},
         {"SQLite itself", sqlite_itself},
         {"notes of drills", notes_of_drills},

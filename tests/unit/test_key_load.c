@@ -29,7 +29,7 @@ static void test_key_file__modes(void)
     CHECK_INT(plog_signer_load(&s, plog_io_posix(), dir, NULL, &err),
               PLOG_E_KEY);
     CHECK(strstr(err.message, "keys/signing.key has mode 0644") != NULL);
-    CHECK_TEXT(err.hint, "chmod 600 keys/signing.key");
+    CHECK_TEXT(err.hint, "chmod 600 DIR/keys/signing.key");
     close(dir);
 }
 
