@@ -107,10 +107,10 @@ void plog_doctor_space(struct plog_doctor *d)
                         " end",
                         room, (unsigned long long)(both / MIB));
     else
-        plog_doctor_say(
-            d, name, PLOG_HEALTH_OK, NULL,
-            "%llu MiB; log and store have %llu MiB", room,
-            (unsigned long long)((s->log_bytes + s->store_bytes) / MIB));
+        plog_doctor_say(d, name, PLOG_HEALTH_OK, NULL,
+                        "%llu MiB; log and store have %.1f MiB", room,
+                        (double)(s->log_bytes + s->store_bytes + s->wal_bytes) /
+                            MIB);
 }
 
 /* ---- Libraries ---------------------------------------------------------- */

@@ -383,6 +383,7 @@ static void the_ground(void)
     CHECK_INT(truncate(world_path(&w, "store.db-wal"), 256 << 20), 0);
     CHECK_INT(quick(&io), 0);
     CHECK(!was_said("SQLite's WAL", PLOG_HEALTH_WARN, ""));
+    CHECK(says("free space", PLOG_HEALTH_OK, "store have 256.1 MiB"));
     unlink(world_path(&w, "store.db-wal"));
     CHECK_INT(truncate(world_path(&w, "store.db"), 40 << 20), 0);
     CHECK_INT(quick(&io), 0);
