@@ -251,6 +251,12 @@ int plog_verify_proof(const char *text, size_t len, const char *vkey,
         rc = check_consistency(&f, report);
     else
         rc = malformed(&f, "its first line names no format that is known");
+    if (rc == PLOG_E_TAMPERED)
+        plog_err_hint(err, "it proves nothing: ask for another one, and see"
+                           " that the entry is the line that it is about");
+    if (rc == PLOG_E_UNKNOWN_KEY)
+        plog_err_hint(err, "see whether it is of the log that you mean, and"
+                           " ask whoever runs that for its key");
     if (rc) {
         free(report->memory);
         report->memory = NULL;

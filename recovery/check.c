@@ -70,8 +70,12 @@ static const char *next_step(const struct plog_check *c, int code)
         return "paritylog replay DIR (keeps the unfinished bytes in"
                " quarantine/)";
     case PLOG_E_UNKNOWN_KEY:
-        return "compare with the key you trust: paritylog verify DIR --key"
-               " VKEY";
+        return c->reader.keys.pinned
+                   ? "ask whoever runs the log for its key; the one that was"
+                     " given is another's"
+                   : "compare with the key you trust: paritylog verify DIR "
+                     "--key"
+                     " VKEY";
     case PLOG_E_FORMAT:
         return "use a newer paritylog";
     default:
@@ -427,6 +431,8 @@ void plog_check_close(struct plog_check *c)
         chain->keys ? plog_check_key(c, &chain->last) : NULL;
     snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
     r->head = plog_commit_head(&chain->last);
+    if (!key && c->reader.keys.pinned) /* nothing is signed by it */
+        key = &c->reader.keys.keys[0];
     if (key)
         plog_vkey_format(key, r->vkey);
     r->has_store = c->has_head;

@@ -146,7 +146,10 @@ static void print_text(const struct job *job)
         printf("watermark  written, size %llu\n",
                (unsigned long long)r->head.size);
     printf("key        ");
-    text_safe(stdout, r->vkey, strlen(r->vkey));
+    if (*r->vkey)
+        text_safe(stdout, r->vkey, strlen(r->vkey));
+    else
+        printf("none that signed it is trusted here");
     printf("%s\n", r->pinned ? ", pinned" : "");
     if (!r->pinned)
         printf("UNPINNED   the key is trusted only because it lies in the "

@@ -65,6 +65,8 @@ begin 'another key: 12'
 for check in verify parity; do
     run 12 $check "$L" --key "$(cat "$T/forged.vkey")"
     out_has UNKNOWN_KEY
+    out_has "key        $(cat "$T/forged.vkey"), pinned"
+    out_has 'ask whoever runs the log for its key'
 done
 run 2 verify "$L" --key nonsense
 

@@ -91,7 +91,12 @@ fi
 
 begin 'another key, no proof, too little'
 fresh other
-run 12 verify-proof "$T/early" --key "$(cat "$T/vkey")"
+run 12 verify-proof "$T/early" --key "$(cat "$T/vkey")" --json
+error_is UNKNOWN_KEY '.error.hint | test("ask whoever runs that for its key")'
+sed 's/^index .*/index 1/' "$T/early" >"$T/elsewhere"
+run 5 verify-proof "$T/elsewhere" --key "$vkey" --json
+error_is TAMPERED '(.error.hint | test("ask for another one")) and
+    (.error.hint | test("DIR") | not)'
 echo nonsense >"$T/nonsense"
 refused 6 "$T/nonsense"
 head -c 100 "$T/early" >"$T/cut"
