@@ -44,22 +44,36 @@ static bool is_segment(struct plog_heal *h, uint64_t first)
     struct plog_scan s;
     struct plog_chain *chain = plog_alloc(h->legs->io, sizeof *chain);
     struct plog_stat id;
+    struct plog_error why;
     int fd;
     int rc = chain ? plog_dir_open_segment(&h->legs->dir, first, false, &fd,
-                                           &id, NULL)
-                   : PLOG_E_NOMEM;
+                                           &id, &why)
+                   : plog_fail(&why, PLOG_E_NOMEM, "out of memory");
     if (!rc) {
         plog_chain_init(chain, &h->legs->keys);
         plog_scan_open(&s, h->legs->io, fd, id.size, false, chain);
         rc = plog_scan_header(&s, first);
+        if (rc == PLOG_E_NOMEM)
+            plog_fail(&why, rc, "out of memory");
+        else if (rc)
+            (void)plog_scan_error(&s, first, &why);
         plog_scan_close(&s);
         h->legs->io->close(h->legs->io->ctx, fd);
     }
     bool fits = !rc && is_ours(h, chain->origin);
     plog_free(h->legs->io, chain);
-    if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM)
+    if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM) {
         h->failed = rc; /* nobody knows: nothing may be set aside for it */
+        h->why = why;
+    }
     return fits;
+}
+
+static int say_failed(const struct plog_heal *h, struct plog_error *err)
+{
+    if (err)
+        *err = h->why;
+    return h->failed;
 }
 
 /* The least of both lists above `first`; 0: none. */
@@ -152,7 +166,7 @@ static int is_intact(struct plog_heal *h, uint64_t first, bool *intact,
                      (next > h->legs->head.commit.size || is_segment(h, next))))
         next = following(h, next);
     if (h->failed)
-        return plog_fail(err, h->failed, "looking for segments failed");
+        return say_failed(h, err);
     *intact = next ? next == end || has(&h->starts, end)
                    : end > h->legs->head.commit.size || has(&h->starts, end);
     if (!*intact)
@@ -169,7 +183,7 @@ static int heal_all(struct plog_heal *h, struct plog_error *err)
          first = following(h, first)) {
         bool begins = begins_here(h, first);
         if (h->failed)
-            return plog_fail(err, h->failed, "looking for segments failed");
+            return say_failed(h, err);
         if (!begins) {
             if (has(&h->files, first))
                 rc = set_stranger_aside(h, first, err);
@@ -182,7 +196,7 @@ static int heal_all(struct plog_heal *h, struct plog_error *err)
         while (next && !begins_here(h, next))
             next = following(h, next);
         if (h->failed)
-            return plog_fail(err, h->failed, "looking for segments failed");
+            return say_failed(h, err);
         rc = plog_heal_segment(h, first, next, next == 0, err);
     }
     return rc;

@@ -37,7 +37,8 @@ struct plog_heal {
     struct plog_chain chain;       /* behind what was proven last */
     struct plog_orders orders;     /* to redact, of the log */
     bool known;                    /* the chain stands at the next segment */
-    int failed;                    /* why a file could not be looked at */
+    int failed;                    /* to look at a file; 0: not yet */
+    struct plog_error why;         /* at which one, and why */
     int scratch;                   /* DIR/salvage; -1: none */
 };
 

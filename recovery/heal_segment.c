@@ -246,11 +246,11 @@ static int install(struct work *w, const char *name, struct plog_error *err)
     if (h->dry_run)
         return 0;
     int rc = 0;
-    if (w->fd >= 0)
-        rc = io->stat(io->ctx, w->fd, &st)
-                 ? plog_fail(err, PLOG_E_IO, "looking at %s failed", name)
-                 : plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
-                                    w->m->quarantine, err);
+    if (w->fd >= 0 && (rc = io->stat(io->ctx, w->fd, &st)) != 0)
+        rc = plog_fail_io(err, rc, name, "looking at a segment");
+    else if (w->fd >= 0)
+        rc = plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
+                              w->m->quarantine, err);
     else if (io->stat_at(io->ctx, h->legs->dir.log, name, &st) == 0)
         rc = plog_aside_file(&h->legs->dir, name, w->m->quarantine, err);
     if (rc)

@@ -511,6 +511,32 @@ static void each_call(const struct plog_io *io, void (*spoil)(void))
     printf("# %u of %u\n", failed, n - 1);
 }
 
+static char unreadable[40];
+
+static int no_such_open(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    if (strcmp(name, unreadable) == 0)
+        return -EACCES;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* As verify and parity do, it names the file and the reason. */
+static void says_which(void)
+{
+    struct plog_io io = *plog_io_posix();
+    char file[60];
+    make();
+    snprintf(unreadable, sizeof unreadable, "%020" PRIu64 ".jsonl", starts[1]);
+    snprintf(file, sizeof file, "log/%s", unreadable);
+    io.open_at = no_such_open;
+    CHECK_INT(heal_with(&io, false), PLOG_E_IO);
+    CHECK_TEXT(heard.err.file, file);
+    CHECK_TEXT(heard.err.message, "opening a segment: Permission denied");
+    CHECK_INT(heal(), 0);
+    is_whole();
+}
+
 static void spoil(void)
 {
     char path[700];
@@ -742,6 +768,7 @@ int main(int argc, char **argv)
         {"without memory", without_memory},
         {"a torn end", a_torn_end},
         {"a failing disk", a_failing_disk},
+        {"says which file", says_which},
         {"still not whole", still_not_whole},
         {"no store from a damaged log", no_store_from_a_damaged_log},
         {"a large segment", a_large_segment},
