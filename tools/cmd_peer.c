@@ -85,16 +85,19 @@ static void put_text(struct listing *l, const struct plog_peer *p)
 
 static void warn(struct listing *l, const struct plog_peer *p)
 {
-    fprintf(stderr, "paritylog: warning: peer ");
-    text_safe(stderr, p->name.p, p->name.n);
+    char lack[64] = "", old[96] = "";
     if (lags(l, p))
-        fprintf(stderr, " lacks %llu entries", (unsigned long long)p->lag);
+        snprintf(lack, sizeof lack, " lacks %llu entries",
+                 (unsigned long long)p->lag);
     if (is_old(l, p))
-        fprintf(stderr, "%s was %s %.0f seconds", lags(l, p) ? " and" : "",
-                p->seen_age < 0 ? "never heard of in" : "not heard of for",
-                silence(p));
-    fprintf(stderr, "; when it is gone for good: paritylog peer evict DIR NAME"
-                    " --reason TEXT\n");
+        snprintf(old, sizeof old, "%s was %s %.0f seconds",
+                 lags(l, p) ? " and" : "",
+                 p->seen_age < 0 ? "never heard of in" : "not heard of for",
+                 silence(p));
+    fail_note(l->c,
+              "warning: peer %.*s%s%s; when it is gone for good: paritylog "
+              "peer evict DIR NAME --reason TEXT",
+              (int)p->name.n, p->name.p, lack, old);
 }
 
 /* Only when there is something to say: an error is no empty list. */

@@ -36,7 +36,8 @@ int fail_usage(struct cli *c, const char *format, ...)
 int fail_set(struct plog_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A remark on standard error that does not end the command. */
+/* A remark on standard error that does not end the command; with --json a line
+ * {"note":"..."}. */
 void fail_note(const struct cli *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -383,9 +383,8 @@ int report_run(struct cli *c, const struct report_spec *spec)
         print(c, &job);
         status = exit_status(c, &job);
         if (spec->watermark && !job.report.watermark && !c->quiet)
-            fprintf(stderr,
-                    "paritylog parity: %sthe watermark stays as it was\n",
-                    job.report.verdict ? "not clean: " : "");
+            fail_note(c, "%sthe watermark stays as it was",
+                      job.report.verdict ? "not clean: " : "");
     }
     findings_fini(&job.findings);
     return status;

@@ -160,6 +160,13 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds peer "$T/out"
     run 0 peer list "$L" --max-lag 1 --json
     holds peers "$T/out"
+    holds note "$T/err"
+    run 0 checkpoint "$L" --witness "$T/witness" --json
+    holds note "$T/err"
+    echo secret >"$T/shared"
+    chmod 644 "$T/shared"
+    run 0 init "$T/shared-pass" --passphrase-file "$T/shared" --json
+    holds note "$T/err"
     run 0 rotate "$L" --json
     holds rotate "$T/out"
     run 0 compact "$L" --json
@@ -199,8 +206,9 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     echo x | run 6 append "$L" --json
     holds error "$T/err"
     flip "$L/log/00000000000000000001.jsonl" 700
-    run 5 parity "$L" --json
+    run 5 parity "$L" --json --watermark "$T/mark"
     holds parity "$T/out"
+    holds note "$T/err"
     run 5 verify "$L" --json
     holds verify "$T/out"
     run 5 inspect "$top/tests/cli/docs.sh" --json --max-findings 5
