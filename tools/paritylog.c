@@ -26,7 +26,7 @@
     "  --network-fs-ok        write on a network file system all the same\n"
 #define THREADS                                                                \
     "  --threads N            1, or 2: read ahead beside (default 2 on two\n"  \
-    "                         processors)\n"
+    "                         processors); up to 64, as 2\n"
 #define DRY "  --dry-run              say what would be done, change nothing\n"
 
 /* clang-format off */

@@ -51,6 +51,14 @@ sed -n '/clang-format off/,/clang-format on/p' "$top/tests/unit/test_own_tables.
 [ "$(wc -l <"$T/readme")" -gt 10 ] || wrong 'it is not there'
 files_equal "$T/readme" "$T/tested"
 
+begin 'the manual names every column of the tables it shows'
+fresh columns
+for table in events records; do
+    run 0 query "$L" "SELECT * FROM $table" --format csv
+    sed -n "/^$table(/,\$p" "$man" | tr -d ' \n' | sed 's/).*/)/' >"$T/shown"
+    same "$table" "$(cat "$T/shown")" "$table($(head -1 "$T/out"))"
+done
+
 begin 'the completion of bash loads'
 if have bash; then
     bash -n "$top/tools/completion/paritylog.bash" || wrong 'a syntax error'
