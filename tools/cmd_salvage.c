@@ -217,6 +217,9 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
         return status;
     if (out && o.from_store)
         return fail_usage(c, "--out goes with reading, not with --from-store");
+    if (out && c->dry_run)
+        return fail_usage(c, "--out writes a file, and --dry-run changes "
+                             "nothing: give one of them");
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
     o.allow_network_fs = c->network_fs_ok;

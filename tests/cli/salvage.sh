@@ -95,6 +95,9 @@ out_has 'dry run, nothing changed'
 begin '--out is a new file'
 run 6 salvage "$L" --out "$T/lines"
 run 2 salvage "$L" --out "$T/other" --from-store
+run 2 salvage "$L" --out "$T/other" --dry-run
+err_has '--out writes a file'
+[ ! -e "$T/other" ] || wrong 'it was written all the same'
 
 # ---- Healing ----------------------------------------------------------------------
 
