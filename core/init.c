@@ -50,13 +50,14 @@ static int check_options(struct setup *s, struct plog_error *err)
         o->segment_size_bytes ? o->segment_size_bytes : PLOG_SEGMENT_DEFAULT;
     if (!plog_strategy_name(s->args.strategy))
         return plog_fail(err, PLOG_E_ARG, "no such strategy");
-    if (s->args.line_max < 1024 || s->args.line_max > PLOG_LINE_MAX)
-        return plog_fail(err, PLOG_E_ARG, "max-line must be 1024 to %u bytes",
-                         PLOG_LINE_MAX);
-    if (s->args.segment_size < 4096 || s->args.segment_size > (1ull << 40))
+    if (s->args.line_max < PLOG_LINE_MIN || s->args.line_max > PLOG_LINE_MAX)
+        return plog_fail(err, PLOG_E_ARG, "max-line must be %u to %u bytes",
+                         PLOG_LINE_MIN, PLOG_LINE_MAX);
+    if (s->args.segment_size < PLOG_SEGMENT_MIN ||
+        s->args.segment_size > PLOG_SEGMENT_MAX)
         return plog_fail(err, PLOG_E_ARG,
-                         "segment-size must be 4096 bytes to"
-                         " 1 TiB");
+                         "segment-size must be %u to %llu bytes",
+                         PLOG_SEGMENT_MIN, PLOG_SEGMENT_MAX);
     if (o->origin && !plog_origin_valid(plog_span_text(o->origin)))
         return plog_fail(err, PLOG_E_ARG,
                          "an origin has 1 to %d bytes, no"

@@ -71,6 +71,7 @@ extern "C" {
 #define PLOG_RECORD_ID_MAX 4096 /* decoded bytes of record_id */
 #define PLOG_LINE_DEFAULT (1u << 20)
 #define PLOG_LINE_MAX (16u << 20)
+#define PLOG_LINE_MIN 1024u
 #define PLOG_LINE_SLACK (64u << 10) /* a log line may be so much longer */
 #define PLOG_DEPTH_MAX 64 /* open brackets, the delta being the first */
 /* Bytes of one group: those of each delta without white space between tokens,
@@ -79,6 +80,8 @@ extern "C" {
 #define PLOG_GROUP_MAX (64u << 20)
 #define PLOG_KEYS_MAX 64 /* keys of one log; trusted keys in one keys/ */
 #define PLOG_SEGMENT_DEFAULT (16u << 20)
+#define PLOG_SEGMENT_MIN 4096u
+#define PLOG_SEGMENT_MAX (1ull << 40)
 /* Bytes of the absolute path, links followed, of a directory that plog_init
  * makes: PLOG_E_ARG when it is longer.  SQLite opens no store in one of more
  * than 495: PLOG_E_IO, wherever the directory was moved to later.  The rest is
@@ -425,8 +428,8 @@ struct plog_init_options {
     const struct plog_io *io;
     const char *origin; /* NULL: plog- and a UUIDv7 */
     enum plog_strategy strategy;
-    uint64_t segment_size_bytes; /* 0: PLOG_SEGMENT_DEFAULT */
-    uint64_t line_max_bytes;     /* 0: PLOG_LINE_DEFAULT */
+    uint64_t segment_size_bytes; /* 0: PLOG_SEGMENT_DEFAULT; MIN to MAX */
+    uint64_t line_max_bytes;     /* 0: PLOG_LINE_DEFAULT; MIN to MAX */
     const char *passphrase;      /* NULL: the key file is not encrypted */
     double wait_seconds;
     bool allow_network_fs; /* as in plog_options; it is not kept */

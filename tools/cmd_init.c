@@ -24,11 +24,13 @@ int cmd_init(struct cli *c, int argc, char **argv)
 {
     struct plog_init_options o = {.struct_size = sizeof o, .io = cli_io()};
     const char *strategy = NULL;
-    const struct cli_option own[] = {
-        {"origin", CLI_TEXT, &o.origin, 0, 0},
-        {"strategy", CLI_TEXT, &strategy, 0, 0},
-        {"segment-size", CLI_NUMBER, &o.segment_size_bytes, 1, UINT64_MAX},
-        {"max-line", CLI_NUMBER, &o.line_max_bytes, 1, PLOG_LINE_MAX}};
+    const struct cli_option own[] = {{"origin", CLI_TEXT, &o.origin, 0, 0},
+                                     {"strategy", CLI_TEXT, &strategy, 0, 0},
+                                     {"segment-size", CLI_NUMBER,
+                                      &o.segment_size_bytes, PLOG_SEGMENT_MIN,
+                                      PLOG_SEGMENT_MAX},
+                                     {"max-line", CLI_NUMBER, &o.line_max_bytes,
+                                      PLOG_LINE_MIN, PLOG_LINE_MAX}};
     const struct cli_spec spec = {CLI_PASSPHRASE | CLI_NETWORK_FS, own,
                                   CLI_COUNT(own), 1, 1};
     struct cli_secret secret;

@@ -37,8 +37,9 @@ static const struct cli_command commands[] = {
      "  --origin NAME          the log's name (default: plog- and a UUID)\n"
      "  --strategy S           last-write-wins (default), arrival,\n"
      "                         highest-confidence, keep-local, merge-json\n"
-     "  --segment-size BYTES   when to begin a new file (default 16 MiB)\n"
-     "  --max-line BYTES       of one delta (default 1 MiB, at most 16 MiB)\n"
+     "  --segment-size BYTES   when to begin a new file (default 16 MiB, 4096 to\n"
+     "                         1 TiB)\n"
+     "  --max-line BYTES       of one delta (default 1 MiB, 1024 to 16 MiB)\n"
      PASS NETWORK WAIT JSON},
     {"append", cmd_append, "append deltas, as durable groups",
      "DIR [FILE|-] [--group N] [--receipts]\n"

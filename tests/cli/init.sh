@@ -67,10 +67,17 @@ run 0 log "$T/d" --to 1
 json_is "$T/out" '.control == "init" and .args.strategy == "keep-local"'
 
 begin 'sizes out of range are refused'
-run 2 init "$T/e" --max-line 0
-run 2 init "$T/e" --max-line 16777217
-run 2 init "$T/e" --segment-size 0
-run 2 init "$T/e" --segment-size x
+for size in 0 1 1023 16777217 x; do
+    run 2 init "$T/e" --max-line $size
+    err_has "--max-line wants a number from 1024 to 16777216, not '$size'"
+done
+for size in 0 1 4095 1099511627777 x; do
+    run 2 init "$T/e" --segment-size $size
+    err_has "--segment-size wants a number from 4096 to 1099511627776, not"
+done
+[ ! -e "$T/e" ] || wrong 'a directory was made'
+run 0 init "$T/e1" --max-line 1024 --segment-size 1099511627776
+run 0 init "$T/e2" --max-line 16777216 --segment-size 4096
 
 begin '--json'
 run 0 init "$T/f" --json
