@@ -57,7 +57,7 @@ static int no_folder(int why, struct plog_error *err)
 {
     if (why != -ENOTDIR && why != -ELOOP)
         return plog_fail_io(err, why, "keys", "opening a directory");
-    plog_fail(err, PLOG_E_KEY, "keys is a link or a file, and not a folder");
+    plog_fail(err, PLOG_E_KEY, "keys/ is a link or a file, and not a folder");
     plog_err_hint(err, "put the folder itself there: links are not followed");
     return PLOG_E_KEY;
 }
@@ -81,20 +81,13 @@ static int not_for_us(const struct plog_io *io, int keys_dir, const char *name,
 static int open_key_file(const struct plog_io *io, int keys_dir,
                          const char *name, struct plog_error *err)
 {
-    if (keys_dir < 0) {
-        plog_fail(err, PLOG_E_KEY,
-                  "there is no signing key: keys/ is missing, is no folder (a"
-                  " link is none), or may not be read");
-        plog_err_hint(err, "this directory can be read and checked without "
-                           "it; appending needs the folder put back");
-        return PLOG_E_KEY;
-    }
     /* O_NONBLOCK: a FIFO in its place must not hang us. */
     int fd = keys_dir < 0 ? keys_dir
                           : io->open_at(io->ctx, keys_dir, name,
                                         O_RDONLY | O_NONBLOCK, 0);
     if (fd == -ENOENT) {
         plog_fail(err, PLOG_E_KEY, "there is no signing key (" KEY_PATH ")");
+        plog_err_file(err, KEY_PATH);
         plog_err_hint(err, "this directory can be read and checked without "
                            "it; appending needs the key put back");
         return PLOG_E_KEY;

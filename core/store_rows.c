@@ -186,7 +186,8 @@ static int unknown_key(const struct plog_store_head *h,
     bool named = false;
     for (unsigned i = 0; i < trusted->count; i++)
         named |= strcmp(trusted->keys[i].name, h->origin) == 0;
-    int rc = named || trusted->count == 0 ? PLOG_E_UNKNOWN_KEY : PLOG_E_FOREIGN;
+    bool foreign = !named && !trusted->pinned && trusted->count;
+    int rc = foreign ? PLOG_E_FOREIGN : PLOG_E_UNKNOWN_KEY;
     if (rc == PLOG_E_FOREIGN)
         plog_fail(err, rc,
                   "store.db is that of the log `%s`, of which no key"

@@ -100,7 +100,7 @@ sick
 mv "$L/log" "$T/log.aside"
 for quick in '' --quick; do
     # shellcheck disable=SC2086
-    run 10 doctor "$L" $quick
+    run 5 doctor "$L" $quick
     says bad 'log and store'
     out_has 'next: paritylog salvage DIR --from-store'
     says ok 'last drill'

@@ -137,7 +137,7 @@ cp "$T/kept.key" "$L/keys/signing.key"
 mv "$L/keys" "$T/kept.keys"
 ln -s ../kept.keys "$L/keys"
 run 12 append "$L" --json </dev/null
-error_is KEY '(.error.message | test("keys is a link")) and
+error_is KEY '(.error.message | test("keys/ is a link")) and
     (.error.hint | test("links are not followed"))'
 rm "$L/keys"
 mv "$T/kept.keys" "$L/keys"

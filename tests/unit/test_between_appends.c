@@ -139,8 +139,8 @@ static void a_key_that_cannot_be_read(void)
         int said, codes[2]; /* alone, and beside the other */
         const char *message;
     } all[] = {
-        {-EIO, {PLOG_E_IO, PLOG_E_IO}, "open: Input/output error"},
-        {-EMFILE, {PLOG_E_IO, PLOG_E_IO}, "open: Too many open files"},
+        {-EIO, {PLOG_E_IO, PLOG_E_IO}, "opening the signing key: Input/output error"},
+        {-EMFILE, {PLOG_E_IO, PLOG_E_IO}, "opening the signing key: Too many open files"},
         {-ENOENT,
          {PLOG_E_KEY, 0},
          "there is no signing key (keys/signing.key)"},

@@ -310,7 +310,7 @@ static void keys_not_for_us(void)
     CHECK(says("signing key", PLOG_HEALTH_UNKNOWN, "keys/ is not for user "));
     refused_why = -ELOOP;
     CHECK_INT(quick(&io), 0);
-    CHECK(says("signing key", PLOG_HEALTH_BAD, "keys is a link or a file"));
+    CHECK(says("signing key", PLOG_HEALTH_BAD, "keys/ is a link or a file"));
 }
 
 static void a_sealed_key(void)

@@ -327,8 +327,8 @@ static void no_path_and_no_log(void)
     not_begun(drill_with(o), PLOG_E_IO, "no randomness for a name");
     io.random = plog_io_posix()->random;
     world_remove(world_path(&w, "log"));
-    not_begun(drill_with(o), PLOG_E_NOTHING,
-              "there is no log here: log is missing");
+    not_begun(drill_with(o), PLOG_E_ROLLBACK,
+              "the log is gone: log is missing, but store.db is there");
 }
 
 int main(int argc, char **argv)

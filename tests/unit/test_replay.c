@@ -468,11 +468,11 @@ static void elsewhere(void)
     fputs("{\"seq\":14,", f);
     fclose(f);
     struct plog_rebuild_options o = {.struct_size = sizeof o, .dry_run = true};
-    CHECK_INT(plog_rebuild_store(w.dir, out, &o, &b, NULL), 0);
+    snprintf(db, sizeof db, "%s-torn", out);
+    CHECK_INT(plog_rebuild_store(w.dir, db, &o, &b, NULL), 0);
     CHECK_INT(b.verdict, 0);
     CHECK_UINT(b.head.size, 13);
     o.dry_run = false;
-    snprintf(db, sizeof db, "%s-torn", out);
     CHECK_INT(plog_rebuild_store(w.dir, db, &o, &b, NULL), 0);
     CHECK_INT(b.verdict, 0);
     CHECK_UINT(b.head.size, 13);

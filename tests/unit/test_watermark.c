@@ -59,8 +59,8 @@ static void the_first_night(void)
     make();
     snprintf(other, sizeof other, "%s.other", mark);
     for (int i = 0; i < 2; i++) {
-        CHECK_INT(parity(mark, i ? other : NULL, NULL), PLOG_E_NOTHING);
-        CHECK_INT(err.code, PLOG_E_NOTHING);
+        CHECK_INT(parity(mark, i ? other : NULL, NULL), PLOG_E_IO);
+        CHECK_INT(err.code, PLOG_E_IO);
         CHECK_TEXT(err.message, "there is no such file yet");
         CHECK_TEXT(err.file, mark);
         CHECK_TEXT(err.hint, "the first time, without --since: paritylog parity"
