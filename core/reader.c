@@ -229,6 +229,16 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
     return stopped ? stopped : rc;
 }
 
+/* The log may have more, which nobody was told of yet. */
+static int above_head(uint64_t head, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_NOT_FOUND, "the store has entries up to %llu only",
+              (unsigned long long)head);
+    plog_err_hint(err, "where `paritylog status DIR` says BEHIND, run:"
+                       " paritylog replay DIR");
+    return PLOG_E_NOT_FOUND;
+}
+
 static int log_lines(struct plog_reader *r, uint64_t from, uint64_t to,
                      plog_line_fn *each, void *arg, struct plog_error *err)
 {
@@ -247,8 +257,7 @@ static int log_lines(struct plog_reader *r, uint64_t from, uint64_t to,
     if (to == 0 || to > h.commit.size)
         to = h.commit.size;
     if (from > h.commit.size)
-        return plog_fail(err, PLOG_E_NOT_FOUND, "the log ends at entry %llu",
-                         (unsigned long long)h.commit.size);
+        return above_head(h.commit.size, err);
     if (from > to)
         return 0;
     rc = walk_lines(r, &h, &keys, from, to, each, arg, err);

@@ -10,6 +10,10 @@
 
 #include <stdio.h>
 
+/* Of two signed histories: to decide for one of them is not ours. */
+#define COMPARE_HEADS                                                          \
+    "keep a copy of DIR; compare both heads with a witness or a peer"
+
 void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
                       const char *expected, const char *found)
 {
@@ -27,11 +31,9 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
                  ? "paritylog replay DIR"
                  : "paritylog replay DIR --fresh (keeps this store in"
                    " quarantine/)";
-    /* To decide for one of the two is not ours. */
     if (verdict == PLOG_E_FORK ||
         (verdict != PLOG_E_BEHIND && plog_parity_is_fork(p)))
-        f.next = "keep a copy of DIR; compare both heads with a witness or a"
-                 " peer";
+        f.next = COMPARE_HEADS;
     plog_check_find(p->c, &f);
 }
 
@@ -223,6 +225,10 @@ static void judge_end(struct plog_parity *p)
                              .found = got};
     f.next = "paritylog salvage DIR --from-store (the store still holds what"
              " the log lost)";
+    if (is_signed && plog_parity_is_fork(p)) {
+        f.verdict = PLOG_E_FORK;
+        f.next = COMPARE_HEADS;
+    }
     plog_check_find(c, &f);
     p->fold_whole = false;
 }

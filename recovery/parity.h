@@ -224,8 +224,9 @@ PLOG_MUST_CHECK int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
 PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
                                         struct plog_error *err);
 
-/* Whether the store's signed head is another history than the log's.  Reads
- * the log up to there, the first time that it is asked. */
+/* Whether the store's signed head, or where the log is shorter its last commit
+ * that the log reaches, is another history than the log's.  Reads the log up to
+ * there, the first time that it is asked. */
 bool plog_parity_is_fork(struct plog_parity *p);
 
 /* Counts a difference in the store. */

@@ -142,6 +142,16 @@ static int judge_name(struct plog_parity *p, int code, struct plog_fault *fault)
     return PLOG_E_CORRUPT;
 }
 
+/* Each line of the group was held against one that is proven. */
+static void count_proven(struct plog_check_report *r, uint64_t from,
+                         uint64_t to)
+{
+    r->entries += to - from + 1;
+    if (r->from == 0)
+        r->from = from;
+    r->to = to;
+}
+
 int plog_parity_go_on(struct plog_parity *p, int *walked,
                       struct plog_error *err)
 {
@@ -181,8 +191,10 @@ int plog_parity_go_on(struct plog_parity *p, int *walked,
         plog_check_fault(c, code, &why);
         c->walk.scan.fault = now;
     }
-    if (proven)
+    if (proven) {
+        count_proven(c->report, from, to);
         return plog_parity_lose(p, use_proven(p, from, to, err), err);
+    }
     p->fold_whole = false;
     p->end_unknown = *walked == PLOG_END;
     plog_check_unchecked(c, PLOG_LEG_LOG, from, *walked == 0 ? to : 0,

@@ -23,10 +23,13 @@ static bool root_at(const struct plog_walk *w, const struct plog_tree *before,
     return true;
 }
 
-/* Walks the log to the store's head.  What cannot be read tells nothing. */
-static bool histories_differ(struct plog_parity *p)
+/* Walks the log to the size of a commit of the store's.  What cannot be read
+ * tells nothing.
+ * @reached  out, how far the log goes */
+static bool differs_at(struct plog_parity *p, const struct plog_commit *c,
+                       uint64_t *reached)
 {
-    const struct plog_store_head *h = &p->c->head;
+    const char *origin = p->c->head.origin;
     unsigned char root[PLOG_HASH_SIZE];
     struct plog_tree before;
     struct plog_log_group g;
@@ -35,22 +38,50 @@ static bool histories_differ(struct plog_parity *p)
     int rc = plog_walk_open(&w, &p->c->reader.dir, &p->c->reader.keys, NULL);
     if (!rc || (rc == PLOG_E_CORRUPT && w.segments.len)) /* an odd file, too */
         rc = plog_walk_start(&w, NULL);
-    while (!rc && w.chain.last.size < h->commit.size) {
+    while (!rc && w.chain.last.size < c->size) {
         before = w.chain.tree;
         rc = plog_walk_next(&w, &g, NULL);
-        if (rc || g.size < h->commit.size)
+        if (rc || g.size < c->size)
             continue;
         const struct plog_vkey *key =
-            plog_keychain_find(&w.chain.chain, h->commit.key);
+            plog_keychain_find(&w.chain.chain, c->key);
         if (!key) /* the other history may have gone over to it */
-            key = plog_keyring_find(&p->c->reader.keys,
-                                    plog_span_text(h->commit.key));
-        differ = key && root_at(&w, &before, &g, h->commit.size, root) &&
-                 memcmp(root, h->commit.root, sizeof root) != 0 &&
-                 plog_checkpoint_verify(key, h->origin, h->commit.size,
-                                        h->commit.root, h->commit.sig);
+            key = plog_keyring_find(&p->c->reader.keys, plog_span_text(c->key));
+        differ = key && root_at(&w, &before, &g, c->size, root) &&
+                 memcmp(root, c->root, sizeof root) != 0 &&
+                 plog_checkpoint_verify(key, origin, c->size, c->root, c->sig);
     }
+    *reached = w.chain.last.size;
     plog_walk_close(&w);
+    return differ;
+}
+
+/* The store's last commit at or below `size`. */
+static bool commit_below(struct plog_parity *p, uint64_t size,
+                         struct plog_commit *out)
+{
+    sqlite3_stmt *q = NULL;
+    bool found = plog_sql_prepare(p->c->reader.store.db,
+                                  "SELECT line FROM main.checkpoints WHERE"
+                                  " size<=?1 ORDER BY size DESC LIMIT 1",
+                                  &q, NULL) == 0;
+    if (found) {
+        plog_sql_bind_u64(q, 1, size);
+        found = plog_sql_row(q, NULL) == 0 &&
+                plog_commit_parse(plog_sql_text(q, 0), out) == 0;
+    }
+    sqlite3_finalize(q);
+    return found;
+}
+
+/* A log that is shorter than the store may still have gone another way. */
+static bool histories_differ(struct plog_parity *p)
+{
+    struct plog_commit c = p->c->head.commit;
+    uint64_t reached;
+    bool differ = differs_at(p, &c, &reached);
+    if (!differ && reached < c.size && commit_below(p, reached, &c))
+        differ = differs_at(p, &c, &reached);
     return differ;
 }
 

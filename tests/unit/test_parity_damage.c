@@ -196,6 +196,7 @@ static void a_hundred_lines(void)
     CHECK_UINT(heard.seq[0], 4);
     CHECK_UINT(heard.r.counts[-PLOG_E_TAMPERED], 100);
     CHECK(!strstr(heard.unchecked, "damaged")); /* the store proves it */
+    CHECK_UINT(heard.r.entries, 105);
     CHECK_UINT(heard.r.head.size, 105);
 }
 
@@ -212,6 +213,15 @@ static void two_lines(void)
     CHECK_UINT(heard.seq[1], 10);
     CHECK_TEXT(heard.unchecked, "1-13 key rotations: damage may hide one; ");
     CHECK_UINT(heard.r.head.size, 13);
+    CHECK_UINT(heard.r.entries, 13);
+    /* The first group and the last count as well. */
+    make(2, 0);
+    replace(SEGMENT_1, "\"control\":\"init\"", "\"control\":\"jnit\"");
+    replace(SEGMENT_1, "\"v\":\"v1\"", "\"v\":\"x1\"");
+    CHECK_INT(parity(), PLOG_E_TAMPERED);
+    CHECK_UINT(heard.r.entries, 3);
+    CHECK_UINT(heard.r.from, 1);
+    CHECK_UINT(heard.r.to, 3);
 }
 
 /* What the store lost too is proven by nobody. */
@@ -224,6 +234,7 @@ static void a_line_that_both_lost(void)
     CHECK(!strstr(heard.unchecked, "damaged"));
     world_sql(&w, "DELETE FROM events WHERE seq=7");
     CHECK_INT(parity(), PLOG_E_TAMPERED);
+    CHECK_UINT(heard.r.entries, 12);
     CHECK(said("7-7 damaged: see the findings"));
     CHECK(said("records: the log does not give their fold"));
     /* Nor what comes behind two of them, and yet it is gone through. */
@@ -419,7 +430,7 @@ static void a_head_inside_of_a_group(void)
 /* ---- Two histories
  * --------------------------------------------------------------- */
 
-static void forked(bool damaged)
+static void forked_at(bool damaged, int to)
 {
     char copy[700], own[600];
     make(4, 0);
@@ -429,12 +440,17 @@ static void forked(bool damaged)
     keep_store();
     snprintf(own, sizeof own, "%s", w.dir);
     snprintf(w.dir, sizeof w.dir, "%.510s", copy);
-    put(20, 25);
+    put(20, to);
     snprintf(w.dir, sizeof w.dir, "%.510s", own);
     world_remove(world_path(&w, "log"));
     world_copy(strcat(copy, "/log"), world_path(&w, "log"));
     if (damaged)
         replace(SEGMENT_1, "\"v\":\"v1\"", "\"v\":\"x1\"");
+}
+
+static void forked(bool damaged)
+{
+    forked_at(damaged, 25);
 }
 
 static void two_histories(void)
@@ -443,6 +459,24 @@ static void two_histories(void)
     CHECK_INT(parity(), PLOG_E_FORK);
     for (unsigned i = 0; i < heard.findings && i < 8; i++)
         CHECK(strstr(heard.next[i], "keep a copy of DIR") != NULL);
+}
+
+/* That the log is shorter makes them no less two; one that has lost its end and
+ * gone no other way is one. */
+static void two_histories_of_two_lengths(void)
+{
+    for (int to = 21; to < 25; to++) {
+        forked_at(false, to);
+        CHECK_INT(parity(), PLOG_E_FORK);
+        CHECK_UINT(heard.r.counts[-PLOG_E_ROLLBACK], 0);
+        for (unsigned i = 0; i < heard.findings && i < 8; i++)
+            CHECK_TEXT(heard.next[i], "keep a copy of DIR; compare both heads"
+                                      " with a witness or a peer");
+    }
+    forked_at(false, 20); /* the log as it was before */
+    CHECK_INT(parity(), PLOG_E_ROLLBACK);
+    CHECK_UINT(heard.findings, 1);
+    CHECK(strstr(heard.next[0], "salvage DIR --from-store") != NULL);
 }
 
 /* Beside the log is a file that is none of it, which makes them no less two. */
@@ -694,6 +728,7 @@ int main(int argc, char **argv)
         {"set back before a rotation", set_back_before_a_rotation},
         {"a head inside of a group", a_head_inside_of_a_group},
         {"two histories", two_histories},
+        {"two histories of two lengths", two_histories_of_two_lengths},
         {"two histories and an odd file", two_histories_and_an_odd_file},
         {"one history", one_history},
         {"two histories in damage", two_histories_in_damage},

@@ -83,6 +83,13 @@ static void each_answer_comes_back(void)
     stops("log", read_log, 7);
     stops("history", read_history, 3);
     stops("cursors", read_cursors, 3);
+    stop_at = calls = 0;
+    err = (struct plog_error){.code = 0};
+    CHECK_INT(plog_reader_log(r, 8, 0, line, &answer, &err), PLOG_E_NOT_FOUND);
+    CHECK_UINT(calls, 0);
+    CHECK_TEXT(err.message, "the store has entries up to 7 only");
+    CHECK_TEXT(err.hint, "where `paritylog status DIR` says BEHIND, run:"
+                         " paritylog replay DIR");
     plog_reader_close(r);
     world_end(&w, 7);
 }
