@@ -178,7 +178,7 @@ static void of_another_log(void)
              "CORRUPT in log, log/00000000000000000001.jsonl at %zu, entry 5:"
              " want #; got #; do paritylog salvage\n"
              "unchecked store 1-6: key rotations: damage may hide one\n" FOREIGN
-             "CORRUPT, head 6, 4 entries 1-6, 2 records, floor 0, 1 segments,"
+             "CORRUPT, head 6, 6 entries 1-6, 2 records, floor 0, 1 segments,"
              " store 1 6, since 0, pending 0\n",
              (size_t)(line - log));
     parity_says(want);

@@ -164,7 +164,7 @@ static void headers(void)
         "CORRUPT in log, log/00000000000000000004.jsonl at 0: want ; got the"
         " header is not one; do paritylog salvage\n"
         "unchecked store 1-7: key rotations: damage may hide one\n"
-        "CORRUPT, head 7, 5 entries 1-7, 2 records, floor 0, 3 segments,"
+        "CORRUPT, head 7, 7 entries 1-7, 2 records, floor 0, 3 segments,"
         " store 1 7, since 0, pending 0\n",
         "CORRUPT in log, log/00000000000000000006.jsonl at 0: want ; got the"
         " header is not one; do paritylog salvage\n"
