@@ -119,6 +119,7 @@ int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
     memset(d, 0, sizeof *d);
     d->io = io;
     d->dir = d->log = d->keys = d->lock = d->watch = -1;
+    d->join_at = PLOG_JOIN_AFTER;
     bool make = mode == PLOG_DIR_MAKE;
     int rc = make ? open_dir_at(d, AT_FDCWD, path, true, &d->dir, err) : 0;
     if (!rc)
@@ -146,6 +147,7 @@ void plog_dir_close(struct plog_dir *d)
     int *all[] = {&d->dir, &d->log, &d->keys, &d->lock, &d->watch};
     if (d->locked)
         plog_dir_unlock(d);
+    plog_slots_leave(&d->slots);
     for (size_t i = 0; d->io && i < sizeof all / sizeof *all; i++) {
         if (*all[i] >= 0)
             d->io->close(d->io->ctx, *all[i]);

@@ -7,17 +7,18 @@
  *   DIR/quarantine/                      what could not be used
  *   DIR/archive/, DIR/snapshots/         what was compacted away
  *   DIR/lock                             the writer lock
+ *   DIR/queue                            memory that its writers share
  *
  * The file `lock` carries two locks.  The flock is the writer lock itself;
  * whoever waits for it first takes byte 0 (the turnstile), so that a writer
  * that comes back at once cannot overtake those who wait.  Byte 1 is for
- * maintenance (compact, redact, key rotation, salvage).
+ * maintenance (compact, redact, key rotation, salvage), and those from
+ * PLOG_SLOT_BYTE on say whose slots are whose (slots.h).
  */
 #ifndef PLOG_DIR_H
 #define PLOG_DIR_H
 
-#include "err.h"
-#include "io.h"
+#include "slots.h"
 
 #define PLOG_SEGMENT_NAME 27 /* 20 digits, .jsonl, NUL */
 #define PLOG_DIR_PATH_MAX 4096
@@ -29,8 +30,10 @@ struct plog_dir {
                                      why not, a negative errno */
     struct plog_stat lock_id;     /* of the lock file when it was opened */
     bool locked;
-    unsigned waits;    /* for another process: see wait_for_commit in dir.c */
-    int watch;         /* -1: none */
+    unsigned waits; /* for another process: see wait_for_commit in dir.c */
+    int watch;      /* -1: none */
+    struct plog_slots slots;
+    unsigned join_at;  /* waits, before a slot is claimed */
     bool with_archive; /* segments in archive/ count as if they were in log/ */
 };
 
@@ -67,8 +70,9 @@ PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
 
 /*
  * Takes the writer lock (or a shared one).
- * @wait_seconds  how long to try, as plog_io_until; < 0: once
- * Returns 0; PLOG_E_LOCKED; PLOG_E_IO.
+ * @wait_seconds  how long to try, as plog_io_until; < 0: once.  With a request
+ *                in the own slot longer, while somebody is at it
+ * Returns 0; PLOG_E_LOCKED, also when that request is done; PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_dir_lock(struct plog_dir *d, bool shared,
                                   double wait_seconds, struct plog_error *err);

@@ -2,20 +2,24 @@
  * dir_lock.c - the locks of a directory: of its one writer, and of upkeep.
  *
  * Those who wait stand in line at a byte of the lock file; who is next asks for
- * the lock itself.
+ * the lock itself.  Who has posted a request (shared_queue.h) stands in no
+ * line: whoever is served first serves it, too.
  */
 #include <errno.h>
+#include <stdatomic.h>
 
 #include "dir.h"
 
-#define PAUSE 70000        /* ns, at first, of who is next */
-#define PAUSE_LINE 400000  /* of the others */
-#define PAUSE_MOST 1000000 /* they double up to that */
-#define PATIENCE 200       /* pauses before they do */
-#define WATCH_AFTER 64     /* waits: closing a watch takes some ms */
-#define WATCH 400000       /* ns: not every holder writes */
-#define SOON 4             /* moments, when the holder is about to go */
-#define MOMENT 20000       /* ns */
+#define PAUSE 70000            /* ns, at first, of who is next */
+#define PAUSE_LINE 400000      /* of the others */
+#define PAUSE_MOST 1000000     /* they double up to that */
+#define PATIENCE 200           /* pauses before they do */
+#define WATCH_AFTER 64         /* waits: closing a watch takes some ms */
+#define WATCH 400000           /* ns: not every holder writes */
+#define SOON 4                 /* moments, when the holder is about to go */
+#define MOMENT 20000           /* ns */
+#define LONG 20000000          /* ns, of waiting with a request */
+#define TAKEN_WAIT 60000000000 /* beyond the time given, for an answer */
 
 /* Who is next asks often, for a group takes some 200 us and the log would lie
  * idle; the others only have to be there when the next one got in. */
@@ -82,6 +86,72 @@ static int lock_failed(struct plog_dir *d, int rc, struct plog_error *err)
     return PLOG_E_LOCKED;
 }
 
+/* Takes the own request back, so that nobody else sees to it. */
+static void withdraw(struct plog_slot *own)
+{
+    uint32_t posted = PLOG_SLOT_POSTED;
+    atomic_compare_exchange_strong(&own->state, &posted, PLOG_SLOT_FREE);
+}
+
+/* Whether to stop waiting, `late` ns after the time given: not while somebody
+ * is at the request, unless that never ends. */
+static bool gives_up(struct plog_slot *own, int64_t late)
+{
+    if (late < 0)
+        return false;
+    withdraw(own);
+    return own->state != PLOG_SLOT_TAKEN || late >= TAKEN_WAIT;
+}
+
+/* The lock, unless somebody else stands at the turnstile.  Who has waited for
+ * `long`, which is when many come that take no part, stands there, too. */
+static int try_lock(struct plog_dir *d, struct plog_slot *own, bool is_long)
+{
+    const struct plog_io *io = d->io;
+    if (is_long && !own->first)
+        own->first = io->lock_byte(io->ctx, d->lock, 0, 2) == 0;
+    int rc = io->lock(io->ctx, d->lock, 2);
+    if (rc || own->first)
+        return rc;
+    rc = io->lock_byte(io->ctx, d->lock, 0, 2);
+    if (rc)
+        io->lock(io->ctx, d->lock, 0);
+    else
+        io->lock_byte(io->ctx, d->lock, 0, 0);
+    return rc;
+}
+
+/* Waits with a request in the own slot; -EAGAIN also when somebody has seen to
+ * it.  Whoever leaves the lock rings at who is next; all look now and then,
+ * too, for not everybody who leaves it takes part. */
+static int lock_or_be_served(struct plog_dir *d, int64_t until)
+{
+    const struct plog_io *io = d->io;
+    struct plog_slot *own = plog_slots_own(&d->slots);
+    int64_t now = io->clock_mono_ns(io->ctx), keep = now + LONG;
+    unsigned soon = 0;
+    int rc = -EAGAIN;
+    while (own->state != PLOG_SLOT_DONE) {
+        uint32_t bell = own->bell;
+        rc = try_lock(d, own, now >= keep);
+        now = io->clock_mono_ns(io->ctx);
+        if (rc != -EAGAIN || gives_up(own, now - until))
+            break;
+        if (own->state != PLOG_SLOT_DONE)
+            plog_slots_sleep(&d->slots, bell, soon ? MOMENT : PAUSE_LINE);
+        soon = own->bell != bell ? SOON : soon ? soon - 1 : 0;
+    }
+    if (own->first)
+        io->lock_byte(io->ctx, d->lock, 0, 0);
+    own->first = false;
+    withdraw(own);
+    if (rc == 0 && own->state == PLOG_SLOT_DONE) {
+        io->lock(io->ctx, d->lock, 0);
+        rc = -EAGAIN;
+    }
+    return rc;
+}
+
 int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
                   struct plog_error *err)
 {
@@ -92,6 +162,11 @@ int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
     if (d->lock < 0) {
         plog_fail(err, PLOG_E_IO, "there is no lock file");
         return PLOG_E_IO;
+    }
+    if (!shared && plog_slots_waits(&d->slots)) {
+        rc = lock_or_be_served(d, w.until);
+        d->locked = rc == 0;
+        return rc ? lock_failed(d, rc, err) : 0;
     }
     /* A reader's handle may be read-only, which an OFD write lock refuses. */
     while (!shared && (rc = io->lock_byte(io->ctx, d->lock, 0, 2)) == -EAGAIN)
@@ -116,6 +191,8 @@ void plog_dir_unlock(struct plog_dir *d)
 {
     if (d->locked)
         d->io->lock(d->io->ctx, d->lock, 0);
+    if (d->locked)
+        plog_slots_ring_next(&d->slots);
     d->locked = false;
 }
 

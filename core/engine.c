@@ -123,7 +123,7 @@ static int store_head(plog *p, const struct plog_store_head *next,
     return rc ? rc : plog_store_put_head(s, next, err);
 }
 
-static int indeterminate(struct plog_error *err)
+int plog_engine_indeterminate(struct plog_error *err)
 {
     struct plog_error why = *err;
     plog_fail(err, PLOG_E_INDETERMINATE,
@@ -136,9 +136,10 @@ static int indeterminate(struct plog_error *err)
 }
 
 /* Makes the group durable in the log; the store's transaction stays open.
- * @next  out, where log and store stand then */
-static int log_group(plog *p, struct plog_work *w, struct plog_store_head *next,
-                     struct plog_error *err)
+ * @guests  of the batch
+ * @next    out, where log and store stand then */
+static int log_group(plog *p, struct plog_work *w, struct plog_guests *guests,
+                     struct plog_store_head *next, struct plog_error *err)
 {
     struct plog_commit *c = &next->commit;
     struct plog_buf header;
@@ -162,13 +163,14 @@ static int log_group(plog *p, struct plog_work *w, struct plog_store_head *next,
     if (!rc)
         rc = store_head(p, next, line, err);
     if (!rc) {
+        plog_shared_announce(guests, c);
         rc = write_checked(p, w, &header, c, &undone, err);
         p->poisoned = rc && !undone;
         if (rc == PLOG_E_TORN)
             p->head_known = false; /* the repair comes before the next group */
     }
     plog_buf_fini(&header);
-    return rc && !undone ? indeterminate(err) : rc;
+    return rc && !undone ? plog_engine_indeterminate(err) : rc;
 }
 
 static int commit_store(plog *p, const struct plog_store_head *next,
@@ -177,7 +179,7 @@ static int commit_store(plog *p, const struct plog_store_head *next,
     int rc = plog_store_commit(&p->legs.store, err);
     if (rc) {
         p->head_known = false; /* the group is replayed before the next one */
-        return indeterminate(err);
+        return plog_engine_indeterminate(err);
     }
     p->legs.head = *next;
     return 0;
@@ -198,7 +200,7 @@ static void fill_new(struct plog_receipt *out, const struct plog_item *item,
 
 /* Leaves were hashed and duplicates of older groups filled while the group
  * was prepared; what a commit tells is filled in here. */
-static void fill_receipts(struct plog_request *r, const struct plog_commit *c)
+void plog_engine_receipts(struct plog_request *r, const struct plog_commit *c)
 {
     for (size_t i = 0; r->receipts && i < r->delta_count; i++) {
         struct plog_item *item = &r->items[i];
@@ -325,7 +327,7 @@ static void conclude(plog *p, struct plog_request *batch,
 {
     for (struct plog_request *r = batch; r; r = r->next) {
         if (r->result == 0)
-            fill_receipts(r, c);
+            plog_engine_receipts(r, c);
         if (r->result == 0 && r->control == PLOG_CONTROL_ROTATE &&
             plog_keychain_add(&p->legs.chain, &r->goes_to->vkey, c->size + 1))
             p->head_known = false; /* cannot be: it was counted before */
@@ -333,18 +335,19 @@ static void conclude(plog *p, struct plog_request *batch,
 }
 
 /* Whether the owners asked to be told when the log has their deltas.  What a
- * hook wrote is safe only when the store has it, and whoever logs a control
- * entry acts on the store next. */
+ * hook wrote is safe only when the store has it, whoever logs a control entry
+ * acts on the store next, and what a guest asked for is not known. */
 static bool is_told_early(const plog *p, const struct plog_request *batch)
 {
     bool early = p->options.ack == PLOG_ACK_LOG;
     for (const struct plog_request *r = batch; r; r = r->next)
-        early &= !r->hook && r->control == PLOG_CONTROL_NONE;
+        early &= !r->hook && !r->guest && r->control == PLOG_CONTROL_NONE;
     return early;
 }
 
 /* Returns those of the batch that were not told yet. */
-static struct plog_request *write_batch(plog *p, struct plog_request *batch)
+static struct plog_request *write_batch(plog *p, struct plog_request *batch,
+                                        struct plog_guests *guests)
 {
     struct plog_error why = {0};
     struct plog_store_head next = p->legs.head;
@@ -354,7 +357,7 @@ static struct plog_request *write_batch(plog *p, struct plog_request *batch)
     start_work(p, &w);
     int rc = prepare_all(p, &w, batch, &waiting, &why);
     if (!rc && waiting > 0 && w.lines.len > 0) {
-        rc = log_group(p, &w, &next, &why);
+        rc = log_group(p, &w, guests, &next, &why);
         if (!rc && is_told_early(p, batch)) {
             conclude(p, batch, &next.commit);
             plog_queue_wake(&p->queue, batch);
@@ -420,20 +423,27 @@ void plog_engine_lead(plog *p, struct plog_request *batch)
         rc = plog_fail(&why, PLOG_E_POISONED,
                        "an earlier write or sync"
                        " failed; close this handle and open again");
+    bool posted = !rc && plog_shared_post(p, batch);
     if (!rc)
         rc = plog_engine_enter(p, &why);
-    if (!rc && p->behind) {
+    bool entered = !rc;
+    bool settled = posted && plog_shared_collect(p, batch, rc, &why);
+    if (entered && p->behind)
         rc = plog_fail(&why, PLOG_E_BEHIND, "the store is behind the log");
-        plog_engine_leave(p);
-    }
-    if (rc) {
-        fail_all(batch, rc, &why);
+    if (rc || settled) {
+        if (!settled)
+            fail_all(batch, rc, &why);
+        if (entered)
+            plog_engine_leave(p);
         plog_queue_wake(&p->queue, batch);
         return;
     }
-    batch = write_batch(p, batch);
+    plog_shared_join(p);
+    struct plog_guests *guests = plog_shared_take(p, batch);
+    batch = write_batch(p, batch, guests);
     plog_store_rollback(&p->legs.store); /* when nothing was committed */
     publish_limits(p);
+    plog_shared_answer(guests);
     if (batch)
         plog_queue_wake(&p->queue, batch);
     tidy(p);

@@ -11,6 +11,7 @@
 
 #include "legs.h"
 #include "queue.h"
+#include "shared_queue.h"
 
 struct plog {
     const struct plog_io *io;
@@ -28,6 +29,7 @@ struct plog {
     bool poisoned;
     bool behind; /* opened with leave_behind and not caught up yet */
 
+    struct plog_guests *guests; /* memory for them; NULL until it is needed */
     struct plog_queue queue;
     size_t line_max; /* copied from the rules; under the queue's mutex */
 };
@@ -58,8 +60,14 @@ plog_engine_locked(plog *p, int (*what)(plog *, void *, struct plog_error *),
 /* Writes what can be written of a batch as one group, and tells the owners;
  * the batch is gone then.  For the leader. */
 void plog_engine_lead(plog *p, struct plog_request *batch);
+/* Fills in what the receipts of a request, prepared with success, tell of the
+ * commit. */
+void plog_engine_receipts(struct plog_request *r, const struct plog_commit *c);
 /* Ends the transaction if one is open, and releases the lock. */
 void plog_engine_leave(plog *p);
+/* Makes of an error that nobody knows whether the group is in the log.
+ * Returns PLOG_E_INDETERMINATE. */
+int plog_engine_indeterminate(struct plog_error *err);
 
 /* Makes sure that the signer is the key in force behind the head: a rotation
  * by another process is followed when the new key can be read.

@@ -191,7 +191,7 @@ static int take_lock(plog *p, struct plog_error *err)
     if (rc)
         return rc;
     rc = plog_dir_check_lock(&p->legs.dir, err);
-    if (rc == PLOG_E_LOCKED) {
+    if (rc == PLOG_E_LOCKED && !plog_slots_waits(&p->legs.dir.slots)) {
         plog_legs_close(&p->legs); /* another lock file: begin anew */
         p->head_known = false;
         return open_legs(p, err);
@@ -208,6 +208,8 @@ static int take_lock(plog *p, struct plog_error *err)
 int plog_engine_enter(plog *p, struct plog_error *err)
 {
     int rc = take_lock(p, err);
+    if (rc == PLOG_E_LOCKED && !p->legs.dir.locked)
+        return rc; /* nothing was looked at, and what is known stands */
     if (!rc)
         rc = quick_check(p, err);
     if (rc == PLOG_END)
@@ -281,6 +283,8 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
     if (!rc && !p->behind)
         plog_engine_scrub(p);
     if (!rc)
+        plog_shared_join(p);
+    if (!rc)
         plog_engine_leave(p);
     return rc;
 }
@@ -353,6 +357,7 @@ void plog_close(plog *p)
         plog_legs_close(&p->legs);
     }
     plog_signer_fini(&p->signer);
+    plog_free(p->io, p->guests);
     plog_free(p->io, p->vkey);
     plog_free(p->io, p);
 }

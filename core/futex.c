@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <stddef.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 void plog_futex_wait(_Atomic uint32_t *word, uint32_t seen)
@@ -14,4 +15,16 @@ void plog_futex_wait(_Atomic uint32_t *word, uint32_t seen)
 void plog_futex_wake(_Atomic uint32_t *word, int sleepers)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, sleepers, NULL, NULL, 0);
+}
+
+void plog_futex_wait_shared(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
+{
+    const struct timespec t = {.tv_sec = ns / 1000000000,
+                               .tv_nsec = ns % 1000000000};
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, &t, NULL, 0);
+}
+
+void plog_futex_wake_shared(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }

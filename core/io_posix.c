@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -430,6 +431,17 @@ static void *posix_alloc(void *ctx, void *p, size_t n)
 uint32_t plog_io_effective_user(void)
 {
     return (uint32_t)geteuid();
+}
+
+void *plog_io_map(int fd, size_t n)
+{
+    void *map = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return map == MAP_FAILED ? NULL : map;
+}
+
+void plog_io_unmap(void *map, size_t n)
+{
+    munmap(map, n);
 }
 
 unsigned plog_io_processors(void)

@@ -84,8 +84,9 @@ static void rebase(struct plog_span *s, const struct plog_buf *from, char *to)
 
 /* Takes the delta out of the parser, which serves the next one. */
 static int keep_delta(struct part *part, struct plog_delta_parser *p,
-                      struct plog_delta *d)
+                      struct plog_item *item)
 {
+    struct plog_delta *d = &item->entry.delta;
     struct plog_span *spans[] = {&d->id,
                                  &d->resource,
                                  &d->record_id,
@@ -112,6 +113,7 @@ static int keep_delta(struct part *part, struct plog_delta_parser *p,
         if (spans[i]->p == was.p)
             rebase(spans[i], &p->decoded, decoded);
     }
+    item->text = plog_span(compact, p->compact.len);
     part->encoded_bytes += p->compact.len + LINE_OVERHEAD;
     return 0;
 }
@@ -180,7 +182,7 @@ static void add_part(struct part *p)
     for (size_t i = p->from; !rc && i < p->to; i++) {
         struct plog_delta *d = &items[i].entry.delta;
         rc = plog_delta_parse(&parser, given[i], p->line_max, d, err);
-        if (!rc && keep_delta(p, &parser, d))
+        if (!rc && keep_delta(p, &parser, &items[i]))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
         if (!rc)
             rc = ask_policy(p->options, &items[i], err);

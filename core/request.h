@@ -15,6 +15,7 @@ typedef int plog_control_make(void *arg, struct plog *p, struct plog_buf *args,
 
 struct plog_item {
     struct plog_entry entry; /* seq, outcome and logged_at are the leader's */
+    struct plog_span text;   /* the delta without white space */
     char salt[28];           /* base64 of 16 random bytes */
     uint64_t duplicate_of;   /* 0: new */
     bool warned;
@@ -41,6 +42,7 @@ struct plog_request {
     struct plog_receipt *receipts; /* the caller's; may be NULL */
     struct plog_error *err;        /* the caller's; may be NULL */
     int result;
+    bool guest; /* of another process (shared_queue.h) */
     /* In the queue (queue.h). */
     _Atomic bool done; /* the last that a leader changes: its owner frees it */
     bool leads;        /* its owner, and does not sleep */

@@ -74,9 +74,9 @@ static enum whose in_dir(const char *name, bool folder)
 {
     static const char *const folders[] = {"log",     "keys",      "quarantine",
                                           "archive", "snapshots", "orders"};
-    static const char *const files[] = {"lock",         "store.db",
-                                        "store.db-wal", "store.db-shm",
-                                        "drill.json",   PLOG_FS_MARKER};
+    static const char *const files[] = {
+        "lock",         PLOG_QUEUE_FILE, "store.db",    "store.db-wal",
+        "store.db-shm", "drill.json",    PLOG_FS_MARKER};
     if (folder)
         return starts(name, "drill-") || strcmp(name, "salvage") == 0 ||
                        strcmp(name, PLOG_FRESH_DIR) == 0

@@ -1,0 +1,164 @@
+/* slots.c - see slots.h. */
+#include "slots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "futex.h"
+
+/* What the first bytes of the file must be; the memory is laid out by it. */
+#define LAYOUT (UINT64_C(0x706c6f6771000001) ^ sizeof(struct plog_slot) << 8)
+#define START 4096 /* of the slots */
+#define SIZE (START + PLOG_SLOTS * sizeof(struct plog_slot))
+
+/* Every byte is written, so that each has its place on the disk: a page of a
+ * mapping that finds none kills the process. */
+static int fill(const struct plog_io *io, int fd)
+{
+    static const char zeros[START];
+    int rc = 0;
+    for (uint64_t at = 0; !rc && at < SIZE; at += sizeof zeros)
+        rc = plog_io_write_full(io, fd, zeros, sizeof zeros, at, NULL);
+    return rc;
+}
+
+/* Of the owner alone, and of the right length. */
+static int open_file(const struct plog_io *io, int dir)
+{
+    struct plog_stat st;
+    int fd = io->open_at(io->ctx, dir, PLOG_QUEUE_FILE, O_RDWR | O_CREAT, 0600);
+    if (fd < 0)
+        return fd;
+    int rc = plog_io_check_regular(io, fd);
+    if (!rc)
+        rc = io->stat(io->ctx, fd, &st);
+    if (!rc && (st.owner != plog_io_effective_user() || (st.mode & 077) != 0))
+        rc = -EPERM;
+    if (!rc && st.size < SIZE)
+        rc = fill(io, fd);
+    if (!rc)
+        return fd;
+    io->close(io->ctx, fd);
+    return rc;
+}
+
+static bool claim(const struct plog_slots *s, unsigned i)
+{
+    return s->io->lock_byte(s->io->ctx, s->lock, PLOG_SLOT_BYTE + i, 2) == 0;
+}
+
+static void release(const struct plog_slots *s, unsigned i)
+{
+    s->io->lock_byte(s->io->ctx, s->lock, PLOG_SLOT_BYTE + i, 0);
+}
+
+/* Whether the memory is laid out as we know it.  Another release may use it
+ * its way; when nobody does, it becomes ours. */
+static bool agree(const struct plog_slots *s, uint64_t *layout)
+{
+    if (*layout == LAYOUT)
+        return true;
+    for (unsigned i = 0; i < PLOG_SLOTS; i++)
+        if (plog_slots_lives(s, i))
+            return false;
+    *layout = LAYOUT;
+    return true;
+}
+
+static void claim_any(struct plog_slots *s)
+{
+    while (s->own < PLOG_SLOTS && !claim(s, s->own))
+        s->own++;
+    struct plog_slot *own = plog_slots_own(s);
+    if (!own)
+        return;
+    own->sleeps = own->first = 0;
+    own->state = PLOG_SLOT_FREE;
+}
+
+static struct plog_slot *map_file(struct plog_slots *s, int dir)
+{
+    int fd = open_file(s->io, dir);
+    char *map = fd < 0 ? NULL : plog_io_map(fd, SIZE);
+    if (fd >= 0)
+        s->io->close(s->io->ctx, fd);
+    if (map && !agree(s, (uint64_t *)(void *)map)) {
+        plog_io_unmap(map, SIZE);
+        map = NULL;
+    }
+    return map ? (struct plog_slot *)(void *)(map + START) : NULL;
+}
+
+bool plog_slots_join(struct plog_slots *s, const struct plog_io *io, int dir,
+                     int lock)
+{
+    struct plog_slot *slot = s->slot;
+    *s = (struct plog_slots){.io = io, .lock = lock};
+    s->slot = slot ? slot : map_file(s, dir);
+    if (s->slot)
+        claim_any(s);
+    return plog_slots_own(s) != NULL;
+}
+
+void plog_slots_leave(struct plog_slots *s)
+{
+    if (!s->slot)
+        return;
+    if (plog_slots_own(s))
+        release(s, s->own);
+    plog_io_unmap((char *)s->slot - START, SIZE);
+    s->slot = NULL;
+}
+
+bool plog_slots_waits(const struct plog_slots *s)
+{
+    const struct plog_slot *own = plog_slots_own(s);
+    return own && own->state != PLOG_SLOT_FREE;
+}
+
+bool plog_slots_lives(const struct plog_slots *s, unsigned i)
+{
+    if (!claim(s, i))
+        return true;
+    release(s, i);
+    return false;
+}
+
+/* ---- Bells -------------------------------------------------------------- */
+
+void plog_slots_sleep(const struct plog_slots *s, uint32_t seen, int64_t ns)
+{
+    struct plog_slot *own = plog_slots_own(s);
+    own->sleeps = 1;
+    plog_futex_wait_shared(&own->bell, seen, ns);
+    own->sleeps = 0;
+}
+
+void plog_slots_ring(struct plog_slot *slot)
+{
+    slot->bell += 1;
+    if (slot->sleeps)
+        plog_futex_wake_shared(&slot->bell);
+}
+
+static bool waits(const struct plog_slot *slot)
+{
+    uint32_t state = slot->state;
+    return state != PLOG_SLOT_FREE && state != PLOG_SLOT_DONE;
+}
+
+void plog_slots_ring_next(struct plog_slots *s)
+{
+    unsigned next = PLOG_SLOTS;
+    for (unsigned k = 1; s->slot && k <= PLOG_SLOTS; k++) {
+        unsigned i = (s->own + k) % PLOG_SLOTS;
+        if (i == s->own || !waits(&s->slot[i]))
+            continue;
+        if (next == PLOG_SLOTS || s->slot[i].first)
+            next = i;
+        if (s->slot[i].first)
+            break;
+    }
+    if (next < PLOG_SLOTS)
+        plog_slots_ring(&s->slot[next]);
+}

@@ -1,0 +1,490 @@
+/*
+ * test_shared_queue.c - requests that one handle posts and another one's group
+ * takes: what the owner is told, and what it finds out when the leader is
+ * killed, fails or lies.
+ *
+ * The owner's table keeps the writer lock from it until it is let in, so that
+ * what happens before is somebody else's doing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "killing.h"
+#include "slots.h"
+#include "world.h"
+
+#define START 4096 /* of the slots in the file */
+
+static struct world w;
+
+/* ---- Two handles -------------------------------------------------------- */
+
+/* A table that finds the lock taken. */
+struct gate {
+    struct plog_io io;
+    _Atomic int shut; /* tries that fail; < 0: all */
+};
+static struct gate owner_gate, leader_gate;
+
+static int through(struct gate *g, void *ctx, int fd, int mode)
+{
+    if (mode == 2 && g->shut != 0) {
+        if (g->shut > 0)
+            g->shut--;
+        return -EAGAIN;
+    }
+    return plog_io_posix()->lock(ctx, fd, mode);
+}
+
+static int owner_lock(void *ctx, int fd, int mode)
+{
+    return through(&owner_gate, ctx, fd, mode);
+}
+
+static int leader_lock(void *ctx, int fd, int mode)
+{
+    return through(&leader_gate, ctx, fd, mode);
+}
+
+/* Opens a handle that has waited once, so that it takes part. */
+static plog *open_over(struct gate *g, const struct plog_io *base,
+                       int (*lock)(void *, int, int), double patience)
+{
+    struct plog_options o = w.options;
+    struct plog_error err;
+    plog *p = NULL;
+    g->io = *base;
+    g->io.lock = lock;
+    g->shut = 1;
+    o.io = &g->io;
+    o.wait_seconds = patience;
+    if (plog_open(&p, w.dir, &o, &err))
+        CHECK_TEXT(err.message, "opened");
+    g->shut = 0;
+    return p;
+}
+
+static struct {
+    plog *p;
+    pthread_t thread;
+    char text[400];
+    struct plog_receipt receipt;
+    struct plog_error err;
+    int rc;
+} owner;
+
+static void *append_one(void *arg)
+{
+    (void)arg;
+    owner.rc = plog_append(owner.p, owner.text, strlen(owner.text),
+                           &owner.receipt, &owner.err);
+    return NULL;
+}
+
+static struct plog_slot *slots(void)
+{
+    static struct plog_slot *map;
+    static char path[600];
+    const size_t n = START + PLOG_SLOTS * sizeof *map;
+    if (map && strcmp(path, world_path(&w, PLOG_QUEUE_FILE)) == 0)
+        return map;
+    if (map)
+        plog_io_unmap((char *)map - START, n);
+    map = NULL;
+    snprintf(path, sizeof path, "%s", world_path(&w, PLOG_QUEUE_FILE));
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    struct stat st; /* whole, for it may be in the making */
+    bool whole = fd >= 0 && fstat(fd, &st) == 0 && (size_t)st.st_size >= n;
+    char *at = whole ? plog_io_map(fd, n) : NULL;
+    if (fd >= 0)
+        close(fd);
+    map = at ? (struct plog_slot *)(void *)(at + START) : NULL;
+    return map;
+}
+
+/* The slot that the owner has posted its request in; NULL when there is none
+ * for two seconds. */
+static struct plog_slot *posted(void)
+{
+    for (int tries = 0; tries < 2000; tries++) {
+        struct plog_slot *s = slots();
+        for (unsigned i = 0; s && i < PLOG_SLOTS; i++)
+            if (s[i].state == PLOG_SLOT_POSTED)
+                return &s[i];
+        usleep(1000);
+    }
+    return NULL;
+}
+
+/* Makes a log, and an owner whose request is posted. */
+static struct plog_slot *post(const char *id, const char *record,
+                              double patience)
+{
+    const struct world_delta d = {.id = id,
+                                  .record = record,
+                                  .op = "upsert",
+                                  .payload = "{\"v\":\"posted\"}"};
+    owner.p = open_over(&owner_gate, plog_io_posix(), owner_lock, patience);
+    if (!CHECK(owner.p != NULL))
+        return NULL;
+    world_text(owner.text, sizeof owner.text, &d);
+    memset(&owner.receipt, 0, sizeof owner.receipt);
+    owner_gate.shut = -1;
+    if (!CHECK_INT(pthread_create(&owner.thread, NULL, append_one, NULL), 0))
+        return NULL;
+    struct plog_slot *s = posted();
+    CHECK(s != NULL);
+    return s;
+}
+
+/* Lets the owner in and waits until it has its answer. */
+static int answer(void)
+{
+    owner_gate.shut = 0;
+    pthread_join(owner.thread, NULL);
+    return owner.rc;
+}
+
+static void make(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "first", "1", "there", NULL), 0);
+    world_close(&w);
+}
+
+/* The posted delta is in the log, once, where the receipt says. */
+static void check_logged(void)
+{
+    char sql[200];
+    char *line = world_line(&w, owner.receipt.seq, NULL);
+    CHECK(line && strstr(line, "\"posted\"") != NULL);
+    free(line);
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) FROM events WHERE record_id='9'");
+    CHECK_INT(world_number(&w, sql), 1);
+}
+
+/* ---- Served ------------------------------------------------------------- */
+
+static void a_group_of_two(void)
+{
+    struct plog_receipt r;
+    make();
+    plog *leader =
+        open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    struct plog_slot *s = post(NULL, "9", 10);
+    w.p = leader;
+    CHECK_INT(world_put(&w, NULL, "2", "own", &r), 0);
+    CHECK_INT(answer(), 0);
+    CHECK_UINT(r.seq, 3);
+    CHECK_UINT(r.size, 4); /* its group has the other's, too */
+    CHECK_UINT(owner.receipt.seq, 4);
+    CHECK_UINT(owner.receipt.size, 4);
+    CHECK(!owner.receipt.duplicate && !owner.receipt.skipped);
+    CHECK_BYTES(owner.receipt.sig, sizeof r.sig, r.sig, sizeof r.sig);
+    CHECK_BYTES(owner.receipt.root, sizeof r.root, r.root, sizeof r.root);
+    CHECK_UINT(s->state, PLOG_SLOT_FREE);
+    check_logged();
+    plog_close(owner.p);
+    world_end(&w, 4);
+}
+
+/* The owner hears what is wrong with its own, and the others go on. */
+static void refused_alone(void)
+{
+    struct plog_receipt r;
+    make();
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    post("first", "9", 10);
+    CHECK_INT(world_put(&w, NULL, "2", "own", &r), 0);
+    CHECK_UINT(r.size, 3);
+    CHECK_INT(answer(), PLOG_E_CONFLICT);
+    CHECK_INT(owner.err.code, PLOG_E_CONFLICT);
+    CHECK_TEXT(owner.err.member, "id");
+    CHECK_UINT(owner.err.seq, 2);
+    CHECK_UINT(owner.receipt.seq, 0);
+    plog_close(owner.p);
+    world_end(&w, 3);
+}
+
+/* Known already: the receipt of the first time, and a group of one. */
+static void a_repeat(void)
+{
+    struct plog_receipt r;
+    const struct world_delta d = {.id = "first",
+                                  .record = "1",
+                                  .op = "upsert",
+                                  .payload = "{\"v\":\"there\"}"};
+    make();
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    owner.p = open_over(&owner_gate, plog_io_posix(), owner_lock, 10);
+    world_text(owner.text, sizeof owner.text, &d);
+    owner_gate.shut = -1;
+    REQUIRE(pthread_create(&owner.thread, NULL, append_one, NULL) == 0);
+    CHECK(posted() != NULL);
+    CHECK_INT(world_put(&w, NULL, "2", "own", &r), 0);
+    CHECK_INT(answer(), 0);
+    CHECK(owner.receipt.duplicate);
+    CHECK_UINT(owner.receipt.seq, 2);
+    CHECK_UINT(owner.receipt.size, 2);
+    plog_close(owner.p);
+    world_end(&w, 3);
+}
+
+/* ---- Not served --------------------------------------------------------- */
+
+/* Whose time is over takes its request back, for good. */
+static void given_up(void)
+{
+    make();
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    struct plog_slot *s = post(NULL, "9", 0.05);
+    pthread_join(owner.thread, NULL);
+    CHECK_INT(owner.rc, PLOG_E_LOCKED);
+    CHECK_UINT(s->state, PLOG_SLOT_FREE);
+    CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+    owner_gate.shut = 0;
+    append_one(NULL);
+    CHECK_INT(owner.rc, 0);
+    CHECK_UINT(owner.receipt.seq, 4);
+    check_logged();
+    plog_close(owner.p);
+    world_end(&w, 4);
+}
+
+/* Nobody serves the dead: its byte of the lock file is free. */
+static void of_a_dead_owner(void)
+{
+    int status;
+    make();
+    pid_t pid = fork();
+    if (pid == 0) {
+        post(NULL, "9", 30);
+        pause();
+    }
+    struct plog_slot *s = posted();
+    REQUIRE(s != NULL);
+    kill(pid, SIGKILL);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+    /* The first free slot was claimed anew, by the leader. */
+    CHECK_UINT(s->state, PLOG_SLOT_FREE);
+    world_end(&w, 3);
+}
+
+/* What a slot may say that nobody has posted, and what becomes of it: it is
+ * left alone, or given back, and its owner sees to it. */
+static void lies(void)
+{
+    for (int k = 0; k < 7; k++) {
+        make();
+        w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+        struct plog_slot *s = post(NULL, "9", 10);
+        REQUIRE(s != NULL);
+        switch (k) {
+        case 0:
+            s->key[0] ^= 1;
+            break;
+        case 1:
+            s->origin[0] ^= 1;
+            break;
+        case 2:
+            s->until = 1;
+            break;
+        case 3:
+            s->count = PLOG_SLOT_DELTAS + 1;
+            break;
+        case 4:
+            s->deltas[0].length = PLOG_SLOT_TEXT + 1;
+            break;
+        case 5:
+            s->deltas[0].salt[3] = '"';
+            break;
+        default:
+            s->text[0] = '[';
+        }
+        CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+        CHECK_UINT(s->state, k < 3 ? PLOG_SLOT_POSTED : PLOG_SLOT_BACK);
+        CHECK_INT(answer(), 0);
+        CHECK_UINT(owner.receipt.seq, 4);
+        check_logged();
+        plog_close(owner.p);
+        world_end(&w, 4);
+    }
+}
+
+/* ---- A leader that is killed, or fails ----------------------------------- */
+
+/* It is there before the owner has opened anything, because SQLite's handles
+ * must not cross a fork, and goes on when it is told. */
+static int go;
+
+static pid_t start_leader(const struct plog_io *(*table)(long), long n)
+{
+    int ends[2];
+    char byte;
+    if (pipe(ends))
+        return -1;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        if (read(ends[0], &byte, 1) != 1)
+            _exit(0);
+        w.p = open_over(&leader_gate, table(n), leader_lock, 10);
+        int rc = w.p ? world_put(&w, NULL, "2", "own", NULL) : 1;
+        plog_close(w.p);
+        _exit(rc != 0);
+    }
+    close(ends[0]);
+    go = ends[1];
+    return pid;
+}
+
+/* Runs the leader beside a posted request; returns its status. */
+static int lead_and_answer(pid_t pid)
+{
+    int status = -1;
+    post(NULL, "9", 10);
+    CHECK_INT(write(go, "g", 1), 1);
+    close(go);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(answer(), 0);
+    check_logged();
+    plog_close(owner.p);
+    return status;
+}
+
+/* At each of its calls.  In some the group was logged, and in the others not;
+ * the owner has its delta there once. */
+static void leader_killed(void)
+{
+    unsigned alone = 0, together = 0;
+    int status = -1;
+    for (long n = 1; n < 400 && status != 0; n++) {
+        make();
+        status = lead_and_answer(start_leader(killing_io, n));
+        CHECK(WIFEXITED(status));
+        char *line = world_line(&w, 3, NULL);
+        bool both = owner.receipt.size == 4;
+        CHECK_UINT(owner.receipt.size, both ? 4 : 3);
+        together += both;
+        alone += !both;
+        free(line);
+        world_end(&w, owner.receipt.size);
+    }
+    CHECK_INT(status, 0);
+    printf("# killed: %u times before the group was logged, %u after\n", alone,
+           together);
+    CHECK(alone > 10 && together > 3);
+}
+
+static int sync_fails(void *ctx, int fd)
+{
+    (void)ctx;
+    (void)fd;
+    return -EIO;
+}
+
+static int write_fails(void *ctx, int fd)
+{
+    static int calls;
+    return calls++ ? plog_io_posix()->fdatasync(ctx, fd) : -EIO;
+}
+
+/* Its sync fails for ever, or once. */
+static const struct plog_io *failing_sync(long n)
+{
+    static struct plog_io io;
+    io = *plog_io_posix();
+    io.fdatasync = n ? sync_fails : write_fails;
+    return &io;
+}
+
+static void leader_fails(void)
+{
+    for (long n = 0; n < 2; n++) {
+        make();
+        int status = lead_and_answer(start_leader(failing_sync, n));
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+        world_end(&w, owner.receipt.size);
+    }
+}
+
+/* ---- The file ----------------------------------------------------------- */
+
+/* What may stand in its place: the handles do without it. */
+static void odd_files(void)
+{
+    static char zeros[8];
+    for (int k = 0; k < 4; k++) {
+        char path[600];
+        make();
+        snprintf(path, sizeof path, "%s", world_path(&w, PLOG_QUEUE_FILE));
+        if (k == 0)
+            REQUIRE(symlink("elsewhere", path) == 0);
+        if (k == 1)
+            REQUIRE(mkdir(path, 0700) == 0);
+        if (k >= 2)
+            world_write(path, zeros, sizeof zeros);
+        if (k == 2)
+            REQUIRE(chmod(path, 0620) == 0);
+        if (k == 3)
+            REQUIRE(link(path, world_path(&w, "another")) == 0);
+        w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+        CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+        world_end(&w, 3);
+    }
+}
+
+/* A file that a crash or another release has left: as long as somebody uses it
+ * their way it is theirs. */
+static void other_layouts(void)
+{
+    static char junk[START + PLOG_SLOTS * sizeof(struct plog_slot)];
+    for (int lives = 0; lives < 2; lives++) {
+        make();
+        memset(junk, 0x5a, sizeof junk);
+        world_write(world_path(&w, PLOG_QUEUE_FILE), junk, sizeof junk);
+        REQUIRE(chmod(world_path(&w, PLOG_QUEUE_FILE), 0600) == 0);
+        int fd = open(world_path(&w, "lock"), O_RDWR | O_CLOEXEC);
+        if (lives)
+            CHECK_INT(plog_io_posix()->lock_byte(NULL, fd, PLOG_SLOT_BYTE + 7,
+                                                 2),
+                      0);
+        w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+        const struct plog_slot *s = slots();
+        REQUIRE(s != NULL);
+        CHECK_UINT(s[0].state, lives ? 0x5a5a5a5a : PLOG_SLOT_FREE);
+        CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+        close(fd);
+        world_end(&w, 3);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"a group of two", a_group_of_two},
+        {"refused alone", refused_alone},
+        {"a repeat", a_repeat},
+        {"given up", given_up},
+        {"of a dead owner", of_a_dead_owner},
+        {"slots that lie", lies},
+        {"the leader is killed", leader_killed},
+        {"the leader's sync fails", leader_fails},
+        {"odd files", odd_files},
+        {"other layouts", other_layouts},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
