@@ -51,6 +51,7 @@ else
 fi
 
 one "$BUILD/storm/kill_writers"
+one "$BUILD/storm/kill_shared"
 one "$BUILD/storm/power_cut"
 one "$BUILD/storm/failed_sync"
 one "$BUILD/storm/full_disk"
