@@ -115,10 +115,26 @@ static int learn(struct work *w, struct plog_scrub_target *t,
     return rc;
 }
 
+/* Below the floor no file is changed: the compact entry signs the snapshot. */
+static int below_floor(uint64_t seq, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_PRUNED,
+              "entry %llu was compacted away, with its payload",
+              (unsigned long long)seq);
+    plog_err_seq(err, seq);
+    plog_err_hint(err,
+                  "run: paritylog compact DIR --undo, then"
+                  " paritylog redact DIR %llu --reason TEXT",
+                  (unsigned long long)seq);
+    return PLOG_E_PRUNED;
+}
+
 static int read_target(struct work *w, uint64_t seq, struct plog_error *err)
 {
     struct plog_scrub_target t = {.seq = seq};
     struct plog_span stored;
+    if (seq <= w->l->head.rules.floor)
+        return below_floor(seq, err);
     int rc = plog_store_line(&w->l->store, seq, &stored, NULL, err);
     if (rc == PLOG_END || (!rc && !plog_line_is_redacted(stored)))
         return misfit(seq, "the store does not hold the redacted line", err);

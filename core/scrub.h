@@ -32,11 +32,33 @@ struct plog_scrub_target {
  * Returns 0: no file below the directory holds such a payload any more, on
  * disk.  PLOG_E_LOCKED: a reader holds an old snapshot of the store, and what
  * is left is done later; PLOG_E_CORRUPT, PLOG_E_DIVERGED when a leg is not
- * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
+ * what it must be; PLOG_E_PRUNED when the entry was compacted away whole;
+ * PLOG_E_IO; PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_scrub_report *report,
                                struct plog_error *err);
+
+/*
+ * Entries (uint64_t, ascending) above the floor whose line is whole in the log
+ * although the store has their order: a segment came back from a copy.  What
+ * it costs: some reads for each order.
+ * @l     its head is the store's
+ * @seqs  emptied
+ * Returns 0, also where the log cannot be read; PLOG_E_IO, PLOG_E_NOMEM, a
+ * store error.
+ */
+PLOG_MUST_CHECK int plog_scrub_look(struct plog_legs *l, struct plog_buf *seqs,
+                                    struct plog_error *err);
+/*
+ * Says in the store that the redactions of these are pending, so that the next
+ * plog_scrub takes the payload out again.
+ * @l      under the writer lock, no transaction open
+ * @count  out: how many there are
+ * Returns as plog_scrub_look.
+ */
+PLOG_MUST_CHECK int plog_scrub_again(struct plog_legs *l, uint64_t *count,
+                                     struct plog_error *err);
 
 /* Changes or removes what quarantine/ holds of `count` targets. */
 PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,

@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 
+#include "fold_row.h"
 #include "redact.h"
 #include "store.h"
 
@@ -129,6 +130,27 @@ static int reset_row(struct plog_store *s, const struct plog_entry *e,
     return rc;
 }
 
+/* The row at the base may read its payload from a line that has none any more:
+ * it is the row that the redacted line makes, `null` for an upsert. */
+static int redact_row(struct plog_store *s, const struct plog_entry *e,
+                      struct plog_error *err)
+{
+    struct plog_current now;
+    struct plog_span line = {NULL, 0};
+    int rc = plog_fold_get(&s->fold, e->delta.resource_text,
+                           e->delta.record_id_text, &now, err);
+    if (!rc && now.seq)
+        rc = plog_store_line(s, now.seq, &line, NULL, err);
+    if (rc == PLOG_END)
+        rc = 0;
+    if (rc || !plog_line_is_redacted(line) || !now.present)
+        return rc;
+    now.merged = plog_span_text("null");
+    now.payload_at = now.payload_len = 0;
+    return plog_fold_row_write(s->fold.put, e->delta.resource_text,
+                               e->delta.record_id_text, &now, err);
+}
+
 /* The record of `e`, from all that the store holds about it. */
 static int fold_anew(struct plog_store *s, const struct plog_entry *e,
                      uint64_t last, uint64_t base, struct plog_error *err)
@@ -144,6 +166,8 @@ static int fold_anew(struct plog_store *s, const struct plog_entry *e,
         rc = read_chain(s, last, base, &chain, err);
     if (!rc)
         rc = reset_row(s, e, err);
+    if (!rc && base)
+        rc = redact_row(s, e, err);
     const uint64_t *seqs = (const void *)chain.data;
     for (size_t i = chain.len / sizeof *seqs; !rc && i-- > 0;)
         rc =
@@ -288,6 +312,20 @@ int plog_store_orders_of(struct plog_store *s, uint64_t target,
     if (!rc) {
         plog_sql_bind_u64(q, 1, target);
         rc = read_seqs(q, seqs, err);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int plog_store_unscrubbed(struct plog_store *s, uint64_t target,
+                          struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        s->db, "UPDATE main.redactions SET pending=1 WHERE target=?1", &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, target);
+        rc = plog_sql_run(q, err);
     }
     sqlite3_finalize(q);
     return rc;

@@ -2,15 +2,16 @@
  * compact.c - taking away what every peer has received, and what it came to
  * stays provable.
  *
- * Order: the maintenance lock -> what a killed one left -> plan -> the store
- * durable -> parity -> snapshot, on disk and read again -> compact entry,
- * durable in both legs -> segments to the archive, one by one -> the store's
- * mark that something is pending goes.  Up to the entry the old floor holds,
- * from it on the new one; whatever is cut off behind it, the next call
- * finishes.
+ * Order: the maintenance lock -> what a killed one left -> payloads that came
+ * back although an order took them out -> plan -> the store durable -> parity
+ * -> snapshot, on disk and read again -> compact entry, durable in both legs ->
+ * segments to the archive, one by one -> the store's mark that something is
+ * pending goes.  Up to the entry the old floor holds, from it on the new one;
+ * whatever is cut off behind it, the next call finishes.
  */
 #include "compact.h"
 #include "parity.h"
+#include "scrub.h"
 
 #include <stdio.h>
 
@@ -215,6 +216,22 @@ static int check_pending(struct plog_store *s, struct plog_error *err)
     return rc;
 }
 
+/* A segment that was fetched from a backup may have payloads again that were
+ * taken out: they would be folded, signed and archived.  What cannot be done
+ * about it stays pending, which the plan sees. */
+static int scrub_again(plog *p, void *arg, struct plog_error *err)
+{
+    struct plog_scrub_report done;
+    uint64_t whole;
+    (void)arg;
+    plog_store_rollback(&p->legs.store);
+    int rc = plog_scrub_again(&p->legs, &whole, err);
+    if (rc || whole == 0)
+        return rc;
+    rc = plog_scrub(&p->legs, &done, err);
+    return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
+}
+
 static int plan(plog *p, void *arg, struct plog_error *err)
 {
     int rc = check_pending(&p->legs.store, err);
@@ -316,7 +333,10 @@ static void tell_snapshot(struct plog_compacting *c)
 
 static int compact(struct plog_compacting *c, struct plog_error *err)
 {
-    int rc = plog_engine_locked(c->p, plan, c, err);
+    int rc =
+        c->o->dry_run ? 0 : plog_engine_locked(c->p, scrub_again, NULL, err);
+    if (!rc)
+        rc = plog_engine_locked(c->p, plan, c, err);
     if (rc || c->to == c->from || c->o->dry_run)
         return rc;
     rc = make_durable(c, err);

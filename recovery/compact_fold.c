@@ -18,6 +18,7 @@
 #include "compact_lines.h"
 #include "feed.h"
 #include "fold_table.h"
+#include "redact.h"
 
 #define SCRATCH "fold.db"
 #define TABLE_MOST ((size_t)10 << 20) /* of each */
@@ -296,6 +297,57 @@ static int apply_all(struct folding *f, struct plog_error *err)
     return rc;
 }
 
+/* ---- What was ordered to be redacted ------------------------------------ */
+
+static int read_orders(plog *p, void *arg, struct plog_error *err)
+{
+    struct plog_buf *targets = arg;
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(p->legs.store.db,
+                              "SELECT DISTINCT target FROM main.redactions", &q,
+                              err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        uint64_t seq = plog_sql_u64(q, 0);
+        if (plog_buf_add(targets, &seq, sizeof seq))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+static int check_redacted(struct folding *f, uint64_t seq,
+                          struct plog_error *err)
+{
+    struct plog_span line;
+    int rc = plog_store_line(&f->store, seq, &line, NULL, err);
+    if (rc || plog_line_is_redacted(line))
+        return rc == PLOG_END ? 0 : rc;
+    plog_fail(err, PLOG_E_LOCKED,
+              "entry %llu was redacted, and is whole in the log again: its"
+              " payload would go into the snapshot",
+              (unsigned long long)seq);
+    plog_err_seq(err, seq);
+    plog_err_hint(err, "run: paritylog redact DIR %llu --reason TEXT again",
+                  (unsigned long long)seq);
+    return PLOG_E_LOCKED;
+}
+
+/* No snapshot is signed with a payload that an order took out, also by an order
+ * above the cut.  One that is made anew was signed before. */
+static int check_orders(struct folding *f, struct plog_error *err)
+{
+    struct plog_buf targets;
+    if (f->c->p->legs.dir.with_archive)
+        return 0;
+    plog_buf_init(&targets, f->c->io);
+    int rc = plog_engine_locked(f->c->p, read_orders, &targets, err);
+    const uint64_t *seqs = (const void *)targets.data;
+    for (size_t i = 0; !rc && i < targets.len / sizeof *seqs; i++)
+        rc = check_redacted(f, seqs[i], err);
+    plog_buf_fini(&targets);
+    return rc;
+}
+
 static int write_down(struct folding *f, struct plog_error *err)
 {
     const struct plog_dir *d = &f->c->p->legs.dir;
@@ -329,6 +381,8 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
         rc = begin(&f, dir, err);
     if (!rc)
         rc = apply_all(&f, err);
+    if (!rc)
+        rc = check_orders(&f, err);
     if (!rc)
         rc = write_down(&f, err);
     plog_walk_close(&f.walk);

@@ -16,6 +16,7 @@ struct base {
     struct plog_snapshot snapshot;
     sqlite3_stmt *put_peer, *redaction;
     uint64_t old_ids; /* ids of entries whose events may be gone */
+    bool whole;       /* the snapshot has lines that were redacted */
 };
 
 static void differs(struct base *b, uint64_t seq, const char *what,
@@ -27,23 +28,8 @@ static void differs(struct base *b, uint64_t seq, const char *what,
     plog_parity_find(b->p, PLOG_E_DIVERGED, seq, want, got);
 }
 
-/* The store must hold the line: a record stands on it, or a key. */
-static int check_line(struct base *b, uint64_t seq, struct plog_span line,
-                      struct plog_error *err)
-{
-    struct plog_parity *p = b->p;
-    struct plog_span stored;
-    int rc = plog_parity_stored(p, seq, &stored, err);
-    if (rc < 0 || (rc == 0 && plog_span_equal(stored, line)))
-        return rc;
-    differs(b, seq, "event", rc == PLOG_END);
-    plog_sql_bind_u64(p->truth_put, 1, seq);
-    plog_sql_bind(p->truth_put, 2, line);
-    return plog_sql_run(p->truth_put, err);
-}
-
-/* The hash of the content goes with a redaction only.  0: it went so. */
-static int check_dropped(struct base *b, uint64_t seq, struct plog_error *err)
+/* Whether the store has an order for the entry.  0: it has; PLOG_END. */
+static int has_order(struct base *b, uint64_t seq, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
     int rc = plog_sql_prepare(
@@ -54,6 +40,72 @@ static int check_dropped(struct base *b, uint64_t seq, struct plog_error *err)
     }
     sqlite3_finalize(q);
     return rc;
+}
+
+/* No store that is made of it does away with what a snapshot holds. */
+static void holds_payload(struct base *b, uint64_t seq)
+{
+    char name[PLOG_SNAPSHOT_NAME], file[64], next[160];
+    b->whole = true;
+    plog_snapshot_name(b->snapshot.header.last.size, name);
+    snprintf(file, sizeof file, PLOG_SNAPSHOT_DIR "/%s", name);
+    snprintf(next, sizeof next,
+             "paritylog compact DIR --undo, then paritylog redact DIR %llu"
+             " --reason TEXT",
+             (unsigned long long)seq);
+    struct plog_finding f = {.verdict = PLOG_E_DIVERGED,
+                             .leg = PLOG_LEG_LOG,
+                             .file = file,
+                             .seq = seq,
+                             .expected = "the line as its order redacts it",
+                             .found = "the whole line, with its payload",
+                             .next = next};
+    if (b->p->c->quick)
+        plog_check_closer(b->p->c);
+    else
+        plog_check_find(b->p->c, &f);
+}
+
+/* Whether the snapshot has the whole line of which the store has what an order
+ * left: it was made when the log had it. */
+static int was_redacted(struct base *b, uint64_t seq, struct plog_span line,
+                        struct plog_span stored, bool *so,
+                        struct plog_error *err)
+{
+    unsigned char own[PLOG_HASH_SIZE], signed_one[PLOG_HASH_SIZE];
+    *so = false;
+    if (plog_line_is_redacted(line) || !plog_line_is_redacted(stored))
+        return 0;
+    plog_line_leaf(stored, own);
+    plog_line_leaf(line, signed_one);
+    if (memcmp(own, signed_one, sizeof own) != 0)
+        return 0;
+    int rc = has_order(b, seq, err);
+    *so = rc == 0;
+    return rc < 0 ? rc : 0;
+}
+
+/* The store must hold the line: a record stands on it, or a key.
+ * @redacted  out: it holds the line that an order made of it */
+static int check_line(struct base *b, uint64_t seq, struct plog_span line,
+                      bool *redacted, struct plog_error *err)
+{
+    struct plog_parity *p = b->p;
+    struct plog_span stored;
+    *redacted = false;
+    int rc = plog_parity_stored(p, seq, &stored, err);
+    if (rc < 0 || (rc == 0 && plog_span_equal(stored, line)))
+        return rc;
+    if (rc == 0 && (rc = was_redacted(b, seq, line, stored, redacted, err)) < 0)
+        return rc;
+    if (*redacted) {
+        holds_payload(b, seq);
+        return 0;
+    }
+    differs(b, seq, "event", rc == PLOG_END);
+    plog_sql_bind_u64(p->truth_put, 1, seq);
+    plog_sql_bind(p->truth_put, 2, line);
+    return plog_sql_run(p->truth_put, err);
 }
 
 /* An id is known by its event, while that is there, or by what was kept. */
@@ -82,7 +134,8 @@ static int check_id(struct base *b, const struct plog_old_id *id,
     if (rc < 0)
         return rc;
     bool dropped = have.seq && id->has_content && !have.has_content;
-    if (!rc && dropped && (rc = check_dropped(b, id->seq, err)) < 0)
+    /* The hash of the content goes with a redaction only. */
+    if (!rc && dropped && (rc = has_order(b, id->seq, err)) < 0)
         return rc;
     if (rc || have.seq != id->seq ||
         memcmp(have.id, id->id, PLOG_HASH_SIZE) != 0 ||
@@ -123,18 +176,27 @@ static int restore(struct plog_parity *p, const struct plog_folded *r,
     return rc;
 }
 
+static int take_record(struct base *b, const struct plog_snapshot_item *i,
+                       struct plog_error *err)
+{
+    struct plog_folded r = i->record;
+    bool redacted = false;
+    int rc = i->line.n ? check_line(b, i->seq, i->line, &redacted, err) : 0;
+    if (redacted && !r.entry->delta.is_delete) /* as its order makes it */
+        r.merged = plog_span_text("null");
+    return rc ? rc : restore(b->p, &r, err);
+}
+
 static int take(struct base *b, const struct plog_snapshot_item *i,
                 struct plog_error *err)
 {
     struct plog_parity *p = b->p;
-    int rc = 0;
+    bool redacted;
     switch (i->kind) {
     case PLOG_SNAPSHOT_CONTROL:
-        return check_line(b, i->seq, i->line, err);
+        return check_line(b, i->seq, i->line, &redacted, err);
     case PLOG_SNAPSHOT_RECORD:
-        if (i->line.n)
-            rc = check_line(b, i->seq, i->line, err);
-        return rc ? rc : restore(p, &i->record, err);
+        return take_record(b, i, err);
     case PLOG_SNAPSHOT_CURSOR:
         plog_sql_bind(p->put_cursor, 1, i->cursor.source);
         plog_sql_bind(p->put_cursor, 2, i->cursor.resource);
@@ -234,7 +296,11 @@ int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
         p->rules = b.snapshot.rules;
         p->rules.floor = p->c->head.rules.base;
         rc = read_all(&b, err);
-        if (!rc)
+        if (!rc && b.whole &&
+            p->rules.floor) /* as the snapshot's rows, or as they should be */
+            plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, p->rules.floor,
+                                 "base_state: entries below were redacted");
+        else if (!rc)
             rc = plog_parity_base_state(p, c, err);
     }
     sqlite3_finalize(b.put_peer);

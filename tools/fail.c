@@ -40,8 +40,6 @@ static const char *default_hint(int code)
 
 static const char *hint_of(int code, const struct plog_error *err)
 {
-    if (code == PLOG_E_LOCKED && !strstr(err->hint, "--wait"))
-        return default_hint(code);
     return err->hint[0] ? err->hint : default_hint(code);
 }
 

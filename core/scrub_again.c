@@ -1,0 +1,105 @@
+/*
+ * scrub_again.c - lines that an order took the payload out of, and that are
+ * whole in the log again; see scrub.h.
+ *
+ * A segment that was fetched from a backup is right, signed, and older than
+ * the order.  Opening does not read the log, so whoever mends it or takes
+ * something from it looks, and leaves the rest to plog_scrub.
+ */
+#include "find_line.h"
+#include "redact.h"
+#include "scrub.h"
+
+/* Entries of the log that the store has an order for. */
+static int read_ordered(struct plog_store *s, const struct plog_store_head *h,
+                        struct plog_buf *out, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT DISTINCT target FROM main.redactions"
+                              " WHERE target>?1 AND target<=?2 ORDER BY target",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, h->rules.floor);
+        plog_sql_bind_u64(q, 2, h->commit.size);
+    }
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        uint64_t seq = plog_sql_u64(q, 0);
+        if (plog_buf_add(out, &seq, sizeof seq))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+/* Whether the log has the whole line of which the store has the rest. */
+static int is_whole(struct plog_legs *l, uint64_t seq, bool *whole,
+                    struct plog_error *err)
+{
+    const struct plog_store_head *h = &l->head;
+    unsigned char stored[PLOG_HASH_SIZE], logged[PLOG_HASH_SIZE];
+    struct plog_span text;
+    struct plog_buf line;
+    *whole = false;
+    int rc = plog_store_line(&l->store, seq, &text, NULL, err);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    if (!plog_line_is_redacted(text))
+        return 0;
+    plog_line_leaf(text, stored);
+    plog_buf_init(&line, l->io);
+    rc = plog_find_line(&l->dir, h->segment, h->offset, seq, &line, err);
+    text = plog_span(line.data, line.len);
+    if (!rc && !plog_line_is_redacted(text)) {
+        plog_line_leaf(text, logged);
+        *whole = memcmp(logged, stored, sizeof logged) == 0;
+    }
+    plog_buf_fini(&line);
+    /* What is damaged, whoever reads the log says. */
+    return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
+}
+
+static int set_pending(struct plog_store *s, const uint64_t *seqs, size_t count,
+                       struct plog_error *err)
+{
+    int rc = plog_store_begin(s, err);
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = plog_store_unscrubbed(s, seqs[i], err);
+    if (!rc)
+        rc = plog_store_commit(s, err);
+    if (rc)
+        plog_store_rollback(s);
+    return rc;
+}
+
+int plog_scrub_look(struct plog_legs *l, struct plog_buf *seqs,
+                    struct plog_error *err)
+{
+    uint64_t *all;
+    size_t kept = 0;
+    seqs->len = 0;
+    int rc = read_ordered(&l->store, &l->head, seqs, err);
+    all = (void *)seqs->data;
+    for (size_t i = 0; !rc && i < seqs->len / sizeof *all; i++) {
+        bool whole;
+        rc = is_whole(l, all[i], &whole, err);
+        if (!rc && whole)
+            all[kept++] = all[i];
+    }
+    seqs->len = kept * sizeof *all;
+    return rc;
+}
+
+int plog_scrub_again(struct plog_legs *l, uint64_t *count,
+                     struct plog_error *err)
+{
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, l->io);
+    int rc = plog_scrub_look(l, &seqs, err);
+    size_t n = rc ? 0 : seqs.len / sizeof(uint64_t);
+    if (n)
+        rc = set_pending(&l->store, (const void *)seqs.data, n, err);
+    *count = rc ? 0 : n;
+    plog_buf_fini(&seqs);
+    return rc;
+}

@@ -1,0 +1,229 @@
+/*
+ * test_redact_back.c - a segment comes back from a backup that is older than
+ * an order to redact: the payload is in the log again.  It gets into nothing
+ * that is signed, it is told, and redacting again takes it out.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "engine.h"
+#include "peers.h"
+#include "scrub.h"
+#include "world.h"
+
+#define SEGMENT "log/00000000000000000001.jsonl"
+#define PAYLOAD "\"v\":\"v0\"" /* of entry 2, on which r0 stands */
+#define FLOOR_AT 50
+
+static struct world w;
+static struct plog_error err;
+static char *backup; /* of the first segment */
+static size_t backup_n;
+
+static int redact(uint64_t seq, struct plog_redact_report *r)
+{
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = "asked", .wait_seconds = 0.05};
+    err = (struct plog_error){.code = 0};
+    return plog_redact(w.dir, seq, &o, r, &err);
+}
+
+static void bring_back(void)
+{
+    world_write(world_path(&w, SEGMENT), backup, backup_n);
+}
+
+/* Entry 2 is redacted; `backup` is from before. */
+static void make(void)
+{
+    struct plog_redact_report r;
+    peers_make(&w, PLOG_KEEP_LOCAL, 60);
+    free(backup);
+    backup = world_read(world_path(&w, SEGMENT), &backup_n);
+    REQUIRE(strstr(backup, PAYLOAD) != NULL);
+    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", FLOOR_AT), 0);
+}
+
+static bool in_the_log(void)
+{
+    size_t n;
+    char *now = world_read(world_path(&w, SEGMENT), &n);
+    bool there = strstr(now, PAYLOAD) != NULL;
+    free(now);
+    return there;
+}
+
+static int64_t pending(void)
+{
+    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
+}
+
+static void clean_and_done(void)
+{
+    CHECK(!in_the_log());
+    CHECK_INT(pending(), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_TEXT(world_record(&w, "r0"), "null v1");
+}
+
+static int fresh(void)
+{
+    struct plog_replay_report r;
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    return plog_replay(w.dir, &o, &r, NULL);
+}
+
+/* ---- Compaction ---------------------------------------------------------- */
+
+/* It takes the payload out before anything is folded, signed, archived; a dry
+ * run leaves it. */
+static void is_taken_out_first(void)
+{
+    struct plog_compact_report r;
+    make();
+    bring_back();
+    CHECK_INT(peers_compact_with(
+                  &w, (struct plog_compact_options){.dry_run = true}, &r),
+              0);
+    CHECK(in_the_log());
+    CHECK_INT(pending(), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(r.to > 2);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(fresh(), 0);
+    CHECK_TEXT(world_record(&w, "r0"), "null v1");
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(peers_undo(&w, &r), 0); /* what was archived */
+    clean_and_done();
+    world_end(&w, world_size(&w));
+}
+
+static enum back { NEVER, AFTER_THE_LOOK, WITHOUT_A_WORD } comes_back;
+
+/* Where the fold begins, behind all that is checked. */
+static int on_unlink(void *c, int dir, const char *name)
+{
+    if (comes_back != NEVER && strcmp(name, "fold.db") == 0)
+        bring_back();
+    return plog_io_posix()->unlink_at(c, dir, name);
+}
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    if (comes_back == WITHOUT_A_WORD && strcmp(p->phase, "fold") == 0)
+        world_sql(&w, "CREATE TABLE IF NOT EXISTS kept AS SELECT * FROM"
+                      " redactions; DELETE FROM redactions");
+    return 0;
+}
+
+static int compact(enum back when)
+{
+    struct plog_compact_report r;
+    struct plog_io io = *plog_io_posix();
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .io = &io,
+                                     .wait_seconds = 0.5,
+                                     .progress = on_progress};
+    io.unlink_at = on_unlink;
+    err = (struct plog_error){.code = 0};
+    comes_back = when;
+    int rc = plog_compact(w.dir, &o, &r, &err);
+    comes_back = NEVER;
+    return rc;
+}
+
+/* A file that is put there later still: the fold itself looks. */
+static void never_into_a_snapshot(void)
+{
+    make();
+    CHECK_INT(compact(AFTER_THE_LOOK), PLOG_E_LOCKED);
+    CHECK_UINT(err.seq, 2);
+    CHECK_TEXT(err.message, "entry 2 was redacted, and is whole in the log"
+                            " again: its payload would go into the snapshot");
+    CHECK_TEXT(err.hint, "run: paritylog redact DIR 2 --reason TEXT again");
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_INT(compact(NEVER), 0);
+    CHECK_TEXT(world_record(&w, "r0"), "null v1");
+    world_end(&w, world_size(&w));
+}
+
+/* ---- A snapshot that has it ---------------------------------------------- */
+
+static struct {
+    unsigned count;
+    int verdict;
+    char text[700];
+} told;
+
+static int on_finding(void *arg, const struct plog_finding *f)
+{
+    (void)arg;
+    told.count++;
+    told.verdict = f->verdict;
+    snprintf(told.text, sizeof told.text, "%s seq %llu: %s; %s; %s", f->file,
+             (unsigned long long)f->seq, f->expected, f->found, f->next);
+    return 0;
+}
+
+static void parity_names_the_snapshot(void)
+{
+    struct plog_check_report r;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .finding = on_finding};
+    char name[32], want[400];
+    memset(&told, 0, sizeof told);
+    CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
+    snprintf(name, sizeof name, "%020llu", (unsigned long long)peers_floor(&w));
+    snprintf(want, sizeof want,
+             "snapshots/%s.jsonl.gz seq 2: the line as its order redacts it;"
+             " the whole line, with its payload; paritylog compact DIR --undo,"
+             " then paritylog redact DIR 2 --reason TEXT",
+             name);
+    CHECK_UINT(told.count, 1);
+    CHECK_TEXT(told.text, want);
+}
+
+/* As older versions made them.  A store that is made of it has `null` all the
+ * same, and each step names the next one, up to the end. */
+static void an_older_snapshot(void)
+{
+    struct plog_redact_report r;
+    struct plog_compact_report undone;
+    make();
+    CHECK_INT(compact(WITHOUT_A_WORD), 0);
+    world_sql(&w, "INSERT INTO redactions SELECT * FROM kept;"
+                  " DROP TABLE kept");
+    REQUIRE(peers_floor(&w) > 2);
+    parity_names_the_snapshot();
+    CHECK_INT(fresh(), 0);
+    CHECK_TEXT(world_record(&w, "r0"), "null v1");
+    parity_names_the_snapshot();
+    CHECK_INT(redact(2, &r), PLOG_E_PRUNED);
+    CHECK(strstr(err.message, "entry 2 was compacted away, with its payload"));
+    CHECK_TEXT(err.hint, "run: paritylog compact DIR --undo, then paritylog"
+                         " redact DIR 2 --reason TEXT");
+    CHECK_INT(peers_undo(&w, &undone), 0);
+    CHECK_INT(redact(2, &r), 0);
+    clean_and_done();
+    CHECK_INT(peers_ack(&w, "p", FLOOR_AT), 0);
+    CHECK_INT(compact(NEVER), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"is taken out before a compaction", is_taken_out_first},
+        {"never into a snapshot", never_into_a_snapshot},
+        {"an older snapshot", an_older_snapshot},
+    };
+    int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    free(backup);
+    return rc;
+}
