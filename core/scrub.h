@@ -40,22 +40,14 @@ PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_error *err);
 
 /*
- * Entries (uint64_t, ascending) above the floor whose line is whole in the log
- * although the store has their order: a segment came back from a copy.  What
- * it costs: some reads for each order.
- * @l     its head is the store's
- * @seqs  emptied
- * Returns 0, also where the log cannot be read; PLOG_E_IO, PLOG_E_NOMEM, a
- * store error.
- */
-PLOG_MUST_CHECK int plog_scrub_look(struct plog_legs *l, struct plog_buf *seqs,
-                                    struct plog_error *err);
-/*
- * Says in the store that the redactions of these are pending, so that the next
- * plog_scrub takes the payload out again.
- * @l      under the writer lock, no transaction open
+ * Looks for entries above the floor whose line is whole in the log although the
+ * store has their order, for a file of the log came back from a copy; says in
+ * the store that their redactions are pending, so that the next plog_scrub
+ * takes the payload out again.  What it costs: some reads for each order.
+ * @l      under the writer lock, no transaction open; its head is the store's
  * @count  out: how many there are
- * Returns as plog_scrub_look.
+ * Returns 0, also where the log cannot be read; PLOG_E_IO; PLOG_E_NOMEM; a
+ * store error.
  */
 PLOG_MUST_CHECK int plog_scrub_again(struct plog_legs *l, uint64_t *count,
                                      struct plog_error *err);

@@ -64,7 +64,7 @@ static int set_pending(struct plog_store *s, const uint64_t *seqs, size_t count,
 {
     int rc = plog_store_begin(s, err);
     for (size_t i = 0; !rc && i < count; i++)
-        rc = plog_store_unscrubbed(s, seqs[i], err);
+        rc = plog_store_unscrubbed(s, seqs[i], seqs[i], err);
     if (!rc)
         rc = plog_store_commit(s, err);
     if (rc)
@@ -72,12 +72,12 @@ static int set_pending(struct plog_store *s, const uint64_t *seqs, size_t count,
     return rc;
 }
 
-int plog_scrub_look(struct plog_legs *l, struct plog_buf *seqs,
-                    struct plog_error *err)
+/* Entries above the floor whose line is whole although there is an order. */
+static int look(struct plog_legs *l, struct plog_buf *seqs,
+                struct plog_error *err)
 {
     uint64_t *all;
     size_t kept = 0;
-    seqs->len = 0;
     int rc = read_ordered(&l->store, &l->head, seqs, err);
     all = (void *)seqs->data;
     for (size_t i = 0; !rc && i < seqs->len / sizeof *all; i++) {
@@ -95,7 +95,7 @@ int plog_scrub_again(struct plog_legs *l, uint64_t *count,
 {
     struct plog_buf seqs;
     plog_buf_init(&seqs, l->io);
-    int rc = plog_scrub_look(l, &seqs, err);
+    int rc = look(l, &seqs, err);
     size_t n = rc ? 0 : seqs.len / sizeof(uint64_t);
     if (n)
         rc = set_pending(&l->store, (const void *)seqs.data, n, err);

@@ -223,10 +223,10 @@ PLOG_MUST_CHECK int plog_store_pending(struct plog_store *s,
 PLOG_MUST_CHECK int plog_store_orders_of(struct plog_store *s, uint64_t target,
                                          struct plog_buf *seqs,
                                          struct plog_error *err);
-/* Says that `target` is such an entry, if there is an order for it; inside a
+/* Says that those of `from` to `to` are that there is an order for; inside a
  * transaction. */
-PLOG_MUST_CHECK int plog_store_unscrubbed(struct plog_store *s, uint64_t target,
-                                          struct plog_error *err);
+PLOG_MUST_CHECK int plog_store_unscrubbed(struct plog_store *s, uint64_t from,
+                                          uint64_t to, struct plog_error *err);
 /* Says that none is; inside a transaction. */
 PLOG_MUST_CHECK int plog_store_scrubbed(struct plog_store *s,
                                         struct plog_error *err);

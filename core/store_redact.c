@@ -317,14 +317,17 @@ int plog_store_orders_of(struct plog_store *s, uint64_t target,
     return rc;
 }
 
-int plog_store_unscrubbed(struct plog_store *s, uint64_t target,
+int plog_store_unscrubbed(struct plog_store *s, uint64_t from, uint64_t to,
                           struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        s->db, "UPDATE main.redactions SET pending=1 WHERE target=?1", &q, err);
+    int rc = plog_sql_prepare(s->db,
+                              "UPDATE main.redactions SET pending=1 WHERE"
+                              " target BETWEEN ?1 AND ?2",
+                              &q, err);
     if (!rc) {
-        plog_sql_bind_u64(q, 1, target);
+        plog_sql_bind_u64(q, 1, from);
+        plog_sql_bind_u64(q, 2, to);
         rc = plog_sql_run(q, err);
     }
     sqlite3_finalize(q);

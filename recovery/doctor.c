@@ -144,11 +144,16 @@ static void heads(struct plog_doctor *d)
                         (unsigned long long)s->log_size);
 }
 
-static void upkeep(struct plog_doctor *d)
+/* The store's mark, and what was seen of the log itself. */
+static void redactions(struct plog_doctor *d)
 {
     const struct plog_status *s = &d->status;
+    unsigned long long whole = d->report->legs.pending;
+    char next[80];
     if (!d->has_status)
         return;
+    snprintf(next, sizeof next, "paritylog redact DIR %llu --reason TEXT",
+             (unsigned long long)d->report->legs.pending_at);
     if (s->pending)
         plog_doctor_say(d, "redactions", PLOG_HEALTH_WARN,
                         "end long reads, then: paritylog append DIR /dev/null",
@@ -156,9 +161,22 @@ static void upkeep(struct plog_doctor *d)
                         " left",
                         (unsigned long long)s->pending,
                         (unsigned long long)s->redactions);
+    else if (whole)
+        plog_doctor_say(d, "redactions", PLOG_HEALTH_WARN, next,
+                        "%llu of %llu entries are whole in the log again, the"
+                        " first is %llu",
+                        whole, (unsigned long long)s->redactions,
+                        (unsigned long long)d->report->legs.pending_at);
     else if (s->redactions)
         plog_doctor_say(d, "redactions", PLOG_HEALTH_OK, NULL, "%llu, all done",
                         (unsigned long long)s->redactions);
+}
+
+static void upkeep(struct plog_doctor *d)
+{
+    const struct plog_status *s = &d->status;
+    if (!d->has_status)
+        return;
     if (s->below_floor)
         plog_doctor_say(d, "compaction", PLOG_HEALTH_WARN,
                         "paritylog compact DIR",
@@ -211,8 +229,9 @@ static int look(struct plog_doctor *d, struct plog_error *err)
         plog_doctor_file_system, plog_doctor_space,
         plog_doctor_signing_key, plog_doctor_trusted_keys,
         plog_doctor_libraries,   upkeep};
-    static void (*const after[])(struct plog_doctor * d) = {
-        plog_doctor_quarantine, plog_doctor_drill, plog_doctor_clock};
+    static void (*const after[])(struct plog_doctor *
+                                 d) = {redactions, plog_doctor_quarantine,
+                                       plog_doctor_drill, plog_doctor_clock};
     int rc = 0;
     read_status(d);
     for (size_t i = 0; !d->stopped && i < sizeof before / sizeof *before; i++)

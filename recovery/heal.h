@@ -32,6 +32,8 @@ struct plog_heal {
     /* Out. */
     uint64_t healed, left; /* segments */
     uint64_t entries;      /* that came from the store */
+    struct plog_buf aside; /* uint64_t pairs: entries of files in quarantine;
+                            * the caller's */
     /* Its own. */
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */

@@ -236,6 +236,16 @@ static void drop_scratch(struct plog_heal *h, const char *name)
         h->legs->io->unlink_at(h->legs->io->ctx, h->scratch, name);
 }
 
+/* Its payloads are in quarantine now, also those that an order took out of the
+ * store. */
+static int note_aside(const struct work *w, struct plog_error *err)
+{
+    uint64_t range[] = {w->first, w->next ? w->next - 1 : INT64_MAX};
+    return plog_buf_add(&w->h->aside, range, sizeof range)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
 /* The old file is copied to quarantine, then the new one takes its name; what
  * is no file is moved there. */
 static int install(struct work *w, const char *name, struct plog_error *err)
@@ -253,6 +263,8 @@ static int install(struct work *w, const char *name, struct plog_error *err)
                               w->m->quarantine, err);
     else if (io->stat_at(io->ctx, h->legs->dir.log, name, &st) == 0)
         rc = plog_aside_file(&h->legs->dir, name, w->m->quarantine, err);
+    if (!rc)
+        rc = note_aside(w, err);
     if (rc)
         return rc;
     rc = io->rename_at(io->ctx, h->scratch, name, h->legs->dir.log, name, true);

@@ -29,7 +29,8 @@ int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
             return 0;
         if (rc)
             return plog_fail(err, rc, "looking for orders to redact failed");
-        p->c->report->pending++;
+        if (p->c->report->pending++ == 0)
+            p->c->report->pending_at = seq;
     } else {
         const struct plog_order *o = plog_orders_find(orders, seq);
         if (!o || o->at <= p->c->head.commit.size)

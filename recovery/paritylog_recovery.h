@@ -98,6 +98,7 @@ struct plog_check_report {
     uint64_t since;      /* size of the checkpoint that was read; 0: none */
     bool watermark;      /* the note was written */
     uint64_t pending;    /* redacted entries whose payload is in the log yet */
+    uint64_t pending_at; /* seq of the first of them */
 };
 
 /*
@@ -367,6 +368,8 @@ struct plog_salvage_report {
     uint64_t ranges, bytes;             /* that cannot be used */
     uint64_t healed, left;              /* segments, with from_store */
     uint64_t from_store;                /* entries that came from it */
+    uint64_t pending; /* redacted entries: copies of a payload may be left; of
+                       * a store that was healed from, afterwards */
     bool dry_run;
     double seconds;
 };
@@ -380,7 +383,8 @@ struct plog_salvage_report {
  * store, each group under its original signature; a segment that both legs
  * together do not prove is left as it is, and replaced files go to
  * quarantine/ first.  Holds the writer lock.  May be killed and run again.
- * The store is only read: a caller's own tables stay as they are.
+ * The store is only read, but for the mark that redactions are pending where a
+ * payload came back: a caller's own tables stay as they are.
  * Returns 0 when it ran to its end; PLOG_E_FOREIGN when store and log are of
  * different logs; PLOG_E_BEHIND without a store; PLOG_E_LOCKED;
  * PLOG_E_INTERRUPTED, PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM.

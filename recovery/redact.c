@@ -150,6 +150,23 @@ static int drop_copies(plog *p, struct plog_error *err)
     return rc;
 }
 
+/* Whoever asks for it again has a reason: a copy of the payload came back, into
+ * the log or into quarantine/.  Nothing of it is taken for done. */
+static int all_again(plog *p, uint64_t seq, struct plog_error *err)
+{
+    struct plog_store *s = &p->legs.store;
+    if (seq <= p->legs.head.rules.floor)
+        return 0;
+    int rc = plog_store_begin(s, err);
+    if (!rc)
+        rc = plog_store_unscrubbed(s, seq, seq, err);
+    if (!rc)
+        rc = plog_store_commit(s, err);
+    if (rc)
+        plog_store_rollback(s);
+    return rc;
+}
+
 static int scrub(plog *p, struct plog_redact_report *report,
                  struct plog_error *err)
 {
@@ -159,7 +176,10 @@ static int scrub(plog *p, struct plog_redact_report *report,
     if (rc)
         return rc;
     plog_store_rollback(&p->legs.store);
-    rc = plog_scrub(&p->legs, &done, &why);
+    memset(&done, 0, sizeof done);
+    rc = all_again(p, report->seq, &why);
+    if (!rc)
+        rc = plog_scrub(&p->legs, &done, &why);
     plog_engine_leave(p);
     report->segments += done.segments;
     report->quarantine += done.quarantine;

@@ -114,6 +114,7 @@ static void print_json(const struct salvage *s,
     out_uint(&o, "entries", r->from_store);
     out_uint(&o, "left", r->left);
     out_end(&o);
+    out_uint(&o, "pending", r->pending);
     out_array(&o, "ranges");
     for (size_t i = 0; i < s->kept; i++)
         range_json(&o, &s->ranges[i]);
@@ -166,6 +167,10 @@ static void print_text(const struct salvage *s,
                (unsigned long long)r->entries, (unsigned long long)r->groups,
                (unsigned long long)r->unproven, (unsigned long long)r->ranges,
                (unsigned long long)r->bytes);
+    if (r->pending)
+        printf("pending    %llu redacted entries: a payload came back with a"
+               " file; the next opening for writing takes it out\n",
+               (unsigned long long)r->pending);
 }
 
 /* Opens the file to export to, which must not be there. */

@@ -141,6 +141,13 @@ static void print_text(const struct job *job)
     if (r->since)
         printf("since      size %llu, a signed note\n",
                (unsigned long long)r->since);
+    if (r->pending)
+        printf("pending    %llu redacted entries are whole in the log, the"
+               " first seq %llu\n    next      paritylog redact DIR %llu"
+               " --reason TEXT\n",
+               (unsigned long long)r->pending,
+               (unsigned long long)r->pending_at,
+               (unsigned long long)r->pending_at);
     unchecked_text(f);
     if (r->watermark)
         printf("watermark  written, size %llu\n",
@@ -247,6 +254,12 @@ static void print_json(const struct job *job)
     if (r->since) {
         out_object(&o, "since");
         out_uint(&o, "size", r->since);
+        out_end(&o);
+    }
+    if (r->pending) {
+        out_object(&o, "pending");
+        out_uint(&o, "entries", r->pending);
+        out_uint(&o, "seq", r->pending_at);
         out_end(&o);
     }
     if (job->spec->watermark)

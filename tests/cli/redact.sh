@@ -108,6 +108,31 @@ else
     skip 'no python3'
 fi
 
+begin 'a segment from before the order: told, and taken out again'
+kept=$L
+fresh back
+deltas 1 3 | run 0 append "$T/back" --quiet
+run 0 rotate "$T/back"
+cp "$T/back/log/00000000000000000001.jsonl" "$T/segment"
+run 0 redact "$T/back" 2 --reason x
+cp "$T/segment" "$T/back/log/00000000000000000001.jsonl"
+run 0 parity "$T/back"
+out_has 'pending    1 redacted entries are whole in the log, the first seq 2'
+out_has 'next      paritylog redact DIR 2 --reason TEXT'
+run 0 parity "$T/back" --json
+out_has '"pending":{"entries":1,"seq":2}'
+run 0 doctor "$T/back"
+out_has 'paritylog redact DIR 2 --reason TEXT'
+run 0 salvage "$T/back" --from-store
+out_has 'pending    1 redacted entries'
+run 0 status "$T/back"
+out_has '1 redacted, 1 of them pending'
+run 0 redact "$T/back" 2 --reason x
+out_has 'redacted already'
+run 0 parity "$T/back"
+out_lacks 'pending'
+L=$kept
+
 begin 'with keys gone or under a passphrase'
 mv "$L/keys/signing.key" "$T/kept.key"
 run 12 redact "$L" 7 --reason x

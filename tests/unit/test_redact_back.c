@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "check.h"
 #include "engine.h"
@@ -216,12 +217,102 @@ static void an_older_snapshot(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- Without compaction -------------------------------------------------- */
+
+static char doctor[300];
+
+static int on_checkup(void *arg, const struct plog_checkup *c)
+{
+    (void)arg;
+    if (strcmp(c->name, "redactions") == 0)
+        snprintf(doctor, sizeof doctor, "%s: %s; %s",
+                 plog_health_word(c->health), c->found, c->next);
+    return 0;
+}
+
+static void doctor_says(const char *want)
+{
+    struct plog_doctor_report r;
+    struct plog_doctor_options o = {.struct_size = sizeof o,
+                                    .checkup = on_checkup};
+    CHECK_INT(plog_doctor(w.dir, &o, &r, NULL), 0);
+    CHECK_TEXT(doctor, want);
+}
+
+/* Who reads the log says so, and asking for it again takes it out: of the log,
+ * and of a copy in quarantine/. */
+static void told_and_redacted_again(void)
+{
+    struct plog_redact_report r;
+    struct world_found f;
+    make();
+    doctor_says("ok: 1, all done; ");
+    bring_back();
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.pending, 1);
+    CHECK_UINT(f.report.pending_at, 2);
+    doctor_says("warn: 1 of 1 entries are whole in the log again, the first is"
+                " 2; paritylog redact DIR 2 --reason TEXT");
+    CHECK_INT(redact(2, &r), 0);
+    CHECK(r.already);
+    CHECK_UINT(r.segments, 1);
+    clean_and_done();
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.pending, 0);
+    REQUIRE(mkdir(world_path(&w, "quarantine"), 0700) == 0);
+    world_write(world_path(&w, "quarantine/a-copy"), backup, backup_n);
+    CHECK_INT(redact(2, &r), 0);
+    CHECK_UINT(r.quarantine, 1);
+    world_end(&w, world_size(&w));
+}
+
+static uint64_t salvage(bool dry_run)
+{
+    struct plog_salvage_report r;
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .from_store = true, .dry_run = dry_run};
+    CHECK_INT(plog_salvage(w.dir, &o, &r, NULL), 0);
+    return r.pending;
+}
+
+static void opened_for_writing(void)
+{
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    clean_and_done();
+}
+
+/* A salvage sets the mark, and the next opening finishes: of what is whole, and
+ * of what it set aside because it was not. */
+static void salvaged(void)
+{
+    make();
+    bring_back();
+    CHECK_UINT(salvage(true), 0);
+    CHECK_INT(pending(), 0);
+    CHECK_UINT(salvage(false), 1);
+    CHECK_INT(pending(), 1);
+    opened_for_writing();
+    CHECK_UINT(salvage(false), 0);
+    char *at = strstr(backup, "\"v\":\"v1\"");
+    REQUIRE(at != NULL);
+    at[6] = '2';
+    bring_back();
+    at[6] = '1';
+    CHECK_UINT(salvage(false), 1);
+    CHECK_INT(pending(), 1);
+    opened_for_writing();
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"is taken out before a compaction", is_taken_out_first},
         {"never into a snapshot", never_into_a_snapshot},
         {"an older snapshot", an_older_snapshot},
+        {"told, and redacted again", told_and_redacted_again},
+        {"salvaged", salvaged},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     free(backup);
