@@ -108,6 +108,8 @@ static int copy_log(struct plog_restoring *r, struct plog_error *err)
         rc = go_on(r, err);
     if (!rc)
         rc = plog_outlog_finish(&r->log, err);
+    if (!rc)
+        rc = plog_restore_redact(r, err);
     plog_outlog_close(&r->log);
     plog_entry_parser_fini(&r->parser);
     return rc;
@@ -168,6 +170,8 @@ static int look(struct plog_restoring *r, const char *dir,
     if (r->o->at_seq && r->o->at_seq < r->limit)
         r->limit = r->o->at_seq; /* what lies behind it does no harm */
     r->alone = !s.has_store;
+    r->redacts =
+        (r->o->at_seq || r->o->at_time) && (r->alone || s.redactions > 0);
     r->report->source.size = s.log_size;
     memcpy(r->report->source.root, s.log_root, PLOG_HASH_SIZE);
     if (s.log_has_commit && r->o->at_seq > r->known) {
@@ -252,8 +256,12 @@ static int attempt(const struct plog_restore_options *o, const char *dir,
     memset(report, 0, sizeof *report);
     report->dry_run = o->dry_run;
     plog_buf_init(&r.orders, r.io);
+    plog_buf_init(&r.whole, r.io);
+    plog_buf_init(&r.redacted, r.io);
     int rc = run(&r, dir, out, err);
     plog_signer_fini(&r.signer);
+    plog_buf_fini(&r.redacted);
+    plog_buf_fini(&r.whole);
     plog_buf_fini(&r.orders);
     plog_place_close(&r.place);
     plog_reader_fini(&r.reader);

@@ -3,6 +3,7 @@
  *
  *   restore.c       what is asked for, the attempts, a copy that goes on
  *   restore_copy.c  the groups up to the point
+ *   restore_redact.c  lines of them under an order that lies behind it
  */
 #ifndef PLOG_RESTORE_H
 #define PLOG_RESTORE_H
@@ -24,6 +25,9 @@ struct plog_restoring {
     uint64_t limit; /* nothing above this entry is read */
     uint64_t known; /* the log must reach this one */
     bool alone;     /* there is no store that knows, too */
+    bool redacts;   /* the copy may end below orders that its lines are under */
+    struct plog_buf whole,
+        redacted; /* such lines; texts, as orders make them */
     struct plog_entry_parser parser;
     struct plog_buf orders; /* uint64_t: seqs of orders to bring along */
     uint64_t base, base_at; /* the floor it begins behind, and its entry */
@@ -39,5 +43,21 @@ struct plog_restoring {
  * wrong with the log. */
 PLOG_MUST_CHECK int plog_restore_copy(struct plog_restoring *r,
                                       struct plog_error *err);
+
+/* Notes a line that goes into the copy, when there is an order for it and it
+ * is whole all the same.  Returns 0 or PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_restore_note_whole(struct plog_restoring *r,
+                                            struct plog_walk *w, uint64_t seq,
+                                            struct plog_span line,
+                                            struct plog_error *err);
+/* Behind the last group: of those, the orders that the copy does not reach are
+ * needed.  Returns as plog_orders_need. */
+PLOG_MUST_CHECK int plog_restore_need(struct plog_restoring *r,
+                                      struct plog_walk *w,
+                                      struct plog_error *err);
+/* Redacts those lines in the copy, which is all written.  Returns 0;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_restore_redact(struct plog_restoring *r,
+                                        struct plog_error *err);
 
 #endif

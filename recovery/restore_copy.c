@@ -38,7 +38,7 @@ static int is_behind(struct plog_restoring *r, const struct plog_walk *w,
 
 /* ---- Copying ------------------------------------------------------------ */
 
-static int copy_group(struct plog_restoring *r, const struct plog_walk *w,
+static int copy_group(struct plog_restoring *r, struct plog_walk *w,
                       const char *origin, const struct plog_tree *before,
                       const struct plog_commit *last,
                       const struct plog_log_group *g, struct plog_error *err)
@@ -56,6 +56,8 @@ static int copy_group(struct plog_restoring *r, const struct plog_walk *w,
         rc = plog_outlog_add(&r->log, line.p, line.n, err);
         if (!rc)
             rc = plog_outlog_add(&r->log, "\n", 1, err);
+        if (!rc && r->redacts)
+            rc = plog_restore_note_whole(r, w, g->first + i, line, err);
     }
     if (!rc)
         rc = plog_outlog_add(&r->log, g->commit_line.p, g->commit_line.n, err);
@@ -196,6 +198,8 @@ int plog_restore_copy(struct plog_restoring *r, struct plog_error *err)
     int rc = plog_walk_open(&w, &r->reader.dir, &r->reader.keys, err);
     if (!rc)
         rc = copy_groups(r, &w, err);
+    if (!rc)
+        rc = plog_restore_need(r, &w, err);
     if (!rc)
         rc = note_orders(r, &w, err);
     if (!rc)

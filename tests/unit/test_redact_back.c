@@ -305,6 +305,34 @@ static void salvaged(void)
     world_end(&w, world_size(&w));
 }
 
+/* A copy that ends below the order has what a log has that was left alone. */
+static void restored_below(void)
+{
+    char out[560];
+    struct plog_restore_report r;
+    struct plog_restore_options o = {.struct_size = sizeof o};
+    static const char *const times[] = {NULL, "2999-01-01T00:00:00Z"};
+    make();
+    bring_back();
+    for (int i = 0; i < 3; i++) {
+        struct world copy = w;
+        snprintf(out, sizeof out, "%.500s-copy%d", w.dir, i);
+        snprintf(copy.dir, sizeof copy.dir, "%.511s", out);
+        o.at_seq = i == 0 ? 20 : 0;
+        o.at_time = i ? times[i - 1] : NULL;
+        CHECK_INT(plog_restore(w.dir, out, &o, &r, NULL), 0);
+        CHECK_INT(peers_parity(&copy), 0);
+        CHECK_TEXT(world_record(&copy, "r0"), "null v1");
+        size_t n;
+        char *now = world_read(world_path(&copy, SEGMENT), &n);
+        /* All of it is copied byte for byte, with the order. */
+        CHECK_INT(strstr(now, PAYLOAD) != NULL, i > 0);
+        free(now);
+        CHECK_INT(world_has(&copy, "orders/62"), i == 0);
+        world_remove(out);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -313,6 +341,7 @@ int main(int argc, char **argv)
         {"an older snapshot", an_older_snapshot},
         {"told, and redacted again", told_and_redacted_again},
         {"salvaged", salvaged},
+        {"restored below the order", restored_below},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     free(backup);
