@@ -205,13 +205,17 @@ static int check_pending(struct plog_store *s, struct plog_error *err)
     struct plog_buf seqs;
     plog_buf_init(&seqs, s->io);
     int rc = plog_store_pending(s, &seqs, err);
-    if (!rc && seqs.len)
+    if (!rc && seqs.len) {
+        uint64_t seq = *(const uint64_t *)(const void *)seqs.data;
         rc = plog_fail(err, PLOG_E_LOCKED,
                        "a redaction is not finished: its payload would go into"
                        " the archive");
-    if (rc == PLOG_E_LOCKED)
-        plog_err_hint(err, "run: paritylog redact DIR SEQ --reason TEXT again,"
-                           " when no reader is at the store");
+        plog_err_seq(err, seq);
+        plog_err_hint(err,
+                      "run: paritylog redact DIR %llu --reason TEXT again,"
+                      " when no reader is at the store",
+                      (unsigned long long)seq);
+    }
     plog_buf_fini(&seqs);
     return rc;
 }

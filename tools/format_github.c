@@ -156,6 +156,12 @@ void format_github(const struct report_view *v)
     const char *path = getenv("GITHUB_STEP_SUMMARY");
     annotations(v);
     unchecked(v);
+    if (v->report->pending)
+        printf("::warning title=paritylog %s%%3A pending::%llu redacted entries"
+               " are whole in the log; next: paritylog redact DIR %llu"
+               " --reason TEXT\n",
+               v->command, (unsigned long long)v->report->pending,
+               (unsigned long long)v->report->pending_at);
     if (!v->report->pinned)
         puts("::notice title=UNPINNED::the key is trusted only because it lies"
              " in the directory; pin it with --key");

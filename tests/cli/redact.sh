@@ -98,6 +98,8 @@ END
     run 0 status "$L"
     out_has '2 redacted, 1 of them pending'
     run 0 parity "$L"
+    run 11 compact "$L" --wait 0.2
+    err_has 'next: run: paritylog redact DIR 9 --reason TEXT again'
     echo >"$T/go"
     wait $pid
     deltas 90 90 | run 0 append "$L" --quiet

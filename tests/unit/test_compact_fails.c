@@ -135,7 +135,7 @@ static void rows_that_cannot_be_read(void)
               PLOG_E_LOCKED);
     CHECK_TEXT(err.message, "a redaction is not finished: its payload would go"
                             " into the archive");
-    CHECK_TEXT(err.hint, "run: paritylog redact DIR SEQ --reason TEXT again,"
+    CHECK_TEXT(err.hint, "run: paritylog redact DIR 3 --reason TEXT again,"
                          " when no reader is at the store");
     sql_calls.fails = behind_a_row;
     CHECK_INT(compact((struct plog_compact_options){.dry_run = true}),

@@ -258,7 +258,7 @@ static void a_redaction_is_pending(void)
               SQLITE_OK);
     CHECK_INT(plog_redact(w.dir, 4, &ro, &rr, NULL), PLOG_E_LOCKED);
     int rc = compact((struct plog_compact_options){.wait_seconds = 0.05});
-    CHECK(strstr(err.hint, "paritylog redact DIR SEQ") != NULL);
+    CHECK(strstr(err.hint, "paritylog redact DIR 4 ") != NULL);
     sqlite3_close(db);
     stays_and_then_goes(rc, PLOG_E_LOCKED, "redaction is not finished");
 }
