@@ -111,16 +111,31 @@ static int fault(struct plog_walk *w, int rc, struct plog_error *err)
     return PLOG_E_TORN;
 }
 
+static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
+{
+    for (size_t k = 0; k < plog_segment_count(&w->segments); k++)
+        if (plog_segment_at(&w->segments, k) == first) {
+            *i = k;
+            return true;
+        }
+    return false;
+}
+
+/* No segment of that name, or one that ends behind its header. */
 static int missing(struct plog_walk *w, uint64_t expected,
                    struct plog_error *err)
 {
     char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    size_t i;
     plog_segment_name(expected, name);
     snprintf(shown, sizeof shown, "log/%s", name);
     w->gap = true;
     plog_fail(err, PLOG_E_CORRUPT,
-              "the segment from entry %llu on is missing;"
-              " the next one there starts at %llu",
+              find_segment(w, expected, &i)
+                  ? "the segment holds no entry; from %llu on they are missing:"
+                    " the next one there starts at %llu"
+                  : "the segment from entry %llu on is missing;"
+                    " the next one there starts at %llu",
               (unsigned long long)expected, (unsigned long long)w->first);
     plog_err_file(err, shown);
     plog_err_seq(err, expected);
@@ -175,16 +190,6 @@ int plog_walk_start(struct plog_walk *w, struct plog_error *err)
     }
     rc = read_header(w, err);
     return rc ? rc : plog_walk_first_key(w, err);
-}
-
-static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
-{
-    for (size_t k = 0; k < plog_segment_count(&w->segments); k++)
-        if (plog_segment_at(&w->segments, k) == first) {
-            *i = k;
-            return true;
-        }
-    return false;
 }
 
 int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,

@@ -167,8 +167,9 @@ static int is_intact(struct plog_heal *h, uint64_t first, bool *intact,
         next = following(h, next);
     if (h->failed)
         return say_failed(h, err);
-    *intact = next ? next == end || has(&h->starts, end)
-                   : end > h->legs->head.commit.size || has(&h->starts, end);
+    /* One that ends before its first entry is told by its own row. */
+    bool ends = end > first && has(&h->starts, end);
+    *intact = ends || (next ? next == end : end > h->legs->head.commit.size);
     if (!*intact)
         h->chain = before;
     return 0;

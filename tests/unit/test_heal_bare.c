@@ -1,0 +1,177 @@
+/*
+ * test_heal_bare.c - segments of a header and nothing else: cut down to it, they
+ * are healed from the store, wherever they stand; a copy of log/ that was made
+ * right behind a rotation, put back beside a newer store; and one in which
+ * nothing is missing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "files.h"
+#include "world.h"
+
+static struct world w;
+static char kept[600];
+static struct plog_salvage_report healed;
+
+static void put(int from, int to)
+{
+    CHECK_INT(world_open(&w), 0);
+    for (int i = from; i < to; i++) {
+        char record[16];
+        snprintf(record, sizeof record, "r%d", i);
+        CHECK_INT(world_put(&w, NULL, record, "v", NULL), 0);
+    }
+    world_close(&w);
+}
+
+static void begin_segment(void)
+{
+    uint64_t first;
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    world_close(&w);
+}
+
+static void keep(void)
+{
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(w.dir, kept);
+}
+
+static uint64_t hash_of(const char *dir)
+{
+    struct tree t;
+    char path[700];
+    snprintf(path, sizeof path, "%s/log", dir);
+    tree_read(&t, path);
+    uint64_t hash = t.hash;
+    tree_free(&t);
+    return hash;
+}
+
+/* Parity calls the log `verdict`, which healing mends, byte for byte. */
+static void heals(int verdict)
+{
+    struct world_found f;
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .from_store = true};
+    CHECK_INT(world_parity(&w, NULL, &f), verdict);
+    if (verdict)
+        CHECK(strncmp(f.first[0].next, "paritylog salvage DIR --from-store",
+                      34) == 0);
+    CHECK_INT(plog_salvage(w.dir, &o, &healed, NULL), 0);
+    CHECK_INT(healed.verdict, 0);
+    CHECK_UINT(healed.left, 0);
+    CHECK(hash_of(w.dir) == hash_of(kept));
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+}
+
+static uint64_t start(int n)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql,
+             "SELECT first FROM segments ORDER BY first LIMIT 1 OFFSET %d", n);
+    return (uint64_t)world_number(&w, sql);
+}
+
+/* Only the header of the segment at `first` is left. */
+static void cut(uint64_t first)
+{
+    char name[60];
+    size_t n;
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+    char *bytes = world_read(world_path(&w, name), &n);
+    char *lf = memchr(bytes, '\n', n);
+    REQUIRE(lf != NULL);
+    world_write(world_path(&w, name), bytes, (size_t)(lf - bytes) + 1);
+    free(bytes);
+}
+
+static void cut_to_the_header(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    put(2, 40);
+    int last = (int)world_number(&w, "SELECT count(*) FROM segments") - 1;
+    CHECK(last > 2);
+    keep();
+    for (int i = 0; i <= last; i++) {
+        uint64_t first = start(i);
+        cut(first);
+        heals(i < last ? PLOG_E_CORRUPT : PLOG_E_ROLLBACK);
+        CHECK_UINT(healed.healed, 1);
+    }
+    cut(start(1)); /* two in a row */
+    cut(start(2));
+    heals(PLOG_E_CORRUPT);
+    CHECK_UINT(healed.healed, 2);
+}
+
+static char found[200];
+
+static int on_finding(void *arg, const struct plog_finding *f)
+{
+    (void)arg;
+    snprintf(found, sizeof found, "%s", f->found);
+    return 0;
+}
+
+static void what_is_said(void)
+{
+    char want[200];
+    struct plog_check_report r;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .finding = on_finding};
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    put(2, 40);
+    uint64_t first = start(1), next = start(2);
+    cut(first);
+    CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
+    snprintf(want, sizeof want,
+             "the segment holds no entry; from %" PRIu64
+             " on they are missing: the next one there starts at %" PRIu64,
+             first, next);
+    CHECK_TEXT(found, want);
+}
+
+/* An ordinary backup of log/, of a moment when its last segment was bare. */
+static void put_back_beside_a_newer_store(void)
+{
+    char copy[600];
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    put(2, 9);
+    begin_segment();
+    snprintf(copy, sizeof copy, "%.500s-log", w.dir);
+    world_copy(world_path(&w, "log"), copy);
+    put(9, 40);
+    keep();
+    world_remove(world_path(&w, "log"));
+    world_copy(copy, world_path(&w, "log"));
+    heals(PLOG_E_ROLLBACK);
+    CHECK(healed.healed > 2);
+}
+
+static void a_bare_end_is_whole(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(2, 9);
+    begin_segment();
+    keep();
+    heals(0);
+    CHECK_UINT(healed.healed, 0);
+    CHECK(!world_has(&w, "quarantine"));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"cut to the header", cut_to_the_header},
+        {"what is said", what_is_said},
+        {"put back beside a newer store", put_back_beside_a_newer_store},
+        {"a bare end is whole", a_bare_end_is_whole},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
