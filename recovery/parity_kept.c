@@ -187,12 +187,70 @@ int plog_parity_base_state(struct plog_parity *p,
     return rc;
 }
 
+/* Whether some compact entry has set the floor there.  Rows behind the base are
+ * all there: those above the floor were compared, and those below it, with
+ * which nothing can be compared, must agree at least.  In a copy the entry may
+ * have come along. */
+static int was_floor(struct plog_parity *p, uint64_t base, bool *was,
+                     struct plog_error *err)
+{
+    struct plog_compaction c;
+    sqlite3_stmt *q = NULL;
+    int is = 0, rc = plog_sql_prepare(
+                    p->db,
+                    "SELECT line FROM main.events WHERE seq>?1 AND resource IS"
+                    " NULL AND instr(line,',\"control\":\"compact\",')>0",
+                    &q, err);
+    *was = plog_orders_floor_at(&p->c->walk.orders, base) != NULL;
+    if (!rc)
+        plog_sql_bind_u64(q, 1, base);
+    while (!rc && !*was && (rc = plog_sql_row(q, err)) == 0) {
+        is = plog_compaction_read(&p->parser, plog_sql_text(q, 0), &c);
+        if (is < 0)
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        *was = is > 0 && (c.to == base || c.from == base);
+    }
+    sqlite3_finalize(q);
+    return rc < 0 ? rc : 0;
+}
+
+/* A base below the floor, for which the log has no snapshot any more: it is one
+ * that the log has set, and its state is of then, and of each record that has
+ * an entry up to there. */
+static int check_base(struct plog_parity *p, struct plog_error *err)
+{
+    uint64_t base = p->c->head.rules.base, rows = 0;
+    bool was = true;
+    if (base == 0 || base >= p->c->head.rules.floor)
+        return 0;
+    int rc = was_floor(p, base, &was, err);
+    if (!rc && !was)
+        plog_parity_find(p, PLOG_E_DIVERGED, base,
+                         "meta: a base that was a floor of the log",
+                         "meta: another base");
+    if (!rc)
+        rc = count(p,
+                   "SELECT (SELECT count(*) FROM main.base_state WHERE last>?1)"
+                   "+(SELECT count(*) FROM main.events e WHERE seq<=?2 AND"
+                   " record_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM"
+                   " main.base_state b WHERE b.resource=e.resource AND"
+                   " b.record_id=e.record_id))",
+                   base, base, &rows, err);
+    if (!rc && rows)
+        plog_parity_find(p, PLOG_E_DIVERGED, base,
+                         "base_state: the records as they were at the base",
+                         "base_state: other rows");
+    return rc;
+}
+
 int plog_parity_kept(struct plog_parity *p, struct plog_error *err)
 {
     uint64_t rows = 0;
     int rc = p->partial ? 0 : check_index(p, err);
     if (!rc)
         rc = check_old_ids(p, err);
+    if (!rc)
+        rc = check_base(p, err);
     if (!rc && p->c->head.rules.base == 0)
         rc = count(p, "SELECT count(*) FROM main.base_state", 0, 0, &rows, err);
     if (!rc && rows)

@@ -140,6 +140,7 @@ static const char *const edits[] = {
     " FROM meta))",
     "UPDATE events SET line=line||' ' WHERE seq=(SELECT max(seq) FROM events)",
     "UPDATE meta SET floor=floor-1",
+    "UPDATE meta SET base=base+1",
     "UPDATE compactions SET floor=floor-1",
 };
 
@@ -526,6 +527,63 @@ static void begins_in_no_memory(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- The base below the floor -------------------------------------------- */
+
+/* Two compactions of a log without ids; true: the store lets go of what went. */
+static uint64_t compact_twice(bool first, bool second)
+{
+    struct plog_compact_report r;
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    uint64_t floor = 0;
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    for (int i = 0; i < 60; i++) {
+        char record[16];
+        snprintf(record, sizeof record, "r%d", i);
+        CHECK_INT(world_put(&w, NULL, record, "v", NULL), 0);
+    }
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 25), 0);
+    o.trim_store = first;
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    floor = r.to;
+    CHECK_INT(peers_ack(&w, "p", 45), 0);
+    o.trim_store = second;
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    CHECK(floor > 9 && r.to > floor + 9);
+    return floor;
+}
+
+static void set_base(uint64_t base, int verdict, unsigned unchecked)
+{
+    char sql[60];
+    struct world_found f;
+    snprintf(sql, sizeof sql, "UPDATE meta SET base=%" PRIu64, base);
+    world_sql(&w, sql);
+    if (!CHECK_INT(world_parity(&w, NULL, &f), verdict))
+        printf("# base %" PRIu64 "\n", base);
+    CHECK_UINT(f.unchecked, unchecked);
+}
+
+/* No snapshot is left of it; but it is a floor that the log had, and the state
+ * there is not of later. */
+static void a_base_below_the_floor(void)
+{
+    uint64_t before = compact_twice(false, false);
+    set_base(0, 0, 0);
+    set_base(1, PLOG_E_DIVERGED, 1);
+    set_base(before - 1, PLOG_E_DIVERGED, 1);
+    set_base(before, PLOG_E_DIVERGED, 1); /* and no state is there */
+    set_base(0, 0, 0);
+    before = compact_twice(false, true);
+    set_base(before, PLOG_E_DIVERGED, 1); /* the state is of later */
+    before = compact_twice(true, false);
+    CHECK_INT(world_number(&w, "SELECT base FROM meta"), (int64_t)before);
+    set_base(before - 1, PLOG_E_DIVERGED, 1);
+    set_base(before + 1, PLOG_E_DIVERGED, 1);
+    set_base(before, 0, 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -539,6 +597,7 @@ int main(int argc, char **argv)
         {"damaged before a compaction", damaged_before_a_compaction},
         {"how it folds", how_it_folds},
         {"begins in no memory", begins_in_no_memory},
+        {"a base below the floor", a_base_below_the_floor},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
