@@ -53,7 +53,8 @@ static int by_entry(const void *a, const void *b)
 int plog_orders_add(struct plog_orders *o, const struct plog_order *order,
                     bool held)
 {
-    struct plog_known_order k = {.order = *order, .held = held};
+    struct plog_known_order k = {
+        .order = *order, .held = held, .brought = held};
     int rc = plog_buf_add(&o->list, &k, sizeof k);
     if (!rc && count(o) > 1 && by_entry(&all(o)[count(o) - 2], &k) > 0)
         qsort(o->list.data, count(o), sizeof k, by_entry);
@@ -88,6 +89,16 @@ const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
 {
     for (; *i < count(o); ++*i)
         if (all(o)[*i].needed && !all(o)[*i].held)
+            return &all(o)[(*i)++].order;
+    return NULL;
+}
+
+const struct plog_order *plog_orders_above(const struct plog_orders *o,
+                                           uint64_t size, size_t *i)
+{
+    for (; *i < count(o); ++*i)
+        if (all(o)[*i].needed && !all(o)[*i].brought &&
+            all(o)[*i].order.at > size)
             return &all(o)[(*i)++].order;
     return NULL;
 }

@@ -25,8 +25,9 @@
 
 struct plog_known_order {
     struct plog_order order;
-    bool needed; /* a redacted line was met that it makes good */
-    bool held;   /* and the order itself was verified */
+    bool needed;  /* a redacted line was met that it makes good */
+    bool held;    /* and the order itself was verified */
+    bool brought; /* it came along */
 };
 
 /* A compact entry: one lets a log begin behind seq 1. */
@@ -61,7 +62,8 @@ void plog_orders_fini(struct plog_orders *o);
  * was found: PLOG_E_IO, PLOG_E_NOMEM; 0: because there is none. */
 PLOG_MUST_CHECK int plog_orders_doubt(const struct plog_orders *o);
 
-/* Adds an order.  Returns 0 or PLOG_E_NOMEM. */
+/* Adds an order.  @held  it came along, and its proof holds
+ * Returns 0 or PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
                                     const struct plog_order *order, bool held);
 
@@ -101,5 +103,9 @@ const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq);
 /* The next order, from `*i` on, that was needed and not met; NULL: none. */
 const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
                                             size_t *i);
+/* The next order of the log itself, from `*i` on, that was needed and stands
+ * behind entry `size`; NULL: none. */
+const struct plog_order *plog_orders_above(const struct plog_orders *o,
+                                           uint64_t size, size_t *i);
 
 #endif

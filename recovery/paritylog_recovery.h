@@ -287,14 +287,16 @@ struct plog_restore_report {
  * goes along, so that the copy can never pass for the original; with
  * `continue_as` it takes another name, and a key of that.  The copy's store is
  * made from the log: a caller's own tables are not in it.
- * @dir  only read; damage above the point does no harm
+ * @dir  only read; damage above the point does no harm, unless it lies below an
+ *       entry that redacted or compacted what the copy holds
  * @out  must not exist; in a dry run it may be NULL
  * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
  * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is
  * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is
  * written); PLOG_E_INPUT for a time that is none; PLOG_E_ARG for a name that is
  * none or the log's own, or together with `adopt`; a verdict when the log is
- * damaged below the point; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ * damaged below the point, or such an entry; PLOG_E_INTERRUPTED, PLOG_E_IO,
+ * PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_restore(const char *dir, const char *out,
                                           const struct plog_restore_options *o,

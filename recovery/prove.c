@@ -4,10 +4,12 @@
 #include "paritylog_recovery.h"
 #include "proof.h"
 #include "reader.h"
+#include "restore.h"
 
 struct prove {
     const struct plog_prove_options *o;
     const struct plog_io *io;
+    bool logged; /* also past the store's head */
     struct plog_reader reader;
     struct plog_walk walk;
     uint64_t size; /* of the tree that the proof is in */
@@ -40,7 +42,7 @@ static int choose_size(struct prove *p, const char *dir, struct plog_error *err)
     if (rc)
         return rc;
     uint64_t known = s.log_size;
-    if (s.has_store && s.store_size < known)
+    if (s.has_store && s.store_size < known && !p->logged)
         known = s.store_size;
     p->size = p->o->at ? p->o->at : known;
     return p->size > known || p->size == 0 ? not_found(err, "commit", p->size)
@@ -185,9 +187,11 @@ static int write_consistency(struct prove *p, struct plog_error *err)
 /* ---- Calls -------------------------------------------------------------- */
 
 static int begin(struct prove *p, const char *dir,
-                 const struct plog_prove_options *o, struct plog_error *err)
+                 const struct plog_prove_options *o, bool logged,
+                 struct plog_error *err)
 {
     memset(p, 0, sizeof *p);
+    p->logged = logged;
     p->o = o;
     p->io = o->io ? o->io : plog_io_posix();
     plog_buf_init(&p->line, p->io);
@@ -204,14 +208,14 @@ static void end(struct prove *p)
     plog_buf_fini(&p->text);
 }
 
-int plog_prove(const char *dir, uint64_t seq,
-               const struct plog_prove_options *given, struct plog_error *err)
+static int prove(const char *dir, uint64_t seq, bool logged,
+                 const struct plog_prove_options *given, struct plog_error *err)
 {
     struct plog_prove_options own;
     struct prove p;
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
-    int rc = begin(&p, dir, &own, err);
+    int rc = begin(&p, dir, &own, logged, err);
     p.seq = seq;
     if (!rc && (seq == 0 || plog_proof_inclusion(&p.parts, seq - 1, p.size)))
         rc = not_found(err, "entry", seq);
@@ -221,6 +225,19 @@ int plog_prove(const char *dir, uint64_t seq,
         rc = write_inclusion(&p, err);
     end(&p);
     return plog_done(err, rc);
+}
+
+int plog_prove(const char *dir, uint64_t seq,
+               const struct plog_prove_options *o, struct plog_error *err)
+{
+    return prove(dir, seq, false, o, err);
+}
+
+int plog_prove_logged(const char *dir, uint64_t seq,
+                      const struct plog_prove_options *o,
+                      struct plog_error *err)
+{
+    return prove(dir, seq, true, o, err);
 }
 
 static int begin_consistency(struct prove *p, struct plog_error *err)
@@ -281,7 +298,7 @@ int plog_prove_consistency(const char *dir, const char *note, size_t len,
     struct prove p;
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
-    int rc = begin(&p, dir, &own, err);
+    int rc = begin(&p, dir, &own, false, err);
     if (!rc && plog_note_parse(plog_span(note, len), &p.old))
         rc = plog_fail(err, PLOG_E_INPUT, "not a signed checkpoint");
     if (!rc)

@@ -98,7 +98,7 @@ static int copy_log(struct plog_restoring *r, struct plog_error *err)
     int rc = plog_restore_copy(r, err);
     if (!rc && r->report->head.size == 0 && r->base) {
         r->reader.dir.with_archive = true;
-        r->orders.len = 0;
+        r->orders.len = r->next.size = 0;
         rc = plog_restore_copy(r, err);
     }
     if (!rc && r->report->head.size == 0)
@@ -122,8 +122,8 @@ static int add_text(void *arg, const char *text, size_t len)
     return plog_buf_add(arg, text, len);
 }
 
-/* Each travels with a proof under the last commit of the old log: that it is
- * one of its orders is checked here, too. */
+/* Each travels with a proof under the commit of the old log that closes its
+ * group: that it is one of its orders is checked here, too. */
 static int bring_orders(struct plog_restoring *r, const char *dir,
                         struct plog_error *err)
 {
@@ -135,15 +135,16 @@ static int bring_orders(struct plog_restoring *r, const char *dir,
                                    .wait_seconds = r->o->wait_seconds,
                                    .out = add_text,
                                    .arg = &proof};
-    const uint64_t *at = (const void *)r->orders.data;
+    const struct plog_restored_order *order = (const void *)r->orders.data;
     int rc = plog_place_orders(&r->place, &r->reader.dir, err);
     if (!rc && r->base)
         rc = plog_place_snapshot(&r->place, &r->reader.dir, r->base, err);
-    for (size_t i = 0; !rc && i < r->orders.len / sizeof *at; i++) {
+    for (size_t i = 0; !rc && i < r->orders.len / sizeof *order; i++) {
         proof.len = 0;
-        rc = plog_prove(dir, at[i], &o, err);
+        o.at = order[i].size;
+        rc = plog_prove_logged(dir, order[i].at, &o, err);
         if (!rc)
-            rc = plog_place_order(&r->place, at[i],
+            rc = plog_place_order(&r->place, order[i].at,
                                   plog_span(proof.data, proof.len), err);
     }
     plog_buf_fini(&proof);

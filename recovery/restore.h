@@ -14,6 +14,12 @@
 #include "place.h"
 #include "reader.h"
 
+/* An order, or a compact entry, that goes with the copy. */
+struct plog_restored_order {
+    uint64_t at;   /* the entry */
+    uint64_t size; /* of the log at the commit that closes its group */
+};
+
 struct plog_restoring {
     const struct plog_restore_options *o;
     struct plog_restore_report *report;
@@ -29,7 +35,9 @@ struct plog_restoring {
     struct plog_buf whole,
         redacted; /* such lines; texts, as orders make them */
     struct plog_entry_parser parser;
-    struct plog_buf orders; /* uint64_t: seqs of orders to bring along */
+    struct plog_buf orders; /* struct plog_restored_order */
+    struct plog_log_group
+        next;               /* the one read behind the point; size 0: none */
     uint64_t base, base_at; /* the floor it begins behind, and its entry */
     /* Behind the last group that was copied. */
     struct plog_tree tree;
@@ -59,5 +67,10 @@ PLOG_MUST_CHECK int plog_restore_need(struct plog_restoring *r,
  * PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_restore_redact(struct plog_restoring *r,
                                         struct plog_error *err);
+/* As plog_prove, also past the head that the store has committed, as the copy
+ * itself goes (prove.c). */
+PLOG_MUST_CHECK int plog_prove_logged(const char *dir, uint64_t seq,
+                                      const struct plog_prove_options *o,
+                                      struct plog_error *err);
 
 #endif

@@ -128,6 +128,8 @@ static int copy_groups(struct plog_restoring *r, struct plog_walk *w,
         rc = plog_walk_next(w, &g, err);
         if (!rc)
             rc = is_behind(r, w, &g, &behind, logged, err);
+        if (!rc && behind)
+            r->next = g;
         if (rc || behind)
             break;
         rc = copy_group(r, w, origin, &before, &last, &g, err);
@@ -153,25 +155,59 @@ static int copy_groups(struct plog_restoring *r, struct plog_walk *w,
     return rc;
 }
 
+static int add_order(struct plog_restoring *r, uint64_t at,
+                     struct plog_error *err)
+{
+    struct plog_restored_order o = {.at = at};
+    return plog_buf_add(&r->orders, &o, sizeof o)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
+/* The commits that close their groups, read on behind the point: what lies
+ * behind those does no harm. */
+static int find_commits(struct plog_restoring *r, struct plog_walk *w,
+                        struct plog_error *err)
+{
+    struct plog_restored_order *o = (void *)r->orders.data;
+    size_t n = r->orders.len / sizeof *o, found = 0;
+    int rc = r->next.size || n == 0 ? 0 : plog_walk_next(w, &r->next, err);
+    while (!rc && found < n) {
+        for (size_t i = 0; i < n; i++)
+            if (o[i].at >= r->next.first && o[i].at <= r->next.size) {
+                o[i].size = r->next.size;
+                found++;
+            }
+        if (found < n)
+            rc = plog_walk_next(w, &r->next, err);
+    }
+    if (rc == PLOG_END || rc == PLOG_E_TORN)
+        return 0; /* proving it says so */
+    if (rc)
+        plog_err_hint(err, "the copy needs what was ordered behind that: mend"
+                           " it first; run: paritylog parity DIR");
+    return rc;
+}
+
 /* Lines in the copy that were redacted by orders behind its end, and the
  * compact entry that lets it begin where it does. */
-static int note_orders(struct plog_restoring *r, const struct plog_walk *w,
+static int note_orders(struct plog_restoring *r, struct plog_walk *w,
                        struct plog_error *err)
 {
     const struct plog_order *o;
-    uint64_t last = 0;
+    uint64_t last = 0, size = r->report->head.size;
+    int rc = 0;
     /* One above the log's own end came along with it, and is copied as it is.
      */
-    if (r->base && r->base_at > r->report->head.size &&
-        r->base_at <= r->report->source.size &&
-        plog_buf_add(&r->orders, &r->base_at, sizeof r->base_at))
-        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    for (size_t i = 0; (o = plog_orders_unheld(&w->orders, &i)) != NULL;) {
-        if (o->at != last && plog_buf_add(&r->orders, &o->at, sizeof o->at))
-            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (r->base && r->base_at > size && r->base_at <= r->report->source.size)
+        rc = add_order(r, r->base_at, err);
+    for (size_t i = 0;
+         !rc && (o = plog_orders_above(&w->orders, size, &i)) != NULL;) {
+        if (o->at != last)
+            rc = add_order(r, o->at, err);
         last = o->at;
     }
-    return 0;
+    return rc ? rc : find_commits(r, w, err);
 }
 
 /* The key that would sign next, and the name that the log had. */

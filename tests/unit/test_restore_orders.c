@@ -1,0 +1,204 @@
+/*
+ * test_restore_orders.c - a copy that ends below the orders it needs: to redact
+ * what it holds, or to begin where it does. They come along with a proof under
+ * the commit that closes their own group, so damage behind that does no harm;
+ * damage before it is told; and it does not matter whether the order was read
+ * as the first group behind the point.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_error err;
+static struct plog_restore_report r;
+static char out[600];
+
+static int restore(struct plog_restore_options o)
+{
+    o.struct_size = sizeof o;
+    memset(&err, 0, sizeof err);
+    return plog_restore(w.dir, out, &o, &r, &err);
+}
+#define RESTORE(...) restore((struct plog_restore_options){__VA_ARGS__})
+
+/* The entries from..to - 1, each with its number as the value. */
+static void put(int from, int to)
+{
+    CHECK_INT(world_open(&w), 0);
+    for (int i = from; i < to; i++) {
+        char record[16], value[16];
+        snprintf(record, sizeof record, "r%d", i);
+        snprintf(value, sizeof value, "v%d", i);
+        CHECK_INT(world_put(&w, NULL, record, value, NULL), 0);
+    }
+    world_close(&w);
+}
+
+/* Entry `seq` is another one. */
+static void damage(int seq)
+{
+    char name[60], value[16];
+    size_t n;
+    int first = seq + 1; /* of the segment that holds it */
+    do
+        snprintf(name, sizeof name, "log/%020d.jsonl", --first);
+    while (first > 1 && !world_has(&w, name));
+    snprintf(value, sizeof value, "\"v%d\"", seq);
+    char *bytes = world_read(world_path(&w, name), &n);
+    char *at = strstr(bytes, value);
+    REQUIRE(at != NULL);
+    at[1] = 'x';
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+}
+
+static void remove_store(void)
+{
+    unlink(world_path(&w, "store.db"));
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+}
+
+static void redact(uint64_t seq)
+{
+    struct plog_redact_report report;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    CHECK_INT(plog_redact(w.dir, seq, &o, &report, NULL), 0);
+}
+
+static void begin(void)
+{
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    world_close(&w);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+}
+
+/* There is a copy, CLEAN at that size, with that order. */
+static void restored(int rc, uint64_t size, const char *order)
+{
+    struct world copy = {.p = NULL};
+    struct world_found f;
+    if (!CHECK_INT(rc, 0)) {
+        printf("# %s\n", err.message);
+        return;
+    }
+    CHECK_UINT(r.head.size, size);
+    snprintf(copy.dir, sizeof copy.dir, "%.500s", out);
+    CHECK_INT(world_parity(&copy, NULL, &f), 0);
+    if (order)
+        CHECK(world_has(&copy, order));
+    else
+        CHECK(!world_has(&copy, "orders"));
+    world_remove(out);
+}
+
+/* Entries 2 to 30, 31 redacts 5, 32 to 60. */
+static void make(void)
+{
+    begin();
+    put(2, 31);
+    redact(5);
+    put(32, 61);
+}
+
+static void damage_behind_the_order(void)
+{
+    make();
+    damage(50);
+    for (int no_store = 0; no_store < 2; no_store++) {
+        if (no_store)
+            remove_store();
+        restored(RESTORE(.at_seq = 4), 4, NULL);
+        restored(RESTORE(.at_seq = 20), 20, "orders/31");
+        restored(RESTORE(.at_seq = 30), 30, "orders/31");
+        restored(RESTORE(.at_seq = 31), 31, NULL);
+        CHECK_INT(RESTORE(.at_seq = 50), PLOG_E_TAMPERED);
+    }
+}
+
+/* The log goes on behind the store, and the copy with it: so do the orders. */
+static void a_store_below_the_order(void)
+{
+    begin();
+    put(2, 25);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "../old.db"));
+    put(25, 31);
+    redact(5);
+    put(32, 61);
+    remove_store();
+    world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));
+    restored(RESTORE(.at_seq = 20), 20, "orders/31");
+    restored(RESTORE(.at_seq = 30), 30, "orders/31");
+}
+
+/* Nothing proves the order then: neither dry nor in earnest. */
+static void damage_before_the_order(void)
+{
+    make();
+    damage(28);
+    for (int dry = 0; dry < 2; dry++) {
+        CHECK_INT(RESTORE(.at_seq = 20, .dry_run = dry != 0), PLOG_E_TAMPERED);
+        CHECK_UINT(err.seq, 28);
+        CHECK(strstr(err.hint, "ordered behind that") != NULL);
+        CHECK(access(out, F_OK) != 0);
+    }
+    restored(RESTORE(.at_seq = 4), 4, NULL);
+}
+
+/* Of a point in time the next group is read, to know that it lies behind: that
+ * the order is met there does not make it one of the copy. */
+static void a_time_before_the_order(void)
+{
+    char time[40];
+    size_t n;
+    make();
+    char *line = world_line(&w, 30, &n);
+    char *at = strstr(line, "\"logged_at\":\"");
+    REQUIRE(at != NULL);
+    snprintf(time, sizeof time, "%.27s", at + 13);
+    free(line);
+    restored(RESTORE(.at_time = time), 30, "orders/31");
+    damage(50);
+    remove_store();
+    restored(RESTORE(.at_time = time), 30, "orders/31");
+}
+
+/* The entry that lets the log begin where it does stands behind the point. */
+static void damage_behind_a_compaction(void)
+{
+    struct plog_compact_report c;
+    char order[30];
+    begin();
+    put(2, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(plog_compact(w.dir, NULL, &c, NULL), 0);
+    uint64_t at = world_size(&w);
+    CHECK(c.to > 2 && c.to < 21);
+    snprintf(order, sizeof order, "orders/%" PRIu64, at);
+    put((int)at + 1, (int)at + 30);
+    damage((int)at + 20);
+    remove_store();
+    restored(RESTORE(.at_seq = 30), 30, order);
+    restored(RESTORE(.at_seq = at), at, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"damage behind the order", damage_behind_the_order},
+        {"a store below the order", a_store_below_the_order},
+        {"damage before the order", damage_before_the_order},
+        {"a time before the order", a_time_before_the_order},
+        {"damage behind a compaction", damage_behind_a_compaction},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
