@@ -79,6 +79,8 @@ static const char *next_step(const struct plog_check *c, int code)
     case PLOG_E_FORMAT:
         return "use a newer paritylog";
     default:
+        if (c->mends)
+            return c->mends;
         return c->has_head
                    ? "paritylog salvage DIR --from-store (keeps the"
                      " damaged file in quarantine/)"

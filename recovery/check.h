@@ -36,6 +36,7 @@ struct plog_check {
     int64_t started;
     uint64_t last_told; /* entries at the last progress */
     char file[64];      /* name of the segment at hand */
+    const char *mends;  /* what does that, where it is not what it mostly is */
     /* Heads that must be in the log: struct plog_seen, by size; those before
      * `seen_next` were looked at. */
     struct plog_buf seen;

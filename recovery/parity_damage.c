@@ -20,6 +20,7 @@ struct damage {
     uint64_t more;             /* that differ, too */
     struct plog_finding group; /* when no line can be named */
     char file[64];
+    uint64_t no_order; /* entry that is redacted in both, without an order */
 };
 
 /* Lines of the group at hand that differ from the store's. */
@@ -67,8 +68,10 @@ static int prove_store(struct plog_parity *p, struct damage *d, uint64_t from,
             return rc == PLOG_END ? 0 : rc;
         plog_line_leaf(line, hash);
         if (plog_line_is_redacted(line) &&
-            plog_orders_need(&p->c->walk.orders, seq, hash, line))
+            plog_orders_need(&p->c->walk.orders, seq, hash, line)) {
+            d->no_order = seq;
             return 0;
+        }
         if (plog_tree_add(&d->tree, hash))
             return 0;
     }
@@ -79,6 +82,43 @@ static int prove_store(struct plog_parity *p, struct damage *d, uint64_t from,
         chain->broken = false;
     }
     return 0;
+}
+
+/* Whether the store holds the order itself: then that can be healed first. */
+static bool has_order(struct plog_parity *p, uint64_t target)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(p->db,
+                              "SELECT 1 FROM main.redactions r JOIN main.events"
+                              " e ON e.seq=r.seq WHERE r.target=?1",
+                              &q, NULL);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, target);
+        rc = plog_sql_row(q, NULL);
+    }
+    sqlite3_finalize(q);
+    return rc != PLOG_END; /* one that cannot be read may be there */
+}
+
+/* What mends damage that the store does not; NULL: it does, or may.
+ * @to      where the log goes on; 0: nobody knows
+ * @differ  the store's lines up to there are not those that were signed */
+static const char *other_leg(struct plog_parity *p, const struct damage *d,
+                             uint64_t from, uint64_t to, bool differ)
+{
+    if (p->store_lost)
+        return NULL;
+    if (d->no_order)
+        return has_order(p, d->no_order)
+                   ? NULL
+                   : "bring orders/ back, as it came with this copy, or"
+                     " restore the copy again: neither leg can give what lies"
+                     " in orders/";
+    if (!differ && p->c->head.commit.size >= (to ? to : from))
+        return NULL;
+    return "bring this file back from a copy of the log: the store cannot mend"
+           " it; what lies before the damage: paritylog rebuild DIR --store"
+           " --out NEW";
 }
 
 static void name_lines(struct plog_parity *p, const struct damage *d, int code)
@@ -188,7 +228,10 @@ int plog_parity_go_on(struct plog_parity *p, int *walked,
         c->walk.scan.fault = fault;
         if (same)
             code = judge_name(p, code, &c->walk.scan.fault);
+        uint64_t end = *walked == 0 ? to : 0;
+        c->mends = proven ? NULL : other_leg(p, &d, from, end, whole && end);
         plog_check_fault(c, code, &why);
+        c->mends = NULL;
         c->walk.scan.fault = now;
     }
     if (proven) {
@@ -197,8 +240,10 @@ int plog_parity_go_on(struct plog_parity *p, int *walked,
     }
     p->fold_whole = false;
     p->end_unknown = *walked == PLOG_END;
-    plog_check_unchecked(c, PLOG_LEG_LOG, from, *walked == 0 ? to : 0,
-                         "damaged: see the findings");
+    /* With the next damage right behind it, that tells of both. */
+    if (*walked >= 0 || *walked == PLOG_E_TORN)
+        plog_check_unchecked(c, PLOG_LEG_LOG, from, *walked == 0 ? to : 0,
+                             "damaged: see the findings");
     if (*walked == 0 && to && !p->store_lost)
         return plog_parity_lose(p, plog_parity_skip(p, to, err), err);
     return 0;

@@ -466,6 +466,16 @@ static void fill(struct work *w, uint64_t before, double seconds)
     r->head = plog_commit_head(&w->legs.head.commit);
 }
 
+/* The log is damaged: no part of it is applied, whatever was asked for. */
+static void say_damaged(int rc, struct plog_error *err)
+{
+    if (err && (rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED) &&
+        strncmp(err->file, "log", 3) == 0)
+        plog_err_hint(err, "run: paritylog parity DIR; what mends it stands"
+                           " there; a store of what lies before the damage:"
+                           " paritylog rebuild DIR --store --out NEW");
+}
+
 int plog_replay(const char *dir, const struct plog_replay_options *given,
                 struct plog_replay_report *report, struct plog_error *err)
 {
@@ -497,6 +507,7 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
     if (!rc)
         rc = w.o->fresh && !w.o->dry_run ? replay_fresh(&w, err)
                                          : catch_up(&w, before, err);
+    say_damaged(rc, err);
     fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
     plog_legs_close(&w.legs);
     return plog_done(err, rc);

@@ -87,6 +87,15 @@ static void range_json(struct out *o, const struct range *r)
     out_end(o);
 }
 
+/* The way on for what neither leg proves; NULL: nothing is left. */
+static const char *next_step(const struct plog_salvage_report *r)
+{
+    return r->left ? "bring what is left as it is back from a copy of the log"
+                     " (orders/, too, where an order is missing); what lies"
+                     " before it: paritylog rebuild DIR --store --out NEW"
+                   : NULL;
+}
+
 static void print_json(const struct salvage *s,
                        const struct plog_salvage_report *r)
 {
@@ -119,6 +128,7 @@ static void print_json(const struct salvage *s,
     for (size_t i = 0; i < s->kept; i++)
         range_json(&o, &s->ranges[i]);
     out_end(&o);
+    out_text_or_null(&o, "next", next_step(r));
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -161,7 +171,9 @@ static void print_text(const struct salvage *s,
                " left as they are\n",
                (unsigned long long)r->healed, (unsigned long long)r->from_store,
                (unsigned long long)r->left);
-    else
+    if (from_store && r->left)
+        printf("next       %s\n", next_step(r));
+    if (!from_store)
         printf("intact     %llu entries in %llu groups (%llu behind damage, not"
                " proven); %llu ranges of %llu bytes cannot be used\n",
                (unsigned long long)r->entries, (unsigned long long)r->groups,

@@ -196,8 +196,18 @@ run 5 salvage "$L" --from-store --json
 json_is "$T/out" '.healed.segments == 1 and .healed.left == 1 and
     .verdict == "TAMPERED" and ([.ranges[] | select(.healed == false)] |
     length == 1 and .[0].begin > 0 and .[0].end > .[0].begin and
-    .[0].to == .[0].from + 9)'
+    .[0].to == .[0].from + 9) and (.next | startswith("bring what is left"))'
 files_equal "$L/log/$third" "$T/damaged"
+run 5 salvage "$L" --from-store
+out_has 'next       bring what is left as it is back from a copy of the log'
+# No hint leads back: parity names the copy, and what lies before can be had.
+run 5 parity "$L"
+out_has 'next      bring this file back from a copy of the log'
+out_lacks 'salvage DIR --from-store'
+run 5 replay "$L" --fresh
+err_has 'paritylog rebuild DIR --store --out NEW'
+run 5 rebuild "$L" --store --out "$T/prefix"
+rm -r "$T/prefix"
 files_equal "$L/log/$last" "$W/log/$last"
 rm "$T/damaged"
 
