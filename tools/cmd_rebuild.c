@@ -14,7 +14,7 @@ static int on_progress(void *arg, const struct plog_progress *p)
 }
 
 static void print_json(const struct plog_rebuild_report *r, const char *leg,
-                       const char *out)
+                       const char *out, bool install)
 {
     struct out o;
     out_init(&o, stdout);
@@ -23,6 +23,10 @@ static void print_json(const struct plog_rebuild_report *r, const char *leg,
     out_text(&o, "leg", leg);
     out_text_or_null(&o, "out", out);
     out_bool(&o, "dry_run", r->dry_run);
+    if (install)
+        out_bool(&o, "installed", !r->dry_run && !r->verdict);
+    else
+        out_null(&o, "installed");
     out_text(&o, "verdict", plog_code_word(r->verdict));
     if (r->verdict) {
         out_object(&o, "missing");
@@ -46,15 +50,27 @@ static void print_json(const struct plog_rebuild_report *r, const char *leg,
     out_end(&o);
 }
 
-static void print_text(const struct plog_rebuild_report *r, const char *leg)
+/* A leg is replaced by a whole one only. */
+static void not_installed(const char *leg)
+{
+    printf("next       nothing was changed; mend the other leg first"
+           " (paritylog parity DIR), or have what comes out of it: paritylog"
+           " rebuild DIR --%s --out NEW\n",
+           leg);
+}
+
+static void print_text(const struct plog_rebuild_report *r, const char *leg,
+                       bool install)
 {
     char root[TEXT_BASE64(PLOG_HASH_SIZE)];
     text_base64(r->head.root, PLOG_HASH_SIZE, root);
     if (r->dry_run)
         printf("dry run, nothing written\n");
     printf("%s: the %s up to entry %llu, root %s",
-           r->verdict ? "IN PART" : "WHOLE", leg,
-           (unsigned long long)r->head.size, root);
+           !r->verdict                  ? "WHOLE"
+           : install && r->missing_from ? "NOT INSTALLED"
+                                        : "IN PART",
+           leg, (unsigned long long)r->head.size, root);
     if (r->segments)
         printf(", %llu segments", (unsigned long long)r->segments);
     printf("; %.2f s\n", r->seconds);
@@ -80,6 +96,8 @@ static void print_text(const struct plog_rebuild_report *r, const char *leg)
     printf(": %s: ", plog_code_word(r->verdict));
     text_safe(stdout, r->why, strlen(r->why));
     putchar('\n');
+    if (install)
+        not_installed(leg);
 }
 
 int cmd_rebuild(struct cli *c, int argc, char **argv)
@@ -120,8 +138,8 @@ int cmd_rebuild(struct cli *c, int argc, char **argv)
     if (rc != 0)
         return fail(c, rc, &err, NULL);
     if (c->json)
-        print_json(&report, log ? "log" : "store", out);
+        print_json(&report, log ? "log" : "store", out, o.install);
     else
-        print_text(&report, log ? "log" : "store");
+        print_text(&report, log ? "log" : "store", o.install);
     return plog_exit_status(report.verdict);
 }

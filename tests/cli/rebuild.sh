@@ -155,15 +155,23 @@ run 0 parity "$T/there"
 cp "$T/there/store.db" "$T/old.db"
 cp "$T/there/store.db-wal" "$T/old.db-wal" 2>/dev/null
 run 0 rebuild "$T/there" --store --install --json
-json_is "$T/out" '.verdict == "CLEAN" and .head.size == .entries'
+json_is "$T/out" '.verdict == "CLEAN" and .head.size == .entries and .installed'
 old=$T/there/$(sed 's/.*"quarantine":"//;s/".*//' "$T/out")
 files_equal "$old" "$T/old.db"
 [ ! -e "$T/old.db-wal" ] || files_equal "$old-wal" "$T/old.db-wal"
 rm "$S"
 sql "$T/there/store.db" "DELETE FROM events WHERE seq=3"
 run 3 rebuild "$T/there" --log --install
+out_has 'NOT INSTALLED: the log up to entry'
 out_has 'not rebuilt'
+out_has 'next       nothing was changed; mend the other leg first'
+run 3 rebuild "$T/there" --log --install --json
+json_is "$T/out" '.installed == false and .missing.from > 0'
 [ ! -e "$S" ] || wrong 'half of a log was installed'
+cp "$T/damaged" "$S"
+run 5 rebuild "$T/there" --store --install
+out_has 'NOT INSTALLED: the store up to entry'
+out_has 'paritylog rebuild DIR --store --out NEW'
 
 begin 'killed at any moment, and again'
 i=0
