@@ -133,6 +133,8 @@ int plog_dir_open(struct plog_dir *d, const struct plog_io *io,
     bool no_log = rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK;
     if (no_log && mode == PLOG_DIR_STORE && d->dir >= 0)
         rc = 0;
+    if (rc == PLOG_E_ROLLBACK && mode == PLOG_DIR_PLAN)
+        rc = 0;
     if (!rc)
         rc = open_keys(d, make, err);
     if (!rc)

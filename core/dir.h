@@ -41,6 +41,7 @@ enum plog_dir_mode {
     PLOG_DIR_READ,  /* what is there; the lock file only if it is there */
     PLOG_DIR_STORE, /* the same, and log/ only if it is there */
     PLOG_DIR_WRITE, /* the lock file is made when missing */
+    PLOG_DIR_PLAN,  /* the same, and log/ may be gone where a store is left */
     PLOG_DIR_MAKE   /* directories, too */
 };
 

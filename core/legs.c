@@ -7,9 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
-                   const char *path, const struct plog_options *options,
-                   struct plog_error *err)
+static int open_legs(struct plog_legs *l, const struct plog_io *io,
+                     const char *path, enum plog_dir_mode mode,
+                     const struct plog_options *options, struct plog_error *err)
 {
     memset(l, 0, sizeof *l);
     l->io = io;
@@ -20,13 +20,27 @@ int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
     l->network_fs = options->allow_network_fs;
     l->dir.dir = l->dir.log = l->dir.keys = l->dir.lock = -1;
     plog_tail_init(&l->tail, &l->dir);
-    int rc = plog_dir_open(&l->dir, io, path, PLOG_DIR_WRITE,
-                           options->allow_loose_modes, err);
+    int rc =
+        plog_dir_open(&l->dir, io, path, mode, options->allow_loose_modes, err);
     if (!rc)
         rc = plog_keyring_load(&l->keys, io, l->dir.keys, options->vkey, err);
     if (rc)
         plog_legs_close(l);
     return rc;
+}
+
+int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
+                   const char *path, const struct plog_options *options,
+                   struct plog_error *err)
+{
+    return open_legs(l, io, path, PLOG_DIR_WRITE, options, err);
+}
+
+int plog_legs_open_plan(struct plog_legs *l, const struct plog_io *io,
+                        const char *path, const struct plog_options *options,
+                        struct plog_error *err)
+{
+    return open_legs(l, io, path, PLOG_DIR_PLAN, options, err);
 }
 
 void plog_legs_close_store(struct plog_legs *l)

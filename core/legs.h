@@ -43,6 +43,12 @@ PLOG_MUST_CHECK int plog_legs_open(struct plog_legs *l,
                                    const struct plog_io *io, const char *path,
                                    const struct plog_options *options,
                                    struct plog_error *err);
+/* The same, also where log/ is gone and a store is left. */
+PLOG_MUST_CHECK int plog_legs_open_plan(struct plog_legs *l,
+                                        const struct plog_io *io,
+                                        const char *path,
+                                        const struct plog_options *options,
+                                        struct plog_error *err);
 void plog_legs_close(struct plog_legs *l);
 
 /* Opens the store that is there (or makes it, with `create`).

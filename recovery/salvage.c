@@ -267,7 +267,10 @@ static int judge(struct salvage *s, const char *dir,
     int rc = plog_verify(dir, o, &report, err);
     s->report->verdict = report.verdict;
     s->report->head = report.head;
-    return rc;
+    if (rc != PLOG_E_ROLLBACK || !s->o->dry_run || !s->o->from_store)
+        return rc;
+    s->report->verdict = rc; /* there is none, and the plan stands */
+    return 0;
 }
 
 int plog_salvage(const char *dir, const struct plog_salvage_options *given,
@@ -291,7 +294,9 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     int rc =
         own.from_store && !own.dry_run ? make_log_folder(s.io, dir, err) : 0;
     if (!rc)
-        rc = plog_legs_open(&s.legs, s.io, dir, &open, err);
+        rc = own.from_store && own.dry_run
+                 ? plog_legs_open_plan(&s.legs, s.io, dir, &open, err)
+                 : plog_legs_open(&s.legs, s.io, dir, &open, err);
     if (!rc) /* at once: else the store's word would only be missed */
         rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)

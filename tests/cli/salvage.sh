@@ -170,9 +170,20 @@ is_whole
 
 begin 'no segment at all, no log/ at all'
 copy none
+plan() { # what would be healed is told, and nothing is made
+    run 5 salvage "$L" --from-store --dry-run
+    out_has 'dry run, nothing changed'
+    out_has "log/$third: healed"
+    out_has "$(printf '%s\n' "$segments" | wc -w | tr -d ' ') segments, 201"
+    run 5 salvage "$L" --from-store --dry-run --json
+    json_is "$T/out" '.verdict == "ROLLBACK" and .healed.entries == 201'
+}
 rm "$L"/log/*
+plan
 heals
 rm -r "$L/log"
+plan
+[ ! -e "$L/log" ] || wrong 'the plan made log/'
 heals
 
 begin 'the end of the log cut off: the store brings it back'

@@ -547,8 +547,11 @@ static void no_log_folder(void)
         CHECK(!world_has(&w, "log"));
     }
     io = *plog_io_posix();
-    CHECK_INT(SALVAGE(&s, .from_store = true, .dry_run = true),
-              PLOG_E_ROLLBACK);
+    /* A plan is one there, too; and changes nothing. */
+    CHECK_INT(SALVAGE(&s, .dry_run = true), PLOG_E_ROLLBACK);
+    CHECK_INT(SALVAGE(&s, .from_store = true, .dry_run = true), 0);
+    CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+    CHECK_UINT(s.from_store, 9);
     CHECK(!world_has(&w, "log"));
     CHECK_INT(SALVAGE(&s, .from_store = true), 0);
     CHECK_INT(s.verdict, 0);
