@@ -22,6 +22,12 @@ PLOG_MUST_CHECK int plog_aside_bytes(const struct plog_dir *d, uint64_t first,
                                      uint64_t from, uint64_t to, char *name,
                                      struct plog_error *err);
 
+/* The same, but for bytes that a run before this one has kept: then `name` is
+ * where, and that is on disk. */
+PLOG_MUST_CHECK int plog_aside_once(const struct plog_dir *d, uint64_t first,
+                                    uint64_t from, uint64_t to, char *name,
+                                    struct plog_error *err);
+
 /* Moves the file `log_name` of log/ into quarantine/; the names are on disk on
  * return.  Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_aside_file(const struct plog_dir *d,

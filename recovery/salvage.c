@@ -68,7 +68,7 @@ static int keep(struct salvage *s, uint64_t first, uint64_t begin, uint64_t end,
     plog_segment_name(first, name);
     snprintf(file, sizeof file, "log/%s", name);
     if (end > begin && !s->o->dry_run)
-        rc = plog_aside_bytes(&s->legs.dir, first, begin, end, kept, err);
+        rc = plog_aside_once(&s->legs.dir, first, begin, end, kept, err);
     if (rc)
         return rc;
     s->report->ranges++;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "files.h"
 #include "paritylog_recovery.h"
 #include "world.h"
 
@@ -211,6 +212,40 @@ static void what_is_left(void)
             CHECK_INT(world_has(&w, "quarantine"), !dry_run && all[i].bytes);
             world_remove(w.dir);
         }
+}
+
+static size_t kept_files(void)
+{
+    struct tree t;
+    tree_read(&t, world_path(&w, "quarantine"));
+    size_t n = t.count;
+    tree_free(&t);
+    return n;
+}
+
+/* Told again, the same bytes are not kept again; others are. */
+static void kept_once(void)
+{
+    struct plog_salvage_report s;
+    char first[128];
+    make_three();
+    flip(SECOND, (long)length_of(SECOND) / 2);
+    CHECK_INT(SALVAGE(&s, .vkey = NULL), 0);
+    CHECK_UINT(kept_files(), 1);
+    snprintf(first, sizeof first, "%s", found.kept);
+    CHECK(world_has(&w, first));
+    CHECK_INT(SALVAGE(&s, .vkey = NULL), 0);
+    CHECK_UINT(kept_files(), 1);
+    CHECK_TEXT(found.kept, first);
+    CHECK(s.bytes > 0);
+    flip(first, 3); /* what is there is not these bytes */
+    CHECK_INT(SALVAGE(&s, .vkey = NULL), 0);
+    CHECK_UINT(kept_files(), 2);
+    CHECK(strcmp(found.kept, first) != 0);
+    flip(SECOND, (long)length_of(SECOND) / 2 + 1);
+    CHECK_INT(SALVAGE(&s, .vkey = NULL), 0);
+    CHECK_UINT(kept_files(), 3);
+    world_remove(w.dir);
 }
 
 /* Where each line of a file begins, and the last one ends. */
@@ -601,6 +636,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"what is left", what_is_left},
+        {"kept once", kept_once},
         {"where a range ends", where_a_range_ends},
         {"a read that fails", a_read_that_fails},
         {"an open that fails", an_open_that_fails},
