@@ -58,9 +58,12 @@ int plog_sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
 
 int plog_sql_exec(sqlite3 *db, const char *sql, struct plog_error *err)
 {
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return plog_sql_fail(err, db, "writing to the store");
-    return 0;
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return 0;
+    /* What is there is none: readers come here, too. */
+    bool bad = plog_sql_code(sqlite3_extended_errcode(db)) == PLOG_E_DIVERGED;
+    return plog_sql_fail(err, db,
+                         bad ? "using the store" : "writing to the store");
 }
 
 int plog_sql_row(sqlite3_stmt *s, struct plog_error *err)

@@ -54,6 +54,15 @@ run 3 status "$L" --json
 json_is "$T/out" '.verdict == "BEHIND" and .store.size == 6 and
     .log.size == 10'
 
+begin 'a store that is no database is read, not written'
+fresh random
+without_store
+head -c 9000 /dev/zero | tr '\0' x >"$L/store.db"
+run 3 status "$L"
+out_has 'cannot be read: using the store: file is not a database'
+run 3 query "$L" 'SELECT 1'
+err_lacks 'writing to'
+
 begin 'the log set back: ROLLBACK, 5'
 fresh back
 deltas 1 5 >"$T/in"
