@@ -11,11 +11,35 @@
 #include "engine.h"
 #include "key_list.h"
 
+/* keys/signing.key can be read, and is `had`: no passphrase mends that, unless
+ * the new key waits beside it. */
+static int other_key(plog *p, const struct plog_vkey *now, const char *had,
+                     struct plog_error *err)
+{
+    char id[PLOG_KEYID_TEXT];
+    const char *in_force = now ? now->id_text : "?";
+    bool before = plog_keychain_find(&p->legs.chain, had) != NULL;
+    plog_fail(err, PLOG_E_KEY,
+              "the log is signed by key %s, and keys/signing.key is %s%s",
+              in_force, had[0] ? had : "another",
+              before ? ", which it had before a rotation" : "");
+    if (plog_signer_next_id(p->io, p->legs.dir.keys, id, NULL) == 0)
+        plog_err_hint(err, "a key may have been rotated: open again, with the"
+                           " passphrase of the new key");
+    else
+        plog_err_hint(err,
+                      "put key %s back as keys/signing.key, from where it"
+                      " is kept",
+                      in_force);
+    return PLOG_E_KEY;
+}
+
 int plog_engine_signer(plog *p, struct plog_error *err)
 {
     const struct plog_vkey *now =
         plog_keychain_at(&p->legs.chain, p->legs.head.commit.size + 1);
     struct plog_error why = {0};
+    char had[PLOG_KEYID_TEXT] = "";
     int keys = p->legs.dir.keys, rc = 0;
     if (now && p->signer.secret && plog_vkey_same(&p->signer.vkey, now))
         return 0;
@@ -31,18 +55,16 @@ int plog_engine_signer(plog *p, struct plog_error *err)
             p->signer = s;
             return 0;
         }
+        if (!rc && i != 1)
+            memcpy(had, s.vkey.id_text, sizeof had);
         plog_signer_fini(&s);
     }
-    if (why.code)
-        plog_fail(err, PLOG_E_KEY,
-                  "the log is signed by key %s now, and keys/signing.key"
-                  " cannot be read: %.200s",
-                  now ? now->id_text : "?", why.message);
-    else
-        plog_fail(err, PLOG_E_KEY,
-                  "the log is signed by key %s, and keys/signing.key is"
-                  " another",
-                  now ? now->id_text : "?");
+    if (!why.code)
+        return other_key(p, now, had, err);
+    plog_fail(err, PLOG_E_KEY,
+              "the log is signed by key %s now, and keys/signing.key cannot be"
+              " read: %.200s",
+              now ? now->id_text : "?", why.message);
     plog_err_hint(err, "a key may have been rotated: open again, with the"
                        " passphrase of the new key");
     return PLOG_E_KEY;

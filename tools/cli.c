@@ -57,22 +57,24 @@ static void warn_if_shared(struct cli *c, int fd)
 }
 
 /* Takes one line end away and refuses what no passphrase can be. */
-static int secret_check(struct cli_secret *s, size_t len,
+static int secret_check(struct cli_secret *s, const char *path, size_t len,
                         struct plog_error *err)
 {
     if (len > 0 && s->text[len - 1] == '\n')
         len--;
     s->text[len] = '\0';
     if (len == 0)
-        return fail_set(err, PLOG_E_ARG, "the passphrase file is empty");
+        return fail_set(err, PLOG_E_ARG, "the passphrase file %s is empty",
+                        path);
     if (len > CLI_SECRET_MAX)
         return fail_set(err, PLOG_E_ARG,
                         "the passphrase is longer than %d bytes",
                         CLI_SECRET_MAX);
     if (strlen(s->text) != len || strchr(s->text, '\n'))
         return fail_set(err, PLOG_E_ARG,
-                        "the passphrase file holds more than one line, or a "
-                        "NUL byte");
+                        "the passphrase file %s holds more than one line, or a"
+                        " NUL byte",
+                        path);
     s->given = true;
     return 0;
 }
@@ -90,14 +92,15 @@ int cli_secret_read_from(struct cli *c, const char *path, struct cli_secret *s,
         return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return fail_set(err, PLOG_E_IO, "cannot open the passphrase file: %s",
+        return fail_set(err, PLOG_E_IO,
+                        "cannot open the passphrase file %s: %s", path,
                         strerror(errno));
     warn_if_shared(c, fd);
     ssize_t n = read_all(fd, s->text, sizeof s->text - 1);
-    int rc =
-        n < 0 ? fail_set(err, PLOG_E_IO, "cannot read the passphrase file: %s",
-                         strerror(errno))
-              : secret_check(s, (size_t)n, err);
+    int rc = n < 0 ? fail_set(err, PLOG_E_IO,
+                              "cannot read the passphrase file %s: %s", path,
+                              strerror(errno))
+                   : secret_check(s, path, (size_t)n, err);
     close(fd);
     if (rc != 0)
         cli_secret_wipe(s);

@@ -101,6 +101,25 @@ run 0 key rotate "$L" --passphrase-file "$T/p2"
 run 12 append "$L" --quiet </dev/null
 deltas 2 2 | run 0 append "$L" --passphrase-file "$T/p2" --quiet
 run 0 parity "$L"
+run 1 append "$L" --passphrase-file "$T/nowhere" --quiet </dev/null
+err_has "passphrase file $T/nowhere: "
+: >"$T/p3"
+run 2 key rotate "$L" --passphrase-file "$T/p2" --new-passphrase-file "$T/p3"
+err_has "passphrase file $T/p3 is empty"
+
+begin 'the key of before a rotation, put back: which one is wanted'
+fresh before
+id=$(sed 's/.*+\([0-9a-f]\{8\}\)+.*/\1/' "$L"/keys/*.vkey)
+cp "$L/keys/signing.key" "$T/before.key"
+run 0 key rotate "$L"
+cp "$L/keys/signing.key" "$T/after.key"
+cp "$T/before.key" "$L/keys/signing.key"
+deltas 1 1 | run 12 append "$L" --json
+error_is KEY '(.error.message | test("signing.key is '"$id"', which it had")) and
+    (.error.hint | test("^put key [0-9a-f]{8} back as keys/signing.key")) and
+    (.error.hint | test("passphrase") | not)'
+cp "$T/after.key" "$L/keys/signing.key"
+deltas 1 1 | run 0 append "$L" --quiet
 
 begin 'trust'
 run 0 key trust "$L" "$other" --dry-run
