@@ -303,14 +303,18 @@ int plog_keychain_rotate(struct plog_keychain *k, const struct plog_rotation *r,
     return PLOG_E_CORRUPT;
 }
 
+/* From the last key back to the restore entry that brought its name in, and not
+ * beyond: a name from before may have come back, by who only copied the log. */
 bool plog_keychain_anchored(const struct plog_keychain *k,
                             const struct plog_keyring *trusted)
 {
-    for (unsigned i = 0; i < trusted->count; i++) {
-        const struct plog_vkey *t = &trusted->keys[i];
-        const struct plog_vkey *found = plog_keychain_find(k, t->id_text);
-        if (found && plog_vkey_same(found, t) &&
-            !strcmp(found->name, k->keys[k->count - 1].name))
+    for (unsigned i = k->count; i > 0; i--) {
+        const struct plog_vkey *own = &k->keys[i - 1];
+        const struct plog_vkey *t =
+            plog_keyring_find(trusted, plog_span_text(own->id_text));
+        if (strcmp(own->name, k->keys[k->count - 1].name) != 0)
+            return false;
+        if (t && plog_vkey_same(own, t))
             return true;
     }
     return false;

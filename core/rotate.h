@@ -91,7 +91,8 @@ PLOG_MUST_CHECK int plog_keychain_add(struct plog_keychain *k,
 PLOG_MUST_CHECK int plog_keychain_rotate(struct plog_keychain *k,
                                          const struct plog_rotation *r,
                                          const char **why);
-/* Whether one of the keys that have the log's present name is trusted. */
+/* Whether one of the keys is trusted that the log has had since it took its
+ * present name. */
 bool plog_keychain_anchored(const struct plog_keychain *k,
                             const struct plog_keyring *trusted);
 /* The same as an error.  Returns 0 or PLOG_E_UNKNOWN_KEY. */

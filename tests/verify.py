@@ -1207,9 +1207,13 @@ def segments_of(directory):
 
 
 def anchored(chain, trusted):
-    """Whether a key of the present name is trusted."""
-    return any(trusted.get(key[1]) == key for key in chain
-               if key[0] == chain[-1][0])
+    """Whether a key is trusted of those since the present name was taken."""
+    for key in reversed(chain):
+        if key[0] != chain[-1][0]:
+            return False
+        if trusted.get(key[1]) == key:
+            return True
+    return False
 
 
 def first_key(directory, found, trusted):

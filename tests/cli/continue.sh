@@ -81,6 +81,17 @@ run 0 parity "$T/third" --key "$("$PARITYLOG" key show "$T/third")"
 run 0 key list "$T/third"
 out_lines 8
 
+begin 'the first name again: its old key does not vouch for who took it'
+run 0 restore "$T/third" --out "$T/back" --continue-as "$origin" \
+    --passphrase-file "$T/pass"
+run 0 verify "$T/back" --key "$("$PARITYLOG" key show "$T/back")"
+run 12 verify "$T/back" --key "$old"
+run 12 verify "$T/back" --key "$new"
+rm "$T"/back/keys/*.vkey
+run 0 key trust "$T/back" "$old"
+run 12 parity "$T/back"
+deltas 80 81 | run 12 append "$T/back" --quiet --passphrase-file "$T/pass"
+
 begin 'with redactions on either side of the place'
 run 0 redact "$W" 8 --reason one
 run 0 restore "$W" --out "$T/black" --at 12 --continue-as black

@@ -439,6 +439,39 @@ static void anchored(void)
     CHECK(strstr(err.message, "its last one is 00000002") != NULL);
 }
 
+/* Who only copied the log can give it another name and then the first one
+ * again: his key is not one that the first key vouches for. */
+static void the_name_came_back(void)
+{
+    static struct plog_keychain k;
+    static struct plog_keyring ring;
+    const char *why;
+    const struct plog_vkey own = key("log", "00000001", 1),
+                           next = key("log", "00000002", 2),
+                           between = key("copy", "00000003", 3),
+                           back = key("log", "00000004", 4),
+                           last = key("log", "00000005", 5);
+    const struct {
+        struct plog_vkey trusted;
+        bool anchored;
+    } all[] = {
+        {own, false}, {next, false}, {between, false},
+        {back, true}, {last, true},
+    };
+    memset(&k, 0, sizeof k);
+    memset(&ring, 0, sizeof ring);
+    CHECK_INT(plog_keychain_add(&k, &own, 0), 0);
+    CHECK_INT(rotate(&k, own, next, 3, false, &why), 0);
+    CHECK_INT(rotate(&k, next, between, 5, true, &why), 0);
+    CHECK_INT(rotate(&k, between, back, 7, true, &why), 0);
+    CHECK_INT(rotate(&k, back, last, 9, false, &why), 0);
+    ring.count = 1;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        ring.keys[0] = all[i].trusted;
+        CHECK(plog_keychain_anchored(&k, &ring) == all[i].anchored);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -452,6 +485,7 @@ int main(int argc, char **argv)
         {"the chain", chain},
         {"as many as there may be", as_many_as_there_may_be},
         {"anchored", anchored},
+        {"the name came back", the_name_came_back},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
