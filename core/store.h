@@ -151,6 +151,13 @@ PLOG_MUST_CHECK int plog_store_keys(struct plog_store *s,
                                     struct plog_keychain *out,
                                     struct plog_error *err);
 
+/* Whether a key of the log signed a commit that the store holds: the one in
+ * force there by these rotations, whether it is trusted itself or not; where
+ * they tell nothing, a trusted one of that id. */
+bool plog_store_signs(struct plog_store *s, const struct plog_store_head *h,
+                      const struct plog_keyring *trusted,
+                      const struct plog_commit *c);
+
 /* Adds the event row of entry `e` with its exact line. */
 PLOG_MUST_CHECK int plog_store_add_event(struct plog_store *s,
                                          const struct plog_entry *e,

@@ -31,7 +31,9 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
                  ? "paritylog replay DIR"
                  : "paritylog replay DIR --fresh (keeps this store in"
                    " quarantine/)";
-    if (verdict == PLOG_E_FORK ||
+    if (verdict == PLOG_E_AHEAD && p->ahead[0])
+        f.next = p->ahead;
+    if (verdict == PLOG_E_FORK || p->fork == PLOG_FORK_YES ||
         (verdict != PLOG_E_BEHIND && plog_parity_is_fork(p)))
         f.next = COMPARE_HEADS;
     plog_check_find(p->c, &f);
@@ -208,10 +210,7 @@ static void judge_end(struct plog_parity *p)
     char want[64], got[64];
     if (h->commit.size <= log_size || p->end_unknown)
         return;
-    const struct plog_vkey *key = plog_check_key(c, &h->commit);
-    bool is_signed =
-        key && plog_checkpoint_verify(key, h->origin, h->commit.size,
-                                      h->commit.root, h->commit.sig);
+    bool is_signed = plog_parity_signs(p, &h->commit);
     snprintf(want, sizeof want, "entries up to %llu",
              (unsigned long long)h->commit.size);
     snprintf(got, sizeof got, "entries up to %llu",
@@ -225,7 +224,10 @@ static void judge_end(struct plog_parity *p)
                              .found = got};
     f.next = "paritylog salvage DIR --from-store (the store still holds what"
              " the log lost)";
-    if (is_signed && plog_parity_is_fork(p)) {
+    if (!is_signed) {
+        plog_parity_advise_ahead(p);
+        f.next = p->ahead;
+    } else if (plog_parity_is_fork(p)) {
         f.verdict = PLOG_E_FORK;
         f.next = COMPARE_HEADS;
     }

@@ -59,6 +59,8 @@ struct plog_parity {
     uint64_t left_in; /* the segment then; those behind it have rows, too */
     int64_t read_since;
     bool end_unknown; /* damage up to the end: nobody knows where it was */
+    char ahead[200];  /* what to do first where the head is above the log, and
+                       * not by a key that is known; "" else */
 };
 
 /*
@@ -95,6 +97,10 @@ PLOG_MUST_CHECK int plog_parity_group(struct plog_parity *p,
                                       const struct plog_tree *before,
                                       const struct plog_log_group *g,
                                       struct plog_error *err);
+/* What to do first where the head is above the log and its signature does not
+ * hold: the store may still have what was acknowledged, so it is not to be set
+ * aside before that was tried. */
+void plog_parity_advise_ahead(struct plog_parity *p);
 /* A bare segment at the end, which the head may stand in; unless the store has
  * entries of it: then they are missing here, which is told at the end. */
 void plog_parity_bare_segment(struct plog_parity *p);
@@ -228,6 +234,9 @@ PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
  * that the log reaches, is another history than the log's.  Reads the log up to
  * there, the first time that it is asked. */
 bool plog_parity_is_fork(struct plog_parity *p);
+/* Whether a commit that the store holds is signed by a key of the log: one that
+ * the log has, or that the store's rotations lead to from a trusted one. */
+bool plog_parity_signs(struct plog_parity *p, const struct plog_commit *c);
 
 /* Counts a difference in the store. */
 void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,

@@ -6,6 +6,16 @@
  */
 #include "parity.h"
 
+bool plog_parity_signs(struct plog_parity *p, const struct plog_commit *c)
+{
+    struct plog_reader *r = &p->c->reader;
+    if (plog_store_signs(&r->store, &p->c->head, &r->keys, c))
+        return true;
+    const struct plog_vkey *key = plog_check_key(p->c, c);
+    return key && plog_checkpoint_verify(key, p->c->head.origin, c->size,
+                                         c->root, c->sig);
+}
+
 /* The log's root at the size of `g`'s commit or inside its group. */
 static bool root_at(const struct plog_walk *w, const struct plog_tree *before,
                     const struct plog_log_group *g, uint64_t size,
@@ -23,13 +33,22 @@ static bool root_at(const struct plog_walk *w, const struct plog_tree *before,
     return true;
 }
 
+/* The check may not have come to the key that `log`, which is further, has. */
+static bool signs(struct plog_parity *p, const struct plog_keychain *log,
+                  const struct plog_commit *c)
+{
+    const struct plog_vkey *key = plog_keychain_find(log, c->key);
+    return (key && plog_checkpoint_verify(key, p->c->head.origin, c->size,
+                                          c->root, c->sig)) ||
+           plog_parity_signs(p, c);
+}
+
 /* Walks the log to the size of a commit of the store's.  What cannot be read
  * tells nothing.
  * @reached  out, how far the log goes */
 static bool differs_at(struct plog_parity *p, const struct plog_commit *c,
                        uint64_t *reached)
 {
-    const char *origin = p->c->head.origin;
     unsigned char root[PLOG_HASH_SIZE];
     struct plog_tree before;
     struct plog_log_group g;
@@ -43,13 +62,9 @@ static bool differs_at(struct plog_parity *p, const struct plog_commit *c,
         rc = plog_walk_next(&w, &g, NULL);
         if (rc || g.size < c->size)
             continue;
-        const struct plog_vkey *key =
-            plog_keychain_find(&w.chain.chain, c->key);
-        if (!key) /* the other history may have gone over to it */
-            key = plog_keyring_find(&p->c->reader.keys, plog_span_text(c->key));
-        differ = key && root_at(&w, &before, &g, c->size, root) &&
+        differ = root_at(&w, &before, &g, c->size, root) &&
                  memcmp(root, c->root, sizeof root) != 0 &&
-                 plog_checkpoint_verify(key, origin, c->size, c->root, c->sig);
+                 signs(p, &w.chain.chain, c);
     }
     *reached = w.chain.last.size;
     plog_walk_close(&w);

@@ -76,14 +76,29 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
         memcpy(p->origin, c->walk.chain.origin, sizeof p->origin);
         return;
     }
-    const struct plog_vkey *key = plog_check_key(c, &h->commit);
-    bool is_signed =
-        key && plog_checkpoint_verify(key, h->origin, h->commit.size,
-                                      h->commit.root, h->commit.sig);
+    bool is_signed = plog_parity_signs(p, &h->commit);
     plog_check_hash(g->commit.root, want);
     plog_check_hash(h->commit.root, got);
     plog_parity_find(p, is_signed ? PLOG_E_FORK : PLOG_E_DIVERGED,
                      h->commit.size, want, got);
+}
+
+void plog_parity_advise_ahead(struct plog_parity *p)
+{
+    struct plog_check *c = p->c;
+    struct plog_keychain keys;
+    if (plog_store_keys(&c->reader.store, &c->head, &c->reader.keys, &keys,
+                        NULL) == 0)
+        snprintf(p->ahead, sizeof p->ahead,
+                 "paritylog salvage DIR --from-store (takes what the store"
+                 " proves); then paritylog replay DIR --fresh (keeps this store"
+                 " in quarantine/)");
+    else
+        snprintf(p->ahead, sizeof p->ahead,
+                 "if the log has gone over to key %s: paritylog key trust DIR"
+                 " VKEY, then parity again; if not: paritylog replay DIR"
+                 " --fresh (keeps this store in quarantine/)",
+                 c->head.commit.key);
 }
 
 void plog_parity_bare_segment(struct plog_parity *p)

@@ -20,6 +20,7 @@ struct work {
     struct plog_log_end end;
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log's end */
     struct plog_store_head old;       /* of the store that --fresh sets aside */
+    bool old_signed;                  /* that head, by a key of the log */
     /* Where the log begins behind entry 1: the floor and its snapshot. */
     uint64_t base;
     unsigned char digest[PLOG_HASH_SIZE];
@@ -186,6 +187,9 @@ static void question_old_store(struct work *w)
     if (!plog_legs_open_store(&w->legs, false, NULL)) {
         if (plog_store_get_head(s, &w->old, NULL))
             memset(&w->old, 0, sizeof w->old);
+        else
+            w->old_signed =
+                plog_store_signs(s, &w->old, &w->legs.keys, &w->old.commit);
         if (plog_schema_count_own(s->db, &w->report->own_tables, NULL))
             w->report->own_tables = 0;
     }
@@ -291,11 +295,8 @@ static int inspect(struct work *w, struct plog_error *err)
 static int check_old_store(struct work *w, struct plog_error *err)
 {
     const struct plog_commit *c = &w->old.commit;
-    const struct plog_vkey *key =
-        plog_keyring_find(&w->legs.keys, plog_span_text(c->key));
-    if (c->size <= w->end.last.size || !key ||
-        strcmp(w->old.origin, w->origin) != 0 ||
-        !plog_checkpoint_verify(key, w->old.origin, c->size, c->root, c->sig))
+    if (c->size <= w->end.last.size || !w->old_signed ||
+        strcmp(w->old.origin, w->origin) != 0)
         return 0;
     plog_fail(err, PLOG_E_ROLLBACK,
               "the log ends at entry %llu, but the store holds a signed head"
