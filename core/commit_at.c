@@ -77,6 +77,20 @@ static int check_origin(const struct plog_io *io, int fd, const char *origin,
     return rc;
 }
 
+bool plog_commit_lies(const struct plog_dir *dir, int fd,
+                      const struct plog_store_head *h)
+{
+    struct plog_buf b;
+    struct plog_span line;
+    struct plog_commit c;
+    plog_buf_init(&b, dir->io);
+    bool lies = line_before(dir->io, fd, h->offset, &b, &line) == 0 &&
+                read_commit(dir->io, line, h, h->origin, &c) == 0 &&
+                same_commit(&c, &h->commit);
+    plog_buf_fini(&b);
+    return lies;
+}
+
 int plog_commit_reads(const struct plog_dir *dir,
                       const struct plog_keychain *keys, int fd,
                       const struct plog_store_head *h,

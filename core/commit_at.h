@@ -28,5 +28,9 @@ PLOG_MUST_CHECK int plog_commit_reads(const struct plog_dir *dir,
                                       const struct plog_store_head *h,
                                       const struct plog_vkey **key,
                                       struct plog_error *err);
+/* Whether that commit line stands there, whatever the segment's header says;
+ * nothing else is asked. */
+bool plog_commit_lies(const struct plog_dir *dir, int fd,
+                      const struct plog_store_head *h);
 
 #endif

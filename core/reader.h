@@ -16,6 +16,7 @@ struct plog_reader {
     struct plog_keyring keys;
     struct plog_store store;
     bool store_open;
+    bool asks_log; /* whether it is of the log there, whenever it is opened */
     char origin[PLOG_ORIGIN_MAX + 1];
     double wait_seconds;
     char private_copy[64]; /* of store.db, on a read-only mount; "" if none */
@@ -44,6 +45,11 @@ bool plog_reader_forked(const struct plog_reader *r);
 PLOG_MUST_CHECK int plog_reader_open_store(struct plog_reader *r,
                                            double wait_seconds,
                                            struct plog_error *err);
+/* Whether the store is of the log that is there, by names alone: segments that
+ * are damaged or gone tell nothing, and keys/ then what they do.
+ * Returns 0, or PLOG_E_FOREIGN. */
+PLOG_MUST_CHECK int plog_reader_check_log(struct plog_reader *r,
+                                          struct plog_error *err);
 /* Opens the store again when another file has its name now (replay --fresh
  * set the old one aside): else a reader would wait on a file that nobody
  * writes any more. */

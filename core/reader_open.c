@@ -171,6 +171,11 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
     }
     if (rc)
         return rc;
+    rc = r->asks_log ? plog_reader_check_log(r, err) : 0;
+    if (rc) {
+        plog_store_close(&r->store);
+        return rc;
+    }
     r->store_open = true;
     memcpy(r->origin, r->store.origin, sizeof r->origin);
     return 0;
@@ -236,6 +241,7 @@ int plog_reader_open(struct plog_reader **out, const char *dir,
     if (!r)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     int rc = plog_reader_open_log(r, io, dir, o->vkey, err);
+    r->asks_log = true;
     if (!rc)
         rc = plog_reader_open_store(r, wait, err);
     if (rc) {

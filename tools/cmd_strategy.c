@@ -74,6 +74,11 @@ static int look(struct cli *c, struct change *change, struct plog_error *err)
                  ? fail_set(err, s.verdict, "there is a log but no store")
                  : fail_set(err, s.verdict, "the store cannot be read: %s",
                             plog_strerror(s.verdict));
+    if (rc == 0 && s.verdict == PLOG_E_FOREIGN) { /* is it another's? */
+        plog_reader *r = NULL;
+        rc = cli_open_reader(c, &r, err);
+        plog_reader_close(r);
+    }
     change->before = s.strategy;
     return rc;
 }

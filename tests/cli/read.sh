@@ -163,4 +163,25 @@ else
     skip 'no jq'
 fi
 
+begin 'nothing is read from the store of another directory'
+filled theirs 20
+theirs=$L
+filled ours 20
+run 0 get "$L" pets 5
+without_store
+cp "$theirs"/store.db* "$L/"
+for what in "get $L pets 5" "history $L pets 5" "log $L" "cursor list $L" \
+    "peer list $L" "strategy $L" "redact $L --list" "checkpoint $L"; do
+    # shellcheck disable=SC2086
+    run 5 $what
+    out_empty
+    err_has 'the store belongs to'
+done
+run 5 query "$L" 'SELECT count(*) FROM records' --json
+error_is FOREIGN '.error.file == "store.db"'
+run 5 parity "$L"
+out_has 'paritylog replay DIR --fresh'
+run 0 replay "$L" --fresh
+run 0 get "$L" pets 5
+
 finish
