@@ -314,6 +314,7 @@ static int judge_group(struct plog_scan *s, struct plog_log_group *g,
     if (g->root_checked)
         s->chain->tree = tree;
     s->chain->last = g->commit;
+    s->chain->claimed = false;
     const struct plog_order *o = (const void *)s->ordered.data;
     for (size_t i = 0;
          s->chain->orders && g->root_checked && i < s->ordered.len / sizeof *o;

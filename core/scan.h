@@ -26,7 +26,8 @@
  * cannot be computed until the next segment header gives the range again.
  */
 struct plog_chain {
-    char origin[PLOG_ORIGIN_MAX + 1]; /* "" until the first header */
+    char origin[PLOG_ORIGIN_MAX + 1]; /* "" until the first header, */
+    bool claimed; /* ... which says so; nothing that is signed did yet */
     struct plog_tree tree;
     struct plog_commit last;
     bool broken;

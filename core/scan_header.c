@@ -74,6 +74,15 @@ int plog_scan_checkpoint(struct plog_scan *s, const char *origin,
     return 0;
 }
 
+static int foreign(struct plog_scan *s, const struct plog_segment_header *h)
+{
+    plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0, "a segment of another log");
+    snprintf(s->fault.expected, sizeof s->fault.expected, "a segment of %.100s",
+             s->chain->origin);
+    snprintf(s->fault.found, sizeof s->fault.found, "one of %.100s", h->origin);
+    return PLOG_E_FOREIGN;
+}
+
 /* The chain takes its place from the header: at the log's first segment, or
  * behind damage, or where the files before are gone. */
 static int adopt_header(struct plog_scan *s,
@@ -89,9 +98,10 @@ static int adopt_header(struct plog_scan *s,
                  (unsigned long long)h->first);
         return PLOG_E_CORRUPT;
     }
-    if (c->origin[0] && strcmp(c->origin, h->origin) != 0)
-        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
-                               "a segment of another log");
+    /* A name that is damaged, or that of a file which got in here, must not
+     * make strangers of all the others. */
+    if (c->origin[0] && !c->claimed && strcmp(c->origin, h->origin) != 0)
+        return foreign(s, h);
     if (h->last.size) {
         int rc = plog_scan_checkpoint(s, h->origin, &h->last, 0);
         if (rc)
@@ -105,6 +115,7 @@ static int adopt_header(struct plog_scan *s,
                                    "more keys than a log may have");
         c->chain.unsettled = open;
     }
+    c->claimed = !h->last.size && (c->claimed || !c->origin[0]);
     memcpy(c->origin, h->origin, sizeof c->origin);
     c->tree = h->tree;
     c->last = h->last;
@@ -129,8 +140,7 @@ static int follow_header(struct plog_scan *s, struct plog_span line,
     if (same)
         return 0;
     if (strcmp(h->origin, c->origin) != 0)
-        return plog_scan_fault(s, PLOG_E_FOREIGN, 0, 0,
-                               "a segment of another log");
+        return foreign(s, h);
     if (h->last.size == c->last.size &&
         memcmp(h->last.root, c->last.root, PLOG_HASH_SIZE) != 0 &&
         plog_scan_checkpoint(s, h->origin, &h->last, 0) == 0)

@@ -183,6 +183,7 @@ int plog_scan_resync(struct plog_scan *s, struct plog_commit *commit)
             continue;
         s->offset = at;
         s->chain->last = *commit;
+        s->chain->claimed = false;
         s->chain->broken = true;
         if (plog_scan_settle(s, commit))
             return plog_scan_fault(s, PLOG_E_CORRUPT, at, commit->size,

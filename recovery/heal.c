@@ -220,29 +220,43 @@ static int read_starts(struct plog_heal *h, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
-/* A log that names itself otherwise is not this store's to heal: rather the
- * store is the stranger here. */
-static int check_origin(struct plog_heal *h, struct plog_error *err)
+/* Reads the header of the file at `first`; false when it is none. */
+static bool read_name(struct plog_heal *h, uint64_t first,
+                      struct plog_chain *chain)
 {
     struct plog_scan s;
-    struct plog_chain chain;
     struct plog_stat id;
     int fd;
-    if (h->files.len == 0 ||
-        plog_dir_open_segment(&h->legs->dir, plog_segment_at(&h->files, 0),
-                              false, &fd, &id, NULL))
-        return 0;
-    plog_chain_init(&chain, &h->legs->keys);
-    plog_scan_open(&s, h->legs->io, fd, id.size, false, &chain);
-    int rc = plog_scan_header(&s, plog_segment_at(&h->files, 0));
+    if (plog_dir_open_segment(&h->legs->dir, first, false, &fd, &id, NULL))
+        return false;
+    plog_chain_init(chain, &h->legs->keys);
+    plog_scan_open(&s, h->legs->io, fd, id.size, false, chain);
+    int rc = plog_scan_header(&s, first);
     plog_scan_close(&s);
     h->legs->io->close(h->legs->io->ctx, fd);
-    if (rc || is_ours(h, chain.origin))
-        return 0;
-    return plog_fail(err, PLOG_E_FOREIGN,
-                     "the log is `%s`, the store belongs"
-                     " to `%s`",
-                     chain.origin, h->legs->head.origin);
+    return rc == 0;
+}
+
+/* A log that names itself otherwise is not this store's to heal: rather the
+ * store is the stranger here.  But files of another log may have got into this
+ * one, also in the place of its first. */
+static int check_origin(struct plog_heal *h, struct plog_error *err)
+{
+    struct plog_chain chain;
+    char other[PLOG_ORIGIN_MAX + 1] = "";
+    for (size_t i = 0; i < plog_segment_count(&h->files); i++) {
+        if (!read_name(h, plog_segment_at(&h->files, i), &chain))
+            continue;
+        if (is_ours(h, chain.origin))
+            return 0;
+        if (!other[0])
+            memcpy(other, chain.origin, sizeof other);
+    }
+    return other[0] ? plog_fail(err, PLOG_E_FOREIGN,
+                                "the log is `%s`, the store belongs"
+                                " to `%s`",
+                                other, h->legs->head.origin)
+                    : 0;
 }
 
 static int make_scratch(struct plog_heal *h, struct plog_error *err)

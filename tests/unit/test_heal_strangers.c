@@ -220,6 +220,64 @@ static void of_another_log(void)
     CHECK(!world_has(&w, "quarantine"));
 }
 
+/* The first segment, or the last, or all but one, are another log's, whose key
+ * is trusted here, or is not: the others stay what they are. */
+static void files_of_another_log(void)
+{
+    struct world other;
+    struct world_found f;
+    bool added;
+    char theirs[600];
+    for (int how = 0; how < 8; how++) {
+        make();
+        world_make(&other, PLOG_ARRIVAL, 0);
+        CHECK_INT(world_put(&other, NULL, "r", "x", NULL), 0);
+        world_close(&other);
+        snprintf(theirs, sizeof theirs, "%s",
+                 world_path(&other, "log/00000000000000000001.jsonl"));
+        static const uint64_t firsts[] = {1, 7, 10};
+        for (int i = 0; i < 3; i++)
+            if (how / 2 == 3 ? i != 1 : i == how / 2) {
+                world_remove(segment(firsts[i]));
+                world_copy(theirs, segment(firsts[i]));
+            }
+        if (how % 2)
+            CHECK_INT(
+                plog_key_trust(w.dir, other.vkey, false, NULL, &added, NULL),
+                0);
+        if (how == 0) { /* nothing signed by a known key says their name */
+            CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_UNKNOWN_KEY);
+            CHECK_UINT(f.count, 1);
+            CHECK_UINT(f.report.head.size, 12);
+            CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_UNKNOWN_KEY);
+            CHECK_UINT(f.count, 1);
+            CHECK(strstr(f.first[0].next, "salvage DIR --from-store") != NULL);
+        }
+        CHECK_INT(heal(NULL), 0);
+        CHECK(log_hash() == whole);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        world_end(&w, 12);
+    }
+}
+
+/* The name in the first header is damaged: that is all that is wrong. */
+static void a_damaged_name(void)
+{
+    struct world_found f;
+    make();
+    spoil(1, "\"origin\":\"plog-0");
+    CHECK(world_verify(&w, NULL, &f) != 0);
+    for (unsigned i = 0; i < f.count; i++)
+        CHECK_TEXT(f.first[i].file, "log/00000000000000000001.jsonl");
+    CHECK_UINT(f.report.head.size, 12);
+    CHECK(world_parity(&w, NULL, &f) != 0);
+    for (unsigned i = 0; i < f.count; i++)
+        CHECK_TEXT(f.first[i].file, "log/00000000000000000001.jsonl");
+    CHECK_INT(heal(NULL), 0);
+    CHECK(log_hash() == whole);
+    world_end(&w, 12);
+}
+
 /* ---- The disk ------------------------------------------------------------ */
 
 static int no_folder(void *ctx, int dir, const char *name, uint32_t mode)
@@ -341,6 +399,8 @@ int main(int argc, char **argv)
         {"above the floor", above_the_floor},
         {"a header behind the head", a_header_behind_the_head},
         {"of another log", of_another_log},
+        {"files of another log", files_of_another_log},
+        {"a damaged name", a_damaged_name},
         {"a full disk", a_full_disk},
         {"within a gap", within_a_gap},
         {"no read behind the damage", no_read_behind_the_damage},

@@ -214,7 +214,9 @@ static void another_header(void)
         {4, "log", "", "", PLOG_E_CORRUPT,
          "the header names another place than the file: expected first 4,"
          " found first 2"},
-        {2, "lag", "", "", PLOG_E_FOREIGN, "a segment of another log"},
+        {2, "lag", "", "", PLOG_E_FOREIGN,
+         "a segment of another log: expected a segment of log, found one of"
+         " lag"},
         {2, "log", "\"first\":2", "\"first\":3", PLOG_E_CORRUPT,
          "the header is not one"},
         {2, "log", "{\"seg", "{\"sag", PLOG_E_CORRUPT, "the header is not one"},
