@@ -182,6 +182,29 @@ int plog_key_list(const char *dir, const struct plog_options *given,
 
 /* ---- Trusting one more -------------------------------------------------- */
 
+/* Where keys/ was lost as a whole. */
+static int make_folder(struct plog_dir *d, bool dry_run, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    struct plog_stat st;
+    int rc = io->stat_at(io->ctx, d->dir, "keys", &st);
+    if (rc == 0) {
+        plog_fail(err, PLOG_E_KEY, "keys/ is no folder that can be read");
+        plog_err_hint(err, "see what DIR/keys is; it may be moved elsewhere");
+        return PLOG_E_KEY;
+    }
+    if (rc == -ENOENT && dry_run)
+        return 0;
+    if (rc == -ENOENT)
+        rc = io->mkdir_at(io->ctx, d->dir, "keys", 0700);
+    if (!rc)
+        rc = io->fsync(io->ctx, d->dir);
+    if (!rc)
+        rc = d->keys =
+            io->open_at(io->ctx, d->dir, "keys", O_RDONLY | O_DIRECTORY, 0);
+    return rc < 0 ? plog_fail_io(err, rc, "keys", "making the folder") : 0;
+}
+
 int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
                    const struct plog_options *given, bool *added,
                    struct plog_error *err)
@@ -197,7 +220,7 @@ int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
                          "not a verifier key (NAME+ID+BASE64, Ed25519)");
     int rc = open_reader(&r, dir, given, &o, err);
     if (!rc && r.dir.keys < 0)
-        rc = plog_fail(err, PLOG_E_NOTHING, "there is no folder keys/");
+        rc = make_folder(&r.dir, dry_run, err);
     if (!rc) /* all that are there, whatever is pinned */
         rc = plog_keyring_load(&r.keys, r.io, r.dir.keys, NULL, err);
     /* Whether the log's own keys are trusted yet is no matter here. */

@@ -478,11 +478,12 @@ plog_key_rotate(const char *dir, const struct plog_rotate_options *options,
 
 /*
  * Adds a verifier key to those that DIR trusts, as keys/HEX8.vkey (0644).
- * The key may have any name: that of the log, or of a peer.
+ * The key may have any name: that of the log, or of a peer.  A folder keys/
+ * that is gone is made (0700).
  * @added  out: false when it was there already
  * Returns 0; PLOG_E_INPUT when it is not a verifier key; PLOG_E_EXISTS when
  * another key has this id, in keys/ or in the log; PLOG_E_ARG when keys/ is
- * full; PLOG_E_NOTHING; PLOG_E_IO.
+ * full; PLOG_E_KEY when keys/ is no folder; PLOG_E_NOTHING; PLOG_E_IO.
  */
 PLOG_API PLOG_MUST_CHECK int plog_key_trust(const char *dir, const char *vkey,
                                             bool dry_run,

@@ -75,7 +75,7 @@ static const char *next_step(const struct plog_check *c, int code)
                      " given is another's"
                    : "compare with the key you trust: paritylog verify DIR "
                      "--key"
-                     " VKEY";
+                     " VKEY; if it is the log's: paritylog key trust DIR VKEY";
     case PLOG_E_FORMAT:
         return "use a newer paritylog";
     default:

@@ -176,4 +176,18 @@ echo nonsense >"$L/$file"
 run 12 verify "$L" --json
 error_is KEY '(.error.line == 1) and (.error.hint | test("mv DIR/keys/"))'
 
+begin 'keys/ is lost: what is said leads to trusting the key again'
+filled lost 10
+kept=$(cat "$T/vkey")
+rm -r "$L/keys"
+run 12 parity "$L" --json
+json_is "$T/out" '.findings[0].next | test("paritylog key trust DIR VKEY")'
+run 0 verify "$L" --key "$kept"
+run 6 init "$L"
+[ ! -e "$L/keys" ] || wrong 'a refused init made keys/'
+run 0 key trust "$L" "$kept" --dry-run
+[ ! -e "$L/keys" ] || wrong 'a dry run made keys/'
+run 0 key trust "$L" "$kept"
+run 0 parity "$L"
+
 finish

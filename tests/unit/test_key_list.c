@@ -472,22 +472,64 @@ static void trusting_under_a_pin(void)
     CHECK(added); /* the pin is not */
 }
 
+static int folder_syncs;
+static bool folder_fails;
+
+static int count_sync(void *ctx, int fd)
+{
+    folder_syncs++;
+    return folder_fails ? -EIO : plog_io_posix()->fsync(ctx, fd);
+}
+
+/* It is made again, as durable as it was; whoever only asks makes none. */
 static void without_the_folder(void)
 {
     struct world w;
     struct plog_error err;
     struct listed l;
+    struct stat st;
+    struct plog_io disk = *plog_io_posix();
     bool added = true;
     make(&w);
-    struct plog_options o = {.struct_size = sizeof o, .vkey = w.vkey};
+    disk.fsync = count_sync;
+    struct plog_options o = {.struct_size = sizeof o, .vkey = w.vkey},
+                        counted = {.struct_size = sizeof counted, .io = &disk};
     world_remove(world_path(&w, "keys"));
-    CHECK_INT(trust(&w, OWN, false, &added, &err), PLOG_E_NOTHING);
-    CHECK_TEXT(err.message, "there is no folder keys/");
-    CHECK(!added);
     CHECK_INT(list(&w, &l, &err), PLOG_E_UNKNOWN_KEY);
     memset(&l, 0, sizeof l);
     CHECK_INT(plog_key_list(w.dir, &o, take, &l, &err), 0);
     CHECK(l.count == 1 && l.k[0].trusted && !l.k[0].secret);
+    CHECK_INT(trust(&w, w.vkey, true, &added, &err), 0);
+    CHECK(added && !world_has(&w, "keys"));
+    folder_fails = true;
+    CHECK_INT(plog_key_trust(w.dir, w.vkey, false, &counted, &added, &err),
+              PLOG_E_IO);
+    CHECK_TEXT(err.file, "keys");
+    CHECK(!added);
+    world_remove(world_path(&w, "keys"));
+    folder_fails = false;
+    folder_syncs = 0;
+    CHECK_INT(plog_key_trust(w.dir, w.vkey, false, &counted, &added, &err), 0);
+    CHECK(added);
+    CHECK(folder_syncs >= 3); /* the directory, the file, the folder */
+    CHECK_INT(stat(world_path(&w, "keys"), &st), 0);
+    CHECK_INT(st.st_mode & 07777, 0700);
+    CHECK_INT(list(&w, &l, &err), 0);
+    CHECK(l.count == 1 && l.k[0].trusted && !l.k[0].secret);
+}
+
+/* Nor is anything else in its place taken away. */
+static void a_file_for_the_folder(void)
+{
+    struct world w;
+    struct plog_error err;
+    bool added = true;
+    make(&w);
+    world_remove(world_path(&w, "keys"));
+    world_write(world_path(&w, "keys"), "x", 1);
+    CHECK_INT(trust(&w, w.vkey, false, &added, &err), PLOG_E_KEY);
+    CHECK_TEXT(err.message, "keys/ is no folder that can be read");
+    CHECK(!added && world_has(&w, "keys"));
 }
 
 /* keys/ holds so many keys, and whoever adds one too many is told before. */
@@ -607,10 +649,8 @@ static void another_has_the_store(void)
     struct plog_options o = {.struct_size = sizeof o, .io = &io};
     world_remove(world_path(&w, "keys"));
     slept = 0;
-    CHECK_INT(plog_key_trust(w.dir, OWN, true, &o, &added, &err),
-              PLOG_E_NOTHING);
-    CHECK_INT(slept, 0);
-    CHECK(!added);
+    CHECK_INT(plog_key_trust(w.dir, OWN, true, &o, &added, &err), 0);
+    CHECK(added && !world_has(&w, "keys"));
     sqlite3_close(db);
 }
 
@@ -631,6 +671,7 @@ int main(int argc, char **argv)
         {"the_key_that_is_missing", the_key_that_is_missing},
         {"trusting_under_a_pin", trusting_under_a_pin},
         {"without_the_folder", without_the_folder},
+        {"a_file_for_the_folder", a_file_for_the_folder},
         {"a_full_folder", a_full_folder},
         {"showing fails", showing_fails},
         {"another has the store", another_has_the_store},
