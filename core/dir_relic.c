@@ -43,13 +43,14 @@ int plog_dir_no_log(const struct plog_dir *d, const char *what,
                     struct plog_error *err)
 {
     const char *relic, *last = "";
-    bool has_key;
+    bool has_key, has_log;
     int rc = plog_dir_relic(d, &relic);
     if (!rc && relic && strcmp(relic, "store.db") == 0)
         return store_alone(what, err);
     if (!relic && look_for(d, "keys/signing.key", &has_key) == 0 && has_key) {
-        relic = "a signing key";
-        last = "; an init that was cut off goes on by `paritylog init DIR`";
+        relic = "keys/signing.key";
+        if (look_for(d, "log", &has_log) == 0 && has_log)
+            last = "; an init that was cut off goes on by `paritylog init DIR`";
     }
     plog_fail(err, PLOG_E_NOTHING, "there is no log here: %s%s%s%s", what,
               relic ? ", but " : "", relic ? relic : "",

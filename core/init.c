@@ -90,8 +90,17 @@ static int exists(struct plog_error *err)
     return PLOG_E_EXISTS;
 }
 
-/* A key alone may be what an init left that was cut off.  Where more is left,
- * a log was lost, and another one under its key would be taken for it. */
+static int lost(const char *relic, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_EXISTS, "there was a log here: %s is left of it",
+              relic);
+    plog_err_hint(err, "run: paritylog status DIR; or make the log elsewhere");
+    return PLOG_E_EXISTS;
+}
+
+/* A key beside an empty log/ may be what an init left that was cut off.  Where
+ * more is left, a log was lost, and another one under its key would be taken
+ * for it. */
 static int refuse_relics(const struct plog_dir *d, struct plog_error *err)
 {
     const char *relic;
@@ -100,10 +109,37 @@ static int refuse_relics(const struct plog_dir *d, struct plog_error *err)
         return plog_fail_io(err, rc, relic, "looking for it");
     if (!relic)
         return 0;
-    plog_fail(err, PLOG_E_EXISTS, "there was a log here: %s is left of it",
-              relic);
-    plog_err_hint(err, "run: paritylog status DIR; or make the log elsewhere");
-    return PLOG_E_EXISTS;
+    return lost(relic, err);
+}
+
+static int any_name(void *arg, const char *name)
+{
+    (void)arg, (void)name;
+    return 1;
+}
+
+/* Where log/ is there and keys/ is not: a file in it is not of an init that was
+ * cut off, for the key is there before. */
+static int refuse_full(const struct plog_dir *d, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    int fd = io->open_at(io->ctx, d->dir, "log", O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return 0; /* opening it says what is wrong */
+    int rc = io->list(io->ctx, fd, any_name, NULL);
+    io->close(io->ctx, fd);
+    return rc > 0 ? exists(err) : rc ? plog_fail_io(err, rc, "log", "list") : 0;
+}
+
+/* ... and the other way round: a key is made behind log/. */
+static int refuse_key(const struct plog_dir *d, struct plog_error *err)
+{
+    static const char name[] = "keys/signing.key";
+    struct plog_stat st;
+    int rc = d->io->stat_at(d->io->ctx, d->dir, name, &st);
+    if (rc == -ENOENT || rc == -ENOTDIR)
+        return 0;
+    return rc ? plog_fail_io(err, rc, name, "looking for it") : lost(name, err);
 }
 
 /* Before anything is made. */
@@ -118,9 +154,13 @@ static int refuse_lost(struct setup *s, const char *path,
         return 0; /* it is new, or opening it says what is wrong */
     if (d.dir < 0)
         return plog_fail_io(err, d.dir, path, "opening a directory");
-    int rc = io->stat_at(io->ctx, d.dir, "log", &st) == -ENOENT
-                 ? refuse_relics(&d, err)
-                 : 0;
+    bool no_log = io->stat_at(io->ctx, d.dir, "log", &st) == -ENOENT;
+    bool no_keys = io->stat_at(io->ctx, d.dir, "keys", &st) == -ENOENT;
+    int rc = no_log || no_keys ? refuse_relics(&d, err) : 0;
+    if (!rc && no_log)
+        rc = refuse_key(&d, err);
+    else if (!rc && no_keys)
+        rc = refuse_full(&d, err);
     io->close(io->ctx, d.dir);
     return rc;
 }

@@ -205,10 +205,7 @@ static int check_any_leg(struct plog_doctor *d, struct plog_error *err)
     if (dir->log >= 0 ||
         d->io->stat_at(d->io->ctx, dir->dir, PLOG_STORE_FILE, &st) == 0)
         return 0;
-    plog_fail(err, PLOG_E_NOTHING, "there is no log here, and no store");
-    plog_err_hint(err, "see that the path is right; `paritylog init DIR` makes"
-                       " a new log");
-    return PLOG_E_NOTHING;
+    return plog_dir_no_log(dir, "log and store.db are missing", err);
 }
 
 static void read_status(struct plog_doctor *d)

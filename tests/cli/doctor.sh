@@ -112,7 +112,7 @@ rm -rf "$T/log.aside"
 mkdir "$T/empty"
 run 10 doctor "$T/empty"
 out_empty
-err_has 'there is no log here, and no store'
+err_has 'there is no log here: log and store.db are missing'
 
 begin 'both legs: the code is that of parity, and the next step, too'
 sick

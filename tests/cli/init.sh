@@ -125,4 +125,18 @@ run 2 init "$T/h" --passphrase-file "$T/two"
 run 1 init "$T/h" --passphrase-file "$T/missing"
 [ ! -e "$T/h" ] || wrong 'a refused init left something'
 
+begin 'log and store are lost, the key is left: nobody advises to make another'
+fresh lost
+deltas 1 5 | run 0 append "$L" --quiet
+rm -r "$L/log" "$L"/store.db*
+for what in doctor status parity verify; do
+    run 10 $what "$L"
+    err_has 'keys/signing.key is there'
+    err_has 'bring it back from a copy'
+    err_lacks 'paritylog init'
+done
+run 6 init "$L"
+err_has 'keys/signing.key is left of it'
+[ ! -e "$L/log" ] || wrong 'a refused init made log/'
+
 finish

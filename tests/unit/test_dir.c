@@ -128,12 +128,24 @@ static void what_is_no_log(void)
     put("keys/signing.key", "");
     CHECK_INT(open_as(PLOG_DIR_WRITE, false), PLOG_E_NOTHING);
     CHECK_TEXT(err.message,
-               "there is no log here: log is missing, but a signing key is"
+               "there is no log here: log is missing, but keys/signing.key is"
                " there");
+    CHECK_TEXT(err.hint,
+               "if there was a log, bring it back from a copy or a peer before"
+               " anything else");
+    /* An init makes log/ before the key: one that was cut off left it. */
+    CHECK_INT(mkdir(below("log"), 0700), 0);
+    CHECK_INT(open_as(PLOG_DIR_WRITE, false), 0);
+    CHECK_INT(plog_dir_no_log(&d, "log/ holds no segment", &err),
+              PLOG_E_NOTHING);
+    plog_dir_close(&d);
+    CHECK_TEXT(err.message, "there is no log here: log/ holds no segment, but"
+                            " keys/signing.key is there");
     CHECK_TEXT(err.hint,
                "if there was a log, bring it back from a copy or a peer before"
                " anything else; an init that was cut off goes on by"
                " `paritylog init DIR`");
+    CHECK_INT(rmdir(below("log")), 0);
     CHECK_INT(mkdir(below("snapshots"), 0700), 0);
     CHECK_INT(open_as(PLOG_DIR_READ, false), PLOG_E_NOTHING);
     CHECK_TEXT(err.message,

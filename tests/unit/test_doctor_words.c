@@ -228,9 +228,15 @@ static void no_leg(void)
     CHECK_INT(doctor("log and store", NULL, false), PLOG_E_NOTHING);
     CHECK_TEXT(said, "");
     CHECK_INT(report.verdict, PLOG_E_NOTHING);
-    CHECK_TEXT(err.message, "there is no log here, and no store");
-    CHECK_TEXT(err.hint, "see that the path is right; `paritylog init DIR`"
-                         " makes a new log");
+    CHECK_TEXT(err.message, "there is no log here: log and store.db are"
+                            " missing, but keys/signing.key is there");
+    CHECK_TEXT(err.hint, "if there was a log, bring it back from a copy or a"
+                         " peer before anything else");
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(doctor("log and store", NULL, false), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message,
+               "there is no log here: log and store.db are missing");
+    CHECK_TEXT(err.hint, "run: paritylog init DIR");
     for (int i = 0; i < PLOG_HEALTHS; i++)
         CHECK_UINT(report.counts[i], 0);
 }

@@ -112,6 +112,7 @@ static void a_key_is_there(void)
         char vkey[PLOG_VKEY_MAX];
         set_up();
         CHECK_INT(mkdir(w.dir, 0700), 0);
+        make_folder("log"); /* it was there before the key */
         make_folder("keys");
         int keys = open(world_path(&w, "keys"), O_RDONLY | O_DIRECTORY);
         CHECK_INT(plog_signer_generate(&s, &io, "mine", NULL), 0);
@@ -134,6 +135,7 @@ static void an_odd_key_is_there(void)
 {
     set_up();
     CHECK_INT(mkdir(w.dir, 0700), 0);
+    make_folder("log");
     make_folder("keys");
     world_write(world_path(&w, "keys/signing.key"), "no key", 6);
     CHECK_INT(chmod(world_path(&w, "keys/signing.key"), 0600), 0);
@@ -208,8 +210,8 @@ static void a_log_was_here(void)
                 make_folder(relics[i]);
             unsigned n = entries(w.dir);
             CHECK_INT(init("mine"), PLOG_E_EXISTS);
-            snprintf(text, sizeof text, "there was a log here: %s is left of it",
-                     relics[i]);
+            snprintf(text, sizeof text,
+                     "there was a log here: %s is left of it", relics[i]);
             CHECK_TEXT(err.message, text);
             CHECK_TEXT(err.hint, "run: paritylog status DIR; or make the log"
                                  " elsewhere");
@@ -217,6 +219,33 @@ static void a_log_was_here(void)
             if (!empty)
                 CHECK_UINT(entries(w.dir), n);
         }
+}
+
+/* What a log leaves that was lost, and no init that was cut off does: a key
+ * without log/, segments without keys/, or a store.  Nothing is made beside. */
+static void a_lost_log(void)
+{
+    for (int kind = 0; kind < 4; kind++) {
+        set_up();
+        CHECK_INT(init("mine"), 0);
+        if (kind != 3)
+            drop_store();
+        if (kind != 1)
+            world_remove(world_path(&w, "log"));
+        if (kind == 3)
+            make_folder("log");
+        if (kind == 1 || kind == 3)
+            world_remove(world_path(&w, "keys"));
+        if (kind == 2)
+            CHECK_INT(unlink(world_path(&w, "lock")), 0);
+        unsigned n = entries(w.dir);
+        CHECK_INT(init("mine"), PLOG_E_EXISTS);
+        if (kind == 0)
+            CHECK_TEXT(err.message, "there was a log here: keys/signing.key is"
+                                    " left of it");
+        CHECK(err.hint[0] != '\0');
+        CHECK_UINT(entries(w.dir), n);
+    }
 }
 
 /* Beside the log of an init that was cut off: one of another kind is not ours
@@ -643,6 +672,7 @@ int main(int argc, char **argv)
         {"an_odd_key_is_there", an_odd_key_is_there},
         {"a_store_is_there", a_store_is_there},
         {"a_log_was_here", a_log_was_here},
+        {"a_lost_log", a_lost_log},
         {"an_odd_store_is_there", an_odd_store_is_there},
         {"a_log_is_there", a_log_is_there},
         {"a_network_file_system", a_network_file_system},
