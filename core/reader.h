@@ -50,6 +50,11 @@ PLOG_MUST_CHECK int plog_reader_open_store(struct plog_reader *r,
  * Returns 0, or PLOG_E_FOREIGN. */
 PLOG_MUST_CHECK int plog_reader_check_log(struct plog_reader *r,
                                           struct plog_error *err);
+/* The name in the header of segment `first`, on its word alone.
+ * @name  out, PLOG_ORIGIN_MAX + 1 bytes
+ * Returns whether there is one that can be read. */
+bool plog_reader_segment_name(struct plog_reader *r, uint64_t first,
+                              char *name);
 /* Opens the store again when another file has its name now (replay --fresh
  * set the old one aside): else a reader would wait on a file that nobody
  * writes any more. */

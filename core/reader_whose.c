@@ -43,6 +43,20 @@ static bool read_header(struct plog_reader *r, int fd,
     return good;
 }
 
+bool plog_reader_segment_name(struct plog_reader *r, uint64_t first, char *name)
+{
+    struct plog_segment_header h;
+    struct plog_stat st;
+    int fd;
+    if (plog_dir_open_segment(&r->dir, first, false, &fd, &st, NULL))
+        return false;
+    bool named = read_header(r, fd, &h);
+    if (named)
+        memcpy(name, h.origin, sizeof h.origin);
+    r->io->close(r->io->ctx, fd);
+    return named;
+}
+
 /* Once; those before a rotation that tells nothing count, trusted or not. */
 static void read_keys(struct whose *w)
 {
