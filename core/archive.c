@@ -113,9 +113,8 @@ static int damaged(uint64_t first, int rc, struct plog_error *err)
     return rc;
 }
 
-/* Opens the compressed file of segment `first`. */
-static int open_compressed(const struct plog_dir *d, uint64_t first, int *fd,
-                           struct plog_error *err)
+int plog_archive_open_packed(const struct plog_dir *d, uint64_t first, int *fd,
+                             struct plog_error *err)
 {
     char name[PLOG_ARCHIVE_NAME];
     int dir, rc = plog_archive_dir(d, false, &dir, err);
@@ -139,10 +138,8 @@ static int open_compressed(const struct plog_dir *d, uint64_t first, int *fd,
     return damaged(first, PLOG_E_CORRUPT, err);
 }
 
-/* Expands `from` into `to`; without `compare` writes, else looks whether that
- * is what `to` holds, up to its end. */
-static int expand(const struct plog_io *io, int from, int to, bool compare,
-                  struct plog_error *err)
+int plog_archive_expand(const struct plog_io *io, int from, int to,
+                        bool compare, struct plog_error *err)
 {
     struct plog_gz g;
     uint64_t at = 0;
@@ -175,11 +172,11 @@ int plog_archive_open(const struct plog_dir *d, uint64_t first, int *fd,
                       struct plog_stat *id, struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    int from, to, rc = open_compressed(d, first, &from, err);
+    int from, to, rc = plog_archive_open_packed(d, first, &from, err);
     if (rc)
         return rc;
     to = nameless(d, err);
-    rc = to < 0 ? to : expand(io, from, to, false, err);
+    rc = to < 0 ? to : plog_archive_expand(io, from, to, false, err);
     io->close(io->ctx, from);
     if (!rc && io->stat(io->ctx, to, id))
         rc = plog_fail(err, PLOG_E_IO, "looking at an expanded segment failed");
@@ -221,9 +218,9 @@ static bool is_there(const struct plog_dir *d, uint64_t first, int segment,
 {
     struct plog_stat st = {0};
     int fd;
-    if (open_compressed(d, first, &fd, NULL))
+    if (plog_archive_open_packed(d, first, &fd, NULL))
         return false;
-    bool same = expand(d->io, fd, segment, true, NULL) == 0 &&
+    bool same = plog_archive_expand(d->io, fd, segment, true, NULL) == 0 &&
                 d->io->stat(d->io->ctx, fd, &st) == 0;
     d->io->close(d->io->ctx, fd);
     if (bytes)
@@ -231,9 +228,46 @@ static bool is_there(const struct plog_dir *d, uint64_t first, int segment,
     return same;
 }
 
+int plog_archive_is_copy(const struct plog_dir *d, uint64_t first, bool *same,
+                         struct plog_error *err)
+{
+    struct plog_dir plain = *d;
+    struct plog_stat id;
+    struct plog_error why;
+    int segment, fd;
+    plain.with_archive = false;
+    int rc = plog_dir_open_segment(&plain, first, false, &segment, &id, err);
+    if (rc)
+        return rc;
+    rc = plog_archive_open_packed(d, first, &fd, &why);
+    if (!rc) {
+        rc = plog_archive_expand(d->io, fd, segment, true, &why);
+        d->io->close(d->io->ctx, fd);
+    }
+    d->io->close(d->io->ctx, segment);
+    *same = rc == 0;
+    if (rc && rc != PLOG_E_CORRUPT && err)
+        *err = why;
+    return rc == PLOG_E_CORRUPT ? 0 : rc;
+}
+
+/* What has the name and is another segment keeps its bytes. */
+static int give_name(const struct plog_dir *d, int dir, const char *part,
+                     const char *name, bool *aside, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    struct plog_stat st;
+    char kept[128];
+    *aside = io->stat_at(io->ctx, dir, name, &st) == 0;
+    int rc = *aside ? plog_archive_aside(d, dir, name, kept, err) : 0;
+    int bad = rc ? 0 : io->rename_at(io->ctx, dir, part, dir, name, true);
+    return bad ? plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "naming a segment")
+               : rc;
+}
+
 /* Compresses into NAME.new, syncs, reads it again, renames. */
 static int put(const struct plog_dir *d, int dir, uint64_t first, int segment,
-               uint64_t *bytes, struct plog_error *err)
+               uint64_t *bytes, bool *aside, struct plog_error *err)
 {
     const struct plog_io *io = d->io;
     char name[PLOG_ARCHIVE_NAME], part[PLOG_ARCHIVE_NAME + sizeof PART];
@@ -248,21 +282,22 @@ static int put(const struct plog_dir *d, int dir, uint64_t first, int segment,
     if (!rc && (bad = io->fdatasync(io->ctx, fd)) != 0)
         rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "syncing a segment");
     if (!rc)
-        rc = expand(io, fd, segment, true, err);
+        rc = plog_archive_expand(io, fd, segment, true, err);
     if (!rc && io->stat(io->ctx, fd, &st) == 0 && bytes)
         *bytes = st.size;
     io->close(io->ctx, fd);
-    if (!rc && (bad = io->rename_at(io->ctx, dir, part, dir, name, true)) != 0)
-        rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "naming a segment");
+    if (!rc)
+        rc = give_name(d, dir, part, name, aside, err);
     if (rc)
         io->unlink_at(io->ctx, dir, part);
     return rc;
 }
 
 int plog_archive_segment(const struct plog_dir *d, uint64_t first,
-                         uint64_t *bytes, struct plog_error *err)
+                         uint64_t *bytes, bool *aside, struct plog_error *err)
 {
     struct plog_dir plain = *d;
+    bool moved = false;
     struct plog_stat id;
     int segment, dir, bad = 0;
     plain.with_archive = false;
@@ -272,13 +307,15 @@ int plog_archive_segment(const struct plog_dir *d, uint64_t first,
     rc = plog_archive_dir(d, true, &dir, err);
     if (!rc) {
         if (!is_there(d, first, segment, bytes))
-            rc = put(d, dir, first, segment, bytes, err);
+            rc = put(d, dir, first, segment, bytes, &moved, err);
         /* A name that was there already may be in memory alone. */
         if (!rc && (bad = d->io->fsync(d->io->ctx, dir)) != 0)
             rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "syncing the folder");
         d->io->close(d->io->ctx, dir);
     }
     d->io->close(d->io->ctx, segment);
+    if (aside)
+        *aside = moved;
     return rc;
 }
 
@@ -288,7 +325,7 @@ static int bring(const struct plog_dir *d, uint64_t first, const char *name,
 {
     const struct plog_io *io = d->io;
     char part[PLOG_SEGMENT_NAME + sizeof PART];
-    int from, bad = 0, rc = open_compressed(d, first, &from, err);
+    int from, bad = 0, rc = plog_archive_open_packed(d, first, &from, err);
     if (rc)
         return rc;
     snprintf(part, sizeof part, "%s" PART, name);
@@ -298,7 +335,7 @@ static int bring(const struct plog_dir *d, uint64_t first, const char *name,
     if (fd < 0)
         rc = plog_fail_io(err, fd, "log", "making a file");
     if (!rc)
-        rc = expand(io, from, fd, false, err);
+        rc = plog_archive_expand(io, from, fd, false, err);
     if (!rc && (bad = io->fdatasync(io->ctx, fd)) != 0)
         rc = plog_fail_io(err, bad, "log", "syncing a segment");
     if (fd >= 0)

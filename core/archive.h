@@ -37,15 +37,46 @@ PLOG_MUST_CHECK int plog_archive_open(const struct plog_dir *d, uint64_t first,
                                       int *fd, struct plog_stat *id,
                                       struct plog_error *err);
 
+/* Opens it as it lies there, compressed.  Returns as above. */
+PLOG_MUST_CHECK int plog_archive_open_packed(const struct plog_dir *d,
+                                             uint64_t first, int *fd,
+                                             struct plog_error *err);
+
+/* Expands `from`.  Without `compare` writes it to `to`, else looks whether that
+ * is what `to` holds, up to its end.
+ * Returns 0; PLOG_E_CORRUPT when it is no gzip, or differs; PLOG_E_IO;
+ * PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_archive_expand(const struct plog_io *io, int from,
+                                        int to, bool compare,
+                                        struct plog_error *err);
+
+/* Whether the archived segment `first` is the one of log/, byte for byte.
+ * Returns 0 with *same; as plog_dir_open_segment; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_archive_is_copy(const struct plog_dir *d,
+                                         uint64_t first, bool *same,
+                                         struct plog_error *err);
+
+/*
+ * Moves a file of archive/ or snapshots/ to quarantine/: expanded; as it is
+ * where it is no gzip file.
+ * @folder  handle of the one or the other
+ * @kept    out, 128 bytes: where it went, relative to the directory
+ * Returns 0: durable; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_archive_aside(const struct plog_dir *d, int folder,
+                                       const char *name, char *kept,
+                                       struct plog_error *err);
+
 /* Writes segment `first` of log/ to archive/: gzip under another name, synced,
  * read again and compared, renamed, the folder synced.  One that is there and
- * holds the same is left.
+ * holds the same is left; another one goes to quarantine/.
  * @bytes  out, may be NULL: size of the archived file
+ * @aside  out, may be NULL: whether there was such another one
  * Returns 0: durable; PLOG_E_CORRUPT when what was read back differs;
  * PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_archive_segment(const struct plog_dir *d,
                                          uint64_t first, uint64_t *bytes,
-                                         struct plog_error *err);
+                                         bool *aside, struct plog_error *err);
 
 /* Brings one back to log/, by a rename behind a sync of the file; one that is
  * there stays.  The folder is synced.  Returns as above. */

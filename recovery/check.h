@@ -104,6 +104,10 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
                          const struct plog_log_group *g);
 /* ... and at the end of the log. */
 void plog_check_expected_end(struct plog_check *c);
+/* At the end: what a compaction kept in archive/ and snapshots/ is signed, and
+ * may prove that the log was longer.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_check_kept(struct plog_check *c,
+                                    struct plog_error *err);
 
 /* The key that a signed head names, if it is one of the log's own or trusted;
  * else NULL. */

@@ -195,6 +195,8 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
     }
     if (!rc && l.known && !c->o->dry_run)
         rc = plog_compact_mend(c, &l.entry, err);
+    if (l.known && l.entry.from < l.entry.to)
+        c->prior = l.entry.from;
     plog_entry_parser_fini(&l.parser);
     plog_buf_fini(&l.line);
     return rc;

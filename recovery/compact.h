@@ -26,6 +26,7 @@ struct plog_compacting {
     const char *dir;
     plog *p;
     uint64_t from, to;        /* floors */
+    uint64_t prior;           /* the one before `from`; 0: none, or not known */
     struct plog_commit at_to; /* the commit at the cut */
     struct plog_rules rules;  /* in force behind it */
     struct plog_snapshot_written snapshot;
@@ -59,17 +60,26 @@ PLOG_MUST_CHECK int plog_compact_fold(struct plog_compacting *c,
 PLOG_MUST_CHECK int plog_compact_files(struct plog_compacting *c,
                                        uint64_t floor, bool archive,
                                        struct plog_error *err);
+/* Files that nothing needs: which of them. */
+struct plog_sweep {
+    plog *p;
+    uint64_t floor;
+    uint64_t before; /* the floor before; PLOG_SWEEP_ABOVE: snapshots above the
+                      * floor go, and no others */
+    uint64_t prior;  /* the floor before that, if known; 0 */
+    uint64_t aside;  /* out: files that are now in quarantine/ */
+};
+#define PLOG_SWEEP_ABOVE UINT64_MAX
 /*
  * Removes what nothing needs: archived copies of segments that the log has;
  * snapshots but for that of the floor, that of the floor before and that on
- * which the archive stands; what killed compactions left.  The caller holds the
- * maintenance lock.
- * @before  PLOG_SWEEP_ABOVE: those above the floor go, and no others
+ * which the archive stands; what killed compactions left.  What has such a name
+ * and is not of this log, as after a rollback, goes to quarantine/.  The caller
+ * holds the maintenance lock.
  * Returns 0: nothing of it comes back; PLOG_E_IO; PLOG_E_NOMEM.
  */
-#define PLOG_SWEEP_ABOVE UINT64_MAX
-PLOG_MUST_CHECK int plog_compact_sweep(const struct plog_dir *d, uint64_t floor,
-                                       uint64_t before, struct plog_error *err);
+PLOG_MUST_CHECK int plog_compact_sweep(struct plog_sweep *s,
+                                       struct plog_error *err);
 /* Removes the scratch files of a fold from snapshots/.  Returns 0, or the first
  * negative errno: what stays would be taken for the new one. */
 PLOG_MUST_CHECK int plog_compact_no_scratch(const struct plog_io *io, int dir);

@@ -29,10 +29,12 @@ static int take_away(struct plog_compacting *c, uint64_t floor, bool archive,
     int rc = plog_dir_segments(d, &list, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
         uint64_t first = plog_segment_at(&list, i), bytes = 0;
+        bool aside = false;
         if (first > floor)
             break;
         if (archive)
-            rc = plog_archive_segment(d, first, &bytes, err);
+            rc = plog_archive_segment(d, first, &bytes, &aside, err);
+        c->report->aside += aside;
         if (!rc)
             rc = unlink_segment(d, first, err);
         c->report->archived_bytes += bytes;
@@ -55,9 +57,12 @@ static int say_done(plog *p, void *arg, struct plog_error *err)
 int plog_compact_files(struct plog_compacting *c, uint64_t floor, bool archive,
                        struct plog_error *err)
 {
+    struct plog_sweep s = {
+        .p = c->p, .floor = floor, .before = c->from, .prior = c->prior};
     int rc = take_away(c, floor, archive, err);
     if (!rc)
-        rc = plog_compact_sweep(&c->p->legs.dir, floor, c->from, err);
+        rc = plog_compact_sweep(&s, err);
+    c->report->aside += s.aside;
     return rc ? rc : plog_engine_locked(c->p, say_done, NULL, err);
 }
 

@@ -362,6 +362,7 @@ static int write_down(struct folding *f, struct plog_error *err)
             d, &f->store, &f->head, all_in_memory(f) ? &tables : NULL,
             f->base ? &before : NULL, &f->c->snapshot, err);
     plog_snapshot_close(&before);
+    f->c->report->aside += f->c->snapshot.aside;
     return rc;
 }
 

@@ -15,38 +15,60 @@ static int drop(const struct plog_io *io, int dir, const char *name,
                : 0;
 }
 
+/* What nobody can make again is not ours to remove. */
+static int keep(struct plog_sweep *s, int dir, const char *name,
+                struct plog_error *err)
+{
+    char kept[128];
+    int rc = plog_archive_aside(&s->p->legs.dir, dir, name, kept, err);
+    s->aside += rc == 0;
+    return rc;
+}
+
 /* ---- Copies ------------------------------------------------------------- */
 
-/* Archived copies of segments that are in the log, as an undo leaves them. */
-static int drop_twins(const struct plog_dir *d, uint64_t floor,
-                      struct plog_error *err)
+/* One of a segment that the log has; another one of that name is of another
+ * history, or damaged. */
+static int drop_twin(struct plog_sweep *s, int dir, uint64_t first,
+                     struct plog_error *err)
 {
-    const struct plog_io *io = d->io;
+    const struct plog_dir *d = &s->p->legs.dir;
     char name[PLOG_SEGMENT_NAME], archived[PLOG_ARCHIVE_NAME];
     struct plog_stat st;
+    bool same = false;
+    plog_segment_name(first, name);
+    plog_archive_name(first, archived);
+    if (first <= s->floor || d->io->stat_at(d->io->ctx, d->log, name, &st))
+        return 0;
+    int rc = plog_archive_is_copy(d, first, &same, err);
+    if (rc)
+        return rc;
+    return same ? drop(d->io, dir, archived, err) : keep(s, dir, archived, err);
+}
+
+/* Archived copies of segments that are in the log, as an undo leaves them. */
+static int drop_twins(struct plog_sweep *s, struct plog_error *err)
+{
+    const struct plog_dir *d = &s->p->legs.dir;
     struct plog_buf list;
     int dir, rc = plog_archive_dir(d, false, &dir, err);
     if (rc)
         return rc == PLOG_END ? 0 : rc;
-    plog_buf_init(&list, io);
+    plog_buf_init(&list, d->io);
     rc = plog_archive_segments(d, &list, err);
-    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
-        uint64_t first = plog_segment_at(&list, i);
-        plog_segment_name(first, name);
-        plog_archive_name(first, archived);
-        if (first > floor && io->stat_at(io->ctx, d->log, name, &st) == 0)
-            rc = drop(io, dir, archived, err);
-    }
-    if (!rc && io->fsync(io->ctx, dir))
+    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
+        rc = drop_twin(s, dir, plog_segment_at(&list, i), err);
+    if (!rc && d->io->fsync(d->io->ctx, dir))
         rc = plog_fail(err, PLOG_E_IO, "syncing archive/ failed");
     plog_buf_fini(&list);
-    io->close(io->ctx, dir);
+    d->io->close(d->io->ctx, dir);
     return rc;
 }
 
 /* ---- Snapshots that nothing needs any more ------------------------------ */
 
 struct sweep {
+    struct plog_sweep *s;
     const struct plog_io *io;
     int dir;
     struct plog_buf floors; /* uint64_t */
@@ -90,28 +112,72 @@ static bool is_needed(const struct plog_buf *archived, uint64_t at,
     return at == floor || at == before || begins_run(archived, at);
 }
 
+struct commit_of {
+    uint64_t size;
+    struct plog_commit commit;
+    bool known;
+};
+
+static int find_commit(plog *p, void *arg, struct plog_error *err)
+{
+    struct commit_of *c = arg;
+    struct plog_span line;
+    int rc = plog_store_closing(&p->legs.store, c->size, &line, err);
+    c->known = rc == 0 && plog_commit_parse(line, &c->commit) == 0 &&
+               c->commit.size == c->size;
+    return rc == PLOG_END ? 0 : rc;
+}
+
+/* Whether a snapshot is of this log, which has or had what it was made of: by
+ * the commit that both name.  A store that was trimmed has none below its base,
+ * but what the last compaction began with is known. */
+static int is_ours(struct plog_sweep *s, uint64_t at, bool *ours,
+                   struct plog_error *err)
+{
+    struct commit_of c = {.size = at};
+    struct plog_snapshot snapshot;
+    struct plog_error why;
+    *ours = at == s->prior;
+    int rc = *ours ? 0 : plog_engine_locked(s->p, find_commit, &c, err);
+    if (rc || !c.known)
+        return rc;
+    rc = plog_snapshot_peek(&snapshot, &s->p->legs.dir, at, &why);
+    *ours = !rc && memcmp(snapshot.header.last.root, c.commit.root,
+                          PLOG_HASH_SIZE) == 0;
+    plog_snapshot_close(&snapshot);
+    if (!rc || rc == PLOG_E_CORRUPT)
+        return 0;
+    if (err)
+        *err = why;
+    return rc;
+}
+
 static int drop_snapshots(struct sweep *s, const struct plog_buf *archived,
-                          uint64_t floor, uint64_t before)
+                          struct plog_error *err)
 {
     char name[PLOG_SNAPSHOT_NAME];
+    bool ours;
     int bad = s->io->list(s->io->ctx, s->dir, each_snapshot, s);
     int rc = s->rc;
     if (bad && !rc)
-        rc = plog_fail_io(s->err, bad, PLOG_SNAPSHOT_DIR, "listing a folder");
+        rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "listing a folder");
     for (size_t i = 0; !rc && i < plog_segment_count(&s->floors); i++) {
         uint64_t at = plog_segment_at(&s->floors, i);
-        if (is_needed(archived, at, floor, before))
+        if (is_needed(archived, at, s->s->floor, s->s->before))
             continue;
         plog_snapshot_name(at, name);
-        rc = drop(s->io, s->dir, name, s->err);
+        rc = is_ours(s->s, at, &ours, err);
+        if (!rc)
+            rc = ours ? drop(s->io, s->dir, name, err)
+                      : keep(s->s, s->dir, name, err);
     }
     return rc;
 }
 
-static int sweep_snapshots(const struct plog_dir *d, uint64_t floor,
-                           uint64_t before, struct plog_error *err)
+static int sweep_snapshots(struct plog_sweep *sweep, struct plog_error *err)
 {
-    struct sweep s = {.io = d->io, .err = err};
+    const struct plog_dir *d = &sweep->p->legs.dir;
+    struct sweep s = {.s = sweep, .io = d->io, .err = err};
     struct plog_buf archived;
     int bad, rc = plog_snapshot_dir(d, false, &s.dir, err);
     if (rc)
@@ -120,9 +186,9 @@ static int sweep_snapshots(const struct plog_dir *d, uint64_t floor,
     plog_buf_init(&archived, d->io);
     rc = plog_archive_segments(d, &archived, err);
     if (!rc)
-        rc = drop_snapshots(&s, &archived, floor, before);
+        rc = drop_snapshots(&s, &archived, err);
     /* A compaction begins with that. */
-    if (!rc && before == PLOG_SWEEP_ABOVE &&
+    if (!rc && sweep->before == PLOG_SWEEP_ABOVE &&
         (bad = plog_compact_no_scratch(d->io, s.dir)) != 0)
         rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR,
                           "removing what a killed compaction left");
@@ -134,9 +200,9 @@ static int sweep_snapshots(const struct plog_dir *d, uint64_t floor,
     return rc;
 }
 
-int plog_compact_sweep(const struct plog_dir *d, uint64_t floor,
-                       uint64_t before, struct plog_error *err)
+int plog_compact_sweep(struct plog_sweep *s, struct plog_error *err)
 {
-    int rc = drop_twins(d, floor, err);
-    return rc ? rc : sweep_snapshots(d, floor, before, err);
+    s->aside = 0;
+    int rc = drop_twins(s, err);
+    return rc ? rc : sweep_snapshots(s, err);
 }

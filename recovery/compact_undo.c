@@ -17,6 +17,7 @@ struct undo {
     struct plog_buf line;
     struct plog_entry_parser parser;
     struct plog_buf segments; /* uint64_t, ascending: to bring back */
+    struct plog_buf brought;  /* ... that this call has brought */
     unsigned char digest[PLOG_HASH_SIZE]; /* of the snapshot before */
     uint64_t base;
     bool known;
@@ -65,13 +66,25 @@ static int find_segments(struct undo *u, struct plog_error *err)
     return rc;
 }
 
-static int bring_back(struct undo *u, struct plog_error *err)
+/* One that stands in log/ already was put there by somebody, and stays his. */
+static int bring_one(struct undo *u, uint64_t first, struct plog_error *err)
 {
     const struct plog_dir *d = &u->c->p->legs.dir;
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_stat st;
+    plog_segment_name(first, name);
+    bool there = d->io->stat_at(d->io->ctx, d->log, name, &st) == 0;
+    if (!there && plog_buf_add(&u->brought, &first, sizeof first))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    return plog_archive_restore(d, first, err);
+}
+
+static int bring_back(struct undo *u, struct plog_error *err)
+{
     int rc = 0;
     for (size_t i = plog_segment_count(&u->segments); !rc && i > 0; i--) {
         uint64_t first = plog_segment_at(&u->segments, i - 1);
-        rc = plog_archive_restore(d, first, err);
+        rc = bring_one(u, first, err);
         if (!rc)
             rc = plog_compact_tell(u->c, "restore", u->last.to - first,
                                    u->last.to - u->last.from, err);
@@ -84,8 +97,8 @@ static void take_back(struct undo *u)
 {
     const struct plog_dir *d = &u->c->p->legs.dir;
     char name[PLOG_SEGMENT_NAME];
-    for (size_t i = 0; i < plog_segment_count(&u->segments); i++) {
-        plog_segment_name(plog_segment_at(&u->segments, i), name);
+    for (size_t i = 0; i < plog_segment_count(&u->brought); i++) {
+        plog_segment_name(plog_segment_at(&u->brought, i), name);
         d->io->unlink_at(d->io->ctx, d->log, name);
     }
     d->io->fsync(d->io->ctx, d->log);
@@ -193,6 +206,7 @@ int plog_compact_undo(struct plog_compacting *c, struct plog_error *err)
     struct undo u = {.c = c};
     plog_buf_init(&u.line, c->io);
     plog_buf_init(&u.segments, c->io);
+    plog_buf_init(&u.brought, c->io);
     plog_entry_parser_init(&u.parser, c->io);
     int rc = plog_engine_locked(c->p, look, &u, err);
     if (!rc && !u.known)
@@ -204,6 +218,7 @@ int plog_compact_undo(struct plog_compacting *c, struct plog_error *err)
     if (!rc && !c->o->dry_run)
         rc = undo(&u, err);
     plog_entry_parser_fini(&u.parser);
+    plog_buf_fini(&u.brought);
     plog_buf_fini(&u.segments);
     plog_buf_fini(&u.line);
     return rc;

@@ -366,8 +366,9 @@ static int compare_all(struct plog_check *c, struct plog_error *err)
     if (!quick)
         tell_unchecked(c);
     plog_check_expected_end(c);
-    if (c->closer)
-        return 0;
+    rc = plog_check_kept(c, err);
+    if (rc || c->closer)
+        return rc;
     if (quick)
         tell_unchecked(c);
     return c->o->watermark && !c->report->verdict ? write_watermark(c, err) : 0;

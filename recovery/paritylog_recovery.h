@@ -485,6 +485,7 @@ struct plog_redact_report {
      * which may hold something of this one: how many, and the first. */
     uint64_t merged, merged_first;
     double seconds;
+    uint64_t aside; /* as in plog_compact_report */
 };
 
 /*
@@ -627,6 +628,9 @@ struct plog_compact_report {
      * own tables in it, as in plog_replay_report. */
     char quarantine[256];
     uint64_t own_tables;
+    /* Files of archive/ and snapshots/ that stood in the way and are not of
+     * this log as it is, as after a rollback: now in quarantine/. */
+    uint64_t aside;
 };
 
 /*

@@ -136,17 +136,23 @@ static int look(struct look *l, const char *dir, const struct plog_options *o,
 
 /* ---- Doing -------------------------------------------------------------- */
 
+static int read_floor(plog *p, void *floor, struct plog_error *err)
+{
+    (void)err;
+    *(uint64_t *)floor = p->legs.head.rules.floor;
+    return 0;
+}
+
 /* What an undone or killed compaction left has payloads above the floor, and
  * must be gone before the log says that one is: nobody looks for it later. */
-static int drop_copies(plog *p, struct plog_error *err)
+static int drop_copies(plog *p, struct plog_redact_report *report,
+                       struct plog_error *err)
 {
-    int rc = plog_engine_enter(p, err);
-    if (rc)
-        return rc;
-    plog_store_rollback(&p->legs.store);
-    rc = plog_compact_sweep(&p->legs.dir, p->legs.head.rules.floor,
-                            PLOG_SWEEP_ABOVE, err);
-    plog_engine_leave(p);
+    struct plog_sweep s = {.p = p, .before = PLOG_SWEEP_ABOVE};
+    int rc = plog_engine_locked(p, read_floor, &s.floor, err);
+    if (!rc)
+        rc = plog_compact_sweep(&s, err);
+    report->aside = s.aside;
     return rc;
 }
 
@@ -201,7 +207,7 @@ static int redact(plog *p, const struct plog_redact_options *o,
     int rc = plog_dir_maintain(&p->legs.dir, p->legs.wait_seconds, err);
     if (rc)
         return rc;
-    rc = drop_copies(p, err);
+    rc = drop_copies(p, report, err);
     if (!rc && !report->already) {
         rc = plog_engine_redact(p, report->seq, plog_span_text(o->reason),
                                 &receipt, err);

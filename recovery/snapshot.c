@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "archive.h"
 #include "fold_table.h"
 #include "sha256.h"
 
@@ -373,6 +374,25 @@ static int write_file(struct writer *w, int fd, struct plog_error *err)
     return rc;
 }
 
+/* What has the name and another text is not what a killed compaction left. */
+static int keep_another(const struct plog_dir *d, int dir, uint64_t floor,
+                        struct plog_snapshot_written *out,
+                        struct plog_error *err)
+{
+    char name[PLOG_SNAPSHOT_NAME], kept[128];
+    struct plog_snapshot s;
+    struct plog_error why;
+    int rc = plog_snapshot_open(&s, d, floor, out->digest, &why);
+    plog_snapshot_close(&s);
+    plog_snapshot_name(floor, name);
+    out->aside = rc == PLOG_E_CORRUPT;
+    if (out->aside)
+        return plog_archive_aside(d, dir, name, kept, err);
+    if (rc && rc != PLOG_E_PRUNED && err)
+        *err = why;
+    return rc == PLOG_E_PRUNED ? 0 : rc;
+}
+
 int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                         const struct plog_store_head *head,
                         const struct plog_snapshot_tables *tables,
@@ -401,6 +421,8 @@ int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                 : write_file(&w, fd, err);
     if (fd >= 0)
         io->close(io->ctx, fd);
+    if (!rc)
+        rc = keep_another(d, dir, head->commit.size, out, err);
     if (!rc && (bad = io->rename_at(io->ctx, dir, part, dir, name, true)) != 0)
         rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "naming a snapshot");
     if (!rc && (bad = io->fsync(io->ctx, dir)) != 0)

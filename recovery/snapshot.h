@@ -34,6 +34,7 @@ struct plog_snapshot_written {
     unsigned char digest[PLOG_HASH_SIZE]; /* of the text */
     uint64_t bytes;                       /* of the file */
     uint64_t records, ids;
+    bool aside; /* another one had the name, and went to quarantine/ */
 };
 
 struct plog_snapshot;
@@ -54,6 +55,7 @@ struct plog_snapshot_tables {
  * @tables where the records are; NULL: in the store
  * @before the snapshot that the store began with, without its ids, which are
  *         copied from there; opened anew; NULL: none
+ * Another snapshot that has the name goes to quarantine/.
  * Returns 0: the file is on disk under its name, and was read again; PLOG_E_IO;
  * PLOG_E_NOMEM; a store error.
  */
@@ -113,6 +115,11 @@ struct plog_snapshot {
 PLOG_MUST_CHECK int plog_snapshot_open(struct plog_snapshot *s,
                                        const struct plog_dir *d, uint64_t floor,
                                        const unsigned char *digest,
+                                       struct plog_error *err);
+/* Reads only who it says it is: its header; nothing is proven.  Returns as
+ * plog_snapshot_open.  Close it in any case. */
+PLOG_MUST_CHECK int plog_snapshot_peek(struct plog_snapshot *s,
+                                       const struct plog_dir *d, uint64_t floor,
                                        struct plog_error *err);
 /* Gives the next item.  Returns 0; PLOG_END; PLOG_E_CORRUPT; PLOG_E_IO;
  * PLOG_E_NOMEM. */

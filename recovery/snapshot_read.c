@@ -370,9 +370,9 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
     return odd(s, err, "is not a regular file with one link");
 }
 
-int plog_snapshot_open(struct plog_snapshot *s, const struct plog_dir *d,
-                       uint64_t floor, const unsigned char *digest,
-                       struct plog_error *err)
+/* Ready to be read from. */
+static int set_up(struct plog_snapshot *s, const struct plog_dir *d,
+                  uint64_t floor, struct plog_error *err)
 {
     memset(s, 0, sizeof *s);
     s->io = d->io;
@@ -384,9 +384,25 @@ int plog_snapshot_open(struct plog_snapshot *s, const struct plog_dir *d,
         plog_buf_init(all[i], s->io);
     plog_json_init(&s->json, s->io);
     plog_entry_parser_init(&s->parser, s->io);
-    int rc = plog_buf_reserve(&s->window, CHUNK)
-                 ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
-                 : find(s, d, err);
+    return plog_buf_reserve(&s->window, CHUNK)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : find(s, d, err);
+}
+
+int plog_snapshot_peek(struct plog_snapshot *s, const struct plog_dir *d,
+                       uint64_t floor, struct plog_error *err)
+{
+    int rc = set_up(s, d, floor, err);
+    if (!rc)
+        rc = begin(s, err);
+    return rc ? rc : take_first(s, err);
+}
+
+int plog_snapshot_open(struct plog_snapshot *s, const struct plog_dir *d,
+                       uint64_t floor, const unsigned char *digest,
+                       struct plog_error *err)
+{
+    int rc = set_up(s, d, floor, err);
     if (!rc)
         rc = check_digest(s, digest, err);
     if (!rc)

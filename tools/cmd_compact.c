@@ -51,6 +51,7 @@ static void print_json(const struct plog_compact_report *r)
     out_uint(&o, "trimmed", r->trimmed);
     out_text_or_null(&o, "quarantine", r->quarantine);
     out_uint(&o, "own_tables", r->own_tables);
+    out_uint(&o, "aside", r->aside);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -101,6 +102,14 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
                (unsigned long long)r->trimmed);
 }
 
+static void print_aside(const struct plog_compact_report *r)
+{
+    if (r->aside)
+        printf("%llu files in archive/ and snapshots/ that are not of this log"
+               " as it is went to quarantine/\n",
+               (unsigned long long)r->aside);
+}
+
 static void print_old_store(const struct plog_compact_report *r)
 {
     if (!r->quarantine[0])
@@ -141,6 +150,7 @@ static int run(struct cli *c, struct plog_compact_options o)
     else {
         print_text(c, &report);
         print_old_store(&report);
+        print_aside(&report);
     }
     return 0;
 }

@@ -95,6 +95,7 @@ static void print_json(const struct cli *c, const struct plog_redact_report *r)
     else
         out_null(&o, "first");
     out_end(&o);
+    out_uint(&o, "aside", r->aside);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -115,6 +116,10 @@ static void print_text(const struct cli *c, const struct plog_redact_report *r)
             "replaced %llu segments of the log, changed or removed %llu files"
             " in quarantine/\n",
             (unsigned long long)r->segments, (unsigned long long)r->quarantine);
+    if (r->aside)
+        printf("%llu files in archive/ and snapshots/ that are not of this log"
+               " as it is went to quarantine/\n",
+               (unsigned long long)r->aside);
     if (r->merged)
         printf("%llu later entries of the record hold a merged payload, which"
                " may repeat some of it: the first is %llu\n",

@@ -164,10 +164,10 @@ static void there_and_back(void)
     plog_buf_init(&list, &io);
     CHECK_INT(plog_archive_segments(&d, &list, &err), 0); /* no folder yet */
     CHECK_UINT(list.len, 0);
-    CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+    CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
     CHECK(archive_is_whole());
-    CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0); /* is there */
-    CHECK_INT(plog_archive_segment(&d, 7, &bytes, &err), 0);
+    CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0); /* is there */
+    CHECK_INT(plog_archive_segment(&d, 7, &bytes, NULL, &err), 0);
     struct stat st;
     CHECK_INT(lstat(below(PACKED), &st), 0);
     CHECK_UINT(bytes, st.st_size);
@@ -222,7 +222,7 @@ static void another_segment_in_the_archive(void)
             CHECK_INT(pwrite(fd, "damage", 6, 5000), 6);
         close(fd);
         CHECK(!archive_is_whole());
-        CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+        CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
         CHECK(archive_is_whole());
         tear_down();
     }
@@ -245,12 +245,12 @@ static void of_unknown_size(void)
     uint64_t bytes = 0;
     set_up();
     io.stat = odd_stat;
-    CHECK_INT(plog_archive_segment(&d, 7, &bytes, &err), 0);
+    CHECK_INT(plog_archive_segment(&d, 7, &bytes, NULL, &err), 0);
     CHECK_UINT(bytes, 0);
     no_failures();
     CHECK(archive_is_whole());
     CHECK_INT(unlink(below(PACKED)), 0);
-    CHECK_INT(plog_archive_segment(&d, 7, &bytes, &err), 0);
+    CHECK_INT(plog_archive_segment(&d, 7, &bytes, NULL, &err), 0);
     CHECK_INT(lstat(below(PACKED), &st), 0);
     CHECK_UINT(bytes, st.st_size);
     CHECK(bytes > LARGE / 2);
@@ -314,10 +314,10 @@ static void every_call_fails_once(void)
         for (long n = 0, reached = 1; reached; n++) {
             set_up();
             if (again)
-                CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+                CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
             fail_all();
             left = n;
-            int rc = plog_archive_segment(&d, 7, &bytes, &err);
+            int rc = plog_archive_segment(&d, 7, &bytes, NULL, &err);
             reached = left < 0;
             no_failures();
             CHECK(rc == 0 || (reached && rc == PLOG_E_IO));
@@ -328,7 +328,7 @@ static void every_call_fails_once(void)
         }
     for (long n = 0, reached = 1; reached; n++) {
         set_up();
-        CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+        CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
         CHECK_INT(unlink(below(SEGMENT)), 0);
         fail_all();
         left = n;
@@ -426,7 +426,7 @@ static void be_poor(long calls)
 
 static int act_archive(void)
 {
-    return plog_archive_segment(&d, 7, NULL, &err);
+    return plog_archive_segment(&d, 7, NULL, NULL, &err);
 }
 
 static int act_restore(void)
@@ -483,7 +483,7 @@ static void poor(int (*act)(void), bool archived, bool away)
         set_up();
         well_again();
         if (archived)
-            CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+            CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
         if (away)
             CHECK_INT(unlink(below(SEGMENT)), 0);
         memset(&err, 0, sizeof err);
@@ -531,7 +531,7 @@ static void an_archive_to_read_only(void)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         set_up();
         well_again();
-        CHECK_INT(plog_archive_segment(&d, 7, NULL, &err), 0);
+        CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
         io.open_at = no_new_files;
         open_errno = all[i];
         CHECK_INT(archive_is_whole(), i < 3);

@@ -94,7 +94,7 @@ static int archive(char fails)
     memset(calls, 0, sizeof calls);
     err = (struct plog_error){.code = 0};
     failing = fails;
-    int rc = plog_archive_segment(&d, 7, NULL, &err);
+    int rc = plog_archive_segment(&d, 7, NULL, NULL, &err);
     failing = 0;
     CHECK_INT(err.code, rc);
     return rc;

@@ -57,7 +57,7 @@ static void an_archive_that_cannot_be_read(void)
         segment = -1;
         failures = i ? 1000 : 1;
         memset(&err, 0, sizeof err);
-        CHECK_INT(plog_archive_segment(&d, 1, NULL, &err), PLOG_E_IO);
+        CHECK_INT(plog_archive_segment(&d, 1, NULL, NULL, &err), PLOG_E_IO);
         CHECK_INT(err.code, PLOG_E_IO);
         if (i)
             CHECK_TEXT(err.message, alone);
@@ -66,7 +66,7 @@ static void an_archive_that_cannot_be_read(void)
         CHECK(!world_has(&w, "archive/00000000000000000001.jsonl.gz"));
     }
     failures = 0;
-    CHECK_INT(plog_archive_segment(&d, 1, NULL, &err), 0);
+    CHECK_INT(plog_archive_segment(&d, 1, NULL, NULL, &err), 0);
     world_end(&w, 2);
 }
 

@@ -3,6 +3,7 @@
  * undone or a killed compaction left.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,10 +57,12 @@ static void undone(void)
     CHECK_UINT(files("archive"), 0);
 }
 
+static const struct plog_io *io; /* of redact; NULL: the usual one */
+
 static int redact(uint64_t seq, bool dry_run)
 {
     struct plog_redact_options o = {
-        .struct_size = sizeof o, .reason = "x", .dry_run = dry_run};
+        .struct_size = sizeof o, .io = io, .reason = "x", .dry_run = dry_run};
     struct plog_redact_report report;
     struct plog_error err = {0};
     int rc = plog_redact(w.dir, seq, &o, &report, &err);
@@ -126,17 +129,41 @@ static void what_is_needed_stays(void)
     world_end(&w, world_size(&w));
 }
 
-/* What cannot be removed is told, before the log says anything. */
+static int no_unlink(void *ctx, int dir, const char *name)
+{
+    return strcmp(name, strchr(snapshot, '/') + 1) == 0
+               ? -EPERM
+               : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+static int no_rename(void *ctx, int old_dir, const char *old, int dir,
+                     const char *name, bool replace)
+{
+    return strcmp(old, strchr(snapshot, '/') + 1) == 0
+               ? -EPERM
+               : plog_io_posix()->rename_at(ctx, old_dir, old, dir, name,
+                                            replace);
+}
+
+/* What cannot be removed is told, before the log says anything; so is what is
+ * no copy and cannot be moved. */
 static void a_copy_that_stays(void)
 {
+    struct plog_io odd = *plog_io_posix();
     undone();
     uint64_t size = world_size(&w);
-    CHECK_INT(unlink(world_path(&w, snapshot)), 0);
-    CHECK_INT(mkdir(world_path(&w, snapshot), 0700), 0); /* unlink fails */
+    odd.unlink_at = no_unlink;
+    odd.rename_at = no_rename;
+    io = &odd;
     CHECK_INT(redact(2, false), PLOG_E_IO);
     CHECK_UINT(world_size(&w), size);
-    CHECK_INT(rmdir(world_path(&w, snapshot)), 0);
+    CHECK_INT(unlink(world_path(&w, snapshot)), 0);
+    CHECK_INT(mkdir(world_path(&w, snapshot), 0700), 0);
+    CHECK_INT(redact(2, false), PLOG_E_IO);
+    CHECK_UINT(world_size(&w), size);
+    io = NULL;
     CHECK_INT(redact(2, false), 0);
+    CHECK_UINT(files("quarantine"), 1);
     world_end(&w, world_size(&w));
 }
 

@@ -1,0 +1,212 @@
+/*
+ * check_kept.c - a log that was longer: archive/ and snapshots/ prove it.
+ *
+ * Each archived segment, and each snapshot, names the commit that it stands
+ * behind, signed.  A compaction leaves the segment that follows in the log; so
+ * where no segment of the log has that name or a higher one, and the log ends
+ * below that commit, somebody put an older log there.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "archive.h"
+#include "check.h"
+#include "gz.h"
+#include "snapshot.h"
+
+#define HEADER_MOST 65536 /* of a segment, with its LF */
+
+struct kept {
+    struct plog_check *c;
+    struct plog_buf archived, snapshots; /* uint64_t: the first seq behind */
+    uint64_t last;                       /* the last segment of log/ */
+};
+
+static int each_snapshot(void *arg, const char *name)
+{
+    uint64_t floor;
+    if (!plog_snapshot_parse(name, &floor))
+        return 0;
+    floor++;
+    return plog_buf_add(arg, &floor, sizeof floor) ? -ENOMEM : 0;
+}
+
+static int list_snapshots(const struct plog_dir *d, struct plog_buf *list,
+                          struct plog_error *err)
+{
+    int fd, rc = plog_snapshot_dir(d, false, &fd, err);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    rc = d->io->list(d->io->ctx, fd, each_snapshot, list);
+    d->io->close(d->io->ctx, fd);
+    return rc ? plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR, "listing a folder")
+              : 0;
+}
+
+/* The log last: what a compaction archives meanwhile lies below it. */
+static int list_all(struct kept *k, struct plog_error *err)
+{
+    struct plog_dir d = k->c->reader.dir;
+    struct plog_buf log;
+    d.with_archive = false;
+    plog_buf_init(&log, d.io);
+    int rc = plog_archive_segments(&d, &k->archived, err);
+    if (!rc)
+        rc = list_snapshots(&d, &k->snapshots, err);
+    bool any = k->archived.len || k->snapshots.len;
+    if (!rc && any)
+        rc = plog_dir_segments(&d, &log, err);
+    size_t n = plog_segment_count(&log);
+    k->last = n ? plog_segment_at(&log, n - 1) : UINT64_MAX;
+    plog_buf_fini(&log);
+    return plog_check_is_verdict(rc) ? 0 : rc; /* that is told already */
+}
+
+/* The highest below `below`; 0: none. */
+static uint64_t highest(const struct plog_buf *list, uint64_t below)
+{
+    uint64_t best = 0;
+    for (size_t i = 0; i < plog_segment_count(list); i++) {
+        uint64_t first = plog_segment_at(list, i);
+        if (first < below && first > best)
+            best = first;
+    }
+    return best;
+}
+
+/* Its first line; damage further on is none of the header's. */
+static int read_header(const struct plog_io *io, int fd, char *text,
+                       struct plog_segment_header *out, struct plog_error *err)
+{
+    struct plog_json json;
+    struct plog_gz g;
+    size_t got = 0;
+    int rc = plog_gz_open(&g, io, fd, err);
+    if (!rc)
+        rc = plog_gz_read(&g, text, HEADER_MOST, &got, err);
+    plog_gz_close(&g);
+    const char *lf = memchr(text, '\n', got);
+    if ((rc && rc != PLOG_E_CORRUPT) || !lf)
+        return rc ? rc : PLOG_E_CORRUPT;
+    plog_json_init(&json, io);
+    rc = plog_header_parse(&json, plog_span(text, (size_t)(lf - text)), out);
+    plog_json_fini(&json);
+    return rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory") : rc;
+}
+
+static int archived_header(const struct plog_dir *d, uint64_t first,
+                           struct plog_segment_header *out,
+                           struct plog_error *err)
+{
+    int fd, rc = plog_archive_open_packed(d, first, &fd, err);
+    if (rc)
+        return rc;
+    char *text = plog_alloc(d->io, HEADER_MOST);
+    rc = text ? read_header(d->io, fd, text, out, err)
+              : plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    plog_free(d->io, text);
+    d->io->close(d->io->ctx, fd);
+    return rc;
+}
+
+static int snapshot_header(const struct plog_dir *d, uint64_t first,
+                           struct plog_segment_header *out,
+                           struct plog_error *err)
+{
+    struct plog_snapshot s;
+    int rc = plog_snapshot_peek(&s, d, first - 1, err);
+    *out = s.header;
+    plog_snapshot_close(&s);
+    return rc;
+}
+
+/* Signed by a key of this log, for it, and longer than it is. */
+static bool proves(const struct plog_check *c, uint64_t first,
+                   const struct plog_segment_header *h)
+{
+    const struct plog_chain *chain = &c->walk.chain;
+    const struct plog_commit *last = &h->last;
+    const struct plog_vkey *key = plog_check_key(c, last);
+    return key && h->first == first && last->size == first - 1 &&
+           last->size > chain->last.size &&
+           strcmp(h->origin, chain->origin) == 0 &&
+           plog_checkpoint_verify(key, h->origin, last->size, last->root,
+                                  last->sig);
+}
+
+/* The highest of a folder that does.
+ * @out  its commit; size 0: none */
+static int find(const struct kept *k, const struct plog_buf *list,
+                int (*header)(const struct plog_dir *d, uint64_t first,
+                              struct plog_segment_header *out,
+                              struct plog_error *err),
+                struct plog_commit *out, struct plog_error *err)
+{
+    struct plog_segment_header h;
+    struct plog_error why;
+    uint64_t at = UINT64_MAX;
+    out->size = 0;
+    while (out->size == 0 && (at = highest(list, at)) > k->last) {
+        int rc = header(&k->c->reader.dir, at, &h, &why);
+        if (rc && !plog_check_is_verdict(rc)) {
+            if (err)
+                *err = why;
+            return rc;
+        }
+        if (!rc && proves(k->c, at, &h))
+            *out = h.last;
+    }
+    return 0;
+}
+
+static void tell(struct plog_check *c, const struct plog_commit *kept,
+                 bool archived)
+{
+    const struct plog_commit *last = &c->walk.chain.last;
+    char name[PLOG_SNAPSHOT_NAME], file[64];
+    char want[100], got[100], hash[48], next[220];
+    if (archived)
+        plog_archive_name(kept->size + 1, name);
+    else
+        plog_snapshot_name(kept->size, name);
+    snprintf(file, sizeof file, "%s/%s",
+             archived ? PLOG_ARCHIVE_DIR : PLOG_SNAPSHOT_DIR, name);
+    plog_check_hash(kept->root, hash);
+    snprintf(want, sizeof want, "%llu:%s", (unsigned long long)kept->size,
+             hash);
+    plog_check_hash(last->root, hash);
+    snprintf(got, sizeof got, "%llu:%s", (unsigned long long)last->size, hash);
+    snprintf(
+        next, sizeof next,
+        "keep a copy of DIR; put back a newer log/ (a backup's, or archive/"
+        " expanded), then paritylog replay DIR; or, to go on as it is,"
+        " move files above %llu out of archive/ and snapshots/",
+        (unsigned long long)last->size);
+    struct plog_finding f = {.verdict = PLOG_E_ROLLBACK,
+                             .leg = PLOG_LEG_LOG,
+                             .file = file,
+                             .seq = kept->size,
+                             .expected = want,
+                             .found = got,
+                             .next = next};
+    plog_check_find(c, &f);
+}
+
+int plog_check_kept(struct plog_check *c, struct plog_error *err)
+{
+    struct kept k = {.c = c};
+    struct plog_commit archived = {.size = 0}, snapshot = {.size = 0};
+    plog_buf_init(&k.archived, c->reader.io);
+    plog_buf_init(&k.snapshots, c->reader.io);
+    int rc = list_all(&k, err);
+    if (!rc)
+        rc = find(&k, &k.archived, archived_header, &archived, err);
+    if (!rc)
+        rc = find(&k, &k.snapshots, snapshot_header, &snapshot, err);
+    if (!rc && (archived.size || snapshot.size))
+        tell(c, archived.size > snapshot.size ? &archived : &snapshot,
+             archived.size > snapshot.size);
+    plog_buf_fini(&k.snapshots);
+    plog_buf_fini(&k.archived);
+    return rc;
+}

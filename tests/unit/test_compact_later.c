@@ -1,0 +1,304 @@
+/*
+ * test_compact_later.c - an older log and store put back beside archive/ and
+ * snapshots/ that know more: what they hold of the later history is proof of
+ * it, and is not lost to a redaction, a compaction or an undo.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_compact_report report;
+
+/* Files below `folder` whose name begins so and whose bytes hold `text`. */
+static unsigned holding(const char *folder, const char *name, const char *text)
+{
+    char path[700];
+    unsigned found = 0;
+    size_t n;
+    struct dirent *e;
+    DIR *d = opendir(world_path(&w, folder));
+    while (d && (e = readdir(d)) != NULL) {
+        if (strncmp(e->d_name, name, strlen(name)) != 0 || e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%.40s/%.200s", folder, e->d_name);
+        char *bytes = world_read(world_path(&w, path), &n);
+        found += memmem(bytes, n, text, strlen(text)) != NULL;
+        free(bytes);
+    }
+    if (d)
+        closedir(d);
+    return found;
+}
+
+static void copy_legs(const char *from, const char *to)
+{
+    char a[700], b[700];
+    snprintf(a, sizeof a, "%.600s/log", from);
+    snprintf(b, sizeof b, "%.600s/log", to);
+    world_copy(a, b);
+    size_t n;
+    snprintf(a, sizeof a, "%.600s/store.db", from);
+    snprintf(b, sizeof b, "%.600s/store.db", to);
+    char *bytes = world_read(a, &n);
+    world_write(b, bytes, n);
+    free(bytes);
+}
+
+/* Entries up to 23 are kept; 60 are written, and `cut` of them compacted away;
+ * then log and store are as they were kept. */
+static void roll_back(uint64_t cut, bool discard)
+{
+    char kept[600], made[600];
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 22);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    CHECK_INT(mkdir(kept, 0700), 0);
+    copy_legs(w.dir, kept);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 22, 60);
+    struct plog_head h;
+    CHECK_INT(plog_get_head(w.p, &h, NULL), 0);
+    world_close(&w);
+    if (discard) {
+        struct plog_peer_report pr;
+        CHECK_INT(plog_peer_ack(w.dir, "p", h.size, h.root, NULL, &pr, NULL),
+                  0);
+        CHECK_INT(peers_compact_with(
+                      &w, (struct plog_compact_options){.discard = true},
+                      &report),
+                  0);
+    } else {
+        CHECK_INT(peers_ack(&w, "p", cut), 0);
+        CHECK_INT(peers_compact(&w, &report), 0);
+    }
+    CHECK_UINT(report.aside, 0);
+    world_remove(world_path(&w, "log"));
+    static const char *const store[] = {"store.db", "store.db-wal",
+                                        "store.db-shm"};
+    for (int i = 0; i < 3; i++)
+        unlink(world_path(&w, store[i]));
+    snprintf(made, sizeof made, "%.500s", w.dir);
+    copy_legs(kept, made);
+}
+
+/* ---- It is proof --------------------------------------------------------- */
+
+static void both_say_rollback(const char *folder, uint64_t size)
+{
+    struct world_found f;
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, size);
+    CHECK(strncmp(f.first[0].file, folder, strlen(folder)) == 0);
+    CHECK(strstr(f.first[0].next, "keep a copy of DIR") != NULL);
+}
+
+static void an_archive_proves_it(void)
+{
+    struct world_found f;
+    roll_back(50, false);
+    both_say_rollback("snapshots/", report.to);
+    world_remove(world_path(&w, "snapshots"));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK(f.first[0].seq > 22 && f.first[0].seq < report.to);
+    CHECK(strncmp(f.first[0].file, "archive/", 8) == 0);
+    /* As it says: what lies above is moved out. */
+    world_remove(world_path(&w, "archive"));
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    world_end(&w, world_size(&w));
+}
+
+static void a_snapshot_alone_proves_it(void)
+{
+    roll_back(50, true);
+    CHECK(!world_has(&w, "archive"));
+    both_say_rollback("snapshots/", report.to);
+}
+
+/* Names alone prove nothing. */
+static void names_prove_nothing(void)
+{
+    static const char name[] = "archive/00000000000000000777.jsonl.gz";
+    static const char other[] = "snapshots/00000000000000000777.jsonl.gz";
+    struct world_found f;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 22);
+    CHECK_INT(mkdir(world_path(&w, "archive"), 0700), 0);
+    CHECK_INT(mkdir(world_path(&w, "snapshots"), 0700), 0);
+    world_write(world_path(&w, name), "hello", 5);
+    world_write(world_path(&w, other), "hello", 5);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+}
+
+/* What a cut off undo leaves is of this log. */
+static void an_undo_is_none(void)
+{
+    char twin[64];
+    struct world_found f;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
+    char kept[600];
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(world_path(&w, "archive"), kept);
+    snprintf(twin, sizeof twin, "%s", report.snapshot);
+    CHECK_INT(peers_undo(&w, &report), 0);
+    CHECK_UINT(report.aside, 0);
+    world_remove(world_path(&w, "archive"));
+    world_copy(kept, world_path(&w, "archive"));
+    CHECK(world_has(&w, twin));
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_INT(peers_compact(&w, &report), 0);
+    CHECK_UINT(report.aside, 0);
+    CHECK(!world_has(&w, "quarantine"));
+    world_end(&w, world_size(&w));
+}
+
+/* ---- It stays ------------------------------------------------------------ */
+
+static void a_redaction_keeps_it(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "r"};
+    struct plog_redact_report r;
+    struct plog_error err = {0};
+    roll_back(50, false);
+    CHECK_INT(plog_redact(w.dir, 23, &o, &r, &err), 0);
+    CHECK_UINT(r.aside, 2); /* the segment that goes on, the snapshot */
+    CHECK_UINT(holding("quarantine", "0", "\"v22\""), 1);
+    /* As text, so the payload that was to go went there, too. */
+    CHECK_UINT(holding("quarantine", "0", "\"v20\""), 1);
+    CHECK_UINT(holding("quarantine", "0", "\"v21\""), 0);
+}
+
+/* It went on from the older log, and comes past what lies there. */
+static void a_compaction_keeps_it(void)
+{
+    for (int hello = 0; hello < 2; hello++) {
+        const char *look = hello ? "hello" : "\"v30\"";
+        roll_back(50, false);
+        char *names[] = {"archive/00000000000000000001.jsonl.gz",
+                         "archive/00000000000000000777.jsonl.gz"};
+        if (hello)
+            for (int i = 0; i < 2; i++)
+                world_write(world_path(&w, names[i]), "hello", 5);
+        CHECK_INT(world_open(&w), 0);
+        peers_put(&w, 100, 160);
+        world_close(&w);
+        CHECK_INT(peers_ack(&w, "p", 60), 0);
+        CHECK_INT(peers_compact(&w, &report), 0);
+        CHECK(report.aside > 2);
+        CHECK(holding("quarantine", "0", look) > 0);
+        CHECK(!hello || world_has(&w, names[1]));
+        CHECK_INT(peers_compact(&w, &report), 0);
+        CHECK_UINT(report.aside, 0);
+        world_remove(world_path(&w, names[1]));
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* Of the same floor, but another history. */
+static void a_snapshot_of_the_same_name(void)
+{
+    char name[64];
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact_with(
+                  &w, (struct plog_compact_options){.dry_run = true}, &report),
+              0);
+    snprintf(name, sizeof name, "snapshots/%020llu.jsonl.gz",
+             (unsigned long long)report.to);
+    CHECK_INT(mkdir(world_path(&w, "snapshots"), 0700), 0);
+    world_write(world_path(&w, name), "hello", 5);
+    CHECK_INT(peers_compact(&w, &report), 0);
+    CHECK_UINT(report.aside, 1);
+    CHECK_UINT(holding("quarantine", name + strlen("snapshots/"), "hello"), 1);
+    world_end(&w, world_size(&w));
+}
+
+/* The snapshot of two compactions ago is known also where no event of that
+ * time is left. */
+static void trimmed_and_discarded(void)
+{
+    struct plog_peer_report pr;
+    struct plog_head h;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    for (int i = 1; i < 5; i++) {
+        CHECK_INT(world_open(&w), 0);
+        CHECK_INT(plog_get_head(w.p, &h, NULL), 0);
+        peers_put(&w, 30 * i, 30 * i + 30);
+        world_close(&w);
+        CHECK_INT(plog_peer_ack(w.dir, "p", h.size, h.root, NULL, &pr, NULL),
+                  0);
+        CHECK_INT(peers_compact_with(
+                      &w,
+                      (struct plog_compact_options){.discard = true,
+                                                    .trim_store = true},
+                      &report),
+                  0);
+        CHECK_UINT(report.aside, 0);
+    }
+    CHECK_UINT(holding("snapshots", "0", ""), 2);
+    world_end(&w, world_size(&w));
+}
+
+/* An undo that fails takes back what it brought, and nothing else. */
+static void what_an_undo_did_not_bring(void)
+{
+    char kept[600], last[64];
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(world_path(&w, "log"), kept);
+    CHECK_INT(peers_compact(&w, &report), 0);
+    /* The newest that went, out of a backup. */
+    uint64_t found = 0;
+    for (uint64_t first = 1; first <= report.to; first++) {
+        snprintf(last, sizeof last, "archive/%020llu.jsonl.gz",
+                 (unsigned long long)first);
+        if (world_has(&w, last))
+            found = first;
+    }
+    size_t n;
+    char from[700];
+    snprintf(from, sizeof from, "%.600s/%020llu.jsonl", kept,
+             (unsigned long long)found);
+    char *bytes = world_read(from, &n);
+    snprintf(last, sizeof last, "log/%020llu.jsonl", (unsigned long long)found);
+    world_write(world_path(&w, last), bytes, n);
+    free(bytes);
+    world_write(world_path(&w, "archive/00000000000000000001.jsonl.gz"), "x",
+                1);
+    CHECK_INT(peers_undo(&w, &report), PLOG_E_CORRUPT);
+    CHECK(world_has(&w, last));
+    CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"an archive proves it", an_archive_proves_it},
+        {"a snapshot alone proves it", a_snapshot_alone_proves_it},
+        {"names prove nothing", names_prove_nothing},
+        {"an undo is none", an_undo_is_none},
+        {"a redaction keeps it", a_redaction_keeps_it},
+        {"a compaction keeps it", a_compaction_keeps_it},
+        {"a snapshot of the same name", a_snapshot_of_the_same_name},
+        {"trimmed and discarded", trimmed_and_discarded},
+        {"what an undo did not bring", what_an_undo_did_not_bring},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
