@@ -399,8 +399,11 @@ int plog_compact(const char *dir, const struct plog_compact_options *given,
     open.vkey = own.vkey;
     open.allow_network_fs = own.allow_network_fs;
     int rc = plog_open(&c.p, dir, &open, err);
-    if (!rc)
+    if (!rc) {
+        c.legs = &c.p->legs;
+        c.origin = c.p->origin;
         rc = run(&c, err);
+    }
     plog_close(c.p);
     report->seconds = (double)(c.io->clock_mono_ns(c.io->ctx) - started) / 1e9;
     return plog_done(err, rc);

@@ -24,7 +24,9 @@ struct plog_compacting {
     struct plog_compact_report *report;
     const struct plog_io *io;
     const char *dir;
-    plog *p;
+    plog *p;                /* NULL: only the snapshot is made anew */
+    struct plog_legs *legs; /* of `p`, or of who holds the locks */
+    const char *origin;
     uint64_t from, to;        /* floors */
     uint64_t prior;           /* the one before `from`; 0: none, or not known */
     struct plog_commit at_to; /* the commit at the cut */
@@ -93,7 +95,9 @@ PLOG_MUST_CHECK int plog_compact_last(struct plog_store *s,
                                       bool *pending, struct plog_error *err);
 
 /* Makes the snapshot at the floor anew from the archive, if it is gone or
- * damaged.  Returns 0: it is there; what is wrong with it. */
+ * damaged.  Of `c` it needs o, report, io, legs and origin; the caller holds
+ * the maintenance lock.
+ * Returns 0: it is there; what is wrong with it. */
 PLOG_MUST_CHECK int plog_compact_mend(struct plog_compacting *c,
                                       const struct plog_compaction *last,
                                       struct plog_error *err);

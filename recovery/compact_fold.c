@@ -63,7 +63,7 @@ static int set_loose(struct plog_store *s, struct plog_error *err)
 
 static int open_scratch(struct folding *f, int dir, struct plog_error *err)
 {
-    const struct plog_dir *d = &f->c->p->legs.dir;
+    const struct plog_dir *d = &f->c->legs->dir;
     char path[PLOG_DIR_PATH_MAX + 32];
     int n = snprintf(path, sizeof path, "%s/" PLOG_SNAPSHOT_DIR "/" SCRATCH,
                      d->path);
@@ -77,7 +77,7 @@ static int open_scratch(struct folding *f, int dir, struct plog_error *err)
     if (!rc)
         rc = set_loose(&f->store, err);
     if (!rc)
-        rc = plog_store_create_tables(&f->store, f->c->p->origin, err);
+        rc = plog_store_create_tables(&f->store, f->c->origin, err);
     return rc ? rc : plog_store_get_head(&f->store, &f->head, err);
 }
 
@@ -106,7 +106,7 @@ static int load_base(struct folding *f, struct plog_error *err)
     memcpy(f->digest, base->snapshot, sizeof f->digest);
     f->base = floor;
     struct plog_snapshot s;
-    rc = plog_snapshot_open(&s, &f->c->p->legs.dir, floor, f->digest, err);
+    rc = plog_snapshot_open(&s, &f->c->legs->dir, floor, f->digest, err);
     s.without_ids = true;
     if (!rc)
         rc = plog_snapshot_load(&s, &f->store, &f->head, err);
@@ -131,8 +131,8 @@ static int line_of(void *arg, uint64_t seq, struct plog_span *line,
 
 static int begin(struct folding *f, int dir, struct plog_error *err)
 {
-    const struct plog_dir *d = &f->c->p->legs.dir;
-    f->lean = !d->with_archive && f->c->p->legs.head.rules.redactions == 0;
+    const struct plog_dir *d = &f->c->legs->dir;
+    f->lean = !d->with_archive && f->c->legs->head.rules.redactions == 0;
     for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++) {
         plog_fold_table_init(&f->tables[i], f->c->io, TABLE_MOST);
         f->tables[i].holds_all = f->base == 0;
@@ -337,7 +337,7 @@ static int check_redacted(struct folding *f, uint64_t seq,
 static int check_orders(struct folding *f, struct plog_error *err)
 {
     struct plog_buf targets;
-    if (f->c->p->legs.dir.with_archive)
+    if (f->c->legs->dir.with_archive)
         return 0;
     plog_buf_init(&targets, f->c->io);
     int rc = plog_engine_locked(f->c->p, read_orders, &targets, err);
@@ -350,7 +350,7 @@ static int check_orders(struct folding *f, struct plog_error *err)
 
 static int write_down(struct folding *f, struct plog_error *err)
 {
-    const struct plog_dir *d = &f->c->p->legs.dir;
+    const struct plog_dir *d = &f->c->legs->dir;
     struct plog_snapshot_tables tables = {f->tables, PLOG_SNAPSHOT_TABLES};
     struct plog_snapshot before;
     int rc = 0;
@@ -369,13 +369,13 @@ static int write_down(struct folding *f, struct plog_error *err)
 int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
 {
     struct folding f = {.c = c};
-    const struct plog_dir *d = &c->p->legs.dir;
+    const struct plog_dir *d = &c->legs->dir;
     int dir, rc = plog_snapshot_dir(d, true, &dir, err);
     if (rc)
         return rc;
     rc = open_scratch(&f, dir, err);
     if (!rc)
-        rc = plog_walk_open(&f.walk, d, &c->p->legs.keys, err);
+        rc = plog_walk_open(&f.walk, d, &c->legs->keys, err);
     if (!rc)
         rc = load_base(&f, err);
     if (!rc)

@@ -14,7 +14,7 @@
 static int set_aside(struct plog_compacting *c, uint64_t floor,
                      struct plog_error *err)
 {
-    const struct plog_dir *d = &c->p->legs.dir;
+    const struct plog_dir *d = &c->legs->dir;
     char name[PLOG_SNAPSHOT_NAME], kept[128];
     struct plog_stat st;
     int dir, to, rc = plog_snapshot_dir(d, false, &dir, err);
@@ -42,7 +42,7 @@ static int take_back(struct plog_compacting *c, uint64_t floor,
 {
     char name[PLOG_SNAPSHOT_NAME];
     int dir;
-    if (plog_snapshot_dir(&c->p->legs.dir, false, &dir, NULL) == 0) {
+    if (plog_snapshot_dir(&c->legs->dir, false, &dir, NULL) == 0) {
         plog_snapshot_name(floor, name);
         c->io->unlink_at(c->io->ctx, dir, name);
         c->io->close(c->io->ctx, dir);
@@ -56,7 +56,7 @@ static int take_back(struct plog_compacting *c, uint64_t floor,
 static int make_anew(struct plog_compacting *c,
                      const struct plog_compaction *last, struct plog_error *err)
 {
-    struct plog_dir *d = &c->p->legs.dir;
+    struct plog_dir *d = &c->legs->dir;
     c->from = last->from < last->to ? last->from : 0;
     c->to = last->to;
     d->with_archive = true;
@@ -75,22 +75,29 @@ int plog_compact_mend(struct plog_compacting *c,
                       struct plog_error *err)
 {
     struct plog_snapshot s;
-    struct plog_error why = {.code = 0};
+    struct plog_error why = {.code = 0}, cause = {.code = 0};
     if (last->to == 0)
         return 0;
     int rc =
-        plog_snapshot_open(&s, &c->p->legs.dir, last->to, last->snapshot, &why);
+        plog_snapshot_open(&s, &c->legs->dir, last->to, last->snapshot, &why);
     plog_snapshot_close(&s);
     if (rc != PLOG_E_CORRUPT && rc != PLOG_E_PRUNED) {
         if (rc)
             *err = why;
         return rc;
     }
-    rc = set_aside(c, last->to, err);
+    rc = set_aside(c, last->to, &cause);
     if (!rc)
-        rc = make_anew(c, last, err);
+        rc = make_anew(c, last, &cause);
+    if (!rc)
+        return 0;
+    *err = cause;
     if (!plog_check_is_verdict(rc)) /* a disk, a callback: not the archive */
         return rc;
     *err = why; /* what is wrong, not why it could not be mended */
+    plog_err_hint(err,
+                  "copy the snapshot from a backup; archive/ does not give it:"
+                  " %.40s%s%.100s",
+                  cause.file, cause.file[0] ? ": " : "", cause.message);
     return why.code;
 }

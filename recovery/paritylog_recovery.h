@@ -164,6 +164,8 @@ struct plog_replay_report {
     /* With `fresh`: tables in the store that is set aside that are the caller's
      * own.  They stay behind there.  0 also where it could not be read. */
     uint64_t own_tables;
+    bool remade; /* the snapshot it began with was gone or damaged, and made
+                    anew from the archive */
 };
 
 /*

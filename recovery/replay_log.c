@@ -6,12 +6,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "compact.h"
 #include "fresh.h"
 #include "fs.h"
 #include "legs.h"
 #include "paritylog_recovery.h"
 #include "schema.h"
-#include "snapshot.h"
 
 struct work {
     const struct plog_replay_options *o;
@@ -216,6 +216,24 @@ static int read_store(struct work *w, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
 
+/* A snapshot that is gone or damaged comes out of the archive again: without a
+ * store nobody else can do that. */
+static int mend_snapshot(struct work *w, const struct plog_compaction *c,
+                         struct plog_error *err)
+{
+    struct plog_compact_report report = {.dry_run = false};
+    struct plog_compact_options o = {
+        .struct_size = sizeof o, .progress = w->o->progress, .arg = w->o->arg};
+    struct plog_compacting mend = {.o = &o,
+                                   .report = &report,
+                                   .io = w->legs.io,
+                                   .legs = &w->legs,
+                                   .origin = w->legs.head.origin};
+    int rc = plog_compact_mend(&mend, c, err);
+    w->report->remade |= report.remade;
+    return rc;
+}
+
 static int take_base(struct work *w, const struct plog_compaction *c,
                      struct plog_error *err)
 {
@@ -224,6 +242,8 @@ static int take_base(struct work *w, const struct plog_compaction *c,
     w->strategy = c->rules.strategy;
     memcpy(w->digest, c->snapshot, sizeof w->digest);
     /* Before the old store is set aside for one that cannot be made. */
+    if (!w->o->dry_run)
+        return mend_snapshot(w, c, err);
     int rc = plog_snapshot_open(&s, &w->legs.dir, w->base, w->digest, err);
     plog_snapshot_close(&s);
     return rc;

@@ -94,6 +94,7 @@ static void print_json(const struct plog_replay_report *r)
     out_uint(&o, "torn_bytes", r->torn_bytes);
     out_text_or_null(&o, "quarantine", r->quarantine);
     out_uint(&o, "own_tables", r->own_tables);
+    out_bool(&o, "remade", r->remade);
     out_object(&o, "head");
     out_uint(&o, "size", r->head.size);
     out_hash(&o, "root", r->head.root);
@@ -123,6 +124,8 @@ static void print_text(const struct plog_replay_report *r)
                (unsigned long long)r->torn_bytes, would);
     if (r->fresh)
         printf("the store %sbuilt anew\n", would);
+    if (r->remade)
+        puts("made the snapshot at the floor anew, from archive/");
     if (r->base)
         printf("from the snapshot of entry %llu\n",
                (unsigned long long)r->base);

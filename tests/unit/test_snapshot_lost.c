@@ -1,0 +1,116 @@
+/*
+ * test_snapshot_lost.c - the snapshot and the store are gone, the archive is
+ * there: a replay makes both anew, and where it cannot, it says why.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_compact_report compacted;
+static struct plog_error err;
+
+static void lose_store(void)
+{
+    static const char *const names[] = {"store.db", "store.db-wal",
+                                        "store.db-shm"};
+    for (int i = 0; i < 3; i++)
+        unlink(world_path(&w, names[i]));
+}
+
+/* Cut at two floors. */
+static void make(bool discard_first)
+{
+    struct plog_peer_report pr;
+    struct plog_head h;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_get_head(w.p, &h, NULL), 0);
+    peers_put(&w, 40, 80);
+    world_close(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "p", h.size, h.root, NULL, &pr, NULL), 0);
+    struct plog_compact_options o = {.discard = discard_first};
+    CHECK_INT(peers_compact_with(&w, o, &compacted), 0);
+    CHECK_INT(peers_ack(&w, "p", 70), 0);
+    CHECK_INT(peers_compact(&w, &compacted), 0);
+    CHECK(compacted.from > 0);
+}
+
+static int replay(bool fresh, bool dry_run, struct plog_replay_report *r)
+{
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .fresh = fresh, .dry_run = dry_run};
+    memset(&err, 0, sizeof err);
+    return plog_replay(w.dir, &o, r, &err);
+}
+
+static void made_anew(void)
+{
+    for (int i = 0; i < 8; i++) {
+        bool fresh = i & 1, damaged = i & 2, discarded = i & 4;
+        struct plog_replay_report r;
+        size_t n, m;
+        make(discarded);
+        char *before = world_read(world_path(&w, compacted.snapshot), &n);
+        lose_store();
+        if (damaged)
+            world_write(world_path(&w, compacted.snapshot), "damaged", 7);
+        else
+            CHECK_INT(unlink(world_path(&w, compacted.snapshot)), 0);
+        CHECK(replay(fresh, true, &r) != 0); /* which changes nothing */
+        CHECK(world_has(&w, compacted.snapshot) == damaged);
+        CHECK_INT(replay(fresh, false, &r), 0);
+        CHECK_INT(err.code, 0);
+        CHECK(r.remade);
+        CHECK_UINT(r.base, compacted.to);
+        char *after = world_read(world_path(&w, compacted.snapshot), &m);
+        CHECK(n == m && memcmp(before, after, n) == 0);
+        CHECK(fresh || world_has(&w, "quarantine") == damaged);
+        CHECK_INT(replay(true, false, &r), 0);
+        CHECK(!r.remade);
+        free(before);
+        free(after);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* Where the archive does not give it, neither compact nor replay sends to the
+ * other one. */
+static void not_made(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct plog_replay_report r;
+        make(false);
+        CHECK_INT(unlink(world_path(&w, compacted.snapshot)), 0);
+        CHECK_INT(unlink(world_path(
+                      &w, "archive/00000000000000000001.jsonl.gz")),
+                  0);
+        world_remove(world_path(&w, "snapshots"));
+        if (i)
+            lose_store();
+        struct plog_compact_options o = {.struct_size = sizeof o};
+        memset(&err, 0, sizeof err);
+        CHECK_INT(i ? replay(false, false, &r)
+                    : plog_compact(w.dir, &o, &compacted, &err),
+                  PLOG_E_PRUNED);
+        CHECK(strstr(err.message, "snapshots/") != NULL);
+        CHECK(strstr(err.hint, "from a backup; archive/ does not give it") !=
+              NULL);
+        CHECK(strstr(err.hint, "compact DIR") == NULL);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"made anew", made_anew},
+        {"not made", not_made},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
