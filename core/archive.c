@@ -110,6 +110,8 @@ static int damaged(uint64_t first, int rc, struct plog_error *err)
     plog_archive_name(first, name);
     snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
     plog_err_file(err, shown);
+    if (rc == PLOG_E_CORRUPT)
+        plog_err_hint(err, PLOG_ARCHIVE_HINT);
     return rc;
 }
 
@@ -336,6 +338,8 @@ static int bring(const struct plog_dir *d, uint64_t first, const char *name,
         rc = plog_fail_io(err, fd, "log", "making a file");
     if (!rc)
         rc = plog_archive_expand(io, from, fd, false, err);
+    if (rc == PLOG_E_CORRUPT)
+        damaged(first, rc, err);
     if (!rc && (bad = io->fdatasync(io->ctx, fd)) != 0)
         rc = plog_fail_io(err, bad, "log", "syncing a segment");
     if (fd >= 0)

@@ -14,6 +14,10 @@
 
 #define PLOG_ARCHIVE_DIR "archive"
 #define PLOG_ARCHIVE_NAME (PLOG_SEGMENT_NAME + 3) /* .gz */
+/* Of one that is missing or damaged. */
+#define PLOG_ARCHIVE_HINT                                                      \
+    "copy that file from a backup; paritylog doctor DIR then looks at all of"  \
+    " archive/"
 
 void plog_archive_name(uint64_t first, char out[PLOG_ARCHIVE_NAME]);
 /* Returns 0 when `name` is not an archived segment's. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "archive.h"
 #include "commit_at.h"
 #include "compaction.h"
 
@@ -91,6 +92,37 @@ static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
     return 0;
 }
 
+/* Whether a segment lies, or would, below what log/ holds. */
+static bool is_archived(const struct plog_walk *w, uint64_t first)
+{
+    struct plog_dir plain = *w->dir;
+    struct plog_buf list;
+    plain.with_archive = false;
+    plog_buf_init(&list, plain.io);
+    int rc = w->dir->with_archive ? plog_dir_segments(&plain, &list, NULL)
+                                  : PLOG_END;
+    bool below = !rc && list.len && first < plog_segment_at(&list, 0);
+    plog_buf_fini(&list);
+    return below;
+}
+
+/* The file that an error is about. */
+static void name_file(const struct plog_walk *w, uint64_t first,
+                      struct plog_error *err)
+{
+    char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
+    bool archived = is_archived(w, first);
+    if (archived)
+        plog_archive_name(first, name);
+    else
+        plog_segment_name(first, name);
+    snprintf(shown, sizeof shown, "%s/%s", archived ? PLOG_ARCHIVE_DIR : "log",
+             name);
+    plog_err_file(err, shown);
+    if (archived)
+        plog_err_hint(err, PLOG_ARCHIVE_HINT);
+}
+
 /* Tells apart an unfinished end and damage. */
 static int fault(struct plog_walk *w, int rc, struct plog_error *err)
 {
@@ -102,6 +134,8 @@ static int fault(struct plog_walk *w, int rc, struct plog_error *err)
             rc = bad;
     }
     plog_scan_error(&w->scan, w->first, err);
+    if (asks && w->dir->with_archive)
+        name_file(w, w->first, err);
     w->torn = torn;
     w->headless = torn && w->scan.offset == 0;
     if (!torn)
@@ -125,10 +159,7 @@ static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
 static int missing(struct plog_walk *w, uint64_t expected,
                    struct plog_error *err)
 {
-    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
     size_t i;
-    plog_segment_name(expected, name);
-    snprintf(shown, sizeof shown, "log/%s", name);
     w->gap = true;
     plog_fail(err, PLOG_E_CORRUPT,
               find_segment(w, expected, &i)
@@ -137,7 +168,7 @@ static int missing(struct plog_walk *w, uint64_t expected,
                   : "the segment from entry %llu on is missing;"
                     " the next one there starts at %llu",
               (unsigned long long)expected, (unsigned long long)w->first);
-    plog_err_file(err, shown);
+    name_file(w, expected, err);
     plog_err_seq(err, expected);
     return PLOG_E_CORRUPT;
 }

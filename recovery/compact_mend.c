@@ -10,33 +10,6 @@
 #include "check.h"
 #include "compact.h"
 
-/* What is there keeps its bytes, in quarantine/. */
-static int set_aside(struct plog_compacting *c, uint64_t floor,
-                     struct plog_error *err)
-{
-    const struct plog_dir *d = &c->legs->dir;
-    char name[PLOG_SNAPSHOT_NAME], kept[128];
-    struct plog_stat st;
-    int dir, to, rc = plog_snapshot_dir(d, false, &dir, err);
-    if (rc)
-        return rc == PLOG_END ? 0 : rc;
-    plog_snapshot_name(floor, name);
-    if (c->io->stat_at(c->io->ctx, dir, name, &st) == 0 &&
-        (rc = plog_dir_quarantine(d, name, kept, &to, err)) == 0) {
-        int bad = c->io->rename_at(c->io->ctx, dir, name, to,
-                                   strchr(kept, '/') + 1, false);
-        if (!bad)
-            bad = c->io->fsync(c->io->ctx, to);
-        if (!bad)
-            bad = c->io->fsync(c->io->ctx, dir);
-        c->io->close(c->io->ctx, to);
-        if (bad)
-            rc = plog_fail_io(err, bad, kept, "setting a snapshot aside");
-    }
-    c->io->close(c->io->ctx, dir);
-    return rc;
-}
-
 static int take_back(struct plog_compacting *c, uint64_t floor,
                      struct plog_error *err)
 {
@@ -82,15 +55,13 @@ int plog_compact_mend(struct plog_compacting *c,
         plog_snapshot_open(&s, &c->legs->dir, last->to, last->snapshot, &why);
     plog_snapshot_close(&s);
     if (rc != PLOG_E_CORRUPT && rc != PLOG_E_PRUNED) {
-        if (rc)
+        if (rc && err)
             *err = why;
         return rc;
     }
-    rc = set_aside(c, last->to, &cause);
-    if (!rc)
-        rc = make_anew(c, last, &cause);
-    if (!rc)
-        return 0;
+    rc = make_anew(c, last, &cause);
+    if (!rc || !err)
+        return plog_check_is_verdict(rc) ? why.code : rc;
     *err = cause;
     if (!plog_check_is_verdict(rc)) /* a disk, a callback: not the archive */
         return rc;

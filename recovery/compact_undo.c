@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "check.h"
 #include "compact.h"
 #include "walk.h"
 
@@ -131,12 +132,12 @@ static int check_base(struct undo *u, struct plog_walk *w,
 }
 
 /* The whole of it, and that the segment behind follows. */
-static int verify(struct undo *u, struct plog_error *err)
+static int verify(struct undo *u, const struct plog_dir *d,
+                  struct plog_error *err)
 {
     struct plog_walk w;
     struct plog_log_group g;
-    plog *p = u->c->p;
-    int rc = plog_walk_open(&w, &p->legs.dir, &p->legs.keys, err);
+    int rc = plog_walk_open(&w, d, &u->c->p->legs.keys, err);
     if (!rc)
         rc = plog_walk_start_floor(&w, u->last.from, err);
     if (!rc)
@@ -145,6 +146,7 @@ static int verify(struct undo *u, struct plog_error *err)
         rc = plog_walk_next(&w, &g, err);
     bool same = !rc && w.chain.last.size == u->last.to &&
                 !memcmp(w.chain.last.root, u->last.root, PLOG_HASH_SIZE);
+    u->c->report->bytes = w.bytes + (w.fd >= 0 ? w.scan.offset : 0);
     if (!rc && same)
         rc = plog_walk_next(&w, &g, err);
     plog_walk_close(&w);
@@ -182,12 +184,35 @@ static int fill_store(struct undo *u, struct plog_error *err)
     return rc;
 }
 
+/* What is wrong is told of the file that it came from. */
+static void name_archived(const struct undo *u, struct plog_error *err)
+{
+    char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
+    uint64_t first = err && strncmp(err->file, "log/", 4) == 0
+                         ? plog_segment_parse(err->file + 4)
+                         : 0;
+    if (first == 0 || first > u->last.to)
+        return;
+    plog_archive_name(first, name);
+    snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
+    plog_err_file(err, shown);
+    plog_err_hint(err, PLOG_ARCHIVE_HINT);
+}
+
+/* Reads all of it where it lies. */
+static int rehearse(struct undo *u, struct plog_error *err)
+{
+    struct plog_dir d = u->c->p->legs.dir;
+    d.with_archive = true;
+    return verify(u, &d, err);
+}
+
 static int undo(struct undo *u, struct plog_error *err)
 {
     struct plog_compacting *c = u->c;
     int rc = bring_back(u, err);
     if (!rc)
-        rc = verify(u, err);
+        rc = verify(u, &c->p->legs.dir, err);
     if (rc) {
         take_back(u);
         return rc;
@@ -215,8 +240,10 @@ int plog_compact_undo(struct plog_compacting *c, struct plog_error *err)
         rc = find_segments(&u, err);
     c->report->from = u.last.to;
     c->report->to = u.last.from;
-    if (!rc && !c->o->dry_run)
-        rc = undo(&u, err);
+    if (!rc)
+        rc = c->o->dry_run ? rehearse(&u, err) : undo(&u, err);
+    if (plog_check_is_verdict(rc))
+        name_archived(&u, err);
     plog_entry_parser_fini(&u.parser);
     plog_buf_fini(&u.brought);
     plog_buf_fini(&u.segments);

@@ -237,6 +237,8 @@ static int look(struct plog_doctor *d, struct plog_error *err)
         heads(d);
     else if (!d->stopped)
         rc = both_legs(d, err);
+    if (!rc && !d->stopped && !d->o->quick)
+        rc = plog_doctor_archive(d, err);
     for (size_t i = 0; !rc && !d->stopped && i < sizeof after / sizeof *after;
          i++)
         after[i](d);

@@ -4,6 +4,7 @@
  *   doctor.c        both legs, the order of it all
  *   doctor_files.c  the directory: names, modes, what lies about
  *   doctor_keys.c   the signing key, the trusted ones
+ *   doctor_archive.c  what was compacted away
  *   doctor_env.c    file system, space, libraries, the last drill, the clock
  */
 #ifndef PLOG_DOCTOR_H
@@ -39,6 +40,10 @@ void plog_doctor_file_system(struct plog_doctor *d);
 void plog_doctor_space(struct plog_doctor *d);
 void plog_doctor_libraries(struct plog_doctor *d);
 void plog_doctor_quarantine(struct plog_doctor *d);
+/* Reads all of archive/ up to the floor.  Returns 0; PLOG_E_INTERRUPTED;
+ * PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_doctor_archive(struct plog_doctor *d,
+                                        struct plog_error *err);
 void plog_doctor_drill(struct plog_doctor *d);
 void plog_doctor_clock(struct plog_doctor *d);
 

@@ -280,7 +280,7 @@ static void not_mended_yet(void)
     CHECK_INT(compact_with((struct plog_compact_options){.io = &io}),
               PLOG_E_IO);
     CHECK_INT(err.code, PLOG_E_IO);
-    CHECK(strstr(err.message, "setting a snapshot aside") != NULL);
+    CHECK(strstr(err.message, "setting a file aside") != NULL);
     CHECK(world_has(&w, name));
     io.rename_at = plog_io_posix()->rename_at;
     io.fsync = sync_fails;
@@ -291,7 +291,7 @@ static void not_mended_yet(void)
         int rc = compact_with((struct plog_compact_options){.io = &io});
         CHECK_INT(rc, syncs_left ? 0 : PLOG_E_IO);
         CHECK_INT(err.code, rc);
-        aside += strstr(err.message, "setting a snapshot aside") != NULL;
+        aside += strstr(err.message, "setting a file aside") != NULL;
         CHECK_INT(compact(), 0);
         CHECK(world_has(&w, name));
     } while (syncs_left == 0 && n < 40);

@@ -1,0 +1,188 @@
+/*
+ * test_archive_damaged.c - a file of archive/ that is missing or damaged: who
+ * meets it names it, and says what to do; the doctor looks at all of them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static struct plog_compact_report compacted;
+static struct plog_error err;
+static char victim[64]; /* in archive/, in the middle */
+static uint64_t victim_at;
+
+static void make(void)
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact(&w, &compacted), 0);
+    victim_at = 0;
+    for (uint64_t at = 2; !victim_at && at < compacted.to; at++) {
+        snprintf(victim, sizeof victim, "archive/%020llu.jsonl.gz",
+                 (unsigned long long)at);
+        victim_at = world_has(&w, victim) ? at : 0;
+    }
+    CHECK(victim_at > 0);
+}
+
+enum harm { GONE, BYTES, CUT, EDITED, HARMS };
+
+/* Edited: whole as a gzip file, but it holds another segment. */
+static void harm(enum harm h)
+{
+    size_t n, m;
+    char *bytes = world_read(world_path(&w, victim), &n);
+    char *other = world_read(
+        world_path(&w, "archive/00000000000000000001.jsonl.gz"), &m);
+    if (h == GONE)
+        CHECK_INT(unlink(world_path(&w, victim)), 0);
+    memset(bytes + n / 2, 'X', 8);
+    if (h == BYTES || h == CUT)
+        world_write(world_path(&w, victim), bytes, h == CUT ? n / 3 : n);
+    if (h == EDITED)
+        world_write(world_path(&w, victim), other, m);
+    free(bytes);
+    free(other);
+}
+
+static int undo(bool dry_run)
+{
+    struct plog_compact_options o = {
+        .struct_size = sizeof o, .undo = true, .dry_run = dry_run};
+    struct plog_compact_report r;
+    memset(&err, 0, sizeof err);
+    return plog_compact(w.dir, &o, &r, &err);
+}
+
+static int skip(void *arg, const char *text, size_t len)
+{
+    (void)arg, (void)text, (void)len;
+    return 0;
+}
+
+static int prove(void)
+{
+    struct plog_prove_options o = {.struct_size = sizeof o, .out = skip};
+    memset(&err, 0, sizeof err);
+    return plog_prove(w.dir, victim_at + 1, &o, &err);
+}
+
+static int restore(void)
+{
+    static int next;
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .at_seq = compacted.to - 1};
+    struct plog_restore_report r;
+    char out[600];
+    snprintf(out, sizeof out, "%.500s-out%d", w.dir, next++);
+    memset(&err, 0, sizeof err);
+    return plog_restore(w.dir, out, &o, &r, &err);
+}
+
+static void names_it(int rc, enum harm h)
+{
+    CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
+    if (!CHECK_TEXT(err.file, victim) ||
+        !CHECK(strncmp(err.hint, "copy that file from a backup", 28) == 0))
+        printf("# harm %d: %s\n", (int)h, err.message);
+}
+
+static void who_meets_it(void)
+{
+    for (enum harm h = GONE; h < HARMS; h++) {
+        make();
+        harm(h);
+        names_it(undo(true), h);
+        names_it(undo(false), h);
+        CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
+        names_it(prove(), h);
+        names_it(restore(), h);
+        CHECK_INT(peers_parity(&w), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+static void a_rehearsal(void)
+{
+    struct plog_compact_options o = {
+        .struct_size = sizeof o, .undo = true, .dry_run = true};
+    struct plog_compact_report r;
+    uint64_t bytes;
+    make();
+    bytes = compacted.bytes;
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    CHECK_UINT(r.bytes, bytes);
+    CHECK_INT(undo(false), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- The doctor ---------------------------------------------------------- */
+
+static struct plog_checkup last;
+static char found[300];
+
+static int hear(void *arg, const struct plog_checkup *c)
+{
+    (void)arg;
+    if (strcmp(c->name, "archive") == 0) {
+        last = *c;
+        snprintf(found, sizeof found, "%s", c->found);
+    }
+    return 0;
+}
+
+static int doctor(bool quick)
+{
+    struct plog_doctor_options o = {
+        .struct_size = sizeof o, .checkup = hear, .quick = quick};
+    struct plog_doctor_report r;
+    memset(&last, 0, sizeof last);
+    CHECK_INT(plog_doctor(w.dir, &o, &r, NULL), 0);
+    return r.verdict;
+}
+
+static void the_doctor(void)
+{
+    char want[100];
+    for (enum harm h = GONE; h < HARMS; h++) {
+        make();
+        CHECK_INT(doctor(true), 0);
+        CHECK(last.name == NULL);
+        CHECK_INT(doctor(false), 0);
+        CHECK_INT(last.health, PLOG_HEALTH_OK);
+        snprintf(want, sizeof want, "entries 1 to %llu, whole",
+                 (unsigned long long)compacted.to);
+        CHECK(strstr(found, want) != NULL);
+        harm(h);
+        CHECK_INT(doctor(false), h == GONE ? 0 : PLOG_E_IO);
+        CHECK_INT(last.health,
+                  h == GONE ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD);
+        CHECK(strstr(found, victim) != NULL);
+    }
+    /* Its beginning was moved away, or all of it. */
+    make();
+    CHECK_INT(unlink(world_path(&w, "archive/00000000000000000001.jsonl.gz")),
+              0);
+    CHECK_INT(doctor(false), 0);
+    CHECK_INT(last.health, PLOG_HEALTH_OK);
+    world_remove(world_path(&w, "archive"));
+    CHECK_INT(doctor(false), 0);
+    CHECK(last.name == NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"who meets it", who_meets_it},
+        {"a rehearsal", a_rehearsal},
+        {"the doctor", the_doctor},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
