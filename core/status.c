@@ -92,6 +92,16 @@ static int start_at_head(struct plog_reader *r, struct plog_walk *w,
     return rc;
 }
 
+/* Without a store the log says where it begins: the entry that set its floor is
+ * looked for, in all of it. */
+static uint64_t floor_of_log(struct plog_walk *w)
+{
+    uint64_t below = plog_segment_at(&w->segments, 0) - 1;
+    const struct plog_compaction *c =
+        below ? plog_orders_floor(&w->orders, below) : NULL;
+    return c ? c->to : 0;
+}
+
 /* Reads the end of the log.
  * @h  the store's head, or NULL */
 static void read_log_end(struct plog_reader *r, const struct plog_store_head *h,
@@ -110,6 +120,8 @@ static void read_log_end(struct plog_reader *r, const struct plog_store_head *h,
                                      NULL);
     while (!rc)
         rc = plog_walk_next(&w, &g, NULL);
+    if (!h && plog_segment_count(&w.segments))
+        out->floor = floor_of_log(&w);
     snprintf(out->origin, sizeof out->origin, "%s", w.chain.origin);
     set_log_head(out, &w.chain.last);
     out->verdict = rc == PLOG_END ? 0 : rc;
@@ -253,6 +265,8 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
         store = read_store(r, wait, &h, out, &why);
     if (!rc)
         read_log_end(r, store == 0 ? &h : NULL, out);
+    if (!rc && store != 0 && out->floor)
+        rc = count_segments(r, out, err); /* again, with the floor */
     plog_dir_unlock(&r->dir);
     if (rc)
         return rc;

@@ -183,7 +183,7 @@ static void upkeep(struct plog_doctor *d)
                         "%llu segments below the floor are left of one that was"
                         " cut off",
                         (unsigned long long)s->below_floor);
-    else if (s->floor)
+    else if (s->floor && s->has_store) /* which knows the peers */
         plog_doctor_say(d, "compaction", PLOG_HEALTH_OK, NULL,
                         "the floor is entry %llu; %llu peers",
                         (unsigned long long)s->floor,
