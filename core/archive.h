@@ -19,6 +19,11 @@
     "copy that file from a backup; paritylog doctor DIR then looks at all of"  \
     " archive/"
 
+/* Of what lies below the floor, for who has looked there. */
+#define PLOG_ARCHIVE_NOT_HERE                                                  \
+    "archive/ does not have it any more: put the files of archive/ back from"  \
+    " a backup, or ask a backup of DIR"
+
 void plog_archive_name(uint64_t first, char out[PLOG_ARCHIVE_NAME]);
 /* Returns 0 when `name` is not an archived segment's. */
 uint64_t plog_archive_parse(const char *name);

@@ -1,6 +1,7 @@
 /* prove.c - proofs, made in one verified pass over the log. */
 #include <stdio.h>
 
+#include "archive.h"
 #include "paritylog_recovery.h"
 #include "proof.h"
 #include "reader.h"
@@ -71,8 +72,11 @@ static int is_whole(const struct prove *p, uint64_t floor,
 {
     if (plog_proof_is_whole(&p->proof) && (p->seq == 0 || p->line.len))
         return 0;
-    if (floor)
-        return plog_fail_pruned(err, p->seq ? p->seq : p->old.size, floor);
+    if (floor) {
+        plog_fail_pruned(err, p->seq ? p->seq : p->old.size, floor);
+        plog_err_hint(err, PLOG_ARCHIVE_NOT_HERE);
+        return PLOG_E_PRUNED;
+    }
     return plog_fail(err, PLOG_E_CORRUPT, "the log does not give the proof");
 }
 

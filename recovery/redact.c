@@ -75,12 +75,41 @@ static int order_of(struct plog_reader *r, uint64_t seq, uint64_t *order,
     return rc;
 }
 
-/* What lies below the floor is out of reach, and not gone. */
-static int pruned(struct plog_error *err)
+/* Whether an undo of the last compaction would bring the entry back. */
+static bool can_undo(struct look *l, struct plog_reader *r, uint64_t floor)
 {
-    plog_err_hint(err, "its payload may be in archive/ and in the snapshot:"
-                       " bring it back first with paritylog compact DIR"
-                       " --undo, and redact it then");
+    struct plog_compaction last;
+    struct plog_buf line, archived;
+    bool pending, there = false;
+    plog_buf_init(&line, r->io);
+    plog_buf_init(&archived, r->io);
+    bool reaches = plog_compact_last(&r->store, &l->parser, &line, &last,
+                                     &pending, NULL) == 0 &&
+                   last.archive && last.to == floor &&
+                   l->report->seq > last.from &&
+                   plog_archive_segments(&r->dir, &archived, NULL) == 0;
+    for (size_t i = 0; reaches && i < plog_segment_count(&archived); i++)
+        there |= plog_segment_at(&archived, i) == last.from + 1;
+    plog_buf_fini(&archived);
+    plog_buf_fini(&line);
+    return there;
+}
+
+/* What lies below the floor is out of reach, and not gone. */
+static int pruned(struct look *l, struct plog_reader *r, uint64_t floor,
+                  struct plog_error *err)
+{
+    plog_fail_pruned(err, l->report->seq, floor);
+    if (can_undo(l, r, floor))
+        plog_err_hint(err, "its payload may be in archive/ and in the snapshot:"
+                           " bring it back first with paritylog compact DIR"
+                           " --undo, and redact it then");
+    else
+        plog_err_hint(err, "no undo brings it back. Its payload may be in"
+                           " archive/: move that out of DIR (it has all below"
+                           " the floor); and, while the record stands on it, in"
+                           " snapshots/ and the store: append a newer"
+                           " delta, then compact --trim-store twice");
     return PLOG_E_PRUNED;
 }
 
@@ -103,10 +132,8 @@ static int find_entry(struct look *l, struct plog_reader *r,
     if (!rc)
         rc = take_entry(l, line, err);
     bool below = report->seq > 0 && report->seq <= h.rules.floor;
-    if (below && (rc == PLOG_END || (!rc && !report->already))) {
-        plog_fail_pruned(err, report->seq, h.rules.floor);
-        return pruned(err);
-    }
+    if (below && (rc == PLOG_END || (!rc && !report->already)))
+        return pruned(l, r, h.rules.floor, err);
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
                        (unsigned long long)report->seq);
@@ -213,8 +240,9 @@ static int redact(plog *p, const struct plog_redact_options *o,
                                 &receipt, err);
         report->order = receipt.seq;
     }
-    if (rc == PLOG_E_PRUNED) /* by a compaction since then */
-        rc = pruned(err);
+    if (rc == PLOG_E_PRUNED)
+        plog_err_hint(err, "a compaction was faster: run it again, to see what"
+                           " can be done");
     if (rc == PLOG_E_EXISTS) { /* somebody else was faster */
         report->already = true;
         rc = 0;

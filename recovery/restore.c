@@ -5,6 +5,7 @@
  * is made from the copy.  The signing key stays behind: two directories that
  * sign for one name are a fork waiting to happen.
  */
+#include "archive.h"
 #include "restore.h"
 
 #include <stdio.h>
@@ -83,9 +84,11 @@ static int go_on(struct plog_restoring *r, struct plog_error *err)
 /* The point lies below the floor, or there is none. */
 static int found_nothing(const struct plog_restoring *r, struct plog_error *err)
 {
-    if (r->base)
-        return plog_fail_pruned(err, r->o->at_seq ? r->o->at_seq : r->base,
-                                r->base);
+    if (r->base) {
+        plog_fail_pruned(err, r->o->at_seq ? r->o->at_seq : r->base, r->base);
+        plog_err_hint(err, PLOG_ARCHIVE_NOT_HERE);
+        return PLOG_E_PRUNED;
+    }
     plog_fail(err, PLOG_E_NOT_FOUND, "no commit lies at or before it");
     plog_err_hint(err, "run: paritylog log DIR --to 1");
     return PLOG_E_NOT_FOUND;

@@ -1,6 +1,7 @@
 /* restore_copy.c - the groups up to a point, copied: see restore.h. */
 #include <stdio.h>
 
+#include "archive.h"
 #include "restore.h"
 
 /* ---- Which groups ------------------------------------------------------- */
@@ -94,8 +95,15 @@ static int start(struct plog_restoring *r, struct plog_walk *w,
     rc = c ? 0 : plog_orders_doubt(&w->orders);
     if (rc)
         return plog_fail(err, rc, "looking for the compact entry failed");
-    if (!c)
-        return plog_fail_pruned(err, below, below);
+    if (!c) {
+        plog_fail(err, PLOG_E_PRUNED,
+                  "archive/ begins at entry %llu, and no snapshot stands for"
+                  " those below",
+                  (unsigned long long)w->first);
+        plog_err_seq(err, w->first);
+        plog_err_hint(err, PLOG_ARCHIVE_NOT_HERE);
+        return PLOG_E_PRUNED;
+    }
     r->base = c->to;
     r->base_at = c->at;
     return c->to == below ? 0 : plog_walk_start_floor(w, c->to, err);

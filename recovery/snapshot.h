@@ -132,6 +132,8 @@ PLOG_MUST_CHECK int plog_snapshot_next_id(struct plog_snapshot *s,
                                           struct plog_span *line,
                                           struct plog_error *err);
 void plog_snapshot_close(struct plog_snapshot *s);
+/* Says that there is none, and what to do.  Returns PLOG_E_PRUNED. */
+int plog_snapshot_missing(uint64_t floor, struct plog_error *err);
 
 /*
  * Fills an empty store with a snapshot, in one transaction; its head is then

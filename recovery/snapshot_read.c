@@ -339,6 +339,19 @@ static int take_first(struct plog_snapshot *s, struct plog_error *err)
     return 0;
 }
 
+int plog_snapshot_missing(uint64_t floor, struct plog_error *err)
+{
+    char name[PLOG_SNAPSHOT_NAME];
+    plog_snapshot_name(floor, name);
+    plog_fail(err, PLOG_E_PRUNED,
+              "entries up to %llu were compacted away, and their snapshot"
+              " snapshots/%s is missing",
+              (unsigned long long)floor, name);
+    plog_err_hint(err, "run: paritylog compact DIR (makes it anew from"
+                       " archive/), or copy it from a backup");
+    return PLOG_E_PRUNED;
+}
+
 static int find(struct plog_snapshot *s, const struct plog_dir *d,
                 struct plog_error *err)
 {
@@ -353,15 +366,8 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
         s->fd = plog_io_open_regular(io, dir, name, O_RDONLY);
         io->close(io->ctx, dir);
     }
-    if (s->fd == -ENOENT) {
-        plog_fail(err, PLOG_E_PRUNED,
-                  "entries up to %llu were compacted away, and their snapshot"
-                  " snapshots/%s is missing",
-                  (unsigned long long)s->floor, name);
-        plog_err_hint(err, "run: paritylog compact DIR (makes it anew from"
-                           " archive/), or copy it from a backup");
-        return PLOG_E_PRUNED;
-    }
+    if (s->fd == -ENOENT)
+        return plog_snapshot_missing(s->floor, err);
     if (s->fd >= 0)
         return 0;
     if (!plog_io_says_odd(s->fd))
