@@ -39,8 +39,8 @@ static void harm(enum harm h)
 {
     size_t n, m;
     char *bytes = world_read(world_path(&w, victim), &n);
-    char *other = world_read(
-        world_path(&w, "archive/00000000000000000001.jsonl.gz"), &m);
+    char *other =
+        world_read(world_path(&w, "archive/00000000000000000001.jsonl.gz"), &m);
     if (h == GONE)
         CHECK_INT(unlink(world_path(&w, victim)), 0);
     memset(bytes + n / 2, 'X', 8);
@@ -162,8 +162,7 @@ static void the_doctor(void)
         CHECK(strstr(found, want) != NULL);
         harm(h);
         CHECK_INT(doctor(false), h == GONE ? 0 : PLOG_E_IO);
-        CHECK_INT(last.health,
-                  h == GONE ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD);
+        CHECK_INT(last.health, h == GONE ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD);
         CHECK(strstr(found, victim) != NULL);
     }
     /* Its beginning was moved away, or all of it. */

@@ -72,10 +72,10 @@ static void roll_back(uint64_t cut, bool discard)
         struct plog_peer_report pr;
         CHECK_INT(plog_peer_ack(w.dir, "p", h.size, h.root, NULL, &pr, NULL),
                   0);
-        CHECK_INT(peers_compact_with(
-                      &w, (struct plog_compact_options){.discard = true},
-                      &report),
-                  0);
+        CHECK_INT(
+            peers_compact_with(
+                &w, (struct plog_compact_options){.discard = true}, &report),
+            0);
     } else {
         CHECK_INT(peers_ack(&w, "p", cut), 0);
         CHECK_INT(peers_compact(&w, &report), 0);
@@ -242,11 +242,10 @@ static void trimmed_and_discarded(void)
         world_close(&w);
         CHECK_INT(plog_peer_ack(w.dir, "p", h.size, h.root, NULL, &pr, NULL),
                   0);
-        CHECK_INT(peers_compact_with(
-                      &w,
-                      (struct plog_compact_options){.discard = true,
-                                                    .trim_store = true},
-                      &report),
+        CHECK_INT(peers_compact_with(&w,
+                                     (struct plog_compact_options){
+                                         .discard = true, .trim_store = true},
+                                     &report),
                   0);
         CHECK_UINT(report.aside, 0);
     }

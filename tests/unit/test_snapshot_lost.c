@@ -88,9 +88,8 @@ static void not_made(void)
         struct plog_replay_report r;
         make(false);
         CHECK_INT(unlink(world_path(&w, compacted.snapshot)), 0);
-        CHECK_INT(unlink(world_path(
-                      &w, "archive/00000000000000000001.jsonl.gz")),
-                  0);
+        CHECK_INT(
+            unlink(world_path(&w, "archive/00000000000000000001.jsonl.gz")), 0);
         world_remove(world_path(&w, "snapshots"));
         if (i)
             lose_store();
