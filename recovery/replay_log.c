@@ -180,12 +180,14 @@ static int is_in_the_way(struct work *w, bool *is, struct plog_error *err)
 /* ---- Steps -------------------------------------------------------------- */
 
 /* A store testifies before it goes, when it can, and what else is in it is
- * counted. */
-static void question_old_store(struct work *w)
+ * counted.  That there is no memory for it says nothing of the store. */
+static int question_old_store(struct work *w, struct plog_error *err)
 {
     struct plog_store *s = &w->legs.store;
-    if (!plog_legs_open_store(&w->legs, false, NULL)) {
-        if (plog_store_get_head(s, &w->old, NULL))
+    int rc = plog_legs_open_store(&w->legs, false, err);
+    if (!rc) {
+        rc = plog_store_get_head(s, &w->old, err);
+        if (rc)
             memset(&w->old, 0, sizeof w->old);
         else
             w->old_signed =
@@ -194,6 +196,7 @@ static void question_old_store(struct work *w)
             w->report->own_tables = 0;
     }
     plog_legs_close_store(&w->legs);
+    return rc == PLOG_E_NOMEM ? rc : 0;
 }
 
 /* Reads where the store stands; an absent one stands at 0. */
@@ -202,10 +205,8 @@ static int read_store(struct work *w, struct plog_error *err)
     struct plog_legs *l = &w->legs;
     memset(&l->head, 0, sizeof l->head);
     plog_tree_init(&l->head.tree);
-    if (w->o->fresh) {
-        question_old_store(w);
-        return 0;
-    }
+    if (w->o->fresh)
+        return question_old_store(w, err);
     bool there;
     int rc = look_for(&l->dir, PLOG_STORE_FILE, &there, err);
     if (rc || !there)

@@ -477,10 +477,12 @@ static void a_store_left_behind(void)
 static void make_beside(const struct world *of, const char *dir,
                         uint64_t line_max)
 {
-    char keys[700], vkey[PLOG_VKEY_MAX];
+    char log[700], keys[700], vkey[PLOG_VKEY_MAX];
     struct plog_init_options o = {.struct_size = sizeof o,
                                   .line_max_bytes = line_max};
     CHECK_INT(mkdir(dir, 0700), 0);
+    snprintf(log, sizeof log, "%s/log", dir); /* as a cut-off init leaves it */
+    CHECK_INT(mkdir(log, 0700), 0);
     snprintf(keys, sizeof keys, "%s/keys", dir);
     world_copy(world_path(of, "keys"), keys);
     CHECK_INT(plog_init(dir, &o, vkey, NULL), 0);

@@ -625,7 +625,7 @@ static void has_a_store(int rc)
 static void replaying(void)
 {
     static const struct part all[] = {
-        {"main.meta", 0, replay, has_a_store, ALLOCATIONS, 1, 3},
+        {"main.meta", 0, replay, has_a_store, ALLOCATIONS, 1, 20},
         {"store.new", 0, replay, has_a_store, CALLS, 1, 30},
         {"open store.db", 1, replay, has_a_store, CALLS, 1, 1},
         {"stat store.db-wal", 1, replay, has_a_store, CALLS, 1, 2},

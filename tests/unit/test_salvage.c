@@ -3,6 +3,7 @@
  * intact is given out, each range that is not is named and kept, an error ends
  * it, and what the log is then worth is told by the store, too.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,10 @@ static void flip(const char *name, long at)
     char path[700];
     snprintf(path, sizeof path, "%s", world_path(&w, name));
     char *bytes = world_read(path, &n);
-    bytes[at < 0 ? n - (size_t)-at : (size_t)at] ^= 1;
+    size_t i = at < 0 ? n - (size_t)-at : (size_t)at;
+    while (at < 0 && (!isalnum(bytes[i]) || !isalnum(bytes[i] ^ 1)))
+        i--; /* a signature stays base64 */
+    bytes[i] ^= 1;
     world_write(path, bytes, n);
     free(bytes);
 }
