@@ -772,7 +772,9 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_cursors(
 
 /* Gives one row of a query: `count` names and values.  A value whose `p` is
  * NULL is SQL NULL, and no other is; `types` are SQLite's fundamental type
- * numbers. */
+ * numbers.  A REAL is a text of at most 17 digits that reads back as the same
+ * double, in any locale with a point: 1.0, 0.30000000000000004, 1.0e+300, Inf.
+ */
 struct plog_row {
     int count;
     const char *const *names;

@@ -7,6 +7,11 @@
  */
 #include "reader.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* Pragmas that only tell. */
 static bool harmless_pragma(const char *name, const char *value)
 {
@@ -87,11 +92,61 @@ static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
     return 0;
 }
 
+#define REAL_MAX 32 /* bytes of the text of a REAL, with its NUL */
+
 struct columns {
     const char **names;
     struct plog_span *values;
     int *types;
+    char (*reals)[REAL_MAX];
 };
+
+/* Makes of the C library's text what SQLite writes: a point, whatever the
+ * process's locale has for it, and one in every number. */
+static void sqlite_spelling(const char *text, char *out)
+{
+    size_t whole = strspn(text, "-0123456789");
+    const char *rest = text + whole;
+    const char *digits = rest + strcspn(rest, "e0123456789");
+    bool has_point = digits != rest;
+    snprintf(out, REAL_MAX, "%.*s%s%s", (int)whole, text,
+             has_point ? "." : ".0", digits);
+}
+
+/* 15 digits as SQLite writes, or as many more as it takes to read back as
+ * `value`: what SQLite writes is another number for some. */
+static struct plog_span real_text(double value, char *out)
+{
+    char text[REAL_MAX];
+    double again = 0;
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(text, sizeof text, "%.*g", precision, value);
+        again = strtod(text, NULL);
+        if (memcmp(&again, &value, sizeof again) == 0)
+            break;
+    }
+    if (isinf(value)) /* as SQLite spells it */
+        snprintf(out, REAL_MAX, "%sInf", value < 0 ? "-" : "");
+    else
+        sqlite_spelling(text, out);
+    return plog_span(out, strlen(out));
+}
+
+static struct plog_span value_of(sqlite3_stmt *s, struct columns *c, int i)
+{
+    struct plog_span v = {NULL, 0};
+    c->types[i] = sqlite3_column_type(s, i);
+    if (c->types[i] == SQLITE_NULL)
+        return v;
+    if (c->types[i] == SQLITE_FLOAT)
+        return real_text(sqlite3_column_double(s, i), c->reals[i]);
+    v.p = c->types[i] == SQLITE_BLOB ? sqlite3_column_blob(s, i)
+                                     : (const char *)sqlite3_column_text(s, i);
+    v.n = (size_t)sqlite3_column_bytes(s, i);
+    if (c->types[i] == SQLITE_BLOB && v.n == 0)
+        v.p = ""; /* SQLite has NULL here, which is SQL NULL */
+    return v;
+}
 
 static int give_row(sqlite3_stmt *s, struct columns *c, bool has_values,
                     int (*each)(void *arg, const struct plog_row *row),
@@ -104,17 +159,8 @@ static int give_row(sqlite3_stmt *s, struct columns *c, bool has_values,
         short_of_memory |= !c->names[i];
         if (!has_values)
             continue;
-        c->types[i] = sqlite3_column_type(s, i);
-        c->values[i] =
-            c->types[i] == SQLITE_BLOB
-                ? plog_span(sqlite3_column_blob(s, i), 0)
-                : plog_span((const char *)sqlite3_column_text(s, i), 0);
-        c->values[i].n = (size_t)sqlite3_column_bytes(s, i);
-        if (c->types[i] == SQLITE_BLOB && c->values[i].n == 0)
-            c->values[i].p = ""; /* SQLite has NULL here, which is SQL NULL */
+        c->values[i] = value_of(s, c, i);
         short_of_memory |= c->types[i] != SQLITE_NULL && !c->values[i].p;
-        if (c->types[i] == SQLITE_NULL)
-            c->values[i] = plog_span(NULL, 0);
     }
     if (short_of_memory)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
@@ -132,8 +178,9 @@ static int run(struct plog_reader *r, sqlite3_stmt *s,
     size_t n = (size_t)sqlite3_column_count(s) + 1;
     struct columns c = {plog_alloc(r->io, n * sizeof *c.names),
                         plog_alloc(r->io, n * sizeof *c.values),
-                        plog_alloc(r->io, n * sizeof *c.types)};
-    int rc = c.names && c.values && c.types
+                        plog_alloc(r->io, n * sizeof *c.types),
+                        plog_alloc(r->io, n * sizeof *c.reals)};
+    int rc = c.names && c.values && c.types && c.reals
                  ? 0
                  : plog_fail(err, PLOG_E_NOMEM, "out of memory");
     bool any = false;
@@ -155,6 +202,7 @@ static int run(struct plog_reader *r, sqlite3_stmt *s,
     plog_free(r->io, c.names);
     plog_free(r->io, c.values);
     plog_free(r->io, c.types);
+    plog_free(r->io, c.reals);
     return rc;
 }
 

@@ -28,6 +28,19 @@ begin 'json: infinities are null, blobs hex, controls escaped'
 run 0 query "$L" "SELECT 1e999 AS i, -1e999 AS m, x'00fF' AS b, 'a' || char(10, 1, 127) AS c" --json
 out_is '[{"i":null,"m":null,"b":"00ff","c":"a\n\u0001\u007f"}]'
 
+begin 'a REAL is all of its digits, and what get says, in each format'
+echo '{"resource":"r","record_id":"real","op":"upsert","payload":{"ts":1767225600.125},"occurred_at":"2026-01-01T00:00:00Z","provenance":{"source":"s","confidence":0.12345678901234567}}' |
+    run 0 append "$L" --quiet
+run 0 get "$L" r real
+out_has '"confidence":0.12345678901234566,'
+sql="SELECT confidence, 0.1 + 0.2 AS s, 1e15 + 0.25 AS l, 1.0 AS o FROM records WHERE resource = 'r'"
+run 0 query "$L" "$sql" --json
+out_is '[{"confidence":0.12345678901234566,"s":0.30000000000000004,"l":1000000000000000.2,"o":1.0}]'
+run 0 query "$L" "$sql" --format csv
+out_has '0.12345678901234566,0.30000000000000004,1000000000000000.2,1.0'
+run 0 query "$L" "$sql" --format table
+out_has '0.12345678901234566  0.30000000000000004  1000000000000000.2  1.0'
+
 begin 'json: text that is not UTF-8 does not break the document'
 run 0 query "$L" "SELECT CAST(x'61ff62' AS TEXT) AS t" --json
 out_is '[{"t":"a\ufffdb"}]'

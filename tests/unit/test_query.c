@@ -2,6 +2,7 @@
  * test_query.c - which statements the query of a reader takes, which it
  * refuses, and what it gives of each kind of value.
  */
+#include <locale.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -186,6 +187,60 @@ static void values(void)
     close_it();
 }
 
+/* Each REAL reads back as the same double, and is not taken for an integer;
+ * 15 digits, as SQLite writes them, are another number for some. */
+static void reals(void)
+{
+    static const struct {
+        const char *sql, *text;
+    } all[] = {
+        {"0.1 + 0.2", "0.30000000000000004"},
+        {"1.0 / 3", "0.3333333333333333"},
+        {"1e15 + 0.25", "1000000000000000.2"},
+        {"9007199254740993.0", "9007199254740992.0"},
+        {"1.0", "1.0"},
+        {"-2.5", "-2.5"},
+        {"0.1", "0.1"},
+        {"1e15", "1.0e+15"},
+        {"1.5e300", "1.5e+300"},
+        {"-1e-7", "-1.0e-07"},
+        {"1e999", "Inf"},
+        {"-1e999", "-Inf"},
+    };
+    open_it();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct seen s = {.calls = 0};
+        char sql[80];
+        snprintf(sql, sizeof sql, "SELECT %s, %s", all[i].sql, all[i].sql);
+        CHECK_INT(plog_reader_query(r, sql, see, &s, NULL), 0);
+        for (int k = 0; k < 2; k++) {
+            CHECK_INT(s.types[k], SQLITE_FLOAT);
+            CHECK_TEXT(s.text[k], all[i].text);
+        }
+    }
+    close_it();
+}
+
+/* A program may have a locale whose numbers have no point. */
+static void reals_in_a_locale(void)
+{
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8",
+                                        "fr_FR.UTF-8", "ps_AF.UTF-8"};
+    struct seen s = {.calls = 0};
+    bool set = false;
+    open_it();
+    for (size_t i = 0; !set && i < sizeof names / sizeof *names; i++)
+        set = setlocale(LC_NUMERIC, names[i]) != NULL;
+    int rc = plog_reader_query(r, "SELECT 0.1 + 0.2, 1.0", see, &s, NULL);
+    setlocale(LC_NUMERIC, "C");
+    CHECK_INT(rc, 0);
+    CHECK_TEXT(s.text[0], "0.30000000000000004");
+    CHECK_TEXT(s.text[1], "1.0");
+    if (!set)
+        printf("# no such locale here\n");
+    close_it();
+}
+
 /* Without rows the names come all the same, once. */
 static void no_rows(void)
 {
@@ -263,7 +318,9 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"taken", taken},     {"refused", refused},
-        {"values", values},   {"no rows", no_rows},
+        {"values", values},   {"reals", reals},
+        {"reals in a locale", reals_in_a_locale},
+        {"no rows", no_rows},
         {"stopped", stopped}, {"short of memory", short_of_memory},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
