@@ -13,6 +13,10 @@
 #   V=                 1 shows the commands
 
 BUILD ?= build
+# Names of targets, which end at a space.
+ifneq ($(words x$(BUILD)x),1)
+$(error BUILD is '$(BUILD)': a path with a space cannot be built in; give another one with make BUILD=PATH)
+endif
 CC := $(if $(filter default,$(origin CC)),cc,$(CC))
 AR := $(if $(filter default,$(origin AR)),ar,$(AR))
 PREFIX ?= /usr/local
@@ -437,29 +441,34 @@ dist:
 
 # ---- Install ----------------------------------------------------------------
 
+# Quoted, for DESTDIR and PREFIX may hold what a shell would take apart; $(1) is
+# where it goes on the machine that it is for.
+to = $(call quoted,$(DESTDIR)$(1))
+
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
-		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DATADIR)/bash-completion/completions \
-		$(DESTDIR)$(DATADIR)/zsh/site-functions
-	install -m 755 $(BUILD)/paritylog $(DESTDIR)$(BINDIR)/paritylog
-	install -m 644 $(BUILD)/libparitylog.a $(DESTDIR)$(LIBDIR)/libparitylog.a
-	install -m 755 $(BUILD)/$(SHARED) $(DESTDIR)$(LIBDIR)/$(SHARED)
-	ln -sf $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libparitylog.so
-	install -m 644 core/paritylog.h recovery/paritylog_recovery.h $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 $(BUILD)/libparitylog.pc $(DESTDIR)$(LIBDIR)/pkgconfig/libparitylog.pc
-	install -m 644 docs/man/paritylog.1 $(DESTDIR)$(MANDIR)/man1/paritylog.1
-	install -m 644 tools/completion/paritylog.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/paritylog
-	install -m 644 tools/completion/_paritylog $(DESTDIR)$(DATADIR)/zsh/site-functions/_paritylog
+	install -d $(call to,$(BINDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(INCLUDEDIR)) \
+		$(call to,$(MANDIR)/man1) $(call to,$(DATADIR)/bash-completion/completions) \
+		$(call to,$(DATADIR)/zsh/site-functions)
+	install -m 755 $(BUILD)/paritylog $(call to,$(BINDIR)/paritylog)
+	install -m 644 $(BUILD)/libparitylog.a $(call to,$(LIBDIR)/libparitylog.a)
+	install -m 755 $(BUILD)/$(SHARED) $(call to,$(LIBDIR)/$(SHARED))
+	ln -sf $(SHARED) $(call to,$(LIBDIR)/$(SONAME))
+	ln -sf $(SONAME) $(call to,$(LIBDIR)/libparitylog.so)
+	install -m 644 core/paritylog.h recovery/paritylog_recovery.h $(call to,$(INCLUDEDIR))
+	install -m 644 $(BUILD)/libparitylog.pc $(call to,$(LIBDIR)/pkgconfig/libparitylog.pc)
+	install -m 644 docs/man/paritylog.1 $(call to,$(MANDIR)/man1/paritylog.1)
+	install -m 644 tools/completion/paritylog.bash \
+		$(call to,$(DATADIR)/bash-completion/completions/paritylog)
+	install -m 644 tools/completion/_paritylog $(call to,$(DATADIR)/zsh/site-functions/_paritylog)
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/paritylog $(DESTDIR)$(LIBDIR)/libparitylog.a \
-		$(DESTDIR)$(LIBDIR)/$(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME) \
-		$(DESTDIR)$(LIBDIR)/libparitylog.so \
-		$(DESTDIR)$(INCLUDEDIR)/paritylog.h $(DESTDIR)$(INCLUDEDIR)/paritylog_recovery.h \
-		$(DESTDIR)$(LIBDIR)/pkgconfig/libparitylog.pc $(DESTDIR)$(MANDIR)/man1/paritylog.1 \
-		$(DESTDIR)$(DATADIR)/bash-completion/completions/paritylog \
-		$(DESTDIR)$(DATADIR)/zsh/site-functions/_paritylog
+	rm -f $(call to,$(BINDIR)/paritylog) $(call to,$(LIBDIR)/libparitylog.a) \
+		$(call to,$(LIBDIR)/$(SHARED)) $(call to,$(LIBDIR)/$(SONAME)) \
+		$(call to,$(LIBDIR)/libparitylog.so) \
+		$(call to,$(INCLUDEDIR)/paritylog.h) $(call to,$(INCLUDEDIR)/paritylog_recovery.h) \
+		$(call to,$(LIBDIR)/pkgconfig/libparitylog.pc) $(call to,$(MANDIR)/man1/paritylog.1) \
+		$(call to,$(DATADIR)/bash-completion/completions/paritylog) \
+		$(call to,$(DATADIR)/zsh/site-functions/_paritylog)
 
 clean:
 	rm -rf $(BUILD)

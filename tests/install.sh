@@ -116,6 +116,36 @@ uninstalls() {
         [ -z "$(find "$to" ! -type d)" ]
 }
 
+# tidy COMMAND...: it succeeds, and no new file is in the source.
+tidy() {
+    ls -A >"$T/before"
+    "$@" && ls -A | diff "$T/before" -
+}
+
+# Into a DESTDIR that a shell takes apart, and out of it again.
+installs_apart() {
+    odd=$T/"a b's"
+    tidy make BUILD="$BUILD" PREFIX="$prefix" DESTDIR="$odd" install &&
+        [ ! -e "$T/a" ] && mv "$to" "$T/kept" && mv "$odd" "$to" &&
+        has_all_files && mv "$to" "$odd" && mv "$T/kept" "$to" &&
+        make BUILD="$BUILD" PREFIX="$prefix" DESTDIR="$odd" uninstall &&
+        [ -z "$(find "$odd" ! -type d)" ]
+}
+
+# The end of a DESTDIR is no reason to look into what PREFIX names on this
+# machine.
+uninstalls_only_there() {
+    mkdir -p "$T/system/bin" && : >"$T/system/bin/paritylog" &&
+        make BUILD="$BUILD" PREFIX="$T/system" DESTDIR="$T/a " uninstall &&
+        [ -e "$T/system/bin/paritylog" ]
+}
+
+# refuses_build PATH
+refuses_build() {
+    ! tidy make BUILD="$1" -n install >"$T/said" 2>&1 &&
+        grep -F "BUILD is '$1'" "$T/said" && ! grep -F Circular "$T/said"
+}
+
 version=$(sed -n 's/^#define PLOG_VERSION "\(.*\)"$/\1/p' core/paritylog.h)
 cat >"$T/use.c" <<'END'
 #include <paritylog.h>
@@ -156,4 +186,8 @@ else
     skip 'linking through pkg-config' 'there is no pkg-config'
 fi
 check 'make uninstall leaves no file' uninstalls
+check 'a DESTDIR with a space and a quote is one folder' installs_apart
+check 'make uninstall removes nothing beside DESTDIR' uninstalls_only_there
+check 'a BUILD with a space is refused by name' refuses_build 'a b'
+check 'a BUILD that ends in a space is refused by name' refuses_build 'a '
 finish
