@@ -2,6 +2,7 @@
 #include "check.h"
 #include "find_line.h"
 #include "io.h"
+#include "sha256.h"
 
 #include <stdio.h>
 
@@ -433,6 +434,8 @@ void plog_check_close(struct plog_check *c)
         chain->keys ? plog_check_key(c, &chain->last) : NULL;
     snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
     r->head = plog_commit_head(&chain->last);
+    if (r->head.size == 0) /* also where no log was read at all */
+        plog_hash_empty(r->head.root);
     if (!key && c->reader.keys.pinned) /* nothing is signed by it */
         key = &c->reader.keys.keys[0];
     if (key)

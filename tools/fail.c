@@ -38,7 +38,7 @@ static const char *default_hint(int code)
     }
 }
 
-static const char *hint_of(int code, const struct plog_error *err)
+const char *fail_hint(int code, const struct plog_error *err)
 {
     return err->hint[0] ? err->hint : default_hint(code);
 }
@@ -106,7 +106,7 @@ static void say_place(const struct plog_error *err,
 static void say_text(const struct cli *c, int code,
                      const struct plog_error *err, const struct fail_more *more)
 {
-    const char *hint = hint_of(code, err);
+    const char *hint = fail_hint(code, err);
     fprintf(stderr, "paritylog%s%s: %s: ", c->command ? " " : "",
             command_name(c), plog_code_word(code));
     say_place(err, more);
@@ -125,7 +125,7 @@ static void say_json(int code, const struct plog_error *err,
                      const struct fail_more *more)
 {
     struct out o;
-    const char *hint = hint_of(code, err);
+    const char *hint = fail_hint(code, err);
     out_init(&o, stderr);
     out_object(&o, NULL);
     out_object(&o, "error");

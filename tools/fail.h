@@ -28,6 +28,10 @@ struct fail_more {
 int fail(struct cli *c, int rc, const struct plog_error *err,
          const struct fail_more *more);
 
+/* What to do next: that of the error, or what goes for every `code`; never
+ * NULL. */
+const char *fail_hint(int code, const struct plog_error *err);
+
 /* Says what is wrong with the command line; returns 2. */
 int fail_usage(struct cli *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -28,6 +28,15 @@ const struct report_rule report_rules[] = {
 };
 const size_t report_rule_count = sizeof report_rules / sizeof *report_rules;
 
+bool format_is_rule(int code)
+{
+    for (size_t i = 0; i < report_rule_count; i++) {
+        if (report_rules[i].verdict == code)
+            return true;
+    }
+    return false;
+}
+
 bool format_parse(const char *name, enum report_format *out)
 {
     static const char *const names[] = {"text", "json", "junit", "sarif",
@@ -51,8 +60,10 @@ void format_message(const struct plog_finding *f, char *out, size_t cap)
         snprintf(at, sizeof at, ", byte %llu", (unsigned long long)f->offset);
     else if (f->seq)
         snprintf(at, sizeof at, ", seq %llu", (unsigned long long)f->seq);
-    snprintf(out, cap, "%s in the %s%s%s%.200s%s%.300s%s%.200s",
-             plog_code_word(f->verdict), plog_leg_name(f->leg), at,
+    bool in_leg = format_is_rule(f->verdict);
+    snprintf(out, cap, "%s%s%s%s%s%.200s%s%.300s%s%.200s",
+             plog_code_word(f->verdict), in_leg ? " in the " : "",
+             in_leg ? plog_leg_name(f->leg) : "", at,
              *f->expected ? "; expected " : "", f->expected,
              *f->found ? "; found " : "", f->found, *f->next ? "; next: " : "",
              f->next);

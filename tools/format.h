@@ -23,6 +23,10 @@ struct report_view {
     const char *dir;     /* as on the command line; file names are below it */
     const struct plog_check_report *report;
     const struct findings *findings;
+    bool cut_off; /* an error ended the check: */
+    /* That error, where it is none of the verdicts below and so not among the
+     * findings; else NULL. */
+    const struct plog_finding *stopped;
 };
 
 /* The verdicts that a check can find, one a rule, in a fixed order. */
@@ -33,6 +37,9 @@ struct report_rule {
 };
 extern const struct report_rule report_rules[];
 extern const size_t report_rule_count;
+
+/* Whether `code` is one of report_rules. */
+bool format_is_rule(int code);
 
 /* Finds the format called `name`.  Returns whether there is one. */
 bool format_parse(const char *name, enum report_format *out);

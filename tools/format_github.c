@@ -68,10 +68,12 @@ static void annotate(const struct report_view *v, const struct plog_finding *f)
 static void annotations(const struct report_view *v)
 {
     const struct findings *f = v->findings;
-    uint64_t sum = 0, told = 0;
+    uint64_t sum = 0, told = 0, room = v->stopped ? SHOWN - 1 : SHOWN;
     for (size_t i = 1; i < PLOG_VERDICTS; i++)
         sum += v->report->counts[i];
-    uint64_t most = sum > SHOWN + 1 ? SHOWN : sum;
+    if (v->stopped)
+        annotate(v, v->stopped);
+    uint64_t most = sum > room + 1 ? room : sum;
     for (int g = 0; g <= 6 && told < most; g++)
         for (size_t i = 0; i < f->count && told < most; i++)
             if (gravity(&f->list[i]) == g) {
@@ -123,11 +125,22 @@ static void cell(FILE *out, const char *p)
     }
 }
 
+static void row(const struct plog_finding *f, FILE *out)
+{
+    char text[1000];
+    format_message(f, text, sizeof text);
+    fputs("| ", out);
+    cell(out, text);
+    fputs(" | ", out);
+    cell(out, f->file);
+    fputs(" |\n", out);
+}
+
 static void summary(const struct report_view *v, FILE *out)
 {
     const struct plog_check_report *r = v->report;
     const struct findings *f = v->findings;
-    char root[TEXT_BASE64(PLOG_HASH_SIZE)], text[1000];
+    char root[TEXT_BASE64(PLOG_HASH_SIZE)];
     text_base64(r->head.root, PLOG_HASH_SIZE, root);
     fprintf(out, "### paritylog %s: %s%s\n\n", v->command,
             plog_code_word(r->verdict), r->pinned ? "" : " (UNPINNED)");
@@ -136,17 +149,13 @@ static void summary(const struct report_view *v, FILE *out)
             " checked\n\n",
             (unsigned long long)r->entries, (unsigned long long)r->records,
             (unsigned long long)r->head.size, root, f->range_count);
-    if (f->count)
+    if (f->count || v->stopped)
         fputs("| finding | file |\n| --- | --- |\n", out);
+    if (v->stopped)
+        row(v->stopped, out);
     size_t i = 0;
-    for (; i < f->count && ftell(out) < (long)SUMMARY_MAX; i++) {
-        format_message(&f->list[i], text, sizeof text);
-        fputs("| ", out);
-        cell(out, text);
-        fputs(" | ", out);
-        cell(out, f->list[i].file);
-        fputs(" |\n", out);
-    }
+    for (; i < f->count && ftell(out) < (long)SUMMARY_MAX; i++)
+        row(&f->list[i], out);
     if (i < f->count)
         fprintf(out, "\n%zu more\n", f->count - i);
 }

@@ -84,6 +84,19 @@ static void rule_case(const struct report_view *v, const struct report_rule *r)
     puts("</failure>\n    </testcase>");
 }
 
+static void stopped_case(const struct report_view *v)
+{
+    char text[1000];
+    format_message(v->stopped, text, sizeof text);
+    begin_case(v, "the check ran to its end");
+    printf(">\n      <error type=\"%s\" message=\"",
+           plog_code_word(v->stopped->verdict));
+    escaped(plog_strerror(v->stopped->verdict));
+    fputs("\">", stdout);
+    escaped(text);
+    puts("</error>\n    </testcase>");
+}
+
 static void unchecked_case(const struct report_view *v)
 {
     const struct findings *f = v->findings;
@@ -122,23 +135,29 @@ void format_junit(const struct report_view *v)
         failures += r->counts[-report_rules[i].verdict] > 0;
     skipped += v->findings->range_count > 0;
     skipped += !r->pinned;
-    unsigned tests = (unsigned)report_rule_count + 2;
+    unsigned errors = v->stopped ? 1 : 0;
+    unsigned rules = v->cut_off ? failures : (unsigned)report_rule_count;
+    unsigned tests = rules + errors + 2;
     puts("<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
     printf("<testsuites name=\"paritylog %s\" tests=\"%u\" failures=\"%u\""
-           " errors=\"0\" skipped=\"%u\" time=\"%.3f\">\n  <testsuite name=\"",
-           v->command, tests, failures, skipped, r->seconds);
+           " errors=\"%u\" skipped=\"%u\" time=\"%.3f\">\n  <testsuite name=\"",
+           v->command, tests, failures, errors, skipped, r->seconds);
     escaped(v->dir);
-    printf("\" tests=\"%u\" failures=\"%u\" errors=\"0\" skipped=\"%u\""
+    printf("\" tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\""
            " time=\"%.3f\">\n    <properties>\n      <property name=\"origin\""
            " value=\"",
-           tests, failures, skipped, r->seconds);
+           tests, failures, errors, skipped, r->seconds);
     escaped(r->origin);
     printf("\"/>\n      <property name=\"size\" value=\"%llu\"/>\n"
            "      <property name=\"entries\" value=\"%llu\"/>\n"
            "    </properties>\n",
            (unsigned long long)r->head.size, (unsigned long long)r->entries);
     for (size_t i = 0; i < report_rule_count; i++)
-        rule_case(v, &report_rules[i]);
+        /* Cut off, nobody knows whether the others pass. */
+        if (!v->cut_off || r->counts[-report_rules[i].verdict])
+            rule_case(v, &report_rules[i]);
+    if (v->stopped)
+        stopped_case(v);
     unchecked_case(v);
     pin_case(v);
     puts("  </testsuite>\n</testsuites>");

@@ -24,32 +24,39 @@ static void message(struct out *o, const char *name, const char *text)
     out_end(o);
 }
 
-static void rules(struct out *o)
+static void rule(struct out *o, int code, const char *id, const char *text)
 {
-    out_array(o, "rules");
-    for (size_t i = 0; i < report_rule_count; i++) {
-        const struct report_rule *r = &report_rules[i];
-        out_object(o, NULL);
-        out_text(o, "id", r->id);
-        message(o, "shortDescription", r->text);
-        message(o, "help",
-                "The manual of paritylog says what each verdict means, and each"
-                " result what to run next.");
-        out_object(o, "defaultConfiguration");
-        out_text(o, "level", level(r->verdict));
-        out_end(o);
-        out_end(o);
-    }
+    out_object(o, NULL);
+    out_text(o, "id", id);
+    message(o, "shortDescription", text);
+    message(o, "help",
+            "The manual of paritylog says what each verdict means, and each"
+            " result what to run next.");
+    out_object(o, "defaultConfiguration");
+    out_text(o, "level", level(code));
+    out_end(o);
     out_end(o);
 }
 
-static void tool(struct out *o)
+static void rules(struct out *o, const struct plog_finding *stopped)
+{
+    out_array(o, "rules");
+    for (size_t i = 0; i < report_rule_count; i++)
+        rule(o, report_rules[i].verdict, report_rules[i].id,
+             report_rules[i].text);
+    if (stopped)
+        rule(o, stopped->verdict, plog_code_word(stopped->verdict),
+             plog_strerror(stopped->verdict));
+    out_end(o);
+}
+
+static void tool(struct out *o, const struct plog_finding *stopped)
 {
     out_object(o, "tool");
     out_object(o, "driver");
     out_text(o, "name", "paritylog");
     out_text(o, "version", PLOG_VERSION);
-    rules(o);
+    rules(o, stopped);
     out_end(o);
     out_end(o);
 }
@@ -154,16 +161,18 @@ void format_sarif(const struct report_view *v)
     out_text(&o, "version", "2.1.0");
     out_array(&o, "runs");
     out_object(&o, NULL);
-    tool(&o);
+    tool(&o, v->stopped);
     out_array(&o, "invocations");
     out_object(&o, NULL);
-    out_bool(&o, "executionSuccessful", true);
+    out_bool(&o, "executionSuccessful", !v->stopped);
     out_uint(&o, "exitCode", (uint64_t)plog_exit_status(v->report->verdict));
     out_end(&o);
     out_end(&o);
     out_array(&o, "results");
     for (size_t i = 0; i < v->findings->count && i < RESULTS_MAX; i++)
         result(&o, v, &v->findings->list[i]);
+    if (v->stopped)
+        result(&o, v, v->stopped);
     out_end(&o);
     properties(&o, v);
     out_end(&o);

@@ -17,7 +17,8 @@ struct job {
     struct findings findings;
     struct progress progress;
     struct plog_check_report report;
-    bool no_memory;
+    bool cut_off, no_memory;
+    struct plog_finding stopped; /* see report_view; verdict 0: none */
 };
 
 /* ---- Collecting --------------------------------------------------------- */
@@ -275,10 +276,13 @@ static void print_json(const struct job *job)
 
 static void print(const struct cli *c, const struct job *job)
 {
-    const struct report_view view = {.command = c->command->name,
-                                     .dir = c->args[0],
-                                     .report = &job->report,
-                                     .findings = &job->findings};
+    const struct report_view view = {
+        .command = c->command->name,
+        .dir = c->args[0],
+        .report = &job->report,
+        .findings = &job->findings,
+        .cut_off = job->cut_off,
+        .stopped = job->stopped.verdict ? &job->stopped : NULL};
     switch (job->spec->format) {
     case REPORT_TEXT:
         print_text(job);
@@ -342,8 +346,47 @@ static int exit_status(struct cli *c, const struct job *job)
     return status == plog_exit_status(PLOG_E_TAMPERED) ? status : KEY_STATUS;
 }
 
-/* A check that did not run to its end gives no report, but what it found
- * until then is not kept back. */
+/* Whether a check that ended with `code` has a report.  What is no verdict has
+ * no place in that of --json: there the error on standard error is all. */
+static bool has_report(const struct job *job, int code)
+{
+    enum report_format format = job->spec->format;
+    return format != REPORT_TEXT && code != PLOG_E_ARG &&
+           code != PLOG_E_INTERRUPTED &&
+           (format != REPORT_JSON || format_is_rule(code));
+}
+
+/* The error as a finding, for whoever reads reports only: the log that is gone
+ * must not be the one case without one. */
+static void report_error(struct cli *c, struct job *job, int code,
+                         const struct plog_error *err)
+{
+    bool store = strncmp(err->file, "store", 5) == 0;
+    struct plog_finding f = {.verdict = code,
+                             .leg = store ? PLOG_LEG_STORE : PLOG_LEG_LOG,
+                             .file = err->file,
+                             .has_offset = err->has_offset,
+                             .offset = err->offset,
+                             .seq = err->seq,
+                             .expected = "",
+                             .found = err->message,
+                             .next = fail_hint(code, err)};
+    const struct plog_unchecked all = {
+        PLOG_LEG_BOTH, 1, 0, "the check did not run to its end: see the error"};
+    job->cut_off = true;
+    job->report.verdict = code;
+    job->report.pinned |= c->vkey != NULL;
+    if (findings_add_range(&job->findings, &all) != 0)
+        return;
+    if (!format_is_rule(code))
+        job->stopped = f;
+    else if (findings_add(&job->findings, &f) == 0)
+        job->report.counts[-code]++;
+    print(c, job);
+}
+
+/* What a check that did not run to its end found until then is not kept
+ * back. */
 static int cut_off(struct cli *c, struct job *job, int rc,
                    struct plog_error *err)
 {
@@ -356,6 +399,9 @@ static int cut_off(struct cli *c, struct job *job, int rc,
                  job->findings.count, plog_code_word(f->verdict),
                  plog_leg_name(f->leg), f->file);
     }
+    int code = err->code < 0 ? err->code : rc;
+    if (has_report(job, code))
+        report_error(c, job, code, err);
     return fail(c, rc, err, NULL);
 }
 

@@ -228,6 +228,12 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     without_store
     "$PARITYLOG" status "$L" --json >"$T/out"
     holds status "$T/out"
+    rm -r "$T/restored/log"
+    run 5 verify "$T/restored" --json
+    holds verify "$T/out"
+    run 5 parity "$T/restored" --json
+    holds parity "$T/out"
+    holds error "$T/err"
 else
     skip 'no python3 with jsonschema'
 fi

@@ -94,9 +94,11 @@ END
 
 # ---- SARIF ------------------------------------------------------------------------
 
-begin 'SARIF holds to its schema, clean and damaged'
-for dir in "$T/clean" "$L"; do
-    "$PARITYLOG" parity "$dir" --format sarif >"$T/out"
+begin 'SARIF holds to its schema, clean, damaged, gone and never there'
+cp -R "$T/clean" "$T/no-log"
+rm -r "$T/no-log/log"
+for dir in "$T/clean" "$L" "$T/no-log" "$T/nowhere"; do
+    "$PARITYLOG" parity "$dir" --format sarif 2>/dev/null >"$T/out"
     if with jsonschema; then
         python sarif <<'END'
 import json, sys, jsonschema
@@ -170,6 +172,97 @@ export GITHUB_STEP_SUMMARY
 run 5 parity "$L" --format github
 unset GITHUB_STEP_SUMMARY
 [ "$(wc -c <"$T/full")" -lt 1048576 ] || wrong 'more than 1 MiB'
+
+# ---- What is gone -----------------------------------------------------------------
+
+cp -R "$T/clean" "$T/gone"
+rm -r "$T/gone/log"
+cp -R "$T/gone" "$T/lost"
+rm -f "$T/lost"/store.db*
+
+begin 'a log that is gone is a finding in each format'
+for command in verify parity; do
+    run 5 $command "$T/gone" --format json --key "$vkey"
+    json_is "$T/out" '.verdict == "ROLLBACK" and .counts.ROLLBACK == 1 and
+        (.findings | length) == 1 and .findings[0].verdict == "ROLLBACK" and
+        (.findings[0].found | test("the log is gone")) and
+        (.findings[0].next | test("--from-store")) and .pinned and
+        .unchecked[0].from == 1 and .unchecked[0].to == null and
+        .head.root == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="'
+    error_is ROLLBACK
+done
+run 5 parity "$T/gone" --format text
+out_empty
+run 5 parity "$T/gone" --format sarif
+json_is "$T/out" '.runs[0].results | length == 1 and .[0].ruleId == "ROLLBACK"'
+json_is "$T/out" '.runs[0].invocations[0].exitCode == 5'
+run 5 parity "$T/gone" --format junit
+python junit <<'END'
+import sys, xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+cases = {c.get("name"): c for c in root.iter("testcase")}
+assert len(cases) == int(root.get("tests")) == 3, list(cases)
+assert root.get("failures") == "1" and root.get("errors") == "0"
+assert "the log is gone" in cases["no ROLLBACK"][0].text
+assert cases["all was checked"][0].tag == "skipped"
+END
+run 5 parity "$T/gone" --format github
+grep -q '^::error .*the log is gone' "$T/out" || wrong 'no annotation'
+
+begin 'and so is what is no verdict, but for JSON: an error'
+run 10 parity "$T/lost" --format sarif
+json_is "$T/out" '.runs[0].results | length == 1 and .[0].ruleId == "NOTHING"'
+json_is "$T/out" '.runs[0].invocations[0] == {"executionSuccessful":false,"exitCode":10}'
+json_is "$T/out" '.runs[0] | .results[0].ruleId as $id |
+    any(.tool.driver.rules[]; .id == $id)'
+run 10 parity "$T/lost" --format junit
+python junit <<'END'
+import sys, xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+assert root.get("errors") == "1" and root.get("failures") == "0" and root.get("tests") == "3"
+assert [e.get("type") for e in root.iter("error")] == ["NOTHING"]
+END
+GITHUB_STEP_SUMMARY=$T/summary.lost
+export GITHUB_STEP_SUMMARY
+run 10 parity "$T/lost" --format github
+unset GITHUB_STEP_SUMMARY
+grep -q '^::error .*NOTHING' "$T/out" || wrong 'no annotation'
+grep -q '^### paritylog parity: NOTHING' "$T/summary.lost" || wrong 'no summary'
+grep -q '^| NOTHING; found there is no log' "$T/summary.lost" || wrong 'no row'
+run 10 parity "$T/lost" --format json
+out_empty
+error_is NOTHING
+
+begin 'a wrong command line and a text report have errors alone'
+run 2 parity "$T/clean" --key nonsense --format sarif
+out_empty
+run 10 parity "$T/lost"
+out_empty
+
+begin 'the action of docs/github-action annotates a log that is gone, too'
+if have bash; then
+    mkdir "$T/bin"
+    ln -s "$PARITYLOG" "$T/bin/paritylog"
+    sed -n '/^      run: |/,/^    - name/s/^        //p' \
+        "$top/docs/github-action/action.yml" >"$T/step"
+    # step DIRECTORY: as a runner runs it; $got is its status.
+    step() {
+        PATH=$T/bin:$PATH KEY=$vkey DIRECTORY=$1 WITNESS='' \
+            GITHUB_OUTPUT=$T/outputs bash --noprofile --norc -eo pipefail \
+            "$T/step" >"$T/out" 2>"$T/err"
+        got=$?
+    }
+    step "$T/clean"
+    status_is 0 clean
+    grep -q '^head=6[0-9]*:' "$T/outputs" || wrong 'no head'
+    rm "$T/outputs"
+    step "$T/gone"
+    status_is 5 gone
+    grep -q '^::error .*the log is gone' "$T/out" || wrong 'no annotation'
+    [ ! -e "$T/outputs" ] || wrong 'a head'
+else
+    skip 'no bash'
+fi
 
 # ---- Both -------------------------------------------------------------------------
 
