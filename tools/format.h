@@ -49,7 +49,8 @@ void format_message(const struct plog_finding *f, char *out, size_t cap);
 
 void format_junit(const struct report_view *v);
 void format_sarif(const struct report_view *v);
-/* Also appends a summary to the file that $GITHUB_STEP_SUMMARY names. */
-void format_github(const struct report_view *v);
+/* Also appends a summary to the file that $GITHUB_STEP_SUMMARY names.  Returns
+ * 0, or errno when that could not be written. */
+int format_github(const struct report_view *v);
 
 #endif

@@ -4,6 +4,7 @@
  * A step shows at most 10 annotations of a kind and drops the others without
  * a word, so the 9 gravest are told and one more says how many there are.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +161,20 @@ static void summary(const struct report_view *v, FILE *out)
         fprintf(out, "\n%zu more\n", f->count - i);
 }
 
-void format_github(const struct report_view *v)
+/* Returns 0 or errno. */
+static int append_summary(const struct report_view *v, const char *path)
+{
+    FILE *out = fopen(path, "ae");
+    if (!out)
+        return errno;
+    errno = 0;
+    if (fseek(out, 0, SEEK_END) == 0 && ftell(out) < (long)SUMMARY_MAX)
+        summary(v, out); /* other commands of the step wrote there, too */
+    int why = ferror(out) ? (errno ? errno : EIO) : 0;
+    return fclose(out) == 0 ? why : why ? why : errno;
+}
+
+int format_github(const struct report_view *v)
 {
     const char *path = getenv("GITHUB_STEP_SUMMARY");
     annotations(v);
@@ -176,10 +190,5 @@ void format_github(const struct report_view *v)
              " in the directory; pin it with --key");
     if (v->report->verdict == 0)
         printf("%s\n", plog_code_word(0));
-    FILE *out = path && *path ? fopen(path, "ae") : NULL;
-    if (!out)
-        return;
-    if (fseek(out, 0, SEEK_END) == 0 && ftell(out) < (long)SUMMARY_MAX)
-        summary(v, out); /* other commands of the step wrote there, too */
-    fclose(out);
+    return path && *path ? append_summary(v, path) : 0;
 }

@@ -274,6 +274,16 @@ static void print_json(const struct job *job)
     out_end(&o);
 }
 
+/* The report is whole without it, so it is no error. */
+static void note_summary(const struct cli *c, int why)
+{
+    if (why)
+        fail_note(c,
+                  "warning: the summary of the step, GITHUB_STEP_SUMMARY,"
+                  " could not be written: %s",
+                  strerror(why));
+}
+
 static void print(const struct cli *c, const struct job *job)
 {
     const struct report_view view = {
@@ -297,7 +307,7 @@ static void print(const struct cli *c, const struct job *job)
         format_sarif(&view);
         break;
     case REPORT_GITHUB:
-        format_github(&view);
+        note_summary(c, format_github(&view));
         break;
     }
 }

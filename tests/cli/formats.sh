@@ -173,6 +173,18 @@ run 5 parity "$L" --format github
 unset GITHUB_STEP_SUMMARY
 [ "$(wc -c <"$T/full")" -lt 1048576 ] || wrong 'more than 1 MiB'
 
+begin 'a summary that cannot be written is said, and changes nothing else'
+for summary in /dev/full "$T/no/such/folder" "$T"; do
+    GITHUB_STEP_SUMMARY=$summary
+    export GITHUB_STEP_SUMMARY
+    run 0 parity "$T/clean" --format github --key "$vkey"
+    out_is CLEAN
+    err_has 'GITHUB_STEP_SUMMARY'
+    run 5 parity "$L" --format github
+    err_has 'GITHUB_STEP_SUMMARY'
+    unset GITHUB_STEP_SUMMARY
+done
+
 # ---- What is gone -----------------------------------------------------------------
 
 cp -R "$T/clean" "$T/gone"
