@@ -51,6 +51,48 @@ sed -n '/clang-format off/,/clang-format on/p' "$top/tests/unit/test_own_tables.
 [ "$(wc -l <"$T/readme")" -gt 10 ] || wrong 'it is not there'
 files_equal "$T/readme" "$T/tested"
 
+# recipe NAME N: the N-th block of a section of docs/CI.md as a script, with our
+# places for its own.
+recipe() {
+    sed -n "/^## $1\$/,/^## /p" "$top/docs/CI.md" |
+        awk -v n="$2" '/^    / { if (!in_block) k++; in_block = 1; if (k == n) print substr($0, 5); next }
+            !/^$/ { in_block = 0 }' |
+        sed "s|/srv/log|$L|g; s|/mnt/elsewhere|$T|g"
+}
+
+begin 'the recipes of docs/CI.md can be followed from the first night on'
+filled nightly 3
+mkdir "$T/bin"
+ln -s "$PARITYLOG" "$T/bin/paritylog"
+KEY=$(cat "$T/vkey")
+PATH=$T/bin:$PATH
+export KEY PATH
+recipe cron 1 >"$T/once"
+recipe cron 2 >"$T/night"
+grep -q ' parity .*--witness' "$T/night" || wrong 'no recipe'
+for script in once night night; do
+    sh -eu "$T/$script" >"$T/out" 2>"$T/err"
+    got=$?
+    status_is 0 $script
+done
+if have git; then
+    mkdir "$T/repo"
+    (
+        cd "$T/repo" && git init -q . && git config paritylog.key "$KEY" &&
+            git config user.name test && git config user.email test@localhost &&
+            mkdir data && cp -R "$L" data/log
+    )
+    recipe 'Before a commit' 1 >"$T/repo/.git/hooks/pre-commit"
+    recipe 'Before a commit' 2 >"$T/repo/.git/hooks/post-commit"
+    chmod +x "$T"/repo/.git/hooks/p*-commit
+    (cd "$T/repo" && git add data/log/log && git commit -q -m before) \
+        >"$T/out" 2>"$T/err" && wrong 'a commit without the witness file'
+    (cd "$T/repo" && .git/hooks/post-commit && git commit -q -m first) \
+        >"$T/out" 2>"$T/err"
+    got=$?
+    status_is 0 'the commit'
+fi
+
 begin 'the manual names every column of the tables it shows'
 fresh columns
 for table in events records; do
