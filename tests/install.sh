@@ -105,6 +105,23 @@ links_static() {
         "$T/static"
 }
 
+# The line of README.md in front of the hook there, with a program of that hook.
+links_as_readme_says() {
+    line=$(sed -n 's/^    \(cc .*pkg-config.*\)$/\1/p' README.md)
+    [ -n "$line" ] || return 1
+    {
+        printf '#include <paritylog.h>\n#include <sqlite3.h>\n'
+        sed -n '/^```c$/,/^```$/p' README.md | grep -v '^```'
+        printf 'int main(void)\n{\n    plog *p = NULL;\n'
+        printf '    return follow(NULL, NULL, NULL, 0) == 0 ||\n'
+        printf '           plog_open(&p, "/nowhere", NULL, NULL) == 0;\n}\n'
+    } >"$T/program.c"
+    make BUILD="$BUILD" PREFIX="$T/used" DESTDIR= install &&
+        (cd "$T" && PKG_CONFIG_PATH=$T/used/lib/pkgconfig &&
+            export PKG_CONFIG_PATH && eval "$line") &&
+        LD_LIBRARY_PATH=$T/used/lib "$T/a.out"
+}
+
 links_cxx() {
     # shellcheck disable=SC2046
     "$1" -std=c++11 -x c++ -Wall -Wextra -Werror -o "$T/cxx" "$T/use.c" \
@@ -175,6 +192,7 @@ check 'the installed command runs' runs
 if command -v pkg-config >/dev/null 2>&1; then
     check 'a program links the shared library through pkg-config' links_shared
     check 'a program links the static library through pkg-config' links_static
+    check 'a program links as README.md says' links_as_readme_says
     if command -v g++ >/dev/null 2>&1; then
         check 'a C++ program links it as well' links_cxx g++
     elif command -v clang++ >/dev/null 2>&1; then
