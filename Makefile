@@ -445,10 +445,13 @@ dist:
 # where it goes on the machine that it is for.
 to = $(call quoted,$(DESTDIR)$(1))
 
+schemas := $(wildcard docs/json/*.schema.json)
+schema_dir = $(DATADIR)/paritylog/json
+
 install: all
 	install -d $(call to,$(BINDIR)) $(call to,$(LIBDIR)/pkgconfig) $(call to,$(INCLUDEDIR)) \
 		$(call to,$(MANDIR)/man1) $(call to,$(DATADIR)/bash-completion/completions) \
-		$(call to,$(DATADIR)/zsh/site-functions)
+		$(call to,$(DATADIR)/zsh/site-functions) $(call to,$(schema_dir))
 	install -m 755 $(BUILD)/paritylog $(call to,$(BINDIR)/paritylog)
 	install -m 644 $(BUILD)/libparitylog.a $(call to,$(LIBDIR)/libparitylog.a)
 	install -m 755 $(BUILD)/$(SHARED) $(call to,$(LIBDIR)/$(SHARED))
@@ -460,6 +463,7 @@ install: all
 	install -m 644 tools/completion/paritylog.bash \
 		$(call to,$(DATADIR)/bash-completion/completions/paritylog)
 	install -m 644 tools/completion/_paritylog $(call to,$(DATADIR)/zsh/site-functions/_paritylog)
+	install -m 644 $(schemas) $(call to,$(schema_dir))
 
 uninstall:
 	rm -f $(call to,$(BINDIR)/paritylog) $(call to,$(LIBDIR)/libparitylog.a) \
@@ -468,7 +472,9 @@ uninstall:
 		$(call to,$(INCLUDEDIR)/paritylog.h) $(call to,$(INCLUDEDIR)/paritylog_recovery.h) \
 		$(call to,$(LIBDIR)/pkgconfig/libparitylog.pc) $(call to,$(MANDIR)/man1/paritylog.1) \
 		$(call to,$(DATADIR)/bash-completion/completions/paritylog) \
-		$(call to,$(DATADIR)/zsh/site-functions/_paritylog)
+		$(call to,$(DATADIR)/zsh/site-functions/_paritylog) \
+		$(foreach file,$(notdir $(schemas)),$(call to,$(schema_dir)/$(file)))
+	rmdir $(call to,$(schema_dir)) $(call to,$(DATADIR)/paritylog) 2>/dev/null || :
 
 clean:
 	rm -rf $(BUILD)

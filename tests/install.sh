@@ -55,7 +55,10 @@ installs() {
 # Every file that belongs there, and none that does not.
 has_all_files() {
     (cd "$to" && find . ! -type d) | sort >"$T/found"
-    sed "s|^|.$prefix/|" <<END | sort >"$T/wanted"
+    (cd docs && find json -name '*.schema.json') |
+        sed "s|^|.$prefix/share/paritylog/|" >"$T/schemas"
+    [ -s "$T/schemas" ] || return 1
+    sed "s|^|.$prefix/|" <<END | sort - "$T/schemas" >"$T/wanted"
 bin/paritylog
 include/paritylog.h
 include/paritylog_recovery.h
@@ -130,7 +133,7 @@ links_cxx() {
 
 uninstalls() {
     make BUILD="$BUILD" PREFIX="$prefix" DESTDIR="$to" uninstall &&
-        [ -z "$(find "$to" ! -type d)" ]
+        [ -z "$(find "$to" ! -type d)" ] && [ ! -e "$to$prefix/share/paritylog" ]
 }
 
 # tidy COMMAND...: it succeeds, and no new file is in the source.

@@ -145,8 +145,20 @@ for file in "$top"/docs/json/*.schema.json; do
     fi
 done
 
+begin 'each schema that the source names is there'
+grep -rhoE 'paritylog/[a-z-]+/[0-9]+' "$top/core" "$top/recovery" "$top/tools" \
+    --include='*.c' | sort -u >"$T/named"
+[ "$(wc -l <"$T/named")" -gt 25 ] || wrong 'too few found'
+while IFS= read -r schema; do
+    word=${schema#paritylog/}
+    grep -q -F "\"$schema\"" "$top/docs/json/${word%/*}.schema.json" ||
+        wrong "no $schema"
+done <"$T/named"
+
 begin 'what is printed holds to the schemas'
 if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
+    run 0 --version --json
+    holds version "$T/out"
     run 0 init "$T/json" --json
     holds init "$T/out"
     L=$T/json
@@ -239,6 +251,7 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds selftest "$T/out"
     run 0 drill "$L" --json
     holds drill "$T/out"
+    holds drill-note "$L/drill.json"
     filled many 60 --segment-size 4096
     run 0 peer add "$L" far --quiet
     run 0 peer ack "$L" far 30 --quiet
