@@ -237,13 +237,16 @@ static void print_version(const struct cli *c)
 static int help(struct cli *c, int argc, char **argv)
 {
     const struct cli_command *command;
-    if (argc < 2) {
+    int at = 1;
+    while (at < argc && strcmp(argv[at], "--json") == 0)
+        at++; /* of errors: the text is for people */
+    if (at >= argc) {
         list_commands(c, stdout);
         return 0;
     }
-    command = find(c, argv[1]);
+    command = find(c, argv[at]);
     if (!command)
-        return no_command(c, argv[1]);
+        return no_command(c, argv[at]);
     cli_help(command);
     return 0;
 }

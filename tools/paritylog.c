@@ -140,8 +140,9 @@ static const struct cli_command commands[] = {
      "  --witness FILE         verify the log against it, and note the head in\n"
      "                         it\n" KEY WAIT JSON QUIET},
     {"prove", cmd_prove, "prove that an entry is in the log",
-     "DIR SEQ [--at SIZE] [--hide-entry] [--out FILE]\n"
-     "       paritylog prove DIR --from CHECKPOINT [--out FILE]",
+     "DIR SEQ [--at SIZE] [--hide-entry] [--out FILE] [--key VKEY]\n"
+     "       paritylog prove DIR --from CHECKPOINT [--at SIZE] [--out FILE]\n"
+     "           [--key VKEY]",
      "  --at SIZE              under the commit of this size (default: the last)\n"
      "  --hide-entry           leave the entry's line out\n"
      "  --from CHECKPOINT      prove instead that the log extends the one that\n"

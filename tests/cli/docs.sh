@@ -39,6 +39,42 @@ while IFS= read -r option; do
     done
 done <"$T/options"
 
+begin 'of each command they name the options that it has, and no other'
+if have python3 && have bash; then
+    # shellcheck disable=SC2086
+    python3 - "$PARITYLOG" "$top" $commands >"$T/differ" 2>&1 <<'END'
+import re, subprocess, sys
+command_path, top = sys.argv[1:3]
+common = {"json", "wait", "quiet", "help"}
+zsh = open(top + "/tools/completion/_paritylog").read()
+man = open(top + "/docs/man/paritylog.1").read()
+words = lambda text: set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", text))
+shared = {}
+for name, text in re.findall(r"local (?:-a )?(\w+)=(\(.*?\n    \)|'[^']*')", zsh, re.S):
+    shared[name] = words(re.sub(r"\[[^]]*\]", "", text))
+for command in sys.argv[3:]:
+    has = words(subprocess.run([command_path, "help", command], capture_output=True,
+                               text=True).stdout) | common
+    found = next(filter(None, (re.search(r"\n    (?:\S+ \| )*%s(?: \| \S+)*\)\n(.*?);;" % re.escape(n), zsh, re.S) for n in (command, "*"))))
+    body = re.sub(r"\[[^]]*\]", "", found.group(1))
+    offered = words(body).union(*(shared.get(n, set()) for n in re.findall(r"\$(\w+)", body)))
+    part = re.search(r"\n\.Ss %s\n(.*?)\n\.S[sh] " % command, man, re.S).group(1)
+    told = {w.replace("\\", "") for w in re.findall(r"Fl -([a-z][a-z-]*)", part)}
+    if offered ^ has:
+        print(f"{command}: zsh: {sorted(offered ^ has)}")
+    bash = subprocess.run(["bash", "-c", '. "$0"; _paritylog_options "$1"',
+                           top + "/tools/completion/paritylog.bash", command],
+                          capture_output=True, text=True).stdout
+    if words(bash) ^ has:
+        print(f"{command}: bash: {sorted(words(bash) ^ has)}")
+    if has - told - common:
+        print(f"{command}: manual lacks {sorted(has - told - common)}")
+END
+    same 'what differs' "$(cat "$T/differ")" ''
+else
+    skip 'no python3 or no bash'
+fi
+
 begin 'the manual names every exit status and error word'
 for status in 0 1 2 3 4 5 6 7 8 9 10 11 12 130; do
     grep -q "^\\.It $status\$" "$man" || wrong "no exit status $status"

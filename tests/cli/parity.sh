@@ -233,6 +233,15 @@ if sql "$L/store.db" "UPDATE events SET line = line || ' ' WHERE seq > 10"; then
 fi
 again
 
+begin '--max-findings: and the first of each verdict, as the manual says'
+if sql "$L/store.db" "UPDATE events SET line = line || ' ' WHERE seq > 10"; then
+    flip "$S" $(($(offset_of "$S" '"v":17') + 5))
+    run 5 parity "$L" --json --max-findings 1
+    json_is "$T/out" '([.findings[].verdict] | sort) ==
+        (.counts | keys) and (.findings | length) == 2'
+fi
+again
+
 begin '--threads: the same report with one and with two'
 flip "$S" $(($(offset_of "$S" '"v":17') + 5))
 for check in verify parity; do

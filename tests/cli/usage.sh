@@ -23,6 +23,22 @@ cp "$T/out" "$T/help"
 run 0 --help
 files_equal "$T/out" "$T/help"
 
+begin 'help with --json, which every command takes, is help'
+for arguments in 'help --json' '--json help' '--help --json'; do
+    # shellcheck disable=SC2086
+    run 0 $arguments
+    files_equal "$T/out" "$T/help"
+done
+run 0 help status
+cp "$T/out" "$T/help"
+for arguments in 'help --json status' 'help status --json' 'status --help --json'; do
+    # shellcheck disable=SC2086
+    run 0 $arguments
+    files_equal "$T/out" "$T/help"
+done
+run 2 help --json nonsense
+error_is USAGE '.error.message | test("nonsense")'
+
 begin 'each command explains itself, by help and by --help'
 for command in $commands; do
     run 0 help "$command"
