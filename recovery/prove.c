@@ -30,6 +30,21 @@ static int not_found(struct plog_error *err, const char *what, uint64_t n)
                      (unsigned long long)n);
 }
 
+/* Reads on to where the log cannot be read any more: behind damage, or without
+ * the right key, nobody knows what commits there are. */
+static int no_commit(struct prove *p, struct plog_error *err)
+{
+    struct plog_log_group g;
+    int rc = plog_walk_open(&p->walk, &p->reader.dir, &p->reader.keys, err);
+    if (!rc)
+        rc = plog_walk_start(&p->walk, err);
+    while (!rc)
+        rc = plog_walk_next(&p->walk, &g, err);
+    return rc == PLOG_END || rc == PLOG_E_TORN
+               ? not_found(err, "commit", p->size)
+               : rc;
+}
+
 /* The size of the tree: the commit asked for, or the last one that both legs
  * have. */
 static int choose_size(struct prove *p, const char *dir, struct plog_error *err)
@@ -46,8 +61,7 @@ static int choose_size(struct prove *p, const char *dir, struct plog_error *err)
     if (s.has_store && s.store_size < known && !p->logged)
         known = s.store_size;
     p->size = p->o->at ? p->o->at : known;
-    return p->size > known || p->size == 0 ? not_found(err, "commit", p->size)
-                                           : 0;
+    return p->size > known || p->size == 0 ? no_commit(p, err) : 0;
 }
 
 static int take_group(struct prove *p, const struct plog_log_group *g,

@@ -49,6 +49,17 @@ run 2 prove "$L" 0
 run 2 prove "$L"
 run 6 prove "$L" 7 --out "$T/early"
 
+begin 'under another key: that, and not that there is none'
+own=$L
+fresh another
+run 12 prove "$own" 7 --key "$(cat "$T/vkey")" --json
+out_empty
+error_is UNKNOWN_KEY '.error.file | test("^log/")'
+run 12 prove "$own" 7 --at 31 --key "$(cat "$T/vkey")"
+run 12 prove "$own" --from "$T/note" --key "$(cat "$T/vkey")"
+run 0 prove "$own" 7 --key "$vkey"
+L=$own
+
 begin 'without the entry, which the reader then has to have'
 run 0 prove "$L" 7 --hide-entry --out "$T/hidden"
 ! grep -q '^extra' "$T/hidden" || wrong 'the entry is in it'
