@@ -114,6 +114,24 @@ static bool writable(struct plog_reader *r)
     return fd != -EROFS && fd != -EACCES && fd != -EPERM;
 }
 
+/* Of a directory that had a log when it was opened. */
+static int no_store(struct plog_reader *r, struct plog_error *err)
+{
+    struct plog_stat st;
+    if (r->io->stat_at(r->io->ctx, r->dir.dir, "log", &st) == -ENOENT) {
+        plog_fail(err, PLOG_E_NOTHING,
+                  "there is no log here any more: log and store.db went while"
+                  " it was read");
+        plog_err_hint(err, "if nobody meant that, bring the directory back from"
+                           " a copy or a peer before anything else");
+        return PLOG_E_NOTHING;
+    }
+    plog_fail(err, PLOG_E_BEHIND, "there is a log but no store");
+    plog_err_file(err, PLOG_STORE_FILE);
+    plog_err_hint(err, "run: paritylog replay DIR");
+    return PLOG_E_BEHIND;
+}
+
 /* Opens the file that has the name at the time.
  * @st  out: which one that is, before it was opened */
 static int open_named(struct plog_reader *r, int wait_ms, struct plog_stat *st,
@@ -121,12 +139,8 @@ static int open_named(struct plog_reader *r, int wait_ms, struct plog_stat *st,
 {
     char path[PLOG_DIR_PATH_MAX];
     int rc = r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE, st);
-    if (rc == -ENOENT) {
-        plog_fail(err, PLOG_E_BEHIND, "there is a log but no store");
-        plog_err_file(err, PLOG_STORE_FILE);
-        plog_err_hint(err, "run: paritylog replay DIR");
-        return PLOG_E_BEHIND;
-    }
+    if (rc == -ENOENT)
+        return no_store(r, err);
     if (rc)
         return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
     if ((st->mode & 0170000) != 0100000 || st->links != 1)

@@ -116,6 +116,20 @@ got=$?
 status_is 1 'after the reader left'
 same lines "$(($(wc -l <"$T/three")))" 3
 
+begin 'log --follow: 10 when the directory goes, and nobody is told to make a new one'
+cp -R "$L" "$T/away"
+: >"$T/follow"
+"$PARITYLOG" log "$T/away" --follow --json >"$T/follow" 2>"$T/err" &
+pid=$!
+wait_lines "$T/follow" 20
+rm -r "$T/away/log"
+rm -r "$T/away"
+wait $pid
+got=$?
+status_is 10 'after it went'
+error_is NOTHING '.error.hint | test("bring the directory back") and
+    (test("init|replay") | not)'
+
 begin 'checkpoint: a signed note of the last commit'
 run 0 status "$L" --json
 cp "$T/out" "$T/status"
