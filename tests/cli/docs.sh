@@ -223,6 +223,10 @@ if have python3 && python3 -c 'import jsonschema' 2>/dev/null; then
     holds key "$T/out"
     run 0 get "$L" pets 1
     holds record "$T/out"
+    run 0 query "$L" "SELECT *, x'00' AS b, 1e999 AS i, 0.5 AS r FROM events" --json
+    holds query "$T/out"
+    run 0 query "$L" 'SELECT 1 WHERE 0' --json
+    holds query "$T/out"
     run 0 strategy "$L" --json
     holds strategy "$T/out"
     run 0 strategy "$L" arrival --json
