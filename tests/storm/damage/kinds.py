@@ -545,7 +545,7 @@ def segment_last(v):
     v.remove("log/{z}")
 
 
-@kind("ROLLBACK", 5, alone="ROLLBACK 5", mend=HEAL)
+@kind("ROLLBACK", 5, "log - -", alone="ROLLBACK 5", mend=HEAL)
 def segments_all(v):
     """all segments removed"""
     v.remove(*("log/" + n for n in v.w.names))
