@@ -813,6 +813,7 @@ struct plog_status {
     bool log_has_commit;
     uint64_t segments, log_bytes, floor;
     uint64_t below_floor; /* of the segments: a compaction was cut off */
+    uint64_t compaction;  /* the last compact entry, also of an undo; 0: none */
     uint64_t base;        /* events of the store up to it may be gone */
     uint64_t peers;
     uint64_t store_bytes, wal_bytes;

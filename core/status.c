@@ -216,6 +216,7 @@ static int read_store(struct plog_reader *r, double wait,
                       struct plog_store_head *h, struct plog_status *out,
                       struct plog_error *err)
 {
+    bool pending;
     int rc = r->store_open ? 0 : plog_reader_open_store(r, wait, err);
     if (!rc)
         rc = plog_store_get_head(&r->store, h, err);
@@ -231,6 +232,8 @@ static int read_store(struct plog_reader *r, double wait,
     rc = count_peers(r, out, err);
     if (!rc)
         rc = count_pending(r, out, err);
+    if (!rc)
+        rc = plog_store_compaction(&r->store, &out->compaction, &pending, err);
     if (rc)
         return rc;
     read_wal_index(r, out);

@@ -252,22 +252,6 @@ void plog_check_orders(struct plog_check *c)
             no_order(c, o);
 }
 
-/* ---- Compacted under our eyes ------------------------------------------- */
-
-bool plog_check_vanished(struct plog_check *c, int code)
-{
-    struct plog_status s;
-    struct plog_options o = {.struct_size = sizeof o, .io = c->o->io};
-    if (code != PLOG_E_CORRUPT || c->walk.fd >= 0 || c->report->verdict)
-        return false;
-    if (plog_read_status(c->reader.dir.path, &o, &s, NULL) ||
-        s.floor < c->walk.first ||
-        s.floor <= (c->has_head ? c->head.rules.floor : 0))
-        return false;
-    c->again = true;
-    return true;
-}
-
 /* ---- Opening ------------------------------------------------------------ */
 
 /* The end of the log as it is now, under the lock; what a killed writer left
@@ -296,6 +280,7 @@ static int freeze_end(struct plog_check *c, struct plog_error *err)
 static int read_store_head(struct plog_check *c, struct plog_error *err)
 {
     double wait = c->o->wait_seconds != 0 ? c->o->wait_seconds : 10;
+    bool pending;
     int rc = c->reader.store_open
                  ? 0
                  : plog_reader_open_store(&c->reader, wait, err);
@@ -303,6 +288,9 @@ static int read_store_head(struct plog_check *c, struct plog_error *err)
         rc = plog_store_begin_read(&c->reader.store, err);
     if (!rc)
         rc = plog_store_get_head(&c->reader.store, &c->head, err);
+    if (!rc)
+        rc = plog_store_compaction(&c->reader.store, &c->compaction, &pending,
+                                   err);
     c->has_head = rc == 0;
     return rc;
 }

@@ -19,6 +19,7 @@ struct plog_check {
     struct plog_reader reader;
     struct plog_walk walk;
     struct plog_store_head head; /* of the store, when has_head */
+    uint64_t compaction;         /* the last compact entry then; 0: none */
     bool has_head;
     int store_error; /* why there is none: 0, PLOG_E_BEHIND, ... */
     struct plog_error store_why;
@@ -53,11 +54,18 @@ PLOG_MUST_CHECK int plog_check_open(struct plog_check *c, const char *dir,
                                     const struct plog_check_options *o,
                                     struct plog_check_report *report,
                                     struct plog_error *err);
-/* Ends the check: fills what the report still lacks. */
-/* Whether a fault is only that a compaction took away the segment to be read:
- * then the check starts over, from the new floor.  Not once something was
- * found. */
+/* Whether a fault is only that a compaction, or an undo of one, took away the
+ * segment to be read: then the check starts over, from the new floor.  Not once
+ * something was found. */
 bool plog_check_vanished(struct plog_check *c, int code);
+/* The same of any other file that is missing: whether one has passed by. */
+bool plog_check_moved(struct plog_check *c);
+/* Whether a check that has to, starts over: not for ever.  Waits a little. */
+bool plog_check_once_more(const struct plog_check_options *o, bool again,
+                          int tries);
+/* Returns `rc`, or where a last try had to start over: PLOG_E_LOCKED. */
+int plog_check_gave_up(bool again, int rc, struct plog_error *err);
+/* Ends the check: fills what the report still lacks. */
 void plog_check_close(struct plog_check *c);
 
 /* Reads what must be in the log: --expect-head and the witness; notes that are

@@ -413,15 +413,16 @@ int plog_parity_upto(const char *dir, uint64_t to,
 {
     struct plog_check_options options;
     struct plog_error own;
-    bool again = true;
-    int rc = 0;
+    bool again = false;
+    int rc, tries = 0;
     if (!err)
         err = &own;
     if (plog_take_options(&options, sizeof options, o, err))
         return PLOG_E_ARG;
-    for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
-        rc = parity(dir, i ? 0 : to, &options, report, &again, err);
-    return plog_done(err, rc);
+    do
+        rc = parity(dir, tries ? 0 : to, &options, report, &again, err);
+    while (plog_check_once_more(&options, again, tries++));
+    return plog_done(err, plog_check_gave_up(again, rc, err));
 }
 
 int plog_parity(const char *dir, const struct plog_check_options *o,

@@ -285,9 +285,11 @@ int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
     int rc = plog_snapshot_open(&b.snapshot, &p->c->reader.dir, c->to,
                                 c->snapshot, err);
     if (rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED) {
-        no_snapshot(p, rc, c->to, err);
+        bool moved = plog_check_moved(p->c); /* the next floor has its own */
+        if (!moved)
+            no_snapshot(p, rc, c->to, err);
         plog_snapshot_close(&b.snapshot);
-        return 0;
+        return moved ? rc : 0;
     }
     if (!rc) {
         p->rules = b.snapshot.rules;

@@ -147,7 +147,7 @@ static bool stands_before_the_floor(struct plog_parity *p)
 static int leave_store_out(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
-    if (plog_check_vanished(c, PLOG_E_CORRUPT))
+    if (plog_check_moved(c))
         return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
     uint64_t size = c->head.commit.size;
     struct plog_finding f = {.verdict = PLOG_E_BEHIND,

@@ -104,7 +104,8 @@ struct plog_check_report {
 /*
  * Checks the log alone: form, order, hashes, roots, signatures, segments.
  * Returns 0 when the check ran to its end (the verdict is in the report);
- * PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM, PLOG_E_INTERRUPTED when not.
+ * PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM, PLOG_E_INTERRUPTED when not;
+ * PLOG_E_LOCKED when compactions passed it by each time that it began.
  */
 PLOG_API PLOG_MUST_CHECK int plog_verify(const char *dir,
                                          const struct plog_check_options *o,

@@ -112,13 +112,14 @@ int plog_verify(const char *dir, const struct plog_check_options *o,
 {
     struct plog_check_options options;
     struct plog_error own;
-    bool again = true;
-    int rc = 0;
+    bool again = false;
+    int rc, tries = 0;
     if (!err)
         err = &own; /* findings are made from it */
     if (plog_take_options(&options, sizeof options, o, err))
         return PLOG_E_ARG;
-    for (int i = 0; again && i < PLOG_CHECK_TRIES; i++)
+    do
         rc = verify(dir, &options, report, &again, err);
-    return plog_done(err, rc);
+    while (plog_check_once_more(&options, again, tries++));
+    return plog_done(err, plog_check_gave_up(again, rc, err));
 }
