@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "again.h"
 #include "paritylog_recovery.h"
 #include "place.h"
 #include "same.h"
@@ -47,6 +48,8 @@ static int guard(struct drill *d, struct plog_error *err)
 {
     const struct plog_dir *dir = &d->original.dir;
     const struct plog_io *io = d->io;
+    if (d->guard >= 0)
+        return 0; /* it began before */
     d->guard = io->open_at(io->ctx, dir->dir, "lock", O_RDWR, 0);
     if (d->guard < 0)
         return plog_fail_io(err, d->guard, "lock", "opening the lock file");
@@ -188,7 +191,7 @@ static int note(struct drill *d, struct plog_error *err)
     return rc ? plog_fail_io(err, rc, "drill.json", "noting the drill") : 0;
 }
 
-static int run(struct drill *d, const char *dir, struct plog_error *err)
+static int attempt(struct drill *d, const char *dir, struct plog_error *err)
 {
     int64_t then = d->io->clock_mono_ns(d->io->ctx);
     int rc = freeze(d, dir, err);
@@ -209,6 +212,40 @@ static int run(struct drill *d, const char *dir, struct plog_error *err)
     return rc;
 }
 
+/* Of the copy nothing is left; the original stays open. */
+static int leave(struct drill *d, int rc, struct plog_error *err)
+{
+    plog_reader_fini(&d->copy);
+    int gone = d->made ? plog_place_remove(d->io, d->scratch) : 0;
+    d->made = false;
+    return gone && !rc
+               ? plog_fail_io(err, gone, d->scratch, "removing the scratch")
+               : rc;
+}
+
+/* The copy is of the log as it was when its files were read, and the store as
+ * it was a moment before: where the log was compacted or redacted meanwhile,
+ * the two differ and both are well. */
+static int run(struct drill *d, const char *dir, struct plog_error *err)
+{
+    struct plog_again again;
+    int rc;
+    plog_again_begin(&again, d->io, dir);
+    for (;;) {
+        rc = leave(d, attempt(d, dir, err), err);
+        if (!plog_again(&again, rc ? rc : d->report->verdict))
+            break;
+        plog_reader_fini(&d->original);
+        memset(d->report, 0, sizeof *d->report);
+        d->began = false;
+    }
+    if (again.gave_up) { /* it shows nothing, and is not noted */
+        memset(d->report, 0, sizeof *d->report);
+        d->began = false;
+    }
+    return plog_again_end(&again, rc, err);
+}
+
 int plog_drill(const char *dir, const struct plog_drill_options *given,
                struct plog_drill_report *report, struct plog_error *err)
 {
@@ -225,12 +262,6 @@ int plog_drill(const char *dir, const struct plog_drill_options *given,
                       .guard = -1};
     int64_t started = d.io->clock_mono_ns(d.io->ctx);
     int rc = run(&d, dir, err);
-    plog_reader_fini(&d.copy);
-    if (d.made) {
-        int gone = plog_place_remove(d.io, d.scratch);
-        if (gone && !rc)
-            rc = plog_fail_io(err, gone, d.scratch, "removing the scratch");
-    }
     report->seconds = since(&d, &started);
     if (!rc)
         rc = note(&d, err);

@@ -298,7 +298,8 @@ struct plog_restore_report {
  * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is
  * written); PLOG_E_INPUT for a time that is none; PLOG_E_ARG for a name that is
  * none or the log's own, or together with `adopt`; a verdict when the log is
- * damaged below the point, or such an entry; PLOG_E_INTERRUPTED, PLOG_E_IO,
+ * damaged below the point, or such an entry; PLOG_E_LOCKED when it was compacted
+ * or redacted each time that it was read; PLOG_E_INTERRUPTED, PLOG_E_IO,
  * PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_restore(const char *dir, const char *out,
@@ -327,9 +328,12 @@ struct plog_drill_report {
 /*
  * Restores into a scratch directory, runs parity there, compares log and
  * store with the originals byte for byte and row by row, removes the scratch
- * again, and notes the outcome in drill.json.
+ * again, and notes the outcome in drill.json.  Where the log is compacted or
+ * redacted meanwhile, it begins anew.
  * Returns 0 when it ran to its end (the outcome is in report->verdict); what
- * plog_restore returns; PLOG_E_IO, PLOG_E_NOMEM.
+ * plog_restore returns; PLOG_E_LOCKED while another drill is under way, or when
+ * the log was compacted or redacted each time (nothing is noted); PLOG_E_IO,
+ * PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_drill(const char *dir,
                                         const struct plog_drill_options *o,

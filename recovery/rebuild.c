@@ -61,10 +61,11 @@ static int run(struct plog_rebuild *b, const char *dir, const char *out,
     plog_again_begin(&again, b->io, dir);
     while ((rc = attempt(b, dir, out, err)) != 0 || b->report->verdict) {
         if (!plog_again(&again, rc ? rc : b->report->verdict))
-            break;
+            break; /* it is damage, or moves each time */
         end(b);
         *b = fresh;
     }
+    rc = plog_again_end(&again, rc, err);
     if (!rc && !b->o->dry_run)
         rc = plog_place_finish(&b->place, err);
     end(b);

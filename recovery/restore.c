@@ -302,6 +302,7 @@ int plog_restore(const char *dir, const char *out,
     do
         rc = attempt(&own, dir, out, at, report, err);
     while (plog_again(&again, rc));
+    rc = plog_again_end(&again, rc, err);
     report->seconds = (double)(io->clock_mono_ns(io->ctx) - started) / 1e9;
     return plog_done(err, rc);
 }

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "check.h"
 #include "engine.h"
+#include "peers.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -331,6 +333,88 @@ static void no_path_and_no_log(void)
               "the log is gone: log is missing, but store.db is there");
 }
 
+/* ---- While the log is compacted or redacted --------------------------------
+ */
+
+static unsigned moves, moved; /* of them; UINT_MAX: each time */
+static bool armed;
+
+/* The name of the copy is drawn when the original's head is frozen, and before
+ * anything was copied. */
+static int move_now(void *ctx, void *to, size_t n)
+{
+    int rc = plog_io_posix()->random(ctx, to, n);
+    if (n != 4 || moved >= moves || !armed)
+        return rc;
+    armed = false;
+    moved++;
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    return rc;
+}
+
+/* More than there was to take away. */
+static void arm(void)
+{
+    CHECK_INT(peers_ack(&w, "p", 12 * (moved + 1)), 0);
+    armed = true;
+}
+
+/* What was copied goes before the next one begins. */
+static int arm_again(void *ctx, int dir, const char *name)
+{
+    if (!armed)
+        arm();
+    return plog_io_posix()->rmdir_at(ctx, dir, name);
+}
+
+static void move_meanwhile(int entries, unsigned times)
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, entries);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    io = *plog_io_posix();
+    io.random = move_now;
+    io.rmdir_at = arm_again;
+    moves = times;
+    moved = 0;
+    arm();
+}
+
+/* Then the copy is another than what was frozen, and nothing is wrong: it
+ * begins anew, and what it says and notes is of that. */
+static void begins_anew(void)
+{
+    struct plog_drill_options o = {.io = &io};
+    for (unsigned i = 1; i <= 2; i++) {
+        move_meanwhile(40, i);
+        CHECK_INT(drill_with(o), 0);
+        if (!CHECK_INT(report.verdict, 0))
+            printf("# turn %u: %s\n", i, report.what);
+        CHECK_UINT(moved, i);
+        CHECK_UINT(report.restore.head.size, world_size(&w));
+        noted("\"ok\":true,\"verdict\":\"CLEAN\"");
+        CHECK_UINT(copies(), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* Not for ever; and what came of it is no outcome, so the last one stays. */
+static void moves_each_time(void)
+{
+    struct plog_drill_options o = {.io = &io};
+    move_meanwhile(280, 0);
+    CHECK_INT(drill_with(o), 0);
+    moves = UINT_MAX;
+    CHECK_INT(drill_with(o), PLOG_E_LOCKED);
+    CHECK_TEXT(err.message, "the log was compacted or redacted each of 20 times"
+                            " that it was read");
+    CHECK(strncmp(err.hint, "run it again", 12) == 0);
+    CHECK_UINT(moved, 20);
+    CHECK_INT(report.verdict, 0);
+    noted("\"ok\":true,\"verdict\":\"CLEAN\"");
+    CHECK_UINT(copies(), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -341,6 +425,8 @@ int main(int argc, char **argv)
         {"one at a time", one_at_a_time},
         {"room for it", room_for_it},
         {"no path and no log", no_path_and_no_log},
+        {"begins anew", begins_anew},
+        {"moves each time", moves_each_time},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
