@@ -710,9 +710,9 @@ typedef struct plog_reader plog_reader;
 /*
  * Opens `dir` for reading only; changes no byte of log, store or keys.
  * Returns 0; PLOG_E_NOTHING; PLOG_E_BEHIND when there is no store;
- * PLOG_E_DIVERGED when the store is not one of ours; PLOG_E_FOREIGN when it is
- * that of another log, also from a later call that finds another file there;
- * PLOG_E_IO.
+ * PLOG_E_LOCKED while a new one is put in its place; PLOG_E_DIVERGED when it is
+ * not one of ours; PLOG_E_FOREIGN when it is that of another log, also from a
+ * later call that finds another file there; PLOG_E_IO.
  */
 PLOG_API PLOG_MUST_CHECK int
 plog_reader_open(plog_reader **out, const char *dir,

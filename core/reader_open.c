@@ -7,6 +7,7 @@
 
 /* While a store is replaced again and again under its reader. */
 #define OPEN_TRIES 100
+#define REPLACING_NS 2000000 /* between two looks for the new one */
 
 int plog_reader_open_log(struct plog_reader *r, const struct plog_io *io,
                          const char *dir, const char *vkey,
@@ -114,10 +115,53 @@ static bool writable(struct plog_reader *r)
     return fd != -EROFS && fd != -EACCES && fd != -EPERM;
 }
 
+/* Whether somebody is about to name a store made anew, who has set aside the
+ * one before: the folder with it is there, and its maker holds the lock.  Where
+ * a kill left the folder, nobody does.
+ * @lock  -EAGAIN: held; else unknown */
+static bool is_replaced_now(struct plog_reader *r, int *lock)
+{
+    const struct plog_io *io = r->io;
+    struct plog_stat st;
+    *lock = 0;
+    if (r->dir.locked ||
+        io->stat_at(io->ctx, r->dir.dir, PLOG_FRESH_DIR, &st) != 0)
+        return false;
+    if (r->dir.lock < 0)
+        return true; /* it may be */
+    *lock = io->lock(io->ctx, r->dir.lock, 1);
+    if (*lock == 0)
+        io->lock(io->ctx, r->dir.lock, 0);
+    return *lock == -EAGAIN;
+}
+
+/* Between the two renames no file has the name of the store: one that had the
+ * WAL of the old one beside it would be read with that. */
+static int stat_store(struct plog_reader *r, int64_t until, int *lock,
+                      struct plog_stat *st)
+{
+    const struct plog_io *io = r->io;
+    int rc = io->stat_at(io->ctx, r->dir.dir, PLOG_STORE_FILE, st);
+    *lock = 0;
+    while (rc == -ENOENT) {
+        bool again =
+            is_replaced_now(r, lock) && io->clock_mono_ns(io->ctx) < until;
+        if (again)
+            io->sleep_ns(io->ctx, REPLACING_NS);
+        /* It may have come before it was looked for who makes it. */
+        rc = io->stat_at(io->ctx, r->dir.dir, PLOG_STORE_FILE, st);
+        if (!again)
+            break;
+    }
+    return rc;
+}
+
 /* Of a directory that had a log when it was opened. */
-static int no_store(struct plog_reader *r, struct plog_error *err)
+static int no_store(struct plog_reader *r, int lock, struct plog_error *err)
 {
     struct plog_stat st;
+    bool comes = lock == -EAGAIN;
+    int code = comes ? PLOG_E_LOCKED : PLOG_E_BEHIND;
     if (r->io->stat_at(r->io->ctx, r->dir.dir, "log", &st) == -ENOENT) {
         plog_fail(err, PLOG_E_NOTHING,
                   "there is no log here any more: log and store.db went while"
@@ -126,21 +170,27 @@ static int no_store(struct plog_reader *r, struct plog_error *err)
                            " a copy or a peer before anything else");
         return PLOG_E_NOTHING;
     }
-    plog_fail(err, PLOG_E_BEHIND, "there is a log but no store");
+    plog_fail(err, code,
+              comes ? "another process is about to put a new store in the place"
+                      " of the old one"
+                    : "there is a log but no store");
     plog_err_file(err, PLOG_STORE_FILE);
-    plog_err_hint(err, "run: paritylog replay DIR");
-    return PLOG_E_BEHIND;
+    plog_err_hint(err, comes ? "wait longer with --wait SECONDS"
+                             : "run: paritylog replay DIR");
+    return code;
 }
 
 /* Opens the file that has the name at the time.
  * @st  out: which one that is, before it was opened */
-static int open_named(struct plog_reader *r, int wait_ms, struct plog_stat *st,
-                      struct plog_error *err)
+static int open_named(struct plog_reader *r, int wait_ms, int64_t until,
+                      struct plog_stat *st, struct plog_error *err)
 {
     char path[PLOG_DIR_PATH_MAX];
-    int rc = r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE, st);
-    if (rc == -ENOENT)
-        return no_store(r, err);
+    int lock, rc = stat_store(r, until, &lock, st);
+    if (rc == -ENOENT) {
+        st->inode = 0; /* not one that was replaced */
+        return no_store(r, lock, err);
+    }
     if (rc)
         return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
     if ((st->mode & 0170000) != 0100000 || st->links != 1)
@@ -170,12 +220,13 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
 {
     struct plog_stat st = {0};
     int rc, tries = 0, wait_ms = plog_io_wait_ms(wait_seconds);
+    int64_t until = plog_io_until(r->io, wait_seconds);
     r->wait_seconds = wait_seconds;
     do {
         if (tries)
             plog_store_close(&r->store);
         drop_private_copy(r);
-        rc = open_named(r, wait_ms, &st, err);
+        rc = open_named(r, wait_ms, until, &st, err);
     } while (st.inode && replaced(r, &st) && ++tries < OPEN_TRIES);
     if (!rc && !r->store.has_tables) {
         plog_store_close(&r->store);

@@ -12,8 +12,6 @@
 
 #include "legs.h"
 
-#define PLOG_FRESH_DIR "store.new"
-
 /*
  * Makes the store of `l` without journal and without syncs, from here on.
  * @l   its store was just made, with tables and nothing in them
