@@ -11,7 +11,7 @@
 
 struct listing {
     struct cli *c;
-    struct out out;
+    struct out_list list;
 };
 
 static void put(struct out *o, const struct plog_cursor *k, uint64_t seq)
@@ -26,9 +26,10 @@ static int list_one(void *arg, const struct plog_cursor *k, uint64_t seq)
 {
     struct listing *l = arg;
     if (l->c->json) {
-        out_object(&l->out, NULL);
-        put(&l->out, k, seq);
-        out_end(&l->out);
+        struct out *o = out_list_row(&l->list);
+        out_object(o, NULL);
+        put(o, k, seq);
+        out_end(o);
         return 0;
     }
     const struct plog_span *texts[] = {&k->source, &k->resource, &k->cursor};
@@ -48,17 +49,10 @@ static int list(struct cli *c)
     int rc = cli_open_reader(c, &r, &err);
     if (rc != 0)
         return fail(c, rc, &err, NULL);
-    if (c->json) {
-        out_init(&l.out, stdout);
-        out_object(&l.out, NULL);
-        out_text(&l.out, "schema", "paritylog/cursor-list/1");
-        out_array(&l.out, "cursors");
-    }
+    out_list_init(&l.list, "paritylog/cursor-list/1", "cursors");
     rc = plog_reader_cursors(r, list_one, &l, &err);
-    if (c->json) {
-        out_end(&l.out);
-        out_end(&l.out);
-    }
+    if (c->json && rc == 0)
+        out_list_end(&l.list);
     plog_reader_close(r);
     return rc != 0 ? fail(c, rc, &err, NULL) : 0;
 }

@@ -35,23 +35,24 @@ static int show(struct cli *c)
 
 struct listing {
     const struct cli *c;
-    struct out out;
+    struct out_list list;
 };
 
 static int list_json(struct listing *l, const struct plog_key_info *k)
 {
-    out_object(&l->out, NULL);
-    out_text(&l->out, "id", k->id);
-    out_text(&l->out, "vkey", k->vkey);
-    out_bool(&l->out, "in_log", k->in_log);
+    struct out *o = out_list_row(&l->list);
+    out_object(o, NULL);
+    out_text(o, "id", k->id);
+    out_text(o, "vkey", k->vkey);
+    out_bool(o, "in_log", k->in_log);
     if (k->in_log)
-        out_uint(&l->out, "from", k->from);
+        out_uint(o, "from", k->from);
     if (k->to)
-        out_uint(&l->out, "to", k->to);
-    out_bool(&l->out, "current", k->current);
-    out_bool(&l->out, "trusted", k->trusted);
-    out_bool(&l->out, "secret", k->secret);
-    out_end(&l->out);
+        out_uint(o, "to", k->to);
+    out_bool(o, "current", k->current);
+    out_bool(o, "trusted", k->trusted);
+    out_bool(o, "secret", k->secret);
+    out_end(o);
     return 0;
 }
 
@@ -79,17 +80,10 @@ static int list(struct cli *c)
     struct plog_options o;
     struct listing l = {.c = c};
     cli_options(c, &o);
-    if (c->json) {
-        out_init(&l.out, stdout);
-        out_object(&l.out, NULL);
-        out_text(&l.out, "schema", "paritylog/key-list/1");
-        out_array(&l.out, "keys");
-    }
+    out_list_init(&l.list, "paritylog/key-list/1", "keys");
     int rc = plog_key_list(c->args[1], &o, list_one, &l, &err);
-    if (c->json) {
-        out_end(&l.out);
-        out_end(&l.out);
-    }
+    if (c->json && rc == 0)
+        out_list_end(&l.list);
     return rc != 0 ? fail(c, rc, &err, NULL) : 0;
 }
 

@@ -13,7 +13,7 @@
 
 struct listing {
     struct cli *c;
-    struct out out;
+    struct out_list list;
     uint64_t max_lag; /* 0: none */
     uint64_t max_age; /* seconds; 0: none */
     unsigned count;
@@ -40,7 +40,7 @@ static bool is_old(const struct listing *l, const struct plog_peer *p)
 
 static void put_json(struct listing *l, const struct plog_peer *p)
 {
-    struct out *o = &l->out;
+    struct out *o = out_list_row(&l->list);
     out_object(o, NULL);
     out_span(o, "name", p->name.p, p->name.n);
     out_uint(o, "cursor", p->cursor);
@@ -100,20 +100,9 @@ static void warn(struct listing *l, const struct plog_peer *p)
               (int)p->name.n, p->name.p, lack, old);
 }
 
-/* Only when there is something to say: an error is no empty list. */
-static void begin_json(struct listing *l)
-{
-    out_init(&l->out, stdout);
-    out_object(&l->out, NULL);
-    out_text(&l->out, "schema", "paritylog/peers/1");
-    out_array(&l->out, "peers");
-}
-
 static int list_one(void *arg, const struct plog_peer *p)
 {
     struct listing *l = arg;
-    if (l->c->json && l->count == 0)
-        begin_json(l);
     if (l->c->json)
         put_json(l, p);
     else
@@ -130,13 +119,11 @@ static int list(struct cli *c, uint64_t max_lag, uint64_t max_age)
     struct listing l = {.c = c, .max_lag = max_lag, .max_age = max_age};
     struct plog_options o;
     cli_options(c, &o);
+    out_list_init(&l.list, "paritylog/peers/1", "peers");
     int rc = plog_peers(c->args[0], &o, list_one, &l, &err);
-    if (c->json && rc == 0 && l.count == 0)
-        begin_json(&l);
-    if (c->json && (rc == 0 || l.count > 0)) {
-        out_end(&l.out);
-        out_end(&l.out);
-    } else if (!c->json && rc == 0 && l.count == 0)
+    if (c->json && rc == 0)
+        out_list_end(&l.list);
+    else if (rc == 0 && l.count == 0)
         puts("no peer was added");
     return rc != 0 ? fail(c, rc, &err, NULL) : 0;
 }

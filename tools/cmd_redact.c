@@ -13,7 +13,7 @@
 
 struct listing {
     struct cli *c;
-    struct out out;
+    struct out_list list;
 };
 
 static void say(const char *before, struct plog_span text)
@@ -25,7 +25,6 @@ static void say(const char *before, struct plog_span text)
 static int list_one(void *arg, const struct plog_redaction *r)
 {
     struct listing *l = arg;
-    struct out *o = &l->out;
     if (!l->c->json) {
         printf("%llu", (unsigned long long)r->seq);
         say("  ", r->resource);
@@ -38,6 +37,7 @@ static int list_one(void *arg, const struct plog_redaction *r)
                         : "");
         return 0;
     }
+    struct out *o = out_list_row(&l->list);
     out_object(o, NULL);
     out_uint(o, "seq", r->seq);
     out_uint(o, "order", r->order);
@@ -56,17 +56,10 @@ static int list(struct cli *c)
     struct plog_options o;
     struct listing l = {.c = c};
     cli_options(c, &o);
-    if (c->json) {
-        out_init(&l.out, stdout);
-        out_object(&l.out, NULL);
-        out_text(&l.out, "schema", "paritylog/redactions/1");
-        out_array(&l.out, "redactions");
-    }
+    out_list_init(&l.list, "paritylog/redactions/1", "redactions");
     int rc = plog_redactions(c->args[0], &o, list_one, &l, &err);
-    if (c->json) {
-        out_end(&l.out);
-        out_end(&l.out);
-    }
+    if (c->json && rc == 0)
+        out_list_end(&l.list);
     return rc != 0 ? fail(c, rc, &err, NULL) : 0;
 }
 

@@ -157,6 +157,31 @@ void out_array(struct out *o, const char *name)
     open_level(o, name, '[', ']');
 }
 
+void out_list_init(struct out_list *l, const char *schema, const char *name)
+{
+    *l = (struct out_list){.schema = schema, .name = name};
+}
+
+struct out *out_list_row(struct out_list *l)
+{
+    struct out *o = &l->out;
+    if (l->begun)
+        return o;
+    l->begun = true;
+    out_init(o, stdout);
+    out_object(o, NULL);
+    out_text(o, "schema", l->schema);
+    out_array(o, l->name);
+    return o;
+}
+
+void out_list_end(struct out_list *l)
+{
+    struct out *o = out_list_row(l);
+    out_end(o);
+    out_end(o);
+}
+
 void out_end(struct out *o)
 {
     assert(o->depth > 0);

@@ -53,6 +53,21 @@ void out_base64(struct out *o, const char *name, const unsigned char *p,
                 size_t n);
 void out_hash(struct out *o, const char *name, const unsigned char *hash);
 
+/* A document that is one array, on standard output.  It begins with the first
+ * row, and is closed when all went well: an error is no empty list, and one
+ * behind some rows leaves no document that looks whole. */
+struct out_list {
+    struct out out;
+    const char *schema, *name;
+    bool begun;
+};
+
+void out_list_init(struct out_list *l, const char *schema, const char *name);
+/* Where the next row goes. */
+struct out *out_list_row(struct out_list *l);
+/* All rows were there.  After an error it is not called. */
+void out_list_end(struct out_list *l);
+
 /* Writes one line to standard output: a plog_line_fn, `arg` unused.  Returns
  * PLOG_E_INTERRUPTED or PLOG_E_IO when it is time to stop. */
 int out_line(void *arg, uint64_t seq, const char *line, size_t len);

@@ -176,6 +176,14 @@ echo nonsense >"$L/$file"
 run 12 verify "$L" --json
 error_is KEY '(.error.line == 1) and (.error.hint | test("mv DIR/keys/"))'
 
+begin 'an error is no empty list'
+run 10 key list "$T/nothing" --json
+out_empty
+error_is NOTHING
+run 12 key list "$L" --json
+out_empty
+error_is KEY
+
 begin 'keys/ is lost: what is said leads to trusting the key again'
 filled lost 10
 kept=$(cat "$T/vkey")

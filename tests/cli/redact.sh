@@ -112,6 +112,28 @@ else
     skip 'no python3'
 fi
 
+begin 'an error is no empty list, and a list cut off is not closed'
+run 10 redact "$T/nothing" --list --json
+out_empty
+error_is NOTHING
+run 0 redact "$L" --list --json
+json_is "$T/out" '.redactions | length == 2'
+cp -R "$L" "$T/cut"
+sql "$T/cut/store.db" "UPDATE events SET line='{}' WHERE seq=(SELECT
+    max(seq) FROM redactions)"
+run 3 redact "$T/cut" --list --json
+error_is DIVERGED
+out_has '"redactions":[{"seq":'
+out_lacks ']}'
+sql "$T/cut/store.db" "UPDATE events SET line='{}' WHERE seq IN (SELECT
+    seq FROM redactions)"
+run 3 redact "$T/cut" --list --json
+out_empty
+fresh none
+run 0 redact "$L" --list --json
+out_is '{"schema":"paritylog/redactions/1","redactions":[]}'
+L=$T/log
+
 begin 'a segment from before the order: told, and taken out again'
 kept=$L
 fresh back
