@@ -207,7 +207,9 @@ static int look(const char *dir, const struct plog_options *open,
 {
     struct plog_keychain chain;
     uint64_t size = 0;
-    int rc = plog_read_keychain(dir, open, &chain, &size, err);
+    int rc = plog_rehearse(dir, open, NULL, err);
+    if (!rc)
+        rc = plog_read_keychain(dir, open, &chain, &size, err);
     if (rc)
         return rc;
     if (chain.count >= PLOG_KEYS_MAX)

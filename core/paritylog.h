@@ -605,6 +605,18 @@ struct plog_group {
 };
 
 /*
+ * A dry run of plog_open, and of plog_append_group where `group` is not NULL:
+ * whether the log could be written to, with that key, and the group is one that
+ * can be logged.  Changes no byte.  Ids that are there already are not looked
+ * for, the hook is not called, the policy is asked.
+ * Returns as those two.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_rehearse(const char *dir,
+                                           const struct plog_options *options,
+                                           const struct plog_group *group,
+                                           struct plog_error *err);
+
+/*
  * Appends several deltas as one group: all become durable, or none.
  * @receipts  out, `delta_count` of them, may be NULL; on failure as above
  * Returns as plog_append; err->index names the delta at fault.  PLOG_E_ARG for

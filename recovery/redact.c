@@ -298,8 +298,9 @@ int plog_redact(const char *dir, uint64_t seq,
     plog_entry_parser_init(&l.parser, io);
     int rc = check_reason(own.reason, io, err);
     /* First, because it finishes what was cut off. */
-    if (!rc && !own.dry_run)
-        rc = plog_open(&p, dir, &open, err);
+    if (!rc)
+        rc = own.dry_run ? plog_rehearse(dir, &open, NULL, err)
+                         : plog_open(&p, dir, &open, err);
     if (!rc)
         rc = look(&l, dir, &open, err);
     if (!rc && !own.dry_run)

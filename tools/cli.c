@@ -129,6 +129,22 @@ int cli_open(struct cli *c, plog **out, struct plog_error *err)
     return rc;
 }
 
+int cli_rehearse(struct cli *c, const struct plog_group *group,
+                 struct plog_error *err)
+{
+    struct cli_secret secret;
+    struct plog_options o;
+    proc_no_core();
+    int rc = cli_secret_read(c, &secret, err);
+    if (rc != 0)
+        return rc;
+    cli_options(c, &o);
+    o.passphrase = secret.given ? secret.text : NULL;
+    rc = plog_rehearse(c->args[0], &o, group, err);
+    cli_secret_wipe(&secret);
+    return rc;
+}
+
 int cli_open_reader(struct cli *c, plog_reader **out, struct plog_error *err)
 {
     struct plog_options o;

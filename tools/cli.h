@@ -108,6 +108,10 @@ void cli_options(const struct cli *c, struct plog_options *o);
  */
 PLOG_MUST_CHECK int cli_open(struct cli *c, plog **out, struct plog_error *err);
 
+/* The same for a dry run, as plog_rehearse. */
+PLOG_MUST_CHECK int cli_rehearse(struct cli *c, const struct plog_group *group,
+                                 struct plog_error *err);
+
 /* Opens c->args[0] for reading.  Returns as plog_reader_open. */
 PLOG_MUST_CHECK int cli_open_reader(struct cli *c, plog_reader **out,
                                     struct plog_error *err);

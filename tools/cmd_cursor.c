@@ -64,6 +64,14 @@ static struct plog_span span_of(const char *text)
     return (struct plog_span){text, strlen(text)};
 }
 
+static int rehearse(struct cli *c, const struct plog_cursor *k,
+                    struct plog_error *err)
+{
+    const struct plog_group g = {
+        .struct_size = sizeof g, .cursors = k, .cursor_count = 1};
+    return cli_rehearse(c, &g, err);
+}
+
 static int append(struct cli *c, const struct plog_cursor *k, uint64_t *seq,
                   struct plog_error *err)
 {
@@ -90,7 +98,7 @@ static int set(struct cli *c)
                             .cursor = span_of(c->args[3])};
     struct out o;
     uint64_t size = 0;
-    int rc = c->dry_run ? 0 : append(c, &k, &size, &err);
+    int rc = c->dry_run ? rehearse(c, &k, &err) : append(c, &k, &size, &err);
     if (rc != 0)
         return fail(c, rc, &err, NULL);
     if (!c->json) {

@@ -98,9 +98,8 @@ int cmd_strategy(struct cli *c, int argc, char **argv)
     if (status >= 0)
         return status;
     int rc = look(c, &change, &err);
-    if (rc == 0 && change.wanted && !c->dry_run &&
-        change.before != change.after)
-        rc = apply(c, &change, &err);
+    if (rc == 0 && change.wanted && change.before != change.after)
+        rc = c->dry_run ? cli_rehearse(c, NULL, &err) : apply(c, &change, &err);
     if (rc != 0)
         return fail(c, rc, &err, NULL);
     if (c->json)
