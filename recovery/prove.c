@@ -30,19 +30,24 @@ static int not_found(struct plog_error *err, const char *what, uint64_t n)
                      (unsigned long long)n);
 }
 
-/* Reads on to where the log cannot be read any more: behind damage, or without
- * the right key, nobody knows what commits there are. */
-static int no_commit(struct prove *p, struct plog_error *err)
+/* Why the log's end is not known: what a reading of it comes to, with its
+ * place; else what is wrong with the two heads. */
+static int no_end(struct prove *p, int verdict, struct plog_error *err)
 {
+    struct plog_walk w;
     struct plog_log_group g;
-    int rc = plog_walk_open(&p->walk, &p->reader.dir, &p->reader.keys, err);
+    int rc = plog_walk_open(&w, &p->reader.dir, &p->reader.keys, err);
     if (!rc)
-        rc = plog_walk_start(&p->walk, err);
+        rc = plog_walk_start(&w, err);
     while (!rc)
-        rc = plog_walk_next(&p->walk, &g, err);
-    return rc == PLOG_END || rc == PLOG_E_TORN
-               ? not_found(err, "commit", p->size)
-               : rc;
+        rc = plog_walk_next(&w, &g, err);
+    plog_walk_close(&w);
+    if (rc == PLOG_END || (rc == PLOG_E_TORN && verdict != rc))
+        rc = plog_fail(err, verdict, "log and store do not end alike: %s",
+                       plog_strerror(verdict));
+    if (err && !err->hint[0])
+        plog_err_hint(err, "run: paritylog parity DIR");
+    return rc;
 }
 
 /* The size of the tree: the commit asked for, or the last one that both legs
@@ -61,7 +66,14 @@ static int choose_size(struct prove *p, const char *dir, struct plog_error *err)
     if (s.has_store && s.store_size < known && !p->logged)
         known = s.store_size;
     p->size = p->o->at ? p->o->at : known;
-    return p->size > known || p->size == 0 ? no_commit(p, err) : 0;
+    if (p->size <= known && p->size > 0)
+        return 0;
+    /* Where the store is behind, or a group was not finished, there is none:
+     * none that both legs have. */
+    bool known_end = s.verdict == 0 || s.verdict == PLOG_E_BEHIND ||
+                     (s.verdict == PLOG_E_TORN && known);
+    return known_end ? not_found(err, "commit", p->size)
+                     : no_end(p, s.verdict, err);
 }
 
 static int take_group(struct prove *p, const struct plog_log_group *g,

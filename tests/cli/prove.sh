@@ -135,6 +135,30 @@ run 0 prove "$T/damaged" 4 --at 21
 
 # ---- Consistency ------------------------------------------------------------------
 
+begin 'a log that cannot be read is no log without the entry'
+filled keyless 3
+cp "$L"/keys/*.vkey "$T/trusted"
+mv "$L/keys" "$T/keyless.keys"
+run 12 prove "$L" 3 --json
+error_is UNKNOWN_KEY '(.error.file | startswith("log/")) and .error.seq == 1 and
+    (.error.hint | test("paritylog verify DIR"))'
+run 12 prove "$L" 3 --at 2
+run 12 prove "$L" 3 --out "$T/none.proof"
+[ ! -e "$T/none.proof" ] || wrong 'a file without a proof'
+run 0 prove "$L" 3 --key "$(cat "$T/trusted")"
+mv "$T/keyless.keys" "$L/keys"
+run 8 prove "$L" 9
+err_has 'there is no entry 9'
+run 8 prove "$L" 3 --at 9
+err_has 'there is no commit 9'
+size=$(wc -c <"$S")
+cp "$S" "$T/whole.jsonl"
+head -c $((size / 2)) "$T/whole.jsonl" >"$S"
+run 5 prove "$L" 3 --at 9
+err_has 'log and store do not end alike'
+err_has 'paritylog parity DIR'
+cp "$T/whole.jsonl" "$S"
+
 begin 'the log extends the one of an earlier checkpoint'
 filled grown 30
 vkey=$(cat "$T/vkey")

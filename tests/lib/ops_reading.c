@@ -202,6 +202,15 @@ static int op_key_trust(struct stage *s)
     return rc;
 }
 
+static int op_rehearse(struct stage *s)
+{
+    struct plog_options o = sweep_options(s);
+    struct plog_cursor c = {{"s", 1}, {"r", 1}, {"c", 1}};
+    struct plog_group g = {
+        .struct_size = sizeof g, .cursors = &c, .cursor_count = 1};
+    return plog_rehearse(s->dir, &o, &g, &s->err);
+}
+
 static int op_key_rotate(struct stage *s)
 {
     struct plog_rotate_options o = {
@@ -236,6 +245,7 @@ static const struct sweep_op ops[] = {
      .run = op_key_list,
      .reads = true},
     {.name = "key trust", .world = "plain", .run = op_key_trust},
+    {.name = "rehearse", .world = "plain", .run = op_rehearse, .reads = true},
     {.name = "key rotate",
      .world = "plain",
      .run = op_key_rotate,

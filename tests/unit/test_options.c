@@ -202,6 +202,10 @@ static int call_key_trust(const char *dir)
     bool added;
     return plog_key_trust(dir, w.vkey, true, &o.open, &added, &err);
 }
+static int call_rehearse(const char *dir)
+{
+    return plog_rehearse(dir, &o.open, NULL, &err);
+}
 static int call_subscribe(const char *dir)
 {
     plog_sub *sub = NULL;
@@ -256,6 +260,7 @@ static const struct call {
     {"key show", call_key_show, sizeof o.open, &o.open.wait_seconds, 0},
     {"key list", call_key_list, sizeof o.open, &o.open.wait_seconds, 0},
     {"key trust", call_key_trust, sizeof o.open, &o.open.wait_seconds, 0},
+    {"rehearse", call_rehearse, sizeof o.open, &o.open.wait_seconds, 0},
     {"rotate", call_rotate, sizeof o.rotate, &o.rotate.wait_seconds,
      PLOG_E_LOCKED},
 };
