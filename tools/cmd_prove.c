@@ -1,13 +1,12 @@
 /* cmd_prove.c - paritylog prove and verify-proof. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "fail.h"
+#include "new_file.h"
 #include "out.h"
 #include "progress.h"
 #include "text.h"
@@ -46,7 +45,7 @@ static int read_file(const char *path, size_t max, char **out, size_t *n,
 
 struct job {
     struct progress progress;
-    FILE *out;
+    struct new_file file; /* not open: standard output */
 };
 
 static int on_progress(void *arg, const struct plog_progress *p)
@@ -59,50 +58,9 @@ static int on_text(void *arg, const char *text, size_t len)
 {
     struct job *job = arg;
     progress_clear(&job->progress);
-    return fwrite(text, 1, len, job->out) != len;
-}
-
-static int open_out(struct job *job, const char *path, struct plog_error *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    job->out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (job->out)
-        return 0;
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    return fail_set(err, why == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s",
-                    path, strerror(why));
-}
-
-/* The name of a new file is on disk when its folder is. */
-static bool sync_folder(const char *path)
-{
-    char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
-    if (slash)
-        slash[slash == folder] = '\0';
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    free(folder);
-    return ok;
-}
-
-static int close_out(struct job *job, const char *path, int rc,
-                     struct plog_error *err)
-{
-    if (job->out == stdout || !job->out)
-        return rc;
-    bool bad = fflush(job->out) != 0 || fsync(fileno(job->out)) != 0;
-    int why = errno;
-    bad |= fclose(job->out) != 0;
-    if (rc) /* it holds no proof, and it is ours */
-        unlink(path);
-    else
-        bad |= !sync_folder(path);
-    return bad && !rc ? fail_set(err, PLOG_E_IO, "%s: %s", path, strerror(why))
-                      : rc;
+    if (job->file.f)
+        return new_file_write(&job->file, text, len);
+    return fwrite(text, 1, len, stdout) != len;
 }
 
 static int consistency(const char *dir, const char *from,
@@ -120,7 +78,7 @@ static int consistency(const char *dir, const char *from,
 
 int cmd_prove(struct cli *c, int argc, char **argv)
 {
-    struct job job = {.out = stdout};
+    struct job job = {.file = {.f = NULL}};
     struct plog_prove_options o = {.struct_size = sizeof o,
                                    .io = cli_io(),
                                    .out = on_text,
@@ -146,11 +104,11 @@ int cmd_prove(struct cli *c, int argc, char **argv)
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
     progress_init(&job.progress, c);
-    int rc = out ? open_out(&job, out, &err) : 0;
+    int rc = out ? new_file_open(&job.file, out, 0644, &err) : 0;
     if (!rc) {
         rc = from ? consistency(c->args[0], from, &o, &err)
                   : plog_prove(c->args[0], seq, &o, &err);
-        rc = close_out(&job, out, rc, &err);
+        rc = new_file_close(&job.file, rc, &err);
     }
     progress_clear(&job.progress);
     return rc ? fail(c, rc, &err, NULL) : 0;

@@ -1,13 +1,11 @@
 /* cmd_salvage.c - paritylog salvage: what can still be read of a log. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd.h"
 #include "fail.h"
+#include "new_file.h"
 #include "out.h"
 #include "progress.h"
 #include "text.h"
@@ -22,7 +20,7 @@ struct range {
 struct salvage {
     struct cli *c;
     struct progress progress;
-    FILE *out; /* NULL: nothing is exported */
+    struct new_file out; /* not open: nothing is exported */
     struct range *ranges;
     size_t count, kept; /* of all; of those that are shown */
     bool no_memory;     /* for one more of them */
@@ -38,9 +36,8 @@ static int on_line(void *arg, const char *line, size_t len, bool proven)
 {
     struct salvage *s = arg;
     (void)proven;
-    if (!s->out)
-        return 0;
-    return fwrite(line, 1, len, s->out) != len || putc('\n', s->out) == EOF;
+    struct new_file *f = &s->out;
+    return f->f && (new_file_write(f, line, len) || new_file_write(f, "\n", 1));
 }
 
 static int on_range(void *arg, const struct plog_salvaged *what)
@@ -185,31 +182,6 @@ static void print_text(const struct salvage *s,
                (unsigned long long)r->pending);
 }
 
-/* Opens the file to export to, which must not be there. */
-static int open_out(struct salvage *s, const char *path, struct plog_error *err)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    s->out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (s->out)
-        return 0;
-    int why = errno;
-    if (fd >= 0)
-        close(fd);
-    return fail_set(err, why == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s",
-                    path, strerror(why));
-}
-
-static int close_out(struct salvage *s, const char *path, int rc,
-                     struct plog_error *err)
-{
-    if (!s->out)
-        return rc;
-    bool bad = ferror(s->out) || fflush(s->out) != 0 || fsync(fileno(s->out));
-    int why = errno;
-    bad |= fclose(s->out) != 0;
-    return bad ? fail_set(err, PLOG_E_IO, "%s: %s", path, strerror(why)) : rc;
-}
-
 int cmd_salvage(struct cli *c, int argc, char **argv)
 {
     struct salvage s = {.c = c};
@@ -242,10 +214,10 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
     o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
     progress_init(&s.progress, c);
-    int rc = out ? open_out(&s, out, &err) : 0;
+    int rc = out ? new_file_open(&s.out, out, 0600, &err) : 0;
     if (!rc) {
         rc = plog_salvage(c->args[0], &o, &report, &err);
-        rc = close_out(&s, out, rc, &err);
+        rc = new_file_close(&s.out, rc, &err);
     }
     progress_clear(&s.progress);
     if (s.no_memory)

@@ -99,6 +99,51 @@ run 2 salvage "$L" --out "$T/other" --dry-run
 err_has '--out writes a file'
 [ ! -e "$T/other" ] || wrong 'it was written all the same'
 
+# left_by NAME: what a run left in the folder of the new file.
+left_by() {
+    same "what $1 left" "$(cd "$T/new" && echo *)" "$2"
+}
+
+begin '--out appears whole or not at all'
+mkdir "$T/new"
+copy large
+deltas 1000 6000 >"$T/in"
+run 0 append "$L" "$T/in" --quiet
+run 0 salvage "$L" --out "$T/new/whole"
+left_by success whole
+mv "$T/new/whole" "$T/whole.lines"
+(
+    trap '' XFSZ
+    ulimit -f 64
+    run 1 salvage "$L" --out "$T/new/full"
+    err_has "$T/new/full: File too large"
+)
+left_by 'a full disk' '*'
+for signal in TERM KILL; do
+    (
+        "$PARITYLOG" salvage "$L" --out "$T/new/lines" >"$T/out" 2>"$T/err" &
+        pid=$!
+        tries=0
+        while [ -z "$(ls "$T/new")" ] && [ $tries -lt 500 ]; do
+            sleep 0.01
+            tries=$((tries + 1))
+        done
+        kill -$signal $pid
+        wait $pid
+    ) 2>"$T/killed"
+    if [ -e "$T/new/lines" ]; then # it was done before
+        files_equal "$T/new/lines" "$T/whole.lines"
+        rm "$T/new/lines"
+    fi
+    [ $signal = KILL ] || left_by 'a signal' '*'
+done
+run 0 salvage "$L" --out "$T/new/lines" # whatever was left
+files_equal "$T/new/lines" "$T/whole.lines"
+: >"$T/new/mine.part"
+run 0 salvage "$L" --out "$T/new/mine"
+[ -e "$T/new/mine.part" ] || wrong "a file of the user's is gone"
+run 6 salvage "$L" --out "$T/new/mine"
+
 # ---- Healing ----------------------------------------------------------------------
 
 begin 'a flipped byte'

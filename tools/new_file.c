@@ -1,0 +1,117 @@
+/* new_file.c - see new_file.h. */
+#include "new_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "fail.h"
+
+#define NAMES_MAX 1000 /* that a process of this id may have left */
+
+static int failed(const struct new_file *n, int why, struct plog_error *err)
+{
+    return fail_set(err, why == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s",
+                    n->path, strerror(why));
+}
+
+/* Opens the first of the names that is free.  Returns a handle or -1. */
+static int open_part(struct new_file *n, size_t room, unsigned mode)
+{
+    int fd = -1;
+    for (int i = 0; fd < 0 && i < NAMES_MAX; i++) {
+        snprintf(n->part, room, "%s.part-%ld-%d", n->path, (long)getpid(), i);
+        fd = open(n->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    return fd;
+}
+
+static int give_up(struct new_file *n, int code)
+{
+    free(n->part);
+    n->part = NULL;
+    return code;
+}
+
+int new_file_open(struct new_file *n, const char *path, unsigned mode,
+                  struct plog_error *err)
+{
+    struct stat st;
+    size_t room = strlen(path) + 64;
+    *n = (struct new_file){.path = path};
+    if (lstat(path, &st) == 0)
+        return failed(n, EEXIST, err); /* now, and not when all is written */
+    n->part = malloc(room);
+    if (!n->part)
+        return fail_set(err, PLOG_E_NOMEM, "out of memory for a name");
+    int fd = open_part(n, room, mode);
+    if (fd < 0)
+        return give_up(n, failed(n, errno == EEXIST ? EIO : errno, err));
+    n->f = fdopen(fd, "w");
+    if (n->f)
+        return 0;
+    int why = errno;
+    close(fd);
+    unlink(n->part);
+    return give_up(n, failed(n, why, err));
+}
+
+/* The name of a new file is on disk when its folder is. */
+static bool sync_folder(const char *path)
+{
+    char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        slash[slash == folder] = '\0';
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return ok;
+}
+
+int new_file_write(struct new_file *n, const char *p, size_t len)
+{
+    errno = 0;
+    bool ok = fwrite(p, 1, len, n->f) == len;
+    if (!ok && !n->why)
+        n->why = errno ? errno : EIO;
+    return !ok;
+}
+
+/* All of it on disk: 0, or an errno. */
+static int end_writing(struct new_file *n, bool keeps)
+{
+    int why = n->why;
+    errno = 0;
+    if (!why && (fflush(n->f) != 0 || (keeps && fsync(fileno(n->f)) != 0)))
+        why = errno ? errno : EIO;
+    errno = 0;
+    if (fclose(n->f) != 0 && !why)
+        why = errno ? errno : EIO;
+    n->f = NULL;
+    return why;
+}
+
+int new_file_close(struct new_file *n, int rc, struct plog_error *err)
+{
+    const struct plog_io *io = cli_io() ? cli_io() : plog_io_posix();
+    if (!n->f)
+        return rc;
+    bool cut = n->why != 0; /* then `rc` only says that it was stopped */
+    int why = end_writing(n, rc == 0);
+    if (!why && !rc)
+        why = -io->rename_at(io->ctx, AT_FDCWD, n->part, AT_FDCWD, n->path,
+                             false);
+    if (why || rc)
+        unlink(n->part);
+    else if (!sync_folder(n->path))
+        why = errno ? errno : EIO;
+    return give_up(n, why && (cut || !rc) ? failed(n, why, err) : rc);
+}

@@ -1,0 +1,38 @@
+/*
+ * new_file.h - a file for --out, which appears whole or not at all.
+ *
+ * It is written as PATH.part-..., in the folder of PATH, and gets its name when
+ * it is on disk.  So a kill leaves nothing that looks whole, and the next run
+ * is not refused for it; what it leaves is nobody's to remove, for its name
+ * alone does not say that it is ours.
+ */
+#ifndef TOOLS_NEW_FILE_H
+#define TOOLS_NEW_FILE_H
+
+#include <stdio.h>
+
+#include "paritylog.h"
+
+struct new_file {
+    FILE *f;          /* NULL: not open */
+    const char *path; /* the caller's */
+    char *part;
+    int why; /* errno of the first write that failed */
+};
+
+/* Opens it for writing.  Returns 0; PLOG_E_EXISTS when something has that name;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int new_file_open(struct new_file *n, const char *path,
+                                  unsigned mode, struct plog_error *err);
+
+/* Not 0: it failed, which new_file_close tells. */
+int new_file_write(struct new_file *n, const char *p, size_t len);
+
+/* Closes it.
+ * @rc  0: it is to get its name; else it is removed
+ * Returns `rc`, or what went wrong with the file, where writing failed or it
+ * was to be kept: as above. */
+PLOG_MUST_CHECK int new_file_close(struct new_file *n, int rc,
+                                   struct plog_error *err);
+
+#endif
