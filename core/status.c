@@ -198,16 +198,20 @@ static void read_wal_index(struct plog_reader *r, struct plog_status *out)
     out->wal_moved = moved < frames ? moved : frames;
 }
 
-static int count_peers(struct plog_reader *r, struct plog_status *out,
+static int read_upkeep(struct plog_reader *r, struct plog_status *out,
                        struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(r->store.db, "SELECT count(*) FROM main.peers",
+    int rc = plog_sql_prepare(r->store.db,
+                              "SELECT (SELECT count(*) FROM main.peers),"
+                              "(SELECT max(seq) FROM main.compactions)",
                               &q, err);
     if (!rc)
         rc = plog_sql_row(q, err);
-    if (!rc)
+    if (!rc) {
         out->peers = plog_sql_u64(q, 0);
+        out->compaction = plog_sql_u64(q, 1); /* 0 for NULL */
+    }
     sqlite3_finalize(q);
     return rc;
 }
@@ -216,7 +220,6 @@ static int read_store(struct plog_reader *r, double wait,
                       struct plog_store_head *h, struct plog_status *out,
                       struct plog_error *err)
 {
-    bool pending;
     int rc = r->store_open ? 0 : plog_reader_open_store(r, wait, err);
     if (!rc)
         rc = plog_store_get_head(&r->store, h, err);
@@ -229,11 +232,9 @@ static int read_store(struct plog_reader *r, double wait,
     out->strategy = h->rules.strategy;
     out->redactions = h->rules.redactions;
     out->base = h->rules.base;
-    rc = count_peers(r, out, err);
+    rc = read_upkeep(r, out, err);
     if (!rc)
         rc = count_pending(r, out, err);
-    if (!rc)
-        rc = plog_store_compaction(&r->store, &out->compaction, &pending, err);
     if (rc)
         return rc;
     read_wal_index(r, out);
