@@ -198,20 +198,16 @@ static void read_wal_index(struct plog_reader *r, struct plog_status *out)
     out->wal_moved = moved < frames ? moved : frames;
 }
 
-static int read_upkeep(struct plog_reader *r, struct plog_status *out,
-                       struct plog_error *err)
+/* One number. */
+static int ask(struct plog_reader *r, const char *sql, uint64_t *out,
+               struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(r->store.db,
-                              "SELECT (SELECT count(*) FROM main.peers),"
-                              "(SELECT max(seq) FROM main.compactions)",
-                              &q, err);
+    int rc = plog_sql_prepare(r->store.db, sql, &q, err);
     if (!rc)
         rc = plog_sql_row(q, err);
-    if (!rc) {
-        out->peers = plog_sql_u64(q, 0);
-        out->compaction = plog_sql_u64(q, 1); /* 0 for NULL */
-    }
+    if (!rc)
+        *out = plog_sql_u64(q, 0); /* 0 for NULL */
     sqlite3_finalize(q);
     return rc;
 }
@@ -232,7 +228,10 @@ static int read_store(struct plog_reader *r, double wait,
     out->strategy = h->rules.strategy;
     out->redactions = h->rules.redactions;
     out->base = h->rules.base;
-    rc = read_upkeep(r, out, err);
+    rc = ask(r, "SELECT count(*) FROM main.peers", &out->peers, err);
+    if (!rc)
+        rc = ask(r, "SELECT max(seq) FROM main.compactions", &out->compaction,
+                 err);
     if (!rc)
         rc = count_pending(r, out, err);
     if (rc)
