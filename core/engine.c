@@ -168,6 +168,8 @@ static int log_group(plog *p, struct plog_work *w, struct plog_guests *guests,
         p->poisoned = rc && !undone;
         if (rc == PLOG_E_TORN)
             p->head_known = false; /* the repair comes before the next group */
+        if (rc && undone)
+            plog_shared_retract(guests);
     }
     plog_buf_fini(&header);
     return rc && !undone ? plog_engine_indeterminate(err) : rc;
@@ -313,12 +315,17 @@ static int prepare_all(plog *p, struct plog_work *w, struct plog_request *batch,
     return rc;
 }
 
+/* What one was refused for may be another one's doing, of the same group, that
+ * is not there now. */
 static void fail_all(struct plog_request *batch, int rc,
                      const struct plog_error *why)
 {
-    for (struct plog_request *r = batch; r; r = r->next)
-        if (r->result == 0)
+    for (struct plog_request *r = batch; r; r = r->next) {
+        bool beside = batch->next && (r->result == PLOG_E_CONFLICT ||
+                                      r->result == PLOG_E_INPUT);
+        if (r->result == 0 || beside)
             finish(r, rc, why);
+    }
 }
 
 /* Fills in what the owners are told. */

@@ -30,6 +30,7 @@ struct plog {
     bool behind; /* opened with leave_behind and not caught up yet */
 
     struct plog_guests *guests; /* memory for them; NULL until it is needed */
+    struct plog_promise promise;
     struct plog_queue queue;
     size_t line_max; /* copied from the rules; under the queue's mutex */
 };

@@ -191,7 +191,9 @@ static int take_lock(plog *p, struct plog_error *err)
     if (rc)
         return rc;
     rc = plog_dir_check_lock(&p->legs.dir, err);
-    if (rc == PLOG_E_LOCKED && !plog_slots_waits(&p->legs.dir.slots)) {
+    if (rc == PLOG_E_LOCKED) {
+        if (plog_slots_waits(&p->legs.dir.slots))
+            plog_shared_note(p);
         plog_legs_close(&p->legs); /* another lock file: begin anew */
         p->head_known = false;
         return open_legs(p, err);

@@ -50,6 +50,16 @@ enum plog_fs_kind plog_fs_kind_of(uint64_t type, char *name)
     return PLOG_FS_UNKNOWN;
 }
 
+bool plog_fs_is_local(const struct plog_dir *d)
+{
+    struct plog_fs fs;
+    char name[32];
+    if (!d->io->file_system || d->io->file_system(d->io->ctx, d->dir, &fs))
+        return false;
+    enum plog_fs_kind kind = plog_fs_kind_of(fs.type, name);
+    return kind == PLOG_FS_LOCAL || kind == PLOG_FS_MEMORY;
+}
+
 bool plog_fs_is_allowed(const struct plog_dir *d)
 {
     struct plog_stat st;

@@ -32,6 +32,10 @@ enum plog_fs_kind plog_fs_kind_of(uint64_t type, char *name);
 PLOG_MUST_CHECK int plog_fs_check(const struct plog_dir *d, bool allowed,
                                   struct plog_error *err);
 
+/* Whether it is known to be of this machine alone, so that memory mapped from
+ * its files is the same for all who map it. */
+bool plog_fs_is_local(const struct plog_dir *d);
+
 /* Whether the marker is there. */
 bool plog_fs_is_allowed(const struct plog_dir *d);
 

@@ -4,7 +4,6 @@
 #include <linux/futex.h>
 #include <stddef.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 void plog_futex_wait(_Atomic uint32_t *word, uint32_t seen)
@@ -19,8 +18,10 @@ void plog_futex_wake(_Atomic uint32_t *word, int sleepers)
 
 void plog_futex_wait_shared(_Atomic uint32_t *word, uint32_t seen, int64_t ns)
 {
-    const struct timespec t = {.tv_sec = ns / 1000000000,
-                               .tv_nsec = ns % 1000000000};
+    /* What this call takes, however wide the C library's time is. */
+    const struct {
+        long seconds, nanos;
+    } t = {(long)(ns / 1000000000), (long)(ns % 1000000000)};
     syscall(SYS_futex, word, FUTEX_WAIT, seen, &t, NULL, 0);
 }
 

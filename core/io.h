@@ -18,9 +18,9 @@ uint32_t plog_io_effective_user(void);
 /* How many processors this process may run on; at least 1. */
 unsigned plog_io_processors(void);
 
-/* Maps the first `n` bytes of a file into memory that processes share, with its
- * pages at hand.  Stands beside the table, too: what is shared must be the real
- * thing.  NULL when that failed. */
+/* Maps the first `n` bytes of a file into memory that processes share.  Stands
+ * beside the table, too: what is shared must be the real thing.  NULL when that
+ * failed. */
 void *plog_io_map(int fd, size_t n);
 void plog_io_unmap(void *map, size_t n);
 

@@ -4,16 +4,19 @@
 #include <stdatomic.h>
 
 #include "engine.h"
+#include "fs.h"
+#include "redact.h"
 
 /* ---- The owner's side --------------------------------------------------- */
 
 void plog_shared_join(plog *p)
 {
     struct plog_dir *d = &p->legs.dir;
-    bool real = p->io->lock_byte == plog_io_posix()->lock_byte;
-    if (plog_slots_own(&d->slots) || d->waits < d->join_at || !real)
+    bool simulated = p->io->process_id != plog_io_posix()->process_id;
+    if (plog_slots_own(&d->slots) || d->waits < d->join_at || simulated ||
+        !plog_fs_is_local(d))
         return;
-    if (!plog_slots_join(&d->slots, p->io, d->dir, d->lock))
+    if (!plog_slots_join(&d->slots, p->io, d->dir, d->lock, &d->lock_id))
         d->join_at = 2 * d->waits;
 }
 
@@ -33,7 +36,8 @@ static bool fits(const struct plog_request *r)
 bool plog_shared_post(plog *p, const struct plog_request *r)
 {
     struct plog_slot *own = plog_slots_own(&p->legs.dir.slots);
-    if (!own || !p->head_known || !fits(r))
+    if (!own || !p->head_known || !fits(r) ||
+        p->legs.head.rules.strategy == PLOG_CUSTOM)
         return false;
     char *to = own->text;
     for (size_t i = 0; i < r->count; i++) {
@@ -49,63 +53,79 @@ bool plog_shared_post(plog *p, const struct plog_request *r)
     own->until = plog_io_until(p->io, p->legs.wait_seconds);
     memcpy(own->key, p->signer.vkey.id_text, sizeof own->key);
     memcpy(own->origin, p->origin, sizeof own->origin);
-    own->logged = 0;
+    own->logged = p->promise.logged = 0;
     own->state = PLOG_SLOT_POSTED;
     return true;
 }
 
-/* Whether the log has the line that the leader told of, with our salt.
+void plog_shared_note(plog *p)
+{
+    struct plog_slot *own = plog_slots_own(&p->legs.dir.slots);
+    p->promise.logged = own->logged;
+    p->promise.delta = own->logged_delta;
+    memcpy(p->promise.receipts, own->receipts, sizeof own->receipts);
+    own->state = PLOG_SLOT_FREE;
+}
+
+/* Whether the log has the line that was promised.  A leaf holds a salt that we
+ * drew, and stays when the entry is redacted.
  * Returns 0; PLOG_END; or why nobody knows. */
 static int is_logged(plog *p, const struct plog_request *r,
-                     const struct plog_slot *own, struct plog_error *err)
+                     struct plog_error *err)
 {
-    struct plog_entry_parser parser;
-    struct plog_entry e;
+    const struct plog_promise *told = &p->promise;
+    unsigned char leaf[PLOG_HASH_SIZE];
     struct plog_buf line;
-    if (own->logged == 0 || own->logged > p->legs.head.commit.size ||
-        own->logged_delta >= r->count)
+    if (told->logged == 0 || told->logged > p->legs.head.commit.size ||
+        told->delta >= r->count)
         return PLOG_END;
     plog_buf_init(&line, p->io);
-    plog_entry_parser_init(&parser, p->io);
-    int rc = plog_engine_logged_line(p, own->logged, &line, err);
+    int rc = plog_engine_logged_line(p, told->logged, &line, err);
     if (!rc)
-        rc = plog_entry_parse(&parser, plog_span(line.data, line.len), &e, err);
-    if (!rc && !plog_span_equal(e.salt, r->items[own->logged_delta].entry.salt))
+        plog_line_leaf(plog_span(line.data, line.len), leaf);
+    if (!rc && memcmp(leaf, told->receipts[told->delta].leaf, sizeof leaf) != 0)
         rc = PLOG_END;
-    plog_entry_parser_fini(&parser);
     plog_buf_fini(&line);
     return rc;
+}
+
+static bool settled(struct plog_request *r, int rc,
+                    const struct plog_receipt *receipts,
+                    const struct plog_error *why)
+{
+    r->result = rc;
+    if (rc == 0 && r->receipts)
+        memcpy(r->receipts, receipts, r->count * sizeof *receipts);
+    if (rc && r->err)
+        *r->err = *why;
+    return true;
 }
 
 bool plog_shared_collect(plog *p, struct plog_request *r, int rc,
                          struct plog_error *why)
 {
-    struct plog_slots *s = &p->legs.dir.slots;
-    struct plog_slot *own = plog_slots_own(s);
-    uint32_t state = own->state;
-    int found = PLOG_END;
+    struct plog_slot *own = plog_slots_own(&p->legs.dir.slots);
+    uint32_t state = own ? own->state : PLOG_SLOT_FREE;
     if (state == PLOG_SLOT_DONE) {
-        found = own->result;
-        *why = own->why;
-    } else if (rc == 0) {
-        found = is_logged(p, r, own, why);
-    } else if (state == PLOG_SLOT_TAKEN || own->logged) {
-        found = PLOG_E_INDETERMINATE; /* and it may be logged yet */
-    }
-    if (found == 0 && r->receipts)
-        memcpy(r->receipts, own->receipts, r->count * sizeof *r->receipts);
-    if (found == 0 || found == PLOG_END || state == PLOG_SLOT_DONE) {
+        struct plog_error told = own->why;
+        settled(r, own->result, own->receipts, &told);
         own->state = PLOG_SLOT_FREE;
-    } else {
-        plog_slots_leave(s);
-        found = plog_engine_indeterminate(why);
+        return true;
     }
+    if (state == PLOG_SLOT_TAKEN && rc) { /* it may be logged yet */
+        plog_slots_leave(&p->legs.dir.slots);
+        return settled(r, plog_engine_indeterminate(why), NULL, why);
+    }
+    if (state != PLOG_SLOT_FREE)
+        plog_shared_note(p);
+    if (p->promise.logged == 0)
+        return false;
+    int found = rc ? rc : is_logged(p, r, why);
     if (found == PLOG_END)
         return false;
-    r->result = found;
-    if (found && r->err)
-        *r->err = *why;
-    return true;
+    if (found)
+        found = plog_engine_indeterminate(why);
+    return settled(r, found, p->promise.receipts, why);
 }
 
 /* ---- The leader's side -------------------------------------------------- */
@@ -172,15 +192,17 @@ static int build(plog *p, char *text, const struct plog_slot *slot,
 }
 
 /* Whether a slot has a request that its owner waits for, and that would have
- * us sign it with the same key for the same log. */
+ * us sign it with the same key for the same log.  One whose owner is gone is
+ * emptied on the way. */
 static bool may_take(const plog *p, const struct plog_slots *s, unsigned i)
 {
     const struct plog_slot *slot = &s->slot[i];
-    return i != s->own && slot->state == PLOG_SLOT_POSTED &&
+    return i != s->own && slot->state != PLOG_SLOT_FREE &&
+           slot->state != PLOG_SLOT_DONE && plog_slots_lives(s, i) &&
+           slot->state == PLOG_SLOT_POSTED &&
            slot->until >= p->io->clock_mono_ns(p->io->ctx) &&
            memcmp(slot->key, p->signer.vkey.id_text, sizeof slot->key) == 0 &&
-           strncmp(slot->origin, p->origin, sizeof slot->origin) == 0 &&
-           plog_slots_lives(s, i);
+           strncmp(slot->origin, p->origin, sizeof slot->origin) == 0;
 }
 
 /* Its owner may withdraw it meanwhile. */
@@ -215,14 +237,14 @@ static struct plog_guests *lay_table(plog *p, struct plog_request *batch,
     return p->guests;
 }
 
-/* What a custom strategy does is each process's own, and a control entry may
- * want a group to itself. */
+/* What a custom strategy does is each process's own, a hook may take its time,
+ * and a control entry may want a group to itself. */
 static bool may_have_guests(const plog *p, const struct plog_request *batch)
 {
     bool may =
         p->legs.dir.slots.slot && p->legs.head.rules.strategy != PLOG_CUSTOM;
     for (const struct plog_request *r = batch; r; r = r->next)
-        may &= r->control == PLOG_CONTROL_NONE;
+        may &= !r->hook && r->control == PLOG_CONTROL_NONE;
     return may;
 }
 
@@ -239,9 +261,10 @@ struct plog_guests *plog_shared_take(plog *p, struct plog_request *batch)
         if (!may_take(p, s, i) || !take_slot(&s->slot[i]))
             continue;
         int rc = build(p, all->text, &s->slot[i], g);
-        if (rc || bytes + g->r.encoded_bytes > PLOG_GROUP_MAX) {
+        bool room = bytes + g->r.encoded_bytes <= PLOG_GROUP_MAX;
+        if (rc || !room) {
             plog_request_free(&g->r);
-            give(&s->slot[i], PLOG_SLOT_BACK);
+            give(&s->slot[i], rc ? PLOG_SLOT_BACK : PLOG_SLOT_POSTED);
             continue;
         }
         bytes += g->r.encoded_bytes;
@@ -276,6 +299,12 @@ static bool concerns_owner(int rc)
     return rc == 0 || rc == PLOG_E_INPUT || rc == PLOG_E_CONFLICT;
 }
 
+void plog_shared_retract(struct plog_guests *all)
+{
+    for (unsigned k = 0; all && k < all->count; k++)
+        all->slots[all->guests[k].slot].logged = 0;
+}
+
 void plog_shared_answer(struct plog_guests *all)
 {
     if (!all)
@@ -284,13 +313,13 @@ void plog_shared_answer(struct plog_guests *all)
     for (unsigned k = 0; k < all->count; k++) {
         struct guest *g = &all->guests[k];
         struct plog_slot *slot = &all->slots[g->slot];
-        bool ours = !concerns_owner(g->r.result);
-        slot->result = g->r.result;
-        if (!ours) { /* else what was announced stands */
+        bool done = concerns_owner(g->r.result);
+        if (done) { /* else what was announced stands */
+            slot->result = g->r.result;
             slot->why = g->err;
             memcpy(slot->receipts, g->receipts, sizeof slot->receipts);
         }
-        give(slot, ours ? PLOG_SLOT_BACK : PLOG_SLOT_DONE);
+        give(slot, done ? PLOG_SLOT_DONE : PLOG_SLOT_BACK);
         plog_request_free(&g->r);
     }
 }

@@ -6,10 +6,15 @@
 
 #include "futex.h"
 
-/* What the first bytes of the file must be; the memory is laid out by it. */
 #define LAYOUT (UINT64_C(0x706c6f6771000001) ^ sizeof(struct plog_slot) << 8)
 #define START 4096 /* of the slots */
 #define SIZE (START + PLOG_SLOTS * sizeof(struct plog_slot))
+
+/* What the file begins with. */
+struct head {
+    uint64_t layout;        /* 0: not in use yet */
+    uint64_t device, inode; /* of the lock file whose bytes say who lives */
+};
 
 /* Every byte is written, so that each has its place on the disk: a page of a
  * mapping that finds none kills the process. */
@@ -52,17 +57,14 @@ static void release(const struct plog_slots *s, unsigned i)
     s->io->lock_byte(s->io->ctx, s->lock, PLOG_SLOT_BYTE + i, 0);
 }
 
-/* Whether the memory is laid out as we know it.  Another release may use it
- * its way; when nobody does, it becomes ours. */
-static bool agree(const struct plog_slots *s, uint64_t *layout)
+static bool anybody_lives(const struct plog_slots *s)
 {
-    if (*layout == LAYOUT)
-        return true;
-    for (unsigned i = 0; i < PLOG_SLOTS; i++)
-        if (plog_slots_lives(s, i))
-            return false;
-    *layout = LAYOUT;
-    return true;
+    for (unsigned i = 0; i < PLOG_SLOTS; i++) {
+        if (!claim(s, i))
+            return true;
+        release(s, i);
+    }
+    return false;
 }
 
 static void claim_any(struct plog_slots *s)
@@ -76,24 +78,43 @@ static void claim_any(struct plog_slots *s)
     own->state = PLOG_SLOT_FREE;
 }
 
-static struct plog_slot *map_file(struct plog_slots *s, int dir)
+static struct head *map_named(const struct plog_slots *s, int dir)
 {
     int fd = open_file(s->io, dir);
-    char *map = fd < 0 ? NULL : plog_io_map(fd, SIZE);
+    void *map = fd < 0 ? NULL : plog_io_map(fd, SIZE);
     if (fd >= 0)
         s->io->close(s->io->ctx, fd);
-    if (map && !agree(s, (uint64_t *)(void *)map)) {
-        plog_io_unmap(map, SIZE);
-        map = NULL;
+    return map;
+}
+
+/* The file of this layout and this lock file.  Another one, which another
+ * release, a crash or a copy has left, makes place when nobody uses it; by its
+ * name alone, for who has it mapped is of another lock file. */
+static struct plog_slot *map_file(const struct plog_slots *s, int dir)
+{
+    const struct head ours = {LAYOUT, s->id.device, s->id.inode};
+    struct head *head = map_named(s, dir);
+    bool same = head && memcmp(head, &ours, sizeof ours) == 0;
+    if (head && !same && anybody_lives(s)) {
+        plog_io_unmap(head, SIZE);
+        return NULL;
     }
-    return map ? (struct plog_slot *)(void *)(map + START) : NULL;
+    if (head && !same && head->layout != 0) {
+        plog_io_unmap(head, SIZE);
+        s->io->unlink_at(s->io->ctx, dir, PLOG_QUEUE_FILE);
+        head = map_named(s, dir);
+    }
+    if (!head)
+        return NULL;
+    *head = ours;
+    return (struct plog_slot *)(void *)((char *)head + START);
 }
 
 bool plog_slots_join(struct plog_slots *s, const struct plog_io *io, int dir,
-                     int lock)
+                     int lock, const struct plog_stat *id)
 {
     struct plog_slot *slot = s->slot;
-    *s = (struct plog_slots){.io = io, .lock = lock};
+    *s = (struct plog_slots){.io = io, .lock = lock, .id = *id};
     s->slot = slot ? slot : map_file(s, dir);
     if (s->slot)
         claim_any(s);
@@ -120,6 +141,8 @@ bool plog_slots_lives(const struct plog_slots *s, unsigned i)
 {
     if (!claim(s, i))
         return true;
+    s->slot[i].first = 0;
+    s->slot[i].state = PLOG_SLOT_FREE;
     release(s, i);
     return false;
 }

@@ -6,8 +6,10 @@
  * Nothing in it outlives its processes, and nothing of it is ever synced.  A
  * slot belongs to the handle that holds byte PLOG_SLOT_BYTE + i of the lock
  * file; what stands in one that belongs to nobody means nothing.  Slots are
- * claimed, and taken from, with the writer lock.  As with SQLite's store.db-shm
- * whoever may write to the file is trusted: it is made for its owner alone.
+ * claimed, and taken from, with the writer lock.  The file belongs to one lock
+ * file: where that was replaced a new one is made.  As with SQLite's
+ * store.db-shm whoever may write to the file is trusted: it is made for its
+ * owner alone.
  */
 #ifndef PLOG_SLOTS_H
 #define PLOG_SLOTS_H
@@ -61,6 +63,7 @@ struct plog_slot {
 struct plog_slots {
     const struct plog_io *io;
     int lock;               /* borrowed: the lock file */
+    struct plog_stat id;    /* of it */
     struct plog_slot *slot; /* PLOG_SLOTS of them; NULL: takes no part */
     unsigned own;           /* which is ours; PLOG_SLOTS: none */
 };
@@ -70,12 +73,13 @@ struct plog_slots {
  * when it failed.
  * @dir   handle of the directory; the file is made there when it is missing
  * @lock  handle of the lock file; stays open until plog_slots_leave
+ * @id    which file that is
  * Returns whether there was a slot.  That there is none is no error: the handle
  * waits for the lock like any other, and can still serve others when the file
  * is mapped.
  */
 bool plog_slots_join(struct plog_slots *s, const struct plog_io *io, int dir,
-                     int lock);
+                     int lock, const struct plog_stat *id);
 void plog_slots_leave(struct plog_slots *s); /* may be called twice */
 
 /* NULL when there is none. */
@@ -85,7 +89,8 @@ static inline struct plog_slot *plog_slots_own(const struct plog_slots *s)
 }
 /* Whether a request of ours is out, in whatever state. */
 bool plog_slots_waits(const struct plog_slots *s);
-/* Whether somebody holds slot `i`.  With the writer lock. */
+/* Whether somebody holds slot `i`; one that nobody holds is emptied.  With the
+ * writer lock. */
 bool plog_slots_lives(const struct plog_slots *s, unsigned i);
 /* Sleeps for `ns` at most, until the own bell rises above `seen`. */
 void plog_slots_sleep(const struct plog_slots *s, uint32_t seen, int64_t ns);

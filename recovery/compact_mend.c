@@ -7,17 +7,22 @@
  */
 #include <stdio.h>
 
+#include "archive.h"
 #include "check.h"
 #include "compact.h"
 
+/* One that was there before goes to quarantine/. */
 static int take_back(struct plog_compacting *c, uint64_t floor,
                      struct plog_error *err)
 {
-    char name[PLOG_SNAPSHOT_NAME];
+    char name[PLOG_SNAPSHOT_NAME], kept[128];
     int dir;
     if (plog_snapshot_dir(&c->legs->dir, false, &dir, NULL) == 0) {
         plog_snapshot_name(floor, name);
-        c->io->unlink_at(c->io->ctx, dir, name);
+        int rc = c->snapshot.again
+                     ? plog_archive_aside(&c->legs->dir, dir, name, kept, NULL)
+                     : c->io->unlink_at(c->io->ctx, dir, name);
+        (void)rc; /* it stays, and is told again the next time */
         c->io->close(c->io->ctx, dir);
     }
     return plog_fail(err, PLOG_E_CORRUPT,

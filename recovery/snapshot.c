@@ -386,6 +386,7 @@ static int keep_another(const struct plog_dir *d, int dir, uint64_t floor,
     plog_snapshot_close(&s);
     plog_snapshot_name(floor, name);
     out->aside = rc == PLOG_E_CORRUPT;
+    out->again = rc == 0;
     if (out->aside)
         return plog_archive_aside(d, dir, name, kept, err);
     if (rc && rc != PLOG_E_PRUNED && err)

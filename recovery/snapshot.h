@@ -35,6 +35,7 @@ struct plog_snapshot_written {
     uint64_t bytes;                       /* of the file */
     uint64_t records, ids;
     bool aside; /* another one had the name, and went to quarantine/ */
+    bool again; /* the same one had it */
 };
 
 struct plog_snapshot;

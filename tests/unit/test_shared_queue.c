@@ -50,6 +50,14 @@ static int owner_lock(void *ctx, int fd, int mode)
     return through(&owner_gate, ctx, fd, mode);
 }
 
+/* Nor does it stand in the leader's way at the turnstile. */
+static int owner_byte(void *ctx, int fd, uint64_t byte, int mode)
+{
+    return byte == 0 && mode == 2 && owner_gate.shut < 0
+               ? -EAGAIN
+               : plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+}
+
 static int leader_lock(void *ctx, int fd, int mode)
 {
     return through(&leader_gate, ctx, fd, mode);
@@ -64,6 +72,8 @@ static plog *open_over(struct gate *g, const struct plog_io *base,
     plog *p = NULL;
     g->io = *base;
     g->io.lock = lock;
+    if (g == &owner_gate)
+        g->io.lock_byte = owner_byte;
     g->shut = 1;
     o.io = &g->io;
     o.wait_seconds = patience;
@@ -261,6 +271,42 @@ static void given_up(void)
     world_end(&w, 4);
 }
 
+static unsigned state_in_hook;
+
+static int look(void *arg, struct sqlite3 *db, const uint64_t *seqs,
+                size_t count)
+{
+    const struct plog_slot *s = arg;
+    (void)db, (void)seqs, (void)count;
+    state_in_hook = s->state;
+    return 0;
+}
+
+/* A hook may take its time, so whoever waits is not bound to it. */
+static void not_beside_a_hook(void)
+{
+    static const char text[] =
+        "{\"resource\":\"r\",\"record_id\":\"2\",\"op\":\"upsert\","
+        "\"payload\":{},\"occurred_at\":\"2026-01-01T00:00:00Z\","
+        "\"provenance\":{\"source\":\"s\",\"confidence\":1}}";
+    const struct plog_span delta = {text, sizeof text - 1};
+    make();
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    struct plog_slot *s = post(NULL, "9", 10);
+    struct plog_group g = {.struct_size = sizeof g,
+                           .deltas = &delta,
+                           .delta_count = 1,
+                           .hook = look,
+                           .hook_arg = s};
+    CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    CHECK_UINT(state_in_hook, PLOG_SLOT_POSTED);
+    CHECK_INT(answer(), 0);
+    CHECK_UINT(owner.receipt.seq, 4);
+    check_logged();
+    plog_close(owner.p);
+    world_end(&w, 4);
+}
+
 /* Nobody serves the dead: its byte of the lock file is free. */
 static void of_a_dead_owner(void)
 {
@@ -325,6 +371,8 @@ static void lies(void)
 
 /* ---- A leader that is killed, or fails ----------------------------------- */
 
+static const char *leader_id;
+
 /* It is there before the owner has opened anything, because SQLite's handles
  * must not cross a fork, and goes on when it is told. */
 static int go;
@@ -342,7 +390,7 @@ static pid_t start_leader(const struct plog_io *(*table)(long), long n)
         if (read(ends[0], &byte, 1) != 1)
             _exit(0);
         w.p = open_over(&leader_gate, table(n), leader_lock, 10);
-        int rc = w.p ? world_put(&w, NULL, "2", "own", NULL) : 1;
+        int rc = w.p ? world_put(&w, leader_id, "2", "own", NULL) : 1;
         plog_close(w.p);
         _exit(rc != 0);
     }
@@ -352,17 +400,22 @@ static pid_t start_leader(const struct plog_io *(*table)(long), long n)
 }
 
 /* Runs the leader beside a posted request; returns its status. */
-static int lead_and_answer(pid_t pid)
+static int lead(pid_t pid, const char *id)
 {
     int status = -1;
-    post(NULL, "9", 10);
+    post(id, "9", 10);
     CHECK_INT(write(go, "g", 1), 1);
     close(go);
     CHECK_INT(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+/* The owner has its delta in the log, once. */
+static void answered(void)
+{
     CHECK_INT(answer(), 0);
     check_logged();
     plog_close(owner.p);
-    return status;
 }
 
 /* At each of its calls.  In some the group was logged, and in the others not;
@@ -373,14 +426,13 @@ static void leader_killed(void)
     int status = -1;
     for (long n = 1; n < 400 && status != 0; n++) {
         make();
-        status = lead_and_answer(start_leader(killing_io, n));
+        status = lead(start_leader(killing_io, n), NULL);
         CHECK(WIFEXITED(status));
-        char *line = world_line(&w, 3, NULL);
+        answered();
         bool both = owner.receipt.size == 4;
         CHECK_UINT(owner.receipt.size, both ? 4 : 3);
         together += both;
         alone += !both;
-        free(line);
         world_end(&w, owner.receipt.size);
     }
     CHECK_INT(status, 0);
@@ -415,10 +467,110 @@ static void leader_fails(void)
 {
     for (long n = 0; n < 2; n++) {
         make();
-        int status = lead_and_answer(start_leader(failing_sync, n));
+        int status = lead(start_leader(failing_sync, n), NULL);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+        answered();
         world_end(&w, owner.receipt.size);
     }
+}
+
+static int64_t no_room(void *ctx, int fd, const void *bytes, size_t n,
+                       uint64_t offset)
+{
+    if (n > 7 && memcmp(bytes, "{\"seq\":", 7) == 0)
+        return -ENOSPC;
+    return plog_io_posix()->pwrite(ctx, fd, bytes, n, offset);
+}
+
+static const struct plog_io *full_disk(long n)
+{
+    static struct plog_io io;
+    (void)n;
+    io = *plog_io_posix();
+    io.pwrite = no_room;
+    return &io;
+}
+
+/* An id that stands for other content only in a group that came to nothing. */
+static void no_conflict_with_nothing(void)
+{
+    make();
+    leader_id = "same";
+    int status = lead(start_leader(full_disk, 0), "same");
+    leader_id = NULL;
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+    answered();
+    CHECK_UINT(owner.receipt.seq, 3);
+    world_end(&w, 3);
+}
+
+/* ---- Before the owner looks --------------------------------------------- */
+
+static void nothing(void)
+{
+}
+
+static void redacted(void)
+{
+    const struct plog_redact_options o = {.struct_size = sizeof o,
+                                          .reason = "x"};
+    struct plog_redact_report r;
+    CHECK_INT(plog_redact(w.dir, 4, &o, &r, NULL), 0);
+}
+
+static void replaced(void)
+{
+    CHECK_INT(unlink(world_path(&w, "lock")), 0);
+}
+
+/* A leader is killed when both legs have its group, and then that. */
+static void promised(void)
+{
+    static void (*const acts[])(void) = {nothing, redacted, replaced};
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
+        bool seen = false;
+        for (long n = 1; n < 400 && !seen; n++) {
+            make();
+            int status = lead(start_leader(killing_io, n), NULL);
+            REQUIRE(status != 0);
+            CHECK_INT(world_open(&w), 0); /* mends what is there */
+            world_close(&w);
+            seen = world_size(&w) == 4;
+            if (seen)
+                acts[i]();
+            CHECK_INT(answer(), 0);
+            CHECK_UINT(owner.receipt.size, seen ? 4 : 3);
+            CHECK_UINT(owner.receipt.seq, owner.receipt.size);
+            CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE"
+                                       " record_id='9'"),
+                      1);
+            plog_close(owner.p);
+            world_end(&w, world_size(&w));
+        }
+        CHECK(seen);
+    }
+}
+
+/* ---- Another lock file --------------------------------------------------- */
+
+/* Handles of the old lock file and of the new one share no slots. */
+static void another_lock_file(void)
+{
+    struct stat old, new;
+    make();
+    plog *first = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    CHECK_INT(stat(world_path(&w, PLOG_QUEUE_FILE), &old), 0);
+    replaced();
+    plog *second = open_over(&owner_gate, plog_io_posix(), owner_lock, 10);
+    CHECK_INT(stat(world_path(&w, PLOG_QUEUE_FILE), &new), 0);
+    CHECK(old.st_ino != new.st_ino);
+    for (int i = 0; i < 4; i++) {
+        w.p = i % 2 ? second : first;
+        CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+    }
+    plog_close(second);
+    w.p = first;
+    world_end(&w, 6);
 }
 
 /* ---- The file ----------------------------------------------------------- */
@@ -483,6 +635,10 @@ int main(int argc, char **argv)
         {"slots that lie", lies},
         {"the leader is killed", leader_killed},
         {"the leader's sync fails", leader_fails},
+        {"no conflict with what is not there", no_conflict_with_nothing},
+        {"promised, and then", promised},
+        {"another lock file", another_lock_file},
+        {"not beside a hook", not_beside_a_hook},
         {"odd files", odd_files},
         {"other layouts", other_layouts},
     };
