@@ -377,7 +377,7 @@ int plog_compact(const char *dir, const struct plog_compact_options *given,
 {
     struct plog_compact_options own;
     struct plog_options open = {.struct_size = sizeof open};
-    struct plog_error why;
+    struct plog_error why = {.code = 0};
     if (!err)
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))

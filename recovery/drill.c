@@ -250,7 +250,7 @@ int plog_drill(const char *dir, const struct plog_drill_options *given,
                struct plog_drill_report *report, struct plog_error *err)
 {
     struct plog_drill_options own;
-    struct plog_error why;
+    struct plog_error why = {.code = 0};
     if (!err)
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))

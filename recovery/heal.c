@@ -44,7 +44,7 @@ static bool is_segment(struct plog_heal *h, uint64_t first)
     struct plog_scan s;
     struct plog_chain *chain = plog_alloc(h->legs->io, sizeof *chain);
     struct plog_stat id;
-    struct plog_error why;
+    struct plog_error why = {.code = 0};
     int fd;
     int rc = chain ? plog_dir_open_segment(&h->legs->dir, first, false, &fd,
                                            &id, &why)

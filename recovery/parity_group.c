@@ -83,16 +83,19 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
                      h->commit.size, want, got);
 }
 
-/* The log's name at its beginning, by the store. */
-static void first_name(struct plog_parity *p, char *name)
+/* The log's name at its beginning, by the store.  Without a trusted key there
+ * is none: who goes on under another name (restore --continue-as) keeps
+ * segments of the old one. */
+static bool first_name(struct plog_parity *p, char *name)
 {
     struct plog_check *c = p->c;
     struct plog_keychain keys;
     if (plog_store_keys(&c->reader.store, &c->head, &c->reader.keys, &keys,
                         NULL))
-        keys.count = 0;
+        return false;
     snprintf(name, PLOG_ORIGIN_MAX + 1, "%s",
              plog_keychain_name(&keys, 1, c->head.origin));
+    return true;
 }
 
 void plog_parity_expect_name(struct plog_parity *p)
@@ -100,9 +103,9 @@ void plog_parity_expect_name(struct plog_parity *p)
     struct plog_walk *w = &p->c->walk;
     struct plog_reader *r = &p->c->reader;
     char own[PLOG_ORIGIN_MAX + 1], name[PLOG_ORIGIN_MAX + 1];
-    if (w->chain.origin[0] || !plog_reader_segment_name(r, 1, name))
+    if (w->chain.origin[0] || !plog_reader_segment_name(r, 1, name) ||
+        !first_name(p, own))
         return;
-    first_name(p, own);
     bool stranger = strcmp(name, own) != 0, has_own = false;
     for (size_t i = 1;
          stranger && !has_own && i < plog_segment_count(&w->segments); i++)

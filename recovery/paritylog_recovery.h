@@ -298,9 +298,9 @@ struct plog_restore_report {
  * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is
  * written); PLOG_E_INPUT for a time that is none; PLOG_E_ARG for a name that is
  * none or the log's own, or together with `adopt`; a verdict when the log is
- * damaged below the point, or such an entry; PLOG_E_LOCKED when it was compacted
- * or redacted each time that it was read; PLOG_E_INTERRUPTED, PLOG_E_IO,
- * PLOG_E_NOMEM.
+ * damaged below the point, or such an entry; PLOG_E_LOCKED when it was
+ * compacted or redacted each time that it was read; PLOG_E_INTERRUPTED,
+ * PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_restore(const char *dir, const char *out,
                                           const struct plog_restore_options *o,

@@ -81,7 +81,7 @@ int plog_rebuild(const char *dir, const char *out,
                  struct plog_error *err)
 {
     struct plog_rebuild_options own;
-    struct plog_error why;
+    struct plog_error why = {.code = 0};
     if (!err)
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))

@@ -279,7 +279,7 @@ int plog_restore(const char *dir, const char *out,
     struct plog_restore_options own;
     struct plog_again again;
     struct plog_instant at = {0};
-    struct plog_error why;
+    struct plog_error why = {.code = 0};
     int rc;
     if (!err)
         err = &why;

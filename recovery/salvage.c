@@ -278,7 +278,7 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
 {
     struct plog_salvage_options own;
     struct plog_options open = {.struct_size = sizeof open};
-    struct plog_error why;
+    struct plog_error why = {.code = 0};
     if (!err)
         err = &why;
     if (plog_take_options(&own, sizeof own, given, err))

@@ -96,7 +96,7 @@ END
     run 11 redact "$L" 9 --reason slow --wait 0.2
     err_has 'is ordered to be redacted by entry'
     run 11 compact "$L" --wait 0.2 # not to wait: what to run
-    err_has 'redact DIR SEQ --reason TEXT again'
+    err_has 'redact DIR 9 --reason TEXT again'
     run 0 status "$L"
     out_has '2 redacted, 1 of them pending'
     run 0 parity "$L"
