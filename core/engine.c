@@ -266,6 +266,10 @@ static size_t prepare_each(plog *p, struct plog_work *w,
         struct plog_error why = {0};
         int rc = plog_engine_prepare(p, w, r, how, &why);
         finish(r, rc, &why);
+        r->beside =
+            batch->next &&
+            (rc == PLOG_E_INPUT ||
+             (rc == PLOG_E_CONFLICT && why.seq > p->legs.head.commit.size));
         waiting += rc == 0;
     }
     return waiting;
@@ -315,17 +319,13 @@ static int prepare_all(plog *p, struct plog_work *w, struct plog_request *batch,
     return rc;
 }
 
-/* What one was refused for may be another one's doing, of the same group, that
- * is not there now. */
+/* What was refused for what is not there now fails like the others. */
 static void fail_all(struct plog_request *batch, int rc,
                      const struct plog_error *why)
 {
-    for (struct plog_request *r = batch; r; r = r->next) {
-        bool beside = batch->next && (r->result == PLOG_E_CONFLICT ||
-                                      r->result == PLOG_E_INPUT);
-        if (r->result == 0 || beside)
+    for (struct plog_request *r = batch; r; r = r->next)
+        if (r->result == 0 || r->beside)
             finish(r, rc, why);
-    }
 }
 
 /* Fills in what the owners are told. */

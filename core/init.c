@@ -134,12 +134,18 @@ static int refuse_full(const struct plog_dir *d, struct plog_error *err)
 /* ... and the other way round: a key is made behind log/. */
 static int refuse_key(const struct plog_dir *d, struct plog_error *err)
 {
-    static const char name[] = "keys/signing.key";
+    static const char path[] = "keys/signing.key";
+    const struct plog_io *io = d->io;
     struct plog_stat st;
-    int rc = d->io->stat_at(d->io->ctx, d->dir, name, &st);
-    if (rc == -ENOENT || rc == -ENOTDIR)
-        return 0;
-    return rc ? plog_fail_io(err, rc, name, "looking for it") : lost(name, err);
+    int fd = io->open_at(io->ctx, d->dir, "keys", O_RDONLY | O_DIRECTORY, 0);
+    if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+        return 0; /* opening it says what is wrong */
+    int rc = fd < 0 ? fd : io->stat_at(io->ctx, fd, "signing.key", &st);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    if (rc && rc != -ENOENT)
+        return plog_fail_io(err, rc, path, "looking for it");
+    return rc ? 0 : lost(path, err);
 }
 
 /* Before anything is made. */

@@ -42,7 +42,8 @@ struct plog_request {
     struct plog_receipt *receipts; /* the caller's; may be NULL */
     struct plog_error *err;        /* the caller's; may be NULL */
     int result;
-    bool guest; /* of another process (shared_queue.h) */
+    bool beside; /* refused, and maybe for what others of its group wrote */
+    bool guest;  /* of another process (shared_queue.h) */
     /* In the queue (queue.h). */
     _Atomic bool done; /* the last that a leader changes: its owner frees it */
     bool leads;        /* its owner, and does not sleep */

@@ -101,6 +101,7 @@ static int copy_log(struct plog_restoring *r, struct plog_error *err)
     int rc = plog_restore_copy(r, err);
     if (!rc && r->report->head.size == 0 && r->base) {
         r->reader.dir.with_archive = true;
+        r->begins = r->base;
         r->orders.len = r->next.size = 0;
         rc = plog_restore_copy(r, err);
     }
@@ -144,7 +145,8 @@ static int bring_orders(struct plog_restoring *r, const char *dir,
         rc = plog_place_snapshot(&r->place, &r->reader.dir, r->base, err);
     for (size_t i = 0; !rc && i < r->orders.len / sizeof *order; i++) {
         proof.len = 0;
-        o.at = order[i].size;
+        /* Of the commits below log/ none is proven but the one at its floor. */
+        o.at = order[i].size > r->begins ? order[i].size : r->begins;
         rc = plog_prove_logged(dir, order[i].at, &o, err);
         if (!rc)
             rc = plog_place_order(&r->place, order[i].at,

@@ -39,6 +39,7 @@ struct plog_restoring {
     struct plog_log_group
         next;               /* the one read behind the point; size 0: none */
     uint64_t base, base_at; /* the floor it begins behind, and its entry */
+    uint64_t begins;        /* the same of log/, when archive/ is read, too */
     /* Behind the last group that was copied. */
     struct plog_tree tree;
     struct plog_vkey key;      /* in force there */
