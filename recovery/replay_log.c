@@ -9,27 +9,11 @@
 #include "compact.h"
 #include "fresh.h"
 #include "fs.h"
-#include "legs.h"
-#include "paritylog_recovery.h"
-#include "schema.h"
-
-struct work {
-    const struct plog_replay_options *o;
-    struct plog_replay_report *report;
-    struct plog_legs legs;
-    struct plog_log_end end;
-    char origin[PLOG_ORIGIN_MAX + 1]; /* of the log's end */
-    struct plog_store_head old;       /* of the store that --fresh sets aside */
-    bool old_signed;                  /* that head, by a key of the log */
-    /* Where the log begins behind entry 1: the floor and its snapshot. */
-    uint64_t base;
-    unsigned char digest[PLOG_HASH_SIZE];
-    enum plog_strategy strategy; /* in force behind it */
-};
+#include "replay_old.h"
 
 static int told(void *arg, uint64_t size, uint64_t bytes)
 {
-    struct work *w = arg;
+    struct plog_replaying *w = arg;
     struct plog_progress p = {size, w->end.last.size, bytes, "replay"};
     if (w->o->to && w->o->to < p.total)
         p.total = w->o->to;
@@ -38,8 +22,8 @@ static int told(void *arg, uint64_t size, uint64_t bytes)
 
 /* ---- The account of entries --------------------------------------------- */
 
-static int tell(struct work *w, uint64_t seq, enum plog_replay_state state,
-                const char *strategy)
+static int tell(struct plog_replaying *w, uint64_t seq,
+                enum plog_replay_state state, const char *strategy)
 {
     struct plog_replayed e = {seq, state, strategy};
     return w->o->entry ? w->o->entry(w->o->arg, &e) : 0;
@@ -53,7 +37,8 @@ static int tell_entry(void *arg, const struct plog_entry *e,
                 e->skipped ? plog_strategy_name(strategy) : NULL);
 }
 
-static int tell_present(struct work *w, uint64_t size, struct plog_error *err)
+static int tell_present(struct plog_replaying *w, uint64_t size,
+                        struct plog_error *err)
 {
     for (uint64_t seq = 1; w->o->entry && seq <= size; seq++)
         if (tell(w, seq, PLOG_REPLAY_PRESENT, NULL))
@@ -63,7 +48,7 @@ static int tell_present(struct work *w, uint64_t size, struct plog_error *err)
 }
 
 /* What a group would come to; the strategy moves with it. */
-static int tell_group(struct work *w, const struct plog_walk *walk,
+static int tell_group(struct plog_replaying *w, const struct plog_walk *walk,
                       const struct plog_log_group *g,
                       struct plog_entry_parser *parser,
                       enum plog_strategy *strategy, struct plog_error *err)
@@ -89,7 +74,8 @@ static int tell_group(struct work *w, const struct plog_walk *walk,
 }
 
 /* Of a dry run: the entries that would be inserted, up to `to`. */
-static int tell_plan(struct work *w, uint64_t to, struct plog_error *err)
+static int tell_plan(struct plog_replaying *w, uint64_t to,
+                     struct plog_error *err)
 {
     struct plog_walk walk;
     struct plog_log_group g;
@@ -115,100 +101,18 @@ static int tell_plan(struct work *w, uint64_t to, struct plog_error *err)
     return rc == PLOG_END || rc == PLOG_E_TORN ? 0 : rc;
 }
 
-/* ---- Setting the store aside -------------------------------------------- */
-
-static int move_one(struct plog_dir *d, const char *name, int to,
-                    const char *new_name, bool *moved)
-{
-    int rc = d->io->rename_at(d->io->ctx, d->dir, name, to, new_name, false);
-    *moved |= rc == 0;
-    return rc == -ENOENT ? 0 : rc;
-}
-
-/* The database goes first: while it is there, its WAL must not be missing
- * beside it for a reader; without it the two others mean nothing. */
-static int set_store_aside(struct work *w, struct plog_error *err)
-{
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    struct plog_dir *d = &w->legs.dir;
-    char name[128], old[32], fresh[140];
-    bool moved = false; /* else there was none, and `name` is of nothing */
-    int to, rc = plog_dir_quarantine(d, PLOG_STORE_FILE, name, &to, err);
-    if (rc)
-        return rc;
-    for (int i = 0; !rc && i < 3; i++) {
-        snprintf(old, sizeof old, "%s%s", PLOG_STORE_FILE, ends[i]);
-        snprintf(fresh, sizeof fresh, "%s%s", strchr(name, '/') + 1, ends[i]);
-        rc = move_one(d, old, to, fresh, &moved);
-    }
-    if (!rc)
-        rc = d->io->fsync(d->io->ctx, to);
-    if (!rc)
-        rc = d->io->fsync(d->io->ctx, d->dir);
-    d->io->close(d->io->ctx, to);
-    if (moved)
-        snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s",
-                 name);
-    return rc ? plog_fail_io(err, rc, name, "setting the store aside") : 0;
-}
-
-static int look_for(struct plog_dir *d, const char *name, bool *there,
-                    struct plog_error *err)
-{
-    struct plog_stat st;
-    int rc = d->io->stat_at(d->io->ctx, d->dir, name, &st);
-    *there = rc == 0;
-    return rc && rc != -ENOENT ? plog_fail_io(err, rc, name, "looking for it")
-                               : 0;
-}
-
-/* Whether something of a store has to go before one can be made: a WAL without
- * its database, or beside a foreign one, would be replayed into it. */
-static int is_in_the_way(struct work *w, bool *is, struct plog_error *err)
-{
-    struct plog_dir *d = &w->legs.dir;
-    bool db = false, wal = false, shm = false;
-    int rc = look_for(d, PLOG_STORE_FILE, &db, err);
-    if (!rc)
-        rc = look_for(d, PLOG_STORE_FILE "-wal", &wal, err);
-    if (!rc)
-        rc = look_for(d, PLOG_STORE_FILE "-shm", &shm, err);
-    *is = !rc && (w->o->fresh || (!db && (wal || shm)));
-    return rc;
-}
-
 /* ---- Steps -------------------------------------------------------------- */
 
-/* A store testifies before it goes, when it can, and what else is in it is
- * counted.  That there is no memory for it says nothing of the store. */
-static int question_old_store(struct work *w, struct plog_error *err)
-{
-    struct plog_store *s = &w->legs.store;
-    int rc = plog_legs_open_store(&w->legs, false, err);
-    if (!rc) {
-        rc = plog_store_get_head(s, &w->old, err);
-        if (rc)
-            memset(&w->old, 0, sizeof w->old);
-        else
-            w->old_signed =
-                plog_store_signs(s, &w->old, &w->legs.keys, &w->old.commit);
-        if (plog_schema_count_own(s->db, &w->report->own_tables, NULL))
-            w->report->own_tables = 0;
-    }
-    plog_legs_close_store(&w->legs);
-    return rc == PLOG_E_NOMEM ? rc : 0;
-}
-
 /* Reads where the store stands; an absent one stands at 0. */
-static int read_store(struct work *w, struct plog_error *err)
+static int read_store(struct plog_replaying *w, struct plog_error *err)
 {
     struct plog_legs *l = &w->legs;
     memset(&l->head, 0, sizeof l->head);
     plog_tree_init(&l->head.tree);
     if (w->o->fresh)
-        return question_old_store(w, err);
+        return plog_old_store_question(w, err);
     bool there;
-    int rc = look_for(&l->dir, PLOG_STORE_FILE, &there, err);
+    int rc = plog_old_store_look(&l->dir, PLOG_STORE_FILE, &there, err);
     if (rc || !there)
         return rc;
     rc = plog_legs_open_store(l, false, err);
@@ -219,7 +123,8 @@ static int read_store(struct work *w, struct plog_error *err)
 
 /* A snapshot that is gone or damaged comes out of the archive again: without a
  * store nobody else can do that. */
-static int mend_snapshot(struct work *w, const struct plog_compaction *c,
+static int mend_snapshot(struct plog_replaying *w,
+                         const struct plog_compaction *c,
                          struct plog_error *err)
 {
     struct plog_compact_report report = {.dry_run = false};
@@ -235,7 +140,7 @@ static int mend_snapshot(struct work *w, const struct plog_compaction *c,
     return rc;
 }
 
-static int take_base(struct work *w, const struct plog_compaction *c,
+static int take_base(struct plog_replaying *w, const struct plog_compaction *c,
                      struct plog_error *err)
 {
     struct plog_snapshot s;
@@ -252,7 +157,7 @@ static int take_base(struct work *w, const struct plog_compaction *c,
 
 /* Where the log's first entries were compacted away, a new store begins with
  * what the last compact entry says they came to. */
-static int find_base(struct work *w, struct plog_walk *walk,
+static int find_base(struct plog_replaying *w, struct plog_walk *walk,
                      struct plog_error *err)
 {
     const struct plog_compaction *c;
@@ -275,7 +180,7 @@ static int find_base(struct work *w, struct plog_walk *walk,
 
 /* The log was read: the entry that counts is the last one that it really has,
  * and not one in an unfinished group. */
-static int settle_base(struct work *w, struct plog_walk *walk,
+static int settle_base(struct plog_replaying *w, struct plog_walk *walk,
                        struct plog_error *err)
 {
     const struct plog_compaction *c = plog_orders_floor_held(&walk->orders);
@@ -288,7 +193,7 @@ static int no_entry(struct plog_error *err)
 }
 
 /* Verifies from the store's head to the end; nothing is changed. */
-static int inspect(struct work *w, struct plog_error *err)
+static int inspect(struct plog_replaying *w, struct plog_error *err)
 {
     struct plog_walk walk;
     int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
@@ -311,34 +216,16 @@ static int inspect(struct work *w, struct plog_error *err)
     return rc || w->end.last.size ? rc : no_entry(err);
 }
 
-/* Entries that only the old store holds now were acknowledged: setting it
- * aside would lose them, and the log would go on from an older state. */
-static int check_old_store(struct work *w, struct plog_error *err)
-{
-    const struct plog_commit *c = &w->old.commit;
-    if (c->size <= w->end.last.size || !w->old_signed ||
-        strcmp(w->old.origin, w->origin) != 0)
-        return 0;
-    plog_fail(err, PLOG_E_ROLLBACK,
-              "the log ends at entry %llu, but the store holds a signed head"
-              " at %llu",
-              (unsigned long long)w->end.last.size,
-              (unsigned long long)c->size);
-    plog_err_seq(err, w->end.last.size + 1);
-    plog_err_hint(err, "run: paritylog parity DIR; keep a copy of both legs");
-    return PLOG_E_ROLLBACK;
-}
-
-static int make_store(struct work *w, struct plog_error *err)
+static int make_store(struct plog_replaying *w, struct plog_error *err)
 {
     struct plog_legs *l = &w->legs;
     char origin[PLOG_ORIGIN_MAX + 1];
     memcpy(origin, l->head.origin, sizeof origin);
     bool aside;
     plog_legs_close_store(l);
-    int rc = is_in_the_way(w, &aside, err);
+    int rc = plog_old_store_in_way(w, &aside, err);
     if (!rc && aside)
-        rc = set_store_aside(w, err);
+        rc = plog_old_store_aside(w, err);
     if (!rc)
         rc = plog_legs_open_store(l, true, err);
     if (!rc) /* it is a new one, or had no tables */
@@ -346,7 +233,7 @@ static int make_store(struct work *w, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
 
-static int replay(struct work *w, struct plog_error *err)
+static int replay(struct plog_replaying *w, struct plog_error *err)
 {
     struct plog_replay_watch watch = {
         .progress = told, .entry = tell_entry, .arg = w, .to = w->o->to};
@@ -373,7 +260,7 @@ static int replay(struct work *w, struct plog_error *err)
 /* ---- A new store -------------------------------------------------------- */
 
 /* What the new store begins with; the walk then stands behind that. */
-static int start_fresh(struct work *w, struct plog_walk *walk,
+static int start_fresh(struct plog_replaying *w, struct plog_walk *walk,
                        struct plog_legs *fresh, struct plog_error *err)
 {
     char origin[PLOG_ORIGIN_MAX + 1];
@@ -386,11 +273,11 @@ static int start_fresh(struct work *w, struct plog_walk *walk,
     if (!rc && (walk->first != 1 || w->o->entry)) {
         rc = inspect(w, err);
         if (!rc)
-            rc = check_old_store(w, err);
+            rc = plog_old_store_check(w, err);
     }
     bool aside; /* it is, but what cannot be looked at cannot be moved */
     if (!rc)
-        rc = is_in_the_way(w, &aside, err);
+        rc = plog_old_store_in_way(w, &aside, err);
     if (!rc)
         rc = plog_fresh_make(&w->legs, origin, fresh, err);
     if (rc || !w->base)
@@ -404,11 +291,11 @@ static int start_fresh(struct work *w, struct plog_walk *walk,
 }
 
 /* All that the log has is in the new store, which gets its name. */
-static int install(struct work *w, struct plog_legs *fresh, int *fd,
+static int install(struct plog_replaying *w, struct plog_legs *fresh, int *fd,
                    struct plog_error *err)
 {
     char tail[128];
-    int rc = w->end.last.size ? check_old_store(w, err) : no_entry(err);
+    int rc = w->end.last.size ? plog_old_store_check(w, err) : no_entry(err);
     if (!rc)
         rc = plog_legs_renew(&w->legs, &w->end, tail, err);
     if (!rc && tail[0])
@@ -417,12 +304,12 @@ static int install(struct work *w, struct plog_legs *fresh, int *fd,
     if (!rc)
         rc = plog_fresh_end(fresh, fd, err);
     if (!rc)
-        rc = set_store_aside(w, err);
+        rc = plog_old_store_aside(w, err);
     return rc ? rc : plog_fresh_install(fresh, &w->legs.dir, err);
 }
 
 /* The old store stays until the new one is on disk. */
-static int replay_fresh(struct work *w, struct plog_error *err)
+static int replay_fresh(struct plog_replaying *w, struct plog_error *err)
 {
     struct plog_replay_watch watch = {
         .progress = told, .entry = tell_entry, .arg = w, .to = w->o->to};
@@ -452,7 +339,7 @@ static int replay_fresh(struct work *w, struct plog_error *err)
 }
 
 /* What would be done, entry by entry. */
-static int plan(struct work *w, struct plog_error *err)
+static int plan(struct plog_replaying *w, struct plog_error *err)
 {
     uint64_t to = w->end.last.size;
     if (w->o->to && w->o->to < to)
@@ -460,11 +347,12 @@ static int plan(struct work *w, struct plog_error *err)
     return to > w->legs.head.commit.size ? tell_plan(w, to, err) : 0;
 }
 
-static int catch_up(struct work *w, uint64_t before, struct plog_error *err)
+static int catch_up(struct plog_replaying *w, uint64_t before,
+                    struct plog_error *err)
 {
     int rc = inspect(w, err);
     if (!rc)
-        rc = check_old_store(w, err);
+        rc = plog_old_store_check(w, err);
     if (!rc)
         rc = tell_present(w, before, err);
     if (rc || w->o->dry_run)
@@ -473,7 +361,7 @@ static int catch_up(struct work *w, uint64_t before, struct plog_error *err)
     return replay(w, err);
 }
 
-static void fill(struct work *w, uint64_t before, double seconds)
+static void fill(struct plog_replaying *w, uint64_t before, double seconds)
 {
     struct plog_replay_report *r = w->report;
     r->dry_run = w->o->dry_run;
@@ -503,7 +391,7 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
 {
     struct plog_replay_options own;
     struct plog_options open = {.struct_size = sizeof open};
-    struct work w;
+    struct plog_replaying w;
     memset(&w, 0, sizeof w);
     memset(report, 0, sizeof *report);
     if (plog_take_options(&own, sizeof own, given, err))

@@ -1,0 +1,45 @@
+/*
+ * replay_old.h - a replay at work, and the store that it finds.
+ */
+#ifndef PLOG_REPLAY_OLD_H
+#define PLOG_REPLAY_OLD_H
+
+#include "legs.h"
+#include "paritylog_recovery.h"
+
+struct plog_replaying {
+    const struct plog_replay_options *o;
+    struct plog_replay_report *report;
+    struct plog_legs legs;
+    struct plog_log_end end;
+    char origin[PLOG_ORIGIN_MAX + 1]; /* of the log's end */
+    struct plog_store_head old;       /* of the store that --fresh sets aside */
+    bool old_signed;                  /* that head, by a key of the log */
+    /* Where the log begins behind entry 1: the floor and its snapshot. */
+    uint64_t base;
+    unsigned char digest[PLOG_HASH_SIZE];
+    enum plog_strategy strategy; /* in force behind it */
+};
+
+/* A store testifies before it goes, when it can: fills in w->old, whether that
+ * is signed, and what is in it besides ours.
+ * Returns 0; PLOG_E_NOMEM, which says nothing of the store. */
+PLOG_MUST_CHECK int plog_old_store_question(struct plog_replaying *w,
+                                            struct plog_error *err);
+/* Returns 0; PLOG_E_ROLLBACK when it has signed entries behind the log's end.
+ */
+PLOG_MUST_CHECK int plog_old_store_check(struct plog_replaying *w,
+                                         struct plog_error *err);
+/* Whether a file is there.  Returns 0 or PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_old_store_look(struct plog_dir *d, const char *name,
+                                        bool *there, struct plog_error *err);
+/* Whether something of a store has to go before one can be made.
+ * Returns 0 or PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_old_store_in_way(struct plog_replaying *w, bool *is,
+                                          struct plog_error *err);
+/* Moves its files to quarantine/, and says where; durable on return.
+ * Returns 0 or PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_old_store_aside(struct plog_replaying *w,
+                                         struct plog_error *err);
+
+#endif
