@@ -31,10 +31,15 @@ static int each_snapshot(void *arg, const char *name)
     return plog_buf_add(arg, &floor, sizeof floor) ? -ENOMEM : 0;
 }
 
+/* What is no folder holds no snapshots; whoever needs one says so. */
 static int list_snapshots(const struct plog_dir *d, struct plog_buf *list,
                           struct plog_error *err)
 {
-    int fd, rc = plog_snapshot_dir(d, false, &fd, err);
+    struct plog_stat st;
+    int fd, rc = d->io->stat_at(d->io->ctx, d->dir, PLOG_SNAPSHOT_DIR, &st);
+    if (rc == 0 && (st.mode & 0170000) != 0040000)
+        return 0;
+    rc = plog_snapshot_dir(d, false, &fd, err);
     if (rc)
         return rc == PLOG_END ? 0 : rc;
     rc = d->io->list(d->io->ctx, fd, each_snapshot, list);
