@@ -216,44 +216,19 @@ static int inspect(struct plog_replaying *w, struct plog_error *err)
     return rc || w->end.last.size ? rc : no_entry(err);
 }
 
-/* An empty one, made aside and synced before it has the name: of one that a
- * crash of the machine left half made, SQLite would say that it is damaged. */
-static int make_named(struct plog_replaying *w, const char *origin,
-                      struct plog_error *err)
-{
-    struct plog_legs fresh = {.io = NULL};
-    int fd = -1;
-    int rc = plog_fresh_make(&w->legs, origin, &fresh, err);
-    if (!rc)
-        rc = plog_fresh_begin(&fresh, &fd, err);
-    if (!rc)
-        rc = plog_fresh_end(&fresh, &fd, err);
-    if (!rc)
-        rc = plog_fresh_install(&fresh, &w->legs.dir, err);
-    plog_fresh_drop(&fresh, &fd);
-    plog_fresh_close(&fresh, &w->legs.dir);
-    return rc ? rc : plog_legs_open_store(&w->legs, false, err);
-}
-
-/* Gives the legs a store with nothing in it, where there was none, or a file
- * without tables. */
 static int make_store(struct plog_replaying *w, struct plog_error *err)
 {
     struct plog_legs *l = &w->legs;
     char origin[PLOG_ORIGIN_MAX + 1];
     memcpy(origin, l->head.origin, sizeof origin);
-    bool aside, there;
+    bool aside;
     plog_legs_close_store(l);
     int rc = plog_old_store_in_way(w, &aside, err);
     if (!rc && aside)
         rc = plog_old_store_aside(w, err);
     if (!rc)
-        rc = plog_old_store_look(&l->dir, PLOG_STORE_FILE, &there, err);
-    if (!rc && !there)
-        rc = make_named(w, origin, err);
-    else if (!rc)
         rc = plog_legs_open_store(l, true, err);
-    if (!rc && there)
+    if (!rc) /* it is a new one, or had no tables */
         rc = plog_store_create_tables(&l->store, origin, err);
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
