@@ -31,13 +31,19 @@ static int each_snapshot(void *arg, const char *name)
     return plog_buf_add(arg, &floor, sizeof floor) ? -ENOMEM : 0;
 }
 
-/* What is no folder holds no snapshots; whoever needs one says so. */
+/* What is none holds nothing; whoever needs what should be in it says so. */
+static bool is_folder(const struct plog_dir *d, const char *name)
+{
+    struct plog_stat st;
+    int rc = d->io->stat_at(d->io->ctx, d->dir, name, &st);
+    return rc || (st.mode & 0170000) == 0040000;
+}
+
 static int list_snapshots(const struct plog_dir *d, struct plog_buf *list,
                           struct plog_error *err)
 {
-    struct plog_stat st;
-    int fd, rc = d->io->stat_at(d->io->ctx, d->dir, PLOG_SNAPSHOT_DIR, &st);
-    if (rc == 0 && (st.mode & 0170000) != 0040000)
+    int fd, rc;
+    if (!is_folder(d, PLOG_SNAPSHOT_DIR))
         return 0;
     rc = plog_snapshot_dir(d, false, &fd, err);
     if (rc)
@@ -55,7 +61,9 @@ static int list_all(struct kept *k, struct plog_error *err)
     struct plog_buf log;
     d.with_archive = false;
     plog_buf_init(&log, d.io);
-    int rc = plog_archive_segments(&d, &k->archived, err);
+    int rc = is_folder(&d, PLOG_ARCHIVE_DIR)
+                 ? plog_archive_segments(&d, &k->archived, err)
+                 : 0;
     if (!rc)
         rc = list_snapshots(&d, &k->snapshots, err);
     bool any = k->archived.len || k->snapshots.len;
