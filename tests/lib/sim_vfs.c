@@ -299,9 +299,12 @@ static int v_open(sqlite3_vfs *v, const char *path, sqlite3_file *f, int flags,
         s->cache.nodes[node].scratch = true;
     } else if (node < 0) {
         node = sim_do_create(s, dir, name, false);
-        if (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL))
-            file->dir_to_sync = dir;
     }
+    /* Made or found, as SQLite's own VFS has it: whoever made it may not have
+     * come to the sync. */
+    if (path && (flags & SQLITE_OPEN_CREATE) &&
+        (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)))
+        file->dir_to_sync = dir;
     if (out_flags)
         *out_flags = flags;
     file->head.pMethods = &methods;
