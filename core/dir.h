@@ -30,7 +30,7 @@ struct plog_dir {
                                      why not, a negative errno */
     struct plog_stat lock_id;     /* of the lock file when it was opened */
     bool locked;
-    unsigned waits; /* for another process: see wait_for_commit in dir.c */
+    unsigned waits; /* for another process: see wait_for_commit in dir_lock.c */
     int watch;      /* -1: none */
     struct plog_slots slots;
     unsigned join_at;  /* waits, before a slot is claimed */

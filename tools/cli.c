@@ -114,16 +114,27 @@ void cli_secret_wipe(struct cli_secret *s)
 
 /* ---- Opening ------------------------------------------------------------ */
 
+/* The options and, in `secret`, the passphrase they point to; the caller wipes
+ * it. */
+static int options_to_write(struct cli *c, struct cli_secret *secret,
+                            struct plog_options *o, struct plog_error *err)
+{
+    proc_no_core();
+    int rc = cli_secret_read(c, secret, err);
+    if (rc != 0)
+        return rc;
+    cli_options(c, o);
+    o->passphrase = secret->given ? secret->text : NULL;
+    return 0;
+}
+
 int cli_open(struct cli *c, plog **out, struct plog_error *err)
 {
     struct cli_secret secret;
     struct plog_options o;
-    proc_no_core();
-    int rc = cli_secret_read(c, &secret, err);
+    int rc = options_to_write(c, &secret, &o, err);
     if (rc != 0)
         return rc;
-    cli_options(c, &o);
-    o.passphrase = secret.given ? secret.text : NULL;
     rc = plog_open(out, c->args[0], &o, err);
     cli_secret_wipe(&secret);
     return rc;
@@ -134,12 +145,9 @@ int cli_rehearse(struct cli *c, const struct plog_group *group,
 {
     struct cli_secret secret;
     struct plog_options o;
-    proc_no_core();
-    int rc = cli_secret_read(c, &secret, err);
+    int rc = options_to_write(c, &secret, &o, err);
     if (rc != 0)
         return rc;
-    cli_options(c, &o);
-    o.passphrase = secret.given ? secret.text : NULL;
     rc = plog_rehearse(c->args[0], &o, group, err);
     cli_secret_wipe(&secret);
     return rc;
