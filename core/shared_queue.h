@@ -1,7 +1,7 @@
 /*
  * shared_queue.h - requests of several processes become groups.
  *
- * A handle that has often waited for the writer lock posts its request in a
+ * A handle that has waited for the writer lock before posts its request in a
  * slot (slots.h) before it waits.  Whoever has the lock takes what was posted
  * into its own group, and answers when log and store have it.  An owner that
  * gets the lock first sees to its request itself.
@@ -29,7 +29,7 @@ struct plog_promise {
     struct plog_receipt receipts[PLOG_SLOT_DELTAS];
 };
 
-/* With the writer lock: takes part, if this handle has waited often. */
+/* With the writer lock: takes part, if this handle has waited before. */
 void plog_shared_join(struct plog *p);
 
 /* Posts a batch, if it is one request that others can see to.  Returns whether

@@ -7,6 +7,7 @@
 #include "futex.h"
 
 #define LAYOUT (UINT64_C(0x706c6f6771000001) ^ sizeof(struct plog_slot) << 8)
+_Static_assert(sizeof(struct plog_slot) < 65536, "it stands in LAYOUT");
 #define START 4096 /* of the slots */
 #define SIZE (START + PLOG_SLOTS * sizeof(struct plog_slot))
 
@@ -17,7 +18,8 @@ struct head {
 };
 
 /* Every byte is written, so that each has its place on the disk: a page of a
- * mapping that finds none kills the process. */
+ * mapping that finds none kills the process.  (A file system that writes
+ * nothing in its place may find none yet: THREATS.md.) */
 static int fill(const struct plog_io *io, int fd)
 {
     static const char zeros[START];
@@ -27,10 +29,21 @@ static int fill(const struct plog_io *io, int fd)
     return rc;
 }
 
-/* Of the owner alone, and of the right length. */
-static int open_file(const struct plog_io *io, int dir)
+/* Ours, of whatever release, or one whose making was cut off.  What somebody
+ * else has put there under this name is not touched. */
+static bool is_ours(const struct head *h, uint64_t size)
+{
+    if (h->layout == 0)
+        return h->device == 0 && h->inode == 0 && size <= SIZE;
+    return h->layout >> 24 == LAYOUT >> 24;
+}
+
+/* Of the owner alone. */
+static int open_file(const struct plog_io *io, int dir, struct head *head,
+                     uint64_t *size)
 {
     struct plog_stat st;
+    size_t got;
     int fd = io->open_at(io->ctx, dir, PLOG_QUEUE_FILE, O_RDWR | O_CREAT, 0600);
     if (fd < 0)
         return fd;
@@ -39,10 +52,15 @@ static int open_file(const struct plog_io *io, int dir)
         rc = io->stat(io->ctx, fd, &st);
     if (!rc && (st.owner != plog_io_effective_user() || (st.mode & 077) != 0))
         rc = -EPERM;
-    if (!rc && st.size < SIZE)
-        rc = fill(io, fd);
+    memset(head, 0, sizeof *head);
     if (!rc)
+        rc = plog_io_pread_full(io, fd, head, sizeof *head, 0, &got);
+    if (!rc && !is_ours(head, st.size))
+        rc = -EEXIST;
+    if (!rc) {
+        *size = st.size;
         return fd;
+    }
     io->close(io->ctx, fd);
     return rc;
 }
@@ -78,32 +96,32 @@ static void claim_any(struct plog_slots *s)
     own->state = PLOG_SLOT_FREE;
 }
 
-static struct head *map_named(const struct plog_slots *s, int dir)
-{
-    int fd = open_file(s->io, dir);
-    void *map = fd < 0 ? NULL : plog_io_map(fd, SIZE);
-    if (fd >= 0)
-        s->io->close(s->io->ctx, fd);
-    return map;
-}
-
 /* The file of this layout and this lock file.  Another one, which another
  * release, a crash or a copy has left, makes place when nobody uses it; by its
  * name alone, for who has it mapped is of another lock file. */
 static struct plog_slot *map_file(const struct plog_slots *s, int dir)
 {
+    const struct plog_io *io = s->io;
     const struct head ours = {LAYOUT, s->id.device, s->id.inode};
-    struct head *head = map_named(s, dir);
-    bool same = head && memcmp(head, &ours, sizeof ours) == 0;
-    if (head && !same && anybody_lives(s)) {
-        plog_io_unmap(head, SIZE);
+    struct head there;
+    uint64_t size;
+    int rc = 0, fd = open_file(io, dir, &there, &size);
+    if (fd < 0)
         return NULL;
+    bool same = size >= SIZE && memcmp(&there, &ours, sizeof ours) == 0;
+    if (!same && anybody_lives(s))
+        rc = -EBUSY;
+    if (!rc && !same && there.layout != 0) {
+        io->close(io->ctx, fd);
+        io->unlink_at(io->ctx, dir, PLOG_QUEUE_FILE);
+        fd = open_file(io, dir, &there, &size);
+        rc = fd < 0 ? fd : there.layout ? -EEXIST : 0;
     }
-    if (head && !same && head->layout != 0) {
-        plog_io_unmap(head, SIZE);
-        s->io->unlink_at(s->io->ctx, dir, PLOG_QUEUE_FILE);
-        head = map_named(s, dir);
-    }
+    if (!rc && size < SIZE)
+        rc = fill(io, fd);
+    struct head *head = rc ? NULL : plog_io_map(fd, SIZE);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
     if (!head)
         return NULL;
     *head = ours;

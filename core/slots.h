@@ -1,7 +1,7 @@
 /*
  * slots.h - memory that the writers of a directory share: a slot for each.
  *
- *   DIR/queue   mapped by every handle that has often waited for the lock
+ *   DIR/queue   mapped by every handle that has waited for the lock
  *
  * Nothing in it outlives its processes, and nothing of it is ever synced.  A
  * slot belongs to the handle that holds byte PLOG_SLOT_BYTE + i of the lock

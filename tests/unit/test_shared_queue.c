@@ -189,8 +189,7 @@ static void a_group_of_two(void)
 {
     struct plog_receipt r;
     make();
-    plog *leader =
-        open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    plog *leader = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
     struct plog_slot *s = post(NULL, "9", 10);
     w.p = leader;
     CHECK_INT(world_put(&w, NULL, "2", "own", &r), 0);
@@ -575,11 +574,22 @@ static void another_lock_file(void)
 
 /* ---- The file ----------------------------------------------------------- */
 
-/* What may stand in its place: the handles do without it. */
+static void is_kept(const char *path, const char *text, size_t n)
+{
+    static char now[800 * 1024];
+    FILE *f = fopen(path, "rb");
+    REQUIRE(f != NULL);
+    CHECK_UINT(fread(now, 1, sizeof now, f), n);
+    CHECK(memcmp(now, text, n) == 0);
+    fclose(f);
+}
+
+/* What may stand in its place: the handles do without it, and what is
+ * somebody else's stays. */
 static void odd_files(void)
 {
-    static char zeros[8];
-    for (int k = 0; k < 4; k++) {
+    static char zeros[8], long_one[750 * 1024];
+    for (int k = 0; k < 7; k++) {
         char path[600];
         make();
         snprintf(path, sizeof path, "%s", world_path(&w, PLOG_QUEUE_FILE));
@@ -587,14 +597,28 @@ static void odd_files(void)
             REQUIRE(symlink("elsewhere", path) == 0);
         if (k == 1)
             REQUIRE(mkdir(path, 0700) == 0);
-        if (k >= 2)
+        if (k == 2 || k == 3)
             world_write(path, zeros, sizeof zeros);
+        if (k == 4)
+            world_write(path, "jobs that wait\n", 15);
+        if (k == 5)
+            memset(long_one, 'j', sizeof long_one);
+        if (k == 6) /* longer than one whose making was cut off */
+            memset(long_one, 0, sizeof long_one / 2);
+        if (k >= 5)
+            world_write(path, long_one, sizeof long_one);
+        if (k >= 4)
+            REQUIRE(chmod(path, 0600) == 0);
         if (k == 2)
             REQUIRE(chmod(path, 0620) == 0);
         if (k == 3)
             REQUIRE(link(path, world_path(&w, "another")) == 0);
         w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
         CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+        if (k == 4)
+            is_kept(path, "jobs that wait\n", 15);
+        if (k >= 5)
+            is_kept(path, long_one, sizeof long_one);
         world_end(&w, 3);
     }
 }
@@ -604,20 +628,27 @@ static void odd_files(void)
 static void other_layouts(void)
 {
     static char junk[START + PLOG_SLOTS * sizeof(struct plog_slot)];
-    for (int lives = 0; lives < 2; lives++) {
+    const uint64_t layout = UINT64_C(0x706c6f6771000002);
+    for (int k = 0; k < 4; k++) {
+        bool lives = k % 2;
+        size_t n = k < 2 ? sizeof junk : 4100; /* shorter than ours */
         make();
         memset(junk, 0x5a, sizeof junk);
-        world_write(world_path(&w, PLOG_QUEUE_FILE), junk, sizeof junk);
+        memcpy(junk, &layout, sizeof layout);
+        world_write(world_path(&w, PLOG_QUEUE_FILE), junk, n);
         REQUIRE(chmod(world_path(&w, PLOG_QUEUE_FILE), 0600) == 0);
         int fd = open(world_path(&w, "lock"), O_RDWR | O_CLOEXEC);
         if (lives)
-            CHECK_INT(plog_io_posix()->lock_byte(NULL, fd, PLOG_SLOT_BYTE + 7,
-                                                 2),
-                      0);
+            CHECK_INT(
+                plog_io_posix()->lock_byte(NULL, fd, PLOG_SLOT_BYTE + 7, 2), 0);
         w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
-        const struct plog_slot *s = slots();
-        REQUIRE(s != NULL);
-        CHECK_UINT(s[0].state, lives ? 0x5a5a5a5a : PLOG_SLOT_FREE);
+        if (lives) {
+            is_kept(world_path(&w, PLOG_QUEUE_FILE), junk, n);
+        } else {
+            const struct plog_slot *s = slots();
+            REQUIRE(s != NULL);
+            CHECK_UINT(s[0].state, PLOG_SLOT_FREE);
+        }
         CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
         close(fd);
         world_end(&w, 3);
