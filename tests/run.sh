@@ -284,7 +284,7 @@ run_mode() {
     threads)
         run_all threads "$BUILD"/tests/test_*thread* \
             "$BUILD"/tests/test_*process* "$BUILD"/tests/test_pipe \
-            "$BUILD"/tests/test_fresh
+            "$BUILD"/tests/test_fresh "$BUILD"/tests/test_shared_queue
         ;;
     cli | valgrind)
         if [ "$1" = valgrind ]; then
@@ -303,8 +303,8 @@ run_mode() {
         mode=$1
         set --
         for script in "$top"/tests/cli/*.sh; do
-            # Under valgrind those that between them read, write and mend; every
-            # script runs under AddressSanitizer.
+            # Under valgrind those that between them read, write and mend; all but
+            # a few run under AddressSanitizer.
             case $mode:${script##*/} in
             cli:* | valgrind:append.sh | valgrind:cursor.sh | \
                 valgrind:read.sh | valgrind:replay.sh)

@@ -122,6 +122,7 @@ look() {
             need python3-junitparser junitparser
             need mandoc have mandoc
             need libyajl-dev pkg-config --exists yajl
+            need locales test -e /usr/share/i18n/locales/de_DE
             ;;
         ci)
             optional=yes
