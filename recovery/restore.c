@@ -158,6 +158,13 @@ static int bring_orders(struct plog_restoring *r, const char *dir,
 
 /* ---- Options ------------------------------------------------------------ */
 
+/* Whether the store has followed every order of the log: it ends where the log
+ * does, but for a group that was not finished. */
+static bool knows_orders(const struct plog_status *s)
+{
+    return s->has_store && (s->verdict == 0 || s->verdict == PLOG_E_TORN);
+}
+
 /* The log's end as it is now; above it nothing is read, because it may still
  * vanish. */
 static int look(struct plog_restoring *r, const char *dir,
@@ -176,8 +183,8 @@ static int look(struct plog_restoring *r, const char *dir,
     if (r->o->at_seq && r->o->at_seq < r->limit)
         r->limit = r->o->at_seq; /* what lies behind it does no harm */
     r->alone = !s.has_store;
-    r->redacts =
-        (r->o->at_seq || r->o->at_time) && (r->alone || s.redactions > 0);
+    r->redacts = (r->o->at_seq || r->o->at_time) &&
+                 (!knows_orders(&s) || s.redactions > 0);
     r->report->source.size = s.log_size;
     memcpy(r->report->source.root, s.log_root, PLOG_HASH_SIZE);
     if (s.log_has_commit && r->o->at_seq > r->known) {

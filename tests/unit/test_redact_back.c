@@ -333,6 +333,39 @@ static void restored_below(void)
     }
 }
 
+/* Log and store came back from before the order, and the log went on behind the
+ * store: of the order that one knows nothing. */
+static void restored_by_an_old_store(void)
+{
+    char out[560];
+    struct world copy;
+    struct plog_restore_report r;
+    struct plog_restore_options o = {.struct_size = sizeof o, .at_seq = 20};
+    peers_make(&w, PLOG_KEEP_LOCAL, 60);
+    free(backup);
+    backup = world_read(world_path(&w, SEGMENT), &backup_n);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_copy(world_path(&w, "store.db"), world_path(&w, "../old.db"));
+    CHECK_INT(redact(2, &(struct plog_redact_report){0}), 0);
+    bring_back();
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));
+    copy = w;
+    snprintf(out, sizeof out, "%.500s-copy", w.dir);
+    snprintf(copy.dir, sizeof copy.dir, "%.511s", out);
+    CHECK_INT(plog_restore(w.dir, out, &o, &r, NULL), 0);
+    CHECK_INT(peers_parity(&copy), 0);
+    CHECK_TEXT(world_record(&copy, "r0"), "null v1");
+    CHECK(world_has(&copy, "orders/62"));
+    size_t n;
+    char *now = world_read(world_path(&copy, SEGMENT), &n);
+    CHECK(strstr(now, PAYLOAD) == NULL);
+    free(now);
+    world_remove(out);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -342,6 +375,7 @@ int main(int argc, char **argv)
         {"told, and redacted again", told_and_redacted_again},
         {"salvaged", salvaged},
         {"restored below the order", restored_below},
+        {"restored by an old store", restored_by_an_old_store},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     free(backup);
