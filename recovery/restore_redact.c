@@ -62,14 +62,20 @@ int plog_restore_need(struct plog_restoring *r, struct plog_walk *w,
     size_t count, kept = 0;
     struct whole *list = all(r, &count);
     const char *text = r->redacted.data;
+    int rc = r->redacts ? plog_orders_doubt(&w->orders) : 0;
+    if (rc) {
+        plog_fail(err, rc, "looking for orders to redact failed");
+        plog_err_hint(err, "run: paritylog parity DIR");
+        return rc;
+    }
     for (size_t i = 0; i < count; i++) {
         struct whole *l = &list[i];
         l->target.redacted.p = text;
         text += l->target.redacted.n;
         if (l->order <= r->report->head.size)
             continue; /* the copy has it, and is the original */
-        int rc = plog_orders_need(&w->orders, l->target.seq, l->target.leaf,
-                                  l->target.redacted);
+        rc = plog_orders_need(&w->orders, l->target.seq, l->target.leaf,
+                              l->target.redacted);
         if (rc)
             return plog_fail(err, rc, "the order to redact entry %llu is gone",
                              (unsigned long long)l->target.seq);

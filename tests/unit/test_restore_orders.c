@@ -5,6 +5,7 @@
  * damage before it is told; and it does not matter whether the order was read
  * as the first group behind the point.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "check.h"
 #include "peers.h"
 #include "world.h"
+
+#define FIRST "log/00000000000000000001.jsonl"
 
 static struct world w;
 static struct plog_error err;
@@ -56,6 +59,13 @@ static void damage(int seq)
     at[1] = 'x';
     world_write(world_path(&w, name), bytes, n);
     free(bytes);
+}
+
+static const char *in_log(const char *name)
+{
+    static char path[60];
+    snprintf(path, sizeof path, "log/%s", name);
+    return path;
 }
 
 static void remove_store(void)
@@ -171,6 +181,49 @@ static void a_time_before_the_order(void)
     restored(RESTORE(.at_time = time), 30, "orders/31");
 }
 
+/* ---- A segment that nobody can read --------------------------------------
+ */
+
+static char unreadable[40]; /* its name */
+
+static int no_such_sector(void *ctx, int dir, const char *name, int flags,
+                          uint32_t mode)
+{
+    return strcmp(name, unreadable) == 0
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Its orders are unknown, so no line may pass for one without: a segment of
+ * before the order is there, and the order's own is not. */
+static void an_order_that_cannot_be_read(void)
+{
+    size_t n;
+    struct plog_io io = *plog_io_posix();
+    io.open_at = no_such_sector;
+    begin();
+    put(2, 31);
+    char *backup = world_read(world_path(&w, FIRST), &n);
+    redact(5);
+    put(32, 61);
+    world_write(world_path(&w, FIRST), backup, n);
+    free(backup);
+    uint64_t first = 31;
+    do
+        snprintf(unreadable, sizeof unreadable, "%020d.jsonl", (int)first);
+    while (!world_has(&w, in_log(unreadable)) && first-- > 1);
+    CHECK(first > 21);
+    for (int no_store = 0; no_store < 2; no_store++) {
+        if (no_store)
+            remove_store();
+        CHECK_INT(RESTORE(.at_seq = 20, .io = &io), PLOG_E_IO);
+        CHECK_TEXT(err.message, "looking for orders to redact failed");
+        CHECK_TEXT(err.hint, "run: paritylog parity DIR");
+        CHECK(access(out, F_OK) != 0);
+        restored(RESTORE(.at_seq = 20), 20, "orders/31");
+    }
+}
+
 /* The entry that lets the log begin where it does stands behind the point. */
 static void damage_behind_a_compaction(void)
 {
@@ -198,6 +251,7 @@ int main(int argc, char **argv)
         {"a store below the order", a_store_below_the_order},
         {"damage before the order", damage_before_the_order},
         {"a time before the order", a_time_before_the_order},
+        {"an order that cannot be read", an_order_that_cannot_be_read},
         {"damage behind a compaction", damage_behind_a_compaction},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
