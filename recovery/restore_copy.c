@@ -110,14 +110,18 @@ static int start(struct plog_restoring *r, struct plog_walk *w,
 }
 
 /* Without a store the known end is only as far as anybody can read: damage
- * behind it may have been part of what is asked for. */
-static int look_behind(const struct plog_restoring *r, struct plog_walk *w,
+ * behind it may have been part of what is asked for.  A group that was added
+ * since may hold an order. */
+static int look_behind(struct plog_restoring *r, struct plog_walk *w,
                        struct plog_error *err)
 {
     struct plog_log_group g;
     if (!r->alone || r->limit == r->o->at_seq)
         return 0;
-    return plog_walk_next(w, &g, err);
+    int rc = plog_walk_next(w, &g, err);
+    if (!rc)
+        r->next = g;
+    return rc;
 }
 
 static int copy_groups(struct plog_restoring *r, struct plog_walk *w,

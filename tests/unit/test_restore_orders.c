@@ -224,6 +224,49 @@ static void an_order_that_cannot_be_read(void)
     }
 }
 
+/* ---- A log that grows ------------------------------------------------------
+ */
+
+static struct {
+    char name[60], *bytes;
+    size_t n;
+} grown; /* the last segment */
+
+static int grow(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    if (p->done == 1)
+        world_write(world_path(&w, grown.name), grown.bytes, grown.n);
+    return 0;
+}
+
+/* Without a store, the order is the first group behind the end that was known:
+ * what follows it does no harm. */
+static void an_order_that_was_added(void)
+{
+    uint64_t first;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    put(2, 11);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    world_close(&w);
+    put(11, 16);
+    snprintf(grown.name, sizeof grown.name, "log/%020d.jsonl", (int)first);
+    size_t end = (size_t)world_number(&w, "SELECT offset FROM meta");
+    redact(5);
+    put(17, 21);
+    damage(18);
+    grown.bytes = world_read(world_path(&w, grown.name), &grown.n);
+    REQUIRE(end < grown.n);
+    REQUIRE(truncate(world_path(&w, grown.name), (off_t)end) == 0);
+    remove_store();
+    restored(RESTORE(.progress = grow), 15, "orders/16");
+    free(grown.bytes);
+}
+
 /* The entry that lets the log begin where it does stands behind the point. */
 static void damage_behind_a_compaction(void)
 {
@@ -252,6 +295,7 @@ int main(int argc, char **argv)
         {"damage before the order", damage_before_the_order},
         {"a time before the order", a_time_before_the_order},
         {"an order that cannot be read", an_order_that_cannot_be_read},
+        {"an order that was added", an_order_that_was_added},
         {"damage behind a compaction", damage_behind_a_compaction},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
