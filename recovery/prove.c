@@ -10,7 +10,6 @@
 struct prove {
     const struct plog_prove_options *o;
     const struct plog_io *io;
-    bool logged; /* also past the store's head */
     struct plog_reader reader;
     struct plog_walk walk;
     uint64_t size; /* of the tree that the proof is in */
@@ -63,7 +62,7 @@ static int choose_size(struct prove *p, const char *dir, struct plog_error *err)
     if (rc)
         return rc;
     uint64_t known = s.log_size;
-    if (s.has_store && s.store_size < known && !p->logged)
+    if (s.has_store && s.store_size < known)
         known = s.store_size;
     p->size = p->o->at ? p->o->at : known;
     if (p->size <= known && p->size > 0)
@@ -148,25 +147,23 @@ static int read_log(struct prove *p, struct plog_error *err)
 
 /* ---- The text ----------------------------------------------------------- */
 
-static int add_hashes(struct prove *p)
+static int add_hashes(struct plog_buf *text, const struct plog_proof *proof)
 {
     int rc = 0;
-    for (unsigned i = 0; !rc && i < p->proof.count; i++) {
-        rc = plog_buf_add_base64(&p->text, p->proof.part[i].hash,
-                                 PLOG_HASH_SIZE);
+    for (unsigned i = 0; !rc && i < proof->count; i++) {
+        rc = plog_buf_add_base64(text, proof->part[i].hash, PLOG_HASH_SIZE);
         if (!rc)
-            rc = plog_buf_add_char(&p->text, '\n');
+            rc = plog_buf_add_char(text, '\n');
     }
-    return rc ? rc : plog_buf_add_char(&p->text, '\n');
+    return rc ? rc : plog_buf_add_char(text, '\n');
 }
 
-static int add_checkpoint(struct prove *p)
+static int add_checkpoint(struct plog_buf *text, const struct plog_walk *w)
 {
-    const struct plog_commit *c = &p->checkpoint;
-    const struct plog_vkey *key =
-        plog_keychain_find(&p->walk.chain.chain, c->key);
-    return key ? plog_note_format(&p->text, p->walk.chain.origin, c->size,
-                                  c->root, key->id, c->sig)
+    const struct plog_commit *c = &w->chain.last;
+    const struct plog_vkey *key = plog_keychain_find(&w->chain.chain, c->key);
+    return key ? plog_note_format(text, w->chain.origin, c->size, c->root,
+                                  key->id, c->sig)
                : PLOG_E_UNKNOWN_KEY;
 }
 
@@ -180,24 +177,34 @@ static int give(struct prove *p, int rc, struct plog_error *err)
     return rc ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped") : 0;
 }
 
-static int write_inclusion(struct prove *p, struct plog_error *err)
+int plog_prove_text(struct plog_buf *text, const struct plog_proof *proof,
+                    const struct plog_walk *w, uint64_t seq,
+                    const struct plog_span *line)
 {
     char index[40];
-    int rc = plog_buf_add_text(&p->text, "c2sp.org/tlog-proof@v1\n");
-    if (!rc && !p->o->hide_entry) {
-        rc = plog_buf_add_text(&p->text, "extra ");
+    int rc = plog_buf_add_text(text, "c2sp.org/tlog-proof@v1\n");
+    if (!rc && line) {
+        rc = plog_buf_add_text(text, "extra ");
         if (!rc)
-            rc = plog_buf_add_base64(&p->text, p->line.data, p->line.len);
+            rc = plog_buf_add_base64(text, line->p, line->n);
         if (!rc)
-            rc = plog_buf_add_char(&p->text, '\n');
+            rc = plog_buf_add_char(text, '\n');
     }
     snprintf(index, sizeof index, "index %llu\n",
-             (unsigned long long)(p->seq - 1));
+             (unsigned long long)(seq - 1));
     if (!rc)
-        rc = plog_buf_add_text(&p->text, index);
+        rc = plog_buf_add_text(text, index);
     if (!rc)
-        rc = add_hashes(p);
-    return give(p, rc ? rc : add_checkpoint(p), err);
+        rc = add_hashes(text, proof);
+    return rc ? rc : add_checkpoint(text, w);
+}
+
+static int write_inclusion(struct prove *p, struct plog_error *err)
+{
+    struct plog_span line = plog_span(p->line.data, p->line.len);
+    int rc = plog_prove_text(&p->text, &p->proof, &p->walk, p->seq,
+                             p->o->hide_entry ? NULL : &line);
+    return give(p, rc, err);
 }
 
 static int write_consistency(struct prove *p, struct plog_error *err)
@@ -205,23 +212,21 @@ static int write_consistency(struct prove *p, struct plog_error *err)
     const struct plog_note *n = &p->old;
     int rc = plog_buf_add_text(&p->text, "paritylog/consistency@v1\n");
     if (!rc)
-        rc = add_hashes(p);
+        rc = add_hashes(&p->text, &p->proof);
     if (!rc)
         rc = plog_note_format(&p->text, n->origin, n->size, n->root, n->key_id,
                               n->sig);
     if (!rc)
         rc = plog_buf_add_char(&p->text, '\n');
-    return give(p, rc ? rc : add_checkpoint(p), err);
+    return give(p, rc ? rc : add_checkpoint(&p->text, &p->walk), err);
 }
 
 /* ---- Calls -------------------------------------------------------------- */
 
 static int begin(struct prove *p, const char *dir,
-                 const struct plog_prove_options *o, bool logged,
-                 struct plog_error *err)
+                 const struct plog_prove_options *o, struct plog_error *err)
 {
     memset(p, 0, sizeof *p);
-    p->logged = logged;
     p->o = o;
     p->io = o->io ? o->io : plog_io_posix();
     plog_buf_init(&p->line, p->io);
@@ -238,14 +243,14 @@ static void end(struct prove *p)
     plog_buf_fini(&p->text);
 }
 
-static int prove(const char *dir, uint64_t seq, bool logged,
-                 const struct plog_prove_options *given, struct plog_error *err)
+int plog_prove(const char *dir, uint64_t seq,
+               const struct plog_prove_options *given, struct plog_error *err)
 {
     struct plog_prove_options own;
     struct prove p;
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
-    int rc = begin(&p, dir, &own, logged, err);
+    int rc = begin(&p, dir, &own, err);
     p.seq = seq;
     if (!rc && (seq == 0 || plog_proof_inclusion(&p.parts, seq - 1, p.size)))
         rc = not_found(err, "entry", seq);
@@ -255,19 +260,6 @@ static int prove(const char *dir, uint64_t seq, bool logged,
         rc = write_inclusion(&p, err);
     end(&p);
     return plog_done(err, rc);
-}
-
-int plog_prove(const char *dir, uint64_t seq,
-               const struct plog_prove_options *o, struct plog_error *err)
-{
-    return prove(dir, seq, false, o, err);
-}
-
-int plog_prove_logged(const char *dir, uint64_t seq,
-                      const struct plog_prove_options *o,
-                      struct plog_error *err)
-{
-    return prove(dir, seq, true, o, err);
 }
 
 static int begin_consistency(struct prove *p, struct plog_error *err)
@@ -328,7 +320,7 @@ int plog_prove_consistency(const char *dir, const char *note, size_t len,
     struct prove p;
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
-    int rc = begin(&p, dir, &own, false, err);
+    int rc = begin(&p, dir, &own, err);
     if (!rc && plog_note_parse(plog_span(note, len), &p.old))
         rc = plog_fail(err, PLOG_E_INPUT, "not a signed checkpoint");
     if (!rc)

@@ -101,8 +101,7 @@ static int copy_log(struct plog_restoring *r, struct plog_error *err)
     int rc = plog_restore_copy(r, err);
     if (!rc && r->report->head.size == 0 && r->base) {
         r->reader.dir.with_archive = true;
-        r->begins = r->base;
-        r->orders.len = r->next.size = 0;
+        r->next.size = 0;
         rc = plog_restore_copy(r, err);
     }
     if (!rc && r->report->head.size == 0)
@@ -116,43 +115,6 @@ static int copy_log(struct plog_restoring *r, struct plog_error *err)
         rc = plog_restore_redact(r, err);
     plog_outlog_close(&r->log);
     plog_entry_parser_fini(&r->parser);
-    return rc;
-}
-
-/* ---- What goes with it --------------------------------------------------- */
-
-static int add_text(void *arg, const char *text, size_t len)
-{
-    return plog_buf_add(arg, text, len);
-}
-
-/* Each travels with a proof under the commit of the old log that closes its
- * group: that it is one of its orders is checked here, too. */
-static int bring_orders(struct plog_restoring *r, const char *dir,
-                        struct plog_error *err)
-{
-    struct plog_buf proof;
-    plog_buf_init(&proof, r->io);
-    struct plog_prove_options o = {.struct_size = sizeof o,
-                                   .io = r->o->io,
-                                   .vkey = r->o->vkey,
-                                   .wait_seconds = r->o->wait_seconds,
-                                   .out = add_text,
-                                   .arg = &proof};
-    const struct plog_restored_order *order = (const void *)r->orders.data;
-    int rc = plog_place_orders(&r->place, &r->reader.dir, err);
-    if (!rc && r->base)
-        rc = plog_place_snapshot(&r->place, &r->reader.dir, r->base, err);
-    for (size_t i = 0; !rc && i < r->orders.len / sizeof *order; i++) {
-        proof.len = 0;
-        /* Of the commits below log/ none is proven but the one at its floor. */
-        o.at = order[i].size > r->begins ? order[i].size : r->begins;
-        rc = plog_prove_logged(dir, order[i].at, &o, err);
-        if (!rc)
-            rc = plog_place_order(&r->place, order[i].at,
-                                  plog_span(proof.data, proof.len), err);
-    }
-    plog_buf_fini(&proof);
     return rc;
 }
 
@@ -242,6 +204,8 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
         rc = plog_place_make(&r->place, r->io, out, err);
     else if (!rc && out)
         rc = plog_place_check(r->io, out, err);
+    if (!rc && !r->o->dry_run)
+        rc = plog_place_orders(&r->place, &r->reader.dir, err);
     if (!rc)
         rc = copy_log(r, err);
     if (!rc)
@@ -250,8 +214,8 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
         return rc;
     r->report->adopted = r->o->adopt;
     rc = plog_place_keys(&r->place, &r->reader.dir, r->o->adopt, err);
-    if (!rc)
-        rc = bring_orders(r, dir, err);
+    if (!rc && r->base)
+        rc = plog_place_snapshot(&r->place, &r->reader.dir, r->base, err);
     if (!rc)
         rc = make_store(r, err);
     return rc ? rc : plog_place_finish(&r->place, err);
@@ -270,10 +234,12 @@ static int attempt(const struct plog_restore_options *o, const char *dir,
     report->dry_run = o->dry_run;
     plog_buf_init(&r.orders, r.io);
     plog_buf_init(&r.whole, r.io);
+    plog_buf_init(&r.targets, r.io);
     plog_buf_init(&r.redacted, r.io);
     int rc = run(&r, dir, out, err);
     plog_signer_fini(&r.signer);
     plog_buf_fini(&r.redacted);
+    plog_buf_fini(&r.targets);
     plog_buf_fini(&r.whole);
     plog_buf_fini(&r.orders);
     plog_place_close(&r.place);

@@ -4,6 +4,7 @@
  *   restore.c       what is asked for, the attempts, a copy that goes on
  *   restore_copy.c  the groups up to the point
  *   restore_redact.c  lines of them under an order that lies behind it
+ *   restore_orders.c  those orders, which go along
  */
 #ifndef PLOG_RESTORE_H
 #define PLOG_RESTORE_H
@@ -12,13 +13,8 @@
 #include "outlog.h"
 #include "paritylog_recovery.h"
 #include "place.h"
+#include "proof.h"
 #include "reader.h"
-
-/* An order, or a compact entry, that goes with the copy. */
-struct plog_restored_order {
-    uint64_t at;   /* the entry */
-    uint64_t size; /* of the log at the commit that closes its group */
-};
 
 struct plog_restoring {
     const struct plog_restore_options *o;
@@ -32,22 +28,21 @@ struct plog_restoring {
     uint64_t known; /* the log must reach this one */
     bool alone;     /* there is no store that knows, too */
     bool redacts;   /* the copy may end below orders that its lines are under */
-    struct plog_buf whole,
-        redacted; /* such lines; texts, as orders make them */
+    struct plog_buf whole, targets,
+        redacted; /* such lines; as what; texts, as orders make them */
     struct plog_entry_parser parser;
-    struct plog_buf orders; /* struct plog_restored_order */
+    struct plog_buf orders; /* uint64_t: the entries that go along */
     struct plog_log_group
         next;               /* the one read behind the point; size 0: none */
     uint64_t base, base_at; /* the floor it begins behind, and its entry */
-    uint64_t begins;        /* the same of log/, when archive/ is read, too */
     /* Behind the last group that was copied. */
     struct plog_tree tree;
     struct plog_vkey key;      /* in force there */
     struct plog_signer signer; /* of a copy that goes on */
 };
 
-/* Reads the log up to the point and copies it into r->log, but for a dry run;
- * notes which orders go with it, and the key that would sign next.
+/* Reads the log up to the point and copies it into r->log, but for a dry run,
+ * and the orders that go with it; notes the key that would sign next.
  * Returns 0, also when nothing lies there (report->head.size 0); or what is
  * wrong with the log. */
 PLOG_MUST_CHECK int plog_restore_copy(struct plog_restoring *r,
@@ -68,10 +63,20 @@ PLOG_MUST_CHECK int plog_restore_need(struct plog_restoring *r,
  * PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_restore_redact(struct plog_restoring *r,
                                         struct plog_error *err);
-/* As plog_prove, also past the head that the store has committed, as the copy
- * itself goes (prove.c). */
-PLOG_MUST_CHECK int plog_prove_logged(const char *dir, uint64_t seq,
-                                      const struct plog_prove_options *o,
-                                      struct plog_error *err);
+/* Writes the orders that the copy needs and does not reach into its orders/,
+ * each with a proof, but for a dry run; reads on behind the point for that.
+ * That an entry is the order it must be, the copy's own replay checks.
+ * Returns 0; what is wrong with the log up to them; PLOG_E_NOT_FOUND;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_restore_orders(struct plog_restoring *r,
+                                        struct plog_walk *w,
+                                        struct plog_error *err);
+/* The text of a proof under the commit where the walk stands (prove.c).
+ * @line  of the entry; NULL: not in it
+ * Returns 0; PLOG_E_NOMEM; PLOG_E_UNKNOWN_KEY. */
+PLOG_MUST_CHECK int plog_prove_text(struct plog_buf *text,
+                                    const struct plog_proof *proof,
+                                    const struct plog_walk *w, uint64_t seq,
+                                    const struct plog_span *line);
 
 #endif

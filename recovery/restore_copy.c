@@ -167,61 +167,6 @@ static int copy_groups(struct plog_restoring *r, struct plog_walk *w,
     return rc;
 }
 
-static int add_order(struct plog_restoring *r, uint64_t at,
-                     struct plog_error *err)
-{
-    struct plog_restored_order o = {.at = at};
-    return plog_buf_add(&r->orders, &o, sizeof o)
-               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
-               : 0;
-}
-
-/* The commits that close their groups, read on behind the point: what lies
- * behind those does no harm. */
-static int find_commits(struct plog_restoring *r, struct plog_walk *w,
-                        struct plog_error *err)
-{
-    struct plog_restored_order *o = (void *)r->orders.data;
-    size_t n = r->orders.len / sizeof *o, found = 0;
-    int rc = r->next.size || n == 0 ? 0 : plog_walk_next(w, &r->next, err);
-    while (!rc && found < n) {
-        for (size_t i = 0; i < n; i++)
-            if (o[i].at >= r->next.first && o[i].at <= r->next.size) {
-                o[i].size = r->next.size;
-                found++;
-            }
-        if (found < n)
-            rc = plog_walk_next(w, &r->next, err);
-    }
-    if (rc == PLOG_END || rc == PLOG_E_TORN)
-        return 0; /* proving it says so */
-    if (rc)
-        plog_err_hint(err, "the copy needs what was ordered behind that: mend"
-                           " it first; run: paritylog parity DIR");
-    return rc;
-}
-
-/* Lines in the copy that were redacted by orders behind its end, and the
- * compact entry that lets it begin where it does. */
-static int note_orders(struct plog_restoring *r, struct plog_walk *w,
-                       struct plog_error *err)
-{
-    const struct plog_order *o;
-    uint64_t last = 0, size = r->report->head.size;
-    int rc = 0;
-    /* One above the log's own end came along with it, and is copied as it is.
-     */
-    if (r->base && r->base_at > size && r->base_at <= r->report->source.size)
-        rc = add_order(r, r->base_at, err);
-    for (size_t i = 0;
-         !rc && (o = plog_orders_above(&w->orders, size, &i)) != NULL;) {
-        if (o->at != last)
-            rc = add_order(r, o->at, err);
-        last = o->at;
-    }
-    return rc ? rc : find_commits(r, w, err);
-}
-
 /* The key that would sign next, and the name that the log had. */
 static int note_key(struct plog_restoring *r, const struct plog_walk *w,
                     struct plog_error *err)
@@ -249,7 +194,7 @@ int plog_restore_copy(struct plog_restoring *r, struct plog_error *err)
     if (!rc)
         rc = plog_restore_need(r, &w, err);
     if (!rc)
-        rc = note_orders(r, &w, err);
+        rc = plog_restore_orders(r, &w, err);
     if (!rc)
         rc = note_key(r, &w, err);
     plog_walk_close(&w);

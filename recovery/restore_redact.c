@@ -12,7 +12,6 @@
 #include "scrub.h"
 
 struct whole {
-    struct plog_scrub_target target; /* the text's place is not set yet */
     uint64_t order, segment;
 };
 
@@ -22,22 +21,30 @@ static struct whole *all(const struct plog_restoring *r, size_t *count)
     return (struct whole *)(void *)r->whole.data;
 }
 
+/* The same lines; the places of their texts are not set at first. */
+static struct plog_scrub_target *targets(const struct plog_restoring *r)
+{
+    return (struct plog_scrub_target *)(void *)r->targets.data;
+}
+
 /* An order that is about another line is not this one's. */
 static int note(struct plog_restoring *r, const struct plog_order *o,
                 uint64_t segment, struct plog_span line, struct plog_error *err)
 {
     struct whole w = {.order = o->at, .segment = segment};
+    struct plog_scrub_target t = {.seq = o->seq};
     struct plog_entry e;
     struct plog_buf text;
     plog_buf_init(&text, r->io);
-    w.target.seq = o->seq;
-    memcpy(w.target.leaf, o->leaf, sizeof w.target.leaf);
+    memcpy(t.leaf, o->leaf, sizeof t.leaf);
     int rc = plog_entry_parse(&r->parser, line, &e, err);
     if (!rc) {
         rc = plog_order_apply(o, line, &e, &text);
-        w.target.redacted.n = text.len;
+        t.redacted.n = text.len;
         if (!rc)
             rc = plog_buf_add(&r->redacted, text.data, text.len);
+        if (!rc)
+            rc = plog_buf_add(&r->targets, &t, sizeof t);
         if (!rc)
             rc = plog_buf_add(&r->whole, &w, sizeof w);
         if (rc == PLOG_E_NOMEM)
@@ -69,19 +76,20 @@ int plog_restore_need(struct plog_restoring *r, struct plog_walk *w,
         return rc;
     }
     for (size_t i = 0; i < count; i++) {
-        struct whole *l = &list[i];
-        l->target.redacted.p = text;
-        text += l->target.redacted.n;
-        if (l->order <= r->report->head.size)
+        struct plog_scrub_target *t = &targets(r)[i];
+        t->redacted.p = text;
+        text += t->redacted.n;
+        if (list[i].order <= r->report->head.size)
             continue; /* the copy has it, and is the original */
-        rc = plog_orders_need(&w->orders, l->target.seq, l->target.leaf,
-                              l->target.redacted);
+        rc = plog_orders_need(&w->orders, t->seq, t->leaf, t->redacted);
         if (rc)
             return plog_fail(err, rc, "the order to redact entry %llu is gone",
-                             (unsigned long long)l->target.seq);
-        list[kept++] = *l;
+                             (unsigned long long)t->seq);
+        targets(r)[kept] = *t;
+        list[kept++] = list[i];
     }
     r->whole.len = kept * sizeof *list;
+    r->targets.len = kept * sizeof *targets(r);
     return 0;
 }
 
@@ -92,10 +100,13 @@ int plog_restore_redact(struct plog_restoring *r, struct plog_error *err)
     size_t count;
     int rc = 0;
     struct whole *list = all(r, &count);
-    for (size_t i = 0; !rc && i < count; i++) {
+    for (size_t i = 0, next; !rc && i < count; i = next) {
+        next = i + 1;
+        while (next < count && list[next].segment == list[i].segment)
+            next++;
         plog_segment_name(list[i].segment, name);
-        rc = plog_scrub_lines(r->io, r->place.dir.log, name, &list[i].target, 1,
-                              false, &hits);
+        rc = plog_scrub_lines(r->io, r->place.dir.log, name, &targets(r)[i],
+                              next - i, false, &hits);
     }
     return rc ? plog_fail_io(err, rc, name, "writing a segment again") : 0;
 }

@@ -224,6 +224,55 @@ static void an_order_that_cannot_be_read(void)
     }
 }
 
+/* ---- Many orders ----------------------------------------------------------
+ */
+
+static unsigned opened, renamed;
+
+static int count_open(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    opened += strcmp(name, FIRST + 4) == 0;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static int count_rename(void *ctx, int from_dir, const char *from, int to_dir,
+                        const char *to, bool replace)
+{
+    renamed += strcmp(to, FIRST + 4) == 0;
+    return plog_io_posix()->rename_at(ctx, from_dir, from, to_dir, to, replace);
+}
+
+/* How often a restore opens the first segment: which is whole, and written
+ * again in the copy. */
+static unsigned opens(const char *whole, size_t n)
+{
+    struct plog_io io = *plog_io_posix();
+    io.open_at = count_open;
+    io.rename_at = count_rename;
+    world_write(world_path(&w, FIRST), whole, n);
+    opened = renamed = 0;
+    int rc = RESTORE(.at_seq = 20, .io = &io);
+    CHECK_UINT(renamed, 1);
+    restored(rc, 20, "orders/31");
+    return opened;
+}
+
+/* One reading and one writing does for all of them. */
+static void many_orders(void)
+{
+    size_t n;
+    begin();
+    put(2, 31);
+    char *whole = world_read(world_path(&w, FIRST), &n);
+    redact(2);
+    unsigned one = opens(whole, n);
+    for (uint64_t seq = 3; seq < 9; seq++)
+        redact(seq);
+    CHECK_UINT(opens(whole, n), one);
+    free(whole);
+}
+
 /* ---- A log that grows ------------------------------------------------------
  */
 
@@ -295,6 +344,7 @@ int main(int argc, char **argv)
         {"damage before the order", damage_before_the_order},
         {"a time before the order", a_time_before_the_order},
         {"an order that cannot be read", an_order_that_cannot_be_read},
+        {"many orders", many_orders},
         {"an order that was added", an_order_that_was_added},
         {"damage behind a compaction", damage_behind_a_compaction},
     };
