@@ -111,7 +111,7 @@ static int copy_log(struct plog_restoring *r, struct plog_error *err)
         rc = go_on(r, err);
     if (!rc)
         rc = plog_outlog_finish(&r->log, err);
-    if (!rc)
+    if (!rc && !r->o->dry_run)
         rc = plog_restore_redact(r, err);
     plog_outlog_close(&r->log);
     plog_entry_parser_fini(&r->parser);

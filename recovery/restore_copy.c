@@ -48,8 +48,11 @@ static int copy_group(struct plog_restoring *r, struct plog_walk *w,
     bool begins = w->first == g->first;
     r->report->segments += begins;
     r->report->bytes += begins ? g->end : g->end - g->begin;
-    if (r->o->dry_run)
-        return 0;
+    for (size_t i = 0; !rc && r->redacts && i < g->count; i++)
+        rc = plog_restore_note_whole(r, w, g->first + i,
+                                     plog_scan_text(&w->scan, i), err);
+    if (rc || r->o->dry_run)
+        return rc;
     if (begins)
         rc = plog_outlog_segment(&r->log, origin, before, last, err);
     for (size_t i = 0; !rc && i < g->count; i++) {
@@ -57,8 +60,6 @@ static int copy_group(struct plog_restoring *r, struct plog_walk *w,
         rc = plog_outlog_add(&r->log, line.p, line.n, err);
         if (!rc)
             rc = plog_outlog_add(&r->log, "\n", 1, err);
-        if (!rc && r->redacts)
-            rc = plog_restore_note_whole(r, w, g->first + i, line, err);
     }
     if (!rc)
         rc = plog_outlog_add(&r->log, g->commit_line.p, g->commit_line.n, err);

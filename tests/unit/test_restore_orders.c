@@ -163,6 +163,25 @@ static void damage_before_the_order(void)
     restored(RESTORE(.at_seq = 4), 4, NULL);
 }
 
+/* The same where a segment of before the order is there, so that only the whole
+ * lines of the copy ask for it. */
+static void damage_before_the_order_of_a_whole_line(void)
+{
+    size_t n;
+    begin();
+    put(2, 31);
+    char *whole = world_read(world_path(&w, FIRST), &n);
+    redact(5);
+    world_write(world_path(&w, FIRST), whole, n);
+    free(whole);
+    damage(28);
+    for (int dry = 0; dry < 2; dry++) {
+        CHECK_INT(RESTORE(.at_seq = 20, .dry_run = dry != 0), PLOG_E_TAMPERED);
+        CHECK_UINT(err.seq, 28);
+        CHECK(access(out, F_OK) != 0);
+    }
+}
+
 /* Of a point in time the next group is read, to know that it lies behind: that
  * the order is met there does not make it one of the copy. */
 static void a_time_before_the_order(void)
@@ -342,6 +361,8 @@ int main(int argc, char **argv)
         {"damage behind the order", damage_behind_the_order},
         {"a store below the order", a_store_below_the_order},
         {"damage before the order", damage_before_the_order},
+        {"damage before the order of a whole line",
+         damage_before_the_order_of_a_whole_line},
         {"a time before the order", a_time_before_the_order},
         {"an order that cannot be read", an_order_that_cannot_be_read},
         {"many orders", many_orders},
