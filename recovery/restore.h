@@ -59,6 +59,9 @@ PLOG_MUST_CHECK int plog_restore_note_whole(struct plog_restoring *r,
 PLOG_MUST_CHECK int plog_restore_need(struct plog_restoring *r,
                                       struct plog_walk *w,
                                       struct plog_error *err);
+/* The order was never finished: its line stays whole.  Whether there was one.
+ */
+bool plog_restore_forget(struct plog_restoring *r, uint64_t order);
 /* Redacts those lines in the copy, which is all written.  Returns 0;
  * PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_restore_redact(struct plog_restoring *r,

@@ -113,6 +113,24 @@ static int read_on(struct plog_restoring *r, struct plog_walk *w, size_t *done,
     return rc;
 }
 
+/* Those from `done` on lie behind the log's end: in a group that a crash left
+ * unfinished, which orders nothing.  A line that is redacted already needs one
+ * that counts. */
+static int not_reached(struct plog_restoring *r, const struct plog_walk *w,
+                       int why, size_t done, struct plog_error *err)
+{
+    size_t n;
+    const uint64_t *list = all(r, &n);
+    bool unfinished = why == PLOG_E_TORN && w->chain.last.size >= r->known;
+    for (; done < n; done++)
+        if (!unfinished || !plog_restore_forget(r, list[done])) {
+            plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
+                      (unsigned long long)list[done]);
+            return PLOG_E_NOT_FOUND;
+        }
+    return 0;
+}
+
 int plog_restore_orders(struct plog_restoring *r, struct plog_walk *w,
                         struct plog_error *err)
 {
@@ -124,10 +142,7 @@ int plog_restore_orders(struct plog_restoring *r, struct plog_walk *w,
     if (rc || n == 0)
         return rc;
     rc = read_on(r, w, &done, err);
-    if (rc == PLOG_END || rc == PLOG_E_TORN) {
-        plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
-                  (unsigned long long)all(r, &n)[done]);
-        return PLOG_E_NOT_FOUND;
-    }
+    if (rc == PLOG_END || rc == PLOG_E_TORN)
+        rc = not_reached(r, w, rc, done, err);
     return rc ? rc : plog_keychain_check(&w->chain.chain, &r->reader.keys, err);
 }

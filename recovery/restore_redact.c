@@ -93,6 +93,21 @@ int plog_restore_need(struct plog_restoring *r, struct plog_walk *w,
     return 0;
 }
 
+bool plog_restore_forget(struct plog_restoring *r, uint64_t order)
+{
+    size_t count, kept = 0;
+    struct whole *list = all(r, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].order == order)
+            continue;
+        targets(r)[kept] = targets(r)[i];
+        list[kept++] = list[i];
+    }
+    r->whole.len = kept * sizeof *list;
+    r->targets.len = kept * sizeof *targets(r);
+    return kept < count;
+}
+
 int plog_restore_redact(struct plog_restoring *r, struct plog_error *err)
 {
     char name[PLOG_SEGMENT_NAME];

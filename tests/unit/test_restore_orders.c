@@ -292,6 +292,52 @@ static void many_orders(void)
     free(whole);
 }
 
+/* ---- A crash while an order is logged ------------------------------------ */
+
+static void put_back(const char *name, const char *bytes, size_t n)
+{
+    char path[600];
+    snprintf(path, sizeof path, "%s", world_path(&w, name));
+    world_write(path, bytes, n);
+}
+
+/* What was not finished orders nothing, and is no reason to give no copy. */
+static void an_order_that_was_not_finished(void)
+{
+    char last[60];
+    size_t n, first_n, store_n;
+    begin();
+    put(2, 31);
+    redact(5);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    char *first = world_read(world_path(&w, FIRST), &first_n);
+    char *store = world_read(world_path(&w, "store.db"), &store_n);
+    int64_t end = world_number(&w, "SELECT offset FROM meta");
+    snprintf(last, sizeof last, "log/%020d.jsonl",
+             (int)world_number(&w, "SELECT segment FROM meta"));
+    redact(6);
+    char *bytes = world_read(world_path(&w, last), &n);
+    char *commit = strstr(bytes + end, "{\"commit\"");
+    REQUIRE(commit != NULL && strstr(bytes + end, "\"redact\"") < commit);
+    put_back(last, bytes, (size_t)(commit - bytes));
+    put_back(FIRST, first, first_n);
+    remove_store();
+    put_back("store.db", store, store_n);
+    for (int no_store = 0; no_store < 2; no_store++) {
+        if (no_store)
+            remove_store();
+        int rc = RESTORE(.at_seq = 20);
+        struct world copy = {.p = NULL};
+        snprintf(copy.dir, sizeof copy.dir, "%.500s", out);
+        CHECK_TEXT(world_record(&copy, "r6"), "{\"v\":\"v6\"} v1");
+        CHECK(!world_has(&copy, "orders/32"));
+        restored(rc, 20, "orders/31");
+    }
+    free(first);
+    free(store);
+    free(bytes);
+}
+
 /* ---- A log that grows ------------------------------------------------------
  */
 
@@ -366,6 +412,7 @@ int main(int argc, char **argv)
         {"a time before the order", a_time_before_the_order},
         {"an order that cannot be read", an_order_that_cannot_be_read},
         {"many orders", many_orders},
+        {"an order that was not finished", an_order_that_was_not_finished},
         {"an order that was added", an_order_that_was_added},
         {"damage behind a compaction", damage_behind_a_compaction},
     };
