@@ -385,6 +385,11 @@ const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
     return i < count(o) && all(o)[i].order.seq == seq ? &all(o)[i].order : NULL;
 }
 
+bool plog_orders_is_brought(const struct plog_order *found)
+{
+    return ((const struct plog_known_order *)(const void *)found)->brought;
+}
+
 /* Marks the orders that make the line good.  Whether there is one. */
 static bool fits(struct plog_orders *o, uint64_t seq, const unsigned char *leaf,
                  const unsigned char *line)

@@ -24,10 +24,10 @@
 #define PLOG_ORDERS_DIR "orders"
 
 struct plog_known_order {
-    struct plog_order order;
-    bool needed;  /* a redacted line was met that it makes good */
-    bool held;    /* and the order itself was verified */
-    bool brought; /* it came along */
+    struct plog_order order; /* first: see plog_orders_is_brought */
+    bool needed;             /* a redacted line was met that it makes good */
+    bool held;               /* and the order itself was verified */
+    bool brought;            /* it came along */
 };
 
 /* A compact entry: one lets a log begin behind seq 1. */
@@ -99,6 +99,8 @@ void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);
 /* The order about entry `seq`, or NULL; looks for it when nothing was loaded
  * yet.  NULL also in plog_orders_doubt. */
 const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq);
+/* Whether that one came along: its entry is none of the log at hand. */
+bool plog_orders_is_brought(const struct plog_order *found);
 
 /* The next order, from `*i` on, that was needed and not met; NULL: none. */
 const struct plog_order *plog_orders_unheld(const struct plog_orders *o,

@@ -8,6 +8,7 @@
 #include "archive.h"
 #include "restore.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "again.h"
@@ -157,6 +158,15 @@ static int look(struct plog_restoring *r, const char *dir,
     return 0;
 }
 
+/* Orders that came along are none of the log: no store made from it follows
+ * them. */
+static bool has_orders(const struct plog_restoring *r)
+{
+    struct plog_stat st;
+    return r->io->stat_at(r->io->ctx, r->reader.dir.dir, PLOG_ORDERS_DIR,
+                          &st) != -ENOENT;
+}
+
 static int check_adoption(const struct plog_restoring *r,
                           struct plog_error *err)
 {
@@ -200,6 +210,8 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
     int rc = look(r, dir, err);
     if (!rc)
         rc = plog_reader_open_log(&r->reader, r->io, dir, r->o->vkey, err);
+    if (!rc && has_orders(r))
+        r->redacts = true;
     if (!rc && !r->o->dry_run)
         rc = plog_place_make(&r->place, r->io, out, err);
     else if (!rc && out)

@@ -11,6 +11,8 @@
 #include "restore.h"
 #include "scrub.h"
 
+#define NEVER UINT64_MAX /* the log does not come to it */
+
 struct whole {
     uint64_t order, segment;
 };
@@ -31,7 +33,8 @@ static struct plog_scrub_target *targets(const struct plog_restoring *r)
 static int note(struct plog_restoring *r, const struct plog_order *o,
                 uint64_t segment, struct plog_span line, struct plog_error *err)
 {
-    struct whole w = {.order = o->at, .segment = segment};
+    struct whole w = {.order = plog_orders_is_brought(o) ? NEVER : o->at,
+                      .segment = segment};
     struct plog_scrub_target t = {.seq = o->seq};
     struct plog_entry e;
     struct plog_buf text;

@@ -366,6 +366,41 @@ static void restored_by_an_old_store(void)
     world_remove(out);
 }
 
+/* A copy that goes on has the order in orders/ alone, and reaches past its
+ * number: it is behind each point of the copy. */
+static void restored_from_a_copy(void)
+{
+    char out[560];
+    struct world kept;
+    struct plog_restore_report r;
+    struct plog_restore_options o = {.struct_size = sizeof o, .at_seq = 40};
+    make();
+    snprintf(out, sizeof out, "%.500s-copy", w.dir);
+    o.continue_as = "test.example/on";
+    CHECK_INT(plog_restore(w.dir, out, &o, &r, NULL), 0);
+    kept = w;
+    snprintf(w.dir, sizeof w.dir, "%.511s", out);
+    snprintf(out, sizeof out, "%.500s-copy", w.dir);
+    CHECK(world_has(&w, "orders/62"));
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 30; i++)
+        CHECK_INT(world_put(&w, NULL, "on", "v", NULL), 0);
+    world_close(&w);
+    bring_back();
+    o.continue_as = NULL;
+    for (o.at_seq = 0; o.at_seq < 71; o.at_seq += 35) {
+        struct world copy = w;
+        snprintf(copy.dir, sizeof copy.dir, "%.511s", out);
+        CHECK_INT(plog_restore(w.dir, out, &o, &r, NULL), 0);
+        CHECK_INT(peers_parity(&copy), 0);
+        CHECK_TEXT(world_record(&copy, "r0"), "null v1");
+        CHECK(world_has(&copy, "orders/62"));
+        world_remove(out);
+    }
+    world_remove(w.dir);
+    w = kept;
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -375,6 +410,7 @@ int main(int argc, char **argv)
         {"told, and redacted again", told_and_redacted_again},
         {"salvaged", salvaged},
         {"restored below the order", restored_below},
+        {"restored from a copy", restored_from_a_copy},
         {"restored by an old store", restored_by_an_old_store},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
