@@ -9,8 +9,9 @@
 struct work {
     struct plog_legs *l;
     struct plog_scrub_report *report;
-    struct plog_buf seqs;    /* uint64_t, ascending */
-    struct plog_buf targets; /* struct plog_scrub_target, the same order */
+    struct plog_buf seqs;    /* what is pending: uint64_t, ascending */
+    struct plog_buf kept;    /* of these: out of reach, pending again */
+    struct plog_buf targets; /* struct plog_scrub_target, ascending */
     struct plog_buf text;    /* their redacted lines */
 };
 
@@ -21,7 +22,12 @@ static struct plog_scrub_target *target(struct work *w, size_t i)
 
 static size_t count(const struct work *w)
 {
-    return w->seqs.len / sizeof(uint64_t);
+    return w->targets.len / sizeof(struct plog_scrub_target);
+}
+
+static size_t count_seqs(const struct plog_buf *seqs)
+{
+    return seqs->len / sizeof(uint64_t);
 }
 
 /* ---- What to look for --------------------------------------------------- */
@@ -67,20 +73,25 @@ static int is_order(struct work *w, const struct plog_scrub_target *t,
     return rc == PLOG_END ? 0 : rc;
 }
 
+/* Returns PLOG_END when all of its orders were compacted away, too. */
 static int find_order(struct work *w, const struct plog_scrub_target *t,
                       struct plog_span stored, struct plog_error *err)
 {
     struct plog_buf seqs;
-    bool found = false;
+    bool found = false, below = false;
     plog_buf_init(&seqs, w->l->io);
     int rc = plog_store_orders_of(&w->l->store, t->seq, &seqs, err);
-    for (size_t i = 0; !rc && !found && i < seqs.len / sizeof(uint64_t); i++) {
+    for (size_t i = 0; !rc && !found && i < count_seqs(&seqs); i++) {
         uint64_t seq;
         memcpy(&seq, seqs.data + i * sizeof seq, sizeof seq);
-        rc = is_order(w, t, stored, seq, &found, err);
+        if (seq <= w->l->head.rules.floor)
+            below = true;
+        else
+            rc = is_order(w, t, stored, seq, &found, err);
     }
     plog_buf_fini(&seqs);
     return rc || found ? rc
+           : below     ? PLOG_END
                        : misfit(t->seq, "the log holds no order for that", err);
 }
 
@@ -115,47 +126,59 @@ static int learn(struct work *w, struct plog_scrub_target *t,
     return rc;
 }
 
-/* Below the floor no file is changed: the compact entry signs the snapshot. */
-static int below_floor(uint64_t seq, struct plog_error *err)
+/* What was compacted away has no line any more but the store's. */
+static int learn_gone(struct work *w, struct plog_scrub_target *t,
+                      struct plog_span stored, struct plog_error *err)
 {
-    plog_fail(err, PLOG_E_PRUNED,
-              "entry %llu was compacted away, with its payload",
-              (unsigned long long)seq);
-    plog_err_seq(err, seq);
-    plog_err_hint(err,
-                  "run: paritylog compact DIR --undo, then"
-                  " paritylog redact DIR %llu --reason TEXT",
-                  (unsigned long long)seq);
-    return PLOG_E_PRUNED;
+    plog_line_leaf(stored, t->leaf);
+    return find_order(w, t, stored, err);
+}
+
+/* The store's line goes to w->text, which may move.
+ * Returns PLOG_END when only the store's pages are left to see to. */
+static int read_line(struct work *w, struct plog_scrub_target *t, bool gone,
+                     struct plog_error *err)
+{
+    struct plog_span stored;
+    int rc = plog_store_line(&w->l->store, t->seq, &stored, NULL, err);
+    if (rc == PLOG_END && gone)
+        return rc; /* dropped by --trim-store */
+    if (rc == PLOG_END || (!rc && !plog_line_is_redacted(stored)))
+        return misfit(t->seq, "the store does not hold the redacted line", err);
+    t->redacted.n = rc ? 0 : stored.n;
+    if (!rc && plog_buf_add_span(&w->text, stored))
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (rc)
+        return rc;
+    stored =
+        plog_span(w->text.data + w->text.len - t->redacted.n, t->redacted.n);
+    rc = gone ? learn_gone(w, t, stored, err) : learn(w, t, stored, err);
+    if (rc == PLOG_END)
+        w->text.len -= t->redacted.n;
+    return rc;
 }
 
 static int read_target(struct work *w, uint64_t seq, struct plog_error *err)
 {
     struct plog_scrub_target t = {.seq = seq};
-    struct plog_span stored;
-    if (seq <= w->l->head.rules.floor)
-        return below_floor(seq, err);
-    int rc = plog_store_line(&w->l->store, seq, &stored, NULL, err);
-    if (rc == PLOG_END || (!rc && !plog_line_is_redacted(stored)))
-        return misfit(seq, "the store does not hold the redacted line", err);
-    t.redacted.n = stored.n;
-    if (!rc && plog_buf_add_span(&w->text, stored))
-        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    bool gone = seq <= w->l->head.rules.floor;
+    int rc = gone ? plog_scrub_below(w->l, seq, err) : 0;
+    bool keep = rc == PLOG_E_PRUNED;
     if (!rc)
-        rc = learn(
-            w, &t,
-            plog_span(w->text.data + w->text.len - t.redacted.n, t.redacted.n),
-            err);
-    if (!rc && plog_buf_add(&w->targets, &t, sizeof t))
-        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    return rc;
+        rc = read_line(w, &t, gone, err);
+    if (rc == PLOG_END)
+        return 0;
+    if ((!rc && plog_buf_add(&w->targets, &t, sizeof t)) ||
+        (keep && plog_buf_add(&w->kept, &seq, sizeof seq)))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    return keep ? 0 : rc;
 }
 
 static int read_targets(struct work *w, struct plog_error *err)
 {
     const uint64_t *seqs = (const void *)w->seqs.data;
     int rc = 0;
-    for (size_t i = 0; !rc && i < count(w); i++)
+    for (size_t i = 0; !rc && i < count_seqs(&w->seqs); i++)
         rc = read_target(w, seqs[i], err);
     const char *at = w->text.data; /* which has stopped moving */
     for (size_t i = 0; !rc && i < count(w); i++) {
@@ -210,8 +233,11 @@ static int replace_lines(struct work *w, uint64_t first, size_t from, size_t to,
 
 static int replace_segments(struct work *w, struct plog_error *err)
 {
+    size_t i = 0, next;
     int rc = 0;
-    for (size_t i = 0, next; !rc && i < count(w); i = next) {
+    while (i < count(w) && target(w, i)->seq <= w->l->head.rules.floor)
+        i++; /* gone with their segments */
+    for (; !rc && i < count(w); i = next) {
         uint64_t first = 0, other;
         rc = plog_find_segment(&w->l->dir, target(w, i)->seq, &first, err);
         for (next = i + 1; !rc && next < count(w); next++) {
@@ -231,9 +257,12 @@ static int replace_segments(struct work *w, struct plog_error *err)
 static int note_done(struct work *w, struct plog_error *err)
 {
     struct plog_store *s = &w->l->store;
+    const uint64_t *kept = (const void *)w->kept.data;
     int rc = plog_store_begin(s, err);
     if (!rc)
         rc = plog_store_scrubbed(s, err);
+    for (size_t i = 0; !rc && i < count_seqs(&w->kept); i++)
+        rc = plog_store_unscrubbed(s, kept[i], kept[i], err);
     if (!rc)
         rc = plog_store_commit(s, err);
     if (rc)
@@ -247,6 +276,7 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
     struct work w = {.l = l, .report = report};
     memset(report, 0, sizeof *report);
     plog_buf_init(&w.seqs, l->io);
+    plog_buf_init(&w.kept, l->io);
     plog_buf_init(&w.targets, l->io);
     plog_buf_init(&w.text, l->io);
     int rc = plog_store_pending(&l->store, &w.seqs, err);
@@ -255,15 +285,16 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
         rc = read_targets(&w, err);
     if (any && !rc)
         rc = empty_pages(&w, err);
-    if (any && !rc)
+    if (count(&w) && !rc)
         rc = plog_scrub_quarantine(l, target(&w, 0), count(&w), report, err);
     if (any && !rc)
         rc = replace_segments(&w, err);
     if (any && !rc)
         rc = note_done(&w, err);
-    report->entries = any && !rc ? count(&w) : 0;
+    report->entries = rc ? 0 : count_seqs(&w.seqs) - count_seqs(&w.kept);
     plog_buf_fini(&w.text);
     plog_buf_fini(&w.targets);
+    plog_buf_fini(&w.kept);
     plog_buf_fini(&w.seqs);
     return rc;
 }

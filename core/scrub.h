@@ -32,12 +32,30 @@ struct plog_scrub_target {
  * Returns 0: no file below the directory holds such a payload any more, on
  * disk.  PLOG_E_LOCKED: a reader holds an old snapshot of the store, and what
  * is left is done later; PLOG_E_CORRUPT, PLOG_E_DIVERGED when a leg is not
- * what it must be; PLOG_E_PRUNED when the entry was compacted away whole;
- * PLOG_E_IO; PLOG_E_NOMEM.
+ * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
+ * An entry that is out of reach (plog_scrub_below) stays pending, and stops
+ * none of the others.
  */
 PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_scrub_report *report,
                                struct plog_error *err);
+
+/*
+ * Whether the payload of an entry that was compacted away is still in the
+ * archive, where nothing takes it out.
+ * @l  as above
+ * Returns 0: it is not, or cannot be read there; PLOG_E_PRUNED: it is, and the
+ * hint leads out; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_scrub_below(struct plog_legs *l, uint64_t seq,
+                                     struct plog_error *err);
+
+/* Whether the log has the whole line of which the store has the rest.
+ * @dir  l->dir, or a copy of it with the archive
+ * Returns 0, also where the line cannot be read; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_scrub_whole(struct plog_legs *l,
+                                     const struct plog_dir *dir, uint64_t seq,
+                                     bool *whole, struct plog_error *err);
 
 /*
  * Looks for entries above the floor whose line is whole in the log although the

@@ -32,9 +32,8 @@ static int read_ordered(struct plog_store *s, const struct plog_store_head *h,
     return rc == PLOG_END ? 0 : rc;
 }
 
-/* Whether the log has the whole line of which the store has the rest. */
-static int is_whole(struct plog_legs *l, uint64_t seq, bool *whole,
-                    struct plog_error *err)
+int plog_scrub_whole(struct plog_legs *l, const struct plog_dir *dir,
+                     uint64_t seq, bool *whole, struct plog_error *err)
 {
     const struct plog_store_head *h = &l->head;
     unsigned char stored[PLOG_HASH_SIZE], logged[PLOG_HASH_SIZE];
@@ -48,7 +47,7 @@ static int is_whole(struct plog_legs *l, uint64_t seq, bool *whole,
         return 0;
     plog_line_leaf(text, stored);
     plog_buf_init(&line, l->io);
-    rc = plog_find_line(&l->dir, h->segment, h->offset, seq, &line, err);
+    rc = plog_find_line(dir, h->segment, h->offset, seq, &line, err);
     text = plog_span(line.data, line.len);
     if (!rc && !plog_line_is_redacted(text)) {
         plog_line_leaf(text, logged);
@@ -82,7 +81,7 @@ static int look(struct plog_legs *l, struct plog_buf *seqs,
     all = (void *)seqs->data;
     for (size_t i = 0; !rc && i < seqs->len / sizeof *all; i++) {
         bool whole;
-        rc = is_whole(l, all[i], &whole, err);
+        rc = plog_scrub_whole(l, &l->dir, all[i], &whole, err);
         if (!rc && whole)
             all[kept++] = all[i];
     }

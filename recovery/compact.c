@@ -202,21 +202,33 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
     return rc;
 }
 
-static int check_pending(struct plog_store *s, struct plog_error *err)
+static int not_finished(uint64_t seq, bool below, struct plog_error *err)
 {
-    struct plog_buf seqs;
-    plog_buf_init(&seqs, s->io);
-    int rc = plog_store_pending(s, &seqs, err);
-    if (!rc && seqs.len) {
-        uint64_t seq = *(const uint64_t *)(const void *)seqs.data;
-        rc = plog_fail(err, PLOG_E_LOCKED,
-                       "a redaction is not finished: its payload would go into"
-                       " the archive");
-        plog_err_seq(err, seq);
+    plog_fail(err, PLOG_E_LOCKED,
+              "a redaction is not finished: its payload would go into"
+              " the archive");
+    plog_err_seq(err, seq);
+    if (below) /* the opening tries it each time */
+        plog_err_hint(err, "end long reads and run it again");
+    else
         plog_err_hint(err,
                       "run: paritylog redact DIR %llu --reason TEXT again,"
                       " when no reader is at the store",
                       (unsigned long long)seq);
+    return PLOG_E_LOCKED;
+}
+
+static int check_pending(struct plog_legs *l, struct plog_error *err)
+{
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, l->io);
+    int rc = plog_store_pending(&l->store, &seqs, err);
+    if (!rc && seqs.len) {
+        uint64_t seq = *(const uint64_t *)(const void *)seqs.data;
+        bool below = seq <= l->head.rules.floor;
+        rc = below ? plog_scrub_below(l, seq, err) : 0;
+        if (!rc)
+            rc = not_finished(seq, below, err);
     }
     plog_buf_fini(&seqs);
     return rc;
@@ -240,7 +252,7 @@ static int scrub_again(plog *p, void *arg, struct plog_error *err)
 
 static int plan(plog *p, void *arg, struct plog_error *err)
 {
-    int rc = check_pending(&p->legs.store, err);
+    int rc = check_pending(&p->legs, err);
     return rc ? rc : plog_compact_plan(arg, err);
 }
 

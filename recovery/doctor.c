@@ -156,7 +156,9 @@ static void redactions(struct plog_doctor *d)
              (unsigned long long)d->report->legs.pending_at);
     if (s->pending)
         plog_doctor_say(d, "redactions", PLOG_HEALTH_WARN,
-                        "end long reads, then: paritylog append DIR /dev/null",
+                        "end long reads, then: paritylog append DIR /dev/null;"
+                        " what stays pending in paritylog redact DIR --list:"
+                        " redact it again, which says why",
                         "%llu of %llu are pending: copies of a payload may be"
                         " left",
                         (unsigned long long)s->pending,

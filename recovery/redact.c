@@ -213,6 +213,8 @@ static int scrub(plog *p, struct plog_redact_report *report,
     rc = all_again(p, report->seq, &why);
     if (!rc)
         rc = plog_scrub(&p->legs, &done, &why);
+    if (!rc && report->seq <= p->legs.head.rules.floor)
+        rc = plog_scrub_below(&p->legs, report->seq, &why);
     plog_engine_leave(p);
     report->segments += done.segments;
     report->quarantine += done.quarantine;
@@ -223,6 +225,8 @@ static int scrub(plog *p, struct plog_redact_report *report,
               " its payload is not gone yet: %.200s",
               (unsigned long long)report->seq,
               (unsigned long long)report->order, why.message);
+    if (why.file[0])
+        plog_err_file(err, why.file);
     plog_err_hint(err, "%s", why.hint);
     return rc;
 }

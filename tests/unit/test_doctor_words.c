@@ -289,7 +289,9 @@ static void upkeep(void)
     CHECK_INT(plog_redact(w.dir, 33, &o, &redacted, NULL), PLOG_E_LOCKED);
     upkeep_is("redactions",
               "warn: 1 of 1 are pending: copies of a payload may be left; do"
-              " end long reads, then: paritylog append DIR /dev/null\n");
+              " end long reads, then: paritylog append DIR /dev/null; what"
+              " stays pending in paritylog redact DIR --list: redact it again,"
+              " which says why\n");
     CHECK_INT(sqlite3_close(db), SQLITE_OK);
     CHECK_INT(plog_redact(w.dir, 34, &o, &redacted, NULL), 0);
     upkeep_is("redactions", "ok: 2, all done; do \n");

@@ -1,0 +1,216 @@
+/*
+ * test_redact_floor.c - an older store was put back, and what caught it up
+ * finds an order about an entry that a later compaction took away: nothing
+ * else waits for it, and where the archive has its payload, the way out is
+ * told.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peers.h"
+#include "world.h"
+
+#define PACKED "archive/00000000000000000001.jsonl.gz"
+#define PAYLOAD "\"v\":\"v3\"" /* of entry 5 */
+
+static struct world w;
+static struct plog_error err;
+static char old[600]; /* the directory as it was before the order */
+
+static int redact(uint64_t seq)
+{
+    struct plog_redact_report r;
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = "asked", .wait_seconds = 0.05};
+    err = (struct plog_error){.code = 0};
+    return plog_redact(w.dir, seq, &o, &r, &err);
+}
+
+static int compact(void)
+{
+    struct plog_compact_report r;
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    err = (struct plog_error){.code = 0};
+    return plog_compact(w.dir, &o, &r, &err);
+}
+
+static int64_t pending(void)
+{
+    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
+}
+
+/* A file of `old` over the one that is there, which goes. */
+static void put_back(const char *name)
+{
+    char from[700];
+    size_t n;
+    unlink(world_path(&w, name));
+    snprintf(from, sizeof from, "%s/%s", old, name);
+    if (access(from, F_OK))
+        return;
+    char *bytes = world_read(from, &n);
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+}
+
+static void put_store_back(void)
+{
+    put_back("store.db");
+    put_back("store.db-wal");
+    put_back("store.db-shm");
+}
+
+static void open_once(void)
+{
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+}
+
+/* Entry 5 is redacted, and below the floor; `old` is from before.
+ * @older  what is compacted away before that; 0: nothing */
+static void make(uint64_t older)
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    snprintf(old, sizeof old, "%.500s-old", w.dir);
+    world_copy(w.dir, old);
+    CHECK_INT(redact(5), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    if (older) {
+        CHECK_INT(peers_ack(&w, "p", older), 0);
+        CHECK_INT(compact(), 0);
+    }
+    CHECK_INT(peers_ack(&w, "p", 55), 0);
+    CHECK_INT(compact(), 0);
+    REQUIRE(peers_floor(&w) > 5);
+}
+
+/* The first segment of the archive as a compaction before the order makes it.
+ */
+static void pack_whole(void)
+{
+    struct world before = w;
+    struct plog_compact_report r;
+    memcpy(before.dir, old, sizeof before.dir);
+    CHECK_INT(peers_ack(&before, "p", 55), 0);
+    CHECK_INT(peers_compact(&before, &r), 0);
+}
+
+static bool store_has(const char *text)
+{
+    static const char *const names[] = {"store.db", "store.db-wal"};
+    bool has = false;
+    for (int i = 0; i < 2; i++) {
+        size_t n;
+        if (!world_has(&w, names[i]))
+            continue;
+        char *bytes = world_read(world_path(&w, names[i]), &n);
+        has |= memmem(bytes, n, text, strlen(text)) != NULL;
+        free(bytes);
+    }
+    return has;
+}
+
+static void done_at_the_next_opening(void)
+{
+    make(0);
+    put_store_back();
+    CHECK(store_has(PAYLOAD));
+    open_once();
+    CHECK_INT(pending(), 0);
+    CHECK(!store_has(PAYLOAD));
+    CHECK_INT(redact(80), 0);
+    CHECK_INT(peers_ack(&w, "p", 75), 0);
+    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* The others are taken out all the same; the archive is not changed. */
+static void kept_in_the_archive(void)
+{
+    static const char undo[] = "run: paritylog compact DIR --undo, then"
+                               " paritylog redact DIR 5 --reason TEXT";
+    struct plog_compact_report r;
+    make(0);
+    put_store_back();
+    pack_whole();
+    put_back(PACKED);
+    open_once();
+    CHECK_INT(pending(), 1);
+    CHECK(!store_has(PAYLOAD));
+    CHECK_INT(redact(80), 0);
+    char *line = world_line(&w, 80, NULL);
+    CHECK(strstr(line, "\"redacted\":\"") != NULL);
+    free(line);
+    CHECK_INT(pending(), 1);
+    CHECK_INT(compact(), PLOG_E_PRUNED);
+    CHECK_TEXT(err.message, "entry 5 was compacted away, with its payload,"
+                            " which is in " PACKED);
+    CHECK_TEXT(err.file, PACKED);
+    CHECK_UINT(err.seq, 5);
+    CHECK_TEXT(err.hint, undo);
+    CHECK_INT(redact(5), PLOG_E_PRUNED);
+    CHECK(strstr(err.message, "its payload is not gone yet") != NULL);
+    CHECK_TEXT(err.file, PACKED);
+    CHECK_TEXT(err.hint, undo);
+    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK_INT(redact(5), 0);
+    CHECK_INT(pending(), 0);
+    CHECK(!world_has(&w, PACKED));
+    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* Two floors higher no undo reaches there. */
+static void moved_out_of_the_archive(void)
+{
+    make(30);
+    put_store_back();
+    pack_whole();
+    put_back(PACKED);
+    open_once();
+    CHECK_INT(redact(5), PLOG_E_PRUNED);
+    CHECK_TEXT(err.hint, "move " PACKED " out of DIR, then run: paritylog"
+                         " append DIR /dev/null");
+    CHECK_INT(pending(), 1);
+    unlink(world_path(&w, PACKED));
+    open_once();
+    CHECK_INT(pending(), 0);
+    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* The store has no line of it any more; its freed pages may have. */
+static void trimmed(void)
+{
+    struct plog_compact_report r;
+    make(0);
+    CHECK_INT(peers_ack(&w, "p", 75), 0);
+    CHECK_INT(peers_trim(&w, &r), 0);
+    world_sql(&w, "UPDATE redactions SET pending=1"); /* as a salvage does */
+    REQUIRE(world_number(&w, "SELECT count(*) FROM events WHERE seq=5") == 0);
+    open_once();
+    CHECK_INT(pending(), 0);
+    CHECK_INT(redact(85), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"done at the next opening", done_at_the_next_opening},
+        {"kept in the archive", kept_in_the_archive},
+        {"moved out of the archive", moved_out_of_the_archive},
+        {"trimmed", trimmed},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
