@@ -70,6 +70,15 @@ void plog_engine_leave(plog *p);
  * Returns PLOG_E_INDETERMINATE. */
 int plog_engine_indeterminate(struct plog_error *err);
 
+/* Makes `own`, empty or of any key, the secret of the key that signs behind
+ * `size`, from the folder `keys`.
+ * @chain  the keys of the log
+ * Returns 0, or PLOG_E_KEY with `own` as it was. */
+PLOG_MUST_CHECK int plog_signer_in_force(struct plog_signer *own,
+                                         const struct plog_io *io, int keys,
+                                         const char *passphrase,
+                                         const struct plog_keychain *chain,
+                                         uint64_t size, struct plog_error *err);
 /* Makes sure that the signer is the key in force behind the head: a rotation
  * by another process is followed when the new key can be read.
  * Returns 0 or PLOG_E_KEY. */

@@ -1,5 +1,5 @@
 /* key_list.c - which keys a log has had, and which are trusted. */
-#include "key_list.h"
+#include "rotate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,25 +64,17 @@ static double wait_of(const struct plog_options *o)
     return o->wait_seconds != 0 ? o->wait_seconds : 10;
 }
 
-int plog_read_keychain(const char *dir, const struct plog_options *given,
-                       struct plog_keychain *out, uint64_t *size,
-                       struct plog_error *err)
+int plog_key_show(const char *dir, const struct plog_options *given, char *vkey,
+                  struct plog_error *err)
 {
     struct plog_reader r;
     struct plog_options o;
-    int rc = open_reader(&r, dir, given, &o, err);
-    if (!rc)
-        rc = read_keys(&r, wait_of(&o), out, size, err);
-    plog_reader_fini(&r);
-    return rc;
-}
-
-int plog_key_show(const char *dir, const struct plog_options *o, char *vkey,
-                  struct plog_error *err)
-{
     struct plog_keychain chain;
     uint64_t size;
-    int rc = plog_read_keychain(dir, o, &chain, &size, err);
+    int rc = open_reader(&r, dir, given, &o, err);
+    if (!rc)
+        rc = read_keys(&r, wait_of(&o), &chain, &size, err);
+    plog_reader_fini(&r);
     if (!rc && chain.count)
         plog_vkey_format(&chain.keys[chain.count - 1], vkey);
     else if (!rc)

@@ -9,21 +9,21 @@
  * next finishes or undoes the rest.
  */
 #include "engine.h"
-#include "key_list.h"
+#include "rehearse.h"
 
 /* keys/signing.key can be read, and is `had`: no passphrase mends that, unless
  * the new key waits beside it. */
-static int other_key(plog *p, const struct plog_vkey *now, const char *had,
-                     struct plog_error *err)
+static int other_key(const struct plog_io *io, int keys,
+                     const struct plog_keychain *chain, const char *in_force,
+                     const char *had, struct plog_error *err)
 {
     char id[PLOG_KEYID_TEXT];
-    const char *in_force = now ? now->id_text : "?";
-    bool before = plog_keychain_find(&p->legs.chain, had) != NULL;
+    bool before = plog_keychain_find(chain, had) != NULL;
     plog_fail(err, PLOG_E_KEY,
               "the log is signed by key %s, and keys/signing.key is %s%s",
               in_force, had[0] ? had : "another",
               before ? ", which it had before a rotation" : "");
-    if (plog_signer_next_id(p->io, p->legs.dir.keys, id, NULL) == 0)
+    if (plog_signer_next_id(io, keys, id, NULL) == 0)
         plog_err_hint(err, "a key may have been rotated: open again, with the"
                            " passphrase of the new key");
     else
@@ -34,25 +34,27 @@ static int other_key(plog *p, const struct plog_vkey *now, const char *had,
     return PLOG_E_KEY;
 }
 
-int plog_engine_signer(plog *p, struct plog_error *err)
+int plog_signer_in_force(struct plog_signer *own, const struct plog_io *io,
+                         int keys, const char *passphrase,
+                         const struct plog_keychain *chain, uint64_t size,
+                         struct plog_error *err)
 {
-    const struct plog_vkey *now =
-        plog_keychain_at(&p->legs.chain, p->legs.head.commit.size + 1);
+    const struct plog_vkey *now = plog_keychain_at(chain, size + 1);
+    const char *in_force = now ? now->id_text : "?";
     struct plog_error why = {0};
     char had[PLOG_KEYID_TEXT] = "";
-    int keys = p->legs.dir.keys, rc = 0;
-    if (now && p->signer.secret && plog_vkey_same(&p->signer.vkey, now))
+    int rc = 0;
+    if (now && own->secret && plog_vkey_same(&own->vkey, now))
         return 0;
     /* Twice, because the new file may take its name in between. */
     for (int i = 0; now && i < 3; i++) {
         struct plog_signer s;
         rc = i == 1
-                 ? plog_signer_load_next(&s, p->io, keys, p->passphrase, NULL)
-                 : plog_signer_load(&s, p->io, keys, p->passphrase,
-                                    i ? NULL : &why);
+                 ? plog_signer_load_next(&s, io, keys, passphrase, NULL)
+                 : plog_signer_load(&s, io, keys, passphrase, i ? NULL : &why);
         if (!rc && plog_vkey_same(&s.vkey, now)) {
-            plog_signer_fini(&p->signer);
-            p->signer = s;
+            plog_signer_fini(own);
+            *own = s;
             return 0;
         }
         if (!rc && i != 1)
@@ -60,14 +62,21 @@ int plog_engine_signer(plog *p, struct plog_error *err)
         plog_signer_fini(&s);
     }
     if (!why.code)
-        return other_key(p, now, had, err);
+        return other_key(io, keys, chain, in_force, had, err);
     plog_fail(err, PLOG_E_KEY,
               "the log is signed by key %s now, and keys/signing.key cannot be"
               " read: %.200s",
-              now ? now->id_text : "?", why.message);
+              in_force, why.message);
     plog_err_hint(err, "a key may have been rotated: open again, with the"
                        " passphrase of the new key");
     return PLOG_E_KEY;
+}
+
+int plog_engine_signer(plog *p, struct plog_error *err)
+{
+    return plog_signer_in_force(&p->signer, p->io, p->legs.dir.keys,
+                                p->passphrase, &p->legs.chain,
+                                p->legs.head.commit.size, err);
 }
 
 /* The secret of the key in force takes the place of the old one. */
@@ -205,18 +214,16 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *given,
 static int look(const char *dir, const struct plog_options *open,
                 struct plog_rotate_report *report, struct plog_error *err)
 {
-    struct plog_keychain chain;
-    uint64_t size = 0;
-    int rc = plog_rehearse(dir, open, NULL, err);
-    if (!rc)
-        rc = plog_read_keychain(dir, open, &chain, &size, err);
+    struct plog_rehearsal found;
+    int rc = plog_rehearse_log(dir, open, NULL, &found, err);
     if (rc)
         return rc;
-    if (chain.count >= PLOG_KEYS_MAX)
+    const struct plog_keychain *chain = &found.chain;
+    if (chain->count >= PLOG_KEYS_MAX)
         return plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
                          PLOG_KEYS_MAX);
-    plog_vkey_format(&chain.keys[chain.count - 1], report->old_vkey);
-    report->size = size + 1;
-    report->keys = chain.count + 1;
+    plog_vkey_format(&chain->keys[chain->count - 1], report->old_vkey);
+    report->size = found.size + 1;
+    report->keys = chain->count + 1;
     return 0;
 }

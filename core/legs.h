@@ -96,6 +96,11 @@ struct plog_log_end {
  */
 PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
                                      struct plog_error *err);
+/* The same for a reader, whose store and keys are not those of legs. */
+PLOG_MUST_CHECK int plog_legs_place(struct plog_store *store,
+                                    const struct plog_store_head *h,
+                                    struct plog_walk *w,
+                                    struct plog_error *err);
 /* Walks to the end.  Returns 0 (also with a torn tail), or the damage. */
 PLOG_MUST_CHECK int plog_legs_find_end(struct plog_walk *w,
                                        struct plog_log_end *end,

@@ -16,75 +16,79 @@
 
 /* ---- The store as a prefix ---------------------------------------------- */
 
-static int store_ahead(const struct plog_legs *l, uint64_t log_size,
+static int store_ahead(const struct plog_store_head *h, uint64_t log_size,
                        struct plog_error *err)
 {
     plog_fail(err, PLOG_E_ROLLBACK,
               "the log ends at entry %llu, but the store"
               " holds a signed head at %llu",
-              (unsigned long long)log_size,
-              (unsigned long long)l->head.commit.size);
+              (unsigned long long)log_size, (unsigned long long)h->commit.size);
     plog_err_seq(err, log_size + 1);
     plog_err_hint(err, "run: paritylog parity DIR");
     return PLOG_E_ROLLBACK;
 }
 
 /* The head is not where the store says: look for its size in the log. */
-static int search(struct plog_legs *l, struct plog_walk *w,
+static int search(const struct plog_store_head *h, struct plog_walk *w,
                   struct plog_error *err)
 {
     struct plog_log_group g;
     int rc = plog_walk_start(w, err);
-    if (rc == PLOG_E_TORN && l->head.commit.size == 0)
+    if (rc == PLOG_E_TORN && h->commit.size == 0)
         return 0;
-    if (!rc && w->chain.last.size > l->head.commit.size) {
+    if (!rc && w->chain.last.size > h->commit.size) {
         plog_fail(err, PLOG_E_PRUNED,
                   "the store stands at entry %llu, and the log begins behind"
                   " entry %llu",
-                  (unsigned long long)l->head.commit.size,
+                  (unsigned long long)h->commit.size,
                   (unsigned long long)w->chain.last.size);
         plog_err_hint(err, "run: paritylog replay DIR --fresh (keeps this"
                            " store in quarantine/)");
         return PLOG_E_PRUNED;
     }
-    while (!rc && w->chain.last.size < l->head.commit.size)
+    while (!rc && w->chain.last.size < h->commit.size)
         rc = plog_walk_next(w, &g, err);
     /* Here, because a restored copy that goes on has changed its name. */
     if ((rc == 0 || rc == PLOG_END || rc == PLOG_E_TORN) &&
-        w->chain.origin[0] && strcmp(w->chain.origin, l->head.origin) != 0)
+        w->chain.origin[0] && strcmp(w->chain.origin, h->origin) != 0)
         return plog_fail(err, PLOG_E_FOREIGN,
                          "the log is `%s`, the store"
                          " belongs to `%s`",
-                         w->chain.origin, l->head.origin);
+                         w->chain.origin, h->origin);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
-        return store_ahead(l, w->chain.last.size, err);
+        return store_ahead(h, w->chain.last.size, err);
     if (rc)
         return rc;
-    if (w->chain.last.size == l->head.commit.size &&
-        !memcmp(w->chain.last.root, l->head.commit.root, PLOG_HASH_SIZE))
+    if (w->chain.last.size == h->commit.size &&
+        !memcmp(w->chain.last.root, h->commit.root, PLOG_HASH_SIZE))
         return 0;
     plog_fail(err, PLOG_E_FORK,
               "log and store have different histories up to"
               " entry %llu",
-              (unsigned long long)l->head.commit.size);
+              (unsigned long long)h->commit.size);
     plog_err_hint(err, "run: paritylog parity DIR; keep copies of both");
     return PLOG_E_FORK;
 }
 
-int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
-                     struct plog_error *err)
+int plog_legs_place(struct plog_store *store, const struct plog_store_head *h,
+                    struct plog_walk *w, struct plog_error *err)
 {
-    int rc = l->head.commit.size ? 0 : PLOG_END;
-    if (l->head.commit.size) {
-        rc = plog_store_keys(&l->store, &l->head, &l->keys, &w->chain.chain,
-                             err);
+    int rc = h->commit.size ? 0 : PLOG_END;
+    if (h->commit.size) {
+        rc = plog_store_keys(store, h, w->chain.keys, &w->chain.chain, err);
         /* The trusted key may be one that the log goes over to later. */
         if (rc == PLOG_E_UNKNOWN_KEY)
             rc = PLOG_END;
     }
     if (!rc)
-        rc = plog_walk_start_at(w, &l->head, err);
-    return rc == PLOG_END ? search(l, w, err) : rc;
+        rc = plog_walk_start_at(w, h, err);
+    return rc == PLOG_END ? search(h, w, err) : rc;
+}
+
+int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
+                     struct plog_error *err)
+{
+    return plog_legs_place(&l->store, &l->head, w, err);
 }
 
 /* ---- The end of the log ------------------------------------------------- */
@@ -215,7 +219,7 @@ static int inspect(struct plog_legs *l, struct plog_log_end *end,
     struct plog_walk w;
     int rc = plog_walk_open(&w, &l->dir, &l->keys, err);
     if ((rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK) && l->head.commit.size)
-        rc = store_ahead(l, 0, err);
+        rc = store_ahead(&l->head, 0, err);
     if (!rc)
         rc = plog_legs_locate(l, &w, err);
     if (!rc)
