@@ -24,8 +24,6 @@ static int build(plog *p, struct plog_request *r,
         rc = plog_take_options(&group, sizeof group, given, err);
     if (rc)
         return rc;
-    if (group.delta_count + group.cursor_count == 0)
-        return plog_fail(err, PLOG_E_ARG, "an empty group");
     pthread_mutex_lock(&p->queue.mutex);
     size_t line_max = p->line_max;
     pthread_mutex_unlock(&p->queue.mutex);

@@ -323,6 +323,8 @@ int plog_request_build(struct plog_request *r, const struct plog_io *io,
     int rc = g->cursor_count > SIZE_MAX - g->delta_count
                  ? plog_fail(err, PLOG_E_INPUT, "too many deltas in one group")
                  : start(r, io, g->delta_count + g->cursor_count, err);
+    if (!rc && g->delta_count + g->cursor_count == 0)
+        rc = plog_fail(err, PLOG_E_ARG, "an empty group");
     if (!rc)
         rc = add_deltas(r, g, o, line_max, err);
     if (!rc)

@@ -54,7 +54,8 @@ struct plog_request {
 /*
  * Checks and copies a caller's group: parses each delta, asks the policy,
  * draws salts.  Many are parsed by two threads, when there is no policy.
- * Returns 0; PLOG_E_INPUT, PLOG_E_POLICY with err->index; PLOG_E_NOMEM;
+ * Returns 0; PLOG_E_ARG when there is nothing in it; PLOG_E_INPUT,
+ * PLOG_E_POLICY with err->index; PLOG_E_NOMEM;
  * PLOG_E_IO when there is no randomness.  Free it in any case.
  */
 PLOG_MUST_CHECK int plog_request_build(struct plog_request *r,

@@ -123,6 +123,19 @@ static void behind_the_floor(void)
     both_say(PLOG_E_PRUNED);
 }
 
+static void an_empty_group(void)
+{
+    struct plog_group g = {.struct_size = sizeof g};
+    struct plog_error err = {0};
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 1);
+    CHECK_INT(plog_rehearse(w.dir, NULL, &g, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "an empty group");
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_append_group(w.p, &g, NULL, &err), PLOG_E_ARG);
+    CHECK_TEXT(err.message, "an empty group");
+    world_close(&w);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -130,6 +143,7 @@ int main(int argc, char **argv)
         {"the key of before", the_key_of_before},
         {"no key", no_key},
         {"behind the floor", behind_the_floor},
+        {"an empty group", an_empty_group},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
