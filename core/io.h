@@ -28,6 +28,8 @@ void plog_io_unmap(void *map, size_t n);
  * or less, or not a number: at once.  INFINITY, and what the clock cannot
  * count: never (INT64_MAX). */
 int64_t plog_io_until(const struct plog_io *io, double seconds);
+/* How many seconds of it are left, for what waits next: 0 or more. */
+double plog_io_left(const struct plog_io *io, int64_t until);
 
 /* The same in ms for SQLite, which counts them in an int: at most some three
  * weeks. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sys/stat.h>
 
 #define NAME_SIZE 512     /* of a temporary name, with its NUL */
@@ -17,6 +18,14 @@ int64_t plog_io_until(const struct plog_io *io, double seconds)
     int64_t now = io->clock_mono_ns(io->ctx);
     double ns = seconds > 0 ? seconds * 1e9 : 0; /* a NaN is not above 0 */
     return ns < MOST_NS ? now + (int64_t)ns : INT64_MAX;
+}
+
+double plog_io_left(const struct plog_io *io, int64_t until)
+{
+    int64_t now = io->clock_mono_ns(io->ctx);
+    if (until == INT64_MAX)
+        return INFINITY;
+    return now < until ? (double)(until - now) / 1e9 : 0;
 }
 
 int plog_io_wait_ms(double seconds)

@@ -841,7 +841,9 @@ struct plog_status {
     char store_why[256]; /* why a store that is there cannot be read; or "" */
 };
 /* Compares heads only; reads no more than the end of the last segment.
- * Works without a store.  Returns 0 whatever the verdict; PLOG_E_NOTHING. */
+ * Works without a store; then it reads all of a compacted log, without its
+ * lock, for where the floor is.  Returns 0 whatever the verdict;
+ * PLOG_E_NOTHING. */
 PLOG_API PLOG_MUST_CHECK int
 plog_read_status(const char *dir, const struct plog_options *options,
                  struct plog_status *out, struct plog_error *err);

@@ -87,12 +87,13 @@ static int check_log(struct plog_reader *r, const char *dir,
                      struct plog_error *err)
 {
     double wait = o->wait_seconds != 0 ? o->wait_seconds : 10;
+    int64_t until = plog_io_until(r->io, wait);
     bool behind = false;
     int rc = plog_fs_check(&r->dir, o->allow_network_fs, err);
     if (!rc)
         rc = check_heads(dir, o, &behind, err);
     if (!rc)
-        rc = plog_reader_open_store(r, wait, err);
+        rc = plog_reader_open_store(r, plog_io_left(r->io, until), err);
     if (!rc)
         rc = read_keys(r, behind, out, err);
     return rc ? rc : check_signer(r, o->passphrase, out, err);

@@ -3,7 +3,7 @@
  *
  * When the store's head is what the log ends with, that is all.  Else
  * somebody is writing or did not finish: the lock, taken shared for an
- * instant, tells which.
+ * instant, tells which.  Without a store the floor is looked for in the log.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,16 +92,6 @@ static int start_at_head(struct plog_reader *r, struct plog_walk *w,
     return rc;
 }
 
-/* Without a store the log says where it begins: the entry that set its floor is
- * looked for, in all of it. */
-static uint64_t floor_of_log(struct plog_walk *w)
-{
-    uint64_t below = plog_segment_at(&w->segments, 0) - 1;
-    const struct plog_compaction *c =
-        below ? plog_orders_floor(&w->orders, below) : NULL;
-    return c ? c->to : 0;
-}
-
 /* Reads the end of the log.
  * @h  the store's head, or NULL */
 static void read_log_end(struct plog_reader *r, const struct plog_store_head *h,
@@ -120,8 +110,6 @@ static void read_log_end(struct plog_reader *r, const struct plog_store_head *h,
                                      NULL);
     while (!rc)
         rc = plog_walk_next(&w, &g, NULL);
-    if (!h && plog_segment_count(&w.segments))
-        out->floor = floor_of_log(&w);
     snprintf(out->origin, sizeof out->origin, "%s", w.chain.origin);
     set_log_head(out, &w.chain.last);
     out->verdict = rc == PLOG_END ? 0 : rc;
@@ -129,6 +117,20 @@ static void read_log_end(struct plog_reader *r, const struct plog_store_head *h,
         plog_scan_content_end(&w.scan, &content) == 0 &&
         content > w.scan.offset)
         out->tail_bytes = content - w.scan.offset;
+    plog_walk_close(&w);
+}
+
+/* Without a store the log says where it begins: the entry that set its floor is
+ * looked for in all of it.  So the lock is not held, and where the log begins
+ * with entry 1 nothing is read. */
+static void find_floor(struct plog_reader *r, struct plog_status *out)
+{
+    struct plog_walk w;
+    const struct plog_compaction *c = NULL;
+    if (!plog_walk_open(&w, &r->dir, &r->keys, NULL) &&
+        plog_segment_at(&w.segments, 0) > 1)
+        c = plog_orders_floor(&w.orders, plog_segment_at(&w.segments, 0) - 1);
+    out->floor = c ? c->to : 0;
     plog_walk_close(&w);
 }
 
@@ -243,10 +245,43 @@ static int read_store(struct plog_reader *r, double wait,
                           &out->wal_bytes, err);
 }
 
+/* What there is to say of a store that cannot be read. */
+static int without_store(struct plog_reader *r, int store,
+                         const struct plog_error *why, struct plog_status *out,
+                         struct plog_error *err)
+{
+    out->verdict = store;
+    out->has_store = false; /* of which nothing can be said */
+    if (store != PLOG_E_BEHIND)
+        snprintf(out->store_why, sizeof out->store_why, "%.250s", why->message);
+    find_floor(r, out);
+    return out->floor ? count_segments(r, out, err) : 0; /* again, with it */
+}
+
+/* Both ends stand still: with the lock, where there is one. */
+static int look_again(struct plog_reader *r, int64_t until, int *store,
+                      struct plog_store_head *h, struct plog_status *out,
+                      struct plog_error *why, struct plog_error *err)
+{
+    int rc = r->dir.lock < 0 ? 0
+                             : plog_dir_lock(&r->dir, true,
+                                             plog_io_left(r->io, until), err);
+    if (rc)
+        return rc;
+    rc = count_segments(r, out, err);
+    if (*store == 0)
+        *store = read_store(r, plog_io_left(r->io, until), h, out, why);
+    if (!rc)
+        read_log_end(r, *store == 0 ? h : NULL, out);
+    plog_dir_unlock(&r->dir);
+    return rc;
+}
+
 static int look(struct plog_reader *r, double wait, struct plog_status *out,
                 struct plog_error *err)
 {
     struct plog_store_head h;
+    int64_t until = plog_io_until(r->io, wait);
     int rc = count_segments(r, out, err);
     if (rc)
         return rc;
@@ -261,27 +296,12 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
         set_log_head(out, &h.commit);
         return 0;
     }
-    if (r->dir.lock >= 0 && (rc = plog_dir_lock(&r->dir, true, wait, err)) != 0)
-        return rc;
-    rc = count_segments(r, out, err);
-    if (store == 0)
-        store = read_store(r, wait, &h, out, &why);
+    rc = look_again(r, until, &store, &h, out, &why, err);
+    if (!rc && store != 0)
+        return without_store(r, store, &why, out, err);
     if (!rc)
-        read_log_end(r, store == 0 ? &h : NULL, out);
-    if (!rc && store != 0 && out->floor)
-        rc = count_segments(r, out, err); /* again, with the floor */
-    plog_dir_unlock(&r->dir);
-    if (rc)
-        return rc;
-    if (store == 0) {
         compare(out, h.origin);
-        return 0;
-    }
-    out->verdict = store;
-    out->has_store = false; /* of which nothing can be said */
-    if (store != PLOG_E_BEHIND)
-        snprintf(out->store_why, sizeof out->store_why, "%.250s", why.message);
-    return 0;
+    return rc;
 }
 
 int plog_read_status(const char *dir, const struct plog_options *given,

@@ -149,6 +149,47 @@ static void the_status(void)
     }
 }
 
+static bool locked;
+static unsigned opened[2]; /* segments, by whether the lock was held */
+
+static int on_lock(void *ctx, int fd, int mode)
+{
+    int rc = plog_io_posix()->lock(ctx, fd, mode);
+    locked = rc == 0 ? mode != 0 : locked;
+    return rc;
+}
+
+static int on_open(void *ctx, int dir, const char *path, int flags,
+                   uint32_t mode)
+{
+    opened[locked] += strstr(path, ".jsonl") != NULL;
+    return plog_io_posix()->open_at(ctx, dir, path, flags, mode);
+}
+
+/* The floor is looked for in all of the log, and nobody waits for that. */
+static void the_lock_of_the_status(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_status s;
+    uint64_t older, floor;
+    make(&older, &floor);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 120);
+    world_close(&w);
+    unlink(world_path(&w, "store.db"));
+    unlink(world_path(&w, "store.db-wal"));
+    unlink(world_path(&w, "store.db-shm"));
+    io.lock = on_lock;
+    io.open_at = on_open;
+    opened[0] = opened[1] = 0;
+    CHECK_INT(plog_read_status(w.dir, &o, &s, NULL), 0);
+    CHECK_UINT(s.floor, floor);
+    CHECK(s.segments > 4);
+    CHECK(opened[1] > 0 && opened[1] <= 2);
+    CHECK_UINT(opened[0], s.segments);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -156,6 +197,7 @@ int main(int argc, char **argv)
         {"without its snapshot", without_its_snapshot},
         {"redacting", redacting},
         {"the status", the_status},
+        {"the lock of the status", the_lock_of_the_status},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -140,8 +140,43 @@ static void look(double wait)
     plog_reader_close(r);
 }
 
+/* A clock that only sleeping moves. */
+static int64_t slept;
+
+static int64_t clock_ns(void *ctx)
+{
+    (void)ctx;
+    return slept;
+}
+
+static void sleep_ns(void *ctx, int64_t ns)
+{
+    (void)ctx;
+    slept += ns;
+}
+
+/* What looks at the store and then at the lock waits for both together. */
+static void wait_once(void)
+{
+    struct plog_io timed = *plog_io_posix();
+    struct plog_options o = {
+        .struct_size = sizeof o, .io = &timed, .wait_seconds = 2};
+    const int64_t wait = 2000000000;
+    struct plog_status s;
+    timed.clock_mono_ns = clock_ns;
+    timed.sleep_ns = sleep_ns;
+    slept = 0;
+    CHECK_INT(plog_read_status(w.dir, &o, &s, NULL), PLOG_E_LOCKED);
+    CHECK(slept >= wait && slept < wait + wait / 4);
+    slept = 0;
+    CHECK_INT(plog_rehearse(w.dir, &o, NULL, NULL), PLOG_E_LOCKED);
+    CHECK(slept >= wait && slept < wait + wait / 4);
+}
+
 static void look_shortly(void)
 {
+    wait_once();
+
     look(0.1);
     CHECK_INT(code, PLOG_E_LOCKED);
     CHECK_TEXT(err.message, "another process is about to put a new store in the"
