@@ -141,7 +141,7 @@ int plog_archive_open_packed(const struct plog_dir *d, uint64_t first, int *fd,
 }
 
 int plog_archive_expand(const struct plog_io *io, int from, int to,
-                        bool compare, struct plog_error *err)
+                        const char *shown, bool compare, struct plog_error *err)
 {
     struct plog_gz g;
     uint64_t at = 0;
@@ -158,7 +158,10 @@ int plog_archive_expand(const struct plog_io *io, int from, int to,
         else if (!rc)
             bad = plog_io_write_full(io, to, two, got, at, NULL);
         if (bad)
-            rc = plog_fail_io(err, bad, "log", "a segment and its archive");
+            rc = plog_fail_io(err, bad, shown,
+                              compare ? "reading what an archive is compared"
+                                        " with"
+                                      : "expanding a compressed file");
         else if (!rc && compare &&
                  (have != got || memcmp(two, two + CHUNK, got) != 0))
             rc = plog_fail(err, PLOG_E_CORRUPT,
@@ -178,7 +181,7 @@ int plog_archive_open(const struct plog_dir *d, uint64_t first, int *fd,
     if (rc)
         return rc;
     to = nameless(d, err);
-    rc = to < 0 ? to : plog_archive_expand(io, from, to, false, err);
+    rc = to < 0 ? to : plog_archive_expand(io, from, to, NULL, false, err);
     io->close(io->ctx, from);
     if (!rc && io->stat(io->ctx, to, id))
         rc = plog_fail(err, PLOG_E_IO, "looking at an expanded segment failed");
@@ -222,8 +225,9 @@ static bool is_there(const struct plog_dir *d, uint64_t first, int segment,
     int fd;
     if (plog_archive_open_packed(d, first, &fd, NULL))
         return false;
-    bool same = plog_archive_expand(d->io, fd, segment, true, NULL) == 0 &&
-                d->io->stat(d->io->ctx, fd, &st) == 0;
+    bool same =
+        plog_archive_expand(d->io, fd, segment, "log", true, NULL) == 0 &&
+        d->io->stat(d->io->ctx, fd, &st) == 0;
     d->io->close(d->io->ctx, fd);
     if (bytes)
         *bytes = st.size;
@@ -243,7 +247,7 @@ int plog_archive_is_copy(const struct plog_dir *d, uint64_t first, bool *same,
         return rc;
     rc = plog_archive_open_packed(d, first, &fd, &why);
     if (!rc) {
-        rc = plog_archive_expand(d->io, fd, segment, true, &why);
+        rc = plog_archive_expand(d->io, fd, segment, "log", true, &why);
         d->io->close(d->io->ctx, fd);
     }
     d->io->close(d->io->ctx, segment);
@@ -284,7 +288,7 @@ static int put(const struct plog_dir *d, int dir, uint64_t first, int segment,
     if (!rc && (bad = io->fdatasync(io->ctx, fd)) != 0)
         rc = plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "syncing a segment");
     if (!rc)
-        rc = plog_archive_expand(io, fd, segment, true, err);
+        rc = plog_archive_expand(io, fd, segment, "log", true, err);
     if (!rc && io->stat(io->ctx, fd, &st) == 0 && bytes)
         *bytes = st.size;
     io->close(io->ctx, fd);
@@ -337,7 +341,7 @@ static int bring(const struct plog_dir *d, uint64_t first, const char *name,
     if (fd < 0)
         rc = plog_fail_io(err, fd, "log", "making a file");
     if (!rc)
-        rc = plog_archive_expand(io, from, fd, false, err);
+        rc = plog_archive_expand(io, from, fd, "log", false, err);
     if (rc == PLOG_E_CORRUPT)
         damaged(first, rc, err);
     if (!rc && (bad = io->fdatasync(io->ctx, fd)) != 0)

@@ -53,10 +53,11 @@ PLOG_MUST_CHECK int plog_archive_open_packed(const struct plog_dir *d,
 
 /* Expands `from`.  Without `compare` writes it to `to`, else looks whether that
  * is what `to` holds, up to its end.
+ * @shown  the file that `to` is, for errors; what fails of `from` names none
  * Returns 0; PLOG_E_CORRUPT when it is no gzip, or differs; PLOG_E_IO;
  * PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_archive_expand(const struct plog_io *io, int from,
-                                        int to, bool compare,
+                                        int to, const char *shown, bool compare,
                                         struct plog_error *err);
 
 /* Whether the archived segment `first` is the one of log/, byte for byte.

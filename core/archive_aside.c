@@ -21,7 +21,7 @@ static int keep_text(const struct plog_dir *d, int from, const char *name,
     const char *to = strchr(kept, '/') + 1;
     int fd = io->open_at(io->ctx, dir, to, O_RDWR | O_CREAT | O_EXCL, 0600);
     rc = fd < 0 ? plog_fail_io(err, fd, kept, "making a file")
-                : plog_archive_expand(io, from, fd, false, err);
+                : plog_archive_expand(io, from, fd, kept, false, err);
     if (!rc && (bad = io->fdatasync(io->ctx, fd)) == 0)
         bad = io->fsync(io->ctx, dir);
     if (bad)
@@ -61,6 +61,8 @@ int plog_archive_aside(const struct plog_dir *d, int folder, const char *name,
     if (from >= 0) {
         rc = keep_text(d, from, name, kept, &why);
         io->close(io->ctx, from);
+        if (rc == PLOG_E_IO && !why.file[0]) /* it was to be read */
+            plog_err_file(&why, name);
         if (rc && rc != PLOG_E_CORRUPT && err)
             *err = why;
         if (!rc && (bad = io->unlink_at(io->ctx, folder, name)) != 0)

@@ -543,6 +543,32 @@ static void an_archive_to_read_only(void)
     }
 }
 
+/* Setting one aside reads the one file and writes the other. */
+static void an_aside_that_fails(void)
+{
+    char kept[128];
+    for (int writing = 0; writing < 2; writing++) {
+        set_up();
+        well_again();
+        CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
+        int folder = open(below("archive"), O_RDONLY | O_DIRECTORY);
+        if (writing)
+            io.pwrite = failing_pwrite;
+        else
+            io.pread = failing_pread;
+        left = 0;
+        CHECK_INT(plog_archive_aside(&d, folder, NAME ".jsonl.gz", kept, &err),
+                  PLOG_E_IO);
+        CHECK_TEXT(err.file, writing ? kept : NAME ".jsonl.gz");
+        CHECK_INT(strncmp(kept, "quarantine/" NAME, 31), 0);
+        well_again();
+        CHECK(archive_is_whole());
+        CHECK(!there(kept));
+        close(folder);
+        tear_down();
+    }
+}
+
 /* ------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
@@ -555,6 +581,7 @@ int main(int argc, char **argv)
         {"every_call_fails_once", every_call_fails_once},
         {"files_and_memory", files_and_memory},
         {"an_archive_to_read_only", an_archive_to_read_only},
+        {"an aside that fails", an_aside_that_fails},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
