@@ -22,13 +22,18 @@ struct whose {
 /* No header is longer. */
 #define REACH 8192u
 
-static bool read_header(struct plog_reader *r, int fd,
+/* Of segment `first`; whether there is one that can be read. */
+static bool read_header(struct plog_reader *r, uint64_t first,
                         struct plog_segment_header *out)
 {
     struct plog_buf b;
     struct plog_json json;
+    struct plog_stat st;
     size_t got = 0;
     bool good = false;
+    int fd;
+    if (plog_dir_open_segment(&r->dir, first, false, &fd, &st, NULL))
+        return false;
     plog_buf_init(&b, r->io);
     plog_json_init(&json, r->io);
     if (!plog_buf_reserve(&b, REACH) &&
@@ -40,20 +45,16 @@ static bool read_header(struct plog_reader *r, int fd,
     }
     plog_json_fini(&json);
     plog_buf_fini(&b);
+    r->io->close(r->io->ctx, fd);
     return good;
 }
 
 bool plog_reader_segment_name(struct plog_reader *r, uint64_t first, char *name)
 {
     struct plog_segment_header h;
-    struct plog_stat st;
-    int fd;
-    if (plog_dir_open_segment(&r->dir, first, false, &fd, &st, NULL))
-        return false;
-    bool named = read_header(r, fd, &h);
+    bool named = read_header(r, first, &h);
     if (named)
         memcpy(name, h.origin, sizeof h.origin);
-    r->io->close(r->io->ctx, fd);
     return named;
 }
 
@@ -63,8 +64,9 @@ static void read_keys(struct whose *w)
     if (w->has_keys)
         return;
     w->has_keys = true;
-    if (plog_store_keys(&w->r->store, &w->head, &w->r->keys, &w->keys, NULL))
-        return;
+    int rc =
+        plog_store_keys(&w->r->store, &w->head, &w->r->keys, &w->keys, NULL);
+    (void)rc; /* of trust; those that it came to are in the chain */
 }
 
 /* A name that the log has or had, by its store. */
@@ -79,23 +81,28 @@ static bool is_ours(struct whose *w, const char *name)
     return false;
 }
 
-/* Whether segment `first` has a name of ours, or holds the store's head
- * whatever its header says. */
-static bool is_segment(struct whose *w, uint64_t first)
+/* Whether the store's head lies there, whatever the header says. */
+static bool holds_head(struct whose *w, uint64_t first)
 {
     struct plog_reader *r = w->r;
-    struct plog_segment_header h;
     struct plog_stat st;
     int fd;
-    if (plog_dir_open_segment(&r->dir, first, false, &fd, &st, NULL))
+    if (first != w->head.segment ||
+        plog_dir_open_segment(&r->dir, first, false, &fd, &st, NULL))
         return false;
-    bool named = read_header(r, fd, &h);
-    bool ours = named && is_ours(w, h.origin);
-    if (!ours && first == w->head.segment)
-        ours = plog_commit_lies(&r->dir, fd, &w->head);
+    bool holds = plog_commit_lies(&r->dir, fd, &w->head);
+    r->io->close(r->io->ctx, fd);
+    return holds;
+}
+
+/* Whether segment `first` has a name of ours, or the store's head. */
+static bool is_segment(struct whose *w, uint64_t first)
+{
+    struct plog_segment_header h;
+    bool named = read_header(w->r, first, &h);
+    bool ours = (named && is_ours(w, h.origin)) || holds_head(w, first);
     if (named && !ours)
         memcpy(w->other, h.origin, sizeof w->other);
-    r->io->close(r->io->ctx, fd);
     return ours;
 }
 
