@@ -209,7 +209,10 @@ static int not_finished(uint64_t seq, bool below, struct plog_error *err)
               " the archive");
     plog_err_seq(err, seq);
     if (below) /* the opening tries it each time */
-        plog_err_hint(err, "end long reads and run it again");
+        plog_err_hint(err,
+                      "end long reads and run it again; what else is in the"
+                      " way, paritylog redact DIR %llu --reason TEXT says",
+                      (unsigned long long)seq);
     else
         plog_err_hint(err,
                       "run: paritylog redact DIR %llu --reason TEXT again,"
