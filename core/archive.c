@@ -257,16 +257,21 @@ int plog_archive_is_copy(const struct plog_dir *d, uint64_t first, bool *same,
     return rc == PLOG_E_CORRUPT ? 0 : rc;
 }
 
-/* What has the name and is another segment keeps its bytes. */
+/* What has the name and is another segment keeps its bytes: also where looking
+ * for it failed, or it came to be there behind the look. */
 static int give_name(const struct plog_dir *d, int dir, const char *part,
                      const char *name, bool *aside, struct plog_error *err)
 {
     const struct plog_io *io = d->io;
     struct plog_stat st;
     char kept[128];
-    *aside = io->stat_at(io->ctx, dir, name, &st) == 0;
-    int rc = *aside ? plog_archive_aside(d, dir, name, kept, err) : 0;
-    int bad = rc ? 0 : io->rename_at(io->ctx, dir, part, dir, name, true);
+    int bad = io->stat_at(io->ctx, dir, name, &st), rc = 0;
+    if (bad && bad != -ENOENT)
+        return plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "looking for a file");
+    *aside = bad == 0;
+    if (*aside)
+        rc = plog_archive_aside(d, dir, name, kept, err);
+    bad = rc ? 0 : io->rename_at(io->ctx, dir, part, dir, name, false);
     return bad ? plog_fail_io(err, bad, PLOG_ARCHIVE_DIR, "naming a segment")
                : rc;
 }
@@ -358,15 +363,19 @@ static int bring(const struct plog_dir *d, uint64_t first, const char *name,
 }
 
 int plog_archive_restore(const struct plog_dir *d, uint64_t first,
-                         struct plog_error *err)
+                         bool *brought, struct plog_error *err)
 {
     const struct plog_io *io = d->io;
     char name[PLOG_SEGMENT_NAME];
     struct plog_stat st;
-    int bad, rc = 0;
+    *brought = false;
     plog_segment_name(first, name);
-    if (io->stat_at(io->ctx, d->log, name, &st))
+    int bad = io->stat_at(io->ctx, d->log, name, &st), rc = 0;
+    if (bad && bad != -ENOENT)
+        return plog_fail_io(err, bad, name, "looking for a segment");
+    if (bad)
         rc = bring(d, first, name, err);
+    *brought = bad && !rc;
     /* A name that was there already may be in memory alone. */
     if (!rc && (bad = io->fsync(io->ctx, d->log)) != 0)
         rc = plog_fail_io(err, bad, "log", "syncing the folder");

@@ -89,9 +89,11 @@ PLOG_MUST_CHECK int plog_archive_segment(const struct plog_dir *d,
                                          bool *aside, struct plog_error *err);
 
 /* Brings one back to log/, by a rename behind a sync of the file; one that is
- * there stays.  The folder is synced.  Returns as above. */
+ * there stays.  The folder is synced.
+ * @brought  out, also when it fails: whether this call put it there
+ * Returns as above. */
 PLOG_MUST_CHECK int plog_archive_restore(const struct plog_dir *d,
-                                         uint64_t first,
+                                         uint64_t first, bool *brought,
                                          struct plog_error *err);
 
 #endif

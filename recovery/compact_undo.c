@@ -70,14 +70,13 @@ static int find_segments(struct undo *u, struct plog_error *err)
 /* One that stands in log/ already was put there by somebody, and stays his. */
 static int bring_one(struct undo *u, uint64_t first, struct plog_error *err)
 {
-    const struct plog_dir *d = &u->c->p->legs.dir;
-    char name[PLOG_SEGMENT_NAME];
-    struct plog_stat st;
-    plog_segment_name(first, name);
-    bool there = d->io->stat_at(d->io->ctx, d->log, name, &st) == 0;
-    if (!there && plog_buf_add(&u->brought, &first, sizeof first))
+    bool brought;
+    if (plog_buf_reserve(&u->brought, sizeof first))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    return plog_archive_restore(d, first, err);
+    int rc = plog_archive_restore(&u->c->p->legs.dir, first, &brought, err);
+    if (brought && plog_buf_add(&u->brought, &first, sizeof first) && !rc)
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    return rc;
 }
 
 static int bring_back(struct undo *u, struct plog_error *err)

@@ -4,6 +4,7 @@
  * The new file is written in DIR/salvage and takes the name when all of it is
  * there; the old one is kept in quarantine first.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "aside.h"
@@ -261,7 +262,11 @@ static int install(struct work *w, const char *name, struct plog_error *err)
     else if (w->fd >= 0)
         rc = plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
                               w->m->quarantine, err);
-    else if (io->stat_at(io->ctx, h->legs->dir.log, name, &st) == 0)
+    else if ((rc = io->stat_at(io->ctx, h->legs->dir.log, name, &st)) != 0)
+        rc = rc == -ENOENT
+                 ? 0
+                 : plog_fail_io(err, rc, name, "looking at a segment");
+    else
         rc = plog_aside_file(&h->legs->dir, name, w->m->quarantine, err);
     if (!rc)
         rc = note_aside(w, err);

@@ -20,6 +20,7 @@ static struct plog_io io;
 static struct plog_dir d;
 static struct plog_error err;
 static char path[600];
+static bool brought;
 static long left; /* calls until one fails; < 0: none does */
 
 static bool fails(void)
@@ -178,9 +179,11 @@ static void there_and_back(void)
     CHECK_UINT(plog_segment_count(&list), 1);
     CHECK_UINT(plog_segment_at(&list, 0), 7);
     plog_buf_fini(&list);
-    CHECK_INT(plog_archive_restore(&d, 7, &err), 0); /* nothing to do */
+    CHECK_INT(plog_archive_restore(&d, 7, &brought, &err), 0);
+    CHECK(!brought); /* nothing to do */
     CHECK_INT(unlink(below(SEGMENT)), 0);
-    CHECK_INT(plog_archive_restore(&d, 7, &err), 0);
+    CHECK_INT(plog_archive_restore(&d, 7, &brought, &err), 0);
+    CHECK(brought);
     CHECK(is_whole(SEGMENT));
     tear_down();
 }
@@ -226,6 +229,38 @@ static void another_segment_in_the_archive(void)
         CHECK(archive_is_whole());
         tear_down();
     }
+}
+
+static int no_look(void *ctx, int dir, const char *name, struct plog_stat *st)
+{
+    (void)ctx, (void)dir, (void)name, (void)st;
+    return -EIO;
+}
+
+/* Whether something has the name is not known: it stays, whoever's it is. */
+static void a_name_that_cannot_be_looked_at(void)
+{
+    set_up();
+    CHECK_INT(mkdir(below("archive"), 0700), 0);
+    put(PACKED, "another's", 9);
+    io.stat_at = no_look;
+    CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), PLOG_E_IO);
+    CHECK_UINT(get(PACKED, out, sizeof out), 9);
+    CHECK(memcmp(out, "another's", 9) == 0);
+    CHECK(!there(PACKED ".new"));
+    no_failures();
+    CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
+    CHECK(archive_is_whole());
+    CHECK(there("quarantine"));
+    put(SEGMENT, "his", 3);
+    io.stat_at = no_look;
+    brought = true;
+    CHECK_INT(plog_archive_restore(&d, 7, &brought, &err), PLOG_E_IO);
+    CHECK(!brought);
+    CHECK_TEXT(err.file, NAME ".jsonl");
+    CHECK_UINT(get(SEGMENT, out, sizeof out), 3);
+    no_failures();
+    tear_down();
 }
 
 /* It fails, and has written something there. */
@@ -285,7 +320,7 @@ static void odd_archives(void)
                             ? "not a regular file with one link"
                             : "a compressed file is not gzip, or damaged"))
             printf("#   kind %d\n", kind);
-        CHECK_INT(plog_archive_restore(&d, 7, &err), PLOG_E_CORRUPT);
+        CHECK_INT(plog_archive_restore(&d, 7, &brought, &err), PLOG_E_CORRUPT);
         CHECK(!there(SEGMENT) && !there(SEGMENT ".new"));
         tear_down();
     }
@@ -332,7 +367,7 @@ static void every_call_fails_once(void)
         CHECK_INT(unlink(below(SEGMENT)), 0);
         fail_all();
         left = n;
-        int rc = plog_archive_restore(&d, 7, &err);
+        int rc = plog_archive_restore(&d, 7, &brought, &err);
         reached = left < 0;
         no_failures();
         CHECK_INT(rc, reached ? PLOG_E_IO : 0);
@@ -431,7 +466,7 @@ static int act_archive(void)
 
 static int act_restore(void)
 {
-    return plog_archive_restore(&d, 7, &err);
+    return plog_archive_restore(&d, 7, &brought, &err);
 }
 
 static int act_open(void)
@@ -576,6 +611,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"there_and_back", there_and_back},
         {"another_segment_in_the_archive", another_segment_in_the_archive},
+        {"a name that cannot be looked at", a_name_that_cannot_be_looked_at},
         {"of unknown size", of_unknown_size},
         {"odd_archives", odd_archives},
         {"every_call_fails_once", every_call_fails_once},

@@ -157,7 +157,8 @@ static int restore(char fails)
     memset(calls, 0, sizeof calls);
     err = (struct plog_error){.code = 0};
     failing = fails;
-    int rc = plog_archive_restore(&d, 7, &err);
+    bool brought;
+    int rc = plog_archive_restore(&d, 7, &brought, &err);
     failing = 0;
     CHECK_INT(err.code, rc);
     return rc;

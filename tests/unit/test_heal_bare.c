@@ -1,12 +1,14 @@
 /*
- * test_heal_bare.c - segments of a header and nothing else: cut down to it, they
- * are healed from the store, wherever they stand; a copy of log/ that was made
- * right behind a rotation, put back beside a newer store; and one in which
+ * test_heal_bare.c - segments of a header and nothing else: cut down to it,
+ * they are healed from the store, wherever they stand; a copy of log/ that was
+ * made right behind a rotation, put back beside a newer store; and one in which
  * nothing is missing.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "files.h"
@@ -165,6 +167,39 @@ static void a_bare_end_is_whole(void)
     CHECK(!world_has(&w, "quarantine"));
 }
 
+static int no_look(void *ctx, int dir, const char *name, struct plog_stat *st)
+{
+    return strcmp(name, "00000000000000000001.jsonl") == 0
+               ? -EIO
+               : plog_io_posix()->stat_at(ctx, dir, name, st);
+}
+
+/* What is no segment has its name: nothing takes it where whether it is there
+ * is not known. */
+static void a_name_that_cannot_be_looked_at(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .from_store = true, .io = &io};
+    struct plog_error err = {.code = 0};
+    char to[100];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    put(0, 4);
+    begin_segment();
+    put(4, 6);
+    keep();
+    const char *path = world_path(&w, "log/00000000000000000001.jsonl");
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(symlink("somewhere", path), 0);
+    io.stat_at = no_look;
+    CHECK_INT(plog_salvage(w.dir, &o, &healed, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "00000000000000000001.jsonl");
+    CHECK_INT(readlink(path, to, sizeof to), 9);
+    heals(PLOG_E_CORRUPT);
+    CHECK(world_has(&w, "quarantine"));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -172,6 +207,7 @@ int main(int argc, char **argv)
         {"what is said", what_is_said},
         {"put back beside a newer store", put_back_beside_a_newer_store},
         {"a bare end is whole", a_bare_end_is_whole},
+        {"a name that cannot be looked at", a_name_that_cannot_be_looked_at},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
