@@ -62,6 +62,24 @@ int plog_archive_segments(const struct plog_dir *d, struct plog_buf *list,
     return rc < 0 ? plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "listing") : 0;
 }
 
+int plog_archive_has(const struct plog_dir *d, uint64_t first, bool *has,
+                     struct plog_error *err)
+{
+    char name[PLOG_ARCHIVE_NAME];
+    struct plog_stat st;
+    int dir, rc = plog_archive_dir(d, false, &dir, err);
+    *has = false;
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    plog_archive_name(first, name);
+    rc = d->io->stat_at(d->io->ctx, dir, name, &st);
+    d->io->close(d->io->ctx, dir);
+    *has = rc == 0;
+    return rc && rc != -ENOENT
+               ? plog_fail_io(err, rc, PLOG_ARCHIVE_DIR, "looking for a file")
+               : 0;
+}
+
 /* ---- Expanding ---------------------------------------------------------- */
 
 /* Makes a file and takes its name away again.  A name that stays would be a

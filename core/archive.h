@@ -39,6 +39,11 @@ PLOG_MUST_CHECK int plog_archive_segments(const struct plog_dir *d,
                                           struct plog_buf *list,
                                           struct plog_error *err);
 
+/* Whether something there has the name of segment `first`.
+ * Returns 0 with *has; PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_archive_has(const struct plog_dir *d, uint64_t first,
+                                     bool *has, struct plog_error *err);
+
 /* Opens an archived segment, expanded, for reading.
  * Returns 0 with *fd, which else is untouched; PLOG_E_CORRUPT when it is
  * missing or damaged; PLOG_E_IO. */

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "aside.h"
 #include "compact.h"
 
 static int unlink_segment(const struct plog_dir *d, uint64_t first,
@@ -20,6 +21,44 @@ static int unlink_segment(const struct plog_dir *d, uint64_t first,
     return rc ? plog_fail_io(err, rc, name, "taking a segment away") : 0;
 }
 
+/* One that this compaction takes, or the one that it finishes took. */
+static int take_one(struct plog_compacting *c, uint64_t first, bool archive,
+                    struct plog_error *err)
+{
+    const struct plog_dir *d = &c->p->legs.dir;
+    uint64_t bytes = 0;
+    bool aside = false;
+    int rc = archive ? plog_archive_segment(d, first, &bytes, &aside, err) : 0;
+    c->report->archived_bytes += bytes;
+    c->report->aside += aside;
+    return rc ? rc : unlink_segment(d, first, err);
+}
+
+/* What stands at or below the floor before went once: somebody has put it there
+ * again, or an undo that was cut off, and nobody has verified it.  So it does
+ * not take the place of the archived one, and what is no copy of that keeps its
+ * bytes. */
+static int take_stray(struct plog_compacting *c, uint64_t first, bool archive,
+                      struct plog_error *err)
+{
+    const struct plog_dir *d = &c->p->legs.dir;
+    char name[PLOG_SEGMENT_NAME], kept[128];
+    bool has, same = false;
+    int rc = plog_archive_has(d, first, &has, err);
+    if (!rc && !has && archive)
+        return take_one(c, first, archive, err);
+    if (!rc && has)
+        rc = plog_archive_is_copy(d, first, &same, err);
+    if (rc && rc != PLOG_E_CORRUPT) /* that one: it is no file */
+        return rc;
+    if (!rc && same)
+        return unlink_segment(d, first, err);
+    plog_segment_name(first, name);
+    rc = plog_aside_file(d, name, kept, err);
+    c->report->aside += rc == 0;
+    return rc;
+}
+
 static int take_away(struct plog_compacting *c, uint64_t floor, bool archive,
                      struct plog_error *err)
 {
@@ -28,16 +67,11 @@ static int take_away(struct plog_compacting *c, uint64_t floor, bool archive,
     plog_buf_init(&list, c->io);
     int rc = plog_dir_segments(d, &list, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
-        uint64_t first = plog_segment_at(&list, i), bytes = 0;
-        bool aside = false;
+        uint64_t first = plog_segment_at(&list, i);
         if (first > floor)
             break;
-        if (archive)
-            rc = plog_archive_segment(d, first, &bytes, &aside, err);
-        c->report->aside += aside;
-        if (!rc)
-            rc = unlink_segment(d, first, err);
-        c->report->archived_bytes += bytes;
+        rc = first > c->from ? take_one(c, first, archive, err)
+                             : take_stray(c, first, archive, err);
         c->report->resumed |= c->report->entry == 0;
         if (!rc)
             rc = plog_compact_tell(c, archive ? "archive" : "remove", first,

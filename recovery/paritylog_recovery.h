@@ -636,7 +636,9 @@ struct plog_compact_report {
     char quarantine[256];
     uint64_t own_tables;
     /* Files of archive/ and snapshots/ that stood in the way and are not of
-     * this log as it is, as after a rollback: now in quarantine/. */
+     * this log as it is, as after a rollback; and segments of log/ below the
+     * floor before that are no copies of the archived ones: now in quarantine/.
+     */
     uint64_t aside;
 };
 

@@ -105,8 +105,8 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
 static void print_aside(const struct plog_compact_report *r)
 {
     if (r->aside)
-        printf("%llu files in archive/ and snapshots/ that are not of this log"
-               " as it is went to quarantine/\n",
+        printf("%llu files in archive/, snapshots/ and below the floor in log/"
+               " that are not of this log as it is went to quarantine/\n",
                (unsigned long long)r->aside);
 }
 

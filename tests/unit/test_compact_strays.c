@@ -7,18 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "peers.h"
 #include "world.h"
 
-#define SEGMENT "log/00000000000000000001.jsonl"
-#define PACKED "archive/00000000000000000001.jsonl.gz"
-
 static struct world w;
 static struct plog_compact_report report;
 static struct plog_error err;
-static char *bytes; /* of the first segment, as it was */
+static char segment[64], packed_as[64]; /* names of the second segment */
+static char *bytes;                     /* and what it holds, as it was */
 static size_t len;
 
 /* Sixty deltas, compacted up to twenty-five of them. */
@@ -26,24 +25,30 @@ static void make(void)
 {
     peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
     CHECK_INT(peers_add(&w, "p"), 0);
-    bytes = world_read(world_path(&w, SEGMENT), &len);
+    uint64_t first = (uint64_t)world_number(&w, "SELECT first FROM segments"
+                                                " ORDER BY first LIMIT 1"
+                                                " OFFSET 1");
+    snprintf(segment, sizeof segment, "log/%020" PRIu64 ".jsonl", first);
+    snprintf(packed_as, sizeof packed_as, "archive/%020" PRIu64 ".jsonl.gz",
+             first);
+    bytes = world_read(world_path(&w, segment), &len);
     REQUIRE(len > 800);
     CHECK_INT(peers_ack(&w, "p", 25), 0);
     CHECK_INT(peers_compact(&w, &report), 0);
     CHECK(report.segments > 1);
 }
 
-/* Somebody puts the first segment there again, with a bit changed or not. */
+/* Somebody puts the second segment there again, with a bit changed or not. */
 static void put_back(bool changed)
 {
     bytes[700] ^= changed;
-    world_write(world_path(&w, SEGMENT), bytes, len);
+    world_write(world_path(&w, segment), bytes, len);
 }
 
 static bool is_his(void)
 {
     size_t n;
-    char *now = world_read(world_path(&w, SEGMENT), &n);
+    char *now = world_read(world_path(&w, segment), &n);
     bool same = CHECK_BYTES(now, n, bytes, len);
     free(now);
     return same;
@@ -65,7 +70,7 @@ static int undo(const struct plog_io *io, bool dry_run)
 
 static int no_look(void *ctx, int dir, const char *name, struct plog_stat *st)
 {
-    return strcmp(name, strchr(SEGMENT, '/') + 1) == 0
+    return strcmp(name, strchr(segment, '/') + 1) == 0
                ? -EIO
                : plog_io_posix()->stat_at(ctx, dir, name, st);
 }
@@ -80,9 +85,80 @@ static void a_look_that_fails(void)
     io.stat_at = no_look;
     CHECK_INT(undo(&io, false), PLOG_E_IO);
     CHECK(is_his());
-    CHECK(!world_has(&w, "log/00000000000000000012.jsonl"));
+    CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
     CHECK_UINT(peers_floor(&w), report.from);
-    world_remove(world_path(&w, SEGMENT));
+    world_remove(world_path(&w, segment));
+    CHECK_INT(undo(NULL, false), 0);
+    end();
+}
+
+static int compact_to(uint64_t seq, bool discard)
+{
+    struct plog_peer_report acked;
+    struct plog_head head;
+    plog_reader *r;
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .discard = discard};
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    CHECK_INT(plog_reader_head(r, &head, NULL), 0);
+    plog_reader_close(r);
+    CHECK_INT(discard ? plog_peer_ack(w.dir, "p", head.size, head.root, NULL,
+                                      &acked, NULL)
+                      : peers_ack(&w, "p", seq),
+              0);
+    err = (struct plog_error){.code = 0};
+    return plog_compact(w.dir, &o, &report, &err);
+}
+
+/* A changed one does not take the place of the archived one, which is proven,
+ * and is kept; a right one goes without a word. */
+static void beside_its_copy(void)
+{
+    for (int row = 0; row < 4; row++) {
+        bool changed = row & 1, discard = row & 2;
+        char *packed, *now;
+        size_t was, is;
+        make();
+        packed = world_read(world_path(&w, packed_as), &was);
+        put_back(changed);
+        CHECK_INT(compact_to(50, discard), 0);
+        CHECK(report.entry > 0);
+        CHECK_UINT(report.aside, changed);
+        CHECK_INT(world_has(&w, "quarantine"), changed);
+        CHECK(!world_has(&w, segment));
+        now = world_read(world_path(&w, packed_as), &is);
+        CHECK_BYTES(now, is, packed, was);
+        free(now);
+        free(packed);
+        if (!discard)
+            CHECK_INT(undo(NULL, false), 0);
+        end();
+    }
+}
+
+/* The archive lacks it: it is kept there; with --discard, in quarantine/. */
+static void without_a_copy(void)
+{
+    for (int discard = 0; discard < 2; discard++) {
+        make();
+        world_remove(world_path(&w, packed_as));
+        put_back(false);
+        CHECK_INT(compact_to(50, discard), 0);
+        CHECK_UINT(report.aside, (uint64_t)discard);
+        CHECK_INT(world_has(&w, "quarantine"), discard);
+        CHECK_INT(world_has(&w, packed_as), !discard);
+        CHECK(!world_has(&w, segment));
+        end();
+    }
+}
+
+/* What is no file there stops no compaction behind its entry. */
+static void no_file(void)
+{
+    make();
+    CHECK_INT(symlink("somewhere", world_path(&w, segment)), 0);
+    CHECK_INT(compact_to(50, false), 0);
+    CHECK_UINT(report.aside, 1);
     CHECK_INT(undo(NULL, false), 0);
     end();
 }
@@ -91,6 +167,9 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a look that fails", a_look_that_fails},
+        {"beside its copy", beside_its_copy},
+        {"without a copy", without_a_copy},
+        {"no file", no_file},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
