@@ -6,6 +6,7 @@
  * the copies in the archive go.  Of a store that let go of its events a new
  * one is made at the end.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "check.h"
@@ -183,15 +184,37 @@ static int fill_store(struct undo *u, struct plog_error *err)
     return rc;
 }
 
-/* What is wrong is told of the file that it came from. */
-static void name_archived(const struct undo *u, struct plog_error *err)
+/* One that still stands in log/ is not ours: what we brought went again. */
+static void name_his(const struct undo *u, uint64_t first,
+                     struct plog_error *err)
 {
+    bool has = false;
+    if (!plog_archive_has(&u->c->p->legs.dir, first, &has, NULL) && has)
+        plog_err_hint(err,
+                      "move DIR/%s away: archive/ has that segment; then run it"
+                      " again",
+                      err->file);
+    else
+        plog_err_hint(err, "put that segment there, or its copy into archive/,"
+                           " from a backup");
+}
+
+/* What is wrong is told of the file that was read: that of log/, where both
+ * have one. */
+static void name_read(const struct undo *u, struct plog_error *err)
+{
+    const struct plog_dir *d = &u->c->p->legs.dir;
     char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
+    struct plog_stat st;
     uint64_t first = err && strncmp(err->file, "log/", 4) == 0
                          ? plog_segment_parse(err->file + 4)
                          : 0;
     if (first == 0 || first > u->last.to)
         return;
+    if (d->io->stat_at(d->io->ctx, d->log, err->file + 4, &st) != -ENOENT) {
+        name_his(u, first, err);
+        return;
+    }
     plog_archive_name(first, name);
     snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
     plog_err_file(err, shown);
@@ -242,7 +265,7 @@ int plog_compact_undo(struct plog_compacting *c, struct plog_error *err)
     if (!rc)
         rc = c->o->dry_run ? rehearse(&u, err) : undo(&u, err);
     if (plog_check_is_verdict(rc))
-        name_archived(&u, err);
+        name_read(&u, err);
     plog_entry_parser_fini(&u.parser);
     plog_buf_fini(&u.brought);
     plog_buf_fini(&u.segments);

@@ -163,6 +163,36 @@ static void no_file(void)
     end();
 }
 
+/* What is wrong with a file of log/ is told of that, and what leads out. */
+static void blamed_on_the_right_file(void)
+{
+    char hint[200];
+    make();
+    put_back(true);
+    snprintf(hint, sizeof hint,
+             "move DIR/%s away: archive/ has that segment; then run it again",
+             segment);
+    for (int dry_run = 0; dry_run < 2; dry_run++) {
+        CHECK_INT(undo(NULL, dry_run), PLOG_E_CORRUPT);
+        CHECK_TEXT(err.file, segment);
+        CHECK_TEXT(err.hint, hint);
+        CHECK(is_his());
+    }
+    char *packed = world_read(world_path(&w, packed_as), &len);
+    world_remove(world_path(&w, packed_as));
+    CHECK_INT(undo(NULL, false), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.file, segment);
+    CHECK_TEXT(err.hint, "put that segment there, or its copy into archive/,"
+                         " from a backup");
+    world_write(world_path(&w, packed_as), packed, len - 1);
+    free(packed);
+    world_remove(world_path(&w, segment)); /* and now it is the archived one */
+    CHECK_INT(undo(NULL, false), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.file, packed_as);
+    CHECK(!world_has(&w, segment));
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -170,6 +200,7 @@ int main(int argc, char **argv)
         {"beside its copy", beside_its_copy},
         {"without a copy", without_a_copy},
         {"no file", no_file},
+        {"blamed on the right file", blamed_on_the_right_file},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
