@@ -239,11 +239,12 @@ static int run(struct drill *d, const char *dir, struct plog_error *err)
         memset(d->report, 0, sizeof *d->report);
         d->began = false;
     }
-    if (again.gave_up) { /* it shows nothing, and is not noted */
+    rc = plog_again_end(&again, rc, err);
+    if (rc == PLOG_E_LOCKED) { /* it shows nothing, and is not noted */
         memset(d->report, 0, sizeof *d->report);
         d->began = false;
     }
-    return plog_again_end(&again, rc, err);
+    return rc;
 }
 
 int plog_drill(const char *dir, const struct plog_drill_options *given,

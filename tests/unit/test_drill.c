@@ -415,6 +415,41 @@ static void moves_each_time(void)
     world_end(&w, world_size(&w));
 }
 
+/* The segment that the log begins with is not there for a moment, whenever it
+ * is about to be read, and a redaction has begun.  (That cannot end while the
+ * drill has the store open.) */
+static int redact_now(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = "test", .wait_seconds = -1};
+    struct plog_redact_report r;
+    if (moved >= moves || strcmp(name, "00000000000000000001.jsonl") != 0)
+        return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+    moved++;
+    int rc = plog_redact(w.dir, 10 + moved, &o, &r, NULL);
+    CHECK(rc == 0 || rc == PLOG_E_LOCKED);
+    return -ENOENT;
+}
+
+/* The restore within it begins anew by itself, and gives up: that is no
+ * outcome, either. */
+static void moves_within_the_restore(void)
+{
+    struct plog_drill_options o = {.io = &io};
+    move_meanwhile(280, 0);
+    io = *plog_io_posix();
+    CHECK_INT(drill_with(o), 0);
+    io.open_at = redact_now;
+    moves = UINT_MAX;
+    CHECK_INT(drill_with(o), PLOG_E_LOCKED);
+    CHECK_UINT(moved, 20);
+    CHECK_INT(report.verdict, 0);
+    noted("\"ok\":true,\"verdict\":\"CLEAN\"");
+    CHECK_UINT(copies(), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -427,6 +462,7 @@ int main(int argc, char **argv)
         {"no path and no log", no_path_and_no_log},
         {"begins anew", begins_anew},
         {"moves each time", moves_each_time},
+        {"moves within the restore", moves_within_the_restore},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
