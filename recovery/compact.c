@@ -177,6 +177,9 @@ static int read_last(plog *p, void *arg, struct plog_error *err)
     int rc = plog_compact_last(&p->legs.store, &l->parser, &l->line, &l->entry,
                                &l->pending, err);
     l->known = rc == 0;
+    if (!rc && l->pending)
+        rc = plog_compact_prior(&p->legs.store, &l->parser, &l->entry,
+                                &l->c->prior, err);
     return rc == PLOG_END ? 0 : rc;
 }
 

@@ -76,8 +76,9 @@ struct plog_sweep {
  * Removes what nothing needs: archived copies of segments that the log has;
  * snapshots but for that of the floor, that of the floor before and that on
  * which the archive stands; what killed compactions left.  What has such a name
- * and is not of this log, as after a rollback, goes to quarantine/.  The caller
- * holds the maintenance lock.
+ * and is not of this log, as after a rollback, goes to quarantine/; a snapshot
+ * of which a trimmed store cannot tell stays.  The caller holds the maintenance
+ * lock.
  * Returns 0: nothing of it comes back; PLOG_E_IO; PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_compact_sweep(struct plog_sweep *s,
@@ -93,6 +94,13 @@ PLOG_MUST_CHECK int plog_compact_last(struct plog_store *s,
                                       struct plog_buf *line,
                                       struct plog_compaction *out,
                                       bool *pending, struct plog_error *err);
+
+/* The floor that the compaction before `last` began with, while the store has
+ * the event of that one; else 0. */
+PLOG_MUST_CHECK int plog_compact_prior(struct plog_store *s,
+                                       struct plog_entry_parser *parser,
+                                       const struct plog_compaction *last,
+                                       uint64_t *prior, struct plog_error *err);
 
 /* Makes the snapshot at the floor anew from the archive, if it is gone or
  * damaged.  Of `c` it needs o, report, io, legs and origin; the caller holds

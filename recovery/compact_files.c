@@ -125,3 +125,31 @@ int plog_compact_last(struct plog_store *s, struct plog_entry_parser *parser,
                        (unsigned long long)seq);
     return rc;
 }
+
+int plog_compact_prior(struct plog_store *s, struct plog_entry_parser *parser,
+                       const struct plog_compaction *last, uint64_t *prior,
+                       struct plog_error *err)
+{
+    struct plog_compaction before;
+    sqlite3_stmt *q = NULL;
+    int is = 0;
+    *prior = 0;
+    if (last->from == 0 || last->from > last->to)
+        return 0;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT line FROM main.events WHERE seq>?1 AND"
+                              " seq<?2 AND op IS NULL ORDER BY seq DESC",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, last->from);
+        plog_sql_bind_u64(q, 2, last->at);
+    }
+    while (!rc && !is && (rc = plog_sql_row(q, err)) == 0)
+        is = plog_compaction_read(parser, plog_sql_text(q, 0), &before);
+    if (is > 0 && before.from < before.to)
+        *prior = before.from;
+    sqlite3_finalize(q);
+    if (is < 0)
+        return plog_fail(err, is, "out of memory");
+    return rc == PLOG_END ? 0 : rc;
+}

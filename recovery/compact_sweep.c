@@ -113,7 +113,7 @@ static bool is_needed(const struct plog_buf *archived, uint64_t at,
 }
 
 struct commit_of {
-    uint64_t size;
+    uint64_t size, base;
     struct plog_commit commit;
     bool known;
 };
@@ -125,12 +125,14 @@ static int find_commit(plog *p, void *arg, struct plog_error *err)
     int rc = plog_store_closing(&p->legs.store, c->size, &line, err);
     c->known = rc == 0 && plog_commit_parse(line, &c->commit) == 0 &&
                c->commit.size == c->size;
+    c->base = p->legs.head.rules.base;
     return rc == PLOG_END ? 0 : rc;
 }
 
 /* Whether a snapshot is of this log, which has or had what it was made of: by
  * the commit that both name.  A store that was trimmed has none below its base,
- * but what the last compaction began with is known. */
+ * but what the last compaction began with is known; of others it cannot tell
+ * (PLOG_END): also another history's are signed, and by the same key. */
 static int is_ours(struct plog_sweep *s, uint64_t at, bool *ours,
                    struct plog_error *err)
 {
@@ -139,6 +141,8 @@ static int is_ours(struct plog_sweep *s, uint64_t at, bool *ours,
     struct plog_error why;
     *ours = at == s->prior;
     int rc = *ours ? 0 : plog_engine_locked(s->p, find_commit, &c, err);
+    if (!rc && !*ours && !c.known && at <= c.base)
+        return PLOG_END;
     if (rc || !c.known)
         return rc;
     rc = plog_snapshot_peek(&snapshot, &s->p->legs.dir, at, &why);
@@ -167,7 +171,9 @@ static int drop_snapshots(struct sweep *s, const struct plog_buf *archived,
             continue;
         plog_snapshot_name(at, name);
         rc = is_ours(s->s, at, &ours, err);
-        if (!rc)
+        if (rc == PLOG_END)
+            rc = 0; /* it stays */
+        else if (!rc)
             rc = ours ? drop(s->io, s->dir, name, err)
                       : keep(s->s, s->dir, name, err);
     }

@@ -2,6 +2,7 @@
  * test_trim.c - events below the floor, dropped from the store: where there is
  * nothing to drop nothing is, and who stops it on the way has lost nothing.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,6 +269,56 @@ static void in_parts(void)
     world_end(&w, world_size(&w));
 }
 
+static int no_removal(void *ctx, int dir, const char *name)
+{
+    static const char end[] = ".jsonl";
+    size_t n = strlen(name);
+    return n > sizeof end && strcmp(name + n - strlen(end), end) == 0
+               ? -EIO
+               : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+/* Cut off when it took segments away, the third one is finished by the next.
+ * That finds the snapshot which the second began with: ours, although no commit
+ * of that time is left; where a store made anew cannot tell, it stays. */
+static void finished_when_trimmed(void)
+{
+    for (int anew = 0; anew < 2; anew++) {
+        struct plog_replay_report replayed;
+        struct plog_replay_options fresh = {.struct_size = sizeof fresh,
+                                            .fresh = true};
+        struct plog_io io = *plog_io_posix();
+        char first[64];
+        peers_make(&w, PLOG_LAST_WRITE_WINS, 90);
+        CHECK_INT(peers_add(&w, "p"), 0);
+        CHECK_INT(peers_ack(&w, "p", 25), 0);
+        CHECK_INT(peers_trim(&w, &r), 0);
+        snprintf(first, sizeof first, "snapshots/%020" PRIu64 ".jsonl.gz",
+                 r.to);
+        CHECK_INT(peers_ack(&w, "p", 50), 0);
+        CHECK_INT(peers_trim(&w, &r), 0);
+        CHECK(world_has(&w, first));
+        /* Its entry lies below the next floor. */
+        CHECK_INT(world_open(&w), 0);
+        peers_put(&w, 90, anew ? 180 : 120);
+        world_close(&w);
+        CHECK_INT(peers_ack(&w, "p", anew ? 170 : 80), 0);
+        io.unlink_at = no_removal;
+        CHECK_INT(peers_compact_with(
+                      &w, (struct plog_compact_options){.io = &io}, &r),
+                  PLOG_E_IO);
+        CHECK(r.entry > 0);
+        if (anew)
+            CHECK_INT(plog_replay(w.dir, &fresh, &replayed, NULL), 0);
+        CHECK_INT(peers_compact(&w, &r), 0);
+        CHECK(r.resumed);
+        CHECK_UINT(r.aside, 0);
+        CHECK_INT(world_has(&w, first), anew);
+        CHECK_INT(world_has(&w, "quarantine"), anew); /* the store */
+        world_end(&w, world_size(&w));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -278,6 +329,7 @@ int main(int argc, char **argv)
         {"stopped", stopped},
         {"failed", failed},
         {"in parts", in_parts},
+        {"finished when trimmed", finished_when_trimmed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
