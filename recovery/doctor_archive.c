@@ -1,4 +1,6 @@
 /* doctor_archive.c - what was compacted away, in archive/; see doctor.h. */
+#include <stdio.h>
+
 #include "archive.h"
 #include "check.h"
 #include "doctor.h"
@@ -9,6 +11,7 @@ struct archived {
     struct plog_doctor *d;
     struct plog_walk walk;
     uint64_t floor, first, files;
+    uint64_t told; /* faults */
 };
 
 /* The oldest may have been moved away: then it begins at some header. */
@@ -29,14 +32,50 @@ static int tell(struct archived *a, struct plog_error *err)
                : 0;
 }
 
+/* A fault, and which entries were passed over for it; to 0: not known. */
+static void say_fault(struct archived *a, int rc, const struct plog_error *why,
+                      bool gap, uint64_t from, uint64_t to)
+{
+    char range[80] = "";
+    if (!gap && to > from)
+        snprintf(range, sizeof range, "; passed over: entries %llu to %llu",
+                 (unsigned long long)from, (unsigned long long)to);
+    a->told++;
+    plog_doctor_say(a->d, NAME, gap ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD,
+                    gap ? "where it was not discarded, copy that file from a"
+                          " backup"
+                        : "copy that file from a backup",
+                    "%s: %s%s%s%s", plog_code_word(rc), why->file,
+                    why->file[0] ? ": " : "", why->message, range);
+}
+
+/* Behind a fault, as verify does: what one compaction discarded is a gap for
+ * ever, and must not hide what befalls the rest. */
+static int go_on(struct archived *a, int rc, struct plog_error *err)
+{
+    uint64_t from, to;
+    while (plog_check_is_verdict(rc) && !a->d->stopped) {
+        struct plog_error why = *err;
+        bool gap = a->walk.gap;
+        int was = rc;
+        rc = plog_walk_resync(&a->walk, &from, &to, err);
+        say_fault(a, was, &why, gap, from, rc ? 0 : to);
+    }
+    return rc;
+}
+
 static int read_all(struct archived *a, struct plog_error *err)
 {
     struct plog_log_group g;
     int rc = start(a, err);
+    if (rc)
+        rc = go_on(a, rc, err);
     while (!rc && a->walk.chain.last.size < a->floor) {
         rc = plog_walk_next(&a->walk, &g, err);
         if (!rc)
             rc = tell(a, err);
+        else
+            rc = go_on(a, rc, err);
     }
     return rc;
 }
@@ -44,23 +83,21 @@ static int read_all(struct archived *a, struct plog_error *err)
 static void say(struct archived *a, int rc, const struct plog_error *why)
 {
     struct plog_doctor *d = a->d;
-    bool gap = a->walk.gap;
-    if (rc == 0)
+    bool bad = plog_check_is_verdict(rc) || rc == PLOG_END;
+    if (rc && !bad)
+        plog_doctor_say(d, NAME, PLOG_HEALTH_UNKNOWN, why->hint, "%s: %s",
+                        why->file, why->message);
+    else if (rc && a->told == 0)
+        plog_doctor_say(d, NAME, PLOG_HEALTH_BAD,
+                        "copy that file from a backup", "%s: %s%s%s",
+                        plog_code_word(rc), why->file, why->file[0] ? ": " : "",
+                        why->message);
+    else if (a->told == 0)
         plog_doctor_say(d, NAME, PLOG_HEALTH_OK, NULL,
                         "%llu files, entries %llu to %llu, whole",
                         (unsigned long long)a->files,
                         (unsigned long long)a->first,
                         (unsigned long long)a->floor);
-    else if (plog_check_is_verdict(rc) || rc == PLOG_END)
-        plog_doctor_say(d, NAME, gap ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD,
-                        gap ? "where it was not discarded, copy that file from"
-                              " a backup"
-                            : "copy that file from a backup",
-                        "%s: %s%s%s", plog_code_word(rc), why->file,
-                        why->file[0] ? ": " : "", why->message);
-    else
-        plog_doctor_say(d, NAME, PLOG_HEALTH_UNKNOWN, why->hint, "%s: %s",
-                        why->file, why->message);
 }
 
 /* Files at or below the floor, and the first of them. */

@@ -126,14 +126,18 @@ static void a_rehearsal(void)
 /* ---- The doctor ---------------------------------------------------------- */
 
 static struct plog_checkup last;
-static char found[300];
+static char found[300], first_said[300];
+static unsigned heard[PLOG_HEALTH_UNKNOWN + 1];
 
 static int hear(void *arg, const struct plog_checkup *c)
 {
     (void)arg;
     if (strcmp(c->name, "archive") == 0) {
         last = *c;
+        heard[c->health]++;
         snprintf(found, sizeof found, "%s", c->found);
+        if (!first_said[0])
+            memcpy(first_said, found, sizeof found);
     }
     return 0;
 }
@@ -144,6 +148,8 @@ static int doctor(bool quick)
         .struct_size = sizeof o, .checkup = hear, .quick = quick};
     struct plog_doctor_report r;
     memset(&last, 0, sizeof last);
+    memset(heard, 0, sizeof heard);
+    first_said[0] = '\0';
     CHECK_INT(plog_doctor(w.dir, &o, &r, NULL), 0);
     return r.verdict;
 }
@@ -176,12 +182,58 @@ static void the_doctor(void)
     CHECK(last.name == NULL);
 }
 
+/* What was discarded once is missing for ever: that hides nothing of the rest,
+ * nor does one damaged file. */
+static void behind_a_gap(void)
+{
+    char name[64], harmed[2][64];
+    unsigned n = 0;
+    uint64_t next = 0; /* the segment behind the gap */
+    make();
+    for (uint64_t at = compacted.to; n < 2 && at > victim_at; at--) {
+        snprintf(name, sizeof name, "archive/%020llu.jsonl.gz",
+                 (unsigned long long)at);
+        if (world_has(&w, name))
+            memcpy(harmed[n++], name, sizeof name);
+    }
+    CHECK_UINT(n, 2);
+    for (uint64_t at = victim_at + 1; !next; at++) {
+        snprintf(name, sizeof name, "archive/%020llu.jsonl.gz",
+                 (unsigned long long)at);
+        next = world_has(&w, name) ? at : 0;
+    }
+    harm(GONE);
+    CHECK_INT(doctor(false), 0);
+    CHECK_UINT(heard[PLOG_HEALTH_WARN], 1);
+    CHECK_UINT(heard[PLOG_HEALTH_OK], 0);
+    for (unsigned i = 0; i < 2; i++) {
+        memcpy(victim, harmed[i], sizeof victim);
+        harm(i ? EDITED : BYTES);
+        CHECK_INT(doctor(false), PLOG_E_IO);
+        CHECK_UINT(heard[PLOG_HEALTH_WARN], 1);
+        CHECK_UINT(heard[PLOG_HEALTH_BAD], i + 1);
+        CHECK(strstr(found, harmed[0]) != NULL); /* the higher one */
+    }
+    /* The first, too: how far nothing could be read includes the gap. */
+    world_write(world_path(&w, "archive/00000000000000000001.jsonl.gz"), "x",
+                1);
+    CHECK_INT(doctor(false), PLOG_E_IO);
+    CHECK_UINT(heard[PLOG_HEALTH_WARN], 0);
+    CHECK_UINT(heard[PLOG_HEALTH_BAD], 3);
+    CHECK_UINT(heard[PLOG_HEALTH_OK], 0);
+    CHECK(strstr(first_said, "00000000000000000001.jsonl.gz") != NULL);
+    snprintf(name, sizeof name, "passed over: entries 1 to %llu",
+             (unsigned long long)next - 1);
+    CHECK(strstr(first_said, name) != NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"who meets it", who_meets_it},
         {"a rehearsal", a_rehearsal},
         {"the doctor", the_doctor},
+        {"behind a gap", behind_a_gap},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
