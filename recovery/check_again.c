@@ -18,7 +18,9 @@ static bool has_moved(const struct plog_check *c)
 {
     const struct plog_walk *w = &c->walk;
     struct plog_status s;
-    struct plog_options o = {.struct_size = sizeof o, .io = c->o->io};
+    struct plog_options o = {.struct_size = sizeof o,
+                             .io = c->o->io,
+                             .wait_seconds = c->o->wait_seconds};
     uint64_t floor = c->head.rules.floor, below = 0;
     if (!c->has_head || plog_read_status(c->reader.dir.path, &o, &s, NULL) ||
         !s.has_store)

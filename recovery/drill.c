@@ -67,7 +67,9 @@ static int check_space(struct drill *d, struct plog_error *err)
 {
     struct plog_status s;
     struct plog_fs fs;
-    struct plog_options o = {.struct_size = sizeof o, .io = d->o->io};
+    struct plog_options o = {.struct_size = sizeof o,
+                             .io = d->o->io,
+                             .wait_seconds = d->o->wait_seconds};
     const struct plog_io *io = d->io;
     if (d->o->scratch || !io->file_system ||
         io->file_system(io->ctx, d->original.dir.dir, &fs) ||

@@ -306,6 +306,54 @@ static void another_writes_without_a_store(void)
     close(fd);
 }
 
+static int writes = -1; /* that takes the lock, when it comes to it */
+
+/* The log is about to be read when the store goes and somebody writes. */
+static int store_goes(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    if (writes >= 0 && strcmp(name, "00000000000000000004.jsonl") == 0) {
+        CHECK_INT(unlink(world_path(&w, "store.db")), 0);
+        CHECK(flock(writes, LOCK_EX | LOCK_NB) == 0);
+        writes = -1;
+    }
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* A check that finds a segment missing asks whether a compaction has passed
+ * by, and waits for the answer no longer. */
+static void asked_again(void)
+{
+    static const struct {
+        double given, seconds;
+    } waited[] = {{0, 10}, {-1, 0}, {2.5, 2.5}};
+    for (size_t i = 0; i < sizeof waited / sizeof *waited; i++) {
+        struct plog_check_report r;
+        struct plog_check_options o = {.struct_size = sizeof o,
+                                       .io = &io,
+                                       .wait_seconds = waited[i].given};
+        uint64_t first;
+        make();
+        CHECK_INT(world_open(&w), 0);
+        for (int k = 0; k < 3; k++) {
+            CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+            CHECK_INT(world_put(&w, NULL, "3", "v", NULL), 0);
+        }
+        world_close(&w);
+        CHECK_INT(unlink(world_path(&w, "log/00000000000000000001.jsonl")), 0);
+        int fd = writes = lock_file();
+        io.open_at = store_goes;
+        now = 1000000000;
+        CHECK_INT(plog_verify(w.dir, &o, &r, &err), 0);
+        CHECK_INT(r.verdict, PLOG_E_CORRUPT);
+        CHECK_INT(writes, -1);
+        double took = (double)(now - 1000000000) / 1e9;
+        CHECK(took >= waited[i].seconds * 0.97 &&
+              took <= waited[i].seconds * 1.03 + 0.2);
+        close(fd);
+    }
+}
+
 static void another_maintains(void)
 {
     make();
@@ -364,6 +412,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"another writes", another_writes},
         {"another writes without a store", another_writes_without_a_store},
+        {"asked again", asked_again},
         {"another maintains", another_maintains},
         {"another has the store", another_has_the_store},
         {"for ever", for_ever},
