@@ -253,7 +253,7 @@ static int scrub_again(plog *p, void *arg, struct plog_error *err)
     if (rc || whole == 0)
         return rc;
     rc = plog_scrub(&p->legs, &done, err);
-    return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
+    return rc == PLOG_E_LOCKED ? 0 : rc;
 }
 
 static int plan(plog *p, void *arg, struct plog_error *err)

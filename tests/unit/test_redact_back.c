@@ -103,6 +103,29 @@ static void is_taken_out_first(void)
     world_end(&w, world_size(&w));
 }
 
+/* It cannot be taken out, and waiting for readers would not help: why is told,
+ * and not that a redaction is not finished. */
+static void why_it_is_not(void)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    struct plog_compact_report r;
+    make();
+    bring_back();
+    world_sql(&w, "UPDATE redactions SET seq=seq-5");
+    err = (struct plog_error){.code = 0};
+    CHECK_INT(plog_compact(w.dir, &o, &r, &err), PLOG_E_DIVERGED);
+    CHECK(strstr(err.message, "the log holds no order for that"));
+    CHECK_TEXT(err.hint, "run: paritylog parity DIR");
+    CHECK_UINT(err.seq, 2);
+    CHECK(in_the_log());
+    CHECK_INT(pending(), 1);
+    world_sql(&w, "UPDATE redactions SET seq=seq+5");
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(pending(), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
 static enum back { NEVER, AFTER_THE_LOOK, WITHOUT_A_WORD } comes_back;
 
 /* Where the fold begins, behind all that is checked. */
@@ -405,6 +428,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"is taken out before a compaction", is_taken_out_first},
+        {"why it is not", why_it_is_not},
         {"never into a snapshot", never_into_a_snapshot},
         {"an older snapshot", an_older_snapshot},
         {"told, and redacted again", told_and_redacted_again},
