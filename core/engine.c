@@ -130,8 +130,9 @@ int plog_engine_indeterminate(struct plog_error *err)
               "the group may or may not be in the"
               " log: %.300s",
               why.message);
-    plog_err_hint(err, "open the directory again; the same ids are then"
-                       " recognised");
+    plog_err_hint(err, "append again with the same ids, which are recognised;"
+                       " where the handle is poisoned, open the directory"
+                       " again first");
     return PLOG_E_INDETERMINATE;
 }
 

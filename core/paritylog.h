@@ -31,7 +31,7 @@
  * lock that it needs; then it returns PLOG_E_LOCKED.  0 is ten seconds, less
  * than 0 and NaN not at all, INFINITY (or more than a clock can count) for
  * ever.  An append that another process has at hand by then is waited for, up
- * to a minute more, and then PLOG_E_INDETERMINATE.
+ * to a minute more, and then PLOG_E_INDETERMINATE: that process may log it yet.
  *
  * Threads: a `plog` may be used by any number of threads at once; a
  * `plog_reader` or a `plog_sub` by one thread at a time.  After fork() only
@@ -558,8 +558,9 @@ PLOG_API void plog_close(plog *p);
  * Returns 0: the delta is on disk in the log and committed in the store.
  * PLOG_E_INPUT, PLOG_E_CONFLICT, PLOG_E_POLICY: refused, nothing written.
  * PLOG_E_LOCKED: nothing written.  PLOG_E_IO: nothing written, the handle
- * lives.  PLOG_E_INDETERMINATE: it may appear after the next opening.
- * PLOG_E_POISONED: nothing written.  Or a verdict, as plog_open.
+ * lives.  PLOG_E_INDETERMINATE: it may appear yet: at any moment, when another
+ * process has it at hand, or after the next opening; append again with the same
+ * ids.  PLOG_E_POISONED: nothing written.  Or a verdict, as plog_open.
  * Any thread; concurrent calls, those of other processes too, share one sync.
  */
 PLOG_API PLOG_MUST_CHECK int plog_append(plog *p, const char *delta, size_t len,

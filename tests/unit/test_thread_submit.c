@@ -135,11 +135,15 @@ static void a_cursor_alone(void)
 
 static void after_a_failed_sync(void)
 {
+    struct plog_error err = {0};
     struct plog_ticket *t = NULL;
     make(PLOG_ACK_STORE);
     fail_syncs = true;
     CHECK_INT(submit("a", "one", &t, NULL), 0);
-    CHECK_INT(plog_wait(t, NULL, NULL), PLOG_E_INDETERMINATE);
+    CHECK_INT(plog_wait(t, NULL, &err), PLOG_E_INDETERMINATE);
+    CHECK_TEXT(err.hint, "append again with the same ids, which are recognised;"
+                         " where the handle is poisoned, open the directory"
+                         " again first");
     fail_syncs = false;
     CHECK_INT(submit("b", "one", &t, NULL), 0);
     CHECK_INT(plog_wait(t, NULL, NULL), PLOG_E_POISONED);
