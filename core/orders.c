@@ -154,36 +154,50 @@ static const struct plog_compaction *need_floor(struct plog_orders *o,
     return &f->entry;
 }
 
-const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
-                                                uint64_t size)
+static struct plog_known_floor *reaching(const struct plog_orders *o,
+                                         uint64_t size)
 {
-    struct plog_known_floor *last = NULL, *brought = NULL, *f;
-    if (load(o))
-        return NULL;
-    o->floor_below = size;
+    struct plog_known_floor *last = NULL, *brought = NULL;
     for (size_t i = 0; i < floor_count(o); i++) {
-        f = &floors(o)[i];
+        struct plog_known_floor *f = &floors(o)[i];
         if (!f->brought && (!last || f->entry.at > last->entry.at))
             last = f;
         if (f->brought && f->entry.to >= size &&
             (!brought || f->entry.at > brought->entry.at))
             brought = f;
     }
-    f = last && last->entry.to >= size ? last : brought;
+    return last && last->entry.to >= size ? last : brought;
+}
+
+static struct plog_known_floor *setting(const struct plog_orders *o,
+                                        uint64_t floor)
+{
+    struct plog_known_floor *best = NULL;
+    for (size_t i = 0; i < floor_count(o); i++)
+        if (floors(o)[i].entry.to == floor &&
+            (!best || floors(o)[i].entry.at > best->entry.at))
+            best = &floors(o)[i];
+    return best;
+}
+
+const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
+                                                uint64_t size)
+{
+    struct plog_known_floor *f = load(o) ? NULL : reaching(o, size);
+    o->floor_below = size;
     return f ? need_floor(o, f) : NULL;
 }
 
 const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
                                                    uint64_t floor)
 {
-    struct plog_known_floor *best = NULL;
-    if (load(o))
-        return NULL;
-    for (size_t i = 0; i < floor_count(o); i++)
-        if (floors(o)[i].entry.to == floor &&
-            (!best || floors(o)[i].entry.at > best->entry.at))
-            best = &floors(o)[i];
-    return best ? need_floor(o, best) : NULL;
+    struct plog_known_floor *f = load(o) ? NULL : setting(o, floor);
+    return f ? need_floor(o, f) : NULL;
+}
+
+bool plog_orders_has_floor(struct plog_orders *o, uint64_t size, bool exactly)
+{
+    return !load(o) && (exactly ? setting(o, size) : reaching(o, size));
 }
 
 void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,

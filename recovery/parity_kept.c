@@ -190,18 +190,21 @@ int plog_parity_base_state(struct plog_parity *p,
 /* Whether some compact entry has set the floor there.  Rows behind the base are
  * all there: those above the floor were compared, and those below it, with
  * which nothing can be compared, must agree at least.  In a copy the entry may
- * have come along. */
+ * have come along.  The log is asked last, and need not hold it: nothing that
+ * is read rests on it, and from a checkpoint on it is not met. */
 static int was_floor(struct plog_parity *p, uint64_t base, bool *was,
                      struct plog_error *err)
 {
+    struct plog_orders *o = &p->c->walk.orders;
     struct plog_compaction c;
     sqlite3_stmt *q = NULL;
     int is = 0, rc = plog_sql_prepare(
                     p->db,
                     "SELECT line FROM main.events WHERE seq>?1 AND resource IS"
-                    " NULL AND instr(line,',\"control\":\"compact\",')>0",
+                    " NULL AND instr(line,',\"control\":\"compact\",')>0"
+                    " ORDER BY seq",
                     &q, err);
-    *was = plog_orders_floor_at(&p->c->walk.orders, base) != NULL;
+    *was = false;
     if (!rc)
         plog_sql_bind_u64(q, 1, base);
     while (!rc && !*was && (rc = plog_sql_row(q, err)) == 0) {
@@ -211,7 +214,11 @@ static int was_floor(struct plog_parity *p, uint64_t base, bool *was,
         *was = is > 0 && (c.to == base || c.from == base);
     }
     sqlite3_finalize(q);
-    return rc < 0 ? rc : 0;
+    if (rc < 0 || *was)
+        return rc < 0 ? rc : 0;
+    *was = plog_orders_has_floor(o, base, true);
+    rc = *was ? 0 : plog_orders_doubt(o);
+    return rc ? plog_fail(err, rc, "looking for the compact entry failed") : 0;
 }
 
 /* A base below the floor, for which the log has no snapshot any more: it is one

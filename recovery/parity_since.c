@@ -141,7 +141,7 @@ static bool stands_before_the_floor(struct plog_parity *p)
                          ? plog_segment_at(&w->segments, 0)
                          : 1;
     return !p->store_lost && h->rules.floor + 1 < first &&
-           plog_orders_floor(&w->orders, first - 1) != NULL;
+           plog_orders_has_floor(&w->orders, first - 1, false);
 }
 
 static int leave_store_out(struct plog_parity *p, struct plog_error *err)

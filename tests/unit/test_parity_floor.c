@@ -18,6 +18,7 @@
 
 static struct world w;
 static uint64_t floor_at;
+static char mark[600];
 
 static void put(unsigned from, unsigned to)
 {
@@ -589,6 +590,51 @@ static void a_base_below_the_floor(void)
     set_base(before, 0, 1);
 }
 
+/* A note of the head, and a segment behind it. */
+static void go_on_behind_a_mark(struct plog_check_options *o)
+{
+    struct world_found f;
+    snprintf(mark, sizeof mark, "%.500s.mark", w.dir);
+    *o = (struct plog_check_options){.watermark = mark};
+    CHECK_INT(world_open(&w), 0);
+    put(200, 230);
+    world_close(&w);
+    CHECK_INT(world_parity(&w, o, &f), 0);
+    CHECK(f.report.watermark);
+    CHECK_INT(world_open(&w), 0);
+    put(230, 260);
+    world_close(&w);
+    *o = (struct plog_check_options){.since = mark};
+}
+
+/* The compact entry that set the base, or the floor, lies below the checkpoint,
+ * where nothing is read: nothing is wrong with that. */
+static void from_a_checkpoint_on(void)
+{
+    struct plog_check_options o;
+    struct world_found f;
+    uint64_t before = compact_twice(true, false);
+    go_on_behind_a_mark(&o);
+    CHECK_INT(world_parity(&w, &o, &f), 0);
+    CHECK(f.report.from > world_size(&w) - 60);
+    CHECK_INT(world_number(&w, "SELECT base FROM meta"), (int64_t)before);
+    world_sql(&w, "UPDATE meta SET base=base+1");
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.report.counts[-PLOG_E_CORRUPT], 0);
+    world_sql(&w, "UPDATE meta SET base=base-1");
+    world_remove(mark);
+    world_end(&w, world_size(&w));
+    world_remove(w.dir);
+    make_small();
+    keep_store();
+    compact_past_it(world_size(&w));
+    go_on_behind_a_mark(&o);
+    old_store();
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_BEHIND);
+    CHECK_UINT(f.count, 1);
+    world_remove(mark);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -603,6 +649,7 @@ int main(int argc, char **argv)
         {"how it folds", how_it_folds},
         {"begins in no memory", begins_in_no_memory},
         {"a base below the floor", a_base_below_the_floor},
+        {"from a checkpoint on", from_a_checkpoint_on},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
