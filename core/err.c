@@ -26,6 +26,13 @@ static const struct code *find(int code)
     return &unknown;
 }
 
+const char *plog_hint_step(const char *hint)
+{
+    static const char run[] = "run: ";
+    bool has = strncmp(hint, run, sizeof run - 1) == 0;
+    return has ? hint + sizeof run - 1 : hint;
+}
+
 const char *plog_strerror(int code)
 {
     return find(code)->text;

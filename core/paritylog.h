@@ -162,6 +162,9 @@ struct plog_error {
 /* Returns the sentence of `code`; never NULL. */
 PLOG_API const char *plog_strerror(int code);
 
+/* Returns the next step of a hint as findings have it: without its `run: `. */
+PLOG_API const char *plog_hint_step(const char *hint);
+
 /* Returns the word of `code` (CLEAN, BEHIND, ...); never NULL. */
 PLOG_API const char *plog_code_word(int code);
 

@@ -297,10 +297,7 @@ static int without_store(struct plog_check *c, const char *dir,
                              .seq = code == PLOG_E_BEHIND,
                              .expected = "a store",
                              .found = why.message,
-                             .next = why.hint};
-    static const char run[] = "run: ";
-    if (!strncmp(why.hint, run, sizeof run - 1))
-        f.next = why.hint + sizeof run - 1;
+                             .next = plog_hint_step(why.hint)};
     if (code == PLOG_E_DIVERGED) /* whatever stands there */
         f.next = "paritylog replay DIR --fresh (keeps this store in"
                  " quarantine/)";

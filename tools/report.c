@@ -380,7 +380,7 @@ static void report_error(struct cli *c, struct job *job, int code,
                              .seq = err->seq,
                              .expected = "",
                              .found = err->message,
-                             .next = fail_hint(code, err)};
+                             .next = plog_hint_step(fail_hint(code, err))};
     const struct plog_unchecked all = {
         PLOG_LEG_BOTH, 1, 0, "the check did not run to its end: see the error"};
     job->cut_off = true;

@@ -245,6 +245,13 @@ run 10 parity "$T/lost" --format json
 out_empty
 error_is NOTHING
 
+begin 'the next step of an error is, as a finding, without "run:"'
+cp -R "$T/clean" "$T/bare"
+rm "$T/bare/log"/*
+run 5 parity "$T/bare" --format json
+json_is "$T/out" '.findings[0].next == "paritylog salvage DIR --from-store"'
+err_has 'run: paritylog salvage DIR --from-store'
+
 begin 'a wrong command line and a text report have errors alone'
 run 2 parity "$T/clean" --key nonsense --format sarif
 out_empty

@@ -315,6 +315,10 @@ static void test_codes__table(void)
 #undef CHECK_ROW
     CHECK(plog_strerror(-1000) != NULL && *plog_strerror(-1000));
     CHECK(plog_code_word(12345) != NULL && *plog_code_word(12345));
+    CHECK_TEXT(plog_hint_step("run: paritylog parity DIR"),
+               "paritylog parity DIR");
+    CHECK_TEXT(plog_hint_step("wait, and run: it"), "wait, and run: it");
+    CHECK_TEXT(plog_hint_step(""), "");
     CHECK(plog_exit_status(-1000) != 0);
 }
 
