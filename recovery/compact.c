@@ -196,7 +196,7 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
         rc = plog_compact_files(c, l.entry.to, l.entry.archive, err);
         c->report->archived_bytes = 0;
     }
-    if (!rc && l.known && !c->o->dry_run)
+    if (!rc && l.known)
         rc = plog_compact_mend(c, &l.entry, err);
     if (l.known && l.entry.from < l.entry.to)
         c->prior = l.entry.from;
@@ -284,7 +284,7 @@ static int make_durable(struct plog_compacting *c, struct plog_error *err)
 
 struct checking {
     struct plog_compacting *c;
-    char what[200], next[200];
+    char what[200], next[256];
 };
 
 static int on_finding(void *arg, const struct plog_finding *f)
@@ -296,7 +296,8 @@ static int on_finding(void *arg, const struct plog_finding *f)
                  " found %.50s",
                  plog_code_word(f->verdict), (unsigned long long)f->seq,
                  f->expected, f->found);
-        snprintf(k->next, sizeof k->next, "run: %.180s", f->next);
+        snprintf(k->next, sizeof k->next, "%s%.240s",
+                 strncmp(f->next, "paritylog ", 10) ? "" : "run: ", f->next);
     }
     return 0;
 }

@@ -55,6 +55,14 @@ PLOG_MUST_CHECK int plog_compact_slowest(struct plog_store *s, uint64_t *count,
 PLOG_MUST_CHECK int plog_compact_fold(struct plog_compacting *c,
                                       struct plog_error *err);
 
+/* Starts at the first entry above `*floor`, or at the very first one of a log
+ * that is whole: then *floor is 0.
+ * @digest  out: of the snapshot that stands for what lies below
+ * Returns 0; PLOG_E_CORRUPT; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_compact_start(struct plog_walk *w, uint64_t *floor,
+                                       unsigned char *digest,
+                                       struct plog_error *err);
+
 /* Takes away the segments at or below the floor that the store has, and what
  * killed compactions left behind; then says so in the store.
  * @archive  as the compact entry says
@@ -103,9 +111,10 @@ PLOG_MUST_CHECK int plog_compact_prior(struct plog_store *s,
                                        uint64_t *prior, struct plog_error *err);
 
 /* Makes the snapshot at the floor anew from the archive, if it is gone or
- * damaged.  Of `c` it needs o, report, io, legs and origin; the caller holds
- * the maintenance lock.
- * Returns 0: it is there; what is wrong with it. */
+ * damaged.  A dry run reads what it would be made from, and verifies that.  Of
+ * `c` it needs o, report, io, legs and origin; the caller holds the maintenance
+ * lock.
+ * Returns 0: it is there, or would be; what is wrong with it. */
 PLOG_MUST_CHECK int plog_compact_mend(struct plog_compacting *c,
                                       const struct plog_compaction *last,
                                       struct plog_error *err);

@@ -81,32 +81,41 @@ static int open_scratch(struct folding *f, int dir, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&f->store, &f->head, err);
 }
 
-/* The walk stands at the first entry above the present floor, or at the very
- * first one. */
-static int load_base(struct folding *f, struct plog_error *err)
+int plog_compact_start(struct plog_walk *w, uint64_t *floor,
+                       unsigned char *digest, struct plog_error *err)
 {
     const struct plog_compaction *base;
-    uint64_t floor = f->c->from;
+    uint64_t from = *floor;
+    *floor = 0;
     /* A log that is whole needs none: a copy may have no snapshot. */
-    if (plog_segment_at(&f->walk.segments, 0) == 1)
-        return plog_walk_start(&f->walk, err);
-    if (floor == 0)
+    if (plog_segment_at(&w->segments, 0) == 1)
+        return plog_walk_start(w, err);
+    if (from == 0)
         return plog_fail(err, PLOG_E_CORRUPT,
                          "the log does not begin at entry"
                          " 1");
-    int rc = plog_walk_start_floor(&f->walk, floor, err);
+    int rc = plog_walk_start_floor(w, from, err);
     if (rc)
         return rc;
-    base = plog_orders_floor_at(&f->walk.orders, floor);
-    rc = base ? 0 : plog_orders_doubt(&f->walk.orders);
+    base = plog_orders_floor_at(&w->orders, from);
+    rc = base ? 0 : plog_orders_doubt(&w->orders);
     if (rc)
         return plog_fail(err, rc, "looking for the compact entry failed");
     if (!base)
         return plog_fail(err, PLOG_E_CORRUPT, "the compact entry is gone");
-    memcpy(f->digest, base->snapshot, sizeof f->digest);
-    f->base = floor;
+    memcpy(digest, base->snapshot, PLOG_HASH_SIZE);
+    *floor = from;
+    return 0;
+}
+
+static int load_base(struct folding *f, struct plog_error *err)
+{
     struct plog_snapshot s;
-    rc = plog_snapshot_open(&s, &f->c->legs->dir, floor, f->digest, err);
+    f->base = f->c->from;
+    int rc = plog_compact_start(&f->walk, &f->base, f->digest, err);
+    if (rc || !f->base)
+        return rc;
+    rc = plog_snapshot_open(&s, &f->c->legs->dir, f->base, f->digest, err);
     s.without_ids = true;
     if (!rc)
         rc = plog_snapshot_load(&s, &f->store, &f->head, err);

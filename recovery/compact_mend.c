@@ -48,6 +48,48 @@ static int make_anew(struct plog_compacting *c,
     return 0;
 }
 
+/* The entries up to the floor, each group verified, and what they stand on. */
+static int read_archive(struct plog_compacting *c, struct plog_walk *w,
+                        const struct plog_compaction *last,
+                        struct plog_error *err)
+{
+    struct plog_log_group g;
+    struct plog_snapshot s;
+    unsigned char digest[PLOG_HASH_SIZE];
+    uint64_t floor = last->from < last->to ? last->from : 0;
+    int rc = plog_compact_start(w, &floor, digest, err);
+    if (!rc && floor) {
+        rc = plog_snapshot_open(&s, &c->legs->dir, floor, digest, err);
+        plog_snapshot_close(&s);
+    }
+    while (!rc && w->chain.last.size < last->to) {
+        rc = plog_walk_next(w, &g, err);
+        if (rc == PLOG_END)
+            rc = plog_fail(err, PLOG_E_CORRUPT, "it ends before");
+        if (!rc)
+            rc = plog_compact_tell(c, "archive", w->chain.last.size, last->to,
+                                   err);
+    }
+    return rc;
+}
+
+/* Of a dry run: what it comes to is not known before it is folded, and for that
+ * something would have to be written. */
+static int look(struct plog_compacting *c, const struct plog_compaction *last,
+                struct plog_error *err)
+{
+    struct plog_dir *d = &c->legs->dir;
+    struct plog_walk w;
+    d->with_archive = true;
+    int rc = plog_walk_open(&w, d, &c->legs->keys, err);
+    if (!rc)
+        rc = read_archive(c, &w, last, err);
+    plog_walk_close(&w);
+    d->with_archive = false;
+    c->report->remade |= rc == 0;
+    return rc;
+}
+
 int plog_compact_mend(struct plog_compacting *c,
                       const struct plog_compaction *last,
                       struct plog_error *err)
@@ -64,7 +106,7 @@ int plog_compact_mend(struct plog_compacting *c,
             *err = why;
         return rc;
     }
-    rc = make_anew(c, last, &cause);
+    rc = c->o->dry_run ? look(c, last, &cause) : make_anew(c, last, &cause);
     if (!rc || !err)
         return plog_check_is_verdict(rc) ? why.code : rc;
     *err = cause;
@@ -72,8 +114,8 @@ int plog_compact_mend(struct plog_compacting *c,
         return rc;
     *err = why; /* what is wrong, not why it could not be mended */
     plog_err_hint(err,
-                  "copy the snapshot from a backup; archive/ does not give it:"
-                  " %.40s%s%.100s",
+                  "copy the snapshot, or what archive/ lacks, from a backup;"
+                  " archive/ does not give it: %.40s%s%.100s",
                   cause.file, cause.file[0] ? ": " : "", cause.message);
     return why.code;
 }

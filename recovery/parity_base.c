@@ -271,9 +271,7 @@ static void no_snapshot(struct plog_parity *p, int code, uint64_t floor,
                              .expected = "the snapshot that the compact entry"
                                          " signs",
                              .found = why->message,
-                             .next = "paritylog compact DIR (makes it anew from"
-                                     " archive/), or a copy of it from a"
-                                     " backup"};
+                             .next = plog_hint_step(why->hint)};
     plog_check_find(p->c, &f);
     p->fold_whole = false;
 }

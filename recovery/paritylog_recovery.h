@@ -166,7 +166,7 @@ struct plog_replay_report {
      * own.  They stay behind there.  0 also where it could not be read. */
     uint64_t own_tables;
     bool remade; /* the snapshot it began with was gone or damaged, and made
-                    anew from the archive */
+                    anew from the archive; of a dry run: it would be */
 };
 
 /*
@@ -617,7 +617,7 @@ struct plog_compact_report {
     bool dry_run, discard, undone;
     bool resumed; /* an earlier one was finished first */
     bool remade;  /* the snapshot at the floor was gone or damaged, and made
-                     anew from the archive */
+                     anew from the archive; of a dry run: it would be */
     uint64_t from, to; /* the floor before and after */
     uint64_t entry;    /* seq of the compact entry; 0: none was made */
     uint64_t peers;    /* active ones */

@@ -269,7 +269,7 @@ int plog_place_snapshot(struct plog_place *p, const struct plog_dir *from,
     char name[PLOG_SNAPSHOT_NAME];
     int in, out, source, rc = plog_snapshot_dir(from, false, &in, err);
     if (rc == PLOG_END)
-        return plog_snapshot_missing(floor, err);
+        return plog_snapshot_missing(from, floor, err);
     if (rc)
         return rc;
     plog_snapshot_name(floor, name);
@@ -277,7 +277,7 @@ int plog_place_snapshot(struct plog_place *p, const struct plog_dir *from,
     io->close(io->ctx, in);
     if (source < 0)
         return source == -ENOENT
-                   ? plog_snapshot_missing(floor, err)
+                   ? plog_snapshot_missing(from, floor, err)
                    : plog_fail_io(err, source, PLOG_SNAPSHOT_DIR, "opening");
     rc = plog_snapshot_dir(&p->dir, true, &out, err);
     int fd =

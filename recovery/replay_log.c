@@ -128,8 +128,10 @@ static int mend_snapshot(struct plog_replaying *w,
                          struct plog_error *err)
 {
     struct plog_compact_report report = {.dry_run = false};
-    struct plog_compact_options o = {
-        .struct_size = sizeof o, .progress = w->o->progress, .arg = w->o->arg};
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .dry_run = w->o->dry_run,
+                                     .progress = w->o->progress,
+                                     .arg = w->o->arg};
     struct plog_compacting mend = {.o = &o,
                                    .report = &report,
                                    .io = w->legs.io,
@@ -140,19 +142,15 @@ static int mend_snapshot(struct plog_replaying *w,
     return rc;
 }
 
+/* The snapshot is mended before the old store is set aside for one that cannot
+ * be made. */
 static int take_base(struct plog_replaying *w, const struct plog_compaction *c,
                      struct plog_error *err)
 {
-    struct plog_snapshot s;
     w->base = c->to;
     w->strategy = c->rules.strategy;
     memcpy(w->digest, c->snapshot, sizeof w->digest);
-    /* Before the old store is set aside for one that cannot be made. */
-    if (!w->o->dry_run)
-        return mend_snapshot(w, c, err);
-    int rc = plog_snapshot_open(&s, &w->legs.dir, w->base, w->digest, err);
-    plog_snapshot_close(&s);
-    return rc;
+    return mend_snapshot(w, c, err);
 }
 
 /* Where the log's first entries were compacted away, a new store begins with

@@ -381,10 +381,13 @@ static int keep_another(const struct plog_dir *d, int dir, uint64_t floor,
 {
     char name[PLOG_SNAPSHOT_NAME], kept[128];
     struct plog_snapshot s;
+    struct plog_stat st;
     struct plog_error why;
+    plog_snapshot_name(floor, name);
+    if (d->io->stat_at(d->io->ctx, dir, name, &st) == -ENOENT)
+        return 0; /* as usual: nothing is lost */
     int rc = plog_snapshot_open(&s, d, floor, out->digest, &why);
     plog_snapshot_close(&s);
-    plog_snapshot_name(floor, name);
     out->aside = rc == PLOG_E_CORRUPT;
     out->again = rc == 0;
     if (out->aside)

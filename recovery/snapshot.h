@@ -91,6 +91,7 @@ struct plog_snapshot_item {
 
 struct plog_snapshot {
     const struct plog_io *io;
+    const struct plog_dir *dir; /* borrowed: where it is looked for */
     int fd;
     uint64_t floor;
     struct plog_segment_header header; /* of the segment behind it */
@@ -134,7 +135,11 @@ PLOG_MUST_CHECK int plog_snapshot_next_id(struct plog_snapshot *s,
                                           struct plog_error *err);
 void plog_snapshot_close(struct plog_snapshot *s);
 /* Says that there is none, and what to do.  Returns PLOG_E_PRUNED. */
-int plog_snapshot_missing(uint64_t floor, struct plog_error *err);
+int plog_snapshot_missing(const struct plog_dir *d, uint64_t floor,
+                          struct plog_error *err);
+/* The hint of an error: what brings a snapshot back, by what else is there. */
+void plog_snapshot_lost(const struct plog_dir *d, uint64_t floor,
+                        struct plog_error *err);
 
 /*
  * Fills an empty store with a snapshot, in one transaction; its head is then

@@ -22,8 +22,7 @@ static int odd(struct plog_snapshot *s, struct plog_error *err,
     plog_err_file(err, shown);
     if (s->lines)
         plog_err_line(err, s->lines);
-    plog_err_hint(err, "run: paritylog compact DIR (makes it anew from"
-                       " archive/), or copy it from a backup");
+    plog_snapshot_lost(s->dir, s->floor, err);
     return PLOG_E_CORRUPT;
 }
 
@@ -339,19 +338,6 @@ static int take_first(struct plog_snapshot *s, struct plog_error *err)
     return 0;
 }
 
-int plog_snapshot_missing(uint64_t floor, struct plog_error *err)
-{
-    char name[PLOG_SNAPSHOT_NAME];
-    plog_snapshot_name(floor, name);
-    plog_fail(err, PLOG_E_PRUNED,
-              "entries up to %llu were compacted away, and their snapshot"
-              " snapshots/%s is missing",
-              (unsigned long long)floor, name);
-    plog_err_hint(err, "run: paritylog compact DIR (makes it anew from"
-                       " archive/), or copy it from a backup");
-    return PLOG_E_PRUNED;
-}
-
 static int find(struct plog_snapshot *s, const struct plog_dir *d,
                 struct plog_error *err)
 {
@@ -367,7 +353,7 @@ static int find(struct plog_snapshot *s, const struct plog_dir *d,
         io->close(io->ctx, dir);
     }
     if (s->fd == -ENOENT)
-        return plog_snapshot_missing(s->floor, err);
+        return plog_snapshot_missing(d, s->floor, err);
     if (s->fd >= 0)
         return 0;
     if (!plog_io_says_odd(s->fd))
@@ -382,6 +368,7 @@ static int set_up(struct plog_snapshot *s, const struct plog_dir *d,
 {
     memset(s, 0, sizeof *s);
     s->io = d->io;
+    s->dir = d;
     s->fd = -1;
     s->floor = floor;
     struct plog_buf *all[] = {&s->window, &s->first, &s->line, &s->merged,

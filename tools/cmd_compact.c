@@ -62,7 +62,9 @@ static void print_text(const struct cli *c, const struct plog_compact_report *r)
     if (r->resumed)
         puts("finished a compaction that was cut off");
     if (r->remade)
-        puts("made the snapshot at the floor anew, from archive/");
+        puts(c->dry_run
+                 ? "would make the snapshot at the floor anew, from archive/"
+                 : "made the snapshot at the floor anew, from archive/");
     if (r->why[0]) {
         printf("nothing to take away: ");
         text_safe(stdout, r->why, strlen(r->why));

@@ -125,7 +125,9 @@ static void print_text(const struct plog_replay_report *r)
     if (r->fresh)
         printf("the store %sbuilt anew\n", would);
     if (r->remade)
-        puts("made the snapshot at the floor anew, from archive/");
+        puts(r->dry_run
+                 ? "would make the snapshot at the floor anew, from archive/"
+                 : "made the snapshot at the floor anew, from archive/");
     if (r->base)
         printf("from the snapshot of entry %llu\n",
                (unsigned long long)r->base);

@@ -71,6 +71,41 @@ json_is "$T/out" '[.checkups[] | select(.name == "compaction")] | length == 1'
 run 0 compact "$L"
 out_has 'nothing to take away'
 
+begin 'without a snapshot: what is said can be followed, and leads out'
+cp -R "$L" "$T/lost"
+rm -r "$T/lost/snapshots"
+cp -R "$T/lost" "$T/bare"
+rm "$T/lost"/store.db*
+run 0 replay "$T/lost" --dry-run
+out_has 'would make the snapshot at the floor anew'
+run 7 restore "$T/lost" --out "$T/x"
+err_has 'run: paritylog replay DIR (makes it anew from archive/)'
+[ ! -e "$T/lost/snapshots" ] || wrong 'something was written'
+run 0 replay "$T/lost"
+run 0 parity "$T/lost"
+rm -r "$T/bare/archive"
+run 7 compact "$T/bare"
+run 7 compact "$T/bare" --dry-run
+run 7 parity "$T/bare"
+out_has 'copy it, or archive/, from a backup; or, if the store was never trimmed'
+cp -R "$T/bare" "$T/barer"
+run 0 rebuild "$T/bare" --log --out "$T/whole"
+mkdir "$T/bare/archive"
+for file in "$T/whole/log"/*; do
+    segment=${file##*/}
+    [ -e "$T/bare/log/$segment" ] ||
+        gzip -c "$file" >"$T/bare/archive/$segment.gz"
+done
+run 0 compact "$T/bare" --dry-run
+out_has 'would make the snapshot at the floor anew'
+run 0 compact "$T/bare"
+run 0 parity "$T/bare"
+rm "$T/barer"/store.db*
+run 7 replay "$T/barer" --dry-run
+run 7 replay "$T/barer"
+err_has 'from a backup'
+err_lacks 'paritylog compact'
+
 begin 'a segment that a killed compaction left: told, and taken away'
 cp -R "$L" "$T/left"
 cp "$T"/before/00000000000000000012.jsonl "$T/left/log"

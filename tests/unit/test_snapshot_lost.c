@@ -63,7 +63,9 @@ static void made_anew(void)
             world_write(world_path(&w, compacted.snapshot), "damaged", 7);
         else
             CHECK_INT(unlink(world_path(&w, compacted.snapshot)), 0);
-        CHECK(replay(fresh, true, &r) != 0); /* which changes nothing */
+        CHECK_INT(replay(fresh, true, &r), 0); /* which changes nothing */
+        CHECK(r.remade);
+        CHECK_UINT(r.base, compacted.to);
         CHECK(world_has(&w, compacted.snapshot) == damaged);
         CHECK_INT(replay(fresh, false, &r), 0);
         CHECK_INT(err.code, 0);
@@ -93,7 +95,14 @@ static void not_made(void)
         world_remove(world_path(&w, "snapshots"));
         if (i)
             lose_store();
-        struct plog_compact_options o = {.struct_size = sizeof o};
+        struct plog_compact_options o = {.struct_size = sizeof o,
+                                         .dry_run = true};
+        memset(&err, 0, sizeof err);
+        CHECK_INT(i ? replay(false, true, &r)
+                    : plog_compact(w.dir, &o, &compacted, &err),
+                  PLOG_E_PRUNED);
+        CHECK(!world_has(&w, "snapshots"));
+        o.dry_run = false;
         memset(&err, 0, sizeof err);
         CHECK_INT(i ? replay(false, false, &r)
                     : plog_compact(w.dir, &o, &compacted, &err),
@@ -105,11 +114,48 @@ static void not_made(void)
     }
 }
 
+/* Reads it, and looks for `words` in what leads out. */
+static void hints(const char *words, const char *lacks)
+{
+    char out[600];
+    struct plog_rebuild_options o = {.struct_size = sizeof o};
+    struct plog_rebuild_report r;
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    memset(&err, 0, sizeof err);
+    CHECK_INT(plog_rebuild_store(w.dir, out, &o, &r, &err), PLOG_E_PRUNED);
+    if (!CHECK(strstr(err.hint, words) && !strstr(err.hint, lacks)))
+        printf("# %s\n", err.hint);
+}
+
+/* Nobody is sent to what refuses without a store, or needs an archive that is
+ * not there. */
+static void what_leads_out(void)
+{
+    struct world_found f;
+    for (int i = 0; i < 2; i++) {
+        make(false);
+        world_remove(world_path(&w, "snapshots"));
+        if (i)
+            world_remove(world_path(&w, "archive"));
+        hints(i ? "copy it, or archive/, from a backup; or,"
+                : "run: paritylog compact DIR (makes",
+              "replay");
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_PRUNED);
+        CHECK(strncmp(f.first[0].next, i ? "copy it" : "paritylog compact DIR ",
+                      i ? 7 : 22) == 0);
+        lose_store();
+        hints(i ? "copy it, or archive/, from a backup, then"
+                : "run: paritylog replay DIR (makes",
+              "compact");
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"made anew", made_anew},
         {"not made", not_made},
+        {"what leads out", what_leads_out},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
