@@ -120,6 +120,16 @@ static void result(struct out *o, const struct report_view *v,
     out_end(o);
 }
 
+static void pending(struct out *o, const struct plog_check_report *r)
+{
+    if (r->pending == 0)
+        return;
+    out_object(o, "pending");
+    out_uint(o, "entries", r->pending);
+    out_uint(o, "seq", r->pending_at);
+    out_end(o);
+}
+
 static void properties(struct out *o, const struct report_view *v)
 {
     const struct plog_check_report *r = v->report;
@@ -137,6 +147,7 @@ static void properties(struct out *o, const struct report_view *v)
         if (r->counts[i])
             out_uint(o, plog_code_word(-i), r->counts[i]);
     out_end(o);
+    pending(o, r);
     out_array(o, "unchecked");
     for (size_t i = 0; i < f->range_count; i++) {
         out_object(o, NULL);

@@ -245,6 +245,33 @@ run 10 parity "$T/lost" --format json
 out_empty
 error_is NOTHING
 
+begin 'redactions that are pending are told in each format'
+cp -R "$T/clean" "$T/back"
+run 0 rotate "$T/back"
+cp "$T/back/log/00000000000000000001.jsonl" "$T/segment"
+run 0 redact "$T/back" 2 --reason x
+cp "$T/segment" "$T/back/log/00000000000000000001.jsonl"
+run 0 parity "$T/back" --format github
+out_has 'paritylog redact DIR 2 --reason TEXT'
+run 0 parity "$T/back" --format sarif
+json_is "$T/out" '.runs[0].properties.pending == {"entries": 1, "seq": 2}'
+run 0 parity "$T/back" --key "$vkey" --format junit
+python junit <<'END'
+import sys, xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+cases = list(root.iter("testcase"))
+assert len(cases) == int(root.get("tests")) == 15
+assert root.get("skipped") == "1"
+case, = [c for c in cases if len(c)]
+assert case.get("name") == "no redaction is pending"
+assert "redact DIR 2 --reason" in case[0].get("message")
+END
+run 0 redact "$T/back" 2 --reason x
+run 0 parity "$T/back" --key "$vkey" --format junit
+out_lacks pending
+run 0 parity "$T/back" --format sarif
+out_lacks pending
+
 begin 'the next step of an error is, as a finding, without "run:"'
 cp -R "$T/clean" "$T/bare"
 rm "$T/bare/log"/*
