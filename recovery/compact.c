@@ -284,12 +284,25 @@ static int make_durable(struct plog_compacting *c, struct plog_error *err)
 
 struct checking {
     struct plog_compacting *c;
+    uint64_t count, left; /* findings; those that the next snapshot mends */
     char what[200], next[256];
 };
+
+/* A payload in the snapshot that an order took out: what is folded now has it
+ * no more, or check_orders refuses that.  Where no undo reaches it, this is the
+ * only way. */
+static bool is_left_in_snapshot(const struct plog_finding *f)
+{
+    static const char dir[] = PLOG_SNAPSHOT_DIR "/";
+    return f->verdict == PLOG_E_DIVERGED && f->leg == PLOG_LEG_LOG &&
+           strncmp(f->file, dir, sizeof dir - 1) == 0;
+}
 
 static int on_finding(void *arg, const struct plog_finding *f)
 {
     struct checking *k = arg;
+    k->count++;
+    k->left += is_left_in_snapshot(f);
     if (!k->what[0]) {
         snprintf(k->what, sizeof k->what,
                  "%s, entry %llu: expected %.50s,"
@@ -323,7 +336,7 @@ static int check_once(struct plog_compacting *c, struct plog_error *err)
                                    .arg = &k};
     int rc = plog_parity_upto(c->dir, c->o->trim_store ? 0 : c->to, &o, &report,
                               err);
-    if (rc || report.verdict == 0)
+    if (rc || report.verdict == 0 || k.left == k.count)
         return rc;
     plog_fail(err, report.verdict,
               "the legs differ, so nothing is taken away: %s", k.what);

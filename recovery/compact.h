@@ -119,6 +119,15 @@ PLOG_MUST_CHECK int plog_compact_mend(struct plog_compacting *c,
                                       const struct plog_compaction *last,
                                       struct plog_error *err);
 
+/* What takes a payload out of a snapshot that no undo brings back. */
+#define PLOG_COMPACT_PAST                                                      \
+    "append a newer delta of its record, paritylog compact DIR when the peers" \
+    " have that, move archive/ out of DIR (the snapshot before stays for it)," \
+    " append, and compact again"
+/* Whether an undo of the last compaction would bring entry `seq` back, which
+ * lies below `floor`. */
+bool plog_compact_can_undo(struct plog_store *s, const struct plog_dir *d,
+                           uint64_t seq, uint64_t floor);
 PLOG_MUST_CHECK int plog_compact_undo(struct plog_compacting *c,
                                       struct plog_error *err);
 /* Logs the compact entry for c->from to c->to.  @digest  NULL for `to` 0 */

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "compact.h"
 #include "parity.h"
 #include "snapshot.h"
 
@@ -45,14 +46,17 @@ static int has_order(struct base *b, uint64_t seq, struct plog_error *err)
 /* No store that is made of it does away with what a snapshot holds. */
 static void holds_payload(struct base *b, uint64_t seq)
 {
-    char name[PLOG_SNAPSHOT_NAME], file[64], next[160];
+    struct plog_reader *r = &b->p->c->reader;
+    uint64_t floor = b->snapshot.header.last.size;
+    char name[PLOG_SNAPSHOT_NAME], file[64], next[240] = PLOG_COMPACT_PAST;
     b->whole = true;
-    plog_snapshot_name(b->snapshot.header.last.size, name);
+    plog_snapshot_name(floor, name);
     snprintf(file, sizeof file, PLOG_SNAPSHOT_DIR "/%s", name);
-    snprintf(next, sizeof next,
-             "paritylog compact DIR --undo, then paritylog redact DIR %llu"
-             " --reason TEXT",
-             (unsigned long long)seq);
+    if (plog_compact_can_undo(&r->store, &r->dir, seq, floor))
+        snprintf(next, sizeof next,
+                 "paritylog compact DIR --undo, then paritylog redact DIR %llu"
+                 " --reason TEXT",
+                 (unsigned long long)seq);
     struct plog_finding f = {.verdict = PLOG_E_DIVERGED,
                              .leg = PLOG_LEG_LOG,
                              .file = file,

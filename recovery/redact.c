@@ -75,41 +75,55 @@ static int order_of(struct plog_reader *r, uint64_t seq, uint64_t *order,
     return rc;
 }
 
-/* Whether an undo of the last compaction would bring the entry back. */
-static bool can_undo(struct look *l, struct plog_reader *r, uint64_t floor)
-{
-    struct plog_compaction last;
-    struct plog_buf line, archived;
-    bool pending, there = false;
-    plog_buf_init(&line, r->io);
-    plog_buf_init(&archived, r->io);
-    bool reaches = plog_compact_last(&r->store, &l->parser, &line, &last,
-                                     &pending, NULL) == 0 &&
-                   last.archive && last.to == floor &&
-                   l->report->seq > last.from &&
-                   plog_archive_segments(&r->dir, &archived, NULL) == 0;
-    for (size_t i = 0; reaches && i < plog_segment_count(&archived); i++)
-        there |= plog_segment_at(&archived, i) == last.from + 1;
-    plog_buf_fini(&archived);
-    plog_buf_fini(&line);
-    return there;
-}
-
 /* What lies below the floor is out of reach, and not gone. */
 static int pruned(struct look *l, struct plog_reader *r, uint64_t floor,
                   struct plog_error *err)
 {
     plog_fail_pruned(err, l->report->seq, floor);
-    if (can_undo(l, r, floor))
+    if (plog_compact_can_undo(&r->store, &r->dir, l->report->seq, floor))
         plog_err_hint(err, "its payload may be in archive/ and in the snapshot:"
                            " bring it back first with paritylog compact DIR"
                            " --undo, and redact it then");
     else
         plog_err_hint(err, "no undo brings it back. Its payload may be in"
-                           " archive/: move that out of DIR (it has all below"
-                           " the floor); and, while the record stands on it, in"
-                           " snapshots/ and the store: append a newer"
-                           " delta, then compact --trim-store twice");
+                           " archive/ and, while the record stands on it, in"
+                           " snapshots/ and the store: append a newer delta,"
+                           " compact --trim-store, move archive/ out of DIR,"
+                           " append, and compact --trim-store again");
+    return PLOG_E_PRUNED;
+}
+
+/* Whether the snapshot has the whole line of an entry that an order redacts: no
+ * file below the floor is searched for it. */
+static bool is_in_snapshot(const struct plog_reader *r, uint64_t seq,
+                           uint64_t floor)
+{
+    struct plog_snapshot s;
+    struct plog_snapshot_item i;
+    bool has = false;
+    int rc = plog_snapshot_peek(&s, &r->dir, floor, NULL);
+    while (!rc && !has && (rc = plog_snapshot_next(&s, &i, NULL)) == 0 &&
+           i.kind != PLOG_SNAPSHOT_ID) /* they are the last */
+        has = i.line.n && i.seq == seq && !plog_line_is_redacted(i.line);
+    plog_snapshot_close(&s);
+    return has;
+}
+
+static int in_snapshot(struct look *l, struct plog_reader *r, uint64_t floor,
+                       struct plog_error *err)
+{
+    uint64_t seq = l->report->seq;
+    plog_fail(err, PLOG_E_PRUNED,
+              "entry %llu was compacted away, with its payload",
+              (unsigned long long)seq);
+    plog_err_seq(err, seq);
+    if (plog_compact_can_undo(&r->store, &r->dir, seq, floor))
+        plog_err_hint(err,
+                      "run: paritylog compact DIR --undo, then"
+                      " paritylog redact DIR %llu --reason TEXT",
+                      (unsigned long long)seq);
+    else
+        plog_err_hint(err, "%s", PLOG_COMPACT_PAST);
     return PLOG_E_PRUNED;
 }
 
@@ -134,6 +148,8 @@ static int find_entry(struct look *l, struct plog_reader *r,
     bool below = report->seq > 0 && report->seq <= h.rules.floor;
     if (below && (rc == PLOG_END || (!rc && !report->already)))
         return pruned(l, r, h.rules.floor, err);
+    if (below && !rc && is_in_snapshot(r, report->seq, h.rules.floor))
+        return in_snapshot(l, r, h.rules.floor, err);
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
                        (unsigned long long)report->seq);

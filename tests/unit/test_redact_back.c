@@ -178,6 +178,13 @@ static void never_into_a_snapshot(void)
 
 /* ---- A snapshot that has it ---------------------------------------------- */
 
+#define UNDO                                                                   \
+    "paritylog compact DIR --undo, then paritylog redact DIR 2 --reason TEXT"
+#define PAST                                                                   \
+    "append a newer delta of its record, paritylog compact DIR when the peers" \
+    " have that, move archive/ out of DIR (the snapshot before stays for it)," \
+    " append, and compact again"
+
 static struct {
     unsigned count;
     int verdict;
@@ -194,7 +201,7 @@ static int on_finding(void *arg, const struct plog_finding *f)
     return 0;
 }
 
-static void parity_names_the_snapshot(void)
+static void parity_names_the_snapshot(const char *next)
 {
     struct plog_check_report r;
     struct plog_check_options o = {.struct_size = sizeof o,
@@ -205,9 +212,8 @@ static void parity_names_the_snapshot(void)
     snprintf(name, sizeof name, "%020llu", (unsigned long long)peers_floor(&w));
     snprintf(want, sizeof want,
              "snapshots/%s.jsonl.gz seq 2: the line as its order redacts it;"
-             " the whole line, with its payload; paritylog compact DIR --undo,"
-             " then paritylog redact DIR 2 --reason TEXT",
-             name);
+             " the whole line, with its payload; %s",
+             name, next);
     CHECK_UINT(told.count, 1);
     CHECK_TEXT(told.text, want);
 }
@@ -223,20 +229,60 @@ static void an_older_snapshot(void)
     world_sql(&w, "INSERT INTO redactions SELECT * FROM kept;"
                   " DROP TABLE kept");
     REQUIRE(peers_floor(&w) > 2);
-    parity_names_the_snapshot();
+    parity_names_the_snapshot(UNDO);
+    CHECK_INT(redact(2, &r), PLOG_E_PRUNED); /* and not done already */
+    CHECK_TEXT(err.hint, "run: " UNDO);
     CHECK_INT(fresh(), 0);
     CHECK_TEXT(world_record(&w, "r0"), "null v1");
-    parity_names_the_snapshot();
+    parity_names_the_snapshot(UNDO);
     CHECK_INT(redact(2, &r), PLOG_E_PRUNED);
     CHECK(strstr(err.message, "entry 2 was compacted away, with its payload"));
-    CHECK_TEXT(err.hint, "run: paritylog compact DIR --undo, then paritylog"
-                         " redact DIR 2 --reason TEXT");
+    CHECK_TEXT(err.hint, "run: " UNDO);
     CHECK_INT(peers_undo(&w, &undone), 0);
     CHECK_INT(redact(2, &r), 0);
     clean_and_done();
     CHECK_INT(peers_ack(&w, "p", FLOOR_AT), 0);
     CHECK_INT(compact(NEVER), 0);
     CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* With newer deltas of all records. */
+static void compact_past_it(void)
+{
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 100, 130);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 130, 140);
+    world_close(&w);
+    CHECK_INT(compact(NEVER), 0);
+}
+
+/* No undo brings it back: nobody is sent there, and nobody says that it is
+ * gone; what is said leads out. */
+static void no_undo_reaches_it(void)
+{
+    char name[80];
+    struct plog_redact_report r;
+    make();
+    CHECK_INT(compact(WITHOUT_A_WORD), 0);
+    world_sql(&w, "INSERT INTO redactions SELECT * FROM kept;"
+                  " DROP TABLE kept");
+    world_remove(world_path(&w, "archive"));
+    parity_names_the_snapshot(PAST);
+    CHECK_INT(redact(2, &r), PLOG_E_PRUNED);
+    CHECK_TEXT(err.hint, PAST);
+    snprintf(name, sizeof name, "snapshots/%020llu.jsonl.gz",
+             (unsigned long long)peers_floor(&w));
+    compact_past_it();
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK(world_has(&w, name));
+    CHECK_INT(redact(2, &r), 0);
+    world_remove(world_path(&w, "archive"));
+    compact_past_it();
+    CHECK(!world_has(&w, name));
     world_end(&w, world_size(&w));
 }
 
@@ -431,6 +477,7 @@ int main(int argc, char **argv)
         {"why it is not", why_it_is_not},
         {"never into a snapshot", never_into_a_snapshot},
         {"an older snapshot", an_older_snapshot},
+        {"no undo reaches it", no_undo_reaches_it},
         {"told, and redacted again", told_and_redacted_again},
         {"salvaged", salvaged},
         {"restored below the order", restored_below},
