@@ -28,6 +28,14 @@ const struct report_rule report_rules[] = {
 };
 const size_t report_rule_count = sizeof report_rules / sizeof *report_rules;
 
+uint64_t format_total(const struct plog_check_report *r)
+{
+    uint64_t sum = 0;
+    for (size_t i = 1; i < PLOG_VERDICTS; i++)
+        sum += r->counts[i];
+    return sum;
+}
+
 bool format_is_rule(int code)
 {
     for (size_t i = 0; i < report_rule_count; i++) {

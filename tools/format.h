@@ -1,6 +1,6 @@
 /*
- * format.h - the report of verify and parity for other programs: JUnit XML,
- * SARIF, and the annotations of GitHub Actions.
+ * format.h - the report of verify and parity: for people, as JSON, as JUnit XML
+ * and SARIF, and as annotations of GitHub Actions.
  *
  * Each prints to standard output and says what was not checked, too.
  */
@@ -21,6 +21,8 @@ enum report_format {
 struct report_view {
     const char *command; /* verify or parity */
     const char *dir;     /* as on the command line; file names are below it */
+    const char *schema;  /* of the JSON document */
+    bool watermark;      /* one was asked for */
     const struct plog_check_report *report;
     const struct findings *findings;
     bool cut_off; /* an error ended the check: */
@@ -47,6 +49,11 @@ bool format_parse(const char *name, enum report_format *out);
 /* One line that says what a finding is, without the file. */
 void format_message(const struct plog_finding *f, char *out, size_t cap);
 
+/* Findings, of all verdicts. */
+uint64_t format_total(const struct plog_check_report *r);
+
+void format_text(const struct report_view *v);
+void format_json(const struct report_view *v);
 void format_junit(const struct report_view *v);
 void format_sarif(const struct report_view *v);
 /* Also appends a summary to the file that $GITHUB_STEP_SUMMARY names.  Returns

@@ -5,10 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
-#include "findings.h"
-#include "out.h"
 #include "progress.h"
-#include "text.h"
 
 #define KEY_STATUS 12
 
@@ -45,234 +42,7 @@ static int on_progress(void *arg, const struct plog_progress *p)
     return progress_tick(&job->progress, p);
 }
 
-static uint64_t total(const struct plog_check_report *r)
-{
-    uint64_t sum = 0;
-    for (size_t i = 1; i < PLOG_VERDICTS; i++)
-        sum += r->counts[i];
-    return sum;
-}
-
-/* ---- For people --------------------------------------------------------- */
-
-static void safe_line(const char *label, const char *text)
-{
-    if (!*text)
-        return;
-    printf("    %-9s ", label);
-    text_safe(stdout, text, strlen(text));
-    putchar('\n');
-}
-
-static void finding_text(const struct plog_finding *f)
-{
-    printf("%s in the %s", plog_code_word(f->verdict), plog_leg_name(f->leg));
-    if (*f->file) {
-        fputs(": ", stdout);
-        text_safe(stdout, f->file, strlen(f->file));
-    }
-    if (f->has_offset)
-        printf(", byte %llu", (unsigned long long)f->offset);
-    if (f->seq)
-        printf(", seq %llu", (unsigned long long)f->seq);
-    putchar('\n');
-    safe_line("expected", f->expected);
-    safe_line("found", f->found);
-    safe_line("next", f->next);
-}
-
-static void unchecked_text(const struct findings *f)
-{
-    if (f->range_count == 0)
-        printf("unchecked  nothing\n");
-    for (size_t i = 0; i < f->range_count; i++) {
-        const struct plog_unchecked *u = &f->ranges[i];
-        printf("unchecked  %s from seq %llu", plog_leg_name(u->leg),
-               (unsigned long long)u->from);
-        if (u->to)
-            printf(" to %llu", (unsigned long long)u->to);
-        fputs(u->to ? ": " : " on: ", stdout);
-        text_safe(stdout, u->why, strlen(u->why));
-        putchar('\n');
-    }
-    if (f->dropped_ranges)
-        printf("unchecked  and %llu more ranges\n",
-               (unsigned long long)f->dropped_ranges);
-}
-
-static void counts_text(const struct plog_check_report *r)
-{
-    uint64_t sum = total(r);
-    printf("findings   %llu", (unsigned long long)sum);
-    const char *comma = ": ";
-    for (int i = 1; i < PLOG_VERDICTS; i++) {
-        if (r->counts[i] == 0)
-            continue;
-        printf("%s%llu %s", comma, (unsigned long long)r->counts[i],
-               plog_code_word(-i));
-        comma = ", ";
-    }
-    putchar('\n');
-}
-
-static void print_text(const struct job *job)
-{
-    const struct plog_check_report *r = &job->report;
-    const struct findings *f = &job->findings;
-    char root[TEXT_BASE64(PLOG_HASH_SIZE)];
-    text_base64(r->head.root, PLOG_HASH_SIZE, root);
-    printf("%s%s\n", plog_code_word(r->verdict),
-           r->pinned ? "" : " (UNPINNED)");
-    counts_text(r);
-    printf("origin     ");
-    text_safe(stdout, r->origin, strlen(r->origin));
-    printf("\nhead       size %llu, root %s\n",
-           (unsigned long long)r->head.size, root);
-    printf("checked    %llu entries", (unsigned long long)r->entries);
-    if (r->entries)
-        printf(" (seq %llu to %llu)", (unsigned long long)r->from,
-               (unsigned long long)r->to);
-    printf(", %llu records; segments %llu, bytes %llu, %.2f s\n",
-           (unsigned long long)r->records, (unsigned long long)r->segments,
-           (unsigned long long)r->bytes, r->seconds);
-    if (r->floor)
-        printf("floor      %llu: begins there, at a signed checkpoint; entries"
-               " up to it were compacted away\n",
-               (unsigned long long)r->floor);
-    if (r->since)
-        printf("since      size %llu, a signed note\n",
-               (unsigned long long)r->since);
-    if (r->pending)
-        printf("pending    %llu redacted entries are whole in the log, the"
-               " first seq %llu\n    next      paritylog redact DIR %llu"
-               " --reason TEXT\n",
-               (unsigned long long)r->pending,
-               (unsigned long long)r->pending_at,
-               (unsigned long long)r->pending_at);
-    unchecked_text(f);
-    if (r->watermark)
-        printf("watermark  written, size %llu\n",
-               (unsigned long long)r->head.size);
-    printf("key        ");
-    if (*r->vkey)
-        text_safe(stdout, r->vkey, strlen(r->vkey));
-    else
-        printf("none that signed it is trusted here");
-    printf("%s\n", r->pinned ? ", pinned" : "");
-    if (!r->pinned)
-        printf("UNPINNED   the key is trusted only because it lies in the "
-               "directory; pin it with --key\n");
-    for (size_t i = 0; i < f->count; i++)
-        finding_text(&f->list[i]);
-    if (total(r) > f->count)
-        printf("... and %llu findings more (--max-findings)\n",
-               (unsigned long long)(total(r) - f->count));
-}
-
-/* ---- For programs ------------------------------------------------------- */
-
-static void uint_or_null(struct out *o, const char *name, bool known,
-                         uint64_t value)
-{
-    if (known)
-        out_uint(o, name, value);
-    else
-        out_null(o, name);
-}
-
-static void finding_json(struct out *o, const struct plog_finding *f)
-{
-    out_object(o, NULL);
-    out_text(o, "verdict", plog_code_word(f->verdict));
-    out_text(o, "leg", plog_leg_name(f->leg));
-    out_text_or_null(o, "file", f->file);
-    uint_or_null(o, "offset", f->has_offset, f->offset);
-    uint_or_null(o, "seq", f->seq != 0, f->seq);
-    out_text_or_null(o, "expected", f->expected);
-    out_text_or_null(o, "found", f->found);
-    out_text_or_null(o, "next", f->next);
-    out_end(o);
-}
-
-static void unchecked_json(struct out *o, const struct findings *f)
-{
-    out_array(o, "unchecked");
-    for (size_t i = 0; i < f->range_count; i++) {
-        const struct plog_unchecked *u = &f->ranges[i];
-        out_object(o, NULL);
-        out_text(o, "leg", plog_leg_name(u->leg));
-        out_uint(o, "from", u->from);
-        uint_or_null(o, "to", u->to != 0, u->to);
-        out_text(o, "why", u->why);
-        out_end(o);
-    }
-    out_end(o);
-    if (f->dropped_ranges)
-        out_uint(o, "unchecked_dropped", f->dropped_ranges);
-}
-
-static void counts_json(struct out *o, const struct plog_check_report *r)
-{
-    out_object(o, "counts");
-    for (int i = 1; i < PLOG_VERDICTS; i++) {
-        if (r->counts[i])
-            out_uint(o, plog_code_word(-i), r->counts[i]);
-    }
-    out_end(o);
-}
-
-static void checked_json(struct out *o, const struct plog_check_report *r)
-{
-    out_object(o, "checked");
-    out_uint(o, "entries", r->entries);
-    out_uint(o, "records", r->records);
-    out_uint(o, "from", r->from);
-    out_uint(o, "to", r->to);
-    out_uint(o, "floor", r->floor);
-    out_uint(o, "segments", r->segments);
-    out_uint(o, "bytes", r->bytes);
-    out_end(o);
-}
-
-static void print_json(const struct job *job)
-{
-    const struct plog_check_report *r = &job->report;
-    const struct findings *f = &job->findings;
-    struct out o;
-    out_init(&o, stdout);
-    out_object(&o, NULL);
-    out_text(&o, "schema", job->spec->schema);
-    out_text(&o, "verdict", plog_code_word(r->verdict));
-    out_text_or_null(&o, "origin", r->origin);
-    out_bool(&o, "pinned", r->pinned);
-    out_text_or_null(&o, "vkey", r->vkey);
-    out_object(&o, "head");
-    out_uint(&o, "size", r->head.size);
-    out_hash(&o, "root", r->head.root);
-    out_end(&o);
-    counts_json(&o, r);
-    checked_json(&o, r);
-    if (r->since) {
-        out_object(&o, "since");
-        out_uint(&o, "size", r->since);
-        out_end(&o);
-    }
-    if (r->pending) {
-        out_object(&o, "pending");
-        out_uint(&o, "entries", r->pending);
-        out_uint(&o, "seq", r->pending_at);
-        out_end(&o);
-    }
-    if (job->spec->watermark)
-        out_bool(&o, "watermark", r->watermark);
-    unchecked_json(&o, f);
-    out_array(&o, "findings");
-    for (size_t i = 0; i < f->count; i++)
-        finding_json(&o, &f->list[i]);
-    out_end(&o);
-    out_double(&o, "seconds", r->seconds);
-    out_end(&o);
-}
+/* ---- Saying it ---------------------------------------------------------- */
 
 /* The report is whole without it, so it is no error. */
 static void note_summary(const struct cli *c, int why)
@@ -289,16 +59,18 @@ static void print(const struct cli *c, const struct job *job)
     const struct report_view view = {
         .command = c->command->name,
         .dir = c->args[0],
+        .schema = job->spec->schema,
+        .watermark = job->spec->watermark != NULL,
         .report = &job->report,
         .findings = &job->findings,
         .cut_off = job->cut_off,
         .stopped = job->stopped.verdict ? &job->stopped : NULL};
     switch (job->spec->format) {
     case REPORT_TEXT:
-        print_text(job);
+        format_text(&view);
         break;
     case REPORT_JSON:
-        print_json(job);
+        format_json(&view);
         break;
     case REPORT_JUNIT:
         format_junit(&view);
@@ -336,7 +108,7 @@ static bool is_lag(const struct job *job)
 {
     const struct plog_check_report *r = &job->report;
     return r->verdict == PLOG_E_BEHIND && r->has_store &&
-           total(r) == r->counts[-PLOG_E_BEHIND] &&
+           format_total(r) == r->counts[-PLOG_E_BEHIND] &&
            r->head.size - r->store_size <= job->spec->max_lag;
 }
 
