@@ -178,7 +178,9 @@ struct plog_replay_report {
  * behind in the old store, report->quarantine, and a later plog_redact of an
  * entry that this store held removes it whole.  Copy them before that, or make
  * them anew from the log (README.md, "In a program").  A store that is made
- * because there is none has none of them either.
+ * because there is none has none of them either.  Where a file of the log came
+ * from a copy that is older than an order to redact, it sets the mark that this
+ * redaction is pending.
  * Returns 0; PLOG_E_LOCKED when another process writes, or compacts, redacts,
  * rotates or mends the log, for longer than wait_seconds; a verdict when the
  * log or store forbids it; nothing is changed then, except that whole groups

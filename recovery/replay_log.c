@@ -10,6 +10,7 @@
 #include "fresh.h"
 #include "fs.h"
 #include "replay_old.h"
+#include "scrub.h"
 
 static int told(void *arg, uint64_t size, uint64_t bytes)
 {
@@ -231,6 +232,14 @@ static int make_store(struct plog_replaying *w, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
 }
 
+/* Before a replay files of the log may have come from a copy that is older than
+ * an order to redact; what it applies anew it marks by itself. */
+static int mark_pending(struct plog_replaying *w, struct plog_error *err)
+{
+    uint64_t whole;
+    return plog_scrub_again(&w->legs, &whole, err);
+}
+
 static int replay(struct plog_replaying *w, struct plog_error *err)
 {
     struct plog_replay_watch watch = {
@@ -248,6 +257,8 @@ static int replay(struct plog_replaying *w, struct plog_error *err)
     uint64_t before = w->legs.head.commit.size;
     if (!rc)
         rc = plog_legs_replay(&w->legs, &watch, err);
+    if (!rc)
+        rc = mark_pending(w, err);
     if (w->legs.store_open)
         plog_store_checkpoint(&w->legs.store);
     w->report->applied = w->legs.head.commit.size - before;

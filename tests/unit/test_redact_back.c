@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "engine.h"
@@ -374,6 +375,36 @@ static void salvaged(void)
     world_end(&w, world_size(&w));
 }
 
+/* So does a replay, which is what follows a file that was copied back: of the
+ * store that is there, of none, and of a new one. */
+static void replayed(void)
+{
+    for (int i = 0; i < 3; i++) {
+        struct plog_replay_report r;
+        struct plog_replay_options o = {.struct_size = sizeof o,
+                                        .fresh = i == 2};
+        make();
+        bring_back();
+        if (i == 1) {
+            unlink(world_path(&w, "store.db-wal"));
+            unlink(world_path(&w, "store.db-shm"));
+            unlink(world_path(&w, "store.db"));
+        }
+        if (i == 0) {
+            o.dry_run = true;
+            CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+            CHECK_INT(pending(), 0);
+            o.dry_run = false;
+        }
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        CHECK_INT(pending(), 1);
+        opened_for_writing();
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        CHECK_INT(pending(), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
 /* A copy that ends below the order has what a log has that was left alone. */
 static void restored_below(void)
 {
@@ -480,6 +511,7 @@ int main(int argc, char **argv)
         {"no undo reaches it", no_undo_reaches_it},
         {"told, and redacted again", told_and_redacted_again},
         {"salvaged", salvaged},
+        {"replayed", replayed},
         {"restored below the order", restored_below},
         {"restored from a copy", restored_from_a_copy},
         {"restored by an old store", restored_by_an_old_store},
