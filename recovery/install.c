@@ -73,14 +73,15 @@ int plog_install_store(const char *dir, const struct plog_rebuild_options *o,
                                         .vkey = o->vkey,
                                         .wait_seconds = o->wait_seconds,
                                         .fresh = true,
+                                        .dry_run = o->dry_run,
                                         .allow_network_fs = o->allow_network_fs,
                                         .progress = o->progress,
                                         .arg = o->arg};
-    int rc = rehearse(dir, o, report, plog_rebuild_store, err);
-    if (rc || report->verdict || o->dry_run)
+    int rc = rehearse(dir, o, report, plog_rebuild_store_read, err);
+    if (rc || report->verdict)
         return rc;
     rc = plog_replay(dir, &fresh, &replayed, err);
-    if (rc)
+    if (rc || o->dry_run)
         return rc;
     report->head = replayed.head; /* a writer may have come in between */
     report->entries = replayed.head.size;

@@ -11,6 +11,12 @@ typedef int plog_install(const char *dir, const struct plog_rebuild_options *o,
                          struct plog_rebuild_report *report,
                          struct plog_error *err);
 
+/* A dry run of plog_rebuild_store that reads the log alone: a snapshot that is
+ * lost is made anew where the store is installed. */
+PLOG_MUST_CHECK int plog_rebuild_store_read(
+    const char *dir, const char *out, const struct plog_rebuild_options *given,
+    struct plog_rebuild_report *report, struct plog_error *err);
+
 /* Both return as plog_rebuild_log; with a verdict in the report nothing was
  * changed, or (of the log) not all of it could be mended. */
 PLOG_MUST_CHECK int plog_install_log(const char *dir,

@@ -178,8 +178,19 @@ static int verify(struct plog_rebuild *b, struct plog_error *err)
     return rc ? plog_rebuild_end_at(b, rc, err) : 0;
 }
 
-static int make_store(struct plog_rebuild *b, const char *dir, const char *out,
-                      struct plog_error *err)
+/* Also in a dry run: without it there is no store. */
+static int check_snapshot(struct plog_rebuild *b, struct plog_error *err)
+{
+    struct plog_snapshot s;
+    if (!b->base)
+        return 0;
+    int rc = plog_snapshot_open(&s, &b->reader.dir, b->base, b->digest, err);
+    plog_snapshot_close(&s);
+    return rc;
+}
+
+static int prepare(struct plog_rebuild *b, const char *dir, const char *out,
+                   struct plog_error *err)
 {
     struct plog_status status;
     struct plog_options look = {.struct_size = sizeof look,
@@ -193,9 +204,33 @@ static int make_store(struct plog_rebuild *b, const char *dir, const char *out,
     if (!rc && plog_read_status(dir, &look, &status, NULL) == 0 &&
         status.log_has_commit)
         b->total = status.log_size;
-    if (rc)
-        return rc;
-    return b->o->dry_run ? verify(b, err) : fold(b, err);
+    return rc;
+}
+
+static int make_store(struct plog_rebuild *b, const char *dir, const char *out,
+                      struct plog_error *err)
+{
+    int rc = prepare(b, dir, out, err);
+    if (!rc && !b->o->dry_run)
+        return fold(b, err);
+    if (!rc)
+        rc = check_snapshot(b, err);
+    return rc ? rc : verify(b, err);
+}
+
+static int read_log(struct plog_rebuild *b, const char *dir, const char *out,
+                    struct plog_error *err)
+{
+    int rc = prepare(b, dir, out, err);
+    return rc ? rc : verify(b, err);
+}
+
+int plog_rebuild_store_read(const char *dir, const char *out,
+                            const struct plog_rebuild_options *given,
+                            struct plog_rebuild_report *report,
+                            struct plog_error *err)
+{
+    return plog_rebuild(dir, out, given, report, read_log, NULL, err);
 }
 
 int plog_rebuild_store(const char *dir, const char *out,

@@ -7,6 +7,7 @@
  */
 #include "archive.h"
 #include "restore.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -182,6 +183,17 @@ static int check_adoption(const struct plog_restoring *r,
     return PLOG_E_FORK;
 }
 
+/* Before it is copied, and also in a dry run: without it there is no store. */
+static int check_snapshot(struct plog_restoring *r, struct plog_error *err)
+{
+    struct plog_snapshot s;
+    if (!r->base)
+        return 0;
+    int rc = plog_snapshot_open(&s, &r->reader.dir, r->base, r->digest, err);
+    plog_snapshot_close(&s);
+    return rc;
+}
+
 static int make_store(struct plog_restoring *r, struct plog_error *err)
 {
     struct plog_replay_report report;
@@ -222,6 +234,8 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
         rc = copy_log(r, err);
     if (!rc)
         rc = check_adoption(r, err);
+    if (!rc)
+        rc = check_snapshot(r, err);
     if (rc || r->o->dry_run)
         return rc;
     r->report->adopted = r->o->adopt;

@@ -35,6 +35,7 @@ struct plog_restoring {
     struct plog_log_group
         next;               /* the one read behind the point; size 0: none */
     uint64_t base, base_at; /* the floor it begins behind, and its entry */
+    unsigned char digest[PLOG_HASH_SIZE]; /* of the snapshot there */
     /* Behind the last group that was copied. */
     struct plog_tree tree;
     struct plog_vkey key;      /* in force there */

@@ -150,12 +150,66 @@ static void what_leads_out(void)
     }
 }
 
+/* What is lost is missed by dry runs as it is in earnest; the one that makes it
+ * anew says so. */
+static void dry_runs(void)
+{
+    char out[600];
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    for (int i = 0; i < 8; i++) {
+        bool dry = i & 1, damaged = i & 2, bare = i & 4;
+        int want = damaged ? PLOG_E_CORRUPT : PLOG_E_PRUNED;
+        struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                         .dry_run = dry};
+        struct plog_restore_options ro = {.struct_size = sizeof ro,
+                                          .dry_run = dry};
+        struct plog_rebuild_report r;
+        struct plog_restore_report rr;
+        make(false);
+        if (damaged)
+            world_write(world_path(&w, compacted.snapshot), "damaged", 7);
+        else
+            world_remove(world_path(&w, "snapshots"));
+        if (bare)
+            world_remove(world_path(&w, "archive"));
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &r, &err), want);
+        memset(&err, 0, sizeof err);
+        CHECK_INT(plog_restore(w.dir, out, &ro, &rr, &err), want);
+        CHECK(strncmp(err.hint, bare ? "copy it, or" : "run: paritylog compact",
+                      bare ? 11 : 22) == 0);
+        o.install = true;
+        CHECK_INT(plog_rebuild_store(w.dir, NULL, &o, &r, &err),
+                  bare ? want : 0);
+        if (!bare && !dry) /* from the snapshot now: it has no more */
+            CHECK_INT(world_number(&w, "SELECT base>0 FROM meta"), 1);
+    }
+}
+
+/* Who was sent to the store is not sent there again. */
+static void the_store_does_not_have_it(void)
+{
+    char out[600];
+    struct plog_rebuild_options o = {.struct_size = sizeof o};
+    struct plog_rebuild_report r;
+    struct plog_replay_report rr;
+    make(false);
+    CHECK_INT(replay(true, false, &rr), 0);
+    world_remove(world_path(&w, "archive"));
+    world_remove(world_path(&w, "snapshots"));
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    memset(&err, 0, sizeof err);
+    CHECK_INT(plog_rebuild_log(w.dir, out, &o, &r, &err), PLOG_E_PRUNED);
+    CHECK(strstr(err.hint, "from a backup: the store was trimmed") != NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"made anew", made_anew},
         {"not made", not_made},
         {"what leads out", what_leads_out},
+        {"dry runs", dry_runs},
+        {"the store does not have it", the_store_does_not_have_it},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
