@@ -70,6 +70,18 @@ PLOG_MUST_CHECK int plog_scrub_whole(struct plog_legs *l,
 PLOG_MUST_CHECK int plog_scrub_again(struct plog_legs *l, uint64_t *count,
                                      struct plog_error *err);
 
+/*
+ * Says that the redactions of those of entries `from` to `to` that there is an
+ * order for are pending: before a file that may have their payload goes to
+ * quarantine/, where nobody would look for it.
+ * @s  under the writer lock, no transaction open; nothing is read from it
+ *     half-way
+ * Returns 0: on disk, or there is no order for any; PLOG_E_LOCKED; PLOG_E_IO;
+ * PLOG_E_NOMEM; a store error.
+ */
+PLOG_MUST_CHECK int plog_scrub_mark(struct plog_store *s, uint64_t from,
+                                    uint64_t to, struct plog_error *err);
+
 /* Changes or removes what quarantine/ holds of `count` targets. */
 PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,
                                           const struct plog_scrub_target *t,

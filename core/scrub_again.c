@@ -4,7 +4,8 @@
  *
  * A segment that was fetched from a backup is right, signed, and older than
  * the order.  Opening does not read the log, so whoever mends it or takes
- * something from it looks, and leaves the rest to plog_scrub.
+ * something from it looks, and leaves the rest to plog_scrub; and who moves
+ * such a file to quarantine/ says so before it does.
  */
 #include "find_line.h"
 #include "redact.h"
@@ -88,6 +89,52 @@ static int look(struct plog_legs *l, struct plog_buf *seqs,
     seqs->len = kept * sizeof *all;
     return rc;
 }
+
+/* ---- What will lie in quarantine/ ---------------------------------------- */
+
+static int has_orders(struct plog_store *s, uint64_t from, uint64_t to,
+                      bool *any, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT 1 FROM main.redactions WHERE target"
+                              " BETWEEN ?1 AND ?2 LIMIT 1",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, from);
+        plog_sql_bind_u64(q, 2, to);
+        rc = plog_sql_row(q, err);
+    }
+    sqlite3_finalize(q);
+    *any = rc == 0;
+    return rc == PLOG_END ? 0 : rc;
+}
+
+/* Rows that are marked already are written again, for the mark of a process
+ * that was killed may not be on disk. */
+int plog_scrub_mark(struct plog_store *s, uint64_t from, uint64_t to,
+                    struct plog_error *err)
+{
+    bool any;
+    int rc = has_orders(s, from, to, &any, err);
+    if (rc || !any)
+        return rc;
+    plog_store_rollback(s);
+    rc = plog_sql_exec(s->db, "PRAGMA synchronous=FULL", err);
+    if (!rc)
+        rc = plog_store_begin(s, err);
+    if (!rc)
+        rc = plog_store_unscrubbed(s, from, to, err);
+    if (!rc)
+        rc = plog_store_commit(s, err);
+    if (rc)
+        plog_store_rollback(s);
+    int set =
+        plog_sql_exec(s->db, "PRAGMA synchronous=NORMAL", rc ? NULL : err);
+    return rc ? rc : set;
+}
+
+/* ---- What is whole in the log -------------------------------------------- */
 
 int plog_scrub_again(struct plog_legs *l, uint64_t *count,
                      struct plog_error *err)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "aside.h"
+#include "scrub.h"
 
 static bool has(const struct plog_buf *list, uint64_t first)
 {
@@ -25,6 +26,22 @@ int plog_heal_tell(struct plog_heal *h, const struct plog_mended *m,
 {
     return h->tell(h->arg, m) ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped")
                               : 0;
+}
+
+int plog_heal_mark(struct plog_heal *h, struct plog_error *err)
+{
+    uint64_t above = h->legs->head.rules.floor + 1;
+    int rc =
+        h->marked ? 0 : plog_scrub_mark(&h->legs->store, above, INT64_MAX, err);
+    h->marked = rc == 0;
+    return rc;
+}
+
+static int set_aside(struct plog_heal *h, const char *name,
+                     struct plog_mended *m, struct plog_error *err)
+{
+    int rc = plog_heal_mark(h, err);
+    return rc ? rc : plog_aside_file(&h->legs->dir, name, m->quarantine, err);
 }
 
 /* A name that the log has or had. */
@@ -100,9 +117,7 @@ static int set_stranger_aside(struct plog_heal *h, uint64_t first,
     plog_segment_name(first, name);
     snprintf(m.file, sizeof m.file, "log/%s", name);
     snprintf(m.why, sizeof m.why, "no segment of this log begins here");
-    int rc = h->dry_run
-                 ? 0
-                 : plog_aside_file(&h->legs->dir, name, m.quarantine, err);
+    int rc = h->dry_run ? 0 : set_aside(h, name, &m, err);
     h->healed++;
     return rc ? rc : plog_heal_tell(h, &m, err);
 }
@@ -295,8 +310,7 @@ static int check_names(struct plog_heal *h, struct plog_error *err)
         snprintf(m.file, sizeof m.file, "%.60s", why.file);
         if (h->dry_run)
             return plog_heal_tell(h, &m, err);
-        rc = plog_aside_file(&h->legs->dir, why.file + strlen("log/"),
-                             m.quarantine, err);
+        rc = set_aside(h, why.file + strlen("log/"), &m, err);
         h->healed++;
         if (!rc)
             rc = plog_heal_tell(h, &m, err);

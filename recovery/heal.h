@@ -32,13 +32,12 @@ struct plog_heal {
     /* Out. */
     uint64_t healed, left; /* segments */
     uint64_t entries;      /* that came from the store */
-    struct plog_buf aside; /* uint64_t pairs: entries of files in quarantine;
-                            * the caller's */
     /* Its own. */
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */
     struct plog_orders orders;     /* to redact, of the log */
     bool known;                    /* the chain stands at the next segment */
+    bool marked;                   /* by plog_heal_mark */
     int failed;                    /* to look at a file; 0: not yet */
     struct plog_error why;         /* at which one, and why */
     int scratch;                   /* DIR/salvage; -1: none */
@@ -58,6 +57,14 @@ PLOG_MUST_CHECK int plog_heal(struct plog_heal *h, struct plog_error *err);
 PLOG_MUST_CHECK int plog_heal_tell(struct plog_heal *h,
                                    const struct plog_mended *m,
                                    struct plog_error *err);
+
+/*
+ * Before a file goes to quarantine.  Nobody knows whose entries it has: a copy
+ * of any segment may have got under any name.  So the store says, on disk, that
+ * all redactions above the floor are pending; once is enough.
+ * Returns 0; what plog_scrub_mark returns: nothing may go there.
+ */
+PLOG_MUST_CHECK int plog_heal_mark(struct plog_heal *h, struct plog_error *err);
 
 /* ---- One segment (heal_segment.c) --------------------------------------- */
 

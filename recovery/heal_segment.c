@@ -237,39 +237,36 @@ static void drop_scratch(struct plog_heal *h, const char *name)
         h->legs->io->unlink_at(h->legs->io->ctx, h->scratch, name);
 }
 
-/* Its payloads are in quarantine now, also those that an order took out of the
- * store. */
-static int note_aside(const struct work *w, struct plog_error *err)
-{
-    uint64_t range[] = {w->first, w->next ? w->next - 1 : INT64_MAX};
-    return plog_buf_add(&w->h->aside, range, sizeof range)
-               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
-               : 0;
-}
-
-/* The old file is copied to quarantine, then the new one takes its name; what
- * is no file is moved there. */
-static int install(struct work *w, const char *name, struct plog_error *err)
+/* What has the name of the segment: a file is copied, what is none is moved. */
+static int set_old_aside(struct work *w, const char *name,
+                         struct plog_error *err)
 {
     struct plog_heal *h = w->h;
     const struct plog_io *io = h->legs->io;
     struct plog_stat st;
+    int rc = w->fd >= 0 ? io->stat(io->ctx, w->fd, &st)
+                        : io->stat_at(io->ctx, h->legs->dir.log, name, &st);
+    if (rc == -ENOENT && w->fd < 0)
+        return 0;
+    if (rc)
+        return plog_fail_io(err, rc, name, "looking at a segment");
+    rc = plog_heal_mark(h, err);
+    if (rc)
+        return rc;
+    return w->fd < 0
+               ? plog_aside_file(&h->legs->dir, name, w->m->quarantine, err)
+               : plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
+                                  w->m->quarantine, err);
+}
+
+/* The old file goes to quarantine, then the new one takes its name. */
+static int install(struct work *w, const char *name, struct plog_error *err)
+{
+    struct plog_heal *h = w->h;
+    const struct plog_io *io = h->legs->io;
     if (h->dry_run)
         return 0;
-    int rc = 0;
-    if (w->fd >= 0 && (rc = io->stat(io->ctx, w->fd, &st)) != 0)
-        rc = plog_fail_io(err, rc, name, "looking at a segment");
-    else if (w->fd >= 0)
-        rc = plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
-                              w->m->quarantine, err);
-    else if ((rc = io->stat_at(io->ctx, h->legs->dir.log, name, &st)) != 0)
-        rc = rc == -ENOENT
-                 ? 0
-                 : plog_fail_io(err, rc, name, "looking at a segment");
-    else
-        rc = plog_aside_file(&h->legs->dir, name, w->m->quarantine, err);
-    if (!rc)
-        rc = note_aside(w, err);
+    int rc = set_old_aside(w, name, err);
     if (rc)
         return rc;
     rc = io->rename_at(io->ctx, h->scratch, name, h->legs->dir.log, name, true);

@@ -395,7 +395,8 @@ struct plog_salvage_report {
  * together do not prove is left as it is, and replaced files go to
  * quarantine/ first.  Holds the writer lock.  May be killed and run again.
  * The store is only read, but for the mark that redactions are pending where a
- * payload came back: a caller's own tables stay as they are.
+ * payload may have come back, set before a file goes to quarantine/: a caller's
+ * own tables stay as they are.
  * Returns 0 when it ran to its end; PLOG_E_FOREIGN when store and log are of
  * different logs; PLOG_E_BEHIND without a store; PLOG_E_LOCKED;
  * PLOG_E_INTERRUPTED, PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM.

@@ -165,25 +165,10 @@ static int mended(void *arg, const struct plog_mended *m)
     return tell(s, &what, NULL);
 }
 
-static int set_pending(struct plog_store *store, const struct plog_buf *ranges,
-                       struct plog_error *err)
-{
-    const uint64_t *r = (const void *)ranges->data;
-    int rc = ranges->len ? plog_store_begin(store, err) : 0;
-    for (size_t i = 0; !rc && i + 1 < ranges->len / sizeof *r; i += 2)
-        rc = plog_store_unscrubbed(store, r[i], r[i + 1], err);
-    if (!rc && ranges->len)
-        rc = plog_store_commit(store, err);
-    if (rc)
-        plog_store_rollback(store);
-    return rc;
-}
-
-/* Files that came from a copy may have payloads that an order took out, those
- * in log/ and those that were set aside: the next opening for writing goes
- * through both. */
-static int tell_redactions(struct salvage *s, const struct plog_heal *h,
-                           struct plog_error *err)
+/* Files that came from a copy may have payloads that an order took out.  Of
+ * those that were set aside the store knows; those in log/ are looked for.  The
+ * next opening for writing goes through both. */
+static int tell_redactions(struct salvage *s, struct plog_error *err)
 {
     struct plog_store *store = &s->legs.store;
     struct plog_buf seqs;
@@ -191,8 +176,6 @@ static int tell_redactions(struct salvage *s, const struct plog_heal *h,
     int rc = 0;
     plog_buf_init(&seqs, s->io);
     if (!s->o->dry_run)
-        rc = set_pending(store, &h->aside, err);
-    if (!rc && !s->o->dry_run)
         rc = plog_scrub_again(&s->legs, &whole, err);
     if (!rc)
         rc = plog_store_pending(store, &seqs, err);
@@ -205,13 +188,11 @@ static int heal(struct salvage *s, struct plog_error *err)
 {
     struct plog_heal h = {
         .legs = &s->legs, .dry_run = s->o->dry_run, .tell = mended, .arg = s};
-    plog_buf_init(&h.aside, s->io);
     int rc = plog_legs_open_store(&s->legs, false, err);
     if (!rc)
         rc = plog_heal(&h, err);
     if (!rc)
-        rc = tell_redactions(s, &h, err);
-    plog_buf_fini(&h.aside);
+        rc = tell_redactions(s, err);
     s->report->healed = h.healed;
     s->report->left = h.left;
     s->report->from_store = h.entries;

@@ -177,8 +177,8 @@ static void print_text(const struct salvage *s,
                (unsigned long long)r->unproven, (unsigned long long)r->ranges,
                (unsigned long long)r->bytes);
     if (r->pending)
-        printf("pending    %llu redacted entries: a payload came back with a"
-               " file; the next opening for writing takes it out\n",
+        printf("pending    %llu redacted entries: a payload may have come back"
+               " with a file; the next opening for writing takes it out\n",
                (unsigned long long)r->pending);
 }
 

@@ -1,0 +1,279 @@
+/*
+ * test_redact_aside.c - what goes to quarantine/ may have a payload that an
+ * order took out, for it came from a backup.  The store says so before it goes
+ * there, on disk, whatever ends the salvage then, and the next opening for
+ * writing takes the payload out.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "files.h"
+#include "peers.h"
+#include "world.h"
+
+#define PAYLOAD "\"v\":\"v0\"" /* of entry 2, in the first segment */
+
+static struct world w;
+static struct plog_salvage_report report;
+static struct plog_error err;
+static char *backup; /* of the first segment, from before the redaction */
+static size_t backup_n;
+
+/* ---- A log, a backup, damage --------------------------------------------- */
+
+/* The path of the n-th segment, from 0. */
+static const char *segment(int n)
+{
+    char sql[80], name[60];
+    snprintf(sql, sizeof sql,
+             "SELECT first FROM segments ORDER BY first LIMIT 1 OFFSET %d", n);
+    snprintf(name, sizeof name, "log/%020d.jsonl", (int)world_number(&w, sql));
+    return world_path(&w, name);
+}
+
+static void make(void)
+{
+    struct plog_redact_report r;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
+    peers_make(&w, PLOG_KEEP_LOCAL, 60);
+    free(backup);
+    backup = world_read(segment(0), &backup_n);
+    REQUIRE(strstr(backup, PAYLOAD) != NULL);
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, NULL), 0);
+}
+
+/* The backup takes the name of the n-th segment, with another byte in a line
+ * that it has. */
+static void bring_back_damaged(int n)
+{
+    char *at = strstr(backup, "\"v\":\"v1\"");
+    REQUIRE(at != NULL);
+    at[6] = '2';
+    world_write(segment(n), backup, backup_n);
+    at[6] = '1';
+}
+
+static void spoil(int n)
+{
+    size_t len;
+    char *bytes = world_read(segment(n), &len), *at = strstr(bytes, "\"v\":\"");
+    REQUIRE(at != NULL);
+    at[6] = 'x';
+    world_write(segment(n), bytes, len);
+    free(bytes);
+}
+
+/* ---- Where the payload is ------------------------------------------------ */
+
+static int files_with_it(const char *folder)
+{
+    struct tree t;
+    int count = 0;
+    tree_read(&t, world_path(&w, folder));
+    for (size_t i = 0; i < t.count; i++) {
+        char name[800];
+        size_t n;
+        snprintf(name, sizeof name, "%s/%s/%s", w.dir, folder, t.files[i].name);
+        char *bytes = S_ISDIR(t.files[i].mode) ? NULL : world_read(name, &n);
+        count += bytes && memmem(bytes, n, PAYLOAD, strlen(PAYLOAD));
+        free(bytes);
+    }
+    tree_free(&t);
+    return count;
+}
+
+static int64_t pending(void)
+{
+    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
+}
+
+static int heal(const struct plog_io *io)
+{
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .io = io, .from_store = true};
+    memset(&err, 0, sizeof err);
+    int rc = plog_salvage(w.dir, &o, &report, &err);
+    CHECK_INT(err.code, rc);
+    return rc;
+}
+
+/* It lies in quarantine/, which is told, and goes with the next opening. */
+static void told_and_gone(void)
+{
+    CHECK_INT(report.verdict, 0);
+    CHECK_UINT(report.pending, 1);
+    CHECK_INT(files_with_it("quarantine"), 1);
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    CHECK_INT(files_with_it("quarantine"), 0);
+    CHECK_INT(files_with_it("log"), 0);
+    CHECK_INT(pending(), 0);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
+/* ---- Ended in its middle ------------------------------------------------- */
+
+static int renames; /* into log/ that are made, then none; < 0: all */
+static bool wal_synced, marked;
+
+static int on_rename(void *c, int from, const char *name, int to,
+                     const char *new_name, bool over)
+{
+    if (over && strstr(new_name, ".jsonl") && renames >= 0 && renames-- == 0)
+        return -EIO;
+    return plog_io_posix()->rename_at(c, from, name, to, new_name, over);
+}
+
+/* Behind the last that was written to it. */
+static int on_store(void *c, const struct plog_store_event *e)
+{
+    (void)c;
+    if (e->done && e->file == PLOG_STORE_WAL)
+        wal_synced = e->op == PLOG_STORE_SYNC;
+    return 0;
+}
+
+/* The first byte that goes to quarantine/. */
+static int on_open(void *c, int dir, const char *name, int flags, unsigned mode)
+{
+    if (strstr(name, "-at-0-") && (flags & O_CREAT)) {
+        CHECK(wal_synced);
+        CHECK_INT(pending(), 1);
+        marked = true;
+    }
+    return plog_io_posix()->open_at(c, dir, name, flags, mode);
+}
+
+/* The segment with the payload is whole again, another one is not: nobody who
+ * goes on finds anything to note. */
+static void ended_behind_the_first(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.rename_at = on_rename;
+    io.store_event = on_store;
+    io.open_at = on_open;
+    for (int whole = 0; whole < 2; whole++) {
+        make();
+        bring_back_damaged(0);
+        spoil(3);
+        renames = whole;
+        wal_synced = marked = false;
+        CHECK_INT(heal(&io), PLOG_E_IO);
+        CHECK(marked);
+        CHECK_INT(files_with_it("quarantine"), 1);
+        CHECK_INT(pending(), 1);
+        renames = -1;
+        CHECK_INT(heal(NULL), 0);
+        CHECK_UINT(report.healed, whole ? 1 : 2);
+        if (!whole) { /* it was kept twice */
+            CHECK_INT(files_with_it("quarantine"), 2);
+            REQUIRE(world_open(&w) == 0);
+            world_close(&w);
+            CHECK_INT(files_with_it("quarantine"), 0);
+        } else
+            told_and_gone();
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* ---- Under any name ------------------------------------------------------ */
+
+/* A copy where no segment begins, a file that is none, and the place of another
+ * segment. */
+static void under_any_name(void)
+{
+    const char *const names[] = {"log/00000000000000000005.jsonl",
+                                 "log/old.jsonl", NULL};
+    for (int i = 0; i < 3; i++) {
+        make();
+        world_write(names[i] ? world_path(&w, names[i]) : segment(2), backup,
+                    backup_n);
+        CHECK_INT(heal(NULL), 0);
+        CHECK_UINT(report.healed, 1);
+        told_and_gone();
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* Where nothing goes there, nothing is pending. */
+static void nothing_set_aside(void)
+{
+    make();
+    REQUIRE(unlink(segment(2)) == 0);
+    CHECK_INT(heal(NULL), 0);
+    CHECK_UINT(report.healed, 1);
+    CHECK_UINT(report.pending, 0);
+    CHECK_INT(pending(), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* Below the floor no file is changed: such an entry does not stop those above
+ * from being taken out. */
+static void above_a_floor(void)
+{
+    struct plog_redact_report r;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
+    struct plog_compact_report compacted;
+    make();
+    CHECK_INT(plog_redact(w.dir, 50, &o, &r, NULL), 0);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &compacted), 0);
+    REQUIRE(compacted.to > 2 && compacted.to < 50);
+    world_write(world_path(&w, "log/notes.txt"), "notes", 5);
+    CHECK_INT(heal(NULL), 0);
+    CHECK_UINT(report.pending, 1);
+    CHECK_INT(world_number(&w, "SELECT target FROM redactions WHERE pending=1"),
+              50);
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    CHECK_INT(pending(), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- A store that is in use ---------------------------------------------- */
+
+static sqlite3 *client;
+
+/* It is refused before a byte has moved, and works when the client is gone. */
+static void another_client(void)
+{
+    struct tree was, is;
+    make();
+    bring_back_damaged(0);
+    tree_read(&was, world_path(&w, "log"));
+    REQUIRE(sqlite3_open(world_path(&w, "store.db"), &client) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(client, "BEGIN IMMEDIATE", NULL, NULL, NULL) ==
+            SQLITE_OK);
+    CHECK_INT(heal(NULL), PLOG_E_LOCKED);
+    tree_read(&is, world_path(&w, "log"));
+    CHECK(was.hash == is.hash);
+    CHECK(!world_has(&w, "quarantine"));
+    tree_free(&was);
+    tree_free(&is);
+    sqlite3_close(client);
+    CHECK_INT(heal(NULL), 0);
+    told_and_gone();
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"ended behind the first", ended_behind_the_first},
+        {"under any name", under_any_name},
+        {"nothing set aside", nothing_set_aside},
+        {"above a floor", above_a_floor},
+        {"another client", another_client},
+    };
+    int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    free(backup);
+    return rc;
+}
