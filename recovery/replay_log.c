@@ -249,7 +249,8 @@ static int replay(struct plog_replaying *w, struct plog_error *err)
     if (!rc && tail[0])
         snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s",
                  tail);
-    if (!rc && !w->legs.store_open)
+    bool made = !w->legs.store_open;
+    if (!rc && made)
         rc = make_store(w, err);
     if (!rc && w->base)
         rc = plog_snapshot_into(&w->legs.dir, w->base, w->digest,
@@ -259,6 +260,8 @@ static int replay(struct plog_replaying *w, struct plog_error *err)
         rc = plog_legs_replay(&w->legs, &watch, err);
     if (!rc)
         rc = mark_pending(w, err);
+    if (!rc && made)
+        rc = plog_old_store_mark(w, &w->legs, err);
     if (w->legs.store_open)
         plog_store_checkpoint(&w->legs.store);
     w->report->applied = w->legs.head.commit.size - before;
@@ -310,6 +313,8 @@ static int install(struct plog_replaying *w, struct plog_legs *fresh, int *fd,
     if (!rc && tail[0])
         snprintf(w->report->quarantine, sizeof w->report->quarantine, "%s",
                  tail);
+    if (!rc)
+        rc = plog_old_store_mark(w, fresh, err);
     if (!rc)
         rc = plog_fresh_end(fresh, fd, err);
     if (!rc)

@@ -7,7 +7,40 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "redact.h"
 #include "schema.h"
+#include "scrub.h"
+
+/* Whether what it says of orders can be believed: an index that is damaged may
+ * be why it was not told of a payload that is left. */
+static bool is_sound(struct plog_store *s)
+{
+    sqlite3_stmt *q = NULL;
+    bool ok =
+        !plog_sql_prepare(s->db, "PRAGMA main.integrity_check('redactions')",
+                          &q, NULL) &&
+        !plog_sql_row(q, NULL) && plog_span_is(plog_sql_text(q, 0), "ok");
+    sqlite3_finalize(q);
+    return ok;
+}
+
+/* Whether it knows of no payload that is left, and has none itself. */
+static bool is_scrubbed(struct plog_store *s)
+{
+    sqlite3_stmt *q = NULL;
+    bool left = !is_sound(s);
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT r.pending,e.line FROM main.redactions r"
+                              " LEFT JOIN main.events e ON e.seq=r.target",
+                              &q, NULL);
+    while (!rc && !left && (rc = plog_sql_row(q, NULL)) == 0) {
+        struct plog_span line = plog_sql_text(q, 1);
+        left =
+            plog_sql_u64(q, 0) != 0 || (line.n && !plog_line_is_redacted(line));
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END && !left;
+}
 
 /* A store testifies before it goes, when it can, and what else is in it is
  * counted.  That there is no memory for it says nothing of the store. */
@@ -22,6 +55,7 @@ int plog_old_store_question(struct plog_replaying *w, struct plog_error *err)
         else
             w->old_signed =
                 plog_store_signs(s, &w->old, &w->legs.keys, &w->old.commit);
+        w->old_scrubbed = !rc && is_scrubbed(s);
         if (plog_schema_count_own(s->db, &w->report->own_tables, NULL))
             w->report->own_tables = 0;
     }
@@ -108,4 +142,26 @@ int plog_old_store_in_way(struct plog_replaying *w, bool *is,
         rc = plog_old_store_look(d, PLOG_STORE_FILE "-shm", &shm, err);
     *is = !rc && (w->o->fresh || (!db && (wal || shm)));
     return rc;
+}
+
+/* ---- What only it knew -------------------------------------------------- */
+
+static bool same_head(const struct plog_commit *a, const struct plog_commit *b)
+{
+    return a->size == b->size && memcmp(a->root, b->root, sizeof a->root) == 0;
+}
+
+int plog_old_store_mark(struct plog_replaying *w, struct plog_legs *to,
+                        struct plog_error *err)
+{
+    bool goes = false, kept = false;
+    if (w->old_scrubbed && same_head(&w->old.commit, &to->head.commit))
+        return 0;
+    int rc = plog_old_store_look(&w->legs.dir, "quarantine", &kept, err);
+    if (!rc && w->o->fresh) /* else what is there is the new one */
+        rc = plog_old_store_look(&w->legs.dir, PLOG_STORE_FILE, &goes, err);
+    if (rc || !(goes || kept))
+        return rc;
+    return plog_scrub_mark(&to->store, to->head.rules.floor + 1, INT64_MAX,
+                           err);
 }

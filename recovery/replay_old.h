@@ -15,6 +15,7 @@ struct plog_replaying {
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log's end */
     struct plog_store_head old;       /* of the store that --fresh sets aside */
     bool old_signed;                  /* that head, by a key of the log */
+    bool old_scrubbed;                /* no payload under an order is left */
     /* Where the log begins behind entry 1: the floor and its snapshot. */
     uint64_t base;
     unsigned char digest[PLOG_HASH_SIZE];
@@ -37,6 +38,17 @@ PLOG_MUST_CHECK int plog_old_store_look(struct plog_dir *d, const char *name,
  * Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_old_store_in_way(struct plog_replaying *w, bool *is,
                                           struct plog_error *err);
+/*
+ * Says in the new store that all redactions above the floor are pending, unless
+ * the old one stood at the same head and knew of no payload that is left: else
+ * it may be older than an order, or have known of some, in quarantine/ or in
+ * itself, which goes there.
+ * @to  the new store: all is applied, no transaction is open
+ * Returns 0; a store error; PLOG_E_IO, PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_old_store_mark(struct plog_replaying *w,
+                                        struct plog_legs *to,
+                                        struct plog_error *err);
 /* Moves its files to quarantine/, and says where; durable on return.
  * Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_old_store_aside(struct plog_replaying *w,

@@ -49,15 +49,15 @@ static void make(void)
     CHECK_INT(plog_redact(w.dir, 2, &o, &r, NULL), 0);
 }
 
-/* The backup takes the name of the n-th segment, with another byte in a line
- * that it has. */
+/* The backup takes the name of the n-th segment, with another byte in the line
+ * of the payload: the line comes from the store, without it. */
 static void bring_back_damaged(int n)
 {
-    char *at = strstr(backup, "\"v\":\"v1\"");
+    char *at = strstr(backup, "\"id\":\"i0\"");
     REQUIRE(at != NULL);
-    at[6] = '2';
+    at[7] = '9';
     world_write(segment(n), backup, backup_n);
-    at[6] = '1';
+    at[7] = '0';
 }
 
 static void spoil(int n)
@@ -264,6 +264,75 @@ static void another_client(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- A store made anew --------------------------------------------------- */
+
+static int fresh(void)
+{
+    struct plog_replay_report r;
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    return plog_replay(w.dir, &o, &r, NULL);
+}
+
+/* Marks are not in the log: the new store has them by itself. */
+static void marks_of_the_old_store(void)
+{
+    for (int gone = 0; gone < 2; gone++) {
+        struct plog_replay_report r;
+        make();
+        world_write(world_path(&w, "log/old.jsonl"), backup, backup_n);
+        CHECK_INT(heal(NULL), 0);
+        CHECK_INT(pending(), 1);
+        if (gone) {
+            world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+            REQUIRE(unlink(world_path(&w, "store.db")) == 0);
+            CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
+        } else
+            CHECK_INT(fresh(), 0);
+        CHECK_INT(pending(), 1);
+        told_and_gone();
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* Where no old one is known and nothing was kept, none is pending. */
+static void nothing_kept(void)
+{
+    struct plog_replay_report r;
+    make();
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    REQUIRE(unlink(world_path(&w, "store.db")) == 0);
+    CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
+    CHECK_INT(pending(), 0);
+    CHECK_INT(fresh(), 0); /* and one that knows of none goes there */
+    CHECK_INT(pending(), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* The old one is older than the order, and has the payload itself. */
+static void an_older_store(void)
+{
+    char kept[600];
+    struct plog_redact_report r;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
+    peers_make(&w, PLOG_KEEP_LOCAL, 60);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(world_path(&w, "store.db"), kept);
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, NULL), 0);
+    (void)unlink(world_path(&w, "store.db-wal"));
+    (void)unlink(world_path(&w, "store.db-shm"));
+    REQUIRE(unlink(world_path(&w, "store.db")) == 0);
+    world_copy(kept, world_path(&w, "store.db"));
+    CHECK_INT(fresh(), 0);
+    CHECK_INT(pending(), 1);
+    CHECK_INT(files_with_it("quarantine"), 1);
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    CHECK_INT(files_with_it("quarantine"), 0);
+    CHECK_INT(pending(), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -272,6 +341,9 @@ int main(int argc, char **argv)
         {"nothing set aside", nothing_set_aside},
         {"above a floor", above_a_floor},
         {"another client", another_client},
+        {"marks of the old store", marks_of_the_old_store},
+        {"nothing kept", nothing_kept},
+        {"an older store", an_older_store},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     free(backup);
