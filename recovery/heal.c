@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "aside.h"
+#include "check.h"
 #include "scrub.h"
 
 static bool has(const struct plog_buf *list, uint64_t first)
@@ -31,10 +32,16 @@ int plog_heal_tell(struct plog_heal *h, const struct plog_mended *m,
 int plog_heal_mark(struct plog_heal *h, struct plog_error *err)
 {
     uint64_t above = h->legs->head.rules.floor + 1;
-    int rc =
-        h->marked ? 0 : plog_scrub_mark(&h->legs->store, above, INT64_MAX, err);
-    h->marked = rc == 0;
-    return rc;
+    struct plog_error why = {.code = 0};
+    if (h->marked)
+        return 0;
+    int rc = plog_scrub_mark(&h->legs->store, above, INT64_MAX, &why);
+    if (rc && plog_check_is_verdict(rc))
+        h->unmarked = why;
+    else if (rc && err)
+        *err = why;
+    h->marked = !rc || h->unmarked.code;
+    return h->marked ? 0 : rc;
 }
 
 static int set_aside(struct plog_heal *h, const char *name,

@@ -30,8 +30,10 @@ struct plog_heal {
     int (*tell)(void *arg, const struct plog_mended *m); /* never NULL */
     void *arg;
     /* Out. */
-    uint64_t healed, left; /* segments */
-    uint64_t entries;      /* that came from the store */
+    uint64_t healed, left;      /* segments */
+    uint64_t entries;           /* that came from the store */
+    struct plog_error unmarked; /* why the store could not be told that
+                                 * redactions are pending; code 0: it was */
     /* Its own. */
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */
@@ -61,8 +63,9 @@ PLOG_MUST_CHECK int plog_heal_tell(struct plog_heal *h,
 /*
  * Before a file goes to quarantine.  Nobody knows whose entries it has: a copy
  * of any segment may have got under any name.  So the store says, on disk, that
- * all redactions above the floor are pending; once is enough.
- * Returns 0; what plog_scrub_mark returns: nothing may go there.
+ * all redactions above the floor are pending; once is enough.  A store that is
+ * damaged just there is no reason not to heal the log: h->unmarked says so.
+ * Returns 0; PLOG_E_LOCKED, PLOG_E_IO, PLOG_E_NOMEM: nothing may go there.
  */
 PLOG_MUST_CHECK int plog_heal_mark(struct plog_heal *h, struct plog_error *err);
 

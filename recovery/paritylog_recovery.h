@@ -381,6 +381,9 @@ struct plog_salvage_report {
     uint64_t from_store;                /* entries that came from it */
     uint64_t pending; /* redacted entries: copies of a payload may be left; of
                        * a store that was healed from, afterwards */
+    int pending_code; /* not 0: that is not known, for the store cannot be asked
+                       * or told; PLOG_E_LOCKED: now */
+    char pending_why[240]; /* ..., and why */
     bool dry_run;
     double seconds;
 };

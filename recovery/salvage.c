@@ -165,23 +165,42 @@ static int mended(void *arg, const struct plog_mended *m)
     return tell(s, &what, NULL);
 }
 
-/* Files that came from a copy may have payloads that an order took out.  Of
- * those that were set aside the store knows; those in log/ are looked for.  The
- * next opening for writing goes through both. */
-static int tell_redactions(struct salvage *s, struct plog_error *err)
+static int count_pending(struct salvage *s, struct plog_error *err)
 {
-    struct plog_store *store = &s->legs.store;
     struct plog_buf seqs;
     uint64_t whole;
-    int rc = 0;
     plog_buf_init(&seqs, s->io);
-    if (!s->o->dry_run)
-        rc = plog_scrub_again(&s->legs, &whole, err);
+    int rc = s->o->dry_run ? 0 : plog_scrub_again(&s->legs, &whole, err);
     if (!rc)
-        rc = plog_store_pending(store, &seqs, err);
+        rc = plog_store_pending(&s->legs.store, &seqs, err);
     s->report->pending = rc ? 0 : seqs.len / sizeof(uint64_t);
     plog_buf_fini(&seqs);
     return rc;
+}
+
+/* Files that came from a copy may have payloads that an order took out.  Of
+ * those that were set aside the store knows; those in log/ are looked for.  The
+ * next opening for writing goes through both.  What the store cannot say takes
+ * nothing away from what was healed. */
+static int tell_redactions(struct salvage *s, const struct plog_heal *h,
+                           struct plog_error *err)
+{
+    struct plog_salvage_report *r = s->report;
+    struct plog_error why = {.code = 0};
+    int rc = count_pending(s, &why);
+    bool unknown = plog_check_is_verdict(rc) || rc == PLOG_E_LOCKED;
+    if (rc && !unknown) {
+        *err = why;
+        return rc;
+    }
+    if (h->unmarked.code)
+        why = h->unmarked;
+    if (why.code) {
+        r->pending = 0;
+        r->pending_code = why.code;
+        snprintf(r->pending_why, sizeof r->pending_why, "%.230s", why.message);
+    }
+    return 0;
 }
 
 static int heal(struct salvage *s, struct plog_error *err)
@@ -192,7 +211,7 @@ static int heal(struct salvage *s, struct plog_error *err)
     if (!rc)
         rc = plog_heal(&h, err);
     if (!rc)
-        rc = tell_redactions(s, err);
+        rc = tell_redactions(s, &h, err);
     s->report->healed = h.healed;
     s->report->left = h.left;
     s->report->from_store = h.entries;

@@ -85,12 +85,37 @@ static void range_json(struct out *o, const struct range *r)
 }
 
 /* The way on for what neither leg proves; NULL: nothing is left. */
-static const char *next_step(const struct plog_salvage_report *r)
+static const char *next_for_left(const struct plog_salvage_report *r)
 {
     return r->left ? "bring what is left as it is back from a copy of the log"
                      " (orders/, too, where an order is missing); what lies"
                      " before it: paritylog rebuild DIR --store --out NEW"
                    : NULL;
+}
+
+/* ... and where nobody knows of payloads; NULL: that is known. */
+static const char *next_for_pending(const struct plog_salvage_report *r)
+{
+    if (r->pending_code == 0)
+        return NULL;
+    return r->pending_code == PLOG_E_LOCKED
+               ? "end what uses store.db, and run it again"
+               : "paritylog replay DIR --fresh: to a new store all redactions"
+                 " are pending, and the next opening for writing takes their"
+                 " payloads out";
+}
+
+static void next_json(struct out *o, const struct plog_salvage_report *r)
+{
+    char both[600];
+    const char *left = next_for_left(r), *pending = next_for_pending(r);
+    snprintf(both, sizeof both, "%s; then %s", left ? left : "",
+             pending ? pending : "");
+    out_text_or_null(o, "next",
+                     left && pending ? both
+                     : left          ? left
+                     : pending       ? pending
+                                     : "");
 }
 
 static void print_json(const struct salvage *s,
@@ -120,12 +145,16 @@ static void print_json(const struct salvage *s,
     out_uint(&o, "entries", r->from_store);
     out_uint(&o, "left", r->left);
     out_end(&o);
-    out_uint(&o, "pending", r->pending);
+    if (r->pending_code)
+        out_null(&o, "pending");
+    else
+        out_uint(&o, "pending", r->pending);
+    out_text_or_null(&o, "pending_why", r->pending_why);
     out_array(&o, "ranges");
     for (size_t i = 0; i < s->kept; i++)
         range_json(&o, &s->ranges[i]);
     out_end(&o);
-    out_text_or_null(&o, "next", next_step(r));
+    next_json(&o, r);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -153,6 +182,18 @@ static void range_text(const struct range *r, bool from_store)
     putchar('\n');
 }
 
+static void print_pending(const struct plog_salvage_report *r)
+{
+    if (r->pending_code) {
+        printf("pending    unknown: store.db: ");
+        text_safe(stdout, r->pending_why, strlen(r->pending_why));
+        printf("\nnext       %s\n", next_for_pending(r));
+    } else if (r->pending)
+        printf("pending    %llu redacted entries: a payload may have come back"
+               " with a file; the next opening for writing takes it out\n",
+               (unsigned long long)r->pending);
+}
+
 static void print_text(const struct salvage *s,
                        const struct plog_salvage_report *r, bool from_store)
 {
@@ -169,17 +210,14 @@ static void print_text(const struct salvage *s,
                (unsigned long long)r->healed, (unsigned long long)r->from_store,
                (unsigned long long)r->left);
     if (from_store && r->left)
-        printf("next       %s\n", next_step(r));
+        printf("next       %s\n", next_for_left(r));
     if (!from_store)
         printf("intact     %llu entries in %llu groups (%llu behind damage, not"
                " proven); %llu ranges of %llu bytes cannot be used\n",
                (unsigned long long)r->entries, (unsigned long long)r->groups,
                (unsigned long long)r->unproven, (unsigned long long)r->ranges,
                (unsigned long long)r->bytes);
-    if (r->pending)
-        printf("pending    %llu redacted entries: a payload may have come back"
-               " with a file; the next opening for writing takes it out\n",
-               (unsigned long long)r->pending);
+    print_pending(r);
 }
 
 int cmd_salvage(struct cli *c, int argc, char **argv)

@@ -75,6 +75,28 @@ else
     skip 'no python3 or no bash'
 fi
 
+begin 'the samples of the manual have what their schema requires'
+if have python3; then
+    python3 - "$top" >"$T/differ" 2>&1 <<'END'
+import json, os, re, sys
+top = sys.argv[1]
+man = open(top + "/docs/man/paritylog.1").read()
+for block in re.findall(r"\n\.Bd -literal -compact\n(.*?)\n\.Ed", man, re.S):
+    for sample in re.split(r'(?="schema":)', block)[1:]:
+        name = re.match(r'"schema":"paritylog/([a-z-]+)/1"', sample)
+        path = f"{top}/docs/json/{name.group(1)}.schema.json" if name else ""
+        if not os.path.exists(path):
+            continue
+        required = json.load(open(path)).get("required", [])
+        lacks = [k for k in required if f'"{k}":' not in sample]
+        if lacks:
+            print(name.group(1), "lacks", lacks)
+END
+    same 'what lacks' "$(cat "$T/differ")" ''
+else
+    skip 'no python3'
+fi
+
 begin 'the manual names every exit status and error word'
 for status in 0 1 2 3 4 5 6 7 8 9 10 11 12 130; do
     grep -q "^\\.It $status\$" "$man" || wrong "no exit status $status"

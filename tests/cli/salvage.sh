@@ -324,6 +324,31 @@ while [ $i -lt "$(many 12)" ]; do
     is_whole
 done
 
+begin 'a store that cannot be told of redactions'
+copy index
+seq=$(sed -n 2p "$L/log/$third" | sed 's/{"seq":\([0-9]*\),.*/\1/')
+run 0 redact "$L" "$seq" --reason asked
+sql "$L/store.db" 'PRAGMA wal_checkpoint(TRUNCATE)'
+run 0 query "$L" "SELECT rootpage-1 FROM sqlite_schema WHERE
+    name='redactions_pending'" --format csv
+head -c 4096 /dev/zero | tr '\0' Z |
+    dd of="$L/store.db" bs=4096 seek="$(tail -n 1 "$T/out")" conv=notrunc \
+        2>/dev/null
+sed -i '3s/"v":[0-9]*/"v":0/' "$L/log/$third"
+cp "$L/log/$third" "$T/damaged"
+run 0 salvage "$L" --from-store --json
+json_is "$T/out" '.verdict == "CLEAN" and .healed.segments == 1 and
+    .pending == null and (.pending_why | endswith("(SQLite 11)")) and
+    (.next | startswith("paritylog replay DIR --fresh: "))'
+kept "$T/damaged"
+run 0 salvage "$L" --from-store
+out_has 'pending    unknown: store.db: using the store: database disk image'
+out_has 'next       paritylog replay DIR --fresh: '
+run 0 replay "$L" --fresh --quiet
+run 0 salvage "$L" --from-store
+out_has 'pending    1 redacted entries'
+rm "$T/damaged"
+
 begin 'two signed histories: nothing is decided, 5'
 fresh forked
 deltas 1 5 | run 0 append "$L" --quiet

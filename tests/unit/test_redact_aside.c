@@ -264,7 +264,7 @@ static void another_client(void)
     world_end(&w, world_size(&w));
 }
 
-/* ---- A store made anew --------------------------------------------------- */
+/* ---- A store that cannot be told ----------------------------------------- */
 
 static int fresh(void)
 {
@@ -272,6 +272,81 @@ static int fresh(void)
     struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
     return plog_replay(w.dir, &o, &r, NULL);
 }
+
+static void spoil_index(void)
+{
+    size_t n;
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    int64_t size = world_number(&w, "PRAGMA page_size");
+    int64_t page = world_number(&w, "SELECT rootpage FROM sqlite_schema WHERE"
+                                    " name='redactions_pending'");
+    char *bytes = world_read(world_path(&w, "store.db"), &n);
+    REQUIRE(page > 1 && (size_t)(page * size) <= n);
+    memset(bytes + (page - 1) * size, 0x5a, (size_t)size);
+    world_write(world_path(&w, "store.db"), bytes, n);
+    free(bytes);
+}
+
+/* The log is healed all the same; that nobody knows of payloads is told, and
+ * the store that is made in its place takes all of them for pending. */
+static void a_damaged_index(void)
+{
+    make();
+    bring_back_damaged(0);
+    spoil_index();
+    CHECK_INT(heal(NULL), 0);
+    CHECK_TEXT(err.message, "");
+    CHECK_INT(report.verdict, 0);
+    CHECK_UINT(report.healed, 1);
+    CHECK_UINT(report.pending, 0);
+    CHECK_INT(report.pending_code, PLOG_E_DIVERGED);
+    CHECK_TEXT(report.pending_why, "using the store: database disk image is"
+                                   " malformed (SQLite 11)");
+    CHECK_INT(files_with_it("quarantine"), 1);
+    CHECK_INT(heal(NULL), 0); /* and again, where nothing is left to heal */
+    CHECK_UINT(report.healed, 0);
+    CHECK_INT(report.pending_code, PLOG_E_DIVERGED);
+    CHECK_INT(fresh(), 0);
+    CHECK_INT(heal(NULL), 0);
+    CHECK_INT(report.pending_code, 0);
+    CHECK_TEXT(report.pending_why, "");
+    told_and_gone();
+    world_end(&w, world_size(&w));
+}
+
+static bool begins;
+
+/* Behind the healing: what was healed is told. */
+static int take_store(void *arg, const struct plog_salvaged *what)
+{
+    (void)arg, (void)what;
+    if (begins)
+        CHECK_INT(sqlite3_exec(client, "BEGIN IMMEDIATE", NULL, NULL, NULL),
+                  SQLITE_OK);
+    begins = false;
+    return 0;
+}
+
+static void another_client_behind_it(void)
+{
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .from_store = true, .range = take_store};
+    make();
+    world_write(segment(0), backup, backup_n);
+    spoil(3);
+    REQUIRE(sqlite3_open(world_path(&w, "store.db"), &client) == SQLITE_OK);
+    begins = true;
+    CHECK_INT(plog_salvage(w.dir, &o, &report, &err), 0);
+    CHECK_UINT(report.healed, 1);
+    CHECK_INT(report.pending_code, PLOG_E_LOCKED);
+    sqlite3_close(client);
+    CHECK_INT(heal(NULL), 0);
+    CHECK_INT(report.pending_code, 0);
+    CHECK_UINT(report.pending, 1);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- A store made anew --------------------------------------------------- */
 
 /* Marks are not in the log: the new store has them by itself. */
 static void marks_of_the_old_store(void)
@@ -341,6 +416,8 @@ int main(int argc, char **argv)
         {"nothing set aside", nothing_set_aside},
         {"above a floor", above_a_floor},
         {"another client", another_client},
+        {"a damaged index", a_damaged_index},
+        {"another client behind it", another_client_behind_it},
         {"marks of the old store", marks_of_the_old_store},
         {"nothing kept", nothing_kept},
         {"an older store", an_older_store},
