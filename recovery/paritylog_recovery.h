@@ -384,6 +384,8 @@ struct plog_salvage_report {
     int pending_code; /* not 0: that is not known, for the store cannot be asked
                        * or told; PLOG_E_LOCKED: now */
     char pending_why[240]; /* ..., and why */
+    bool all_read; /* without from_store: every line that can be read was given
+                    * out, also where an error came behind that */
     bool dry_run;
     double seconds;
 };

@@ -305,6 +305,7 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
         rc = plog_dir_lock(&s.legs.dir, false, s.legs.wait_seconds, err);
     if (!rc)
         rc = own.from_store ? heal(&s, err) : read_intact(&s, err);
+    report->all_read = !rc && !own.from_store;
     struct plog_check_options check = {.struct_size = sizeof check,
                                        .io = own.io,
                                        .vkey = own.vkey,

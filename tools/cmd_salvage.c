@@ -220,6 +220,22 @@ static void print_text(const struct salvage *s,
     print_pending(r);
 }
 
+/* What was read may be all that the disk still gives: no error takes it. */
+static int end_file(struct salvage *s, bool all, int rc, struct plog_error *err)
+{
+    char *left;
+    const char *lines = all ? "all lines that can be read"
+                            : "the lines that were read before the error";
+    rc = new_file_keep(&s->out, all, rc, &left, err);
+    progress_clear(&s->progress);
+    if (left)
+        fail_note(s->c, "%s are in %s", lines, left);
+    else if (rc && s->out.named)
+        fail_note(s->c, "%s are in %s", lines, s->out.path);
+    free(left);
+    return rc;
+}
+
 int cmd_salvage(struct cli *c, int argc, char **argv)
 {
     struct salvage s = {.c = c};
@@ -255,9 +271,8 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
     int rc = out ? new_file_open(&s.out, out, 0600, &err) : 0;
     if (!rc) {
         rc = plog_salvage(c->args[0], &o, &report, &err);
-        rc = new_file_close(&s.out, rc, &err);
+        rc = end_file(&s, report.all_read, rc, &err);
     }
-    progress_clear(&s.progress);
     if (s.no_memory)
         rc = fail_set(&err, PLOG_E_NOMEM, "out of memory for the ranges");
     if (rc == 0 && c->json)

@@ -82,6 +82,7 @@ int new_file_write(struct new_file *n, const char *p, size_t len)
     bool ok = fwrite(p, 1, len, n->f) == len;
     if (!ok && !n->why)
         n->why = errno ? errno : EIO;
+    n->any = true;
     return !ok;
 }
 
@@ -99,19 +100,44 @@ static int end_writing(struct new_file *n, bool keeps)
     return why;
 }
 
-int new_file_close(struct new_file *n, int rc, struct plog_error *err)
+/* Gives it its name, never over another file. */
+static int take_name(const struct new_file *n)
 {
     const struct plog_io *io = cli_io() ? cli_io() : plog_io_posix();
+    return -io->rename_at(io->ctx, AT_FDCWD, n->part, AT_FDCWD, n->path, false);
+}
+
+int new_file_close(struct new_file *n, int rc, struct plog_error *err)
+{
     if (!n->f)
         return rc;
     bool cut = n->why != 0; /* then `rc` only says that it was stopped */
     int why = end_writing(n, rc == 0);
     if (!why && !rc)
-        why = -io->rename_at(io->ctx, AT_FDCWD, n->part, AT_FDCWD, n->path,
-                             false);
+        why = take_name(n);
     if (why || rc)
         unlink(n->part);
     else if (!sync_folder(n->path))
         why = errno ? errno : EIO;
     return give_up(n, why && (cut || !rc) ? failed(n, why, err) : rc);
+}
+
+int new_file_keep(struct new_file *n, bool whole, int rc, char **left,
+                  struct plog_error *err)
+{
+    *left = NULL;
+    if (!n->f)
+        return rc;
+    bool cut = n->why != 0;
+    int why = end_writing(n, true);
+    if (why || !(n->any || whole))
+        unlink(n->part);
+    else {
+        why = whole ? take_name(n) : 0;
+        n->named = whole && !why;
+        if (!sync_folder(n->path) && !why)
+            why = errno ? errno : EIO;
+        *left = n->named ? NULL : strdup(n->part);
+    }
+    return give_up(n, why && (cut || whole) ? failed(n, why, err) : rc);
 }

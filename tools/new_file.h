@@ -17,7 +17,9 @@ struct new_file {
     FILE *f;          /* NULL: not open */
     const char *path; /* the caller's */
     char *part;
-    int why; /* errno of the first write that failed */
+    int why;    /* errno of the first write that failed */
+    bool any;   /* something was written */
+    bool named; /* out, by new_file_keep: it has its name */
 };
 
 /* Opens it for writing.  Returns 0; PLOG_E_EXISTS when something has that name;
@@ -34,5 +36,15 @@ int new_file_write(struct new_file *n, const char *p, size_t len);
  * was to be kept: as above. */
 PLOG_MUST_CHECK int new_file_close(struct new_file *n, int rc,
                                    struct plog_error *err);
+
+/*
+ * The same for what can perhaps not be read again: it is removed only when
+ * nothing was written, or not all of what was given.
+ * @whole  it has all that it is to have and gets its name, whatever `rc` says
+ * @left   out: the PATH.part-... that stays, on disk; the caller frees it.
+ *         NULL: none
+ */
+PLOG_MUST_CHECK int new_file_keep(struct new_file *n, bool whole, int rc,
+                                  char **left, struct plog_error *err);
 
 #endif

@@ -104,6 +104,21 @@ left_by() {
     same "what $1 left" "$(cd "$T/new" && echo *)" "$2"
 }
 
+# told_where: nothing is in the folder of the new file, or what the run has read
+# before its error, in whole lines, and it has said where.
+told_where() {
+    left=$(cd "$T/new" && echo *)
+    [ "$left" != '*' ] || return 0
+    case $left in
+    lines.part-*-0 | lines) err_has "are in $T/new/$left" ;;
+    *) wrong "left was $left" ;;
+    esac
+    head -n "$(($(wc -l <"$T/new/$left")))" "$T/whole.lines" >"$T/first.lines"
+    files_equal "$T/first.lines" "$T/new/$left"
+    echo "${left%%-*}" >>"$T/were_left"
+    rm "$T/new/$left"
+}
+
 begin '--out appears whole or not at all'
 mkdir "$T/new"
 copy large
@@ -135,7 +150,7 @@ for signal in TERM KILL; do
         files_equal "$T/new/lines" "$T/whole.lines"
         rm "$T/new/lines"
     fi
-    [ $signal = KILL ] || left_by 'a signal' '*'
+    [ $signal = KILL ] || told_where
 done
 run 0 salvage "$L" --out "$T/new/lines" # whatever was left
 files_equal "$T/new/lines" "$T/whole.lines"
@@ -143,6 +158,36 @@ files_equal "$T/new/lines" "$T/whole.lines"
 run 0 salvage "$L" --out "$T/new/mine"
 [ -e "$T/new/mine.part" ] || wrong "a file of the user's is gone"
 run 6 salvage "$L" --out "$T/new/mine"
+
+begin 'what was read before an error stays, and is named'
+failing=${BUILD:-$top/build}/tests/paritylog-failing
+[ -x "$failing" ] || failing=$(dirname "$PARITYLOG")/tests/paritylog-failing
+if [ -x "$failing" ]; then
+    copy small
+    cp "$T/want" "$T/whole.lines"
+    rm -rf "$T/new" "$T/were_left"
+    mkdir "$T/new"
+    n=0 status=1 # until no call is left that could fail
+    while [ $n -lt 400 ]; do
+        n=$((n + 1))
+        SWEEP_FAIL=EIO:$n SWEEP_REPORT=$T/reached "$failing" salvage "$L" \
+            --out "$T/new/lines" --json >"$T/out" 2>"$T/err"
+        status=$?
+        grep -q '^reached' "$T/reached" || break
+        if [ $status = 0 ]; then
+            files_equal "$T/new/lines" "$T/whole.lines"
+            rm "$T/new/lines"
+        else
+            told_where
+        fi
+        rm -f "$T"/new/*
+    done
+    same 'the last one' "$status" 0
+    same 'what was left' "$(sort -u "$T/were_left" | tr '\n' ' ')" \
+        'lines lines.part '
+else
+    skip 'paritylog-failing was not built'
+fi
 
 # ---- Healing ----------------------------------------------------------------------
 
