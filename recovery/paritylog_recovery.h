@@ -379,8 +379,8 @@ struct plog_salvage_report {
     uint64_t ranges, bytes;             /* that cannot be used */
     uint64_t healed, left;              /* segments, with from_store */
     uint64_t from_store;                /* entries that came from it */
-    uint64_t pending; /* redacted entries: copies of a payload may be left; of
-                       * a store that was healed from, afterwards */
+    uint64_t pending; /* redacted entries: copies of a payload may be left; 0
+                       * where nothing was healed or set aside */
     int pending_code; /* not 0: that is not known, for the store cannot be asked
                        * or told; PLOG_E_LOCKED: now */
     char pending_why[240]; /* ..., and why */

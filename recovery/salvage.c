@@ -19,6 +19,7 @@ struct salvage {
     const struct plog_io *io;
     struct plog_legs legs;
     struct plog_walk walk;
+    bool asked; /* the store, to mark redactions as pending */
 };
 
 static int tell(struct salvage *s, const struct plog_salvaged *what,
@@ -58,6 +59,39 @@ static int give_group(struct salvage *s, const struct plog_log_group *g,
     return rc;
 }
 
+static void not_known(struct salvage *s, const struct plog_error *why)
+{
+    struct plog_salvage_report *r = s->report;
+    r->pending = 0;
+    r->pending_code = why->code ? why->code : PLOG_E_NOMEM;
+    snprintf(r->pending_why, sizeof r->pending_why, "%.230s", why->message);
+}
+
+/* Before bytes of the log go to quarantine, once: a payload that an order took
+ * out may be in them.  Where there is no store, one that is made knows that by
+ * itself; what else is wrong with it stops no reading. */
+static void mark(struct salvage *s)
+{
+    struct plog_legs *l = &s->legs;
+    struct plog_error why = {.code = 0};
+    if (s->asked)
+        return;
+    s->asked = true;
+    if (plog_legs_open_store(l, false, NULL) ||
+        plog_store_get_head(&l->store, &l->head, NULL))
+        return;
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, s->io);
+    int rc =
+        plog_scrub_mark(&l->store, l->head.rules.floor + 1, INT64_MAX, &why);
+    if (!rc)
+        rc = plog_store_pending(&l->store, &seqs, &why);
+    s->report->pending = seqs.len / sizeof(uint64_t);
+    plog_buf_fini(&seqs);
+    if (rc)
+        not_known(s, &why);
+}
+
 /* Names bytes begin..end of segment `first` and keeps a copy of them. */
 static int keep(struct salvage *s, uint64_t first, uint64_t begin, uint64_t end,
                 uint64_t from, uint64_t to, const char *why,
@@ -67,6 +101,8 @@ static int keep(struct salvage *s, uint64_t first, uint64_t begin, uint64_t end,
     int rc = 0;
     plog_segment_name(first, name);
     snprintf(file, sizeof file, "log/%s", name);
+    if (end > begin && !s->o->dry_run)
+        mark(s);
     if (end > begin && !s->o->dry_run)
         rc = plog_aside_once(&s->legs.dir, first, begin, end, kept, err);
     if (rc)
@@ -185,7 +221,6 @@ static int count_pending(struct salvage *s, struct plog_error *err)
 static int tell_redactions(struct salvage *s, const struct plog_heal *h,
                            struct plog_error *err)
 {
-    struct plog_salvage_report *r = s->report;
     struct plog_error why = {.code = 0};
     int rc = count_pending(s, &why);
     bool unknown = plog_check_is_verdict(rc) || rc == PLOG_E_LOCKED;
@@ -195,11 +230,8 @@ static int tell_redactions(struct salvage *s, const struct plog_heal *h,
     }
     if (h->unmarked.code)
         why = h->unmarked;
-    if (why.code) {
-        r->pending = 0;
-        r->pending_code = why.code;
-        snprintf(r->pending_why, sizeof r->pending_why, "%.230s", why.message);
-    }
+    if (why.code)
+        not_known(s, &why);
     return 0;
 }
 

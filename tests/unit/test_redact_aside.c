@@ -202,6 +202,31 @@ static void under_any_name(void)
     }
 }
 
+/* What is only read and cannot be used is copied there, too; then the segment
+ * is brought back from a newer copy. */
+static void only_read(void)
+{
+    struct plog_salvage_options o = {.struct_size = sizeof o};
+    for (int dry = 1; dry >= 0; dry--) {
+        size_t n;
+        make();
+        char *newer = world_read(segment(0), &n);
+        bring_back_damaged(0);
+        o.dry_run = dry;
+        CHECK_INT(plog_salvage(w.dir, &o, &report, NULL), 0);
+        CHECK_UINT(report.ranges, 1);
+        CHECK_UINT(report.pending, dry ? 0 : 1);
+        CHECK_INT(report.pending_code, 0);
+        CHECK_INT(pending(), dry ? 0 : 1);
+        world_write(segment(0), newer, n);
+        free(newer);
+        report.verdict = 0; /* as it is now */
+        if (!dry)
+            told_and_gone();
+        world_end(&w, world_size(&w));
+    }
+}
+
 /* Where nothing goes there, nothing is pending. */
 static void nothing_set_aside(void)
 {
@@ -413,6 +438,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"ended behind the first", ended_behind_the_first},
         {"under any name", under_any_name},
+        {"only read", only_read},
         {"nothing set aside", nothing_set_aside},
         {"above a floor", above_a_floor},
         {"another client", another_client},
