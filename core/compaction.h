@@ -14,6 +14,9 @@
 
 #include "rotate.h"
 
+struct plog_dir;
+struct plog_store;
+
 struct plog_compaction {
     uint64_t at;                        /* seq of the entry itself */
     uint64_t from, to;                  /* the floor before and after */
@@ -68,5 +71,19 @@ PLOG_MUST_CHECK int plog_compaction_add_rotation(struct plog_buf *b,
 PLOG_MUST_CHECK int plog_compaction_keys(const struct plog_compaction *c,
                                          uint64_t size,
                                          struct plog_keychain *out);
+
+/* The compact entry that set the present floor, by the store, parsed into
+ * `line`.
+ * Returns 0; PLOG_END when there is none; PLOG_E_DIVERGED; PLOG_E_NOMEM; what
+ * reading the store gives. */
+PLOG_MUST_CHECK int plog_compaction_last(struct plog_store *s,
+                                         struct plog_entry_parser *parser,
+                                         struct plog_buf *line,
+                                         struct plog_compaction *out,
+                                         bool *pending, struct plog_error *err);
+/* Whether an undo of the last compaction would bring entry `seq` back, which
+ * lies below `floor`. */
+bool plog_compaction_can_undo(struct plog_store *s, const struct plog_dir *d,
+                              uint64_t seq, uint64_t floor);
 
 #endif

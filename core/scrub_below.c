@@ -15,41 +15,6 @@
 
 #include <stdio.h>
 
-static int read_last(struct plog_legs *l, struct plog_entry_parser *parser,
-                     struct plog_buf *line, struct plog_compaction *out)
-{
-    struct plog_span stored;
-    uint64_t seq;
-    bool pending;
-    int rc = plog_store_compaction(&l->store, &seq, &pending, NULL);
-    if (!rc)
-        rc = plog_store_line(&l->store, seq, &stored, NULL, NULL);
-    if (!rc)
-        rc = plog_buf_add_span(line, stored);
-    return rc ? rc
-              : plog_compaction_read(parser, plog_span(line->data, line->len),
-                                     out);
-}
-
-/* Whether an undo of the last compaction would bring the entry back. */
-static bool can_undo(struct plog_legs *l, const struct plog_dir *all,
-                     uint64_t seq)
-{
-    struct plog_entry_parser parser;
-    struct plog_compaction last;
-    struct plog_buf line;
-    uint64_t first = 0;
-    plog_entry_parser_init(&parser, l->io);
-    plog_buf_init(&line, l->io);
-    bool can = read_last(l, &parser, &line, &last) == 1 && last.archive &&
-               last.to == l->head.rules.floor && seq > last.from &&
-               plog_find_segment(all, last.from + 1, &first, NULL) == 0 &&
-               first == last.from + 1;
-    plog_buf_fini(&line);
-    plog_entry_parser_fini(&parser);
-    return can;
-}
-
 static int out_of_reach(struct plog_legs *l, const struct plog_dir *all,
                         uint64_t seq, struct plog_error *err)
 {
@@ -65,7 +30,7 @@ static int out_of_reach(struct plog_legs *l, const struct plog_dir *all,
               (unsigned long long)seq, shown);
     plog_err_seq(err, seq);
     plog_err_file(err, shown);
-    if (can_undo(l, all, seq))
+    if (plog_compaction_can_undo(&l->store, &l->dir, seq, l->head.rules.floor))
         plog_err_hint(err,
                       "run: paritylog compact DIR --undo, then"
                       " paritylog redact DIR %llu --reason TEXT",

@@ -174,8 +174,8 @@ struct last {
 static int read_last(plog *p, void *arg, struct plog_error *err)
 {
     struct last *l = arg;
-    int rc = plog_compact_last(&p->legs.store, &l->parser, &l->line, &l->entry,
-                               &l->pending, err);
+    int rc = plog_compaction_last(&p->legs.store, &l->parser, &l->line,
+                                  &l->entry, &l->pending, err);
     l->known = rc == 0;
     if (!rc && l->pending)
         rc = plog_compact_prior(&p->legs.store, &l->parser, &l->entry,

@@ -95,14 +95,6 @@ PLOG_MUST_CHECK int plog_compact_sweep(struct plog_sweep *s,
  * negative errno: what stays would be taken for the new one. */
 PLOG_MUST_CHECK int plog_compact_no_scratch(const struct plog_io *io, int dir);
 
-/* The compact entry that set the present floor, parsed into `line`.
- * Returns 0; PLOG_END when there is none. */
-PLOG_MUST_CHECK int plog_compact_last(struct plog_store *s,
-                                      struct plog_entry_parser *parser,
-                                      struct plog_buf *line,
-                                      struct plog_compaction *out,
-                                      bool *pending, struct plog_error *err);
-
 /* The floor that the compaction before `last` began with, while the store has
  * the event of that one; else 0. */
 PLOG_MUST_CHECK int plog_compact_prior(struct plog_store *s,
@@ -124,10 +116,6 @@ PLOG_MUST_CHECK int plog_compact_mend(struct plog_compacting *c,
     "append a newer delta of its record, paritylog compact DIR when the peers" \
     " have that, move archive/ out of DIR (the snapshot before stays for it)," \
     " append, and compact again"
-/* Whether an undo of the last compaction would bring entry `seq` back, which
- * lies below `floor`. */
-bool plog_compact_can_undo(struct plog_store *s, const struct plog_dir *d,
-                           uint64_t seq, uint64_t floor);
 PLOG_MUST_CHECK int plog_compact_undo(struct plog_compacting *c,
                                       struct plog_error *err);
 /* Logs the compact entry for c->from to c->to.  @digest  NULL for `to` 0 */

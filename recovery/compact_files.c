@@ -100,32 +100,6 @@ int plog_compact_files(struct plog_compacting *c, uint64_t floor, bool archive,
     return rc ? rc : plog_engine_locked(c->p, say_done, NULL, err);
 }
 
-int plog_compact_last(struct plog_store *s, struct plog_entry_parser *parser,
-                      struct plog_buf *line, struct plog_compaction *out,
-                      bool *pending, struct plog_error *err)
-{
-    struct plog_span stored;
-    uint64_t seq;
-    int rc = plog_store_compaction(s, &seq, pending, err);
-    if (!rc && seq == 0)
-        return PLOG_END;
-    if (!rc)
-        rc = plog_store_line(s, seq, &stored, NULL, err);
-    line->len = 0;
-    if (!rc && plog_buf_add_span(line, stored))
-        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    int is = rc ? 0
-                : plog_compaction_read(parser, plog_span(line->data, line->len),
-                                       out);
-    if (is < 0)
-        return plog_fail(err, is, "out of memory");
-    if (rc == PLOG_END || (!rc && !is))
-        rc = plog_fail(err, PLOG_E_DIVERGED,
-                       "store.db: the compact entry %llu is not one",
-                       (unsigned long long)seq);
-    return rc;
-}
-
 int plog_compact_prior(struct plog_store *s, struct plog_entry_parser *parser,
                        const struct plog_compaction *last, uint64_t *prior,
                        struct plog_error *err)

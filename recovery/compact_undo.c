@@ -29,8 +29,8 @@ static int look(plog *p, void *arg, struct plog_error *err)
 {
     struct undo *u = arg;
     bool pending;
-    int rc = plog_compact_last(&p->legs.store, &u->parser, &u->line, &u->last,
-                               &pending, err);
+    int rc = plog_compaction_last(&p->legs.store, &u->parser, &u->line,
+                                  &u->last, &pending, err);
     u->known = rc == 0 && u->last.to > u->last.from && u->last.archive &&
                p->legs.head.rules.floor == u->last.to;
     u->base = p->legs.head.rules.base;
@@ -246,28 +246,6 @@ static int undo(struct undo *u, struct plog_error *err)
     if (!rc)
         rc = plog_compact_files(c, c->to, true, err);
     return rc ? rc : fill_store(u, err);
-}
-
-bool plog_compact_can_undo(struct plog_store *s, const struct plog_dir *d,
-                           uint64_t seq, uint64_t floor)
-{
-    struct plog_compaction last;
-    struct plog_entry_parser parser;
-    struct plog_buf line, archived;
-    bool pending, there = false;
-    plog_entry_parser_init(&parser, d->io);
-    plog_buf_init(&line, d->io);
-    plog_buf_init(&archived, d->io);
-    bool reaches =
-        plog_compact_last(s, &parser, &line, &last, &pending, NULL) == 0 &&
-        last.archive && last.to == floor && seq > last.from &&
-        plog_archive_segments(d, &archived, NULL) == 0;
-    for (size_t i = 0; reaches && i < plog_segment_count(&archived); i++)
-        there |= plog_segment_at(&archived, i) == last.from + 1;
-    plog_buf_fini(&archived);
-    plog_buf_fini(&line);
-    plog_entry_parser_fini(&parser);
-    return there;
 }
 
 int plog_compact_undo(struct plog_compacting *c, struct plog_error *err)

@@ -52,7 +52,7 @@ static void holds_payload(struct base *b, uint64_t seq)
     b->whole = true;
     plog_snapshot_name(floor, name);
     snprintf(file, sizeof file, PLOG_SNAPSHOT_DIR "/%s", name);
-    if (plog_compact_can_undo(&r->store, &r->dir, seq, floor))
+    if (plog_compaction_can_undo(&r->store, &r->dir, seq, floor))
         snprintf(next, sizeof next,
                  "paritylog compact DIR --undo, then paritylog redact DIR %llu"
                  " --reason TEXT",

@@ -80,7 +80,7 @@ static int pruned(struct look *l, struct plog_reader *r, uint64_t floor,
                   struct plog_error *err)
 {
     plog_fail_pruned(err, l->report->seq, floor);
-    if (plog_compact_can_undo(&r->store, &r->dir, l->report->seq, floor))
+    if (plog_compaction_can_undo(&r->store, &r->dir, l->report->seq, floor))
         plog_err_hint(err, "its payload may be in archive/ and in the snapshot:"
                            " bring it back first with paritylog compact DIR"
                            " --undo, and redact it then");
@@ -117,7 +117,7 @@ static int in_snapshot(struct look *l, struct plog_reader *r, uint64_t floor,
               "entry %llu was compacted away, with its payload",
               (unsigned long long)seq);
     plog_err_seq(err, seq);
-    if (plog_compact_can_undo(&r->store, &r->dir, seq, floor))
+    if (plog_compaction_can_undo(&r->store, &r->dir, seq, floor))
         plog_err_hint(err,
                       "run: paritylog compact DIR --undo, then"
                       " paritylog redact DIR %llu --reason TEXT",

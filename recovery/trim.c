@@ -26,8 +26,8 @@ static int look(plog *p, void *arg, struct plog_error *err)
 {
     struct trim *t = arg;
     bool pending;
-    int rc = plog_compact_last(&p->legs.store, &t->parser, &t->line, &t->last,
-                               &pending, err);
+    int rc = plog_compaction_last(&p->legs.store, &t->parser, &t->line,
+                                  &t->last, &pending, err);
     t->floor = p->legs.head.rules.floor;
     t->base = p->legs.head.rules.base;
     t->known = rc == 0 && t->last.to == t->floor && t->floor > 0;

@@ -1,0 +1,53 @@
+/* compaction_last.c - the last compact entry, by the store; see compaction.h.
+ */
+#include "archive.h"
+#include "compaction.h"
+#include "store.h"
+
+int plog_compaction_last(struct plog_store *s, struct plog_entry_parser *parser,
+                         struct plog_buf *line, struct plog_compaction *out,
+                         bool *pending, struct plog_error *err)
+{
+    struct plog_span stored;
+    uint64_t seq;
+    int rc = plog_store_compaction(s, &seq, pending, err);
+    if (!rc && seq == 0)
+        return PLOG_END;
+    if (!rc)
+        rc = plog_store_line(s, seq, &stored, NULL, err);
+    line->len = 0;
+    if (!rc && plog_buf_add_span(line, stored))
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int is = rc ? 0
+                : plog_compaction_read(parser, plog_span(line->data, line->len),
+                                       out);
+    if (is < 0)
+        return plog_fail(err, is, "out of memory");
+    if (rc == PLOG_END || (!rc && !is))
+        rc = plog_fail(err, PLOG_E_DIVERGED,
+                       "store.db: the compact entry %llu is not one",
+                       (unsigned long long)seq);
+    return rc;
+}
+
+bool plog_compaction_can_undo(struct plog_store *s, const struct plog_dir *d,
+                              uint64_t seq, uint64_t floor)
+{
+    struct plog_compaction last;
+    struct plog_entry_parser parser;
+    struct plog_buf line, archived;
+    bool pending, there = false;
+    plog_entry_parser_init(&parser, d->io);
+    plog_buf_init(&line, d->io);
+    plog_buf_init(&archived, d->io);
+    bool reaches =
+        plog_compaction_last(s, &parser, &line, &last, &pending, NULL) == 0 &&
+        last.archive && last.to == floor && seq > last.from &&
+        plog_archive_segments(d, &archived, NULL) == 0;
+    for (size_t i = 0; reaches && i < plog_segment_count(&archived); i++)
+        there |= plog_segment_at(&archived, i) == last.from + 1;
+    plog_buf_fini(&archived);
+    plog_buf_fini(&line);
+    plog_entry_parser_fini(&parser);
+    return there;
+}
