@@ -196,6 +196,10 @@ static int64_t f_pread(void *c, int fd, void *p, size_t n, uint64_t at)
     bool fails = failing_now(ALL | MOVES, "reading", name_of(fd));
     if (fails && f.what != FAILING_SHORT)
         return error();
+    if (!p && n) { /* memory that was refused is read into */
+        fprintf(stderr, "reading %s into no memory\n", name_of(fd));
+        abort();
+    }
     return real()->pread(c, fd, p, fails && n > 1 ? n / 2 : n, at);
 }
 

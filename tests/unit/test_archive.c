@@ -330,6 +330,59 @@ static void odd_archives(void)
     tear_down();
 }
 
+static int the_same_name(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    memset(p, 0xab, n);
+    return 0;
+}
+
+/* A file of that name is somebody else's, and stays. */
+static void a_name_that_is_taken(void)
+{
+    static const char taken[] = "archive/paritylog-abababababababab.tmp";
+    struct plog_stat st;
+    int fd;
+    set_up();
+    CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
+    io.random = the_same_name;
+    CHECK(archive_is_whole());
+    CHECK(!there(taken));
+    put(taken, "mine", 4);
+    CHECK_INT(plog_archive_open(&d, 7, &fd, &st, &err), PLOG_E_IO);
+    CHECK_TEXT(err.message, "making a file: File exists");
+    CHECK_TEXT(err.file, PACKED);
+    CHECK(there(taken));
+    CHECK_INT(unlink(below(taken)), 0);
+    CHECK(archive_is_whole());
+    tear_down();
+}
+
+/* A copy that is another one's, or damaged, is none; that is no error. */
+static void whether_it_is_a_copy(void)
+{
+    bool same = false;
+    set_up();
+    CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
+    CHECK_INT(plog_archive_is_copy(&d, 7, &same, &err), 0);
+    CHECK(same);
+    int fd = packing_fd();
+    CHECK_INT(pack(fd, in, LARGE - 1), 0);
+    close(fd);
+    CHECK_INT(plog_archive_is_copy(&d, 7, &same, &err), 0);
+    CHECK(!same && err.code == 0 && !err.message[0]);
+    put(PACKED, "no gzip", 7);
+    CHECK_INT(plog_archive_is_copy(&d, 7, &same, &err), 0);
+    CHECK(!same && err.code == 0 && !err.message[0] && !err.file[0]);
+    io.pread = failing_pread;
+    left = 0;
+    CHECK_INT(plog_archive_is_copy(&d, 7, &same, &err), PLOG_E_IO);
+    CHECK_INT(err.code, PLOG_E_IO);
+    CHECK(!same && err.message[0]);
+    no_failures();
+    tear_down();
+}
+
 static void fail_all(void)
 {
     io.pread = failing_pread;
@@ -614,6 +667,8 @@ int main(int argc, char **argv)
         {"a name that cannot be looked at", a_name_that_cannot_be_looked_at},
         {"of unknown size", of_unknown_size},
         {"odd_archives", odd_archives},
+        {"a name that is taken", a_name_that_is_taken},
+        {"whether it is a copy", whether_it_is_a_copy},
         {"every_call_fails_once", every_call_fails_once},
         {"files_and_memory", files_and_memory},
         {"an_archive_to_read_only", an_archive_to_read_only},

@@ -227,6 +227,41 @@ static void behind_a_gap(void)
     CHECK(strstr(first_said, name) != NULL);
 }
 
+static struct plog_progress told;
+static unsigned tells, stop_at;
+
+static int tell(void *arg, const struct plog_progress *p)
+{
+    (void)arg;
+    if (strcmp(p->phase, "archive") != 0)
+        return 0;
+    CHECK(p->done > told.done && p->total == compacted.to);
+    CHECK(p->bytes >= told.bytes);
+    told = *p;
+    return ++tells == stop_at;
+}
+
+/* Reading what was archived takes as long as reading the log: that is told
+ * group by group, and may be stopped. */
+static void the_doctor_tells(void)
+{
+    make();
+    for (stop_at = 0; stop_at < 3; stop_at++) {
+        struct plog_doctor_options o = {
+            .struct_size = sizeof o, .checkup = hear, .progress = tell};
+        struct plog_doctor_report r;
+        memset(&err, 0, sizeof err);
+        memset(&told, 0, sizeof told);
+        memset(&last, 0, sizeof last);
+        tells = 0;
+        int rc = plog_doctor(w.dir, &o, &r, &err);
+        CHECK_INT(rc, stop_at ? PLOG_E_INTERRUPTED : 0);
+        CHECK_TEXT(err.message, stop_at ? "stopped" : "");
+        CHECK(stop_at ? tells == stop_at : told.done == compacted.to);
+        CHECK((last.name == NULL) == (stop_at > 0));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -234,6 +269,7 @@ int main(int argc, char **argv)
         {"a rehearsal", a_rehearsal},
         {"the doctor", the_doctor},
         {"behind a gap", behind_a_gap},
+        {"the doctor tells", the_doctor_tells},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -236,6 +236,8 @@ static void the_archive_has_lost_its_beginning(void)
               0);
     CHECK_INT(compact(), PLOG_E_PRUNED);
     CHECK_INT(err.code, PLOG_E_PRUNED);
+    CHECK_TEXT(err.hint, "copy the snapshot from a backup; archive/ does not"
+                         " give it: the log does not begin at entry 1");
     CHECK_UINT(peers_floor(&w), floor);
     CHECK(!world_has(&w, name));
 }

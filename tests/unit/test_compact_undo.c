@@ -106,6 +106,29 @@ static void undone_to_the_beginning(void)
     world_end(&w, r.entry);
 }
 
+/* Who only gives back needs nobody who has it: the last peer may be gone. */
+static void undone_without_a_peer(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_peer_report peer;
+    struct plog_error err = {0};
+    struct plog_compact_options o = {.struct_size = sizeof o, .undo = true};
+    struct plog_peer_options evict = {.struct_size = sizeof evict,
+                                      .reason = "gone"};
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(plog_peer_evict(w.dir, "p", &evict, &peer, NULL), 0);
+    if (!CHECK_INT(plog_compact(w.dir, &o, &r, &err), 0))
+        printf("# %s\n", err.message);
+    CHECK(r.undone && r.entry > 0);
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK(world_has(&w, "log/00000000000000000001.jsonl"));
+    world_end(&w, r.entry);
+}
+
 static unsigned asked, arm_at; /* questions for the last compaction */
 static unsigned left;          /* allocations until one fails; 0: none does */
 static bool failed;
@@ -325,6 +348,7 @@ int main(int argc, char **argv)
         {"undone", undone},
         {"where own tables went", where_own_tables_went},
         {"undone to the beginning", undone_to_the_beginning},
+        {"undone without a peer", undone_without_a_peer},
         {"undone and cut off", undone_and_cut_off},
         {"behind the compact entry", behind_the_compact_entry},
         {"discarded", discarded},

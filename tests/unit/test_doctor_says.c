@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "fs.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -135,6 +136,15 @@ static void names_in_it(void)
     }
     CHECK_INT(quick(NULL), 0);
     CHECK(says("directory", PLOG_HEALTH_OK, "mode 0700"));
+    /* Who looks at the key tells its mode, and the marker is made by hand. */
+    CHECK_INT(chmod(world_path(&w, "keys/signing.key"), 0644), 0);
+    world_write(world_path(&w, PLOG_FS_MARKER), "", 0);
+    CHECK_INT(chmod(world_path(&w, PLOG_FS_MARKER), 0644), 0);
+    quick(NULL);
+    CHECK(says("directory", PLOG_HEALTH_OK, "mode 0700"));
+    CHECK(!was_said("directory", PLOG_HEALTH_WARN, ""));
+    CHECK_INT(unlink(world_path(&w, PLOG_FS_MARKER)), 0);
+    CHECK_INT(chmod(world_path(&w, "keys/signing.key"), 0600), 0);
     CHECK_INT(chmod(world_path(&w, "store.db"), 0644), 0);
     CHECK_INT(quick(NULL), 0);
     CHECK(says("directory", PLOG_HEALTH_WARN, "read or change: store.db"));

@@ -318,6 +318,48 @@ static void sorted(void)
     tear_down();
 }
 
+/* Rows that have no texts take no more memory, however often they are set, and
+ * give back what was put into them. */
+static void no_texts(void)
+{
+    struct plog_span a = {"a", 1}, b = {"b", 1};
+    struct plog_current now = {.known = true,
+                               .seq = 7,
+                               .last = 9,
+                               .version = 3,
+                               .confidence = 0.5,
+                               .origin_seq = 7,
+                               .payload_at = 11,
+                               .payload_len = 13},
+                        got;
+    set_up();
+    struct plog_fold_row *r = plog_fold_table_add(&table, a, b);
+    REQUIRE(r != NULL);
+    size_t calls = heap.calls, bytes = table.bytes;
+    for (uint64_t i = 0; i < 20000; i++) {
+        now.seq = now.origin_seq = 7 + i;
+        CHECK_INT(plog_fold_row_set(&table, r, &now), 0);
+        REQUIRE(r->texts == NULL);
+    }
+    CHECK_UINT(heap.calls, calls);
+    CHECK_UINT(table.bytes, bytes);
+    plog_fold_row_get(r, &got);
+    CHECK(got.row == r && got.known && got.present);
+    CHECK_UINT(got.seq, 20006);
+    CHECK_UINT(got.origin_seq, 20006);
+    CHECK_UINT(got.last, 9);
+    CHECK_UINT(got.version, 3);
+    CHECK(got.confidence == 0.5 && got.origin.n == 0 && got.merged.n == 0);
+    CHECK_UINT(got.payload_at, 11);
+    CHECK_UINT(got.payload_len, 13);
+    now.origin_seq = 5; /* that is kept with the texts */
+    CHECK_INT(plog_fold_row_set(&table, r, &now), 0);
+    plog_fold_row_get(r, &got);
+    CHECK_UINT(got.origin_seq, 5);
+    CHECK_UINT(got.seq, 20006);
+    tear_down();
+}
+
 /* Names that differ only behind the eight bytes that are compared first, with
  * another one that keeps them from being a beginning of all. */
 static void sorted_behind_the_head(void)
@@ -614,6 +656,7 @@ int main(int argc, char **argv)
         {"random entries", random_entries},
         {"used up", used_up},
         {"sorted", sorted},
+        {"no texts", no_texts},
         {"sorted behind the head", sorted_behind_the_head},
         {"one hash", one_hash},
         {"own texts stay", own_texts_stay},

@@ -270,6 +270,28 @@ static void looks_again(void)
     }
 }
 
+/* The floor has moved already, and what lies below it goes: that alone tells,
+ * and so does a compact entry that leaves the floor where it was. */
+static void looks_again_where_files_go(void)
+{
+    static const char first[] = "log/00000000000000000001.jsonl";
+    struct plog_again a;
+    struct plog_error err = {.code = 0};
+    put_back();
+    world_sql(&w, "UPDATE meta SET floor=9");
+    plog_again_begin(&a, plog_io_posix(), w.dir);
+    CHECK(!plog_again(&a, PLOG_E_CORRUPT));
+    world_remove(world_path(&w, first));
+    CHECK(plog_again(&a, PLOG_E_CORRUPT));
+    CHECK(!plog_again(&a, PLOG_E_CORRUPT));
+    CHECK_INT(plog_again_end(&a, PLOG_E_CORRUPT, &err), PLOG_E_CORRUPT);
+    CHECK_INT(err.code, 0);
+    world_sql(&w, "INSERT INTO compactions VALUES(13,9,0)");
+    CHECK(plog_again(&a, PLOG_E_CORRUPT));
+    CHECK(!plog_again(&a, PLOG_E_CORRUPT));
+    CHECK(!a.gave_up);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -279,6 +301,7 @@ int main(int argc, char **argv)
         {"rows above the floor", rows_above_the_floor},
         {"said of a peer", said_of_a_peer},
         {"looks again", looks_again},
+        {"looks again where files go", looks_again_where_files_go},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -209,10 +209,12 @@ static void memory_runs_out(void)
 #define SMALL 200 /* deltas */
 
 static size_t taken; /* bytes of memory, so far */
+static unsigned takes;
 
 static void *counting(void *ctx, void *p, size_t n)
 {
     taken += n;
+    takes += n > 0;
     return plog_io_posix()->alloc(ctx, p, n);
 }
 
@@ -233,8 +235,9 @@ static void memory_for_many(void)
     for (int i = 0; i < SMALL; i++)
         all[i] = one;
     io.alloc = counting;
-    taken = 0;
+    taken = takes = 0;
     CHECK_INT(build(&io, &g, NULL), 0);
+    CHECK(takes < SMALL / 10); /* many texts to a piece */
     CHECK(taken > SMALL * sizeof *r.items);
     CHECK(taken < SMALL * (sizeof *r.items + 4 * sizeof text) + 4096);
     plog_request_free(&r);

@@ -76,6 +76,17 @@ static void of_three(void)
 {
     commit_of(3);
 }
+static void of_three_by_another(void)
+{
+    unsigned char sig[PLOG_SIG_SIZE];
+    struct plog_commit c = hand.last;
+    c.size = 3;
+    memcpy(c.key, hand.b.vkey.id_text, sizeof c.key);
+    CHECK_INT(plog_signer_sign(&hand.b, hand.b.vkey.name, 3, c.root, sig), 0);
+    memcpy(c.sig, sig, sizeof sig);
+    CHECK_INT(plog_commit_format(&hand.file, &c), 0);
+    hand_add("\n");
+}
 static void padding(void)
 {
     hand_add_many('\n', 9000);
@@ -138,6 +149,13 @@ static void one_fault(void)
         {ENTRY("2", OPENS) ENTRY("3", ""), of_two, false, PLOG_E_CORRUPT,
          "the commit signs another number of entries: expected size 3, found"
          " size 2, at +164, seq 2"},
+        /* Behind an empty line, too, the commit tells whether somebody signed
+         * what nobody knows. */
+        {ENTRY("2", OPENS ",\"nobody\":1") "\n", of_three, false,
+         PLOG_E_TAMPERED,
+         "an unknown or misplaced member in an entry, at +0, seq 2"},
+        {ENTRY("2", OPENS) "\n", of_three, false, PLOG_E_CORRUPT,
+         "an empty line inside the log, at +103, seq 3"},
     };
     hand_begin();
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -150,6 +168,21 @@ static void one_fault(void)
             printf("# case %zu\n", i);
         plog_scan_close(&hand.s);
     }
+    hand_end();
+}
+
+static void an_empty_line_by_another(void)
+{
+    char want[200];
+    hand_begin();
+    CHECK_INT(read_behind(ENTRY("2", OPENS) "\n", of_three_by_another, false),
+              PLOG_E_UNKNOWN_KEY);
+    snprintf(want, sizeof want,
+             "signed by a key that is not trusted here, found key %s, at +104,"
+             " seq 3",
+             hand.b.vkey.id_text);
+    CHECK_TEXT(said(1), want);
+    plog_scan_close(&hand.s);
     hand_end();
 }
 
@@ -323,8 +356,11 @@ static void a_good_one(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"one fault", one_fault},           {"whose commit", whose_commit},
-        {"another header", another_header}, {"another root", another_root},
+        {"one fault", one_fault},
+        {"an empty line, by another", an_empty_line_by_another},
+        {"whose commit", whose_commit},
+        {"another header", another_header},
+        {"another root", another_root},
         {"a good one", a_good_one},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
