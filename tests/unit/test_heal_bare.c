@@ -1,8 +1,8 @@
 /*
- * test_heal_bare.c - segments of a header and nothing else: cut down to it,
- * they are healed from the store, wherever they stand; a copy of log/ that was
- * made right behind a rotation, put back beside a newer store; and one in which
- * nothing is missing.
+ * test_heal_bare.c - segments of a header and nothing else, or of two groups:
+ * cut down to it, they are healed from the store, wherever they stand; a copy
+ * of log/ that was made right behind a rotation, put back beside a newer store;
+ * and one in which nothing is missing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -112,6 +112,80 @@ static void cut_to_the_header(void)
     CHECK_UINT(healed.healed, 2);
 }
 
+/* Of the segment at `first` two groups are left, whole. */
+static void cut_behind_two(uint64_t first)
+{
+    char name[60];
+    size_t n;
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+    char *bytes = world_read(world_path(&w, name), &n), *end = bytes;
+    for (int i = 0; i < 2; i++) {
+        end = strstr(end, "\n{\"commit\":");
+        REQUIRE(end != NULL);
+        end = strchr(end + 1, '\n');
+        REQUIRE(end != NULL);
+    }
+    world_write(world_path(&w, name), bytes, (size_t)(end - bytes) + 1);
+    free(bytes);
+}
+
+/* What is left is good, and is not all. */
+static void cut_between_groups(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    put(2, 40);
+    for (int i = 40; world_number(&w, "SELECT max(seq)-max(first) FROM events,"
+                                      " segments") < 3;
+         i++)
+        put(i, i + 1);
+    int last = (int)world_number(&w, "SELECT count(*) FROM segments") - 1;
+    CHECK(last > 2);
+    keep();
+    for (int i = 0; i <= last; i++) {
+        cut_behind_two(start(i));
+        heals(i < last ? PLOG_E_CORRUPT : PLOG_E_ROLLBACK);
+        CHECK_UINT(healed.healed, 1);
+    }
+}
+
+/* One segment is lost by both, so that what stood before the next, which is
+ * missing, is not proven; behind a good one it is again. */
+static void goes_on_behind_what_is_lost(void)
+{
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .from_store = true};
+    char name[60], sql[120], path[700];
+    size_t n, m;
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    put(2, 60);
+    CHECK(world_number(&w, "SELECT count(*) FROM segments") > 5);
+    keep();
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", start(1));
+    char *bytes = world_read(world_path(&w, name), &n);
+    char *at = strstr(bytes, "\n{\"seq\":");
+    REQUIRE(at != NULL);
+    at[30] ^= 1;
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+    snprintf(sql, sizeof sql, "DELETE FROM events WHERE seq=%" PRIu64,
+             start(1));
+    world_sql(&w, sql);
+    for (int i = 2; i < 5; i += 2) {
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", start(i));
+        world_remove(world_path(&w, name));
+    }
+    CHECK_INT(plog_salvage(w.dir, &o, &healed, NULL), 0);
+    CHECK_UINT(healed.left, 2);
+    CHECK_UINT(healed.healed, 1);
+    CHECK(healed.verdict != 0);
+    bytes = world_read(world_path(&w, name), &n); /* of the last one */
+    snprintf(path, sizeof path, "%s/%s", kept, name);
+    char *was = world_read(path, &m);
+    CHECK_BYTES(bytes, n, was, m);
+    free(bytes);
+    free(was);
+}
+
 static char found[200];
 
 static int on_finding(void *arg, const struct plog_finding *f)
@@ -204,6 +278,8 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"cut to the header", cut_to_the_header},
+        {"cut between groups", cut_between_groups},
+        {"goes on behind what is lost", goes_on_behind_what_is_lost},
         {"what is said", what_is_said},
         {"put back beside a newer store", put_back_beside_a_newer_store},
         {"a bare end is whole", a_bare_end_is_whole},

@@ -287,6 +287,30 @@ static void no_undo_reaches_it(void)
     world_end(&w, world_size(&w));
 }
 
+/* The line of the entry on which a record stood at the base is gone from the
+ * store: no reason to keep a payload that must go. */
+static void no_line_at_the_base(void)
+{
+    struct plog_redact_report r;
+    struct plog_compact_report trimmed;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", FLOOR_AT), 0);
+    CHECK_INT(peers_trim(&w, &trimmed), 0);
+    uint64_t seq = (uint64_t)world_number(
+        &w, "SELECT seq FROM state WHERE record_id='r0'");
+    REQUIRE(seq > trimmed.to);
+    world_sql(&w, "DELETE FROM events WHERE seq=(SELECT seq FROM base_state"
+                  " WHERE record_id='r0')");
+    if (!CHECK_INT(redact(seq, &r), 0))
+        printf("# %s\n", err.message);
+    CHECK_UINT(r.seq, seq);
+    CHECK_INT(pending(), 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE line LIKE"
+                               " '%\"redacted\"%'"),
+              1);
+}
+
 /* ---- Without compaction -------------------------------------------------- */
 
 static char doctor[300];
@@ -509,6 +533,7 @@ int main(int argc, char **argv)
         {"never into a snapshot", never_into_a_snapshot},
         {"an older snapshot", an_older_snapshot},
         {"no undo reaches it", no_undo_reaches_it},
+        {"no line at the base", no_line_at_the_base},
         {"told, and redacted again", told_and_redacted_again},
         {"salvaged", salvaged},
         {"replayed", replayed},

@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -202,6 +203,41 @@ static void the_store_does_not_have_it(void)
     CHECK(strstr(err.hint, "from a backup: the store was trimmed") != NULL);
 }
 
+static unsigned rows_left; /* that are put, before one is refused */
+
+static bool no_row(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, "step") && strstr(sql, "INSERT INTO main.events") &&
+           rows_left && --rows_left == 0;
+}
+
+/* A row of the snapshot that the new store does not take is not left out: the
+ * store is not made, and the old one stays. */
+static void a_row_that_is_not_taken(void)
+{
+    struct plog_replay_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 24);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_compact(&w, &compacted), 0);
+    sql_calls.no_sync = true;
+    for (unsigned n = 1; n < 12; n++) {
+        rows_left = n;
+        sql_calls.fails = no_row;
+        int rc = replay(true, false, &r);
+        sql_calls.fails = NULL;
+        CHECK_UINT(rows_left, 0);
+        if (!CHECK_INT(rc, PLOG_E_IO) || !CHECK_INT(err.code, PLOG_E_IO))
+            printf("# row %u: %s\n", n, err.message);
+        CHECK_INT(peers_parity(&w), 0);
+    }
+    CHECK_INT(replay(true, false, &r), 0);
+    CHECK_UINT(r.base, compacted.to);
+    sql_calls.no_sync = false;
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -210,6 +246,7 @@ int main(int argc, char **argv)
         {"what leads out", what_leads_out},
         {"dry runs", dry_runs},
         {"the store does not have it", the_store_does_not_have_it},
+        {"a row that is not taken", a_row_that_is_not_taken},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

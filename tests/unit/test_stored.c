@@ -286,7 +286,7 @@ static void orders(void)
 static struct heap heap;
 
 /* Opens the store's log where the `n`-th allocation fails; 0: none. */
-static int open_stored(size_t n)
+static int open_stored(size_t n, size_t orders)
 {
     struct plog_reader reader;
     struct plog_store_head head;
@@ -303,7 +303,7 @@ static int open_stored(size_t n)
                                  &reader.dir, &err);
     CHECK_INT(err.code, rc);
     if (!rc)
-        CHECK_UINT(s.orders.list.len, 2 * sizeof(struct plog_known_order));
+        CHECK_UINT(s.orders.list.len, orders * sizeof(struct plog_known_order));
     plog_store_log_close(&s);
     CHECK_UINT(heap.live, 0);
     reader.store.io = plog_io_posix();
@@ -319,10 +319,10 @@ static void memory_for_orders(void)
     make();
     redact(3);
     redact(4);
-    CHECK_INT(open_stored(0), 0);
+    CHECK_INT(open_stored(0, 2), 0);
     CHECK(heap.calls > 1);
     for (n = 1; n <= 50; n++) {
-        int rc = open_stored(n);
+        int rc = open_stored(n, 2);
         if (!heap_failed(&heap))
             break;
         if (!CHECK_INT(rc, PLOG_E_NOMEM))
@@ -330,6 +330,29 @@ static void memory_for_orders(void)
         CHECK_TEXT(err.message, "out of memory");
     }
     CHECK(n > 1 && n < 50);
+    end();
+}
+
+/* Nor is a floor, for want of memory, one that nobody has set. */
+static void memory_for_the_floor(void)
+{
+    struct plog_compact_options compact = {.struct_size = sizeof compact};
+    struct plog_compact_report c;
+    size_t n;
+    make();
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 7), 0);
+    CHECK_INT(plog_compact(w.dir, &compact, &c, NULL), 0);
+    for (n = 0; n <= 200; n++) {
+        int rc = open_stored(n, 0);
+        bool failed = heap_failed(&heap);
+        if (!CHECK_INT(rc, failed ? PLOG_E_NOMEM : 0) ||
+            !CHECK_TEXT(err.message, failed ? "out of memory" : ""))
+            printf("# allocation %zu\n", n);
+        if (n && !failed)
+            break;
+    }
+    CHECK(n > 2 && n < 200);
     end();
 }
 
@@ -469,6 +492,7 @@ int main(int argc, char **argv)
         {"no snapshot", no_snapshot},
         {"orders", orders},
         {"memory for orders", memory_for_orders},
+        {"memory for the floor", memory_for_the_floor},
         {"an order below the floor", an_order_below_the_floor},
         {"a segment that grew", a_segment_that_grew},
         {"a segment too long", a_segment_too_long},
