@@ -640,6 +640,28 @@ static void bounded(void)
     world_end(&w, PLOG_KEYS_MAX + 1);
 }
 
+/* What a rotation would come to; nothing changes. */
+static void rehearsed(void)
+{
+    struct world w;
+    struct plog_rotate_report r;
+    struct plog_rotate_options dry = {.struct_size = sizeof dry,
+                                      .dry_run = true};
+    world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    CHECK_INT(put(&w, 1), 0);
+    world_close(&w);
+    CHECK_INT(plog_key_rotate(w.dir, &dry, &r, NULL), 0);
+    CHECK_UINT(r.size, 3);
+    CHECK_UINT(r.keys, 2);
+    CHECK_TEXT(r.old_vkey, w.vkey);
+    CHECK_TEXT(r.new_vkey, "");
+    CHECK(!world_has(&w, "keys/signing.key.new"));
+    CHECK_UINT(world_size(&w), 2);
+    CHECK_INT(rotate(&w, &r), 0);
+    CHECK_UINT(r.size, 3);
+    world_end(&w, 3);
+}
+
 /* The store's own list is compared, too. */
 static void store_rows(void)
 {
@@ -671,6 +693,7 @@ int main(int argc, char **argv)
         {"while another rotates", while_another_rotates},
         {"a damaged rotation", damaged},
         {"64 keys", bounded},
+        {"rehearsed", rehearsed},
         {"rows of the store", store_rows},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
