@@ -193,8 +193,11 @@ static int open_file(struct work *w, bool is_last, struct plog_error *err)
     w->usable = plog_dir_open_segment(&h->legs->dir, w->first, false, &w->fd,
                                       &id, NULL) == 0;
     w->changed = !w->usable;
-    if (!h->known)
+    if (!h->known) {
         h->chain.broken = true;
+        /* Behind the store's head, what is lost may hide a rotation. */
+        h->chain.chain.unsettled |= w->first > h->legs->head.commit.size + 1;
+    }
     if (w->usable) {
         plog_scan_open(&w->scan, h->legs->io, w->fd, id.size, is_last,
                        &h->chain);

@@ -186,6 +186,60 @@ static void goes_on_behind_what_is_lost(void)
     free(was);
 }
 
+static unsigned told;
+static char told_file[60], told_why[100];
+
+static int on_range(void *arg, const struct plog_salvaged *s)
+{
+    (void)arg;
+    if (told++ == 0) {
+        snprintf(told_file, sizeof told_file, "%s", s->file);
+        snprintf(told_why, sizeof told_why, "%s", s->why);
+        CHECK(!s->healed);
+    }
+    return 0;
+}
+
+/* Behind the store's head a key went over to another one, and what follows is
+ * gone: the segment behind that is signed by the other key, and is good. */
+static void a_rotation_behind_the_head(void)
+{
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .range = on_range, .from_store = true};
+    struct plog_rotate_report r;
+    char before[600], name[60];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(2, 6);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(before, sizeof before, "%.500s-before", w.dir);
+    world_copy(w.dir, before);
+    begin_segment();
+    put(6, 8);
+    CHECK_INT(plog_key_rotate(w.dir, NULL, &r, NULL), 0);
+    put(8, 10);
+    begin_segment();
+    put(10, 12);
+    begin_segment();
+    put(12, 14);
+    keep();
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", start(2));
+    world_remove(world_path(&w, name));
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    snprintf(before, sizeof before, "%.500s-before/store.db", w.dir);
+    world_copy(before, world_path(&w, "store.db"));
+    told = 0;
+    CHECK_INT(plog_salvage(w.dir, &o, &healed, NULL), 0);
+    CHECK_UINT(told, 1);
+    CHECK_TEXT(told_file, "log/00000000000000000006.jsonl");
+    CHECK_TEXT(told_why, "neither leg has all of its entries");
+    CHECK_UINT(healed.left, 1);
+    CHECK_UINT(healed.healed, 0);
+    CHECK_INT(healed.verdict, PLOG_E_CORRUPT);
+    CHECK_UINT(healed.head.size, 14);
+}
+
 static char found[200];
 
 static int on_finding(void *arg, const struct plog_finding *f)
@@ -280,6 +334,7 @@ int main(int argc, char **argv)
         {"cut to the header", cut_to_the_header},
         {"cut between groups", cut_between_groups},
         {"goes on behind what is lost", goes_on_behind_what_is_lost},
+        {"a rotation behind the head", a_rotation_behind_the_head},
         {"what is said", what_is_said},
         {"put back beside a newer store", put_back_beside_a_newer_store},
         {"a bare end is whole", a_bare_end_is_whole},
