@@ -246,12 +246,72 @@ static void a_store_that_comes(void)
     CHECK_INT(r.verdict, 0);
 }
 
+static int64_t now; /* of a clock that only sleep moves */
+static double held; /* seconds that somebody has the lock */
+
+static int64_t own_clock(void *c)
+{
+    (void)c;
+    return now;
+}
+
+static void own_sleep(void *c, int64_t ns)
+{
+    no_sleep(c, ns);
+    now += ns;
+}
+
+static int held_lock(void *c, int fd, int mode)
+{
+    return mode != 0 && (double)now < held * 1e9
+               ? -EAGAIN
+               : plog_io_posix()->lock(c, fd, mode);
+}
+
+static int while_held(double seconds)
+{
+    io.clock_mono_ns = own_clock;
+    io.sleep_ns = own_sleep;
+    io.wait_change = NULL;
+    io.lock = held_lock;
+    now = 0;
+    held = seconds;
+    return verify(NULL);
+}
+
+/* Where a store tells up to where to read, a writer is not waited for; without
+ * one he is. */
+static void a_writer_who_has_the_lock(void)
+{
+    make(3);
+    uint64_t size = world_size(&w);
+    CHECK_INT(while_held(5), 0); /* with one still */
+    CHECK_INT(r.verdict, 0);
+    CHECK(now < 200000000);
+    CHECK_UINT(r.head.size, size);
+    world_remove(world_path(&w, "store.db"));
+    world_remove(world_path(&w, "store.db-wal"));
+    world_remove(world_path(&w, "store.db-shm"));
+    CHECK_INT(while_held(5), 0);
+    CHECK_INT(r.verdict, 0);
+    CHECK(now >= 5000000000 && now < 6000000000);
+    CHECK_UINT(r.head.size, size);
+    CHECK(!r.has_store);
+    CHECK_INT(while_held(100), PLOG_E_LOCKED);
+    CHECK_INT(err.code, PLOG_E_LOCKED);
+    CHECK(now >= 9900000000 && now < 12000000000);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"whose key", whose_key},   {"how much", how_much},
-        {"no folders", no_folders}, {"back again", back_again},
-        {"moved away", moved_away}, {"a store that comes", a_store_that_comes},
+        {"whose key", whose_key},
+        {"how much", how_much},
+        {"no folders", no_folders},
+        {"back again", back_again},
+        {"moved away", moved_away},
+        {"a store that comes", a_store_that_comes},
+        {"a writer who has the lock", a_writer_who_has_the_lock},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
