@@ -474,6 +474,20 @@ static void test_util__write_file_every_call_fails_once(void)
     io()->close(NULL, dir);
 }
 
+/* What SQLite is told of a wait: no less than none, and no more than some 23
+ * days, whatever was asked for. */
+static void test_util__wait_ms(void)
+{
+    CHECK_INT(plog_io_wait_ms(0), 0);
+    CHECK_INT(plog_io_wait_ms(-1), 0);
+    CHECK_INT(plog_io_wait_ms(__builtin_nan("")), 0);
+    CHECK_INT(plog_io_wait_ms(1.5), 1500);
+    CHECK_INT(plog_io_wait_ms(1999999.999), 1999999999);
+    CHECK_INT(plog_io_wait_ms(2e6), 2000000000);
+    CHECK_INT(plog_io_wait_ms(1e300), 2000000000);
+    CHECK_INT(plog_io_wait_ms(__builtin_inf()), 2000000000);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -492,6 +506,7 @@ int main(int argc, char **argv)
         {"util__write_file_leftover_stays",
          test_util__write_file_leftover_stays},
         {"util__says_odd", test_util__says_odd},
+        {"util__wait_ms", test_util__wait_ms},
         {"util__write_file_every_call_fails_once",
          test_util__write_file_every_call_fails_once},
     };

@@ -258,6 +258,12 @@ static void test_key__malformed(void)
         KEYS_SKEY "=",
         "PRIVATE+KEY+" KEYS_ORIGIN
         "+cc714670+AZ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9?",
+        /* All but the name and the id is as it should be. */
+        "PRIVATE+KEY+AZ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g",
+        "PRIVATE+KEY++cc714670+AZ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g",
+        "PRIVATE+KEY+a b+cc714670+AZ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g",
+        "PRIVATE+KEY+" KEYS_ORIGIN
+        "+AZ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g",
         "ENCRYPTED+KEY+" KEYS_ORIGIN,
         "ENCRYPTED+KEY+" KEYS_ORIGIN "+cc714670+AQAAAAEAAAAI",
     };

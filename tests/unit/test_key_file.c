@@ -312,6 +312,47 @@ static void test_key_file__wiped_on_disk(void)
     close(dir);
 }
 
+static unsigned calls_left; /* of unlink and fsync, before one fails */
+
+static int unlink_or_not(void *ctx, int dir, const char *name)
+{
+    return calls_left-- == 0 ? -EIO
+                             : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+static int fsync_or_not(void *ctx, int fd)
+{
+    return calls_left-- == 0 ? -EIO : plog_io_posix()->fsync(ctx, fd);
+}
+
+/* A secret that stays under its name, or may come back with the next power
+ * cut, was not dropped. */
+static void test_key_file__not_dropped(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_signer s = keys_golden();
+    int dir = keys_dir();
+    io.unlink_at = unlink_or_not;
+    io.fsync = fsync_or_not;
+    for (unsigned n = 0; n < 3; n++) {
+        struct plog_error err = {.code = 0};
+        int rc = plog_signer_save_next(&s, plog_io_posix(), dir, NULL, &err);
+        CHECK_INT(rc, 0);
+        calls_left = n;
+        rc = plog_signer_drop_next(&io, dir, &err);
+        CHECK_INT(rc, n < 2 ? PLOG_E_IO : 0);
+        CHECK_INT(err.code, rc);
+        CHECK_TEXT(err.message, rc ? "remove: Input/output error" : "");
+        CHECK_TEXT(err.file, rc ? "keys/signing.key.new" : "");
+        CHECK_INT(keys_count(dir), n == 0);
+        calls_left = 9;
+        CHECK_INT(plog_signer_drop_next(&io, dir, &err), 0);
+        CHECK_INT(keys_count(dir), 0);
+    }
+    plog_signer_fini(&s);
+    close(dir);
+}
+
 /* What a crash left under the temporary name is not in the way, and is not
  * followed if it is a link. */
 static void test_key_file__leftover_temporary(void)
@@ -410,6 +451,7 @@ int main(int argc, char **argv)
         {"key_file__one_line", test_key_file__one_line},
         {"key_file__wiped", test_key_file__wiped},
         {"key_file__wiped_on_disk", test_key_file__wiped_on_disk},
+        {"key_file__not_dropped", test_key_file__not_dropped},
         {"key_file__leftover_temporary", test_key_file__leftover_temporary},
         {"key_file__every_call_fails_once",
          test_key_file__every_call_fails_once},

@@ -186,6 +186,14 @@ static void headers(void)
     CHECK_INT(parse_header(""), BAD);
     CHECK_INT(parse_header("{}"), BAD);
     CHECK_INT(parse_header("[]"), BAD);
+    /* Behind the number of another format anything may stand. */
+    CHECK_INT(parse_header("{\"segment\":{\"format\":2}}"), PLOG_E_FORMAT);
+    CHECK_INT(parse_header("{\"segment\":{\"format\":2,\"origin\":7}}"),
+              PLOG_E_FORMAT);
+    CHECK_INT(parse_header("{\"segment\":{\"format\":2,\"name\":\"a\"},"
+                           "\"more\":[]}"),
+              PLOG_E_FORMAT);
+    CHECK_INT(parse_header("{\"segment\":{\"format\":1}}"), BAD);
     /* A root that is not that of the hashes beside it. */
     const char *root = strstr(header, "\\n7\\n");
     snprintf(text, sizeof text, "%s", header);

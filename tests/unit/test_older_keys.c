@@ -224,6 +224,41 @@ static void taken_over(void)
     believed_by_nobody("paritylog key trust DIR VKEY");
 }
 
+/* keys/signing.key is another one than the last rotation says: the old one, as
+ * a copy of keys/ brings it back, or that of another log. */
+static void another_signing_key(void)
+{
+    struct world other;
+    char key[700], want[300], shown[PLOG_VKEY_MAX], id[9];
+    make();
+    const char *stranger = NULL;
+    CHECK_INT(plog_key_show(w.dir, NULL, shown, NULL), 0);
+    snprintf(id, sizeof id, "%.8s", strchr(shown, '+') + 1);
+    for (int i = 0; i < 2; i++) {
+        plog *p = NULL;
+        if (i) {
+            world_make(&other, PLOG_ARRIVAL, 0);
+            world_close(&other);
+            stranger = strchr(other.vkey, '+') + 1;
+        }
+        snprintf(key, sizeof key, "%.600s/keys/signing.key",
+                 i ? other.dir : beside("older"));
+        world_remove(world_path(&w, "keys/signing.key"));
+        world_copy(key, world_path(&w, "keys/signing.key"));
+        memset(&err, 0, sizeof err);
+        CHECK_INT(plog_open(&p, w.dir, NULL, &err), PLOG_E_KEY);
+        snprintf(want, sizeof want,
+                 "the log is signed by key %s, and keys/signing.key is %.8s%s",
+                 id, i ? stranger : strchr(w.vkey, '+') + 1,
+                 i ? "" : ", which it had before a rotation");
+        CHECK_TEXT(err.message, want);
+        snprintf(want, sizeof want,
+                 "put key %s back as keys/signing.key, from where it is kept",
+                 id);
+        CHECK_TEXT(err.hint, want);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -232,6 +267,7 @@ int main(int argc, char **argv)
         {"forged", forged},
         {"a head that does not hold", a_head_that_does_not_hold},
         {"taken over", taken_over},
+        {"another signing key", another_signing_key},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -166,12 +166,32 @@ static void another_format_later(void)
     hand_end();
 }
 
+/* What cannot be read for want of memory is not called damaged. */
+static void without_memory(void)
+{
+    int rc = -1;
+    long n = 0;
+    for (; rc && n < 50; n++) {
+        hand_begin();
+        hand_open(true);
+        hand.allocations = n;
+        rc = plog_scan_header(&hand.s, 1);
+        CHECK_INT(rc, rc ? PLOG_E_NOMEM : 0);
+        CHECK_INT(hand.s.fault.code, rc);
+        CHECK_TEXT(hand.s.fault.what, rc ? "out of memory" : "");
+        CHECK_TEXT(hand.chain.origin, rc ? "" : "log");
+        hand_end();
+    }
+    CHECK(n > 1 && rc == 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"headers", headers},
         {"other formats", other_formats},
         {"another format later", another_format_later},
+        {"without memory", without_memory},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     hand_forget();

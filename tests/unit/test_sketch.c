@@ -269,6 +269,23 @@ static void every_byte(void)
     CHECK(taken > 1000 && left > 1000);
 }
 
+/* Each without a few bytes next to each other: up to the longest of what must
+ * stand there. */
+static void stretches(void)
+{
+    const size_t longest = strlen(",\"provenance\":{\"confidence\":");
+    char line[900];
+    for (size_t i = 0; i < ORDINARY; i++) {
+        size_t all = strlen(ordinary[i]);
+        for (size_t at = 0; at < all && !check_failing(); at++)
+            for (size_t n = 1; n <= longest && at + n < all; n++) {
+                memcpy(line, ordinary[i], at);
+                memcpy(line + at, ordinary[i] + at + n, all - at - n);
+                compare(plog_span(line, all - n));
+            }
+    }
+}
+
 /* Two lines crossed: the begin of one, the end of another. */
 static void crossed(void)
 {
@@ -306,10 +323,11 @@ static void no_byte_behind(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"takes", takes},     {"leaves", leaves},
-        {"limits", limits},   {"json texts", json_texts},
-        {"names", names},     {"every byte", every_byte},
-        {"crossed", crossed}, {"no byte behind", no_byte_behind},
+        {"takes", takes},         {"leaves", leaves},
+        {"limits", limits},       {"json texts", json_texts},
+        {"names", names},         {"every byte", every_byte},
+        {"crossed", crossed},     {"no byte behind", no_byte_behind},
+        {"stretches", stretches},
     };
     plog_entry_parser_init(&parser, plog_io_posix());
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
