@@ -187,6 +187,45 @@ static void a_store_behind(void)
     holds(6, 0, 6);
 }
 
+/* What the log's end is is not known: why, and who tells more. */
+static void an_end_that_is_not_known(void)
+{
+    static const char first[] = "log/00000000000000000001.jsonl";
+    static const char next[] = "run: paritylog parity DIR";
+    struct plog_prove_options o = options(9);
+    make();
+    uint64_t cut = (uint64_t)world_number(&w, "SELECT offset FROM meta");
+    put(1);
+    world_close(&w);
+    size_t n;
+    char *bytes = world_read(world_path(&w, first), &n);
+    CHECK_INT(truncate(world_path(&w, first), (off_t)cut), 0);
+    refused(prove(1, 9), PLOG_E_ROLLBACK, "log and store do not end alike: ");
+    CHECK_TEXT(err.hint, next);
+    CHECK_TEXT(err.file, "");
+    CHECK_INT(plog_prove(w.dir, 1, &o, NULL), PLOG_E_ROLLBACK);
+    /* The last commit is none: torn is another word for what is missing. */
+    bytes[n - 20] ^= 1;
+    world_write(world_path(&w, first), bytes, n);
+    refused(prove(1, 9), PLOG_E_ROLLBACK, "log and store do not end alike: ");
+    CHECK_TEXT(err.hint, next);
+    /* Damaged before its end: that is told, with its place. */
+    char *at = strstr(bytes, "\"seq\":3,");
+    REQUIRE(at != NULL);
+    at[6] = '9';
+    world_write(world_path(&w, first), bytes, cut);
+    refused(prove(1, 9), PLOG_E_CORRUPT, "");
+    CHECK_TEXT(err.file, first);
+    CHECK_UINT(err.offset, (uint64_t)(at - 1 - bytes));
+    CHECK_UINT(err.seq, 3);
+    CHECK(err.message[0] != '\0');
+    CHECK_TEXT(err.hint, "run: paritylog verify DIR"); /* as it was */
+    CHECK_INT(plog_prove(w.dir, 1, &o, NULL), PLOG_E_CORRUPT);
+    CHECK_INT(prove(1, 2), 0); /* what lies before it is proven */
+    holds(1, 0, 2);
+    free(bytes);
+}
+
 /* ---- A log that ends meanwhile ----------------------------------------------
  */
 
@@ -427,6 +466,7 @@ int main(int argc, char **argv)
         {"entries and sizes", entries_and_sizes},
         {"no commit", no_commit},
         {"a store behind", a_store_behind},
+        {"an end that is not known", an_end_that_is_not_known},
         {"an end that goes", an_end_that_goes},
         {"the archive", the_archive},
         {"no archive", no_archive},

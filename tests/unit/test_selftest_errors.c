@@ -147,6 +147,38 @@ static void locked(void)
         CHECK(met[i]);
 }
 
+static unsigned syncs, fails_at;
+
+static int sync_or_not(void *ctx, int fd)
+{
+    return ++syncs == fails_at ? -EIO : plog_io_posix()->fdatasync(ctx, fd);
+}
+
+/* An error that nobody injected is told, although the log outlives it. */
+static void not_injected(void)
+{
+    unsigned told = 0;
+    for (fails_at = 12; fails_at < 16; fails_at++) {
+        selftesting_begin(&s, 1);
+        s.io.fdatasync = sync_or_not;
+        s.io.clock_mono_ns = on_clock;
+        s.io.sleep_ns = on_sleep;
+        clock_now = 0;
+        s.t.started = -INT64_C(5000000000);
+        syncs = 0;
+        plog_selftest_errors(&s.t);
+        const struct selftesting_told *one = selftesting_the(&s, errors[0]);
+        if (one->result == PLOG_TEST_FAIL) {
+            CHECK(strncmp(one->found, "after 0 errors: call ", 21) == 0);
+            CHECK(strstr(one->found, " failed, and it came to "));
+            CHECK_TEXT(one->next, NOWHERE);
+            told++;
+        }
+        selftesting_end(&s);
+    }
+    CHECK(told > 1);
+}
+
 static int64_t held_until; /* 0: it was not refused yet */
 
 static int on_lock_for_a_while(void *ctx, int fd, int mode)
@@ -284,6 +316,7 @@ int main(int argc, char **argv)
         {"errors late", errors_late},
         {"on one log", on_one_log},
         {"locked", locked},
+        {"not injected", not_injected},
         {"locked for a while", locked_for_a_while},
         {"rates", rates},
         {"no rates at all", no_rates_at_all},
