@@ -230,6 +230,39 @@ static void failed(void)
     }
 }
 
+static const char *edit; /* NULL: done */
+
+/* When the store was looked through, and before its ids are taken. */
+static bool edited_meanwhile(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)busy;
+    if (edit && strncmp(sql, "CREATE TEMP TABLE keep(", 23) == 0) {
+        const char *now = edit;
+        edit = NULL;
+        world_sql(&w, now);
+    }
+    return false;
+}
+
+/* A row that is no entry has no id to keep: nothing is dropped. */
+static void a_row_that_is_none(void)
+{
+    make();
+    int64_t events = world_number(&w, "SELECT count(*) FROM events");
+    edit = "UPDATE events SET line='{}' WHERE seq=3";
+    sql_calls.fails = edited_meanwhile;
+    int rc = compact(true, false);
+    sql_calls.fails = NULL;
+    CHECK_INT(rc, PLOG_E_CORRUPT);
+    CHECK(edit == NULL);
+    CHECK_INT(err.code, rc);
+    CHECK_TEXT(err.message, "seq: missing or not a number from 1");
+    CHECK_UINT(r.trimmed, 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events"), events + 1);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM old_ids"), 0);
+    CHECK(strstr(told.phases, "ids ") == NULL);
+}
+
 /* Five groups of 900 deltas, and what is compacted of them is dropped in parts:
  * of many events, too, none holds the lock for long. */
 static void in_parts(void)
@@ -328,6 +361,7 @@ int main(int argc, char **argv)
         {"redacted below", redacted_below},
         {"stopped", stopped},
         {"failed", failed},
+        {"a row that is none", a_row_that_is_none},
         {"in parts", in_parts},
         {"finished when trimmed", finished_when_trimmed},
     };

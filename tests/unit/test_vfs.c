@@ -5,6 +5,7 @@
  * test_hostile.c plants files for SQLite to find; here SQLite is driven
  * through the layer alone, without a store of ours.
  */
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,6 +254,61 @@ static void passed_on(void)
     end(db);
 }
 
+static int read_error;
+
+static ssize_t no_pread(int fd, void *to, size_t n, off_t at)
+{
+    (void)fd, (void)to, (void)n, (void)at;
+    errno = read_error;
+    return -1;
+}
+
+static ssize_t no_read(int fd, void *to, size_t n)
+{
+    return no_pread(fd, to, n, 0);
+}
+
+static void break_reads(bool on)
+{
+    static const char *const names[] = {"pread", "pread64", "read"};
+    sqlite3_vfs *v = sqlite3_vfs_find(NULL);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        v->xSetSystemCall(v, names[i],
+                          !on     ? NULL
+                          : i < 2 ? (sqlite3_syscall_ptr)no_pread
+                                  : (sqlite3_syscall_ptr)no_read);
+}
+
+/* A disk that cannot be read for now says nothing of what is on it: no error
+ * of reading is called a damaged database. */
+static void not_read(void)
+{
+    static const int errors[] = {EIO, ENXIO, ERANGE, EBADF};
+    sqlite3_file *f = NULL;
+    char page[100];
+    sqlite3 *db = start("PRAGMA journal_mode=DELETE;"
+                        "CREATE TABLE IF NOT EXISTS t(a)");
+    CHECK_INT(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f),
+              SQLITE_OK);
+    REQUIRE(f != NULL && f->pMethods != NULL);
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        read_error = errors[i];
+        unsigned before = seen[PLOG_STORE_READ][PLOG_STORE_MAIN];
+        break_reads(true);
+        int rc = f->pMethods->xRead(f, page, sizeof page, 0);
+        int all = sqlite3_exec(db, "SELECT * FROM t", NULL, NULL, NULL);
+        int more = sqlite3_extended_errcode(db);
+        break_reads(false);
+        CHECK_INT(rc, SQLITE_IOERR_READ);
+        CHECK_INT(all, SQLITE_IOERR);
+        CHECK_INT(more, SQLITE_IOERR_READ);
+        CHECK_UINT(seen[PLOG_STORE_READ][PLOG_STORE_MAIN], before);
+        CHECK_INT(sqlite3_exec(db, "SELECT * FROM t", NULL, NULL, NULL),
+                  SQLITE_OK);
+    }
+    end(db);
+}
+
 /* ---- What waits to be written ------------------------------------------- */
 
 static char bytes[64];
@@ -442,6 +498,7 @@ int main(int argc, char **argv)
         {"of another database", of_another_database},
         {"planted links", planted_links},
         {"passed on", passed_on},
+        {"not read", not_read},
         {"no layer", no_layer},
         {"what waits is written first", what_waits_is_written_first},
         {"not cut", not_cut},
