@@ -3,6 +3,7 @@
  * off, a store that a crash left behind the compact entry, and what cannot be
  * undone.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +271,50 @@ static void behind_the_compact_entry(void)
     world_end(&w, r.entry);
 }
 
+static unsigned reads_left;
+
+static int64_t one_read_fails(void *ctx, int fd, void *p, size_t n, uint64_t at)
+{
+    return reads_left-- == 0 ? -EIO : plog_io_posix()->pread(ctx, fd, p, n, at);
+}
+
+/* A file that cannot be read is told by the name at which it was read, and no
+ * backup mends the disk. */
+static void not_read(void)
+{
+    struct world w;
+    struct plog_compact_report r;
+    struct plog_io io = *plog_io_posix();
+    unsigned in_log = 0;
+    int rc = PLOG_E_IO;
+    io.pread = one_read_fails;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    uint64_t floor = peers_floor(&w);
+    for (unsigned n = 0; rc && n < 200; n++) {
+        struct plog_compact_options o = {
+            .struct_size = sizeof o, .io = &io, .undo = true};
+        struct plog_error err = {.code = 0};
+        reads_left = n;
+        rc = plog_compact(w.dir, &o, &r, &err);
+        CHECK_INT(err.code, rc);
+        if (rc == 0)
+            break;
+        if (!CHECK_INT(rc, PLOG_E_IO) || !CHECK(!strstr(err.hint, "backup")))
+            printf("# read %u: %s: %s; %s\n", n, err.file, err.message,
+                   err.hint);
+        in_log += strncmp(err.file, "log/", 4) == 0;
+        if (peers_floor(&w) == 0)
+            break; /* undone; what is left comes with the next opening */
+        CHECK_UINT(peers_floor(&w), floor);
+    }
+    CHECK(in_log > 3);
+    CHECK_UINT(peers_floor(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
 static void discarded(void)
 {
     struct world w;
@@ -351,6 +396,7 @@ int main(int argc, char **argv)
         {"undone without a peer", undone_without_a_peer},
         {"undone and cut off", undone_and_cut_off},
         {"behind the compact entry", behind_the_compact_entry},
+        {"not read", not_read},
         {"discarded", discarded},
         {"no archive", no_archive},
         {"cursors of a new store", cursors_of_a_new_store},

@@ -211,6 +211,37 @@ static void catching_up(void)
     world_end(&w, 11);
 }
 
+/* Whoever could not begin holds nothing: another handle goes on. */
+static void beside_another(void)
+{
+    struct world other;
+    unsigned refused = 0;
+    make(PLOG_LAST_WRITE_WINS);
+    w.options.wait_seconds = -1;
+    other = w;
+    REQUIRE(world_open(&other) == 0);
+    unsigned long n = 1;
+    for (bool done = false; !done && !check_failing(); n++) {
+        REQUIRE(world_open(&w) == 0);
+        CHECK_INT(world_put(&other, NULL, "r", "1", NULL), 0);
+        calls = 0;
+        fails_at = n;
+        sql_calls.fails = fails_here;
+        int rc = world_put(&w, NULL, "r", "2", NULL);
+        sql_calls.fails = NULL;
+        done = calls < n;
+        refused += rc != 0;
+        if (!CHECK_INT(world_put(&other, NULL, "r", "3", NULL), 0))
+            printf("# behind call %lu, which came to %d\n", n, rc);
+        world_close(&w);
+    }
+    printf("# %lu calls, %u refused\n", n, refused);
+    CHECK(refused > 3);
+    world_close(&other);
+    CHECK(world_size(&w) > 10);
+    world_end(&w, world_size(&w));
+}
+
 static int replay_fresh(void)
 {
     struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
@@ -281,8 +312,8 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"of groups", of_groups},     {"of damage", of_damage},
-        {"catching up", catching_up}, {"making anew", making_anew},
-        {"healing", healing},
+        {"catching up", catching_up}, {"beside another", beside_another},
+        {"making anew", making_anew}, {"healing", healing},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     free(early);
