@@ -315,6 +315,51 @@ static void not_read(void)
     world_end(&w, world_size(&w));
 }
 
+static unsigned allocs, fails_at;
+
+static void *one_alloc_fails(void *ctx, void *p, size_t n)
+{
+    return n && ++allocs == fails_at ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* Whether the last of two can be undone, while memory runs out once: what
+ * cannot be held is not called damaged, and nothing else is planned. */
+static void planned_without_memory(void)
+{
+    struct world w;
+    struct plog_compact_report r, plan = {.to = 1};
+    struct plog_io io = *plog_io_posix();
+    unsigned refused = 0;
+    bool looked = false;
+    io.alloc = one_alloc_fails;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_ack(&w, "p", 38), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    fails_at = 0;
+    for (bool done = false; !done && !check_failing(); fails_at++) {
+        struct plog_compact_options o = {
+            .struct_size = sizeof o, .io = &io, .undo = true, .dry_run = true};
+        struct plog_error err = {.code = 0};
+        allocs = 0;
+        int rc = plog_compact(w.dir, &o, &plan, &err);
+        CHECK_INT(err.code, rc);
+        CHECK(rc == 0 || rc == PLOG_E_NOMEM);
+        if (check_failing())
+            printf("# allocation %u: %s\n", fails_at, err.message);
+        looked |=
+            strcmp(err.message, "looking for a compact entry failed") == 0;
+        refused += rc != 0;
+        if (rc == 0)
+            CHECK_UINT(plan.to, r.to);
+        done = fails_at && allocs < fails_at;
+    }
+    CHECK(looked && refused > 20);
+    world_end(&w, world_size(&w));
+}
+
 static void discarded(void)
 {
     struct world w;
@@ -397,6 +442,7 @@ int main(int argc, char **argv)
         {"undone and cut off", undone_and_cut_off},
         {"behind the compact entry", behind_the_compact_entry},
         {"not read", not_read},
+        {"planned without memory", planned_without_memory},
         {"discarded", discarded},
         {"no archive", no_archive},
         {"cursors of a new store", cursors_of_a_new_store},
