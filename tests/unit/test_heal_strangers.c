@@ -395,6 +395,63 @@ static void no_read_behind_the_damage(void)
     CHECK(told > 2);
 }
 
+static char kept_as[128];
+
+static int keep_name(void *arg, const struct plog_salvaged *s)
+{
+    (void)arg;
+    snprintf(kept_as, sizeof kept_as, "%s", s->quarantine);
+    return 0;
+}
+
+static bool has_payload(const char *name)
+{
+    size_t n;
+    char *bytes = world_read(world_path(&w, name), &n);
+    bool has = memmem(bytes, n, "taken-out", 9) != NULL;
+    CHECK(n > 0);
+    free(bytes);
+    return has;
+}
+
+/* A copy of a segment, of before an order to redact, under the name of another
+ * one or of none: the payload goes out of quarantine/, too. */
+static void copies_with_a_payload(void)
+{
+    static const char *const names[] = {"00000000000000000003.jsonl",
+                                        "00000000000000000001.jsonl.old"};
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    struct plog_salvage_options heal = {
+        .struct_size = sizeof heal, .from_store = true, .range = keep_name};
+    struct plog_salvage_report healed;
+    struct plog_redact_report r;
+    for (int i = 0; i < 2; i++) {
+        char name[80];
+        size_t n;
+        world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+        CHECK_INT(world_put(&w, NULL, "a", "stays", NULL), 0);
+        CHECK_INT(world_put(&w, NULL, "b", "taken-out", NULL), 0);
+        CHECK_INT(world_put(&w, NULL, "c", "stays", NULL), 0);
+        world_close(&w);
+        char *bytes = world_read(segment(1), &n);
+        CHECK_INT(plog_redact(w.dir, 3, &o, &r, NULL), 0);
+        snprintf(name, sizeof name, "log/%s", names[i]);
+        world_write(world_path(&w, name), bytes, n);
+        free(bytes);
+        kept_as[0] = '\0';
+        CHECK_INT(plog_salvage(w.dir, &heal, &healed, NULL), 0);
+        CHECK_UINT(healed.healed, 1);
+        CHECK_UINT(healed.pending, 1);
+        CHECK(!world_has(&w, name));
+        REQUIRE(kept_as[0] != '\0');
+        CHECK(has_payload(kept_as));
+        CHECK_INT(world_open(&w), 0); /* goes through it */
+        CHECK(!has_payload(kept_as));
+        CHECK_INT(world_number(&w, "SELECT sum(pending) FROM redactions"), 0);
+        world_end(&w, 5);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -407,6 +464,7 @@ int main(int argc, char **argv)
         {"a full disk", a_full_disk},
         {"within a gap", within_a_gap},
         {"no read behind the damage", no_read_behind_the_damage},
+        {"copies with a payload", copies_with_a_payload},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
