@@ -30,11 +30,30 @@ static void empty(struct plog_batch *b)
     b->text.len = b->lines.len = b->parsed.len = b->groups.len = 0;
 }
 
-static int add_line(struct plog_batch *b, const struct plog_scan *s, size_t i)
+/* The text that counts of entry `seq`: where an order came along and the line
+ * is whole, for a file of the log came back from a copy, what the order left.
+ * Returns 1 when it is that one. */
+static int text_of(struct plog_feed *f, uint64_t seq, struct plog_span *text)
 {
+    struct plog_orders *o = &f->walk->orders;
+    int is = o->in_force
+                 ? plog_orders_redact(o, &f->parser, seq, *text, &f->redacted)
+                 : 0;
+    if (is > 0)
+        *text = plog_span(f->redacted.data, f->redacted.len);
+    return is;
+}
+
+static int add_line(struct plog_feed *f, struct plog_batch *b, uint64_t seq,
+                    size_t i)
+{
+    const struct plog_scan *s = &f->walk->scan;
     struct plog_span text = plog_scan_text(s, i);
+    int is = text_of(f, seq, &text);
     struct plog_feed_line l = {b->text.len, text.n, 0, *plog_scan_sketch(s, i)};
-    int rc = plog_buf_add_span(&b->text, text);
+    if (is)
+        memset(&l.sketch, 0, sizeof l.sketch);
+    int rc = is < 0 ? is : plog_buf_add_span(&b->text, text);
     return rc ? rc : plog_buf_add(&b->lines, &l, sizeof l);
 }
 
@@ -49,7 +68,7 @@ static int add_group(struct plog_feed *f, struct plog_batch *b,
                                  .commit_n = g->commit_line.n};
     int rc = plog_buf_reserve(&b->text, (size_t)(g->end - g->begin));
     for (size_t i = 0; !rc && i < g->count; i++)
-        rc = add_line(b, &w->scan, i);
+        rc = add_line(f, b, g->first + i, i);
     to.commit_at = b->text.len;
     if (!rc)
         rc = plog_buf_add_span(&b->text, g->commit_line);
@@ -121,8 +140,14 @@ static int fill(struct plog_feed *f, struct plog_batch *b)
             f->beyond = true;
             return 0;
         }
-        if (add_group(f, b, &g))
-            return plog_fail(&f->err, PLOG_E_NOMEM, "out of memory");
+        rc = add_group(f, b, &g);
+        if (rc)
+            empty(b); /* the group may be there in part */
+        if (rc)
+            return plog_fail(&f->err, rc,
+                             rc == PLOG_E_IO
+                                 ? "looking for orders to redact failed"
+                                 : "out of memory");
         if (strcmp(origin, f->walk->chain.origin) != 0)
             break;
     }
@@ -154,8 +179,6 @@ static int make(void *arg, unsigned slot, size_t *weight)
     struct plog_batch *b = &f->batches[slot];
     empty(b);
     f->stop = fill(f, b);
-    if (f->stop == PLOG_E_NOMEM) /* the last group may be there in part */
-        empty(b);
     if (parse(f, b)) {
         empty(b);
         f->stop = plog_fail(&f->err, PLOG_E_NOMEM, "out of memory");
@@ -180,6 +203,7 @@ void plog_feed_open(struct plog_feed *f, struct plog_walk *walk, uint64_t to,
     f->end = end;
     f->sync_fd = sync_fd;
     plog_entry_parser_init(&f->parser, io);
+    plog_buf_init(&f->redacted, io);
     for (size_t i = 0; i < PLOG_PIPE_SLOTS; i++)
         init(&f->batches[i], io);
     plog_pipe_open(&f->pipe, PLOG_PIPE_SLOTS, FEED_WAITING_MAX, make, f,
@@ -203,5 +227,6 @@ void plog_feed_close(struct plog_feed *f)
     for (size_t i = 0; i < PLOG_PIPE_SLOTS; i++)
         fini(&f->batches[i]);
     plog_entry_parser_fini(&f->parser);
+    plog_buf_fini(&f->redacted);
     f->walk = NULL;
 }

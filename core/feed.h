@@ -4,7 +4,8 @@
  * A thread of its own (pipe.h) walks the log and copies each group that holds
  * into a batch; whoever takes the batches gets whole groups only, in order,
  * and nothing that was not verified.  What is wrong with the log is told where
- * it stands: behind all groups before it.
+ * it stands: behind all groups before it.  With walk->orders.in_force no line
+ * is given with a payload that an order in orders/ took out.
  *
  * Memory: batches that wait come to 1 MiB of lines and one group, 120 bytes a
  * line, and 1 MiB for what unusual lines were parsed into.
@@ -52,7 +53,8 @@ struct plog_feed {
     struct plog_batch batches[PLOG_PIPE_SLOTS];
     struct plog_batch *held; /* given last */
     struct plog_entry_parser parser;
-    bool beyond; /* `to` was reached */
+    struct plog_buf redacted; /* the line at hand, by an order */
+    bool beyond;              /* `to` was reached */
     /* How the walk ended, behind the last batch: 0 when `to` was reached;
      * PLOG_END; what plog_walk_next returned, with its error. */
     int stop;

@@ -1,8 +1,6 @@
 /* orders.c - see orders.h. */
 #include "orders.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 
 #include "scan_window.h"
@@ -17,6 +15,7 @@ void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
     plog_buf_init(&o->list, io);
     plog_buf_init(&o->floors, io);
     plog_buf_init(&o->floor_args, io);
+    plog_buf_init(&o->brought, io);
 }
 
 void plog_orders_fini(struct plog_orders *o)
@@ -24,9 +23,8 @@ void plog_orders_fini(struct plog_orders *o)
     plog_buf_fini(&o->list);
     plog_buf_fini(&o->floors);
     plog_buf_fini(&o->floor_args);
+    plog_buf_fini(&o->brought);
 }
-
-#define PROOF_FILE_MAX (2u << 20) /* a compact entry names peers and keys */
 
 static int load(struct plog_orders *o);
 
@@ -121,8 +119,9 @@ static struct plog_span args_of(const struct plog_orders *o,
     return plog_span(o->floor_args.data + f->args_at, f->args_n);
 }
 
-static int keep_floor(struct plog_orders *o, struct plog_entry_parser *parser,
-                      struct plog_span line, bool brought)
+int plog_orders_keep_floor(struct plog_orders *o,
+                           struct plog_entry_parser *parser,
+                           struct plog_span line, bool brought)
 {
     struct plog_known_floor f = {.brought = brought, .held = brought};
     struct plog_entry e;
@@ -244,14 +243,14 @@ static int look_through(struct plog_orders *o, struct plog_scan *s)
         int is = plog_order_read(&s->parser, line, &order);
         rc = is < 0 ? is
              : is   ? plog_orders_add(o, &order, false)
-                    : keep_floor(o, &s->parser, line, false);
+                    : plog_orders_keep_floor(o, &s->parser, line, false);
     }
     return rc < 0 ? rc : 0;
 }
 
 /* What cannot be read, now or ever, may hold the order that is asked for: then
  * nobody knows that there is none. */
-static int or_unreadable(struct plog_orders *o, int rc)
+int plog_orders_or_unreadable(struct plog_orders *o, int rc)
 {
     if (rc != PLOG_E_IO)
         return rc;
@@ -283,94 +282,12 @@ static int look_at_segments(struct plog_orders *o)
     int rc = plog_dir_segments(o->dir, &list, NULL);
     if (rc == PLOG_E_CORRUPT)
         rc = 0; /* an odd file, whoever reads the log says so */
-    rc = or_unreadable(o, rc);
+    rc = plog_orders_or_unreadable(o, rc);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
-        rc = or_unreadable(o, look_at_segment(o, plog_segment_at(&list, i)));
+        rc = plog_orders_or_unreadable(
+            o, look_at_segment(o, plog_segment_at(&list, i)));
     plog_buf_fini(&list);
     return rc;
-}
-
-/* ---- Orders that came along --------------------------------------------- */
-
-/* Whether the proof holds under one of the log's own or the trusted keys: 0;
- * PLOG_END when not; PLOG_E_NOMEM. */
-static int prove(const struct plog_orders *o, struct plog_span text,
-                 struct plog_proof_report *r)
-{
-    char vkey[PLOG_VKEY_MAX];
-    unsigned own = o->chain ? o->chain->count : 0;
-    for (unsigned i = 0; i < own + o->keys->count; i++) {
-        plog_vkey_format(i < own ? &o->chain->keys[i] : &o->keys->keys[i - own],
-                         vkey);
-        int rc = plog_verify_proof(text.p, text.n, vkey, NULL, 0, r, NULL);
-        if (rc == 0 || rc == PLOG_E_NOMEM)
-            return rc;
-    }
-    return PLOG_END;
-}
-
-static int take_proof(struct plog_orders *o, struct plog_span text)
-{
-    struct plog_proof_report r;
-    struct plog_entry_parser parser;
-    struct plog_order order;
-    int rc = prove(o, text, &r);
-    if (rc)
-        return rc == PLOG_END ? 0 : rc;
-    plog_entry_parser_init(&parser, o->dir->io);
-    rc = plog_order_read(&parser, r.entry, &order);
-    if (rc >= 0)
-        rc = rc && order.at == r.seq ? plog_orders_add(o, &order, true)
-                                     : keep_floor(o, &parser, r.entry, true);
-    plog_entry_parser_fini(&parser);
-    free(r.memory);
-    return rc;
-}
-
-static int read_proof(struct plog_orders *o, int dir, const char *name)
-{
-    const struct plog_io *io = o->dir->io;
-    struct plog_buf text;
-    if (name[0] == '.')
-        return 0;
-    plog_buf_init(&text, io);
-    int rc = plog_io_read_all(io, dir, name, PROOF_FILE_MAX, &text);
-    if (!rc)
-        rc = take_proof(o, plog_span(text.data, text.len));
-    else if (rc == -ENOMEM)
-        rc = PLOG_E_NOMEM;
-    else /* what is no file of ours, the line that needs it will miss */
-        rc = plog_io_says_odd(rc) || rc == -EFBIG ? 0
-                                                  : or_unreadable(o, PLOG_E_IO);
-    plog_buf_fini(&text);
-    return rc;
-}
-
-struct names {
-    struct plog_orders *o;
-    int dir, rc;
-};
-
-static int each_name(void *arg, const char *name)
-{
-    struct names *n = arg;
-    n->rc = read_proof(n->o, n->dir, name);
-    return n->rc;
-}
-
-static int look_at_proofs(struct plog_orders *o)
-{
-    const struct plog_io *io = o->dir->io;
-    if (!o->keys)
-        return 0;
-    int dir = io->open_at(io->ctx, o->dir->dir, PLOG_ORDERS_DIR,
-                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (dir < 0)
-        return dir == -ENOENT ? 0 : or_unreadable(o, PLOG_E_IO);
-    struct names n = {o, dir, 0};
-    int rc = io->list(io->ctx, dir, each_name, &n);
-    io->close(io->ctx, dir);
-    return n.rc ? n.rc : rc < 0 ? or_unreadable(o, PLOG_E_IO) : 0;
 }
 
 /* ---- Asking ------------------------------------------------------------- */
@@ -382,7 +299,7 @@ static int load(struct plog_orders *o)
     o->loaded = true;
     o->failed = look_at_segments(o);
     if (!o->failed)
-        o->failed = look_at_proofs(o);
+        o->failed = plog_orders_look_at_brought(o);
     return o->failed;
 }
 

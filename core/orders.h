@@ -50,6 +50,10 @@ struct plog_orders {
     bool settled;    /* ... again, in vain: no order was logged meanwhile */
     int failed;      /* loading did, with this code */
     bool unreadable; /* of the files, some or a part */
+    struct plog_buf brought; /* struct plog_known_order, by entry */
+    bool brought_read;
+    unsigned brought_keys; /* of the chain, when they were */
+    bool in_force; /* to be set: feed.h gives whole lines redacted by those */
 };
 
 /* @dir, @keys  borrowed; `chain`, too, which may be set behind this */
@@ -104,6 +108,37 @@ void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);
 const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq);
 /* Whether that one came along: its entry is none of the log at hand. */
 bool plog_orders_is_brought(const struct plog_order *found);
+
+/* ---- Those that came along (orders_brought.c) --------------------------- */
+
+/*
+ * All of them, by entry, whatever is asked for else; without orders/ that takes
+ * one look for it.
+ * @list  out: valid until the next call
+ * Returns 0; PLOG_E_IO: nobody can tell; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_orders_brought(struct plog_orders *o,
+                                        const struct plog_known_order **list,
+                                        size_t *count);
+/*
+ * What one of them makes of the line of entry `seq`, be that whole or redacted.
+ * @out  emptied; the redacted line
+ * Returns 1; 0 when none is about this line; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_orders_redact(struct plog_orders *o,
+                                       struct plog_entry_parser *parser,
+                                       uint64_t seq, struct plog_span line,
+                                       struct plog_buf *out);
+
+/* Between the two files: reads orders/; takes a compact entry; goes on behind
+ * what cannot be read. */
+PLOG_MUST_CHECK int plog_orders_look_at_brought(struct plog_orders *o);
+PLOG_MUST_CHECK int plog_orders_keep_floor(struct plog_orders *o,
+                                           struct plog_entry_parser *parser,
+                                           struct plog_span line, bool brought);
+PLOG_MUST_CHECK int plog_orders_or_unreadable(struct plog_orders *o, int rc);
+
+/* ---- What was needed ---------------------------------------------------- */
 
 /* The next order, from `*i` on, that was needed and not met; NULL: none. */
 const struct plog_order *plog_orders_unheld(const struct plog_orders *o,

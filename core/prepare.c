@@ -75,6 +75,17 @@ static int add_delta(plog *p, struct plog_work *w, struct plog_item *item,
     return rc ? rc : end_line(w, from, leaf, err);
 }
 
+/* Also of a line that is redacted in the store already copies may be left,
+ * which nobody looked for under an order that came along. */
+static int mark_pending(struct plog_store *s, const struct plog_entry *e,
+                        struct plog_error *err)
+{
+    struct plog_order o;
+    return e->control != PLOG_CONTROL_REDACT || plog_order_parse(e, &o)
+               ? 0
+               : plog_store_unscrubbed(s, o.seq, o.seq, err);
+}
+
 static int add_control(plog *p, struct plog_work *w, struct plog_item *item,
                        unsigned char *leaf, struct plog_error *err)
 {
@@ -86,6 +97,8 @@ static int add_control(plog *p, struct plog_work *w, struct plog_item *item,
                             logged_at(w)))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     int rc = plog_store_apply_control(s, &w->rules, e, err);
+    if (!rc)
+        rc = mark_pending(s, e, err);
     if (!rc)
         rc = plog_store_add_event(
             s, e, plog_span(w->lines.data + from, w->lines.len - from), 0, err);
@@ -229,7 +242,50 @@ static int make_rotation(plog *p, struct plog_work *w, struct plog_request *r,
 
 /* ---- An order to redact ------------------------------------------------- */
 
-static int order_of(struct plog_request *r, struct plog_span line,
+static int no_order(uint64_t seq, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_DIVERGED,
+              "entry %llu is redacted, and neither the store nor orders/ has an"
+              " order for that",
+              (unsigned long long)seq);
+    plog_err_seq(err, seq);
+    plog_err_hint(err, "run: paritylog parity DIR");
+    return PLOG_E_DIVERGED;
+}
+
+/* A redacted line needs another order only where the log has none of its own:
+ * the store follows the log's alone, and so does whoever looks for copies of a
+ * payload that came back.
+ * Returns 0: one came along that makes the line what it is. */
+static int may_order_again(plog *p, struct plog_request *r,
+                           struct plog_span line,
+                           struct plog_entry_parser *parser,
+                           struct plog_error *err)
+{
+    struct plog_orders orders;
+    struct plog_buf seqs, same;
+    plog_buf_init(&seqs, p->io);
+    plog_buf_init(&same, p->io);
+    plog_orders_init(&orders, p->io, &p->legs.dir, &p->legs.keys);
+    orders.chain = &p->legs.chain;
+    int is = 0;
+    int rc = plog_store_orders_of(&p->legs.store, r->target, &seqs, err);
+    if (!rc && seqs.len)
+        rc = plog_fail(err, PLOG_E_EXISTS, "entry %llu is redacted already",
+                       (unsigned long long)r->target);
+    if (!rc)
+        is = plog_orders_redact(&orders, parser, r->target, line, &same);
+    if (is < 0)
+        rc = plog_fail(err, is, "looking for orders to redact failed");
+    if (!rc && (!is || !plog_span_equal(plog_span(same.data, same.len), line)))
+        rc = no_order(r->target, err);
+    plog_orders_fini(&orders);
+    plog_buf_fini(&same);
+    plog_buf_fini(&seqs);
+    return rc;
+}
+
+static int order_of(plog *p, struct plog_request *r, struct plog_span line,
                     struct plog_entry_parser *parser, struct plog_error *err)
 {
     struct plog_order o = {.seq = r->target};
@@ -242,12 +298,10 @@ static int order_of(struct plog_request *r, struct plog_span line,
         return plog_fail(err, PLOG_E_INPUT,
                          "entry %llu is a control entry and has no payload",
                          (unsigned long long)r->target);
-    if (e.redacted)
-        return plog_fail(err, PLOG_E_EXISTS, "entry %llu is redacted already",
-                         (unsigned long long)r->target);
+    plog_line_leaf(line, o.leaf);
     plog_buf_init(&redacted, r->io);
-    plog_hash_leaf(line.p, line.n, o.leaf);
-    rc = plog_redacted_format(&redacted, &e, o.leaf);
+    rc = e.redacted ? plog_buf_add_span(&redacted, line)
+                    : plog_redacted_format(&redacted, &e, o.leaf);
     if (!rc) {
         plog_sha256(redacted.data, redacted.len, o.line);
         r->args.len = 0;
@@ -255,7 +309,9 @@ static int order_of(struct plog_request *r, struct plog_span line,
     }
     plog_buf_fini(&redacted);
     r->items[0].entry.args = plog_span(r->args.data, r->args.len);
-    return rc ? plog_fail(err, rc, "out of memory") : 0;
+    if (rc)
+        return plog_fail(err, rc, "out of memory");
+    return e.redacted ? may_order_again(p, r, line, parser, err) : 0;
 }
 
 /* Made from the line as the log has it.  A line of the last segment forces a
@@ -274,7 +330,7 @@ static int make_order(plog *p, struct plog_work *w, struct plog_request *r,
     plog_buf_init(&line, p->io);
     int rc = plog_engine_logged_line(p, r->target, &line, err);
     if (!rc)
-        rc = order_of(r, plog_span(line.data, line.len), &parser, err);
+        rc = order_of(p, r, plog_span(line.data, line.len), &parser, err);
     w->fresh |= r->target >= p->legs.head.segment;
     plog_buf_fini(&line);
     plog_entry_parser_fini(&parser);

@@ -201,10 +201,11 @@ static int drain(struct replay *r, int *stop, struct plog_error *err)
     return rc;
 }
 
-static void begin(struct replay *r, struct plog_legs *l,
+static void begin(struct replay *r, struct plog_legs *l, struct plog_walk *w,
                   struct plog_replay_watch *watch)
 {
     memset(r, 0, sizeof *r);
+    w->orders.in_force = true;
     r->l = l;
     r->watch = watch;
     r->entries_max = ENTRIES_FIRST;
@@ -231,7 +232,7 @@ static int run(struct plog_legs *l, struct plog_walk *w,
 {
     struct replay r;
     int stop = 0;
-    begin(&r, l, watch);
+    begin(&r, l, w, watch);
     plog_feed_open(&r.feed, w, watch->to, NULL, -1,
                    plog_pipe_may_thread(l->io));
     int rc = drain(&r, &stop, err);
@@ -288,7 +289,7 @@ int plog_legs_fill(struct plog_legs *l, struct plog_walk *w,
 {
     struct replay r;
     int stop = 0;
-    begin(&r, l, watch);
+    begin(&r, l, w, watch);
     r.is_new = true;
     r.bytes_max = BYTES_MOST_NEW;
     r.table.holds_all = l->head.commit.size == 0;

@@ -229,6 +229,11 @@ PLOG_MUST_CHECK int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
                                          struct plog_span stored,
                                          struct plog_span *line, bool *same,
                                          struct plog_error *err);
+/* Whether both legs have the whole `line` of an entry although an order that
+ * came along took its payload out.  It is counted, but by a quick look. */
+PLOG_MUST_CHECK int plog_parity_whole(struct plog_parity *p, uint64_t seq,
+                                      struct plog_span line, bool *pending,
+                                      struct plog_error *err);
 /* temp.state against main.state, cursors, and the rules in the head. */
 PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
                                         struct plog_error *err);

@@ -126,13 +126,18 @@ int plog_parity_quick(struct plog_parity *p, struct plog_span line,
                       struct plog_error *err)
 {
     sqlite3_stmt *s = p->events;
-    if (!p->event_ready || sqlite3_column_int64(s, 0) != (sqlite3_int64)seq ||
+    bool pending;
+    int rc = plog_parity_whole(p, seq, line, &pending, err);
+    if (rc)
+        return rc;
+    if (pending || !p->event_ready ||
+        sqlite3_column_int64(s, 0) != (sqlite3_int64)seq ||
         !text_is(s, 7, line)) {
         plog_check_closer(p->c);
         return 0;
     }
-    int rc = sketch->seq ? take_sketch(p, line, sketch, err)
-                         : take_parsed(p, line, err);
+    rc = sketch->seq ? take_sketch(p, line, sketch, err)
+                     : take_parsed(p, line, err);
     if (!rc && !p->c->stopped)
         rc = plog_parity_next_event(p, err);
     return rc;

@@ -5,10 +5,17 @@
  * for a while the log has the whole line and the store the redacted one; and
  * a store that stands below the order still has the whole line when the log
  * has not.  Both are one entry: the leaf is the same, and the order says so.
+ * Both legs whole under an order that came along are pending, too.
  */
 #include <stdio.h>
 
 #include "parity.h"
+
+static void note_pending(struct plog_parity *p, uint64_t seq)
+{
+    if (p->c->report->pending++ == 0)
+        p->c->report->pending_at = seq;
+}
 
 int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
                          struct plog_span stored, struct plog_span *line,
@@ -29,8 +36,7 @@ int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
             return 0;
         if (rc)
             return plog_fail(err, rc, "looking for orders to redact failed");
-        if (p->c->report->pending++ == 0)
-            p->c->report->pending_at = seq;
+        note_pending(p, seq);
     } else {
         const struct plog_order *o = plog_orders_find(orders, seq);
         if (!o || o->at <= p->c->head.commit.size)
@@ -38,6 +44,25 @@ int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
     }
     *line = stored;
     *same = true;
+    return 0;
+}
+
+/* Of an order in the log the store has a row, which is compared where the order
+ * stands.  Of one that came along it has none. */
+int plog_parity_whole(struct plog_parity *p, uint64_t seq,
+                      struct plog_span line, bool *pending,
+                      struct plog_error *err)
+{
+    struct plog_buf redacted;
+    plog_buf_init(&redacted, p->c->reader.io);
+    int is = plog_orders_redact(&p->c->walk.orders, &p->parser, seq, line,
+                                &redacted);
+    plog_buf_fini(&redacted);
+    *pending = is > 0 && !plog_line_is_redacted(line);
+    if (is < 0)
+        return plog_fail(err, is, "looking for orders to redact failed");
+    if (*pending && !p->c->quick)
+        note_pending(p, seq);
     return 0;
 }
 

@@ -339,6 +339,9 @@ int plog_parity_entry(struct plog_parity *p, struct plog_span line,
     if (row)
         stored = plog_sql_text(p->events, 7);
     bool same = row && plog_span_equal(stored, line);
+    bool pending;
+    if (!rc && same)
+        rc = plog_parity_whole(p, seq, line, &pending, err);
     if (!rc && row && !same)
         rc = plog_parity_redacted(p, seq, stored, &line, &same, err);
     if (!rc)

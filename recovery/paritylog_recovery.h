@@ -492,7 +492,7 @@ struct plog_redact_report {
     uint64_t seq;
     uint64_t order; /* entry that orders it; 0 after a dry run */
     unsigned char leaf[PLOG_HASH_SIZE];
-    bool already;        /* it was ordered before */
+    bool already;        /* it was ordered before, by an entry of this log */
     uint64_t segments;   /* files of the log that were replaced */
     uint64_t quarantine; /* files there that were changed or removed; a store
                             as a whole, with a caller's own tables in it */
@@ -507,7 +507,8 @@ struct plog_redact_report {
  * Takes the payload of entry `seq` (and its meta and salt) out of log, store,
  * freed pages, SQLite's WAL and quarantine/; leaf, root and every proof hold
  * on.  The order is an entry of the log, signed with its reason; whatever is
- * cut off behind it, the next opening for writing finishes.
+ * cut off behind it, the next opening for writing finishes.  A copy that has
+ * one only in orders/ gets one of its own.
  * Out of reach: peers, backups, restored copies, free blocks of the disk, and
  * what a caller copied into tables of his own: he removes it there, before the
  * order, whose VACUUM then takes it out of freed pages, too.

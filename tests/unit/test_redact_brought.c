@@ -1,0 +1,260 @@
+/*
+ * test_redact_brought.c - a copy that goes on has the order to redact an entry
+ * in orders/ alone, and a segment comes back from a backup that is older: the
+ * payload gets into no store, it is told, and redacting again takes it out, by
+ * an order of the copy's own.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "check.h"
+#include "engine.h"
+#include "peers.h"
+#include "world.h"
+
+#define SEGMENT "log/00000000000000000001.jsonl"
+#define PAYLOAD "\"v\":\"v0\"" /* of entry 2, on which r0 stands */
+#define ORDER "orders/62"
+
+static struct world w; /* the copy */
+static struct plog_error err;
+static char *backup; /* of the first segment */
+static size_t backup_n;
+
+static int redact(uint64_t seq, struct plog_redact_report *r)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
+    err = (struct plog_error){.code = 0};
+    return plog_redact(w.dir, seq, &o, r, &err);
+}
+
+static void bring_back(void)
+{
+    world_write(world_path(&w, SEGMENT), backup, backup_n);
+}
+
+static void make(void)
+{
+    struct plog_redact_report r;
+    struct plog_restore_report copied;
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .at_seq = 40,
+                                     .continue_as = "test.example/on"};
+    char out[560];
+    peers_make(&w, PLOG_KEEP_LOCAL, 60);
+    free(backup);
+    backup = world_read(world_path(&w, SEGMENT), &backup_n);
+    REQUIRE(strstr(backup, PAYLOAD) != NULL);
+    CHECK_INT(redact(2, &r), 0);
+    snprintf(out, sizeof out, "%.500s-copy", w.dir);
+    CHECK_INT(plog_restore(w.dir, out, &o, &copied, NULL), 0);
+    world_remove(w.dir);
+    snprintf(w.dir, sizeof w.dir, "%.511s", out);
+    REQUIRE(world_has(&w, ORDER));
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < 30; i++)
+        CHECK_INT(world_put(&w, NULL, "on", "v", NULL), 0);
+    world_close(&w);
+}
+
+static bool in_the_log(void)
+{
+    size_t n;
+    char *now = world_read(world_path(&w, SEGMENT), &n);
+    bool there = strstr(now, PAYLOAD) != NULL;
+    free(now);
+    return there;
+}
+
+static bool in_the_store(void)
+{
+    return world_number(&w, "SELECT count(*) FROM events WHERE seq=2 AND line"
+                            " LIKE '%\"v\":\"v0\"%'") != 0;
+}
+
+static int64_t pending(void)
+{
+    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
+}
+
+static void parity_tells(uint64_t count)
+{
+    struct world_found f;
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.pending, count);
+    CHECK_UINT(f.report.pending_at, count ? 2 : 0);
+}
+
+static int fresh(void)
+{
+    struct plog_replay_report r;
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    return plog_replay(w.dir, &o, &r, NULL);
+}
+
+static void clean_and_done(void)
+{
+    CHECK(!in_the_log());
+    CHECK(!in_the_store());
+    CHECK_INT(pending(), 0);
+    parity_tells(0);
+    CHECK_TEXT(world_record(&w, "r0"), "null v1");
+}
+
+/* The first time the copy gets an order of its own; then that one is named. */
+static void redacted_again(void)
+{
+    struct plog_redact_report r;
+    make();
+    uint64_t size = world_size(&w);
+    bring_back();
+    parity_tells(1);
+    CHECK_INT(redact(2, &r), 0);
+    CHECK(!r.already);
+    CHECK_UINT(r.order, size + 1);
+    CHECK_UINT(r.segments, 1);
+    clean_and_done();
+    bring_back();
+    CHECK_INT(redact(2, &r), 0);
+    CHECK(r.already);
+    CHECK_UINT(r.order, size + 1);
+    CHECK_UINT(r.segments, 1);
+    clean_and_done();
+    world_end(&w, size + 1);
+}
+
+/* Killed behind the order: the next opening for writing goes on. */
+static void killed_behind_the_order(void)
+{
+    struct plog_receipt receipt;
+    make();
+    bring_back();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_engine_redact(w.p, 2, plog_span_text("x"), &receipt, NULL),
+              0);
+    world_close(&w);
+    CHECK(in_the_log());
+    CHECK_INT(pending(), 1);
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    clean_and_done();
+    world_end(&w, world_size(&w));
+}
+
+/* Whatever makes the store: it has what the order left. */
+static void replayed(void)
+{
+    static const char *const files[] = {"store.db", "store.db-wal",
+                                        "store.db-shm"};
+    struct plog_replay_report r;
+    struct plog_redact_report again;
+    make();
+    bring_back();
+    CHECK_INT(fresh(), 0);
+    CHECK(!in_the_store());
+    CHECK_TEXT(world_record(&w, "r0"), "null v1");
+    parity_tells(1);
+    for (int i = 0; i < 3; i++)
+        world_remove(world_path(&w, files[i]));
+    CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
+    CHECK(!in_the_store());
+    parity_tells(1);
+    CHECK_INT(redact(2, &again), 0);
+    clean_and_done();
+    world_end(&w, world_size(&w));
+}
+
+/* As older versions made it of such a log; the way out is the same. */
+static void whole_in_both(void)
+{
+    struct plog_redact_report r;
+    char aside[600];
+    size_t n;
+    make();
+    snprintf(aside, sizeof aside, "%s", world_path(&w, ORDER));
+    char *order = world_read(aside, &n);
+    world_remove(aside);
+    bring_back();
+    CHECK_INT(fresh(), 0);
+    CHECK(in_the_store());
+    parity_tells(0);
+    world_write(aside, order, n);
+    free(order);
+    parity_tells(1);
+    CHECK_INT(redact(2, &r), 0);
+    clean_and_done();
+    world_end(&w, world_size(&w));
+}
+
+/* A proven order of the same number that is about the first log's own line
+ * behind the point concerns no entry of the copy. */
+static void another_line(void)
+{
+    char out[560];
+    size_t n;
+    struct plog_redact_report r;
+    struct plog_restore_report copied;
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .at_seq = 40,
+                                     .continue_as = "test.example/on"};
+    peers_make(&w, PLOG_KEEP_LOCAL, 60);
+    CHECK_INT(redact(50, &r), 0);
+    snprintf(out, sizeof out, "%.500s-later", w.dir);
+    struct plog_restore_options later = {.struct_size = sizeof later,
+                                         .at_seq = 55};
+    CHECK_INT(plog_restore(w.dir, out, &later, &copied, NULL), 0);
+    struct world from = {.p = NULL};
+    snprintf(from.dir, sizeof from.dir, "%.511s", out);
+    char *order = world_read(world_path(&from, ORDER), &n);
+    world_remove(out);
+    snprintf(out, sizeof out, "%.500s-copy", w.dir);
+    CHECK_INT(plog_restore(w.dir, out, &o, &copied, NULL), 0);
+    world_remove(w.dir);
+    snprintf(w.dir, sizeof w.dir, "%.511s", out);
+    CHECK(!world_has(&w, "orders"));
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 100, 130);
+    world_close(&w);
+    CHECK_INT(mkdir(world_path(&w, "orders"), 0700), 0);
+    world_write(world_path(&w, ORDER), order, n);
+    free(order);
+    struct world_found f;
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.pending, 0);
+    CHECK_INT(fresh(), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- No order ------------------------------------------------------------ */
+
+/* Nothing vouches for what is redacted: no order is signed for it. */
+static void without_an_order(void)
+{
+    struct plog_redact_report r;
+    make();
+    uint64_t size = world_size(&w);
+    world_remove(world_path(&w, ORDER));
+    CHECK_INT(redact(2, &r), PLOG_E_DIVERGED);
+    CHECK_TEXT(err.message, "entry 2 is redacted, and neither the store nor"
+                            " orders/ has an order for that");
+    CHECK_TEXT(err.hint, "run: paritylog parity DIR");
+    CHECK_UINT(world_size(&w), size);
+    world_remove(w.dir);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"redacted again", redacted_again},
+        {"killed behind the order", killed_behind_the_order},
+        {"replayed", replayed},
+        {"whole in both", whole_in_both},
+        {"an order about another line", another_line},
+        {"without an order", without_an_order},
+    };
+    int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+    free(backup);
+    return rc;
+}
