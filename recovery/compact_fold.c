@@ -8,8 +8,8 @@
  * Of most entries the scratch store needs no row: their records' rows are
  * folded in memory (fold_table.h), and the lines that records stand on are
  * read again from the segments (compact_lines.h).  An order to redact changes
- * events, so with one every entry has its row, and so it has where segments
- * come out of the archive, for they are not read again for nothing.
+ * events, so with one, be it in orders/, every entry has its row, and so it has
+ * where segments come out of the archive: they are not read again for nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +21,7 @@
 #include "redact.h"
 
 #define SCRATCH "fold.db"
+#define LOOKING_FAILED "looking for orders to redact failed"
 #define TABLE_MOST ((size_t)10 << 20) /* of each */
 
 struct folding {
@@ -31,6 +32,7 @@ struct folding {
     struct plog_feed feed;
     struct plog_fold_table tables[PLOG_SNAPSHOT_TABLES];
     struct plog_compact_lines lines;
+    struct plog_entry_parser parser; /* of lines under an order */
     bool lean;     /* events have no row where none is needed */
     uint64_t base; /* the snapshot that it began with; 0: none */
     unsigned char digest[PLOG_HASH_SIZE];
@@ -138,10 +140,24 @@ static int line_of(void *arg, uint64_t seq, struct plog_span *line,
                : rc;
 }
 
+static int orders_brought(struct folding *f,
+                          const struct plog_known_order **list, size_t *n,
+                          struct plog_error *err)
+{
+    int rc = plog_orders_brought(&f->walk.orders, list, n);
+    return rc ? plog_fail(err, rc, LOOKING_FAILED) : 0;
+}
+
 static int begin(struct folding *f, int dir, struct plog_error *err)
 {
     const struct plog_dir *d = &f->c->legs->dir;
-    f->lean = !d->with_archive && f->c->legs->head.rules.redactions == 0;
+    const struct plog_known_order *list;
+    size_t brought;
+    int rc = orders_brought(f, &list, &brought, err);
+    if (rc)
+        return rc;
+    f->lean = !d->with_archive && brought == 0 &&
+              f->c->legs->head.rules.redactions == 0;
     for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++) {
         plog_fold_table_init(&f->tables[i], f->c->io, TABLE_MOST);
         f->tables[i].holds_all = f->base == 0;
@@ -152,7 +168,7 @@ static int begin(struct folding *f, int dir, struct plog_error *err)
     f->store.fold.line_of = line_of;
     f->store.fold.line_arg = f;
     /* What the table holds, SQLite's cache need not. */
-    int rc = plog_store_set_cache(&f->store, 4000, err);
+    rc = plog_store_set_cache(&f->store, 4000, err);
     return rc ? rc
               : plog_compact_lines_open(&f->lines, d, dir, f->base + 1, err);
 }
@@ -324,13 +340,22 @@ static int read_orders(plog *p, void *arg, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
-static int check_redacted(struct folding *f, uint64_t seq,
+/* @brought  the order came along: it may be about another line */
+static int check_redacted(struct folding *f, uint64_t seq, bool brought,
                           struct plog_error *err)
 {
     struct plog_span line;
-    int rc = plog_store_line(&f->store, seq, &line, NULL, err);
+    struct plog_buf redacted;
+    int is = 1, rc = plog_store_line(&f->store, seq, &line, NULL, err);
     if (rc || plog_line_is_redacted(line))
         return rc == PLOG_END ? 0 : rc;
+    plog_buf_init(&redacted, f->c->io);
+    if (brought)
+        is = plog_orders_redact(&f->walk.orders, &f->parser, seq, line,
+                                &redacted);
+    plog_buf_fini(&redacted);
+    if (is <= 0)
+        return is ? plog_fail(err, is, LOOKING_FAILED) : 0;
     plog_fail(err, PLOG_E_LOCKED,
               "entry %llu was redacted, and is whole in the log again: its"
               " payload would go into the snapshot",
@@ -339,6 +364,17 @@ static int check_redacted(struct folding *f, uint64_t seq,
     plog_err_hint(err, "run: paritylog redact DIR %llu --reason TEXT again",
                   (unsigned long long)seq);
     return PLOG_E_LOCKED;
+}
+
+/* Of these the store in use has no row. */
+static int check_brought(struct folding *f, struct plog_error *err)
+{
+    const struct plog_known_order *list;
+    size_t n;
+    int rc = orders_brought(f, &list, &n, err);
+    for (size_t i = 0; !rc && i < n; i++)
+        rc = check_redacted(f, list[i].order.seq, true, err);
+    return rc;
 }
 
 /* No snapshot is signed with a payload that an order took out, also by an order
@@ -352,9 +388,9 @@ static int check_orders(struct folding *f, struct plog_error *err)
     int rc = plog_engine_locked(f->c->p, read_orders, &targets, err);
     const uint64_t *seqs = (const void *)targets.data;
     for (size_t i = 0; !rc && i < targets.len / sizeof *seqs; i++)
-        rc = check_redacted(f, seqs[i], err);
+        rc = check_redacted(f, seqs[i], false, err);
     plog_buf_fini(&targets);
-    return rc;
+    return rc ? rc : check_brought(f, err);
 }
 
 static int write_down(struct folding *f, struct plog_error *err)
@@ -379,6 +415,7 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
 {
     struct folding f = {.c = c};
     const struct plog_dir *d = &c->legs->dir;
+    plog_entry_parser_init(&f.parser, c->io);
     int dir, rc = plog_snapshot_dir(d, true, &dir, err);
     if (rc)
         return rc;
@@ -400,6 +437,7 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
     for (size_t i = 0; i < PLOG_SNAPSHOT_TABLES; i++)
         plog_fold_table_fini(&f.tables[i]);
     plog_store_close(&f.store);
+    plog_entry_parser_fini(&f.parser);
     int left = plog_compact_no_scratch(c->io, dir);
     (void)left; /* the next one tries again, and tells */
     c->io->close(c->io->ctx, dir);

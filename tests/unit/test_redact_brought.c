@@ -1,8 +1,8 @@
 /*
  * test_redact_brought.c - a copy that goes on has the order to redact an entry
  * in orders/ alone, and a segment comes back from a backup that is older: the
- * payload gets into no store, it is told, and redacting again takes it out, by
- * an order of the copy's own.
+ * payload gets into no store and no snapshot, it is told, and redacting again
+ * takes it out, by an order of the copy's own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +194,7 @@ static void another_line(void)
 {
     char out[560];
     size_t n;
+    struct plog_compact_report c;
     struct plog_redact_report r;
     struct plog_restore_report copied;
     struct plog_restore_options o = {.struct_size = sizeof o,
@@ -217,6 +218,7 @@ static void another_line(void)
     CHECK_INT(world_open(&w), 0);
     peers_put(&w, 100, 130);
     world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(mkdir(world_path(&w, "orders"), 0700), 0);
     world_write(world_path(&w, ORDER), order, n);
     free(order);
@@ -224,6 +226,47 @@ static void another_line(void)
     CHECK_INT(world_parity(&w, NULL, &f), 0);
     CHECK_UINT(f.report.pending, 0);
     CHECK_INT(fresh(), 0);
+    CHECK_INT(peers_ack(&w, "p", 60), 0);
+    CHECK_INT(peers_compact(&w, &c), 0);
+    CHECK_TEXT(c.why, "");
+    CHECK(c.to > 50);
+    world_end(&w, world_size(&w));
+}
+
+/* ---- Compaction ---------------------------------------------------------- */
+
+static void compacted(void)
+{
+    struct plog_compact_report c;
+    make();
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_compact(&w, &c), 0);
+    CHECK(c.to > 2);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(fresh(), 0);
+    CHECK_TEXT(world_record(&w, "r0"), "null v1");
+    CHECK_INT(peers_undo(&w, &c), 0);
+    clean_and_done();
+    world_end(&w, world_size(&w));
+}
+
+static void never_into_a_snapshot(void)
+{
+    struct plog_redact_report r;
+    struct plog_compact_report c;
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    make();
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    bring_back();
+    CHECK_INT(plog_compact(w.dir, &o, &c, &err), PLOG_E_LOCKED);
+    CHECK_UINT(err.seq, 2);
+    CHECK_TEXT(err.hint, "run: paritylog redact DIR 2 --reason TEXT again");
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(peers_compact(&w, &c), 0);
+    CHECK(c.to > 2);
     world_end(&w, world_size(&w));
 }
 
@@ -252,6 +295,8 @@ int main(int argc, char **argv)
         {"replayed", replayed},
         {"whole in both", whole_in_both},
         {"an order about another line", another_line},
+        {"compacted", compacted},
+        {"never into a snapshot", never_into_a_snapshot},
         {"without an order", without_an_order},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
