@@ -148,6 +148,29 @@ static int check(struct drill *d, struct plog_error *err)
     return rc;
 }
 
+/* The copy has what an order in orders/ left, also of a line that is whole in
+ * the log again: where all is well but for that, it is what to do about it. */
+static int explain(struct drill *d, struct plog_difference *diff,
+                   struct plog_error *err)
+{
+    struct plog_check_report report;
+    struct plog_check_options o = {.struct_size = sizeof o,
+                                   .io = d->o->io,
+                                   .wait_seconds = d->o->wait_seconds,
+                                   .vkey = d->o->vkey,
+                                   .progress = d->o->progress,
+                                   .arg = d->o->arg};
+    int rc = plog_parity(d->original.dir.path, &o, &report, err);
+    if (!rc && !report.verdict && report.pending)
+        snprintf(diff->what, sizeof diff->what,
+                 "entry %llu is whole in the log again, and an order took its"
+                 " payload out; run: paritylog redact DIR %llu --reason TEXT,"
+                 " then drill again",
+                 (unsigned long long)report.pending_at,
+                 (unsigned long long)report.pending_at);
+    return rc;
+}
+
 static int compare(struct drill *d, struct plog_error *err)
 {
     struct plog_difference diff = {.what = ""};
@@ -158,6 +181,8 @@ static int compare(struct drill *d, struct plog_error *err)
         rc = plog_store_begin_read(&d->copy.store, err);
     if (!rc)
         rc = plog_same_log(&d->original.dir, &d->copy.dir, &diff, err);
+    if (!rc && diff.what[0])
+        rc = explain(d, &diff, err);
     if (!rc)
         rc = plog_same_store(&d->original.store, &d->copy.store, &diff, err);
     if (diff.what[0])

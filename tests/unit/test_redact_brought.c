@@ -233,6 +233,27 @@ static void another_line(void)
     world_end(&w, world_size(&w));
 }
 
+/* A copy of it would not be what it is: the drill says why, and what to do. */
+static void drilled(void)
+{
+    struct plog_redact_report r;
+    struct plog_drill_report d;
+    make();
+    CHECK_INT(plog_drill(w.dir, NULL, &d, NULL), 0);
+    CHECK_INT(d.verdict, 0);
+    bring_back();
+    CHECK_INT(plog_drill(w.dir, NULL, &d, NULL), 0);
+    CHECK_INT(d.verdict, PLOG_E_DIVERGED);
+    CHECK_TEXT(d.what,
+               "entry 2 is whole in the log again, and an order took its"
+               " payload out; run: paritylog redact DIR 2 --reason TEXT,"
+               " then drill again");
+    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(plog_drill(w.dir, NULL, &d, NULL), 0);
+    CHECK_INT(d.verdict, 0);
+    world_end(&w, world_size(&w));
+}
+
 /* ---- Compaction ---------------------------------------------------------- */
 
 static void compacted(void)
@@ -295,6 +316,7 @@ int main(int argc, char **argv)
         {"replayed", replayed},
         {"whole in both", whole_in_both},
         {"an order about another line", another_line},
+        {"drilled", drilled},
         {"compacted", compacted},
         {"never into a snapshot", never_into_a_snapshot},
         {"without an order", without_an_order},
