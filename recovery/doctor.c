@@ -165,10 +165,9 @@ static void redactions(struct plog_doctor *d)
                         (unsigned long long)s->redactions);
     else if (whole)
         plog_doctor_say(d, "redactions", PLOG_HEALTH_WARN, next,
-                        "%llu of %llu entries are whole in the log again, the"
+                        "%llu redacted entries are whole in the log again, the"
                         " first is %llu",
-                        whole, (unsigned long long)s->redactions,
-                        (unsigned long long)d->report->legs.pending_at);
+                        whole, (unsigned long long)d->report->legs.pending_at);
     else if (s->redactions)
         plog_doctor_say(d, "redactions", PLOG_HEALTH_OK, NULL, "%llu, all done",
                         (unsigned long long)s->redactions);

@@ -159,6 +159,32 @@ run 0 parity "$T/back"
 out_lacks 'pending'
 L=$kept
 
+begin 'the same in a copy that has the order in orders/ alone'
+fresh first
+deltas 1 3 | run 0 append "$T/first" --quiet
+run 0 rotate "$T/first"
+cp "$T/first/log/00000000000000000001.jsonl" "$T/segment"
+run 0 redact "$T/first" 2 --reason x
+run 0 restore "$T/first" --out "$T/on" --at 4 --continue-as example.org/on
+deltas 11 13 | run 0 append "$T/on" --quiet
+cp "$T/segment" "$T/on/log/00000000000000000001.jsonl"
+run 0 replay "$T/on" --fresh
+run 0 parity "$T/on"
+out_has 'pending    1 redacted entries are whole in the log, the first seq 2'
+run 0 doctor "$T/on"
+out_has '1 redacted entries are whole in the log again, the first is 2'
+run 0 redact "$T/on" 2 --reason y
+out_has 'redacted entry 2, by entry '
+out_has 'replaced 1 segments of the log'
+run 0 parity "$T/on"
+out_lacks 'pending'
+run 0 redact "$T/on" --list
+out_has ': y'
+run 0 redact "$T/on" 2 --reason y
+out_has 'entry 2 was redacted already, by entry '
+out_lacks 'by entry 0'
+L=$kept
+
 begin 'with keys gone or under a passphrase'
 mv "$L/keys/signing.key" "$T/kept.key"
 run 12 redact "$L" 7 --reason x

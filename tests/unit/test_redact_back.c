@@ -345,8 +345,9 @@ static void told_and_redacted_again(void)
     CHECK_INT(world_parity(&w, NULL, &f), 0);
     CHECK_UINT(f.report.pending, 1);
     CHECK_UINT(f.report.pending_at, 2);
-    doctor_says("warn: 1 of 1 entries are whole in the log again, the first is"
-                " 2; paritylog redact DIR 2 --reason TEXT");
+    doctor_says(
+        "warn: 1 redacted entries are whole in the log again, the first is"
+        " 2; paritylog redact DIR 2 --reason TEXT");
     CHECK_INT(redact(2, &r), 0);
     CHECK(r.already);
     CHECK_UINT(r.segments, 1);
