@@ -144,10 +144,7 @@ static int fill(struct plog_feed *f, struct plog_batch *b)
         if (rc)
             empty(b); /* the group may be there in part */
         if (rc)
-            return plog_fail(&f->err, rc,
-                             rc == PLOG_E_IO
-                                 ? "looking for orders to redact failed"
-                                 : "out of memory");
+            return plog_orders_brought_fail(rc, &f->err);
         if (strcmp(origin, f->walk->chain.origin) != 0)
             break;
     }

@@ -130,6 +130,9 @@ PLOG_MUST_CHECK int plog_orders_redact(struct plog_orders *o,
                                        uint64_t seq, struct plog_span line,
                                        struct plog_buf *out);
 
+/* Says so; returns rc. */
+int plog_orders_brought_fail(int rc, struct plog_error *err);
+
 /* Between the two files: reads orders/; takes a compact entry; goes on behind
  * what cannot be read. */
 PLOG_MUST_CHECK int plog_orders_look_at_brought(struct plog_orders *o);

@@ -116,7 +116,9 @@ static int read_alone(struct plog_orders *o, struct plog_orders *only)
 {
     int dir = open_folder(o->dir);
     if (dir < 0)
-        return dir == -ENOENT || plog_io_says_odd(dir) ? 0 : PLOG_E_IO;
+        return dir == -ENOENT || dir == -ENOTDIR || plog_io_says_odd(dir)
+                   ? 0
+                   : PLOG_E_IO;
     int rc = read_proofs(only, dir);
     return rc ? rc : plog_orders_doubt(only);
 }
@@ -141,6 +143,19 @@ int plog_orders_brought(struct plog_orders *o,
     o->brought_keys = keys;
     *list = (const void *)o->brought.data;
     *count = rc ? 0 : o->brought.len / sizeof **list;
+    return rc;
+}
+
+int plog_orders_brought_fail(int rc, struct plog_error *err)
+{
+    if (rc != PLOG_E_IO)
+        return plog_fail(err, rc, "out of memory");
+    plog_fail(err, rc,
+              "orders/ cannot be read, and may hold an order to redact"
+              " what is whole in log/");
+    plog_err_file(err, PLOG_ORDERS_DIR);
+    plog_err_hint(err, "see that the disk is well and that every file there can"
+                       " be read");
     return rc;
 }
 

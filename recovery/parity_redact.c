@@ -60,7 +60,7 @@ int plog_parity_whole(struct plog_parity *p, uint64_t seq,
     plog_buf_fini(&redacted);
     *pending = is > 0 && !plog_line_is_redacted(line);
     if (is < 0)
-        return plog_fail(err, is, "looking for orders to redact failed");
+        return plog_orders_brought_fail(is, err);
     if (*pending && !p->c->quick)
         note_pending(p, seq);
     return 0;

@@ -4,6 +4,7 @@
  * payload gets into no store and no snapshot, it is told, and redacting again
  * takes it out, by an order of the copy's own.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +292,58 @@ static void never_into_a_snapshot(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- What cannot be read ------------------------------------------------- */
+
+static int no_such_sector(void *ctx, int dir, const char *name, int flags,
+                          uint32_t mode)
+{
+    return strcmp(name, "orders") == 0
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Nobody can tell that there is no order then: no store is made, no snapshot,
+ * and no parity is clean. */
+static void not_to_be_read(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_check_report p;
+    struct plog_replay_report r;
+    struct plog_check_options po = {.struct_size = sizeof po, .io = &io};
+    struct plog_replay_options ro = {
+        .struct_size = sizeof ro, .fresh = true, .io = &io};
+    struct plog_compact_options co = {.struct_size = sizeof co, .io = &io};
+    struct plog_compact_report c;
+    io.open_at = no_such_sector;
+    make();
+    CHECK_INT(redact(2, &(struct plog_redact_report){0}), 0);
+    CHECK_INT(plog_replay(w.dir, &ro, &r, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "orders");
+    CHECK_TEXT(err.message, "orders/ cannot be read, and may hold an order to"
+                            " redact what is whole in log/");
+    CHECK(strstr(err.hint, "can be read") != NULL);
+    CHECK_INT(plog_parity(w.dir, &po, &p, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "orders");
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(plog_compact(w.dir, &co, &c, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "orders");
+    CHECK_UINT(peers_floor(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* What is no folder holds none. */
+static void no_folder(void)
+{
+    make();
+    CHECK_INT(redact(2, &(struct plog_redact_report){0}), 0);
+    world_remove(world_path(&w, "orders"));
+    world_write(world_path(&w, "orders"), "x\n", 2);
+    parity_tells(0);
+    CHECK_INT(fresh(), 0);
+    world_end(&w, world_size(&w));
+}
+
 /* ---- No order ------------------------------------------------------------ */
 
 /* Nothing vouches for what is redacted: no order is signed for it. */
@@ -319,6 +372,8 @@ int main(int argc, char **argv)
         {"drilled", drilled},
         {"compacted", compacted},
         {"never into a snapshot", never_into_a_snapshot},
+        {"not to be read", not_to_be_read},
+        {"no folder", no_folder},
         {"without an order", without_an_order},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
