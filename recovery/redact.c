@@ -247,6 +247,20 @@ static int scrub(plog *p, struct plog_redact_report *report,
     return rc;
 }
 
+/* By somebody who was faster than we, behind the look. */
+static int read_order(plog *p, void *arg, struct plog_error *err)
+{
+    struct plog_redact_report *report = arg;
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, p->io);
+    int rc = plog_store_orders_of(&p->legs.store, report->seq, &seqs, err);
+    report->already = true;
+    if (!rc && seqs.len)
+        report->order = *(const uint64_t *)(const void *)seqs.data;
+    plog_buf_fini(&seqs);
+    return rc;
+}
+
 static int redact(plog *p, const struct plog_redact_options *o,
                   struct plog_redact_report *report, struct plog_error *err)
 {
@@ -263,10 +277,8 @@ static int redact(plog *p, const struct plog_redact_options *o,
     if (rc == PLOG_E_PRUNED)
         plog_err_hint(err, "a compaction was faster: run it again, to see what"
                            " can be done");
-    if (rc == PLOG_E_EXISTS) { /* somebody else was faster */
-        report->already = true;
-        rc = 0;
-    }
+    if (rc == PLOG_E_EXISTS)
+        rc = plog_engine_locked(p, read_order, report, err);
     if (!rc)
         rc = scrub(p, report, err);
     plog_dir_maintained(&p->legs.dir);

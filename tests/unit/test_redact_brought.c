@@ -292,6 +292,40 @@ static void never_into_a_snapshot(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- Two at once ----------------------------------------------------------
+ */
+
+static bool other_first;
+static struct plog_redact_report other;
+
+/* The maintenance lock is taken behind the look. */
+static int on_lock(void *ctx, int fd, uint64_t byte, int mode)
+{
+    bool now = other_first && byte == 1 && mode == 2;
+    if (now) {
+        other_first = false;
+        CHECK_INT(redact(2, &other), 0);
+    }
+    return plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+}
+
+static void somebody_was_faster(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_redact_report r;
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = "asked", .io = &io};
+    io.lock_byte = on_lock;
+    make();
+    other_first = true;
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, NULL), 0);
+    CHECK(!other_first);
+    CHECK(r.already);
+    CHECK_UINT(r.order, other.order);
+    CHECK(r.order > 0);
+    world_end(&w, world_size(&w));
+}
+
 /* ---- What cannot be read ------------------------------------------------- */
 
 static int no_such_sector(void *ctx, int dir, const char *name, int flags,
@@ -372,6 +406,7 @@ int main(int argc, char **argv)
         {"drilled", drilled},
         {"compacted", compacted},
         {"never into a snapshot", never_into_a_snapshot},
+        {"somebody was faster", somebody_was_faster},
         {"not to be read", not_to_be_read},
         {"no folder", no_folder},
         {"without an order", without_an_order},
