@@ -3,8 +3,8 @@
 #include "check.h"
 #include "delta.h"
 #include "deltas.h"
+#include "locales.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -291,18 +291,11 @@ static void test_confidence__values(void)
 
 static void test_confidence__whatever_the_locale(void)
 {
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
-                                        "fr_FR.UTF-8"};
-    const char *set = NULL;
-    for (size_t i = 0; !set && i < COUNT(names); i++)
-        set = setlocale(LC_ALL, names[i]);
-    if (!set || *localeconv()->decimal_point != ',') {
-        setlocale(LC_ALL, "C");
-        check_skip("no locale with a decimal comma is installed");
-        return;
-    }
-    check_confidences();
-    setlocale(LC_ALL, "C");
+    if (locales_comma())
+        check_confidences();
+    else
+        check_skip("no locale with a decimal comma: no package locales");
+    locales_back();
 }
 
 /* Those that are read without a locale, and at once. */

@@ -2,13 +2,12 @@
  * test_query.c - which statements the query of a reader takes, which it
  * refuses, and what it gives of each kind of value.
  */
-#include <locale.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
+#include "locales.h"
 #include "world.h"
 
 static struct world w;
@@ -222,35 +221,19 @@ static void reals(void)
     close_it();
 }
 
-/* One whose numbers have no point: made here, as few machines have one ready.
- */
-static bool set_locale(void)
-{
-    char command[800];
-    const char *dir = check_dir();
-    snprintf(command, sizeof command,
-             "localedef -i de_DE -f UTF-8 --no-archive %s/de_DE.UTF-8"
-             " >/dev/null 2>&1",
-             dir);
-    setenv("LOCPATH", dir, 1);
-    return system(command) == 0 && setlocale(LC_NUMERIC, "de_DE.UTF-8") &&
-           strcmp(localeconv()->decimal_point, ",") == 0;
-}
-
-/* A program may have such a locale. */
+/* A program may have one whose numbers have no point. */
 static void reals_in_a_locale(void)
 {
     struct seen s = {.calls = 0};
     open_it();
-    bool set = set_locale();
+    bool set = locales_comma();
     int rc = plog_reader_query(r, "SELECT 0.1 + 0.2, 1.0", see, &s, NULL);
-    setlocale(LC_NUMERIC, "C");
-    unsetenv("LOCPATH");
+    locales_back();
     CHECK_INT(rc, 0);
     CHECK_TEXT(s.text[0], "0.30000000000000004");
     CHECK_TEXT(s.text[1], "1.0");
     if (!set)
-        check_skip("no locale without a decimal point: no package locales");
+        check_skip("no locale with a decimal comma: no package locales");
     close_it();
 }
 
