@@ -128,6 +128,18 @@ static char *changed(const struct plog_buf *b, const struct change *c,
     return out;
 }
 
+/* What to do about it. */
+static const char *hint_of(int code)
+{
+    return code == PLOG_E_TAMPERED
+               ? "it proves nothing: ask for another one, and see that the"
+                 " entry is the line that it is about"
+           : code == PLOG_E_UNKNOWN_KEY
+               ? "see whether it is of the log that you mean, and ask whoever"
+                 " runs that for its key"
+               : "";
+}
+
 static void refuses(const struct plog_buf *b, const struct change *all,
                     size_t count)
 {
@@ -140,6 +152,7 @@ static void refuses(const struct plog_buf *b, const struct change *all,
         bool ok = CHECK_INT(rc, all[i].code);
         ok &= CHECK_INT(err.code, rc);
         ok &= CHECK(strstr(err.message, all[i].says) != NULL);
+        ok &= CHECK_TEXT(err.hint, hint_of(rc));
         ok &= CHECK(r.memory == NULL && r.entry.p == NULL);
         if (!ok)
             printf("# `%s` -> `%s`: %s\n", all[i].what,
@@ -305,6 +318,7 @@ static void by_whom(void)
     CHECK_INT(plog_verify_proof(b.data, b.len, vkey, NULL, 0, &r, &err),
               PLOG_E_UNKNOWN_KEY);
     CHECK_TEXT(err.message, "the checkpoint is signed by another key");
+    CHECK_TEXT(err.hint, hint_of(PLOG_E_UNKNOWN_KEY));
     plog_buf_fini(&b);
     inclusion(&b, signer.vkey.name);
     CHECK_INT(plog_verify_proof(b.data, b.len, vkey, NULL, 0, &r, &err), 0);

@@ -134,6 +134,8 @@ static void databases(void)
         {"PRAGMA application_id=1", PLOG_E_DIVERGED,
          "not a whole store of ours"},
         {"PRAGMA user_version=0", PLOG_E_DIVERGED, "has schema 0"},
+        {"PRAGMA user_version=0; PRAGMA application_id=0", PLOG_E_DIVERGED,
+         "not a whole store of ours"},
         /* whose definitions are other ones, too */
         {"PRAGMA user_version=1; DROP VIEW records; CREATE VIEW records AS"
          " SELECT 1",

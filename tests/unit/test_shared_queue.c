@@ -19,6 +19,7 @@
 
 #include "check.h"
 #include "killing.h"
+#include "shared_queue.h"
 #include "slots.h"
 #include "world.h"
 
@@ -31,13 +32,16 @@ static struct world w;
 /* A table that finds the lock taken. */
 struct gate {
     struct plog_io io;
-    _Atomic int shut; /* tries that fail; < 0: all */
+    _Atomic int shut;    /* tries that fail; < 0: all */
+    _Atomic bool broken; /* the lock cannot even be asked for */
 };
 static struct gate owner_gate, leader_gate;
 
 static int through(struct gate *g, void *ctx, int fd, int mode)
 {
     if (mode == 2 && g->shut != 0) {
+        if (g->broken)
+            return -EIO;
         if (g->shut > 0)
             g->shut--;
         return -EAGAIN;
@@ -308,6 +312,27 @@ static void not_beside_a_hook(void)
     world_end(&w, 4);
 }
 
+/* What a full group has no room for stays posted, for the next one. */
+static void no_room_for_it(void)
+{
+    struct plog_request full = {.encoded_bytes = PLOG_GROUP_MAX - 1};
+    struct plog_receipt r;
+    make();
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    struct plog_slot *s = post(NULL, "9", 30);
+    REQUIRE(s != NULL);
+    CHECK(plog_shared_take(w.p, &full) == NULL);
+    CHECK(full.next == NULL);
+    CHECK_UINT(s->state, PLOG_SLOT_POSTED);
+    CHECK_INT(world_put(&w, NULL, "2", "own", &r), 0);
+    CHECK_UINT(r.size, 4);
+    CHECK_INT(answer(), 0);
+    CHECK_UINT(owner.receipt.seq, 4);
+    check_logged();
+    plog_close(owner.p);
+    world_end(&w, 4);
+}
+
 /* Nobody serves the dead: its byte of the lock file is free. */
 static void of_a_dead_owner(void)
 {
@@ -505,6 +530,31 @@ static void no_conflict_with_nothing(void)
     world_end(&w, 3);
 }
 
+/* What was promised of a group that came to nothing is taken back: an owner
+ * that cannot look is told why not, and does not doubt. */
+static void retracted(void)
+{
+    struct plog_error err;
+    char text[400];
+    make();
+    w.p = open_over(&leader_gate, full_disk(0), leader_lock, 10);
+    struct plog_slot *s = post(NULL, "9", 30);
+    REQUIRE(s != NULL);
+    world_text(text, sizeof text, &(struct world_delta){.record = "2"});
+    CHECK_INT(world_append(&w, text, NULL, &err), PLOG_E_IO);
+    CHECK_UINT(s->logged, 0);
+    owner_gate.broken = true;
+    plog_slots_ring(s);
+    pthread_join(owner.thread, NULL);
+    owner_gate.broken = false;
+    owner_gate.shut = 0;
+    CHECK_INT(owner.rc, PLOG_E_IO);
+    CHECK_TEXT(owner.err.message, "locking: Input/output error");
+    CHECK_UINT(world_size(&w), 2);
+    plog_close(owner.p);
+    world_end(&w, 2);
+}
+
 /* ---- Before the owner looks --------------------------------------------- */
 
 static void nothing(void)
@@ -617,6 +667,8 @@ static void odd_files(void)
             REQUIRE(link(path, world_path(&w, "another")) == 0);
         w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
         CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+        if (k == 2 || k == 3)
+            is_kept(path, zeros, sizeof zeros);
         if (k == 4)
             is_kept(path, "jobs that wait\n", 15);
         if (k >= 5)
@@ -664,11 +716,13 @@ int main(int argc, char **argv)
         {"refused alone", refused_alone},
         {"a repeat", a_repeat},
         {"given up", given_up},
+        {"no room for it", no_room_for_it},
         {"of a dead owner", of_a_dead_owner},
         {"slots that lie", lies},
         {"the leader is killed", leader_killed},
         {"the leader's sync fails", leader_fails},
         {"no conflict with what is not there", no_conflict_with_nothing},
+        {"retracted", retracted},
         {"promised, and then", promised},
         {"another lock file", another_lock_file},
         {"not beside a hook", not_beside_a_hook},
