@@ -38,6 +38,26 @@ static void make(void)
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+/* Entries 9 to 11, and another segment behind them. */
+static int put_group(void)
+{
+    char text[3][400];
+    struct plog_span delta[3];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = delta, .delta_count = 3};
+    uint64_t first;
+    for (int i = 0; i < 3; i++) {
+        char id[8], record[8];
+        snprintf(id, sizeof id, "id-%d", 6 + i);
+        snprintf(record, sizeof record, "r%d", 6 + i);
+        world_text(text[i], sizeof text[i],
+                   &(struct world_delta){.id = id, .record = record});
+        delta[i] = (struct plog_span){text[i], strlen(text[i])};
+    }
+    int rc = plog_append_group(w.p, &g, NULL, NULL);
+    return rc ? rc : plog_new_segment(w.p, &first, NULL);
+}
+
 static int compact(struct plog_compact_options o)
 {
     o.struct_size = sizeof o;
@@ -147,6 +167,40 @@ static void rows_that_cannot_be_read(void)
     goes_the_next_time();
 }
 
+static int row_of, rows_put; /* which of the fold is not written; so far */
+
+static bool at_a_row(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "step") == 0 &&
+           strstr(sql, "INSERT INTO main.events") != NULL &&
+           ++rows_put == row_of;
+}
+
+/* An entry that cannot be folded ends it, wherever it stands in its group. */
+static void rows_that_cannot_be_written(void)
+{
+    make();
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(put_group(), 0);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 11), 0);
+    for (row_of = 1; row_of <= 9; row_of++) {
+        rows_put = 0;
+        sql_calls.fails = at_a_row;
+        CHECK_INT(compact((struct plog_compact_options){.discard = false}),
+                  PLOG_E_IO);
+        sql_calls.fails = NULL;
+        CHECK_UINT(rows_put, row_of);
+        CHECK_UINT(peers_floor(&w), 0);
+        CHECK_UINT(report.entry, 0);
+    }
+    CHECK_INT(compact((struct plog_compact_options){.discard = false}), 0);
+    CHECK_UINT(report.to, 11);
+    CHECK_UINT(report.ids, 9);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
 static unsigned checks;
 static bool check_fails;
 
@@ -250,6 +304,7 @@ int main(int argc, char **argv)
          a_segment_that_cannot_be_looked_at},
         {"what an earlier one left", what_an_earlier_one_left},
         {"rows that cannot be read", rows_that_cannot_be_read},
+        {"rows that cannot be written", rows_that_cannot_be_written},
         {"checked once", checked_once},
         {"at each place", at_each_place},
     };

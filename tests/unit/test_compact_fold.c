@@ -75,6 +75,37 @@ static void told(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+/* A group that fills what is read at once, with the cut right behind it: no
+ * more is told than that it is folded. */
+static void told_of_a_large_group(void)
+{
+    static char payload[300 << 10], text[sizeof payload + 400];
+    struct world_delta d = {.record = "large", .payload = payload};
+    uint64_t first;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(world_open(&w), 0);
+    snprintf(payload, sizeof payload, "{\"a\":\"%0*u\"}",
+             (int)sizeof payload - 20, 0u);
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_UINT(first, 4);
+    CHECK_INT(world_put(&w, NULL, "r", "v", NULL), 0);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 3), 0);
+    memset(&heard, 0, sizeof heard);
+    CHECK_INT(compact((struct plog_compact_options){.progress = hear}), 0);
+    CHECK_UINT(report.to, 3);
+    CHECK_UINT(report.entries, 3);
+    CHECK_UINT(report.records, 1);
+    CHECK_UINT(heard.done, 3);
+    CHECK_UINT(heard.total, 3);
+    CHECK_INT(peers_parity(&w), 0);
+    world_remove(w.dir);
+}
+
 /* ---- What was signed ----------------------------------------------------- */
 
 static int give(void *arg, plog *p, struct plog_buf *args,
@@ -190,6 +221,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"told", told},
+        {"told of a large group", told_of_a_large_group},
         {"not what was signed", not_what_was_signed},
         {"a rotation that cannot be read", a_rotation_that_cannot_be_read},
     };

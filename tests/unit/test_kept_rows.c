@@ -13,6 +13,7 @@
 #include "old_ids.h"
 #include "peers.h"
 #include "said.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define FLOOR 9
@@ -292,6 +293,44 @@ static void looks_again_where_files_go(void)
     CHECK(!a.gave_up);
 }
 
+/* ---- Memory ---------------------------------------------------------------
+ */
+
+static bool in_index; /* a row of it has just been read */
+static unsigned index_rows;
+
+static bool at_the_index(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    in_index = strcmp(call, "step") == 0 && strstr(sql, "INDEXED BY events_id");
+    index_rows += in_index;
+    return false;
+}
+
+static void *no_memory(void *ctx, void *p, size_t n)
+{
+    return n && in_index ? NULL : plog_io_posix()->alloc(ctx, p, n);
+}
+
+/* An id that cannot be kept to compare the next one with ends the check. */
+static void no_memory_for_an_id(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_check_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_check_report r;
+    struct plog_error err = {.code = 0};
+    make();
+    io.alloc = no_memory;
+    sql_calls.fails = at_the_index;
+    CHECK_INT(plog_parity(kept, &o, &r, &err), PLOG_E_NOMEM);
+    sql_calls.fails = NULL;
+    in_index = false;
+    CHECK_TEXT(err.message, "out of memory");
+    CHECK_UINT(index_rows, 1);
+    io.alloc = plog_io_posix()->alloc;
+    CHECK_INT(plog_parity(kept, &o, &r, &err), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -302,6 +341,7 @@ int main(int argc, char **argv)
         {"said of a peer", said_of_a_peer},
         {"looks again", looks_again},
         {"looks again where files go", looks_again_where_files_go},
+        {"no memory for an id", no_memory_for_an_id},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

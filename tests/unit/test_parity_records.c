@@ -10,6 +10,7 @@
 #include "check.h"
 #include "peers.h"
 #include "said.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define SEGMENT "log/00000000000000000001.jsonl"
@@ -146,6 +147,99 @@ static void left_out(void)
     world_remove(w.dir);
 }
 
+#define BELOW "unchecked both 1-6: below the checkpoint\n"
+#define SINCE(verdict)                                                         \
+    "unchecked store 1-6: records that no entry since is about; cursors,"      \
+    " peers, redactions and rules from below\n"                                \
+    "unchecked store 1-6: 1 of 2 records with entries since: what they have"   \
+    " from below (version, merged payload)\n" verdict                          \
+    ", head 8, 2 entries 7-8, 2 records, floor 0, 2 segments, store 1 8,"      \
+    " since 6, pending 0\n"
+
+/* From a checkpoint on, of records that were touched since. */
+static void touched(void)
+{
+    static const struct {
+        const char *sql, *found;
+    } all[] = {
+        {"DELETE FROM state WHERE record_id='1'",
+         FOUND("7", "record: as the log folds", "record: none")},
+        {"UPDATE state SET confidence=0.125 WHERE record_id='1'",
+         FOUND("7", "record: as the log folds", "record: other content")},
+        {"DELETE FROM state WHERE record_id='3'",
+         FOUND("8", "record: as the log folds", "record: none")},
+        {"UPDATE state SET version=2 WHERE record_id='3'",
+         FOUND("8", "record: as the log folds", "record: other content")},
+    };
+    char note[PLOG_CHECKPOINT_MAX], mark[600], kept[600], want[900];
+    const struct plog_check_options o = {.since = mark};
+    plog_reader *r = NULL;
+    uint64_t first;
+    make();
+    REQUIRE(plog_reader_open(&r, w.dir, NULL, NULL) == 0);
+    CHECK_INT(plog_reader_checkpoint(r, note, NULL), 0);
+    plog_reader_close(r);
+    snprintf(mark, sizeof mark, "%.500s-mark", w.dir);
+    world_write(mark, note, strlen(note));
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+    CHECK_INT(world_put(&w, "c", "1", "w", NULL), 0);
+    CHECK_INT(world_put(&w, "d", "3", "w", NULL), 0);
+    world_close(&w);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(w.dir, kept);
+    CHECK_TEXT(said_check(plog_parity, w.dir, &o), BELOW SINCE("CLEAN"));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        world_remove(w.dir);
+        world_copy(kept, w.dir);
+        world_sql(&w, all[i].sql);
+        snprintf(want, sizeof want, BELOW "%s" SINCE("DIVERGED"), all[i].found);
+        if (!CHECK_TEXT(said_check(plog_parity, w.dir, &o), want))
+            printf("# %s\n", all[i].sql);
+    }
+    world_remove(kept);
+    world_remove(w.dir);
+}
+
+/* ---- Not read to the end ------------------------------------------------- */
+
+static const char *unread;
+
+static bool at_unread(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "prepare") == 0 && strstr(sql, unread) != NULL;
+}
+
+/* What comes behind a table that cannot be read is not judged: that it cannot
+ * is what is told. */
+static void unreadable(void)
+{
+    static const struct {
+        const char *sql, *records;
+    } all[] = {{"main.state ORDER BY", OF("0")},
+               {"main.cursors ORDER BY", OF("2")},
+               {"LEFT JOIN main.peers h", OF("2")}};
+    char want[300];
+    const struct plog_check_options o = {.vkey = NULL};
+    make();
+    world_sql(&w, "UPDATE meta SET line_max=line_max+1");
+    says(false, FOUND("6", "meta: the rules that the log sets", "other ones"),
+         "DIVERGED" OF("2"));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        unread = all[i].sql;
+        sql_calls.fails = at_unread;
+        const char *said = said_check(plog_parity, w.dir, &o);
+        sql_calls.fails = NULL;
+        snprintf(want, sizeof want,
+                 "IO: preparing a statement: not an error (SQLite 0)\nCLEAN%s",
+                 all[i].records);
+        CHECK_TEXT(said, want);
+    }
+    world_remove(w.dir);
+}
+
 /* ---- Whose store it is --------------------------------------------------- */
 
 static void parity_says(const char *want)
@@ -219,6 +313,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"each table", each_table},
         {"left out", left_out},
+        {"touched", touched},
+        {"unreadable", unreadable},
         {"of another log", of_another_log},
         {"no store", no_store},
     };
