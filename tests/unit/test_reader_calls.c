@@ -35,6 +35,10 @@ static void open_it(void)
     CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
     CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
     CHECK_INT(plog_subscribe(&s, w.dir, 1, NULL, NULL), 0);
+    size_t n = strcspn(w.vkey, "+");
+    CHECK(n > 0);
+    CHECK_BYTES(plog_reader_origin(r), strlen(plog_reader_origin(r)), w.vkey,
+                n);
 }
 
 static void close_it(void)

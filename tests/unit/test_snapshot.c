@@ -191,6 +191,9 @@ static void another_beginning(void)
 {
     static const struct change all[] = {
         {"{\"snap", "\"snapshot\"", "\"snapshut\"", "does not begin as one"},
+        {"{\"snap", "\"snapshot\"", "\"snap\"", "does not begin as one"},
+        {"{\"snap", "\"snapshot\"", "\"\"", "does not begin as one"},
+        {"{\"snap", "\"floor\"", "\"flo\"", "does not begin as one"},
         {"{\"snap", "\"snapshot\":{", "\"snapshot\":[{", "does not begin"},
         {"{\"snap", "\"format\":1", "\"format\":2", "does not begin as one"},
         {"{\"snap", "\"format\":1", "\"format\":\"1\"", "does not begin"},
@@ -243,6 +246,8 @@ static void another_item(void)
         {"\n{\"record\"", "\"version\":", "\"version\":\"\",\"x\":", "record"},
         {"\n{\"record\"", "\"resource\":\"r\"", "\"resource\":\"s\"",
          "another one's entry"},
+        {"\n{\"record\"", "\"resource\":\"r\"", "\"resource\":\"rs\"",
+         "another one's entry"},
         {"\n{\"record\"", "\"record_id\":\"", "\"record_id\":\"9",
          "another one's entry"},
         {"\n{\"record\"", "\"seq\":", "\"seq\":1", "another one's entry"},
@@ -258,6 +263,7 @@ static void another_item(void)
         {"\n{\"cursor\"", "\"cursor\":\"page 7\"", "\"cursor\":[]", "cursor"},
         {"\n{\"cursor\"", "\"seq\":", "\"seq\":\"\",\"x\":", "cursor that is"},
         {"\n{\"cursor\"", "\"seq\":", "\"sec\":", "cursor that is none"},
+        {"\n{\"cursor\"", "\"seq\":", "\"se\":", "cursor that is none"},
         {"\n{\"peer\"", "\"name\":\"p\"", "\"name\":1", "peer that is none"},
         {"\n{\"peer\"", "\"added\":", "\"added\":\"\",\"x\":", "peer that is"},
         {"\n{\"peer\"", "\"added\":", "\"added\":null,\"x\":", "peer that is"},

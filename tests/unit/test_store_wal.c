@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -396,10 +397,28 @@ static void not_begun(void)
     end();
 }
 
+/* ---- A store that was just made ----------------------------------------- */
+
+/* It is in WAL mode from the first, as sqlite.org/fileformat.html, 1.3, says
+ * of bytes 18 and 19: readers of it stand in nobody's way. */
+static void just_made(void)
+{
+    char dir[600], vkey[PLOG_VKEY_MAX], name[700];
+    size_t n;
+    snprintf(dir, sizeof dir, "%.500s/made", check_dir());
+    CHECK_INT(plog_init(dir, NULL, vkey, NULL), 0);
+    snprintf(name, sizeof name, "%s/store.db", dir);
+    char *bytes = world_read(name, &n);
+    REQUIRE(bytes != NULL && n > 20);
+    CHECK_BYTES(bytes + 18, 2, "\2\2", 2);
+    free(bytes);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"begun once", begun_once},
+        {"just made", just_made},
         {"not without a failure", not_without_a_failure},
         {"by the same handle", by_the_same_handle},
         {"by the next one", by_the_next_one},
