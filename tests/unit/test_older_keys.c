@@ -144,6 +144,34 @@ static void gone_on(void)
     }
 }
 
+/* Two histories of the new key, of whose rotation the store knows nothing any
+ * more: the log does, and knows that both are signed. */
+static void by_the_new_key(void)
+{
+    struct plog_check_options o = {.vkey = w.vkey}; /* of the first key */
+    struct world_found f;
+    struct world other;
+    make();
+    other = w;
+    snprintf(other.dir, sizeof other.dir, "%.500s", beside("whole"));
+    CHECK_INT(world_open(&other), 0);
+    CHECK_INT(world_put(&other, "other", "other", "1", NULL), 0);
+    world_close(&other);
+    world_sql(&other, "DELETE FROM rotations");
+    world_sql(&other, "PRAGMA wal_checkpoint(TRUNCATE)");
+    put(9, 10);
+    CHECK_INT(world_parity(&w, &o, &f), 0);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    world_remove(world_path(&w, "store.db"));
+    world_copy(world_path(&other, "store.db"), world_path(&w, "store.db"));
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_FORK);
+    CHECK_UINT(f.report.counts[-PLOG_E_FORK], 1);
+    CHECK(f.count > 0 && advised(&f, "compare both heads"));
+    world_sql(&w, "UPDATE meta SET sig=zeroblob(64)");
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_DIVERGED);
+    world_remove(w.dir);
+}
+
 /* ---- Not believed -------------------------------------------------------- */
 
 /* The store is the word of nobody: AHEAD, and it may be set aside. */
@@ -264,6 +292,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"rolled back", rolled_back},
         {"gone on", gone_on},
+        {"by the new key", by_the_new_key},
         {"forged", forged},
         {"a head that does not hold", a_head_that_does_not_hold},
         {"taken over", taken_over},
