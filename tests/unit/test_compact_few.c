@@ -73,6 +73,44 @@ static void the_holder(void)
     world_end(&w, 7);
 }
 
+/* The segments that went lie in log/ again, brought from a copy: the floor is
+ * where it was, and goes no way back to a peer that stands below it. */
+static void brought_back(void)
+{
+    char copy[600], from[700], to[700];
+    make();
+    put_segment("b", 3); /* 6 to 8 */
+    CHECK_INT(peers_ack(&w, "p", 8), 0);
+    snprintf(copy, sizeof copy, "%.500s-copy", w.dir);
+    world_copy(w.dir, copy);
+    CHECK_INT(compact_with((struct plog_compact_options){.dry_run = false}), 0);
+    CHECK_UINT(report.to, 8);
+    CHECK_UINT(report.segments, 2);
+    for (int first = 1; first <= 6; first += 5) {
+        snprintf(from, sizeof from, "%s/log/%020d.jsonl", copy, first);
+        snprintf(to, sizeof to, "%s/log/%020d.jsonl", w.dir, first);
+        world_copy(from, to);
+    }
+    CHECK_INT(peers_add(&w, "late"), 0);
+    CHECK_INT(peers_ack(&w, "late", 6), 0);
+    for (int dry = 1; dry >= 0; dry--) {
+        CHECK_INT(compact_with((struct plog_compact_options){.dry_run = dry}),
+                  0);
+        CHECK_UINT(report.from, 8);
+        CHECK_UINT(report.to, 8);
+        CHECK_UINT(report.entries, 0);
+        CHECK_UINT(report.segments, 0);
+        CHECK_UINT(report.bytes, 0);
+        CHECK_UINT(report.peers, 2);
+        CHECK_TEXT(report.holder, "late");
+        CHECK_UINT(report.holder_cursor, 6);
+        CHECK_TEXT(report.why,
+                   "no sealed segment ends at or below entry 6, up to which"
+                   " peer late has received the log");
+    }
+    CHECK_UINT(peers_floor(&w), 8);
+}
+
 /* ---- Snapshot upon snapshot ----------------------------------------------
  */
 
@@ -211,6 +249,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"the holder", the_holder},
+        {"brought back", brought_back},
         {"old ids", old_ids},
         {"on the one before", on_the_one_before},
         {"only looked for", only_looked_for},

@@ -13,6 +13,7 @@
 #include "archive.h"
 #include "check.h"
 #include "peers.h"
+#include "said.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -635,6 +636,63 @@ static void from_a_checkpoint_on(void)
     world_remove(mark);
 }
 
+static void put_records(int count)
+{
+    CHECK_INT(world_open(&w), 0);
+    for (int i = 0; i < count; i++) {
+        char record[16];
+        snprintf(record, sizeof record, "r%d", i);
+        CHECK_INT(world_put(&w, NULL, record, "v", NULL), 0);
+    }
+    world_close(&w);
+}
+
+static void compact_up_to(uint64_t cursor, bool trims,
+                          struct plog_compact_report *r)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o,
+                                     .trim_store = trims};
+    CHECK_INT(peers_ack(&w, "p", cursor), 0);
+    CHECK_INT(plog_compact(w.dir, &o, r, NULL), 0);
+}
+
+/* The entry that set it is compacted away, too, and its row is not what it was
+ * any more: the next compact entry names the floor of before it. */
+static void without_what_set_it(void)
+{
+    static const char *const rows[] = {
+        "SELECT %" PRIu64, "DELETE FROM events WHERE seq=%" PRIu64,
+        "UPDATE events SET line=replace(line,'\"to\":','\"to\":1') WHERE"
+        " seq=%" PRIu64,
+        "UPDATE events SET line='{}' WHERE seq=%" PRIu64};
+    const struct plog_check_options o = {.vkey = NULL};
+    struct plog_compact_report one, two;
+    char sql[200], want[500];
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    put_records(30);
+    compact_up_to(20, true, &one);
+    put_records(20);
+    compact_up_to(world_size(&w), false, &two);
+    CHECK(one.to > 0 && two.from == one.to && two.to > one.entry);
+    snprintf(want, sizeof want,
+             "unchecked store 1-%" PRIu64 ": base_state: there is a later"
+             " snapshot\nCLEAN, head %" PRIu64 ", %" PRIu64 " entries %" PRIu64
+             "-%" PRIu64 ", 30 records, floor %" PRIu64 ", 1 segments, store 1"
+             " %" PRIu64 ", since 0, pending 0\n",
+             one.to, two.entry, two.entry - two.to, two.to + 1, two.entry,
+             two.to, two.entry);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(sql, sizeof sql, rows[i], one.entry);
+        world_sql(&w, sql);
+        if (!CHECK_TEXT(said_check(plog_parity, w.dir, &o), want))
+            printf("# %s\n", sql);
+    }
+    set_base(one.to - 1, PLOG_E_DIVERGED, 1);
+    world_remove(w.dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -650,6 +708,7 @@ int main(int argc, char **argv)
         {"begins in no memory", begins_in_no_memory},
         {"a base below the floor", a_base_below_the_floor},
         {"from a checkpoint on", from_a_checkpoint_on},
+        {"without what set it", without_what_set_it},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
