@@ -117,6 +117,13 @@ static void above_the_head(void)
                   "7852b855'");
     CHECK_INT(keys(&w), PLOG_E_DIVERGED);
     CHECK(strstr(err.message, "rotation 0: above the head") != NULL);
+    /* Who writes begins with what the log has, and meets what is there. */
+    plog *p = NULL;
+    CHECK_INT(plog_open(&p, w.dir, NULL, &err), PLOG_E_DIVERGED);
+    CHECK(p == NULL);
+    CHECK(strstr(err.message, "UNIQUE constraint failed: events.seq") != NULL);
+    CHECK_TEXT(err.file, "store.db");
+    CHECK_TEXT(err.hint, "run: paritylog parity DIR");
 }
 
 /* A rotation of another log of the same name, at the same place. */
