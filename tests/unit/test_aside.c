@@ -44,7 +44,10 @@ static int note_fdatasync(void *ctx, int fd)
 
 static int note_fsync(void *ctx, int fd)
 {
-    int rc = note(fd == d.dir ? 'D' : fd == folder ? 'F' : 'Q');
+    int rc = note(fd == d.dir    ? 'D'
+                  : fd == d.log  ? 'L'
+                  : fd == folder ? 'F'
+                                 : 'Q');
     return rc ? rc : plog_io_posix()->fsync(ctx, fd);
 }
 
@@ -95,6 +98,14 @@ static void tear_down(void)
     close(folder);
     close(d.log);
     close(d.dir);
+}
+
+static void watched(void)
+{
+    io.fdatasync = note_fdatasync;
+    io.fsync = note_fsync;
+    io.rename_at = note_rename;
+    io.unlink_at = note_unlink;
 }
 
 static void holds(const char *name, const char *text)
@@ -167,6 +178,50 @@ static void not_taken_for_it(void)
     }
 }
 
+/* Before anybody is told, the bytes are on disk and so is their name, also of
+ * what somebody else has kept; D: the folder. */
+static void on_disk(void)
+{
+    static const struct {
+        char letter;
+        const char *bytes, *again, *file;
+    } all[] = {
+        {0, "DdQ", "DdQ", "DrQL"},
+        {'d', "Dd", "DdDd", "DrQL"}, /* it may not be on disk: once more */
+        {'Q', "DdQ", "DdQDdQ", "DrQ"},
+        {'r', "DdQ", "DdQ", "Dr"},
+        {'L', "DdQ", "DdQ", "DrQL"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        set_up();
+        watched();
+        failing = all[i].letter;
+        bool fails = failing == 'd' || failing == 'Q';
+        CHECK_INT(plog_aside_bytes(&d, 7, 5, 11, kept, &err),
+                  fails ? PLOG_E_IO : 0);
+        CHECK_TEXT(calls, all[i].bytes);
+        if (fails)
+            CHECK_TEXT(err.message, "setting bytes aside: Input/output error");
+        memset(calls, 0, sizeof calls);
+        CHECK_INT(plog_aside_once(&d, 7, 5, 11, kept, &err),
+                  fails ? PLOG_E_IO : 0);
+        CHECK_TEXT(calls, all[i].again);
+        memset(calls, 0, sizeof calls);
+        fails = failing == 'r' || failing == 'Q' || failing == 'L';
+        CHECK_INT(plog_aside_file(&d, NAME, kept, &err), fails ? PLOG_E_IO : 0);
+        CHECK_TEXT(calls, all[i].file);
+        if (fails)
+            CHECK_TEXT(err.file, NAME);
+        CHECK((access(below("log/" NAME), F_OK) == 0) == (failing == 'r'));
+        failing = 0;
+        tear_down();
+    }
+    set_up(); /* more bytes than there are */
+    CHECK_INT(plog_aside_bytes(&d, 7, 5, 100, kept, &err), PLOG_E_IO);
+    CHECK_TEXT(err.message, "setting bytes aside: Input/output error");
+    tear_down();
+}
+
 /* ---- A file of archive/ ------------------------------------------------- */
 
 static int aside(bool gzip, char fails)
@@ -176,10 +231,7 @@ static int aside(bool gzip, char fails)
         CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
     else
         world_write(below("archive/" NAME ".gz"), TEXT, strlen(TEXT));
-    io.fdatasync = note_fdatasync;
-    io.fsync = note_fsync;
-    io.rename_at = note_rename;
-    io.unlink_at = note_unlink;
+    watched();
     failing = fails;
     int rc = plog_archive_aside(&d, folder, NAME ".gz", kept, &err);
     failing = 0;
@@ -244,9 +296,8 @@ static void expanded(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"once", once},
-        {"not taken for it", not_taken_for_it},
-        {"as it is", as_it_is},
+        {"once", once},         {"not taken for it", not_taken_for_it},
+        {"on disk", on_disk},   {"as it is", as_it_is},
         {"expanded", expanded},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -15,7 +15,7 @@
 static struct world w;
 static struct plog_io io;
 static struct plog_error err;
-static char newer[PLOG_VKEY_MAX];
+static char second[PLOG_VKEY_MAX], last[PLOG_VKEY_MAX];
 static struct {
     uint64_t first; /* of the segment */
     unsigned opened;
@@ -36,11 +36,19 @@ static int on_open(void *ctx, int dir, const char *name, int flags,
     return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }
 
-/* Five segments, of which the second has a rotation, and the last one, too. */
-static void make(void)
+/* Goes over to a new key, whose text goes to `vkey` (NULL: to nobody). */
+static void rotate(char *vkey)
 {
     struct plog_rotate_options o = {.struct_size = sizeof o};
     struct plog_rotate_report r;
+    CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
+    if (vkey)
+        snprintf(vkey, PLOG_VKEY_MAX, "%s", r.new_vkey);
+}
+
+/* Five segments, of which the second has three rotations, and the last one. */
+static void make(void)
+{
     world_make(&w, PLOG_ARRIVAL, 0);
     segments[0].first = 1;
     for (int i = 0; i < SEGMENTS; i++) {
@@ -48,10 +56,13 @@ static void make(void)
             CHECK_INT(plog_new_segment(w.p, &segments[i].first, NULL), 0);
         CHECK_INT(world_put(&w, NULL, "r", "v", NULL), 0);
         world_close(&w);
-        if (i == 1 || i == SEGMENTS - 1)
-            CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
-        if (i == 1)
-            snprintf(newer, sizeof newer, "%s", r.new_vkey);
+        if (i == 1) {
+            rotate(second);
+            rotate(NULL);
+            rotate(NULL);
+        }
+        if (i == SEGMENTS - 1)
+            rotate(last);
         CHECK_INT(world_open(&w), 0);
     }
     world_close(&w);
@@ -59,11 +70,11 @@ static void make(void)
     io.open_at = on_open;
 }
 
-/* By the key that the first rotation leads to. */
-static int verify(unsigned segment, unsigned at, int rc)
+/* By a key that a rotation leads to. */
+static int verify_by(const char *vkey, unsigned segment, unsigned at, int rc)
 {
     struct plog_check_options o = {
-        .struct_size = sizeof o, .io = &io, .vkey = newer};
+        .struct_size = sizeof o, .io = &io, .vkey = vkey};
     struct plog_check_report r;
     for (unsigned i = 0; i < SEGMENTS; i++)
         segments[i].opened = 0;
@@ -78,6 +89,11 @@ static int verify(unsigned segment, unsigned at, int rc)
     return code;
 }
 
+static int verify(unsigned segment, unsigned at, int rc)
+{
+    return verify_by(second, segment, at, rc);
+}
+
 static void no_further(void)
 {
     static const unsigned opened[SEGMENTS] = {2, 2, 1, 1, 1};
@@ -85,6 +101,9 @@ static void no_further(void)
     CHECK_INT(verify(0, 0, 0), 0);
     for (unsigned i = 0; i < SEGMENTS; i++)
         CHECK_UINT(segments[i].opened, opened[i]);
+    CHECK_INT(verify_by(last, 0, 0, 0), 0); /* to the end, where it is */
+    for (unsigned i = 0; i < SEGMENTS; i++)
+        CHECK_UINT(segments[i].opened, 2);
 }
 
 /* One that cannot be read then is told; one that is not there, or is none, is

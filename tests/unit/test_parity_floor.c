@@ -666,7 +666,7 @@ static void without_what_set_it(void)
         " seq=%" PRIu64,
         "UPDATE events SET line='{}' WHERE seq=%" PRIu64};
     const struct plog_check_options o = {.vkey = NULL};
-    struct plog_compact_report one, two;
+    struct plog_compact_report one, two, three;
     char sql[200], want[500];
     world_make(&w, PLOG_ARRIVAL, 4096);
     world_close(&w);
@@ -675,14 +675,17 @@ static void without_what_set_it(void)
     compact_up_to(20, true, &one);
     put_records(20);
     compact_up_to(world_size(&w), false, &two);
+    put_records(20);
+    compact_up_to(world_size(&w), false, &three);
     CHECK(one.to > 0 && two.from == one.to && two.to > one.entry);
+    CHECK(three.to > two.entry);
     snprintf(want, sizeof want,
              "unchecked store 1-%" PRIu64 ": base_state: there is a later"
              " snapshot\nCLEAN, head %" PRIu64 ", %" PRIu64 " entries %" PRIu64
              "-%" PRIu64 ", 30 records, floor %" PRIu64 ", 1 segments, store 1"
              " %" PRIu64 ", since 0, pending 0\n",
-             one.to, two.entry, two.entry - two.to, two.to + 1, two.entry,
-             two.to, two.entry);
+             one.to, three.entry, three.entry - three.to, three.to + 1,
+             three.entry, three.to, three.entry);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         snprintf(sql, sizeof sql, rows[i], one.entry);
         world_sql(&w, sql);

@@ -80,8 +80,9 @@ static void two(void)
     CHECK(plog_slots_waits(&b) && !plog_slots_waits(&a));
     CHECK(plog_slots_lives(&a, 1));
     CHECK_UINT(a.slot[1].state, PLOG_SLOT_POSTED); /* they see the same */
-    leave(&b);
+    plog_slots_leave(&b);            /* the lock file is open still */
     CHECK(!plog_slots_lives(&a, 1)); /* and it is emptied */
+    leave(&b);
     CHECK_UINT(a.slot[1].state, PLOG_SLOT_FREE);
     CHECK_UINT(a.slot[1].first, 0);
     a.slot[1].state = PLOG_SLOT_DONE;
@@ -136,6 +137,7 @@ static void next_one(void)
         {{{3, PLOG_SLOT_POSTED, 0}, {4, PLOG_SLOT_POSTED, 0}}, 3},
         {{{7, PLOG_SLOT_POSTED, 0}, {9, PLOG_SLOT_POSTED, 1}}, 9},
         {{{7, PLOG_SLOT_POSTED, 1}, {9, PLOG_SLOT_POSTED, 0}}, 7},
+        {{{7, PLOG_SLOT_POSTED, 1}, {9, PLOG_SLOT_POSTED, 1}}, 7},
         {{{7, PLOG_SLOT_POSTED, 0}, {2, PLOG_SLOT_BACK, 1}}, 2},
         {{{8, PLOG_SLOT_TAKEN, 0}, {9, PLOG_SLOT_BACK, 0}}, 8},
         {{{6, PLOG_SLOT_DONE, 0}, {9, PLOG_SLOT_BACK, 0}}, 9},
