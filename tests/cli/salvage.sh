@@ -134,22 +134,30 @@ mv "$T/new/whole" "$T/whole.lines"
     err_has "$T/new/full: File too large"
 )
 left_by 'a full disk' '*'
-for signal in TERM KILL; do
+# end_early SIGNAL: 0 when it came in time, else the file is there, and whole.
+end_early() {
     (
         "$PARITYLOG" salvage "$L" --out "$T/new/lines" >"$T/out" 2>"$T/err" &
         pid=$!
         tries=0
         while [ -z "$(ls "$T/new")" ] && [ $tries -lt 500 ]; do
-            sleep 0.01
+            sleep 0.001
             tries=$((tries + 1))
         done
-        kill -$signal $pid
+        kill -"$1" $pid
         wait $pid
     ) 2>"$T/killed"
-    if [ -e "$T/new/lines" ]; then # it was done before
-        files_equal "$T/new/lines" "$T/whole.lines"
-        rm "$T/new/lines"
-    fi
+    [ -e "$T/new/lines" ] || return 0
+    files_equal "$T/new/lines" "$T/whole.lines"
+    rm "$T/new/lines"
+    return 1
+}
+for signal in TERM KILL; do
+    tries=0
+    until end_early $signal || [ $tries -ge 20 ]; do
+        tries=$((tries + 1))
+    done
+    [ $tries -lt 20 ] || echo "# SIG$signal came too late 20 times"
     [ $signal = KILL ] || told_where
 done
 run 0 salvage "$L" --out "$T/new/lines" # whatever was left

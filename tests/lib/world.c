@@ -78,6 +78,18 @@ int world_put(struct world *w, const char *id, const char *record,
     return world_append(w, world_text(text, sizeof text, &d), r, NULL);
 }
 
+void world_put_range(struct world *w, int from, int to)
+{
+    CHECK_INT(world_open(w), 0);
+    for (int i = from; i < to; i++) {
+        char record[16], value[16];
+        snprintf(record, sizeof record, "r%d", i);
+        snprintf(value, sizeof value, "v%d", i);
+        CHECK_INT(world_put(w, NULL, record, value, NULL), 0);
+    }
+    world_close(w);
+}
+
 /* ---- Reading ------------------------------------------------------------ */
 
 static plog_reader *reader_of(const struct world *w)
@@ -324,6 +336,30 @@ void world_remove(const char *path)
 {
     const char *const argv[] = {"rm", "-rf", path, NULL};
     run(argv);
+}
+
+void world_drop_store(const struct world *w)
+{
+    static const char *const names[] = {"store.db", "store.db-wal",
+                                        "store.db-shm"};
+    for (int i = 0; i < 3; i++)
+        unlink(world_path(w, names[i]));
+}
+
+void world_take(const struct world *w, const char *from, const char *name)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%.600s/%s", from, name);
+    unlink(world_path(w, name));
+    if (access(path, F_OK) == 0)
+        world_copy(path, world_path(w, name));
+}
+
+void world_take_store(const struct world *w, const char *from)
+{
+    world_take(w, from, "store.db");
+    world_take(w, from, "store.db-wal");
+    world_take(w, from, "store.db-shm");
 }
 
 double world_seconds(void)

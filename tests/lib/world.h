@@ -31,6 +31,9 @@ char *world_text(char *out, size_t cap, const struct world_delta *d);
 /* Appends an upsert of {"v":"VALUE"}.  Returns the code. */
 int world_put(struct world *w, const char *id, const char *record,
               const char *value, struct plog_receipt *r);
+/* Opens, puts "v3" into record r3 for each number from..to - 1, one a group,
+ * and closes. */
+void world_put_range(struct world *w, int from, int to);
 /* Appends a text.  Returns the code. */
 int world_append(struct world *w, const char *text, struct plog_receipt *r,
                  struct plog_error *err);
@@ -79,7 +82,11 @@ bool world_has(const struct world *w, const char *name);
 char *world_read(const char *path, size_t *len);
 void world_write(const char *path, const void *bytes, size_t len);
 void world_copy(const char *from, const char *to); /* a tree, onto nothing */
-void world_remove(const char *path);               /* a tree */
+void world_drop_store(const struct world *w); /* what there is of its files */
+/* A file of another directory, or the store of it, in the place of the own. */
+void world_take(const struct world *w, const char *from, const char *name);
+void world_take_store(const struct world *w, const char *from);
+void world_remove(const char *path); /* a tree */
 
 /* The monotonic clock. */
 double world_seconds(void);

@@ -143,9 +143,7 @@ static void the_status(void)
         CHECK_INT(s.has_store, i == 0);
         CHECK_UINT(s.floor, floor);
         CHECK_UINT(s.below_floor, 0);
-        unlink(world_path(&w, "store.db"));
-        unlink(world_path(&w, "store.db-wal"));
-        unlink(world_path(&w, "store.db-shm"));
+        world_drop_store(&w);
     }
 }
 
@@ -177,9 +175,7 @@ static void the_lock_of_the_status(void)
     CHECK_INT(world_open(&w), 0);
     peers_put(&w, 60, 120);
     world_close(&w);
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     io.lock = on_lock;
     io.open_at = on_open;
     opened[0] = opened[1] = 0;

@@ -72,9 +72,7 @@ static void whose_key(void)
     CHECK(r.pinned);
     /* No commit tells: only the one that was given is relied on. */
     CHECK_INT(unlink(world_path(&w, FIRST)), 0);
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     CHECK(verify(NULL) < 0);
     CHECK_TEXT(r.vkey, "");
     CHECK(!r.pinned && !r.has_store && r.head.size == 0);
@@ -289,9 +287,7 @@ static void a_writer_who_has_the_lock(void)
     CHECK_INT(r.verdict, 0);
     CHECK(now < 200000000);
     CHECK_UINT(r.head.size, size);
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     CHECK_INT(while_held(5), 0);
     CHECK_INT(r.verdict, 0);
     CHECK(now >= 5000000000 && now < 6000000000);

@@ -128,14 +128,6 @@ static uint64_t compact(void)
     return r.to;
 }
 
-static void remove_store(void)
-{
-    static const char *const names[] = {"store.db", "store.db-wal",
-                                        "store.db-shm"};
-    for (int i = 0; i < 3; i++)
-        unlink(world_path(&w, names[i]));
-}
-
 /* The store as it was, beside a log that went on. */
 static void keep_store(void)
 {
@@ -145,7 +137,7 @@ static void keep_store(void)
 
 static void old_store(void)
 {
-    remove_store();
+    world_drop_store(&w);
     world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));
 }
 
@@ -275,7 +267,7 @@ static void locked_without_a_store(void)
     struct plog_io io = locked_io();
     double began = world_seconds();
     make(3, 0);
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(run(plog_verify,
                   (struct plog_check_options){.io = &io, .wait_seconds = 0.05}),
               PLOG_E_LOCKED);
@@ -289,7 +281,7 @@ static void an_order_that_is_none(void)
 {
     make(8, 0);
     redact(4);
-    remove_store();
+    world_drop_store(&w);
     cut_last_commit(last_segment());
     CHECK_INT(run(plog_verify, with(NULL)), PLOG_E_TAMPERED);
     CHECK_UINT(heard.r.counts[-PLOG_E_TORN], 1);
@@ -306,7 +298,7 @@ static void an_order_in_damage(void)
     make(8, 0);
     redact(4);
     put(8, 10);
-    remove_store();
+    world_drop_store(&w);
     damage(last_segment(), "\"size\":10,\"root\":\"");
     CHECK(run(plog_verify, with(NULL)) < 0);
     CHECK(said("4-4 redacted, and the order for it lies in damage"));
@@ -318,7 +310,7 @@ static void a_compact_entry_that_is_none(void)
     uint64_t floor = compact();
     CHECK(floor > 0);
     cut_last_commit(last_segment());
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(run(plog_verify, with(NULL)), PLOG_E_CORRUPT);
     CHECK_UINT(heard.r.counts[-PLOG_E_TORN], 1);
     CHECK_INT(heard.verdict[1], PLOG_E_CORRUPT);
@@ -340,7 +332,7 @@ static void a_compact_entry_in_damage(void)
     struct plog_io io = locked_io();
     CHECK(run(plog_verify, with(&io)) < 0);
     CHECK(said(want));
-    remove_store();
+    world_drop_store(&w);
     CHECK(run(plog_verify, with(NULL)) < 0);
     CHECK(said(want));
 }
@@ -450,7 +442,7 @@ static void torn_and_pruned(void)
     make(40, 4096);
     uint64_t floor = compact();
     put(40, 42);
-    remove_store();
+    world_drop_store(&w);
     struct plog_check_options o = expects(floor - 1, NULL);
     CHECK_INT(run(plog_verify, o), PLOG_E_PRUNED);
     cut_last_commit(last_segment());
@@ -508,7 +500,7 @@ static void nothing_but_an_odd_file(void)
     CHECK(strstr(heard.err.hint, "salvage DIR --from-store") != NULL);
     world_write(world_path(&w, "log/odd.txt"), "x", 1);
     CHECK_INT(run(plog_verify, with(NULL)), PLOG_E_CORRUPT);
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(run(plog_verify, with(NULL)), PLOG_E_CORRUPT);
     CHECK_INT(unlink(world_path(&w, "log/odd.txt")), 0);
     CHECK_INT(run(plog_verify, with(NULL)), PLOG_E_NOTHING);
@@ -560,7 +552,7 @@ static void a_torn_end(void)
         CHECK(strstr(heard.next[0], "paritylog replay DIR (keeps the") ==
               heard.next[0]);
     }
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(run(plog_verify, with(NULL)), PLOG_E_TORN);
     CHECK(strstr(heard.next[0], "no store can tell whether") != NULL);
 }

@@ -63,13 +63,6 @@ static void an_entry_changed(void)
         ", entry 3: want ; got not a line of the log: a colon is expected; do");
 }
 
-static void remove_store(void)
-{
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
-}
-
 /* What to do depends on whether there is a store. */
 static void what_to_do(void)
 {
@@ -80,7 +73,7 @@ static void what_to_do(void)
     CHECK_UINT(f.count, 1);
     CHECK_TEXT(f.first[0].next, "paritylog salvage DIR --from-store (keeps the"
                                 " damaged file in quarantine/)");
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
     CHECK_UINT(f.count, 1);
     CHECK_TEXT(f.first[0].next, "paritylog salvage DIR says what is intact;"
@@ -99,7 +92,7 @@ static void a_torn_end(void)
     CHECK_UINT(f.count, 1);
     CHECK_TEXT(f.first[0].next, "paritylog replay DIR (keeps the unfinished"
                                 " bytes in quarantine/)");
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TORN);
     CHECK_UINT(f.count, 1);
     CHECK(strncmp(f.first[0].next,

@@ -207,9 +207,7 @@ static void undone_and_cut_off(void)
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
     CHECK_INT(peers_undo(&w, &r), 0);
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     world_copy(world_path(&w, "before"), world_path(&w, "store.db"));
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
@@ -257,9 +255,7 @@ static void behind_the_compact_entry(void)
     world_copy(world_path(&w, "store.db"), world_path(&w, "before"));
     CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > 1);
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     world_copy(world_path(&w, "before"), world_path(&w, "store.db"));
     CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
     CHECK_UINT(f.count, 1);

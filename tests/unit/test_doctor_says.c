@@ -484,13 +484,6 @@ static int is_locked(void *ctx, int fd, int mode)
     return mode ? -EAGAIN : 0;
 }
 
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-}
-
 static void the_legs(void)
 {
     struct plog_redact_options ro = {
@@ -511,7 +504,7 @@ static void the_legs(void)
     CHECK_INT(quick(NULL), 0);
     CHECK(says("redactions", PLOG_HEALTH_OK, "1, all done"));
     /* A lock that is not given: not known, and not bad. */
-    remove_store();
+    world_drop_store(&w);
     io.lock = is_locked;
     CHECK_INT(doctor_with((struct plog_doctor_options){.io = &io,
                                                        .wait_seconds = 0.05}),

@@ -176,13 +176,6 @@ static int no_segment(void *ctx, int dir, const char *name, int flags,
                : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }
 
-static void remove_store(void)
-{
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
-}
-
 static void legs(void)
 {
     char locked[800];
@@ -203,7 +196,7 @@ static void legs(void)
              "warn: CLEAN: 2 entries, 1 records; not all was checked; do"
              " paritylog parity DIR, when nobody writes\n");
     io = *plog_io_posix();
-    remove_store();
+    world_drop_store(&w);
     legs_are(NULL, true, PLOG_E_BEHIND,
              "bad: BEHIND; do paritylog parity DIR\n");
     legs_are(NULL, false, PLOG_E_BEHIND,
@@ -224,7 +217,7 @@ static void no_leg(void)
     legs_are(NULL, false, PLOG_E_ROLLBACK,
              "bad: ROLLBACK: the log is gone: log is missing, but store.db is"
              " there; do paritylog salvage DIR --from-store\n");
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(doctor("log and store", NULL, false), PLOG_E_NOTHING);
     CHECK_TEXT(said, "");
     CHECK_INT(report.verdict, PLOG_E_NOTHING);

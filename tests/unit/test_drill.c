@@ -103,9 +103,7 @@ static void no_commit_at_the_head(void)
     CHECK_INT(world_open(&w), 0);
     put_group();
     world_close(&w);
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-    unlink(world_path(&w, "store.db"));
+    world_drop_store(&w);
     world_copy(world_path(&w, "../other.db"), world_path(&w, "store.db"));
     CHECK_INT(drill(), 0);
     CHECK_INT(report.verdict, PLOG_E_DIVERGED);
@@ -123,9 +121,7 @@ static void nothing_to_compare(void)
     put(0, 2);
     snprintf(origin, sizeof origin, "%s", w.p->origin);
     world_close(&w);
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-    unlink(world_path(&w, "store.db"));
+    world_drop_store(&w);
     CHECK_INT(drill(), PLOG_E_BEHIND);
     CHECK_TEXT(err.message, "there is a log but no store");
     snprintf(path, sizeof path, "%s", world_path(&w, "store.db"));

@@ -154,13 +154,6 @@ static void is_wanted(const char *path, const char *how)
     free(got);
 }
 
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-}
-
 /* ---- Ways to it --------------------------------------------------------- */
 
 static int replay(const struct plog_io *io, bool fresh, uint64_t to)
@@ -206,7 +199,7 @@ static void every_way(const struct plog_io *io, uint64_t size)
     CHECK(world_has(&w, r.quarantine));
     is_wanted(world_path(&w, "store.db"), "fresh");
     CHECK(!world_has(&w, "store.db-wal") && !world_has(&w, "store.new"));
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(replay(io, false, 0), 0);
     is_wanted(world_path(&w, "store.db"), "from nothing");
     CHECK_INT(replay(io, true, size / 3), 0);

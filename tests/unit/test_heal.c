@@ -376,9 +376,7 @@ static void old_store(const char *from)
 {
     char store[700];
     snprintf(store, sizeof store, "%s/store.db", from);
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-    unlink(world_path(&w, "store.db"));
+    world_drop_store(&w);
     world_copy(store, world_path(&w, "store.db"));
 }
 

@@ -18,17 +18,6 @@ static struct world w;
 static char kept[600];
 static struct plog_salvage_report healed;
 
-static void put(int from, int to)
-{
-    CHECK_INT(world_open(&w), 0);
-    for (int i = from; i < to; i++) {
-        char record[16];
-        snprintf(record, sizeof record, "r%d", i);
-        CHECK_INT(world_put(&w, NULL, record, "v", NULL), 0);
-    }
-    world_close(&w);
-}
-
 static void begin_segment(void)
 {
     uint64_t first;
@@ -96,7 +85,7 @@ static void cut(uint64_t first)
 static void cut_to_the_header(void)
 {
     world_make(&w, PLOG_ARRIVAL, 4096);
-    put(2, 40);
+    world_put_range(&w, 2, 40);
     int last = (int)world_number(&w, "SELECT count(*) FROM segments") - 1;
     CHECK(last > 2);
     keep();
@@ -133,11 +122,11 @@ static void cut_behind_two(uint64_t first)
 static void cut_between_groups(void)
 {
     world_make(&w, PLOG_ARRIVAL, 4096);
-    put(2, 40);
+    world_put_range(&w, 2, 40);
     for (int i = 40; world_number(&w, "SELECT max(seq)-max(first) FROM events,"
                                       " segments") < 3;
          i++)
-        put(i, i + 1);
+        world_put_range(&w, i, i + 1);
     int last = (int)world_number(&w, "SELECT count(*) FROM segments") - 1;
     CHECK(last > 2);
     keep();
@@ -157,7 +146,7 @@ static void goes_on_behind_what_is_lost(void)
     char name[60], sql[120], path[700];
     size_t n, m;
     world_make(&w, PLOG_ARRIVAL, 4096);
-    put(2, 60);
+    world_put_range(&w, 2, 60);
     CHECK(world_number(&w, "SELECT count(*) FROM segments") > 5);
     keep();
     snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", start(1));
@@ -209,24 +198,22 @@ static void a_rotation_behind_the_head(void)
     struct plog_rotate_report r;
     char before[600], name[60];
     world_make(&w, PLOG_ARRIVAL, 0);
-    put(2, 6);
+    world_put_range(&w, 2, 6);
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     snprintf(before, sizeof before, "%.500s-before", w.dir);
     world_copy(w.dir, before);
     begin_segment();
-    put(6, 8);
+    world_put_range(&w, 6, 8);
     CHECK_INT(plog_key_rotate(w.dir, NULL, &r, NULL), 0);
-    put(8, 10);
+    world_put_range(&w, 8, 10);
     begin_segment();
-    put(10, 12);
+    world_put_range(&w, 10, 12);
     begin_segment();
-    put(12, 14);
+    world_put_range(&w, 12, 14);
     keep();
     snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", start(2));
     world_remove(world_path(&w, name));
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     snprintf(before, sizeof before, "%.500s-before/store.db", w.dir);
     world_copy(before, world_path(&w, "store.db"));
     told = 0;
@@ -256,7 +243,7 @@ static void what_is_said(void)
     struct plog_check_options o = {.struct_size = sizeof o,
                                    .finding = on_finding};
     world_make(&w, PLOG_ARRIVAL, 4096);
-    put(2, 40);
+    world_put_range(&w, 2, 40);
     uint64_t first = start(1), next = start(2);
     cut(first);
     CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
@@ -272,11 +259,11 @@ static void put_back_beside_a_newer_store(void)
 {
     char copy[600];
     world_make(&w, PLOG_ARRIVAL, 4096);
-    put(2, 9);
+    world_put_range(&w, 2, 9);
     begin_segment();
     snprintf(copy, sizeof copy, "%.500s-log", w.dir);
     world_copy(world_path(&w, "log"), copy);
-    put(9, 40);
+    world_put_range(&w, 9, 40);
     keep();
     world_remove(world_path(&w, "log"));
     world_copy(copy, world_path(&w, "log"));
@@ -287,7 +274,7 @@ static void put_back_beside_a_newer_store(void)
 static void a_bare_end_is_whole(void)
 {
     world_make(&w, PLOG_ARRIVAL, 0);
-    put(2, 9);
+    world_put_range(&w, 2, 9);
     begin_segment();
     keep();
     heals(0);
@@ -313,9 +300,9 @@ static void a_name_that_cannot_be_looked_at(void)
     char to[100];
     world_make(&w, PLOG_ARRIVAL, 0);
     world_close(&w);
-    put(0, 4);
+    world_put_range(&w, 0, 4);
     begin_segment();
-    put(4, 6);
+    world_put_range(&w, 4, 6);
     keep();
     const char *path = world_path(&w, "log/00000000000000000001.jsonl");
     CHECK_INT(unlink(path), 0);

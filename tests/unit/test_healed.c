@@ -90,9 +90,7 @@ static void back_to_log(void)
 
 static void back_to_store(void)
 {
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-    unlink(world_path(&w, "store.db"));
+    world_drop_store(&w);
     world_copy(kept_store, world_path(&w, "store.db"));
 }
 

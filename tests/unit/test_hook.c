@@ -324,9 +324,7 @@ static int note_replay(void *arg, sqlite3 *db, uint64_t seq, const char *line,
 static void set_store_back(const char *old)
 {
     char from[600];
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     snprintf(from, sizeof from, "%.500s/store.db", old);
     world_copy(from, world_path(&w, "store.db"));
     snprintf(from, sizeof from, "%.500s/store.db-wal", old);

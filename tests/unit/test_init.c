@@ -56,14 +56,6 @@ static bool there(const char *name)
     return lstat(world_path(&w, name), &st) == 0;
 }
 
-static void drop_store(void)
-{
-    static const char *const all[] = {"store.db", "store.db-wal",
-                                      "store.db-shm"};
-    for (int i = 0; i < 3; i++)
-        unlink(world_path(&w, all[i]));
-}
-
 /* ---- Randomness --------------------------------------------------------- */
 
 static long randoms; /* calls that succeed */
@@ -168,7 +160,7 @@ static void a_store_is_there(void)
     CHECK_INT(init("mine"), PLOG_E_EXISTS);
     CHECK(strstr(err.hint, "status") != NULL);
     CHECK(!there("keys/signing.key") && !there(FIRST));
-    drop_store();
+    world_drop_store(&w);
     io.stat_at = failing_stat_at;
     stat_rc = -EIO;
     CHECK_INT(init("mine"), PLOG_E_IO);
@@ -229,7 +221,7 @@ static void a_lost_log(void)
         set_up();
         CHECK_INT(init("mine"), 0);
         if (kind != 3)
-            drop_store();
+            world_drop_store(&w);
         if (kind != 1)
             world_remove(world_path(&w, "log"));
         if (kind == 3)
@@ -255,7 +247,7 @@ static void an_odd_store_is_there(void)
     for (int kind = 0; kind < 4; kind++) {
         set_up();
         CHECK_INT(init("mine"), 0);
-        drop_store();
+        world_drop_store(&w);
         const char *path = world_path(&w, "store.db");
         if (kind == 0)
             CHECK_INT(mkdir(path, 0700), 0);
@@ -296,7 +288,7 @@ static void a_log_is_there(void)
             world_close(&w);
         }
         if (kind != 2)
-            drop_store();
+            world_drop_store(&w);
         const char *path = world_path(&w, FIRST);
         char *log = world_read(path, &n);
         if (kind == 3)

@@ -70,14 +70,6 @@ static void rotate(const struct world *w, struct plog_rotate_report *r)
     CHECK_INT(plog_key_rotate(w->dir, &o, r, NULL), 0);
 }
 
-static void remove_store(const struct world *w)
-{
-    static const char *const all[] = {"store.db", "store.db-wal",
-                                      "store.db-shm"};
-    for (int i = 0; i < 3; i++)
-        unlink(world_path(w, all[i]));
-}
-
 static void write_key(const struct world *w, const char *name, const char *text)
 {
     char below[80], line[PLOG_VKEY_MAX + 1];
@@ -145,7 +137,7 @@ static void with_and_without_a_store(void)
         CHECK(!l.k[2].secret);
         CHECK_INT(plog_key_show(w.dir, NULL, shown, NULL), 0);
         CHECK_TEXT(shown, r.new_vkey);
-        remove_store(&w);
+        world_drop_store(&w);
         if (torn == 1) { /* a torn end hides no key */
             FILE *f = fopen(world_path(&w, FIRST), "a");
             REQUIRE(f);
@@ -210,7 +202,7 @@ static void a_first_group_of_two(void)
     struct listed l;
     make(&w);
     join_groups(&w);
-    remove_store(&w);
+    world_drop_store(&w);
     CHECK_INT(world_verify(&w, NULL, &f), 0);
     CHECK_UINT(f.report.entries, 2);
     CHECK_INT(list(&w, &l, &err), 0);
@@ -228,7 +220,7 @@ static void a_damaged_log_without_a_store(void)
     char shown[PLOG_VKEY_MAX];
     size_t n;
     make(&w);
-    remove_store(&w);
+    world_drop_store(&w);
     char *bytes = world_read(world_path(&w, FIRST), &n);
     char *header_end = strchr(bytes, '\n');
     world_write(world_path(&w, FIRST), bytes,
@@ -452,7 +444,7 @@ static void the_key_that_is_missing(void)
     CHECK_INT(list(&w, &l, &err), 0);
     CHECK(l.count == 1 && l.k[0].trusted);
     /* A store of another kind has none to tell. */
-    remove_store(&w);
+    world_drop_store(&w);
     CHECK_INT(mkdir(world_path(&w, "store.db"), 0700), 0);
     CHECK_INT(list(&w, &l, &err), PLOG_E_DIVERGED);
     CHECK_INT(l.count, 0);
@@ -582,7 +574,7 @@ static void showing_fails(void)
     CHECK_INT(show_after(w.dir, vkey, &err, 7), 0);
     CHECK_TEXT(vkey, w.vkey);
     strcpy(vkey, "as it was");
-    remove_store(&w);
+    world_drop_store(&w);
     CHECK_INT(truncate(world_path(&w, FIRST), 5), 0);
     CHECK(show_after(w.dir, vkey, &err, 7) < 0);
     CHECK_TEXT(vkey, "as it was");

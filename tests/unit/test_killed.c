@@ -220,9 +220,7 @@ static void after_catching_up(bool killed)
     CHECK_INT(replay(base.dir, NULL), 0);
     CHECK_INT(world_parity(&base, NULL, &f), 0);
     CHECK_INT(drill(base.dir, NULL), 0); /* compares with one made anew */
-    unlink(world_path(&base, "store.db"));
-    unlink(world_path(&base, "store.db-wal"));
-    unlink(world_path(&base, "store.db-shm"));
+    world_drop_store(&base);
 }
 
 static void caught_up(void)

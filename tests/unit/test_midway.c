@@ -649,9 +649,7 @@ static void has_no_store(int rc)
 {
     if (rc == 0 && !rehearses)
         CHECK_INT(peers_parity(&w), 0);
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
 }
 
 static void replaying_from_nothing(void)

@@ -364,9 +364,7 @@ static void no_store(void)
 {
     struct world_found f;
     make(5, 0);
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
     CHECK_UINT(f.count, 1);
     finds(&f, 0, PLOG_E_BEHIND, PLOG_LEG_STORE, 1);

@@ -63,9 +63,7 @@ static void each(const struct row *rows, size_t n, bool trims)
                  "DIVERGED, %s", end);
         if (!CHECK_TEXT(said_check(plog_parity, w.dir, &o), want))
             printf("# %s\n", rows[i].edit);
-        world_remove(world_path(&w, "store.db"));
-        unlink(world_path(&w, "store.db-wal"));
-        unlink(world_path(&w, "store.db-shm"));
+        world_drop_store(&w);
         world_copy(kept, world_path(&w, "store.db"));
     }
     world_end(&w, world_size(&w));

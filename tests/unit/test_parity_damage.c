@@ -128,13 +128,6 @@ static void new_segment(void)
     world_close(&w);
 }
 
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-    unlink(world_path(&w, "store.db"));
-}
-
 static void keep_store(void)
 {
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
@@ -143,7 +136,7 @@ static void keep_store(void)
 
 static void old_store(void)
 {
-    remove_store();
+    world_drop_store(&w);
     world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));
 }
 
@@ -612,7 +605,7 @@ static void damage_on_a_failing_disk(void)
 static void no_store_on_a_failing_disk(void)
 {
     make(12, 0);
-    remove_store();
+    world_drop_store(&w);
     each_read();
 }
 

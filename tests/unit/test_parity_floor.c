@@ -342,9 +342,7 @@ static void keep_store(void)
 
 static void old_store(void)
 {
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-    unlink(world_path(&w, "store.db"));
+    world_drop_store(&w);
     CHECK_INT(rename(world_path(&w, "../old.db"), world_path(&w, "store.db")),
               0);
 }

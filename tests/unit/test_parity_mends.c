@@ -20,24 +20,12 @@ static struct world w;
 static struct world_found f;
 static char kept[600];
 
-static void put(int from, int to)
-{
-    CHECK_INT(world_open(&w), 0);
-    for (int i = from; i < to; i++) {
-        char record[16], value[16];
-        snprintf(record, sizeof record, "r%d", i);
-        snprintf(value, sizeof value, "v%d", i);
-        CHECK_INT(world_put(&w, NULL, record, value, NULL), 0);
-    }
-    world_close(&w);
-}
-
 /* Entries 1 to 40, one a group. */
 static void make(void)
 {
     memset(&w, 0, sizeof w);
     world_make(&w, PLOG_ARRIVAL, 4096);
-    put(2, 41);
+    world_put_range(&w, 2, 41);
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
     world_copy(w.dir, kept);
@@ -120,16 +108,14 @@ static void the_store_ends_before(void)
     struct plog_error err = {0};
     memset(&w, 0, sizeof w);
     world_make(&w, PLOG_ARRIVAL, 4096);
-    put(2, 21);
+    world_put_range(&w, 2, 21);
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     snprintf(old, sizeof old, "%.500s-old.db", w.dir);
     world_copy(world_path(&w, "store.db"), old);
-    put(21, 41);
+    world_put_range(&w, 21, 41);
     snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
     world_copy(w.dir, kept);
-    world_remove(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     world_copy(old, world_path(&w, "store.db"));
     damage(30);
     says(PLOG_E_TAMPERED, COPY);
@@ -139,9 +125,7 @@ static void the_store_ends_before(void)
     CHECK(strstr(err.hint, "paritylog rebuild DIR --store --out NEW") != NULL);
     bring_back(30);
     world_end(&w, 40);
-    world_remove(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     world_copy(old, world_path(&w, "store.db"));
     CHECK_INT(unlink(world_path(&w, segment(26))), 0); /* in the middle */
     says(PLOG_E_CORRUPT, COPY);
@@ -171,7 +155,7 @@ static void an_order(void)
     struct plog_restore_report r;
     make();
     CHECK_INT(plog_redact(w.dir, 5, &o, &redacted, NULL), 0);
-    put(42, 50);
+    world_put_range(&w, 42, 50);
     snprintf(out, sizeof out, "%.500s-out", w.dir);
     CHECK_INT(plog_restore(w.dir, out, &at, &r, NULL), 0);
     const char *name = segment(41);

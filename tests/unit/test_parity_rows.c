@@ -109,9 +109,7 @@ static void whole_in_the_store(void)
 static void whole_in_a_store_behind(void)
 {
     make();
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     world_copy(kept, world_path(&w, "store.db"));
     CHECK_TEXT(said(),
                "BEHIND in store, store.db, entry 6: want entries up to 6; got"

@@ -169,9 +169,7 @@ static void a_store_behind(void)
     CHECK_INT(world_open(&w), 0);
     put(1);
     world_close(&w);
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     strcat(kept, "/store.db");
     world_copy(kept, world_path(&w, "store.db"));
     strcat(kept, "-wal");

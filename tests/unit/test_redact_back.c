@@ -411,9 +411,7 @@ static void replayed(void)
         make();
         bring_back();
         if (i == 1) {
-            unlink(world_path(&w, "store.db-wal"));
-            unlink(world_path(&w, "store.db-shm"));
-            unlink(world_path(&w, "store.db"));
+            world_drop_store(&w);
         }
         if (i == 0) {
             o.dry_run = true;
@@ -473,9 +471,7 @@ static void restored_by_an_old_store(void)
     world_copy(world_path(&w, "store.db"), world_path(&w, "../old.db"));
     CHECK_INT(redact(2, &(struct plog_redact_report){0}), 0);
     bring_back();
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));
     copy = w;
     snprintf(out, sizeof out, "%.500s-copy", w.dir);

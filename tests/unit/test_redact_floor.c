@@ -42,27 +42,6 @@ static int64_t pending(void)
     return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
 }
 
-/* A file of `old` over the one that is there, which goes. */
-static void put_back(const char *name)
-{
-    char from[700];
-    size_t n;
-    unlink(world_path(&w, name));
-    snprintf(from, sizeof from, "%s/%s", old, name);
-    if (access(from, F_OK))
-        return;
-    char *bytes = world_read(from, &n);
-    world_write(world_path(&w, name), bytes, n);
-    free(bytes);
-}
-
-static void put_store_back(void)
-{
-    put_back("store.db");
-    put_back("store.db-wal");
-    put_back("store.db-shm");
-}
-
 static void open_once(void)
 {
     CHECK_INT(world_open(&w), 0);
@@ -119,7 +98,7 @@ static bool store_has(const char *text)
 static void done_at_the_next_opening(void)
 {
     make(0);
-    put_store_back();
+    world_take_store(&w, old);
     CHECK(store_has(PAYLOAD));
     open_once();
     CHECK_INT(pending(), 0);
@@ -138,9 +117,9 @@ static void kept_in_the_archive(void)
                                " paritylog redact DIR 5 --reason TEXT";
     struct plog_compact_report r;
     make(0);
-    put_store_back();
+    world_take_store(&w, old);
     pack_whole();
-    put_back(PACKED);
+    world_take(&w, old, PACKED);
     open_once();
     CHECK_INT(pending(), 1);
     CHECK(!store_has(PAYLOAD));
@@ -172,9 +151,9 @@ static void kept_in_the_archive(void)
 static void moved_out_of_the_archive(void)
 {
     make(30);
-    put_store_back();
+    world_take_store(&w, old);
     pack_whole();
-    put_back(PACKED);
+    world_take(&w, old, PACKED);
     open_once();
     CHECK_INT(redact(5), PLOG_E_PRUNED);
     CHECK_TEXT(err.hint, "move " PACKED " out of DIR, then run: paritylog"

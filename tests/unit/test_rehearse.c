@@ -22,27 +22,6 @@ static void make_old(void)
     world_copy(w.dir, old);
 }
 
-/* A file of `old` over the one that is there, which goes. */
-static void put_back(const char *name)
-{
-    char from[700];
-    size_t n;
-    unlink(world_path(&w, name));
-    snprintf(from, sizeof from, "%s/%s", old, name);
-    if (access(from, F_OK))
-        return;
-    char *bytes = world_read(from, &n);
-    world_write(world_path(&w, name), bytes, n);
-    free(bytes);
-}
-
-static void put_store_back(void)
-{
-    put_back("store.db");
-    put_back("store.db-wal");
-    put_back("store.db-shm");
-}
-
 static void rotate(struct plog_rotate_report *r, bool dry_run)
 {
     struct plog_rotate_options o = {.struct_size = sizeof o,
@@ -73,7 +52,7 @@ static void make_behind(void)
     CHECK_INT(world_open(&w), 0);
     peers_put(&w, 20, 25);
     world_close(&w);
-    put_store_back();
+    world_take_store(&w, old);
 }
 
 static void behind_a_rotation(void)
@@ -95,7 +74,7 @@ static void the_key_of_before(void)
 {
     struct plog_error err = {0};
     make_behind();
-    put_back(SECRET);
+    world_take(&w, old, SECRET);
     CHECK_INT(plog_rehearse(w.dir, NULL, NULL, &err), PLOG_E_KEY);
     CHECK(strstr(err.message, ", which it had before a rotation") != NULL);
     CHECK(strncmp(err.hint, "put key ", 8) == 0);
@@ -119,7 +98,7 @@ static void behind_the_floor(void)
     world_close(&w);
     CHECK_INT(peers_ack(&w, "p", 70), 0);
     CHECK_INT(peers_compact(&w, NULL), 0);
-    put_store_back();
+    world_take_store(&w, old);
     both_say(PLOG_E_PRUNED);
 }
 

@@ -106,13 +106,6 @@ static void make(void)
     world_close(&w);
 }
 
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-}
-
 static void is_clean(uint64_t size)
 {
     struct world_found f;
@@ -126,7 +119,7 @@ static void is_clean(uint64_t size)
 static void a_plan(void)
 {
     make();
-    remove_store();
+    world_drop_store(&w);
     for (int dry_run = 1; dry_run >= 0; dry_run--) {
         CHECK_INT(REPLAY(.dry_run = dry_run), 0);
         CHECK_TEXT(told.states, "aasaaaaasa");
@@ -151,7 +144,7 @@ static void up_to_an_entry(void)
     static const uint64_t ends[] = {0, 1, 2, 3, 4, 4, 4, 7, 8, 9, 10, 10};
     for (uint64_t to = 1; to < 12; to++) {
         make();
-        remove_store();
+        world_drop_store(&w);
         for (int dry_run = 1; dry_run >= 0; dry_run--) {
             CHECK_INT(REPLAY(.dry_run = dry_run, .to = to), 0);
             CHECK_UINT(r.applied, ends[to]);
@@ -173,7 +166,7 @@ static void up_to_an_entry(void)
 static void stopped(void)
 {
     make();
-    remove_store();
+    world_drop_store(&w);
     for (told.stop_at = 1; told.stop_at <= 10; told.stop_at++) {
         CHECK_INT(REPLAY(.dry_run = true), PLOG_E_INTERRUPTED);
         CHECK_UINT(told.count, told.stop_at);
@@ -205,7 +198,7 @@ static void no_entry(void)
     const size_t lengths[] = {header, header + 10, (size_t)(init - bytes),
                               (size_t)(init - bytes) + 10};
     free(bytes);
-    remove_store();
+    world_drop_store(&w);
     for (int i = 3; i >= 0; i--) {
         cut(FIRST, lengths[i]);
         for (int dry_run = 1; dry_run >= 0; dry_run--) {
@@ -306,7 +299,7 @@ static void a_store_ahead(void)
 static void no_tables(void)
 {
     make();
-    remove_store();
+    world_drop_store(&w);
     world_write(world_path(&w, "store.db"), "", 0);
     CHECK_INT(REPLAY(.dry_run = false), 0);
     CHECK_TEXT(r.quarantine, "");
@@ -319,7 +312,7 @@ static void a_wal_alone(void)
     static const char *const names[] = {"store.db-wal", "store.db-shm"};
     for (int i = 0; i < 2; i++) {
         make();
-        remove_store();
+        world_drop_store(&w);
         world_write(world_path(&w, names[i]), "x", 1);
         CHECK_INT(REPLAY(.dry_run = false), 0);
         CHECK(strncmp(r.quarantine, "quarantine/", 11) == 0);
@@ -479,7 +472,7 @@ static void elsewhere(void)
     CHECK_UINT(b.missing_from, 0);
     CHECK_INT(REPLAY(.dry_run = false), 0); /* sets it aside */
     snprintf(db, sizeof db, "%s-torn/store.db", out);
-    remove_store();
+    world_drop_store(&w);
     world_copy(db, world_path(&w, "store.db"));
     is_clean(13);
 }
@@ -496,7 +489,7 @@ static void up_to_damage(void)
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     put("1", 40);
     world_close(&w);
-    remove_store();
+    world_drop_store(&w);
     snprintf(path, sizeof path, "%s",
              world_path(&w, "log/00000000000000000011.jsonl"));
     world_write(path, "{\"not\":\"a log\"}\n", 16);
@@ -697,7 +690,7 @@ static void no_whole_group(void)
         CHECK_INT(world_number(&w, "SELECT size FROM meta"), 10);
         CHECK(!world_has(&w, "store.new") && !world_has(&w, "quarantine"));
     }
-    remove_store();
+    world_drop_store(&w);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         world_write(world_path(&w, FIRST), log, sizes[i]);
         CHECK_INT(REPLAY(.dry_run = false), PLOG_E_NOTHING);

@@ -30,13 +30,6 @@ static void make(void)
     io = *plog_io_posix();
 }
 
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-}
-
 static void tear(void)
 {
     FILE *f = fopen(world_path(&w, SEGMENT_1), "ab");
@@ -70,7 +63,7 @@ static void names(const char *begin)
 static void nothing(void)
 {
     make();
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(replay_fresh(), 0);
     CHECK_TEXT(report.quarantine, "");
     world_end(&w, 3);
@@ -87,7 +80,7 @@ static void a_store(void)
 static void a_tail(void)
 {
     make();
-    remove_store();
+    world_drop_store(&w);
     tear();
     CHECK_INT(replay_fresh(), 0);
     CHECK_UINT(report.torn_bytes, strlen(TAIL));

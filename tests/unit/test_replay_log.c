@@ -115,9 +115,7 @@ static void a_tail_that_stays(void)
 static void in_its_own_file(void)
 {
     make();
-    world_remove(world_path(&w, "store.db"));
-    world_remove(world_path(&w, "store.db-wal"));
-    world_remove(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     CHECK_INT(replay(false), 0);
     CHECK_UINT(r.applied, 3);
     world_remove(world_path(&w, "store.db-wal"));

@@ -112,9 +112,7 @@ static unsigned commits_of_a_replay(void)
 {
     struct plog_replay_options o = {.struct_size = sizeof o};
     struct plog_replay_report r;
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
+    world_drop_store(&w);
     commits = 0;
     sql_calls.fails = count_commits;
     CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);

@@ -325,13 +325,6 @@ static void rebuilt_in_part(void)
 /* ---- Replayed --------------------------------------------------------------
  */
 
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-}
-
 struct entries {
     uint64_t next, applied, present;
 };
@@ -358,7 +351,7 @@ static void replayed_to(uint64_t to, bool dry_run)
                                     .arg = &seen};
     struct plog_replay_report r;
     uint64_t size = head_at(to)->size;
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(plog_replay(w.dir, &o, &r, &err), 0);
     bool ok = CHECK_UINT(r.base, 0);
     ok &= CHECK_UINT(r.from, 1);

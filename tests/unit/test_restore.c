@@ -78,13 +78,6 @@ static void restored(int rc, uint64_t size)
     world_remove(out);
 }
 
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-}
-
 static void flip_middle(const char *name)
 {
     size_t n;
@@ -114,7 +107,7 @@ static void points(void)
     CHECK_UINT(r.left_out, 0);
     restored(RESTORE(.at_seq = 0), 5);
     CHECK(strlen(r.logged_at) == 27 && r.logged_at[26] == 'Z');
-    remove_store();
+    world_drop_store(&w);
     refused(RESTORE(.at_seq = 6), PLOG_E_NOT_FOUND, "the log ends at entry 5");
     restored(RESTORE(.at_seq = 0), 5);
 }
@@ -189,7 +182,7 @@ static void a_store_ahead(void)
         }
         CHECK(rc != 0);
         restored(RESTORE(.at_seq = 3), 3); /* that much is there */
-        remove_store();
+        world_drop_store(&w);
         restored(RESTORE(.at_seq = 0), 3);
     }
 }
@@ -207,7 +200,7 @@ static void no_commit_at_the_end(void)
     fputs("{\"seq\":4,", f);
     fclose(f);
     restored(RESTORE(.at_seq = 0), 3);
-    remove_store();
+    world_drop_store(&w);
     restored(RESTORE(.at_seq = 0), 3);
     CHECK_INT(truncate(world_path(&w, "log/00000000000000000004.jsonl"), 9), 0);
     restored(RESTORE(.at_seq = 0), 3);
@@ -225,7 +218,7 @@ static void no_commit_at_all(void)
     free(bytes);
     CHECK_INT(truncate(world_path(&w, FIRST), (off_t)header + 9), 0);
     refused(RESTORE(.at_seq = 4), PLOG_E_CORRUPT, "has no commit line");
-    remove_store();
+    world_drop_store(&w);
     refused(RESTORE(.at_seq = 4), PLOG_E_NOT_FOUND, "no commit lies at or");
     refused(RESTORE(.at_seq = 0), PLOG_E_NOT_FOUND, "no commit lies at or");
     CHECK_INT(truncate(world_path(&w, FIRST), (off_t)header), 0);
@@ -240,7 +233,7 @@ static void damage_behind_the_known_end(void)
     next_segment();
     world_close(&w);
     flip_middle(FIRST);
-    remove_store();
+    world_drop_store(&w);
     CHECK_INT(truncate(world_path(&w, "log/00000000000000000010.jsonl"), 9), 0);
     int rc = RESTORE(.at_seq = 0);
     CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED);
@@ -259,7 +252,7 @@ static void damage_behind_the_point(void)
         world_close(&w);
         flip_middle(FIRST);
         if (no_store)
-            remove_store();
+            world_drop_store(&w);
         uint64_t good = 1;
         while (RESTORE(.at_seq = good + 1, .dry_run = true) == 0)
             good++;
@@ -283,7 +276,7 @@ static void no_beginning(void)
     int rc = RESTORE(.at_seq = 0);
     CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED);
     refused(rc, rc, "");
-    remove_store();
+    world_drop_store(&w);
     rc = RESTORE(.at_seq = 0);
     CHECK(rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED);
     refused(rc, rc, "");

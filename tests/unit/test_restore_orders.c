@@ -30,19 +30,6 @@ static int restore(struct plog_restore_options o)
 }
 #define RESTORE(...) restore((struct plog_restore_options){__VA_ARGS__})
 
-/* The entries from..to - 1, each with its number as the value. */
-static void put(int from, int to)
-{
-    CHECK_INT(world_open(&w), 0);
-    for (int i = from; i < to; i++) {
-        char record[16], value[16];
-        snprintf(record, sizeof record, "r%d", i);
-        snprintf(value, sizeof value, "v%d", i);
-        CHECK_INT(world_put(&w, NULL, record, value, NULL), 0);
-    }
-    world_close(&w);
-}
-
 /* Entry `seq` is another one. */
 static void damage(int seq)
 {
@@ -66,13 +53,6 @@ static const char *in_log(const char *name)
     static char path[60];
     snprintf(path, sizeof path, "log/%s", name);
     return path;
-}
-
-static void remove_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
 }
 
 static void redact(uint64_t seq)
@@ -113,9 +93,9 @@ static void restored(int rc, uint64_t size, const char *order)
 static void make(void)
 {
     begin();
-    put(2, 31);
+    world_put_range(&w, 2, 31);
     redact(5);
-    put(32, 61);
+    world_put_range(&w, 32, 61);
 }
 
 static void damage_behind_the_order(void)
@@ -124,7 +104,7 @@ static void damage_behind_the_order(void)
     damage(50);
     for (int no_store = 0; no_store < 2; no_store++) {
         if (no_store)
-            remove_store();
+            world_drop_store(&w);
         restored(RESTORE(.at_seq = 4), 4, NULL);
         restored(RESTORE(.at_seq = 20), 20, "orders/31");
         restored(RESTORE(.at_seq = 30), 30, "orders/31");
@@ -137,13 +117,13 @@ static void damage_behind_the_order(void)
 static void a_store_below_the_order(void)
 {
     begin();
-    put(2, 25);
+    world_put_range(&w, 2, 25);
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     world_copy(world_path(&w, "store.db"), world_path(&w, "../old.db"));
-    put(25, 31);
+    world_put_range(&w, 25, 31);
     redact(5);
-    put(32, 61);
-    remove_store();
+    world_put_range(&w, 32, 61);
+    world_drop_store(&w);
     world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));
     restored(RESTORE(.at_seq = 20), 20, "orders/31");
     restored(RESTORE(.at_seq = 30), 30, "orders/31");
@@ -169,7 +149,7 @@ static void damage_before_the_order_of_a_whole_line(void)
 {
     size_t n;
     begin();
-    put(2, 31);
+    world_put_range(&w, 2, 31);
     char *whole = world_read(world_path(&w, FIRST), &n);
     redact(5);
     world_write(world_path(&w, FIRST), whole, n);
@@ -196,7 +176,7 @@ static void a_time_before_the_order(void)
     free(line);
     restored(RESTORE(.at_time = time), 30, "orders/31");
     damage(50);
-    remove_store();
+    world_drop_store(&w);
     restored(RESTORE(.at_time = time), 30, "orders/31");
 }
 
@@ -221,10 +201,10 @@ static void an_order_that_cannot_be_read(void)
     struct plog_io io = *plog_io_posix();
     io.open_at = no_such_sector;
     begin();
-    put(2, 31);
+    world_put_range(&w, 2, 31);
     char *backup = world_read(world_path(&w, FIRST), &n);
     redact(5);
-    put(32, 61);
+    world_put_range(&w, 32, 61);
     world_write(world_path(&w, FIRST), backup, n);
     free(backup);
     uint64_t first = 31;
@@ -234,7 +214,7 @@ static void an_order_that_cannot_be_read(void)
     CHECK(first > 21);
     for (int no_store = 0; no_store < 2; no_store++) {
         if (no_store)
-            remove_store();
+            world_drop_store(&w);
         CHECK_INT(RESTORE(.at_seq = 20, .io = &io), PLOG_E_IO);
         CHECK_TEXT(err.message, "looking for orders to redact failed");
         CHECK_TEXT(err.hint, "run: paritylog parity DIR");
@@ -251,14 +231,14 @@ static unsigned opened, renamed;
 static int count_open(void *ctx, int dir, const char *name, int flags,
                       uint32_t mode)
 {
-    opened += strcmp(name, FIRST + 4) == 0;
+    opened += strcmp(name, &FIRST[4]) == 0;
     return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }
 
 static int count_rename(void *ctx, int from_dir, const char *from, int to_dir,
                         const char *to, bool replace)
 {
-    renamed += strcmp(to, FIRST + 4) == 0;
+    renamed += strcmp(to, &FIRST[4]) == 0;
     return plog_io_posix()->rename_at(ctx, from_dir, from, to_dir, to, replace);
 }
 
@@ -282,7 +262,7 @@ static void many_orders(void)
 {
     size_t n;
     begin();
-    put(2, 31);
+    world_put_range(&w, 2, 31);
     char *whole = world_read(world_path(&w, FIRST), &n);
     redact(2);
     unsigned one = opens(whole, n);
@@ -307,7 +287,7 @@ static void an_order_that_was_not_finished(void)
     char last[60];
     size_t n, first_n, store_n;
     begin();
-    put(2, 31);
+    world_put_range(&w, 2, 31);
     redact(5);
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     char *first = world_read(world_path(&w, FIRST), &first_n);
@@ -321,11 +301,11 @@ static void an_order_that_was_not_finished(void)
     REQUIRE(commit != NULL && strstr(bytes + end, "\"redact\"") < commit);
     put_back(last, bytes, (size_t)(commit - bytes));
     put_back(FIRST, first, first_n);
-    remove_store();
+    world_drop_store(&w);
     put_back("store.db", store, store_n);
     for (int no_store = 0; no_store < 2; no_store++) {
         if (no_store)
-            remove_store();
+            world_drop_store(&w);
         int rc = RESTORE(.at_seq = 20);
         struct world copy = {.p = NULL};
         snprintf(copy.dir, sizeof copy.dir, "%.500s", out);
@@ -363,20 +343,20 @@ static void an_order_that_was_added(void)
     world_make(&w, PLOG_ARRIVAL, 0);
     world_close(&w);
     snprintf(out, sizeof out, "%.500s-out", w.dir);
-    put(2, 11);
+    world_put_range(&w, 2, 11);
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     world_close(&w);
-    put(11, 16);
+    world_put_range(&w, 11, 16);
     snprintf(grown.name, sizeof grown.name, "log/%020d.jsonl", (int)first);
     size_t end = (size_t)world_number(&w, "SELECT offset FROM meta");
     redact(5);
-    put(17, 21);
+    world_put_range(&w, 17, 21);
     damage(18);
     grown.bytes = world_read(world_path(&w, grown.name), &grown.n);
     REQUIRE(end < grown.n);
     REQUIRE(truncate(world_path(&w, grown.name), (off_t)end) == 0);
-    remove_store();
+    world_drop_store(&w);
     restored(RESTORE(.progress = grow), 15, "orders/16");
     free(grown.bytes);
 }
@@ -387,16 +367,16 @@ static void damage_behind_a_compaction(void)
     struct plog_compact_report c;
     char order[30];
     begin();
-    put(2, 40);
+    world_put_range(&w, 2, 40);
     CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(peers_ack(&w, "p", 20), 0);
     CHECK_INT(plog_compact(w.dir, NULL, &c, NULL), 0);
     uint64_t at = world_size(&w);
     CHECK(c.to > 2 && c.to < 21);
     snprintf(order, sizeof order, "orders/%" PRIu64, at);
-    put((int)at + 1, (int)at + 30);
+    world_put_range(&w, (int)at + 1, (int)at + 30);
     damage((int)at + 20);
-    remove_store();
+    world_drop_store(&w);
     restored(RESTORE(.at_seq = 30), 30, order);
     restored(RESTORE(.at_seq = at), at, NULL);
 }

@@ -53,13 +53,6 @@ static int replay(void *arg, const struct plog_io *io)
     return plog_replay(arg, &o, &r, NULL);
 }
 
-static void drop_store(void)
-{
-    unlink(world_path(&w, "store.db"));
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-}
-
 /* The head of what a kill left of the store; 0: none, or not yet tables. */
 static uint64_t store_size(void)
 {
@@ -97,11 +90,11 @@ static void at_many_points(void)
     for (int i = 0; i < ENTRIES; i += GROUP)
         append_group(i);
     world_close(&w);
-    drop_store();
+    world_drop_store(&w);
     REQUIRE(replay(w.dir, NULL) == 0);
     char *want = canonical(&want_len);
     for (bool again = true; again; n = n * 5 / 4 + 3) {
-        drop_store();
+        world_drop_store(&w);
         again = killing_run(n, replay, w.dir);
         uint64_t size = store_size();
         kills += again;

@@ -16,14 +16,6 @@ static struct world w;
 static struct plog_compact_report compacted;
 static struct plog_error err;
 
-static void lose_store(void)
-{
-    static const char *const names[] = {"store.db", "store.db-wal",
-                                        "store.db-shm"};
-    for (int i = 0; i < 3; i++)
-        unlink(world_path(&w, names[i]));
-}
-
 /* Cut at two floors. */
 static void make(bool discard_first)
 {
@@ -59,7 +51,7 @@ static void made_anew(void)
         size_t n, m;
         make(discarded);
         char *before = world_read(world_path(&w, compacted.snapshot), &n);
-        lose_store();
+        world_drop_store(&w);
         if (damaged)
             world_write(world_path(&w, compacted.snapshot), "damaged", 7);
         else
@@ -95,7 +87,7 @@ static void not_made(void)
             unlink(world_path(&w, "archive/00000000000000000001.jsonl.gz")), 0);
         world_remove(world_path(&w, "snapshots"));
         if (i)
-            lose_store();
+            world_drop_store(&w);
         struct plog_compact_options o = {.struct_size = sizeof o,
                                          .dry_run = true};
         memset(&err, 0, sizeof err);
@@ -144,7 +136,7 @@ static void what_leads_out(void)
         CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_PRUNED);
         CHECK(strncmp(f.first[0].next, i ? "copy it" : "paritylog compact DIR ",
                       i ? 7 : 22) == 0);
-        lose_store();
+        world_drop_store(&w);
         hints(i ? "copy it, or archive/, from a backup, then"
                 : "run: paritylog replay DIR (makes",
               "compact");

@@ -54,9 +54,7 @@ static void keep(const char *name)
 
 static void put_back(const char *name)
 {
-    unlink(world_path(&w, "store.db-wal"));
-    unlink(world_path(&w, "store.db-shm"));
-    unlink(world_path(&w, "store.db"));
+    world_drop_store(&w);
     world_copy(world_path(&w, name), world_path(&w, "store.db"));
 }
 

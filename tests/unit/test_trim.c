@@ -153,9 +153,7 @@ static void redacted_below(void)
         CHECK_INT(redacted(6), PLOG_E_PRUNED);
         CHECK_INT(redacted(99), PLOG_E_NOT_FOUND);
         CHECK_INT(redacted(0), PLOG_E_NOT_FOUND);
-        world_remove(world_path(&w, "store.db"));
-        world_remove(world_path(&w, "store.db-wal"));
-        world_remove(world_path(&w, "store.db-shm"));
+        world_drop_store(&w);
         CHECK_INT(plog_replay(w.dir, NULL, &replayed, NULL), 0);
     }
     CHECK_INT(compact(false, true), 0);
