@@ -96,8 +96,10 @@ static int64_t pending(void)
 
 static int heal(const struct plog_io *io)
 {
-    struct plog_salvage_options o = {
-        .struct_size = sizeof o, .io = io, .from_store = true};
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .io = io,
+                                     .wait_seconds = 0.05,
+                                     .from_store = true};
     memset(&err, 0, sizeof err);
     int rc = plog_salvage(w.dir, &o, &report, &err);
     CHECK_INT(err.code, rc);
@@ -354,8 +356,10 @@ static int take_store(void *arg, const struct plog_salvaged *what)
 
 static void another_client_behind_it(void)
 {
-    struct plog_salvage_options o = {
-        .struct_size = sizeof o, .from_store = true, .range = take_store};
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .wait_seconds = 0.05,
+                                     .from_store = true,
+                                     .range = take_store};
     make();
     world_write(segment(0), backup, backup_n);
     spoil(3);
