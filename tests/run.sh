@@ -13,7 +13,7 @@
 #           gets its share; the table of damage takes a minute at least)
 #
 # ONLY      words: run only what has one of them in its name
-# EXCEPT    words: and nothing that has one of these
+# EXCEPT    words: and nothing that has one of these, or is one with = before it
 # JOBS      how many at once (default 1; output comes in order all the same)
 # SECONDS_MAX   how long one may take (default 300; valgrind 900)
 # SLOWEST   print the time of each
@@ -147,6 +147,7 @@ chosen() {
         case ${1##*/} in
         *"$word"*) return 1 ;;
         esac
+        [ "=${1##*/}" != "$word" ] || return 1
     done
     [ -n "$ONLY" ] || return 0
     for word in $ONLY; do
@@ -160,9 +161,12 @@ chosen() {
 # is_long PROGRAM: five seconds and more.
 is_long() {
     case ${1##*/} in
-    test_compact_kills | test_damage | test_fresh | test_heal | test_hostile | \
-        test_one_call_fails | test_parity_quick | test_recent | test_resumed | \
-        test_since | test_sql_fails | test_statements | test_tally) ;;
+    test_compact_kills | test_compact_lines | test_compact_range | \
+        test_compact_readers | test_damage | test_fresh | test_heal | test_hostile | \
+        test_killed | test_meanwhile | test_one_call_fails | test_parity_floor | \
+        test_parity_quick | test_recent | test_redact | test_resumed | test_rotate | \
+        test_selftest_errors | test_since | test_sql_fails | test_statements | \
+        test_tally) ;;
     *) return 1 ;;
     esac
 }
