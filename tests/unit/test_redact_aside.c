@@ -16,6 +16,7 @@
 #include "check.h"
 #include "files.h"
 #include "peers.h"
+#include "redacting.h"
 #include "world.h"
 
 #define PAYLOAD "\"v\":\"v0\"" /* of entry 2, in the first segment */
@@ -89,11 +90,6 @@ static int files_with_it(const char *folder)
     return count;
 }
 
-static int64_t pending(void)
-{
-    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
-}
-
 static int heal(const struct plog_io *io)
 {
     struct plog_salvage_options o = {.struct_size = sizeof o,
@@ -116,7 +112,7 @@ static void told_and_gone(void)
     world_close(&w);
     CHECK_INT(files_with_it("quarantine"), 0);
     CHECK_INT(files_with_it("log"), 0);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(peers_parity(&w), 0);
 }
 
@@ -147,7 +143,7 @@ static int on_open(void *c, int dir, const char *name, int flags, unsigned mode)
 {
     if (strstr(name, "-at-0-") && (flags & O_CREAT)) {
         CHECK(wal_synced);
-        CHECK_INT(pending(), 1);
+        CHECK_INT(redacting_pending(&w), 1);
         marked = true;
     }
     return plog_io_posix()->open_at(c, dir, name, flags, mode);
@@ -170,7 +166,7 @@ static void ended_behind_the_first(void)
         CHECK_INT(heal(&io), PLOG_E_IO);
         CHECK(marked);
         CHECK_INT(files_with_it("quarantine"), 1);
-        CHECK_INT(pending(), 1);
+        CHECK_INT(redacting_pending(&w), 1);
         renames = -1;
         CHECK_INT(heal(NULL), 0);
         CHECK_UINT(report.healed, whole ? 1 : 2);
@@ -219,7 +215,7 @@ static void only_read(void)
         CHECK_UINT(report.ranges, 1);
         CHECK_UINT(report.pending, dry ? 0 : 1);
         CHECK_INT(report.pending_code, 0);
-        CHECK_INT(pending(), dry ? 0 : 1);
+        CHECK_INT(redacting_pending(&w), dry ? 0 : 1);
         world_write(segment(0), newer, n);
         free(newer);
         report.verdict = 0; /* as it is now */
@@ -237,7 +233,7 @@ static void nothing_set_aside(void)
     CHECK_INT(heal(NULL), 0);
     CHECK_UINT(report.healed, 1);
     CHECK_UINT(report.pending, 0);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     world_end(&w, world_size(&w));
 }
 
@@ -261,7 +257,7 @@ static void above_a_floor(void)
               50);
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     world_end(&w, world_size(&w));
 }
 
@@ -292,13 +288,6 @@ static void another_client(void)
 }
 
 /* ---- A store that cannot be told ----------------------------------------- */
-
-static int fresh(void)
-{
-    struct plog_replay_report r;
-    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
-    return plog_replay(w.dir, &o, &r, NULL);
-}
 
 static void spoil_index(void)
 {
@@ -333,7 +322,7 @@ static void a_damaged_index(void)
     CHECK_INT(heal(NULL), 0); /* and again, where nothing is left to heal */
     CHECK_UINT(report.healed, 0);
     CHECK_INT(report.pending_code, PLOG_E_DIVERGED);
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     CHECK_INT(heal(NULL), 0);
     CHECK_INT(report.pending_code, 0);
     CHECK_TEXT(report.pending_why, "");
@@ -385,14 +374,14 @@ static void marks_of_the_old_store(void)
         make();
         world_write(world_path(&w, "log/old.jsonl"), backup, backup_n);
         CHECK_INT(heal(NULL), 0);
-        CHECK_INT(pending(), 1);
+        CHECK_INT(redacting_pending(&w), 1);
         if (gone) {
             world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
             REQUIRE(unlink(world_path(&w, "store.db")) == 0);
             CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
         } else
-            CHECK_INT(fresh(), 0);
-        CHECK_INT(pending(), 1);
+            CHECK_INT(redacting_fresh(&w), 0);
+        CHECK_INT(redacting_pending(&w), 1);
         told_and_gone();
         world_end(&w, world_size(&w));
     }
@@ -406,9 +395,10 @@ static void nothing_kept(void)
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     REQUIRE(unlink(world_path(&w, "store.db")) == 0);
     CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
-    CHECK_INT(pending(), 0);
-    CHECK_INT(fresh(), 0); /* and one that knows of none goes there */
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    CHECK_INT(redacting_fresh(&w),
+              0); /* and one that knows of none goes there */
+    CHECK_INT(redacting_pending(&w), 0);
     world_end(&w, world_size(&w));
 }
 
@@ -427,13 +417,13 @@ static void an_older_store(void)
     (void)unlink(world_path(&w, "store.db-shm"));
     REQUIRE(unlink(world_path(&w, "store.db")) == 0);
     world_copy(kept, world_path(&w, "store.db"));
-    CHECK_INT(fresh(), 0);
-    CHECK_INT(pending(), 1);
+    CHECK_INT(redacting_fresh(&w), 0);
+    CHECK_INT(redacting_pending(&w), 1);
     CHECK_INT(files_with_it("quarantine"), 1);
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
     CHECK_INT(files_with_it("quarantine"), 0);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     world_end(&w, world_size(&w));
 }
 

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "engine.h"
 #include "peers.h"
+#include "redacting.h"
 #include "scrub.h"
 #include "world.h"
 
@@ -23,14 +24,6 @@ static struct world w;
 static struct plog_error err;
 static char *backup; /* of the first segment */
 static size_t backup_n;
-
-static int redact(uint64_t seq, struct plog_redact_report *r)
-{
-    struct plog_redact_options o = {
-        .struct_size = sizeof o, .reason = "asked", .wait_seconds = 0.05};
-    err = (struct plog_error){.code = 0};
-    return plog_redact(w.dir, seq, &o, r, &err);
-}
 
 static void bring_back(void)
 {
@@ -45,38 +38,17 @@ static void make(void)
     free(backup);
     backup = world_read(world_path(&w, SEGMENT), &backup_n);
     REQUIRE(strstr(backup, PAYLOAD) != NULL);
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(peers_ack(&w, "p", FLOOR_AT), 0);
 }
 
-static bool in_the_log(void)
-{
-    size_t n;
-    char *now = world_read(world_path(&w, SEGMENT), &n);
-    bool there = strstr(now, PAYLOAD) != NULL;
-    free(now);
-    return there;
-}
-
-static int64_t pending(void)
-{
-    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
-}
-
 static void clean_and_done(void)
 {
-    CHECK(!in_the_log());
-    CHECK_INT(pending(), 0);
+    CHECK(!redacting_has(&w, SEGMENT, PAYLOAD));
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(peers_parity(&w), 0);
     CHECK_TEXT(world_record(&w, "r0"), "null v1");
-}
-
-static int fresh(void)
-{
-    struct plog_replay_report r;
-    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
-    return plog_replay(w.dir, &o, &r, NULL);
 }
 
 /* ---- Compaction ---------------------------------------------------------- */
@@ -91,12 +63,12 @@ static void is_taken_out_first(void)
     CHECK_INT(peers_compact_with(
                   &w, (struct plog_compact_options){.dry_run = true}, &r),
               0);
-    CHECK(in_the_log());
-    CHECK_INT(pending(), 0);
+    CHECK(redacting_has(&w, SEGMENT, PAYLOAD));
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(peers_compact(&w, &r), 0);
     CHECK(r.to > 2);
     CHECK_INT(peers_parity(&w), 0);
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     CHECK_TEXT(world_record(&w, "r0"), "null v1");
     CHECK_INT(peers_parity(&w), 0);
     CHECK_INT(peers_undo(&w, &r), 0); /* what was archived */
@@ -118,11 +90,11 @@ static void why_it_is_not(void)
     CHECK(strstr(err.message, "the log holds no order for that"));
     CHECK_TEXT(err.hint, "run: paritylog parity DIR");
     CHECK_UINT(err.seq, 2);
-    CHECK(in_the_log());
-    CHECK_INT(pending(), 1);
+    CHECK(redacting_has(&w, SEGMENT, PAYLOAD));
+    CHECK_INT(redacting_pending(&w), 1);
     world_sql(&w, "UPDATE redactions SET seq=seq+5");
     CHECK_INT(peers_compact(&w, &r), 0);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(peers_parity(&w), 0);
     world_end(&w, world_size(&w));
 }
@@ -231,16 +203,17 @@ static void an_older_snapshot(void)
                   " DROP TABLE kept");
     REQUIRE(peers_floor(&w) > 2);
     parity_names_the_snapshot(UNDO);
-    CHECK_INT(redact(2, &r), PLOG_E_PRUNED); /* and not done already */
+    CHECK_INT(redacting_order(&w, 2, &r, &err),
+              PLOG_E_PRUNED); /* and not done already */
     CHECK_TEXT(err.hint, "run: " UNDO);
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     CHECK_TEXT(world_record(&w, "r0"), "null v1");
     parity_names_the_snapshot(UNDO);
-    CHECK_INT(redact(2, &r), PLOG_E_PRUNED);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), PLOG_E_PRUNED);
     CHECK(strstr(err.message, "entry 2 was compacted away, with its payload"));
     CHECK_TEXT(err.hint, "run: " UNDO);
     CHECK_INT(peers_undo(&w, &undone), 0);
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     clean_and_done();
     CHECK_INT(peers_ack(&w, "p", FLOOR_AT), 0);
     CHECK_INT(compact(NEVER), 0);
@@ -273,14 +246,14 @@ static void no_undo_reaches_it(void)
                   " DROP TABLE kept");
     world_remove(world_path(&w, "archive"));
     parity_names_the_snapshot(PAST);
-    CHECK_INT(redact(2, &r), PLOG_E_PRUNED);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), PLOG_E_PRUNED);
     CHECK_TEXT(err.hint, PAST);
     snprintf(name, sizeof name, "snapshots/%020llu.jsonl.gz",
              (unsigned long long)peers_floor(&w));
     compact_past_it();
     CHECK_INT(peers_parity(&w), 0);
     CHECK(world_has(&w, name));
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     world_remove(world_path(&w, "archive"));
     compact_past_it();
     CHECK(!world_has(&w, name));
@@ -302,10 +275,10 @@ static void no_line_at_the_base(void)
     REQUIRE(seq > trimmed.to);
     world_sql(&w, "DELETE FROM events WHERE seq=(SELECT seq FROM base_state"
                   " WHERE record_id='r0')");
-    if (!CHECK_INT(redact(seq, &r), 0))
+    if (!CHECK_INT(redacting_order(&w, seq, &r, &err), 0))
         printf("# %s\n", err.message);
     CHECK_UINT(r.seq, seq);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE line LIKE"
                                " '%\"redacted\"%'"),
               1);
@@ -348,7 +321,7 @@ static void told_and_redacted_again(void)
     doctor_says(
         "warn: 1 redacted entries are whole in the log again, the first is"
         " 2; paritylog redact DIR 2 --reason TEXT");
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     CHECK(r.already);
     CHECK_UINT(r.segments, 1);
     clean_and_done();
@@ -356,7 +329,7 @@ static void told_and_redacted_again(void)
     CHECK_UINT(f.report.pending, 0);
     REQUIRE(mkdir(world_path(&w, "quarantine"), 0700) == 0);
     world_write(world_path(&w, "quarantine/a-copy"), backup, backup_n);
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     CHECK_UINT(r.quarantine, 1);
     world_end(&w, world_size(&w));
 }
@@ -384,9 +357,9 @@ static void salvaged(void)
     make();
     bring_back();
     CHECK_UINT(salvage(true), 0);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_UINT(salvage(false), 1);
-    CHECK_INT(pending(), 1);
+    CHECK_INT(redacting_pending(&w), 1);
     opened_for_writing();
     CHECK_UINT(salvage(false), 0);
     char *at = strstr(backup, "\"v\":\"v1\"");
@@ -395,7 +368,7 @@ static void salvaged(void)
     bring_back();
     at[6] = '1';
     CHECK_UINT(salvage(false), 1);
-    CHECK_INT(pending(), 1);
+    CHECK_INT(redacting_pending(&w), 1);
     opened_for_writing();
     world_end(&w, world_size(&w));
 }
@@ -416,14 +389,14 @@ static void replayed(void)
         if (i == 0) {
             o.dry_run = true;
             CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
-            CHECK_INT(pending(), 0);
+            CHECK_INT(redacting_pending(&w), 0);
             o.dry_run = false;
         }
         CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
-        CHECK_INT(pending(), 1);
+        CHECK_INT(redacting_pending(&w), 1);
         opened_for_writing();
         CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
-        CHECK_INT(pending(), 0);
+        CHECK_INT(redacting_pending(&w), 0);
         world_end(&w, world_size(&w));
     }
 }
@@ -469,7 +442,7 @@ static void restored_by_an_old_store(void)
     backup = world_read(world_path(&w, SEGMENT), &backup_n);
     world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
     world_copy(world_path(&w, "store.db"), world_path(&w, "../old.db"));
-    CHECK_INT(redact(2, &(struct plog_redact_report){0}), 0);
+    CHECK_INT(redacting_order(&w, 2, &(struct plog_redact_report){0}, &err), 0);
     bring_back();
     world_drop_store(&w);
     world_copy(world_path(&w, "../old.db"), world_path(&w, "store.db"));

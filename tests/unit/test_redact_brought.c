@@ -13,6 +13,7 @@
 #include "check.h"
 #include "engine.h"
 #include "peers.h"
+#include "redacting.h"
 #include "world.h"
 
 #define SEGMENT "log/00000000000000000001.jsonl"
@@ -23,13 +24,6 @@ static struct world w; /* the copy */
 static struct plog_error err;
 static char *backup; /* of the first segment */
 static size_t backup_n;
-
-static int redact(uint64_t seq, struct plog_redact_report *r)
-{
-    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
-    err = (struct plog_error){.code = 0};
-    return plog_redact(w.dir, seq, &o, r, &err);
-}
 
 static void bring_back(void)
 {
@@ -48,7 +42,7 @@ static void make(void)
     free(backup);
     backup = world_read(world_path(&w, SEGMENT), &backup_n);
     REQUIRE(strstr(backup, PAYLOAD) != NULL);
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     snprintf(out, sizeof out, "%.500s-copy", w.dir);
     CHECK_INT(plog_restore(w.dir, out, &o, &copied, NULL), 0);
     world_remove(w.dir);
@@ -60,24 +54,10 @@ static void make(void)
     world_close(&w);
 }
 
-static bool in_the_log(void)
-{
-    size_t n;
-    char *now = world_read(world_path(&w, SEGMENT), &n);
-    bool there = strstr(now, PAYLOAD) != NULL;
-    free(now);
-    return there;
-}
-
 static bool in_the_store(void)
 {
     return world_number(&w, "SELECT count(*) FROM events WHERE seq=2 AND line"
                             " LIKE '%\"v\":\"v0\"%'") != 0;
-}
-
-static int64_t pending(void)
-{
-    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
 }
 
 static void parity_tells(uint64_t count)
@@ -88,18 +68,11 @@ static void parity_tells(uint64_t count)
     CHECK_UINT(f.report.pending_at, count ? 2 : 0);
 }
 
-static int fresh(void)
-{
-    struct plog_replay_report r;
-    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
-    return plog_replay(w.dir, &o, &r, NULL);
-}
-
 static void clean_and_done(void)
 {
-    CHECK(!in_the_log());
+    CHECK(!redacting_has(&w, SEGMENT, PAYLOAD));
     CHECK(!in_the_store());
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     parity_tells(0);
     CHECK_TEXT(world_record(&w, "r0"), "null v1");
 }
@@ -112,13 +85,13 @@ static void redacted_again(void)
     uint64_t size = world_size(&w);
     bring_back();
     parity_tells(1);
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     CHECK(!r.already);
     CHECK_UINT(r.order, size + 1);
     CHECK_UINT(r.segments, 1);
     clean_and_done();
     bring_back();
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     CHECK(r.already);
     CHECK_UINT(r.order, size + 1);
     CHECK_UINT(r.segments, 1);
@@ -136,8 +109,8 @@ static void killed_behind_the_order(void)
     CHECK_INT(plog_engine_redact(w.p, 2, plog_span_text("x"), &receipt, NULL),
               0);
     world_close(&w);
-    CHECK(in_the_log());
-    CHECK_INT(pending(), 1);
+    CHECK(redacting_has(&w, SEGMENT, PAYLOAD));
+    CHECK_INT(redacting_pending(&w), 1);
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
     clean_and_done();
@@ -153,7 +126,7 @@ static void replayed(void)
     struct plog_redact_report again;
     make();
     bring_back();
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     CHECK(!in_the_store());
     CHECK_TEXT(world_record(&w, "r0"), "null v1");
     parity_tells(1);
@@ -162,7 +135,7 @@ static void replayed(void)
     CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
     CHECK(!in_the_store());
     parity_tells(1);
-    CHECK_INT(redact(2, &again), 0);
+    CHECK_INT(redacting_order(&w, 2, &again, &err), 0);
     clean_and_done();
     world_end(&w, world_size(&w));
 }
@@ -178,13 +151,13 @@ static void whole_in_both(void)
     char *order = world_read(aside, &n);
     world_remove(aside);
     bring_back();
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     CHECK(in_the_store());
     parity_tells(0);
     world_write(aside, order, n);
     free(order);
     parity_tells(1);
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     clean_and_done();
     world_end(&w, world_size(&w));
 }
@@ -202,7 +175,7 @@ static void another_line(void)
                                      .at_seq = 40,
                                      .continue_as = "test.example/on"};
     peers_make(&w, PLOG_KEEP_LOCAL, 60);
-    CHECK_INT(redact(50, &r), 0);
+    CHECK_INT(redacting_order(&w, 50, &r, &err), 0);
     snprintf(out, sizeof out, "%.500s-later", w.dir);
     struct plog_restore_options later = {.struct_size = sizeof later,
                                          .at_seq = 55};
@@ -226,7 +199,7 @@ static void another_line(void)
     struct world_found f;
     CHECK_INT(world_parity(&w, NULL, &f), 0);
     CHECK_UINT(f.report.pending, 0);
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     CHECK_INT(peers_ack(&w, "p", 60), 0);
     CHECK_INT(peers_compact(&w, &c), 0);
     CHECK_TEXT(c.why, "");
@@ -249,7 +222,7 @@ static void drilled(void)
                "entry 2 is whole in the log again, and an order took its"
                " payload out; run: paritylog redact DIR 2 --reason TEXT,"
                " then drill again");
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     CHECK_INT(plog_drill(w.dir, NULL, &d, NULL), 0);
     CHECK_INT(d.verdict, 0);
     world_end(&w, world_size(&w));
@@ -266,7 +239,7 @@ static void compacted(void)
     CHECK_INT(peers_compact(&w, &c), 0);
     CHECK(c.to > 2);
     CHECK_INT(peers_parity(&w), 0);
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     CHECK_TEXT(world_record(&w, "r0"), "null v1");
     CHECK_INT(peers_undo(&w, &c), 0);
     clean_and_done();
@@ -286,7 +259,7 @@ static void never_into_a_snapshot(void)
     CHECK_UINT(err.seq, 2);
     CHECK_TEXT(err.hint, "run: paritylog redact DIR 2 --reason TEXT again");
     CHECK_UINT(peers_floor(&w), 0);
-    CHECK_INT(redact(2, &r), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
     CHECK_INT(peers_compact(&w, &c), 0);
     CHECK(c.to > 2);
     world_end(&w, world_size(&w));
@@ -304,7 +277,7 @@ static int on_lock(void *ctx, int fd, uint64_t byte, int mode)
     bool now = other_first && byte == 1 && mode == 2;
     if (now) {
         other_first = false;
-        CHECK_INT(redact(2, &other), 0);
+        CHECK_INT(redacting_order(&w, 2, &other, &err), 0);
     }
     return plog_io_posix()->lock_byte(ctx, fd, byte, mode);
 }
@@ -350,7 +323,7 @@ static void not_to_be_read(void)
     struct plog_compact_report c;
     io.open_at = no_such_sector;
     make();
-    CHECK_INT(redact(2, &(struct plog_redact_report){0}), 0);
+    CHECK_INT(redacting_order(&w, 2, &(struct plog_redact_report){0}, &err), 0);
     CHECK_INT(plog_replay(w.dir, &ro, &r, &err), PLOG_E_IO);
     CHECK_TEXT(err.file, "orders");
     CHECK_TEXT(err.message, "orders/ cannot be read, and may hold an order to"
@@ -370,11 +343,11 @@ static void not_to_be_read(void)
 static void no_folder(void)
 {
     make();
-    CHECK_INT(redact(2, &(struct plog_redact_report){0}), 0);
+    CHECK_INT(redacting_order(&w, 2, &(struct plog_redact_report){0}, &err), 0);
     world_remove(world_path(&w, "orders"));
     world_write(world_path(&w, "orders"), "x\n", 2);
     parity_tells(0);
-    CHECK_INT(fresh(), 0);
+    CHECK_INT(redacting_fresh(&w), 0);
     world_end(&w, world_size(&w));
 }
 
@@ -387,7 +360,7 @@ static void without_an_order(void)
     make();
     uint64_t size = world_size(&w);
     world_remove(world_path(&w, ORDER));
-    CHECK_INT(redact(2, &r), PLOG_E_DIVERGED);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), PLOG_E_DIVERGED);
     CHECK_TEXT(err.message, "entry 2 is redacted, and neither the store nor"
                             " orders/ has an order for that");
     CHECK_TEXT(err.hint, "run: paritylog parity DIR");

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "peers.h"
+#include "redacting.h"
 #include "world.h"
 
 #define PACKED "archive/00000000000000000001.jsonl.gz"
@@ -35,11 +36,6 @@ static int compact(void)
     struct plog_compact_options o = {.struct_size = sizeof o};
     err = (struct plog_error){.code = 0};
     return plog_compact(w.dir, &o, &r, &err);
-}
-
-static int64_t pending(void)
-{
-    return world_number(&w, "SELECT count(*) FROM redactions WHERE pending=1");
 }
 
 static void open_once(void)
@@ -101,7 +97,7 @@ static void done_at_the_next_opening(void)
     world_take_store(&w, old);
     CHECK(store_has(PAYLOAD));
     open_once();
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK(!store_has(PAYLOAD));
     CHECK_INT(redact(80), 0);
     CHECK_INT(peers_ack(&w, "p", 75), 0);
@@ -121,13 +117,13 @@ static void kept_in_the_archive(void)
     pack_whole();
     world_take(&w, old, PACKED);
     open_once();
-    CHECK_INT(pending(), 1);
+    CHECK_INT(redacting_pending(&w), 1);
     CHECK(!store_has(PAYLOAD));
     CHECK_INT(redact(80), 0);
     char *line = world_line(&w, 80, NULL);
     CHECK(strstr(line, "\"redacted\":\"") != NULL);
     free(line);
-    CHECK_INT(pending(), 1);
+    CHECK_INT(redacting_pending(&w), 1);
     CHECK_INT(compact(), PLOG_E_PRUNED);
     CHECK_TEXT(err.message, "entry 5 was compacted away, with its payload,"
                             " which is in " PACKED);
@@ -140,7 +136,7 @@ static void kept_in_the_archive(void)
     CHECK_TEXT(err.hint, undo);
     CHECK_INT(peers_undo(&w, &r), 0);
     CHECK_INT(redact(5), 0);
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK(!world_has(&w, PACKED));
     CHECK_INT(compact(), 0);
     CHECK_INT(peers_parity(&w), 0);
@@ -158,10 +154,10 @@ static void moved_out_of_the_archive(void)
     CHECK_INT(redact(5), PLOG_E_PRUNED);
     CHECK_TEXT(err.hint, "move " PACKED " out of DIR, then run: paritylog"
                          " append DIR /dev/null");
-    CHECK_INT(pending(), 1);
+    CHECK_INT(redacting_pending(&w), 1);
     unlink(world_path(&w, PACKED));
     open_once();
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(compact(), 0);
     CHECK_INT(peers_parity(&w), 0);
     world_end(&w, world_size(&w));
@@ -177,7 +173,7 @@ static void trimmed(void)
     world_sql(&w, "UPDATE redactions SET pending=1"); /* as a salvage does */
     REQUIRE(world_number(&w, "SELECT count(*) FROM events WHERE seq=5") == 0);
     open_once();
-    CHECK_INT(pending(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(redact(85), 0);
     CHECK_INT(peers_parity(&w), 0);
     world_end(&w, world_size(&w));

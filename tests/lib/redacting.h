@@ -1,0 +1,22 @@
+/*
+ * redacting.h - a log of which a payload was taken out, and copies that bring
+ * it back.
+ */
+#ifndef REDACTING_H
+#define REDACTING_H
+
+#include "paritylog_recovery.h"
+#include "world.h"
+
+/* Orders entry `seq` to be redacted; waits shortly for readers.  Returns the
+ * code. */
+int redacting_order(const struct world *w, uint64_t seq,
+                    struct plog_redact_report *r, struct plog_error *err);
+/* How many orders are pending, by the store. */
+int64_t redacting_pending(const struct world *w);
+/* Whether a file of the directory has the text. */
+bool redacting_has(const struct world *w, const char *name, const char *text);
+/* Makes the store anew.  Returns the code. */
+int redacting_fresh(const struct world *w);
+
+#endif
