@@ -35,19 +35,15 @@ bool plog_compaction_can_undo(struct plog_store *s, const struct plog_dir *d,
 {
     struct plog_compaction last;
     struct plog_entry_parser parser;
-    struct plog_buf line, archived;
+    struct plog_buf line;
     bool pending, there = false;
     plog_entry_parser_init(&parser, d->io);
     plog_buf_init(&line, d->io);
-    plog_buf_init(&archived, d->io);
     bool reaches =
         plog_compaction_last(s, &parser, &line, &last, &pending, NULL) == 0 &&
         last.archive && last.to == floor && seq > last.from &&
-        plog_archive_segments(d, &archived, NULL) == 0;
-    for (size_t i = 0; reaches && i < plog_segment_count(&archived); i++)
-        there |= plog_segment_at(&archived, i) == last.from + 1;
-    plog_buf_fini(&archived);
+        plog_archive_has(d, last.from + 1, &there, NULL) == 0;
     plog_buf_fini(&line);
     plog_entry_parser_fini(&parser);
-    return there;
+    return reaches && there;
 }
