@@ -41,8 +41,8 @@ PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_error *err);
 
 /*
- * Whether the payload of an entry that was compacted away is still in the
- * archive, where nothing takes it out.
+ * Whether the payload of an entry that was compacted away is still in archive/,
+ * or in a segment that somebody put into log/, where nothing takes it out.
  * @l  as above
  * Returns 0: it is not, or cannot be read there; PLOG_E_PRUNED: it is, and the
  * hint leads out; PLOG_E_IO; PLOG_E_NOMEM.

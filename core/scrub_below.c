@@ -19,12 +19,17 @@ static int out_of_reach(struct plog_legs *l, const struct plog_dir *all,
                         uint64_t seq, struct plog_error *err)
 {
     char name[PLOG_ARCHIVE_NAME], shown[sizeof name + 16];
+    struct plog_stat st;
     uint64_t first = 0;
     int rc = plog_find_segment(all, seq, &first, err);
     if (rc)
         return rc;
-    plog_archive_name(first, name);
-    snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
+    plog_segment_name(first, name); /* which is read where both are there */
+    bool in_log = l->io->stat_at(l->io->ctx, l->dir.log, name, &st) == 0;
+    if (!in_log)
+        plog_archive_name(first, name);
+    snprintf(shown, sizeof shown, "%s/%s", in_log ? "log" : PLOG_ARCHIVE_DIR,
+             name);
     plog_fail(err, PLOG_E_PRUNED,
               "entry %llu was compacted away, with its payload, which is in %s",
               (unsigned long long)seq, shown);

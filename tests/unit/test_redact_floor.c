@@ -14,6 +14,7 @@
 #include "redacting.h"
 #include "world.h"
 
+#define SEGMENT "log/00000000000000000001.jsonl"
 #define PACKED "archive/00000000000000000001.jsonl.gz"
 #define PAYLOAD "\"v\":\"v3\"" /* of entry 5 */
 
@@ -163,6 +164,27 @@ static void moved_out_of_the_archive(void)
     world_end(&w, world_size(&w));
 }
 
+/* A copy in log/ is read before the archived one, and it is that which has to
+ * go. */
+static void brought_back_into_the_log(void)
+{
+    make(30);
+    world_take_store(&w, old);
+    world_take(&w, old, SEGMENT);
+    open_once();
+    CHECK_INT(redact(5), PLOG_E_PRUNED);
+    CHECK_TEXT(err.file, SEGMENT);
+    CHECK_TEXT(err.hint, "move " SEGMENT " out of DIR, then run: paritylog"
+                         " append DIR /dev/null");
+    unlink(world_path(&w, SEGMENT));
+    open_once();
+    CHECK_INT(redacting_pending(&w), 0);
+    CHECK(world_has(&w, PACKED));
+    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
 /* The store has no line of it any more; its freed pages may have. */
 static void trimmed(void)
 {
@@ -185,6 +207,7 @@ int main(int argc, char **argv)
         {"done at the next opening", done_at_the_next_opening},
         {"kept in the archive", kept_in_the_archive},
         {"moved out of the archive", moved_out_of_the_archive},
+        {"brought back into the log", brought_back_into_the_log},
         {"trimmed", trimmed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
