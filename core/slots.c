@@ -29,13 +29,27 @@ static int fill(const struct plog_io *io, int fd)
     return rc;
 }
 
+static bool is_zeros(const struct plog_io *io, int fd)
+{
+    static const char zeros[START];
+    char some[START];
+    size_t got = sizeof some;
+    int rc = 0;
+    for (uint64_t at = 0; !rc && got == sizeof some; at += got) {
+        rc = plog_io_pread_full(io, fd, some, sizeof some, at, &got);
+        if (!rc && memcmp(some, zeros, got) != 0)
+            return false;
+    }
+    return !rc;
+}
+
 /* Ours, of whatever release, or one whose making was cut off.  What somebody
  * else has put there under this name is not touched. */
-static bool is_ours(const struct head *h, uint64_t size)
+static bool is_ours(const struct plog_io *io, int fd, const struct head *h,
+                    uint64_t size)
 {
-    if (h->layout == 0)
-        return h->device == 0 && h->inode == 0 && size <= SIZE;
-    return h->layout >> 24 == LAYOUT >> 24;
+    return h->layout == 0 ? size <= SIZE && is_zeros(io, fd)
+                          : h->layout >> 24 == LAYOUT >> 24;
 }
 
 /* Of the owner alone. */
@@ -55,7 +69,7 @@ static int open_file(const struct plog_io *io, int dir, struct head *head,
     memset(head, 0, sizeof *head);
     if (!rc)
         rc = plog_io_pread_full(io, fd, head, sizeof *head, 0, &got);
-    if (!rc && !is_ours(head, st.size))
+    if (!rc && !is_ours(io, fd, head, st.size))
         rc = -EEXIST;
     if (!rc) {
         *size = st.size;

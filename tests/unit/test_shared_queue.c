@@ -641,7 +641,8 @@ static void is_kept(const char *path, const char *text, size_t n)
 static void odd_files(void)
 {
     static char zeros[8], long_one[750 * 1024];
-    for (int k = 0; k < 7; k++) {
+    static const char notes[32] = {[24] = 'n', 'o', 't', 'e', 's'};
+    for (int k = 0; k < 8; k++) {
         char path[600];
         make();
         snprintf(path, sizeof path, "%s", world_path(&w, PLOG_QUEUE_FILE));
@@ -657,8 +658,10 @@ static void odd_files(void)
             memset(long_one, 'j', sizeof long_one);
         if (k == 6) /* longer than one whose making was cut off */
             memset(long_one, 0, sizeof long_one / 2);
-        if (k >= 5)
+        if (k == 5 || k == 6)
             world_write(path, long_one, sizeof long_one);
+        if (k == 7) /* zeros, and no more than that, are ours */
+            world_write(path, notes, sizeof notes);
         if (k >= 4)
             REQUIRE(chmod(path, 0600) == 0);
         if (k == 2)
@@ -671,8 +674,10 @@ static void odd_files(void)
             is_kept(path, zeros, sizeof zeros);
         if (k == 4)
             is_kept(path, "jobs that wait\n", 15);
-        if (k >= 5)
+        if (k == 5 || k == 6)
             is_kept(path, long_one, sizeof long_one);
+        if (k == 7)
+            is_kept(path, notes, sizeof notes);
         world_end(&w, 3);
     }
 }
