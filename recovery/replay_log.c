@@ -256,11 +256,14 @@ static int replay(struct plog_replaying *w, struct plog_error *err)
         rc = plog_snapshot_into(&w->legs.dir, w->base, w->digest,
                                 &w->legs.store, &w->legs.head, err);
     uint64_t before = w->legs.head.commit.size;
+    uint64_t orders = w->legs.head.rules.redactions;
     if (!rc)
         rc = plog_legs_replay(&w->legs, &watch, err);
     if (!rc)
         rc = mark_pending(w, err);
-    if (!rc && made)
+    /* One that was made with fewer entries, or killed then, comes to them now.
+     */
+    if (!rc && (made || w->legs.head.rules.redactions > orders))
         rc = plog_old_store_mark(w, &w->legs, err);
     if (w->legs.store_open)
         plog_store_checkpoint(&w->legs.store);

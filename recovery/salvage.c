@@ -77,13 +77,18 @@ static void mark(struct salvage *s)
     if (s->asked)
         return;
     s->asked = true;
-    if (plog_legs_open_store(l, false, NULL) ||
-        plog_store_get_head(&l->store, &l->head, NULL))
+    int rc = plog_legs_open_store(l, false, &why);
+    if (!rc)
+        rc = plog_store_get_head(&l->store, &l->head, &why);
+    if (rc == PLOG_E_BEHIND) /* there is none */
         return;
+    if (rc) {
+        not_known(s, &why);
+        return;
+    }
     struct plog_buf seqs;
     plog_buf_init(&seqs, s->io);
-    int rc =
-        plog_scrub_mark(&l->store, l->head.rules.floor + 1, INT64_MAX, &why);
+    rc = plog_scrub_mark(&l->store, l->head.rules.floor + 1, INT64_MAX, &why);
     if (!rc)
         rc = plog_store_pending(&l->store, &seqs, &why);
     s->report->pending = seqs.len / sizeof(uint64_t);

@@ -24,7 +24,8 @@
 static struct world w;
 static struct plog_salvage_report report;
 static struct plog_error err;
-static char *backup; /* of the first segment, from before the redaction */
+static sqlite3 *client; /* of somebody else */
+static char *backup;    /* of the first segment, from before the redaction */
 static size_t backup_n;
 
 /* ---- A log, a backup, damage --------------------------------------------- */
@@ -225,6 +226,26 @@ static void only_read(void)
     }
 }
 
+/* A store that cannot be asked is not one that knows of nothing. */
+static void only_read_and_a_client(void)
+{
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .wait_seconds = 0.05};
+    make();
+    bring_back_damaged(0);
+    REQUIRE(sqlite3_open(world_path(&w, "store.db"), &client) == SQLITE_OK);
+    REQUIRE(sqlite3_exec(client,
+                         "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE;"
+                         " UPDATE meta SET floor=0",
+                         NULL, NULL, NULL) == SQLITE_OK);
+    CHECK_INT(plog_salvage(w.dir, &o, &report, NULL), 0);
+    CHECK_UINT(report.ranges, 1);
+    CHECK_UINT(report.pending, 0);
+    CHECK_INT(report.pending_code, PLOG_E_LOCKED);
+    CHECK(report.pending_why[0] != '\0');
+    sqlite3_close(client);
+}
+
 /* Where nothing goes there, nothing is pending. */
 static void nothing_set_aside(void)
 {
@@ -262,8 +283,6 @@ static void above_a_floor(void)
 }
 
 /* ---- A store that is in use ---------------------------------------------- */
-
-static sqlite3 *client;
 
 /* It is refused before a byte has moved, and works when the client is gone. */
 static void another_client(void)
@@ -387,6 +406,27 @@ static void marks_of_the_old_store(void)
     }
 }
 
+/* Made up to an entry before the order, it comes to that later. */
+static void made_in_two_steps(void)
+{
+    for (int how = 0; how < 2; how++) {
+        struct plog_replay_report r;
+        struct plog_replay_options o = {
+            .struct_size = sizeof o, .fresh = how, .to = 3};
+        make();
+        world_write(world_path(&w, "log/old.jsonl"), backup, backup_n);
+        CHECK_INT(heal(NULL), 0);
+        if (!how)
+            world_drop_store(&w);
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        CHECK_UINT(r.head.size, 3);
+        CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
+        CHECK_INT(redacting_pending(&w), 1);
+        told_and_gone();
+        world_end(&w, world_size(&w));
+    }
+}
+
 /* Where no old one is known and nothing was kept, none is pending. */
 static void nothing_kept(void)
 {
@@ -433,12 +473,14 @@ int main(int argc, char **argv)
         {"ended behind the first", ended_behind_the_first},
         {"under any name", under_any_name},
         {"only read", only_read},
+        {"only read, and a client", only_read_and_a_client},
         {"nothing set aside", nothing_set_aside},
         {"above a floor", above_a_floor},
         {"another client", another_client},
         {"a damaged index", a_damaged_index},
         {"another client behind it", another_client_behind_it},
         {"marks of the old store", marks_of_the_old_store},
+        {"made in two steps", made_in_two_steps},
         {"nothing kept", nothing_kept},
         {"an older store", an_older_store},
     };
