@@ -126,31 +126,62 @@ static int find(struct file *f, uint64_t seq, struct plog_buf *out)
     return rc == PLOG_END ? PLOG_E_CORRUPT : rc;
 }
 
-int plog_find_line(const struct plog_dir *dir, uint64_t segment,
-                   uint64_t offset, uint64_t seq, struct plog_buf *out,
-                   struct plog_error *err)
+/* ---- The segment -------------------------------------------------------- */
+
+void plog_finder_close(struct plog_finder *f)
 {
-    struct plog_stat id;
-    struct file f = {.io = dir->io};
+    if (f->first)
+        f->dir->io->close(f->dir->io->ctx, f->fd);
+    f->first = 0;
+}
+
+/* Opens the segment that holds `seq`, unless that is the one at hand. */
+static int go_to(struct plog_finder *f, uint64_t seq, struct plog_error *err)
+{
     uint64_t first;
-    int rc = plog_find_segment(dir, seq, &first, err);
+    int rc = plog_find_segment(f->dir, seq, &first, err);
     if (!rc && first == 0)
         rc = plog_fail(err, PLOG_E_CORRUPT, "no segment holds entry %llu",
                        (unsigned long long)seq);
-    if (!rc)
-        rc = plog_dir_open_segment(dir, first, false, &f.fd, &id, err);
+    if (rc || first == f->first)
+        return rc;
+    plog_finder_close(f);
+    rc = plog_dir_open_segment(f->dir, first, false, &f->fd, &f->id, err);
+    f->first = rc ? 0 : first;
+    return rc;
+}
+
+int plog_finder_line(struct plog_finder *finder, uint64_t segment,
+                     uint64_t offset, uint64_t seq, struct plog_buf *out,
+                     struct plog_error *err)
+{
+    const struct plog_io *io = finder->dir->io;
+    struct file f = {.io = io};
+    int rc = go_to(finder, seq, err);
     if (rc)
         return rc;
-    f.limit = first == segment && offset < id.size ? offset : id.size;
-    plog_buf_init(&f.buf, dir->io);
+    f.fd = finder->fd;
+    f.limit = finder->first == segment && offset < finder->id.size
+                  ? offset
+                  : finder->id.size;
+    plog_buf_init(&f.buf, io);
     rc = find(&f, seq, out);
     plog_buf_fini(&f.buf);
-    dir->io->close(dir->io->ctx, f.fd);
     if (rc) {
         plog_fail(err, rc, "entry %llu is not where the log must hold it",
                   (unsigned long long)seq);
         plog_err_seq(err, seq);
         plog_err_hint(err, "run: paritylog verify DIR");
     }
+    return rc;
+}
+
+int plog_find_line(const struct plog_dir *dir, uint64_t segment,
+                   uint64_t offset, uint64_t seq, struct plog_buf *out,
+                   struct plog_error *err)
+{
+    struct plog_finder f = {.dir = dir};
+    int rc = plog_finder_line(&f, segment, offset, seq, out, err);
+    plog_finder_close(&f);
     return rc;
 }

@@ -19,6 +19,24 @@ PLOG_MUST_CHECK int plog_find_line(const struct plog_dir *dir, uint64_t segment,
                                    struct plog_buf *out,
                                    struct plog_error *err);
 
+/*
+ * The same for many: the segment of the last one stays open, which out of the
+ * archive spares expanding it for each.  No segment is replaced meanwhile.
+ */
+struct plog_finder {
+    const struct plog_dir *dir;
+    /* Its own; begins with `first` 0. */
+    uint64_t first; /* of the segment at hand; 0: none */
+    int fd;
+    struct plog_stat id;
+};
+
+PLOG_MUST_CHECK int plog_finder_line(struct plog_finder *f, uint64_t segment,
+                                     uint64_t offset, uint64_t seq,
+                                     struct plog_buf *out,
+                                     struct plog_error *err);
+void plog_finder_close(struct plog_finder *f); /* may be called twice */
+
 /* The segment that holds `seq`: the largest first at or below it; 0: none. */
 PLOG_MUST_CHECK int plog_find_segment(const struct plog_dir *dir, uint64_t seq,
                                       uint64_t *first, struct plog_error *err);
