@@ -1,5 +1,6 @@
 /*
- * scrub_quarantine.c - copies of redacted payloads in quarantine/.
+ * scrub_quarantine.c - copies of redacted payloads in quarantine/, also in
+ * folders that somebody moved there, such as a copy of the whole directory.
  *
  * A file of lines keeps all but the lines of the targets.  In a database the
  * payload may lie in freed pages and be cut by page borders, so one that ever
@@ -13,16 +14,20 @@
 
 #define CHUNK (256u << 10)
 #define HALF 12 /* of a salt: one of both is whole when a page cuts it */
+#define TYPE 0170000u
+#define FOLDER 0040000u
+#define REGULAR 0100000u
+#define DEEPEST 16 /* folders in each other, and none of ours has one */
 
 struct sweep {
     struct plog_legs *l;
     const struct plog_io *io;
-    int dir;
     const struct plog_scrub_target *t;
     size_t count;
     struct plog_scrub_report *report;
-    struct plog_buf names; /* NUL-ended, one after the other */
-    char failed[128];
+    int dir; /* the folder at hand */
+    unsigned depth;
+    char path[1200]; /* below the directory, of what is at hand or failed */
 };
 
 static bool holds(const struct sweep *s, const char *p, size_t n)
@@ -56,9 +61,9 @@ static int search(const struct sweep *s, const char *name, bool *found)
 
 /* Immutable: SQLite makes no file beside it.  Its WAL is not applied then, but
  * searched for the salt as any file. */
-static void write_uri(const struct sweep *s, const char *name, char *out)
+static void write_uri(const struct sweep *s, char *out)
 {
-    const char *parts[] = {s->l->dir.path, "/quarantine/", name};
+    const char *parts[] = {s->l->dir.path, "/", s->path};
     memcpy(out, "file:", 5);
     out += 5;
     for (int i = 0; i < 3; i++)
@@ -72,13 +77,13 @@ static void write_uri(const struct sweep *s, const char *name, char *out)
 
 /* Whether a database says that it holds the line of a target.  One that
  * cannot be read says nothing. */
-static bool database_holds(const struct sweep *s, const char *name)
+static bool database_holds(const struct sweep *s)
 {
-    char uri[3 * (PLOG_DIR_PATH_MAX + 300)];
+    char uri[3 * (PLOG_DIR_PATH_MAX + sizeof s->path) + 20];
     sqlite3 *db = NULL;
     sqlite3_stmt *q = NULL;
     bool found = false;
-    write_uri(s, name, uri);
+    write_uri(s, uri);
     if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
                         NULL) == SQLITE_OK &&
         !plog_sql_prepare(db, "SELECT line FROM events WHERE seq=?1", &q, NULL))
@@ -93,10 +98,11 @@ static bool database_holds(const struct sweep *s, const char *name)
     return found;
 }
 
-/* store.db-TIME-N, and the same with -wal or -shm. */
+/* store.db-TIME-N, or as somebody moved it there, and the same with -wal or
+ * -shm. */
 static bool is_database(const char *name)
 {
-    return strncmp(name, PLOG_STORE_FILE "-", sizeof PLOG_STORE_FILE) == 0;
+    return strncmp(name, PLOG_STORE_FILE, sizeof PLOG_STORE_FILE - 1) == 0;
 }
 
 static int remove_database(struct sweep *s, const char *base)
@@ -124,26 +130,43 @@ static int scrub_database(struct sweep *s, const char *name)
     int rc = search(s, name, &found);
     if (rc == -ENOENT)
         return 0; /* it went with its database */
-    if (!rc && (found || (!part && database_holds(s, name))))
+    if (!rc && (found || (!part && database_holds(s))))
         rc = remove_database(s, base);
     return rc;
 }
 
-static int keep_name(void *arg, const char *name)
+/* ---- Folders ------------------------------------------------------------ */
+
+static int scrub_folder(struct sweep *s, int dir);
+
+static int enter(struct sweep *s, const char *name)
 {
-    struct sweep *s = arg;
-    return plog_buf_add(&s->names, name, strlen(name) + 1) ? -ENOMEM : 0;
+    const struct plog_io *io = s->io;
+    int outer = s->dir;
+    int rc = s->depth == DEEPEST
+                 ? -ENAMETOOLONG
+                 : io->open_at(io->ctx, outer, name,
+                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (rc < 0)
+        return rc == -ENOENT ? 0 : rc;
+    s->depth++;
+    rc = scrub_folder(s, rc);
+    s->depth--;
+    s->dir = outer;
+    return rc;
 }
 
-static int scrub_file(struct sweep *s, const char *name)
+static int scrub_one(struct sweep *s, const char *name)
 {
     struct plog_stat st;
     uint64_t hits = 0;
     int rc = s->io->stat_at(s->io->ctx, s->dir, name, &st);
     if (rc == -ENOENT)
         return 0;
-    if (rc || (st.mode & 0170000) != 0100000)
-        return rc; /* of ours only files lie here */
+    if (!rc && (st.mode & TYPE) == FOLDER)
+        return enter(s, name);
+    if (rc || (st.mode & TYPE) != REGULAR)
+        return rc;
     if (is_database(name))
         return scrub_database(s, name);
     rc = plog_scrub_lines(s->io, s->dir, name, s->t, s->count, true, &hits);
@@ -151,30 +174,61 @@ static int scrub_file(struct sweep *s, const char *name)
     return rc;
 }
 
+static int keep_name(void *names, const char *name)
+{
+    return plog_buf_add(names, name, strlen(name) + 1) ? -ENOMEM : 0;
+}
+
+/* @dir  its handle, which is closed; s->path is its name */
+static int scrub_folder(struct sweep *s, int dir)
+{
+    const struct plog_io *io = s->io;
+    struct plog_buf names; /* NUL-ended, one after the other */
+    size_t n = strlen(s->path), room = sizeof s->path - n;
+    s->dir = dir;
+    plog_buf_init(&names, io);
+    int rc = io->list(io->ctx, dir, keep_name, &names);
+    for (size_t at = 0; rc >= 0 && at < names.len;
+         at += strlen(names.data + at) + 1) {
+        const char *name = names.data + at;
+        rc = (size_t)snprintf(s->path + n, room, "/%s", name) >= room
+                 ? -ENAMETOOLONG
+                 : scrub_one(s, name);
+    }
+    if (rc >= 0)
+        s->path[n] = '\0';
+    io->close(io->ctx, dir);
+    plog_buf_fini(&names);
+    return rc < 0 ? rc : 0;
+}
+
+/* Returns 0 with *fd, -1 when there is none; PLOG_E_IO. */
+static int open_it(struct plog_legs *l, int *fd, struct plog_error *err)
+{
+    int dir = l->io->open_at(l->io->ctx, l->dir.dir, "quarantine",
+                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    *fd = dir < 0 ? -1 : dir;
+    return dir < 0 && dir != -ENOENT
+               ? plog_fail_io(err, dir, "quarantine", "opening quarantine/")
+               : 0;
+}
+
 int plog_scrub_quarantine(struct plog_legs *l,
                           const struct plog_scrub_target *t, size_t count,
                           struct plog_scrub_report *report,
                           struct plog_error *err)
 {
-    struct sweep s = {
-        .l = l, .io = l->io, .t = t, .count = count, .report = report};
-    s.dir = l->io->open_at(l->io->ctx, l->dir.dir, "quarantine",
-                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (s.dir == -ENOENT)
-        return 0;
-    if (s.dir < 0)
-        return plog_fail_io(err, s.dir, "quarantine", "opening quarantine/");
-    plog_buf_init(&s.names, l->io);
-    int rc = l->io->list(l->io->ctx, s.dir, keep_name, &s);
-    for (size_t at = 0; !rc && at < s.names.len;
-         at += strlen(s.names.data + at) + 1) {
-        snprintf(s.failed, sizeof s.failed, "quarantine/%.100s",
-                 s.names.data + at);
-        rc = scrub_file(&s, s.names.data + at);
-    }
-    l->io->close(l->io->ctx, s.dir);
-    plog_buf_fini(&s.names);
-    return rc ? plog_fail_io(err, rc, s.failed,
+    struct sweep s = {.l = l,
+                      .io = l->io,
+                      .t = t,
+                      .count = count,
+                      .report = report,
+                      .path = "quarantine"};
+    int dir, rc = open_it(l, &dir, err);
+    if (rc || dir < 0)
+        return rc;
+    rc = scrub_folder(&s, dir);
+    return rc ? plog_fail_io(err, rc, s.path,
                              "taking a redacted payload out of quarantine/")
               : 0;
 }

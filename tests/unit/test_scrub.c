@@ -336,6 +336,63 @@ static void odd_files(void)
     CHECK_INT(quarantine(), 0); /* there is none */
 }
 
+/* A copy of a whole directory that somebody moved there, and databases under
+ * the names that they have there. */
+static void folders(void)
+{
+    start();
+    CHECK_INT(mkdir(path_of("copy"), 0700), 0);
+    CHECK_INT(mkdir(path_of("copy/log"), 0700), 0);
+    CHECK_INT(mkdir(path_of("store.db-dir"), 0700), 0);
+    put("copy/log/00000000000000000001.jsonl", LINE "\nbehind\n");
+    put("copy/other", "behind\n");
+    database("copy/store.db", EVENTS "INSERT INTO events VALUES(7,'secret')");
+    put("copy/store.db-wal", "");
+    database("copy/store.db.bak", EVENTS "INSERT INTO events VALUES(7,'x')");
+    put("store.db-dir/store.db-wal", SALT);
+    put("store.db-dir/store.db", "no database");
+    CHECK_INT(symlink("copy", path_of("link")), 0);
+    CHECK_INT(quarantine(), 0);
+    CHECK_UINT(report.quarantine, 6);
+    holds("copy/log/00000000000000000001.jsonl", REDACTED "\nbehind\n");
+    holds("copy/other", "behind\n");
+    CHECK(!there("copy/store.db") && !there("copy/store.db-wal"));
+    CHECK(!there("copy/store.db.bak"));
+    CHECK(!there("store.db-dir/store.db") &&
+          !there("store.db-dir/store.db-wal") && there("store.db-dir"));
+    CHECK_INT(quarantine(), 0);
+    CHECK_UINT(report.quarantine, 0);
+    fails = "create";
+    fails_with = -ENOSPC;
+    put("copy/other", LINE);
+    CHECK_INT(quarantine(), PLOG_E_IO);
+    CHECK(strstr(err.file, "quarantine/copy/") == err.file);
+    fails = NULL;
+    world_remove(dir.dir);
+}
+
+/* Folders in each other, up to a bound that is told. */
+static void deep_folders(void)
+{
+    for (int depth = 15; depth < 18; depth++) {
+        char name[64] = "d";
+        start();
+        CHECK_INT(mkdir(path_of(name), 0700), 0);
+        for (int i = 1; i < depth; i++) {
+            strcat(name, "/d");
+            CHECK_INT(mkdir(path_of(name), 0700), 0);
+        }
+        strcat(name, "/lines");
+        put(name, LINE "\n");
+        CHECK_INT(quarantine(), depth > 16 ? PLOG_E_IO : 0);
+        CHECK_UINT(report.quarantine, depth <= 16);
+        holds(name, depth > 16 ? LINE "\n" : REDACTED "\n");
+        if (depth > 16)
+            CHECK(strstr(err.file, "quarantine/d/d/d") == err.file);
+        world_remove(dir.dir);
+    }
+}
+
 /* Whatever fails: it says so, and where; and once more it is done. */
 static void failures(void)
 {
@@ -580,6 +637,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"databases", databases},   {"halves", halves},
         {"long names", long_names}, {"odd files", odd_files},
+        {"folders", folders},       {"deep folders", deep_folders},
         {"failures", failures},     {"which lines", which_lines},
         {"long files", long_files}, {"broken off", broken_off},
         {"not opened", not_opened}, {"short at the end", short_at_the_end},
