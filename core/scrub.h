@@ -10,6 +10,7 @@
 #ifndef PLOG_SCRUB_H
 #define PLOG_SCRUB_H
 
+#include "find_line.h"
 #include "legs.h"
 
 struct plog_scrub_report {
@@ -34,7 +35,8 @@ struct plog_scrub_target {
  * is left is done later; PLOG_E_CORRUPT, PLOG_E_DIVERGED when a leg is not
  * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
  * An entry that is out of reach (plog_scrub_below) stays pending, and stops
- * none of the others.
+ * none of the others; so does one that was compacted away with its orders where
+ * archive/ has them no more, while something lies in quarantine/.
  */
 PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_scrub_report *report,
@@ -50,12 +52,12 @@ PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
 PLOG_MUST_CHECK int plog_scrub_below(struct plog_legs *l, uint64_t seq,
                                      struct plog_error *err);
 
-/* Whether the log has the whole line of which the store has the rest.
- * @dir  l->dir, or a copy of it with the archive
- * Returns 0, also where the line cannot be read; PLOG_E_IO; PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int plog_scrub_whole(struct plog_legs *l,
-                                     const struct plog_dir *dir, uint64_t seq,
-                                     bool *whole, struct plog_error *err);
+/* Whether all that is left of an entry below the floor does not tell what to
+ * look for: it stays pending then, and nothing is wrong with that but what may
+ * lie in quarantine/.
+ * Returns 0; PLOG_E_DIVERGED; PLOG_E_IO; PLOG_E_NOMEM; a store error. */
+PLOG_MUST_CHECK int plog_scrub_lost(struct plog_legs *l, uint64_t seq,
+                                    bool *lost, struct plog_error *err);
 
 /*
  * Looks for entries above the floor whose line is whole in the log although the
@@ -71,16 +73,58 @@ PLOG_MUST_CHECK int plog_scrub_again(struct plog_legs *l, uint64_t *count,
                                      struct plog_error *err);
 
 /*
- * Says that the redactions of those of entries `from` to `to` that there is an
- * order for are pending: before a file that may have their payload goes to
- * quarantine/, where nobody would look for it.
+ * Says that all redactions are pending, also those below the floor: before a
+ * file that may have some payload goes to quarantine/, where nobody would look
+ * for it.
  * @s  under the writer lock, no transaction open; nothing is read from it
  *     half-way
- * Returns 0: on disk, or there is no order for any; PLOG_E_LOCKED; PLOG_E_IO;
+ * Returns 0: on disk, or there is no order; PLOG_E_LOCKED; PLOG_E_IO;
  * PLOG_E_NOMEM; a store error.
  */
-PLOG_MUST_CHECK int plog_scrub_mark(struct plog_store *s, uint64_t from,
-                                    uint64_t to, struct plog_error *err);
+PLOG_MUST_CHECK int plog_scrub_mark(struct plog_store *s,
+                                    struct plog_error *err);
+
+/* ---- Between its files -------------------------------------------------- */
+
+/* Where lines are looked up: log and archive. */
+struct plog_scrub_reach {
+    struct plog_legs *l;
+    struct plog_dir all;
+    struct plog_finder lines, orders;
+};
+
+void plog_scrub_reach_init(struct plog_scrub_reach *r, struct plog_legs *l);
+void plog_scrub_reach_close(struct plog_scrub_reach *r);
+
+/* Whether the log has the whole line of which the store has the rest.
+ * @f  of the log, or of the log with the archive
+ * Returns 0, also where the line cannot be read; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_scrub_whole(struct plog_legs *l, struct plog_finder *f,
+                                     uint64_t seq, bool *whole,
+                                     struct plog_error *err);
+
+/* As plog_scrub_below. */
+PLOG_MUST_CHECK int plog_scrub_out_of_reach(struct plog_scrub_reach *r,
+                                            uint64_t seq,
+                                            struct plog_error *err);
+
+/*
+ * Fills in what is looked for of entry t->seq, but for the bytes of
+ * t->redacted, which may move: they are appended to `text`.
+ * Returns 0; PLOG_END: it was compacted away, and nothing tells; PLOG_E_PRUNED:
+ * with its payload; PLOG_E_DIVERGED; what reading gives.
+ */
+PLOG_MUST_CHECK int plog_scrub_learn(struct plog_scrub_reach *r,
+                                     struct plog_scrub_target *t,
+                                     struct plog_buf *text,
+                                     struct plog_error *err);
+
+/* Returns PLOG_E_DIVERGED, said. */
+int plog_scrub_misfit(uint64_t seq, const char *what, struct plog_error *err);
+
+/* Whether anything lies in quarantine/.  Returns 0 or PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_scrub_kept(struct plog_legs *l, bool *any,
+                                    struct plog_error *err);
 
 /* Changes or removes what quarantine/ holds of `count` targets. */
 PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,

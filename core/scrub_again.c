@@ -7,7 +7,6 @@
  * something from it looks, and leaves the rest to plog_scrub; and who moves
  * such a file to quarantine/ says so before it does.
  */
-#include "find_line.h"
 #include "redact.h"
 #include "scrub.h"
 
@@ -33,8 +32,8 @@ static int read_ordered(struct plog_store *s, const struct plog_store_head *h,
     return rc == PLOG_END ? 0 : rc;
 }
 
-int plog_scrub_whole(struct plog_legs *l, const struct plog_dir *dir,
-                     uint64_t seq, bool *whole, struct plog_error *err)
+int plog_scrub_whole(struct plog_legs *l, struct plog_finder *f, uint64_t seq,
+                     bool *whole, struct plog_error *err)
 {
     const struct plog_store_head *h = &l->head;
     unsigned char stored[PLOG_HASH_SIZE], logged[PLOG_HASH_SIZE];
@@ -48,7 +47,7 @@ int plog_scrub_whole(struct plog_legs *l, const struct plog_dir *dir,
         return 0;
     plog_line_leaf(text, stored);
     plog_buf_init(&line, l->io);
-    rc = plog_find_line(dir, h->segment, h->offset, seq, &line, err);
+    rc = plog_finder_line(f, h->segment, h->offset, seq, &line, err);
     text = plog_span(line.data, line.len);
     if (!rc && !plog_line_is_redacted(text)) {
         plog_line_leaf(text, logged);
@@ -76,35 +75,31 @@ static int set_pending(struct plog_store *s, const uint64_t *seqs, size_t count,
 static int look(struct plog_legs *l, struct plog_buf *seqs,
                 struct plog_error *err)
 {
+    struct plog_finder f = {.dir = &l->dir};
     uint64_t *all;
     size_t kept = 0;
     int rc = read_ordered(&l->store, &l->head, seqs, err);
     all = (void *)seqs->data;
     for (size_t i = 0; !rc && i < seqs->len / sizeof *all; i++) {
         bool whole;
-        rc = plog_scrub_whole(l, &l->dir, all[i], &whole, err);
+        rc = plog_scrub_whole(l, &f, all[i], &whole, err);
         if (!rc && whole)
             all[kept++] = all[i];
     }
+    plog_finder_close(&f);
     seqs->len = kept * sizeof *all;
     return rc;
 }
 
 /* ---- What will lie in quarantine/ ---------------------------------------- */
 
-static int has_orders(struct plog_store *s, uint64_t from, uint64_t to,
-                      bool *any, struct plog_error *err)
+static int has_orders(struct plog_store *s, bool *any, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db,
-                              "SELECT 1 FROM main.redactions WHERE target"
-                              " BETWEEN ?1 AND ?2 LIMIT 1",
+    int rc = plog_sql_prepare(s->db, "SELECT 1 FROM main.redactions LIMIT 1",
                               &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, from);
-        plog_sql_bind_u64(q, 2, to);
+    if (!rc)
         rc = plog_sql_row(q, err);
-    }
     sqlite3_finalize(q);
     *any = rc == 0;
     return rc == PLOG_END ? 0 : rc;
@@ -112,11 +107,10 @@ static int has_orders(struct plog_store *s, uint64_t from, uint64_t to,
 
 /* Rows that are marked already are written again, for the mark of a process
  * that was killed may not be on disk. */
-int plog_scrub_mark(struct plog_store *s, uint64_t from, uint64_t to,
-                    struct plog_error *err)
+int plog_scrub_mark(struct plog_store *s, struct plog_error *err)
 {
     bool any;
-    int rc = has_orders(s, from, to, &any, err);
+    int rc = has_orders(s, &any, err);
     if (rc || !any)
         return rc;
     plog_store_rollback(s);
@@ -124,7 +118,7 @@ int plog_scrub_mark(struct plog_store *s, uint64_t from, uint64_t to,
     if (!rc)
         rc = plog_store_begin(s, err);
     if (!rc)
-        rc = plog_store_unscrubbed(s, from, to, err);
+        rc = plog_store_unscrubbed(s, 1, INT64_MAX, err);
     if (!rc)
         rc = plog_store_commit(s, err);
     if (rc)

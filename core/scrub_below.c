@@ -10,13 +10,12 @@
  */
 #include "archive.h"
 #include "compaction.h"
-#include "find_line.h"
 #include "scrub.h"
 
 #include <stdio.h>
 
-static int out_of_reach(struct plog_legs *l, const struct plog_dir *all,
-                        uint64_t seq, struct plog_error *err)
+static int say_where(struct plog_legs *l, const struct plog_dir *all,
+                     uint64_t seq, struct plog_error *err)
 {
     char name[PLOG_ARCHIVE_NAME], shown[sizeof name + 16];
     struct plog_stat st;
@@ -48,11 +47,37 @@ static int out_of_reach(struct plog_legs *l, const struct plog_dir *all,
     return PLOG_E_PRUNED;
 }
 
+int plog_scrub_out_of_reach(struct plog_scrub_reach *r, uint64_t seq,
+                            struct plog_error *err)
+{
+    bool whole;
+    int rc = plog_scrub_whole(r->l, &r->lines, seq, &whole, err);
+    return rc || !whole ? rc : say_where(r->l, &r->all, seq, err);
+}
+
 int plog_scrub_below(struct plog_legs *l, uint64_t seq, struct plog_error *err)
 {
-    struct plog_dir all = l->dir;
-    bool whole;
-    all.with_archive = true;
-    int rc = plog_scrub_whole(l, &all, seq, &whole, err);
-    return rc || !whole ? rc : out_of_reach(l, &all, seq, err);
+    struct plog_scrub_reach r;
+    plog_scrub_reach_init(&r, l);
+    int rc = plog_scrub_out_of_reach(&r, seq, err);
+    plog_scrub_reach_close(&r);
+    return rc;
+}
+
+int plog_scrub_lost(struct plog_legs *l, uint64_t seq, bool *lost,
+                    struct plog_error *err)
+{
+    struct plog_scrub_reach r;
+    struct plog_scrub_target t = {.seq = seq};
+    struct plog_buf text;
+    struct plog_error why = {.code = 0};
+    plog_buf_init(&text, l->io);
+    plog_scrub_reach_init(&r, l);
+    int rc = plog_scrub_learn(&r, &t, &text, &why);
+    plog_scrub_reach_close(&r);
+    plog_buf_fini(&text);
+    *lost = rc == PLOG_END || rc == PLOG_E_PRUNED;
+    if (rc && !*lost && err)
+        *err = why;
+    return *lost ? 0 : rc;
 }

@@ -232,3 +232,22 @@ int plog_scrub_quarantine(struct plog_legs *l,
                              "taking a redacted payload out of quarantine/")
               : 0;
 }
+
+static int note(void *any, const char *name)
+{
+    (void)name;
+    *(bool *)any = true;
+    return 0;
+}
+
+int plog_scrub_kept(struct plog_legs *l, bool *any, struct plog_error *err)
+{
+    int dir, rc = open_it(l, &dir, err);
+    *any = false;
+    if (rc || dir < 0)
+        return rc;
+    rc = l->io->list(l->io->ctx, dir, note, any);
+    l->io->close(l->io->ctx, dir);
+    return rc < 0 ? plog_fail_io(err, rc, "quarantine", "listing quarantine/")
+                  : 0;
+}

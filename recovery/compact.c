@@ -224,18 +224,24 @@ static int not_finished(uint64_t seq, bool below, struct plog_error *err)
     return PLOG_E_LOCKED;
 }
 
+/* One whose payload may be in quarantine/ alone holds up nothing. */
+static int check_one(struct plog_legs *l, uint64_t seq, struct plog_error *err)
+{
+    bool lost = false, below = seq <= l->head.rules.floor;
+    int rc = below ? plog_scrub_below(l, seq, err) : 0;
+    if (!rc && below)
+        rc = plog_scrub_lost(l, seq, &lost, err);
+    return rc || lost ? rc : not_finished(seq, below, err);
+}
+
 static int check_pending(struct plog_legs *l, struct plog_error *err)
 {
     struct plog_buf seqs;
     plog_buf_init(&seqs, l->io);
     int rc = plog_store_pending(&l->store, &seqs, err);
-    if (!rc && seqs.len) {
-        uint64_t seq = *(const uint64_t *)(const void *)seqs.data;
-        bool below = seq <= l->head.rules.floor;
-        rc = below ? plog_scrub_below(l, seq, err) : 0;
-        if (!rc)
-            rc = not_finished(seq, below, err);
-    }
+    const uint64_t *all = (const void *)seqs.data;
+    for (size_t i = 0; !rc && i < seqs.len / sizeof *all; i++)
+        rc = check_one(l, all[i], err);
     plog_buf_fini(&seqs);
     return rc;
 }
@@ -389,6 +395,17 @@ static int compact(struct plog_compacting *c, struct plog_error *err)
     return rc ? rc : plog_compact_files(c, c->to, !c->o->discard, err);
 }
 
+/* What went to quarantine/ may have a payload under an order.  What is left of
+ * that, the next opening does. */
+static int scrub_aside(plog *p, void *arg, struct plog_error *err)
+{
+    struct plog_scrub_report done;
+    (void)arg, (void)err;
+    plog_store_rollback(&p->legs.store);
+    (void)!plog_scrub(&p->legs, &done, NULL);
+    return 0;
+}
+
 static int run(struct plog_compacting *c, struct plog_error *err)
 {
     int rc = plog_dir_maintain(&c->p->legs.dir, c->p->legs.wait_seconds, err);
@@ -399,6 +416,8 @@ static int run(struct plog_compacting *c, struct plog_error *err)
         rc = c->o->undo ? plog_compact_undo(c, err) : compact(c, err);
     if (!rc && c->o->trim_store && !c->o->dry_run)
         rc = plog_compact_trim(c, err);
+    if (!rc && c->p && c->report->aside)
+        rc = plog_engine_locked(c->p, scrub_aside, NULL, err);
     if (c->p)
         plog_dir_maintained(&c->p->legs.dir);
     return rc;

@@ -9,6 +9,19 @@
 
 #include "aside.h"
 #include "compact.h"
+#include "scrub.h"
+
+static int mark(plog *p, void *arg, struct plog_error *err)
+{
+    (void)arg;
+    plog_store_rollback(&p->legs.store);
+    return plog_scrub_mark(&p->legs.store, err);
+}
+
+int plog_compact_mark(plog *p, struct plog_error *err)
+{
+    return plog_engine_locked(p, mark, NULL, err);
+}
 
 static int unlink_segment(const struct plog_dir *d, uint64_t first,
                           struct plog_error *err)
@@ -27,8 +40,12 @@ static int take_one(struct plog_compacting *c, uint64_t first, bool archive,
 {
     const struct plog_dir *d = &c->p->legs.dir;
     uint64_t bytes = 0;
-    bool aside = false;
-    int rc = archive ? plog_archive_segment(d, first, &bytes, &aside, err) : 0;
+    bool aside = false, has = false;
+    int rc = archive ? plog_archive_has(d, first, &has, err) : 0;
+    if (!rc && has) /* another one, unless a killed one put it there */
+        rc = plog_compact_mark(c->p, err);
+    if (!rc && archive)
+        rc = plog_archive_segment(d, first, &bytes, &aside, err);
     c->report->archived_bytes += bytes;
     c->report->aside += aside;
     return rc ? rc : unlink_segment(d, first, err);
@@ -54,7 +71,9 @@ static int take_stray(struct plog_compacting *c, uint64_t first, bool archive,
     if (!rc && same)
         return unlink_segment(d, first, err);
     plog_segment_name(first, name);
-    rc = plog_aside_file(d, name, kept, err);
+    rc = plog_compact_mark(c->p, err);
+    if (!rc)
+        rc = plog_aside_file(d, name, kept, err);
     c->report->aside += rc == 0;
     return rc;
 }

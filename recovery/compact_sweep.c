@@ -20,7 +20,9 @@ static int keep(struct plog_sweep *s, int dir, const char *name,
                 struct plog_error *err)
 {
     char kept[128];
-    int rc = plog_archive_aside(&s->p->legs.dir, dir, name, kept, err);
+    int rc = plog_compact_mark(s->p, err);
+    if (!rc)
+        rc = plog_archive_aside(&s->p->legs.dir, dir, name, kept, err);
     s->aside += rc == 0;
     return rc;
 }

@@ -31,11 +31,10 @@ int plog_heal_tell(struct plog_heal *h, const struct plog_mended *m,
 
 int plog_heal_mark(struct plog_heal *h, struct plog_error *err)
 {
-    uint64_t above = h->legs->head.rules.floor + 1;
     struct plog_error why = {.code = 0};
     if (h->marked)
         return 0;
-    int rc = plog_scrub_mark(&h->legs->store, above, INT64_MAX, &why);
+    int rc = plog_scrub_mark(&h->legs->store, &why);
     if (rc && plog_check_is_verdict(rc))
         h->unmarked = why;
     else if (rc && err)

@@ -63,7 +63,7 @@ PLOG_MUST_CHECK int plog_heal_tell(struct plog_heal *h,
 /*
  * Before a file goes to quarantine.  Nobody knows whose entries it has: a copy
  * of any segment may have got under any name.  So the store says, on disk, that
- * all redactions above the floor are pending; once is enough.  A store that is
+ * all redactions are pending; once is enough.  A store that is
  * damaged just there is no reason not to heal the log: h->unmarked says so.
  * Returns 0; PLOG_E_LOCKED, PLOG_E_IO, PLOG_E_NOMEM: nothing may go there.
  */

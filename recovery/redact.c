@@ -14,6 +14,11 @@
 #include "redact.h"
 #include "scrub.h"
 
+/* Where nothing tells what to look for. */
+#define LOOK_THROUGH                                                           \
+    "move out of DIR what quarantine/ may have of it, all of it if in doubt;"  \
+    " then run: paritylog append DIR /dev/null"
+
 /* ---- Looking ------------------------------------------------------------ */
 
 struct look {
@@ -84,6 +89,9 @@ static int pruned(struct look *l, struct plog_reader *r, uint64_t floor,
         plog_err_hint(err, "its payload may be in archive/ and in the snapshot:"
                            " bring it back first with paritylog compact DIR"
                            " --undo, and redact it then");
+    else if (l->report->already)
+        plog_err_hint(err, "no undo brings it back. It is redacted; while that"
+                           " is pending, " LOOK_THROUGH);
     else
         plog_err_hint(err, "no undo brings it back. Its payload may be in"
                            " archive/ and, while the record stands on it, in"
@@ -204,8 +212,6 @@ static int drop_copies(plog *p, struct plog_redact_report *report,
 static int all_again(plog *p, uint64_t seq, struct plog_error *err)
 {
     struct plog_store *s = &p->legs.store;
-    if (seq <= p->legs.head.rules.floor)
-        return 0;
     int rc = plog_store_begin(s, err);
     if (!rc)
         rc = plog_store_unscrubbed(s, seq, seq, err);
@@ -214,6 +220,29 @@ static int all_again(plog *p, uint64_t seq, struct plog_error *err)
     if (rc)
         plog_store_rollback(s);
     return rc;
+}
+
+/* Below the floor it may be that nothing tells any more what was there. */
+static int check_done(plog *p, uint64_t seq, struct plog_error *err)
+{
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, p->io);
+    int rc = plog_scrub_below(&p->legs, seq, err);
+    if (!rc)
+        rc = plog_store_pending(&p->legs.store, &seqs, err);
+    const uint64_t *all = (const void *)seqs.data;
+    bool left = false;
+    for (size_t i = 0; !rc && i < seqs.len / sizeof *all; i++)
+        left |= all[i] == seq;
+    plog_buf_fini(&seqs);
+    if (rc || !left)
+        return rc;
+    plog_fail(err, PLOG_E_PRUNED,
+              "it was compacted away, and what is left does not tell which"
+              " bytes of quarantine/ may have been it");
+    plog_err_file(err, "quarantine");
+    plog_err_hint(err, "%s", LOOK_THROUGH);
+    return PLOG_E_PRUNED;
 }
 
 static int scrub(plog *p, struct plog_redact_report *report,
@@ -230,7 +259,7 @@ static int scrub(plog *p, struct plog_redact_report *report,
     if (!rc)
         rc = plog_scrub(&p->legs, &done, &why);
     if (!rc && report->seq <= p->legs.head.rules.floor)
-        rc = plog_scrub_below(&p->legs, report->seq, &why);
+        rc = check_done(p, report->seq, &why);
     plog_engine_leave(p);
     report->segments += done.segments;
     report->quarantine += done.quarantine;

@@ -162,6 +162,5 @@ int plog_old_store_mark(struct plog_replaying *w, struct plog_legs *to,
         rc = plog_old_store_look(&w->legs.dir, PLOG_STORE_FILE, &goes, err);
     if (rc || !(goes || kept))
         return rc;
-    return plog_scrub_mark(&to->store, to->head.rules.floor + 1, INT64_MAX,
-                           err);
+    return plog_scrub_mark(&to->store, err);
 }

@@ -39,7 +39,7 @@ PLOG_MUST_CHECK int plog_old_store_look(struct plog_dir *d, const char *name,
 PLOG_MUST_CHECK int plog_old_store_in_way(struct plog_replaying *w, bool *is,
                                           struct plog_error *err);
 /*
- * Says in the new store that all redactions above the floor are pending, unless
+ * Says in the new store that all redactions are pending, unless
  * the old one stood at the same head and knew of no payload that is left: else
  * it may be older than an order, or have known of some, in quarantine/ or in
  * itself, which goes there.

@@ -88,7 +88,7 @@ static void mark(struct salvage *s)
     }
     struct plog_buf seqs;
     plog_buf_init(&seqs, s->io);
-    rc = plog_scrub_mark(&l->store, l->head.rules.floor + 1, INT64_MAX, &why);
+    rc = plog_scrub_mark(&l->store, &why);
     if (!rc)
         rc = plog_store_pending(&l->store, &seqs, &why);
     s->report->pending = seqs.len / sizeof(uint64_t);

@@ -1,8 +1,12 @@
 /* redacting.c - see redacting.h. */
 #include "redacting.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "files.h"
 
 int redacting_order(const struct world *w, uint64_t seq,
                     struct plog_redact_report *r, struct plog_error *err)
@@ -25,6 +29,24 @@ bool redacting_has(const struct world *w, const char *name, const char *text)
     bool there = memmem(now, n, text, strlen(text)) != NULL;
     free(now);
     return there;
+}
+
+int redacting_count(const struct world *w, const char *folder, const char *text)
+{
+    struct tree t;
+    int count = 0;
+    tree_read(&t, world_path(w, folder));
+    for (size_t i = 0; i < t.count; i++) {
+        char name[800];
+        size_t n;
+        snprintf(name, sizeof name, "%s/%s/%s", w->dir, folder,
+                 t.files[i].name);
+        char *bytes = S_ISDIR(t.files[i].mode) ? NULL : world_read(name, &n);
+        count += bytes && memmem(bytes, n, text, strlen(text));
+        free(bytes);
+    }
+    tree_free(&t);
+    return count;
 }
 
 int redacting_fresh(const struct world *w)

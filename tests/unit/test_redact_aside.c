@@ -76,19 +76,7 @@ static void spoil(int n)
 
 static int files_with_it(const char *folder)
 {
-    struct tree t;
-    int count = 0;
-    tree_read(&t, world_path(&w, folder));
-    for (size_t i = 0; i < t.count; i++) {
-        char name[800];
-        size_t n;
-        snprintf(name, sizeof name, "%s/%s/%s", w.dir, folder, t.files[i].name);
-        char *bytes = S_ISDIR(t.files[i].mode) ? NULL : world_read(name, &n);
-        count += bytes && memmem(bytes, n, PAYLOAD, strlen(PAYLOAD));
-        free(bytes);
-    }
-    tree_free(&t);
-    return count;
+    return redacting_count(&w, folder, PAYLOAD);
 }
 
 static int heal(const struct plog_io *io)
@@ -258,9 +246,10 @@ static void nothing_set_aside(void)
     world_end(&w, world_size(&w));
 }
 
-/* Below the floor no file is changed: such an entry does not stop those above
- * from being taken out. */
-static void above_a_floor(void)
+/* ---- Below a floor ------------------------------------------------------- */
+
+/* Entries 2 and 50 are redacted, and 2 is below the floor. */
+static void make_above(void)
 {
     struct plog_redact_report r;
     struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
@@ -271,15 +260,55 @@ static void above_a_floor(void)
     CHECK_INT(peers_ack(&w, "p", 40), 0);
     CHECK_INT(peers_compact(&w, &compacted), 0);
     REQUIRE(compacted.to > 2 && compacted.to < 50);
-    world_write(world_path(&w, "log/notes.txt"), "notes", 5);
-    CHECK_INT(heal(NULL), 0);
-    CHECK_UINT(report.pending, 1);
-    CHECK_INT(world_number(&w, "SELECT target FROM redactions WHERE pending=1"),
-              50);
-    CHECK_INT(world_open(&w), 0);
-    world_close(&w);
-    CHECK_INT(redacting_pending(&w), 0);
-    world_end(&w, world_size(&w));
+}
+
+/* Whatever has a payload of below the floor is looked for as well, and stops
+ * none of those above. */
+static void above_a_floor(void)
+{
+    for (int whole = 0; whole < 2; whole++) {
+        make_above();
+        if (whole)
+            world_write(world_path(&w, "log/old.jsonl"), backup, backup_n);
+        else
+            world_write(world_path(&w, "log/notes.txt"), "notes", 5);
+        CHECK_INT(heal(NULL), 0);
+        CHECK_UINT(report.pending, 2);
+        CHECK_INT(redacting_pending(&w), 2);
+        CHECK_INT(files_with_it("quarantine"), whole);
+        CHECK_INT(world_open(&w), 0);
+        world_close(&w);
+        CHECK_INT(redacting_pending(&w), 0);
+        CHECK_INT(files_with_it("quarantine"), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* What is only read is kept there, too; and a store made anew knows of it. */
+static void below_a_floor(void)
+{
+    struct plog_salvage_options o = {.struct_size = sizeof o};
+    for (int fresh = 0; fresh < 2; fresh++) {
+        make_above();
+        int at = (int)world_number(&w, "SELECT count(*) FROM segments,meta"
+                                       " WHERE first<=floor");
+        size_t n;
+        char *good = world_read(segment(at), &n);
+        world_write(segment(at), backup, backup_n);
+        CHECK_INT(plog_salvage(w.dir, &o, &report, NULL), 0);
+        CHECK_UINT(report.pending, 2);
+        CHECK(files_with_it("quarantine") > 0);
+        world_write(segment(at), good, n);
+        free(good);
+        if (fresh)
+            CHECK_INT(redacting_fresh(&w), 0);
+        CHECK_INT(redacting_pending(&w), 2);
+        CHECK_INT(world_open(&w), 0);
+        world_close(&w);
+        CHECK_INT(redacting_pending(&w), 0);
+        CHECK_INT(files_with_it("quarantine"), 0);
+        world_end(&w, world_size(&w));
+    }
 }
 
 /* ---- A store that is in use ---------------------------------------------- */
@@ -476,6 +505,7 @@ int main(int argc, char **argv)
         {"only read, and a client", only_read_and_a_client},
         {"nothing set aside", nothing_set_aside},
         {"above a floor", above_a_floor},
+        {"below a floor", below_a_floor},
         {"another client", another_client},
         {"a damaged index", a_damaged_index},
         {"another client behind it", another_client_behind_it},

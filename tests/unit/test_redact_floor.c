@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -17,6 +18,7 @@
 #define SEGMENT "log/00000000000000000001.jsonl"
 #define PACKED "archive/00000000000000000001.jsonl.gz"
 #define PAYLOAD "\"v\":\"v3\"" /* of entry 5 */
+#define OF_12 "\"v\":\"v10\""
 
 static struct world w;
 static struct plog_error err;
@@ -45,15 +47,15 @@ static void open_once(void)
     world_close(&w);
 }
 
-/* Entry 5 is redacted, and below the floor; `old` is from before.
+/* Entry `seq` is redacted, and below the floor; `old` is from before.
  * @older  what is compacted away before that; 0: nothing */
-static void make(uint64_t older)
+static void make_of(uint64_t seq, uint64_t older)
 {
     peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
     CHECK_INT(peers_add(&w, "p"), 0);
     snprintf(old, sizeof old, "%.500s-old", w.dir);
     world_copy(w.dir, old);
-    CHECK_INT(redact(5), 0);
+    CHECK_INT(redact(seq), 0);
     CHECK_INT(world_open(&w), 0);
     peers_put(&w, 60, 90);
     world_close(&w);
@@ -63,7 +65,12 @@ static void make(uint64_t older)
     }
     CHECK_INT(peers_ack(&w, "p", 55), 0);
     CHECK_INT(compact(), 0);
-    REQUIRE(peers_floor(&w) > 5);
+    REQUIRE(peers_floor(&w) > seq);
+}
+
+static void make(uint64_t older)
+{
+    make_of(5, older);
 }
 
 /* The first segment of the archive as a compaction before the order makes it.
@@ -201,6 +208,145 @@ static void trimmed(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- Copies in quarantine/ ------------------------------------------------ */
+
+static int in_quarantine(void)
+{
+    return redacting_count(&w, "quarantine", PAYLOAD);
+}
+
+/* Entry 5 is below the floor, and so is the order; somebody put a copy of its
+ * segment into quarantine/.
+ * @trims  the store has no row of the entry, either */
+static void make_with_copy(bool trims)
+{
+    struct plog_compact_report r;
+    make(0);
+    CHECK_INT(peers_ack(&w, "p", 75), 0);
+    CHECK_INT(trims ? peers_trim(&w, &r) : compact(), 0);
+    REQUIRE((int64_t)peers_floor(&w) >
+            world_number(&w, "SELECT seq FROM redactions WHERE target=5"));
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    char from[700];
+    snprintf(from, sizeof from, "%s/" SEGMENT, old);
+    world_copy(from, world_path(&w, "quarantine/a-copy"));
+    REQUIRE(in_quarantine() == 1);
+}
+
+/* The archive has the order, and the line where the store has none. */
+static void a_copy_in_quarantine(void)
+{
+    struct plog_redact_report r;
+    make_with_copy(false);
+    CHECK_INT(redacting_order(&w, 5, &r, &err), 0);
+    CHECK(r.already);
+    CHECK_UINT(r.quarantine, 1);
+    CHECK_INT(in_quarantine(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    world_end(&w, world_size(&w));
+    make_with_copy(true);
+    world_sql(&w, "UPDATE redactions SET pending=1"); /* as a salvage does */
+    REQUIRE(world_number(&w, "SELECT count(*) FROM events WHERE seq=5") == 0);
+    open_once();
+    CHECK_INT(in_quarantine(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
+/* Nothing tells any more what to look for: nobody says that it is gone, the
+ * others are taken out, and compactions go on. */
+static void nothing_tells(void)
+{
+    static const char next[] =
+        "move out of DIR what quarantine/ may have of it, all of it if in"
+        " doubt; then run: paritylog append DIR /dev/null";
+    for (int trims = 0; trims < 2; trims++) {
+        make_with_copy(trims);
+        world_remove(world_path(&w, "archive"));
+        world_sql(&w, "UPDATE redactions SET pending=1");
+        open_once();
+        CHECK_INT(redacting_pending(&w), 1);
+        CHECK_INT(in_quarantine(), 1);
+        CHECK_INT(redact(5), PLOG_E_PRUNED);
+        CHECK(strstr(err.hint, next) != NULL);
+        CHECK(strlen(err.hint) < sizeof err.hint - 1);
+        if (!trims) {
+            CHECK(strstr(err.message, "does not tell which bytes of"
+                                      " quarantine/ may have been it"));
+            CHECK_TEXT(err.file, "quarantine");
+        }
+        CHECK_INT(redact(85), 0);
+        CHECK_INT(redacting_pending(&w), 1);
+        CHECK_INT(peers_ack(&w, "p", 90), 0);
+        CHECK_INT(compact(), 0);
+        CHECK_INT(redacting_pending(&w), 1);
+        world_remove(world_path(&w, "quarantine"));
+        open_once();
+        CHECK_INT(redacting_pending(&w), 0);
+        CHECK_INT(redact(5), trims ? PLOG_E_PRUNED : 0);
+        CHECK_INT(peers_parity(&w), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* The payload is out of reach in the archive, and not in quarantine/. */
+static void in_both(void)
+{
+    char from[700];
+    size_t whole_n;
+    make(0);
+    snprintf(from, sizeof from, "%s/" SEGMENT, old);
+    char *whole = world_read(from, &whole_n);
+    pack_whole();
+    world_take(&w, old, PACKED);
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    REQUIRE(!in_quarantine());
+    world_write(world_path(&w, "quarantine/a-copy"), whole, whole_n);
+    free(whole);
+    CHECK_INT(redact(5), PLOG_E_PRUNED);
+    CHECK_INT(in_quarantine(), 0);
+    CHECK_INT(redacting_pending(&w), 1);
+}
+
+static char stray[40];
+static bool marked;
+
+static int on_rename(void *c, int from, const char *name, int to,
+                     const char *new_name, bool over)
+{
+    if (strncmp(new_name, stray + 4, 26) == 0 && new_name[26] == '-') {
+        CHECK_INT(redacting_pending(&w), 1);
+        marked = true;
+    }
+    return plog_io_posix()->rename_at(c, from, name, to, new_name, over);
+}
+
+/* A compaction sets a segment aside that somebody put below the floor: the
+ * store knows of that before, and it is looked for at once. */
+static void a_stray_set_aside(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_compact_report r;
+    struct plog_compact_options o = {.struct_size = sizeof o, .io = &io};
+    io.rename_at = on_rename;
+    make_of(12, 30);
+    int64_t first = world_number(&w, "SELECT max(first) FROM segments WHERE"
+                                     " first<=12");
+    REQUIRE(first > 1);
+    snprintf(stray, sizeof stray, "log/%020d.jsonl", (int)first);
+    world_take(&w, old, stray);
+    REQUIRE(redacting_has(&w, stray, OF_12));
+    CHECK_INT(peers_ack(&w, "p", 75), 0);
+    marked = false;
+    CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+    CHECK_UINT(r.aside, 1);
+    CHECK(marked && !world_has(&w, stray));
+    CHECK_INT(redacting_count(&w, "quarantine", "\"redacted\":"), 1);
+    CHECK_INT(redacting_count(&w, "quarantine", OF_12), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -209,6 +355,10 @@ int main(int argc, char **argv)
         {"moved out of the archive", moved_out_of_the_archive},
         {"brought back into the log", brought_back_into_the_log},
         {"trimmed", trimmed},
+        {"a copy in quarantine", a_copy_in_quarantine},
+        {"nothing tells", nothing_tells},
+        {"in both", in_both},
+        {"a stray set aside", a_stray_set_aside},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
