@@ -84,6 +84,16 @@ PLOG_MUST_CHECK int plog_scrub_again(struct plog_legs *l, uint64_t *count,
 PLOG_MUST_CHECK int plog_scrub_mark(struct plog_store *s,
                                     struct plog_error *err);
 
+/*
+ * Takes out of quarantine/ what orders in orders/ are about: those that came
+ * along with a copy, which the store has no rows of.
+ * @l  under the writer lock, no transaction open; its head is the store's
+ * Returns 0; PLOG_E_UNKNOWN_KEY; PLOG_E_IO; PLOG_E_NOMEM; a store error.
+ */
+PLOG_MUST_CHECK int plog_scrub_brought(struct plog_legs *l,
+                                       struct plog_scrub_report *report,
+                                       struct plog_error *err);
+
 /* ---- Between its files -------------------------------------------------- */
 
 /* Where lines are looked up: log and archive. */

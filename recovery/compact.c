@@ -403,6 +403,7 @@ static int scrub_aside(plog *p, void *arg, struct plog_error *err)
     (void)arg, (void)err;
     plog_store_rollback(&p->legs.store);
     (void)!plog_scrub(&p->legs, &done, NULL);
+    (void)!plog_scrub_brought(&p->legs, &done, NULL);
     return 0;
 }
 

@@ -97,6 +97,20 @@ static void mark(struct salvage *s)
         not_known(s, &why);
 }
 
+/* What went to quarantine/ may also have a payload under an order that came
+ * along.  Of that the store can keep no mark, so it is taken out at once; what
+ * stands in the way of that takes nothing away from what was done. */
+static void scrub_brought(struct salvage *s)
+{
+    struct plog_scrub_report done;
+    struct plog_error why = {.code = 0};
+    if (s->o->dry_run || !s->legs.store_open || s->report->pending_code)
+        return;
+    plog_store_rollback(&s->legs.store);
+    if (plog_scrub_brought(&s->legs, &done, &why))
+        not_known(s, &why);
+}
+
 /* Names bytes begin..end of segment `first` and keeps a copy of them. */
 static int keep(struct salvage *s, uint64_t first, uint64_t begin, uint64_t end,
                 uint64_t from, uint64_t to, const char *why,
@@ -186,6 +200,8 @@ static int read_intact(struct salvage *s, struct plog_error *err)
                 return rc;
         }
     }
+    if (s->asked)
+        scrub_brought(s);
     return 0;
 }
 
@@ -249,6 +265,8 @@ static int heal(struct salvage *s, struct plog_error *err)
         rc = plog_heal(&h, err);
     if (!rc)
         rc = tell_redactions(s, &h, err);
+    if (!rc)
+        scrub_brought(s);
     s->report->healed = h.healed;
     s->report->left = h.left;
     s->report->from_store = h.entries;

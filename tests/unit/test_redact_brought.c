@@ -299,6 +299,62 @@ static void somebody_was_faster(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- Set aside ----------------------------------------------------------- */
+
+static int in_quarantine(void)
+{
+    return redacting_count(&w, "quarantine", PAYLOAD);
+}
+
+static struct plog_salvage_report salvaged;
+
+static void salvage(bool from_store)
+{
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .wait_seconds = 0.05,
+                                     .from_store = from_store};
+    CHECK_INT(plog_salvage(w.dir, &o, &salvaged, NULL), 0);
+}
+
+/* No row of the store can be marked: it is taken out at once. */
+static void set_aside(void)
+{
+    for (int from_store = 0; from_store < 2; from_store++) {
+        size_t n;
+        make();
+        char *newer = world_read(world_path(&w, SEGMENT), &n);
+        char *at = strstr(backup, "\"id\":\"i0\"");
+        REQUIRE(at != NULL);
+        at[7] = '9';
+        if (from_store)
+            world_write(world_path(&w, "log/old.jsonl"), backup, backup_n);
+        else
+            bring_back();
+        at[7] = '0';
+        salvage(from_store);
+        CHECK_INT(salvaged.pending_code, 0);
+        CHECK(world_has(&w, "quarantine"));
+        CHECK_INT(in_quarantine(), 0);
+        world_write(world_path(&w, SEGMENT), newer, n);
+        free(newer);
+        clean_and_done();
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* A salvage that was killed behind that is run again: it finds nothing to
+ * heal. */
+static void killed_behind_the_aside(void)
+{
+    make();
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    world_write(world_path(&w, "quarantine/old.jsonl-1"), backup, backup_n);
+    salvage(true);
+    CHECK_UINT(salvaged.healed, 0);
+    CHECK_INT(in_quarantine(), 0);
+    world_end(&w, world_size(&w));
+}
+
 /* ---- What cannot be read ------------------------------------------------- */
 
 static int no_such_sector(void *ctx, int dir, const char *name, int flags,
@@ -380,6 +436,8 @@ int main(int argc, char **argv)
         {"compacted", compacted},
         {"never into a snapshot", never_into_a_snapshot},
         {"somebody was faster", somebody_was_faster},
+        {"set aside", set_aside},
+        {"killed behind the aside", killed_behind_the_aside},
         {"not to be read", not_to_be_read},
         {"no folder", no_folder},
         {"without an order", without_an_order},

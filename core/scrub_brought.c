@@ -1,0 +1,119 @@
+/*
+ * scrub_brought.c - payloads that came to quarantine/ under an order that came
+ * along in orders/; see scrub.h.
+ *
+ * The store is a function of the log and has no row of such an order, so
+ * nothing can be pending: whoever sets a file aside looks at once.
+ */
+#include "orders.h"
+#include "scrub.h"
+
+struct brought {
+    struct plog_legs *l;
+    struct plog_scrub_reach reach;
+    struct plog_orders orders;
+    struct plog_keychain keys;
+    struct plog_entry_parser parser;
+    struct plog_buf line, redacted;
+    struct plog_buf targets; /* struct plog_scrub_target, ascending */
+    struct plog_buf text;    /* their redacted lines */
+};
+
+/* The line of the entry, by the store or else by log and archive; PLOG_END when
+ * none has it. */
+static int read_line(struct brought *b, uint64_t seq, struct plog_error *err)
+{
+    const struct plog_store_head *h = &b->l->head;
+    struct plog_error why = {.code = 0};
+    struct plog_span stored;
+    b->line.len = 0;
+    int rc = plog_store_line(&b->l->store, seq, &stored, NULL, err);
+    if (!rc && plog_buf_add_span(&b->line, stored))
+        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    if (rc != PLOG_END)
+        return rc;
+    rc = plog_finder_line(&b->reach.lines, h->segment, h->offset, seq, &b->line,
+                          &why);
+    if (rc == PLOG_E_CORRUPT)
+        return PLOG_END;
+    if (rc && err)
+        *err = why;
+    return rc;
+}
+
+static int add(struct brought *b, uint64_t seq, struct plog_error *err)
+{
+    struct plog_scrub_target t = {.seq = seq};
+    int rc = seq > b->l->head.commit.size ? PLOG_END : read_line(b, seq, err);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    int is =
+        plog_orders_redact(&b->orders, &b->parser, seq,
+                           plog_span(b->line.data, b->line.len), &b->redacted);
+    if (is < 0)
+        return plog_orders_brought_fail(is, err);
+    if (!is)
+        return 0;
+    t.redacted = plog_span(b->redacted.data, b->redacted.len);
+    plog_line_leaf(t.redacted, t.leaf);
+    return plog_buf_add_span(&b->text, t.redacted) ||
+                   plog_buf_add(&b->targets, &t, sizeof t)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
+
+static int find_all(struct brought *b, struct plog_error *err)
+{
+    const struct plog_known_order *list;
+    size_t n;
+    uint64_t last = 0;
+    int rc = plog_orders_brought(&b->orders, &list, &n);
+    if (rc)
+        return plog_orders_brought_fail(rc, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        if (list[i].order.seq != last)
+            rc = add(b, list[i].order.seq, err);
+        last = list[i].order.seq;
+    }
+    const char *at = b->text.data; /* which has stopped moving */
+    struct plog_scrub_target *t = (void *)b->targets.data;
+    for (size_t i = 0; !rc && i < b->targets.len / sizeof *t; i++) {
+        t[i].redacted.p = at;
+        at += t[i].redacted.n;
+    }
+    return rc;
+}
+
+int plog_scrub_brought(struct plog_legs *l, struct plog_scrub_report *report,
+                       struct plog_error *err)
+{
+    struct brought b = {.l = l};
+    bool any;
+    memset(report, 0, sizeof *report);
+    int rc = plog_scrub_kept(l, &any, err);
+    if (rc || !any)
+        return rc;
+    plog_scrub_reach_init(&b.reach, l);
+    plog_orders_init(&b.orders, l->io, &l->dir, &l->keys);
+    plog_entry_parser_init(&b.parser, l->io);
+    plog_buf_init(&b.line, l->io);
+    plog_buf_init(&b.redacted, l->io);
+    plog_buf_init(&b.targets, l->io);
+    plog_buf_init(&b.text, l->io);
+    b.orders.chain = &b.keys;
+    rc = plog_store_keys(&l->store, &l->head, &l->keys, &b.keys, err);
+    if (!rc)
+        rc = find_all(&b, err);
+    if (!rc && b.targets.len)
+        rc = plog_scrub_quarantine(
+            l, (const void *)b.targets.data,
+            b.targets.len / sizeof(struct plog_scrub_target), report, err);
+    plog_buf_fini(&b.text);
+    plog_buf_fini(&b.targets);
+    plog_buf_fini(&b.redacted);
+    plog_buf_fini(&b.line);
+    plog_entry_parser_fini(&b.parser);
+    plog_orders_fini(&b.orders);
+    plog_scrub_reach_close(&b.reach);
+    return rc;
+}
