@@ -155,4 +155,14 @@ PLOG_MUST_CHECK int plog_scrub_lines(const struct plog_io *io, int dir,
                                      const struct plog_scrub_target *t,
                                      size_t count, bool loose, uint64_t *hits);
 
+/* The same of what a gzip file holds, as far as it can be read; packed again.
+ * Lines that are only like that of a target are replaced, too. */
+PLOG_MUST_CHECK int plog_scrub_packed(const struct plog_io *io, int dir,
+                                      const char *name,
+                                      const struct plog_scrub_target *t,
+                                      size_t count, uint64_t *hits);
+/* Whether a file begins as a gzip file does.  Returns 0 or a negative errno. */
+PLOG_MUST_CHECK int plog_scrub_is_packed(const struct plog_io *io, int dir,
+                                         const char *name, bool *is);
+
 #endif

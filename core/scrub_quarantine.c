@@ -2,9 +2,10 @@
  * scrub_quarantine.c - copies of redacted payloads in quarantine/, also in
  * folders that somebody moved there, such as a copy of the whole directory.
  *
- * A file of lines keeps all but the lines of the targets.  In a database the
- * payload may lie in freed pages and be cut by page borders, so one that ever
- * held it goes as a whole, with its WAL and shared memory.
+ * A file of lines keeps all but the lines of the targets, also one that is
+ * compressed.  In a database the payload may lie in freed pages and be cut by
+ * page borders, so one that ever held it goes as a whole, with its WAL and
+ * shared memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -160,6 +161,7 @@ static int scrub_one(struct sweep *s, const char *name)
 {
     struct plog_stat st;
     uint64_t hits = 0;
+    bool packed;
     int rc = s->io->stat_at(s->io->ctx, s->dir, name, &st);
     if (rc == -ENOENT)
         return 0;
@@ -169,7 +171,12 @@ static int scrub_one(struct sweep *s, const char *name)
         return rc;
     if (is_database(name))
         return scrub_database(s, name);
-    rc = plog_scrub_lines(s->io, s->dir, name, s->t, s->count, true, &hits);
+    rc = plog_scrub_is_packed(s->io, s->dir, name, &packed);
+    if (!rc)
+        rc = packed
+                 ? plog_scrub_packed(s->io, s->dir, name, s->t, s->count, &hits)
+                 : plog_scrub_lines(s->io, s->dir, name, s->t, s->count, true,
+                                    &hits);
     s->report->quarantine += hits > 0;
     return rc;
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "gz.h"
 #include "scan_window.h"
 #include "scrub.h"
 #include "world.h"
@@ -393,6 +394,115 @@ static void deep_folders(void)
     }
 }
 
+/* ---- What is compressed -------------------------------------------------- */
+
+static void put_packed(const char *name, const char *text)
+{
+    struct plog_gz g;
+    int fd = open(path_of(name), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK_INT(plog_gz_create(&g, plog_io_posix(), fd, 6, NULL), 0);
+    CHECK_INT(plog_gz_write(&g, text, strlen(text), NULL), 0);
+    CHECK_INT(plog_gz_finish(&g, NULL), 0);
+    plog_gz_close(&g);
+    close(fd);
+}
+
+static void holds_packed(const char *name, const char *want)
+{
+    struct plog_gz g;
+    char text[4096];
+    size_t n = 0;
+    int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
+    CHECK_INT(plog_gz_open(&g, plog_io_posix(), fd, NULL), 0);
+    CHECK_INT(plog_gz_read(&g, text, sizeof text, &n, NULL), 0);
+    plog_gz_close(&g);
+    close(fd);
+    CHECK_BYTES(text, n, want, strlen(want));
+}
+
+static void nothing_beside(const char *name)
+{
+    static const char *const ends[] = {".scrub", ".scrub.new", ".new"};
+    for (int i = 0; i < 3; i++) {
+        char other[100];
+        snprintf(other, sizeof other, "%s%s", name, ends[i]);
+        if (!CHECK(!there(other)))
+            printf("# %s\n", other);
+    }
+}
+
+#define GZ "00000000000000000001.jsonl.gz"
+
+/* A file of archive/ that somebody moved there, whole, damaged, and one
+ * without such a line. */
+static void compressed(void)
+{
+    size_t n;
+    start();
+    put_packed(GZ, "one\n" LINE "\ntwo\n");
+    put_packed("other.gz", "one\ntwo\n");
+    put("odd.gz", "\x1f\x8b and no more");
+    put("short", "\x1f");
+    put(GZ ".scrub", LINE "\n"); /* of a killed one */
+    char *other = world_read(path_of("other.gz"), &n);
+    REQUIRE(other != NULL);
+    CHECK_INT(quarantine(), 0);
+    CHECK(report.quarantine == 1 || report.quarantine == 2);
+    holds_packed(GZ, "one\n" REDACTED "\ntwo\n");
+    size_t now_n;
+    char *now = world_read(path_of("other.gz"), &now_n);
+    CHECK_BYTES(now, now_n, other, n);
+    free(now);
+    holds("odd.gz", "\x1f\x8b and no more");
+    nothing_beside(GZ);
+    nothing_beside("other.gz");
+    nothing_beside("odd.gz");
+    CHECK_INT(quarantine(), 0);
+    CHECK_UINT(report.quarantine, 0);
+    free(other);
+    put_packed(GZ, LINE "\nbehind\n");
+    char *bytes = world_read(path_of(GZ), &n);
+    world_write(path_of(GZ), bytes, n - 5);
+    free(bytes);
+    CHECK_INT(quarantine(), 0);
+    CHECK_UINT(report.quarantine, 1);
+    holds_packed(GZ, REDACTED "\nbehind\n");
+    world_remove(dir.dir);
+}
+
+static void compressed_and_failing(void)
+{
+    static const char *const calls[] = {"open",  "create", "read",   "write",
+                                        "fsync", "alloc",  "rename", "unlink"};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        start();
+        put_packed(GZ, LINE "\n");
+        fails = calls[i];
+        fails_with = -EIO;
+        int rc = quarantine();
+        fails = NULL;
+        bool ok = CHECK_INT(rc, strcmp(calls[i], "alloc") ? PLOG_E_IO
+                                                          : PLOG_E_NOMEM);
+        ok &= rc == PLOG_E_NOMEM || CHECK_TEXT(err.file, "quarantine/" GZ);
+        if (!ok)
+            printf("# %s\n", calls[i]);
+        CHECK_INT(quarantine(), 0);
+        holds_packed(GZ, REDACTED "\n");
+        nothing_beside(GZ);
+        world_remove(dir.dir);
+    }
+    char name[256];
+    memset(name, 'n', sizeof name);
+    for (int n = 185; n < 200; n += 5) { /* no room for the others */
+        name[n] = '\0';
+        start();
+        put_packed(name, LINE "\n");
+        CHECK_INT(quarantine(), n <= 189 ? 0 : PLOG_E_IO);
+        world_remove(dir.dir);
+        name[n] = 'n';
+    }
+}
+
 /* Whatever fails: it says so, and where; and once more it is done. */
 static void failures(void)
 {
@@ -638,6 +748,8 @@ int main(int argc, char **argv)
         {"databases", databases},   {"halves", halves},
         {"long names", long_names}, {"odd files", odd_files},
         {"folders", folders},       {"deep folders", deep_folders},
+        {"compressed", compressed}, {"compressed, and failing",
+                                     compressed_and_failing},
         {"failures", failures},     {"which lines", which_lines},
         {"long files", long_files}, {"broken off", broken_off},
         {"not opened", not_opened}, {"short at the end", short_at_the_end},
