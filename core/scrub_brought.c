@@ -5,6 +5,8 @@
  * The store is a function of the log and has no row of such an order, so
  * nothing can be pending: whoever sets a file aside looks at once.
  */
+#include <errno.h>
+
 #include "orders.h"
 #include "scrub.h"
 
@@ -88,8 +90,11 @@ int plog_scrub_brought(struct plog_legs *l, struct plog_scrub_report *report,
                        struct plog_error *err)
 {
     struct brought b = {.l = l};
+    struct plog_stat st;
     bool any;
     memset(report, 0, sizeof *report);
+    if (l->io->stat_at(l->io->ctx, l->dir.dir, PLOG_ORDERS_DIR, &st) == -ENOENT)
+        return 0; /* as usual */
     int rc = plog_scrub_kept(l, &any, err);
     if (rc || !any)
         return rc;

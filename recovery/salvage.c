@@ -98,17 +98,22 @@ static void mark(struct salvage *s)
 }
 
 /* What went to quarantine/ may also have a payload under an order that came
- * along.  Of that the store can keep no mark, so it is taken out at once; what
- * stands in the way of that takes nothing away from what was done. */
-static void scrub_brought(struct salvage *s)
+ * along.  Of that the store can keep no mark, so it is taken out at once, or by
+ * the next salvage; what the store cannot say stops nothing. */
+static int scrub_brought(struct salvage *s, struct plog_error *err)
 {
     struct plog_scrub_report done;
     struct plog_error why = {.code = 0};
     if (s->o->dry_run || !s->legs.store_open || s->report->pending_code)
-        return;
+        return 0;
     plog_store_rollback(&s->legs.store);
-    if (plog_scrub_brought(&s->legs, &done, &why))
+    int rc = plog_scrub_brought(&s->legs, &done, &why);
+    bool unknown = plog_check_is_verdict(rc) || rc == PLOG_E_LOCKED;
+    if (unknown)
         not_known(s, &why);
+    else if (rc)
+        *err = why;
+    return unknown ? 0 : rc;
 }
 
 /* Names bytes begin..end of segment `first` and keeps a copy of them. */
@@ -200,9 +205,7 @@ static int read_intact(struct salvage *s, struct plog_error *err)
                 return rc;
         }
     }
-    if (s->asked)
-        scrub_brought(s);
-    return 0;
+    return s->asked ? scrub_brought(s, err) : 0;
 }
 
 /* ---- Healing ------------------------------------------------------------ */
@@ -266,7 +269,7 @@ static int heal(struct salvage *s, struct plog_error *err)
     if (!rc)
         rc = tell_redactions(s, &h, err);
     if (!rc)
-        scrub_brought(s);
+        rc = scrub_brought(s, err);
     s->report->healed = h.healed;
     s->report->left = h.left;
     s->report->from_store = h.entries;

@@ -342,6 +342,35 @@ static void set_aside(void)
     }
 }
 
+static int no_such_sector(void *ctx, int dir, const char *name, int flags,
+                          uint32_t mode)
+{
+    return strcmp(name, "orders") == 0
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Whether there is such an order cannot be told: what was healed stays, and the
+ * next salvage goes on. */
+static void set_aside_and_not_to_be_read(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .io = &io, .from_store = true};
+    io.open_at = no_such_sector;
+    make();
+    CHECK_INT(redacting_order(&w, 2, &(struct plog_redact_report){0}, &err), 0);
+    world_write(world_path(&w, "log/old.jsonl"), backup, backup_n);
+    CHECK_INT(plog_salvage(w.dir, &o, &salvaged, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "orders");
+    CHECK_UINT(salvaged.healed, 1);
+    CHECK_INT(in_quarantine(), 1);
+    salvage(true);
+    CHECK_UINT(salvaged.healed, 0);
+    CHECK_INT(in_quarantine(), 0);
+    world_end(&w, world_size(&w));
+}
+
 /* A salvage that was killed behind that is run again: it finds nothing to
  * heal. */
 static void killed_behind_the_aside(void)
@@ -356,14 +385,6 @@ static void killed_behind_the_aside(void)
 }
 
 /* ---- What cannot be read ------------------------------------------------- */
-
-static int no_such_sector(void *ctx, int dir, const char *name, int flags,
-                          uint32_t mode)
-{
-    return strcmp(name, "orders") == 0
-               ? -EIO
-               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
-}
 
 /* Nobody can tell that there is no order then: no store is made, no snapshot,
  * and no parity is clean. */
@@ -437,6 +458,7 @@ int main(int argc, char **argv)
         {"never into a snapshot", never_into_a_snapshot},
         {"somebody was faster", somebody_was_faster},
         {"set aside", set_aside},
+        {"set aside, and not to be read", set_aside_and_not_to_be_read},
         {"killed behind the aside", killed_behind_the_aside},
         {"not to be read", not_to_be_read},
         {"no folder", no_folder},
