@@ -401,7 +401,8 @@ struct plog_salvage_report {
  * quarantine/ first.  Holds the writer lock.  May be killed and run again.
  * The store is only read, but for the mark that redactions are pending where a
  * payload may have come back, set before a file goes to quarantine/: a caller's
- * own tables stay as they are.
+ * own tables stay as they are.  What an order in orders/ is about, of which the
+ * store has no row to mark, is taken out of quarantine/ at the end.
  * Returns 0 when it ran to its end; PLOG_E_FOREIGN when store and log are of
  * different logs; PLOG_E_BEHIND without a store; PLOG_E_LOCKED;
  * PLOG_E_INTERRUPTED, PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM.
@@ -517,7 +518,9 @@ struct plog_redact_report {
  * may hold its payload (plog_compact with `undo` brings it back); PLOG_E_INPUT
  * for a control entry or a reason out of range; PLOG_E_LOCKED while other
  * maintenance is under way, or (report->order is set then) a reader of the
- * store is in the way of the last step; as plog_append.
+ * store is in the way of the last step; as plog_append.  PLOG_E_PRUNED is also
+ * said of one that was ordered before, where its order went with archive/, too,
+ * and quarantine/ holds something: nothing tells whether it is the payload.
  */
 PLOG_API PLOG_MUST_CHECK int
 plog_redact(const char *dir, uint64_t seq,
