@@ -4,6 +4,7 @@
  * else waits for it, and where the archive has its payload, the way out is
  * told.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,6 +309,40 @@ static void in_both(void)
     CHECK_INT(redacting_pending(&w), 1);
 }
 
+static unsigned expanded;
+
+static int on_make(void *c, int dir, const char *name, int flags, unsigned mode)
+{
+    expanded += strncmp(name, "paritylog-", 10) == 0 && (flags & O_CREAT);
+    return plog_io_posix()->open_at(c, dir, name, flags, mode);
+}
+
+/* However many of a segment are pending, it is expanded once. */
+static void many_of_a_segment(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.open_at = on_make;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    for (uint64_t seq = 2; seq < 8; seq++)
+        CHECK_INT(redact(seq), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 85), 0);
+    CHECK_INT(compact(), 0);
+    REQUIRE((int64_t)peers_floor(&w) >
+            world_number(&w, "SELECT max(seq) FROM redactions"));
+    world_sql(&w, "UPDATE redactions SET pending=1");
+    w.options.io = &io;
+    expanded = 0;
+    open_once();
+    w.options.io = NULL;
+    CHECK_INT(redacting_pending(&w), 0);
+    CHECK(expanded >= 2 && expanded <= 3);
+    world_end(&w, world_size(&w));
+}
+
 static char stray[40];
 static bool marked;
 
@@ -358,6 +393,7 @@ int main(int argc, char **argv)
         {"a copy in quarantine", a_copy_in_quarantine},
         {"nothing tells", nothing_tells},
         {"in both", in_both},
+        {"many of a segment", many_of_a_segment},
         {"a stray set aside", a_stray_set_aside},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
