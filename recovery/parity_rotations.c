@@ -31,13 +31,14 @@ int plog_parity_rotations(struct plog_parity *p, struct plog_error *err)
         want = i < k->count ? entry_of(k, i) : 0;
         want = want <= head ? want : 0;
         got = rc ? 0 : plog_sql_u64(q, 0);
-        if (rc < 0 || want == got) {
+        /* A row of 0 is one too many as well. */
+        if (rc < 0 || (want == got && (want || rc))) {
             i++;
             continue;
         }
         snprintf(expected, sizeof expected, want ? "rotation %llu" : "none",
                  (unsigned long long)want);
-        snprintf(found, sizeof found, got ? "rotation %llu" : "none",
+        snprintf(found, sizeof found, rc == 0 ? "rotation %llu" : "none",
                  (unsigned long long)got);
         plog_parity_find(p, PLOG_E_DIVERGED, want ? want : got, expected,
                          found);

@@ -148,6 +148,8 @@ static void commit_and_segment_rows(void)
         {"DELETE FROM checkpoints WHERE size=21", 21, PLOG_E_DIVERGED},
         {"INSERT INTO checkpoints VALUES(50,'x')", 50, PLOG_E_AHEAD},
         {"INSERT INTO segments VALUES(90)", 90, PLOG_E_AHEAD},
+        {"INSERT INTO rotations VALUES(9)", 9, PLOG_E_DIVERGED},
+        {"INSERT INTO rotations VALUES(0)", 0, PLOG_E_DIVERGED},
         {"DELETE FROM segments WHERE first=1", 1, PLOG_E_DIVERGED},
     };
     each_edit(edits, sizeof edits / sizeof *edits);
