@@ -43,12 +43,24 @@ static void head_differs(struct plog_parity *p, uint64_t seq, const char *what)
     plog_parity_find(p, PLOG_E_DIVERGED, seq, want, got);
 }
 
+/* Whether its head stands in a segment that only begins: one of the log, or one
+ * that the store has a row of, which is told by itself. */
+static bool begins_segment(const struct plog_parity *p)
+{
+    const struct plog_store_head *h = &p->c->head;
+    const struct plog_buf *all = &p->c->walk.segments;
+    bool known = p->segment_ready && plog_sql_u64(p->segments, 0) == h->segment;
+    for (size_t i = 0; i < plog_segment_count(all); i++)
+        known |= plog_segment_at(all, i) == h->segment;
+    return known && h->segment == h->commit.size + 1;
+}
+
 /* The store's head names the commit of its size, byte for byte, and the place
  * behind it: in that segment, or behind the bare header of the next. */
 static void judge_place(struct plog_parity *p, const struct plog_log_group *g)
 {
     const struct plog_store_head *h = &p->c->head;
-    bool next = h->segment == h->commit.size + 1;
+    bool next = begins_segment(p);
     if (strcmp(h->commit.key, g->commit.key) != 0 ||
         memcmp(h->commit.sig, g->commit.sig, PLOG_SIG_SIZE) != 0)
         head_differs(p, g->size, "key or signature");

@@ -197,6 +197,7 @@ static void the_head_row(void)
         "UPDATE meta SET key='00000000'",
         "UPDATE meta SET sig=zeroblob(64)",
         "UPDATE meta SET segment=1",
+        "UPDATE meta SET segment=size+1", /* which the log does not have */
         "UPDATE meta SET offset=offset+1",
         "UPDATE meta SET floor=5",
         "UPDATE meta SET redactions=1",
