@@ -249,7 +249,8 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(fuzzlib_obj) $(test_support)
 # The cost of a passphrase is the file's to choose: see there.
 $(BUILD)/fuzz/key_file: private fuzz_ldflags := -Wl,--wrap=crypto_pwhash
 # The log below a store does not change, nor do its signatures: see there, too.
-$(BUILD)/fuzz/store: private fuzz_ldflags := -Wl,--wrap=crypto_sign_verify_detached
+$(BUILD)/fuzz/store: private fuzz_ldflags := -Wl,--wrap=crypto_sign_verify_detached \
+	-Wl,--wrap=crypto_core_ed25519_is_valid_point
 fuzzers: $(fuzz_bin)
 
 $(BUILD)/demo/%: $(BUILD)/obj/tests/demo/%.o

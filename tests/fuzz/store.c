@@ -10,8 +10,12 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#include "fuzz_world.h"
+#include "fuzz_heap.h"
+#include "fuzz_seen.h"
+#include "fuzz_statement.h"
+#include "fuzz_tables.h"
 #include "paritylog_recovery.h"
 
 #define PAGE 4096
@@ -19,7 +23,13 @@
 #define REMEMBERED 1024
 
 static struct fuzz_world world;
-static char *first_dump;
+/* As it was at first; and by now, 0 when that is not known. */
+static struct fuzz_tables first_tables;
+static uint64_t first_state, state;
+static struct {
+    unsigned long same, again; /* not tried */
+    unsigned long read, judged, clean;
+} count;
 
 /* ---- Signatures --------------------------------------------------------- */
 
@@ -61,6 +71,27 @@ int __wrap_crypto_sign_verify_detached(const unsigned char *sig,
     return known[at].rc;
 }
 
+/* Likewise whether a key is a point of the curve. */
+int __real_crypto_core_ed25519_is_valid_point(const unsigned char *key);
+int __wrap_crypto_core_ed25519_is_valid_point(const unsigned char *key);
+
+int __wrap_crypto_core_ed25519_is_valid_point(const unsigned char *key)
+{
+    static struct {
+        unsigned char key[crypto_sign_PUBLICKEYBYTES];
+        bool known;
+        int is;
+    } known[REMEMBERED];
+    size_t at = ((size_t)key[0] << 8 | key[1]) % REMEMBERED;
+    if (!known[at].known ||
+        memcmp(known[at].key, key, sizeof known[at].key) != 0) {
+        known[at].is = __real_crypto_core_ed25519_is_valid_point(key);
+        memcpy(known[at].key, key, sizeof known[at].key);
+        known[at].known = true;
+    }
+    return known[at].is;
+}
+
 /* ---- The change --------------------------------------------------------- */
 
 struct input {
@@ -95,17 +126,55 @@ static struct input take_bytes(struct input *in)
     return out;
 }
 
-static void run_sql(struct input sql)
+static void run_sql(const char *text)
 {
-    char text[300];
     sqlite3 *db = fuzz_world_raw(&world);
-    memcpy(text, sql.p, sql.n);
-    text[sql.n] = '\0';
     sqlite3_limit(db, SQLITE_LIMIT_VDBE_OP, 20000);
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1 << 20);
-    if (!strstr(text, "RECURSIVE") && !strstr(text, "ecursive"))
-        sqlite3_exec(db, text, NULL, NULL, NULL);
+    sqlite3_exec(db, text, NULL, NULL, NULL);
     sqlite3_close(db);
+}
+
+/* Whether the first statement already makes no sense in any database. */
+static bool is_no_sql(const char *text)
+{
+    static sqlite3 *empty;
+    sqlite3_stmt *s = NULL;
+    if (!empty)
+        MUST(sqlite3_open(":memory:", &empty) == SQLITE_OK);
+    int rc = sqlite3_prepare_v2(empty, text, -1, &s, NULL);
+    const char *why = sqlite3_errmsg(empty);
+    bool bad = rc == SQLITE_ERROR && (strstr(why, "syntax error") ||
+                                      strstr(why, "unrecognized token") ||
+                                      strstr(why, "incomplete input"));
+    sqlite3_finalize(s);
+    return bad;
+}
+
+/* Without a WAL what SQL makes of a store depends on the two alone. */
+static void change_by_sql(struct input sql)
+{
+    char text[300];
+    memcpy(text, sql.p, sql.n);
+    text[sql.n] = '\0';
+    if (strstr(text, "RECURSIVE") || strstr(text, "ecursive"))
+        return;
+    if (!fuzz_seen_others(&world)) {
+        run_sql(text);
+        state = 0;
+        return;
+    }
+    if (is_no_sql(text))
+        return;
+    state = state ? state : fuzz_seen_hash(&world);
+    uint64_t key = fuzz_seen_key(state, text, strlen(text));
+    state = fuzz_seen_made(&world, key);
+    if (state)
+        return;
+    run_sql(text);
+    state = fuzz_seen_hash(&world);
+    if (fuzz_seen_others(&world))
+        fuzz_seen_keep(&world, key, state);
 }
 
 static void change(struct input *in)
@@ -140,58 +209,10 @@ static void change(struct input *in)
         ram_put(&world.ram, FUZZ_STORE "-wal", bytes.p, bytes.n);
         break;
     default:
-        run_sql(take_bytes(in));
+        change_by_sql(take_bytes(in));
+        return;
     }
-}
-
-/* ---- What the tables hold ----------------------------------------------- */
-
-static const char *const tables[] = {
-    "SELECT * FROM meta NOT INDEXED",
-    "SELECT * FROM events NOT INDEXED",
-    "SELECT * FROM checkpoints",
-    "SELECT * FROM segments",
-    "SELECT * FROM rotations",
-    "SELECT seq,target FROM redactions NOT INDEXED",
-    "SELECT * FROM state",
-    "SELECT * FROM state_recent",
-    "SELECT * FROM base_state",
-    "SELECT * FROM cursors",
-    "SELECT name,added FROM peers",
-    "SELECT seq,floor FROM compactions",
-    "SELECT * FROM old_ids",
-    "SELECT * FROM records",
-};
-
-static void dump_row(sqlite3_str *out, sqlite3_stmt *s)
-{
-    for (int i = 0; i < sqlite3_column_count(s); i++) {
-        const unsigned char *p = sqlite3_column_blob(s, i);
-        sqlite3_str_appendf(out, "%d:", sqlite3_column_type(s, i));
-        for (int k = 0; k < sqlite3_column_bytes(s, i); k++)
-            sqlite3_str_appendf(out, "%02x", p[k]);
-        sqlite3_str_appendall(out, "|");
-    }
-    sqlite3_str_appendall(out, "\n");
-}
-
-/* Every row of every table as text; free it with sqlite3_free. */
-static char *dump(void)
-{
-    sqlite3 *db = fuzz_world_raw(&world);
-    sqlite3_str *out = sqlite3_str_new(NULL);
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        sqlite3_stmt *s = NULL;
-        if (sqlite3_prepare_v2(db, tables[i], -1, &s, NULL) != SQLITE_OK)
-            sqlite3_str_appendf(out, "%s\n", sqlite3_errmsg(db));
-        else
-            while (sqlite3_step(s) == SQLITE_ROW)
-                dump_row(out, s);
-        sqlite3_finalize(s);
-        sqlite3_str_appendall(out, "--\n");
-    }
-    sqlite3_close(db);
-    return sqlite3_str_finish(out);
+    state = 0;
 }
 
 /* ---- The readers -------------------------------------------------------- */
@@ -291,109 +312,84 @@ static bool is_clean(void)
     return rc == 0 && report.verdict == PLOG_OK;
 }
 
+/* ---- The target --------------------------------------------------------- */
+
+static void tell(void)
+{
+    fprintf(stderr,
+            "stat::store_without_effect:     %lu\n"
+            "stat::store_as_one_before:      %lu\n"
+            "stat::store_read:               %lu\n"
+            "stat::store_compared:           %lu\n"
+            "stat::store_compared_clean:     %lu\n"
+            "stat::store_cpu_seconds:        %lu\n",
+            count.same, count.again, count.read, count.judged, count.clean,
+            (unsigned long)(clock() / CLOCKS_PER_SEC));
+}
+
+static void begin(void)
+{
+    fuzz_heap_use();
+    fuzz_world_make(&world);
+    fuzz_tables_read(&first_tables, &world);
+    MUST(first_tables.n > 4000 && is_clean());
+    fuzz_world_reset(&world);
+    read_all();
+    fuzz_world_reset(&world);
+    first_state = fuzz_seen_hash(&world);
+    atexit(tell);
+}
+
+static void judge(void)
+{
+    struct fuzz_tables now;
+    bool clean = is_clean();
+    MUST(world.ram.writes == 0 && world.ram.made == 0);
+    count.judged++;
+    if (!clean)
+        return;
+    count.clean++;
+    fuzz_tables_read(&now, &world);
+    MUST(now.n == first_tables.n &&
+         memcmp(now.rows, first_tables.rows, now.n) == 0);
+    sqlite3_free(now.rows);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
-    if (!first_dump) {
-        fuzz_world_make(&world);
-        sqlite3_soft_heap_limit64(64 << 20);
-        first_dump = dump();
-        MUST(strlen(first_dump) > 4000 && is_clean());
-    }
+    bool reads = size % 2; /* both take long: one of them at a time */
+    if (!first_tables.rows)
+        begin();
     fuzz_world_reset(&world);
+    state = first_state;
     for (int i = 0; i < MOST_CHANGES && in.n; i++)
         change(&in);
-    world.ram.writes = world.ram.made = 0;
-    bool clean = false;
-    if (size % 2) /* both take milliseconds: one of them at a time */
-        read_all();
-    else
-        clean = is_clean();
-    MUST(world.ram.writes == 0 && world.ram.made == 0);
-    if (!clean)
+    state = state ? state : fuzz_seen_hash(&world);
+    count.same += state == first_state;
+    if (state == first_state)
         return 0;
-    char *now = dump();
-    MUST(strcmp(now, first_dump) == 0);
-    sqlite3_free(now);
+    if (fuzz_seen_before(state + reads)) {
+        count.again++;
+        return 0;
+    }
+    world.ram.writes = world.ram.made = 0;
+    if (reads) {
+        read_all();
+        MUST(world.ram.writes == 0 && world.ram.made == 0);
+        count.read++;
+    } else {
+        judge();
+    }
     return 0;
 }
 
 /* ---- Changes that reach ------------------------------------------------- */
 
-static const char *const statements[] = {
-    "UPDATE state SET version=version+1 WHERE record_id='1'",
-    "UPDATE state SET payload_at=payload_at+1",
-    "UPDATE state SET payload_len=-1",
-    "UPDATE state SET merged='{}'",
-    "UPDATE state SET last=9000000000000000000",
-    "UPDATE state SET confidence=-0.0",
-    "UPDATE state SET nanos=2000000000",
-    "UPDATE state SET origin=NULL",
-    "DELETE FROM state",
-    "INSERT INTO state SELECT resource,'x',seq,last,version,seconds,nanos,"
-    "confidence,origin,origin_seq,payload_at,payload_len,merged FROM state",
-    "UPDATE events SET line=replace(line,'1','2') WHERE seq=3",
-    "UPDATE events SET line=line||char(0) WHERE seq=2",
-    "UPDATE events SET line=CAST(x'ff' AS TEXT)",
-    "UPDATE events SET previous=NULL",
-    "UPDATE events SET previous=seq",
-    "UPDATE events SET previous=99 WHERE seq=6",
-    "UPDATE events SET id='zz' WHERE seq=2",
-    "UPDATE events SET seq=seq+100 WHERE seq>5",
-    "UPDATE events SET outcome='skipped'",
-    "DELETE FROM events WHERE seq=3",
-    "INSERT INTO events VALUES(-5,NULL,NULL,NULL,NULL,NULL,NULL,'{}')",
-    "UPDATE meta SET size=size+1",
-    "UPDATE meta SET size=0",
-    "UPDATE meta SET root=x'00'",
-    "UPDATE meta SET range=zeroblob(32)",
-    "UPDATE meta SET key='00000000'",
-    "UPDATE meta SET sig=zeroblob(64)",
-    "UPDATE meta SET offset=offset-1",
-    "UPDATE meta SET segment=77",
-    "UPDATE meta SET base=4",
-    "UPDATE meta SET floor=3",
-    "UPDATE meta SET strategy='arrival'",
-    "UPDATE meta SET origin='o'",
-    "UPDATE meta SET redactions=0",
-    "UPDATE checkpoints SET line=''",
-    "DELETE FROM checkpoints WHERE size=3",
-    "UPDATE checkpoints SET size=size+1 WHERE size=9",
-    "INSERT INTO segments VALUES(4)",
-    "INSERT INTO rotations VALUES(4)",
-    "DELETE FROM redactions",
-    "UPDATE redactions SET target=2",
-    "UPDATE cursors SET cursor='x'",
-    "UPDATE cursors SET seq=1",
-    "INSERT INTO peers VALUES('q',1,0,NULL,NULL)",
-    "UPDATE peers SET cursor=3",
-    "INSERT INTO compactions VALUES(5,2,0)",
-    "INSERT INTO old_ids VALUES(zeroblob(32),1,zeroblob(32),NULL)",
-    "INSERT INTO base_state SELECT * FROM state",
-    "CREATE TABLE mine(a)",
-    "CREATE INDEX mine ON events(line)",
-    "CREATE TRIGGER t AFTER INSERT ON events BEGIN SELECT 1; END",
-    "CREATE VIEW v AS SELECT * FROM events",
-    "DROP INDEX events_id",
-    "DROP VIEW records",
-    "PRAGMA user_version=9",
-    "PRAGMA application_id=1",
-    "PRAGMA journal_mode=DELETE",
-    "PRAGMA encoding='UTF-16'",
-    "VACUUM",
-    "PRAGMA writable_schema=1;UPDATE sqlite_schema SET rootpage=3 WHERE "
-    "name='state'",
-    "PRAGMA writable_schema=1;UPDATE sqlite_schema SET sql=replace(sql,"
-    "'STRICT','')",
-    "PRAGMA writable_schema=1;DELETE FROM sqlite_schema WHERE name='records'",
-    "PRAGMA writable_schema=1;UPDATE sqlite_schema SET rootpage=rootpage+1",
-};
-
 static size_t add_sql(uint8_t *data, size_t size, size_t max, uint64_t *random)
 {
-    const char *sql =
-        statements[fuzz_below(random, sizeof statements / sizeof *statements)];
-    size_t n = strlen(sql);
+    char sql[256];
+    size_t n = fuzz_statement(sql, random);
     if (size + n + 2 > max)
         return size;
     data[size++] = 6;

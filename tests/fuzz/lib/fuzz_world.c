@@ -81,15 +81,6 @@ static void keep(struct fuzz_world *w)
     }
 }
 
-void fuzz_world_reset(struct fuzz_world *w)
-{
-    ram_clear(&w->ram);
-    for (unsigned i = 0; i < w->count; i++) {
-        ram_put(&w->ram, w->kept[i].path, w->kept[i].data, w->kept[i].n);
-        ram_find(&w->ram, w->kept[i].path)->mode = w->kept[i].mode;
-    }
-}
-
 const unsigned char *fuzz_world_kept(const struct fuzz_world *w,
                                      const char *path, size_t *n)
 {
@@ -99,6 +90,24 @@ const unsigned char *fuzz_world_kept(const struct fuzz_world *w,
             return w->kept[i].data;
         }
     return NULL;
+}
+
+/* Most of them are as they were: they are only compared. */
+void fuzz_world_reset(struct fuzz_world *w)
+{
+    struct ram *r = &w->ram;
+    size_t n;
+    for (int i = 0; i < RAM_FILES; i++)
+        if (r->file[i].path[0] && !fuzz_world_kept(w, r->file[i].path, &n))
+            ram_remove(r, r->file[i].path);
+    for (unsigned i = 0; i < w->count; i++) {
+        const struct ram_file *f = ram_find(r, w->kept[i].path);
+        n = w->kept[i].n;
+        if (!f || f->n != n || memcmp(f->data, w->kept[i].data, n) != 0)
+            ram_put(r, w->kept[i].path, w->kept[i].data, n);
+        ram_find(r, w->kept[i].path)->mode = w->kept[i].mode;
+    }
+    r->folders = r->writes = r->made = 0;
 }
 
 void fuzz_world_make(struct fuzz_world *w)
