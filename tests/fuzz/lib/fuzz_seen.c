@@ -90,18 +90,23 @@ void fuzz_seen_keep(struct fuzz_world *w, uint64_t key, uint64_t state)
     *m = (struct made){.key = key, .state = state, .data = data, .n = f->n};
 }
 
+static bool is_as_kept(const struct fuzz_world *w, const struct ram_file *f)
+{
+    size_t n = 0;
+    const unsigned char *was = fuzz_world_kept(w, f->path, &n);
+    if (!was || !strcmp(f->path, FUZZ_STORE))
+        return was != NULL;
+    return n == f->n && (n == 0 || memcmp(was, f->data, n) == 0);
+}
+
 bool fuzz_seen_others(const struct fuzz_world *w)
 {
     unsigned count = 0;
     for (int i = 0; i < RAM_FILES; i++) {
         const struct ram_file *f = &w->ram.file[i];
-        size_t n = 0;
-        const unsigned char *was =
-            f->path[0] ? fuzz_world_kept(w, f->path, &n) : NULL;
-        count += was != NULL;
-        if (f->path[0] && (!was || (strcmp(f->path, FUZZ_STORE) != 0 &&
-                                    (n != f->n || memcmp(was, f->data, n)))))
+        if (f->path[0] && !is_as_kept(w, f))
             return false;
+        count += f->path[0] != '\0';
     }
     return count == w->count;
 }

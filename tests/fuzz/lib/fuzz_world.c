@@ -103,7 +103,7 @@ void fuzz_world_reset(struct fuzz_world *w)
     for (unsigned i = 0; i < w->count; i++) {
         const struct ram_file *f = ram_find(r, w->kept[i].path);
         n = w->kept[i].n;
-        if (!f || f->n != n || memcmp(f->data, w->kept[i].data, n) != 0)
+        if (!f || f->n != n || (n && memcmp(f->data, w->kept[i].data, n) != 0))
             ram_put(r, w->kept[i].path, w->kept[i].data, n);
         ram_find(r, w->kept[i].path)->mode = w->kept[i].mode;
     }
