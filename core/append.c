@@ -9,8 +9,8 @@ static int check_process(const plog *p, struct plog_error *err)
     if (p->io->process_id(p->io->ctx) == p->pid)
         return 0;
     return plog_fail(err, PLOG_E_ARG,
-                     "this handle was opened before a fork;"
-                     " open one in this process");
+                     "this handle was opened before a fork,"
+                     " and is the parent's");
 }
 
 /* Checks and copies what the caller gave.  Free `r` in any case. */

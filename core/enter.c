@@ -25,18 +25,31 @@ static uint64_t store_version(plog *p)
     return v;
 }
 
-/* The store is still the file of its name: 0; PLOG_END when not. */
-static int check_store(const plog *p, struct plog_error *err)
+/* The file of a name is still `id`: 0; PLOG_END when not. */
+static int check_name(const plog *p, const char *name,
+                      const struct plog_stat *id, struct plog_error *err)
 {
     struct plog_stat st;
+    int rc = p->io->stat_at(p->io->ctx, p->legs.dir.dir, name, &st);
+    if (rc && rc != -ENOENT)
+        return plog_fail_io(err, rc, name, "looking at the store");
+    return !rc && st.links == 1 && plog_stat_same(&st, id) ? 0 : PLOG_END;
+}
+
+/*
+ * The store is still the file of its name, and so is its WAL: 0; PLOG_END when
+ * not.  Whoever opens and closes store.db in this process takes SQLite's locks
+ * from it (POSIX has it so), and the next program that reads the store may
+ * then remove the WAL: what is committed into that, nobody sees.
+ */
+static int check_store(const plog *p, struct plog_error *err)
+{
     if (!p->legs.store_open)
         return PLOG_END;
-    int rc = p->io->stat_at(p->io->ctx, p->legs.dir.dir, PLOG_STORE_FILE, &st);
-    if (rc && rc != -ENOENT)
-        return plog_fail_io(err, rc, PLOG_STORE_FILE, "looking at the store");
-    return !rc && st.links == 1 && plog_stat_same(&st, &p->legs.store_id)
-               ? 0
-               : PLOG_END;
+    int rc = check_name(p, PLOG_STORE_FILE, &p->legs.store_id, err);
+    if (!rc && p->legs.wal_id.inode)
+        rc = check_name(p, PLOG_STORE_WAL_FILE, &p->legs.wal_id, err);
+    return rc;
 }
 
 /* Another process wrote: its head must be what the log holds there. */
@@ -348,13 +361,28 @@ static void trim(plog *p)
     plog_engine_leave(p);
 }
 
+/* In a child: what is open stays the parent's, but for descriptors, which the
+ * child only has too.  With them the lock of a parent that was killed would
+ * live on. */
+static void let_go(plog *p)
+{
+    struct plog_dir *d = &p->legs.dir;
+    d->locked = false;         /* not to be unlocked from here */
+    d->slots.own = PLOG_SLOTS; /* nor given up */
+    if (p->legs.io)
+        plog_tail_close(&p->legs.tail);
+    plog_dir_close(d);
+}
+
 void plog_close(plog *p)
 {
     if (!p)
         return;
     bool forked = p->io->process_id(p->io->ctx) != p->pid;
     plog_queue_fini(&p->queue, forked);
-    if (!forked) {
+    if (forked) {
+        let_go(p);
+    } else {
         trim(p);
         plog_legs_close(&p->legs);
     }

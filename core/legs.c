@@ -138,6 +138,8 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
                  : 0;
     if (!rc && !l->store.has_tables && !create)
         rc = no_store(err);
+    if (l->io->stat_at(l->io->ctx, l->dir.dir, PLOG_STORE_WAL_FILE, &l->wal_id))
+        l->wal_id.inode = 0;
     if (rc)
         plog_legs_close_store(l);
     return rc;

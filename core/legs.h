@@ -17,7 +17,7 @@ struct plog_legs {
     struct plog_keyring keys;   /* trusted */
     struct plog_keychain chain; /* of the log, up to the head */
     struct plog_store store;
-    struct plog_stat store_id;
+    struct plog_stat store_id, wal_id; /* wal_id.inode 0: not known */
     bool store_open;
     struct plog_tail tail;
     struct plog_store_head head; /* as committed in the store */

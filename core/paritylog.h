@@ -34,10 +34,17 @@
  * to a minute more, and then PLOG_E_INDETERMINATE: that process may log it yet.
  *
  * Threads: a `plog` may be used by any number of threads at once; a
- * `plog_reader` or a `plog_sub` by one thread at a time.  After fork() only
- * the parent may use a handle of any kind; in the child every call with it
- * that can fail does so with PLOG_E_ARG, and closing it frees memory alone:
- * files and store stay the parent's.
+ * `plog_reader` or a `plog_sub` by one thread at a time.
+ *
+ * Processes: close every handle before fork(), or run a program in the child
+ * (exec).  In a child that has handles of its parent every call with one of
+ * them that can fail does so with PLOG_E_ARG, and so does opening another one:
+ * SQLite would believe that it has the parent's locks.  Closing one there frees
+ * memory and descriptors; the store stays the parent's.  And nothing else in
+ * the process may open and close store.db, be it to copy it or to hash it: with
+ * that POSIX takes away all locks that the process has on the file.  The next
+ * call that writes notices when that has done harm, and mends it; what was read
+ * meanwhile may be of two states.
  */
 #ifndef PARITYLOG_H
 #define PARITYLOG_H

@@ -270,8 +270,8 @@ int plog_reader_enter(struct plog_reader *r, struct plog_error *err)
 {
     if (plog_reader_forked(r))
         return plog_fail(err, PLOG_E_ARG,
-                         "this reader was opened before a fork;"
-                         " open one in this process");
+                         "this reader was opened before a fork,"
+                         " and is the parent's");
     if (r->busy)
         return plog_fail(err, PLOG_E_ARG,
                          "this reader is in the middle of another call, whose"

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "connections.h"
 #include "schema.h"
 
 /* ---- Opening ------------------------------------------------------------ */
@@ -193,9 +194,14 @@ int plog_store_open(struct plog_store *s, const struct plog_io *io,
     plog_entry_parser_init(&s->fold.parser, io);
     bool writes = mode != PLOG_OPEN_READ;
     plog_recent_open(&s->recent, io, NULL, writes);
-    int rc = plog_vfs_open(&s->vfs, io);
+    int rc = plog_connections_begin(io, err);
     if (rc)
+        return rc;
+    rc = plog_vfs_open(&s->vfs, io);
+    if (rc) {
+        plog_connections_end(io);
         return plog_fail(err, rc, "no file layer for SQLite");
+    }
     if (!writes)
         plog_vfs_keep(s->vfs);
     rc = open_database(s, path, mode, err);
@@ -252,6 +258,8 @@ void plog_store_close(struct plog_store *s)
     if (s->io && s->wal_fd >= 0)
         s->io->close(s->io->ctx, s->wal_fd);
     s->wal_fd = -1;
+    if (s->vfs)
+        plog_connections_end(s->io);
     plog_vfs_close(s->vfs);
     s->vfs = NULL;
 }

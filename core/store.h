@@ -31,6 +31,7 @@
 #include "vfs.h"
 
 #define PLOG_STORE_FILE "store.db"
+#define PLOG_STORE_WAL_FILE "store.db-wal"
 #define PLOG_FRESH_DIR "store.new" /* where another one is made */
 #define PLOG_SCHEMA_VERSION 2
 #define PLOG_STORE_CACHE 16000 /* KiB of pages that SQLite keeps */

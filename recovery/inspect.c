@@ -12,6 +12,7 @@
 #include "io.h"
 #include "json.h"
 #include "paritylog_recovery.h"
+#include "store.h"
 
 #define CHUNK ((size_t)256 << 10)
 #define LINE_MAX_BYTES ((size_t)16 << 20)
@@ -96,11 +97,34 @@ static int inflate_some(struct inspect *s, unsigned char *out, size_t cap,
     return 0;
 }
 
+/* SQLite's own files are not opened, for closing them would take its locks
+ * from a handle that this process may have on that store (POSIX has it so). */
+static bool is_store(const char *path)
+{
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    size_t n = sizeof PLOG_STORE_FILE - 1;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strncmp(name, PLOG_STORE_FILE, n) == 0 &&
+            strcmp(name + n, ends[i]) == 0)
+            return true;
+    return false;
+}
+
 static int open_file(struct inspect *s, const char *path,
                      struct plog_error *err)
 {
     unsigned char magic[2];
     size_t got;
+    if (is_store(path)) {
+        plog_fail(err, PLOG_E_INPUT,
+                  "a file of the store, which is a database of SQLite and no"
+                  " JSON lines");
+        plog_err_file(err, path);
+        plog_err_hint(err, "run: paritylog parity DIR");
+        return PLOG_E_INPUT;
+    }
     s->fd =
         s->io->open_at(s->io->ctx, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
     if (s->fd < 0)

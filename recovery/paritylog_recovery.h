@@ -783,7 +783,8 @@ struct plog_test_host {
      * handles, and ends it, without any clean-up, with what `work` returns (0
      * to 99).  It must not outlive the parent.  The library has no database
      * and no log open at this moment; the program must have no second thread,
-     * and its own handles of logs and databases are not used in the child. */
+     * no handle of a log open, and its own databases are not used in the child.
+     */
     int (*start)(void *ctx, int (*work)(void *arg), void *arg);
     /* In the child: sends all `n` bytes (at most 512) to the parent, or none.
      */
@@ -892,7 +893,8 @@ struct plog_inspect_report {
  * Classifies the lines of any JSONL file, plain or gzip; reads only.
  * @path  of the process; a regular file
  * Memory: one line, and 16 MiB to find duplicates among the first million.
- * Returns 0; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ * Returns 0; PLOG_E_INPUT for a file that is called as those of a store are;
+ * PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_inspect(const char *path,
                                           const struct plog_inspect_options *o,

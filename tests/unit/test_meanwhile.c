@@ -294,15 +294,47 @@ static int put_half(void)
     return rc ? rc : append_six(p);
 }
 
+static int spawner[2]; /* to it and from it */
+
+/* A writer for each byte, killed in the middle; their parent has no store
+ * open, as this process has when it asks for one. */
+static void spawn(int in, int out)
+{
+    char byte;
+    while (read(in, &byte, 1) == 1) {
+        int status = 1;
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(put_half() == 0 ? 1 : 2);
+        byte = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+        if (write(out, &byte, 1) != 1)
+            break;
+    }
+    _exit(0);
+}
+
+static void start_spawner(void)
+{
+    int to[2], from[2];
+    REQUIRE(pipe(to) == 0 && pipe(from) == 0);
+    fflush(stdout);
+    if (fork() == 0) {
+        close(to[1]);
+        close(from[0]);
+        spawn(to[0], from[1]);
+    }
+    close(to[0]);
+    close(from[1]);
+    spawner[0] = to[1];
+    spawner[1] = from[0];
+}
+
 /* Before each comparison another writer is killed. */
 static void killed_again(void)
 {
-    int status = 1;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(put_half() == 0 ? 1 : 2);
-    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
-    killed += status == 0;
+    char was = 0;
+    CHECK(write(spawner[0], "k", 1) == 1 && read(spawner[1], &was, 1) == 1);
+    killed += was == 1;
     act_now = killed_again;
 }
 
@@ -329,6 +361,7 @@ static void compacted_among_kills(void)
     make();
     CHECK_INT(peers_add(&base, "p"), 0);
     CHECK_INT(peers_ack(&base, "p", 13), 0);
+    start_spawner();
     o.io = late_io(1, killed_again);
     killed = 0;
     CHECK_INT(plog_compact(base.dir, &o, &r, &err), PLOG_E_BEHIND);
@@ -341,6 +374,9 @@ static void compacted_among_kills(void)
     CHECK_INT(plog_compact(base.dir, &o, &r, &err), PLOG_E_LOCKED);
     CHECK_INT(err.code, PLOG_E_LOCKED);
     CHECK(held >= 0 && close(held) == 0);
+    close(spawner[0]);
+    close(spawner[1]);
+    CHECK(wait(NULL) > 0);
     CHECK_UINT(peers_floor(&base), 0);
     CHECK_INT(peers_compact(&base, &r), 0);
     CHECK(r.to > 0);

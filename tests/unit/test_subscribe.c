@@ -174,14 +174,21 @@ static void it_wakes_up(void)
 
 /* ---- Others ------------------------------------------------------------- */
 
-static pid_t start_writer(int count, bool kills_itself)
+/* Forked while nothing is open here, it begins when it is told to. */
+static pid_t start_writer(int count, bool kills_itself, int *go)
 {
+    int ends[2];
+    char byte;
+    if (pipe(ends))
+        abort();
     pid_t pid = fork();
+    close(ends[pid == 0]);
+    *go = ends[1];
     if (pid)
         return pid;
     struct world mine = w;
     mine.p = NULL;
-    int failed = world_open(&mine) != 0;
+    int failed = read(ends[0], &byte, 1) != 1 || world_open(&mine) != 0;
     for (int i = 0; i < count && !failed; i++)
         failed = world_put(&mine, NULL, "1", "y", NULL) != 0;
     if (kills_itself)
@@ -197,13 +204,18 @@ static void another_process_writes(void)
     int status = 1;
     world_make(&w, PLOG_ARRIVAL, 4096);
     world_close(&w);
+    pid_t pids[3];
+    int go[3];
+    for (int i = 0; i < 3; i++)
+        pids[i] = start_writer(20, i == 1, &go[i]);
     plog_sub *s = follow(2);
     for (int i = 0; i < 3; i++) {
-        pid_t pid = start_writer(20, i == 1);
+        CHECK_INT(write(go[i], "g", 1), 1);
+        close(go[i]);
         for (uint64_t n = 0; n < 20; n++)
             if (!next_is(s, 2 + 20 * (uint64_t)i + n, 20))
                 break;
-        waitpid(pid, &status, 0);
+        waitpid(pids[i], &status, 0);
         CHECK(i == 1 ? WIFSIGNALED(status) : status == 0);
     }
     CHECK(nothing_yet(s, 0.05));
