@@ -134,10 +134,11 @@ static int rotate(plog *p, const struct plog_rotate_options *o,
 }
 
 /* The new verifier key goes to keys/, too, which holds so many and no more. */
-static int check_room(const plog *p, struct plog_error *err)
+static int check_room(const struct plog_io *io, int keys,
+                      struct plog_error *err)
 {
     struct plog_keyring all;
-    int rc = plog_keyring_load(&all, p->io, p->legs.dir.keys, NULL, err);
+    int rc = plog_keyring_load(&all, io, keys, NULL, err);
     if (!rc && all.count >= PLOG_KEYS_MAX)
         rc = plog_fail(err, PLOG_E_ARG, "keys/ holds %d keys already",
                        PLOG_KEYS_MAX);
@@ -200,7 +201,7 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *given,
         rc = plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
                        PLOG_KEYS_MAX);
     if (!rc)
-        rc = check_room(p, err);
+        rc = check_room(p->io, p->legs.dir.keys, err);
     if (!rc)
         rc = rotate(p, o, &next, report, err);
     plog_dir_maintained(&p->legs.dir);
@@ -210,6 +211,18 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *given,
 }
 
 /* ---- Looking ------------------------------------------------------------ */
+
+static int look_for_room(const char *dir, const struct plog_io *io,
+                         struct plog_error *err)
+{
+    struct plog_dir d;
+    int rc = plog_dir_open(&d, io, dir, PLOG_DIR_READ, true, err);
+    if (rc)
+        return rc;
+    rc = check_room(io, d.keys, err);
+    plog_dir_close(&d);
+    return rc;
+}
 
 static int look(const char *dir, const struct plog_options *open,
                 struct plog_rotate_report *report, struct plog_error *err)
@@ -222,6 +235,9 @@ static int look(const char *dir, const struct plog_options *open,
     if (chain->count >= PLOG_KEYS_MAX)
         return plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
                          PLOG_KEYS_MAX);
+    rc = look_for_room(dir, open->io ? open->io : plog_io_posix(), err);
+    if (rc)
+        return rc;
     plog_vkey_format(&chain->keys[chain->count - 1], report->old_vkey);
     report->size = found.size + 1;
     report->keys = chain->count + 1;
