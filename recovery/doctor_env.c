@@ -177,12 +177,16 @@ static void judge_drill(struct plog_doctor *d, const struct drilled *last)
     snprintf(verdict, sizeof verdict, "%.*s",
              (int)(last->verdict.n < 24 ? last->verdict.n : 23),
              last->verdict.p);
-    if (strcmp(verdict, plog_code_word(0)) != 0)
+    bool failed = strcmp(verdict, plog_code_word(0)) != 0;
+    if (days < 0)
+        plog_doctor_say(d, name, failed ? PLOG_HEALTH_BAD : PLOG_HEALTH_WARN,
+                        failed ? "set this machine's clock, then: paritylog"
+                                 " drill DIR"
+                               : "set this machine's clock",
+                        "%s, which is in the future: %s", at, verdict);
+    else if (failed)
         plog_doctor_say(d, name, PLOG_HEALTH_BAD, next, "%s: %s, %lld days ago",
                         at, verdict, days);
-    else if (days < 0)
-        plog_doctor_say(d, name, PLOG_HEALTH_WARN, "set this machine's clock",
-                        "%s, which is in the future: %s", at, verdict);
     else
         plog_doctor_say(d, name,
                         days > DRILL_DAYS ? PLOG_HEALTH_WARN : PLOG_HEALTH_OK,

@@ -319,6 +319,12 @@ static void the_last_drill(void)
          "warn: 2026-03-02T00:00:00.000000Z, which is in the future: CLEAN; do "
          "set"
          " this machine's clock\n"},
+        {"2026-03-02T00:00:00Z", "CORRUPT",
+         "bad: 2026-03-02T00:00:00.000000Z, which is in the future: CORRUPT; do"
+         " set this machine's clock, then: paritylog drill DIR\n"},
+        {"2026-03-01T01:00:00Z", "CORRUPT",
+         "bad: 2026-03-01T01:00:00.000000Z: CORRUPT, 0 days ago; do paritylog "
+         "drill DIR\n"},
         {"2026-02-28T00:00:00Z", "CORRUPT",
          "bad: 2026-02-28T00:00:00.000000Z: CORRUPT, 1 days ago; do paritylog "
          "drill"
