@@ -155,19 +155,36 @@ static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
     return false;
 }
 
+/* The segment that a reading is at, or would come to; 0: none. */
+static uint64_t next_there(const struct plog_walk *w, uint64_t expected)
+{
+    uint64_t first = w->first;
+    for (size_t i = 0; !first && i < plog_segment_count(&w->segments); i++)
+        if (plog_segment_at(&w->segments, i) > expected)
+            first = plog_segment_at(&w->segments, i);
+    return first;
+}
+
 /* No segment of that name, or one that ends behind its header. */
 static int missing(struct plog_walk *w, uint64_t expected,
                    struct plog_error *err)
 {
     size_t i;
+    uint64_t next = next_there(w, expected);
     w->gap = true;
-    plog_fail(err, PLOG_E_CORRUPT,
-              find_segment(w, expected, &i)
-                  ? "the segment holds no entry; from %llu on they are missing:"
-                    " the next one there starts at %llu"
-                  : "the segment from entry %llu on is missing;"
-                    " the next one there starts at %llu",
-              (unsigned long long)expected, (unsigned long long)w->first);
+    if (next)
+        plog_fail(err, PLOG_E_CORRUPT,
+                  find_segment(w, expected, &i)
+                      ? "the segment holds no entry; from %llu on they are"
+                        " missing: the next one there starts at %llu"
+                      : "the segment from entry %llu on is missing;"
+                        " the next one there starts at %llu",
+                  (unsigned long long)expected, (unsigned long long)next);
+    else
+        plog_fail(err, PLOG_E_CORRUPT,
+                  "the segment from entry %llu on is missing, and none is"
+                  " there behind it",
+                  (unsigned long long)expected);
     name_file(w, expected, err);
     plog_err_seq(err, expected);
     return PLOG_E_CORRUPT;

@@ -82,8 +82,19 @@ static void behind_a_floor(void)
     CHECK_INT(plog_walk_start_floor(&walk, 5, &err), PLOG_E_CORRUPT);
     CHECK_TEXT(err.file, "log/00000000000000000006.jsonl");
     CHECK_UINT(err.seq, 6);
-    CHECK_TEXT(err.message, "the segment from entry 6 on is missing; the next"
-                            " one there starts at 0");
+    snprintf(says, sizeof says,
+             "the segment from entry 6 on is missing; the next one there"
+             " starts at %llu",
+             (unsigned long long)plog_segment_at(&walk.segments, 0));
+    CHECK_TEXT(err.message, says);
+    plog_walk_close(&walk);
+    open_walk(); /* or none behind it */
+    CHECK_INT(plog_walk_start_floor(&walk, size + 5, &err), PLOG_E_CORRUPT);
+    snprintf(says, sizeof says,
+             "the segment from entry %llu on is missing, and none is there"
+             " behind it",
+             (unsigned long long)size + 6);
+    CHECK_TEXT(err.message, says);
     plog_walk_close(&walk);
     open_walk(); /* one that no entry sets */
     uint64_t other = plog_segment_at(&walk.segments, 1) - 1;
