@@ -102,19 +102,27 @@ static int pruned(struct look *l, struct plog_reader *r, uint64_t floor,
 }
 
 /* Whether the snapshot has the whole line of an entry that an order redacts: no
- * file below the floor is searched for it. */
-static bool is_in_snapshot(const struct plog_reader *r, uint64_t seq,
-                           uint64_t floor)
+ * file below the floor is searched for it.  One that is gone has none; of one
+ * that cannot be read nobody may say so. */
+static int ask_snapshot(const struct plog_reader *r, uint64_t seq,
+                        uint64_t floor, bool *has, struct plog_error *err)
 {
     struct plog_snapshot s;
     struct plog_snapshot_item i;
-    bool has = false;
-    int rc = plog_snapshot_peek(&s, &r->dir, floor, NULL);
-    while (!rc && !has && (rc = plog_snapshot_next(&s, &i, NULL)) == 0 &&
+    char name[PLOG_SNAPSHOT_NAME], shown[64];
+    *has = false;
+    int rc = plog_snapshot_peek(&s, &r->dir, floor, err);
+    while (!rc && !*has && (rc = plog_snapshot_next(&s, &i, err)) == 0 &&
            i.kind != PLOG_SNAPSHOT_ID) /* they are the last */
-        has = i.line.n && i.seq == seq && !plog_line_is_redacted(i.line);
+        *has = i.line.n && i.seq == seq && !plog_line_is_redacted(i.line);
     plog_snapshot_close(&s);
-    return has;
+    if (rc == PLOG_E_CORRUPT) {
+        plog_snapshot_name(floor, name);
+        snprintf(shown, sizeof shown, PLOG_SNAPSHOT_DIR "/%s", name);
+        plog_err_file(err, shown);
+        plog_snapshot_lost(&r->dir, floor, err);
+    }
+    return rc == PLOG_END || rc == PLOG_E_PRUNED ? 0 : rc;
 }
 
 static int in_snapshot(struct look *l, struct plog_reader *r, uint64_t floor,
@@ -153,10 +161,12 @@ static int find_entry(struct look *l, struct plog_reader *r,
     rc = plog_store_line(&r->store, report->seq, &line, NULL, err);
     if (!rc)
         rc = take_entry(l, line, err);
-    bool below = report->seq > 0 && report->seq <= h.rules.floor;
+    bool below = report->seq > 0 && report->seq <= h.rules.floor, has = false;
     if (below && (rc == PLOG_END || (!rc && !report->already)))
         return pruned(l, r, h.rules.floor, err);
-    if (below && !rc && is_in_snapshot(r, report->seq, h.rules.floor))
+    if (below && !rc)
+        rc = ask_snapshot(r, report->seq, h.rules.floor, &has, err);
+    if (!rc && has)
         return in_snapshot(l, r, h.rules.floor, err);
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",

@@ -3,6 +3,7 @@
  * an order to redact: the payload is in the log again.  It gets into nothing
  * that is signed, it is told, and redacting again takes it out.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -260,6 +261,48 @@ static void no_undo_reaches_it(void)
     world_end(&w, world_size(&w));
 }
 
+/* A look at the snapshot that fails is no look: "done already" is not said.
+ * What is lost has no payload. */
+static int no_snapshot(void *ctx, int dir, const char *name, int flags,
+                       unsigned mode)
+{
+    return strcmp(name, "snapshots") == 0
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static void it_cannot_be_read(void)
+{
+    char name[80];
+    struct plog_redact_report r;
+    struct plog_io io = *plog_io_posix();
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = "asked", .dry_run = true};
+    size_t n;
+    make();
+    CHECK_INT(compact(NEVER), 0);
+    snprintf(name, sizeof name, "snapshots/%020llu.jsonl.gz",
+             (unsigned long long)peers_floor(&w));
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
+    io.open_at = no_snapshot;
+    o.io = &io;
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, &err), PLOG_E_IO);
+    char *bytes = world_read(world_path(&w, name), &n);
+    bytes[n / 3] ^= 1;
+    world_write(world_path(&w, name), bytes, n);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.file, name);
+    CHECK_TEXT(err.hint, "run: paritylog compact DIR (makes it anew from"
+                         " archive/), or copy it from a backup");
+    free(bytes);
+    CHECK_INT(compact(NEVER), 0);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
+    world_remove(world_path(&w, name));
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
+    CHECK_INT(compact(NEVER), 0);
+    world_end(&w, world_size(&w));
+}
+
 /* The line of the entry on which a record stood at the base is gone from the
  * store: no reason to keep a payload that must go. */
 static void no_line_at_the_base(void)
@@ -503,6 +546,7 @@ int main(int argc, char **argv)
         {"never into a snapshot", never_into_a_snapshot},
         {"an older snapshot", an_older_snapshot},
         {"no undo reaches it", no_undo_reaches_it},
+        {"it cannot be read", it_cannot_be_read},
         {"no line at the base", no_line_at_the_base},
         {"told, and redacted again", told_and_redacted_again},
         {"salvaged", salvaged},
