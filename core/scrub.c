@@ -9,7 +9,8 @@ struct work {
     struct plog_legs *l;
     struct plog_scrub_report *report;
     struct plog_buf seqs;    /* what is pending: uint64_t, ascending */
-    struct plog_buf kept;    /* of these: out of reach, pending again */
+    struct plog_buf before;  /* of these: an earlier scrub kept them */
+    struct plog_buf kept;    /* of these: out of reach, kept */
     struct plog_buf targets; /* struct plog_scrub_target, ascending */
     struct plog_buf text;    /* their redacted lines */
 };
@@ -139,15 +140,27 @@ static int replace_segments(struct work *w, struct plog_error *err)
 
 /* ---- All of it ---------------------------------------------------------- */
 
+/* What is to do.  Nothing is, where an earlier one kept all of it and each is
+ * out of reach still: the store's pages were emptied then. */
+static int read_work(struct work *w, bool *any, struct plog_error *err)
+{
+    int rc = plog_store_pending(&w->l->store, &w->seqs, err);
+    *any = !rc && w->seqs.len > 0;
+    if (*any)
+        rc = plog_store_kept(&w->l->store, &w->before, err);
+    if (*any && !rc)
+        rc = read_targets(w, err);
+    if (w->seqs.len == w->before.len && w->seqs.len == w->kept.len)
+        *any = false;
+    return rc;
+}
+
 static int note_done(struct work *w, struct plog_error *err)
 {
     struct plog_store *s = &w->l->store;
-    const uint64_t *kept = (const void *)w->kept.data;
     int rc = plog_store_begin(s, err);
     if (!rc)
-        rc = plog_store_scrubbed(s, err);
-    for (size_t i = 0; !rc && i < count_seqs(&w->kept); i++)
-        rc = plog_store_unscrubbed(s, kept[i], kept[i], err);
+        rc = plog_store_scrubbed(s, &w->kept, err);
     if (!rc)
         rc = plog_store_commit(s, err);
     if (rc)
@@ -159,18 +172,17 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
                struct plog_error *err)
 {
     struct work w = {.l = l, .report = report};
+    bool any;
     memset(report, 0, sizeof *report);
     plog_buf_init(&w.seqs, l->io);
+    plog_buf_init(&w.before, l->io);
     plog_buf_init(&w.kept, l->io);
     plog_buf_init(&w.targets, l->io);
     plog_buf_init(&w.text, l->io);
-    int rc = plog_store_pending(&l->store, &w.seqs, err);
-    bool any = !rc && w.seqs.len > 0;
-    if (any)
-        rc = read_targets(&w, err);
+    int rc = read_work(&w, &any, err);
     if (any && !rc)
         rc = empty_pages(&w, err);
-    if (count(&w) && !rc)
+    if (any && count(&w) && !rc)
         rc = plog_scrub_quarantine(l, target(&w, 0), count(&w), report, err);
     if (any && !rc)
         rc = replace_segments(&w, err);
@@ -180,6 +192,7 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
     plog_buf_fini(&w.text);
     plog_buf_fini(&w.targets);
     plog_buf_fini(&w.kept);
+    plog_buf_fini(&w.before);
     plog_buf_fini(&w.seqs);
     return rc;
 }
@@ -187,12 +200,9 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
 void plog_engine_scrub(plog *p)
 {
     struct plog_scrub_report report;
-    struct plog_buf seqs;
-    plog_buf_init(&seqs, p->io);
-    int rc = plog_store_pending(&p->legs.store, &seqs, NULL);
-    bool any = !rc && seqs.len > 0;
-    plog_buf_fini(&seqs);
-    if (!any || plog_dir_maintain(&p->legs.dir, -1, NULL))
+    bool due;
+    int rc = plog_store_scrub_due(&p->legs.store, &due, NULL);
+    if (rc || !due || plog_dir_maintain(&p->legs.dir, -1, NULL))
         return; /* nothing, or under way */
     plog_store_rollback(&p->legs.store);
     rc = plog_scrub(&p->legs, &report, NULL);

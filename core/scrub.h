@@ -36,7 +36,8 @@ struct plog_scrub_target {
  * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
  * An entry that is out of reach (plog_scrub_below) stays pending, and stops
  * none of the others; so does one that was compacted away with its orders where
- * archive/ has them no more, while something lies in quarantine/.
+ * archive/ has them no more, while something lies in quarantine/.  Where nothing
+ * but such are, and what is in reach was done before, nothing is done.
  */
 PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_scrub_report *report,
@@ -135,6 +136,14 @@ int plog_scrub_misfit(uint64_t seq, const char *what, struct plog_error *err);
 /* Whether anything lies in quarantine/.  Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_scrub_kept(struct plog_legs *l, bool *any,
                                     struct plog_error *err);
+
+/* Says that what an earlier plog_scrub kept is pending as any other: before
+ * files are moved from where it was kept, so that the next one looks at it
+ * anew.
+ * @s  as above
+ * Returns 0; PLOG_E_LOCKED; PLOG_E_IO; a store error. */
+PLOG_MUST_CHECK int plog_scrub_renew(struct plog_store *s,
+                                     struct plog_error *err);
 
 /* Changes or removes what quarantine/ holds of `count` targets. */
 PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,

@@ -41,9 +41,9 @@ static int say_where(struct plog_legs *l, const struct plog_dir *all,
                       (unsigned long long)seq);
     else
         plog_err_hint(err,
-                      "move %s out of DIR, then run: paritylog append DIR"
-                      " /dev/null",
-                      shown);
+                      "move %s out of DIR, then run: paritylog redact DIR %llu"
+                      " --reason TEXT",
+                      shown, (unsigned long long)seq);
     return PLOG_E_PRUNED;
 }
 

@@ -224,10 +224,18 @@ PLOG_MUST_CHECK int plog_store_redact(struct plog_store *s,
                                       const struct plog_entry *order,
                                       uint64_t base, struct plog_error *err);
 /* Entries (uint64_t, ascending) whose payload may still be in freed pages of
- * the store, in the log or in quarantine. */
+ * the store, in the log or in quarantine, or was kept. */
 PLOG_MUST_CHECK int plog_store_pending(struct plog_store *s,
                                        struct plog_buf *targets,
                                        struct plog_error *err);
+/* Those of them that were kept: out of reach below the floor, where nothing was
+ * left to do but that. */
+PLOG_MUST_CHECK int plog_store_kept(struct plog_store *s,
+                                    struct plog_buf *targets,
+                                    struct plog_error *err);
+/* Whether there is one that was not, by an index. */
+PLOG_MUST_CHECK int plog_store_scrub_due(struct plog_store *s, bool *due,
+                                         struct plog_error *err);
 /* The orders (uint64_t, ascending) that the store has for an entry. */
 PLOG_MUST_CHECK int plog_store_orders_of(struct plog_store *s, uint64_t target,
                                          struct plog_buf *seqs,
@@ -236,8 +244,13 @@ PLOG_MUST_CHECK int plog_store_orders_of(struct plog_store *s, uint64_t target,
  * transaction. */
 PLOG_MUST_CHECK int plog_store_unscrubbed(struct plog_store *s, uint64_t from,
                                           uint64_t to, struct plog_error *err);
-/* Says that none is; inside a transaction. */
+/* Says that none is, but for those that were kept; inside a transaction. */
 PLOG_MUST_CHECK int plog_store_scrubbed(struct plog_store *s,
+                                        const struct plog_buf *kept,
+                                        struct plog_error *err);
+/* The floor went down to `above`: what was kept above it is pending as any
+ * other; inside a transaction. */
+PLOG_MUST_CHECK int plog_store_not_kept(struct plog_store *s, uint64_t above,
                                         struct plog_error *err);
 
 /* The seq that `id` has.  Returns 0, or PLOG_END when it is new. */

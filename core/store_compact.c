@@ -80,6 +80,8 @@ int plog_store_compact(struct plog_store *s, struct plog_rules *rules,
     /* A store that was made from a later snapshot has nothing below it. */
     rules->floor = c.to > rules->base ? c.to : rules->base;
     rc = note(s, &c, err);
+    if (!rc && c.to < c.from)
+        rc = plog_store_not_kept(s, c.to, err);
     return rc ? rc : move_cursors(s, &c, err);
 }
 

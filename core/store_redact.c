@@ -294,7 +294,36 @@ int plog_store_pending(struct plog_store *s, struct plog_buf *targets,
     sqlite3_stmt *q = NULL;
     int rc = plog_sql_prepare(
         s->db,
-        "SELECT target FROM main.redactions WHERE pending=1 ORDER BY target",
+        "SELECT target FROM main.redactions WHERE pending=1 UNION"
+        " SELECT target FROM main.redactions WHERE pending=2 ORDER BY 1",
+        &q, err);
+    if (!rc)
+        rc = read_seqs(q, targets, err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int plog_store_scrub_due(struct plog_store *s, bool *due,
+                         struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        s->db, "SELECT 1 FROM main.redactions WHERE pending=1 LIMIT 1", &q,
+        err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    *due = rc == 0;
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+int plog_store_kept(struct plog_store *s, struct plog_buf *targets,
+                    struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        s->db,
+        "SELECT target FROM main.redactions WHERE pending=2 ORDER BY target",
         &q, err);
     if (!rc)
         rc = read_seqs(q, targets, err);
@@ -334,8 +363,38 @@ int plog_store_unscrubbed(struct plog_store *s, uint64_t from, uint64_t to,
     return rc;
 }
 
-int plog_store_scrubbed(struct plog_store *s, struct plog_error *err)
+static int set_for(struct plog_store *s, const char *sql, uint64_t seq,
+                   struct plog_error *err)
 {
-    return plog_sql_exec(
-        s->db, "UPDATE main.redactions SET pending=0 WHERE pending=1", err);
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(s->db, sql, &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, seq);
+        rc = plog_sql_run(q, err);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int plog_store_scrubbed(struct plog_store *s, const struct plog_buf *kept,
+                        struct plog_error *err)
+{
+    int rc = plog_sql_exec(
+        s->db, "UPDATE main.redactions SET pending=0 WHERE pending>0", err);
+    for (size_t at = 0; !rc && at < kept->len; at += sizeof(uint64_t)) {
+        uint64_t seq;
+        memcpy(&seq, kept->data + at, sizeof seq);
+        rc = set_for(s, "UPDATE main.redactions SET pending=2 WHERE target=?1",
+                     seq, err);
+    }
+    return rc;
+}
+
+int plog_store_not_kept(struct plog_store *s, uint64_t above,
+                        struct plog_error *err)
+{
+    return set_for(s,
+                   "UPDATE main.redactions SET pending=1 WHERE pending=2 AND"
+                   " target>?1",
+                   above, err);
 }

@@ -246,17 +246,42 @@ static int check_pending(struct plog_legs *l, struct plog_error *err)
     return rc;
 }
 
+/* Files may move from where a payload was kept, or somebody moved them. */
+static int renew(plog *p, void *arg, struct plog_error *err)
+{
+    (void)arg;
+    plog_store_rollback(&p->legs.store);
+    return plog_scrub_renew(&p->legs.store, err);
+}
+
+/* Whether a redaction below the floor is pending. */
+static int is_below(plog *p, bool *below, struct plog_error *err)
+{
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, p->io);
+    int rc = plog_store_pending(&p->legs.store, &seqs, err);
+    *below =
+        !rc && seqs.len &&
+        *(const uint64_t *)(const void *)seqs.data <= p->legs.head.rules.floor;
+    plog_buf_fini(&seqs);
+    return rc;
+}
+
 /* A segment that was fetched from a backup may have payloads again that were
- * taken out: they would be folded, signed and archived.  What cannot be done
- * about it stays pending, which the plan sees. */
+ * taken out: they would be folded, signed and archived.  And what was out of
+ * reach may be no more.  What cannot be done about it stays pending, which the
+ * plan sees.
+ * @arg  bool: a dry run, which leaves the former as it is */
 static int scrub_again(plog *p, void *arg, struct plog_error *err)
 {
     struct plog_scrub_report done;
-    uint64_t whole;
-    (void)arg;
+    uint64_t whole = 0;
+    bool below = false;
     plog_store_rollback(&p->legs.store);
-    int rc = plog_scrub_again(&p->legs, &whole, err);
-    if (rc || whole == 0)
+    int rc = *(const bool *)arg ? 0 : plog_scrub_again(&p->legs, &whole, err);
+    if (!rc)
+        rc = is_below(p, &below, err);
+    if (rc || (whole == 0 && !below))
         return rc;
     rc = plog_scrub(&p->legs, &done, err);
     return rc == PLOG_E_LOCKED ? 0 : rc;
@@ -377,8 +402,8 @@ static void tell_snapshot(struct plog_compacting *c)
 
 static int compact(struct plog_compacting *c, struct plog_error *err)
 {
-    int rc =
-        c->o->dry_run ? 0 : plog_engine_locked(c->p, scrub_again, NULL, err);
+    bool dry_run = c->o->dry_run;
+    int rc = plog_engine_locked(c->p, scrub_again, &dry_run, err);
     if (!rc)
         rc = plog_engine_locked(c->p, plan, c, err);
     if (rc || c->to == c->from || c->o->dry_run)
@@ -412,7 +437,9 @@ static int run(struct plog_compacting *c, struct plog_error *err)
     int rc = plog_dir_maintain(&c->p->legs.dir, c->p->legs.wait_seconds, err);
     if (rc)
         return rc;
-    rc = finish_last(c, err);
+    rc = plog_engine_locked(c->p, renew, NULL, err);
+    if (!rc)
+        rc = finish_last(c, err);
     if (!rc)
         rc = c->o->undo ? plog_compact_undo(c, err) : compact(c, err);
     if (!rc && c->o->trim_store && !c->o->dry_run)

@@ -197,11 +197,12 @@ static int look(struct look *l, const char *dir, const struct plog_options *o,
 
 /* ---- Doing -------------------------------------------------------------- */
 
+/* And what was kept is looked at anew, for files may move. */
 static int read_floor(plog *p, void *floor, struct plog_error *err)
 {
-    (void)err;
     *(uint64_t *)floor = p->legs.head.rules.floor;
-    return 0;
+    plog_store_rollback(&p->legs.store);
+    return plog_scrub_renew(&p->legs.store, err);
 }
 
 /* What an undone or killed compaction left has payloads above the floor, and

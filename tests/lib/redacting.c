@@ -19,7 +19,7 @@ int redacting_order(const struct world *w, uint64_t seq,
 
 int64_t redacting_pending(const struct world *w)
 {
-    return world_number(w, "SELECT count(*) FROM redactions WHERE pending=1");
+    return world_number(w, "SELECT count(*) FROM redactions WHERE pending>0");
 }
 
 bool redacting_has(const struct world *w, const char *name, const char *text)
@@ -35,6 +35,8 @@ int redacting_count(const struct world *w, const char *folder, const char *text)
 {
     struct tree t;
     int count = 0;
+    if (!world_has(w, folder))
+        return 0;
     tree_read(&t, world_path(w, folder));
     for (size_t i = 0; i < t.count; i++) {
         char name[800];

@@ -16,7 +16,8 @@ int redacting_order(const struct world *w, uint64_t seq,
 int64_t redacting_pending(const struct world *w);
 /* Whether a file of the directory has the text. */
 bool redacting_has(const struct world *w, const char *name, const char *text);
-/* How many files of a folder have it, also in folders there. */
+/* How many files of a folder have it, also in folders there; none where there
+ * is no folder. */
 int redacting_count(const struct world *w, const char *folder,
                     const char *text);
 /* Makes the store anew.  Returns the code. */

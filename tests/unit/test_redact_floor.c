@@ -4,6 +4,7 @@
  * else waits for it, and where the archive has its payload, the way out is
  * told.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "check.h"
 #include "peers.h"
 #include "redacting.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define SEGMENT "log/00000000000000000001.jsonl"
@@ -115,6 +117,24 @@ static void done_at_the_next_opening(void)
     world_end(&w, world_size(&w));
 }
 
+static unsigned vacuums;
+
+static bool count_vacuums(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)busy;
+    vacuums += strcmp(sql, "VACUUM") == 0;
+    return false;
+}
+
+static unsigned vacuums_of_an_opening(void)
+{
+    vacuums = 0;
+    sql_calls.fails = count_vacuums;
+    open_once();
+    sql_calls.fails = NULL;
+    return vacuums;
+}
+
 /* The others are taken out all the same; the archive is not changed. */
 static void kept_in_the_archive(void)
 {
@@ -125,9 +145,11 @@ static void kept_in_the_archive(void)
     world_take_store(&w, old);
     pack_whole();
     world_take(&w, old, PACKED);
-    open_once();
+    CHECK_UINT(vacuums_of_an_opening(), 1);
     CHECK_INT(redacting_pending(&w), 1);
     CHECK(!store_has(PAYLOAD));
+    CHECK_UINT(vacuums_of_an_opening(), 0); /* once is enough */
+    CHECK_INT(redacting_pending(&w), 1);
     CHECK_INT(redact(80), 0);
     char *line = world_line(&w, 80, NULL);
     CHECK(strstr(line, "\"redacted\":\"") != NULL);
@@ -143,9 +165,13 @@ static void kept_in_the_archive(void)
     CHECK(strstr(err.message, "its payload is not gone yet") != NULL);
     CHECK_TEXT(err.file, PACKED);
     CHECK_TEXT(err.hint, undo);
+    CHECK_UINT(vacuums_of_an_opening(), 0);
     CHECK_INT(peers_undo(&w, &r), 0);
-    CHECK_INT(redact(5), 0);
+    CHECK_INT(redacting_pending(&w), 1);
+    open_once(); /* within reach again */
     CHECK_INT(redacting_pending(&w), 0);
+    CHECK(!redacting_has(&w, SEGMENT, PAYLOAD));
+    CHECK_INT(redact(5), 0);
     CHECK(!world_has(&w, PACKED));
     CHECK_INT(compact(), 0);
     CHECK_INT(peers_parity(&w), 0);
@@ -162,10 +188,12 @@ static void moved_out_of_the_archive(void)
     open_once();
     CHECK_INT(redact(5), PLOG_E_PRUNED);
     CHECK_TEXT(err.hint, "move " PACKED " out of DIR, then run: paritylog"
-                         " append DIR /dev/null");
+                         " redact DIR 5 --reason TEXT");
     CHECK_INT(redacting_pending(&w), 1);
     unlink(world_path(&w, PACKED));
-    open_once();
+    CHECK_UINT(vacuums_of_an_opening(), 0);
+    CHECK_INT(redacting_pending(&w), 1);
+    CHECK_INT(redact(5), 0);
     CHECK_INT(redacting_pending(&w), 0);
     CHECK_INT(compact(), 0);
     CHECK_INT(peers_parity(&w), 0);
@@ -173,21 +201,56 @@ static void moved_out_of_the_archive(void)
 }
 
 /* A copy in log/ is read before the archived one, and it is that which has to
- * go. */
+ * go; a compaction sees to it by itself. */
 static void brought_back_into_the_log(void)
 {
+    for (int moved = 0; moved < 2; moved++) {
+        make(30);
+        world_take_store(&w, old);
+        world_take(&w, old, SEGMENT);
+        open_once();
+        CHECK_INT(redact(5), PLOG_E_PRUNED);
+        CHECK_TEXT(err.file, SEGMENT);
+        CHECK_TEXT(err.hint, "move " SEGMENT " out of DIR, then run: paritylog"
+                             " redact DIR 5 --reason TEXT");
+        if (moved) {
+            unlink(world_path(&w, SEGMENT));
+            CHECK_INT(redact(5), 0);
+            CHECK_INT(redacting_pending(&w), 0);
+        }
+        CHECK_INT(compact(), 0);
+        CHECK_INT(redacting_pending(&w), 0);
+        CHECK(world_has(&w, PACKED));
+        CHECK(!world_has(&w, SEGMENT));
+        CHECK_INT(redacting_count(&w, "quarantine", PAYLOAD), 0);
+        CHECK_INT(peers_parity(&w), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
+/* Killed when that file has gone to quarantine/: the next opening goes on. */
+static int no_dir_sync(void *ctx, int fd)
+{
+    return world_has(&w, SEGMENT) ? plog_io_posix()->fsync(ctx, fd) : -EIO;
+}
+
+static void killed_behind_the_move(void)
+{
+    struct plog_compact_report r;
+    struct plog_io io = *plog_io_posix();
+    struct plog_compact_options o = {.struct_size = sizeof o, .io = &io};
     make(30);
     world_take_store(&w, old);
     world_take(&w, old, SEGMENT);
     open_once();
     CHECK_INT(redact(5), PLOG_E_PRUNED);
-    CHECK_TEXT(err.file, SEGMENT);
-    CHECK_TEXT(err.hint, "move " SEGMENT " out of DIR, then run: paritylog"
-                         " append DIR /dev/null");
-    unlink(world_path(&w, SEGMENT));
+    io.fsync = no_dir_sync;
+    CHECK_INT(plog_compact(w.dir, &o, &r, &err), PLOG_E_IO);
+    CHECK(!world_has(&w, SEGMENT));
+    CHECK_INT(redacting_count(&w, "quarantine", PAYLOAD), 1);
     open_once();
+    CHECK_INT(redacting_count(&w, "quarantine", PAYLOAD), 0);
     CHECK_INT(redacting_pending(&w), 0);
-    CHECK(world_has(&w, PACKED));
     CHECK_INT(compact(), 0);
     CHECK_INT(peers_parity(&w), 0);
     world_end(&w, world_size(&w));
@@ -389,6 +452,7 @@ int main(int argc, char **argv)
         {"kept in the archive", kept_in_the_archive},
         {"moved out of the archive", moved_out_of_the_archive},
         {"brought back into the log", brought_back_into_the_log},
+        {"killed behind the move", killed_behind_the_move},
         {"trimmed", trimmed},
         {"a copy in quarantine", a_copy_in_quarantine},
         {"nothing tells", nothing_tells},
