@@ -22,15 +22,6 @@ struct kept {
     uint64_t last;                       /* the last segment of log/ */
 };
 
-static int each_snapshot(void *arg, const char *name)
-{
-    uint64_t floor;
-    if (!plog_snapshot_parse(name, &floor))
-        return 0;
-    floor++;
-    return plog_buf_add(arg, &floor, sizeof floor) ? -ENOMEM : 0;
-}
-
 /* What is none holds nothing; whoever needs what should be in it says so. */
 static bool is_folder(const struct plog_dir *d, const char *name)
 {
@@ -39,19 +30,17 @@ static bool is_folder(const struct plog_dir *d, const char *name)
     return rc || (st.mode & 0170000) == 0040000;
 }
 
+/* As the first seq behind each. */
 static int list_snapshots(const struct plog_dir *d, struct plog_buf *list,
                           struct plog_error *err)
 {
-    int fd, rc;
-    if (!is_folder(d, PLOG_SNAPSHOT_DIR))
-        return 0;
-    rc = plog_snapshot_dir(d, false, &fd, err);
-    if (rc)
-        return rc == PLOG_END ? 0 : rc;
-    rc = d->io->list(d->io->ctx, fd, each_snapshot, list);
-    d->io->close(d->io->ctx, fd);
-    return rc ? plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR, "listing a folder")
-              : 0;
+    uint64_t *all;
+    int rc =
+        is_folder(d, PLOG_SNAPSHOT_DIR) ? plog_snapshot_list(d, list, err) : 0;
+    all = (void *)list->data;
+    for (size_t i = 0; i < plog_segment_count(list); i++)
+        all[i]++;
+    return rc;
 }
 
 /* The log last: what a compaction archives meanwhile lies below it. */

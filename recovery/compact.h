@@ -81,8 +81,14 @@ struct plog_sweep {
                       * floor go, and no others */
     uint64_t prior;  /* the floor before that, if known; 0 */
     uint64_t aside;  /* out: files that are now in quarantine/ */
+    uint64_t left;   /* out: snapshots that stay, though nothing needs them */
+    char left_file[64]; /* ... the first of them, when there is one */
 };
 #define PLOG_SWEEP_ABOVE UINT64_MAX
+/* Whether the snapshot `at` is needed by the log or by the archive, as above.
+ * @archived  first seqs of its segments */
+bool plog_compact_needs(const struct plog_buf *archived, uint64_t at,
+                        uint64_t floor, uint64_t before);
 /*
  * Removes what nothing needs: archived copies of segments that the log has;
  * snapshots but for that of the floor, that of the floor before and that on

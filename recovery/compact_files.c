@@ -116,6 +116,9 @@ int plog_compact_files(struct plog_compacting *c, uint64_t floor, bool archive,
     if (!rc)
         rc = plog_compact_sweep(&s, err);
     c->report->aside += s.aside;
+    c->report->left = s.left;
+    if (s.left)
+        memcpy(c->report->left_file, s.left_file, sizeof s.left_file);
     return rc ? rc : plog_engine_locked(c->p, say_done, NULL, err);
 }
 

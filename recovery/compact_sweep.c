@@ -3,6 +3,7 @@
  * it and killed ones leave in archive/ and snapshots/.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "compact.h"
 
@@ -78,16 +79,13 @@ struct sweep {
     int rc;
 };
 
-static int each_snapshot(void *arg, const char *name)
+/* A killed one's. */
+static int drop_part(void *arg, const char *name)
 {
     struct sweep *s = arg;
-    uint64_t floor;
     size_t n = strlen(name);
-    if (n > 4 && strcmp(name + n - 4, ".new") == 0) /* a killed one's */
+    if (n > 4 && strcmp(name + n - 4, ".new") == 0)
         s->rc = drop(s->io, s->dir, name, s->err);
-    if (plog_snapshot_parse(name, &floor) &&
-        plog_buf_add(&s->floors, &floor, sizeof floor))
-        s->rc = plog_fail(s->err, PLOG_E_NOMEM, "out of memory");
     return s->rc;
 }
 
@@ -106,8 +104,8 @@ static bool begins_run(const struct plog_buf *archived, uint64_t floor)
 /* Kept: that of the floor; the one before, for an undo, or of an undo that
  * which it left, for whose entry is lost; and that on which the archive stands.
  */
-static bool is_needed(const struct plog_buf *archived, uint64_t at,
-                      uint64_t floor, uint64_t before)
+bool plog_compact_needs(const struct plog_buf *archived, uint64_t at,
+                        uint64_t floor, uint64_t before)
 {
     if (before == PLOG_SWEEP_ABOVE)
         return at <= floor;
@@ -132,9 +130,10 @@ static int find_commit(plog *p, void *arg, struct plog_error *err)
 }
 
 /* Whether a snapshot is of this log, which has or had what it was made of: by
- * the commit that both name.  A store that was trimmed has none below its base,
- * but what the last compaction began with is known; of others it cannot tell
- * (PLOG_END): also another history's are signed, and by the same key. */
+ * the commit that both name.  A store that was trimmed keeps, below its base,
+ * the commits of snapshots that were there then, and what the last compaction
+ * began with is known; of others it cannot tell (PLOG_END): also another
+ * history's are signed, and by the same key. */
 static int is_ours(struct plog_sweep *s, uint64_t at, bool *ours,
                    struct plog_error *err)
 {
@@ -158,23 +157,34 @@ static int is_ours(struct plog_sweep *s, uint64_t at, bool *ours,
     return rc;
 }
 
+/* The first one is named. */
+static int leave(struct plog_sweep *s, const char *name)
+{
+    if (s->left++ == 0)
+        snprintf(s->left_file, sizeof s->left_file, PLOG_SNAPSHOT_DIR "/%s",
+                 name);
+    return 0;
+}
+
 static int drop_snapshots(struct sweep *s, const struct plog_buf *archived,
                           struct plog_error *err)
 {
     char name[PLOG_SNAPSHOT_NAME];
     bool ours;
-    int bad = s->io->list(s->io->ctx, s->dir, each_snapshot, s);
+    int bad = s->io->list(s->io->ctx, s->dir, drop_part, s);
     int rc = s->rc;
     if (bad && !rc)
         rc = plog_fail_io(err, bad, PLOG_SNAPSHOT_DIR, "listing a folder");
+    if (!rc)
+        rc = plog_snapshot_list(&s->s->p->legs.dir, &s->floors, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&s->floors); i++) {
         uint64_t at = plog_segment_at(&s->floors, i);
-        if (is_needed(archived, at, s->s->floor, s->s->before))
+        if (plog_compact_needs(archived, at, s->s->floor, s->s->before))
             continue;
         plog_snapshot_name(at, name);
         rc = is_ours(s->s, at, &ours, err);
         if (rc == PLOG_END)
-            rc = 0; /* it stays */
+            rc = leave(s->s, name);
         else if (!rc)
             rc = ours ? drop(s->io, s->dir, name, err)
                       : keep(s->s, s->dir, name, err);
@@ -210,7 +220,7 @@ static int sweep_snapshots(struct plog_sweep *sweep, struct plog_error *err)
 
 int plog_compact_sweep(struct plog_sweep *s, struct plog_error *err)
 {
-    s->aside = 0;
+    s->aside = s->left = 0;
     int rc = drop_twins(s, err);
     return rc ? rc : sweep_snapshots(s, err);
 }

@@ -227,9 +227,9 @@ static int look(struct plog_doctor *d, struct plog_error *err)
         plog_doctor_file_system, plog_doctor_space,
         plog_doctor_signing_key, plog_doctor_trusted_keys,
         plog_doctor_libraries,   upkeep};
-    static void (*const after[])(struct plog_doctor *
-                                 d) = {redactions, plog_doctor_quarantine,
-                                       plog_doctor_drill, plog_doctor_clock};
+    static void (*const after[])(struct plog_doctor * d) = {
+        redactions, plog_doctor_snapshots, plog_doctor_quarantine,
+        plog_doctor_drill, plog_doctor_clock};
     int rc = 0;
     read_status(d);
     for (size_t i = 0; !d->stopped && i < sizeof before / sizeof *before; i++)

@@ -44,6 +44,7 @@ void plog_doctor_quarantine(struct plog_doctor *d);
  * PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_doctor_archive(struct plog_doctor *d,
                                         struct plog_error *err);
+void plog_doctor_snapshots(struct plog_doctor *d);
 void plog_doctor_drill(struct plog_doctor *d);
 void plog_doctor_clock(struct plog_doctor *d);
 

@@ -652,6 +652,11 @@ struct plog_compact_report {
      * floor before that are no copies of the archived ones: now in quarantine/.
      */
     uint64_t aside;
+    /* Snapshots that nothing needs and that stay all the same: the store was
+     * trimmed, or made anew, and cannot tell whether they are of this log.  The
+     * first of them, below DIR; "" for none. */
+    uint64_t left;
+    char left_file[64];
 };
 
 /*

@@ -35,6 +35,26 @@ int plog_snapshot_dir(const struct plog_dir *d, bool make, int *fd,
     return plog_dir_folder(d, PLOG_SNAPSHOT_DIR, make, fd, err);
 }
 
+static int each_name(void *arg, const char *name)
+{
+    uint64_t floor;
+    if (!plog_snapshot_parse(name, &floor))
+        return 0;
+    return plog_buf_add(arg, &floor, sizeof floor) ? -ENOMEM : 0;
+}
+
+int plog_snapshot_list(const struct plog_dir *d, struct plog_buf *floors,
+                       struct plog_error *err)
+{
+    int fd, rc = plog_snapshot_dir(d, false, &fd, err);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    rc = d->io->list(d->io->ctx, fd, each_name, floors);
+    d->io->close(d->io->ctx, fd);
+    return rc ? plog_fail_io(err, rc, PLOG_SNAPSHOT_DIR, "listing a folder")
+              : 0;
+}
+
 /* ---- Lines -------------------------------------------------------------- */
 
 struct writer {

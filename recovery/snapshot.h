@@ -27,6 +27,11 @@ bool plog_snapshot_parse(const char *name, uint64_t *floor);
 /* Opens snapshots/, as plog_archive_dir. */
 PLOG_MUST_CHECK int plog_snapshot_dir(const struct plog_dir *d, bool make,
                                       int *fd, struct plog_error *err);
+/* Adds the floors of the snapshots that there are (uint64_t), in no order.
+ * Returns 0, also when there is no folder; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_snapshot_list(const struct plog_dir *d,
+                                       struct plog_buf *floors,
+                                       struct plog_error *err);
 
 /* ---- Writing ------------------------------------------------------------ */
 

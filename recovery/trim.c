@@ -179,16 +179,41 @@ static int drop(plog *p, void *arg, struct plog_error *err)
     return to < t->floor ? 0 : PLOG_END;
 }
 
-/* Commits and segments below the floor's own commit. */
+/* The least from `from` on, at most the floor. */
+static uint64_t next_snapshot(const struct trim *t,
+                              const struct plog_buf *snapshots, uint64_t from)
+{
+    uint64_t next = t->floor;
+    for (size_t i = 0; i < plog_segment_count(snapshots); i++) {
+        uint64_t at = plog_segment_at(snapshots, i);
+        if (at >= from && at < next)
+            next = at;
+    }
+    return next;
+}
+
+/* Commits and segments below the floor's own commit.  That of a snapshot stays:
+ * by it alone a sweep can tell whose that is, when nothing needs it any more.
+ */
 static int drop_rest(plog *p, void *arg, struct plog_error *err)
 {
     const struct trim *t = arg;
-    char sql[160];
-    snprintf(sql, sizeof sql,
-             "DELETE FROM main.checkpoints WHERE size<%llu;"
-             "DELETE FROM main.segments WHERE first<=%llu",
-             (unsigned long long)t->floor, (unsigned long long)t->floor);
-    int rc = plog_sql_exec(p->legs.store.db, sql, err);
+    struct plog_buf snapshots;
+    char sql[100];
+    plog_buf_init(&snapshots, t->c->io);
+    int rc = plog_snapshot_list(&p->legs.dir, &snapshots, err);
+    for (uint64_t from = 0, next; !rc && from < t->floor; from = next + 1) {
+        next = next_snapshot(t, &snapshots, from);
+        snprintf(sql, sizeof sql,
+                 "DELETE FROM main.checkpoints WHERE size>=%llu AND size<%llu",
+                 (unsigned long long)from, (unsigned long long)next);
+        rc = plog_sql_exec(p->legs.store.db, sql, err);
+    }
+    plog_buf_fini(&snapshots);
+    snprintf(sql, sizeof sql, "DELETE FROM main.segments WHERE first<=%llu",
+             (unsigned long long)t->floor);
+    if (!rc)
+        rc = plog_sql_exec(p->legs.store.db, sql, err);
     return rc ? rc : plog_store_commit(&p->legs.store, err);
 }
 

@@ -52,6 +52,8 @@ static void print_json(const struct plog_compact_report *r)
     out_text_or_null(&o, "quarantine", r->quarantine);
     out_uint(&o, "own_tables", r->own_tables);
     out_uint(&o, "aside", r->aside);
+    out_uint(&o, "left", r->left);
+    out_text_or_null(&o, "left_file", r->left ? r->left_file : NULL);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -110,6 +112,11 @@ static void print_aside(const struct plog_compact_report *r)
         printf("%llu files in archive/, snapshots/ and below the floor in log/"
                " that are not of this log as it is went to quarantine/\n",
                (unsigned long long)r->aside);
+    if (r->left)
+        printf("%llu snapshots that nothing needs stay, the first is %s: the"
+               " store cannot tell whether it is of this log; move it out of"
+               " the directory, unless you know what for it is there\n",
+               (unsigned long long)r->left, r->left_file);
 }
 
 static void print_old_store(const struct plog_compact_report *r)

@@ -253,6 +253,100 @@ static void trimmed_and_discarded(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- Snapshots that nothing needs ---------------------------------------- */
+
+static char doctor_said[300];
+
+static int on_checkup(void *arg, const struct plog_checkup *c)
+{
+    (void)arg;
+    if (strcmp(c->name, "snapshots") == 0)
+        snprintf(doctor_said, sizeof doctor_said, "%s: %s",
+                 plog_health_word(c->health), c->found);
+    return 0;
+}
+
+static const char *doctor_says(void)
+{
+    struct plog_doctor_report r;
+    struct plog_doctor_options o = {
+        .struct_size = sizeof o, .quick = true, .checkup = on_checkup};
+    doctor_said[0] = '\0';
+    CHECK_INT(plog_doctor(w.dir, &o, &r, NULL), 0);
+    return doctor_said;
+}
+
+/* Thirty more deltas, and all before them go; the store is trimmed. */
+static void trim_on(int round)
+{
+    uint64_t size = world_size(&w);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30 * round, 30 * round + 30);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", size), 0);
+    CHECK_INT(peers_trim(&w, &report), 0);
+    CHECK(report.entry > 0);
+}
+
+/* The first snapshot stays for the archive, which begins behind it; then that
+ * is moved away, when the store has nothing of that time any more.
+ * @first  out: its name */
+static void outlive(char first[80])
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    trim_on(1);
+    snprintf(first, 80, "snapshots/%020llu.jsonl.gz",
+             (unsigned long long)report.to);
+    world_remove(world_path(&w, "archive"));
+    trim_on(2);
+    trim_on(3);
+    trim_on(4);
+    CHECK(world_has(&w, first));
+    CHECK_UINT(report.left, 0);
+    world_remove(world_path(&w, "archive"));
+}
+
+static void known_by_its_commit(void)
+{
+    char first[80];
+    outlive(first);
+    CHECK_TEXT(doctor_says(), ""); /* it goes with the next one */
+    CHECK_INT(peers_parity(&w), 0);
+    trim_on(5);
+    CHECK(!world_has(&w, first));
+    CHECK_UINT(report.left, 0);
+    CHECK_UINT(report.aside, 0);
+    world_end(&w, world_size(&w));
+}
+
+/* A store that was made anew has nothing of it: it stays, and that is told. */
+static void told_where_nobody_knows(void)
+{
+    char first[80], want[300];
+    struct plog_replay_report replayed;
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    outlive(first);
+    CHECK_INT(plog_replay(w.dir, &o, &replayed, NULL), 0);
+    snprintf(want, sizeof want,
+             "warn: 1 that nothing needs, the first is %s; the store cannot"
+             " tell whether it is of this log, and it may have payloads that"
+             " went",
+             first + strlen("snapshots/"));
+    CHECK_TEXT(doctor_says(), want);
+    trim_on(5);
+    CHECK(world_has(&w, first));
+    CHECK_UINT(report.left, 1);
+    CHECK_TEXT(report.left_file, first);
+    CHECK_TEXT(doctor_says(), want);
+    world_remove(world_path(&w, first));
+    CHECK_TEXT(doctor_says(), "");
+    trim_on(6);
+    CHECK_UINT(report.left, 0);
+    CHECK_TEXT(report.left_file, "");
+    world_end(&w, world_size(&w));
+}
+
 /* An undo that fails takes back what it brought, and nothing else. */
 static void what_an_undo_did_not_bring(void)
 {
@@ -297,6 +391,8 @@ int main(int argc, char **argv)
         {"a compaction keeps it", a_compaction_keeps_it},
         {"a snapshot of the same name", a_snapshot_of_the_same_name},
         {"trimmed and discarded", trimmed_and_discarded},
+        {"known by its commit", known_by_its_commit},
+        {"told where nobody knows", told_where_nobody_knows},
         {"what an undo did not bring", what_an_undo_did_not_bring},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
