@@ -124,7 +124,8 @@ PLOG_MUST_CHECK int plog_compact_mend(struct plog_compacting *c,
 #define PLOG_COMPACT_PAST                                                      \
     "append a newer delta of its record, paritylog compact DIR when the peers" \
     " have that, move archive/ out of DIR (the snapshot before stays for it)," \
-    " append, and compact again"
+    " append, and compact again; move out what paritylog doctor DIR then"      \
+    " names"
 PLOG_MUST_CHECK int plog_compact_undo(struct plog_compacting *c,
                                       struct plog_error *err);
 /* Logs the compact entry for c->from to c->to.  @digest  NULL for `to` 0 */

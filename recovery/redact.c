@@ -12,12 +12,8 @@
 #include "paritylog_recovery.h"
 #include "reader.h"
 #include "redact.h"
+#include "redact_below.h"
 #include "scrub.h"
-
-/* Where nothing tells what to look for. */
-#define LOOK_THROUGH                                                           \
-    "move out of DIR what quarantine/ may have of it, all of it if in doubt;"  \
-    " then run: paritylog append DIR /dev/null"
 
 /* ---- Looking ------------------------------------------------------------ */
 
@@ -80,69 +76,6 @@ static int order_of(struct plog_reader *r, uint64_t seq, uint64_t *order,
     return rc;
 }
 
-/* What lies below the floor is out of reach, and not gone. */
-static int pruned(struct look *l, struct plog_reader *r, uint64_t floor,
-                  struct plog_error *err)
-{
-    plog_fail_pruned(err, l->report->seq, floor);
-    if (plog_compaction_can_undo(&r->store, &r->dir, l->report->seq, floor))
-        plog_err_hint(err, "its payload may be in archive/ and in the snapshot:"
-                           " bring it back first with paritylog compact DIR"
-                           " --undo, and redact it then");
-    else if (l->report->already)
-        plog_err_hint(err, "no undo brings it back. It is redacted; while that"
-                           " is pending, " LOOK_THROUGH);
-    else
-        plog_err_hint(err, "no undo brings it back. Its payload may be in"
-                           " archive/ and, while the record stands on it, in"
-                           " snapshots/ and the store: append a newer delta,"
-                           " compact --trim-store, move archive/ out of DIR,"
-                           " append, and compact --trim-store again");
-    return PLOG_E_PRUNED;
-}
-
-/* Whether the snapshot has the whole line of an entry that an order redacts: no
- * file below the floor is searched for it.  One that is gone has none; of one
- * that cannot be read nobody may say so. */
-static int ask_snapshot(const struct plog_reader *r, uint64_t seq,
-                        uint64_t floor, bool *has, struct plog_error *err)
-{
-    struct plog_snapshot s;
-    struct plog_snapshot_item i;
-    char name[PLOG_SNAPSHOT_NAME], shown[64];
-    *has = false;
-    int rc = plog_snapshot_peek(&s, &r->dir, floor, err);
-    while (!rc && !*has && (rc = plog_snapshot_next(&s, &i, err)) == 0 &&
-           i.kind != PLOG_SNAPSHOT_ID) /* they are the last */
-        *has = i.line.n && i.seq == seq && !plog_line_is_redacted(i.line);
-    plog_snapshot_close(&s);
-    if (rc == PLOG_E_CORRUPT) {
-        plog_snapshot_name(floor, name);
-        snprintf(shown, sizeof shown, PLOG_SNAPSHOT_DIR "/%s", name);
-        plog_err_file(err, shown);
-        plog_snapshot_lost(&r->dir, floor, err);
-    }
-    return rc == PLOG_END || rc == PLOG_E_PRUNED ? 0 : rc;
-}
-
-static int in_snapshot(struct look *l, struct plog_reader *r, uint64_t floor,
-                       struct plog_error *err)
-{
-    uint64_t seq = l->report->seq;
-    plog_fail(err, PLOG_E_PRUNED,
-              "entry %llu was compacted away, with its payload",
-              (unsigned long long)seq);
-    plog_err_seq(err, seq);
-    if (plog_compaction_can_undo(&r->store, &r->dir, seq, floor))
-        plog_err_hint(err,
-                      "run: paritylog compact DIR --undo, then"
-                      " paritylog redact DIR %llu --reason TEXT",
-                      (unsigned long long)seq);
-    else
-        plog_err_hint(err, "%s", PLOG_COMPACT_PAST);
-    return PLOG_E_PRUNED;
-}
-
 /* The line of the entry, unless it cannot be redacted any more. */
 static int find_entry(struct look *l, struct plog_reader *r,
                       struct plog_error *err)
@@ -161,13 +94,10 @@ static int find_entry(struct look *l, struct plog_reader *r,
     rc = plog_store_line(&r->store, report->seq, &line, NULL, err);
     if (!rc)
         rc = take_entry(l, line, err);
-    bool below = report->seq > 0 && report->seq <= h.rules.floor, has = false;
-    if (below && (rc == PLOG_END || (!rc && !report->already)))
-        return pruned(l, r, h.rules.floor, err);
-    if (below && !rc)
-        rc = ask_snapshot(r, report->seq, h.rules.floor, &has, err);
-    if (!rc && has)
-        return in_snapshot(l, r, h.rules.floor, err);
+    bool below = report->seq > 0 && report->seq <= h.rules.floor;
+    if (below && (rc == PLOG_END || !rc))
+        return plog_redact_below(r, report->seq, h.rules.floor, rc == 0,
+                                 report->already, err);
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
                        (unsigned long long)report->seq);
@@ -252,7 +182,7 @@ static int check_done(plog *p, uint64_t seq, struct plog_error *err)
               "it was compacted away, and what is left does not tell which"
               " bytes of quarantine/ may have been it");
     plog_err_file(err, "quarantine");
-    plog_err_hint(err, "%s", LOOK_THROUGH);
+    plog_err_hint(err, "%s", PLOG_REDACT_LOOK_THROUGH);
     return PLOG_E_PRUNED;
 }
 

@@ -255,6 +255,8 @@ static void trimmed_and_discarded(void)
 
 /* ---- Snapshots that nothing needs ---------------------------------------- */
 
+#define ON_FIRST 25 /* a record stands on it at the first floor */
+
 static char doctor_said[300];
 
 static int on_checkup(void *arg, const struct plog_checkup *c)
@@ -307,14 +309,32 @@ static void outlive(char first[80])
     world_remove(world_path(&w, "archive"));
 }
 
+/* What redacting an entry below the floor says: the same as before, or that the
+ * payload is in no file any more. */
+static bool is_gone(uint64_t seq)
+{
+    struct plog_redact_report r;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "asked"};
+    struct plog_error err = {.code = 0};
+    CHECK_INT(plog_redact(w.dir, seq, &o, &r, &err), PLOG_E_PRUNED);
+    CHECK(strncmp(err.hint, "no undo brings it back", 22) == 0);
+    bool gone = strstr(err.hint, "do not have its line any more") != NULL;
+    CHECK(gone != (strstr(err.hint, "what doctor then names") != NULL));
+    CHECK(strlen(err.hint) < sizeof err.hint - 1);
+    return gone;
+}
+
 static void known_by_its_commit(void)
 {
     char first[80];
     outlive(first);
     CHECK_TEXT(doctor_says(), ""); /* it goes with the next one */
     CHECK_INT(peers_parity(&w), 0);
+    CHECK(!is_gone(ON_FIRST));
+    CHECK(is_gone(5)); /* on which nothing stood */
     trim_on(5);
     CHECK(!world_has(&w, first));
+    CHECK(is_gone(ON_FIRST));
     CHECK_UINT(report.left, 0);
     CHECK_UINT(report.aside, 0);
     world_end(&w, world_size(&w));
@@ -339,8 +359,10 @@ static void told_where_nobody_knows(void)
     CHECK_UINT(report.left, 1);
     CHECK_TEXT(report.left_file, first);
     CHECK_TEXT(doctor_says(), want);
+    CHECK(!is_gone(ON_FIRST));
     world_remove(world_path(&w, first));
     CHECK_TEXT(doctor_says(), "");
+    CHECK(is_gone(ON_FIRST));
     trim_on(6);
     CHECK_UINT(report.left, 0);
     CHECK_TEXT(report.left_file, "");

@@ -157,7 +157,8 @@ static void never_into_a_snapshot(void)
 #define PAST                                                                   \
     "append a newer delta of its record, paritylog compact DIR when the peers" \
     " have that, move archive/ out of DIR (the snapshot before stays for it)," \
-    " append, and compact again"
+    " append, and compact again; move out what paritylog doctor DIR then"       \
+    " names"
 
 static struct {
     unsigned count;
