@@ -182,6 +182,27 @@ static int skip_header(struct work *w)
     return 0;
 }
 
+/* Why its header does not count, where nothing before it is proven.  A name may
+ * be that of a copy that goes on, whose entry for it is lost. */
+static int no_start(struct work *w)
+{
+    char why[160];
+    int code = w->scan.fault.code;
+    const char *is = code == PLOG_E_FOREIGN
+                         ? "has a name that nothing before it gives the"
+                           " log"
+                     : code == PLOG_E_UNKNOWN_KEY
+                         ? "is signed by a key that is not trusted here"
+                     : code == PLOG_E_FORMAT ? "is of another format"
+                                             : "is damaged";
+    if (w->fd < 0)
+        return unhealed(w, "it is missing, and what stood before it could not"
+                           " be proven");
+    snprintf(why, sizeof why,
+             "its header %s, and what stood before it could not be proven", is);
+    return unhealed(w, why);
+}
+
 /* Opens what there is of the segment, and stands the chain before it. */
 static int open_file(struct work *w, bool is_last, struct plog_error *err)
 {
@@ -210,12 +231,7 @@ static int open_file(struct work *w, bool is_last, struct plog_error *err)
         w->changed = true;
         w->usable = skip_header(w) == 0;
     }
-    return h->known
-               ? 0
-               : unhealed(w, w->fd < 0 ? "it is missing, and what stood before"
-                                         " it could not be proven"
-                                       : "its header is damaged, and what stood"
-                                         " before it could not be proven");
+    return h->known ? 0 : no_start(w);
 }
 
 static int write_segment(struct work *w, struct plog_error *err)

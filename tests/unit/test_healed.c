@@ -261,8 +261,9 @@ static void under_two_names(void)
                                      .continue_as = "copy.example/log"};
     struct plog_restore_report r;
     static const uint64_t first[] = {1, 7, 10, 13, 15}; /* 10: the entry */
-    char to[600];
+    char to[600], original[600];
     world_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    memcpy(original, w.dir, sizeof w.dir);
     put(0, 5);
     CHECK_UINT(next_segment(), 7);
     put(5, 8);
@@ -277,6 +278,21 @@ static void under_two_names(void)
     world_close(&w);
     uint64_t whole = log_hash(), last = world_size(&w);
     CHECK_UINT(last, first[4] - 1);
+    keep_store();
+    world_take_store(&w, original);
+    size_t n;
+    char *bytes = world_read(segment(first[2]), &n);
+    damage(first[2], "\"restore\""); /* the entry that gives the name */
+    CHECK_INT(heal_over(NULL), 0);
+    CHECK_UINT(heard.r.left, 2);
+    CHECK_TEXT(world_path(&w, heard.file), segment(first[3]));
+    CHECK_TEXT(heard.why,
+               "its header has a name that nothing before it gives the log,"
+               " and what stood before it could not be proven");
+    world_write(segment(first[2]), bytes, n);
+    free(bytes);
+    CHECK(log_hash() == whole);
+    back_to_store();
     for (int i = 0; i < 4; i++) {
         CHECK_INT(unlink(segment(first[i])), 0);
         CHECK_INT(heal_over(NULL), 0);
