@@ -16,6 +16,7 @@ void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
     plog_buf_init(&o->floors, io);
     plog_buf_init(&o->floor_args, io);
     plog_buf_init(&o->brought, io);
+    plog_buf_init(&o->ahead, io);
 }
 
 void plog_orders_fini(struct plog_orders *o)
@@ -24,6 +25,7 @@ void plog_orders_fini(struct plog_orders *o)
     plog_buf_fini(&o->floors);
     plog_buf_fini(&o->floor_args);
     plog_buf_fini(&o->brought);
+    plog_buf_fini(&o->ahead);
 }
 
 static int load(struct plog_orders *o);
@@ -40,6 +42,13 @@ static size_t count(const struct plog_orders *o)
     return o->list.len / sizeof(struct plog_known_order);
 }
 
+static enum plog_order_from from_where(const struct plog_known_order *k)
+{
+    return !k->brought ? PLOG_ORDER_LOGGED
+           : k->held   ? PLOG_ORDER_PROVEN
+                       : PLOG_ORDER_CLAIMED;
+}
+
 static int by_entry(const void *a, const void *b)
 {
     const struct plog_known_order *x = a, *y = b;
@@ -49,10 +58,11 @@ static int by_entry(const void *a, const void *b)
 }
 
 int plog_orders_add(struct plog_orders *o, const struct plog_order *order,
-                    bool held)
+                    enum plog_order_from from)
 {
-    struct plog_known_order k = {
-        .order = *order, .held = held, .brought = held};
+    struct plog_known_order k = {.order = *order,
+                                 .held = from == PLOG_ORDER_PROVEN,
+                                 .brought = from != PLOG_ORDER_LOGGED};
     int rc = plog_buf_add(&o->list, &k, sizeof k);
     if (!rc && count(o) > 1 && by_entry(&all(o)[count(o) - 2], &k) > 0)
         qsort(o->list.data, count(o), sizeof k, by_entry);
@@ -121,9 +131,11 @@ static struct plog_span args_of(const struct plog_orders *o,
 
 int plog_orders_keep_floor(struct plog_orders *o,
                            struct plog_entry_parser *parser,
-                           struct plog_span line, bool brought)
+                           struct plog_span line, enum plog_order_from from)
 {
-    struct plog_known_floor f = {.brought = brought, .held = brought};
+    bool brought = from != PLOG_ORDER_LOGGED;
+    struct plog_known_floor f = {.brought = brought,
+                                 .held = from == PLOG_ORDER_PROVEN};
     struct plog_entry e;
     int is = plog_compaction_read(parser, line, &f.entry);
     if (is <= 0)
@@ -133,7 +145,7 @@ int plog_orders_keep_floor(struct plog_orders *o,
     /* One that stands in the log counts there alone: anybody can prove one
      * that was undone. */
     for (size_t i = 0; brought && i < floor_count(o); i++)
-        if (floors(o)[i].entry.at == f.entry.at)
+        if (!floors(o)[i].brought && floors(o)[i].entry.at == f.entry.at)
             return 0;
     f.args_at = o->floor_args.len;
     f.args_n = e.args.n;
@@ -153,6 +165,14 @@ static const struct plog_compaction *need_floor(struct plog_orders *o,
     return &f->entry;
 }
 
+/* What is only claimed never stands before what is proven. */
+static bool is_better(const struct plog_known_floor *a,
+                      const struct plog_known_floor *b)
+{
+    bool claimed = a->brought && !a->held, other = b->brought && !b->held;
+    return claimed == other ? a->entry.at > b->entry.at : other;
+}
+
 static struct plog_known_floor *reaching(const struct plog_orders *o,
                                          uint64_t size)
 {
@@ -162,7 +182,7 @@ static struct plog_known_floor *reaching(const struct plog_orders *o,
         if (!f->brought && (!last || f->entry.at > last->entry.at))
             last = f;
         if (f->brought && f->entry.to >= size &&
-            (!brought || f->entry.at > brought->entry.at))
+            (!brought || is_better(f, brought)))
             brought = f;
     }
     return last && last->entry.to >= size ? last : brought;
@@ -174,7 +194,7 @@ static struct plog_known_floor *setting(const struct plog_orders *o,
     struct plog_known_floor *best = NULL;
     for (size_t i = 0; i < floor_count(o); i++)
         if (floors(o)[i].entry.to == floor &&
-            (!best || floors(o)[i].entry.at > best->entry.at))
+            (!best || is_better(&floors(o)[i], best)))
             best = &floors(o)[i];
     return best;
 }
@@ -206,6 +226,19 @@ void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
         if (floors(o)[i].entry.at == seq &&
             plog_span_equal(args, args_of(o, &floors(o)[i])))
             floors(o)[i].held = true;
+}
+
+void plog_orders_hold_floors(struct plog_orders *o,
+                             const struct plog_orders *proven)
+{
+    for (size_t i = 0; i < floor_count(o); i++)
+        for (size_t k = 0; k < floor_count(proven); k++) {
+            const struct plog_known_floor *p = &floors(proven)[k];
+            struct plog_known_floor *f = &floors(o)[i];
+            if (f->brought && p->held && f->entry.at == p->entry.at &&
+                plog_span_equal(args_of(o, f), args_of(proven, p)))
+                f->held = true;
+        }
 }
 
 const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o)
@@ -242,8 +275,9 @@ static int look_through(struct plog_orders *o, struct plog_scan *s)
         /* What else it may be, the verified reading says. */
         int is = plog_order_read(&s->parser, line, &order);
         rc = is < 0 ? is
-             : is   ? plog_orders_add(o, &order, false)
-                    : plog_orders_keep_floor(o, &s->parser, line, false);
+             : is   ? plog_orders_add(o, &order, PLOG_ORDER_LOGGED)
+                    : plog_orders_keep_floor(o, &s->parser, line,
+                                             PLOG_ORDER_LOGGED);
     }
     return rc < 0 ? rc : 0;
 }
@@ -258,7 +292,9 @@ int plog_orders_or_unreadable(struct plog_orders *o, int rc)
     return 0;
 }
 
-static int look_at_segment(struct plog_orders *o, uint64_t first)
+static int look_at_segment(struct plog_orders *o, uint64_t first,
+                           int (*look)(struct plog_orders *,
+                                       struct plog_scan *))
 {
     const struct plog_io *io = o->dir->io;
     struct plog_scan s;
@@ -267,13 +303,15 @@ static int look_at_segment(struct plog_orders *o, uint64_t first)
     if (rc) /* of damage, whoever reads the log says so */
         return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
     plog_scan_open(&s, io, fd, st.size, false, NULL);
-    rc = look_through(o, &s);
+    rc = look(o, &s);
     plog_scan_close(&s);
     io->close(io->ctx, fd);
     return rc;
 }
 
-static int look_at_segments(struct plog_orders *o)
+int plog_orders_each_segment(struct plog_orders *o,
+                             int (*look)(struct plog_orders *,
+                                         struct plog_scan *))
 {
     struct plog_buf list;
     if (o->dir->log < 0)
@@ -285,7 +323,7 @@ static int look_at_segments(struct plog_orders *o)
     rc = plog_orders_or_unreadable(o, rc);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
         rc = plog_orders_or_unreadable(
-            o, look_at_segment(o, plog_segment_at(&list, i)));
+            o, look_at_segment(o, plog_segment_at(&list, i), look));
     plog_buf_fini(&list);
     return rc;
 }
@@ -297,7 +335,7 @@ static int load(struct plog_orders *o)
     if (o->loaded || !o->dir)
         return o->failed;
     o->loaded = true;
-    o->failed = look_at_segments(o);
+    o->failed = plog_orders_each_segment(o, look_through);
     if (!o->failed)
         o->failed = plog_orders_look_at_brought(o);
     return o->failed;
@@ -314,6 +352,16 @@ const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
         return NULL;
     size_t i = lower_bound(o, seq);
     return i < count(o) && all(o)[i].order.seq == seq ? &all(o)[i].order : NULL;
+}
+
+bool plog_orders_any_claimed(const struct plog_orders *o)
+{
+    bool any = false;
+    for (size_t i = 0; i < count(o); i++)
+        any |= from_where(&all(o)[i]) == PLOG_ORDER_CLAIMED;
+    for (size_t i = 0; i < floor_count(o); i++)
+        any |= floors(o)[i].brought && !floors(o)[i].held;
+    return any;
 }
 
 bool plog_orders_is_brought(const struct plog_order *found)
@@ -339,7 +387,9 @@ static bool is_known(const struct plog_orders *o, const struct plog_order *k)
 {
     for (size_t i = lower_bound(o, k->seq);
          i < count(o) && all(o)[i].order.seq == k->seq; i++)
-        if (all(o)[i].order.at == k->at)
+        if (all(o)[i].order.at == k->at &&
+            memcmp(all(o)[i].order.leaf, k->leaf, PLOG_HASH_SIZE) == 0 &&
+            memcmp(all(o)[i].order.line, k->line, PLOG_HASH_SIZE) == 0)
             return true;
     return false;
 }
@@ -349,11 +399,12 @@ static int load_again(struct plog_orders *o)
 {
     struct plog_orders now;
     plog_orders_init(&now, o->list.io, o->dir, o->keys);
-    now.chain = o->chain;
+    now.for_ = o;
     int rc = load(&now);
     for (size_t i = 0; !rc && i < count(&now); i++)
         if (!is_known(o, &all(&now)[i].order))
-            rc = plog_orders_add(o, &all(&now)[i].order, all(&now)[i].held);
+            rc = plog_orders_add(o, &all(&now)[i].order,
+                                 from_where(&all(&now)[i]));
     o->unreadable |= now.unreadable;
     plog_orders_fini(&now);
     return rc;

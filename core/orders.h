@@ -7,7 +7,9 @@
  * through again for a line whose order is not among them: it may have been
  * redacted while we read.  Orders that a log
  * brought along from the one it was copied from lie in orders/, each with a
- * proof, and count at once.
+ * proof, and count at once where its key is trusted or one that the log has had
+ * so far.  By a key that the log goes over to further ahead an order is only
+ * *claimed*: it is taken on trust, too, until that key was met.
  *
  * The same holds for the compact entry that lets a log begin behind seq 1.
  *
@@ -27,7 +29,7 @@ struct plog_known_order {
     struct plog_order order; /* first: see plog_orders_is_brought */
     bool needed;             /* a redacted line was met that it makes good */
     bool held;               /* and the order itself was verified */
-    bool brought;            /* it came along */
+    bool brought;            /* it came along; not held: it is claimed */
 };
 
 /* A compact entry: one lets a log begin behind seq 1. */
@@ -52,7 +54,13 @@ struct plog_orders {
     bool unreadable; /* of the files, some or a part */
     struct plog_buf brought; /* struct plog_known_order, by entry */
     bool brought_read;
+    bool unproven; /* a file there is, by the keys known when they were read */
     unsigned brought_keys; /* of the chain, when they were */
+    bool looks_ahead;      /* for keys, too; to be set: whoever reads settles */
+    struct plog_buf ahead; /* struct plog_vkey: what the rotations ahead name */
+    bool ahead_read;
+    bool ahead_verified;      /* ... and the log was read up to them */
+    struct plog_orders *for_; /* who asks, and has the keys; NULL: this one */
     bool in_force; /* to be set: feed.h gives whole lines redacted by those */
 };
 
@@ -66,10 +74,16 @@ void plog_orders_fini(struct plog_orders *o);
  * was found: PLOG_E_IO, PLOG_E_NOMEM; 0: because there is none. */
 PLOG_MUST_CHECK int plog_orders_doubt(const struct plog_orders *o);
 
-/* Adds an order.  @held  it came along, and its proof holds
- * Returns 0 or PLOG_E_NOMEM. */
+enum plog_order_from {
+    PLOG_ORDER_LOGGED,  /* it stands in the log, on its word so far */
+    PLOG_ORDER_CLAIMED, /* it came along, and so does its proof */
+    PLOG_ORDER_PROVEN   /* it came along, and its proof holds */
+};
+
+/* Adds an order.  Returns 0 or PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
-                                    const struct plog_order *order, bool held);
+                                    const struct plog_order *order,
+                                    enum plog_order_from from);
 
 /* Asks for the order behind a redacted line.
  * @leaf, @line  what the line claims to be, and its bytes
@@ -113,7 +127,7 @@ bool plog_orders_is_brought(const struct plog_order *found);
 
 /*
  * All of them, by entry, whatever is asked for else; without orders/ that takes
- * one look for it.
+ * one look for it.  Those that are not held are claimed.
  * @list  out: valid until the next call
  * Returns 0; PLOG_E_IO: nobody can tell; PLOG_E_NOMEM.
  */
@@ -121,7 +135,8 @@ PLOG_MUST_CHECK int plog_orders_brought(struct plog_orders *o,
                                         const struct plog_known_order **list,
                                         size_t *count);
 /*
- * What one of them makes of the line of entry `seq`, be that whole or redacted.
+ * What one of them that is proven makes of the line of entry `seq`, be that
+ * whole or redacted.
  * @out  emptied; the redacted line
  * Returns 1; 0 when none is about this line; PLOG_E_IO; PLOG_E_NOMEM.
  */
@@ -130,16 +145,50 @@ PLOG_MUST_CHECK int plog_orders_redact(struct plog_orders *o,
                                        uint64_t seq, struct plog_span line,
                                        struct plog_buf *out);
 
+/* The same for one that is claimed.  @order  out, with 1 */
+PLOG_MUST_CHECK int plog_orders_claim(struct plog_orders *o,
+                                      struct plog_entry_parser *parser,
+                                      uint64_t seq, struct plog_span line,
+                                      struct plog_order *order);
+/* At the end of a reading, before it is asked what is not held: those claimed
+ * are held whose key was met.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_orders_settle(struct plog_orders *o);
+/* Whether a file in orders/ is proven by no key that is known so far.  Returns
+ * 0; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_orders_unproven(struct plog_orders *o, bool *any);
+/* The log was verified, and these are its keys: whatever one of them proves
+ * counts from now on.  @chain  copied
+ * Returns 0 or PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_orders_know_keys(struct plog_orders *o,
+                                          const struct plog_keychain *chain);
+
 /* Says so; returns rc. */
 int plog_orders_brought_fail(int rc, struct plog_error *err);
 
-/* Between the two files: reads orders/; takes a compact entry; goes on behind
- * what cannot be read. */
+/* Between the files: reads orders/; takes a compact entry, or holds those that
+ * `proven` has; goes on behind what cannot be read; gives each segment to
+ * `look`, whose PLOG_E_IO and PLOG_E_NOMEM count. */
 PLOG_MUST_CHECK int plog_orders_look_at_brought(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_keep_floor(struct plog_orders *o,
                                            struct plog_entry_parser *parser,
-                                           struct plog_span line, bool brought);
+                                           struct plog_span line,
+                                           enum plog_order_from from);
+void plog_orders_hold_floors(struct plog_orders *o,
+                             const struct plog_orders *proven);
 PLOG_MUST_CHECK int plog_orders_or_unreadable(struct plog_orders *o, int rc);
+struct plog_scan;
+PLOG_MUST_CHECK int plog_orders_each_segment(struct plog_orders *o,
+                                             int (*look)(struct plog_orders *,
+                                                         struct plog_scan *));
+/* (orders_keys.c) Whether a proof holds: under a key that is known, `*from` is
+ * PLOG_ORDER_PROVEN, or under one that the log names further ahead.  Returns 0;
+ * PLOG_END when not; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_orders_prove(struct plog_orders *o,
+                                      struct plog_span text,
+                                      struct plog_proof_report *r,
+                                      enum plog_order_from *from);
+/* Whether one that came along is claimed, and not settled yet. */
+bool plog_orders_any_claimed(const struct plog_orders *o);
 
 /* ---- What was needed ---------------------------------------------------- */
 

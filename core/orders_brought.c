@@ -4,7 +4,7 @@
  *
  * They are none of the log at hand, so its store has no row of them, and no
  * reading comes to them.  Each lies in orders/ with a proof under a key of the
- * log that gave them.
+ * log that gave them; which keys those may be: orders_keys.c.
  */
 #include "orders.h"
 
@@ -16,37 +16,22 @@
 
 /* ---- Reading them ------------------------------------------------------- */
 
-/* Whether the proof holds under one of the log's own or the trusted keys: 0;
- * PLOG_END when not; PLOG_E_NOMEM. */
-static int prove(const struct plog_orders *o, struct plog_span text,
-                 struct plog_proof_report *r)
-{
-    char vkey[PLOG_VKEY_MAX];
-    unsigned own = o->chain ? o->chain->count : 0;
-    for (unsigned i = 0; i < own + o->keys->count; i++) {
-        plog_vkey_format(i < own ? &o->chain->keys[i] : &o->keys->keys[i - own],
-                         vkey);
-        int rc = plog_verify_proof(text.p, text.n, vkey, NULL, 0, r, NULL);
-        if (rc == 0 || rc == PLOG_E_NOMEM)
-            return rc;
-    }
-    return PLOG_END;
-}
-
 static int take_proof(struct plog_orders *o, struct plog_span text)
 {
     struct plog_proof_report r;
     struct plog_entry_parser parser;
     struct plog_order order;
-    int rc = prove(o, text, &r);
+    enum plog_order_from from;
+    int rc = plog_orders_prove(o, text, &r, &from);
+    o->unproven |= rc == PLOG_END || (!rc && from == PLOG_ORDER_CLAIMED);
     if (rc)
         return rc == PLOG_END ? 0 : rc;
     plog_entry_parser_init(&parser, o->dir->io);
     rc = plog_order_read(&parser, r.entry, &order);
     if (rc >= 0)
         rc = rc && order.at == r.seq
-                 ? plog_orders_add(o, &order, true)
-                 : plog_orders_keep_floor(o, &parser, r.entry, true);
+                 ? plog_orders_add(o, &order, from)
+                 : plog_orders_keep_floor(o, &parser, r.entry, from);
     plog_entry_parser_fini(&parser);
     free(r.memory);
     return rc;
@@ -132,17 +117,41 @@ int plog_orders_brought(struct plog_orders *o,
     int rc = 0;
     if (!known && o->dir && o->keys) {
         plog_orders_init(&only, o->list.io, o->dir, o->keys);
-        only.chain = o->chain;
+        only.for_ = o;
         rc = read_alone(o, &only);
         struct plog_buf was = o->brought;
         o->brought = only.list;
         only.list = was;
+        o->unproven = only.unproven;
+        plog_orders_hold_floors(o, &only);
         plog_orders_fini(&only);
     }
     o->brought_read = !rc;
     o->brought_keys = keys;
     *list = (const void *)o->brought.data;
     *count = rc ? 0 : o->brought.len / sizeof **list;
+    return rc;
+}
+
+int plog_orders_settle(struct plog_orders *o)
+{
+    const struct plog_known_order *list;
+    size_t n;
+    if (!plog_orders_any_claimed(o))
+        return 0;
+    int rc = plog_orders_brought(o, &list, &n);
+    for (size_t i = 0; !rc && i < n; i++)
+        if (list[i].held)
+            plog_orders_meet(o, &list[i].order);
+    return rc;
+}
+
+int plog_orders_unproven(struct plog_orders *o, bool *any)
+{
+    const struct plog_known_order *list;
+    size_t n;
+    int rc = plog_orders_brought(o, &list, &n);
+    *any = !rc && o->unproven;
     return rc;
 }
 
@@ -174,9 +183,10 @@ static size_t lower_bound(const struct plog_known_order *list, size_t n,
     return low;
 }
 
-int plog_orders_redact(struct plog_orders *o, struct plog_entry_parser *parser,
-                       uint64_t seq, struct plog_span line,
-                       struct plog_buf *out)
+/* The first one about this line, of those that are `held`. */
+static int first_about(struct plog_orders *o, struct plog_entry_parser *parser,
+                       uint64_t seq, struct plog_span line, bool held,
+                       struct plog_order *order, struct plog_buf *out)
 {
     const struct plog_known_order *list;
     struct plog_entry e;
@@ -186,12 +196,34 @@ int plog_orders_redact(struct plog_orders *o, struct plog_entry_parser *parser,
         return rc;
     for (i = lower_bound(list, n, seq);
          !rc && i < n && list[i].order.seq == seq; i++) {
+        if (list[i].held != held)
+            continue;
         rc = plog_entry_parse(parser, line, &e, NULL);
         if (!rc)
             rc = plog_order_apply(&list[i].order, line, &e, out);
+        *order = list[i].order;
         if (!rc)
             return 1;
         rc = rc == PLOG_E_NOMEM ? rc : 0; /* it is not about this line */
     }
     return rc;
+}
+
+int plog_orders_redact(struct plog_orders *o, struct plog_entry_parser *parser,
+                       uint64_t seq, struct plog_span line,
+                       struct plog_buf *out)
+{
+    struct plog_order order;
+    return first_about(o, parser, seq, line, true, &order, out);
+}
+
+int plog_orders_claim(struct plog_orders *o, struct plog_entry_parser *parser,
+                      uint64_t seq, struct plog_span line,
+                      struct plog_order *order)
+{
+    struct plog_buf redacted;
+    plog_buf_init(&redacted, o->list.io);
+    int is = first_about(o, parser, seq, line, false, order, &redacted);
+    plog_buf_fini(&redacted);
+    return is;
 }

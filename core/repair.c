@@ -97,6 +97,9 @@ int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
 static int check_orders(struct plog_walk *w, struct plog_error *err)
 {
     size_t i = 0;
+    int rc = plog_orders_settle(&w->orders);
+    if (rc)
+        return plog_orders_brought_fail(rc, err);
     const struct plog_order *o = plog_orders_unheld(&w->orders, &i);
     const struct plog_compaction *c = plog_orders_floor_unheld(&w->orders);
     if (c)

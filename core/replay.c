@@ -201,6 +201,23 @@ static int drain(struct replay *r, int *stop, struct plog_error *err)
     return rc;
 }
 
+/* No line goes into a store on the word of what was not verified. */
+static int learn_keys(struct plog_legs *l, struct plog_walk *w,
+                      struct plog_error *err)
+{
+    struct plog_walk ahead;
+    bool any;
+    int rc = plog_orders_unproven(&w->orders, &any);
+    if (rc || !any)
+        return rc ? plog_orders_brought_fail(rc, err) : 0;
+    rc = plog_walk_open(&ahead, &l->dir, &l->keys, NULL);
+    if (!rc)
+        rc = plog_legs_locate(l, &ahead, NULL);
+    rc = plog_walk_learn_keys(w, &ahead, rc, err);
+    plog_walk_close(&ahead);
+    return rc;
+}
+
 static void begin(struct replay *r, struct plog_legs *l, struct plog_walk *w,
                   struct plog_replay_watch *watch)
 {
@@ -271,6 +288,8 @@ int plog_legs_replay(struct plog_legs *l, struct plog_replay_watch *watch,
         l->head.offset = w.scan.offset;
     }
     if (!rc)
+        rc = learn_keys(l, &w, err);
+    if (!rc)
         rc = run(l, &w, watch, err);
     plog_walk_close(&w);
     if (rc) {
@@ -288,7 +307,10 @@ int plog_legs_fill(struct plog_legs *l, struct plog_walk *w,
                    int sync_fd, bool *broken, struct plog_error *err)
 {
     struct replay r;
-    int stop = 0;
+    int stop = 0, rc = learn_keys(l, w, err);
+    *broken = rc != 0;
+    if (rc)
+        return rc;
     begin(&r, l, w, watch);
     r.is_new = true;
     r.bytes_max = BYTES_MOST_NEW;
@@ -299,9 +321,8 @@ int plog_legs_fill(struct plog_legs *l, struct plog_walk *w,
                    plog_pipe_may_thread(l->io));
     /* The table has what SQLite's cache would; what is left to that are the
      * ends of `events` and of what the ids are found by. */
-    int rc = l->store.fold.table && r.table.holds_all
-                 ? plog_store_set_cache(&l->store, CACHE_NEW, err)
-                 : 0;
+    if (l->store.fold.table && r.table.holds_all)
+        rc = plog_store_set_cache(&l->store, CACHE_NEW, err);
     if (!rc)
         rc = plog_store_begin(&l->store, err);
     if (!rc)

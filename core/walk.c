@@ -12,6 +12,7 @@ static void begin_chain(struct plog_walk *w, const struct plog_keyring *keys)
     plog_chain_init(&w->chain, keys);
     plog_orders_init(&w->orders, w->dir->io, w->dir, keys);
     w->orders.chain = &w->chain.chain;
+    w->orders.looks_ahead = true;
     w->chain.orders = &w->orders;
 }
 

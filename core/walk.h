@@ -98,6 +98,19 @@ PLOG_MUST_CHECK int plog_walk_next(struct plog_walk *w,
 PLOG_MUST_CHECK int plog_walk_resync(struct plog_walk *w, uint64_t *from,
                                      uint64_t *to, struct plog_error *err);
 
+/*
+ * Before lines are given out as the orders that came along have them, where
+ * plog_orders_unproven: from then on nothing counts that is claimed alone, and
+ * what a key of the log proves does from the first line on, also by one that is
+ * met only further ahead.
+ * @ahead  another walk of the same log, which is read to its end, or to damage
+ * @rc     of opening and starting that
+ * Returns 0; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_walk_learn_keys(struct plog_walk *w,
+                                         struct plog_walk *ahead, int rc,
+                                         struct plog_error *err);
+
 /* Private to the walk: at the start of its first segment, puts the key of the
  * first commit there, or of the one before it, into the chain when it is not a
  * trusted one but rotations ahead lead from it to one.  Whether they hold is

@@ -233,12 +233,15 @@ static void check_floor(struct plog_check *c, bool damaged)
         no_floor(c, floor);
 }
 
-void plog_check_orders(struct plog_check *c)
+int plog_check_orders(struct plog_check *c, struct plog_error *err)
 {
     const struct plog_order *o;
     uint64_t end = c->walk.chain.last.size;
     bool damaged = c->report->counts[-PLOG_E_CORRUPT] ||
                    c->report->counts[-PLOG_E_TAMPERED];
+    int rc = plog_orders_settle(&c->walk.orders);
+    if (rc)
+        return plog_orders_brought_fail(rc, err);
     check_floor(c, damaged);
     for (size_t i = 0; (o = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
         if (c->bounded && o->at > end)
@@ -250,6 +253,7 @@ void plog_check_orders(struct plog_check *c)
                                  " damage");
         else
             no_order(c, o);
+    return 0;
 }
 
 /* ---- Opening ------------------------------------------------------------ */

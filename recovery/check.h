@@ -125,8 +125,10 @@ const struct plog_vkey *plog_check_key(const struct plog_check *c,
 void plog_check_keys(struct plog_check *c);
 
 /* At the end: redacted lines were taken on the word of orders that stand
- * behind them, and those must have been met. */
-void plog_check_orders(struct plog_check *c);
+ * behind them, and those must have been met.  Returns 0; PLOG_E_IO;
+ * PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_check_orders(struct plog_check *c,
+                                      struct plog_error *err);
 
 /* Whether a code is one that a report counts, or stops the check. */
 bool plog_check_is_verdict(int code);

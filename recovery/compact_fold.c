@@ -440,6 +440,9 @@ int plog_compact_fold(struct plog_compacting *c, struct plog_error *err)
     rc = open_scratch(&f, dir, err);
     if (!rc)
         rc = plog_walk_open(&f.walk, d, &c->legs->keys, err);
+    if (!rc && c->legs->chain.count &&
+        (rc = plog_orders_know_keys(&f.walk.orders, &c->legs->chain)) != 0)
+        plog_fail(err, rc, "out of memory");
     if (!rc)
         rc = load_base(&f, err);
     if (!rc)

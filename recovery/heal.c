@@ -351,6 +351,7 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     plog_buf_init(&h->starts, l->io);
     plog_chain_init(&h->chain, &l->keys);
     plog_orders_init(&h->orders, l->io, &l->dir, &l->keys);
+    h->orders.chain = &h->stored.keys; /* once it is open; none before */
     h->chain.orders = &h->orders;
     int rc = plog_store_get_head(&l->store, &l->head, err);
     if (!rc) {

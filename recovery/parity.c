@@ -240,6 +240,10 @@ static int compare_rest(struct plog_parity *p, struct plog_error *err)
 {
     int rc = 0;
     judge_end(p);
+    if (!p->c->quick)
+        rc = plog_parity_claimed(p, err);
+    if (rc)
+        return rc;
     if (!p->store_lost)
         rc = plog_parity_lose(
             p, plog_parity_rest(p, p->c->walk.chain.last.size, err), err);
@@ -358,7 +362,9 @@ static int compare_all(struct plog_check *c, struct plog_error *err)
     if (rc)
         return rc;
     plog_check_keys(c);
-    plog_check_orders(c);
+    rc = plog_check_orders(c, err);
+    if (rc)
+        return rc;
     bool quick = c->quick;
     if (!quick)
         tell_unchecked(c);

@@ -42,8 +42,9 @@ struct plog_parity {
     /* Records touched since a checkpoint. */
     sqlite3_stmt *touched_get, *touched_put, *touched_link;
     struct plog_entry_parser parser;
-    struct plog_seen since; /* size 0: all is checked */
-    uint64_t first;         /* the entry that it begins with, then */
+    struct plog_buf claimed; /* struct plog_order, about lines that are whole */
+    struct plog_seen since;  /* size 0: all is checked */
+    uint64_t first;          /* the entry that it begins with, then */
     enum { PLOG_FORK_UNKNOWN, PLOG_FORK_NO, PLOG_FORK_YES } fork;
     bool partial;        /* it did not begin at 1 */
     uint64_t rules_from; /* partial: the entry that made the strategy known */
@@ -234,6 +235,9 @@ PLOG_MUST_CHECK int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
 PLOG_MUST_CHECK int plog_parity_whole(struct plog_parity *p, uint64_t seq,
                                       struct plog_span line, bool *pending,
                                       struct plog_error *err);
+/* At the end: of such lines those that only a key further on proved. */
+PLOG_MUST_CHECK int plog_parity_claimed(struct plog_parity *p,
+                                        struct plog_error *err);
 /* temp.state against main.state, cursors, and the rules in the head. */
 PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
                                         struct plog_error *err);

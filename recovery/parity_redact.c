@@ -5,7 +5,8 @@
  * for a while the log has the whole line and the store the redacted one; and
  * a store that stands below the order still has the whole line when the log
  * has not.  Both are one entry: the leaf is the same, and the order says so.
- * Both legs whole under an order that came along are pending, too.
+ * Both legs whole under an order that came along are pending, too; where its
+ * key is met further on, that is known at the end.
  */
 #include <stdio.h>
 
@@ -13,8 +14,9 @@
 
 static void note_pending(struct plog_parity *p, uint64_t seq)
 {
-    if (p->c->report->pending++ == 0)
-        p->c->report->pending_at = seq;
+    struct plog_check_report *r = p->c->report;
+    if (r->pending++ == 0 || seq < r->pending_at)
+        r->pending_at = seq;
 }
 
 int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
@@ -53,16 +55,49 @@ int plog_parity_whole(struct plog_parity *p, uint64_t seq,
                       struct plog_span line, bool *pending,
                       struct plog_error *err)
 {
+    struct plog_orders *orders = &p->c->walk.orders;
+    struct plog_order claimed;
     struct plog_buf redacted;
     plog_buf_init(&redacted, p->c->reader.io);
-    int is = plog_orders_redact(&p->c->walk.orders, &p->parser, seq, line,
-                                &redacted);
+    int is = plog_orders_redact(orders, &p->parser, seq, line, &redacted);
+    bool proven = is > 0;
     plog_buf_fini(&redacted);
+    if (is == 0)
+        is = plog_orders_claim(orders, &p->parser, seq, line, &claimed);
     *pending = is > 0 && !plog_line_is_redacted(line);
     if (is < 0)
         return plog_orders_brought_fail(is, err);
-    if (*pending && !p->c->quick)
+    if (!*pending || p->c->quick)
+        return 0;
+    if (proven)
         note_pending(p, seq);
+    else if (plog_buf_add(&p->claimed, &claimed, sizeof claimed))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    return 0;
+}
+
+static bool is_held(const struct plog_order *o,
+                    const struct plog_known_order *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i].held && list[i].order.seq == o->seq &&
+            !memcmp(list[i].order.leaf, o->leaf, sizeof o->leaf) &&
+            !memcmp(list[i].order.line, o->line, sizeof o->line))
+            return true;
+    return false;
+}
+
+int plog_parity_claimed(struct plog_parity *p, struct plog_error *err)
+{
+    const struct plog_order *all = (const void *)p->claimed.data;
+    const struct plog_known_order *list;
+    size_t n, count = p->claimed.len / sizeof *all;
+    int rc = count ? plog_orders_brought(&p->c->walk.orders, &list, &n) : 0;
+    if (rc)
+        return plog_orders_brought_fail(rc, err);
+    for (size_t i = 0; i < count; i++)
+        if (is_held(&all[i], list, n))
+            note_pending(p, all[i].seq);
     return 0;
 }
 

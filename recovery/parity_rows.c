@@ -95,6 +95,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     p->rules.line_max = PLOG_LINE_DEFAULT;
     p->rules.segment_size = PLOG_SEGMENT_DEFAULT;
     plog_entry_parser_init(&p->parser, c->reader.io);
+    plog_buf_init(&p->claimed, c->reader.io);
     p->fold.io = c->reader.io;
     p->fold.origin = c->walk.chain.origin;
     p->fold.line_of = line_of;
@@ -152,6 +153,7 @@ void plog_parity_close(struct plog_parity *p)
     plog_tally_close(&p->tally);
     plog_fold_close(&p->fold);
     plog_entry_parser_fini(&p->parser);
+    plog_buf_fini(&p->claimed);
 }
 
 /* ---- Events ------------------------------------------------------------- */

@@ -97,7 +97,7 @@ static int verify(const char *dir, const struct plog_check_options *options,
     if (!rc)
         plog_check_keys(&c);
     if (!rc)
-        plog_check_orders(&c);
+        rc = plog_check_orders(&c, err);
     if (!rc)
         plog_check_expected_end(&c);
     if (!rc)

@@ -732,7 +732,8 @@ def inclusion_root(index, size, leaf, path):
 
 
 def proven_order(text, keys):
-    """The order or compact entry in a proof file (12), or None."""
+    """The order or compact entry in a proof file (12), and the key that proves
+    it; or None."""
     try:
         head, note = text.split('\n\n', 1)
         lines = head.split('\n')
@@ -750,7 +751,7 @@ def proven_order(text, keys):
         path = [unb64(h, 32) for h in lines[3:]]
         need(inclusion_root(index, commit.size, leaf_of(line), path) ==
              commit.root, 'not proven')
-        return order
+        return order, key
     except (Bad, ValueError, IndexError):
         return None
 
@@ -764,9 +765,10 @@ class Orders:
         self.needed, self.met, self.verifier = [], [], None
         self.floors, self.brought = [], []  # compact entries
         self.floor, self.floors_met = None, []
+        self.claimed = []  # those that came along, by a key further ahead
 
     def look(self):
-        self.known = []
+        self.known, ahead = [], {}
         for first in segments_of(self.directory):
             try:
                 data = self.directory.read(f'log/{first:020d}.jsonl')
@@ -775,22 +777,45 @@ class Orders:
             lines = data.split(b'\n')
             self.known += [o for o in map(order_of, lines) if o]
             self.floors += [c for c in map(compaction_of, lines) if c]
+            for line in lines:
+                r = b'"control":"r' in line[:64] and rotation_of(line)
+                for key in (r.old, r.new) if r else ():
+                    ahead.setdefault(key[1], key)
         for name in self.directory.names('orders'):
             if name.startswith('.'):
                 continue
             own = {key[1]: key for _, key in self.verifier.chain}
             try:
                 text = self.directory.read('orders/' + name)
-                order = len(text) <= PROOF_MAX and proven_order(
-                    text.decode('utf-8'), {**self.keys, **own})
+                text = text.decode('utf-8') if len(text) <= PROOF_MAX else ''
             except (Fault, OSError, UnicodeDecodeError):
                 continue
+            known = {**self.keys, **own}
+            found = proven_order(text, known) or proven_order(text, ahead)
+            if not found:
+                continue
+            order, key = found
             if isinstance(order, Compaction):
                 self.brought.append(order)
-                self.floors_met.append(order)
-            elif order:
+            else:
                 self.known.append(order)
-                self.met.append(order)
+            if known.get(key[1]) == key:
+                self.meet(order)
+            else:
+                self.claimed.append(found)
+
+    def meet(self, order):
+        if isinstance(order, Compaction):
+            self.floors_met.append(order)
+        else:
+            self.met.append(order)
+
+    def settle(self):
+        """At the end: by which keys the log was signed is known."""
+        own = [key for _, key in self.verifier.chain]
+        for order, key in self.claimed:
+            if key in own:
+                self.meet(order)
 
     def floor_below(self, size):
         """The compact entry that lets a log begin behind `size`, or None."""
@@ -801,7 +826,7 @@ class Orders:
         good = [c for c in self.brought
                 if c.to >= size and c.at not in logged]
         self.floor = last if last and last.to >= size else max(
-            good, key=lambda c: c.at, default=None)
+            good, key=lambda c: (c in self.floors_met, c.at), default=None)
         return self.floor
 
     def good(self, line, seq):
@@ -1279,6 +1304,7 @@ def verify(directory, pin=None, partial=False, kind=Verifier):
                        i + 1 == len(found), not adopt)
     if v.chain and not anchored([k for _, k in v.chain], v.keys):
         raise Fault('UNKNOWN_KEY', file, None, 'no trusted key signed this')
+    v.orders.settle()
     if floor and not any(floor.at == c.at and floor.raw == c.raw
                          for c in v.orders.floors_met):
         raise Fault('CORRUPT', 'log', None,

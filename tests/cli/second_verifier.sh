@@ -469,6 +469,18 @@ agree UNKNOWN_KEY "$T/further" --key "$("$PARITYLOG" key show "$T/on")"
 agree UNKNOWN_KEY "$T/on" --key "$("$PARITYLOG" key show "$T/turned")"
 agree OK "$T/on" --key "$("$PARITYLOG" key show "$T/on")"
 
+# The order of an entry above the rotation, in a copy that has only the rotation.
+filled signed 10
+run 0 key rotate "$L"
+deltas 11 20 | "$PARITYLOG" append "$L" --group 2 --quiet
+run 0 redact "$L" 3 --reason asked
+run 0 restore "$L" --out "$T/signed-on" --at 16 --continue-as example.org/signed-on
+
+begin 'of such a copy the order that came along is by a key that is met behind it'
+agree OK "$T/signed-on" --key "$("$PARITYLOG" key show "$T/signed-on")"
+rm "$T/signed-on"/orders/*
+agree TAMPERED "$T/signed-on" --key "$("$PARITYLOG" key show "$T/signed-on")"
+
 # on WORD NAME CODE: edits the segment that the copy goes on in, at line 1.
 on() {
     begin "damage: $2"
@@ -510,6 +522,8 @@ agree OK "$T/compacted"
 agree OK "$T/above"
 run 0 restore "$T/above" --out "$T/above-again"
 agree OK "$T/above-again"
+run 0 restore "$L" --out "$T/above-on" --at 85 --continue-as example.org/above-on
+agree OK "$T/above-on" --key "$("$PARITYLOG" key show "$T/above-on")"
 
 begin 'each of three keys pins it'
 "$PARITYLOG" key list "$L" --json >"$T/keys"

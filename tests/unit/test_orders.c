@@ -42,7 +42,9 @@ static void add(uint64_t seq, uint64_t at, int leaf, const char *line,
                 bool held)
 {
     struct plog_order r = order(seq, at, leaf, line);
-    CHECK_INT(plog_orders_add(&o, &r, held), 0);
+    CHECK_INT(plog_orders_add(&o, &r,
+                              held ? PLOG_ORDER_PROVEN : PLOG_ORDER_LOGGED),
+              0);
 }
 
 static uint64_t found_at(uint64_t seq)
