@@ -145,6 +145,9 @@ int plog_snapshot_missing(const struct plog_dir *d, uint64_t floor,
 /* The hint of an error: what brings a snapshot back, by what else is there. */
 void plog_snapshot_lost(const struct plog_dir *d, uint64_t floor,
                         struct plog_error *err);
+/* ... where a log is to be made of a store that needs it for that. */
+void plog_snapshot_lost_to_store(const struct plog_dir *d, uint64_t floor,
+                                 struct plog_error *err);
 
 /*
  * Fills an empty store with a snapshot, in one transaction; its head is then

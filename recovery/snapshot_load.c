@@ -219,6 +219,8 @@ int plog_snapshot_base(const struct plog_dir *d, struct plog_store *store,
     rc = plog_snapshot_open(&s, d, floor, digest, err);
     *out = s.header;
     plog_snapshot_close(&s);
+    if (rc == PLOG_E_PRUNED || rc == PLOG_E_CORRUPT)
+        plog_snapshot_lost_to_store(d, floor, err);
     const struct plog_vkey *key = plog_keychain_at(keys, floor);
     const struct plog_commit *c = &out->last;
     if (!rc && (!key || !plog_checkpoint_verify(key, out->origin, c->size,

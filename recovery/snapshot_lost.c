@@ -45,6 +45,15 @@ void plog_snapshot_lost(const struct plog_dir *d, uint64_t floor,
                            " paritylog replay DIR");
 }
 
+void plog_snapshot_lost_to_store(const struct plog_dir *d, uint64_t floor,
+                                 struct plog_error *err)
+{
+    if (!has_archive(d, floor))
+        plog_err_hint(err, "copy it, or archive/, from a backup: the store was"
+                           " trimmed, or made from it, and does not have those"
+                           " entries either");
+}
+
 int plog_snapshot_missing(const struct plog_dir *d, uint64_t floor,
                           struct plog_error *err)
 {

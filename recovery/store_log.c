@@ -37,10 +37,6 @@ static int find_base(struct plog_store_log *s,
     int rc = plog_snapshot_base(dir, s->store, head, &s->keys, &h, err);
     if (rc == PLOG_END || (head->rules.base == 0 && plog_check_is_verdict(rc)))
         return 0;
-    if (rc && err && strncmp(err->hint, "copy it", 7) == 0)
-        plog_err_hint(err, "copy it, or archive/, from a backup: the store was"
-                           " trimmed, or made from it, and does not have those"
-                           " entries either");
     if (rc)
         return rc;
     s->tree = h.tree;

@@ -143,6 +143,35 @@ static void what_leads_out(void)
     }
 }
 
+/* A log cannot be made of a trimmed store without it: that store is no way out
+ * of its own. */
+static void no_log_of_a_trimmed_store(void)
+{
+    char out[600];
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    for (int i = 0; i < 4; i++) {
+        bool damaged = i & 1, bare = i & 2;
+        const char *hint =
+            bare ? "copy it, or archive/, from a backup: the store was trimmed"
+                 : "run: paritylog compact DIR (makes it anew from archive/)";
+        struct plog_rebuild_options o = {.struct_size = sizeof o};
+        struct plog_rebuild_report r;
+        make(false);
+        CHECK_INT(peers_trim(&w, NULL), 0);
+        if (damaged)
+            world_write(world_path(&w, compacted.snapshot), "damaged", 7);
+        else
+            world_remove(world_path(&w, "snapshots"));
+        if (bare)
+            world_remove(world_path(&w, "archive"));
+        memset(&err, 0, sizeof err);
+        CHECK_INT(plog_rebuild_log(w.dir, out, &o, &r, &err),
+                  damaged ? PLOG_E_CORRUPT : PLOG_E_PRUNED);
+        if (!CHECK(strncmp(err.hint, hint, strlen(hint)) == 0))
+            printf("# %s\n", err.hint);
+    }
+}
+
 /* What is lost is missed by dry runs as it is in earnest; the one that makes it
  * anew says so. */
 static void dry_runs(void)
@@ -236,6 +265,7 @@ int main(int argc, char **argv)
         {"made anew", made_anew},
         {"not made", not_made},
         {"what leads out", what_leads_out},
+        {"no log of a trimmed store", no_log_of_a_trimmed_store},
         {"dry runs", dry_runs},
         {"the store does not have it", the_store_does_not_have_it},
         {"a row that is not taken", a_row_that_is_not_taken},
