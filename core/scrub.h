@@ -36,8 +36,8 @@ struct plog_scrub_target {
  * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
  * An entry that is out of reach (plog_scrub_below) stays pending, and stops
  * none of the others; so does one that was compacted away with its orders where
- * archive/ has them no more, while something lies in quarantine/.  Where nothing
- * but such are, and what is in reach was done before, nothing is done.
+ * archive/ has them no more, while something lies in quarantine/.  Where
+ * nothing but such are, and what is in reach was done before, nothing is done.
  */
 PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_scrub_report *report,
