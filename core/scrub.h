@@ -74,6 +74,17 @@ PLOG_MUST_CHECK int plog_scrub_again(struct plog_legs *l, uint64_t *count,
                                      struct plog_error *err);
 
 /*
+ * Says in a transaction of its own that the redactions of entries are pending.
+ * @seqs, @count  these entries
+ * @more          and as many behind each
+ * Returns 0; PLOG_E_LOCKED; a store error.
+ */
+PLOG_MUST_CHECK int plog_scrub_set_pending(struct plog_store *s,
+                                           const uint64_t *seqs, size_t count,
+                                           uint64_t more,
+                                           struct plog_error *err);
+
+/*
  * Says that all redactions are pending, also those below the floor: before a
  * file that may have some payload goes to quarantine/, where nobody would look
  * for it.

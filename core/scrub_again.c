@@ -58,12 +58,12 @@ int plog_scrub_whole(struct plog_legs *l, struct plog_finder *f, uint64_t seq,
     return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
 }
 
-static int set_pending(struct plog_store *s, const uint64_t *seqs, size_t count,
-                       struct plog_error *err)
+int plog_scrub_set_pending(struct plog_store *s, const uint64_t *seqs,
+                           size_t count, uint64_t more, struct plog_error *err)
 {
     int rc = plog_store_begin(s, err);
     for (size_t i = 0; !rc && i < count; i++)
-        rc = plog_store_unscrubbed(s, seqs[i], seqs[i], err);
+        rc = plog_store_unscrubbed(s, seqs[i], seqs[i] + more, err);
     if (!rc)
         rc = plog_store_commit(s, err);
     if (rc)
@@ -116,13 +116,7 @@ int plog_scrub_mark(struct plog_store *s, struct plog_error *err)
     plog_store_rollback(s);
     rc = plog_sql_exec(s->db, "PRAGMA synchronous=FULL", err);
     if (!rc)
-        rc = plog_store_begin(s, err);
-    if (!rc)
-        rc = plog_store_unscrubbed(s, 1, INT64_MAX, err);
-    if (!rc)
-        rc = plog_store_commit(s, err);
-    if (rc)
-        plog_store_rollback(s);
+        rc = plog_scrub_set_pending(s, &(uint64_t){1}, 1, INT64_MAX - 1, err);
     int set =
         plog_sql_exec(s->db, "PRAGMA synchronous=NORMAL", rc ? NULL : err);
     return rc ? rc : set;
@@ -150,7 +144,8 @@ int plog_scrub_again(struct plog_legs *l, uint64_t *count,
     int rc = look(l, &seqs, err);
     size_t n = rc ? 0 : seqs.len / sizeof(uint64_t);
     if (n)
-        rc = set_pending(&l->store, (const void *)seqs.data, n, err);
+        rc = plog_scrub_set_pending(&l->store, (const void *)seqs.data, n, 0,
+                                    err);
     *count = rc ? 0 : n;
     plog_buf_fini(&seqs);
     return rc;

@@ -152,15 +152,7 @@ static int drop_copies(plog *p, struct plog_redact_report *report,
  * the log or into quarantine/.  Nothing of it is taken for done. */
 static int all_again(plog *p, uint64_t seq, struct plog_error *err)
 {
-    struct plog_store *s = &p->legs.store;
-    int rc = plog_store_begin(s, err);
-    if (!rc)
-        rc = plog_store_unscrubbed(s, seq, seq, err);
-    if (!rc)
-        rc = plog_store_commit(s, err);
-    if (rc)
-        plog_store_rollback(s);
-    return rc;
+    return plog_scrub_set_pending(&p->legs.store, &seq, 1, 0, err);
 }
 
 /* Below the floor it may be that nothing tells any more what was there. */
