@@ -42,6 +42,7 @@ struct plog_check {
      * `seen_next` were looked at. */
     struct plog_buf seen;
     size_t seen_next;
+    uint64_t begins; /* the walk begins behind this entry, above the floor */
 };
 
 /*
@@ -73,6 +74,10 @@ void plog_check_close(struct plog_check *c);
 PLOG_MUST_CHECK int plog_check_read_seen(struct plog_check *c,
                                          struct plog_error *err);
 
+/* Adds one to c->seen; that of nothing is compared at once.
+ * Returns 0 or PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_check_see(struct plog_check *c,
+                                   const struct plog_seen *seen);
 /* After one was added to c->seen. */
 void plog_check_sort_seen(struct plog_check *c);
 
@@ -106,12 +111,20 @@ const char *plog_check_file(struct plog_check *c);
 /* Writes a hash as base64 (45 bytes with NUL). */
 void plog_check_hash(const unsigned char *hash, char *out);
 
+/* At the start of the walk, behind the floor: heads that must be compared and
+ * lie below it, against lines in archive/ (check_below.c).
+ * Returns 0, found or not; PLOG_E_CORRUPT when the check starts over;
+ * PLOG_E_INTERRUPTED; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_check_below(struct plog_check *c,
+                                     struct plog_error *err);
 /* --expect-head and the witness against a group just verified; `before` is
  * the tree before it. */
 void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
                          const struct plog_log_group *g);
 /* ... and at the end of the log. */
 void plog_check_expected_end(struct plog_check *c);
+/* What is none holds nothing; whoever needs what should be in it says so. */
+bool plog_check_is_folder(const struct plog_dir *d, const char *name);
 /* At the end: what a compaction kept in archive/ and snapshots/ is signed, and
  * may prove that the log was longer.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_check_kept(struct plog_check *c,

@@ -22,8 +22,7 @@ struct kept {
     uint64_t last;                       /* the last segment of log/ */
 };
 
-/* What is none holds nothing; whoever needs what should be in it says so. */
-static bool is_folder(const struct plog_dir *d, const char *name)
+bool plog_check_is_folder(const struct plog_dir *d, const char *name)
 {
     struct plog_stat st;
     int rc = d->io->stat_at(d->io->ctx, d->dir, name, &st);
@@ -35,8 +34,9 @@ static int list_snapshots(const struct plog_dir *d, struct plog_buf *list,
                           struct plog_error *err)
 {
     uint64_t *all;
-    int rc =
-        is_folder(d, PLOG_SNAPSHOT_DIR) ? plog_snapshot_list(d, list, err) : 0;
+    int rc = plog_check_is_folder(d, PLOG_SNAPSHOT_DIR)
+                 ? plog_snapshot_list(d, list, err)
+                 : 0;
     all = (void *)list->data;
     for (size_t i = 0; i < plog_segment_count(list); i++)
         all[i]++;
@@ -50,7 +50,7 @@ static int list_all(struct kept *k, struct plog_error *err)
     struct plog_buf log;
     d.with_archive = false;
     plog_buf_init(&log, d.io);
-    int rc = is_folder(&d, PLOG_ARCHIVE_DIR)
+    int rc = plog_check_is_folder(&d, PLOG_ARCHIVE_DIR)
                  ? plog_archive_segments(&d, &k->archived, err)
                  : 0;
     if (!rc)

@@ -20,17 +20,23 @@ static size_t seen_count(const struct plog_check *c)
     return c->seen.len / sizeof(struct plog_seen);
 }
 
-static void head_differs(struct plog_check *c, int code,
-                         const struct plog_seen *seen,
-                         const unsigned char *found, uint64_t size)
+static void spell(const struct plog_seen *seen, char *out, size_t cap)
 {
-    char want[140], got[100], hash[48], where[40] = "";
+    char hash[48], where[40] = "";
     plog_check_hash(seen->root, hash);
     if (seen->line)
         snprintf(where, sizeof where, " (witness, line %llu)",
                  (unsigned long long)seen->line);
-    snprintf(want, sizeof want, "%llu:%s%s", (unsigned long long)seen->size,
-             hash, where);
+    snprintf(out, cap, "%llu:%s%s", (unsigned long long)seen->size, hash,
+             where);
+}
+
+static void head_differs(struct plog_check *c, int code,
+                         const struct plog_seen *seen,
+                         const unsigned char *found, uint64_t size)
+{
+    char want[140], got[100], hash[48];
+    spell(seen, want, sizeof want);
     plog_check_hash(found, hash);
     snprintf(got, sizeof got, "%llu:%s", (unsigned long long)size, hash);
     struct plog_finding f = {.verdict = code,
@@ -42,14 +48,11 @@ static void head_differs(struct plog_check *c, int code,
     plog_check_find(c, &f);
 }
 
-/* Asked for by name, and nobody can tell any more: no head of witnesses, which
- * keep all that they ever saw. */
+/* It must be compared, and nobody can tell any more. */
 static void head_pruned(struct plog_check *c, const struct plog_seen *seen)
 {
-    char want[100], got[100], hash[48];
-    plog_check_hash(seen->root, hash);
-    snprintf(want, sizeof want, "%llu:%s", (unsigned long long)seen->size,
-             hash);
+    char want[140], got[100];
+    spell(seen, want, sizeof want);
     snprintf(got, sizeof got, "entries up to %llu were compacted away",
              (unsigned long long)c->report->floor);
     struct plog_finding f = {.verdict = PLOG_E_PRUNED,
@@ -57,10 +60,34 @@ static void head_pruned(struct plog_check *c, const struct plog_seen *seen)
                              .seq = seen->size,
                              .expected = want,
                              .found = got,
-                             .next = "expect a head above the floor; a copy"
-                                     " restored with archive/ has the older"
-                                     " ones"};
+                             .next = "put the files of archive/ back from a"
+                                     " backup, which tell; or compare a copy of"
+                                     " the log from before, and then expect a"
+                                     " head above the floor"};
     plog_check_find(c, &f);
+}
+
+/* Of one below the floor; older notes of a witness follow from the newest. */
+static void judge_below(struct plog_check *c, const struct plog_seen *seen)
+{
+    if (seen->known && memcmp(seen->found, seen->root, sizeof seen->root) != 0)
+        head_differs(c, PLOG_E_FORK, seen, seen->found, seen->size);
+    else if (!seen->known && seen->asked)
+        head_pruned(c, seen);
+    else if (!seen->known)
+        plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                             "a head that was seen lies below the floor");
+}
+
+int plog_check_see(struct plog_check *c, const struct plog_seen *seen)
+{
+    unsigned char nothing[PLOG_HASH_SIZE];
+    if (seen->size)
+        return plog_buf_add(&c->seen, seen, sizeof *seen);
+    plog_hash_empty(nothing); /* which every log begins with */
+    if (memcmp(nothing, seen->root, sizeof nothing) != 0)
+        head_differs(c, PLOG_E_FORK, seen, nothing, 0);
+    return 0;
 }
 
 /* A note that is not one of this log is a finding by itself. */
@@ -83,7 +110,8 @@ static int see(void *arg, const struct plog_witness_note *n)
         return c->stopped;
     }
     memcpy(seen.root, n->note.root, sizeof seen.root);
-    return plog_buf_add(&c->seen, &seen, sizeof seen);
+    int rc = plog_check_see(c, &seen);
+    return rc ? rc : c->stopped;
 }
 
 static void changed_note(struct plog_check *c, uint64_t line)
@@ -98,6 +126,19 @@ static void changed_note(struct plog_check *c, uint64_t line)
                              .found = found};
     f.next = "compare it with another copy; what it knew may be lost";
     plog_check_find(c, &f);
+}
+
+/* Each of them was compared with the log when the next was added; so the newest
+ * is enough where the older can be compared no more. */
+static void ask_newest(struct plog_check *c)
+{
+    uint64_t newest = 0;
+    for (size_t i = 0; i < seen_count(c); i++)
+        if (seen_at(c, i)->line && seen_at(c, i)->size > newest)
+            newest = seen_at(c, i)->size;
+    for (size_t i = 0; i < seen_count(c); i++)
+        if (seen_at(c, i)->line && seen_at(c, i)->size == newest)
+            seen_at(c, i)->asked = true;
 }
 
 static int by_size(const void *a, const void *b)
@@ -135,12 +176,12 @@ static int no_witness(const char *path, struct plog_error *err)
 
 int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
 {
-    struct plog_seen seen = {.size = c->o->expect_size};
+    struct plog_seen seen = {.size = c->o->expect_size, .asked = true};
     struct plog_keyring all = c->reader.keys;
     struct plog_witness_file file = {.notes = 1};
     int rc = 0;
     memcpy(seen.root, c->o->expect_root, sizeof seen.root);
-    if (c->o->has_expect_head && plog_buf_add(&c->seen, &seen, sizeof seen))
+    if (c->o->has_expect_head && plog_check_see(c, &seen))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     if (c->o->witness && all.pinned)
         add_other_keys(c, &all);
@@ -162,6 +203,7 @@ int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
         plog_err_hint(err, "where this log was never compared before, begin"
                            " with: paritylog checkpoint DIR --witness FILE");
     }
+    ask_newest(c);
     plog_check_sort_seen(c);
     return rc;
 }
@@ -177,26 +219,22 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
         const struct plog_seen *seen = seen_at(c, c->seen_next);
         if (seen->size > g->size)
             return;
-        if (known && seen->size && seen->size == before->size) {
+        if (known && seen->size == before->size) {
             plog_tree_root(before, root);
             if (memcmp(root, seen->root, sizeof root) != 0)
                 head_differs(c, PLOG_E_FORK, seen, root, seen->size);
             continue;
         }
         if (seen->size < c->report->floor) {
-            if (seen->size && c->o->has_expect_head &&
-                seen->size == c->o->expect_size)
-                head_pruned(c, seen);
-            else if (seen->size)
-                plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
-                                     "a head that was seen lies below the"
-                                     " floor");
+            judge_below(c, seen);
             continue;
         }
         if (!known || seen->size < g->first) {
-            if (seen->size)
-                plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
-                                     "a head that was seen lies in damage");
+            plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                                 seen->size < c->begins
+                                     ? "a head that was seen lies below the"
+                                       " checkpoint"
+                                     : "a head that was seen lies in damage");
             continue;
         }
         while (tree.size < seen->size) {

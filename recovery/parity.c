@@ -164,6 +164,8 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
         fatal = plog_parity_lose(p, rc, err);
         rc = 0;
     }
+    if (!fatal && !rc)
+        fatal = plog_check_below(p->c, err);
     return fatal ? fatal : walk_on(p, rc, err);
 }
 

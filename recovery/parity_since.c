@@ -63,10 +63,21 @@ static uint64_t segment_of(const struct plog_walk *w, uint64_t seq)
     return first;
 }
 
+/* The lowest head that must be compared: the walk begins there. */
+static uint64_t lowest_asked(const struct plog_parity *p)
+{
+    const struct plog_seen *seen = (const void *)p->c->seen.data;
+    uint64_t lowest = p->since.size;
+    for (size_t i = 0; i < p->c->seen.len / sizeof *seen; i++)
+        if (seen[i].asked && seen[i].size < lowest)
+            lowest = seen[i].size;
+    return lowest;
+}
+
 /* The checkpoint is a head that the log must have. */
 static int expect(struct plog_parity *p, struct plog_error *err)
 {
-    if (p->since.size && plog_buf_add(&p->c->seen, &p->since, sizeof p->since))
+    if (p->since.line && plog_check_see(p->c, &p->since))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     plog_check_sort_seen(p->c);
     return 0;
@@ -78,6 +89,7 @@ static int begin_at(struct plog_parity *p, uint64_t first,
 {
     p->first = first;
     p->partial = true;
+    p->c->begins = first - 1;
     plog_check_unchecked(p->c, PLOG_LEG_BOTH, 1, first - 1,
                          "below the checkpoint");
     int rc = plog_parity_touched_open(p, err);
@@ -175,7 +187,7 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     struct plog_walk *w = &c->walk;
     int rc = stands_before_the_floor(p) ? leave_store_out(p, err) : 0;
     uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
-    uint64_t first = p->since.size ? segment_of(w, p->since.size + 1) : 1;
+    uint64_t first = p->since.size ? segment_of(w, lowest_asked(p) + 1) : 1;
     if (rc)
         return rc;
     if (first <= floor)

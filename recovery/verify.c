@@ -54,6 +54,9 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
     uint64_t loose = 0; /* first entry whose hash was not checked */
     int rc = plog_walk_start(&c->walk, err);
     c->report->floor = rc ? 0 : c->walk.chain.last.size;
+    int bad = rc ? 0 : plog_check_below(c, err);
+    if (bad)
+        return bad;
     while (!c->stopped && rc != PLOG_END) {
         struct plog_tree before = c->walk.chain.tree;
         if (rc == 0)

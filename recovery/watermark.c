@@ -127,6 +127,7 @@ int plog_watermark_read(const struct plog_io *io, const char *path,
                           : "the signature of the checkpoint does not verify");
     out->size = last.note.size;
     out->line = last.line;
+    out->asked = true;
     memcpy(out->root, last.note.root, sizeof out->root);
     return 0;
 }

@@ -16,6 +16,9 @@ struct plog_seen {
     uint64_t size;
     unsigned char root[PLOG_HASH_SIZE];
     uint64_t line; /* in the file, from 1; 0: not from one */
+    bool asked;    /* it must be compared, wherever it lies */
+    bool known;    /* the log's root there is, by lines below the floor: */
+    unsigned char found[PLOG_HASH_SIZE];
 };
 
 /* What a note came to. */

@@ -20,7 +20,8 @@
 #define LAST 24 /* entry of the log */
 
 static struct world w;
-static char kept[600], other[600], file[600];     /* as made; a fork; notes */
+/* As made; a fork of it, of what it was at 10; notes. */
+static char kept[600], other[600], early[600], file[600];
 static char notes[LAST + 1][PLOG_CHECKPOINT_MAX]; /* at commits */
 static unsigned char roots[LAST + 1][PLOG_HASH_SIZE];
 static char first_key[PLOG_VKEY_MAX], last_key[PLOG_VKEY_MAX];
@@ -88,6 +89,10 @@ static void make(void)
     memcpy(first_key, w.vkey, sizeof first_key);
     for (int i = 0; i < 3; i++)
         put_three();
+    world_close(&w);
+    snprintf(early, sizeof early, "%.500s/early", check_dir());
+    world_copy(w.dir, early);
+    CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
     put_three();
     world_close(&w);
@@ -126,18 +131,27 @@ static void compact(void)
     CHECK_UINT(r.to, 15);
 }
 
-/* The note of the fork, by the same key. */
-static void fork_note(char *note)
+/* The note of a fork three entries on, by the same key. */
+static void note_of_fork(const char *dir, char *note)
 {
+    char on[600];
     plog *p = NULL;
     struct world_delta d = {.record = "another"};
     char text[200];
-    CHECK_INT(plog_open(&p, other, NULL, NULL), 0);
+    snprintf(on, sizeof on, "%.500s/on", check_dir());
+    world_copy(dir, on);
+    CHECK_INT(plog_open(&p, on, NULL, NULL), 0);
     world_text(text, sizeof text, &d);
     for (int i = 0; i < 3; i++)
         CHECK_INT(plog_append(p, text, strlen(text), NULL, NULL), 0);
     plog_close(p);
-    note_of(other, note);
+    note_of(on, note);
+    world_remove(on);
+}
+
+static void fork_note(char *note)
+{
+    note_of_fork(other, note);
 }
 
 /* ---- What is said of it
@@ -193,7 +207,10 @@ static void each_size(void)
                  size, size, size);
         says(expecting(size, roots[size == 9 ? 8 : 9]), words);
     }
-    says(expecting(0, NULL), "CLEAN, head 24");
+    unsigned char nothing[PLOG_HASH_SIZE];
+    plog_hash_empty(nothing);
+    says(expecting(0, nothing), "CLEAN, head 24");
+    says(expecting(0, NULL), "FORK in log: want 0:#; got 0:#; do keep a copy");
     says(expecting(LAST + 1, roots[LAST]),
          "ROLLBACK in log, entry 25: want 25:#; got 24:#; do keep a copy");
 }
@@ -229,15 +246,30 @@ static void spelled_out(void)
     }
 }
 
+/* As long as archive/ has what was compacted away, it tells. */
 static void below_the_floor(void)
 {
+    unsigned char nothing[PLOG_HASH_SIZE];
+    plog_hash_empty(nothing);
     put_back();
     compact();
+    says(expecting(0, nothing), "CLEAN, head 25");
+    says(expecting(0, NULL), "FORK in log: want 0:#; got 0:#");
+    for (uint64_t size = 1; size < 15; size++) {
+        char words[60];
+        snprintf(words, sizeof words, "FORK in log, entry %" PRIu64 ": want",
+                 size);
+        says(expecting(size, roots[size]), "CLEAN, head 25");
+        says(expecting(size, roots[size + 1]), words);
+    }
+    world_remove(world_path(&w, "archive"));
+    says(expecting(0, nothing), "CLEAN, head 25");
+    says(expecting(0, NULL), "FORK in log: want 0:#; got 0:#");
     for (uint64_t size = 1; size < 15; size++) {
         char words[120];
         snprintf(words, sizeof words,
                  "PRUNED in log, entry %" PRIu64 ": want %" PRIu64
-                 ":#; got entries up to 15 were compacted away; do expect a",
+                 ":#; got entries up to 15 were compacted away; do put the f",
                  size, size);
         says(expecting(size, roots[size]), words);
     }
@@ -328,6 +360,147 @@ static void notes_in_a_file(void)
     snprintf(text, sizeof text, "%s%s", notes[13], notes[18]);
     says(with(text), "unchecked log 13-13: a head that was seen lies below the"
                      " floor");
+}
+
+/* The fork goes on as the log did, and is compacted. */
+static void another_archive(const char *dir)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    struct plog_compact_report report;
+    struct world fork = w;
+    char text[200];
+    uint64_t first;
+    plog *p = NULL;
+    struct world_delta d = {.record = "another"};
+    snprintf(fork.dir, sizeof fork.dir, "%.500s", dir);
+    world_text(text, sizeof text, &d);
+    CHECK_INT(plog_open(&p, dir, NULL, NULL), 0);
+    CHECK_INT(plog_new_segment(p, &first, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(plog_append(p, text, strlen(text), NULL, NULL), 0);
+    plog_close(p);
+    CHECK_INT(peers_add(&fork, "q"), 0);
+    CHECK_INT(plog_open(&p, dir, NULL, NULL), 0);
+    CHECK_INT(plog_new_segment(p, &first, NULL), 0);
+    CHECK_INT(plog_append(p, text, strlen(text), NULL, NULL), 0);
+    plog_close(p);
+    CHECK_INT(peers_ack(&fork, "q", first - 1), 0);
+    CHECK_INT(plog_compact(dir, &o, &report, NULL), 0);
+}
+
+static int note_head(const char *text)
+{
+    struct plog_witness_report report;
+    world_write(file, text, strlen(text));
+    return plog_witness(w.dir, file, NULL, &report, NULL);
+}
+
+/* The newest note is compared wherever it lies, and where nobody can tell, that
+ * is no CLEAN; older ones follow from it. */
+static void notes_below_the_floor(void)
+{
+    static const char pruned[] =
+        "PRUNED in log, entry 13: want 13:# (witness, line 6); got entries up"
+        " to 15 were compacted away; do put the f";
+    char text[6000], fork[PLOG_CHECKPOINT_MAX], forked[6000];
+    put_back();
+    compact();
+    note_of_fork(early, fork);
+    snprintf(text, sizeof text, "%s%s", notes[7], notes[13]);
+    snprintf(forked, sizeof forked, "%s%s", notes[7], fork);
+    says(with(text), "CLEAN, head 25");
+    says(with(text), "unchecked log 7-7: a head that was seen lies below");
+    says(with(forked), "FORK in log, entry 13: want 13:# (witness, line 6)");
+    CHECK_INT(note_head(forked), PLOG_E_FORK);
+    CHECK_INT(note_head(text), 0);
+    /* One above the floor: what lies below it is not looked for. */
+    snprintf(text, sizeof text, "%s%s%s", notes[7], notes[13], notes[18]);
+    world_remove(world_path(&w, "archive"));
+    says(with(text), "CLEAN, head 25");
+    says(with(text), "unchecked log 13-13: a head that was seen lies below");
+    snprintf(text, sizeof text, "%s%s", notes[7], notes[13]);
+    says(with(text), pruned);
+    says(with(forked), pruned);
+    CHECK_INT(note_head(text), PLOG_E_PRUNED);
+    /* Both at one size: each of them is the newest. */
+    snprintf(text, sizeof text, "%s%s", fork, notes[13]);
+    says(with(text), pruned);
+    says(with(text), "want 13:# (witness, line 1); got entries up to 15");
+}
+
+#define ARCHIVED "archive/00000000000000000011.jsonl.gz"
+
+/* What lies in archive/ tells only as far as it leads to the log. */
+static void what_the_archive_tells(void)
+{
+    static const char pruned[] = "PRUNED in log, entry 13: want 13:#";
+    char text[3000];
+    size_t n;
+    put_back();
+    compact();
+    snprintf(text, sizeof text, "%s", notes[13]);
+    world_remove(world_path(&w, "archive/00000000000000000001.jsonl.gz"));
+    says(with(text), "CLEAN, head 25"); /* which is not needed */
+    says(expecting(10, roots[10]), "CLEAN, head 25");
+    says(expecting(9, roots[9]), "PRUNED in log, entry 9: want 9:#");
+    char *bytes = world_read(world_path(&w, ARCHIVED), &n);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, ARCHIVED), bytes, n);
+    says(with(text), pruned);
+    world_write(world_path(&w, ARCHIVED), bytes, n / 2);
+    says(with(text), pruned);
+    free(bytes);
+    world_remove(world_path(&w, ARCHIVED));
+    says(with(text), pruned);
+    world_remove(world_path(&w, "archive"));
+    world_write(world_path(&w, "archive"), "x", 1);
+    says(with(text), pruned);
+    /* Whole segments of another history, signed by the same key. */
+    world_remove(world_path(&w, "archive"));
+    CHECK_INT(mkdir(world_path(&w, "archive"), 0700), 0);
+    char fork[600], from[700];
+    snprintf(fork, sizeof fork, "%.500s/forked", check_dir());
+    world_copy(early, fork);
+    another_archive(fork);
+    for (int i = 0; i < 2; i++) {
+        const char *name =
+            i ? ARCHIVED : "archive/00000000000000000001.jsonl.gz";
+        snprintf(from, sizeof from, "%s/%s", fork, name);
+        bytes = world_read(from, &n);
+        world_write(world_path(&w, name), bytes, n);
+        free(bytes);
+    }
+    says(expecting(13, roots[13]), pruned);
+}
+
+/* From a checkpoint on: every head that must be compared is. */
+static void since_a_checkpoint(void)
+{
+    char mark[600];
+    put_back();
+    snprintf(mark, sizeof mark, "%.500s/mark", check_dir());
+    world_write(mark, notes[24], strlen(notes[24]));
+    struct plog_check_options o = expecting(9, roots[8]);
+    o.struct_size = sizeof o;
+    o.since = mark;
+    CHECK(strstr(said_check(plog_parity, w.dir, &o), "FORK in log, entry 9"));
+    o = with(notes[13]);
+    o.struct_size = sizeof o;
+    o.since = mark;
+    CHECK(strstr(said_check(plog_parity, w.dir, &o), "unchecked log 13") ==
+          NULL);
+    compact();
+    world_write(mark, notes[13], strlen(notes[13]));
+    o = (struct plog_check_options){
+        .struct_size = sizeof o, .since = mark, .watermark = mark};
+    struct plog_check_report r;
+    CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
+    CHECK(r.verdict == 0 && r.watermark);
+    world_write(mark, notes[13], strlen(notes[13]));
+    world_remove(world_path(&w, "archive"));
+    CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(r.verdict, PLOG_E_PRUNED);
+    CHECK(!r.watermark);
 }
 
 /* Pinned is one key, and the notes by the others count as well. */
@@ -435,6 +608,9 @@ int main(int argc, char **argv)
         {"below the floor", below_the_floor},
         {"in damage", in_damage},
         {"notes in a file", notes_in_a_file},
+        {"notes below the floor", notes_below_the_floor},
+        {"what the archive tells", what_the_archive_tells},
+        {"since a checkpoint", since_a_checkpoint},
         {"keys of notes", keys_of_notes},
         {"many keys beside the pinned one", many_keys_beside_the_pinned_one},
         {"others' notes", others_notes},
