@@ -37,28 +37,6 @@ static int judge(const struct plog_keyring *keys, const struct plog_note *n)
     return named ? PLOG_E_UNKNOWN_KEY : PLOG_E_FOREIGN;
 }
 
-/* Lines between notes.  A crash leaves the beginning of a note; lines that
- * make a whole one, or more, were changed. */
-struct odd {
-    uint64_t first, lines; /* in the file, from 1; empty ones count */
-    size_t origin, last;   /* lengths of its first and last line */
-    bool open;             /* the last one does not end */
-};
-
-/* A signature line is a dash, the name, and base64 of 68 bytes. */
-static bool was_cut(const struct odd *o)
-{
-    return o->lines < 5 ||
-           (o->lines == 5 && (o->open || o->last < o->origin + 3 + 2 + 92));
-}
-
-static void end_run(struct odd *o, uint64_t *changed)
-{
-    if (o->lines && !was_cut(o) && *changed == 0)
-        *changed = o->first;
-    memset(o, 0, sizeof *o);
-}
-
 static int read_text(const struct plog_io *io, const char *path,
                      struct plog_buf *b, struct plog_error *err)
 {
@@ -82,7 +60,7 @@ int plog_witness_read(const struct plog_io *io, const char *path,
 {
     struct plog_buf b;
     struct plog_witness_note n = {.line = 1};
-    struct odd odd = {0};
+    struct plog_witness_odd odd = {.keys = keys};
     memset(file, 0, sizeof *file);
     plog_buf_init(&b, io);
     int rc = read_text(io, path, &b, err);
@@ -91,7 +69,8 @@ int plog_witness_read(const struct plog_io *io, const char *path,
         const char *next = five_lines(p, end);
         if (next &&
             !plog_note_parse(plog_span(p, (size_t)(next - p)), &n.note)) {
-            end_run(&odd, &file->changed);
+            plog_witness_odd_end(&odd, &file->changed);
+            snprintf(odd.name, sizeof odd.name, "%s", n.note.origin);
             n.code = judge(keys, &n.note);
             file->notes++;
             rc = each(arg, &n);
@@ -105,18 +84,14 @@ int plog_witness_read(const struct plog_io *io, const char *path,
         }
         const char *lf = memchr(p, '\n', (size_t)(end - p));
         const char *stop = lf ? lf : end;
-        if (odd.lines++ == 0) {
-            odd.first = n.line;
-            odd.origin = (size_t)(stop - p);
-        }
-        odd.last = (size_t)(stop - p);
-        odd.open = lf == NULL;
+        plog_witness_odd_line(&odd, plog_span(p, (size_t)(stop - p)), n.line,
+                              lf == NULL);
         if (file->odd++ == 0)
             file->first_odd = n.line;
         p = lf ? lf + 1 : end;
         n.line++;
     }
-    end_run(&odd, &file->changed);
+    plog_witness_odd_end(&odd, &file->changed);
     plog_buf_fini(&b);
     return rc;
 }

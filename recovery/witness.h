@@ -34,6 +34,24 @@ struct plog_witness_file {
     uint64_t changed;    /* the first of lines that no crash leaves; 0: none */
 };
 
+/* Lines between notes, as they are read (witness_odd.c). */
+struct plog_witness_odd {
+    const struct plog_keyring *keys;
+    char name[PLOG_ORIGIN_MAX + 1]; /* of the note before; empty: none yet */
+    struct plog_span origin;        /* first line of the note at hand */
+    uint64_t first;                 /* of these lines, in the file, from 1 */
+    int line;     /* that is awaited, 0..4, of a note that was cut off */
+    bool changed; /* a line is no beginning of that */
+};
+
+/* The line at hand.  @open  it does not end */
+void plog_witness_odd_line(struct plog_witness_odd *o, struct plog_span s,
+                           uint64_t line, bool open);
+/* A note follows, or the end of the file.
+ * @changed  set to the first of the lines, unless a crash may leave them or it
+ *           is set */
+void plog_witness_odd_end(struct plog_witness_odd *o, uint64_t *changed);
+
 /*
  * Reads every note of `path`, a path of the process.
  * @keys  that may have signed them

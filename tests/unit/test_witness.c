@@ -232,16 +232,16 @@ static void lines(void)
     } all[] = {
         {"", "", "", 0, 0, 0},
         {"x\n", "", "", 1, 1, 0},
-        {"", "x\n\n", "", 2, 6, 0},
-        {"", "1\n2\n3\n4\n", "", 4, 6, 0},
-        {"", "1\n2\n3\n4\n5\n", "", 5, 6, 0}, /* the fifth is short */
+        {"", "x\n\n", "", 2, 6, 6},
+        {"", "1\n2\n3\n4\n", "", 4, 6, 6},
+        {"", "1\n2\n3\n4\n5\n", "", 5, 6, 6},
         {"", "1\n2\n3\n4\n5\n6\n", "", 6, 6, 6},
-        {"1\n2\n3\n4\n5\n6\n", "x\n", "1\n2\n3\n4\n5\n6\n7\n", 14, 1, 1},
-        {"", "x\n", "1\n2\n3\n4\n5\n6\n", 7, 6, 12},
-        {"", "", "cut off", 1, 11, 0},
+        {"1\n2\n3\n4\n5\n6\n", "x\n", "1\n2\n3\n4\n5\n6\n7\n", 14, 1, 12},
+        {"", "x\n", "1\n2\n3\n4\n5\n6\n", 7, 6, 6},
+        {"", "", "cut off", 1, 11, 11},
     };
     size_t n;
-    char whole[3000], fifth[200];
+    char whole[3000];
     begin();
     world_close(&w);
     CHECK_INT(witness(), 0);
@@ -260,18 +260,6 @@ static void lines(void)
         refused(read_file(&f, 2), PLOG_E_INTERRUPTED, "stopped");
         refused(parity(NULL, file), PLOG_E_INPUT, "is not replaced");
     }
-    /* Five lines of which the last is as long as that of a note. */
-    memset(fifth, 'a', 98);
-    snprintf(fifth + 98, 3, "\n");
-    for (int shorter = 0; shorter < 2; shorter++) {
-        struct plog_witness_file f;
-        snprintf(whole, sizeof whole, "x\n2\n3\n4\n%s%s", fifth + shorter,
-                 note);
-        world_write(file, whole, strlen(whole));
-        CHECK_INT(read_file(&f, 0), 0);
-        CHECK_UINT(f.changed, shorter ? 0 : 1);
-        refused(parity(NULL, file), PLOG_E_INPUT, "is not replaced");
-    }
     world_write(file, "", 0);
     refused(parity(file, NULL), PLOG_E_INPUT, "it is not a signed note");
     CHECK_UINT(err.line, 1);
@@ -281,6 +269,118 @@ static void lines(void)
     world_write(file, note, n);
     CHECK_INT(parity(file, NULL), 0);
     CHECK_INT(parity(NULL, file), 0);
+    free(note);
+}
+
+struct lines_of {
+    const char *at[5];
+    int n[5];
+};
+
+static void take_lines(const char *note, struct lines_of *l)
+{
+    for (int i = 0; i < 5; i++) {
+        l->at[i] = note;
+        l->n[i] = (int)strcspn(note, "\n");
+        note += l->n[i] + 1;
+    }
+}
+
+static int ignore(void *arg, const struct plog_witness_note *n)
+{
+    (void)arg, (void)n;
+    return 0;
+}
+
+/* Whether what stands before `note` was changed, by who knows the log's key. */
+static bool was_changed(const char *before, const char *note)
+{
+    static struct plog_keyring keys;
+    struct plog_witness_file f;
+    char whole[4000];
+    keys.count = 1;
+    CHECK_INT(plog_vkey_parse(plog_span_text(w.vkey), &keys.keys[0]), 0);
+    snprintf(whole, sizeof whole, "%s%s%s", note, before, note);
+    world_write(file, whole, strlen(whole));
+    CHECK_INT(
+        plog_witness_read(plog_io_posix(), file, &keys, ignore, NULL, &f, &err),
+        0);
+    CHECK_UINT(f.notes, 2);
+    if (f.changed)
+        CHECK_UINT(f.changed, 6);
+    return f.changed != 0;
+}
+
+/* Of a note that was cut off, at whatever byte, the rest is missed and the next
+ * one ends its line; so of two of them. */
+static void cut_off(void)
+{
+    size_t n;
+    char text[2000];
+    begin();
+    world_close(&w);
+    CHECK_INT(witness(), 0);
+    char *note = text_of(&n);
+    for (size_t cut = 1; cut + 1 < n; cut++) {
+        const char *lf = note[cut - 1] == '\n' ? "" : "\n";
+        snprintf(text, sizeof text, "%.*s%s", (int)cut, note, lf);
+        CHECK(!was_changed(text, note));
+        snprintf(text, sizeof text, "%.*s%s%.*s\n", (int)cut, note, lf, 9,
+                 note);
+        CHECK(!was_changed(text, note));
+        /* The last one in the file. */
+        struct plog_witness_file f;
+        snprintf(text, sizeof text, "%s%.*s", note, (int)cut, note);
+        world_write(file, text, strlen(text));
+        CHECK_INT(read_file(&f, 0), 0);
+        CHECK_UINT(f.changed, 0);
+    }
+    free(note);
+}
+
+/* Lines that no crash takes away or puts there. */
+static void taken_apart(void)
+{
+    static const char *const others[] = {"zzz\n", "\n",  "x\nx\nx\nx\n",
+                                         "1\n",   " \n", "\xe2\x80\x94\n"};
+    struct lines_of l;
+    size_t n;
+    char text[2000];
+    begin();
+    world_close(&w);
+    CHECK_INT(witness(), 0);
+    char *note = text_of(&n);
+    take_lines(note, &l);
+    for (int gone = 0; gone < 4; gone++) {
+        *text = '\0';
+        for (int i = 0; i < 5; i++)
+            if (i != gone)
+                snprintf(text + strlen(text), 500, "%.*s\n", l.n[i], l.at[i]);
+        CHECK(was_changed(text, note));
+    }
+    for (int shorter = 0; shorter < 3; shorter++) {
+        *text = '\0';
+        for (int i = 0; i < 5; i++)
+            snprintf(text + strlen(text), 500, "%.*s\n",
+                     l.n[i] - (i == shorter), l.at[i]);
+        if (shorter != 1) /* which is another number, or none */
+            CHECK(was_changed(text, note));
+    }
+    snprintf(text, sizeof text, "%.*s- %s", (int)(l.at[4] - note), note,
+             l.at[4] + 4);
+    CHECK(was_changed(text, note));
+    /* All five, and the last is no base64 of 68 bytes. */
+    snprintf(text, sizeof text, "%.*s==\n", (int)n - 3, note);
+    CHECK(was_changed(text, note));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        CHECK(was_changed(others[i], note));
+    /* As what a disk may show for bytes that never came to it. */
+    memcpy(text, note, n);
+    memset(text + n, 0, 100);
+    world_write(file, text, n + 100);
+    struct plog_witness_file f;
+    CHECK_INT(read_file(&f, 0), 0);
+    CHECK_UINT(f.changed, 6);
     free(note);
 }
 
@@ -580,6 +680,8 @@ int main(int argc, char **argv)
         {"places", places},
         {"no note to begin from", no_note_to_begin_from},
         {"lines", lines},
+        {"cut off", cut_off},
+        {"taken apart", taken_apart},
         {"the newest", the_newest},
         {"a torn log", a_torn_log},
         {"another is noting", another_is_noting},
