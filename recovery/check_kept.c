@@ -4,7 +4,9 @@
  * Each archived segment, and each snapshot, names the commit that it stands
  * behind, signed.  A compaction leaves the segment that follows in the log; so
  * where no segment of the log has that name or a higher one, and the log ends
- * below that commit, somebody put an older log there.
+ * below that commit, somebody put an older log there.  An archived segment
+ * holds commits, too; in ordinary use each lies below the log's last segment,
+ * and none is read.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include "archive.h"
 #include "check.h"
 #include "gz.h"
+#include "scan_window.h"
 #include "snapshot.h"
 
 #define HEADER_MOST 65536 /* of a segment, with its LF */
@@ -122,53 +125,103 @@ static int snapshot_header(const struct plog_dir *d, uint64_t first,
     return rc;
 }
 
+/* ---- What they prove ---------------------------------------------------- */
+
+/* A commit that somebody kept, and the file: named by the seq behind it. */
+struct proof {
+    struct plog_commit last; /* size 0: none */
+    uint64_t first;
+};
+
 /* Signed by a key of this log, for it, and longer than it is. */
+static bool is_longer(const struct plog_check *c, const char *origin,
+                      const struct plog_commit *last)
+{
+    const struct plog_chain *chain = &c->walk.chain;
+    if (last->size <= chain->last.size || strcmp(origin, chain->origin) != 0)
+        return false;
+    const struct plog_vkey *key = plog_check_key(c, last);
+    return key && plog_checkpoint_verify(key, origin, last->size, last->root,
+                                         last->sig);
+}
+
 static bool proves(const struct plog_check *c, uint64_t first,
                    const struct plog_segment_header *h)
 {
-    const struct plog_chain *chain = &c->walk.chain;
-    const struct plog_commit *last = &h->last;
-    const struct plog_vkey *key = plog_check_key(c, last);
-    return key && h->first == first && last->size == first - 1 &&
-           last->size > chain->last.size &&
-           strcmp(h->origin, chain->origin) == 0 &&
-           plog_checkpoint_verify(key, h->origin, last->size, last->root,
-                                  last->sig);
+    return h->first == first && h->last.size == first - 1 &&
+           is_longer(c, h->origin, &h->last);
 }
 
-/* The highest of a folder that does.
- * @out  its commit; size 0: none */
-static int find(const struct kept *k, const struct plog_buf *list,
-                int (*header)(const struct plog_dir *d, uint64_t first,
-                              struct plog_segment_header *out,
-                              struct plog_error *err),
-                struct plog_commit *out, struct plog_error *err)
+/* The last commit in an archived segment that does. */
+static int commits_of(const struct plog_check *c, uint64_t first,
+                      struct proof *out, struct plog_error *err)
+{
+    struct plog_stat id;
+    struct plog_span line;
+    struct plog_commit commit;
+    struct plog_scan s;
+    uint64_t at = 0;
+    int fd, rc = plog_archive_open(&c->reader.dir, first, &fd, &id, err);
+    if (rc)
+        return rc;
+    plog_scan_open(&s, c->reader.io, fd, id.size, false, NULL);
+    while ((rc = plog_window_next(&s, &at, &line)) == 0)
+        if (plog_line_kind(line) == PLOG_LINE_COMMIT &&
+            !plog_commit_parse(line, &commit) && commit.size >= first &&
+            is_longer(c, c->walk.chain.origin, &commit)) {
+            out->last = commit;
+            out->first = first;
+        }
+    plog_scan_close(&s);
+    c->reader.io->close(c->reader.io->ctx, fd);
+    return rc == PLOG_END
+               ? 0
+               : plog_fail(err, rc, "reading an archived segment failed");
+}
+
+/* The highest that does: by what it holds, and by its header. */
+static int find_archived(const struct kept *k, struct proof *out,
+                         struct plog_error *err)
 {
     struct plog_segment_header h;
-    struct plog_error why;
     uint64_t at = UINT64_MAX;
-    out->size = 0;
-    while (out->size == 0 && (at = highest(list, at)) > k->last) {
-        int rc = header(&k->c->reader.dir, at, &h, &why);
-        if (rc && !plog_check_is_verdict(rc)) {
-            if (err)
-                *err = why;
+    while (out->last.size == 0 && (at = highest(&k->archived, at)) >= k->last) {
+        int rc = commits_of(k->c, at, out, err);
+        if (rc && !plog_check_is_verdict(rc))
             return rc;
-        }
+        if (out->last.size || at == k->last)
+            break;
+        rc = archived_header(&k->c->reader.dir, at, &h, err);
+        if (rc && !plog_check_is_verdict(rc))
+            return rc;
         if (!rc && proves(k->c, at, &h))
-            *out = h.last;
+            *out = (struct proof){h.last, at};
     }
     return 0;
 }
 
-static void tell(struct plog_check *c, const struct plog_commit *kept,
-                 bool archived)
+static int find_snapshot(const struct kept *k, struct proof *out,
+                         struct plog_error *err)
 {
-    const struct plog_commit *last = &c->walk.chain.last;
+    struct plog_segment_header h;
+    uint64_t at = UINT64_MAX;
+    while (out->last.size == 0 && (at = highest(&k->snapshots, at)) > k->last) {
+        int rc = snapshot_header(&k->c->reader.dir, at, &h, err);
+        if (rc && !plog_check_is_verdict(rc))
+            return rc;
+        if (!rc && proves(k->c, at, &h))
+            *out = (struct proof){h.last, at};
+    }
+    return 0;
+}
+
+static void tell(struct plog_check *c, const struct proof *p, bool archived)
+{
+    const struct plog_commit *kept = &p->last, *last = &c->walk.chain.last;
     char name[PLOG_SNAPSHOT_NAME], file[64];
     char want[100], got[100], hash[48], next[220];
     if (archived)
-        plog_archive_name(kept->size + 1, name);
+        plog_archive_name(p->first, name);
     else
         plog_snapshot_name(kept->size, name);
     snprintf(file, sizeof file, "%s/%s",
@@ -197,18 +250,20 @@ static void tell(struct plog_check *c, const struct plog_commit *kept,
 int plog_check_kept(struct plog_check *c, struct plog_error *err)
 {
     struct kept k = {.c = c};
-    struct plog_commit archived = {.size = 0}, snapshot = {.size = 0};
+    struct proof archived = {.first = 0}, snapshot = {.first = 0};
+    struct plog_error why = {0};
     plog_buf_init(&k.archived, c->reader.io);
     plog_buf_init(&k.snapshots, c->reader.io);
     int rc = list_all(&k, err);
-    if (!rc)
-        rc = find(&k, &k.archived, archived_header, &archived, err);
-    if (!rc)
-        rc = find(&k, &k.snapshots, snapshot_header, &snapshot, err);
-    if (!rc && (archived.size || snapshot.size))
-        tell(c, archived.size > snapshot.size ? &archived : &snapshot,
-             archived.size > snapshot.size);
+    int bad = rc ? 0 : find_archived(&k, &archived, &why);
+    if (!rc && !bad)
+        bad = find_snapshot(&k, &snapshot, &why);
+    if (bad && err)
+        *err = why;
+    bool most = archived.last.size > snapshot.last.size;
+    if (!rc && !bad && (archived.last.size || snapshot.last.size))
+        tell(c, most ? &archived : &snapshot, most);
     plog_buf_fini(&k.snapshots);
     plog_buf_fini(&k.archived);
-    return rc;
+    return rc ? rc : bad;
 }

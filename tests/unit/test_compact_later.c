@@ -4,6 +4,7 @@
  * it, and is not lost to a redaction, a compaction or an undo.
  */
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,12 +111,59 @@ static void an_archive_proves_it(void)
     both_say_rollback("snapshots/", report.to);
     world_remove(world_path(&w, "snapshots"));
     CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
-    CHECK(f.first[0].seq > 22 && f.first[0].seq < report.to);
+    CHECK_UINT(f.first[0].seq, report.to);
     CHECK(strncmp(f.first[0].file, "archive/", 8) == 0);
     /* As it says: what lies above is moved out. */
     world_remove(world_path(&w, "archive"));
     CHECK_INT(world_parity(&w, NULL, &f), 0);
     world_end(&w, world_size(&w));
+}
+
+/* The highest name in a folder of the log; those above `most` are removed. */
+static uint64_t last_of(const char *folder, uint64_t most)
+{
+    char path[600];
+    uint64_t last = 0;
+    snprintf(path, sizeof path, "%s", world_path(&w, folder));
+    DIR *d = opendir(path);
+    CHECK(d != NULL);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+        uint64_t first = strtoull(e->d_name, NULL, 10);
+        if (first > most)
+            CHECK_INT(unlinkat(dirfd(d), e->d_name, 0), 0);
+        else if (first > last)
+            last = first;
+    }
+    if (d)
+        closedir(d);
+    return last;
+}
+
+/* Only what the older log has as its last segment, too: what it lacks of that
+ * is signed. */
+static void an_archived_last_segment_proves_it(void)
+{
+    struct world_found f;
+    char file[80];
+    size_t n;
+    roll_back(50, false);
+    world_remove(world_path(&w, "snapshots"));
+    uint64_t last = last_of("log", UINT64_MAX), end = world_size(&w);
+    CHECK_UINT(last_of("archive", last), last);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.count, 1);
+    CHECK(f.first[0].seq > end);
+    snprintf(file, sizeof file, "archive/%020" PRIu64 ".jsonl.gz", last);
+    CHECK_TEXT(f.first[0].file, file);
+    /* Damaged it proves nothing. */
+    char *bytes = world_read(world_path(&w, file), &n);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, file), bytes, n);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    free(bytes);
+    world_remove(world_path(&w, "archive"));
+    world_end(&w, end);
 }
 
 static void a_snapshot_alone_proves_it(void)
@@ -406,6 +454,8 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"an archive proves it", an_archive_proves_it},
+        {"an archived last segment proves it",
+         an_archived_last_segment_proves_it},
         {"a snapshot alone proves it", a_snapshot_alone_proves_it},
         {"names prove nothing", names_prove_nothing},
         {"an undo is none", an_undo_is_none},
