@@ -226,6 +226,10 @@ static void judge_end(struct plog_parity *p)
                              .found = got};
     f.next = "paritylog salvage DIR --from-store (the store still holds what"
              " the log lost)";
+    if (h->rules.base > log_size)
+        f.next = "keep a copy of DIR; put back a newer log/ (a backup's), then"
+                 " paritylog replay DIR: the store was trimmed, and does not"
+                 " hold what the log lost";
     if (!is_signed) {
         plog_parity_advise_ahead(p);
         f.next = p->ahead;

@@ -181,11 +181,38 @@ static int leave_store_out(struct plog_parity *p, struct plog_error *err)
     return 0;
 }
 
+/* The store was compacted past all that the log has: an older log beside it.
+ * Where it was trimmed, or the log does not begin at its beginning, they have
+ * nothing in common that could be compared; its head says ROLLBACK. */
+static bool ends_below_the_floor(const struct plog_parity *p)
+{
+    const struct plog_rules *r = &p->c->head.rules;
+    const struct plog_buf *list = &p->c->walk.segments;
+    size_t n = plog_segment_count(list);
+    return !p->store_lost && r->floor && n > 0 &&
+           plog_segment_at(list, n - 1) <= r->floor &&
+           (r->base || plog_segment_at(list, 0) > 1);
+}
+
+static int pass_store_by(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    if (plog_check_moved(c))
+        return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
+    plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
+                         "the store was compacted past the end of the log");
+    p->store_lost = true;
+    p->fold_whole = false;
+    return 0;
+}
+
 int plog_parity_start(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     struct plog_walk *w = &c->walk;
-    int rc = stands_before_the_floor(p) ? leave_store_out(p, err) : 0;
+    int rc = stands_before_the_floor(p) ? leave_store_out(p, err)
+             : ends_below_the_floor(p)  ? pass_store_by(p, err)
+                                        : 0;
     uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
     uint64_t first = p->since.size ? segment_of(w, lowest_asked(p) + 1) : 1;
     if (rc)

@@ -173,6 +173,36 @@ static void a_snapshot_alone_proves_it(void)
     both_say_rollback("snapshots/", report.to);
 }
 
+/* An older log alone, beside the store of the later one, that was trimmed
+ * behind its end: they have nothing in common to compare. */
+static void a_trimmed_store_proves_it(void)
+{
+    struct world_found f;
+    char kept[600], log[700];
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 22);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    uint64_t end = world_size(&w);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(world_path(&w, "log"), kept);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 22, 60);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    CHECK_INT(peers_trim(&w, &report), 0);
+    CHECK(report.to > end);
+    snprintf(log, sizeof log, "%s", world_path(&w, "log"));
+    world_remove(log);
+    world_copy(kept, log);
+    world_remove(world_path(&w, "archive"));
+    world_remove(world_path(&w, "snapshots"));
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, end + 1);
+    CHECK(strncmp(f.first[0].file, "log/", 4) == 0);
+    CHECK(strstr(f.first[0].next, "the store was trimmed") != NULL);
+}
+
 /* Names alone prove nothing. */
 static void names_prove_nothing(void)
 {
@@ -457,6 +487,7 @@ int main(int argc, char **argv)
         {"an archived last segment proves it",
          an_archived_last_segment_proves_it},
         {"a snapshot alone proves it", a_snapshot_alone_proves_it},
+        {"a trimmed store proves it", a_trimmed_store_proves_it},
         {"names prove nothing", names_prove_nothing},
         {"an undo is none", an_undo_is_none},
         {"a redaction keeps it", a_redaction_keeps_it},
