@@ -62,7 +62,7 @@ static void head_pruned(struct plog_check *c, const struct plog_seen *seen)
                              .found = got,
                              .next = "put the files of archive/ back from a"
                                      " backup, which tell; or compare a copy of"
-                                     " the log from before, and then expect a"
+                                     " the log from before, and go on with a"
                                      " head above the floor"};
     plog_check_find(c, &f);
 }

@@ -57,7 +57,9 @@ struct plog_check_options {
     int (*progress)(void *arg, const struct plog_progress *p);
     void *arg;
     /* A file of signed notes kept outside (plog_witness): each must be a head
-     * of this log.  NULL: none. */
+     * of this log.  NULL: none.  Below the floor the newest note, as the other
+     * heads that are expected, is compared with archive/, else PRUNED; older
+     * ones are unchecked. */
     const char *witness;
     /* Parity only.  A file with a signed note of this log: what lies below its
      * segment is not checked again, and listed as unchecked.  NULL: all. */
