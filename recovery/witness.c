@@ -212,8 +212,24 @@ static bool is_begun(const struct plog_io *io, int fd, const char *note)
            memcmp(have, note, got) == 0;
 }
 
-/* Under the lock of the file: adds the note unless the file knows as much. */
-static int note_head(const struct plog_io *io, const char *path,
+/* Whether the file is as long as when the log was compared with it: a note that
+ * was added since may be of another history. */
+static int has_not_grown(const struct plog_io *io, int fd, uint64_t size,
+                         struct plog_error *err)
+{
+    struct plog_stat st;
+    int rc = io->stat(io->ctx, fd, &st);
+    if (rc)
+        return plog_fail_io(err, rc, "the witness file", "looking at it");
+    return st.size == size
+               ? 0
+               : plog_fail(err, PLOG_E_LOCKED,
+                           "the witness file changed meanwhile; run it again");
+}
+
+/* Under the lock of the file: adds the note unless the file knows as much.
+ * @size  of the file that was compared */
+static int note_head(const struct plog_io *io, const char *path, uint64_t size,
                      const char *note, const struct plog_head *head,
                      const struct plog_keyring *keys, bool *appended,
                      struct plog_error *err)
@@ -237,6 +253,8 @@ static int note_head(const struct plog_io *io, const char *path,
     if (!read && file.notes == 0 && file.odd &&
         (file.changed || !is_begun(io, fd, note)))
         read = plog_fail(err, PLOG_E_INPUT, "%s is no witness file", path);
+    if (!read && newest.size < head->size)
+        read = has_not_grown(io, fd, size, err);
     if (!read && newest.size < head->size) {
         rc = append(io, fd, note);
         if (!rc)
@@ -271,7 +289,7 @@ int plog_witness(const char *dir, const char *path,
     struct plog_options open = {.struct_size = sizeof open};
     struct plog_check_report checked;
     struct plog_keyring keys = {.count = 0};
-    struct plog_stat st;
+    struct plog_stat st = {.size = 0};
     struct plog_head head = {.size = 0};
     char note[PLOG_CHECKPOINT_MAX];
     plog_reader *r = NULL;
@@ -300,7 +318,8 @@ int plog_witness(const char *dir, const char *path,
         plog_vkey_parse(plog_span_text(checked.vkey), &keys.keys[0]) == 0)
         keys.count = 1;
     if (!rc)
-        rc = note_head(io, path, note, &head, &keys, &report->appended, err);
+        rc = note_head(io, path, st.size, note, &head, &keys, &report->appended,
+                       err);
     if (!rc)
         report->head = head;
     plog_reader_close(r);

@@ -466,6 +466,44 @@ static void another_is_noting(void)
     busy = 0;
 }
 
+static const char *slipped_in;
+static int late_lock(void *ctx, int fd, int mode)
+{
+    struct stat st, of;
+    if (slipped_in && mode == 2 && stat(file, &of) == 0 &&
+        fstat(fd, &st) == 0 && st.st_ino == of.st_ino) {
+        FILE *f = fopen(file, "a");
+        if (CHECK(f != NULL)) {
+            fputs(slipped_in, f);
+            fclose(f);
+        }
+        slipped_in = NULL;
+    }
+    return plog_io_posix()->lock(ctx, fd, mode);
+}
+
+/* Between the comparison and the lock: with that the log was not compared. */
+static void another_has_noted(void)
+{
+    size_t n;
+    begin();
+    CHECK_INT(witness(), 0);
+    char *note = text_of(&n);
+    put();
+    io.lock = late_lock;
+    slipped_in = note;
+    refused(witness(), PLOG_E_LOCKED, "the witness file changed meanwhile");
+    CHECK(!r.appended);
+    CHECK_INT(witness(), 0);
+    CHECK(r.appended);
+    /* What it knows already is not added in any case. */
+    slipped_in = note;
+    CHECK_INT(witness(), 0);
+    CHECK(!r.appended);
+    free(note);
+    world_close(&w);
+}
+
 static bool fails_on_folders;
 static int failing_sync(void *ctx, int fd)
 {
@@ -685,6 +723,7 @@ int main(int argc, char **argv)
         {"the newest", the_newest},
         {"a torn log", a_torn_log},
         {"another is noting", another_is_noting},
+        {"another has noted", another_has_noted},
         {"not synced", not_synced},
         {"what is synced", what_is_synced},
         {"it grows", it_grows},
