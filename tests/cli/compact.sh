@@ -120,10 +120,15 @@ out_has 'finished a compaction that was cut off'
 [ ! -e "$T/left/log/00000000000000000012.jsonl" ] || wrong 'it is still there'
 run 0 parity "$T/left"
 
-begin 'a head below the floor: nobody can tell any more, and nobody says CLEAN'
+begin 'a head below the floor: archive/ tells; without it nobody can, and nobody says CLEAN'
 for check in verify parity; do
+    run 0 $check "$L" --expect-head "11:$root"
+    run 5 $check "$L" --expect-head "10:$root"
+    out_has FORK
+    mv "$L/archive" "$T/archive"
     run 7 $check "$L" --expect-head "11:$root"
     out_has 'were compacted away'
+    mv "$T/archive" "$L/archive"
     root_here=$(sed -n 's/.*"size":'"$floor"',"root":"\([^"]*\)".*/\1/p' \
         "$T"/before/* | head -1)
     run 0 $check "$L" --expect-head "$floor:$root_here"
