@@ -9,6 +9,6 @@
 int main(int argc, char **argv)
 {
     return sweep_cases(argc, argv, &ops_recovery,
-                       "verify|verify witness|verify compacted",
+                       "verify|verify witness|verify below|verify compacted",
                        "EIO|allocation");
 }
