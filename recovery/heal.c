@@ -62,7 +62,7 @@ static bool is_ours(const struct plog_heal *h, const char *origin)
 
 /* Whether the file at `first` begins with the header of that segment: its
  * checkpoint is signed, and its name and range fit. */
-static bool is_segment(struct plog_heal *h, uint64_t first)
+bool plog_heal_is_segment(struct plog_heal *h, uint64_t first)
 {
     struct plog_scan s;
     struct plog_chain *chain = plog_alloc(h->legs->io, sizeof *chain);
@@ -138,8 +138,8 @@ static bool begins_here(struct plog_heal *h, uint64_t first)
     if (h->known && h->chain.last.size >= first)
         return false; /* it lies within what was proven already */
     return has(&h->starts, first) ||
-           (has(&h->files, first) &&
-            (first > h->legs->head.commit.size || is_segment(h, first)));
+           (has(&h->files, first) && (first > h->legs->head.commit.size ||
+                                      plog_heal_is_segment(h, first)));
 }
 
 /* Reads the whole file at `first`; the chain moves behind it when all of it is
@@ -183,8 +183,9 @@ static int is_intact(struct plog_heal *h, uint64_t first, bool *intact,
     if (rc || !*intact)
         return rc;
     uint64_t end = h->chain.last.size + 1, next = following(h, first);
-    while (next && !(has(&h->files, next) &&
-                     (next > h->legs->head.commit.size || is_segment(h, next))))
+    while (next &&
+           !(has(&h->files, next) && (next > h->legs->head.commit.size ||
+                                      plog_heal_is_segment(h, next))))
         next = following(h, next);
     if (h->failed)
         return say_failed(h, err);
@@ -200,7 +201,6 @@ static int heal_all(struct plog_heal *h, struct plog_error *err)
 {
     int rc = 0;
     bool intact;
-    h->known = true;
     for (uint64_t first = following(h, 0); !rc && first;
          first = following(h, first)) {
         bool begins = begins_here(h, first);
@@ -232,7 +232,10 @@ static int read_starts(struct plog_heal *h, struct plog_error *err)
         "SELECT first FROM main.segments WHERE first>?1 ORDER BY first", &s,
         err);
     if (!rc)
-        plog_sql_bind_u64(s, 1, h->legs->head.rules.floor);
+        plog_sql_bind_u64(s, 1,
+                          h->floor > h->legs->head.rules.floor
+                              ? h->floor
+                              : h->legs->head.rules.floor);
     while (!rc && (rc = plog_sql_row(s, err)) == 0) {
         uint64_t first = plog_sql_u64(s, 0);
         rc = plog_buf_add(&h->starts, &first, sizeof first);
@@ -314,33 +317,34 @@ static int check_names(struct plog_heal *h, struct plog_error *err)
             return rc;
         }
         snprintf(m.file, sizeof m.file, "%.60s", why.file);
-        if (h->dry_run)
-            return plog_heal_tell(h, &m, err);
-        rc = set_aside(h, why.file + strlen("log/"), &m, err);
+        rc = h->dry_run ? 0 : set_aside(h, why.file + strlen("log/"), &m, err);
         h->healed++;
         if (!rc)
             rc = plog_heal_tell(h, &m, err);
-        if (rc)
+        if (rc || h->dry_run) /* of a plan, the first one */
             return rc;
     }
 }
 
 /* What was compacted away is not missing: the healing begins behind it. */
-static void begin_at_floor(struct plog_heal *h)
+static int begin_at_floor(struct plog_heal *h, struct plog_error *err)
 {
-    uint64_t floor = h->stored.last.size;
     uint64_t *all = (void *)h->files.data;
     size_t kept = 0;
-    if (floor == 0)
-        return;
+    h->floor = h->stored.last.size;
+    h->known = true;
+    if (h->floor) {
+        h->chain.tree = h->stored.tree;
+        h->chain.last = h->stored.last;
+        memcpy(h->chain.origin, h->stored.origin, sizeof h->chain.origin);
+        plog_heal_keys(h, h->floor);
+    }
+    int rc = plog_heal_floor(h, err);
     for (size_t i = 0; i < plog_segment_count(&h->files); i++)
-        if (all[i] > floor)
+        if (all[i] > h->floor)
             all[kept++] = all[i];
     h->files.len = kept * sizeof *all;
-    h->chain.tree = h->stored.tree;
-    h->chain.last = h->stored.last;
-    memcpy(h->chain.origin, h->stored.origin, sizeof h->chain.origin);
-    plog_heal_keys(h, floor);
+    return rc;
 }
 
 int plog_heal(struct plog_heal *h, struct plog_error *err)
@@ -373,7 +377,7 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     if (!rc)
         rc = make_scratch(h, err);
     if (!rc)
-        begin_at_floor(h);
+        rc = begin_at_floor(h, err);
     if (!rc)
         rc = read_starts(h, err);
     if (!rc)

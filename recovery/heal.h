@@ -38,6 +38,7 @@ struct plog_heal {
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */
     struct plog_orders orders;     /* to redact, of the log */
+    uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
     bool marked;                   /* by plog_heal_mark */
     int failed;                    /* to look at a file; 0: not yet */
@@ -68,6 +69,21 @@ PLOG_MUST_CHECK int plog_heal_tell(struct plog_heal *h,
  * Returns 0; PLOG_E_LOCKED, PLOG_E_IO, PLOG_E_NOMEM: nothing may go there.
  */
 PLOG_MUST_CHECK int plog_heal_mark(struct plog_heal *h, struct plog_error *err);
+
+/* Whether the file at `first` begins with the header of that segment: its
+ * checkpoint is signed, and its name and range fit.  Where nobody could look,
+ * h->failed and h->why say so. */
+bool plog_heal_is_segment(struct plog_heal *h, uint64_t first);
+
+/* ---- Where it begins (heal_floor.c) ------------------------------------- */
+
+/*
+ * Moves h->floor up to where the log itself begins, if one of its own compact
+ * entries lets it, and the chain with it: the store may be older than that.
+ * Returns 0; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_heal_floor(struct plog_heal *h,
+                                    struct plog_error *err);
 
 /* ---- One segment (heal_segment.c) --------------------------------------- */
 

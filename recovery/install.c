@@ -1,7 +1,8 @@
 /*
  * install.c - a rebuilt leg in the place of the one there: first all of it is
- * rebuilt in thought, then the same steps as replay --fresh and salvage set the
- * old one aside and put the new one there.
+ * rebuilt in thought, and the log that is there healed in thought, for it may
+ * know more than the store; then the same steps as replay --fresh and salvage
+ * set the old one aside and put the new one there.
  */
 #include <stdio.h>
 
@@ -33,6 +34,48 @@ static int keep_place(void *arg, const struct plog_salvaged *what)
     return 0;
 }
 
+/* Of a plan: the first entry that neither leg has. */
+static int keep_missing(void *arg, const struct plog_salvaged *what)
+{
+    struct plog_rebuild_report *r = arg;
+    if (!what->healed && r->missing_from == 0) {
+        r->missing_from = what->from;
+        r->missing_to = what->to;
+    }
+    return 0;
+}
+
+static void say_why(struct plog_rebuild_report *r)
+{
+    const char *why = "the log is still not whole: paritylog parity DIR says"
+                      " why";
+    if (r->verdict == PLOG_E_FORK)
+        why = "log and store are two signed histories: keep a copy of DIR, and"
+              " compare both heads with a witness or a peer";
+    else if (r->verdict == PLOG_E_PRUNED)
+        why = "the store ends before the log begins: nothing of the log can"
+              " come from it";
+    snprintf(r->why, sizeof r->why, "%s", why);
+}
+
+/* The store is whole; but the log in DIR may have what it does not know. */
+static int plan(const char *dir, struct plog_salvage_options heal,
+                struct plog_rebuild_report *report, struct plog_error *err)
+{
+    struct plog_salvage_report planned;
+    heal.dry_run = true;
+    heal.range = keep_missing;
+    int rc = plog_salvage(dir, &heal, &planned, err);
+    if (rc || (planned.healed && !planned.left))
+        return rc; /* what it comes to shows when it is done */
+    report->verdict = planned.verdict;
+    if (report->verdict)
+        say_why(report);
+    else
+        report->head = planned.head;
+    return 0;
+}
+
 int plog_install_log(const char *dir, const struct plog_rebuild_options *o,
                      struct plog_rebuild_report *report, struct plog_error *err)
 {
@@ -46,6 +89,9 @@ int plog_install_log(const char *dir, const struct plog_rebuild_options *o,
                                         .range = keep_place,
                                         .arg = report};
     int rc = rehearse(dir, o, report, plog_rebuild_log, err);
+    if (!rc && !report->verdict)
+        rc = plan(dir, heal, report, err);
+    report->refused = !rc && report->verdict;
     if (rc || report->verdict || o->dry_run)
         return rc;
     rc = plog_salvage(dir, &heal, &healed, err);
@@ -53,13 +99,8 @@ int plog_install_log(const char *dir, const struct plog_rebuild_options *o,
         return rc;
     report->head = healed.head; /* as it is, and not as it was planned */
     report->verdict = healed.verdict;
-    if (healed.verdict == PLOG_E_FORK)
-        snprintf(report->why, sizeof report->why,
-                 "log and store are two signed histories: keep a copy of DIR,"
-                 " and compare both heads with a witness or a peer");
-    else if (healed.verdict)
-        snprintf(report->why, sizeof report->why,
-                 "the log is still not whole: paritylog parity DIR says why");
+    if (healed.verdict)
+        say_why(report);
     return 0;
 }
 
@@ -78,6 +119,7 @@ int plog_install_store(const char *dir, const struct plog_rebuild_options *o,
                                         .progress = o->progress,
                                         .arg = o->arg};
     int rc = rehearse(dir, o, report, plog_rebuild_store_read, err);
+    report->refused = !rc && report->verdict;
     if (rc || report->verdict)
         return rc;
     rc = plog_replay(dir, &fresh, &replayed, err);

@@ -220,6 +220,7 @@ struct plog_rebuild_report {
     char quarantine[128]; /* of `install`: where the old one went first */
     double seconds;
     uint64_t own_tables; /* of `install`: as in plog_replay_report */
+    bool refused; /* with install: the leg that is there stays as it was */
 };
 
 /*

@@ -59,17 +59,16 @@ static void not_installed(const char *leg)
            leg);
 }
 
-static void print_text(const struct plog_rebuild_report *r, const char *leg,
-                       bool install)
+static void print_text(const struct plog_rebuild_report *r, const char *leg)
 {
     char root[TEXT_BASE64(PLOG_HASH_SIZE)];
     text_base64(r->head.root, PLOG_HASH_SIZE, root);
     if (r->dry_run)
         printf("dry run, nothing written\n");
     printf("%s: the %s up to entry %llu, root %s",
-           !r->verdict                  ? "WHOLE"
-           : install && r->missing_from ? "NOT INSTALLED"
-                                        : "IN PART",
+           !r->verdict  ? "WHOLE"
+           : r->refused ? "NOT INSTALLED"
+                        : "IN PART",
            leg, (unsigned long long)r->head.size, root);
     if (r->segments)
         printf(", %llu segments", (unsigned long long)r->segments);
@@ -87,6 +86,9 @@ static void print_text(const struct plog_rebuild_report *r, const char *leg,
     if (r->own_tables)
         printf("%llu tables of your own left behind in the old store\n",
                (unsigned long long)r->own_tables);
+    if (!r->missing_from && r->refused)
+        printf("next       nothing was changed; paritylog parity DIR says what"
+               " to do\n");
     if (!r->missing_from)
         return;
     printf("not rebuilt: entries from %llu on",
@@ -96,7 +98,7 @@ static void print_text(const struct plog_rebuild_report *r, const char *leg,
     printf(": %s: ", plog_code_word(r->verdict));
     text_safe(stdout, r->why, strlen(r->why));
     putchar('\n');
-    if (install)
+    if (r->refused)
         not_installed(leg);
 }
 
@@ -140,6 +142,6 @@ int cmd_rebuild(struct cli *c, int argc, char **argv)
     if (c->json)
         print_json(&report, log ? "log" : "store", out, o.install);
     else
-        print_text(&report, log ? "log" : "store", o.install);
+        print_text(&report, log ? "log" : "store");
     return plog_exit_status(report.verdict);
 }

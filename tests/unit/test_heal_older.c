@@ -1,0 +1,235 @@
+/*
+ * test_heal_older.c - a store out of a backup beside a log that was compacted
+ * since: what the log let go of is not missing, so nothing of it is brought
+ * back, also where the store ends before the log begins; and what lies above
+ * the floor is healed from it as ever.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "files.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static char old[600], whole[600]; /* the older store; the log as it was */
+
+static const char *segment(uint64_t first)
+{
+    char name[60];
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+    return world_path(&w, name);
+}
+
+static uint64_t log_hash(void)
+{
+    struct tree t;
+    tree_read(&t, world_path(&w, "log"));
+    uint64_t hash = t.hash;
+    tree_free(&t);
+    return hash;
+}
+
+static void put(int from, int to)
+{
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, from, to);
+    world_close(&w);
+}
+
+static void compact_at(uint64_t seq)
+{
+    CHECK_INT(peers_ack(&w, "p", seq), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+}
+
+/* A log of 60 deltas of which those up to about `acked` are compacted away, and
+ * the store that it had behind `kept` of them.
+ * @twice  there is a compaction below that, which the store knows, too */
+static void make(int kept, uint64_t acked, bool twice)
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    put(0, 14);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    if (twice)
+        compact_at(13);
+    put(14, kept);
+    snprintf(old, sizeof old, "%.500s-old", w.dir);
+    world_copy(w.dir, old);
+    put(kept, 60);
+    compact_at(acked);
+    put(60, 64);
+    snprintf(whole, sizeof whole, "%.500s-whole", w.dir);
+    world_copy(w.dir, whole);
+    CHECK(peers_floor(&w) > 20);
+    world_take_store(&w, old);
+}
+
+static void heal(bool dry_run, struct plog_salvage_report *r)
+{
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .from_store = true, .dry_run = dry_run};
+    struct plog_error err = {.code = 0};
+    if (!CHECK_INT(plog_salvage(w.dir, &o, r, &err), 0))
+        printf("# %s\n", err.message);
+}
+
+static void install(bool dry_run, int verdict, struct plog_rebuild_report *r)
+{
+    struct plog_rebuild_options o = {
+        .struct_size = sizeof o, .install = true, .dry_run = dry_run};
+    struct plog_error err = {.code = 0};
+    if (!CHECK_INT(plog_rebuild_log(w.dir, NULL, &o, r, &err), 0))
+        printf("# %s\n", err.message);
+    CHECK_INT(r->verdict, verdict);
+    CHECK(r->refused == (verdict != 0));
+}
+
+/* Nothing is to be healed, whatever the store has of what went.
+ * @verdict  PRUNED: nobody can tell whether the store's head was the log's */
+static void stays(int verdict)
+{
+    struct plog_salvage_report r;
+    struct plog_rebuild_report b;
+    struct world_found f;
+    uint64_t before = log_hash();
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+    for (int dry = 1; dry >= 0; dry--) {
+        heal(dry, &r);
+        CHECK_UINT(r.healed + r.left + r.from_store, 0);
+        CHECK_INT(r.verdict, verdict);
+        install(dry, verdict, &b);
+        CHECK(log_hash() == before);
+        CHECK(!world_has(&w, "quarantine"));
+    }
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+}
+
+static void store_ends_above(void)
+{
+    make(50, 40, false);
+    stays(0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, world_size(&w));
+    make(50, 40, true);
+    stays(0);
+}
+
+static void store_ends_below(void)
+{
+    make(20, 50, false);
+    stays(PLOG_E_PRUNED);
+    make(20, 50, true);
+    stays(PLOG_E_PRUNED);
+}
+
+/* The first byte of a payload of the segment at `first` is another one. */
+static void damage(uint64_t first)
+{
+    size_t n;
+    char *bytes = world_read(segment(first), &n);
+    char *at = strstr(bytes, "\"v\":\"");
+    REQUIRE(at != NULL);
+    at[5] = 'x';
+    world_write(segment(first), bytes, n);
+    free(bytes);
+}
+
+static void healed_as(bool by_install, uint64_t first)
+{
+    struct plog_salvage_report r;
+    struct plog_rebuild_report b;
+    if (by_install)
+        install(false, 0, &b);
+    else {
+        heal(false, &r);
+        CHECK_INT(r.verdict, 0);
+        CHECK_UINT(r.healed, 1);
+        CHECK_UINT(r.left, 0);
+    }
+    CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
+    char name[60];
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+    size_t n, m;
+    char path[700];
+    snprintf(path, sizeof path, "%s/%s", whole, name);
+    char *now = world_read(segment(first), &n), *then = world_read(path, &m);
+    CHECK(n == m && memcmp(now, then, n) == 0);
+    free(now);
+    free(then);
+}
+
+/* In the first segment above the floor, or of the whole of it. */
+static void damage_above(void)
+{
+    for (int how = 0; how < 6; how++) {
+        make(50, 40, how % 2);
+        uint64_t first = 0;
+        world_take_store(&w, whole);
+        first = peers_floor(&w) + 1;
+        world_take_store(&w, old);
+        if (how < 4)
+            damage(first);
+        else
+            CHECK_INT(unlink(segment(first)), 0);
+        healed_as(how & 2, first);
+    }
+}
+
+/* The store does not have what is damaged: that stays, and nothing comes. */
+static void damage_behind(void)
+{
+    struct plog_salvage_report r;
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .install = true};
+    struct plog_rebuild_report b;
+    make(20, 40, false);
+    world_take_store(&w, whole);
+    uint64_t first = peers_floor(&w) + 1;
+    world_take_store(&w, old);
+    damage(first);
+    uint64_t before = log_hash();
+    heal(false, &r);
+    CHECK_INT(r.verdict, PLOG_E_TAMPERED);
+    CHECK_UINT(r.healed, 0);
+    CHECK_UINT(r.left, 1);
+    CHECK_INT(plog_rebuild_log(w.dir, NULL, &o, &b, NULL), 0);
+    CHECK_INT(b.verdict, PLOG_E_TAMPERED);
+    CHECK(log_hash() == before);
+}
+
+/* A copy of a segment under a higher number: neither dry nor in earnest does it
+ * come to a whole log, and nothing is changed; a stray file goes aside. */
+static void files_too_many(void)
+{
+    struct plog_rebuild_report b;
+    make(50, 40, false);
+    world_take_store(&w, whole);
+    world_copy(segment(peers_floor(&w) + 1), segment(200));
+    uint64_t before = log_hash();
+    install(true, PLOG_E_CORRUPT, &b);
+    install(false, PLOG_E_CORRUPT, &b);
+    CHECK(log_hash() == before);
+    CHECK(!world_has(&w, "quarantine"));
+    CHECK_INT(unlink(segment(200)), 0);
+    world_write(world_path(&w, "log/notes"), "x", 1);
+    install(true, 0, &b);
+    CHECK(world_has(&w, "log/notes"));
+    install(false, 0, &b);
+    CHECK(!world_has(&w, "log/notes"));
+    world_end(&w, world_size(&w));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"store ends above", store_ends_above},
+        {"store ends below", store_ends_below},
+        {"damage above", damage_above},
+        {"damage behind", damage_behind},
+        {"files too many", files_too_many},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
