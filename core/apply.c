@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "engine.h"
+#include "rehearse.h"
 
 /* An entry that the store should hold already. */
 static int compare_stored(plog *p, uint64_t seq, struct plog_span line,
@@ -110,6 +111,8 @@ int plog_engine_locked(plog *p,
                        int (*what)(plog *, void *, struct plog_error *),
                        void *arg, struct plog_error *err)
 {
+    if (p->rehearses)
+        return plog_rehearse_run(p, what, arg, err);
     int rc = take_turn(p, err);
     if (rc)
         return rc;

@@ -27,6 +27,9 @@ struct plog {
     bool head_known;       /* legs.head is what the store holds */
     int64_t checkpointed;  /* when SQLite's WAL was moved last */
     bool poisoned;
+    /* For a dry run: where the log ends, and the store is open for reading
+     * alone; 0: a handle that writes. */
+    uint64_t rehearses;
     bool behind; /* opened with leave_behind and not caught up yet */
 
     struct plog_guests *guests; /* memory for them; NULL until it is needed */
@@ -48,6 +51,10 @@ struct plog_work {
     bool ended;   /* a hook has ended the transaction */
 };
 
+/* A handle with nothing open yet, which plog_close takes.  Returns 0 or
+ * PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_engine_new(plog **out, const struct plog_io *io,
+                                    struct plog_error *err);
 /* Takes the writer lock and makes sure that the head in memory is the store's
  * and the log's, mending what another process left.  On return 0 the lock is
  * held and a transaction is open. */

@@ -304,6 +304,20 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
     return rc;
 }
 
+int plog_engine_new(plog **out, const struct plog_io *io,
+                    struct plog_error *err)
+{
+    plog *p = *out = plog_alloc(io, sizeof *p);
+    if (!p)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    p->io = io;
+    p->pid = io->process_id(io->ctx);
+    p->legs.dir.dir = p->legs.dir.log = p->legs.dir.keys = -1;
+    p->legs.dir.lock = p->legs.tail.fd = -1;
+    plog_queue_init(&p->queue);
+    return 0;
+}
+
 int plog_open(plog **out, const char *dir, const struct plog_options *given,
               struct plog_error *err)
 {
@@ -313,15 +327,11 @@ int plog_open(plog **out, const char *dir, const struct plog_options *given,
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
     const struct plog_io *io = o->io ? o->io : plog_io_posix();
-    plog *p = plog_alloc(io, sizeof *p);
-    if (!p)
-        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    p->io = io;
-    p->pid = io->process_id(io->ctx);
-    p->legs.dir.dir = p->legs.dir.log = p->legs.dir.keys = -1;
-    p->legs.dir.lock = p->legs.tail.fd = -1;
-    plog_queue_init(&p->queue);
-    int rc = open_handle(p, dir, o, err);
+    plog *p;
+    int rc = plog_engine_new(&p, io, err);
+    if (rc)
+        return rc;
+    rc = open_handle(p, dir, o, err);
     if (rc) {
         p->poisoned = true; /* nothing to trim */
         plog_close(p);

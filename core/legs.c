@@ -149,18 +149,31 @@ int plog_legs_open_store(struct plog_legs *l, bool create,
 
 /* A crash right after a rotation leaves a segment the store knows nothing of;
  * and nobody writes beside one that somebody put further on. */
-static int check_no_next(struct plog_legs *l, struct plog_error *err)
+static int check_no_next(const struct plog_dir *dir, uint64_t segment,
+                         struct plog_error *err)
 {
     struct plog_buf list;
-    plog_buf_init(&list, l->io);
-    int rc = plog_dir_segments(&l->dir, &list, err);
+    plog_buf_init(&list, dir->io);
+    int rc = plog_dir_segments(dir, &list, err);
     if (rc == PLOG_E_CORRUPT)
         rc = 0; /* an odd file, which verify names */
     size_t n = plog_segment_count(&list);
-    if (!rc && n && plog_segment_at(&list, n - 1) > l->head.segment)
+    if (!rc && n && plog_segment_at(&list, n - 1) > segment)
         rc = PLOG_END;
     plog_buf_fini(&list);
     return rc;
+}
+
+int plog_legs_end_here(struct plog_tail *tail, const struct plog_dir *dir,
+                       const struct plog_keychain *keys,
+                       const struct plog_store_head *h, struct plog_error *err)
+{
+    int rc = tail->end < h->offset ? PLOG_END : 0;
+    if (!rc)
+        rc = plog_commit_stands(dir, keys, tail->fd, h, err);
+    if (!rc)
+        rc = check_no_next(dir, h->segment, err);
+    return rc ? rc : plog_tail_is_clean(tail, h->offset, true, err);
 }
 
 int plog_legs_check(struct plog_legs *l, struct plog_error *err)
@@ -176,14 +189,8 @@ int plog_legs_check(struct plog_legs *l, struct plog_error *err)
         rc = plog_tail_open(&l->tail, l->head.segment, err);
     if (rc == PLOG_E_CORRUPT)
         rc = PLOG_END; /* the segment is gone: the repair says what is wrong */
-    if (!rc && l->tail.end < l->head.offset)
-        rc = PLOG_END;
     if (!rc)
-        rc = plog_commit_stands(&l->dir, &l->chain, l->tail.fd, &l->head, err);
-    if (!rc)
-        rc = check_no_next(l, err);
-    if (!rc)
-        rc = plog_tail_is_clean(&l->tail, l->head.offset, true, err);
+        rc = plog_legs_end_here(&l->tail, &l->dir, &l->chain, &l->head, err);
     if (rc)
         plog_store_rollback(&l->store);
     return rc;

@@ -67,6 +67,17 @@ PLOG_MUST_CHECK int plog_legs_check(struct plog_legs *l,
                                     struct plog_error *err);
 
 /*
+ * The part of it that is the log's: whether it ends with the head `h` and with
+ * nothing behind.
+ * @tail  open at the head's segment; its end is set
+ * Returns 0; PLOG_END; or an error. */
+PLOG_MUST_CHECK int plog_legs_end_here(struct plog_tail *tail,
+                                       const struct plog_dir *dir,
+                                       const struct plog_keychain *keys,
+                                       const struct plog_store_head *h,
+                                       struct plog_error *err);
+
+/*
  * Mends what a writer that did not finish left: verifies the log from the
  * store's head to its end; sets a torn tail aside in quarantine/; writes the
  * valid bytes of the last segment to a new file, because the page cache may
@@ -115,6 +126,14 @@ PLOG_MUST_CHECK int plog_legs_end_next(struct plog_walk *w,
 PLOG_MUST_CHECK int plog_legs_end_judge(struct plog_walk *w, int stop,
                                         struct plog_log_end *end,
                                         struct plog_error *err);
+/* Both, of all that the repair looks at before it changes anything.
+ * @w  out: at the log's end; the caller closes it whatever is returned
+ * Returns 0, or the verdict that forbids writing. */
+PLOG_MUST_CHECK int
+plog_legs_inspect(struct plog_walk *w, const struct plog_dir *dir,
+                  const struct plog_keyring *keys, struct plog_store *store,
+                  const struct plog_store_head *h, struct plog_log_end *end,
+                  struct plog_error *err);
 /* Sets the torn tail aside and renews the last segment.
  * @quarantine  out, 128 bytes: where it went, "" when there was none */
 PLOG_MUST_CHECK int plog_legs_renew(struct plog_legs *l,

@@ -1,6 +1,6 @@
 /*
- * rehearse.c - whether a log can be written to, asked without a byte changed:
- * for dry runs of what opens it and logs one entry.
+ * rehearse.c - whether a log can be written to, asked without a byte changed,
+ * and a handle that only reads: for dry runs of what opens it.
  */
 #include <string.h>
 
@@ -10,36 +10,43 @@
 #include "rehearse.h"
 #include "request.h"
 
-/* What opening it would refuse.  A log that goes on behind the store, or ends
- * in an unfinished group, it would mend.
- * @behind  out: the former */
-static int check_heads(const char *dir, const struct plog_options *o,
-                       bool *behind, struct plog_error *err)
+/* The head check of an opening (plog_legs_check), on what is only read.
+ * Returns 0; PLOG_END: it would go on to the repair; or what it refuses. */
+static int check_head(struct plog_reader *r, struct plog_store_head *h,
+                      struct plog_rehearsal *out, struct plog_error *err)
 {
-    struct plog_status s;
-    int rc = plog_read_status(dir, o, &s, err);
-    *behind = !rc && s.has_store && s.verdict == PLOG_E_BEHIND;
-    if (rc || !s.has_store || s.verdict == 0 || s.verdict == PLOG_E_BEHIND ||
-        s.verdict == PLOG_E_TORN)
+    struct plog_tail t;
+    struct plog_stat id;
+    plog_tail_init(&t, &r->dir);
+    int rc = plog_reader_begin(r, err);
+    if (!rc)
+        rc = plog_store_get_head(&r->store, h, err);
+    if (rc)
         return rc;
-    plog_fail(err, s.verdict, "log and store do not end alike: %s",
-              plog_strerror(s.verdict));
-    plog_err_hint(err, "run: paritylog parity DIR");
-    return s.verdict;
+    out->size = h->commit.size;
+    out->line_max = (size_t)h->rules.line_max;
+    if (h->commit.size == 0)
+        return PLOG_END;
+    rc = plog_store_keys(&r->store, h, &r->keys, &out->chain, err);
+    if (!rc)
+        rc = plog_dir_open_segment(&r->dir, h->segment, false, &t.fd, &id, err);
+    if (rc == PLOG_E_CORRUPT)
+        rc = PLOG_END;
+    t.end = rc ? 0 : id.size;
+    if (!rc)
+        rc = plog_legs_end_here(&t, &r->dir, &out->chain, h, err);
+    plog_tail_close(&t);
+    return rc;
 }
 
-/* The keys up to the end of a log that goes on behind the store, as the repair
- * comes to know them. */
-static int keys_behind(struct plog_reader *r, const struct plog_store_head *h,
-                       struct plog_rehearsal *out, struct plog_error *err)
+/* What the repair would refuse.  A log that goes on behind the store, or ends
+ * in an unfinished group, it would mend, and know the keys up to there. */
+static int check_rest(struct plog_reader *r, const struct plog_store_head *h,
+                      struct plog_rehearsal *out, struct plog_error *err)
 {
     struct plog_walk w;
     struct plog_log_end end;
-    int rc = plog_walk_open(&w, &r->dir, &r->keys, err);
-    if (!rc)
-        rc = plog_legs_place(&r->store, h, &w, err);
-    if (!rc)
-        rc = plog_legs_find_end(&w, &end, err);
+    int rc = plog_legs_inspect(&w, &r->dir, &r->keys, &r->store, h, &end, err);
     if (!rc) {
         out->chain = w.chain.chain;
         out->size = w.chain.last.size;
@@ -48,19 +55,26 @@ static int keys_behind(struct plog_reader *r, const struct plog_store_head *h,
     return rc;
 }
 
-static int read_keys(struct plog_reader *r, bool behind,
-                     struct plog_rehearsal *out, struct plog_error *err)
+/* Where the log does not end with the store's head somebody is writing, or did
+ * not finish: the lock tells which. */
+static int check_legs(struct plog_reader *r, int64_t until,
+                      struct plog_rehearsal *out, struct plog_error *err)
 {
     struct plog_store_head h;
-    int rc = plog_store_begin_read(&r->store, err);
-    if (!rc)
-        rc = plog_store_get_head(&r->store, &h, err);
+    int rc = check_head(r, &h, out, err);
+    if (rc != PLOG_END)
+        return rc;
+    rc = r->dir.lock < 0
+             ? 0
+             : plog_dir_lock(&r->dir, true, plog_io_left(r->io, until), err);
     if (rc)
         return rc;
-    out->size = h.commit.size;
-    out->line_max = (size_t)h.rules.line_max;
-    return behind ? keys_behind(r, &h, out, err)
-                  : plog_store_keys(&r->store, &h, &r->keys, &out->chain, err);
+    plog_store_rollback(&r->store);
+    rc = check_head(r, &h, out, err);
+    if (rc == PLOG_END)
+        rc = check_rest(r, &h, out, err);
+    plog_dir_unlock(&r->dir);
+    return rc;
 }
 
 /* The key that signs the next commit, as opening comes to it. */
@@ -82,20 +96,16 @@ static int check_signer(const struct plog_reader *r, const char *passphrase,
     return rc;
 }
 
-static int check_log(struct plog_reader *r, const char *dir,
-                     const struct plog_options *o, struct plog_rehearsal *out,
-                     struct plog_error *err)
+static int check_log(struct plog_reader *r, const struct plog_options *o,
+                     struct plog_rehearsal *out, struct plog_error *err)
 {
     double wait = o->wait_seconds != 0 ? o->wait_seconds : 10;
     int64_t until = plog_io_until(r->io, wait);
-    bool behind = false;
     int rc = plog_fs_check(&r->dir, o->allow_network_fs, err);
-    if (!rc)
-        rc = check_heads(dir, o, &behind, err);
     if (!rc)
         rc = plog_reader_open_store(r, plog_io_left(r->io, until), err);
     if (!rc)
-        rc = read_keys(r, behind, out, err);
+        rc = check_legs(r, until, out, err);
     return rc ? rc : check_signer(r, o->passphrase, out, err);
 }
 
@@ -116,13 +126,77 @@ int plog_rehearse_log(const char *dir, const struct plog_options *given,
     const struct plog_io *io = o.io ? o.io : plog_io_posix();
     rc = plog_reader_open_log(&r, io, dir, o.vkey, err);
     if (!rc)
-        rc = check_log(&r, dir, &o, out, err);
+        rc = check_log(&r, &o, out, err);
     if (!rc && group) {
         rc = plog_request_build(&q, io, &g, &o, out->line_max, err);
         plog_request_free(&q);
     }
     plog_reader_fini(&r);
     return rc;
+}
+
+/* ---- A handle for a dry run --------------------------------------------- */
+
+static int open_store(plog *p, struct plog_error *err)
+{
+    struct plog_legs *l = &p->legs;
+    char path[PLOG_DIR_PATH_MAX];
+    plog_dir_store_path(&l->dir, path, sizeof path);
+    int rc = plog_store_open(&l->store, l->io, path, PLOG_OPEN_READ,
+                             plog_io_wait_ms(l->wait_seconds), err);
+    l->store_open = !rc;
+    if (!rc)
+        rc = plog_store_begin_read(&l->store, err);
+    if (!rc)
+        rc = plog_store_get_head(&l->store, &l->head, err);
+    if (!rc)
+        rc = plog_store_keys(&l->store, &l->head, &l->keys, &l->chain, err);
+    if (!rc)
+        plog_store_rollback(&l->store);
+    return rc;
+}
+
+int plog_rehearse_open(plog **out, const char *dir,
+                       const struct plog_options *given, struct plog_error *err)
+{
+    struct plog_options o;
+    plog *p;
+    *out = NULL;
+    struct plog_rehearsal found;
+    int rc = plog_rehearse_log(dir, given, NULL, &found, err);
+    if (!rc)
+        rc = plog_take_options(&o, sizeof o, given, err);
+    if (!rc)
+        rc = plog_engine_new(&p, o.io ? o.io : plog_io_posix(), err);
+    if (rc)
+        return rc;
+    p->rehearses = found.size;
+    p->poisoned = true; /* nothing to trim when it is closed */
+    p->options = o;
+    p->options.vkey = p->options.passphrase = NULL;
+    rc = plog_legs_open(&p->legs, p->io, dir, &o, err);
+    p->legs.options = &p->options;
+    if (!rc)
+        rc = open_store(p, err);
+    if (rc) {
+        plog_close(p);
+        return rc;
+    }
+    memcpy(p->origin, p->legs.head.origin, sizeof p->origin);
+    *out = p;
+    return 0;
+}
+
+int plog_rehearse_run(plog *p, int (*what)(plog *, void *, struct plog_error *),
+                      void *arg, struct plog_error *err)
+{
+    int rc = plog_store_begin_read(&p->legs.store, err);
+    if (!rc)
+        rc = plog_store_get_head(&p->legs.store, &p->legs.head, err);
+    if (!rc)
+        rc = what(p, arg, err);
+    plog_store_rollback(&p->legs.store);
+    return plog_done(err, rc);
 }
 
 int plog_rehearse(const char *dir, const struct plog_options *o,

@@ -19,4 +19,18 @@ PLOG_MUST_CHECK int plog_rehearse_log(const char *dir,
                                       struct plog_rehearsal *out,
                                       struct plog_error *err);
 
+/*
+ * A handle for a dry run: what opening would refuse is refused, what it would
+ * mend stays.  plog_engine_locked on it gives a snapshot of the store, which
+ * may be behind the log, without the lock; all else that a handle is for is
+ * forbidden.  plog_close closes it.
+ */
+PLOG_MUST_CHECK int plog_rehearse_open(plog **out, const char *dir,
+                                       const struct plog_options *o,
+                                       struct plog_error *err);
+/* Private to plog_engine_locked. */
+PLOG_MUST_CHECK int
+plog_rehearse_run(plog *p, int (*what)(plog *, void *, struct plog_error *),
+                  void *arg, struct plog_error *err);
+
 #endif

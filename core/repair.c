@@ -216,30 +216,33 @@ int plog_legs_renew(struct plog_legs *l, const struct plog_log_end *end,
 
 /* ---- All of it ---------------------------------------------------------- */
 
-static int inspect(struct plog_legs *l, struct plog_log_end *end,
-                   struct plog_error *err)
+int plog_legs_inspect(struct plog_walk *w, const struct plog_dir *dir,
+                      const struct plog_keyring *keys, struct plog_store *store,
+                      const struct plog_store_head *h, struct plog_log_end *end,
+                      struct plog_error *err)
 {
-    struct plog_walk w;
-    int rc = plog_walk_open(&w, &l->dir, &l->keys, err);
-    if ((rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK) && l->head.commit.size)
-        rc = store_ahead(&l->head, 0, err);
+    int rc = plog_walk_open(w, dir, keys, err);
+    if ((rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK) && h->commit.size)
+        rc = store_ahead(h, 0, err);
     if (!rc)
-        rc = plog_legs_locate(l, &w, err);
+        rc = plog_legs_place(store, h, w, err);
     if (!rc)
-        rc = plog_legs_find_end(&w, end, err);
-    plog_walk_close(&w);
+        rc = plog_legs_find_end(w, end, err);
+    if (!rc && end->segment == 0)
+        rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
     return rc;
 }
 
 int plog_legs_repair(struct plog_legs *l, bool leave_behind,
                      struct plog_error *err)
 {
+    struct plog_walk w;
     struct plog_log_end end;
     char quarantine[128];
     plog_tail_close(&l->tail);
-    int rc = inspect(l, &end, err);
-    if (!rc && end.segment == 0)
-        rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
+    int rc = plog_legs_inspect(&w, &l->dir, &l->keys, &l->store, &l->head, &end,
+                               err);
+    plog_walk_close(&w);
     if (!rc)
         rc = plog_legs_renew(l, &end, quarantine, err);
     if (!rc && !leave_behind)

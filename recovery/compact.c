@@ -11,6 +11,7 @@
  */
 #include "compact.h"
 #include "parity.h"
+#include "rehearse.h"
 #include "scrub.h"
 
 #include <stdio.h>
@@ -477,7 +478,8 @@ int plog_compact(const char *dir, const struct plog_compact_options *given,
     open.passphrase = own.passphrase;
     open.vkey = own.vkey;
     open.allow_network_fs = own.allow_network_fs;
-    int rc = plog_open(&c.p, dir, &open, err);
+    int rc = own.dry_run ? plog_rehearse_open(&c.p, dir, &open, err)
+                         : plog_open(&c.p, dir, &open, err);
     if (!rc) {
         c.legs = &c.p->legs;
         c.origin = c.p->origin;

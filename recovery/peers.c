@@ -8,6 +8,7 @@
 
 #include "compact.h"
 #include "engine.h"
+#include "rehearse.h"
 #include "paritylog_recovery.h"
 #include "walk.h"
 
@@ -141,7 +142,7 @@ static int root_at(plog *p, uint64_t seq, unsigned char *root,
         rc = plog_fail_pruned(err, seq, h->rules.floor);
     if (!rc) {
         w.chain.chain = p->legs.chain;
-        w.stop_segment = h->segment;
+        w.stop_segment = p->rehearses ? 0 : h->segment;
         w.stop_offset = h->offset;
         rc = plog_walk_start_segment(&w, first, err);
     }
@@ -257,11 +258,12 @@ static int move(plog *p, void *arg, struct plog_error *err)
     if (rc)
         return rc == PLOG_END ? unknown(c, err) : rc;
     c->report->before = c->report->cursor = now.cursor;
-    if (c->seq > h->commit.size)
+    uint64_t end =
+        p->rehearses > h->commit.size ? p->rehearses : h->commit.size;
+    if (c->seq > end)
         return plog_fail(err, PLOG_E_INPUT,
                          "the log ends at entry %llu; nobody can have %llu",
-                         (unsigned long long)h->commit.size,
-                         (unsigned long long)c->seq);
+                         (unsigned long long)end, (unsigned long long)c->seq);
     if (!c->goes_back && c->seq < now.cursor)
         return refuse(err, now.cursor, c->seq);
     if (c->goes_back && c->seq >= now.cursor)
@@ -372,7 +374,8 @@ static int begin(struct change *c, struct plog_peer_options *own,
     if (rc)
         return rc;
     c->name = plog_span_text(name);
-    return plog_open(p, dir, &open, err);
+    return own->dry_run ? plog_rehearse_open(p, dir, &open, err)
+                        : plog_open(p, dir, &open, err);
 }
 
 int plog_peer_add(const char *dir, const char *name,
