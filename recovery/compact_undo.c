@@ -131,6 +131,25 @@ static int check_base(struct undo *u, struct plog_walk *w,
     return rc;
 }
 
+/* A store that let go of its events is made anew from the log: then all of that
+ * must be good, or the undo would end halfway. */
+static bool fills_store(const struct undo *u)
+{
+    return u->base > u->last.from;
+}
+
+/* From the floor on; what stands behind it counts as a replay takes it. */
+static int verify_behind(struct undo *u, struct plog_walk *w,
+                         struct plog_error *err)
+{
+    struct plog_log_end end;
+    struct plog_log_group g;
+    if (fills_store(u))
+        return plog_legs_find_end(w, &end, err);
+    int rc = plog_walk_next(w, &g, err);
+    return rc == PLOG_END || rc == PLOG_E_TORN ? 0 : rc;
+}
+
 /* The whole of it, and that the segment behind follows. */
 static int verify(struct undo *u, const struct plog_dir *d,
                   struct plog_error *err)
@@ -148,10 +167,8 @@ static int verify(struct undo *u, const struct plog_dir *d,
                 !memcmp(w.chain.last.root, u->last.root, PLOG_HASH_SIZE);
     u->c->report->bytes = w.bytes + (w.fd >= 0 ? w.scan.offset : 0);
     if (!rc && same)
-        rc = plog_walk_next(&w, &g, err);
+        rc = verify_behind(u, &w, err);
     plog_walk_close(&w);
-    if (rc == PLOG_END || rc == PLOG_E_TORN)
-        rc = 0;
     if (!rc && !same)
         rc = plog_fail(err, PLOG_E_CORRUPT,
                        "what the archive gives back is not what was taken");
@@ -171,7 +188,7 @@ static int fill_store(struct undo *u, struct plog_error *err)
                                     .progress = c->o->progress,
                                     .arg = c->o->arg,
                                     .allow_network_fs = c->o->allow_network_fs};
-    if (u->base <= u->last.from)
+    if (!fills_store(u))
         return 0;
     plog_close(c->p);
     c->p = NULL;
@@ -180,7 +197,9 @@ static int fill_store(struct undo *u, struct plog_error *err)
         snprintf(c->report->quarantine, sizeof c->report->quarantine, "%s",
                  report.quarantine);
         c->report->own_tables = report.own_tables;
-    }
+    } else
+        plog_err_hint(err, "the undo itself is done and logged; for the store:"
+                           " paritylog replay DIR --fresh");
     return rc;
 }
 
@@ -264,7 +283,7 @@ int plog_compact_undo(struct plog_compacting *c, struct plog_error *err)
     c->report->to = u.last.from;
     if (!rc)
         rc = c->o->dry_run ? rehearse(&u, err) : undo(&u, err);
-    if (plog_check_is_verdict(rc))
+    if (c->p && plog_check_is_verdict(rc))
         name_read(&u, err);
     plog_entry_parser_fini(&u.parser);
     plog_buf_fini(&u.brought);
