@@ -197,7 +197,8 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
         rc = plog_compact_files(c, l.entry.to, l.entry.archive, err);
         c->report->archived_bytes = 0;
     }
-    if (!rc && l.known)
+    /* An undo has no need of the one that it takes back. */
+    if (!rc && l.known && !c->o->undo)
         rc = plog_compact_mend(c, &l.entry, err);
     if (l.known && l.entry.from < l.entry.to)
         c->prior = l.entry.from;

@@ -9,6 +9,7 @@
 
 #include "compact.h"
 #include "engine.h"
+#include "find_line.h"
 #include "paritylog_recovery.h"
 #include "reader.h"
 #include "redact.h"
@@ -23,7 +24,7 @@ struct look {
     struct plog_entry entry; /* the one that is redacted; spans are gone */
     char resource[PLOG_NAME_MAX + 1], record_id[PLOG_RECORD_ID_MAX + 1];
     size_t resource_len, record_id_len;
-    bool found;
+    bool found, dry_run;
 };
 
 static int take_entry(struct look *l, struct plog_span line,
@@ -76,6 +77,15 @@ static int order_of(struct plog_reader *r, uint64_t seq, uint64_t *order,
     return rc;
 }
 
+/* As in earnest, which does not redact in a log with files that are none of its
+ * segments: they may have the payload, too. */
+static int find_logged(const struct look *l, struct plog_reader *r,
+                       struct plog_error *err)
+{
+    uint64_t first;
+    return plog_find_segment(&r->dir, l->report->seq, &first, err);
+}
+
 /* The line of the entry, unless it cannot be redacted any more. */
 static int find_entry(struct look *l, struct plog_reader *r,
                       struct plog_error *err)
@@ -101,7 +111,7 @@ static int find_entry(struct look *l, struct plog_reader *r,
     if (rc == PLOG_END)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
                        (unsigned long long)report->seq);
-    return rc;
+    return rc || !l->dry_run ? rc : find_logged(l, r, err);
 }
 
 /* What the store knows of the entry before anything is done. */
@@ -283,6 +293,7 @@ int plog_redact(const char *dir, uint64_t seq,
         return PLOG_E_ARG;
     memset(report, 0, sizeof *report);
     report->seq = seq;
+    l.dry_run = own.dry_run;
     const struct plog_io *io = own.io ? own.io : plog_io_posix();
     int64_t started = io->clock_mono_ns(io->ctx);
     open.io = own.io;

@@ -302,6 +302,27 @@ static void not_mended_yet(void)
     end();
 }
 
+/* An undo that refuses has made no snapshot anew either: it has no need of that
+ * of the floor that it takes back. */
+static void no_need_of_it(void)
+{
+    char first[64], second[64];
+    make();
+    compact_once(first);
+    go_on();
+    uint64_t floor = compact_once(second);
+    CHECK_INT(unlink(world_path(&w, first)), 0);
+    CHECK_INT(unlink(world_path(&w, second)), 0);
+    CHECK_INT(undo(), PLOG_E_PRUNED);
+    CHECK(!report.remade);
+    CHECK(!world_has(&w, first));
+    CHECK(!world_has(&w, second));
+    CHECK_UINT(peers_floor(&w), floor);
+    CHECK_INT(compact(), 0);
+    CHECK(world_has(&w, second));
+    end();
+}
+
 /* ---- Undone
  * ------------------------------------------------------------------- */
 
@@ -463,6 +484,7 @@ int main(int argc, char **argv)
          the_archive_has_lost_its_beginning},
         {"not mended yet", not_mended_yet},
         {"nothing to undo", nothing_to_undo},
+        {"no need of it", no_need_of_it},
         {"the floor is another", the_floor_is_another},
         {"closed folders", closed_folders},
         {"what came along cannot be read", what_came_along_cannot_be_read},

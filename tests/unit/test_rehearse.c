@@ -220,6 +220,14 @@ static void beside_a_stray(void)
     peers_make(&w, PLOG_LAST_WRITE_WINS, 20);
     world_write(world_path(&w, "log/notes"), "x", 1);
     both_say(0);
+    for (int dry = 1; dry >= 0; dry--) {
+        struct plog_redact_options o = {
+            .struct_size = sizeof o, .reason = "x", .dry_run = dry};
+        struct plog_redact_report r;
+        CHECK_INT(plog_redact(w.dir, 4, &o, &r, NULL), PLOG_E_CORRUPT);
+        CHECK_INT(plog_redact(w.dir, 99, &o, &r, NULL), PLOG_E_NOT_FOUND);
+    }
+    CHECK_UINT(world_size(&w), 21);
 }
 
 static void beside_a_copy(void)
