@@ -376,8 +376,8 @@ struct plog_salvage_options {
 };
 
 struct plog_salvage_report {
-    int verdict; /* of the log, afterwards; in a dry run, as it is (as
-                  * plog_verify) */
+    int verdict;           /* of the log, afterwards; in a dry run, as it is (as
+                            * plog_verify) */
     struct plog_head head; /* the last good commit */
     uint64_t groups, entries, unproven; /* intact; of them not proven */
     uint64_t ranges, bytes;             /* that cannot be used */
