@@ -87,10 +87,14 @@ static void range_json(struct out *o, const struct range *r)
 /* The way on for what neither leg proves; NULL: nothing is left. */
 static const char *next_for_left(const struct plog_salvage_report *r)
 {
-    return r->left ? "bring what is left as it is back from a copy of the log"
-                     " (orders/, too, where an order is missing); what lies"
-                     " before it: paritylog rebuild DIR --store --out NEW"
-                   : NULL;
+    if (r->left)
+        return "bring what is left as it is back from a copy of the log"
+               " (orders/, too, where an order is missing); what lies before"
+               " it: paritylog rebuild DIR --store --out NEW";
+    if (r->verdict == PLOG_E_PRUNED)
+        return "the store ends before the log begins; one of the log: paritylog"
+               " replay DIR --fresh";
+    return NULL;
 }
 
 /* ... and where nobody knows of payloads; NULL: that is known. */
@@ -209,7 +213,7 @@ static void print_text(const struct salvage *s,
                " left as they are\n",
                (unsigned long long)r->healed, (unsigned long long)r->from_store,
                (unsigned long long)r->left);
-    if (from_store && r->left)
+    if (from_store && next_for_left(r))
         printf("next       %s\n", next_for_left(r));
     if (!from_store)
         printf("intact     %llu entries in %llu groups (%llu behind damage, not"

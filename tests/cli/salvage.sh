@@ -437,4 +437,32 @@ out_has ROLLBACK
 run 0 salvage "$L" --from-store
 run 0 parity "$L"
 
+begin 'a store that ends before the log begins heals nothing, and brings nothing back'
+filled older 20 --segment-size 4096
+run 0 peer add "$L" p
+mkdir "$T/older.kept"
+cp "$L"/store.db* "$T/older.kept"
+deltas 21 60 | run 0 append "$L" --quiet
+run 0 rotate "$L"
+run 0 checkpoint "$L"
+run 0 peer ack "$L" p "$(sed -n 2p "$T/out")"
+run 0 compact "$L"
+deltas 61 64 | run 0 append "$L" --quiet
+rm "$L"/store.db*
+cp "$T"/older.kept/* "$L"
+log_digest >"$T/sum.1"
+run 7 salvage "$L" --from-store --dry-run
+run 7 salvage "$L" --from-store
+out_has 'paritylog replay DIR --fresh'
+run 7 rebuild "$L" --log --install --dry-run
+out_has 'NOT INSTALLED'
+run 7 rebuild "$L" --log --install
+out_has 'NOT INSTALLED'
+out_has 'nothing was changed'
+log_digest >"$T/sum.2"
+files_equal "$T/sum.1" "$T/sum.2"
+run 0 verify "$L"
+run 0 replay "$L" --fresh
+run 0 parity "$L"
+
 finish
