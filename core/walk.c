@@ -16,6 +16,22 @@ static void begin_chain(struct plog_walk *w, const struct plog_keyring *keys)
     w->chain.orders = &w->orders;
 }
 
+/* The first segment of log/, where those of archive/ are read, too. */
+static int find_first_of_log(struct plog_walk *w, struct plog_error *err)
+{
+    struct plog_dir plain = *w->dir;
+    struct plog_buf list;
+    if (!plain.with_archive)
+        return 0;
+    plain.with_archive = false;
+    plog_buf_init(&list, plain.io);
+    int rc = plog_dir_segments(&plain, &list, err);
+    if (!rc && list.len)
+        w->log_first = plog_segment_at(&list, 0);
+    plog_buf_fini(&list);
+    return rc;
+}
+
 int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
                    const struct plog_keyring *keys, struct plog_error *err)
 {
@@ -27,7 +43,7 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
     int rc = plog_dir_segments(dir, &w->segments, err);
     if (!rc && w->segments.len == 0)
         rc = plog_dir_no_log(dir, "log/ holds no segment", err);
-    return rc;
+    return rc ? rc : find_first_of_log(w, err);
 }
 
 static void leave_segment(struct plog_walk *w)
@@ -93,26 +109,14 @@ static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
     return 0;
 }
 
-/* Whether a segment lies, or would, below what log/ holds. */
-static bool is_archived(const struct plog_walk *w, uint64_t first)
-{
-    struct plog_dir plain = *w->dir;
-    struct plog_buf list;
-    plain.with_archive = false;
-    plog_buf_init(&list, plain.io);
-    int rc = w->dir->with_archive ? plog_dir_segments(&plain, &list, NULL)
-                                  : PLOG_END;
-    bool below = !rc && list.len && first < plog_segment_at(&list, 0);
-    plog_buf_fini(&list);
-    return below;
-}
-
 /* The file that an error is about. */
-static void name_file(const struct plog_walk *w, uint64_t first,
+static void name_file(const struct plog_walk *w, uint64_t first, int rc,
                       struct plog_error *err)
 {
     char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
-    bool archived = is_archived(w, first);
+    bool archived = first < w->log_first;
+    bool helps = rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED ||
+                 rc == PLOG_E_FORK || rc == PLOG_E_FOREIGN;
     if (archived)
         plog_archive_name(first, name);
     else
@@ -120,7 +124,7 @@ static void name_file(const struct plog_walk *w, uint64_t first,
     snprintf(shown, sizeof shown, "%s/%s", archived ? PLOG_ARCHIVE_DIR : "log",
              name);
     plog_err_file(err, shown);
-    if (archived)
+    if (archived && helps)
         plog_err_hint(err, PLOG_ARCHIVE_HINT);
 }
 
@@ -135,8 +139,8 @@ static int fault(struct plog_walk *w, int rc, struct plog_error *err)
             rc = bad;
     }
     plog_scan_error(&w->scan, w->first, err);
-    if (asks && w->dir->with_archive)
-        name_file(w, w->first, err);
+    if (w->first < w->log_first)
+        name_file(w, w->first, rc, err);
     w->torn = torn;
     w->headless = torn && w->scan.offset == 0;
     if (!torn)
@@ -186,7 +190,7 @@ static int missing(struct plog_walk *w, uint64_t expected,
                   "the segment from entry %llu on is missing, and none is"
                   " there behind it",
                   (unsigned long long)expected);
-    name_file(w, expected, err);
+    name_file(w, expected, PLOG_E_CORRUPT, err);
     plog_err_seq(err, expected);
     return PLOG_E_CORRUPT;
 }
@@ -318,19 +322,41 @@ int plog_walk_extend(struct plog_walk *w, uint64_t segment, uint64_t offset,
     return rc;
 }
 
+/* Whoever reads the archive has read the log's own header without it, and that
+ * verifies: so it is archive/ that has another history, or another log's. */
+static int not_of_this_log(struct plog_walk *w, uint64_t archived, int rc,
+                           struct plog_error *err)
+{
+    if (rc != PLOG_E_FORK && rc != PLOG_E_FOREIGN && rc != PLOG_E_CORRUPT)
+        return rc;
+    plog_fail(err, rc, "what archive/ holds up to entry %llu is %s",
+              (unsigned long long)w->first - 1,
+              rc == PLOG_E_FORK ? "another signed history than that of log/"
+              : rc == PLOG_E_FOREIGN
+                  ? "of another log than log/"
+                  : "not what the first header of log/ follows");
+    name_file(w, archived, rc, err);
+    plog_err_hint(err, "put this log's own archive/ back from a backup");
+    return rc;
+}
+
 /* Goes on with the next segment.  PLOG_END when there is none. */
 static int next_segment(struct plog_walk *w, struct plog_error *err)
 {
     if (w->index + 1 >= plog_segment_count(&w->segments) ||
         w->stop_segment == w->first)
         return PLOG_END;
+    uint64_t before = w->first;
     w->bytes += w->scan.limit;
     int rc = enter_segment(w, w->index + 1, err);
     if (rc)
         return rc;
     if (!w->chain.broken && w->first != w->chain.last.size + 1)
         return missing(w, w->chain.last.size + 1, err);
-    return read_header(w, err);
+    rc = read_header(w, err);
+    return before < w->log_first && w->first >= w->log_first
+               ? not_of_this_log(w, before, rc, err)
+               : rc;
 }
 
 int plog_walk_next(struct plog_walk *w, struct plog_log_group *g,
@@ -347,6 +373,22 @@ int plog_walk_next(struct plog_walk *w, struct plog_log_group *g,
         if (rc)
             return rc;
     }
+}
+
+int plog_walk_next_archived(struct plog_walk *w, struct plog_log_group *g,
+                            struct plog_error *err)
+{
+    w->entered = false;
+    w->torn = w->headless = false;
+    while (w->first < w->log_first) {
+        int rc = plog_scan_group(&w->scan, g);
+        if (rc != PLOG_END)
+            return rc ? fault(w, rc, err) : 0;
+        rc = next_segment(w, err);
+        if (rc)
+            return rc;
+    }
+    return PLOG_END;
 }
 
 int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,

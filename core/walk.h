@@ -31,6 +31,7 @@ struct plog_walk {
     bool ahead;     /* segments are read ahead by a second thread, */
     uint64_t ahead_least; /* those that have as many bytes */
     bool sketches;        /* those of the lines are kept in w->scan */
+    uint64_t log_first;   /* segments below it are archived; 0: none is read */
 };
 
 /*
@@ -91,6 +92,15 @@ PLOG_MUST_CHECK int plog_walk_extend(struct plog_walk *w, uint64_t segment,
 PLOG_MUST_CHECK int plog_walk_next(struct plog_walk *w,
                                    struct plog_log_group *g,
                                    struct plog_error *err);
+
+/*
+ * The same up to the end of what is archived: PLOG_END as well where log/
+ * begins, and then the header there follows what was read.  What archive/ gives
+ * is the history of this log only when that was come to.
+ */
+PLOG_MUST_CHECK int plog_walk_next_archived(struct plog_walk *w,
+                                            struct plog_log_group *g,
+                                            struct plog_error *err);
 
 /* After a fault inside a segment: goes on behind the next commit that
  * verifies, or with the next segment.  `*from`, `*to`: entries passed over

@@ -14,15 +14,8 @@ struct archived {
     struct plog_walk walk;
     uint64_t floor, first, files;
     uint64_t told; /* faults */
+    bool kept;     /* the last compaction archived what it took away */
 };
-
-/* The oldest may have been moved away: then it begins at some header. */
-static int start(struct archived *a, struct plog_error *err)
-{
-    if (a->first == 1)
-        return plog_walk_start(&a->walk, err);
-    return plog_walk_start_segment(&a->walk, a->first, err);
-}
 
 static int tell(struct archived *a, struct plog_error *err)
 {
@@ -39,16 +32,26 @@ static void say_fault(struct archived *a, int rc, const struct plog_error *why,
                       bool gap, uint64_t from, uint64_t to)
 {
     char range[80] = "";
+    const char *next = gap ? "where it was not discarded, copy that file from a"
+                             " backup"
+                           : "copy that file from a backup";
     if (!gap && to > from)
         snprintf(range, sizeof range, "; passed over: entries %llu to %llu",
                  (unsigned long long)from, (unsigned long long)to);
+    if (!gap && (rc == PLOG_E_FORK || rc == PLOG_E_FOREIGN) && why->hint[0])
+        next = why->hint;
     a->told++;
-    plog_doctor_say(a->d, NAME, gap ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD,
-                    gap ? "where it was not discarded, copy that file from a"
-                          " backup"
-                        : "copy that file from a backup",
+    plog_doctor_say(a->d, NAME, gap ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD, next,
                     "%s: %s%s%s%s", plog_code_word(rc), why->file,
                     why->file[0] ? ": " : "", why->message, range);
+}
+
+/* A compaction that discards leaves a gap; the last one did not, so what is
+ * missing up to the log was there. */
+static bool is_discarded(const struct archived *a)
+{
+    const struct plog_walk *w = &a->walk;
+    return w->gap && !(a->kept && w->first >= w->log_first);
 }
 
 /* Behind a fault, as verify does: what one compaction discarded is a gap for
@@ -58,28 +61,36 @@ static int go_on(struct archived *a, int rc, struct plog_error *err)
     uint64_t from, to;
     while (plog_check_is_verdict(rc) && !a->d->stopped) {
         struct plog_error why = *err;
-        bool gap = a->walk.gap;
+        bool gap = is_discarded(a);
         int was = rc;
+        if (a->walk.first >= a->walk.log_first) { /* what follows is the log */
+            say_fault(a, was, &why, gap, 0, 0);
+            return PLOG_END;
+        }
         rc = plog_walk_resync(&a->walk, &from, &to, err);
         say_fault(a, was, &why, gap, from, rc ? 0 : to);
     }
     return rc;
 }
 
+/* Up to the log, whose header says what archive/ must end in. */
 static int read_all(struct archived *a, struct plog_error *err)
 {
     struct plog_log_group g;
-    int rc = start(a, err);
+    int rc = plog_walk_start(&a->walk, err);
+    const struct plog_compaction *last =
+        plog_orders_floor(&a->walk.orders, a->floor);
+    a->kept = last && last->archive && last->from < last->to;
     if (rc)
         rc = go_on(a, rc, err);
-    while (!rc && a->walk.chain.last.size < a->floor) {
-        rc = plog_walk_next(&a->walk, &g, err);
+    while (!rc) {
+        rc = plog_walk_next_archived(&a->walk, &g, err);
         if (!rc)
             rc = tell(a, err);
-        else
+        else if (rc != PLOG_END)
             rc = go_on(a, rc, err);
     }
-    return rc;
+    return rc == PLOG_END ? 0 : rc;
 }
 
 static void say(struct archived *a, int rc, const struct plog_error *why)

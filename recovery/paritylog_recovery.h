@@ -296,7 +296,8 @@ struct plog_restore_report {
  * `continue_as` it takes another name, and a key of that.  The copy's store is
  * made from the log: a caller's own tables are not in it.
  * @dir  only read; damage above the point does no harm, unless it lies below an
- *       entry that redacted or compacted what the copy holds
+ *       entry that redacted or compacted what the copy holds.  What comes out
+ *       of archive/ must lead to where log/ begins
  * @out  must not exist; in a dry run it may be NULL
  * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
  * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is

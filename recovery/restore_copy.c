@@ -169,6 +169,23 @@ static int copy_groups(struct plog_restoring *r, struct plog_walk *w,
     return rc;
 }
 
+/* What lies in archive/ is of this log only if it leads to where log/ begins:
+ * so it is read up to there.  Another history may be signed just as well. */
+static int reach_log(const struct plog_restoring *r, struct plog_walk *w,
+                     struct plog_error *err)
+{
+    struct plog_log_group g;
+    int rc = 0;
+    while (!rc && (rc = plog_walk_next_archived(w, &g, err)) == 0) {
+        struct plog_progress p = {g.size, r->report->source.size, w->bytes,
+                                  "restore"};
+        if (r->o->progress && r->o->progress(r->o->arg, &p))
+            rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
+                           (unsigned long long)g.size);
+    }
+    return rc == PLOG_END ? 0 : rc;
+}
+
 /* The key that would sign next, and the name that the log had. */
 static int note_key(struct plog_restoring *r, const struct plog_walk *w,
                     struct plog_error *err)
@@ -216,6 +233,8 @@ int plog_restore_copy(struct plog_restoring *r, struct plog_error *err)
         rc = plog_restore_need(r, &w, err);
     if (!rc)
         rc = plog_restore_orders(r, &w, err);
+    if (!rc && r->report->head.size)
+        rc = reach_log(r, &w, err);
     if (!rc)
         rc = note_key(r, &w, err);
     plog_walk_close(&w);
