@@ -31,6 +31,7 @@ struct plog_compacting {
     uint64_t prior;           /* the one before `from`; 0: none, or not known */
     struct plog_commit at_to; /* the commit at the cut */
     struct plog_rules rules;  /* in force behind it */
+    const unsigned char *want; /* what the snapshot must hash to; may be NULL */
     struct plog_snapshot_written snapshot;
 };
 

@@ -423,7 +423,7 @@ static int write_down(struct folding *f, struct plog_error *err)
     if (!rc)
         rc = plog_snapshot_write(
             d, &f->store, &f->head, all_in_memory(f) ? &tables : NULL,
-            f->base ? &before : NULL, &f->c->snapshot, err);
+            f->base ? &before : NULL, f->c->want, &f->c->snapshot, err);
     plog_snapshot_close(&before);
     f->c->report->aside += f->c->snapshot.aside;
     return rc;

@@ -11,41 +11,20 @@
 #include "check.h"
 #include "compact.h"
 
-/* One that was there before goes to quarantine/. */
-static int take_back(struct plog_compacting *c, uint64_t floor,
-                     struct plog_error *err)
-{
-    char name[PLOG_SNAPSHOT_NAME], kept[128];
-    int dir;
-    if (plog_snapshot_dir(&c->legs->dir, false, &dir, NULL) == 0) {
-        plog_snapshot_name(floor, name);
-        int rc = c->snapshot.again
-                     ? plog_archive_aside(&c->legs->dir, dir, name, kept, NULL)
-                     : c->io->unlink_at(c->io->ctx, dir, name);
-        (void)rc; /* it stays, and is told again the next time */
-        c->io->close(c->io->ctx, dir);
-    }
-    return plog_fail(err, PLOG_E_CORRUPT,
-                     "the archive does not give the snapshot of entry %llu that"
-                     " was signed",
-                     (unsigned long long)floor);
-}
-
+/* Until it is known to be the signed one, what is there stays. */
 static int make_anew(struct plog_compacting *c,
                      const struct plog_compaction *last, struct plog_error *err)
 {
     struct plog_dir *d = &c->legs->dir;
     c->from = last->from < last->to ? last->from : 0;
     c->to = last->to;
+    c->want = last->snapshot;
     d->with_archive = true;
     int rc = plog_compact_fold(c, err);
     d->with_archive = false;
-    if (rc)
-        return rc;
-    if (memcmp(c->snapshot.digest, last->snapshot, PLOG_HASH_SIZE) != 0)
-        return take_back(c, last->to, err);
-    c->report->remade = true;
-    return 0;
+    c->want = NULL;
+    c->report->remade |= rc == 0;
+    return rc;
 }
 
 /* The entries up to the floor, each group verified, and what they stand on. */

@@ -409,7 +409,6 @@ static int keep_another(const struct plog_dir *d, int dir, uint64_t floor,
     int rc = plog_snapshot_open(&s, d, floor, out->digest, &why);
     plog_snapshot_close(&s);
     out->aside = rc == PLOG_E_CORRUPT;
-    out->again = rc == 0;
     if (out->aside)
         return plog_archive_aside(d, dir, name, kept, err);
     if (rc && rc != PLOG_E_PRUNED && err)
@@ -417,10 +416,19 @@ static int keep_another(const struct plog_dir *d, int dir, uint64_t floor,
     return rc == PLOG_E_PRUNED ? 0 : rc;
 }
 
+/* Before anything is moved for it. */
+static int not_wanted(uint64_t floor, struct plog_error *err)
+{
+    return plog_fail(err, PLOG_E_CORRUPT,
+                     "the archive does not give the snapshot of entry %llu that"
+                     " was signed",
+                     (unsigned long long)floor);
+}
+
 int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                         const struct plog_store_head *head,
                         const struct plog_snapshot_tables *tables,
-                        struct plog_snapshot *before,
+                        struct plog_snapshot *before, const unsigned char *want,
                         struct plog_snapshot_written *out,
                         struct plog_error *err)
 {
@@ -445,6 +453,8 @@ int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                 : write_file(&w, fd, err);
     if (fd >= 0)
         io->close(io->ctx, fd);
+    if (!rc && want && memcmp(out->digest, want, PLOG_HASH_SIZE) != 0)
+        rc = not_wanted(head->commit.size, err);
     if (!rc)
         rc = keep_another(d, dir, head->commit.size, out, err);
     if (!rc && (bad = io->rename_at(io->ctx, dir, part, dir, name, true)) != 0)

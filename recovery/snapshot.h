@@ -40,7 +40,6 @@ struct plog_snapshot_written {
     uint64_t bytes;                       /* of the file */
     uint64_t records, ids;
     bool aside; /* another one had the name, and went to quarantine/ */
-    bool again; /* the same one had it */
 };
 
 struct plog_snapshot;
@@ -62,14 +61,16 @@ struct plog_snapshot_tables {
  * @before the snapshot that the store began with, without its ids, which are
  *         copied from there; opened anew; NULL: none
  * Another snapshot that has the name goes to quarantine/.
- * Returns 0: the file is on disk under its name, and was read again; PLOG_E_IO;
- * PLOG_E_NOMEM; a store error.
+ * @want   what its text must hash to; NULL: anything
+ * Returns 0: the file is on disk under its name, and was read again;
+ * PLOG_E_CORRUPT when it does not hash to `want`: then nothing was moved;
+ * PLOG_E_IO; PLOG_E_NOMEM; a store error.
  */
 PLOG_MUST_CHECK int
 plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                     const struct plog_store_head *head,
                     const struct plog_snapshot_tables *tables,
-                    struct plog_snapshot *before,
+                    struct plog_snapshot *before, const unsigned char *want,
                     struct plog_snapshot_written *out, struct plog_error *err);
 
 /* ---- Reading ------------------------------------------------------------ */

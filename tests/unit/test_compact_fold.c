@@ -159,8 +159,8 @@ static void not_what_was_signed(void)
              " %s is missing",
              report.to, name);
     for (int i = 0; i < 3; i++) {
-        bool there = i == 1; /* the one that the entries give */
-        if (there)
+        bool there = i > 0; /* the one that the entries give */
+        if (i == 1)
             world_copy(made, world_path(&w, name));
         CHECK_INT(compact((struct plog_compact_options){.progress = NULL}),
                   there ? PLOG_E_CORRUPT : PLOG_E_PRUNED);
@@ -170,11 +170,16 @@ static void not_what_was_signed(void)
                          : want);
         CHECK(!report.remade);
         CHECK_UINT(report.entry, 0);
-        CHECK(!world_has(&w, name));
+        CHECK_INT(world_has(&w, name), there); /* refused: it stays */
         CHECK(!world_has(&w, "snapshots/fold.db"));
-        CHECK_UINT(world_has(&w, "quarantine"), i > 0);
-        CHECK_INT(peers_parity(&w), PLOG_E_PRUNED);
+        CHECK(!world_has(&w, "quarantine"));
+        CHECK_INT(peers_parity(&w), there ? PLOG_E_CORRUPT : PLOG_E_PRUNED);
     }
+    struct plog_replay_options fresh = {.struct_size = sizeof fresh,
+                                        .fresh = true};
+    struct plog_replay_report replayed;
+    CHECK_INT(plog_replay(w.dir, &fresh, &replayed, NULL), PLOG_E_CORRUPT);
+    CHECK(world_has(&w, name) && !world_has(&w, "quarantine"));
 }
 
 /* ---- Rotations ----------------------------------------------------------- */

@@ -604,8 +604,8 @@ static int write_one(const struct world *other, uint64_t *ids,
               0);
     CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
     CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
-    int rc =
-        plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, err);
+    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, NULL,
+                                 &out, err);
     *ids = out.ids;
     if (!rc)
         CHECK(out.bytes > 100);
@@ -670,8 +670,8 @@ static int write_small(const struct world *other)
     CHECK_INT(plog_reader_open_store(&r, 0, NULL), 0);
     CHECK_INT(plog_store_get_head(&r.store, &head, NULL), 0);
     r.dir.io = &io;
-    int rc =
-        plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, &err);
+    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, NULL,
+                                 &out, &err);
     r.dir.io = plog_io_posix();
     CHECK_INT(err.code, rc);
     plog_reader_fini(&r);

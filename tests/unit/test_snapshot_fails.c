@@ -122,8 +122,8 @@ static int write_one(unsigned failing)
     disk.above = r.dir.dir;
     r.dir.io = &io;
     memset(&err, 0, sizeof err);
-    int rc =
-        plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, &out, &err);
+    int rc = plog_snapshot_write(&r.dir, &r.store, &head, NULL, NULL, NULL,
+                                 &out, &err);
     r.dir.io = plog_io_posix();
     CHECK_INT(err.code, rc);
     plog_reader_fini(&r);
