@@ -253,6 +253,16 @@ const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o)
                                                     : NULL;
 }
 
+const struct plog_compaction *plog_orders_floor_forks(struct plog_orders *o)
+{
+    const struct plog_compaction *c =
+        o->floor_root_at ? plog_orders_floor_held(o) : NULL;
+    return c && c->to == o->floor_root_at &&
+                   memcmp(c->root, o->floor_root, PLOG_HASH_SIZE) != 0
+               ? c
+               : NULL;
+}
+
 /* One in an unfinished group is none of the log; then the one before it must
  * do. */
 const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o)

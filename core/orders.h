@@ -47,7 +47,9 @@ struct plog_orders {
     struct plog_buf list;              /* struct plog_known_order, by entry */
     struct plog_buf floors;            /* struct plog_known_floor */
     struct plog_buf floor_args;
-    uint64_t floor_below; /* the log begins behind this entry */
+    uint64_t floor_below;   /* the log begins behind this entry, */
+    uint64_t floor_root_at; /* and by its header, once that was read, with: */
+    unsigned char floor_root[PLOG_HASH_SIZE];
     bool loaded;
     bool settled;    /* ... again, in vain: no order was logged meanwhile */
     int failed;      /* loading did, with this code */
@@ -113,6 +115,10 @@ const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o);
 /* The last one that was met, if it lets the log begin where it does; NULL when
  * not. */
 const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o);
+
+/* The same, where it names another root than the header behind which the log
+ * begins, and both are signed; NULL: it does not, or nobody can tell. */
+const struct plog_compaction *plog_orders_floor_forks(struct plog_orders *o);
 
 /* A verified order was met. */
 void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);

@@ -225,6 +225,8 @@ static int start_above(struct plog_walk *w, const struct plog_compaction *floor,
     rc = read_header(w, err);
     if (known)
         k->unsettled = false;
+    w->orders.floor_root_at = rc ? 0 : w->chain.last.size;
+    memcpy(w->orders.floor_root, w->chain.last.root, PLOG_HASH_SIZE);
     return rc;
 }
 

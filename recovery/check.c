@@ -217,10 +217,32 @@ static void no_floor(struct plog_check *c, const struct plog_compaction *floor)
     plog_check_find(c, &f);
 }
 
+/* Only a holder of the key can sign both. */
+static void other_root(struct plog_check *c,
+                       const struct plog_compaction *floor)
+{
+    char want[100], got[100], hash[48];
+    plog_check_hash(c->walk.orders.floor_root, hash);
+    snprintf(want, sizeof want, "root %s, as the header behind it", hash);
+    plog_check_hash(floor->root, hash);
+    snprintf(got, sizeof got, "a compact entry with root %s", hash);
+    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
+                             .leg = PLOG_LEG_LOG,
+                             .file = "log",
+                             .seq = floor->at,
+                             .expected = want,
+                             .found = got,
+                             .next = next_step(c, PLOG_E_CORRUPT)};
+    plog_check_find(c, &f);
+}
+
 static void check_floor(struct plog_check *c, bool damaged)
 {
     const struct plog_compaction *floor =
-        plog_orders_floor_unheld(&c->walk.orders);
+        plog_orders_floor_forks(&c->walk.orders);
+    if (floor)
+        other_root(c, floor);
+    floor = plog_orders_floor_unheld(&c->walk.orders);
     if (!floor)
         return;
     if (c->bounded && floor->at > c->walk.chain.last.size)

@@ -79,8 +79,11 @@ int plog_compact_mend(struct plog_compacting *c,
         return 0;
     int rc =
         plog_snapshot_open(&s, &c->legs->dir, last->to, last->snapshot, &why);
+    bool whole = rc == 0;
+    if (whole)
+        rc = plog_snapshot_agrees(&s, last, &why);
     plog_snapshot_close(&s);
-    if (rc != PLOG_E_CORRUPT && rc != PLOG_E_PRUNED) {
+    if (whole || (rc != PLOG_E_CORRUPT && rc != PLOG_E_PRUNED)) {
         if (rc && err)
             *err = why;
         return rc;

@@ -286,6 +286,8 @@ int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
     struct base b = {.p = p};
     int rc = plog_snapshot_open(&b.snapshot, &p->c->reader.dir, c->to,
                                 c->snapshot, err);
+    if (!rc)
+        rc = plog_snapshot_agrees(&b.snapshot, c, err);
     if (rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED) {
         bool moved = plog_check_moved(p->c); /* the next floor has its own */
         if (!moved)

@@ -18,6 +18,8 @@
 #include "legs.h"
 #include "old_ids.h"
 
+struct plog_compaction;
+
 #define PLOG_SNAPSHOT_DIR "snapshots"
 #define PLOG_SNAPSHOT_NAME 32 /* 20 digits, .jsonl.gz, NUL */
 
@@ -129,6 +131,11 @@ PLOG_MUST_CHECK int plog_snapshot_open(struct plog_snapshot *s,
 PLOG_MUST_CHECK int plog_snapshot_peek(struct plog_snapshot *s,
                                        const struct plog_dir *d, uint64_t floor,
                                        struct plog_error *err);
+/* Whether it and the compact entry that signs it agree: on the root at its end,
+ * and on the rules.  Returns 0 or PLOG_E_CORRUPT. */
+PLOG_MUST_CHECK int plog_snapshot_agrees(const struct plog_snapshot *s,
+                                         const struct plog_compaction *c,
+                                         struct plog_error *err);
 /* Gives the next item.  Returns 0; PLOG_END; PLOG_E_CORRUPT; PLOG_E_IO;
  * PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_snapshot_next(struct plog_snapshot *s,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "compaction.h"
 #include "sha256.h"
 #include "snapshot.h"
 
@@ -401,6 +402,31 @@ int plog_snapshot_open(struct plog_snapshot *s, const struct plog_dir *d,
     if (!rc)
         rc = begin(s, err);
     return rc ? rc : take_first(s, err);
+}
+
+/* Only a holder of the key can have signed both. */
+int plog_snapshot_agrees(const struct plog_snapshot *s,
+                         const struct plog_compaction *c,
+                         struct plog_error *err)
+{
+    char name[PLOG_SNAPSHOT_NAME], shown[64];
+    const struct plog_rules *r = &s->rules;
+    bool root = !memcmp(s->header.last.root, c->root, PLOG_HASH_SIZE);
+    if (root && r->strategy == c->rules.strategy &&
+        r->line_max == c->rules.line_max &&
+        r->segment_size == c->rules.segment_size)
+        return 0;
+    plog_snapshot_name(s->floor, name);
+    snprintf(shown, sizeof shown, PLOG_SNAPSHOT_DIR "/%s", name);
+    plog_fail(err, PLOG_E_CORRUPT,
+              "the compact entry %llu that signs the snapshot has %s",
+              (unsigned long long)c->at, root ? "other rules" : "another root");
+    plog_err_file(err, shown);
+    plog_err_hint(err,
+                  "compare with a copy of DIR that was made before entry"
+                  " %llu",
+                  (unsigned long long)c->at);
+    return PLOG_E_CORRUPT;
 }
 
 void plog_snapshot_close(struct plog_snapshot *s)

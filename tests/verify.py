@@ -911,6 +911,7 @@ class Verifier:
         self.chain = []  # (first size, key), ascending
         self.open = False  # the next commit may be by another trusted key
         self.origin, self.size, self.tree, self.last = None, 0, [], None
+        self.begins = None  # the commit that its first header names
 
     def check_commit_key(self, origin, c):
         """None, or (verdict, what): is it signed by a trusted key?"""
@@ -1080,6 +1081,7 @@ class Verifier:
         if wrong:
             raise Fault(wrong[0], file, 0, wrong[1])
         if h.last:
+            self.begins = self.begins or h.last
             self.settle(h.last)
             self.open = self.orders.floor is None
         self.origin, self.tree, self.last = h.origin, h.tree, h.last
@@ -1309,6 +1311,11 @@ def verify(directory, pin=None, partial=False, kind=Verifier):
                          for c in v.orders.floors_met):
         raise Fault('CORRUPT', 'log', None,
                     f'the compact entry at {floor.at} is not in the log')
+    last = max(v.orders.floors_met, key=lambda c: c.at, default=None)
+    if floor and v.begins and last.to == v.begins.size and \
+            last.root != v.begins.root:
+        raise Fault('CORRUPT', 'log', None,
+                    f'the compact entry at {last.at} has another root')
     for order in v.orders.unmet():
         raise Fault('TAMPERED', file, None,
                     f'the order at {order.at} is not in the log')

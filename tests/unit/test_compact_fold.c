@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "check.h"
 #include "engine.h"
@@ -117,9 +118,9 @@ static int give(void *arg, plog *p, struct plog_buf *args,
                : 0;
 }
 
-/* The compact entry that a copy has written, of another digest, signed.  The
- * copy is w-copy, with the snapshot that it made. */
-static void sign_another(void)
+/* The compact entry that a copy has written, signed with another value of this
+ * member.  The copy is w-copy, with the snapshot that it made. */
+static void sign_another(const char *member)
 {
     char original[600], copy[600];
     struct plog_receipt receipt;
@@ -133,11 +134,11 @@ static void sign_another(void)
     snprintf(w.dir, sizeof w.dir, "%.500s", original);
     char *args = strstr(line, "{\"from\":"),
          *end = strstr(line, "\"rotations\"");
-    char *digest = strstr(line, "\"snapshot\":\"");
-    REQUIRE(args != NULL && end != NULL && digest != NULL);
+    char *value = strstr(line, member);
+    REQUIRE(args != NULL && end != NULL && value != NULL);
     *(strchr(end, '}') + 1) = '\0';
-    digest += strlen("\"snapshot\":\"");
-    *digest = *digest == 'A' ? 'B' : 'A';
+    value += strlen(member);
+    *value = *value == '4' ? '5' : *value == 'A' ? 'B' : 'A';
     CHECK_INT(world_open(&w), 0);
     CHECK_INT(plog_engine_control(w.p, PLOG_CONTROL_COMPACT, give, args,
                                   &receipt, NULL),
@@ -151,7 +152,7 @@ static void not_what_was_signed(void)
 {
     char name[64], made[700], want[200];
     make();
-    sign_another();
+    sign_another("\"snapshot\":\"");
     snprintf(name, sizeof name, "%s", report.snapshot);
     snprintf(made, sizeof made, "%.500s-copy/%s", w.dir, name);
     snprintf(want, sizeof want,
@@ -180,6 +181,41 @@ static void not_what_was_signed(void)
     struct plog_replay_report replayed;
     CHECK_INT(plog_replay(w.dir, &fresh, &replayed, NULL), PLOG_E_CORRUPT);
     CHECK(world_has(&w, name) && !world_has(&w, "quarantine"));
+}
+
+/* The snapshot is the one that it signs; what else it says of the entries is
+ * not so. */
+static void not_what_the_snapshot_says(void)
+{
+    static const struct {
+        const char *member, *what;
+        int verify;
+    } wrong[] = {
+        {"\"root\":\"", "another root", PLOG_E_CORRUPT},
+        {"\"segment_size\":", "other rules", 0},
+    };
+    struct world_found f;
+    struct plog_replay_report replayed;
+    char made[700];
+    for (int i = 0; i < 2; i++) {
+        make();
+        sign_another(wrong[i].member);
+        snprintf(made, sizeof made, "%.500s-copy/%s", w.dir, report.snapshot);
+        world_remove(world_path(&w, "snapshots"));
+        CHECK_INT(mkdir(world_path(&w, "snapshots"), 0700), 0);
+        world_copy(made, world_path(&w, report.snapshot));
+        CHECK_INT(compact((struct plog_compact_options){.progress = NULL}),
+                  PLOG_E_CORRUPT);
+        CHECK(strstr(err.message, wrong[i].what) != NULL);
+        CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
+        CHECK_INT(world_verify(&w, NULL, &f), wrong[i].verify);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+        CHECK(f.count > 0 && f.first[f.count - 1].verdict == PLOG_E_CORRUPT);
+        world_drop_store(&w);
+        CHECK_INT(plog_replay(w.dir, NULL, &replayed, &err), PLOG_E_CORRUPT);
+        CHECK(strstr(err.message, wrong[i].what) != NULL);
+        CHECK(!world_has(&w, "store.db"));
+    }
 }
 
 /* ---- Rotations ----------------------------------------------------------- */
@@ -228,6 +264,7 @@ int main(int argc, char **argv)
         {"told", told},
         {"told of a large group", told_of_a_large_group},
         {"not what was signed", not_what_was_signed},
+        {"not what the snapshot says", not_what_the_snapshot_says},
         {"a rotation that cannot be read", a_rotation_that_cannot_be_read},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
