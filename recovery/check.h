@@ -130,6 +130,12 @@ bool plog_check_is_folder(const struct plog_dir *d, const char *name);
 PLOG_MUST_CHECK int plog_check_kept(struct plog_check *c,
                                     struct plog_error *err);
 
+/* The same for whoever makes a store of the log.  @size  where that ends
+ * Returns 0; PLOG_E_ROLLBACK; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_kept_refuse(const struct plog_dir *dir,
+                                     const struct plog_chain *chain,
+                                     uint64_t size, struct plog_error *err);
+
 /* The key that a signed head names, if it is one of the log's own or trusted;
  * else NULL. */
 const struct plog_vkey *plog_check_key(const struct plog_check *c,

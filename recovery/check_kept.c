@@ -20,7 +20,9 @@
 #define HEADER_MOST 65536 /* of a segment, with its LF */
 
 struct kept {
-    struct plog_check *c;
+    const struct plog_dir *dir;
+    const struct plog_chain *chain;      /* of the log, which ends ... */
+    uint64_t size;                       /* ... here */
     struct plog_buf archived, snapshots; /* uint64_t: the first seq behind */
     uint64_t last;                       /* the last segment of log/ */
 };
@@ -49,7 +51,7 @@ static int list_snapshots(const struct plog_dir *d, struct plog_buf *list,
 /* The log last: what a compaction archives meanwhile lies below it. */
 static int list_all(struct kept *k, struct plog_error *err)
 {
-    struct plog_dir d = k->c->reader.dir;
+    struct plog_dir d = *k->dir;
     struct plog_buf log;
     d.with_archive = false;
     plog_buf_init(&log, d.io);
@@ -134,46 +136,49 @@ struct proof {
 };
 
 /* Signed by a key of this log, for it, and longer than it is. */
-static bool is_longer(const struct plog_check *c, const char *origin,
+static bool is_longer(const struct kept *k, const char *origin,
                       const struct plog_commit *last)
 {
-    const struct plog_chain *chain = &c->walk.chain;
-    if (last->size <= chain->last.size || strcmp(origin, chain->origin) != 0)
+    const struct plog_keyring *keys = k->chain->keys;
+    if (last->size <= k->size || strcmp(origin, k->chain->origin) != 0)
         return false;
-    const struct plog_vkey *key = plog_check_key(c, last);
+    const struct plog_vkey *key =
+        plog_keychain_find(&k->chain->chain, last->key);
+    if (!key)
+        key = plog_keyring_find(keys, plog_span_text(last->key));
     return key && plog_checkpoint_verify(key, origin, last->size, last->root,
                                          last->sig);
 }
 
-static bool proves(const struct plog_check *c, uint64_t first,
+static bool proves(const struct kept *k, uint64_t first,
                    const struct plog_segment_header *h)
 {
     return h->first == first && h->last.size == first - 1 &&
-           is_longer(c, h->origin, &h->last);
+           is_longer(k, h->origin, &h->last);
 }
 
 /* The last commit in an archived segment that does. */
-static int commits_of(const struct plog_check *c, uint64_t first,
-                      struct proof *out, struct plog_error *err)
+static int commits_of(const struct kept *k, uint64_t first, struct proof *out,
+                      struct plog_error *err)
 {
     struct plog_stat id;
     struct plog_span line;
     struct plog_commit commit;
     struct plog_scan s;
     uint64_t at = 0;
-    int fd, rc = plog_archive_open(&c->reader.dir, first, &fd, &id, err);
+    int fd, rc = plog_archive_open(k->dir, first, &fd, &id, err);
     if (rc)
         return rc;
-    plog_scan_open(&s, c->reader.io, fd, id.size, false, NULL);
+    plog_scan_open(&s, k->dir->io, fd, id.size, false, NULL);
     while ((rc = plog_window_next(&s, &at, &line)) == 0)
         if (plog_line_kind(line) == PLOG_LINE_COMMIT &&
             !plog_commit_parse(line, &commit) && commit.size >= first &&
-            is_longer(c, c->walk.chain.origin, &commit)) {
+            is_longer(k, k->chain->origin, &commit)) {
             out->last = commit;
             out->first = first;
         }
     plog_scan_close(&s);
-    c->reader.io->close(c->reader.io->ctx, fd);
+    k->dir->io->close(k->dir->io->ctx, fd);
     return rc == PLOG_END
                ? 0
                : plog_fail(err, rc, "reading an archived segment failed");
@@ -186,15 +191,15 @@ static int find_archived(const struct kept *k, struct proof *out,
     struct plog_segment_header h;
     uint64_t at = UINT64_MAX;
     while (out->last.size == 0 && (at = highest(&k->archived, at)) >= k->last) {
-        int rc = commits_of(k->c, at, out, err);
+        int rc = commits_of(k, at, out, err);
         if (rc && !plog_check_is_verdict(rc))
             return rc;
         if (out->last.size || at == k->last)
             break;
-        rc = archived_header(&k->c->reader.dir, at, &h, err);
+        rc = archived_header(k->dir, at, &h, err);
         if (rc && !plog_check_is_verdict(rc))
             return rc;
-        if (!rc && proves(k->c, at, &h))
+        if (!rc && proves(k, at, &h))
             *out = (struct proof){h.last, at};
     }
     return 0;
@@ -206,37 +211,44 @@ static int find_snapshot(const struct kept *k, struct proof *out,
     struct plog_segment_header h;
     uint64_t at = UINT64_MAX;
     while (out->last.size == 0 && (at = highest(&k->snapshots, at)) > k->last) {
-        int rc = snapshot_header(&k->c->reader.dir, at, &h, err);
+        int rc = snapshot_header(k->dir, at, &h, err);
         if (rc && !plog_check_is_verdict(rc))
             return rc;
-        if (!rc && proves(k->c, at, &h))
+        if (!rc && proves(k, at, &h))
             *out = (struct proof){h.last, at};
     }
     return 0;
 }
 
-static void tell(struct plog_check *c, const struct proof *p, bool archived)
+/* The file that proves it, and what to do about it. */
+static void name_kept(const struct proof *p, bool archived, uint64_t size,
+                      char file[64], char next[220])
 {
-    const struct plog_commit *kept = &p->last, *last = &c->walk.chain.last;
-    char name[PLOG_SNAPSHOT_NAME], file[64];
-    char want[100], got[100], hash[48], next[220];
+    char name[PLOG_SNAPSHOT_NAME];
     if (archived)
         plog_archive_name(p->first, name);
     else
-        plog_snapshot_name(kept->size, name);
-    snprintf(file, sizeof file, "%s/%s",
-             archived ? PLOG_ARCHIVE_DIR : PLOG_SNAPSHOT_DIR, name);
+        plog_snapshot_name(p->last.size, name);
+    snprintf(file, 64, "%s/%s", archived ? PLOG_ARCHIVE_DIR : PLOG_SNAPSHOT_DIR,
+             name);
+    snprintf(
+        next, 220,
+        "keep a copy of DIR; put back a newer log/ (a backup's, or archive/"
+        " expanded), then paritylog replay DIR; or, to go on as it is,"
+        " move files above %llu out of archive/ and snapshots/",
+        (unsigned long long)size);
+}
+
+static void tell(struct plog_check *c, const struct proof *p, bool archived)
+{
+    const struct plog_commit *kept = &p->last, *last = &c->walk.chain.last;
+    char file[64], want[100], got[100], hash[48], next[220];
+    name_kept(p, archived, last->size, file, next);
     plog_check_hash(kept->root, hash);
     snprintf(want, sizeof want, "%llu:%s", (unsigned long long)kept->size,
              hash);
     plog_check_hash(last->root, hash);
     snprintf(got, sizeof got, "%llu:%s", (unsigned long long)last->size, hash);
-    snprintf(
-        next, sizeof next,
-        "keep a copy of DIR; put back a newer log/ (a backup's, or archive/"
-        " expanded), then paritylog replay DIR; or, to go on as it is,"
-        " move files above %llu out of archive/ and snapshots/",
-        (unsigned long long)last->size);
     struct plog_finding f = {.verdict = PLOG_E_ROLLBACK,
                              .leg = PLOG_LEG_LOG,
                              .file = file,
@@ -247,23 +259,56 @@ static void tell(struct plog_check *c, const struct proof *p, bool archived)
     plog_check_find(c, &f);
 }
 
-int plog_check_kept(struct plog_check *c, struct plog_error *err)
+/* @out  what proves most; its size 0: nothing does */
+static int look(const struct plog_dir *dir, const struct plog_chain *chain,
+                uint64_t size, struct proof *out, bool *archived,
+                struct plog_error *err)
 {
-    struct kept k = {.c = c};
-    struct proof archived = {.first = 0}, snapshot = {.first = 0};
+    struct kept k = {.dir = dir, .chain = chain, .size = size};
+    struct proof snapshot = {.first = 0};
     struct plog_error why = {0};
-    plog_buf_init(&k.archived, c->reader.io);
-    plog_buf_init(&k.snapshots, c->reader.io);
+    plog_buf_init(&k.archived, dir->io);
+    plog_buf_init(&k.snapshots, dir->io);
+    memset(out, 0, sizeof *out);
     int rc = list_all(&k, err);
-    int bad = rc ? 0 : find_archived(&k, &archived, &why);
+    int bad = rc ? 0 : find_archived(&k, out, &why);
     if (!rc && !bad)
         bad = find_snapshot(&k, &snapshot, &why);
     if (bad && err)
         *err = why;
-    bool most = archived.last.size > snapshot.last.size;
-    if (!rc && !bad && (archived.last.size || snapshot.last.size))
-        tell(c, most ? &archived : &snapshot, most);
+    *archived = out->last.size > snapshot.last.size;
+    if (!*archived)
+        *out = snapshot;
     plog_buf_fini(&k.snapshots);
     plog_buf_fini(&k.archived);
     return rc ? rc : bad;
+}
+
+int plog_check_kept(struct plog_check *c, struct plog_error *err)
+{
+    struct proof kept;
+    bool archived;
+    int rc = look(&c->reader.dir, &c->walk.chain, c->walk.chain.last.size,
+                  &kept, &archived, err);
+    if (!rc && kept.last.size)
+        tell(c, &kept, archived);
+    return rc;
+}
+
+int plog_kept_refuse(const struct plog_dir *dir, const struct plog_chain *chain,
+                     uint64_t size, struct plog_error *err)
+{
+    struct proof kept;
+    char file[64], next[220];
+    bool archived;
+    int rc = look(dir, chain, size, &kept, &archived, err);
+    if (rc || kept.last.size == 0)
+        return rc;
+    name_kept(&kept, archived, size, file, next);
+    plog_fail(err, PLOG_E_ROLLBACK,
+              "the log ends at entry %llu, and had %llu when this was kept",
+              (unsigned long long)size, (unsigned long long)kept.last.size);
+    plog_err_file(err, file);
+    plog_err_hint(err, "%s", next);
+    return PLOG_E_ROLLBACK;
 }

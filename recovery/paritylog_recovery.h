@@ -185,8 +185,9 @@ struct plog_replay_report {
  * redaction is pending.
  * Returns 0; PLOG_E_LOCKED when another process writes, or compacts, redacts,
  * rotates or mends the log, for longer than wait_seconds; a verdict when the
- * log or store forbids it; nothing is changed then, except that whole groups
- * before the damage may have been applied, but not with `fresh`.
+ * log or store forbids it, PLOG_E_ROLLBACK also where archive/ or snapshots/
+ * prove that the log was longer; nothing is changed then, except that whole
+ * groups before the damage may have been applied, but not with `fresh`.
  */
 PLOG_API PLOG_MUST_CHECK int plog_replay(const char *dir,
                                          const struct plog_replay_options *o,

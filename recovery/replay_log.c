@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "check.h"
 #include "compact.h"
 #include "fresh.h"
 #include "fs.h"
@@ -210,6 +211,8 @@ static int inspect(struct plog_replaying *w, struct plog_error *err)
         rc = plog_legs_find_end(&walk, &w->end, err);
     if (!rc && w->base)
         rc = settle_base(w, &walk, err);
+    if (!rc)
+        rc = plog_kept_refuse(&w->legs.dir, &walk.chain, w->end.last.size, err);
     memcpy(w->origin, walk.chain.origin, sizeof w->origin);
     plog_walk_close(&walk);
     return rc || w->end.last.size ? rc : no_entry(err);
@@ -341,6 +344,8 @@ static int replay_fresh(struct plog_replaying *w, struct plog_error *err)
         rc = plog_fresh_begin(&fresh, &fd, err);
     if (!rc)
         rc = plog_legs_fill(&fresh, &walk, &watch, &w->end, fd, &broken, err);
+    if (!rc)
+        rc = plog_kept_refuse(&w->legs.dir, &walk.chain, w->end.last.size, err);
     memcpy(w->origin, walk.chain.origin, sizeof w->origin);
     plog_walk_close(&walk);
     if (!rc)

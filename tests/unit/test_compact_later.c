@@ -166,6 +166,45 @@ static void an_archived_last_segment_proves_it(void)
     world_end(&w, end);
 }
 
+static int replay(bool fresh, bool dry_run, struct plog_error *err)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o,
+                                    .fresh = fresh,
+                                    .dry_run = dry_run,
+                                    .wait_seconds = 0.5};
+    struct plog_replay_report r;
+    memset(err, 0, sizeof *err);
+    return plog_replay(w.dir, &o, &r, err);
+}
+
+/* Whoever makes a store of it would say that all is well. */
+static void no_store_is_made_of_it(void)
+{
+    struct plog_error err;
+    struct plog_rebuild_report r;
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .install = true};
+    roll_back(50, false);
+    for (int there = 1; there >= 0; there--) {
+        for (int i = 0; i < 4; i++) {
+            CHECK_INT(replay(i & 1, i & 2, &err), PLOG_E_ROLLBACK);
+            CHECK(strncmp(err.file, "snapshots/", 10) == 0);
+            CHECK(strstr(err.hint, "to go on as it is, move files above") !=
+                  NULL);
+        }
+        CHECK_INT(plog_rebuild_store(w.dir, NULL, &o, &r, &err),
+                  PLOG_E_ROLLBACK);
+        CHECK(world_has(&w, "store.db") == there);
+        CHECK(!world_has(&w, "quarantine") && !world_has(&w, "store.new"));
+        world_drop_store(&w);
+    }
+    world_remove(world_path(&w, "snapshots"));
+    CHECK_INT(replay(false, false, &err), PLOG_E_ROLLBACK);
+    CHECK(strncmp(err.file, "archive/", 8) == 0);
+    world_remove(world_path(&w, "archive"));
+    CHECK_INT(replay(false, false, &err), 0);
+    world_end(&w, world_size(&w));
+}
+
 static void a_snapshot_alone_proves_it(void)
 {
     roll_back(50, true);
@@ -486,6 +525,7 @@ int main(int argc, char **argv)
         {"an archive proves it", an_archive_proves_it},
         {"an archived last segment proves it",
          an_archived_last_segment_proves_it},
+        {"no store is made of it", no_store_is_made_of_it},
         {"a snapshot alone proves it", a_snapshot_alone_proves_it},
         {"a trimmed store proves it", a_trimmed_store_proves_it},
         {"names prove nothing", names_prove_nothing},
