@@ -169,10 +169,12 @@ static int verify(struct undo *u, const struct plog_dir *d,
     if (!rc && same)
         rc = verify_behind(u, &w, err);
     plog_walk_close(&w);
-    if (!rc && !same)
-        rc = plog_fail(err, PLOG_E_CORRUPT,
-                       "what the archive gives back is not what was taken");
-    return rc;
+    if (rc || same)
+        return rc;
+    plog_fail(err, PLOG_E_CORRUPT,
+              "what the archive gives back is not what was taken");
+    plog_err_hint(err, "put this log's own archive/ back from a backup");
+    return PLOG_E_CORRUPT;
 }
 
 /* A store without the events is made anew from the log, which has them. */

@@ -156,6 +156,12 @@ static void another_history(void)
     take_archive();
     refuse(PLOG_E_FORK);
     CHECK(strstr(said, "another signed history") != NULL);
+    struct plog_compact_options undo = {
+        .struct_size = sizeof undo, .undo = true, .wait_seconds = 0.5};
+    struct plog_compact_report r;
+    memset(&err, 0, sizeof err);
+    CHECK_INT(plog_compact(w.dir, &undo, &r, &err), PLOG_E_CORRUPT);
+    CHECK(strstr(err.hint, "own archive/ back") != NULL);
     give_back();
     allow();
 }
