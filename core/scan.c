@@ -255,6 +255,7 @@ static int check_commit(struct plog_scan *s, struct plog_log_group *g,
     plog_tree_root(tree, root);
     if (g->root_checked && memcmp(root, g->commit.root, sizeof root) != 0)
         return root_fault(s, g, root);
+    s->as_signed = g->root_checked;
     return 0;
 }
 
@@ -352,7 +353,7 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
     memset(g, 0, sizeof *g);
     memset(&first, 0, sizeof first);
     s->lines.len = s->sketches.len = 0;
-    s->has_rotation = false;
+    s->has_rotation = s->as_signed = false;
     s->ordered.len = 0;
     s->floor.len = 0;
     s->floor_at = 0;
@@ -377,9 +378,10 @@ int plog_scan_group(struct plog_scan *s, struct plog_log_group *g)
         *before = *s->chain;
     }
     rc = judge_group(s, g, &first, commit_at);
-    if (!rc)
+    if (!rc) {
         s->offset = at;
-    else if (before)
+        s->as_signed = false; /* there is no fault */
+    } else if (before)
         *s->chain = *before;
     plog_free(s->io, before);
     return rc;

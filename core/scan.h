@@ -76,6 +76,7 @@ struct plog_scan {
     struct plog_ahead *ahead; /* reads the file; NULL: the scan does */
     struct plog_entry_parser parser;
     struct plog_fault fault;
+    bool as_signed; /* the group with the fault is what its key signed */
     uint64_t header_end; /* where the first group begins; 0: not read */
     bool has_rotation;   /* the group at hand is a key rotation, or a restore */
     struct plog_rotation rotation;
@@ -119,7 +120,8 @@ const struct plog_scan_line *plog_scan_line(const struct plog_scan *s,
 const struct plog_sketch *plog_scan_sketch(const struct plog_scan *s, size_t i);
 
 /*
- * After a fault: whether what follows is at most one unfinished group, with
+ * After a fault: whether what follows is at most one unfinished group: no
+ * group whose root and signature verify, whatever is wrong with its lines, and
  * no sign of a second one: no commit that verifies before other content, no
  * second logged_at, no logged_at on an entry that is not the next, at most
  * PLOG_GROUP_MAX bytes.  Only meaningful in the last segment; whether the

@@ -582,7 +582,8 @@ def parse_entry(line):
     check_provenance(provenance)
     need(meta is None or meta.kind == 'o', 'meta')
     need(outcome is None or outcome.raw == '"skipped"', 'outcome')
-    need(merged is None or merged.kind == 'o', 'merged')
+    need(merged is None or merged.kind == 'o' and op.text == 'upsert',
+         'merged')
     if redacted:
         need(redacted.kind == 's', 'redacted')
         unb64(redacted.raw[1:-1], 32)
@@ -912,6 +913,7 @@ class Verifier:
         self.open = False  # the next commit may be by another trusted key
         self.origin, self.size, self.tree, self.last = None, 0, [], None
         self.begins = None  # the commit that its first header names
+        self.as_signed = False  # the faulty group's root and signature hold
 
     def check_commit_key(self, origin, c):
         """None, or (verdict, what): is it signed by a trusted key?"""
@@ -995,6 +997,8 @@ class Verifier:
 
     # 7: TORN or damage
     def is_torn(self, data, start):
+        if self.as_signed:
+            return False
         end = len(data.rstrip(b'\n'))
         if end == 0:
             return True
@@ -1136,6 +1140,7 @@ class Verifier:
     def read_group(self, data, file, start):
         """Moves behind the group and returns where it ends."""
         at, lines, wrong = start, [], None
+        self.as_signed = False
         while True:
             end = data.find(b'\n', at)
             if end < 0 or end - at > LINE_MAX:
@@ -1166,6 +1171,7 @@ class Verifier:
             tree, fault = self.judge_commit(line, lines, file, start, at)
         if fault or wrong:
             self.origin, self.chain = before
+        self.as_signed = not fault
         if fault and fault.verdict in ('UNKNOWN_KEY', 'FOREIGN'):
             raise fault
         if wrong:
@@ -1179,6 +1185,7 @@ class Verifier:
             rotation, parse_commit(line).size)
         if wrong:
             raise Fault(wrong[0], file, start, wrong[1])
+        self.as_signed = False
         self.orders.met += [o for o in map(order_of, lines) if o]
         self.orders.floors_met += [c for c in map(compaction_of, lines) if c]
         self.last, self.tree = parse_commit(line), tree

@@ -161,6 +161,70 @@ static void a_quoted_commit(void)
     hand_end();
 }
 
+#define DELTA "\"resource\":\"r\",\"record_id\":\"1\","
+#define WHEN                                                                   \
+    "\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":"    \
+    "\"s\",\"confidence\":1},"
+#define SALTED "\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\""
+#define LOGGED ",\"logged_at\":\"" HAND_AT "\"}"
+
+/* The last group is what its key signed, all of it, and a line of it is wrong
+ * all the same: its writer's doing, and no crash's.  Cut at any byte, or with
+ * one that changed, it may be a crash's again. */
+static void as_it_was_signed(void)
+{
+    static const char *const lines[] = {
+        "{\"seq\":2," DELTA "\"op\":\"delete\",\"payload\":null," WHEN
+        "\"merged\":{}," SALTED LOGGED,
+        "{\"seq\":2," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED
+        ",\"logged_at\":\"2026-13-45T25:61:61.000000Z\"}",
+        "{\"seq\":2," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED
+        "}",
+        "{\"seq\":3," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED
+        "}",
+        "{\"seq\":2,\"control\":\"redact\",\"args\":{}" LOGGED,
+        "no line of this format",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        for (int harm = 0; harm < 3; harm++) {
+            bool torn = false;
+            hand_begin();
+            size_t at = hand.file.len;
+            hand_text_entry(lines[i]);
+            hand_commit(&hand.a);
+            if (harm == 1)
+                hand.file.data[at + 3] = 'x';
+            if (harm == 2)
+                hand.file.len--;
+            CHECK_INT(hand_read_all(true), PLOG_E_CORRUPT);
+            CHECK_INT(plog_scan_torn(&hand.s, &torn), 0);
+            if (!CHECK(torn == (harm != 0)))
+                printf("# harm %d: %s\n", harm, lines[i]);
+            hand_end();
+        }
+    }
+}
+
+/* So it is with what a rotation says of the log that it stands in. */
+static void a_rotation_as_signed(void)
+{
+    unsigned char root[PLOG_HASH_SIZE] = {7};
+    struct plog_buf args;
+    bool torn = true;
+    hand_begin();
+    plog_buf_init(&args, plog_io_posix());
+    CHECK_INT(plog_rotation_make(&args, 2, root, &hand.a, &hand.b), 0);
+    CHECK_INT(plog_buf_add_char(&args, '\0'), 0);
+    hand_entry(PLOG_CONTROL_ROTATE, args.data, true);
+    hand_commit(&hand.a);
+    CHECK_INT(hand_read_all(true), PLOG_E_TAMPERED);
+    hand_says("another history");
+    CHECK_INT(plog_scan_torn(&hand.s, &torn), 0);
+    CHECK(!torn);
+    plog_buf_fini(&args);
+    hand_end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -168,6 +232,8 @@ int main(int argc, char **argv)
         {"tails", tails},
         {"by another key", by_another_key},
         {"a quoted commit", a_quoted_commit},
+        {"as it was signed", as_it_was_signed},
+        {"a rotation as signed", a_rotation_as_signed},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     hand_forget();
