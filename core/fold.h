@@ -133,6 +133,15 @@ PLOG_MUST_CHECK int plog_fold_logged(struct plog_fold *f,
                                      struct plog_current *before,
                                      struct plog_error *err);
 
+/* Whether `e` has a merged payload that its strategy does not choose: one is of
+ * a custom strategy alone, and of what that applied.  It is folded all the
+ * same, for the log is the truth. */
+static inline bool plog_fold_merged_stray(enum plog_strategy strategy,
+                                          const struct plog_entry *e)
+{
+    return e->merged.n && (strategy != PLOG_CUSTOM || e->skipped);
+}
+
 /* A row as a snapshot has it. */
 struct plog_folded {
     struct plog_span resource, record_id; /* decoded */

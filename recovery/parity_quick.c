@@ -110,7 +110,8 @@ static int take_parsed(struct plog_parity *p, struct plog_span line,
     if (rc)
         return rc;
     if (!previous_of(p->events, &previous) ||
-        !plog_parity_columns(p, &e, previous))
+        !plog_parity_columns(p, &e, previous) ||
+        plog_fold_merged_stray(p->rules.strategy, &e))
         plog_check_closer(p->c);
     else if (e.control == PLOG_CONTROL_NONE)
         rc = tally_parsed(p, line, &e, previous, err);

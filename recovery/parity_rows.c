@@ -296,6 +296,21 @@ int plog_parity_control(struct plog_parity *p, const struct plog_entry *e,
     return plog_sql_run(p->put_cursor, err);
 }
 
+/* What the writer decided is not what its strategy does. */
+static void against_strategy(struct plog_parity *p, uint64_t seq,
+                             const char *expected, const char *found)
+{
+    struct plog_finding f = {.verdict = PLOG_E_DIVERGED,
+                             .leg = PLOG_LEG_LOG,
+                             .file = plog_check_file(p->c),
+                             .seq = seq,
+                             .expected = expected,
+                             .found = found};
+    f.next = "keep a copy of DIR; the log's writer decided against its"
+             " strategy";
+    plog_check_find(p->c, &f);
+}
+
 /* Folds the entry; `previous` is the entry before it about its record. */
 static int fold_entry(struct plog_parity *p, const struct plog_entry *e,
                       struct plog_span line, bool row, uint64_t *previous,
@@ -314,17 +329,11 @@ static int fold_entry(struct plog_parity *p, const struct plog_entry *e,
         *previous = before.last;
     if (!rc && p->partial)
         rc = plog_parity_touch(p, e, &before, row, previous, &agrees, err);
-    if (!rc && !agrees) {
-        struct plog_finding f = {.verdict = PLOG_E_DIVERGED,
-                                 .leg = PLOG_LEG_LOG,
-                                 .file = plog_check_file(p->c),
-                                 .seq = e->seq};
-        f.expected = e->skipped ? "applied" : "skipped";
-        f.found = e->skipped ? "skipped" : "applied";
-        f.next = "keep a copy of DIR; the log's writer decided against its"
-                 " strategy";
-        plog_check_find(p->c, &f);
-    }
+    if (!rc && !agrees)
+        against_strategy(p, e->seq, e->skipped ? "applied" : "skipped",
+                         e->skipped ? "skipped" : "applied");
+    if (!rc && plog_fold_merged_stray(p->rules.strategy, e))
+        against_strategy(p, e->seq, "no merged payload", "one");
     return rc;
 }
 

@@ -368,6 +368,52 @@ static void another_strategy(void)
     }
 }
 
+/* Merges as a custom strategy does. */
+static int merges(void *arg, const struct plog_record *now,
+                  const struct plog_delta_view *d, struct plog_span *merged)
+{
+    static const char text[] = "{\"chosen\":true}";
+    (void)now, (void)d;
+    *merged = (struct plog_span){text, sizeof text - 1};
+    return *(const int *)arg;
+}
+
+/* The same writer, by a custom strategy of its own: a payload that the log's
+ * strategy does not choose is in the log, and the record has it. */
+static void a_payload_of_another_strategy(void)
+{
+    static const enum plog_strategy logged[] = {
+        PLOG_LAST_WRITE_WINS, PLOG_ARRIVAL, PLOG_HIGHEST_CONFIDENCE,
+        PLOG_MERGE_JSON, PLOG_CUSTOM};
+    for (size_t i = 0; i < sizeof logged / sizeof *logged; i++) {
+        char sql[120];
+        uint64_t seq = 0;
+        int applied = 1;
+        bool custom = logged[i] == PLOG_CUSTOM;
+        world_make(&w, custom ? PLOG_ARRIVAL : logged[i], 0);
+        if (custom)
+            CHECK_INT(plog_set_strategy(w.p, PLOG_CUSTOM, NULL, NULL), 0);
+        world_close(&w);
+        world_sql(&w, "UPDATE meta SET strategy='custom'");
+        w.options.custom = merges;
+        w.options.custom_arg = &applied;
+        CHECK_INT(world_open(&w), 0);
+        put_at("{\"v\":1}", "2026-01-02T03:04:05Z");
+        world_close(&w);
+        snprintf(sql, sizeof sql, "UPDATE meta SET strategy='%s'",
+                 plog_strategy_name(logged[i]));
+        world_sql(&w, sql);
+        CHECK_INT(parity(NULL, &seq), custom ? 0 : PLOG_E_DIVERGED);
+        if (!custom) {
+            CHECK_UINT(seq, 2);
+            CHECK_TEXT(expected, "no merged payload");
+            CHECK_TEXT(found, "one");
+        }
+        w.options.custom = NULL;
+        world_remove(w.dir);
+    }
+}
+
 /* A merge is made with the log's line, whatever the row before it says. */
 static void merged_with_the_log(void)
 {
@@ -437,6 +483,7 @@ int main(int argc, char **argv)
         {"redacted lines", redacted_lines},
         {"redacted without an order", redacted_without_an_order},
         {"another strategy", another_strategy},
+        {"a payload of another strategy", a_payload_of_another_strategy},
         {"merged with the log", merged_with_the_log},
         {"a strategy in the wrong place", a_strategy_in_the_wrong_place},
     };
