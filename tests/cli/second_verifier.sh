@@ -450,6 +450,54 @@ blackened TAMPERED 'a redacted line whose order is lost' '"control":"redact"' \
 blackened TAMPERED 'an order about what follows it is none' '"control":"redact"' \
     'L[R] = L[R].replace(b"\"args\":{\"seq\":", b"\"args\":{\"seq\":9", 1)'
 
+# ---- Signed, and wrong all the same -----------------------------------------------------
+
+# signed WORD NAME REST: one more group, of one entry with this behind its seq, by
+# the log's key.  No crash leaves such a group, so none is TORN.
+signed() {
+    begin "signed: $2"
+    C=$T/copy
+    rm -rf "$C"
+    cp -R "$T/whole" "$C"
+    python3 - "$top/tests" "$C" "$3" <<'END' || wrong "cannot sign: $2"
+import base64, glob, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import verify
+path, rest = sys.argv[2:]
+v = verify.verify(verify.Directory(path))
+secret = open(path + '/keys/signing.key').read().strip().split('+', 4)
+seed = base64.b64decode(secret[4])[1:]
+try:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import \
+        Ed25519PrivateKey
+    sign = Ed25519PrivateKey.from_private_bytes(seed).sign
+except ImportError:
+    from nacl.signing import SigningKey
+    sign = lambda text: SigningKey(seed).sign(text).signature
+line = f'{{"seq":{v.size + 1},{rest}'.encode()
+root = verify.root_of(verify.add_leaf(v.size, v.tree, line))
+sig = sign(verify.signed_text(v.origin, v.size + 1, root).encode())
+with open(max(glob.glob(path + '/log/*')), 'ab') as f:
+    f.write(line + b'\n' + verify.Commit(v.size + 1, root, secret[3],
+                                         sig).line() + b'\n')
+END
+    agree "$1" "$C"
+}
+record='"resource":"r","record_id":"1","op":"OP","payload":PAYLOAD,"occurred_at":"2026-01-02T03:04:05Z","provenance":{"source":"s","confidence":1}'
+upsert=$(echo "$record" | sed 's/OP/upsert/; s/PAYLOAD/{}/')
+delete=$(echo "$record" | sed 's/OP/delete/; s/PAYLOAD/null/')
+salt=',"salt":"AAECAwQFBgcICQoLDA0ODw=="'
+now=',"logged_at":"2026-01-02T03:04:05.000000Z"}'
+signed OK 'nothing is wrong' "$upsert$salt$now"
+signed OK 'a merged payload' "$upsert,\"merged\":{}$salt$now"
+signed CORRUPT 'a delete with a merged payload' "$delete,\"merged\":{}$salt$now"
+signed CORRUPT 'no time' "$upsert$salt,\"logged_at\":\"2026-13-45T25:61:61.000000Z\"}"
+signed CORRUPT 'no logged_at' "$upsert$salt}"
+signed CORRUPT 'an order about what follows it' \
+    "\"control\":\"redact\",\"args\":{\"seq\":9999,\"leaf\":\"x\",\"line\":\"x\",\"reason\":\"x\"}$now"
+signed UNSUPPORTED_FORMAT 'a name of a later version' "\"control\":\"later\",\"args\":{}$now"
+
 # ---- Copies that go on ----------------------------------------------------------------
 
 # From a log by four keys, in the middle; then once more.

@@ -163,7 +163,7 @@ static void a_quoted_commit(void)
 
 #define DELTA "\"resource\":\"r\",\"record_id\":\"1\","
 #define WHEN                                                                   \
-    "\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":"    \
+    "\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":"     \
     "\"s\",\"confidence\":1},"
 #define SALTED "\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\""
 #define LOGGED ",\"logged_at\":\"" HAND_AT "\"}"
@@ -178,10 +178,8 @@ static void as_it_was_signed(void)
         "\"merged\":{}," SALTED LOGGED,
         "{\"seq\":2," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED
         ",\"logged_at\":\"2026-13-45T25:61:61.000000Z\"}",
-        "{\"seq\":2," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED
-        "}",
-        "{\"seq\":3," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED
-        "}",
+        "{\"seq\":2," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED "}",
+        "{\"seq\":3," DELTA "\"op\":\"upsert\",\"payload\":{}," WHEN SALTED "}",
         "{\"seq\":2,\"control\":\"redact\",\"args\":{}" LOGGED,
         "no line of this format",
     };
