@@ -160,7 +160,12 @@ bool plog_store_signs(struct plog_store *s, const struct plog_store_head *h,
                       const struct plog_keyring *trusted,
                       const struct plog_commit *c);
 
-/* Adds the event row of entry `e` with its exact line. */
+/* Fills in where it is and what leads on, of an entry that verifies and that no
+ * store can take. */
+void plog_store_unfit(uint64_t seq, struct plog_error *err);
+
+/* Adds the event row of entry `e` with its exact line.
+ * Returns 0; PLOG_E_CORRUPT when an entry before has its id; a store error. */
 PLOG_MUST_CHECK int plog_store_add_event(struct plog_store *s,
                                          const struct plog_entry *e,
                                          struct plog_span line,

@@ -19,7 +19,7 @@ static int misfit(const struct plog_order *o, struct plog_error *err,
     plog_fail(err, PLOG_E_CORRUPT,
               "entry %llu: the order to redact entry %llu %s",
               (unsigned long long)o->at, (unsigned long long)o->seq, why);
-    plog_err_seq(err, o->at);
+    plog_store_unfit(o->at, err);
     return PLOG_E_CORRUPT;
 }
 

@@ -146,6 +146,48 @@ int plog_store_put_head(struct plog_store *s, const struct plog_store_head *h,
 
 /* ---- Rows --------------------------------------------------------------- */
 
+/* Whether entry `seq` of the store has this id in its line, and not only in a
+ * column, which somebody may have changed. */
+static bool line_has_id(struct plog_store *s, uint64_t seq, struct plog_span id)
+{
+    struct plog_entry_parser parser;
+    struct plog_span line;
+    struct plog_entry e;
+    plog_entry_parser_init(&parser, s->io);
+    bool has = plog_store_line(s, seq, &line, NULL, NULL) == 0 &&
+               plog_entry_parse(&parser, line, &e, NULL) == 0 &&
+               e.control == PLOG_CONTROL_NONE &&
+               plog_span_equal(e.delta.id_text, id);
+    plog_entry_parser_fini(&parser);
+    return has;
+}
+
+/* Why the row of `e` was not taken: no writer of ours logs an id twice, and a
+ * verifier of the log alone does not look for it. */
+static int not_added(struct plog_store *s, const struct plog_entry *e, int rc,
+                     struct plog_error *err)
+{
+    struct plog_span id = e->delta.id_text;
+    uint64_t seq;
+    if (sqlite3_extended_errcode(s->db) != SQLITE_CONSTRAINT_UNIQUE ||
+        plog_store_find_id(s, id, &seq, NULL) || !line_has_id(s, seq, id))
+        return rc;
+    plog_fail(err, PLOG_E_CORRUPT, "entry %llu: its id is that of entry %llu",
+              (unsigned long long)e->seq, (unsigned long long)seq);
+    plog_store_unfit(e->seq, err);
+    return PLOG_E_CORRUPT;
+}
+
+void plog_store_unfit(uint64_t seq, struct plog_error *err)
+{
+    plog_err_seq(err, seq);
+    plog_err_hint(err,
+                  "it was signed so, unless `paritylog replay DIR --fresh` gets"
+                  " beyond it; for what is before it run: paritylog restore DIR"
+                  " --out NEWDIR --at %llu",
+                  (unsigned long long)seq - 1);
+}
+
 int plog_store_add_event(struct plog_store *s, const struct plog_entry *e,
                          struct plog_span line, uint64_t previous,
                          struct plog_error *err)
@@ -168,7 +210,8 @@ int plog_store_add_event(struct plog_store *s, const struct plog_entry *e,
     else
         sqlite3_bind_null(q, 7);
     plog_sql_bind(q, 8, line);
-    return plog_sql_run(q, err);
+    int rc = plog_sql_run(q, err);
+    return rc == PLOG_E_DIVERGED ? not_added(s, e, rc, err) : rc;
 }
 
 int plog_store_add_commit(struct plog_store *s, uint64_t size,

@@ -1,7 +1,7 @@
 /*
  * test_unfit.c - an entry that was rightly signed, and that no store can take:
- * an order to redact another line than there is.  The engine makes none; it
- * takes somebody with the key.
+ * an order to redact another line than there is, or an id that was there.  The
+ * engine makes none; it takes somebody with the key.
  *
  * What lies before it can still be had where a snapshot gives it; the store
  * that is there stays; and nothing is left of one that was begun.
@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "legs.h"
+#include "paritylog_recovery.h"
 #include "peers.h"
 #include "redact.h"
 #include "world.h"
@@ -29,25 +30,48 @@ static uint64_t size; /* of the log without that entry */
 /* ---- Such a log ---------------------------------------------------------- */
 
 static const char leaf_of_none[PLOG_HASH_SIZE] = "no line has this leaf";
+static const char *delta; /* what is behind its seq; NULL: an order */
+
+#define NOW "2026-02-03T04:05:06.000000Z"
+#define REST                                                                   \
+    "\"resource\":\"r\",\"record_id\":\"new\",\"op\":\"upsert\",\"payload\":{" \
+    "},"                                                                       \
+    "\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":"     \
+    "\"s\",\"confidence\":1}"
+#define END ",\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\",\"logged_at\":\"" NOW "\"}"
+
+static void write_delta(struct plog_buf *text, uint64_t seq)
+{
+    CHECK_INT(plog_buf_add_text(text, "{\"seq\":"), 0);
+    CHECK_INT(plog_buf_add_u64(text, seq), 0);
+    CHECK_INT(plog_buf_add_text(text, delta), 0);
+}
+
+static void write_order(struct plog_buf *text, uint64_t seq)
+{
+    struct plog_order order = {.seq = seq - 1};
+    struct plog_buf args;
+    plog_buf_init(&args, plog_io_posix());
+    memcpy(order.leaf, leaf_of_none, sizeof order.leaf);
+    memcpy(order.line, leaf_of_none, sizeof order.line);
+    CHECK_INT(plog_order_format(&args, &order, plog_span_text("a test")), 0);
+    CHECK_INT(plog_control_format(text, seq, PLOG_CONTROL_REDACT,
+                                  plog_span(args.data, args.len),
+                                  plog_span_text(NOW)),
+              0);
+    plog_buf_fini(&args);
+}
 
 /* One entry more, with its commit. */
 static void sign(struct plog_buf *text, struct plog_store_head *head,
                  const struct plog_signer *s)
 {
-    struct plog_order order = {.seq = head->commit.size};
     struct plog_commit c = {.size = head->commit.size + 1};
-    struct plog_buf args;
     unsigned char leaf[PLOG_HASH_SIZE];
-    plog_buf_init(&args, plog_io_posix());
-    memcpy(order.leaf, leaf_of_none, sizeof order.leaf);
-    memcpy(order.line, leaf_of_none, sizeof order.line);
-    CHECK_INT(plog_order_format(&args, &order, plog_span_text("a test")), 0);
-    CHECK_INT(
-        plog_control_format(text, c.size, PLOG_CONTROL_REDACT,
-                            plog_span(args.data, args.len),
-                            plog_span_text("2026-02-03T04:05:06.000000Z")),
-        0);
-    plog_buf_fini(&args);
+    if (delta)
+        write_delta(text, c.size);
+    else
+        write_order(text, c.size);
     plog_hash_leaf(text->data, text->len, leaf);
     CHECK_INT(plog_tree_add(&head->tree, leaf), 0);
     plog_tree_root(&head->tree, c.root);
@@ -279,6 +303,123 @@ static void nothing_behind_the_snapshot(void)
     only_the_snapshot(BOTH);
 }
 
+/* ---- Ids ------------------------------------------------------------------
+ */
+
+static int replay(bool fresh, struct plog_replay_report *r)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = fresh};
+    memset(&err, 0, sizeof err);
+    return plog_replay(w.dir, &o, r, &err);
+}
+
+/* The error names the entry and what leads on: a copy of what is before it,
+ * which is whole. */
+static void leads_out(uint64_t seq)
+{
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .at_seq = seq - 1};
+    struct plog_restore_report r;
+    struct world copy = w;
+    struct world_found f;
+    char want[60];
+    snprintf(want, sizeof want, "restore DIR --out NEWDIR --at %llu",
+             (unsigned long long)seq - 1);
+    CHECK_UINT(err.seq, seq);
+    CHECK(strstr(err.hint, want) != NULL);
+    CHECK_INT(plog_restore(w.dir, out, &o, &r, NULL), 0);
+    snprintf(copy.dir, sizeof copy.dir, "%.500s", out);
+    CHECK_INT(world_parity(&copy, NULL, &f), 0);
+    CHECK_UINT(f.report.head.size, seq - 1);
+    world_remove(out);
+}
+
+/* One id twice, also where another spelling hides it: the store that is there
+ * and one that is made say which, and do not take it for their own fault. */
+static void an_id_twice(void)
+{
+    static const char *const twice[] = {",\"id\":\"same\"," REST END,
+                                        ",\"id\":\"s\\u0061me\"," REST END};
+    static const struct world_delta first = {.id = "same", .record = "1"};
+    char text[300], want[80];
+    struct plog_replay_report r;
+    for (int i = 0; i < 4; i++) {
+        memset(&w, 0, sizeof w);
+        world_make(&w, PLOG_ARRIVAL, 0);
+        CHECK_INT(
+            world_append(&w, world_text(text, sizeof text, &first), NULL, NULL),
+            0);
+        world_close(&w);
+        delta = twice[i % 2];
+        add_unfit();
+        delta = NULL;
+        snprintf(out, sizeof out, "%.500s-out", w.dir);
+        if (i >= 2)
+            world_drop_store(&w);
+        CHECK_INT(replay(false, &r), PLOG_E_CORRUPT);
+        snprintf(want, sizeof want, "entry %llu: its id is that of entry 2",
+                 (unsigned long long)size + 1);
+        if (!CHECK(strstr(err.message, want) != NULL))
+            printf("# %s\n", err.message);
+        leads_out(size + 1);
+        world_remove(w.dir);
+    }
+}
+
+/* The store says so of an entry that has another one in the log: that is the
+ * store's. */
+static void an_id_of_the_store(void)
+{
+    static const struct world_delta first = {.id = "other", .record = "1"};
+    char text[300];
+    struct plog_replay_report r;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(
+        world_append(&w, world_text(text, sizeof text, &first), NULL, NULL), 0);
+    world_close(&w);
+    delta = ",\"id\":\"same\"," REST END;
+    add_unfit();
+    delta = NULL;
+    world_sql(&w, "UPDATE events SET id='same' WHERE seq=2");
+    CHECK_INT(replay(false, &r), PLOG_E_DIVERGED);
+    CHECK(strstr(err.hint, "parity") != NULL);
+    CHECK_INT(replay(true, &r), 0);
+    world_remove(w.dir);
+}
+
+/* The same of an order: no circle of parity and replay without a store. */
+static void an_order_without_a_store(void)
+{
+    struct plog_replay_report r;
+    make(false);
+    world_drop_store(&w);
+    CHECK_INT(replay(false, &r), PLOG_E_CORRUPT);
+    says_which();
+    leads_out(size + 1);
+    world_remove(w.dir);
+}
+
+/* A payload that a custom strategy chose for what it did not apply: it does not
+ * count, and parity tells of it. */
+static void merged_and_skipped(void)
+{
+    struct plog_replay_report r;
+    struct world_found f;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_CUSTOM, 0);
+    world_close(&w);
+    delta = "," REST ",\"outcome\":\"skipped\",\"merged\":{\"v\":1}" END;
+    add_unfit();
+    delta = NULL;
+    CHECK_INT(replay(false, &r), 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM records"), 0);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, size + 1);
+    world_remove(w.dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -286,6 +427,10 @@ int main(int argc, char **argv)
         {"a snapshot before it", a_snapshot_before_it},
         {"a disk that fails", a_disk_that_fails},
         {"nothing behind the snapshot", nothing_behind_the_snapshot},
+        {"an id twice", an_id_twice},
+        {"an id of the store", an_id_of_the_store},
+        {"an order without a store", an_order_without_a_store},
+        {"merged and skipped", merged_and_skipped},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
