@@ -874,9 +874,10 @@ struct plog_proof_report {
     struct plog_span entry; /* the line, into memory that the caller frees */
     char *memory;           /* free(3); NULL when there is none */
     /* The line is a redacted one: the proof says that an entry with this leaf
-     * is in the log; what else the line says, only the order to redact it
-     * vouches for. */
+     * is in the log, and nothing of the line itself; what that says, only the
+     * order to redact it vouches for (plog_verify_order). */
     bool redacted;
+    uint64_t order; /* the entry that is this order; 0: it was not seen */
 };
 
 /*
@@ -887,14 +888,32 @@ struct plog_proof_report {
  *                the key that it names.  A consistency proof across a key
  *                rotation needs the log's keys at both ends.
  * @entry, @n     the entry's line, if it is not in the proof; else NULL
- * Returns 0: it holds.  PLOG_E_ARG: `vkey` is no verifier key; PLOG_E_INPUT:
- * not a proof; PLOG_E_UNKNOWN_KEY: signed by another key; PLOG_E_TAMPERED: it
- * does not hold; PLOG_E_FOREIGN: its two checkpoints are of different logs;
- * PLOG_E_NOMEM.
+ * Returns 0: it holds; of a line with `redacted`, for its leaf alone.
+ * PLOG_E_ARG: `vkey` is no verifier key; PLOG_E_INPUT: not a proof, or a line
+ * with a leaf that is no redacted line of that entry; PLOG_E_UNKNOWN_KEY:
+ * signed by another key; PLOG_E_TAMPERED: it does not hold; PLOG_E_FOREIGN: its
+ * two checkpoints are of different logs; PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_verify_proof(const char *text, size_t len,
                                                const char *vkey,
                                                const char *entry, size_t n,
+                                               struct plog_proof_report *report,
+                                               struct plog_error *err);
+
+/*
+ * Checks a proof of the order to redact an entry, and that it makes the line of
+ * that entry the one in `report`: then all of that line is proven.
+ * @text, @len  a proof as above, of the order, with its line; a file of orders/
+ *              is one
+ * @vkey        as above; in a copy that goes on, the order may be by the old
+ * key
+ * @report      of a proof that holds, with `redacted`; `order` is set
+ * Returns 0, or as plog_verify_proof; PLOG_E_ARG without `redacted`;
+ * PLOG_E_INPUT: it is of another entry than an order; PLOG_E_TAMPERED: the
+ * order makes another line.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_verify_order(const char *text, size_t len,
+                                               const char *vkey,
                                                struct plog_proof_report *report,
                                                struct plog_error *err);
 

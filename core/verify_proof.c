@@ -160,6 +160,25 @@ static int read_extra(struct proof_file *f, struct plog_span text,
     return 0;
 }
 
+/* A redacted line names the leaf that is proven, so that any line can: it has
+ * to be one of this entry. */
+static int check_redacted(struct proof_file *f, struct plog_span line,
+                          uint64_t seq)
+{
+    struct plog_entry_parser parser;
+    struct plog_entry e;
+    plog_entry_parser_init(&parser, plog_io_posix());
+    int rc = plog_entry_parse(&parser, line, &e, NULL);
+    plog_entry_parser_fini(&parser);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(f->err, rc, "out of memory");
+    return rc || !e.redacted || e.seq != seq
+               ? plog_fail(f->err, PLOG_E_INPUT,
+                           "the line is no redacted line of entry %llu",
+                           (unsigned long long)seq)
+               : 0;
+}
+
 static int check_inclusion(struct proof_file *f, struct plog_span entry,
                            struct plog_proof_report *r)
 {
@@ -191,6 +210,8 @@ static int check_inclusion(struct proof_file *f, struct plog_span entry,
     r->redacted = plog_line_is_redacted(r->entry);
     r->seq = index + 1;
     set_head(r, &note);
+    if (r->redacted && (rc = check_redacted(f, r->entry, r->seq)) != 0)
+        return rc;
     if (!plog_inclusion_holds(index, note.size, r->leaf,
                               (const unsigned char(*)[PLOG_HASH_SIZE])f->hashes,
                               f->count, note.root))
@@ -262,5 +283,53 @@ int plog_verify_proof(const char *text, size_t len, const char *vkey,
         report->memory = NULL;
         report->entry = plog_span(NULL, 0);
     }
+    return plog_done(err, rc);
+}
+
+/* ---- The order to redact ------------------------------------------------ */
+
+/* Whether the entry of `own` is the order that makes the line of `r` this one.
+ * The leaf is salted, so an order that names it is about that entry and none of
+ * another log. */
+static int check_order(const struct plog_proof_report *own,
+                       const struct plog_proof_report *r,
+                       struct plog_error *err)
+{
+    struct plog_entry_parser parser;
+    struct plog_order order;
+    unsigned char line[PLOG_HASH_SIZE];
+    plog_entry_parser_init(&parser, plog_io_posix());
+    int is =
+        own->consistency ? 0 : plog_order_read(&parser, own->entry, &order);
+    plog_entry_parser_fini(&parser);
+    if (is < 0)
+        return plog_fail(err, is, "out of memory");
+    if (!is || order.at != own->seq)
+        return plog_fail(err, PLOG_E_INPUT, "it proves no order to redact");
+    plog_sha256(r->entry.p, r->entry.n, line);
+    if (order.seq != r->seq ||
+        memcmp(order.leaf, r->leaf, sizeof order.leaf) != 0 ||
+        memcmp(order.line, line, sizeof line) != 0)
+        return plog_fail(err, PLOG_E_TAMPERED,
+                         "the order of entry %llu does not make entry %llu this"
+                         " redacted line",
+                         (unsigned long long)order.at,
+                         (unsigned long long)r->seq);
+    return 0;
+}
+
+int plog_verify_order(const char *text, size_t len, const char *vkey,
+                      struct plog_proof_report *report, struct plog_error *err)
+{
+    struct plog_proof_report own;
+    if (!report->redacted)
+        return plog_fail(err, PLOG_E_ARG, "the entry was not redacted");
+    int rc = plog_verify_proof(text, len, vkey, NULL, 0, &own, err);
+    if (rc)
+        return rc;
+    rc = check_order(&own, report, err);
+    if (!rc)
+        report->order = own.seq;
+    free(own.memory);
     return plog_done(err, rc);
 }

@@ -134,6 +134,8 @@ static void print_json(const struct plog_proof_report *r)
         out_hash(&o, "leaf", r->leaf);
         out_span(&o, "entry", r->entry.p, r->entry.n);
         out_bool(&o, "redacted", r->redacted);
+        if (r->redacted)
+            out_uint(&o, "order", r->order);
     }
     out_end(&o);
 }
@@ -158,9 +160,41 @@ static void print_text(const struct plog_proof_report *r)
     text_safe(stdout, r->entry.p, r->entry.n);
     putchar('\n');
     if (r->redacted)
-        puts("redacted   the proof is of its leaf; the rest of this line only "
-             "the"
-             " order to redact it vouches for");
+        printf("redacted   by entry %llu, which is proven, too\n",
+               (unsigned long long)r->order);
+}
+
+/* Of a redacted line the proof says nothing but that its leaf is in the log:
+ * without the order, whoever has one leaf could have any line PROVEN. */
+static int check_order(const char *path, const char *keys,
+                       struct plog_proof_report *r, struct plog_error *err)
+{
+    char *text, leaf[TEXT_BASE64(PLOG_HASH_SIZE)];
+    size_t n;
+    if (r->redacted && path) {
+        int rc = read_file(path, PLOG_PROOF_FILE_MAX, &text, &n, err);
+        if (!rc)
+            rc = plog_verify_order(text, n, keys, r, err);
+        if (rc && !err->file[0])
+            snprintf(err->file, sizeof err->file, "%s", path);
+        free(text);
+        return rc;
+    }
+    if (path)
+        return fail_set(err, PLOG_E_INPUT,
+                        "--order: the proof is of no redacted line");
+    if (!r->redacted)
+        return 0;
+    text_base64(r->leaf, PLOG_HASH_SIZE, leaf);
+    fail_set(err, PLOG_E_INPUT,
+             "entry %llu was redacted: its leaf %s is in the log of %llu"
+             " entries, and the rest of this line only the order to redact it"
+             " proves",
+             (unsigned long long)r->seq, leaf, (unsigned long long)r->size);
+    snprintf(err->hint, sizeof err->hint,
+             "give --order FILE: `paritylog redact DIR --list` names the entry,"
+             " and `paritylog prove DIR SEQ` makes the proof of it");
+    return err->code;
 }
 
 /* Without the LF that a text file ends with. */
@@ -186,10 +220,11 @@ static char *join(const struct cli_texts *t)
 int cmd_verify_proof(struct cli *c, int argc, char **argv)
 {
     struct plog_proof_report report = {.memory = NULL};
-    const char *entry = NULL;
+    const char *entry = NULL, *order = NULL;
     struct cli_texts trusted = {.count = 0};
     const struct cli_option own[] = {{"key", CLI_TEXTS, &trusted, 0, 0},
-                                     {"entry", CLI_TEXT, &entry, 0, 0}};
+                                     {"entry", CLI_TEXT, &entry, 0, 0},
+                                     {"order", CLI_TEXT, &order, 0, 0}};
     const struct cli_spec spec = {0, own, CLI_COUNT(own), 1, 1};
     struct plog_error err = {.code = 0};
     char *text = NULL, *line = NULL, *keys = NULL;
@@ -208,6 +243,8 @@ int cmd_verify_proof(struct cli *c, int argc, char **argv)
     if (!rc)
         rc = plog_verify_proof(text, n, keys, line, line_length(line, m),
                                &report, &err);
+    if (!rc)
+        rc = check_order(order, keys, &report, &err);
     if (!rc && c->json)
         print_json(&report);
     else if (!rc)

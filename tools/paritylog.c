@@ -150,10 +150,11 @@ static const struct cli_command commands[] = {
      "  --out FILE             a new file (default: standard output)\n" KEY WAIT
          JSON_ERRORS QUIET},
     {"verify-proof", cmd_verify_proof, "check a proof, without any log",
-     "FILE --key VKEY [--key VKEY ...] [--entry FILE] [--json]",
+     "FILE --key VKEY [--key VKEY ...] [--entry FILE] [--order FILE] [--json]",
      "  --key VKEY             a verifier key that you trust; each checkpoint is\n"
      "                         checked under the one that it names\n"
-     "  --entry FILE           the entry's line, where the proof hides it\n" JSON},
+     "  --entry FILE           the entry's line, where the proof hides it\n"
+     "  --order FILE           of a redacted entry: a proof of its order\n" JSON},
     {"strategy", cmd_strategy, "show or change how deltas are resolved",
      "DIR [S] [--dry-run] [--passphrase-file F] [--network-fs-ok]\n"
      "           [--wait SECONDS] [--json]",

@@ -40,8 +40,19 @@ run 0 verify "$L" --key "$vkey"
 run 0 parity "$L" --key "$vkey"
 run 0 verify-proof "$T/before" --key "$vkey"
 run 0 prove "$L" 5 --out "$T/after"
-run 0 verify-proof "$T/after" --key "$vkey"
-out_has 'redacted   the proof is of its leaf'
+run 6 verify-proof "$T/after" --key "$vkey" --json
+error_is INPUT '(.error.message | test("its leaf .{44} is in the log")) and
+    (.error.hint | test("--order FILE"))'
+run 0 prove "$L" 42 --out "$T/order"
+run 0 verify-proof "$T/after" --key "$vkey" --order "$T/order"
+out_has PROVEN
+out_has 'redacted   by entry 42'
+run 0 verify-proof "$T/after" --key "$vkey" --order "$T/order" --json
+json_is "$T/out" '.redacted and .order == 42 and .seq == 5'
+run 6 verify-proof "$T/before" --key "$vkey" --order "$T/order"
+run 6 verify-proof "$T/after" --key "$vkey" --order "$T/after"
+run 12 verify-proof "$T/after" --key "$("$PARITYLOG" init "$T/foreign")" --order "$T/order"
+run 1 verify-proof "$T/after" --key "$vkey" --order "$T/no-such-file"
 run 0 get "$L" pets 4
 out_has '"payload":null'
 

@@ -461,11 +461,78 @@ static void the_line_beside_it(void)
     plog_signer_fini(&signer);
 }
 
+/* ---- Redacted lines ------------------------------------------------------ */
+
+#define RECORD "\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"upsert\","
+#define WHEN                                                                   \
+    "\"occurred_at\":\"2026-01-02T03:04:05Z\",\"provenance\":{\"source\":"     \
+    "\"s\",\"confidence\":1}"
+#define SALTED ",\"salt\":\"AAECAwQFBgcICQoLDA0ODw==\""
+#define CONTROL "\"control\":\"peer-add\",\"args\":{\"name\":\"p\"}"
+
+/* What a line says that names the leaf of entry SEQ. */
+static void name_leaf(char *out, size_t size, const char *begin)
+{
+    struct plog_buf b;
+    plog_buf_init(&b, plog_io_posix());
+    CHECK_INT(plog_buf_add_base64(&b, leaf[SEQ - 1], PLOG_HASH_SIZE), 0);
+    snprintf(out, size, "%s,\"redacted\":\"%.*s\"}", begin, (int)b.len, b.data);
+    plog_buf_fini(&b);
+}
+
+/* The leaf alone is in the tree, so any line could name it: it has to be the
+ * redacted line of that entry, and then still proves its leaf only. */
+static void lines_that_name_the_leaf(void)
+{
+    static const struct {
+        const char *begin;
+        bool good;
+    } all[] = {
+        {"{\"seq\":5," RECORD WHEN, true},
+        {"{\"seq\":5,\"id\":\"x\"," RECORD WHEN ",\"outcome\":\"skipped\"",
+         true},
+        {"{\"seq\":4," RECORD WHEN, false},
+        {"{\"seq\":6," RECORD WHEN, false},
+        {"{\"seq\":5," RECORD "\"payload\":{}," WHEN, false},
+        {"{\"seq\":5," RECORD "\"payload\":{}," WHEN SALTED, false},
+        {"{\"seq\":5," RECORD WHEN ",\"meta\":{}", false},
+        {"{\"seq\":5," RECORD WHEN ",\"merged\":{}", false},
+        {"{\"seq\":5," RECORD WHEN SALTED, false},
+        {"{\"seq\":5," RECORD WHEN ",\"new\":1", false},
+        {"{\"seq\":5," CONTROL, false},
+        {"{\"seq\":5", false},
+        {"{\"seq\":5,", false},
+    };
+    struct plog_proof_report r;
+    struct plog_error err;
+    struct plog_buf b;
+    char line[600];
+    start();
+    inclusion(&b, signer.vkey.name);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        name_leaf(line, sizeof line, all[i].begin);
+        err.code = 0;
+        int rc = plog_verify_proof(b.data, b.len, vkey, line, strlen(line), &r,
+                                   &err);
+        bool ok = CHECK_INT(rc, all[i].good ? 0 : PLOG_E_INPUT);
+        if (rc)
+            ok &= CHECK_TEXT(err.message,
+                             "the line is no redacted line of entry 5");
+        else
+            ok &= CHECK(r.redacted && r.order == 0 && r.seq == SEQ);
+        if (!ok)
+            printf("# %s\n", line);
+    }
+    plog_buf_fini(&b);
+    plog_signer_fini(&signer);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"of an entry", of_an_entry},
         {"the checkpoint first", the_checkpoint_first},
+        {"lines that name the leaf", lines_that_name_the_leaf},
         {"of two sizes", of_two_sizes},
         {"by whom", by_whom},
         {"by two keys", by_two_keys},

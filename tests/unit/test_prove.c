@@ -458,9 +458,100 @@ static void without_memory(void)
     }
 }
 
+/* ---- Redacted lines ------------------------------------------------------ */
+
+/* The order among those that are proven here makes a redacted line; any other
+ * entry, and any other order, does not. */
+static void with_its_order(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "r"};
+    struct plog_redact_report rr;
+    struct plog_proof_report r, edited;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(world_put(&w, NULL, "r", "v", NULL), 0);
+    CHECK_INT(plog_redact(w.dir, 2, &o, &rr, NULL), 0);
+    CHECK_INT(plog_redact(w.dir, 3, &o, &rr, NULL), 0);
+    world_close(&w);
+    CHECK_INT(prove(2, 0), 0);
+    CHECK_INT(
+        plog_verify_proof(proof.text, proof.len, w.vkey, NULL, 0, &r, &err), 0);
+    CHECK(r.redacted && r.order == 0);
+    for (uint64_t seq = 1; seq <= 6; seq++) {
+        int want = seq == 5 ? 0 : seq == 6 ? PLOG_E_TAMPERED : PLOG_E_INPUT;
+        CHECK_INT(prove(seq, 0), 0);
+        CHECK_INT(plog_verify_order(proof.text, proof.len, w.vkey, &r, &err),
+                  want);
+        CHECK_INT(err.code, want);
+        CHECK_UINT(r.order, seq < 5 ? 0 : 5);
+    }
+    /* The same leaf, of another record. */
+    CHECK_INT(prove(2, 0), 0);
+    char *line = strndup(r.entry.p, r.entry.n), *at = strstr(line, "\"r\"");
+    REQUIRE(at != NULL);
+    at[1] = 'q';
+    CHECK_INT(plog_verify_proof(proof.text, proof.len, w.vkey, line, r.entry.n,
+                                &edited, &err),
+              0);
+    CHECK(edited.redacted);
+    CHECK_INT(prove(5, 0), 0);
+    CHECK_INT(plog_verify_order(proof.text, proof.len, w.vkey, &edited, &err),
+              PLOG_E_TAMPERED);
+    CHECK(strstr(err.message, "does not make entry 2 this") != NULL);
+    /* One that is changed proves nothing, and another line needs none. */
+    proof.text[proof.len - 8] ^= 1;
+    CHECK_INT(plog_verify_order(proof.text, proof.len, w.vkey, &r, &err),
+              PLOG_E_TAMPERED);
+    free(edited.memory);
+    edited.redacted = false;
+    CHECK_INT(plog_verify_order(proof.text, proof.len, w.vkey, &edited, &err),
+              PLOG_E_ARG);
+    CHECK_UINT(edited.order, 0);
+    free(line);
+    free(r.memory);
+    world_end(&w, 6);
+}
+
+/* A copy that ends below the order has it in orders/, as such a proof. */
+static void with_an_order_that_came_along(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "r"};
+    struct plog_restore_options ro = {.struct_size = sizeof ro, .at_seq = 3};
+    struct plog_redact_report rr;
+    struct plog_restore_report cr;
+    struct plog_proof_report r;
+    char out[600], path[700];
+    size_t n;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(world_put(&w, NULL, "r", "v", NULL), 0);
+    CHECK_INT(plog_redact(w.dir, 2, &o, &rr, NULL), 0);
+    world_close(&w);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    CHECK_INT(plog_restore(w.dir, out, &ro, &cr, NULL), 0);
+    struct plog_prove_options po = options(0);
+    CHECK_INT(plog_prove(out, 2, &po, &err), 0);
+    CHECK_INT(
+        plog_verify_proof(proof.text, proof.len, w.vkey, NULL, 0, &r, &err), 0);
+    CHECK_UINT(r.size, 3);
+    snprintf(path, sizeof path, "%s/orders/%llu", out,
+             (unsigned long long)rr.order);
+    char *order = world_read(path, &n);
+    CHECK_INT(plog_verify_order(order, n, w.vkey, &r, &err), 0);
+    CHECK_UINT(r.order, rr.order);
+    free(order);
+    free(r.memory);
+    world_remove(out);
+    world_end(&w, 5);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
+        {"with its order", with_its_order},
+        {"with an order that came along", with_an_order_that_came_along},
         {"entries and sizes", entries_and_sizes},
         {"no commit", no_commit},
         {"a store behind", a_store_behind},

@@ -15,7 +15,7 @@ _paritylog_options() {
     inspect) echo --max-findings ;;
     checkpoint) echo --witness --key ;;
     prove) echo --at --from --hide-entry --out --key ;;
-    verify-proof) echo --key --entry ;;
+    verify-proof) echo --key --entry --order ;;
     replay) echo --dry-run --to --fresh --account --network-fs-ok --key ;;
     rebuild) echo --store --log --out --install --network-fs-ok --dry-run --key ;;
     restore) echo --out --at --adopt --continue-as --passphrase-file --dry-run \

@@ -63,6 +63,8 @@ def holds(text, vkey):
             if not lines[2].startswith("index "):
                 return False
             seq, _, _ = second.parse_entry(line)
+            if second.redacted_leaf(line):  # it takes its order, too
+                return False
             index = second.number(lines[2][6:])
             c = note_holds(note, key)
             path = [second.unb64(h, 32) for h in lines[3:]]
@@ -161,6 +163,22 @@ def entry_games(w):
              second.base64.b64decode(other)]
     return all_of(w, [put([lines[0], "extra " + second.b64(t)] + lines[2:], note)
                       for t in texts if t != line])
+
+
+@probe(PART)
+def leaf_stated(w):
+    """inclusion: a line that ends in the leaf as a redacted one does: of another record, seq or kind, with a payload, too"""
+    lines, note, seq, _ = inclusion(w)
+    line = second.base64.b64decode(lines[1][6:])
+    other = (b'"resource":"bank","record_id":"alice","op":"delete",%b"occurred_at":'
+             b'"1999-01-01T00:00:00Z","provenance":{"source":"ceo","confidence":1}')
+    bodies = [b'{"seq":%d,' % n + body for n, body in (
+        (seq, other % b""), (seq + 5, other % b""), (seq, other % b'"payload":null,'),
+        (seq, b'"control":"peer-evict","args":{"name":"p","seq":1,"reason":"x"}'),
+        (seq, b'"x":1'))]
+    leaf = second.b64(second.leaf_of(line)).encode()
+    return all_of(w, [put([lines[0], "extra " + second.b64(body + b',"redacted":"%b"}' % leaf)] +
+                          lines[2:], note) for body in bodies + [line[:-1]]])
 
 
 def notes(w, size, root):
