@@ -74,6 +74,35 @@ static uint64_t lowest_asked(const struct plog_parity *p)
     return lowest;
 }
 
+/* Whether log/ has the segments between floor and `first` that the store knows
+ * of, and no other.  No byte of them is read, so which of the two is wrong only
+ * all of the log tells. */
+static int same_names(struct plog_parity *p, uint64_t floor, uint64_t first,
+                      bool *same, struct plog_error *err)
+{
+    const struct plog_walk *w = &p->c->walk;
+    sqlite3_stmt *q = NULL;
+    size_t i = 0, n = plog_segment_count(&w->segments);
+    while (i < n && plog_segment_at(&w->segments, i) <= floor)
+        i++;
+    int rc = plog_sql_prepare(p->db,
+                              "SELECT first FROM main.segments WHERE first>?1"
+                              " AND first<?2 ORDER BY first",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, floor);
+        plog_sql_bind_u64(q, 2, first);
+    }
+    *same = true;
+    while (!rc && *same && (rc = plog_sql_row(q, err)) == 0)
+        *same =
+            i < n && plog_segment_at(&w->segments, i++) == plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    if (rc == PLOG_END)
+        *same = i < n && plog_segment_at(&w->segments, i) == first;
+    return rc == PLOG_END ? 0 : rc;
+}
+
 /* The checkpoint is a head that the log must have. */
 static int expect(struct plog_parity *p, struct plog_error *err)
 {
@@ -224,9 +253,12 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     if (first > 1)
         rc = plog_store_keys(&c->reader.store, &c->head, &c->reader.keys,
                              &w->chain.chain, err);
+    bool same = rc == 0;
+    if (!rc && first > 1)
+        rc = same_names(p, floor, first, &same, err);
     if (rc && !plog_check_is_verdict(rc))
         return rc;
-    if (rc)
+    if (!same)
         first = 1;
     rc = first > 1 && p->since.size < first ? 0 : expect(p, err);
     if (rc)

@@ -397,6 +397,37 @@ static void wrong_outcome(void)
 
 /* ---- Damage ------------------------------------------------------------- */
 
+/* A segment below the checkpoint that is gone, or that the store alone knows
+ * of: its name is not there, and then all of the log is read. */
+static void a_segment_is_gone(void)
+{
+    static const char *const which[] = {
+        "SELECT min(first) FROM segments",
+        "SELECT first FROM segments ORDER BY first LIMIT 1 OFFSET 1"};
+    struct world_found f;
+    make(PLOG_ARRIVAL);
+    for (size_t i = 0; i < sizeof which / sizeof *which; i++) {
+        char file[700], aside[700];
+        restore();
+        CHECK_INT(since(&f), 0);
+        CHECK(f.report.from > 1);
+        long long first = world_number(&w, which[i]);
+        CHECK(first < (long long)f.report.from);
+        snprintf(file, sizeof file, "%.500s/log/%020lld.jsonl", w.dir, first);
+        snprintf(aside, sizeof aside, "%.500s-kept", w.dir);
+        CHECK_INT(rename(file, aside), 0);
+        CHECK_INT(since(&f), PLOG_E_CORRUPT);
+        CHECK_UINT(f.first[0].seq, (uint64_t)first);
+        CHECK_INT(rename(aside, file), 0);
+        CHECK_INT(since(&f), 0);
+    }
+    world_sql(&w, "INSERT INTO segments VALUES(3)");
+    CHECK_INT(since(&f), PLOG_E_DIVERGED);
+    world_sql(&w, "DELETE FROM segments WHERE first=3");
+    CHECK_INT(since(&f), 0);
+    CHECK(f.report.from > 1);
+}
+
 /* In both legs at once, so that nothing proves the group: what its entries
  * make of the records is not known, and nothing is said of them. */
 static void damage_hides_records(void)
@@ -696,6 +727,7 @@ int main(int argc, char **argv)
         {"a loser behind a merge", a_loser_behind_a_merge},
         {"clean from every checkpoint", clean_from_every_checkpoint},
         {"an outcome against the strategy", wrong_outcome},
+        {"a segment is gone", a_segment_is_gone},
         {"damage hides records", damage_hides_records},
         {"reads the tail", reads_the_tail},
         {"the watermark, killed at each call", killed_at_each_call},
