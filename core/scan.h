@@ -76,7 +76,7 @@ struct plog_scan {
     struct plog_ahead *ahead; /* reads the file; NULL: the scan does */
     struct plog_entry_parser parser;
     struct plog_fault fault;
-    bool as_signed; /* the group with the fault is what its key signed */
+    bool as_signed;      /* the group with the fault is what its key signed */
     uint64_t header_end; /* where the first group begins; 0: not read */
     bool has_rotation;   /* the group at hand is a key rotation, or a restore */
     struct plog_rotation rotation;
