@@ -597,8 +597,10 @@ struct plog_group {
      * before anything is logged, with the seq of each delta (of a repeat that
      * of the first time), so that the caller's own tables commit together with
      * them.  Not called for a group of repeats alone, which is not logged.  It
-     * may read all of the store, and not change our tables, attach, or end the
-     * transaction; its own tables are outside parity.
+     * may read all of the store, and not change our tables, attach, set a
+     * pragma (those that only tell are allowed), make a savepoint, or end the
+     * transaction; its own tables are outside parity.  They may be virtual ones
+     * (FTS5, R*Tree).
      * Not 0: the request is refused with PLOG_E_HOOK, and so is one whose SQL
      * ended the transaction (INSERT OR ROLLBACK); other threads' groups that
      * shared that are refused with PLOG_E_LOCKED then: send them again.
@@ -805,8 +807,9 @@ struct plog_row {
     const int *types;
 };
 /* Runs one SQL statement that only reads; enforced by SQLite's authorizer,
- * not by looking at the text.  Returns 0; PLOG_E_SQL when it would write,
- * attach, load or is not one statement; PLOG_E_INTERRUPTED.
+ * not by looking at the text.  A caller's own tables may be read, virtual ones
+ * (FTS5, R*Tree), too, and pragmas that only tell.  Returns 0; PLOG_E_SQL when
+ * it would write, attach, load or is not one statement; PLOG_E_INTERRUPTED.
  * With no rows `each` is called once with values NULL, to give the names; it
  * does not use the reader. */
 PLOG_API PLOG_MUST_CHECK int

@@ -131,7 +131,7 @@ static int add_item(plog *p, struct plog_work *w, struct plog_item *item,
 static int guard(void *arg, int action, const char *a, const char *b,
                  const char *schema, const char *trigger)
 {
-    (void)arg, (void)b, (void)schema, (void)trigger;
+    (void)arg, (void)schema, (void)trigger;
     switch (action) {
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
@@ -146,12 +146,13 @@ static int guard(void *arg, int action, const char *a, const char *b,
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TRIGGER:
         return plog_schema_is_ours(b) ? SQLITE_DENY : SQLITE_OK;
+    case SQLITE_PRAGMA: /* full-text tables and R*Trees ask some, too */
+        return plog_sql_pragma_tells(a, b) ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_CREATE_TEMP_TRIGGER: /* fires although triggers are off */
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
-    case SQLITE_PRAGMA:
         return SQLITE_DENY;
     default:
         return SQLITE_OK;

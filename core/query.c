@@ -3,7 +3,8 @@
  *
  * Three fences: the connection is read-only, an authorizer allows reading
  * and nothing else whatever the statement is called (WITH ... DELETE is
- * refused for its DELETE), and one statement is all that runs.
+ * refused for its DELETE), and one statement is all that runs, if SQLite says
+ * that it reads.
  */
 #include "reader.h"
 
@@ -12,26 +13,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pragmas that only tell. */
-static bool harmless_pragma(const char *name, const char *value)
+/* What virtual tables compile when they are opened for reading, and do not run:
+ * to say which columns one has, an update of the schema; an R*Tree, whatever it
+ * would write into its own tables.  Without these neither could be read, nor
+ * json_each.  Where a caller writes them, the statement is found to write. */
+static bool only_compiled(int action, const char *table)
 {
-    static const char *const with_value[] = {
-        "table_info",  "table_xinfo", "table_list",       "index_list",
-        "index_info",  "index_xinfo", "foreign_key_list", "integrity_check",
-        "quick_check", NULL};
-    static const char *const bare[] = {
-        "application_id",  "collation_list", "compile_options",
-        "data_version",    "database_list",  "encoding",
-        "freelist_count",  "function_list",  "module_list",
-        "page_count",      "page_size",      "pragma_list",
-        "schema_version",  "table_list",     "user_version",
-        "integrity_check", "quick_check",    NULL};
-    for (const char *const *n = with_value; value && *n; n++)
-        if (sqlite3_stricmp(name, *n) == 0)
+    static const char *const endings[] = {"_node", "_rowid", "_parent"};
+    size_t n = table ? strlen(table) : 0;
+    if (action == SQLITE_UPDATE && n &&
+        (sqlite3_stricmp(table, "sqlite_master") == 0 ||
+         sqlite3_stricmp(table, "sqlite_temp_master") == 0))
+        return true;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t m = strlen(endings[i]);
+        if (n > m && sqlite3_stricmp(table + n - m, endings[i]) == 0)
             return true;
-    for (const char *const *n = bare; !value && *n; n++)
-        if (sqlite3_stricmp(name, *n) == 0)
-            return true;
+    }
     return false;
 }
 
@@ -50,7 +48,11 @@ static int guard(void *arg, int action, const char *a, const char *b,
                    ? SQLITE_DENY
                    : SQLITE_OK;
     case SQLITE_PRAGMA:
-        return a && harmless_pragma(a, b) ? SQLITE_OK : SQLITE_DENY;
+        return plog_sql_pragma_tells(a, b) ? SQLITE_OK : SQLITE_DENY;
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+        return only_compiled(action, a) ? SQLITE_OK : SQLITE_DENY;
     default:
         return SQLITE_DENY;
     }

@@ -116,3 +116,25 @@ uint64_t plog_sql_u64(sqlite3_stmt *s, int column)
     sqlite3_int64 n = sqlite3_column_int64(s, column);
     return n < 0 ? 0 : (uint64_t)n;
 }
+
+bool plog_sql_pragma_tells(const char *name, const char *value)
+{
+    static const char *const with_value[] = {
+        "table_info",  "table_xinfo", "table_list",       "index_list",
+        "index_info",  "index_xinfo", "foreign_key_list", "integrity_check",
+        "quick_check", NULL};
+    static const char *const bare[] = {
+        "application_id",  "collation_list", "compile_options",
+        "data_version",    "database_list",  "encoding",
+        "freelist_count",  "function_list",  "module_list",
+        "page_count",      "page_size",      "pragma_list",
+        "schema_version",  "table_list",     "user_version",
+        "integrity_check", "quick_check",    NULL};
+    for (const char *const *n = with_value; name && value && *n; n++)
+        if (sqlite3_stricmp(name, *n) == 0)
+            return true;
+    for (const char *const *n = bare; name && !value && *n; n++)
+        if (sqlite3_stricmp(name, *n) == 0)
+            return true;
+    return false;
+}

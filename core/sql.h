@@ -43,4 +43,8 @@ struct plog_span plog_sql_text(sqlite3_stmt *s, int column);
 /* A column as a number; 0 for NULL and negative ones. */
 uint64_t plog_sql_u64(sqlite3_stmt *s, int column);
 
+/* Whether a pragma, as an authorizer hears of it, only tells.  `value` NULL:
+ * none was given.  Virtual tables ask some of them by themselves. */
+bool plog_sql_pragma_tells(const char *name, const char *value);
+
 #endif

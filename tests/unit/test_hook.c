@@ -185,6 +185,76 @@ static void a_callers_table_is_dropped(void)
     }
 }
 
+/* ... also for full-text search and for boxes, which ask for pragmas as they
+ * work: made, written, searched and dropped in group after group. */
+static void a_callers_virtual_tables(void)
+{
+    static const char *const all[] = {
+        "CREATE VIRTUAL TABLE f5 USING fts5(t);"
+        "INSERT INTO f5(rowid, t) SELECT seq, line FROM events",
+        "INSERT INTO f5(rowid, t) SELECT max(seq), 'hello' FROM events",
+        "INSERT INTO f5(rowid, t) SELECT count(*) + 10, 'hello' FROM f5"
+        " WHERE f5 MATCH 'hello'",
+        "SELECT * FROM f5 WHERE f5 MATCH 'hello'",
+        "UPDATE f5 SET t='other' WHERE rowid=11",
+        "DELETE FROM f5 WHERE rowid=1",
+        "INSERT INTO f5(f5) VALUES('optimize')",
+        "INSERT INTO f5(f5) VALUES('integrity-check')",
+        "CREATE VIRTUAL TABLE r USING rtree(id, a, b);"
+        "INSERT INTO r VALUES(7, 1, 2)",
+        "INSERT INTO r SELECT id + 1, a, b FROM r WHERE a < 3",
+        "CREATE VIRTUAL TABLE f4 USING fts4(t); INSERT INTO f4 VALUES('x')",
+        "ALTER TABLE f5 RENAME TO f6",
+        "DROP TABLE r; DROP TABLE f4",
+    };
+    struct world_found f;
+    char id[8];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+        snprintf(id, sizeof id, "v%u", i);
+        int rc = hooked(id, all[i]);
+        if (!CHECK_INT(rc, 0) || !CHECK_INT(hook_answer, SQLITE_OK))
+            printf("#   the hook: %s\n", all[i]);
+        if (i % 4 == 3) {
+            world_close(&w);
+            CHECK_INT(world_open(&w), 0);
+        }
+    }
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM f6('hello')"), 1);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM sqlite_schema WHERE"
+                               " name LIKE 'r\\_%' ESCAPE '\\'"),
+              0);
+    world_close(&w);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+}
+
+/* A pragma that only tells is reading; one that sets, or may, is not. */
+static void the_pragmas_of_a_hook(void)
+{
+    static const char *const good[] = {
+        "PRAGMA table_info(events)", "PRAGMA page_size",
+        "PRAGMA main.data_version", "SELECT * FROM pragma_table_list"};
+    static const char *const bad[] = {
+        "PRAGMA user_version=9",     "PRAGMA foreign_keys=1",
+        "PRAGMA foreign_keys",       "PRAGMA journal_mode",
+        "PRAGMA recursive_triggers", "PRAGMA cache_size(9)",
+        "PRAGMA wal_checkpoint",     "PRAGMA optimize"};
+    char id[8];
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (unsigned i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(id, sizeof id, "g%u", i);
+        CHECK_INT(hooked(id, good[i]), 0);
+        CHECK_INT(hook_answer, SQLITE_OK);
+    }
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(id, sizeof id, "b%u", i);
+        CHECK_INT(hooked(id, bad[i]), 0);
+        if (!CHECK_INT(hook_answer, SQLITE_AUTH))
+            printf("#   the hook: %s\n", bad[i]);
+    }
+    world_end(&w, 13);
+}
+
 /* Whatever SQL the hook runs, our tables stay a function of the log, now and
  * in the groups that follow. */
 static void the_hook_may_not_reach_our_tables(void)
@@ -201,6 +271,21 @@ static void the_hook_may_not_reach_our_tables(void)
         "REPLACE INTO main.cursors VALUES('a','b','c',1)",
         "SAVEPOINT mine; RELEASE mine",
         "PRAGMA writable_schema=1",
+        "CREATE VIRTUAL TABLE f USING fts5(line, content='events',"
+        " content_rowid='seq'); INSERT INTO f(f) VALUES('rebuild');"
+        "INSERT INTO f(rowid,line) VALUES(9,'x'); DELETE FROM f;"
+        "INSERT INTO f(f) VALUES('delete-all')",
+        "CREATE VIRTUAL TABLE f USING fts4(content='events', line);"
+        "INSERT INTO f(docid,line) VALUES(9,'x'); DELETE FROM f",
+        "CREATE VIRTUAL TABLE temp.events USING fts5(line);"
+        "INSERT INTO events VALUES('x')",
+        "CREATE VIRTUAL TABLE temp.state USING rtree(id,a,b);"
+        "INSERT INTO state VALUES(1,2,3)",
+        "CREATE VIRTUAL TABLE f USING fts5(t); INSERT INTO f VALUES('x');"
+        "UPDATE f_config SET k='x'",
+        "CREATE VIRTUAL TABLE base USING rtree(id,a,b);"
+        "ALTER TABLE base_node RENAME TO base_x",
+        "UPDATE sqlite_schema SET sql='' WHERE name='events'",
         "DROP INDEX events_id",
         "DROP VIEW records",
         "VACUUM",
@@ -492,6 +577,8 @@ int main(int argc, char **argv)
         {"a_callers_table_is_outside_parity",
          a_callers_table_is_outside_parity},
         {"a_callers_table_is_dropped", a_callers_table_is_dropped},
+        {"a_callers_virtual_tables", a_callers_virtual_tables},
+        {"the_pragmas_of_a_hook", the_pragmas_of_a_hook},
         {"the_hook_may_not_reach_our_tables",
          the_hook_may_not_reach_our_tables},
         {"the_hook_may_not_roll_back", the_hook_may_not_roll_back},

@@ -106,6 +106,89 @@ static void taken(void)
     close_it();
 }
 
+/* A caller's own full-text and R*Tree tables, made with any SQLite, and the
+ * tables of SQLite that answer from an argument. */
+static void virtual_tables(void)
+{
+    static const struct {
+        const char *sql, *first;
+    } all[] = {
+        {"SELECT t FROM f5 WHERE f5 MATCH 'hello'", "hello world"},
+        {"SELECT snippet(f5,0,'[',']','',9) FROM f5('world')", "hello [world]"},
+        {"SELECT rowid FROM f5 ORDER BY bm25(f5)", "1"},
+        {"SELECT t FROM f4 WHERE f4 MATCH 'four'", "four"},
+        {"SELECT id FROM r WHERE a < 3 AND b > 1", "7"},
+        {"SELECT x FROM raux WHERE id=1", "aux"},
+        {"SELECT count(*) FROM f5vocab", "2"},
+        {"SELECT value FROM json_each('[5]')", "5"},
+        {"SELECT name FROM pragma_table_info('meta') WHERE pk", "id"},
+        {"SELECT e.value FROM records r, json_each(r.payload) e", "v"},
+    };
+    open_it();
+    world_sql(&w, "CREATE VIRTUAL TABLE f5 USING fts5(t);"
+                  "INSERT INTO f5 VALUES('hello world');"
+                  "CREATE VIRTUAL TABLE f5vocab USING fts5vocab(f5, row);"
+                  "CREATE VIRTUAL TABLE f4 USING fts4(t);"
+                  "INSERT INTO f4 VALUES('four');"
+                  "CREATE VIRTUAL TABLE r USING rtree(id, a, b);"
+                  "INSERT INTO r VALUES(7, 1, 2);"
+                  "CREATE VIRTUAL TABLE raux USING rtree(id, a, b, +x);"
+                  "INSERT INTO raux VALUES(1, 1, 2, 'aux')");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct seen s = {.calls = 0};
+        struct plog_error err = {.code = 0};
+        if (!CHECK_INT(plog_reader_query(r, all[i].sql, see, &s, &err), 0) ||
+            !CHECK_TEXT(s.text[0], all[i].first))
+            printf("# %s: %s\n", all[i].sql, err.message);
+    }
+    close_it();
+}
+
+/* ... and nothing is written into one, nor into what it keeps its rows in, nor
+ * into a table that is called like that. */
+static void virtual_tables_are_only_read(void)
+{
+    static const char *const bad[] = {
+        "INSERT INTO f5 VALUES('x')",
+        "INSERT INTO f5(f5) VALUES('optimize')",
+        "DELETE FROM f5_data",
+        "UPDATE f5_config SET v=0",
+        "INSERT INTO r VALUES(8, 1, 2)",
+        "DELETE FROM r",
+        "DELETE FROM r_node",
+        "UPDATE r_rowid SET nodeno=9",
+        "INSERT INTO own_node VALUES(2)",
+        "WITH x AS (SELECT 2) UPDATE own_node SET a=2",
+        "DELETE FROM own_node RETURNING a",
+        "DROP TABLE own_node",
+        "UPDATE sqlite_master SET sql=''",
+        "UPDATE sqlite_schema SET sql=''",
+        "UPDATE sqlite_temp_master SET sql=''",
+        "DELETE FROM sqlite_master",
+        "INSERT INTO sqlite_master VALUES('table','a','a',2,'')",
+        "CREATE VIRTUAL TABLE g USING fts5(t)",
+        "CREATE VIRTUAL TABLE temp.g USING rtree(id, a, b)",
+        "DROP TABLE f5",
+        "ALTER TABLE f5 RENAME TO f6",
+    };
+    open_it();
+    world_sql(&w, "CREATE VIRTUAL TABLE f5 USING fts5(t);"
+                  "INSERT INTO f5 VALUES('hello world');"
+                  "CREATE VIRTUAL TABLE r USING rtree(id, a, b);"
+                  "CREATE TABLE own_node(a); INSERT INTO own_node VALUES(1)");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct seen s = {.calls = 0};
+        struct plog_error err = {.code = 0};
+        int rc = plog_reader_query(r, bad[i], see, &s, &err);
+        if (!CHECK_INT(rc, PLOG_E_SQL) || !CHECK_INT(s.calls, 0))
+            printf("# %s: %s\n", bad[i], err.message);
+    }
+    CHECK_INT(world_number(&w, "SELECT sum(a)+count(*) FROM own_node"), 2);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM f5 WHERE t='hello world'"),
+              1);
+    close_it();
+}
+
 static void refused(void)
 {
     static const char *const bad[] = {
@@ -314,6 +397,8 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"taken", taken},
+        {"virtual_tables", virtual_tables},
+        {"virtual_tables_are_only_read", virtual_tables_are_only_read},
         {"refused", refused},
         {"values", values},
         {"reals", reals},
