@@ -600,7 +600,9 @@ struct plog_group {
      * may read all of the store, and not change our tables, attach, set a
      * pragma (those that only tell are allowed), make a savepoint, or end the
      * transaction; its own tables are outside parity.  They may be virtual ones
-     * (FTS5, R*Tree).
+     * (FTS5, R*Tree).  It cannot make a trigger: triggers are off here, so one
+     * that another program made on such a table does not fire, and foreign
+     * keys are not enforced.
      * Not 0: the request is refused with PLOG_E_HOOK, and so is one whose SQL
      * ended the transaction (INSERT OR ROLLBACK); other threads' groups that
      * shared that are refused with PLOG_E_LOCKED then: send them again.

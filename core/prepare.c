@@ -144,11 +144,11 @@ static int guard(void *arg, int action, const char *a, const char *b,
             return plog_schema_is_ours(b) ? SQLITE_DENY : SQLITE_OK;
         return plog_schema_is_ours(a) ? SQLITE_DENY : SQLITE_OK;
     case SQLITE_CREATE_INDEX:
-    case SQLITE_CREATE_TRIGGER:
         return plog_schema_is_ours(b) ? SQLITE_DENY : SQLITE_OK;
     case SQLITE_PRAGMA: /* full-text tables and R*Trees ask some, too */
         return plog_sql_pragma_tells(a, b) ? SQLITE_OK : SQLITE_DENY;
-    case SQLITE_CREATE_TEMP_TRIGGER: /* fires although triggers are off */
+    case SQLITE_CREATE_TRIGGER:      /* would never fire: they are off */
+    case SQLITE_CREATE_TEMP_TRIGGER: /* fires although they are off */
     case SQLITE_ATTACH:
     case SQLITE_DETACH:
     case SQLITE_TRANSACTION:

@@ -255,6 +255,32 @@ static void the_pragmas_of_a_hook(void)
     world_end(&w, 13);
 }
 
+/* Triggers are off: one that a hook makes would never fire, and is refused; one
+ * of another program's does not, as the header says. */
+static void triggers_of_a_hook(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(hooked("a", "CREATE TABLE mine(n); CREATE TABLE audit(n);"
+                          "CREATE VIEW seen AS SELECT n FROM mine"),
+              0);
+    CHECK_INT(hooked("b", "CREATE TRIGGER t AFTER INSERT ON mine BEGIN"
+                          " INSERT INTO audit VALUES(new.n); END"),
+              0);
+    CHECK_INT(hook_answer, SQLITE_AUTH);
+    CHECK_INT(hooked("c", "CREATE TRIGGER t INSTEAD OF INSERT ON seen BEGIN"
+                          " INSERT INTO mine VALUES(new.n); END"),
+              0);
+    CHECK_INT(hook_answer, SQLITE_AUTH);
+    world_sql(&w, "CREATE TRIGGER t AFTER INSERT ON mine BEGIN"
+                  " INSERT INTO audit VALUES(new.n); END");
+    CHECK_INT(hooked("d", "INSERT INTO mine VALUES(1)"), 0);
+    CHECK_INT(hook_answer, SQLITE_OK);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM audit"), 0);
+    CHECK_INT(hooked("e", "DROP TRIGGER t"), 0);
+    CHECK_INT(hook_answer, SQLITE_OK);
+    world_end(&w, 6);
+}
+
 /* Whatever SQL the hook runs, our tables stay a function of the log, now and
  * in the groups that follow. */
 static void the_hook_may_not_reach_our_tables(void)
@@ -579,6 +605,7 @@ int main(int argc, char **argv)
         {"a_callers_table_is_dropped", a_callers_table_is_dropped},
         {"a_callers_virtual_tables", a_callers_virtual_tables},
         {"the_pragmas_of_a_hook", the_pragmas_of_a_hook},
+        {"triggers_of_a_hook", triggers_of_a_hook},
         {"the_hook_may_not_reach_our_tables",
          the_hook_may_not_reach_our_tables},
         {"the_hook_may_not_roll_back", the_hook_may_not_roll_back},
