@@ -70,6 +70,15 @@ int plog_dir_no_log(const struct plog_dir *d, const char *what,
 PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
 
 /*
+ * Whether a new path, that need not be there, lies in a folder of some log's
+ * directory (log/, keys/, archive/, ...).
+ * @anywhere  or elsewhere in such a directory
+ * Returns 0: it does not, or that cannot be said; PLOG_E_INPUT.
+ */
+PLOG_MUST_CHECK int plog_dir_outside(const struct plog_io *io, const char *path,
+                                     bool anywhere, struct plog_error *err);
+
+/*
  * Takes the writer lock (or a shared one).
  * @wait_seconds  how long to try, as plog_io_until; < 0: once.  With a request
  *                in the own slot longer, while somebody is at it

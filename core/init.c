@@ -379,6 +379,8 @@ int plog_init(const char *dir, const struct plog_init_options *given,
         return rc;
     rc = check_path(s.io, dir, err);
     if (!rc)
+        rc = plog_dir_outside(s.io, dir, true, err);
+    if (!rc)
         rc = make_directories(&s, dir, err);
     if (!rc)
         rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);

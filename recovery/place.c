@@ -96,7 +96,10 @@ static int take_path(char *out, const struct plog_io *io, const char *path,
         return plog_fail(err, PLOG_E_ARG, "the new path is empty or too long");
     memcpy(out, path, n);
     out[n] = '\0';
-    int rc = io->stat_at(io->ctx, AT_FDCWD, out, &st);
+    int rc = plog_dir_outside(io, out, false, err);
+    if (rc)
+        return rc;
+    rc = io->stat_at(io->ctx, AT_FDCWD, out, &st);
     if (rc == -ENOENT)
         return 0;
     if (rc)

@@ -22,8 +22,8 @@ struct plog_place {
 /*
  * Makes the folder with log/ and keys/.
  * @path  must not exist yet; its parent must
- * Returns 0; PLOG_E_EXISTS when `path` is there; PLOG_E_ARG for a path that is
- * too long; PLOG_E_IO.
+ * Returns 0; PLOG_E_EXISTS when `path` is there; PLOG_E_INPUT in a folder of
+ * some log's directory; PLOG_E_ARG for a path that is too long; PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_place_make(struct plog_place *p,
                                     const struct plog_io *io, const char *path,

@@ -104,7 +104,7 @@ int cmd_prove(struct cli *c, int argc, char **argv)
     o.vkey = c->vkey;
     o.wait_seconds = c->wait;
     progress_init(&job.progress, c);
-    int rc = out ? new_file_open(&job.file, out, 0644, &err) : 0;
+    int rc = out ? new_file_open(&job.file, c->args[0], out, 0644, &err) : 0;
     if (!rc) {
         rc = from ? consistency(c->args[0], from, &o, &err)
                   : plog_prove(c->args[0], seq, &o, &err);

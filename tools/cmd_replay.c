@@ -6,6 +6,7 @@
 
 #include "cmd.h"
 #include "fail.h"
+#include "new_file.h"
 #include "out.h"
 #include "progress.h"
 #include "text.h"
@@ -42,7 +43,8 @@ static int on_entry(void *arg, const struct plog_replayed *e)
     return n < 0;
 }
 
-static int open_account(struct job *j, const char *path, struct plog_error *err)
+static int open_account(struct job *j, const char *dir, const char *path,
+                        struct plog_error *err)
 {
     if (!path)
         return 0;
@@ -50,6 +52,9 @@ static int open_account(struct job *j, const char *path, struct plog_error *err)
         j->account = stdout;
         return 0;
     }
+    int rc = new_file_outside(dir, path, err);
+    if (rc)
+        return rc;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     j->account = fd < 0 ? NULL : fdopen(fd, "w");
     if (j->account)
@@ -170,7 +175,7 @@ int cmd_replay(struct cli *c, int argc, char **argv)
     if (!account)
         o.entry = NULL;
     progress_init(&j.progress, c);
-    int rc = open_account(&j, account, &err);
+    int rc = open_account(&j, c->args[0], account, &err);
     if (rc == 0) {
         rc = plog_replay(c->args[0], &o, &report, &err);
         rc = close_account(&j, account, rc, &err);

@@ -272,7 +272,7 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
     o.allow_network_fs = c->network_fs_ok;
     o.dry_run = c->dry_run;
     progress_init(&s.progress, c);
-    int rc = out ? new_file_open(&s.out, out, 0600, &err) : 0;
+    int rc = out ? new_file_open(&s.out, c->args[0], out, 0600, &err) : 0;
     if (!rc) {
         rc = plog_salvage(c->args[0], &o, &report, &err);
         rc = end_file(&s, report.all_read, rc, &err);

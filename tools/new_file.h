@@ -22,10 +22,19 @@ struct new_file {
     bool named; /* out, by new_file_keep: it has its name */
 };
 
-/* Opens it for writing.  Returns 0; PLOG_E_EXISTS when something has that name;
+/* Whether a new file lies outside the folders of `dir`, log/ and so on, where it
+ * would be taken for damage.  Returns 0, also when that cannot be said;
+ * PLOG_E_INPUT. */
+PLOG_MUST_CHECK int new_file_outside(const char *dir, const char *path,
+                                     struct plog_error *err);
+
+/* Opens it for writing.
+ * @dir  of the log, for new_file_outside
+ * Returns 0; PLOG_E_EXISTS when something has that name; PLOG_E_INPUT;
  * PLOG_E_IO; PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int new_file_open(struct new_file *n, const char *path,
-                                  unsigned mode, struct plog_error *err);
+PLOG_MUST_CHECK int new_file_open(struct new_file *n, const char *dir,
+                                  const char *path, unsigned mode,
+                                  struct plog_error *err);
 
 /* Not 0: it failed, which new_file_close tells. */
 int new_file_write(struct new_file *n, const char *p, size_t len);

@@ -159,4 +159,35 @@ json_is "$T/out" '.verdict == "CORRUPT"'
 run 5 restore "$L" --out "$T/below" --at 5
 err_has 'not a regular file with one link'
 
+begin 'outputs in the folders of a log would be taken for damage of it'
+copied
+run 0 checkpoint "$L"
+cp "$T/out" "$T/checkpoint"
+mkdir "$L/archive"
+for at in log archive keys; do
+    x=$L/$at/x
+    run 6 init "$x"
+    err_has 'lies in the directory of a log'
+    run 6 salvage "$L" --out "$x"
+    err_has 'lies in the directory of the log'
+    run 6 replay "$L" --account "$x"
+    err_has 'lies in the directory of the log'
+    run 6 prove "$L" 3 --out "$x"
+    run 6 prove "$L" --from "$T/checkpoint" --out "$x"
+    run 6 restore "$L" --out "$x"
+    run 6 restore "$L" --out "$x" --dry-run
+    run 6 rebuild "$L" --store --out "$x"
+    run 6 rebuild "$L" --log --out "$x"
+    run 6 drill "$L" --scratch "$x"
+    err_has 'lies in the directory of a log'
+    same "what lies in $at/" "$(ls -A "$L/$at")" "$(ls -A "$T/whole/$at" 2>&- || :)"
+done
+run 6 init "$L/log"
+cd "$L/log" || exit 1
+run 6 salvage .. --out x
+run 6 init x
+cd "$T" || exit 1
+run 0 parity "$L"
+run 0 verify "$L"
+
 finish

@@ -59,6 +59,31 @@ static void make_whole(struct plog_place *p, const char *path)
 /* ---- Where it lies ----------------------------------------------------------
  */
 
+/* In a folder of a log's directory it would be taken for damage. */
+static void in_a_log(void)
+{
+    static const char *const all[] = {"log/x",    "keys/x",      "archive/x",
+                                      "orders/x", "snapshots/x", "quarantine/x",
+                                      "log/y/x"};
+    static const char *const folders[] = {"log/y", "archive", "orders",
+                                          "snapshots", "quarantine"};
+    struct plog_place p;
+    struct world w;
+    begin();
+    world_make(&w, PLOG_ARRIVAL, 0);
+    world_close(&w);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        CHECK_INT(mkdir(in(w.dir, folders[i]), 0700), 0);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *path = in(w.dir, all[i]);
+        CHECK_INT(plog_place_check(&io, path, &err), PLOG_E_INPUT);
+        CHECK(strstr(err.message, "lies in the directory of a log") != NULL);
+        CHECK_INT(plog_place_make(&p, &io, path, &err), PLOG_E_INPUT);
+        CHECK(!is_there(path));
+    }
+    CHECK_INT(plog_place_check(&io, in(w.dir, "x"), &err), 0);
+}
+
 static void no_path(void)
 {
     struct plog_place p;
@@ -611,6 +636,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"no path", no_path},
+        {"in a log", in_a_log},
         {"slashes behind", slashes_behind},
         {"a bare name", a_bare_name},
         {"in another folder", in_another_folder},
