@@ -345,6 +345,9 @@ static int look(struct setup *s, bool *has_log, struct plog_error *err)
     return init_only ? 0 : exists(err);
 }
 
+/* On disk while it is empty: whatever fails up to then, a disk that is full as
+ * well, leaves a store that the next init takes for one to be finished.  Behind
+ * that there is nothing that could not be made again from the log. */
 static int make_store(struct setup *s, struct plog_error *err)
 {
     struct plog_legs *l = &s->legs;
@@ -357,9 +360,14 @@ static int make_store(struct setup *s, struct plog_error *err)
         rc = plog_store_get_head(&l->store, &l->head, err);
     if (!rc && l->head.commit.size)
         return exists(err); /* both legs are whole: no init was cut off */
+    if (!rc && (rc = plog_store_settle(&l->store, err)) != 0)
+        plog_err_hint(err, "the same init goes on from here, once there is room"
+                           " and the disk works");
     if (!rc)
         rc = plog_legs_replay(l, NULL, err);
-    return rc ? rc : plog_store_settle(&l->store, err);
+    if (!rc)
+        plog_store_checkpoint(&l->store); /* as a close: the log has it */
+    return rc;
 }
 
 int plog_init(const char *dir, const struct plog_init_options *given,

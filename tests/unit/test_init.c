@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -539,6 +540,64 @@ static void the_tables_cannot_be_made(void)
     world_end(&w, 1);
 }
 
+/* The disk is full when the store is moved to its place: the same init, told
+ * later, goes on, and gives the key. */
+static void the_store_cannot_be_moved(void)
+{
+    static const int codes[] = {SQLITE_FULL, SQLITE_IOERR};
+    for (int i = 0; i < 2; i++) {
+        set_up();
+        sql_calls.no_checkpoint = true;
+        sql_calls.checkpoint = codes[i];
+        CHECK_INT(init(NULL), PLOG_E_IO);
+        CHECK(strstr(err.message, "moving SQLite's WAL") != NULL);
+        CHECK(strstr(err.hint, "the same init goes on") != NULL);
+        CHECK_TEXT(w.vkey, "");
+        CHECK_INT(init(NULL), PLOG_E_IO);
+        sql_calls.no_checkpoint = false;
+        sql_calls.checkpoint = 0;
+        CHECK_INT(init(NULL), 0);
+        CHECK(w.vkey[0] != '\0');
+        CHECK_INT(init(NULL), PLOG_E_EXISTS);
+        CHECK_INT(world_open(&w), 0);
+        world_end(&w, 1);
+    }
+}
+
+static unsigned pages, before; /* into store.db; and before the last commit */
+static unsigned pages_most;
+
+static int full_behind(void *ctx, const struct plog_store_event *e)
+{
+    (void)ctx;
+    if (e->op != PLOG_STORE_WRITE || e->done)
+        return 0;
+    if (e->file == PLOG_STORE_WAL)
+        before = pages;
+    return e->file == PLOG_STORE_MAIN && pages++ >= pages_most;
+}
+
+/* Behind that it is done, whatever becomes of the store: the log has all. */
+static void the_store_is_lost_again(void)
+{
+    pages_most = 1000;
+    for (int i = 0; i < 2; i++) {
+        set_up();
+        io.store_event = full_behind;
+        pages = 0;
+        CHECK_INT(init(NULL), 0);
+        CHECK(w.vkey[0] != '\0');
+        CHECK(pages > before);
+        pages_most = before;
+    }
+    unlink(world_path(&w, "store.db-wal")); /* as a power cut might */
+    unlink(world_path(&w, "store.db-shm"));
+    io = *plog_io_posix();
+    CHECK_INT(world_number(&w, "SELECT size FROM meta"), 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
 static int top_is_not_synced(void *ctx, int fd)
 {
     struct stat top, st;
@@ -558,6 +617,49 @@ static void the_name_of_the_store_is_durable(void)
     CHECK_TEXT(w.vkey, "");
     io = *plog_io_posix();
     CHECK_INT(init("name"), 0);
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, 1);
+}
+
+/* ---- Inside of another ----------------------------------------------------
+ */
+
+/* It would be taken for damage of the log around it. */
+static void inside_of_another(void)
+{
+    static const char *const all[] = {"log",     "log/x", "log/../keys",
+                                      "keys/x/", "x",     "quarantine"};
+    char outer[600], parity[600];
+    struct world_found f;
+    set_up();
+    CHECK_INT(init("outer"), 0);
+    snprintf(outer, sizeof outer, "%s", w.dir);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        snprintf(w.dir, sizeof w.dir, "%.400s/%s", outer, all[i]);
+        CHECK_INT(init(NULL), PLOG_E_INPUT);
+        CHECK(strstr(err.message, "lies in the directory of a log") != NULL);
+        CHECK_INT(err.code, PLOG_E_INPUT);
+    }
+    snprintf(parity, sizeof parity, "%.500s-link", outer);
+    CHECK_INT(symlink(outer, parity), 0);
+    snprintf(w.dir, sizeof w.dir, "%.400s/log/y", parity);
+    CHECK_INT(init(NULL), PLOG_E_INPUT);
+    snprintf(w.dir, sizeof w.dir, "%.400s", outer);
+    CHECK(!there("x") && !there("log/x") && !there("log/y"));
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+}
+
+/* A folder that is only called like one of ours is none. */
+static void inside_of_a_folder(void)
+{
+    char top[500];
+    set_up();
+    snprintf(top, sizeof top, "%.400s", w.dir);
+    CHECK_INT(mkdir(top, 0700), 0);
+    snprintf(w.dir, sizeof w.dir, "%.400s/log", top);
+    CHECK_INT(mkdir(w.dir, 0700), 0);
+    snprintf(w.dir, sizeof w.dir, "%.400s/log/mine", top);
+    CHECK_INT(init(NULL), 0);
     CHECK_INT(world_open(&w), 0);
     world_end(&w, 1);
 }
@@ -673,7 +775,11 @@ int main(int argc, char **argv)
         {"before_there_is_a_log", before_there_is_a_log},
         {"a_log_cannot_be_read", a_log_cannot_be_read},
         {"the_tables_cannot_be_made", the_tables_cannot_be_made},
+        {"the_store_cannot_be_moved", the_store_cannot_be_moved},
+        {"the_store_is_lost_again", the_store_is_lost_again},
         {"the_name_of_the_store_is_durable", the_name_of_the_store_is_durable},
+        {"inside_of_another", inside_of_another},
+        {"inside_of_a_folder", inside_of_a_folder},
         {"when_it_was_made", when_it_was_made},
         {"long_paths", long_paths},
     };
