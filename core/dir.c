@@ -103,6 +103,8 @@ static int real_path(struct plog_dir *d, const char *path,
 {
     /* SQLite adds suffixes to the path and must fit its own limit. */
     size_t cap = sizeof d->path - sizeof "/store.db-journal";
+    if (!path)
+        return plog_fail(err, PLOG_E_ARG, "no directory was given");
     int rc = d->io->real_path(d->io->ctx, path, d->path, cap);
     if (rc == -ENOENT || rc == -ENOTDIR)
         return plog_fail(err, PLOG_E_NOTHING,
@@ -248,6 +250,15 @@ int plog_dir_segments(const struct plog_dir *d, struct plog_buf *out,
     plog_fail(err, PLOG_E_CORRUPT, "a file that is no segment");
     plog_err_file(err, l.odd);
     return PLOG_E_CORRUPT;
+}
+
+int plog_fail_segment(struct plog_error *err, int rc, uint64_t first,
+                      const char *doing)
+{
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    plog_segment_name(first, name);
+    snprintf(shown, sizeof shown, "log/%s", name);
+    return plog_fail_io(err, rc, shown, doing);
 }
 
 int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,

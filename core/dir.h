@@ -122,6 +122,10 @@ static inline size_t plog_segment_count(const struct plog_buf *list)
 }
 uint64_t plog_segment_at(const struct plog_buf *list, size_t i);
 
+/* As plog_fail_io, about the file of segment `first` in log/. */
+int plog_fail_segment(struct plog_error *err, int rc, uint64_t first,
+                      const char *doing);
+
 /* Opens segment `first`.  @writing: O_RDWR.
  * Returns 0; PLOG_E_CORRUPT when it is missing, not a regular file, or has
  * a second link; PLOG_E_IO. */

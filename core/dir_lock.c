@@ -82,7 +82,7 @@ static int lock_failed(struct plog_dir *d, int rc, struct plog_error *err)
     plog_fail(err, PLOG_E_LOCKED, "another process holds the lock of %s",
               d->path);
     plog_err_file(err, "lock");
-    plog_err_hint(err, "wait longer with --wait SECONDS");
+    plog_err_hint(err, PLOG_WAIT_LONGER);
     return PLOG_E_LOCKED;
 }
 

@@ -107,6 +107,13 @@ int plog_done(struct plog_error *err, int rc)
     return plog_say_nomem(err, rc);
 }
 
+int plog_stopped(struct plog_error *err, int answer)
+{
+    if (answer < 0)
+        plog_fail(err, answer, "the caller's callback returned %d", answer);
+    return answer;
+}
+
 int plog_take_options(void *own, size_t own_size, const void *given,
                       struct plog_error *err)
 {

@@ -30,6 +30,13 @@ int plog_say_nomem(struct plog_error *err, int rc);
  * had left there.  Returns `rc`. */
 int plog_done(struct plog_error *err, int rc);
 
+/* The hint of a lock, for a program and for the command. */
+#define PLOG_WAIT_LONGER "wait longer: wait_seconds, or --wait SECONDS"
+
+/* What a callback that stops a call said, which is returned as it is: when it
+ * looks like an error, `err` must tell of it, and not of an earlier call. */
+int plog_stopped(struct plog_error *err, int answer);
+
 /*
  * Copies a caller's versioned struct, whose first member is its size.  What an
  * older caller does not know is 0; what a newer one asks for and this version

@@ -195,6 +195,8 @@ static size_t path_length(const struct plog_io *io, const char *path)
 static int check_path(const struct plog_io *io, const char *path,
                       struct plog_error *err)
 {
+    if (!path)
+        return plog_fail(err, PLOG_E_ARG, "no directory was given");
     size_t n = path_length(io, path);
     if (n <= PLOG_DIR_MAX)
         return 0;
@@ -315,7 +317,7 @@ static int make_log(struct setup *s, struct plog_error *err)
         rc = plog_io_write_file(s->io, s->legs.dir.log, name, ".new", b.data,
                                 b.len, 0600, false);
         if (rc)
-            rc = plog_fail_io(err, rc, name, "writing the first segment");
+            rc = plog_fail_segment(err, rc, 1, "writing the first segment");
     }
     plog_buf_fini(&args);
     plog_buf_fini(&b);

@@ -167,7 +167,7 @@ int plog_key_list(const char *dir, const struct plog_options *given,
     if (!rc)
         rc = secret_id(&r, secret, err);
     if (!rc)
-        rc = give(&chain, &r.keys, secret, each, arg);
+        rc = plog_stopped(err, give(&chain, &r.keys, secret, each, arg));
     plog_reader_fini(&r);
     return plog_done(err, rc);
 }

@@ -72,6 +72,8 @@ static int prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out,
     const char *rest = NULL;
     sqlite3_stmt *second = NULL;
     char what[300];
+    if (!sql)
+        return plog_fail(err, PLOG_E_ARG, "no statement was given");
     int rc = sqlite3_prepare_v2(db, sql, -1, out, &rest);
     if (rc != SQLITE_OK) {
         int code = plog_sql_code(rc);

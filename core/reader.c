@@ -164,7 +164,7 @@ static int history(struct plog_reader *r, struct plog_span resource,
         uint64_t seq = plog_segment_at(&seqs, i - 1);
         rc = plog_store_line(&r->store, seq, &line, NULL, err);
         if (!rc)
-            rc = each(arg, seq, line.p, line.n);
+            rc = plog_stopped(err, each(arg, seq, line.p, line.n));
     }
     plog_store_rollback(&r->store);
     plog_buf_fini(&seqs);
@@ -226,7 +226,7 @@ static int walk_lines(struct plog_reader *r, const struct plog_store_head *h,
         rc = plog_fail(err, PLOG_E_ROLLBACK, "the log ends before entry %llu",
                        (unsigned long long)to);
     plog_walk_close(&w);
-    return stopped ? stopped : rc;
+    return stopped ? plog_stopped(err, stopped) : rc;
 }
 
 /* The log may have more, which nobody was told of yet. */
@@ -324,7 +324,7 @@ int plog_reader_cursors(struct plog_reader *r,
         stopped = each(arg, &c, plog_sql_u64(q, 3));
     }
     sqlite3_finalize(q);
-    rc = stopped ? stopped : rc == PLOG_END ? 0 : rc;
+    rc = stopped ? plog_stopped(err, stopped) : rc == PLOG_END ? 0 : rc;
     return plog_reader_leave(r, rc, err);
 }
 

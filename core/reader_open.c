@@ -175,8 +175,7 @@ static int no_store(struct plog_reader *r, int lock, struct plog_error *err)
                       " of the old one"
                     : "there is a log but no store");
     plog_err_file(err, PLOG_STORE_FILE);
-    plog_err_hint(err, comes ? "wait longer with --wait SECONDS"
-                             : "run: paritylog replay DIR");
+    plog_err_hint(err, comes ? PLOG_WAIT_LONGER : "run: paritylog replay DIR");
     return code;
 }
 

@@ -182,7 +182,9 @@ static int drop_headless(struct plog_legs *l, const struct plog_log_end *end,
     int rc = l->io->unlink_at(l->io->ctx, l->dir.log, name);
     if (!rc)
         rc = l->io->fsync(l->io->ctx, l->dir.log);
-    return rc ? plog_fail_io(err, rc, name, "removing an unborn segment") : 0;
+    return rc ? plog_fail_segment(err, rc, end->torn_segment,
+                                  "removing an unborn segment")
+              : 0;
 }
 
 int plog_legs_renew(struct plog_legs *l, const struct plog_log_end *end,
@@ -211,7 +213,9 @@ int plog_legs_renew(struct plog_legs *l, const struct plog_log_end *end,
         rc = io->rename_at(io->ctx, l->dir.log, fresh, l->dir.log, name, true);
     if (!rc)
         rc = io->fsync(io->ctx, l->dir.log);
-    return rc ? plog_fail_io(err, rc, name, "renewing the last segment") : 0;
+    return rc ? plog_fail_segment(err, rc, end->segment,
+                                  "renewing the last segment")
+              : 0;
 }
 
 /* ---- All of it ---------------------------------------------------------- */

@@ -95,7 +95,7 @@ static int empty_pages(struct work *w, struct plog_error *err)
     plog_fail(err, PLOG_E_LOCKED,
               "a reader holds an old state of the store, so its WAL cannot be"
               " emptied");
-    plog_err_hint(err, "end long reads and run it again, with --wait SECONDS;"
+    plog_err_hint(err, "end long reads and run it again, with a longer wait;"
                        " or the next opening for writing finishes it");
     return PLOG_E_LOCKED;
 }
@@ -114,7 +114,7 @@ static int replace_lines(struct work *w, uint64_t first, size_t from, size_t to,
     int rc = plog_scrub_lines(w->l->io, w->l->dir.log, name, target(w, from),
                               to - from, false, &hits);
     w->report->segments += hits > 0;
-    return rc ? plog_fail_io(err, rc, name, "replacing a segment") : 0;
+    return rc ? plog_fail_segment(err, rc, first, "replacing a segment") : 0;
 }
 
 static int replace_segments(struct work *w, struct plog_error *err)

@@ -54,7 +54,8 @@ int plog_tail_is_clean(struct plog_tail *t, uint64_t offset, bool whole,
     do {
         int rc = plog_io_pread_full(t->dir->io, t->fd, block, n, at, &got);
         if (rc)
-            return plog_fail_io(err, rc, "log", "reading the last segment");
+            return plog_fail_segment(err, rc, t->first,
+                                     "reading the last segment");
         for (size_t i = 0; i < got; i++)
             if (block[i] != '\n')
                 return PLOG_END;
@@ -109,13 +110,13 @@ int plog_tail_write(struct plog_tail *t, uint64_t offset, const void *p,
          * error leaves the file in doubt. */
         bool harmless = rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG;
         *undone = undo(t, offset, written) && harmless;
-        return plog_fail_io(err, rc, "log", "writing a group");
+        return plog_fail_segment(err, rc, t->first, "writing a group");
     }
     if (offset + n > t->end)
         t->end = offset + n;
     t->written++;
     rc = sync_group(t, t->fd, offset, n);
-    return rc ? plog_fail_io(err, rc, "log", "syncing a group") : 0;
+    return rc ? plog_fail_segment(err, rc, t->first, "syncing a group") : 0;
 }
 
 /* Makes the file of the next segment; on failure it is gone again. */
@@ -167,17 +168,17 @@ int plog_tail_rotate(struct plog_tail *t, uint64_t offset, uint64_t first,
     if (!rc)
         rc = io->fsync(io->ctx, t->fd);
     if (rc)
-        return plog_fail_io(err, rc, "log", "closing a segment");
+        return plog_fail_segment(err, rc, t->first, "closing a segment");
     t->end = offset;
     rc = make_segment(t, first, p, n, &fd, undone);
     if (rc)
-        return plog_fail_io(err, rc, "log", "making a segment");
+        return plog_fail_segment(err, rc, first, "making a segment");
     plog_tail_close(t);
     t->fd = fd;
     t->first = first;
     t->end = n;
     rc = io->stat(io->ctx, fd, &t->id);
-    return rc ? plog_fail_io(err, rc, "log", "looking at a segment") : 0;
+    return rc ? plog_fail_segment(err, rc, first, "looking at a segment") : 0;
 }
 
 void plog_tail_pad(struct plog_tail *t, uint64_t offset, uint64_t segment_size)

@@ -31,7 +31,7 @@ static int unlink_segment(const struct plog_dir *d, uint64_t first,
     int rc = d->io->unlink_at(d->io->ctx, d->log, name);
     if (!rc)
         rc = d->io->fsync(d->io->ctx, d->log);
-    return rc ? plog_fail_io(err, rc, name, "taking a segment away") : 0;
+    return rc ? plog_fail_segment(err, rc, first, "taking a segment away") : 0;
 }
 
 /* One that this compaction takes, or the one that it finishes took. */

@@ -67,7 +67,7 @@ static int measure(struct plog_compacting *c, const struct plog_buf *list,
         plog_segment_name(first, name);
         int rc = c->io->stat_at(c->io->ctx, d->log, name, &st);
         if (rc)
-            return plog_fail_io(err, rc, name, "looking at a segment");
+            return plog_fail_segment(err, rc, first, "looking at a segment");
         r->segments++;
         r->bytes += st.size;
     }

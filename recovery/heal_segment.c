@@ -268,7 +268,7 @@ static int set_old_aside(struct work *w, const char *name,
     if (rc == -ENOENT && w->fd < 0)
         return 0;
     if (rc)
-        return plog_fail_io(err, rc, name, "looking at a segment");
+        return plog_fail_segment(err, rc, w->first, "looking at a segment");
     rc = plog_heal_mark(h, err);
     if (rc)
         return rc;
@@ -293,7 +293,8 @@ static int install(struct work *w, const char *name, struct plog_error *err)
         rc = io->fsync(io->ctx, h->legs->dir.log);
     if (!rc)
         rc = io->fsync(io->ctx, h->scratch);
-    return rc ? plog_fail_io(err, rc, name, "putting a segment in its place")
+    return rc ? plog_fail_segment(err, rc, w->first,
+                                  "putting a segment in its place")
               : 0;
 }
 

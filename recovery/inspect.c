@@ -331,6 +331,8 @@ int plog_inspect(const char *path, const struct plog_inspect_options *given,
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
     memset(report, 0, sizeof *report);
+    if (!path)
+        return plog_fail(err, PLOG_E_ARG, "no file was given");
     struct inspect s = {.o = &own, .report = report, .fd = -1};
     s.io = own.io ? own.io : plog_io_posix();
     char *buf = plog_alloc(s.io, 2 * CHUNK);

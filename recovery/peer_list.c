@@ -188,7 +188,7 @@ int plog_peers(const char *dir, const struct plog_options *options,
     plog_buf_fini(&l.segments);
     plog_reader_close(l.r);
     if (stopped)
-        rc = stopped;
+        rc = plog_stopped(err, stopped);
     else if (rc == PLOG_END)
         rc = 0;
     return plog_done(err, rc);

@@ -89,7 +89,7 @@ static int take_path(char *out, const struct plog_io *io, const char *path,
                      struct plog_error *err)
 {
     struct plog_stat st;
-    size_t n = strlen(path);
+    size_t n = path ? strlen(path) : 0;
     while (n > 1 && path[n - 1] == '/')
         n--;
     if (n == 0 || n > PATH_MAX_BYTES)

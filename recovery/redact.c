@@ -398,5 +398,7 @@ int plog_redactions(const char *dir, const struct plog_options *options,
     plog_buf_fini(&text);
     plog_entry_parser_fini(&parser);
     plog_reader_close(r);
-    return plog_done(err, stopped ? stopped : rc == PLOG_END ? 0 : rc);
+    if (stopped)
+        rc = plog_stopped(err, stopped);
+    return plog_done(err, rc == PLOG_END && !stopped ? 0 : rc);
 }

@@ -126,5 +126,7 @@ int plog_restore_redact(struct plog_restoring *r, struct plog_error *err)
         rc = plog_scrub_lines(r->io, r->place.dir.log, name, &targets(r)[i],
                               next - i, false, &hits);
     }
-    return rc ? plog_fail_io(err, rc, name, "writing a segment again") : 0;
+    return rc ? plog_fail_segment(err, rc, plog_segment_parse(name),
+                                  "writing a segment again")
+              : 0;
 }

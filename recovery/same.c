@@ -18,7 +18,8 @@ static int compare_files(const struct plog_io *io, int original, int copy,
         if (!rc)
             rc = plog_io_pread_full(io, original, other, n, at, &m);
         if (rc)
-            return plog_fail_io(err, rc, name, "comparing a segment");
+            return plog_fail_segment(err, rc, plog_segment_parse(name),
+                                     "comparing a segment");
         if (m < n || memcmp(buf, other, n) != 0)
             snprintf(d->what, sizeof d->what,
                      "log/%s differs within %llu bytes"

@@ -313,6 +313,8 @@ int plog_selftest(const char *dir, const struct plog_selftest_options *given,
     memset(report, 0, sizeof *report);
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
+    if (!dir)
+        return plog_fail(err, PLOG_E_ARG, "no directory was given");
     const struct plog_io *io = own.io ? own.io : plog_io_posix();
     struct plog_selftest *t = plog_alloc(io, sizeof *t);
     if (!t)

@@ -174,6 +174,9 @@ int plog_witness_place(const struct plog_io *io, const char *dir,
                        struct plog_error *err)
 {
     char inside[4096], parent[4096], *slash;
+    if (!dir || !path)
+        return plog_fail(err, PLOG_E_ARG, "%s was given",
+                         dir ? "no file" : "no directory");
     size_t n = strlen(path);
     int found = io->real_path(io->ctx, dir, inside, sizeof inside);
     if (found == -ENOENT || found == -ENOTDIR)

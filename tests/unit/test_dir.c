@@ -485,7 +485,7 @@ static void readers_share_it(void)
     snprintf(want, sizeof want, "another process holds the lock of %s", path);
     CHECK_TEXT(err.message, want);
     CHECK_TEXT(err.file, "lock");
-    CHECK_TEXT(err.hint, "wait longer with --wait SECONDS");
+    CHECK_TEXT(err.hint, "wait longer: wait_seconds, or --wait SECONDS");
     plog_dir_unlock(&other);
     CHECK_INT(take(false, -1), 0);
     memset(&err, 0, sizeof err); /* nor a reader beside the writer */

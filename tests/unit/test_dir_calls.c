@@ -111,7 +111,7 @@ static void is_locked(int rc)
     CHECK_INT(err.code, PLOG_E_LOCKED);
     CHECK_TEXT(err.message, "another process holds the lock of /somewhere");
     CHECK_TEXT(err.file, "lock");
-    CHECK_TEXT(err.hint, "wait longer with --wait SECONDS");
+    CHECK_TEXT(err.hint, "wait longer: wait_seconds, or --wait SECONDS");
     CHECK(!d.locked);
 }
 

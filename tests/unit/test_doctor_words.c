@@ -205,7 +205,7 @@ static void legs(void)
     io.lock = no_lock;
     snprintf(locked, sizeof locked,
              "unknown: LOCKED: another process holds the lock of %s: lock; do"
-             " wait longer with --wait SECONDS\n",
+             " wait longer: wait_seconds, or --wait SECONDS\n",
              w.dir);
     legs_are(&io, false, PLOG_E_LOCKED, locked);
 }

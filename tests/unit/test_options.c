@@ -554,10 +554,81 @@ static void what_init_takes(void)
     CHECK_INT(plog_init(dir, NULL, vkey, NULL), 0); /* all by default */
 }
 
+static int none(void *arg, const struct plog_key_info *k)
+{
+    (void)arg, (void)k;
+    return 0;
+}
+static int no_peer(void *arg, const struct plog_peer *p)
+{
+    (void)arg, (void)p;
+    return 0;
+}
+static int no_row(void *arg, const struct plog_row *row)
+{
+    (void)arg, (void)row;
+    return 0;
+}
+
+/* A path that was forgotten, or SQL, is the caller's mistake and not the
+ * disk's; nor is it a crash. */
+static void nothing_given(void)
+{
+    char vkey[PLOG_VKEY_MAX];
+    plog *p;
+    plog_reader *r;
+    plog_sub *s;
+    struct plog_status st;
+    struct plog_check_report check;
+    struct plog_replay_report replay;
+    struct plog_restore_report restored;
+    struct plog_rotate_report rotated;
+    struct plog_salvage_report salvaged;
+    struct plog_inspect_report inspected;
+    struct plog_drill_report drilled;
+    struct plog_doctor_report doctor;
+    struct plog_selftest_report tested;
+    struct plog_witness_report noted;
+    make();
+#define NO_PATH(call)                                                          \
+    do {                                                                       \
+        err = (struct plog_error){.code = 0};                                  \
+        if (!CHECK_INT((call), PLOG_E_ARG) ||                                  \
+            !CHECK_INT(err.code, PLOG_E_ARG) || !CHECK(err.message[0]))        \
+            printf("# %s: %s\n", #call, err.message);                          \
+    } while (0)
+    NO_PATH(plog_init(NULL, NULL, vkey, &err));
+    NO_PATH(plog_open(&p, NULL, NULL, &err));
+    NO_PATH(plog_rehearse(NULL, NULL, NULL, &err));
+    NO_PATH(plog_reader_open(&r, NULL, NULL, &err));
+    NO_PATH(plog_subscribe(&s, NULL, 1, NULL, &err));
+    NO_PATH(plog_read_status(NULL, NULL, &st, &err));
+    NO_PATH(plog_key_show(NULL, NULL, vkey, &err));
+    NO_PATH(plog_key_list(NULL, NULL, none, NULL, &err));
+    NO_PATH(plog_key_rotate(NULL, NULL, &rotated, &err));
+    NO_PATH(plog_verify(NULL, NULL, &check, &err));
+    NO_PATH(plog_parity(NULL, NULL, &check, &err));
+    NO_PATH(plog_replay(NULL, NULL, &replay, &err));
+    NO_PATH(plog_salvage(NULL, NULL, &salvaged, &err));
+    NO_PATH(plog_restore(NULL, "x", NULL, &restored, &err));
+    NO_PATH(plog_restore(w.dir, NULL, NULL, &restored, &err));
+    NO_PATH(plog_drill(NULL, NULL, &drilled, &err));
+    NO_PATH(plog_doctor(NULL, NULL, &doctor, &err));
+    NO_PATH(plog_inspect(NULL, NULL, &inspected, &err));
+    NO_PATH(plog_selftest(NULL, NULL, &tested, &err));
+    NO_PATH(plog_witness(NULL, "x", NULL, &noted, &err));
+    NO_PATH(plog_witness(w.dir, NULL, NULL, &noted, &err));
+    NO_PATH(plog_peers(NULL, NULL, no_peer, NULL, &err));
+    CHECK_INT(plog_reader_open(&r, w.dir, NULL, NULL), 0);
+    NO_PATH(plog_reader_query(r, NULL, no_row, NULL, &err));
+    plog_reader_close(r);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"sizes", sizes},
+        {"nothing given", nothing_given},
         {"rotate takes only its own", rotate_takes_only_its_own},
         {"smaller", smaller},
         {"larger", larger},

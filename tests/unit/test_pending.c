@@ -310,8 +310,8 @@ static void a_wal_that_is_not_emptied(void)
         else
             CHECK(strncmp(err.message, "emptying the store's WAL: ", 26) == 0);
         CHECK_TEXT(err.hint,
-                   locked ? "end long reads and run it again, with --wait"
-                            " SECONDS; or the next opening for writing"
+                   locked ? "end long reads and run it again, with a longer"
+                            " wait; or the next opening for writing"
                             " finishes it"
                           : "");
         CHECK_UINT(report.entries, 0);

@@ -208,10 +208,30 @@ static int stop_redaction(void *arg, const struct plog_redaction *red)
     (void)arg, (void)red;
     return stop_with;
 }
+static int stop_peer(void *arg, const struct plog_peer *p)
+{
+    (void)arg, (void)p;
+    return stop_with;
+}
 static int stop_key(void *arg, const struct plog_key_info *k)
 {
     (void)arg, (void)k;
     return stop_with;
+}
+
+/* `rc` is what the callback said, and `err` tells of it, not of a call before.
+ */
+static void is_told(int rc)
+{
+    CHECK_INT(rc, stop_with);
+    CHECK_INT(err.code, stop_with < 0 ? stop_with : 0);
+    CHECK((strstr(err.message, "the caller's callback returned") != NULL) ==
+          (stop_with < 0));
+    CHECK(!err.hint[0] && !err.seq);
+    err = (struct plog_error){.code = PLOG_E_CORRUPT,
+                              .message = "of before",
+                              .hint = "of before",
+                              .seq = 7};
 }
 
 /* What a callback returns is returned, also where it is what the library itself
@@ -223,16 +243,18 @@ static void what_it_returns(void)
     struct plog_redact_report report;
     open_it();
     CHECK_INT(plog_redact(w.dir, 2, &o, &report, NULL), 0);
+    struct plog_peer_options po = {.struct_size = sizeof po, .reason = "x"};
+    struct plog_peer_report pr;
+    CHECK_INT(plog_peer_add(w.dir, "p", &po, &pr, NULL), 0);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         stop_with = all[i];
-        CHECK_INT(plog_reader_log(r, 1, 0, stop_line, NULL, NULL), stop_with);
-        CHECK_INT(
-            plog_reader_history(r, span("r"), span("1"), stop_line, NULL, NULL),
-            stop_with);
-        CHECK_INT(plog_reader_cursors(r, stop_cursor, NULL, NULL), stop_with);
-        CHECK_INT(plog_redactions(w.dir, NULL, stop_redaction, NULL, NULL),
-                  stop_with);
-        CHECK_INT(plog_key_list(w.dir, NULL, stop_key, NULL, NULL), stop_with);
+        is_told(plog_reader_log(r, 1, 0, stop_line, NULL, &err));
+        is_told(plog_reader_history(r, span("r"), span("1"), stop_line, NULL,
+                                    &err));
+        is_told(plog_reader_cursors(r, stop_cursor, NULL, &err));
+        is_told(plog_redactions(w.dir, NULL, stop_redaction, NULL, &err));
+        is_told(plog_key_list(w.dir, NULL, stop_key, NULL, &err));
+        is_told(plog_peers(w.dir, NULL, stop_peer, NULL, &err));
     }
     close_it();
 }

@@ -114,7 +114,7 @@ static void not_emptied(void)
         {"reader", PLOG_E_LOCKED,
          NOT_YET "a reader holds an old state of the store, so its WAL cannot"
                  " be emptied",
-         "end long reads and run it again, with --wait SECONDS; or the next"
+         "end long reads and run it again, with a longer wait; or the next"
          " opening for writing finishes it"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {

@@ -182,7 +182,7 @@ static void look_shortly(void)
     CHECK_TEXT(err.message, "another process is about to put a new store in the"
                             " place of the old one");
     CHECK_TEXT(err.file, "store.db");
-    CHECK_TEXT(err.hint, "wait longer with --wait SECONDS");
+    CHECK_TEXT(err.hint, "wait longer: wait_seconds, or --wait SECONDS");
     CHECK(took >= 0.1);
     look(-1);
     CHECK_INT(code, PLOG_E_LOCKED);
