@@ -265,6 +265,16 @@ static int describe(struct plog_fold *f, const struct plog_entry *e,
     return 0;
 }
 
+static int no_callback(struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_INPUT,
+              "the log's strategy is custom and no callback was given");
+    plog_err_hint(err, "append from the program that has it, with"
+                       " plog_options.custom; or choose another:"
+                       " plog_set_strategy, paritylog strategy DIR NAME");
+    return PLOG_E_INPUT;
+}
+
 static int ask(struct plog_fold *f, const struct plog_entry *e,
                const struct plog_current *now, uint64_t limit,
                struct plog_decision *out, struct plog_error *err)
@@ -274,9 +284,7 @@ static int ask(struct plog_fold *f, const struct plog_entry *e,
     struct plog_record record;
     struct plog_span merged = {NULL, 0};
     if (!o || !o->custom)
-        return plog_fail(err, PLOG_E_INPUT,
-                         "the log's strategy is custom and no callback was"
-                         " given");
+        return no_callback(err);
     int rc = describe(f, e, now, &record, err);
     if (rc)
         return rc;

@@ -65,8 +65,11 @@ int plog_signer_in_force(struct plog_signer *own, const struct plog_io *io,
         return other_key(io, keys, chain, in_force, had, err);
     plog_fail(err, PLOG_E_KEY,
               "the log is signed by key %s now, and keys/signing.key cannot be"
-              " read: %.200s",
-              in_force, why.message);
+              " read: %.200s%s",
+              in_force, why.message,
+              own->secret && !passphrase
+                  ? "; a handle keeps no passphrase after its opening"
+                  : "");
     plog_err_hint(err, "a key may have been rotated: open again, with the"
                        " passphrase of the new key");
     return PLOG_E_KEY;

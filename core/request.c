@@ -301,6 +301,8 @@ static int add_cursors(struct plog_request *r, const struct plog_group *g,
             plog_fail(err, rc, "a cursor: %s", fault.what);
         if (rc == PLOG_E_NOMEM)
             plog_fail(err, rc, "out of memory");
+        if (rc)
+            plog_err_index(err, r->count);
         e->control = PLOG_CONTROL_CURSOR;
         e->args.n = r->args.len - start;
         r->count++;

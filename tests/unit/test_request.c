@@ -101,8 +101,31 @@ static void cursors(void)
             printf("# case %zu: %s\n", i, err.message);
         if (all[i].code && i + 1 < sizeof all / sizeof *all)
             CHECK(strstr(err.message, "none a NUL") != NULL);
+        CHECK(!all[i].code || (err.has_index && err.index == 0));
         plog_request_free(&r);
     }
+}
+
+/* Which one it is: they count on behind the deltas. */
+static void the_cursor_at_fault(void)
+{
+    struct plog_cursor all[3];
+    struct plog_span d[2];
+    char delta[2][400];
+    for (int i = 0; i < 2; i++) {
+        struct world_delta of = {.payload = "{}"};
+        d[i].p = world_text(delta[i], sizeof delta[0], &of);
+        d[i].n = strlen(delta[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        all[i] = (struct plog_cursor){{"s", 1}, {"r", 1}, {"c", 1}};
+    all[2].source.n = 0;
+    struct plog_group g = {
+        .deltas = d, .delta_count = 2, .cursors = all, .cursor_count = 3};
+    CHECK_INT(build(plog_io_posix(), &g, NULL), PLOG_E_INPUT);
+    CHECK(err.has_index);
+    CHECK_UINT(err.index, 4);
+    plog_request_free(&r);
 }
 
 /* ---- The policy -------------------------------------------------------------
@@ -405,6 +428,7 @@ int main(int argc, char **argv)
         {"counts", counts},
         {"as much as fits", as_much_as_fits},
         {"cursors", cursors},
+        {"the cursor at fault", the_cursor_at_fault},
         {"policies", policies},
         {"memory runs out", memory_runs_out},
         {"memory for many", memory_for_many},

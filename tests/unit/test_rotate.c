@@ -474,10 +474,17 @@ static void passphrases(void)
                                     .new_passphrase = "sesame"};
     CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
     CHECK_INT(put(&w, 1), PLOG_E_KEY); /* it has no passphrase: refused */
-    CHECK_INT(put(&w, 1), PLOG_E_KEY);
+    struct plog_error err = {.code = 0};
+    CHECK_INT(world_append(&w,
+                           "{\"resource\":\"r\",\"record_id\":\"1\","
+                           "\"op\":\"delete\",\"occurred_at\":"
+                           "\"2026-01-01T00:00:00Z\",\"provenance\":"
+                           "{\"source\":\"s\",\"confidence\":1}}",
+                           NULL, &err),
+              PLOG_E_KEY);
+    CHECK(strstr(err.message, "a handle keeps no passphrase") != NULL);
     world_close(&w);
     CHECK_INT(world_open(&w), PLOG_E_KEY);
-    struct plog_error err = {.code = 0};
     plog *p = NULL;
     CHECK_INT(plog_open(&p, w.dir, &w.options, &err), PLOG_E_KEY);
     CHECK(p == NULL);

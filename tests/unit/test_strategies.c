@@ -229,6 +229,23 @@ static void make_custom(void)
     CHECK_INT(world_open(&w), 0);
 }
 
+/* Who has no callback hears what to do, though the strategy was taken. */
+static void custom_without_a_callback(void)
+{
+    char text[400];
+    struct plog_error err = {.code = 0};
+    struct world_delta d = {.payload = "{}"};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(plog_set_strategy(w.p, PLOG_CUSTOM, NULL, NULL), 0);
+    world_text(text, sizeof text, &d);
+    CHECK_INT(world_append(&w, text, NULL, &err), PLOG_E_INPUT);
+    CHECK(strstr(err.message, "no callback was given") != NULL);
+    CHECK(strstr(err.hint, "plog_options.custom") != NULL);
+    CHECK_INT(plog_set_strategy(w.p, PLOG_ARRIVAL, NULL, NULL), 0);
+    CHECK_INT(world_append(&w, text, NULL, NULL), 0);
+    world_end(&w, 4);
+}
+
 /* Outcome and merged payload stand in the log, and no replay asks again. */
 static void custom_is_logged(void)
 {
@@ -398,6 +415,7 @@ int main(int argc, char **argv)
         {"merge_knows_escaped_names", merge_knows_escaped_names},
         {"merge_logs_the_delta", merge_logs_the_delta},
         {"refused_merge_writes_nothing", refused_merge_writes_nothing},
+        {"custom_without_a_callback", custom_without_a_callback},
         {"custom_is_logged", custom_is_logged},
         {"custom_may_refuse", custom_may_refuse},
         {"custom_sees_the_record", custom_sees_the_record},
