@@ -166,9 +166,11 @@ $(BUILD)/$(SHARED): $(pic_obj)
 	@ln -sf $(SHARED) $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $(BUILD)/libparitylog.so
 
+# Below the prefix by the prefix, so that pkg-config can move it.
+from_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 $(BUILD)/libparitylog.pc: Makefile $(BUILD)/places
-	@{ echo 'prefix=$(PREFIX)'; echo 'libdir=$(LIBDIR)'; \
-	   echo 'includedir=$(INCLUDEDIR)'; echo; \
+	@{ echo 'prefix=$(PREFIX)'; echo 'libdir=$(call from_prefix,$(LIBDIR))'; \
+	   echo 'includedir=$(call from_prefix,$(INCLUDEDIR))'; echo; \
 	   echo 'Name: libparitylog'; \
 	   echo 'Description: signed JSONL log and SQLite store that check and rebuild each other'; \
 	   echo 'Version: $(VERSION)'; \

@@ -88,9 +88,7 @@ runs() {
 
 flags() {
     PKG_CONFIG_PATH=$to$prefix/lib/pkgconfig pkg-config \
-        --define-variable=prefix="$to$prefix" \
-        --define-variable=libdir="$to$prefix/lib" \
-        --define-variable=includedir="$to$prefix/include" "$@" libparitylog
+        --define-variable=prefix="$to$prefix" "$@" libparitylog
 }
 
 links_shared() {
