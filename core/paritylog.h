@@ -9,6 +9,9 @@
  * nothing against whoever holds the key, and nothing on one disk shows that
  * both legs were set back together.  See docs/THREATS.md.
  *
+ * A path or SQL text that is NULL is PLOG_E_ARG; any other pointer that is not
+ * said to be allowed NULL must not be.
+ *
  * Argument order: handle, inputs, outputs, callback and then its data, error
  * last.  A length follows its pointer.  Texts are UTF-8 and, unless said
  * otherwise, borrowed for the call only.
@@ -17,8 +20,9 @@
  * value is a documented "none" or "end".  A `struct plog_error *` may be NULL.
  * The error belongs to the caller and not to the handle, because one handle
  * serves many threads.  When a function does not fail, err->code is 0 after it,
- * whatever it was before.  On failure outputs hold what the comment says, or
- * are untouched.
+ * whatever it was before; when it returns what a callback said, and that is
+ * negative, err->code is that.  On failure outputs hold what the comment says,
+ * or are untouched.
  *
  * Options: a struct of options, or plog_group, is zero-initialised, and its
  * struct_size set to its sizeof.  No byte behind that size is read; what the
@@ -34,7 +38,9 @@
  * to a minute more, and then PLOG_E_INDETERMINATE: that process may log it yet.
  *
  * Threads: a `plog` may be used by any number of threads at once; a
- * `plog_reader` or a `plog_sub` by one thread at a time.
+ * `plog_reader` or a `plog_sub` by one thread at a time.  A thread that calls
+ * the library needs a stack of 256 KiB, for plog_drill 512 KiB, and what its
+ * callbacks take.
  *
  * Processes: close every handle before fork(), or run a program in the child
  * (exec).  In a child that has handles of its parent every call with one of
@@ -163,7 +169,9 @@ struct plog_error {
     uint64_t seq;      /* 0 when none */
     bool has_offset;
     bool has_index;
-    uint64_t index; /* which delta of the call, from 0, when has_index */
+    /* Which delta of the call, from 0, when has_index; its cursors count on
+     * behind its deltas. */
+    uint64_t index;
 };
 
 /* Returns the sentence of `code`; never NULL. */
@@ -425,7 +433,11 @@ struct plog_options {
      * refused with PLOG_E_BEHIND until plog_apply_logged or plog_catch_up
      * brought it to the log's end. */
     bool leave_behind;
-    /* Lets a directory that others may write to pass. */
+    /* Lets a directory that others may write to pass, where these options are
+     * given: readers and checks never look.  What writes with options of its
+     * own (plog_key_rotate, plog_redact, plog_compact, plog_peer_add,
+     * plog_replay, plog_salvage, ...) has no such field and refuses with
+     * PLOG_E_IO; take the right away first: chmod go-w. */
     bool allow_loose_modes;
     /* Writes on a network file system, where SQLite's WAL is not safe; so does
      * an empty file DIR/allow-network-fs.  Else that is PLOG_E_IO. */
@@ -673,7 +685,9 @@ PLOG_API PLOG_MUST_CHECK int plog_wait(struct plog_ticket *ticket,
                                        struct plog_receipt *receipts,
                                        struct plog_error *err);
 
-/* Changes the strategy, from the next entry on, by a control entry.
+/* Changes the strategy, from the next entry on, by a control entry.  With
+ * PLOG_CUSTOM every handle needs plog_options.custom from then on; one without
+ * refuses deltas with PLOG_E_INPUT.
  * Returns as plog_append. */
 PLOG_API PLOG_MUST_CHECK int plog_set_strategy(plog *p, enum plog_strategy s,
                                                struct plog_receipt *receipt,
@@ -773,8 +787,9 @@ PLOG_API PLOG_MUST_CHECK int plog_reader_history(plog_reader *r,
                                                  plog_line_fn *each, void *arg,
                                                  struct plog_error *err);
 
-/* The entry lines from `from` to `to` (0: the head), read from the log, up
- * to the head committed in the store.  Returns 0; PLOG_E_PRUNED;
+/* The entry lines from `from` (0: the first that is left) to `to` (0: the
+ * head), read from the log, up to the head committed in the store; none when
+ * `from` lies above `to`.  Returns 0; PLOG_E_PRUNED;
  * PLOG_E_NOT_FOUND when `from` lies above the head; a verdict on damage. */
 PLOG_API PLOG_MUST_CHECK int plog_reader_log(plog_reader *r, uint64_t from,
                                              uint64_t to, plog_line_fn *each,

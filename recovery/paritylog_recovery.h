@@ -237,7 +237,8 @@ struct plog_rebuild_report {
  * the store proves; report->verdict says whether that is all of it.
  * PLOG_E_EXISTS; PLOG_E_INPUT when `out` lies in log/ or another folder of a
  * log; PLOG_E_BEHIND, PLOG_E_DIVERGED without a usable store, or when it proves
- * no entry at all (TAMPERED, UNKNOWN_KEY, too): nothing is written then.  PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ * no entry at all (TAMPERED, UNKNOWN_KEY, too): nothing is written then.
+ * PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int
 plog_rebuild_log(const char *dir, const char *out,
@@ -303,12 +304,11 @@ struct plog_restore_report {
  * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
  * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is
  * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is
- * written); PLOG_E_INPUT for a time that is none, and when `out` lies in log/ or
- * another folder of a log; PLOG_E_ARG for a name that is
- * none or the log's own, or together with `adopt`; a verdict when the log is
- * damaged below the point, or such an entry; PLOG_E_LOCKED when it was
- * compacted or redacted each time that it was read; PLOG_E_INTERRUPTED,
- * PLOG_E_IO, PLOG_E_NOMEM.
+ * written); PLOG_E_INPUT for a time that is none, and when `out` lies in log/
+ * or another folder of a log; PLOG_E_ARG for a name that is none or the log's
+ * own, or together with `adopt`; a verdict when the log is damaged below the
+ * point, or such an entry; PLOG_E_LOCKED when it was compacted or redacted each
+ * time that it was read; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_restore(const char *dir, const char *out,
                                           const struct plog_restore_options *o,
