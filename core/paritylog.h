@@ -39,8 +39,8 @@
  *
  * Threads: a `plog` may be used by any number of threads at once; a
  * `plog_reader` or a `plog_sub` by one thread at a time.  A thread that calls
- * the library needs a stack of 256 KiB, for plog_drill 512 KiB, and what its
- * callbacks take.
+ * the library needs a stack of 512 KiB (256 KiB where it does not restore,
+ * drill or salvage), and what its callbacks take.
  *
  * Processes: close every handle before fork(), or run a program in the child
  * (exec).  In a child that has handles of its parent every call with one of

@@ -186,6 +186,22 @@ int plog_engine_in_transaction(plog *p, const struct plog_work *w,
     return PLOG_E_LOCKED;
 }
 
+/* A full-text table of the caller's keeps what it has to write until COMMIT,
+ * and behind the log an error of that would leave the group in doubt; at a
+ * savepoint it writes, too. */
+static int flush_own(plog *p, struct plog_error *err)
+{
+    struct plog_store *s = &p->legs.store;
+    int rc = plog_sql_run(s->savepoint, err);
+    if (!rc && (rc = plog_sql_run(s->release, err)) != 0)
+        plog_store_rollback(s); /* two of one name: none can be gone back to */
+    return rc == PLOG_E_DIVERGED
+               ? plog_fail(err, PLOG_E_HOOK,
+                           "what the caller's hook wrote cannot be kept: %s",
+                           sqlite3_errmsg(s->db))
+               : rc;
+}
+
 static int run_hook(plog *p, struct plog_work *w, const struct plog_request *r,
                     struct plog_error *err)
 {
@@ -205,7 +221,7 @@ static int run_hook(plog *p, struct plog_work *w, const struct plog_request *r,
     plog_free(p->io, seqs);
     if (sqlite3_get_autocommit(db))
         return ended(w, answer, err);
-    return answer == 0 ? 0
+    return answer == 0 ? flush_own(p, err)
                        : plog_fail(err, PLOG_E_HOOK,
                                    "the caller's hook returned %d", answer);
 }

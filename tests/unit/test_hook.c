@@ -228,6 +228,38 @@ static void a_callers_virtual_tables(void)
     CHECK_INT(world_parity(&w, NULL, &f), 0);
 }
 
+/* What such a table has kept back is written before anything is logged: where
+ * that cannot be, the group is refused, and not in doubt. */
+static void a_virtual_table_that_cannot_write(void)
+{
+    char text[400], sql[700];
+    struct plog_error err = {.code = 0};
+    struct world_found f;
+    struct texts t = {.n = 0};
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(hooked("a", "CREATE VIRTUAL TABLE f5 USING fts5(t)"), 0);
+    world_close(&w);
+    world_sql(&w, "PRAGMA writable_schema=1; UPDATE sqlite_schema SET"
+                  " sql='CREATE TABLE ''f5_data''(id INTEGER PRIMARY KEY, block"
+                  " BLOB CHECK(length(block)<200))' WHERE name='f5_data'");
+    CHECK_INT(world_open(&w), 0);
+    for (size_t i = 0; i < sizeof text - 1; i++)
+        text[i] = i % 4 == 3 ? ' ' : (char)('a' + i * i % 23);
+    text[sizeof text - 1] = '\0';
+    snprintf(sql, sizeof sql, "INSERT INTO f5 VALUES('%s')", text);
+    add(&t, "b", "{}");
+    hook_sql = sql;
+    hook_says = 0;
+    CHECK_INT(append_all(&t, NULL, run_sql, &err), PLOG_E_HOOK);
+    CHECK_INT(hook_answer, SQLITE_OK);
+    CHECK(strstr(err.message, "what the caller's hook wrote") != NULL);
+    CHECK_UINT(world_size(&w), 2);
+    CHECK_INT(hooked("b", "INSERT INTO f5 VALUES('short')"), 0);
+    world_close(&w);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM f5('short')"), 1);
+}
+
 /* A pragma that only tells is reading; one that sets, or may, is not. */
 static void the_pragmas_of_a_hook(void)
 {
@@ -604,6 +636,8 @@ int main(int argc, char **argv)
          a_callers_table_is_outside_parity},
         {"a_callers_table_is_dropped", a_callers_table_is_dropped},
         {"a_callers_virtual_tables", a_callers_virtual_tables},
+        {"a_virtual_table_that_cannot_write",
+         a_virtual_table_that_cannot_write},
         {"the_pragmas_of_a_hook", the_pragmas_of_a_hook},
         {"triggers_of_a_hook", triggers_of_a_hook},
         {"the_hook_may_not_reach_our_tables",
