@@ -22,8 +22,8 @@ struct new_file {
     bool named; /* out, by new_file_keep: it has its name */
 };
 
-/* Whether a new file lies outside the folders of `dir`, log/ and so on, where it
- * would be taken for damage.  Returns 0, also when that cannot be said;
+/* Whether a new file lies outside the folders of `dir`, log/ and so on, where
+ * it would be taken for damage.  Returns 0, also when that cannot be said;
  * PLOG_E_INPUT. */
 PLOG_MUST_CHECK int new_file_outside(const char *dir, const char *path,
                                      struct plog_error *err);
