@@ -191,14 +191,12 @@ int plog_engine_in_transaction(plog *p, const struct plog_work *w,
  * savepoint it writes, too. */
 static int flush_own(plog *p, struct plog_error *err)
 {
-    struct plog_store *s = &p->legs.store;
-    int rc = plog_sql_run(s->savepoint, err);
-    if (!rc && (rc = plog_sql_run(s->release, err)) != 0)
-        plog_store_rollback(s); /* two of one name: none can be gone back to */
+    sqlite3 *db = p->legs.store.db;
+    int rc = plog_sql_exec(db, "SAVEPOINT hook; RELEASE hook", err);
     return rc == PLOG_E_DIVERGED
                ? plog_fail(err, PLOG_E_HOOK,
                            "what the caller's hook wrote cannot be kept: %s",
-                           sqlite3_errmsg(s->db))
+                           sqlite3_errmsg(db))
                : rc;
 }
 

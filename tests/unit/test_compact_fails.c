@@ -100,7 +100,7 @@ static void a_segment_that_cannot_be_looked_at(void)
         compact((struct plog_compact_options){.io = &io, .dry_run = true}),
         PLOG_E_IO);
     CHECK_TEXT(err.message, "looking at a segment: Input/output error");
-    CHECK_TEXT(err.file, "00000000000000000001.jsonl");
+    CHECK_TEXT(err.file, "log/00000000000000000001.jsonl");
     CHECK_UINT(report.segments, 0);
     CHECK_UINT(report.bytes, 0);
     CHECK_INT(compact((struct plog_compact_options){.io = &io}), PLOG_E_IO);

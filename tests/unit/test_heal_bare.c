@@ -309,7 +309,7 @@ static void a_name_that_cannot_be_looked_at(void)
     CHECK_INT(symlink("somewhere", path), 0);
     io.stat_at = no_look;
     CHECK_INT(plog_salvage(w.dir, &o, &healed, &err), PLOG_E_IO);
-    CHECK_TEXT(err.file, "00000000000000000001.jsonl");
+    CHECK_TEXT(err.file, "log/00000000000000000001.jsonl");
     CHECK_INT(readlink(path, to, sizeof to), 9);
     heals(PLOG_E_CORRUPT);
     CHECK(world_has(&w, "quarantine"));

@@ -143,7 +143,7 @@ static bool for_ever;     /* and those behind it */
 static bool release_fails(const char *call, const char *sql, bool busy)
 {
     (void)busy;
-    if (strcmp(call, "step") != 0 || strncmp(sql, "RELEASE", 7) != 0)
+    if (strcmp(call, "step") != 0 || strcmp(sql, "RELEASE request") != 0)
         return false;
     bool now = releases == 0;
     releases -= now && for_ever ? 0 : 1;
