@@ -470,7 +470,7 @@ static void status_that_cannot_look(void)
     fail("stat", "00000000000000000001.jsonl", 1, 1);
     CHECK_INT(plog_read_status(w.dir, &o, &st, &err), PLOG_E_IO);
     CHECK(failed());
-    CHECK_TEXT(err.file, "00000000000000000001.jsonl");
+    CHECK_TEXT(err.file, "log/00000000000000000001.jsonl");
     fail("stat", "store.db-wal", 1, 100); /* then the store says nothing */
     CHECK_INT(plog_read_status(w.dir, &o, &st, &err), 0);
     CHECK(failed());
