@@ -226,24 +226,27 @@ static int not_finished(uint64_t seq, bool below, struct plog_error *err)
     return PLOG_E_LOCKED;
 }
 
-/* One whose payload may be in quarantine/ alone holds up nothing. */
-static int check_one(struct plog_legs *l, uint64_t seq, struct plog_error *err)
+/* One whose payload may be in quarantine/ alone holds up nothing; nor, in a dry
+ * run, one below the floor, which is finished first in earnest. */
+static int check_one(struct plog_legs *l, uint64_t seq, bool dry_run,
+                     struct plog_error *err)
 {
-    bool lost = false, below = seq <= l->head.rules.floor;
+    bool below = seq <= l->head.rules.floor, lost = below && dry_run;
     int rc = below ? plog_scrub_below(l, seq, err) : 0;
-    if (!rc && below)
+    if (!rc && below && !lost)
         rc = plog_scrub_lost(l, seq, &lost, err);
     return rc || lost ? rc : not_finished(seq, below, err);
 }
 
-static int check_pending(struct plog_legs *l, struct plog_error *err)
+static int check_pending(struct plog_legs *l, bool dry_run,
+                         struct plog_error *err)
 {
     struct plog_buf seqs;
     plog_buf_init(&seqs, l->io);
     int rc = plog_store_pending(&l->store, &seqs, err);
     const uint64_t *all = (const void *)seqs.data;
     for (size_t i = 0; !rc && i < seqs.len / sizeof *all; i++)
-        rc = check_one(l, all[i], err);
+        rc = check_one(l, all[i], dry_run, err);
     plog_buf_fini(&seqs);
     return rc;
 }
@@ -272,15 +275,15 @@ static int is_below(plog *p, bool *below, struct plog_error *err)
 /* A segment that was fetched from a backup may have payloads again that were
  * taken out: they would be folded, signed and archived.  And what was out of
  * reach may be no more.  What cannot be done about it stays pending, which the
- * plan sees.
- * @arg  bool: a dry run, which leaves the former as it is */
+ * plan sees. */
 static int scrub_again(plog *p, void *arg, struct plog_error *err)
 {
     struct plog_scrub_report done;
-    uint64_t whole = 0;
+    uint64_t whole;
     bool below = false;
+    (void)arg;
     plog_store_rollback(&p->legs.store);
-    int rc = *(const bool *)arg ? 0 : plog_scrub_again(&p->legs, &whole, err);
+    int rc = plog_scrub_again(&p->legs, &whole, err);
     if (!rc)
         rc = is_below(p, &below, err);
     if (rc || (whole == 0 && !below))
@@ -291,8 +294,9 @@ static int scrub_again(plog *p, void *arg, struct plog_error *err)
 
 static int plan(plog *p, void *arg, struct plog_error *err)
 {
-    int rc = check_pending(&p->legs, err);
-    return rc ? rc : plog_compact_plan(arg, err);
+    struct plog_compacting *c = arg;
+    int rc = check_pending(&p->legs, c->o->dry_run, err);
+    return rc ? rc : plog_compact_plan(c, err);
 }
 
 /* The store's own file must hold what the log is about to lose. */
@@ -404,8 +408,8 @@ static void tell_snapshot(struct plog_compacting *c)
 
 static int compact(struct plog_compacting *c, struct plog_error *err)
 {
-    bool dry_run = c->o->dry_run;
-    int rc = plog_engine_locked(c->p, scrub_again, &dry_run, err);
+    int rc =
+        c->o->dry_run ? 0 : plog_engine_locked(c->p, scrub_again, NULL, err);
     if (!rc)
         rc = plog_engine_locked(c->p, plan, c, err);
     if (rc || c->to == c->from || c->o->dry_run)
@@ -439,7 +443,8 @@ static int run(struct plog_compacting *c, struct plog_error *err)
     int rc = plog_dir_maintain(&c->p->legs.dir, c->p->legs.wait_seconds, err);
     if (rc)
         return rc;
-    rc = plog_engine_locked(c->p, renew, NULL, err);
+    if (!c->o->dry_run)
+        rc = plog_engine_locked(c->p, renew, NULL, err);
     if (!rc)
         rc = finish_last(c, err);
     if (!rc)

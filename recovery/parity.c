@@ -210,6 +210,10 @@ static void judge_end(struct plog_parity *p)
     const struct plog_store_head *h = &c->head;
     uint64_t log_size = c->walk.chain.last.size;
     char want[64], got[64];
+    if (h->commit.size <= log_size && p->passed_by)
+        plog_parity_find(p, PLOG_E_DIVERGED, h->commit.size,
+                         "meta: the floor that the last compact entry sets",
+                         "meta: another floor");
     if (h->commit.size <= log_size || p->end_unknown)
         return;
     bool is_signed = plog_parity_signs(p, &h->commit);

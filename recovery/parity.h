@@ -55,6 +55,7 @@ struct plog_parity {
     uint64_t damaged; /* the segment with the last damage; 0: none was met */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
+    bool passed_by;   /* because its floor lies behind all that the log has */
     bool cut_met;     /* a commit stands at c->upto */
     bool left;        /* behind it: the store is not read for a while */
     uint64_t left_in; /* the segment then; those behind it have rows, too */

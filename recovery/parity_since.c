@@ -230,7 +230,7 @@ static int pass_store_by(struct plog_parity *p, struct plog_error *err)
         return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
     plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
                          "the store was compacted past the end of the log");
-    p->store_lost = true;
+    p->store_lost = p->passed_by = true;
     p->fold_whole = false;
     return 0;
 }

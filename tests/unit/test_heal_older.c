@@ -118,11 +118,16 @@ static void store_ends_above(void)
     stays(0);
 }
 
+/* Where archive/ has what lies between, it can be told. */
 static void store_ends_below(void)
 {
     make(20, 50, false);
+    stays(0);
+    world_remove(world_path(&w, "archive"));
     stays(PLOG_E_PRUNED);
     make(20, 50, true);
+    stays(0);
+    world_remove(world_path(&w, "archive"));
     stays(PLOG_E_PRUNED);
 }
 
