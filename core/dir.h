@@ -72,11 +72,10 @@ PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
 /*
  * Whether a new path, that need not be there, lies in a folder of some log's
  * directory (log/, keys/, archive/, ...).
- * @anywhere  or elsewhere in such a directory
  * Returns 0: it does not, or that cannot be said; PLOG_E_INPUT.
  */
 PLOG_MUST_CHECK int plog_dir_outside(const struct plog_io *io, const char *path,
-                                     bool anywhere, struct plog_error *err);
+                                     struct plog_error *err);
 
 /*
  * Takes the writer lock (or a shared one).

@@ -1,6 +1,6 @@
 /*
- * dir_inside.c - new paths that lie inside a log's directory: what somebody
- * else puts into its folders is taken for damage.
+ * dir_inside.c - new paths that lie in the folders of a log: what somebody else
+ * puts there is taken for damage.
  */
 #include "dir.h"
 
@@ -58,7 +58,7 @@ static bool resolve(const struct plog_io *io, const char *path, char *out)
                             path + base) < PLOG_DIR_PATH_MAX - used;
 }
 
-int plog_dir_outside(const struct plog_io *io, const char *path, bool anywhere,
+int plog_dir_outside(const struct plog_io *io, const char *path,
                      struct plog_error *err)
 {
     char at[PLOG_DIR_PATH_MAX], *slash;
@@ -66,10 +66,9 @@ int plog_dir_outside(const struct plog_io *io, const char *path, bool anywhere,
         return 0;
     while ((slash = strrchr(at, '/')) != NULL && slash != at) {
         *slash = '\0';
-        if (!(anywhere || is_ours(slash + 1)) || !is_of_a_log(io, at))
+        if (!is_ours(slash + 1) || !is_of_a_log(io, at))
             continue;
-        plog_fail(err, PLOG_E_INPUT, "%.200s lies in the directory of a log",
-                  path);
+        plog_fail(err, PLOG_E_INPUT, "%.200s lies in a folder of a log", path);
         plog_err_hint(err, "name a path outside of it");
         return PLOG_E_INPUT;
     }

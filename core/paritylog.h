@@ -543,8 +543,8 @@ typedef struct plog plog;
  * @dir      path of the directory
  * @options  may be NULL
  * @vkey     out: the verifier key, at least PLOG_VKEY_MAX bytes
- * Returns 0; PLOG_E_EXISTS when a log or store is there; PLOG_E_INPUT inside
- * another log's directory; PLOG_E_ARG for an origin, number or path
+ * Returns 0; PLOG_E_EXISTS when a log or store is there; PLOG_E_INPUT in
+ * the folders (log/, keys/, ...) of another; PLOG_E_ARG for an origin, number or path
  * (PLOG_DIR_MAX) out of range; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM.
  * On return 0 log, store, key and all directories are on disk.
  */

@@ -167,7 +167,7 @@ mkdir "$L/archive"
 for at in log archive keys; do
     x=$L/$at/x
     run 6 init "$x"
-    err_has 'lies in the directory of a log'
+    err_has 'lies in a folder of a log'
     run 6 salvage "$L" --out "$x"
     err_has 'lies in the directory of the log'
     run 6 replay "$L" --account "$x"
@@ -179,7 +179,7 @@ for at in log archive keys; do
     run 6 rebuild "$L" --store --out "$x"
     run 6 rebuild "$L" --log --out "$x"
     run 6 drill "$L" --scratch "$x"
-    err_has 'lies in the directory of a log'
+    err_has 'lies in a folder of a log'
     same "what lies in $at/" "$(ls -A "$L/$at")" "$(ls -A "$T/whole/$at" 2>&- || :)"
 done
 run 6 init "$L/log"

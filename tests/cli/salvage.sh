@@ -450,6 +450,8 @@ run 0 compact "$L"
 deltas 61 64 | run 0 append "$L" --quiet
 rm "$L"/store.db*
 cp "$T"/older.kept/* "$L"
+run 0 salvage "$L" --from-store --dry-run # archive/ has what lies between
+rm -r "$L/archive"
 log_digest >"$T/sum.1"
 run 7 salvage "$L" --from-store --dry-run
 run 7 salvage "$L" --from-store

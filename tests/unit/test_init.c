@@ -627,8 +627,8 @@ static void the_name_of_the_store_is_durable(void)
 /* It would be taken for damage of the log around it. */
 static void inside_of_another(void)
 {
-    static const char *const all[] = {"log",     "log/x", "log/../keys",
-                                      "keys/x/", "x",     "quarantine"};
+    static const char *const all[] = {"log", "log/x", "log/../keys", "keys/x/",
+                                      "quarantine"};
     char outer[600], parity[600];
     struct world_found f;
     set_up();
@@ -637,7 +637,7 @@ static void inside_of_another(void)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         snprintf(w.dir, sizeof w.dir, "%.400s/%s", outer, all[i]);
         CHECK_INT(init(NULL), PLOG_E_INPUT);
-        CHECK(strstr(err.message, "lies in the directory of a log") != NULL);
+        CHECK(strstr(err.message, "lies in a folder of a log") != NULL);
         CHECK_INT(err.code, PLOG_E_INPUT);
     }
     snprintf(parity, sizeof parity, "%.500s-link", outer);
@@ -645,7 +645,7 @@ static void inside_of_another(void)
     snprintf(w.dir, sizeof w.dir, "%.400s/log/y", parity);
     CHECK_INT(init(NULL), PLOG_E_INPUT);
     snprintf(w.dir, sizeof w.dir, "%.400s", outer);
-    CHECK(!there("x") && !there("log/x") && !there("log/y"));
+    CHECK(!there("log/x") && !there("log/y"));
     CHECK_INT(world_parity(&w, NULL, &f), 0);
 }
 

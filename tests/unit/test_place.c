@@ -77,7 +77,7 @@ static void in_a_log(void)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         const char *path = in(w.dir, all[i]);
         CHECK_INT(plog_place_check(&io, path, &err), PLOG_E_INPUT);
-        CHECK(strstr(err.message, "lies in the directory of a log") != NULL);
+        CHECK(strstr(err.message, "lies in a folder of a log") != NULL);
         CHECK_INT(plog_place_make(&p, &io, path, &err), PLOG_E_INPUT);
         CHECK(!is_there(path));
     }
