@@ -160,7 +160,9 @@ int plog_scrub_learn(struct plog_scrub_reach *r, struct plog_scrub_target *t,
     bool gone = t->seq <= r->l->head.rules.floor;
     size_t was = text->len;
     int rc = read_line(r, t->seq, gone, text, err);
-    struct plog_span line = plog_span(text->data + was, text->len - was);
+    struct plog_span line = {NULL, 0};
+    if (!rc)
+        line = plog_span(text->data + was, text->len - was);
     bool redacted = !rc && plog_line_is_redacted(line);
     if (!rc && gone && !redacted)
         rc = is_whole(t->seq, err);

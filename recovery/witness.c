@@ -303,7 +303,8 @@ int plog_witness(const char *dir, const char *path,
     const struct plog_io *io = own.io ? own.io : plog_io_posix();
     open.io = io;
     open.vkey = own.vkey;
-    bool exists = io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT &&
+    bool exists = path &&
+                  io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT &&
                   may_hold_notes(io, path);
     int rc = plog_witness_place(io, dir, path, "the witness file", err);
     if (!rc)

@@ -522,6 +522,7 @@ static void lines_that_name_the_leaf(void)
             ok &= CHECK(r.redacted && r.order == 0 && r.seq == SEQ);
         if (!ok)
             printf("# %s\n", line);
+        free(r.memory);
     }
     plog_buf_fini(&b);
     plog_signer_fini(&signer);
