@@ -544,8 +544,8 @@ typedef struct plog plog;
  * @options  may be NULL
  * @vkey     out: the verifier key, at least PLOG_VKEY_MAX bytes
  * Returns 0; PLOG_E_EXISTS when a log or store is there; PLOG_E_INPUT in
- * the folders (log/, keys/, ...) of another; PLOG_E_ARG for an origin, number or path
- * (PLOG_DIR_MAX) out of range; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM.
+ * the folders (log/, keys/, ...) of another; PLOG_E_ARG for an origin, number
+ * or path (PLOG_DIR_MAX) out of range; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM.
  * On return 0 log, store, key and all directories are on disk.
  */
 PLOG_API PLOG_MUST_CHECK int plog_init(const char *dir,
