@@ -47,6 +47,8 @@ int plog_dir_no_log(const struct plog_dir *d, const char *what,
     int rc = plog_dir_relic(d, &relic);
     if (!rc && relic && strcmp(relic, "store.db") == 0)
         return store_alone(what, err);
+    if (rc)
+        return plog_fail_io(err, rc, relic ? relic : ".", "looking for a log");
     if (!relic && look_for(d, "keys/signing.key", &has_key) == 0 && has_key) {
         relic = "keys/signing.key";
         if (look_for(d, "log", &has_log) == 0 && has_log)

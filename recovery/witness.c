@@ -303,10 +303,11 @@ int plog_witness(const char *dir, const char *path,
     const struct plog_io *io = own.io ? own.io : plog_io_posix();
     open.io = io;
     open.vkey = own.vkey;
-    bool exists = path &&
-                  io->stat_at(io->ctx, AT_FDCWD, path, &st) != -ENOENT &&
-                  may_hold_notes(io, path);
     int rc = plog_witness_place(io, dir, path, "the witness file", err);
+    int found = rc ? 0 : io->stat_at(io->ctx, AT_FDCWD, path, &st);
+    bool exists = !rc && !found && may_hold_notes(io, path);
+    if (found && found != -ENOENT)
+        rc = plog_fail_io(err, found, path, "looking at the witness file");
     if (!rc)
         rc = check(dir, path, exists, &own, &checked, err);
     if (!rc)
