@@ -27,32 +27,40 @@ static int first_commit_key(struct plog_walk *w, char *id)
     return rc < 0 ? rc : 0;
 }
 
+int plog_walk_seek_rotation(struct plog_scan *s, uint64_t *at,
+                            struct plog_rotation *out)
+{
+    static const char mark[] = "\"control\":\"r"; /* rotate, restore */
+    struct plog_span line;
+    struct plog_entry e;
+    int rc;
+    while ((rc = plog_window_next(s, at, &line)) == 0) {
+        if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
+            continue;
+        int bad = plog_entry_parse(&s->parser, line, &e, NULL);
+        if (bad == PLOG_E_NOMEM)
+            return plog_scan_fault(s, bad, *at, 0, "out of memory");
+        if (!bad && !plog_rotation_of(&e, out))
+            return 0;
+    }
+    return rc;
+}
+
 /* Looks through one segment for rotations: the first one away from key `id`
  * gives it, and one that names a trusted key shows that there is a way. */
 static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
                           const char *id, struct plog_vkey *first, bool *way)
 {
-    static const char mark[] = "\"control\":\"r"; /* rotate, restore */
-    struct plog_span line;
-    struct plog_entry e;
     struct plog_rotation r;
     uint64_t at = 0;
     int rc = 0;
-    while (!*way && (rc = plog_window_next(s, &at, &line)) == 0) {
-        if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
-            continue;
-        int bad = plog_entry_parse(&s->parser, line, &e, NULL);
-        if (bad == PLOG_E_NOMEM)
-            return plog_scan_fault(s, bad, at, 0, "out of memory");
-        if (!bad && !plog_rotation_of(&e, &r)) {
-            struct plog_keychain two = {.count = 2};
-            two.keys[0] = r.old_key;
-            two.keys[1] = r.new_key;
-            if (!first->name[0] && !strcmp(r.old_key.id_text, id))
-                *first = r.old_key;
-            *way =
-                first->name[0] && plog_keychain_anchored(&two, w->chain.keys);
-        }
+    while (!*way && (rc = plog_walk_seek_rotation(s, &at, &r)) == 0) {
+        struct plog_keychain two = {.count = 2};
+        two.keys[0] = r.old_key;
+        two.keys[1] = r.new_key;
+        if (!first->name[0] && !strcmp(r.old_key.id_text, id))
+            *first = r.old_key;
+        *way = first->name[0] && plog_keychain_anchored(&two, w->chain.keys);
     }
     return rc < 0 ? rc : 0;
 }

@@ -39,24 +39,14 @@ static int add_key(struct plog_orders *o, const struct plog_vkey *key)
 }
 
 /* In the order of the log, so that nothing behind its end can take the place of
- * a key of its own. */
+ * a key of its own.  What is wrong, the verified reading says. */
 static int look_for_rotations(struct plog_orders *given, struct plog_scan *s)
 {
     struct plog_orders *o = asking(given);
-    static const char mark[] = "\"control\":\"r"; /* rotate, restore */
-    struct plog_span line;
-    struct plog_entry e;
     struct plog_rotation r;
     uint64_t at = 0;
     int rc = 0;
-    while (!rc && (rc = plog_window_next(s, &at, &line)) == 0) {
-        if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
-            continue;
-        int bad = plog_entry_parse(&s->parser, line, &e, NULL);
-        if (bad == PLOG_E_NOMEM)
-            return bad;
-        if (bad || plog_rotation_of(&e, &r))
-            continue; /* what is wrong, the verified reading says */
+    while (!rc && (rc = plog_walk_seek_rotation(s, &at, &r)) == 0) {
         rc = add_key(o, &r.old_key);
         if (!rc)
             rc = add_key(o, &r.new_key);
@@ -87,13 +77,9 @@ int plog_orders_know_keys(struct plog_orders *o,
 }
 
 /* What is wrong with the log, says whoever reads it then. */
-int plog_walk_learn_keys(struct plog_walk *w, struct plog_walk *ahead, int rc,
-                         struct plog_error *err)
+static int take_keys(struct plog_walk *w, const struct plog_keychain *chain,
+                     int rc, struct plog_error *err)
 {
-    const struct plog_keychain *chain = &ahead->chain.chain;
-    struct plog_log_group g;
-    while (!rc)
-        rc = plog_walk_next(ahead, &g, NULL);
     w->orders.looks_ahead = false;
     if (rc == PLOG_E_IO) /* nobody knows then */
         return plog_fail(err, rc, "reading the log ahead for its keys failed");
@@ -102,6 +88,25 @@ int plog_walk_learn_keys(struct plog_walk *w, struct plog_walk *ahead, int rc,
                  ? plog_orders_know_keys(&w->orders, chain)
                  : 0;
     return rc ? plog_fail(err, rc, "out of memory") : 0;
+}
+
+int plog_walk_learn_keys(struct plog_walk *w, plog_walk_starter *start,
+                         void *arg, struct plog_error *err)
+{
+    struct plog_walk ahead;
+    struct plog_log_group g;
+    bool any;
+    int rc = plog_orders_unproven(&w->orders, &any);
+    if (rc || !any)
+        return rc ? plog_orders_brought_fail(rc, err) : 0;
+    rc = plog_walk_open(&ahead, w->dir, w->chain.keys, NULL);
+    if (!rc)
+        rc = start(arg, &ahead, NULL);
+    while (!rc)
+        rc = plog_walk_next(&ahead, &g, NULL);
+    rc = take_keys(w, &ahead.chain.chain, rc, err);
+    plog_walk_close(&ahead);
+    return rc;
 }
 
 /* ---- Proofs ------------------------------------------------------------- */

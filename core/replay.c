@@ -201,21 +201,9 @@ static int drain(struct replay *r, int *stop, struct plog_error *err)
     return rc;
 }
 
-/* No line goes into a store on the word of what was not verified. */
-static int learn_keys(struct plog_legs *l, struct plog_walk *w,
-                      struct plog_error *err)
+static int locate(void *legs, struct plog_walk *ahead, struct plog_error *err)
 {
-    struct plog_walk ahead;
-    bool any;
-    int rc = plog_orders_unproven(&w->orders, &any);
-    if (rc || !any)
-        return rc ? plog_orders_brought_fail(rc, err) : 0;
-    rc = plog_walk_open(&ahead, &l->dir, &l->keys, NULL);
-    if (!rc)
-        rc = plog_legs_locate(l, &ahead, NULL);
-    rc = plog_walk_learn_keys(w, &ahead, rc, err);
-    plog_walk_close(&ahead);
-    return rc;
+    return plog_legs_locate(legs, ahead, err);
 }
 
 static void begin(struct replay *r, struct plog_legs *l, struct plog_walk *w,
@@ -288,7 +276,7 @@ int plog_legs_replay(struct plog_legs *l, struct plog_replay_watch *watch,
         l->head.offset = w.scan.offset;
     }
     if (!rc)
-        rc = learn_keys(l, &w, err);
+        rc = plog_walk_learn_keys(&w, locate, l, err);
     if (!rc)
         rc = run(l, &w, watch, err);
     plog_walk_close(&w);
@@ -307,7 +295,7 @@ int plog_legs_fill(struct plog_legs *l, struct plog_walk *w,
                    int sync_fd, bool *broken, struct plog_error *err)
 {
     struct replay r;
-    int stop = 0, rc = learn_keys(l, w, err);
+    int stop = 0, rc = plog_walk_learn_keys(w, locate, l, err);
     *broken = rc != 0;
     if (rc)
         return rc;

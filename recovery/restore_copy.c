@@ -204,29 +204,19 @@ static int note_key(struct plog_restoring *r, const struct plog_walk *w,
     return 0;
 }
 
-/* What an order that came along took out gets into no copy. */
-static int learn_keys(struct plog_restoring *r, struct plog_walk *w,
-                      struct plog_error *err)
+static int start_ahead(void *arg, struct plog_walk *ahead,
+                       struct plog_error *err)
 {
-    struct plog_walk ahead;
-    bool any;
-    int rc = plog_orders_unproven(&w->orders, &any);
-    if (rc || !any)
-        return rc ? plog_orders_brought_fail(rc, err) : 0;
-    rc = plog_walk_open(&ahead, &r->reader.dir, &r->reader.keys, NULL);
-    if (!rc)
-        rc = plog_walk_start(&ahead, NULL);
-    rc = plog_walk_learn_keys(w, &ahead, rc, err);
-    plog_walk_close(&ahead);
-    return rc;
+    (void)arg;
+    return plog_walk_start(ahead, err);
 }
 
 int plog_restore_copy(struct plog_restoring *r, struct plog_error *err)
 {
     struct plog_walk w;
     int rc = plog_walk_open(&w, &r->reader.dir, &r->reader.keys, err);
-    if (!rc)
-        rc = learn_keys(r, &w, err);
+    if (!rc) /* what an order that came along took out gets into no copy */
+        rc = plog_walk_learn_keys(&w, start_ahead, NULL, err);
     if (!rc)
         rc = copy_groups(r, &w, err);
     if (!rc)

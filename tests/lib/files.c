@@ -194,6 +194,15 @@ void tree_free(struct tree *t)
     memset(t, 0, sizeof *t);
 }
 
+uint64_t tree_hash(const char *path)
+{
+    struct tree t;
+    tree_read(&t, path);
+    uint64_t hash = t.hash;
+    tree_free(&t);
+    return hash;
+}
+
 const struct tree_file *tree_find(const struct tree *t, const char *name)
 {
     for (size_t i = 0; i < t->count; i++)

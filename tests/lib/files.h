@@ -24,6 +24,7 @@ void tree_remove(const char *path);
 
 void tree_read(struct tree *t, const char *path);
 void tree_free(struct tree *t);
+uint64_t tree_hash(const char *path);
 const struct tree_file *tree_find(const struct tree *t, const char *name);
 
 uint64_t tree_hash_bytes(uint64_t hash, const void *p, size_t n);

@@ -431,11 +431,7 @@ static void cursors_of_a_new_store(void)
 
 static uint64_t hash_of(const struct world *w, const char *name)
 {
-    struct tree t;
-    tree_read(&t, world_path(w, name));
-    uint64_t hash = t.hash;
-    tree_free(&t);
-    return hash;
+    return tree_hash(world_path(w, name));
 }
 
 /* A trimmed store would have to be made anew from the log, which cannot be when

@@ -26,11 +26,7 @@ static const char *segment(uint64_t first)
 
 static uint64_t log_hash(void)
 {
-    struct tree t;
-    tree_read(&t, world_path(&w, "log"));
-    uint64_t hash = t.hash;
-    tree_free(&t);
-    return hash;
+    return tree_hash(world_path(&w, "log"));
 }
 
 static void put(int from, int to)

@@ -59,11 +59,7 @@ static void spoil(uint64_t first, const char *what)
 
 static uint64_t log_hash(void)
 {
-    struct tree t;
-    tree_read(&t, world_path(&w, "log"));
-    uint64_t hash = t.hash;
-    tree_free(&t);
-    return hash;
+    return tree_hash(world_path(&w, "log"));
 }
 
 /* Its name is no file's, and its content that of one. */

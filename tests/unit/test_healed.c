@@ -96,11 +96,7 @@ static void back_to_store(void)
 
 static uint64_t log_hash(void)
 {
-    struct tree t;
-    tree_read(&t, world_path(&w, "log"));
-    uint64_t hash = t.hash;
-    tree_free(&t);
-    return hash;
+    return tree_hash(world_path(&w, "log"));
 }
 
 /* ---- Healing ------------------------------------------------------------- */

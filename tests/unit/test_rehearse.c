@@ -121,11 +121,7 @@ static void an_empty_group(void)
 
 static uint64_t log_hash(void)
 {
-    struct tree t;
-    tree_read(&t, world_path(&w, "log"));
-    uint64_t hash = t.hash;
-    tree_free(&t);
-    return hash;
+    return tree_hash(world_path(&w, "log"));
 }
 
 static int dry_compact(bool trim, bool undo)
