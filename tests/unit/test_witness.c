@@ -63,6 +63,15 @@ static char *text_of(size_t *n)
     return world_read(file, n);
 }
 
+/* Of a log that is closed again, the only one in the file. */
+static char *first_note(size_t *n)
+{
+    begin();
+    world_close(&w);
+    CHECK_INT(witness(), 0);
+    return text_of(n);
+}
+
 /* ---- What is no such file ---------------------------------------------------
  */
 
@@ -190,10 +199,7 @@ static void no_note_to_begin_from(void)
     };
     size_t n;
     char whole[2000];
-    begin();
-    world_close(&w);
-    CHECK_INT(witness(), 0);
-    char *note = text_of(&n);
+    char *note = first_note(&n);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         snprintf(whole, sizeof whole, "%s%s%s", all[i].before,
                  all[i].note ? note : "", all[i].behind);
@@ -242,10 +248,7 @@ static void lines(void)
     };
     size_t n;
     char whole[3000];
-    begin();
-    world_close(&w);
-    CHECK_INT(witness(), 0);
-    char *note = text_of(&n);
+    char *note = first_note(&n);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct plog_witness_file f;
         snprintf(whole, sizeof whole, "%s%s%s%s%s", all[i].before, note,
@@ -317,10 +320,7 @@ static void cut_off(void)
 {
     size_t n;
     char text[2000];
-    begin();
-    world_close(&w);
-    CHECK_INT(witness(), 0);
-    char *note = text_of(&n);
+    char *note = first_note(&n);
     for (size_t cut = 1; cut + 1 < n; cut++) {
         const char *lf = note[cut - 1] == '\n' ? "" : "\n";
         snprintf(text, sizeof text, "%.*s%s", (int)cut, note, lf);
@@ -346,10 +346,7 @@ static void taken_apart(void)
     struct lines_of l;
     size_t n;
     char text[2000];
-    begin();
-    world_close(&w);
-    CHECK_INT(witness(), 0);
-    char *note = text_of(&n);
+    char *note = first_note(&n);
     take_lines(note, &l);
     for (int gone = 0; gone < 4; gone++) {
         *text = '\0';
