@@ -104,12 +104,14 @@ static void no_further(void)
     CHECK_INT(verify_by(last, 0, 0, 0), 0); /* to the end, where it is */
     for (unsigned i = 0; i < SEGMENTS; i++)
         CHECK_UINT(segments[i].opened, 2);
+    world_remove(w.dir);
 }
 
 /* One that cannot be read then is told; one that is not there, or is none, is
  * left to the walk, which goes on from where it is. */
 static void cannot_be_opened(void)
 {
+    make();
     CHECK_INT(verify(0, 2, -EIO), PLOG_E_IO);
     CHECK_TEXT(err.message, "opening a segment: Input/output error");
     CHECK_TEXT(err.file, "log/00000000000000000001.jsonl");
