@@ -78,7 +78,7 @@ static int write_group(plog *p, struct plog_work *w, struct plog_buf *header,
 /* The own signature.  A fault of memory or arithmetic while signing may make
  * one that does not hold, and one that gives the secret away. */
 struct own {
-    const plog *p;
+    plog *p;
     const struct plog_commit *commit;
     bool holds;
 };
@@ -87,8 +87,8 @@ static void check_own(void *arg)
 {
     struct own *own = arg;
     const struct plog_commit *c = own->commit;
-    own->holds = plog_checkpoint_verify(&own->p->signer.vkey, own->p->origin,
-                                        c->size, c->root, c->sig);
+    own->holds = plog_signer_holds(&own->p->signer, own->p->origin, c->size,
+                                   c->root, c->sig);
 }
 
 /* Writes and syncs, and while the disk writes verifies the own signature.  One

@@ -51,6 +51,13 @@ void plog_signer_fini(struct plog_signer *s)
     s->secret = NULL;
 }
 
+/* The copy that signatures are made of, or the one that they are made of again
+ * to be compared: what befalls one of them in memory does not befall both. */
+static const unsigned char *copy_of(const struct plog_signer *s, bool again)
+{
+    return again ? s->secret + crypto_sign_SECRETKEYBYTES : s->secret;
+}
+
 /* Fills `s` from a seed.  `name` is a valid origin. */
 static int set_seed(struct plog_signer *s, struct plog_span name,
                     const unsigned char *seed)
@@ -58,11 +65,13 @@ static int set_seed(struct plog_signer *s, struct plog_span name,
     memset(s, 0, sizeof *s);
     if (sodium_init() < 0)
         return PLOG_E_NOMEM;
-    s->secret = sodium_malloc(crypto_sign_SECRETKEYBYTES);
+    s->secret = sodium_malloc(2 * crypto_sign_SECRETKEYBYTES);
     if (!s->secret)
         return PLOG_E_NOMEM;
     memcpy(s->vkey.name, name.p, name.n);
     crypto_sign_seed_keypair(s->vkey.public_key, s->secret, seed);
+    memcpy(s->secret + crypto_sign_SECRETKEYBYTES, s->secret,
+           crypto_sign_SECRETKEYBYTES);
     plog_vkey_finish(&s->vkey);
     sodium_mprotect_readonly(s->secret);
     return 0;
@@ -87,9 +96,8 @@ int plog_signer_generate(struct plog_signer *s, const struct plog_io *io,
     return rc;
 }
 
-int plog_signer_make(const struct plog_signer *s, const char *origin,
-                     uint64_t size, const unsigned char *root,
-                     unsigned char *sig)
+static int make(const struct plog_signer *s, bool again, const char *origin,
+                uint64_t size, const unsigned char *root, unsigned char *sig)
 {
     char text[PLOG_CHECKPOINT_TEXT_MAX];
     size_t n = plog_checkpoint_write(text, origin, size, root);
@@ -97,8 +105,38 @@ int plog_signer_make(const struct plog_signer *s, const char *origin,
         return PLOG_E_ARG;
     if (!s->secret)
         return PLOG_E_KEY;
-    crypto_sign_detached(sig, NULL, (const unsigned char *)text, n, s->secret);
+    crypto_sign_detached(sig, NULL, (const unsigned char *)text, n,
+                         copy_of(s, again));
     return 0;
+}
+
+int plog_signer_make(const struct plog_signer *s, const char *origin,
+                     uint64_t size, const unsigned char *root,
+                     unsigned char *sig)
+{
+    return make(s, false, origin, size, root, sig);
+}
+
+/* An Ed25519 signature is a function of key and text.  This one may be over a
+ * text that nobody signed, so nothing of it is left, nor told by how long
+ * comparing takes. */
+static bool makes(const struct plog_signer *s, bool again, const char *origin,
+                  uint64_t size, const unsigned char *root,
+                  const unsigned char *sig)
+{
+    unsigned char made[PLOG_SIG_SIZE];
+    bool same = make(s, again, origin, size, root, made) == 0 &&
+                sodium_memcmp(made, sig, sizeof made) == 0;
+    sodium_memzero(made, sizeof made);
+    return same;
+}
+
+bool plog_signer_holds(struct plog_signer *s, const char *origin, uint64_t size,
+                       const unsigned char *root, const unsigned char *sig)
+{
+    return s->held++ % PLOG_VERIFY_EVERY
+               ? makes(s, true, origin, size, root, sig)
+               : plog_checkpoint_verify(&s->vkey, origin, size, root, sig);
 }
 
 /* A fault in memory or arithmetic while signing can give the secret away, so
@@ -117,20 +155,15 @@ int plog_signer_sign(const struct plog_signer *s, const char *origin,
     return 0;
 }
 
-/* An Ed25519 signature is a function of key and text, and making it again takes
- * a third of the time that verifying does.  It may be over a text that nobody
- * signed, so nothing of it is left, nor told by how long comparing takes. */
+/* Making a signature again takes a third of the time that verifying does. */
 bool plog_signer_confirms(const struct plog_signer *s,
                           const struct plog_vkey *k, const char *origin,
                           uint64_t size, const unsigned char *root,
                           const unsigned char *sig)
 {
-    unsigned char made[PLOG_SIG_SIZE];
-    bool same = s->secret && plog_vkey_same(&s->vkey, k) &&
-                plog_signer_make(s, origin, size, root, made) == 0 &&
-                sodium_memcmp(made, sig, sizeof made) == 0;
-    sodium_memzero(made, sizeof made);
-    return same || plog_checkpoint_verify(k, origin, size, root, sig);
+    return (plog_vkey_same(&s->vkey, k) &&
+            makes(s, false, origin, size, root, sig)) ||
+           plog_checkpoint_verify(k, origin, size, root, sig);
 }
 
 /* ---- Passphrases -------------------------------------------------------- */

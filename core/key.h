@@ -18,7 +18,8 @@
 
 struct plog_signer {
     struct plog_vkey vkey;
-    unsigned char *secret; /* 64 bytes, sodium_malloc; NULL: none */
+    unsigned char *secret; /* 64 bytes, twice, sodium_malloc; NULL: none */
+    unsigned held;         /* signatures asked about, plog_signer_holds */
 };
 
 void plog_signer_fini(struct plog_signer *s); /* wipes; may be called twice */
@@ -43,11 +44,23 @@ PLOG_MUST_CHECK int plog_signer_sign(const struct plog_signer *s,
                                      unsigned char *sig);
 
 /* The same without the check: nothing may be acknowledged on it before
- * plog_checkpoint_verify said that it holds (core/engine.c). */
+ * plog_signer_holds said that it holds (core/engine.c). */
 PLOG_MUST_CHECK int plog_signer_make(const struct plog_signer *s,
                                      const char *origin, uint64_t size,
                                      const unsigned char *root,
                                      unsigned char *sig);
+
+/* Whether the signature that plog_signer_make has just made holds.  It is made
+ * again from the second copy of the secret and compared, so that no fault of
+ * memory or arithmetic goes unseen that befell only one of the two.  The first
+ * of a signer, and one in PLOG_VERIFY_EVERY, is verified under the public key
+ * instead: that takes three times as long, and sees what goes wrong each time.
+ * One thread at a time. */
+#define PLOG_VERIFY_EVERY 64u
+PLOG_MUST_CHECK bool plog_signer_holds(struct plog_signer *s,
+                                       const char *origin, uint64_t size,
+                                       const unsigned char *root,
+                                       const unsigned char *sig);
 
 /* Whether the signature is one by key `k`, as plog_checkpoint_verify; faster
  * where `s` is that key: what it would have made itself needs no verifying. */
