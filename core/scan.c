@@ -277,7 +277,7 @@ static int apply_rotation(struct plog_scan *s, const struct plog_log_group *g)
  * new key, and already its commit is by that. */
 static int apply_restore(struct plog_scan *s, const struct plog_log_group *g)
 {
-    if (s->header_end != g->begin)
+    if (s->first != g->first)
         return plog_scan_fault(s, PLOG_E_CORRUPT, g->begin, g->first,
                                "a restore entry that begins no segment");
     int rc = apply_rotation(s, g);

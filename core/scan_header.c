@@ -160,7 +160,7 @@ static int take_header(struct plog_scan *s, struct plog_span line,
                  ? follow_header(s, line, h)
                  : adopt_header(s, h, first);
     if (!rc)
-        s->offset = s->header_end = line.n + 1;
+        s->offset = line.n + 1;
     return rc;
 }
 
@@ -198,12 +198,12 @@ static bool is_ours(struct plog_scan *s, struct plog_span line, uint64_t first)
     if (!rc)
         rc = take_header(s, line, &h, first);
     if (!rc) {
-        s->offset = s->header_end = length + 1; /* in the file */
+        s->offset = length + 1; /* in the file */
         rc = plog_scan_group(s, &g);
     }
     if (before)
         *s->chain = *before;
-    s->offset = s->header_end = 0;
+    s->offset = 0;
     plog_buf_fini(&ours);
     plog_free(s->io, before);
     return rc == 0 || rc == PLOG_END;
@@ -229,6 +229,7 @@ int plog_scan_header(struct plog_scan *s, uint64_t first)
 {
     struct plog_segment_header h;
     struct plog_span line;
+    s->first = first;
     int rc = plog_window_line(s, 0, 0, PLOG_LINE_SLACK, &line);
     if (rc < 0)
         return rc;

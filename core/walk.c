@@ -103,6 +103,7 @@ static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
         limit = w->stop_offset < limit ? w->stop_offset : limit;
     }
     plog_scan_open(&w->scan, w->dir->io, w->fd, limit, last, &w->chain);
+    w->scan.first = w->first; /* also where its header is not read again */
     w->scan.sketches_kept = w->sketches;
     if (w->ahead && limit >= w->ahead_least)
         plog_scan_ahead(&w->scan);
