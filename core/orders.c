@@ -379,6 +379,11 @@ bool plog_orders_is_brought(const struct plog_order *found)
     return ((const struct plog_known_order *)(const void *)found)->brought;
 }
 
+bool plog_orders_is_brought_floor(const struct plog_compaction *found)
+{
+    return ((const struct plog_known_floor *)(const void *)found)->brought;
+}
+
 /* Marks the orders that make the line good.  Whether there is one. */
 static bool fits(struct plog_orders *o, uint64_t seq, const unsigned char *leaf,
                  const unsigned char *line)

@@ -34,9 +34,10 @@ struct plog_known_order {
 
 /* A compact entry: one lets a log begin behind seq 1. */
 struct plog_known_floor {
+    struct plog_compaction entry; /* first: see plog_orders_is_brought_floor;
+                                     its spans are set when it is given out */
     bool needed, held;            /* as above */
     bool brought;                 /* it came along */
-    struct plog_compaction entry; /* its spans are set when it is given out */
     size_t args_at, args_n;       /* in floor_args */
 };
 
@@ -126,8 +127,10 @@ void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);
 /* The order about entry `seq`, or NULL; looks for it when nothing was loaded
  * yet.  NULL also in plog_orders_doubt. */
 const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq);
-/* Whether that one came along: its entry is none of the log at hand. */
+/* Whether that one, or a floor that was given out, came along: its entry is
+ * none of the log at hand, whose own may have the same number. */
 bool plog_orders_is_brought(const struct plog_order *found);
+bool plog_orders_is_brought_floor(const struct plog_compaction *found);
 
 /* ---- Those that came along (orders_brought.c) --------------------------- */
 

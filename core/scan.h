@@ -76,9 +76,9 @@ struct plog_scan {
     struct plog_ahead *ahead; /* reads the file; NULL: the scan does */
     struct plog_entry_parser parser;
     struct plog_fault fault;
-    bool as_signed;      /* the group with the fault is what its key signed */
-    uint64_t first;      /* the seq in the file's name; 0: not known yet */
-    bool has_rotation;   /* the group at hand is a key rotation, or a restore */
+    bool as_signed;    /* the group with the fault is what its key signed */
+    uint64_t first;    /* the seq in the file's name; 0: not known yet */
+    bool has_rotation; /* the group at hand is a key rotation, or a restore */
     struct plog_rotation rotation;
     struct plog_buf ordered; /* plog_order: those that the group gives */
     struct plog_buf floor;   /* args of its last compact entry */

@@ -34,7 +34,8 @@ struct plog_restoring {
     struct plog_buf orders; /* uint64_t: the entries that go along */
     struct plog_log_group
         next;               /* the one read behind the point; size 0: none */
-    uint64_t base, base_at; /* the floor it begins behind, and its entry */
+    uint64_t base, base_at; /* the floor it begins behind, and its entry, */
+    bool base_brought;      /* which came along with the log */
     unsigned char digest[PLOG_HASH_SIZE]; /* of the snapshot there */
     /* Behind the last group that was copied. */
     struct plog_tree tree;

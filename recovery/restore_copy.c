@@ -107,6 +107,7 @@ static int start(struct plog_restoring *r, struct plog_walk *w,
     }
     r->base = c->to;
     r->base_at = c->at;
+    r->base_brought = plog_orders_is_brought_floor(c);
     memcpy(r->digest, c->snapshot, sizeof r->digest);
     return c->to == below ? 0 : plog_walk_start_floor(w, c->to, err);
 }

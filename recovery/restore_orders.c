@@ -40,9 +40,9 @@ static int list_orders(struct plog_restoring *r, struct plog_walk *w,
     size_t n, kept = 0;
     int rc = 0;
     r->orders.len = 0;
-    /* One above the log's own end came along with it, and is copied as it is.
-     */
-    if (r->base && r->base_at > size && r->base_at <= r->report->source.size)
+    /* One that came along is copied as it is. */
+    if (r->base && !r->base_brought && r->base_at > size &&
+        r->base_at <= r->report->source.size)
         rc = add(r, r->base_at, err);
     for (size_t i = 0;
          !rc && (o = plog_orders_above(&w->orders, size, &i)) != NULL;)

@@ -28,4 +28,22 @@ deltas 103 104 | run 0 append "$T/on" --quiet
 run 0 compact "$T/on" --undo
 run 0 parity "$T/on"
 
+begin 'grown beyond the entry that lets it begin where it does'
+run 0 restore "$W" --out "$T/grown" --at 51 --continue-as example.org/grown
+deltas 201 240 | run 0 append "$T/grown" --group 5 --quiet
+run 0 parity "$T/grown"
+run 0 restore "$T/grown" --out "$T/x1" --at 61
+run 0 parity "$T/x1"
+run 0 restore "$T/grown" --out "$T/x2" --at 61 --continue-as example.org/x2
+run 0 parity "$T/x2"
+run 0 restore "$T/grown" --out "$T/x3" --at 80
+run 0 parity "$T/x3"
+run 0 peer add "$T/grown" al
+run 0 peer ack "$T/grown" al 51 # compacted again, by a later entry than 63
+run 0 compact "$T/grown"
+run 0 restore "$T/grown" --out "$T/x4" --at 61
+run 0 parity "$T/x4"
+run 0 restore "$T/x4" --out "$T/x5" --at 57 # and a copy of that copy
+run 0 parity "$T/x5"
+
 finish
