@@ -209,24 +209,50 @@ static int write_order(struct plog_place *p, const char *name,
     return rc;
 }
 
+/* One that came along from another log may have the same number. */
+static int free_name(const struct plog_place *p, uint64_t at, char *name,
+                     size_t room)
+{
+    struct plog_stat st;
+    char path[48];
+    for (unsigned n = 1;; n++) {
+        snprintf(name, room, n > 1 ? "%llu.%u" : "%llu", (unsigned long long)at,
+                 n);
+        snprintf(path, sizeof path, "%s/%.36s", PLOG_ORDERS_DIR, name);
+        int rc = p->io->stat_at(p->io->ctx, p->dir.dir, path, &st);
+        if (rc)
+            return rc == -ENOENT ? 0 : rc;
+    }
+}
+
 int plog_place_order(struct plog_place *p, uint64_t at, struct plog_span proof,
                      struct plog_error *err)
 {
-    char name[24];
-    snprintf(name, sizeof name, "%llu", (unsigned long long)at);
-    int rc = write_order(p, name, proof);
+    char name[36];
+    int rc = free_name(p, at, name, sizeof name);
+    if (!rc)
+        rc = write_order(p, name, proof);
     return rc ? plog_fail_io(err, rc, PLOG_ORDERS_DIR, "writing an order") : 0;
+}
+
+static bool is_proof(const struct plog_buf *b)
+{
+    static const char begins[] = "c2sp.org/tlog-proof@v1\n";
+    size_t n = sizeof begins - 1;
+    return b->len > n && memcmp(b->data, begins, n) == 0;
 }
 
 static int copy_order(void *arg, const char *name)
 {
     struct copying *c = arg;
     struct plog_buf b;
-    if (name[0] == '.' || strspn(name, "0123456789") != strlen(name))
+    if (name[0] == '.')
         return 0;
     plog_buf_init(&b, c->p->io);
     c->rc = plog_io_read_all(c->p->io, c->from, name, ORDER_FILE_MAX, &b);
-    if (!c->rc)
+    if (plog_io_says_odd(c->rc) || c->rc == -EFBIG)
+        c->rc = 0; /* it is no file of ours */
+    else if (!c->rc && is_proof(&b))
         c->rc = write_order(c->p, name, plog_span(b.data, b.len));
     plog_buf_fini(&b);
     return c->rc != 0;

@@ -46,4 +46,29 @@ run 0 parity "$T/x4"
 run 0 restore "$T/x4" --out "$T/x5" --at 57 # and a copy of that copy
 run 0 parity "$T/x5"
 
+begin 'an order of its own with the number of one that came along'
+filled source 82 --segment-size 4096
+run 0 redact "$L" 3 --reason source # entry 84
+run 0 restore "$L" --out "$T/same" --at 51 --continue-as example.org/same
+[ -e "$T/same/orders/84" ] || wrong 'no order came along'
+mv "$T/same/orders/84" "$T/same/orders/by any name"
+mkdir "$T/same/orders/84"
+echo dirt >"$T/same/orders/85"
+deltas 301 331 | run 0 append "$T/same" --group 4 --quiet
+run 0 redact "$T/same" 5 --reason own
+run 0 redact --list "$T/same" --json
+json_is "$T/out" '.redactions[-1].order == 84'
+run 0 parity "$T/same"
+run 0 restore "$T/same" --out "$T/y0" --at 61 # names mean nothing
+same 'files in orders/' "$(ls -x "$T/y0/orders")" '84  by any name'
+run 0 parity "$T/y0"
+rmdir "$T/same/orders/84"
+mv "$T/same/orders/by any name" "$T/same/orders/84"
+run 0 restore "$T/same" --out "$T/y1" --at 61
+same 'files in orders/' "$(ls -x "$T/y1/orders")" '84  84.2'
+run 0 parity "$T/y1"
+run 0 restore "$T/y1" --out "$T/y2" --at 60
+same 'files in orders/' "$(ls -x "$T/y2/orders")" '84  84.2'
+run 0 parity "$T/y2"
+
 finish

@@ -394,6 +394,24 @@ static void the_marker(void)
     }
 }
 
+#define PROOF "c2sp.org/tlog-proof@v1\n" /* and what follows is not asked */
+
+static void put_order(const char *name, const char *text)
+{
+    char path[64];
+    snprintf(path, sizeof path, PLOG_ORDERS_DIR "/%s", name);
+    world_write(in(top, path), text, strlen(text));
+}
+
+static void holds(const char *path, const char *text)
+{
+    size_t n;
+    char *bytes = world_read(path, &n);
+    CHECK_BYTES(bytes, n, text, strlen(text));
+    free(bytes);
+}
+
+/* Whatever its name, a proof is copied, and nothing else. */
 static void orders(void)
 {
     struct source s;
@@ -401,22 +419,32 @@ static void orders(void)
     CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), 0); /* none */
     CHECK(!copied(&s, PLOG_ORDERS_DIR));
     CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR), 0700), 0);
-    world_write(in(top, PLOG_ORDERS_DIR "/12"), "a", 1);
-    world_write(in(top, PLOG_ORDERS_DIR "/34"), "b", 1);
-    world_write(in(top, PLOG_ORDERS_DIR "/.5"), "c", 1);
-    world_write(in(top, PLOG_ORDERS_DIR "/12.tmp"), "c", 1);
-    world_write(in(top, PLOG_ORDERS_DIR "/x"), "c", 1);
+    put_order("12", PROOF "a");
+    put_order("34", PROOF "b");
+    put_order(".5", PROOF "c");
+    put_order("56", PROOF "d");
+    put_order("by another name", PROOF "e");
+    put_order("67", "x");
+    put_order("78", PROOF);
+    CHECK_INT(mkfifo(in(top, PLOG_ORDERS_DIR "/89"), 0600), 0);
+    CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR "/90"), 0700), 0);
     CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), 0);
-    CHECK_INT(plog_place_order(&s.p, 56, plog_span("d", 1), &err), 0);
+    CHECK_INT(plog_place_order(&s.p, 55, plog_span("f", 1), &err), 0);
     CHECK(copied(&s, PLOG_ORDERS_DIR "/12") &&
           copied(&s, PLOG_ORDERS_DIR "/34") &&
-          copied(&s, PLOG_ORDERS_DIR "/56"));
+          copied(&s, PLOG_ORDERS_DIR "/55") &&
+          copied(&s, PLOG_ORDERS_DIR "/56") &&
+          copied(&s, PLOG_ORDERS_DIR "/by another name"));
     CHECK(!copied(&s, PLOG_ORDERS_DIR "/.5") &&
-          !copied(&s, PLOG_ORDERS_DIR "/12.tmp") &&
-          !copied(&s, PLOG_ORDERS_DIR "/x"));
-    CHECK_INT(mkfifo(in(top, PLOG_ORDERS_DIR "/78"), 0600), 0);
-    CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), PLOG_E_IO);
-    CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
+          !copied(&s, PLOG_ORDERS_DIR "/67") &&
+          !copied(&s, PLOG_ORDERS_DIR "/78") &&
+          !copied(&s, PLOG_ORDERS_DIR "/89") &&
+          !copied(&s, PLOG_ORDERS_DIR "/90"));
+    for (int i = 0; i < 2; i++) /* another log's has that number */
+        CHECK_INT(plog_place_order(&s.p, 56, plog_span("g", 1), &err), 0);
+    holds(in(s.p.part, PLOG_ORDERS_DIR "/56"), PROOF "d");
+    holds(in(s.p.part, PLOG_ORDERS_DIR "/56.2"), "g");
+    holds(in(s.p.part, PLOG_ORDERS_DIR "/56.3"), "g");
     close_source(&s);
 }
 
@@ -547,7 +575,7 @@ static void open_full_source(struct world *w, struct plog_dir *from)
     world_close(w);
     snprintf(top, sizeof top, "%.400s", w->dir);
     CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR), 0700), 0);
-    world_write(in(top, PLOG_ORDERS_DIR "/12"), "a", 1);
+    put_order("12", PROOF "a");
     CHECK_INT(mkdir(in(top, PLOG_SNAPSHOT_DIR), 0700), 0);
     world_write(in(top, SNAPSHOT), "a snapshot", 10);
     io = *failing_io();

@@ -187,7 +187,8 @@ static void no_folder_for_orders(void)
         char message[100];
         open_source(&s);
         CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR), 0700), 0);
-        world_write(in(top, PLOG_ORDERS_DIR "/12"), "a", 1);
+        world_write(in(top, PLOG_ORDERS_DIR "/12"),
+                    "c2sp.org/tlog-proof@v1\na", 24);
         io.mkdir_at = no_mkdir;
         mkdir_code = all[i].said;
         CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), PLOG_E_IO);
