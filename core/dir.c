@@ -85,10 +85,11 @@ static int open_lock(struct plog_dir *d, enum plog_dir_mode mode,
 {
     const struct plog_io *io = d->io;
     bool reads = mode == PLOG_DIR_READ || mode == PLOG_DIR_STORE;
-    int flags = reads ? O_RDONLY : O_RDWR | O_CREAT;
+    d->dry = mode == PLOG_DIR_DRY || mode == PLOG_DIR_PLAN;
+    int flags = reads ? O_RDONLY : d->dry ? O_RDWR : O_RDWR | O_CREAT;
     int fd = io->open_at(io->ctx, d->dir, "lock", flags, 0600);
-    if (fd < 0 && reads)
-        return 0; /* a reader does without */
+    if (fd < 0 && (reads || (d->dry && fd == -ENOENT)))
+        return 0; /* who only reads does without */
     if (fd < 0)
         return plog_fail_io(err, fd, "lock", "opening the lock file");
     d->lock = fd;

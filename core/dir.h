@@ -30,6 +30,8 @@ struct plog_dir {
                                      why not, a negative errno */
     struct plog_stat lock_id;     /* of the lock file when it was opened */
     bool locked;
+    bool dry; /* for a dry run: a lock without a file nobody holds, and it is
+                 had without holding it */
     unsigned waits; /* for another process: see wait_for_commit in dir_lock.c */
     int watch;      /* -1: none */
     struct plog_slots slots;
@@ -41,7 +43,8 @@ enum plog_dir_mode {
     PLOG_DIR_READ,  /* what is there; the lock file only if it is there */
     PLOG_DIR_STORE, /* the same, and log/ only if it is there */
     PLOG_DIR_WRITE, /* the lock file is made when missing */
-    PLOG_DIR_PLAN,  /* the same, and log/ may be gone where a store is left */
+    PLOG_DIR_DRY,   /* the same, but nothing is made: see plog_dir.dry */
+    PLOG_DIR_PLAN,  /* ... and log/ may be gone where a store is left */
     PLOG_DIR_MAKE   /* directories, too */
 };
 

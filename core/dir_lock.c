@@ -159,6 +159,8 @@ int plog_dir_lock(struct plog_dir *d, bool shared, double wait_seconds,
     int mode = shared ? 1 : 2, rc = -EAGAIN;
     struct waiter w = {
         io, plog_io_until(io, wait_seconds), PAUSE_LINE, PATIENCE, 0, 0};
+    if (d->lock < 0 && d->dry)
+        return 0;
     if (d->lock < 0) {
         plog_fail(err, PLOG_E_IO, "there is no lock file");
         return PLOG_E_IO;
@@ -202,6 +204,8 @@ int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
     const struct plog_io *io = d->io;
     struct waiter w = {io, plog_io_until(io, wait_seconds), PAUSE, 0, 0, 0};
     int rc;
+    if (d->lock < 0 && d->dry)
+        return 0;
     while ((rc = io->lock_byte(io->ctx, d->lock, 1, 2)) == -EAGAIN)
         if (!wait_more(&w))
             break;
@@ -210,7 +214,8 @@ int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
 
 void plog_dir_maintained(struct plog_dir *d)
 {
-    d->io->lock_byte(d->io->ctx, d->lock, 1, 0);
+    if (d->lock >= 0)
+        d->io->lock_byte(d->io->ctx, d->lock, 1, 0);
 }
 
 int plog_dir_check_lock(const struct plog_dir *d, struct plog_error *err)

@@ -215,18 +215,6 @@ int plog_key_rotate(const char *dir, const struct plog_rotate_options *given,
 
 /* ---- Looking ------------------------------------------------------------ */
 
-static int look_for_room(const char *dir, const struct plog_io *io,
-                         struct plog_error *err)
-{
-    struct plog_dir d;
-    int rc = plog_dir_open(&d, io, dir, PLOG_DIR_READ, true, err);
-    if (rc)
-        return rc;
-    rc = check_room(io, d.keys, err);
-    plog_dir_close(&d);
-    return rc;
-}
-
 static int look(const char *dir, const struct plog_options *open,
                 struct plog_rotate_report *report, struct plog_error *err)
 {
@@ -236,9 +224,11 @@ static int look(const char *dir, const struct plog_options *open,
         return rc;
     const struct plog_keychain *chain = &found.chain;
     if (chain->count >= PLOG_KEYS_MAX)
-        return plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
-                         PLOG_KEYS_MAX);
-    rc = look_for_room(dir, open->io ? open->io : plog_io_posix(), err);
+        rc = plog_fail(err, PLOG_E_ARG, "a log has at most %d keys",
+                       PLOG_KEYS_MAX);
+    if (!rc)
+        rc = check_room(found.reader.io, found.reader.dir.keys, err);
+    plog_reader_fini(&found.reader);
     if (rc)
         return rc;
     plog_vkey_format(&chain->keys[chain->count - 1], report->old_vkey);

@@ -7,9 +7,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-static int open_legs(struct plog_legs *l, const struct plog_io *io,
-                     const char *path, enum plog_dir_mode mode,
-                     const struct plog_options *options, struct plog_error *err)
+static void init_legs(struct plog_legs *l, const struct plog_io *io,
+                      const struct plog_options *options)
 {
     memset(l, 0, sizeof *l);
     l->io = io;
@@ -20,6 +19,13 @@ static int open_legs(struct plog_legs *l, const struct plog_io *io,
     l->network_fs = options->allow_network_fs;
     l->dir.dir = l->dir.log = l->dir.keys = l->dir.lock = -1;
     plog_tail_init(&l->tail, &l->dir);
+}
+
+static int open_legs(struct plog_legs *l, const struct plog_io *io,
+                     const char *path, enum plog_dir_mode mode,
+                     const struct plog_options *options, struct plog_error *err)
+{
+    init_legs(l, io, options);
     int rc =
         plog_dir_open(&l->dir, io, path, mode, options->allow_loose_modes, err);
     if (!rc)
@@ -36,11 +42,22 @@ int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
     return open_legs(l, io, path, PLOG_DIR_WRITE, options, err);
 }
 
-int plog_legs_open_plan(struct plog_legs *l, const struct plog_io *io,
-                        const char *path, const struct plog_options *options,
-                        struct plog_error *err)
+int plog_legs_open_dry(struct plog_legs *l, const struct plog_io *io,
+                       const char *path, enum plog_dir_mode mode,
+                       const struct plog_options *options,
+                       struct plog_error *err)
 {
-    return open_legs(l, io, path, PLOG_DIR_PLAN, options, err);
+    return open_legs(l, io, path, mode, options, err);
+}
+
+void plog_legs_take(struct plog_legs *l, struct plog_dir *dir,
+                    const struct plog_keyring *keys,
+                    const struct plog_options *options)
+{
+    init_legs(l, dir->io, options);
+    l->dir = *dir;
+    l->keys = *keys;
+    dir->dir = dir->log = dir->keys = dir->lock = dir->watch = -1;
 }
 
 void plog_legs_close_store(struct plog_legs *l)

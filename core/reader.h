@@ -68,11 +68,12 @@ PLOG_MUST_CHECK int plog_reader_open_log(struct plog_reader *r,
                                          const struct plog_io *io,
                                          const char *dir, const char *vkey,
                                          struct plog_error *err);
-/* ... and with PLOG_DIR_STORE also where log/ is gone. */
+/* ... and with PLOG_DIR_STORE also where log/ is gone.  @loose  as
+ * plog_dir_open */
 PLOG_MUST_CHECK int
 plog_reader_open_dir(struct plog_reader *r, const struct plog_io *io,
-                     const char *dir, enum plog_dir_mode mode, const char *vkey,
-                     struct plog_error *err);
+                     const char *dir, enum plog_dir_mode mode, bool loose,
+                     const char *vkey, struct plog_error *err);
 void plog_reader_fini(struct plog_reader *r);
 
 #endif

@@ -13,11 +13,11 @@ int plog_reader_open_log(struct plog_reader *r, const struct plog_io *io,
                          const char *dir, const char *vkey,
                          struct plog_error *err)
 {
-    return plog_reader_open_dir(r, io, dir, PLOG_DIR_READ, vkey, err);
+    return plog_reader_open_dir(r, io, dir, PLOG_DIR_READ, true, vkey, err);
 }
 
 int plog_reader_open_dir(struct plog_reader *r, const struct plog_io *io,
-                         const char *dir, enum plog_dir_mode mode,
+                         const char *dir, enum plog_dir_mode mode, bool loose,
                          const char *vkey, struct plog_error *err)
 {
     memset(r, 0, sizeof *r);
@@ -25,7 +25,7 @@ int plog_reader_open_dir(struct plog_reader *r, const struct plog_io *io,
     r->pid = io->process_id(io->ctx);
     r->dir.dir = r->dir.log = r->dir.keys = r->dir.lock = -1;
     plog_buf_init(&r->copy, io);
-    int rc = plog_dir_open(&r->dir, io, dir, mode, true, err);
+    int rc = plog_dir_open(&r->dir, io, dir, mode, loose, err);
     if (!rc)
         rc = plog_keyring_load(&r->keys, io, r->dir.keys, vkey, err);
     return rc;

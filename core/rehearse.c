@@ -23,6 +23,7 @@ static int check_head(struct plog_reader *r, struct plog_store_head *h,
         rc = plog_store_get_head(&r->store, h, err);
     if (rc)
         return rc;
+    t.first = h->segment;
     out->size = h->commit.size;
     out->line_max = (size_t)h->rules.line_max;
     if (h->commit.size == 0)
@@ -115,7 +116,6 @@ int plog_rehearse_log(const char *dir, const struct plog_options *given,
 {
     struct plog_options o;
     struct plog_group g;
-    struct plog_reader r = {.io = NULL};
     struct plog_request q;
     memset(out, 0, sizeof *out);
     int rc = plog_take_options(&o, sizeof o, given, err);
@@ -124,14 +124,16 @@ int plog_rehearse_log(const char *dir, const struct plog_options *given,
     if (rc)
         return rc;
     const struct plog_io *io = o.io ? o.io : plog_io_posix();
-    rc = plog_reader_open_log(&r, io, dir, o.vkey, err);
+    rc = plog_reader_open_dir(&out->reader, io, dir, PLOG_DIR_DRY,
+                              o.allow_loose_modes, o.vkey, err);
     if (!rc)
-        rc = check_log(&r, &o, out, err);
+        rc = check_log(&out->reader, &o, out, err);
     if (!rc && group) {
         rc = plog_request_build(&q, io, &g, &o, out->line_max, err);
         plog_request_free(&q);
     }
-    plog_reader_fini(&r);
+    if (rc)
+        plog_reader_fini(&out->reader);
     return rc;
 }
 
@@ -156,28 +158,43 @@ static int open_store(plog *p, struct plog_error *err)
     return rc;
 }
 
+/* Takes over what was found, but for the reader's store: a handle has one of
+ * its own.  Of a log that goes on behind that the store knows no key that came
+ * later. */
+static int take_found(plog *p, struct plog_rehearsal *found,
+                      struct plog_error *err)
+{
+    p->rehearses = found->size;
+    plog_legs_take(&p->legs, &found->reader.dir, &found->reader.keys,
+                   &p->options);
+    plog_reader_fini(&found->reader);
+    int rc = open_store(p, err);
+    if (!rc && p->legs.head.commit.size < found->size)
+        p->legs.chain = found->chain;
+    return rc;
+}
+
 int plog_rehearse_open(plog **out, const char *dir,
                        const struct plog_options *given, struct plog_error *err)
 {
     struct plog_options o;
+    struct plog_rehearsal found;
     plog *p;
     *out = NULL;
-    struct plog_rehearsal found;
-    int rc = plog_rehearse_log(dir, given, NULL, &found, err);
+    int rc = plog_take_options(&o, sizeof o, given, err);
     if (!rc)
-        rc = plog_take_options(&o, sizeof o, given, err);
-    if (!rc)
-        rc = plog_engine_new(&p, o.io ? o.io : plog_io_posix(), err);
+        rc = plog_rehearse_log(dir, &o, NULL, &found, err);
     if (rc)
         return rc;
-    p->rehearses = found.size;
+    rc = plog_engine_new(&p, found.reader.io, err);
+    if (rc) {
+        plog_reader_fini(&found.reader);
+        return rc;
+    }
     p->poisoned = true; /* nothing to trim when it is closed */
     p->options = o;
     p->options.vkey = p->options.passphrase = NULL;
-    rc = plog_legs_open(&p->legs, p->io, dir, &o, err);
-    p->legs.options = &p->options;
-    if (!rc)
-        rc = open_store(p, err);
+    rc = take_found(p, &found, err);
     if (rc) {
         plog_close(p);
         return rc;
@@ -203,5 +220,8 @@ int plog_rehearse(const char *dir, const struct plog_options *o,
                   const struct plog_group *group, struct plog_error *err)
 {
     struct plog_rehearsal found;
-    return plog_done(err, plog_rehearse_log(dir, o, group, &found, err));
+    int rc = plog_rehearse_log(dir, o, group, &found, err);
+    if (!rc)
+        plog_reader_fini(&found.reader);
+    return plog_done(err, rc);
 }

@@ -4,15 +4,16 @@
 #ifndef PLOG_REHEARSE_H
 #define PLOG_REHEARSE_H
 
-#include "rotate.h"
+#include "reader.h"
 
 struct plog_rehearsal {
+    struct plog_reader reader;  /* what was looked at, still open */
     struct plog_keychain chain; /* up to the end that opening would come to */
-    uint64_t size;              /* there */
+    uint64_t size;              /* there; the store may be behind */
     size_t line_max;
 };
 
-/* As plog_rehearse. */
+/* As plog_rehearse; on return 0 plog_reader_fini ends `out->reader`. */
 PLOG_MUST_CHECK int plog_rehearse_log(const char *dir,
                                       const struct plog_options *o,
                                       const struct plog_group *group,

@@ -270,7 +270,7 @@ int plog_doctor(const char *dir, const struct plog_doctor_options *given,
                             .path = dir,
                             .io = own.io ? own.io : plog_io_posix()};
     int64_t started = d.io->clock_mono_ns(d.io->ctx);
-    int rc = plog_reader_open_dir(&d.reader, d.io, dir, PLOG_DIR_STORE,
+    int rc = plog_reader_open_dir(&d.reader, d.io, dir, PLOG_DIR_STORE, true,
                                   own.vkey, err);
     if (!rc)
         rc = check_any_leg(&d, err);

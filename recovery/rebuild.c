@@ -30,8 +30,8 @@ int plog_rebuild_begin(struct plog_rebuild *b, const char *dir, const char *out,
 {
     memset(b->report, 0, sizeof *b->report);
     b->report->dry_run = b->o->dry_run;
-    int rc =
-        plog_reader_open_dir(&b->reader, b->io, dir, mode, b->o->vkey, err);
+    int rc = plog_reader_open_dir(&b->reader, b->io, dir, mode, true,
+                                  b->o->vkey, err);
     if (!rc && b->o->dry_run)
         return out ? plog_place_check(b->io, out, err) : 0;
     if (!rc) {

@@ -14,6 +14,7 @@
 #include "reader.h"
 #include "redact.h"
 #include "redact_below.h"
+#include "rehearse.h"
 #include "scrub.h"
 
 /* ---- Looking ------------------------------------------------------------ */
@@ -24,7 +25,8 @@ struct look {
     struct plog_entry entry; /* the one that is redacted; spans are gone */
     char resource[PLOG_NAME_MAX + 1], record_id[PLOG_RECORD_ID_MAX + 1];
     size_t resource_len, record_id_len;
-    bool found, dry_run;
+    bool dry_run;
+    uint64_t end; /* of the log, in a dry run: the store may be behind */
 };
 
 static int take_entry(struct look *l, struct plog_span line,
@@ -86,6 +88,33 @@ static int find_logged(const struct look *l, struct plog_reader *r,
     return plog_find_segment(&r->dir, l->report->seq, &first, err);
 }
 
+/* What the log has behind the store, opening in earnest would replay: an entry,
+ * or an order for one. */
+static int find_behind(struct look *l, struct plog_reader *r,
+                       const struct plog_store_head *h, struct plog_error *err)
+{
+    struct plog_redact_report *report = l->report;
+    struct plog_orders orders;
+    struct plog_buf line;
+    plog_orders_init(&orders, r->io, &r->dir, &r->keys);
+    const struct plog_order *o = plog_orders_find(&orders, report->seq);
+    int rc = o ? 0 : plog_orders_doubt(&orders);
+    if (rc)
+        plog_fail(err, rc, "looking for an order behind the store failed");
+    if (o && !plog_orders_is_brought(o) && o->at <= l->end && !report->already)
+        report->order = o->at;
+    report->already = report->order > 0;
+    plog_orders_fini(&orders);
+    if (rc || report->seq <= h->commit.size)
+        return rc;
+    plog_buf_init(&line, r->io);
+    rc = plog_find_line(&r->dir, UINT64_MAX, 0, report->seq, &line, err);
+    if (!rc)
+        rc = take_entry(l, plog_span(line.data, line.len), err);
+    plog_buf_fini(&line);
+    return rc;
+}
+
 /* The line of the entry, unless it cannot be redacted any more. */
 static int find_entry(struct look *l, struct plog_reader *r,
                       struct plog_error *err)
@@ -108,13 +137,16 @@ static int find_entry(struct look *l, struct plog_reader *r,
     if (below && (rc == PLOG_END || !rc))
         return plog_redact_below(r, report->seq, h.rules.floor, rc == 0,
                                  report->already, err);
-    if (rc == PLOG_END)
+    bool is_behind = report->seq > h.commit.size && report->seq <= l->end;
+    if (rc == PLOG_END && !is_behind)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
                        (unsigned long long)report->seq);
+    if (rc >= 0 && l->end > h.commit.size)
+        rc = find_behind(l, r, &h, err);
     return rc || !l->dry_run ? rc : find_logged(l, r, err);
 }
 
-/* What the store knows of the entry before anything is done. */
+/* What store and log know of the entry before anything is done. */
 static int look(struct look *l, const char *dir, const struct plog_options *o,
                 struct plog_error *err)
 {
@@ -133,6 +165,18 @@ static int look(struct look *l, const char *dir, const struct plog_options *o,
     }
     plog_reader_close(r);
     return rc;
+}
+
+static int rehearse(struct look *l, const char *dir,
+                    const struct plog_options *o, struct plog_error *err)
+{
+    struct plog_rehearsal found;
+    int rc = plog_rehearse_log(dir, o, NULL, &found, err);
+    if (rc)
+        return rc;
+    l->end = found.size;
+    plog_reader_fini(&found.reader);
+    return 0;
 }
 
 /* ---- Doing -------------------------------------------------------------- */
@@ -304,7 +348,7 @@ int plog_redact(const char *dir, uint64_t seq,
     int rc = check_reason(own.reason, io, err);
     /* First, because it finishes what was cut off. */
     if (!rc)
-        rc = own.dry_run ? plog_rehearse(dir, &open, NULL, err)
+        rc = own.dry_run ? rehearse(&l, dir, &open, err)
                          : plog_open(&p, dir, &open, err);
     if (!rc)
         rc = look(&l, dir, &open, err);

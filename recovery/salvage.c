@@ -352,9 +352,11 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     int rc =
         own.from_store && !own.dry_run ? make_log_folder(s.io, dir, err) : 0;
     if (!rc)
-        rc = own.from_store && own.dry_run
-                 ? plog_legs_open_plan(&s.legs, s.io, dir, &open, err)
-                 : plog_legs_open(&s.legs, s.io, dir, &open, err);
+        rc = own.dry_run ? plog_legs_open_dry(&s.legs, s.io, dir,
+                                              own.from_store ? PLOG_DIR_PLAN
+                                                             : PLOG_DIR_DRY,
+                                              &open, err)
+                         : plog_legs_open(&s.legs, s.io, dir, &open, err);
     if (!rc) /* at once: else the store's word would only be missed */
         rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)

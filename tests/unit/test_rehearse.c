@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "engine.h"
 #include "files.h"
 #include "peers.h"
 #include "world.h"
@@ -207,6 +209,98 @@ static void of_a_store_behind(void)
     world_end(&w, end);
 }
 
+/* The keys behind the store are known, too, and entries and orders there. */
+static void of_a_store_before_a_rotation(void)
+{
+    struct plog_redact_options redact = {.struct_size = sizeof redact,
+                                         .reason = "x"};
+    struct plog_peer_options peer = {.struct_size = sizeof peer,
+                                     .dry_run = true};
+    struct plog_compact_options compact = {.struct_size = sizeof compact,
+                                           .dry_run = true};
+    struct plog_compact_report cut;
+    struct plog_rotate_report rotated;
+    struct plog_peer_report acked;
+    struct plog_redact_report r, real;
+    unsigned char root[PLOG_HASH_SIZE];
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 20);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    make_old();
+    rotate(&rotated, false);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 20, 60);
+    uint64_t end = world_size(&w);
+    memcpy(root, w.p->legs.head.commit.root, sizeof root);
+    world_close(&w);
+    CHECK_INT(plog_redact(w.dir, 5, &redact, &real, NULL), 0);
+    world_take_store(&w, old);
+    uint64_t before = log_hash();
+    CHECK_INT(plog_peer_ack(w.dir, "p", end, root, &peer, &acked, NULL), 0);
+    CHECK_UINT(acked.cursor, end);
+    root[0] ^= 1;
+    CHECK_INT(plog_peer_ack(w.dir, "p", end, root, &peer, &acked, NULL),
+              PLOG_E_FORK);
+    CHECK_INT(plog_compact(w.dir, &compact, &cut, NULL), 0);
+    redact.dry_run = true;
+    CHECK_INT(plog_redact(w.dir, 50, &redact, &r, NULL), 0);
+    CHECK_UINT(r.seq, 50);
+    CHECK(!r.already);
+    CHECK_INT(plog_redact(w.dir, 5, &redact, &r, NULL), 0);
+    CHECK(r.already);
+    CHECK_UINT(r.order, real.order);
+    CHECK_INT(plog_redact(w.dir, 4, &redact, &r, NULL), 0);
+    CHECK(!r.already);
+    CHECK_INT(plog_redact(w.dir, end + 2, &redact, &r, NULL), PLOG_E_NOT_FOUND);
+    CHECK_INT(plog_redact(w.dir, rotated.size, &redact, &r, NULL),
+              PLOG_E_INPUT);
+    CHECK(log_hash() == before);
+    redact.dry_run = false;
+    CHECK_INT(plog_redact(w.dir, 50, &redact, &real, NULL), 0);
+}
+
+/* Whoever has lost the lock file gets it back from who writes. */
+static void without_a_lock_file(void)
+{
+    struct plog_replay_options replay = {.struct_size = sizeof replay,
+                                         .dry_run = true};
+    struct plog_salvage_options salvage = {.struct_size = sizeof salvage,
+                                           .dry_run = true};
+    struct plog_redact_options redact = {
+        .struct_size = sizeof redact, .reason = "x", .dry_run = true};
+    struct plog_replay_report replayed;
+    struct plog_salvage_report salvaged;
+    struct plog_redact_report redacted;
+    struct plog_rotate_report rotated;
+    make_compacted();
+    uint64_t end = world_size(&w);
+    CHECK_INT(unlink(world_path(&w, "lock")), 0);
+    dry_runs(end);
+    rotate(&rotated, true);
+    CHECK_INT(plog_replay(w.dir, &replay, &replayed, NULL), 0);
+    replay.fresh = true;
+    CHECK_INT(plog_replay(w.dir, &replay, &replayed, NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        salvage.from_store = i;
+        CHECK_INT(plog_salvage(w.dir, &salvage, &salvaged, NULL), 0);
+    }
+    CHECK_INT(plog_redact(w.dir, end - 1, &redact, &redacted, NULL),
+              PLOG_E_INPUT);
+    CHECK(!world_has(&w, "lock"));
+    CHECK_INT(world_open(&w), 0);
+    world_end(&w, end);
+    CHECK(world_has(&w, "lock"));
+}
+
+/* A directory that others may write to is refused dry as well. */
+static void in_a_loose_folder(void)
+{
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 3);
+    CHECK_INT(chmod(w.dir, 0777), 0);
+    both_say(PLOG_E_IO);
+    CHECK_INT(chmod(w.dir, 0700), 0);
+    both_say(0);
+}
+
 /* ---- Files too many -------------------------------------------------------
  */
 
@@ -245,6 +339,9 @@ int main(int argc, char **argv)
         {"an empty group", an_empty_group},
         {"of a torn end", of_a_torn_end},
         {"of a store behind", of_a_store_behind},
+        {"of a store before a rotation", of_a_store_before_a_rotation},
+        {"without a lock file", without_a_lock_file},
+        {"in a loose folder", in_a_loose_folder},
         {"beside a stray", beside_a_stray},
         {"beside a copy", beside_a_copy},
     };
