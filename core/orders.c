@@ -145,7 +145,8 @@ int plog_orders_keep_floor(struct plog_orders *o,
     /* One that stands in the log counts there alone: anybody can prove one
      * that was undone. */
     for (size_t i = 0; brought && i < floor_count(o); i++)
-        if (!floors(o)[i].brought && floors(o)[i].entry.at == f.entry.at)
+        if (!floors(o)[i].brought && floors(o)[i].entry.at == f.entry.at &&
+            plog_span_equal(e.args, args_of(o, &floors(o)[i])))
             return 0;
     f.args_at = o->floor_args.len;
     f.args_n = e.args.n;
@@ -173,12 +174,16 @@ static bool is_better(const struct plog_known_floor *a,
     return claimed == other ? a->entry.at > b->entry.at : other;
 }
 
+/* The log's own last one, if it reaches; else one that came along, whose number
+ * is that of another log.  @held  of those that were met */
 static struct plog_known_floor *reaching(const struct plog_orders *o,
-                                         uint64_t size)
+                                         uint64_t size, bool held)
 {
     struct plog_known_floor *last = NULL, *brought = NULL;
     for (size_t i = 0; i < floor_count(o); i++) {
         struct plog_known_floor *f = &floors(o)[i];
+        if (held && !f->held)
+            continue;
         if (!f->brought && (!last || f->entry.at > last->entry.at))
             last = f;
         if (f->brought && f->entry.to >= size &&
@@ -202,7 +207,7 @@ static struct plog_known_floor *setting(const struct plog_orders *o,
 const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
                                                 uint64_t size)
 {
-    struct plog_known_floor *f = load(o) ? NULL : reaching(o, size);
+    struct plog_known_floor *f = load(o) ? NULL : reaching(o, size, false);
     o->floor_below = size;
     return f ? need_floor(o, f) : NULL;
 }
@@ -216,7 +221,7 @@ const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
 
 bool plog_orders_has_floor(struct plog_orders *o, uint64_t size, bool exactly)
 {
-    return !load(o) && (exactly ? setting(o, size) : reaching(o, size));
+    return !load(o) && (exactly ? setting(o, size) : reaching(o, size, false));
 }
 
 void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
@@ -243,14 +248,8 @@ void plog_orders_hold_floors(struct plog_orders *o,
 
 const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o)
 {
-    struct plog_known_floor *last = NULL;
-    for (size_t i = 0; i < floor_count(o); i++) {
-        struct plog_known_floor *f = &floors(o)[i];
-        if (f->held && (!last || f->entry.at > last->entry.at))
-            last = f;
-    }
-    return last && last->entry.to >= o->floor_below ? need_floor(o, last)
-                                                    : NULL;
+    struct plog_known_floor *f = reaching(o, o->floor_below, true);
+    return f ? need_floor(o, f) : NULL;
 }
 
 const struct plog_compaction *plog_orders_floor_forks(struct plog_orders *o)

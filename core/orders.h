@@ -113,8 +113,8 @@ void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
 /* The one that was needed and not met, and no other that was met will do; NULL:
  * none. */
 const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o);
-/* The last one that was met, if it lets the log begin where it does; NULL when
- * not. */
+/* The same as plog_orders_floor, of those that were met: what lets the log
+ * begin where it does; NULL: none. */
 const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o);
 
 /* The same, where it names another root than the header behind which the log

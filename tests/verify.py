@@ -823,9 +823,9 @@ class Orders:
         if self.known is None:
             self.look()
         last = max(self.floors, key=lambda c: c.at, default=None)
-        logged = [c.at for c in self.floors]
+        logged = [(c.at, c.raw) for c in self.floors]
         good = [c for c in self.brought
-                if c.to >= size and c.at not in logged]
+                if c.to >= size and (c.at, c.raw) not in logged]
         self.floor = last if last and last.to >= size else max(
             good, key=lambda c: (c in self.floors_met, c.at), default=None)
         return self.floor

@@ -42,9 +42,9 @@ static void add(uint64_t seq, uint64_t at, int leaf, const char *line,
                 bool held)
 {
     struct plog_order r = order(seq, at, leaf, line);
-    CHECK_INT(plog_orders_add(&o, &r,
-                              held ? PLOG_ORDER_PROVEN : PLOG_ORDER_LOGGED),
-              0);
+    CHECK_INT(
+        plog_orders_add(&o, &r, held ? PLOG_ORDER_PROVEN : PLOG_ORDER_LOGGED),
+        0);
 }
 
 static uint64_t found_at(uint64_t seq)
@@ -263,6 +263,36 @@ static void a_floor_that_is_not_met(void)
     meet_floor(30, 12);
     CHECK(plog_orders_floor_unheld(&o) == NULL);
     CHECK_UINT(at_of(plog_orders_floor_held(&o)), 30);
+    plog_orders_fini(&o);
+}
+
+/* Numbers of two logs are not compared: the log's own counts, whatever number
+ * one has that came along; and both are held to the header behind them. */
+static void a_floor_of_another_log(void)
+{
+    io = *plog_io_posix();
+    plog_orders_init(&o, &io, NULL, NULL);
+    add_floor(63, 33, true, true);
+    add_floor(57, 48, false, false);
+    CHECK_UINT(at_of(plog_orders_floor(&o, 48)), 57);
+    CHECK_UINT(at_of(plog_orders_floor_unheld(&o)), 57);
+    CHECK(plog_orders_floor_held(&o) == NULL);
+    meet_floor(57, 48);
+    CHECK_UINT(at_of(plog_orders_floor_held(&o)), 57);
+    o.floor_root_at = 48;
+    CHECK(plog_orders_floor_forks(&o) == NULL);
+    o.floor_root[0] = 1;
+    CHECK_UINT(at_of(plog_orders_floor_forks(&o)), 57);
+    plog_orders_fini(&o);
+    plog_orders_init(&o, &io, NULL, NULL); /* the own one does not reach */
+    add_floor(63, 33, true, true);
+    add_floor(57, 20, false, false);
+    CHECK_UINT(at_of(plog_orders_floor(&o, 33)), 63);
+    meet_floor(57, 20);
+    CHECK_UINT(at_of(plog_orders_floor_held(&o)), 63);
+    o.floor_root_at = 33;
+    o.floor_root[0] = 1;
+    CHECK_UINT(at_of(plog_orders_floor_forks(&o)), 63);
     plog_orders_fini(&o);
 }
 
@@ -711,8 +741,22 @@ static void proofs_that_cannot_be_read(void)
     plog_buf_fini(&proof);
 }
 
-/* A compact entry that came along counts while the log has none of that
- * place: anybody can prove one that was undone. */
+/* The compact entry of a proof as it stands in its log, which undoes it. */
+static void undone_line(struct plog_buf *b, uint64_t at)
+{
+    struct plog_proof_report r;
+    char vkey[PLOG_VKEY_MAX];
+    plog_vkey_format(&signed_by, vkey);
+    CHECK_INT(plog_verify_proof(proof.data, proof.len, vkey, NULL, 0, &r, NULL),
+              0);
+    CHECK_INT(plog_buf_add_span(b, r.entry), 0);
+    CHECK_INT(plog_buf_add_char(b, '\n'), 0);
+    free(r.memory);
+    floor_line(b, 3, at);
+}
+
+/* A compact entry that came along counts while the log does not have it, and
+ * maybe another of that number: anybody can prove one that was undone. */
 static void a_floor_that_came_along(void)
 {
     struct world w;
@@ -732,15 +776,18 @@ static void a_floor_that_came_along(void)
     CHECK_INT(plog_compact(w.dir, &c, &r, NULL), 0);
     REQUIRE(r.entry > 20 && r.to > 0);
     prove(&w, r.entry);
-    for (int row = 0; row < 3; row++) {
+    for (int row = 0; row < 4; row++) {
         struct plog_buf b;
         dir_begin();
         int folder = orders_folder();
         trust(&signed_by);
         write_file(folder, "1", proof.data, proof.len);
         plog_buf_init(&b, &io);
-        if (row) { /* the log has another compact entry, or another there */
-            floor_line(&b, 3, row == 1 ? 7 : r.entry);
+        if (row) { /* the log has another compact entry, it, or another there */
+            if (row == 2)
+                undone_line(&b, r.entry + 5);
+            else
+                floor_line(&b, 3, row == 1 ? 7 : r.entry);
             write_file(d.log, "00000000000000000001.jsonl", b.data, b.len);
         }
         plog_buf_fini(&b);
@@ -764,6 +811,7 @@ int main(int argc, char **argv)
         {"which_floor", which_floor},
         {"the_floor_of_exactly", the_floor_of_exactly},
         {"a_floor_that_is_not_met", a_floor_that_is_not_met},
+        {"a_floor_of_another_log", a_floor_of_another_log},
         {"no_memory_for_a_floor", no_memory_for_a_floor},
         {"looks_through_the_log", looks_through_the_log},
         {"odd_files_in_the_log", odd_files_in_the_log},
