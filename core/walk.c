@@ -325,12 +325,28 @@ int plog_walk_extend(struct plog_walk *w, uint64_t segment, uint64_t offset,
     return rc;
 }
 
-/* Whoever reads the archive has read the log's own header without it, and that
- * verifies: so it is archive/ that has another history, or another log's. */
+/* Whether the header at hand is damaged by itself, whatever is before it.  Of a
+ * key that is not trusted nobody can say. */
+static bool is_damaged(struct plog_walk *w)
+{
+    struct plog_chain before = w->chain;
+    w->chain.broken = true;
+    w->chain.origin[0] = '\0';
+    w->chain.chain.count = 0;
+    int rc = plog_scan_header(&w->scan, w->first);
+    w->chain = before;
+    w->scan.offset = 0; /* as where it was not taken */
+    return rc && rc != PLOG_E_UNKNOWN_KEY;
+}
+
+/* Where the log's own first header is sound, archive/ has another history, or
+ * another log's. */
 static int not_of_this_log(struct plog_walk *w, uint64_t archived, int rc,
                            struct plog_error *err)
 {
-    if (rc != PLOG_E_FORK && rc != PLOG_E_FOREIGN && rc != PLOG_E_CORRUPT)
+    bool asks =
+        rc == PLOG_E_FORK || rc == PLOG_E_FOREIGN || rc == PLOG_E_CORRUPT;
+    if (!asks || is_damaged(w))
         return rc;
     plog_fail(err, rc, "what archive/ holds up to entry %llu is %s",
               (unsigned long long)w->first - 1,

@@ -250,6 +250,54 @@ static void its_end(void)
     allow();
 }
 
+/* ---- Where log/ begins --------------------------------------------------- */
+
+/* What is damaged there is not archive/. */
+static void its_first_header(void)
+{
+    static const struct {
+        const char *from, *to;
+    } all[] = {{"\"segment\"", "\"segmenT\""},
+               {"\"first\":", "\"first\":1"},
+               {"\"tree\":[\"", "\"tree\":[\"A"},
+               {"\"origin\":\"", "\"origin\":\"x"},
+               {"\\n\\n\xe2\x80\x94 ", "\\n\\n\xe2\x80\x94 x"}};
+    char name[64];
+    size_t n;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 0);
+    fill_and_compact(&w, 'h');
+    snprintf(name, sizeof name, "log/%020llu.jsonl",
+             (unsigned long long)compacted.to + 1);
+    char *whole = world_read(world_path(&w, name), &n);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_compact_options undo = {.struct_size = sizeof undo,
+                                            .undo = true,
+                                            .dry_run = true,
+                                            .wait_seconds = 0.5};
+        struct plog_compact_report r;
+        const char *at = strstr(whole, all[i].from);
+        size_t before = (size_t)(at - whole), len = strlen(all[i].from),
+               more = strlen(all[i].to);
+        char *text = malloc(n + more);
+        REQUIRE(at != NULL && text != NULL);
+        memcpy(text, whole, before);
+        memcpy(text + before, all[i].to, more);
+        memcpy(text + before + more, at + len, n - before - len);
+        world_write(world_path(&w, name), text, n - len + more);
+        for (int pinned = 0; pinned < 2; pinned++) {
+            undo.vkey = pinned ? w.vkey : NULL;
+            memset(&err, 0, sizeof err);
+            CHECK_INT(plog_compact(w.dir, &undo, &r, &err), PLOG_E_CORRUPT);
+            CHECK_TEXT(err.file, name);
+            CHECK(strstr(err.message, "archive/") == NULL);
+        }
+        free(text);
+    }
+    world_write(world_path(&w, name), whole, n);
+    free(whole);
+    allow();
+}
+
 /* ---- Keys ---------------------------------------------------------------- */
 
 static void rotate(char *vkey)
@@ -321,6 +369,7 @@ int main(int argc, char **argv)
         {"another history", another_history},
         {"another log", another_log},
         {"its end", its_end},
+        {"its first header", its_first_header},
         {"under each key", under_each_key},
         {"a copy that goes on", a_copy_that_goes_on},
     };
