@@ -43,13 +43,15 @@ static bool is_zeros(const struct plog_io *io, int fd)
     return !rc;
 }
 
-/* Ours, of whatever release, or one whose making was cut off.  What somebody
- * else has put there under this name is not touched. */
+/* Ours, of whatever release, or one whose making was cut off; with it whole, a
+ * power cut may have lost its head and kept what slots had.  What somebody else
+ * has put there under this name is not touched. */
 static bool is_ours(const struct plog_io *io, int fd, const struct head *h,
                     uint64_t size)
 {
-    return h->layout == 0 ? size <= SIZE && is_zeros(io, fd)
-                          : h->layout >> 24 == LAYOUT >> 24;
+    if (h->layout)
+        return h->layout >> 24 == LAYOUT >> 24;
+    return size == SIZE || (size < SIZE && is_zeros(io, fd));
 }
 
 /* Of the owner alone. */

@@ -119,6 +119,39 @@ static void for_its_owner_alone(void)
     }
 }
 
+/* A power cut may lose the head and keep what slots had; nothing of another
+ * size is one of ours then. */
+static void without_its_head(void)
+{
+    static char left[SIZE + 1];
+    static const struct {
+        size_t size;
+        bool used, ours;
+    } all[] = {{SIZE, true, true},      {SIZE, false, true},
+               {SIZE - 1, true, false}, {SIZE - 1, false, true},
+               {SIZE + 1, true, false}, {SIZE + 1, false, false}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct plog_slots s;
+        set_up();
+        memset(left, all[i].used ? 0x5a : 0, sizeof left);
+        memset(left, 0, 24);
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        CHECK_INT(write(fd, left, all[i].size), all[i].size);
+        close(fd);
+        if (!CHECK_INT(join(&s), all[i].ours))
+            printf("# row %zu\n", i);
+        size_is(all[i].ours ? SIZE : all[i].size);
+        if (all[i].ours && s.slot) {
+            CHECK_UINT(s.own, 0);
+            CHECK_UINT(s.slot[0].state, PLOG_SLOT_FREE);
+            CHECK(!plog_slots_lives(&s, 1));
+            CHECK_UINT(s.slot[1].state, PLOG_SLOT_FREE);
+        }
+        leave(&s);
+        close(dir);
+    }
+}
+
 /* ---- Bells -------------------------------------------------------------- */
 
 /* The next one that waits behind the own slot, or who holds the turnstile. */
@@ -168,6 +201,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"two", two},
         {"for its owner alone", for_its_owner_alone},
+        {"without its head", without_its_head},
         {"the next one", next_one},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
