@@ -192,8 +192,10 @@ int plog_engine_in_transaction(plog *p, const struct plog_work *w,
 static int flush_own(plog *p, struct plog_error *err)
 {
     sqlite3 *db = p->legs.store.db;
+    /* A statement that it has left unfinished is in the way, too, and will be
+     * again. */
     int rc = plog_sql_exec(db, "SAVEPOINT hook; RELEASE hook", err);
-    return rc == PLOG_E_DIVERGED
+    return rc == PLOG_E_DIVERGED || rc == PLOG_E_LOCKED
                ? plog_fail(err, PLOG_E_HOOK,
                            "what the caller's hook wrote cannot be kept: %s",
                            sqlite3_errmsg(db))

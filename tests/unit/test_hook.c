@@ -260,6 +260,38 @@ static void a_virtual_table_that_cannot_write(void)
     CHECK_INT(world_number(&w, "SELECT count(*) FROM f5('short')"), 1);
 }
 
+static sqlite3_stmt *unfinished;
+
+static int leave_unfinished(void *arg, sqlite3 *db, const uint64_t *seqs,
+                            size_t n)
+{
+    (void)arg, (void)seqs, (void)n;
+    CHECK_INT(sqlite3_prepare_v2(db, "INSERT INTO own VALUES(1) RETURNING n",
+                                 -1, &unfinished, NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_step(unfinished), SQLITE_ROW);
+    return 0;
+}
+
+/* That is the hook's fault, whoever sends it again. */
+static void a_statement_left_unfinished(void)
+{
+    struct plog_error err = {.code = 0};
+    struct texts t = {.n = 0};
+    struct world_found f;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(hooked("a", "CREATE TABLE own(n INTEGER)"), 0);
+    add(&t, "b", "{}");
+    CHECK_INT(append_all(&t, NULL, leave_unfinished, &err), PLOG_E_HOOK);
+    CHECK(strstr(err.message, "what the caller's hook wrote") != NULL);
+    sqlite3_finalize(unfinished);
+    CHECK_UINT(world_size(&w), 2);
+    CHECK_INT(hooked("b", "INSERT INTO own VALUES(2)"), 0);
+    CHECK_INT(world_number(&w, "SELECT sum(n) FROM own"), 2);
+    world_close(&w);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+}
+
 /* A pragma that only tells is reading; one that sets, or may, is not. */
 static void the_pragmas_of_a_hook(void)
 {
@@ -638,6 +670,7 @@ int main(int argc, char **argv)
         {"a_callers_virtual_tables", a_callers_virtual_tables},
         {"a_virtual_table_that_cannot_write",
          a_virtual_table_that_cannot_write},
+        {"a_statement_left_unfinished", a_statement_left_unfinished},
         {"the_pragmas_of_a_hook", the_pragmas_of_a_hook},
         {"triggers_of_a_hook", triggers_of_a_hook},
         {"the_hook_may_not_reach_our_tables",
