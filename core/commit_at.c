@@ -1,6 +1,8 @@
 /* commit_at.c - see commit_at.h. */
 #include "commit_at.h"
 
+#include <stdio.h>
+
 #include "scan_window.h"
 
 static bool same_commit(const struct plog_commit *a,
@@ -91,6 +93,16 @@ bool plog_commit_lies(const struct plog_dir *dir, int fd,
     return lies;
 }
 
+static int cannot_read(uint64_t segment, int rc, struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    plog_segment_name(segment, name);
+    snprintf(shown, sizeof shown, "log/%s", name);
+    plog_fail(err, rc, "reading the log's last commit failed");
+    plog_err_file(err, shown);
+    return rc;
+}
+
 int plog_commit_reads(const struct plog_dir *dir,
                       const struct plog_keychain *keys, int fd,
                       const struct plog_store_head *h,
@@ -115,7 +127,7 @@ int plog_commit_reads(const struct plog_dir *dir,
     if (rc == PLOG_E_FOREIGN)
         return plog_fail(err, rc, "the segment belongs to another log");
     if (rc)
-        return plog_fail(err, rc, "reading the log's last commit failed");
+        return cannot_read(h->segment, rc, err);
     if (!same_commit(&c, &h->commit))
         return PLOG_END;
     *key = plog_keychain_at(keys, c.size);

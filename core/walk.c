@@ -161,14 +161,13 @@ static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
     return false;
 }
 
-/* The segment that a reading is at, or would come to; 0: none. */
+/* The first one behind that; 0: none. */
 static uint64_t next_there(const struct plog_walk *w, uint64_t expected)
 {
-    uint64_t first = w->first;
-    for (size_t i = 0; !first && i < plog_segment_count(&w->segments); i++)
+    for (size_t i = 0; i < plog_segment_count(&w->segments); i++)
         if (plog_segment_at(&w->segments, i) > expected)
-            first = plog_segment_at(&w->segments, i);
-    return first;
+            return plog_segment_at(&w->segments, i);
+    return 0;
 }
 
 /* No segment of that name, or one that ends behind its header. */

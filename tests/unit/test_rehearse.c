@@ -2,6 +2,7 @@
  * test_rehearse.c - a rehearsal refuses what the real thing would, in the same
  * words, and nothing else: also where the log goes on behind the store.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,6 +302,40 @@ static void in_a_loose_folder(void)
     both_say(0);
 }
 
+static long reads; /* that succeed; < 0: all */
+
+static int64_t f_pread(void *ctx, int fd, void *to, size_t n, uint64_t at)
+{
+    if (reads >= 0 && reads-- == 0)
+        return -EIO;
+    return plog_io_posix()->pread(ctx, fd, to, n, at);
+}
+
+/* What cannot be read has its own name. */
+static void a_read_fails(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_rotate_options o = {
+        .struct_size = sizeof o, .dry_run = true, .io = &io};
+    struct plog_rotate_report r;
+    struct plog_error err;
+    int rc = PLOG_E_IO;
+    io.pread = f_pread;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 20);
+    for (long n = 0; rc && n < 100; n++) {
+        reads = n;
+        memset(&err, 0, sizeof err);
+        rc = plog_key_rotate(w.dir, &o, &r, &err);
+        if (!rc || !CHECK_INT(rc, PLOG_E_IO))
+            continue;
+        if (!CHECK(err.file[0] && (strncmp(err.file, "log", 3) != 0 ||
+                                   world_has(&w, err.file))))
+            printf("# read %ld: %s: %s\n", n, err.file, err.message);
+    }
+    CHECK_INT(rc, 0);
+    reads = -1;
+}
+
 /* ---- Files too many -------------------------------------------------------
  */
 
@@ -342,6 +377,7 @@ int main(int argc, char **argv)
         {"of a store before a rotation", of_a_store_before_a_rotation},
         {"without a lock file", without_a_lock_file},
         {"in a loose folder", in_a_loose_folder},
+        {"a read fails", a_read_fails},
         {"beside a stray", beside_a_stray},
         {"beside a copy", beside_a_copy},
     };

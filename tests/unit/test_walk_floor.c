@@ -88,6 +88,11 @@ static void behind_a_floor(void)
              (unsigned long long)plog_segment_at(&walk.segments, 0));
     CHECK_TEXT(err.message, says);
     plog_walk_close(&walk);
+    open_walk(); /* also where it has stood lower before */
+    walk.first = 3;
+    CHECK_INT(plog_walk_start_floor(&walk, 5, &err), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.message, says);
+    plog_walk_close(&walk);
     open_walk(); /* or none behind it */
     CHECK_INT(plog_walk_start_floor(&walk, size + 5, &err), PLOG_E_CORRUPT);
     snprintf(says, sizeof says,
