@@ -138,9 +138,24 @@ static void find_floor(struct plog_reader *r, struct plog_status *out)
     plog_walk_close(&w);
 }
 
-static void compare(struct plog_status *out, const char *store_origin)
+/* Whether the store's head lies in the log, which may have another name further
+ * on: a copy that goes on has it from there. */
+static bool head_lies(struct plog_reader *r, const struct plog_store_head *h)
 {
-    if (out->origin[0] && strcmp(out->origin, store_origin) != 0)
+    struct plog_stat id;
+    int fd;
+    if (plog_dir_open_segment(&r->dir, h->segment, false, &fd, &id, NULL))
+        return false;
+    bool lies = plog_commit_lies(&r->dir, fd, h);
+    r->io->close(r->io->ctx, fd);
+    return lies;
+}
+
+static void compare(struct plog_reader *r, const struct plog_store_head *h,
+                    struct plog_status *out)
+{
+    if (out->origin[0] && strcmp(out->origin, h->origin) != 0 &&
+        !head_lies(r, h))
         out->verdict = PLOG_E_FOREIGN;
     else if (out->store_size < out->log_size)
         out->verdict = PLOG_E_BEHIND;
@@ -304,7 +319,7 @@ static int look(struct plog_reader *r, double wait, struct plog_status *out,
     if (!rc && store != 0)
         return without_store(r, store, &why, out, err);
     if (!rc)
-        compare(out, h.origin);
+        compare(r, &h, out);
     return rc;
 }
 

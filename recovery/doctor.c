@@ -38,6 +38,8 @@ struct first {
     struct plog_doctor *d;
     char next[240], where[200];
     uint64_t unchecked;
+    bool busy;     /* the log may have grown meanwhile */
+    char why[160]; /* the first reason */
 };
 
 static int keep_first(void *arg, const struct plog_finding *f)
@@ -55,8 +57,10 @@ static int keep_first(void *arg, const struct plog_finding *f)
 
 static int count_unchecked(void *arg, const struct plog_unchecked *u)
 {
-    (void)u;
-    ((struct first *)arg)->unchecked++;
+    struct first *x = arg;
+    x->busy |= u->leg == PLOG_LEG_BOTH && u->to == 0;
+    if (x->unchecked++ == 0)
+        snprintf(x->why, sizeof x->why, "%s", u->why);
     return 0;
 }
 
@@ -81,6 +85,7 @@ static void say_failed(struct plog_doctor *d, int rc,
     d->report->legs.verdict = rc;
 }
 
+/* Where nobody writes, another parity would leave out the same. */
 static void say_legs(struct plog_doctor *d, const struct first *x)
 {
     const struct plog_check_report *r = &d->report->legs;
@@ -90,11 +95,16 @@ static void say_legs(struct plog_doctor *d, const struct first *x)
     else
         plog_doctor_say(
             d, "log and store",
-            x->unchecked ? PLOG_HEALTH_WARN : PLOG_HEALTH_OK,
-            x->unchecked ? "paritylog parity DIR, when nobody writes" : NULL,
-            "CLEAN: %llu entries, %llu records%s",
+            x->busy        ? PLOG_HEALTH_WARN
+            : x->unchecked ? PLOG_HEALTH_NOTE
+                           : PLOG_HEALTH_OK,
+            x->busy ? "paritylog parity DIR, when nobody writes" : NULL,
+            "CLEAN: %llu entries, %llu records%s%s",
             (unsigned long long)r->entries, (unsigned long long)r->records,
-            x->unchecked ? "; not all was checked" : "");
+            x->busy        ? "; not all was checked"
+            : x->unchecked ? "; not compared: "
+                           : "",
+            x->busy ? "" : x->why);
     d->legs_verdict = r->verdict;
 }
 

@@ -71,4 +71,30 @@ run 0 restore "$T/y1" --out "$T/y2" --at 60
 same 'files in orders/' "$(ls -x "$T/y2/orders")" '84  84.2'
 run 0 parity "$T/y2"
 
+begin 'a store that ends below the entry by which a copy goes on is behind'
+run 0 restore "$W" --out "$T/below" --at 51 --continue-as example.org/below
+deltas 401 403 | run 0 append "$T/below" --quiet
+run 0 replay "$T/below" --fresh --to 51
+run 3 status "$T/below"
+out_has BEHIND
+run 3 parity "$T/below"
+out_has BEHIND
+cp -R "$T/below" "$T/strange"
+cp "$T/source/store.db"* "$T/strange/"
+run 5 status "$T/strange"
+out_has FOREIGN
+run 0 replay "$T/below"
+run 0 status "$T/below"
+
+begin 'what no parity compares sends nobody to parity'
+run 0 peer add "$T/grown" eve
+run 0 peer ack "$T/grown" eve 70
+run 0 peer ack "$T/grown" al 70
+run 0 compact "$T/grown"
+run 0 parity "$T/grown"
+out_has 'base_state: there is a later snapshot'
+run 0 doctor "$T/grown"
+out_has 'not compared: base_state: there is a later snapshot'
+out_lacks 'when nobody writes'
+
 finish
