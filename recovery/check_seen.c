@@ -79,6 +79,15 @@ static void judge_below(struct plog_check *c, const struct plog_seen *seen)
                              "a head that was seen lies below the floor");
 }
 
+/* Of one that the walk passed by. */
+static void not_compared(struct plog_check *c, const struct plog_seen *seen)
+{
+    plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                         seen->size < c->begins
+                             ? "a head that was seen lies below the checkpoint"
+                             : "a head that was seen lies in damage");
+}
+
 int plog_check_see(struct plog_check *c, const struct plog_seen *seen)
 {
     unsigned char nothing[PLOG_HASH_SIZE];
@@ -230,11 +239,7 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
             continue;
         }
         if (!known || seen->size < g->first) {
-            plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
-                                 seen->size < c->begins
-                                     ? "a head that was seen lies below the"
-                                       " checkpoint"
-                                     : "a head that was seen lies in damage");
+            not_compared(c, seen);
             continue;
         }
         while (tree.size < seen->size) {
@@ -248,10 +253,34 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
     }
 }
 
+/* The end of the log, where its lines lead to the root that is signed there. */
+static bool lead_to_the_end(const struct plog_chain *chain)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    if (chain->tree.size != chain->last.size)
+        return false;
+    plog_tree_root(&chain->tree, root);
+    return memcmp(root, chain->last.root, sizeof root) == 0;
+}
+
+/* Of one that no group came behind. */
+static void judge_last(struct plog_check *c, const struct plog_seen *seen)
+{
+    const struct plog_commit *last = &c->walk.chain.last;
+    if (seen->size < c->report->floor)
+        judge_below(c, seen);
+    else if (seen->size != last->size || !lead_to_the_end(&c->walk.chain))
+        not_compared(c, seen);
+    else if (memcmp(last->root, seen->root, sizeof seen->root) != 0)
+        head_differs(c, PLOG_E_FORK, seen, last->root, seen->size);
+}
+
 void plog_check_expected_end(struct plog_check *c)
 {
     const struct plog_commit *last = &c->walk.chain.last;
     size_t n = seen_count(c);
+    while (c->seen_next < n && seen_at(c, c->seen_next)->size <= last->size)
+        judge_last(c, seen_at(c, c->seen_next++));
     if (n && seen_at(c, n - 1)->size > last->size)
         head_differs(c, PLOG_E_ROLLBACK, seen_at(c, n - 1), last->root,
                      last->size);

@@ -1,10 +1,10 @@
 /*
  * parity_since.c - parity from a checkpoint on.
  *
- * The walk begins at the segment that holds the next entry, on its header's
- * signed word; the log's root at the checkpoint's size must be the
- * checkpoint's.  What lies below was checked when the checkpoint was made, or
- * was not: it is listed as unchecked.
+ * The walk begins at the segment that holds the checkpoint's last entry, on its
+ * header's signed word; so the group that ends there is read, and its root must
+ * be the checkpoint's, whatever follows it.  What lies below was checked when
+ * the checkpoint was made, or was not: it is listed as unchecked.
  */
 #include <stdio.h>
 
@@ -37,22 +37,6 @@ int plog_parity_read_since(struct plog_parity *p, struct plog_error *err)
 
 /* ---- Where it begins ---------------------------------------------------- */
 
-static void other_root(struct plog_parity *p, const unsigned char *found)
-{
-    char want[48], got[48];
-    plog_check_hash(p->since.root, want);
-    plog_check_hash(found, got);
-    struct plog_finding f = {.verdict = PLOG_E_FORK,
-                             .leg = PLOG_LEG_LOG,
-                             .file = plog_check_file(p->c),
-                             .seq = p->since.size,
-                             .expected = want,
-                             .found = got,
-                             .next = "keep a copy of DIR; the checkpoint is of"
-                                     " another history"};
-    plog_check_find(p->c, &f);
-}
-
 /* The segment with entry `seq`, or the last one. */
 static uint64_t segment_of(const struct plog_walk *w, uint64_t seq)
 {
@@ -63,11 +47,15 @@ static uint64_t segment_of(const struct plog_walk *w, uint64_t seq)
     return first;
 }
 
-/* The lowest head that must be compared: the walk begins there. */
+/* The last entry of the lowest head that must be compared: the walk begins
+ * there.  Or that of the store's head, where it lies lower: a crash may have
+ * left behind it no more than the beginning of a header. */
 static uint64_t lowest_asked(const struct plog_parity *p)
 {
     const struct plog_seen *seen = (const void *)p->c->seen.data;
     uint64_t lowest = p->since.size;
+    if (!p->store_lost && p->c->head.commit.size < lowest)
+        lowest = p->c->head.commit.size;
     for (size_t i = 0; i < p->c->seen.len / sizeof *seen; i++)
         if (seen[i].asked && seen[i].size < lowest)
             lowest = seen[i].size;
@@ -243,7 +231,7 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
              : ends_below_the_floor(p)  ? pass_store_by(p, err)
                                         : 0;
     uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
-    uint64_t first = p->since.size ? segment_of(w, lowest_asked(p) + 1) : 1;
+    uint64_t first = p->since.size ? segment_of(w, lowest_asked(p)) : 1;
     if (rc)
         return rc;
     if (first <= floor)
@@ -260,7 +248,7 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
         return rc;
     if (!same)
         first = 1;
-    rc = first > 1 && p->since.size < first ? 0 : expect(p, err);
+    rc = expect(p, err);
     if (rc)
         return rc;
     if (first <= 1 && floor)
@@ -273,10 +261,5 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     }
     c->report->floor = floor;
     rc = begin_at(p, first, err);
-    if (!rc)
-        rc = plog_walk_start_segment(w, first, err);
-    if (!rc && p->since.size == w->chain.last.size &&
-        memcmp(w->chain.last.root, p->since.root, PLOG_HASH_SIZE) != 0)
-        other_root(p, w->chain.last.root);
-    return rc;
+    return rc ? rc : plog_walk_start_segment(w, first, err);
 }

@@ -54,7 +54,7 @@ out_has 'below the checkpoint'
 run 5 parity "$L"
 
 begin 'the segment that it begins with: header, other bytes, gone'
-first=$(ls "$W/log" | awk '{ n = substr($0, 1, 20) + 0 } n <= 42 { f = $0 }
+first=$(ls "$W/log" | awk '{ n = substr($0, 1, 20) + 0 } n <= 41 { f = $0 }
     END { print f }')
 for at in 3 60 200 700; do
     bad
