@@ -415,10 +415,12 @@ int plog_check_open(struct plog_check *c, const char *dir,
     c->report = report;
     c->started = io->clock_mono_ns(io->ctx);
     plog_buf_init(&c->seen, io);
+    plog_buf_init(&c->notes.witness, io);
     int rc = plog_reader_open_log(&c->reader, io, dir, o->vkey, err);
     if (rc)
         return rc;
     report->pinned = c->reader.keys.pinned;
+    plog_check_read_notes(c);
     c->store_error = read_store_head(c, &c->store_why);
     if (c->store_error == PLOG_E_NOMEM)
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
@@ -463,6 +465,7 @@ void plog_check_close(struct plog_check *c)
     if (c->reader.store_open)
         plog_store_rollback(&c->reader.store);
     plog_buf_fini(&c->seen);
+    plog_buf_fini(&c->notes.witness);
     plog_walk_close(&c->walk);
     plog_reader_fini(&c->reader);
 }

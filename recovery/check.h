@@ -12,6 +12,23 @@
 /* How often a check starts over when compactions pass it by. */
 #define PLOG_CHECK_TRIES 5
 
+/* What a note of the witness file is of. */
+struct plog_seen_note {
+    struct plog_seen seen;
+    int code; /* as plog_witness_note */
+};
+
+/* What was read before the head was frozen. */
+struct plog_check_notes {
+    struct plog_buf witness; /* struct plog_seen_note */
+    struct plog_witness_file file;
+    int code; /* why they could not be read to the end */
+    struct plog_error why;
+    struct plog_seen since; /* of parity; size and line 0: there is none yet */
+    int since_code;
+    struct plog_error since_why;
+};
+
 struct plog_check {
     bool again;                         /* it starts over */
     const struct plog_check_options *o; /* never NULL */
@@ -38,6 +55,7 @@ struct plog_check {
     uint64_t last_told; /* entries at the last progress */
     char file[64];      /* name of the segment at hand */
     const char *mends;  /* what does that, where it is not what it mostly is */
+    struct plog_check_notes notes;
     /* Heads that must be in the log: struct plog_seen, by size; those before
      * `seen_next` were looked at. */
     struct plog_buf seen;
@@ -69,10 +87,15 @@ int plog_check_gave_up(bool again, int rc, struct plog_error *err);
 /* Ends the check: fills what the report still lacks. */
 void plog_check_close(struct plog_check *c);
 
-/* Reads what must be in the log: --expect-head and the witness; notes that are
- * not of this log are findings.  Once, before the walk. */
-PLOG_MUST_CHECK int plog_check_read_seen(struct plog_check *c,
-                                         struct plog_error *err);
+/* Before the head is frozen: reads the witness file and the checkpoint into
+ * c->notes (check_notes.c).  What is wrong with them is not told yet. */
+void plog_check_read_notes(struct plog_check *c);
+/* Takes what must be in the log, --expect-head and the witness, into c->seen;
+ * notes that are not of this log are findings.  Before the walk.
+ * Returns 0; PLOG_E_INTERRUPTED; PLOG_E_NOMEM; or why the witness file could
+ * not be read. */
+PLOG_MUST_CHECK int plog_check_take_notes(struct plog_check *c,
+                                          struct plog_error *err);
 
 /* Adds one to c->seen; that of nothing is compared at once.
  * Returns 0 or PLOG_E_NOMEM. */

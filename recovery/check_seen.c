@@ -6,7 +6,6 @@
  */
 #include "check.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -100,27 +99,22 @@ int plog_check_see(struct plog_check *c, const struct plog_seen *seen)
 }
 
 /* A note that is not one of this log is a finding by itself. */
-static int see(void *arg, const struct plog_witness_note *n)
+static int see_note(struct plog_check *c, const struct plog_seen_note *n)
 {
-    struct plog_check *c = arg;
-    struct plog_seen seen = {.size = n->note.size, .line = n->line};
     char where[60];
-    if (n->code) {
-        snprintf(where, sizeof where, "the note at line %llu",
-                 (unsigned long long)n->line);
-        struct plog_finding f = {.verdict = n->code,
-                                 .leg = PLOG_LEG_LOG,
-                                 .file = "the witness file",
-                                 .seq = n->note.size,
-                                 .expected = "signed heads of this log",
-                                 .found = where};
-        f.next = "see who wrote the witness file";
-        plog_check_find(c, &f);
-        return c->stopped;
-    }
-    memcpy(seen.root, n->note.root, sizeof seen.root);
-    int rc = plog_check_see(c, &seen);
-    return rc ? rc : c->stopped;
+    if (n->code == 0)
+        return plog_check_see(c, &n->seen);
+    snprintf(where, sizeof where, "the note at line %llu",
+             (unsigned long long)n->seen.line);
+    struct plog_finding f = {.verdict = n->code,
+                             .leg = PLOG_LEG_LOG,
+                             .file = "the witness file",
+                             .seq = n->seen.size,
+                             .expected = "signed heads of this log",
+                             .found = where};
+    f.next = "see who wrote the witness file";
+    plog_check_find(c, &f);
+    return 0;
 }
 
 static void changed_note(struct plog_check *c, uint64_t line)
@@ -162,59 +156,31 @@ void plog_check_sort_seen(struct plog_check *c)
         qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
 }
 
-/* A pinned key is one of the log's, and its notes may be by the others, which
- * only keys/ names.  The pinned one counts whatever lies there. */
-static void add_other_keys(struct plog_check *c, struct plog_keyring *all)
+int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
 {
-    struct plog_keyring found;
-    if (plog_keyring_load(&found, c->reader.io, c->reader.dir.keys, NULL, NULL))
-        return;
-    for (unsigned i = 0; i < found.count && all->count < PLOG_KEYS_MAX; i++)
-        if (!plog_keyring_find(all, plog_span_text(found.keys[i].id_text)))
-            all->keys[all->count++] = found.keys[i];
-}
-
-/* NOTHING is for a log that is not there. */
-static int no_witness(const char *path, struct plog_error *err)
-{
-    int rc = plog_fail_io(err, -ENOENT, path, "reading the witness file");
-    plog_err_hint(err, "see that the path is right; paritylog checkpoint DIR"
-                       " --witness FILE makes a new one");
-    return rc;
-}
-
-int plog_check_read_seen(struct plog_check *c, struct plog_error *err)
-{
+    const struct plog_check_notes *n = &c->notes;
+    const struct plog_seen_note *all = (const void *)n->witness.data;
     struct plog_seen seen = {.size = c->o->expect_size, .asked = true};
-    struct plog_keyring all = c->reader.keys;
-    struct plog_witness_file file = {.notes = 1};
     int rc = 0;
     memcpy(seen.root, c->o->expect_root, sizeof seen.root);
-    if (c->o->has_expect_head && plog_check_see(c, &seen))
-        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    if (c->o->witness && all.pinned)
-        add_other_keys(c, &all);
-    if (c->o->witness)
-        rc = plog_witness_read(c->reader.io, c->o->witness, &all, see, c, &file,
-                               err);
-    if (rc == PLOG_E_NOTHING)
-        rc = no_witness(c->o->witness, err);
-    if (file.changed)
-        changed_note(c, file.changed);
-    else if (file.odd)
+    if (c->o->has_expect_head)
+        rc = plog_check_see(c, &seen);
+    for (size_t i = 0; !rc && i < n->witness.len / sizeof *all; i++)
+        rc = c->stopped ? PLOG_E_INTERRUPTED : see_note(c, &all[i]);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
+    if (rc || c->stopped)
+        return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
+    if (n->file.changed)
+        changed_note(c, n->file.changed);
+    else if (n->file.odd)
         plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
                              "the witness file has a note that was cut off");
-    if (!rc && file.notes == 0 && !file.changed) {
-        rc = plog_fail(err, PLOG_E_INPUT,
-                       "the witness file holds no whole note, so there is"
-                       " nothing to compare with: %.300s",
-                       c->o->witness);
-        plog_err_hint(err, "where this log was never compared before, begin"
-                           " with: paritylog checkpoint DIR --witness FILE");
-    }
+    if (n->code)
+        *err = n->why;
     ask_newest(c);
     plog_check_sort_seen(c);
-    return rc;
+    return n->code;
 }
 
 void plog_check_expected(struct plog_check *c, const struct plog_tree *before,

@@ -273,7 +273,7 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
     struct plog_parity p;
     int rc = plog_parity_lose(&p, plog_parity_open(&p, c, err), err);
     if (!rc && !p.store_lost)
-        rc = plog_parity_read_since(&p, err);
+        rc = plog_parity_take_since(&p, err);
     if (!rc)
         rc = walk_all(&p, err);
     if (!rc && c->upto && !p.cut_met)
@@ -366,7 +366,7 @@ static void tell_unchecked(struct plog_check *c)
 
 static int compare_all(struct plog_check *c, struct plog_error *err)
 {
-    int rc = plog_check_read_seen(c, err);
+    int rc = plog_check_take_notes(c, err);
     if (!rc)
         rc = compare_legs(c, err);
     if (rc)

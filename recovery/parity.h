@@ -83,8 +83,9 @@ PLOG_MUST_CHECK int plog_parity_open(struct plog_parity *p,
                                      struct plog_error *err);
 void plog_parity_close(struct plog_parity *p);
 
-/* --since: reads the checkpoint.  Returns as plog_watermark_read. */
-PLOG_MUST_CHECK int plog_parity_read_since(struct plog_parity *p,
+/* --since: takes the checkpoint that was read.  Returns as
+ * plog_watermark_read, but PLOG_E_IO when there is no such file. */
+PLOG_MUST_CHECK int plog_parity_take_since(struct plog_parity *p,
                                            struct plog_error *err);
 /* What work on the store returned.  When its rows cannot be read on, that is
  * a finding: the log goes on alone, and nothing else is said of the store. */

@@ -9,30 +9,16 @@
 #include <stdio.h>
 
 #include "parity.h"
-#include "watermark.h"
 
-int plog_parity_read_since(struct plog_parity *p, struct plog_error *err)
+int plog_parity_take_since(struct plog_parity *p, struct plog_error *err)
 {
-    struct plog_check *c = p->c;
-    struct plog_keyring all = c->reader.keys;
-    if (!c->o->since)
-        return 0;
-    /* A pinned key is one of the log's; its notes may be by the others. */
-    if (c->reader.keys.pinned &&
-        (plog_keyring_load(&all, c->reader.io, c->reader.dir.keys, NULL,
-                           NULL) ||
-         all.count == 0))
-        all = c->reader.keys;
-    int rc =
-        plog_watermark_read(c->reader.io, c->o->since, &all, &p->since, err);
-    /* The first night of a job that keeps one file: all of it. */
-    if (rc == PLOG_E_NOTHING && c->o->watermark &&
-        !strcmp(c->o->since, c->o->watermark))
-        rc = 0;
-    if (rc == PLOG_E_NOTHING && err) /* which is for a log */
-        err->code = PLOG_E_IO;
-    c->report->since = rc ? 0 : p->since.size;
-    return rc == PLOG_E_NOTHING ? PLOG_E_IO : rc;
+    const struct plog_check_notes *n = &p->c->notes;
+    if (n->since_code)
+        *err = n->since_why;
+    else
+        p->since = n->since;
+    p->c->report->since = p->since.size;
+    return n->since_code;
 }
 
 /* ---- Where it begins ---------------------------------------------------- */

@@ -91,7 +91,7 @@ static int verify(const char *dir, const struct plog_check_options *options,
     struct plog_check c;
     int rc = plog_check_open(&c, dir, options, report, err);
     if (!rc)
-        rc = plog_check_read_seen(&c, err);
+        rc = plog_check_take_notes(&c, err);
     if (!rc)
         rc = walk_all(&c, err);
     if (!rc && c.bounded)
