@@ -18,15 +18,20 @@ struct plog_seen_note {
     int code; /* as plog_witness_note */
 };
 
+/* A file whose last note counts; where that cannot be had, why. */
+struct plog_seen_file {
+    struct plog_seen seen; /* line 0: there is none yet */
+    int code;
+    struct plog_error why;
+};
+
 /* What was read before the head was frozen. */
 struct plog_check_notes {
     struct plog_buf witness; /* struct plog_seen_note */
     struct plog_witness_file file;
     int code; /* why they could not be read to the end */
     struct plog_error why;
-    struct plog_seen since; /* of parity; size and line 0: there is none yet */
-    int since_code;
-    struct plog_error since_why;
+    struct plog_seen_file since, watermark; /* of parity */
 };
 
 struct plog_check {
@@ -87,8 +92,9 @@ int plog_check_gave_up(bool again, int rc, struct plog_error *err);
 /* Ends the check: fills what the report still lacks. */
 void plog_check_close(struct plog_check *c);
 
-/* Before the head is frozen: reads the witness file and the checkpoint into
- * c->notes (check_notes.c).  What is wrong with them is not told yet. */
+/* Before the head is frozen: reads the witness file, the checkpoint and the
+ * watermark into c->notes (check_notes.c).  What is wrong with them is not told
+ * yet. */
 void plog_check_read_notes(struct plog_check *c);
 /* Takes what must be in the log, --expect-head and the witness, into c->seen;
  * notes that are not of this log are findings.  Before the walk.
@@ -97,12 +103,11 @@ void plog_check_read_notes(struct plog_check *c);
 PLOG_MUST_CHECK int plog_check_take_notes(struct plog_check *c,
                                           struct plog_error *err);
 
-/* Adds one to c->seen; that of nothing is compared at once.
- * Returns 0 or PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int plog_check_see(struct plog_check *c,
-                                   const struct plog_seen *seen);
-/* After one was added to c->seen. */
-void plog_check_sort_seen(struct plog_check *c);
+/* The same of one of the other files.  Returns 0; PLOG_E_NOMEM; or why it could
+ * not be read. */
+PLOG_MUST_CHECK int plog_check_take_note(struct plog_check *c,
+                                         const struct plog_seen_file *n,
+                                         struct plog_error *err);
 
 /* There is, or may be: see `quick`. */
 void plog_check_closer(struct plog_check *c);

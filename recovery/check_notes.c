@@ -30,6 +30,7 @@ static int keep(void *arg, const struct plog_witness_note *n)
     struct plog_seen_note kept = {.code = n->code};
     kept.seen.size = n->note.size;
     kept.seen.line = n->line;
+    kept.seen.by = PLOG_SEEN_WITNESS;
     memcpy(kept.seen.root, n->note.root, sizeof kept.seen.root);
     return plog_buf_add(&notes->witness, &kept, sizeof kept);
 }
@@ -66,28 +67,55 @@ static int read_witness(struct plog_check *c, const struct plog_keyring *all)
                : rc;
 }
 
+/* One file of a nightly job: its watermark is the checkpoint of the next. */
+static bool one_file(const struct plog_check_options *o)
+{
+    return o->since && o->watermark && !strcmp(o->since, o->watermark);
+}
+
 static int read_since(struct plog_check *c, const struct plog_keyring *all)
 {
-    struct plog_check_notes *n = &c->notes;
-    int rc = plog_watermark_read(c->reader.io, c->o->since, all, &n->since,
-                                 &n->since_why);
-    /* The first night of a job that keeps one file: all of it. */
-    if (rc == PLOG_E_NOTHING && c->o->watermark &&
-        !strcmp(c->o->since, c->o->watermark))
+    struct plog_seen_file *f = &c->notes.since;
+    int rc =
+        plog_watermark_read(c->reader.io, c->o->since, all, &f->seen, &f->why);
+    f->seen.by = PLOG_SEEN_SINCE;
+    /* The first night: all of it. */
+    if (rc == PLOG_E_NOTHING && one_file(c->o))
         rc = 0;
     if (rc == PLOG_E_NOTHING) /* which is for a log */
-        rc = n->since_why.code = PLOG_E_IO;
+        rc = f->why.code = PLOG_E_IO;
     return rc;
+}
+
+/* The note that the new one would replace is a witness of its head, and may be
+ * the only one. */
+static int read_watermark(struct plog_check *c, const struct plog_keyring *all)
+{
+    struct plog_seen_file *f = &c->notes.watermark;
+    int rc = plog_watermark_place(c->reader.io, c->reader.dir.path,
+                                  c->o->watermark, &f->why);
+    if (rc || one_file(c->o))
+        return rc;
+    rc = plog_watermark_read(c->reader.io, c->o->watermark, all, &f->seen,
+                             &f->why);
+    f->seen.by = PLOG_SEEN_WATERMARK;
+    if (rc == PLOG_E_FOREIGN || rc == PLOG_E_UNKNOWN_KEY ||
+        rc == PLOG_E_TAMPERED)
+        plog_err_hint(&f->why, "name another file for --watermark, or move this"
+                               " one away");
+    return rc == PLOG_E_NOTHING ? 0 : rc;
 }
 
 void plog_check_read_notes(struct plog_check *c)
 {
     struct plog_check_notes *n = &c->notes;
     struct plog_keyring all = c->reader.keys;
-    if (all.pinned && (c->o->witness || c->o->since))
+    if (all.pinned && (c->o->witness || c->o->since || c->o->watermark))
         add_other_keys(c, &all);
     if (c->o->witness)
         n->code = read_witness(c, &all);
     if (c->o->since)
-        n->since_code = read_since(c, &all);
+        n->since.code = read_since(c, &all);
+    if (c->o->watermark)
+        n->watermark.code = read_watermark(c, &all);
 }

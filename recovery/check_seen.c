@@ -21,10 +21,12 @@ static size_t seen_count(const struct plog_check *c)
 
 static void spell(const struct plog_seen *seen, char *out, size_t cap)
 {
-    char hash[48], where[40] = "";
+    static const char *const files[] = {"", "witness", "checkpoint",
+                                        "watermark"};
+    char hash[48], where[48] = "";
     plog_check_hash(seen->root, hash);
     if (seen->line)
-        snprintf(where, sizeof where, " (witness, line %llu)",
+        snprintf(where, sizeof where, " (%s, line %llu)", files[seen->by],
                  (unsigned long long)seen->line);
     snprintf(out, cap, "%llu:%s%s", (unsigned long long)seen->size, hash,
              where);
@@ -87,7 +89,7 @@ static void not_compared(struct plog_check *c, const struct plog_seen *seen)
                              : "a head that was seen lies in damage");
 }
 
-int plog_check_see(struct plog_check *c, const struct plog_seen *seen)
+static int see(struct plog_check *c, const struct plog_seen *seen)
 {
     unsigned char nothing[PLOG_HASH_SIZE];
     if (seen->size)
@@ -103,7 +105,7 @@ static int see_note(struct plog_check *c, const struct plog_seen_note *n)
 {
     char where[60];
     if (n->code == 0)
-        return plog_check_see(c, &n->seen);
+        return see(c, &n->seen);
     snprintf(where, sizeof where, "the note at line %llu",
              (unsigned long long)n->seen.line);
     struct plog_finding f = {.verdict = n->code,
@@ -137,10 +139,12 @@ static void ask_newest(struct plog_check *c)
 {
     uint64_t newest = 0;
     for (size_t i = 0; i < seen_count(c); i++)
-        if (seen_at(c, i)->line && seen_at(c, i)->size > newest)
+        if (seen_at(c, i)->by == PLOG_SEEN_WITNESS &&
+            seen_at(c, i)->size > newest)
             newest = seen_at(c, i)->size;
     for (size_t i = 0; i < seen_count(c); i++)
-        if (seen_at(c, i)->line && seen_at(c, i)->size == newest)
+        if (seen_at(c, i)->by == PLOG_SEEN_WITNESS &&
+            seen_at(c, i)->size == newest)
             seen_at(c, i)->asked = true;
 }
 
@@ -150,10 +154,21 @@ static int by_size(const void *a, const void *b)
     return (x->size > y->size) - (x->size < y->size);
 }
 
-void plog_check_sort_seen(struct plog_check *c)
+static void sort_seen(struct plog_check *c)
 {
     if (c->seen.len)
         qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
+}
+
+int plog_check_take_note(struct plog_check *c, const struct plog_seen_file *n,
+                         struct plog_error *err)
+{
+    if (n->code)
+        *err = n->why;
+    else if (n->seen.line && see(c, &n->seen))
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    sort_seen(c);
+    return n->code;
 }
 
 int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
@@ -164,7 +179,7 @@ int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
     int rc = 0;
     memcpy(seen.root, c->o->expect_root, sizeof seen.root);
     if (c->o->has_expect_head)
-        rc = plog_check_see(c, &seen);
+        rc = see(c, &seen);
     for (size_t i = 0; !rc && i < n->witness.len / sizeof *all; i++)
         rc = c->stopped ? PLOG_E_INTERRUPTED : see_note(c, &all[i]);
     if (rc == PLOG_E_NOMEM)
@@ -179,7 +194,7 @@ int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
     if (n->code)
         *err = n->why;
     ask_newest(c);
-    plog_check_sort_seen(c);
+    sort_seen(c);
     return n->code;
 }
 

@@ -366,7 +366,9 @@ static void tell_unchecked(struct plog_check *c)
 
 static int compare_all(struct plog_check *c, struct plog_error *err)
 {
-    int rc = plog_check_take_notes(c, err);
+    int rc = plog_check_take_note(c, &c->notes.watermark, err);
+    if (!rc)
+        rc = plog_check_take_notes(c, err);
     if (!rc)
         rc = compare_legs(c, err);
     if (rc)
@@ -398,9 +400,6 @@ static int parity(const char *dir, uint64_t upto,
     int rc = plog_check_open(&c, dir, options, report, err);
     if (!rc && !c.has_head)
         return without_store(&c, dir, report, err);
-    if (!rc && options->watermark)
-        rc = plog_watermark_place(c.reader.io, c.reader.dir.path,
-                                  options->watermark, err);
     c.upto = upto;
     c.quick = c.walk.sketches = !rc && may_be_quick(&c);
     if (!c.quick || c.head.rules.floor)

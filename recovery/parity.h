@@ -83,8 +83,8 @@ PLOG_MUST_CHECK int plog_parity_open(struct plog_parity *p,
                                      struct plog_error *err);
 void plog_parity_close(struct plog_parity *p);
 
-/* --since: takes the checkpoint that was read.  Returns as
- * plog_watermark_read, but PLOG_E_IO when there is no such file. */
+/* --since: takes the checkpoint, a head that the log must have.  Returns as
+ * plog_check_take_note. */
 PLOG_MUST_CHECK int plog_parity_take_since(struct plog_parity *p,
                                            struct plog_error *err);
 /* What work on the store returned.  When its rows cannot be read on, that is

@@ -12,13 +12,12 @@
 
 int plog_parity_take_since(struct plog_parity *p, struct plog_error *err)
 {
-    const struct plog_check_notes *n = &p->c->notes;
-    if (n->since_code)
-        *err = n->since_why;
-    else
-        p->since = n->since;
+    const struct plog_seen_file *n = &p->c->notes.since;
+    int rc = plog_check_take_note(p->c, n, err);
+    if (rc == 0)
+        p->since = n->seen;
     p->c->report->since = p->since.size;
-    return n->since_code;
+    return rc;
 }
 
 /* ---- Where it begins ---------------------------------------------------- */
@@ -75,15 +74,6 @@ static int same_names(struct plog_parity *p, uint64_t floor, uint64_t first,
     if (rc == PLOG_END)
         *same = i < n && plog_segment_at(&w->segments, i) == first;
     return rc == PLOG_END ? 0 : rc;
-}
-
-/* The checkpoint is a head that the log must have. */
-static int expect(struct plog_parity *p, struct plog_error *err)
-{
-    if (p->since.line && plog_check_see(p->c, &p->since))
-        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    plog_check_sort_seen(p->c);
-    return 0;
 }
 
 /* From entry `first` on; the rows in step with the log begin there, too. */
@@ -234,9 +224,6 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
         return rc;
     if (!same)
         first = 1;
-    rc = expect(p, err);
-    if (rc)
-        return rc;
     if (first <= 1 && floor)
         return begin_at_floor(p, floor, err);
     if (first <= 1) {

@@ -66,8 +66,9 @@ struct plog_check_options {
     const char *since;
     /* Parity only.  Where the note of the head goes that was found clean; only
      * then is it written.  Outside of the directory, and no file with something
-     * else in it than one note (else PLOG_E_INPUT).  The same path as `since`,
-     * not there yet: all is checked.  NULL: nowhere. */
+     * else in it than one note (else PLOG_E_INPUT).  A note that is there must
+     * be a head of this log, as one that is expected.  The same path as
+     * `since`, not there yet: all is checked.  NULL: nowhere. */
     const char *watermark;
     /* 1: all on the calling thread.  2 or more: the log is read ahead, and its
      * lines hashed, by a second one, which calls io->pread meanwhile; where no

@@ -163,8 +163,11 @@ static int check(const char *dir, const char *path, bool exists,
     if (rc || report->verdict == 0 || report->verdict == PLOG_E_TORN)
         return rc;
     plog_fail(err, report->verdict,
-              "the log does not agree with the witness,"
-              " or is damaged; nothing was noted");
+              report->verdict == PLOG_E_PRUNED
+                  ? "whether the log has the newest head of the witness nothing"
+                    " here tells any more; nothing was noted"
+                  : "the log does not agree with the witness, or is damaged;"
+                    " nothing was noted");
     plog_err_hint(err, "run: paritylog verify DIR --witness FILE");
     return report->verdict;
 }

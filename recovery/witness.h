@@ -12,9 +12,18 @@
 
 #define PLOG_WITNESS_MAX (64u << 20) /* bytes of the file */
 
+/* Who has seen a head. */
+enum plog_seen_by {
+    PLOG_SEEN_CALLER, /* --expect-head */
+    PLOG_SEEN_WITNESS,
+    PLOG_SEEN_SINCE,
+    PLOG_SEEN_WATERMARK /* that is to be replaced */
+};
+
 struct plog_seen {
     uint64_t size;
     unsigned char root[PLOG_HASH_SIZE];
+    enum plog_seen_by by;
     uint64_t line; /* in the file, from 1; 0: not from one */
     bool asked;    /* it must be compared, wherever it lies */
     bool known;    /* the log's root there is, by lines below the floor: */

@@ -20,6 +20,7 @@
 #define LAST 24 /* entry of the log */
 
 static struct world w;
+static struct plog_error noting; /* of note_head */
 /* As made; a fork of it, of what it was at 10; notes. */
 static char kept[600], other[600], early[600], file[600];
 static char notes[LAST + 1][PLOG_CHECKPOINT_MAX]; /* at commits */
@@ -392,7 +393,8 @@ static int note_head(const char *text)
 {
     struct plog_witness_report report;
     world_write(file, text, strlen(text));
-    return plog_witness(w.dir, file, NULL, &report, NULL);
+    memset(&noting, 0, sizeof noting);
+    return plog_witness(w.dir, file, NULL, &report, &noting);
 }
 
 /* The newest note is compared wherever it lies, and where nobody can tell, that
@@ -412,6 +414,8 @@ static void notes_below_the_floor(void)
     says(with(text), "unchecked log 7-7: a head that was seen lies below");
     says(with(forked), "FORK in log, entry 13: want 13:# (witness, line 6)");
     CHECK_INT(note_head(forked), PLOG_E_FORK);
+    CHECK_TEXT(noting.message, "the log does not agree with the witness, or is"
+                            " damaged; nothing was noted");
     CHECK_INT(note_head(text), 0);
     /* One above the floor: what lies below it is not looked for. */
     snprintf(text, sizeof text, "%s%s%s", notes[7], notes[13], notes[18]);
@@ -422,6 +426,10 @@ static void notes_below_the_floor(void)
     says(with(text), pruned);
     says(with(forked), pruned);
     CHECK_INT(note_head(text), PLOG_E_PRUNED);
+    CHECK_TEXT(noting.message,
+               "whether the log has the newest head of the witness nothing here"
+               " tells any more; nothing was noted");
+    CHECK_TEXT(noting.hint, "run: paritylog verify DIR --witness FILE");
     /* Both at one size: each of them is the newest. */
     snprintf(text, sizeof text, "%s%s", fork, notes[13]);
     says(with(text), pruned);

@@ -636,7 +636,7 @@ static void another_history(void)
     put(4, 1);
     world_close(&w);
     CHECK_TEXT(said_check(plog_parity, w.dir, &o),
-               BELOW "FORK in log, entry 3: want 3:# (witness, line 1); got"
+               BELOW "FORK in log, entry 3: want 3:# (checkpoint, line 1); got"
                      " 3:#; do keep a copy of DI\n" REST
                      "FORK, head 4, 2 entries 3-4, 1 records, floor 0, 3"
                      " segments, store 1 4, since 3, pending 0\n");

@@ -110,10 +110,11 @@ static void each_kind_of_head(void)
     struct plog_check_options noted = {.witness = file};
     says(no_more, "CLEAN, head 6, 3 entries 4-6, ");
     says(wrong, fork);
-    says(noted, fork);
+    says(noted, "FORK in log, entry 6: want 6:# (witness, line 1); got 6:#;");
     snprintf(own, sizeof own, "%s", mark);
     snprintf(mark, sizeof mark, "%s", file);
-    says(no_more, fork);
+    says(no_more,
+         "FORK in log, entry 6: want 6:# (checkpoint, line 1); got 6:#;");
     snprintf(mark, sizeof mark, "%s", own);
 }
 

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "paritylog_recovery.h"
+#include "said.h"
 #include "world.h"
 
 static struct world w;
@@ -51,6 +52,24 @@ static void is_clean(int rc, uint64_t since)
     CHECK_UINT(report.since, since);
     CHECK_UINT(report.head.size, 3);
     CHECK_UINT(report.entries, since ? 1 : 3);
+}
+
+static void is_clean_without(uint64_t size)
+{
+    CHECK_INT(parity(NULL, NULL, NULL), 0);
+    CHECK_INT(report.verdict, 0);
+    CHECK_UINT(report.head.size, size);
+}
+
+/* The file is as it was. */
+static void stays(const char *note, size_t n, int rc, int code)
+{
+    size_t now;
+    CHECK_INT(rc, code);
+    CHECK(!report.watermark);
+    char *here = world_read(mark, &now);
+    CHECK_BYTES(here, now, note, n);
+    free(here);
 }
 
 static void the_first_night(void)
@@ -153,12 +172,87 @@ static void a_key_that_is_given(void)
     is_clean(parity(mark, NULL, own), 3);
 }
 
+/* The note that it would take the place of is compared first: it is a witness
+ * of its head, and the only one, maybe. */
+static void what_it_replaces(void)
+{
+    char early[600], dir[600], *note;
+    size_t n;
+    make();
+    snprintf(dir, sizeof dir, "%s", w.dir);
+    snprintf(early, sizeof early, "%.500s-early", w.dir);
+    world_copy(w.dir, early);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "3", "v", NULL), 0);
+    CHECK_INT(world_put(&w, NULL, "4", "v", NULL), 0);
+    world_close(&w);
+    CHECK_INT(parity(NULL, mark, NULL), 0);
+    CHECK(report.watermark && report.head.size == 5);
+    note = world_read(mark, &n);
+    for (int shorter = 0; shorter < 2; shorter++) {
+        struct plog_check_options o = {.watermark = mark};
+        const char *words = shorter
+                                ? "ROLLBACK in log, entry 5: want 5:#"
+                                  " (watermark, line 1); got 3:#;"
+                                : "FORK in log, entry 5: want 5:# (watermark,"
+                                  " line 1); got 5:#;";
+        snprintf(w.dir, sizeof w.dir, "%.400s-%d", dir, shorter);
+        world_copy(early, w.dir);
+        CHECK_INT(world_open(&w), 0);
+        for (int i = 0; !shorter && i < 3; i++)
+            CHECK_INT(world_put(&w, NULL, "5", "v", NULL), 0);
+        world_close(&w);
+        stays(note, n, parity(NULL, mark, NULL), 0);
+        CHECK_INT(report.verdict, shorter ? PLOG_E_ROLLBACK : PLOG_E_FORK);
+        const char *said = said_check(plog_parity, w.dir, &o);
+        if (!CHECK(strncmp(said, words, strlen(words)) == 0))
+            printf("# %s", said);
+        is_clean_without(shorter ? 3 : 6);
+    }
+    free(note);
+}
+
+/* Nor is it replaced where it is by another log, or a key that nobody knows. */
+static void what_it_does_not_know(void)
+{
+    char dir[600], *note;
+    size_t n;
+    make();
+    is_clean(parity(NULL, mark, NULL), 0);
+    note = world_read(mark, &n);
+    char *sig = note + n - 20;
+    *sig = *sig == 'A' ? 'B' : 'A';
+    world_write(mark, note, n);
+    stays(note, n, parity(NULL, mark, NULL), PLOG_E_TAMPERED);
+    CHECK_TEXT(err.message, "the signature of the checkpoint does not verify");
+    CHECK_TEXT(err.file, mark);
+    CHECK_TEXT(err.hint, "name another file for --watermark, or move this one"
+                         " away");
+    *sig = *sig == 'A' ? 'B' : 'A';
+    free(note);
+    snprintf(dir, sizeof dir, "%s", w.dir);
+    unlink(mark);
+    is_clean(parity(NULL, mark, NULL), 0);
+    note = world_read(mark, &n);
+    world_remove(w.dir);
+    char kept[600];
+    snprintf(kept, sizeof kept, "%s", mark);
+    make();
+    snprintf(mark, sizeof mark, "%s", kept);
+    world_write(mark, note, n);
+    stays(note, n, parity(NULL, mark, NULL), PLOG_E_FOREIGN);
+    CHECK_TEXT(err.message, "the checkpoint is of another log");
+    free(note);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"the first night", the_first_night},
         {"not to be believed", not_to_be_believed},
         {"a key that is given", a_key_that_is_given},
+        {"what it replaces", what_it_replaces},
+        {"what it does not know", what_it_does_not_know},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
