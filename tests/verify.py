@@ -757,6 +757,12 @@ def proven_order(text, keys):
         return None
 
 
+def lines_ahead(data):
+    """8: of a file that is not read in order yet.  A rest without LF is no line,
+    nor is what is longer than a line may be."""
+    return [line for line in data.split(b'\n')[:-1] if len(line) <= LINE_MAX]
+
+
 class Orders:
     """Those that a log or its orders/ give; looked for when the first redacted
     line is met."""
@@ -775,7 +781,7 @@ class Orders:
                 data = self.directory.read(f'log/{first:020d}.jsonl')
             except (Fault, OSError):
                 continue
-            lines = data.split(b'\n')
+            lines = lines_ahead(data)
             self.known += [o for o in map(order_of, lines) if o]
             self.floors += [c for c in map(compaction_of, lines) if c]
             for line in lines:
@@ -1270,7 +1276,7 @@ def first_key(directory, found, trusted):
             data = directory.read(f'log/{number_:020d}.jsonl')
         except (Fault, OSError):
             continue
-        for line in data.split(b'\n'):
+        for line in lines_ahead(data):
             if line.startswith(b'{"commit":') and first_id is None:
                 try:
                     first_id = parse_commit(line).key
@@ -1575,7 +1581,7 @@ def archived_compactions(directory):
     for name in directory.names('archive'):
         if name.endswith('.jsonl.gz'):
             data = segment_anywhere(directory, int(name[:20]))
-            yield from filter(None, map(compaction_of, data.split(b'\n')))
+            yield from filter(None, map(compaction_of, lines_ahead(data)))
 
 
 def check_snapshots(directory, verifier):

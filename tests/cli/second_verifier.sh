@@ -392,6 +392,15 @@ turned CORRUPT 'a rotation twice' 'L[R:R] = L[R:R + 2]'
 turned TAMPERED 'the commit of a rotation by a later key' \
     'import re; n = L[R].split(b"turned+")[2][:8]; L[R + 1] = re.sub(rb"\"key\":\"[0-9a-f]{8}", b"\"key\":\"" + n, L[R + 1])'
 
+begin 'damage: a rotation as a rest without LF, looked for ahead'
+C=$T/copy
+rm -rf "$C"
+mkdir -m 700 "$C"
+cp -R "$T/turned/log" "$T/turned/keys" "$C"
+edit "$(grep -l '"control":"rotate"' "$C"/log/* | head -1)" \
+    'R = [i for i, l in enumerate(L) if b"rotate" in l[:40]][0]; del L[R + 1:]; L[R] = L[R][:-1]'
+agree UNKNOWN_KEY "$C" --key "$(tail -1 "$T/turned.vkeys")"
+
 # ---- Redactions ---------------------------------------------------------------------
 
 # Entries 4 and 5 of the first segment, and one of the last, which begins a new
@@ -447,6 +456,8 @@ blackened TAMPERED 'the payload is back, and another' '"redacted":' \
     'L[R] = L[R].replace(b",\"occurred_at", b",\"payload\":{},\"occurred_at")'
 blackened TAMPERED 'a redacted line whose order is lost' '"control":"redact"' \
     'L[R] = L[R].replace(b"\"leaf\":\"", b"\"leaf\":\"A", 1)'
+blackened TAMPERED 'an order as a rest without LF' '"control":"redact"' \
+    'del L[R + 1:]; L[R] = L[R][:-1]'
 blackened TAMPERED 'an order about what follows it is none' '"control":"redact"' \
     'L[R] = L[R].replace(b"\"args\":{\"seq\":", b"\"args\":{\"seq\":9", 1)'
 
@@ -637,6 +648,8 @@ held() {
         "i = [k for k, l in enumerate(L) if b'compact' in l][0]; $3"
     agree "$1" "$C"
 }
+held CORRUPT 'a compact entry as a rest without LF' \
+    'del L[i + 1:]; L[i] = L[i][:-1]'
 held CORRUPT 'a floor that does not reach' \
     'L[i] = L[i].replace(b"\"to\":", b"\"to\":1", 1)'
 held TAMPERED 'the digest of the snapshot' 'turn(i, L[i].index(b"snapshot") + 20)'
