@@ -337,7 +337,9 @@ int plog_dir_quarantine(const struct plog_dir *d, const char *stem, char *name,
                         int *fd, struct plog_error *err)
 {
     const struct plog_io *io = d->io;
-    int rc = plog_dir_folder(d, "quarantine", true, fd, err);
+    int rc = d->before_aside ? d->before_aside(d->aside_arg, err) : 0;
+    if (!rc)
+        rc = plog_dir_folder(d, "quarantine", true, fd, err);
     if (rc)
         return rc;
     long long seconds = io->clock_real_ns(io->ctx) / 1000000000;

@@ -37,6 +37,10 @@ struct plog_dir {
     struct plog_slots slots;
     unsigned join_at;  /* waits, before a slot is claimed */
     bool with_archive; /* segments in archive/ count as if they were in log/ */
+    /* Called before anything gets a name in quarantine/, where it may have a
+     * payload that an order took out; NULL: nobody has to know. */
+    int (*before_aside)(void *arg, struct plog_error *err);
+    void *aside_arg;
 };
 
 enum plog_dir_mode {
@@ -147,7 +151,8 @@ void plog_dir_store_path(const struct plog_dir *d, char *out, size_t cap);
 PLOG_MUST_CHECK int plog_dir_folder(const struct plog_dir *d, const char *name,
                                     bool make, int *fd, struct plog_error *err);
 /*
- * Makes quarantine/ and a new file or folder name in it: `STEM-TIME-N`.
+ * Makes quarantine/ and a new file or folder name in it: `STEM-TIME-N`; all
+ * that goes there comes by here, behind d->before_aside.
  * @name  out: relative to the directory, quarantine/...; 128 bytes
  * @fd    out: handle of quarantine/
  */

@@ -118,7 +118,8 @@ struct plog_scrub_reach {
 void plog_scrub_reach_init(struct plog_scrub_reach *r, struct plog_legs *l);
 void plog_scrub_reach_close(struct plog_scrub_reach *r);
 
-/* Whether the log has the whole line of which the store has the rest.
+/* Whether the log has the whole line of which the store has the rest, or has
+ * let go below the floor.
  * @f  of the log, or of the log with the archive
  * Returns 0, also where the line cannot be read; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_scrub_whole(struct plog_legs *l, struct plog_finder *f,

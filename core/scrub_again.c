@@ -41,17 +41,19 @@ int plog_scrub_whole(struct plog_legs *l, struct plog_finder *f, uint64_t seq,
     struct plog_buf line;
     *whole = false;
     int rc = plog_store_line(&l->store, seq, &text, NULL, err);
-    if (rc)
+    bool gone = rc == PLOG_END && seq <= h->rules.floor;
+    if (rc && !gone)
         return rc == PLOG_END ? 0 : rc;
-    if (!plog_line_is_redacted(text))
+    if (!gone && !plog_line_is_redacted(text))
         return 0;
-    plog_line_leaf(text, stored);
+    if (!gone)
+        plog_line_leaf(text, stored);
     plog_buf_init(&line, l->io);
     rc = plog_finder_line(f, h->segment, h->offset, seq, &line, err);
     text = plog_span(line.data, line.len);
     if (!rc && !plog_line_is_redacted(text)) {
         plog_line_leaf(text, logged);
-        *whole = memcmp(logged, stored, sizeof logged) == 0;
+        *whole = gone || memcmp(logged, stored, sizeof logged) == 0;
     }
     plog_buf_fini(&line);
     /* What is damaged, whoever reads the log says. */

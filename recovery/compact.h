@@ -71,9 +71,9 @@ PLOG_MUST_CHECK int plog_compact_start(struct plog_walk *w, uint64_t *floor,
 PLOG_MUST_CHECK int plog_compact_files(struct plog_compacting *c,
                                        uint64_t floor, bool archive,
                                        struct plog_error *err);
-/* Before a file goes to quarantine/: it may have a payload that an order took
- * out, so the store says that all redactions are pending.  Out of the lock. */
-PLOG_MUST_CHECK int plog_compact_mark(plog *p, struct plog_error *err);
+/* The directory as it is for who may set a file aside: before it does, the
+ * store says that all redactions are pending.  Used out of the lock. */
+void plog_compact_dir(plog *p, struct plog_dir *out);
 /* Files that nothing needs: which of them. */
 struct plog_sweep {
     plog *p;

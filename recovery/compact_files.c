@@ -18,9 +18,16 @@ static int mark(plog *p, void *arg, struct plog_error *err)
     return plog_scrub_mark(&p->legs.store, err);
 }
 
-int plog_compact_mark(plog *p, struct plog_error *err)
+static int mark_first(void *p, struct plog_error *err)
 {
     return plog_engine_locked(p, mark, NULL, err);
+}
+
+void plog_compact_dir(plog *p, struct plog_dir *out)
+{
+    *out = p->legs.dir;
+    out->before_aside = mark_first;
+    out->aside_arg = p;
 }
 
 static int unlink_segment(const struct plog_dir *d, uint64_t first,
@@ -38,17 +45,14 @@ static int unlink_segment(const struct plog_dir *d, uint64_t first,
 static int take_one(struct plog_compacting *c, uint64_t first, bool archive,
                     struct plog_error *err)
 {
-    const struct plog_dir *d = &c->p->legs.dir;
+    struct plog_dir d;
     uint64_t bytes = 0;
-    bool aside = false, has = false;
-    int rc = archive ? plog_archive_has(d, first, &has, err) : 0;
-    if (!rc && has) /* another one, unless a killed one put it there */
-        rc = plog_compact_mark(c->p, err);
-    if (!rc && archive)
-        rc = plog_archive_segment(d, first, &bytes, &aside, err);
+    bool aside = false;
+    plog_compact_dir(c->p, &d);
+    int rc = archive ? plog_archive_segment(&d, first, &bytes, &aside, err) : 0;
     c->report->archived_bytes += bytes;
     c->report->aside += aside;
-    return rc ? rc : unlink_segment(d, first, err);
+    return rc ? rc : unlink_segment(&d, first, err);
 }
 
 /* What stands at or below the floor before went once: somebody has put it there
@@ -58,22 +62,21 @@ static int take_one(struct plog_compacting *c, uint64_t first, bool archive,
 static int take_stray(struct plog_compacting *c, uint64_t first, bool archive,
                       struct plog_error *err)
 {
-    const struct plog_dir *d = &c->p->legs.dir;
+    struct plog_dir d;
     char name[PLOG_SEGMENT_NAME], kept[128];
     bool has, same = false;
-    int rc = plog_archive_has(d, first, &has, err);
+    plog_compact_dir(c->p, &d);
+    int rc = plog_archive_has(&d, first, &has, err);
     if (!rc && !has && archive)
         return take_one(c, first, archive, err);
     if (!rc && has)
-        rc = plog_archive_is_copy(d, first, &same, err);
+        rc = plog_archive_is_copy(&d, first, &same, err);
     if (rc && rc != PLOG_E_CORRUPT) /* that one: it is no file */
         return rc;
     if (!rc && same)
-        return unlink_segment(d, first, err);
+        return unlink_segment(&d, first, err);
     plog_segment_name(first, name);
-    rc = plog_compact_mark(c->p, err);
-    if (!rc)
-        rc = plog_aside_file(d, name, kept, err);
+    rc = plog_aside_file(&d, name, kept, err);
     c->report->aside += rc == 0;
     return rc;
 }

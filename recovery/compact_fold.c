@@ -392,37 +392,20 @@ static int check_orders(struct folding *f, struct plog_error *err)
     return rc ? rc : check_brought(f, err);
 }
 
-/* What has the name of the snapshot may go to quarantine/.  Without a store the
- * one that is made knows of that by itself. */
-static int mark_named(struct folding *f, struct plog_error *err)
-{
-    const struct plog_dir *d = &f->c->legs->dir;
-    char name[PLOG_SNAPSHOT_NAME];
-    struct plog_stat st;
-    int dir, rc = f->c->p ? plog_snapshot_dir(d, true, &dir, err) : PLOG_END;
-    if (rc)
-        return rc == PLOG_END ? 0 : rc;
-    plog_snapshot_name(f->head.commit.size, name);
-    if (d->io->stat_at(d->io->ctx, dir, name, &st) != -ENOENT)
-        rc = plog_compact_mark(f->c->p, err);
-    d->io->close(d->io->ctx, dir);
-    return rc;
-}
-
 static int write_down(struct folding *f, struct plog_error *err)
 {
-    const struct plog_dir *d = &f->c->legs->dir;
+    struct plog_dir d = f->c->legs->dir;
     struct plog_snapshot_tables tables = {f->tables, PLOG_SNAPSHOT_TABLES};
     struct plog_snapshot before;
     int rc = 0;
     memset(&before, 0, sizeof before);
+    if (f->c->p) /* else who has the locks sees to it */
+        plog_compact_dir(f->c->p, &d);
     if (f->base)
-        rc = plog_snapshot_open(&before, d, f->base, f->digest, err);
-    if (!rc)
-        rc = mark_named(f, err);
+        rc = plog_snapshot_open(&before, &d, f->base, f->digest, err);
     if (!rc)
         rc = plog_snapshot_write(
-            d, &f->store, &f->head, all_in_memory(f) ? &tables : NULL,
+            &d, &f->store, &f->head, all_in_memory(f) ? &tables : NULL,
             f->base ? &before : NULL, f->c->want, &f->c->snapshot, err);
     plog_snapshot_close(&before);
     f->c->report->aside += f->c->snapshot.aside;

@@ -20,10 +20,10 @@ static int drop(const struct plog_io *io, int dir, const char *name,
 static int keep(struct plog_sweep *s, int dir, const char *name,
                 struct plog_error *err)
 {
+    struct plog_dir d;
     char kept[128];
-    int rc = plog_compact_mark(s->p, err);
-    if (!rc)
-        rc = plog_archive_aside(&s->p->legs.dir, dir, name, kept, err);
+    plog_compact_dir(s->p, &d);
+    int rc = plog_archive_aside(&d, dir, name, kept, err);
     s->aside += rc == 0;
     return rc;
 }

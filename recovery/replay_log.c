@@ -139,7 +139,11 @@ static int mend_snapshot(struct plog_replaying *w,
                                    .io = w->legs.io,
                                    .legs = &w->legs,
                                    .origin = w->legs.head.origin};
+    struct plog_dir *d = &w->legs.dir;
+    d->before_aside = plog_old_store_before_aside;
+    d->aside_arg = w;
     int rc = plog_compact_mend(&mend, c, err);
+    d->before_aside = NULL;
     w->report->remade |= report.remade;
     return rc;
 }
@@ -266,7 +270,7 @@ static int replay(struct plog_replaying *w, struct plog_error *err)
         rc = mark_pending(w, err);
     /* One that was made with fewer entries, or killed then, comes to them now.
      */
-    if (!rc && (made || w->legs.head.rules.redactions > orders))
+    if (!rc && (made || w->set_aside || w->legs.head.rules.redactions > orders))
         rc = plog_old_store_mark(w, &w->legs, err);
     if (w->legs.store_open)
         plog_store_checkpoint(&w->legs.store);

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "archive.h"
+#include "check.h"
 #include "redact.h"
 #include "schema.h"
 #include "scrub.h"
@@ -151,16 +153,48 @@ static bool same_head(const struct plog_commit *a, const struct plog_commit *b)
     return a->size == b->size && memcmp(a->root, b->root, sizeof a->root) == 0;
 }
 
+/* One that cannot be opened, or says nothing, goes: it stops no replay. */
+int plog_old_store_before_aside(void *arg, struct plog_error *err)
+{
+    struct plog_replaying *w = arg;
+    struct plog_error why = {.code = 0};
+    bool open = w->legs.store_open;
+    w->set_aside = true;
+    int rc = open ? 0 : plog_legs_open_store(&w->legs, false, &why);
+    if (rc)
+        return rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory") : 0;
+    rc = plog_scrub_mark(&w->legs.store, &why);
+    if (!open)
+        plog_legs_close_store(&w->legs);
+    if (rc == 0 || plog_check_is_verdict(rc))
+        return 0;
+    if (err)
+        *err = why;
+    return rc;
+}
+
+/* Where a payload may lie, of which a new store knows nothing; log/ is looked
+ * through. */
+static int look_around(struct plog_replaying *w, bool *any,
+                       struct plog_error *err)
+{
+    /* Without --fresh, what has that name is the new one. */
+    const char *const names[] = {"quarantine", PLOG_ARCHIVE_DIR,
+                                 w->o->fresh ? PLOG_STORE_FILE : NULL};
+    int rc = 0;
+    *any = w->set_aside;
+    for (int i = 0; !rc && !*any && i < 3 && names[i]; i++)
+        rc = plog_old_store_look(&w->legs.dir, names[i], any, err);
+    return rc;
+}
+
 int plog_old_store_mark(struct plog_replaying *w, struct plog_legs *to,
                         struct plog_error *err)
 {
-    bool goes = false, kept = false;
-    if (w->old_scrubbed && same_head(&w->old.commit, &to->head.commit))
+    bool any;
+    if (!w->set_aside && w->old_scrubbed &&
+        same_head(&w->old.commit, &to->head.commit))
         return 0;
-    int rc = plog_old_store_look(&w->legs.dir, "quarantine", &kept, err);
-    if (!rc && w->o->fresh) /* else what is there is the new one */
-        rc = plog_old_store_look(&w->legs.dir, PLOG_STORE_FILE, &goes, err);
-    if (rc || !(goes || kept))
-        return rc;
-    return plog_scrub_mark(&to->store, err);
+    int rc = look_around(w, &any, err);
+    return rc || !any ? rc : plog_scrub_mark(&to->store, err);
 }

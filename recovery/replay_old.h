@@ -16,6 +16,7 @@ struct plog_replaying {
     struct plog_store_head old;       /* of the store that --fresh sets aside */
     bool old_signed;                  /* that head, by a key of the log */
     bool old_scrubbed;                /* no payload under an order is left */
+    bool set_aside; /* a file that may have one went to quarantine/ */
     /* Where the log begins behind entry 1: the floor and its snapshot. */
     uint64_t base;
     unsigned char digest[PLOG_HASH_SIZE];
@@ -38,11 +39,18 @@ PLOG_MUST_CHECK int plog_old_store_look(struct plog_dir *d, const char *name,
  * Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_old_store_in_way(struct plog_replaying *w, bool *is,
                                           struct plog_error *err);
+/* Before a file goes to quarantine/: says in the old store, if there is one
+ * that can be opened, that all redactions are pending, for whoever goes on if
+ * this is the last that is done.  The new one is told by plog_old_store_mark.
+ * @w  struct plog_replaying; for struct plog_dir
+ * Returns 0; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_old_store_before_aside(void *w,
+                                                struct plog_error *err);
 /*
  * Says in the new store that all redactions are pending, unless
  * the old one stood at the same head and knew of no payload that is left: else
- * it may be older than an order, or have known of some, in quarantine/ or in
- * itself, which goes there.
+ * it may be older than an order, or have known of some, in quarantine/, in
+ * archive/ or in itself, which goes to quarantine/.
  * @to  the new store: all is applied, no transaction is open
  * Returns 0; a store error; PLOG_E_IO, PLOG_E_NOMEM.
  */

@@ -1,0 +1,245 @@
+/*
+ * test_redact_marks.c - what the store says is pending, where files move: all
+ * orders, on disk, before one that may have a payload goes to quarantine/, and
+ * nothing where none goes; and what a store that is made anew knows of it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "peers.h"
+#include "redacting.h"
+#include "sql_calls.h"
+#include "world.h"
+
+#define PACKED "archive/00000000000000000001.jsonl.gz"
+#define PAYLOAD "\"v\":\"v0\"" /* of entry 2, on which r0 stands */
+
+static struct world w;
+static struct plog_error err;
+static char old[600];      /* the directory, compacted before the order */
+static char snapshot[600]; /* at its floor */
+
+static void open_once(void)
+{
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+}
+
+static int compact(void)
+{
+    struct plog_compact_report r;
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    err = (struct plog_error){.code = 0};
+    return plog_compact(w.dir, &o, &r, &err);
+}
+
+static int in_quarantine(void)
+{
+    return redacting_count(&w, "quarantine", PAYLOAD);
+}
+
+/* Entry `seq` is redacted, and below the floor; `old` has the same floor, and
+ * all of the payload. */
+static void make_of(uint64_t seq)
+{
+    struct plog_redact_report r;
+    peers_make(&w, PLOG_KEEP_LOCAL, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    snprintf(old, sizeof old, "%.500s-old", w.dir);
+    world_copy(w.dir, old);
+    struct world before = w;
+    memcpy(before.dir, old, sizeof before.dir);
+    CHECK_INT(peers_compact(&before, &(struct plog_compact_report){0}), 0);
+    CHECK_INT(redacting_order(&w, seq, &r, &err), 0);
+    CHECK_INT(compact(), 0);
+    REQUIRE(peers_floor(&w) > seq && peers_floor(&w) == peers_floor(&before));
+    snprintf(snapshot, sizeof snapshot, "snapshots/%020d.jsonl.gz",
+             (int)peers_floor(&w));
+    open_once();
+    REQUIRE(redacting_pending(&w) == 0);
+}
+
+static void make(void)
+{
+    make_of(2);
+}
+
+static void done(void)
+{
+    CHECK_INT(in_quarantine(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    CHECK_INT(peers_parity(&w), 0);
+    world_end(&w, world_size(&w));
+    world_remove(old);
+}
+
+/* ---- Where nothing goes -------------------------------------------------- */
+
+static unsigned vacuums;
+
+static bool count_vacuums(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)busy;
+    vacuums += strcmp(sql, "VACUUM") == 0;
+    return false;
+}
+
+/* What has the name of the snapshot, or of an archived segment, is the same
+ * file: what is done stays done. */
+static void undone_and_compacted_again(void)
+{
+    make();
+    CHECK_INT(peers_undo(&w, &(struct plog_compact_report){0}), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    vacuums = 0;
+    sql_calls.fails = count_vacuums;
+    CHECK_INT(compact(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    open_once();
+    sql_calls.fails = NULL;
+    CHECK_UINT(vacuums, 0);
+    CHECK(!world_has(&w, "quarantine"));
+    done();
+}
+
+/* The same where nothing could ever say that it is done: an archive that was
+ * discarded, and a file of somebody else in quarantine/. */
+static void with_a_bystander(void)
+{
+    struct plog_compact_report r;
+    make();
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w) - 20), 0);
+    CHECK_INT(peers_trim(&w, &r), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 90, 120);
+    world_close(&w);
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    world_write(world_path(&w, "quarantine/note"), "x\n", 2);
+    world_remove(world_path(&w, "archive"));
+    CHECK_INT(peers_ack(&w, "p", world_size(&w) - 20), 0);
+    CHECK_INT(compact(), 0);
+    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK_INT(compact(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    done();
+}
+
+/* ---- What a replay sets aside -------------------------------------------- */
+
+static int no_new_store(void *ctx, int dir, const char *name, uint32_t mode)
+{
+    return strcmp(name, "store.new") == 0
+               ? -EIO
+               : plog_io_posix()->mkdir_at(ctx, dir, name, mode);
+}
+
+/* The snapshot is the older one: it is made anew, and the other one is looked
+ * through by the next opening, be the replay killed behind the move. */
+static void a_stale_snapshot(void)
+{
+    for (int killed = 0; killed < 2; killed++) {
+        struct plog_io io = *plog_io_posix();
+        struct plog_replay_report r;
+        struct plog_replay_options o = {
+            .struct_size = sizeof o, .io = &io, .fresh = true};
+        make();
+        world_take(&w, old, snapshot);
+        if (killed)
+            io.mkdir_at = no_new_store;
+        CHECK_INT(plog_replay(w.dir, &o, &r, &err), killed ? PLOG_E_IO : 0);
+        CHECK(r.remade);
+        CHECK_INT(in_quarantine(), 1);
+        CHECK_INT(redacting_pending(&w), 1);
+        open_once();
+        done();
+    }
+}
+
+/* As an undo does at its end, and `rebuild --store --install`. */
+static void rebuilt_with_it(void)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .install = true};
+    struct plog_rebuild_report r;
+    make();
+    world_take(&w, old, snapshot);
+    CHECK_INT(plog_rebuild_store(w.dir, NULL, &o, &r, &err), 0);
+    CHECK_INT(r.verdict, 0);
+    open_once();
+    done();
+}
+
+/* One that is as it was moves nothing, and what is done stays done. */
+static void replayed_in_peace(void)
+{
+    make();
+    CHECK_INT(redacting_fresh(&w), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    done();
+}
+
+/* ---- What a new store knows ---------------------------------------------- */
+
+static void make_anew(int fresh, uint64_t seq)
+{
+    struct plog_redact_report r;
+    struct plog_replay_report replayed;
+    if (fresh)
+        CHECK_INT(redacting_order(&w, seq, &r, &err), PLOG_E_PRUNED);
+    else
+        world_drop_store(&w);
+    CHECK_INT(fresh ? redacting_fresh(&w)
+                    : plog_replay(w.dir, NULL, &replayed, &err),
+              0);
+}
+
+/* archive/ has a payload whole: that is told, and holds up compactions, whoever
+ * made the store, and whether that has the line or let it go.  Nothing stands
+ * on entry 9. */
+static void whole_in_the_archive(void)
+{
+    static const uint64_t seqs[] = {2, 9};
+    for (int i = 0; i < 4; i++) {
+        uint64_t seq = seqs[i % 2];
+        make_of(seq);
+        world_take(&w, old, PACKED);
+        make_anew(i / 2, seq);
+        REQUIRE(world_number(&w, "SELECT count(*) FROM events WHERE seq=9") ==
+                0);
+        open_once();
+        CHECK_INT(redacting_pending(&w), 1);
+        CHECK_INT(compact(), PLOG_E_PRUNED);
+        CHECK_TEXT(err.file, PACKED);
+        CHECK_UINT(err.seq, seq);
+        CHECK_INT(redacting_pending(&w), 1);
+        unlink(world_path(&w, PACKED));
+        if (world_has(&w, "quarantine")) /* nothing tells of entry 9 then */
+            world_remove(world_path(&w, "quarantine"));
+        CHECK_INT(compact(), 0);
+        CHECK_INT(redacting_pending(&w), 0);
+        world_end(&w, world_size(&w));
+        world_remove(old);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"undone and compacted again", undone_and_compacted_again},
+        {"with a bystander", with_a_bystander},
+        {"a stale snapshot", a_stale_snapshot},
+        {"rebuilt with it", rebuilt_with_it},
+        {"replayed in peace", replayed_in_peace},
+        {"whole in the archive", whole_in_the_archive},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
