@@ -98,9 +98,14 @@ PLOG_MUST_CHECK int plog_scrub_mark(struct plog_store *s,
 
 /*
  * Takes out of quarantine/ what orders in orders/ are about: those that came
- * along with a copy, which the store has no rows of.
- * @l  under the writer lock, no transaction open; its head is the store's
- * Returns 0; PLOG_E_UNKNOWN_KEY; PLOG_E_IO; PLOG_E_NOMEM; a store error.
+ * along with a copy, which the store has no rows of, and so no marks.
+ * Maintenance does it before anything else, for what one moved there that was
+ * cut off, and again behind what it moved itself.  Without orders/ or anything
+ * in quarantine/ it costs two looks.
+ * @l  under the writer lock, no transaction open; its head is the store's, or
+ *     its store is closed: then that is opened, if there is something to do
+ * Returns 0; PLOG_E_BEHIND: there is no store; PLOG_E_UNKNOWN_KEY; PLOG_E_IO;
+ * PLOG_E_NOMEM; a store error.
  */
 PLOG_MUST_CHECK int plog_scrub_brought(struct plog_legs *l,
                                        struct plog_scrub_report *report,

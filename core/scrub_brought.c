@@ -3,7 +3,7 @@
  * along in orders/; see scrub.h.
  *
  * The store is a function of the log and has no row of such an order, so
- * nothing can be pending: whoever sets a file aside looks at once.
+ * nothing can be pending: whoever may have set a file aside looks.
  */
 #include <errno.h>
 
@@ -86,17 +86,43 @@ static int find_all(struct brought *b, struct plog_error *err)
     return rc;
 }
 
+/* Whether there is something to look for, and where. */
+static int is_due(struct plog_legs *l, bool *due, struct plog_error *err)
+{
+    struct plog_stat st;
+    *due = false;
+    if (l->io->stat_at(l->io->ctx, l->dir.dir, PLOG_ORDERS_DIR, &st) == -ENOENT)
+        return 0; /* as usual */
+    int rc = plog_scrub_kept(l, due, err);
+    if (rc || !*due || l->store_open)
+        return rc;
+    rc = plog_legs_open_store(l, false, err);
+    return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
+}
+
+static int search(struct brought *b, struct plog_scrub_report *report,
+                  struct plog_error *err)
+{
+    struct plog_legs *l = b->l;
+    int rc = plog_store_keys(&l->store, &l->head, &l->keys, &b->keys, err);
+    if (!rc)
+        rc = find_all(b, err);
+    return rc || !b->targets.len
+               ? rc
+               : plog_scrub_quarantine(l, (const void *)b->targets.data,
+                                       b->targets.len /
+                                           sizeof(struct plog_scrub_target),
+                                       report, err);
+}
+
 int plog_scrub_brought(struct plog_legs *l, struct plog_scrub_report *report,
                        struct plog_error *err)
 {
     struct brought b = {.l = l};
-    struct plog_stat st;
-    bool any;
+    bool due;
     memset(report, 0, sizeof *report);
-    if (l->io->stat_at(l->io->ctx, l->dir.dir, PLOG_ORDERS_DIR, &st) == -ENOENT)
-        return 0; /* as usual */
-    int rc = plog_scrub_kept(l, &any, err);
-    if (rc || !any)
+    int rc = is_due(l, &due, err);
+    if (rc || !due)
         return rc;
     plog_scrub_reach_init(&b.reach, l);
     plog_orders_init(&b.orders, l->io, &l->dir, &l->keys);
@@ -106,13 +132,7 @@ int plog_scrub_brought(struct plog_legs *l, struct plog_scrub_report *report,
     plog_buf_init(&b.targets, l->io);
     plog_buf_init(&b.text, l->io);
     b.orders.chain = &b.keys;
-    rc = plog_store_keys(&l->store, &l->head, &l->keys, &b.keys, err);
-    if (!rc)
-        rc = find_all(&b, err);
-    if (!rc && b.targets.len)
-        rc = plog_scrub_quarantine(
-            l, (const void *)b.targets.data,
-            b.targets.len / sizeof(struct plog_scrub_target), report, err);
+    rc = search(&b, report, err);
     plog_buf_fini(&b.text);
     plog_buf_fini(&b.targets);
     plog_buf_fini(&b.redacted);

@@ -251,12 +251,15 @@ static int check_pending(struct plog_legs *l, bool dry_run,
     return rc;
 }
 
-/* Files may move from where a payload was kept, or somebody moved them. */
-static int renew(plog *p, void *arg, struct plog_error *err)
+/* Files may move from where a payload was kept, or somebody moved them; and the
+ * compaction before may have been cut off behind what it moved. */
+static int look_anew(plog *p, void *arg, struct plog_error *err)
 {
+    struct plog_scrub_report done;
     (void)arg;
     plog_store_rollback(&p->legs.store);
-    return plog_scrub_renew(&p->legs.store, err);
+    int rc = plog_scrub_renew(&p->legs.store, err);
+    return rc ? rc : plog_scrub_brought(&p->legs, &done, err);
 }
 
 /* Whether a redaction below the floor is pending. */
@@ -427,15 +430,18 @@ static int compact(struct plog_compacting *c, struct plog_error *err)
 }
 
 /* What went to quarantine/ may have a payload under an order.  What is left of
- * that, the next opening does. */
+ * that, the next opening does; of orders that came along it knows nothing. */
 static int scrub_aside(plog *p, void *arg, struct plog_error *err)
 {
     struct plog_scrub_report done;
-    (void)arg, (void)err;
+    (void)arg;
     plog_store_rollback(&p->legs.store);
     (void)!plog_scrub(&p->legs, &done, NULL);
-    (void)!plog_scrub_brought(&p->legs, &done, NULL);
-    return 0;
+    int rc = plog_scrub_brought(&p->legs, &done, err);
+    if (rc && !err->hint[0])
+        plog_err_hint(err, "the compaction itself is done; see that the file"
+                           " can be read, and run: paritylog compact DIR");
+    return rc;
 }
 
 static int run(struct plog_compacting *c, struct plog_error *err)
@@ -444,15 +450,15 @@ static int run(struct plog_compacting *c, struct plog_error *err)
     if (rc)
         return rc;
     if (!c->o->dry_run)
-        rc = plog_engine_locked(c->p, renew, NULL, err);
+        rc = plog_engine_locked(c->p, look_anew, NULL, err);
     if (!rc)
         rc = finish_last(c, err);
     if (!rc)
         rc = c->o->undo ? plog_compact_undo(c, err) : compact(c, err);
     if (!rc && c->o->trim_store && !c->o->dry_run)
         rc = plog_compact_trim(c, err);
-    if (!rc && c->p && c->report->aside)
-        (void)!plog_engine_locked(c->p, scrub_aside, NULL, NULL);
+    if (!rc && c->p && c->report->aside) /* else a replay was the last step */
+        rc = plog_engine_locked(c->p, scrub_aside, NULL, err);
     if (c->p)
         plog_dir_maintained(&c->p->legs.dir);
     return rc;

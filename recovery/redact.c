@@ -235,13 +235,12 @@ static int check_done(plog *p, uint64_t seq, struct plog_error *err)
 static int scrub(plog *p, struct plog_redact_report *report,
                  struct plog_error *err)
 {
-    struct plog_scrub_report done;
+    struct plog_scrub_report done = {0};
     struct plog_error why = {0};
     int rc = plog_engine_enter(p, err);
     if (rc)
         return rc;
     plog_store_rollback(&p->legs.store);
-    memset(&done, 0, sizeof done);
     rc = all_again(p, report->seq, &why);
     if (!rc)
         rc = plog_scrub(&p->legs, &done, &why);
@@ -260,6 +259,21 @@ static int scrub(plog *p, struct plog_redact_report *report,
     if (why.file[0])
         plog_err_file(err, why.file);
     plog_err_hint(err, "%s", why.hint);
+    return rc;
+}
+
+/* And what orders that came along are about: a compaction may have been cut off
+ * behind what it moved, or drop_copies moved some. */
+static int scrub_brought(plog *p, void *arg, struct plog_error *err)
+{
+    struct plog_redact_report *report = arg;
+    struct plog_scrub_report done;
+    plog_store_rollback(&p->legs.store);
+    int rc = plog_scrub_brought(&p->legs, &done, err);
+    report->quarantine += done.quarantine;
+    if (rc && err && !err->hint[0])
+        plog_err_hint(err, "the redaction itself is done; see that the file can"
+                           " be read, and run: paritylog compact DIR");
     return rc;
 }
 
@@ -297,6 +311,8 @@ static int redact(plog *p, const struct plog_redact_options *o,
         rc = plog_engine_locked(p, read_order, report, err);
     if (!rc)
         rc = scrub(p, report, err);
+    if (!rc)
+        rc = plog_engine_locked(p, scrub_brought, report, err);
     plog_dir_maintained(&p->legs.dir);
     return rc;
 }

@@ -99,15 +99,19 @@ static void mark(struct salvage *s)
 
 /* What went to quarantine/ may also have a payload under an order that came
  * along.  Of that the store can keep no mark, so it is taken out at once, or by
- * the next salvage; what the store cannot say stops nothing. */
+ * the maintenance that comes next; without a store, by the replay that makes
+ * one.  What the store cannot say stops nothing. */
 static int scrub_brought(struct salvage *s, struct plog_error *err)
 {
     struct plog_scrub_report done;
     struct plog_error why = {.code = 0};
-    if (s->o->dry_run || !s->legs.store_open || s->report->pending_code)
+    if (s->o->dry_run || s->report->pending_code)
         return 0;
-    plog_store_rollback(&s->legs.store);
+    if (s->legs.store_open)
+        plog_store_rollback(&s->legs.store);
     int rc = plog_scrub_brought(&s->legs, &done, &why);
+    if (rc == PLOG_E_BEHIND)
+        return 0;
     bool unknown = plog_check_is_verdict(rc) || rc == PLOG_E_LOCKED;
     if (unknown)
         not_known(s, &why);
@@ -205,7 +209,7 @@ static int read_intact(struct salvage *s, struct plog_error *err)
                 return rc;
         }
     }
-    return s->asked ? scrub_brought(s, err) : 0;
+    return scrub_brought(s, err);
 }
 
 /* ---- Healing ------------------------------------------------------------ */
