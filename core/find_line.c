@@ -12,20 +12,6 @@ struct file {
     struct plog_buf buf;
 };
 
-int plog_find_segment(const struct plog_dir *dir, uint64_t seq, uint64_t *first,
-                      struct plog_error *err)
-{
-    struct plog_buf list;
-    plog_buf_init(&list, dir->io);
-    int rc = plog_dir_segments(dir, &list, err);
-    *first = 0;
-    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
-        if (plog_segment_at(&list, i) <= seq)
-            *first = plog_segment_at(&list, i);
-    plog_buf_fini(&list);
-    return rc;
-}
-
 /* Reads the line that starts at `at` into the buffer.  PLOG_END at the
  * limit. */
 static int read_line(struct file *f, uint64_t at, struct plog_span *line)
@@ -128,24 +114,67 @@ static int find(struct file *f, uint64_t seq, struct plog_buf *out)
 
 /* ---- The segment -------------------------------------------------------- */
 
-void plog_finder_close(struct plog_finder *f)
+static void leave(struct plog_finder *f)
 {
     if (f->first)
         f->dir->io->close(f->dir->io->ctx, f->fd);
     f->first = 0;
 }
 
+void plog_finder_close(struct plog_finder *f)
+{
+    leave(f);
+    if (f->listed)
+        plog_buf_fini(&f->segments);
+    f->listed = false;
+}
+
+int plog_finder_segment(struct plog_finder *f, uint64_t seq, uint64_t *first,
+                        struct plog_error *err)
+{
+    *first = 0;
+    if (!f->listed) {
+        plog_buf_init(&f->segments, f->dir->io);
+        int rc = plog_dir_segments(f->dir, &f->segments, err);
+        if (rc) {
+            plog_buf_fini(&f->segments);
+            return rc;
+        }
+        f->listed = true;
+    }
+    size_t low = 0, high = plog_segment_count(&f->segments);
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (plog_segment_at(&f->segments, mid) <= seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low)
+        *first = plog_segment_at(&f->segments, low - 1);
+    return 0;
+}
+
+int plog_find_segment(const struct plog_dir *dir, uint64_t seq, uint64_t *first,
+                      struct plog_error *err)
+{
+    struct plog_finder f = {.dir = dir};
+    int rc = plog_finder_segment(&f, seq, first, err);
+    plog_finder_close(&f);
+    return rc;
+}
+
 /* Opens the segment that holds `seq`, unless that is the one at hand. */
 static int go_to(struct plog_finder *f, uint64_t seq, struct plog_error *err)
 {
     uint64_t first;
-    int rc = plog_find_segment(f->dir, seq, &first, err);
+    int rc = plog_finder_segment(f, seq, &first, err);
     if (!rc && first == 0)
         rc = plog_fail(err, PLOG_E_CORRUPT, "no segment holds entry %llu",
                        (unsigned long long)seq);
     if (rc || first == f->first)
         return rc;
-    plog_finder_close(f);
+    leave(f);
     rc = plog_dir_open_segment(f->dir, first, false, &f->fd, &f->id, err);
     f->first = rc ? 0 : first;
     return rc;

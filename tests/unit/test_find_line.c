@@ -152,6 +152,53 @@ static void with_few_reads(void)
     tear_down();
 }
 
+static unsigned lists;
+
+static int counted_list(void *ctx, int dir,
+                        int (*each)(void *arg, const char *name), void *arg)
+{
+    lists++;
+    return plog_io_posix()->list(ctx, dir, each, arg);
+}
+
+/* Many lookups with one finder list the folder once, whatever segment each is
+ * of; a new one, and one that was closed, looks anew. */
+static void with_one_listing(void)
+{
+    struct plog_finder f = {.dir = &d};
+    struct plog_buf out;
+    uint64_t first = 9;
+    set_up();
+    plog_buf_init(&out, &io);
+    for (uint64_t from = 11; from <= 91; from += 10) {
+        char *at = entries(text, from, from + 9, 20);
+        add(from, text, (size_t)(at - text));
+    }
+    io.list = counted_list;
+    lists = 0;
+    for (uint64_t seq = 11; seq <= 100; seq++)
+        CHECK_INT(
+            plog_finder_line(&f, 1, 99, 11 + seq * 37 % 90, &out, NULL), 0);
+    CHECK_INT(plog_finder_line(&f, 1, 99, 10, &out, NULL), PLOG_E_CORRUPT);
+    CHECK_INT(plog_finder_segment(&f, 10, &first, NULL), 0);
+    CHECK_UINT(first, 0);
+    CHECK_INT(plog_finder_segment(&f, UINT64_MAX, &first, NULL), 0);
+    CHECK_UINT(first, 91);
+    CHECK_UINT(lists, 1);
+    char *at = entries(text, 101, 110, 20);
+    add(101, text, (size_t)(at - text));
+    plog_finder_close(&f);
+    plog_finder_close(&f);
+    CHECK_INT(plog_finder_line(&f, 1, 99, 105, &out, NULL), 0);
+    CHECK_UINT(lists, 2);
+    plog_finder_close(&f);
+    CHECK_INT(plog_find_segment(&d, 15, &first, NULL), 0);
+    CHECK_UINT(first, 11);
+    CHECK_UINT(lists, 3);
+    plog_buf_fini(&out);
+    tear_down();
+}
+
 /* One line much longer than those around it, in each place. */
 static void among_short_ones(void)
 {
@@ -415,6 +462,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"every_entry", every_entry},
         {"with_few_reads", with_few_reads},
+        {"with_one_listing", with_one_listing},
         {"among_short_ones", among_short_ones},
         {"up_to_where_the_log_ends", up_to_where_the_log_ends},
         {"no_segment", no_segment},
