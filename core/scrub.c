@@ -119,22 +119,23 @@ static int replace_lines(struct work *w, uint64_t first, size_t from, size_t to,
 
 static int replace_segments(struct work *w, struct plog_error *err)
 {
+    struct plog_finder f = {.dir = &w->l->dir};
     size_t i = 0, next;
     int rc = 0;
     while (i < count(w) && target(w, i)->seq <= w->l->head.rules.floor)
         i++; /* gone with their segments */
     for (; !rc && i < count(w); i = next) {
         uint64_t first = 0, other;
-        rc = plog_find_segment(&w->l->dir, target(w, i)->seq, &first, err);
+        rc = plog_finder_segment(&f, target(w, i)->seq, &first, err);
         for (next = i + 1; !rc && next < count(w); next++) {
-            rc = plog_find_segment(&w->l->dir, target(w, next)->seq, &other,
-                                   err);
+            rc = plog_finder_segment(&f, target(w, next)->seq, &other, err);
             if (other != first)
                 break;
         }
         if (!rc)
             rc = replace_lines(w, first, i, next, err);
     }
+    plog_finder_close(&f);
     return rc;
 }
 
@@ -153,6 +154,15 @@ static int read_work(struct work *w, bool *any, struct plog_error *err)
     if (w->seqs.len == w->before.len && w->seqs.len == w->kept.len)
         *any = false;
     return rc;
+}
+
+/* What could not be searched may have the payload of each of them. */
+static int keep_all(struct work *w, struct plog_error *err)
+{
+    w->kept.len = 0;
+    return plog_buf_add(&w->kept, w->seqs.data, w->seqs.len)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
 }
 
 static int note_done(struct work *w, struct plog_error *err)
@@ -186,6 +196,8 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
         rc = plog_scrub_quarantine(l, target(&w, 0), count(&w), report, err);
     if (any && !rc)
         rc = replace_segments(&w, err);
+    if (report->left && !rc)
+        rc = keep_all(&w, err);
     if (any && !rc)
         rc = note_done(&w, err);
     report->entries = rc ? 0 : count_seqs(&w.seqs) - count_seqs(&w.kept);

@@ -10,6 +10,8 @@
 #ifndef PLOG_SCRUB_H
 #define PLOG_SCRUB_H
 
+#include <zlib.h>
+
 #include "find_line.h"
 #include "legs.h"
 
@@ -17,6 +19,9 @@ struct plog_scrub_report {
     uint64_t entries;    /* whose payload was taken out */
     uint64_t segments;   /* files of the log that were replaced */
     uint64_t quarantine; /* files there that were changed or removed */
+    uint64_t left;       /* files and folders there that were not searched */
+    int left_why;        /* of the first: a negative errno, */
+    char left_file[256]; /* and which it is, below the directory */
 };
 
 /* What is looked for, of one entry. */
@@ -36,8 +41,10 @@ struct plog_scrub_target {
  * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
  * An entry that is out of reach (plog_scrub_below) stays pending, and stops
  * none of the others; so does one that was compacted away with its orders where
- * archive/ has them no more, while something lies in quarantine/.  Where
- * nothing but such are, and what is in reach was done before, nothing is done.
+ * archive/ has them no more, while something lies in quarantine/; and all,
+ * while some of that cannot be searched (report->left).  Where nothing but
+ * entries out of reach are, and what is in reach was done before, nothing is
+ * done.
  */
 PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_scrub_report *report,
@@ -162,33 +169,112 @@ PLOG_MUST_CHECK int plog_scrub_kept(struct plog_legs *l, bool *any,
 PLOG_MUST_CHECK int plog_scrub_renew(struct plog_store *s,
                                      struct plog_error *err);
 
-/* Changes or removes what quarantine/ holds of `count` targets. */
+/*
+ * Changes or removes what quarantine/ holds of `count` targets.
+ * Returns 0, also where some of it could not be searched: report->left then
+ * says how much, and whoever asked has to keep the targets pending;
+ * PLOG_E_IO; PLOG_E_NOMEM.
+ */
 PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,
                                           const struct plog_scrub_target *t,
                                           size_t count,
                                           struct plog_scrub_report *report,
                                           struct plog_error *err);
 
+/* Says what was left, and what can be done.  Returns PLOG_E_IO; 0 when nothing
+ * was. */
+PLOG_MUST_CHECK int plog_scrub_say_left(const struct plog_scrub_report *report,
+                                        struct plog_error *err);
+
+/* ---- Finding (scrub_find.c) ---------------------------------------------- */
+
+#define PLOG_SCRUB_HALF 12 /* of a salt */
+/* Pieces that are searched one after the other have so much in common. */
+#define PLOG_SCRUB_OVERLAP 4200
+
+/* Targets, ready to be found. */
+struct plog_scrub_search {
+    const struct plog_scrub_target *targets; /* ascending */
+    size_t count;
+    struct plog_buf halves;  /* of the salts that are known, in order */
+    unsigned char may[8192]; /* bits: how one of them begins, by its hash */
+};
+
+/* Returns 0 or -ENOMEM. */
+PLOG_MUST_CHECK int plog_scrub_search_init(struct plog_scrub_search *s,
+                                           const struct plog_io *io,
+                                           const struct plog_scrub_target *t,
+                                           size_t count);
+void plog_scrub_search_fini(struct plog_scrub_search *s);
+/* The target that a line is.  @loose: also when it is only like it.  NULL:
+ * none, or it is redacted. */
+const struct plog_scrub_target *
+plog_scrub_find_line(const struct plog_scrub_search *s, struct plog_span line,
+                     bool loose);
+/* Whether bytes of a database, or of its WAL, have part of a target's line. */
+bool plog_scrub_find_bytes(const struct plog_scrub_search *s, const char *p,
+                           size_t n);
+
+/* ---- Reading (scrub_packed.c) -------------------------------------------- */
+
+#define PLOG_SCRUB_RATIO                                                       \
+    128 /* what comes to more is not expanded to its end                       \
+         */
+
+/* A file, expanded where it is gzip. */
+struct plog_scrub_source {
+    const struct plog_io *io;
+    int fd;
+    bool unpack;           /* it begins with the bytes that gzip does */
+    bool packed;           /* and so far something was expanded */
+    uint64_t size, at;     /* of the file; read so far */
+    uint64_t given, spent; /* expanded; read for all of it */
+    uint64_t member;       /* where the one at hand begins */
+    uint64_t raw_end;      /* up to where it is given as it is, else */
+    bool expanding, member_gave, ended, open;
+    z_stream z; /* and what is in the buffer */
+    unsigned char *buffer;
+};
+
+/* @unpack  false: as it is, whatever it is
+ * Returns 0 or a negative errno. */
+PLOG_MUST_CHECK int plog_scrub_source_open(struct plog_scrub_source *s,
+                                           const struct plog_io *io, int dir,
+                                           const char *name, bool unpack);
+/* @got  out: fewer than `n` only at the end
+ * Returns 0; -E2BIG when it comes to too much; another negative errno. */
+PLOG_MUST_CHECK int plog_scrub_source_read(struct plog_scrub_source *s, char *p,
+                                           size_t n, size_t *got);
+PLOG_MUST_CHECK int plog_scrub_source_rewind(struct plog_scrub_source *s);
+void plog_scrub_source_close(struct plog_scrub_source *s);
+
+/* ---- Writing (scrub_lines.c) --------------------------------------------- */
+
+struct plog_scrub_file {
+    const struct plog_io *io;
+    int dir;
+    const char *name;
+    int scratch_dir;     /* what takes the name is made there, */
+    const char *scratch; /* under this one, which is nobody else's */
+};
+
 /*
- * Copies a file of lines to `name`.new in `dir`, with the lines of targets in
- * their redacted form, and gives it the name when one was changed.
- * @loose  lines that are only like that of a target are replaced, too
- * @hits   out: lines that were replaced
- * Returns 0; -ENOMEM or another negative errno.
+ * Gives a file its lines again, those of targets in their redacted form; packed
+ * when it was.  One that has none of them stays untouched.
+ * @source  of this file, at its beginning
+ * @hits    out: lines that were replaced
+ * Returns 0; -E2BIG; -ENOMEM or another negative errno.
  */
+PLOG_MUST_CHECK int plog_scrub_rewrite(const struct plog_scrub_file *file,
+                                       struct plog_scrub_source *source,
+                                       const struct plog_scrub_search *search,
+                                       bool loose, uint64_t *hits);
+
+/* The same of a file of lines in log/; its scratch file is `name`.new, as
+ * others there. */
 PLOG_MUST_CHECK int plog_scrub_lines(const struct plog_io *io, int dir,
                                      const char *name,
                                      const struct plog_scrub_target *t,
                                      size_t count, bool loose, uint64_t *hits);
-
-/* The same of what a gzip file holds, as far as it can be read; packed again.
- * Lines that are only like that of a target are replaced, too. */
-PLOG_MUST_CHECK int plog_scrub_packed(const struct plog_io *io, int dir,
-                                      const char *name,
-                                      const struct plog_scrub_target *t,
-                                      size_t count, uint64_t *hits);
-/* Whether a file begins as a gzip file does.  Returns 0 or a negative errno. */
-PLOG_MUST_CHECK int plog_scrub_is_packed(const struct plog_io *io, int dir,
-                                         const char *name, bool *is);
 
 #endif

@@ -133,6 +133,8 @@ int plog_scrub_brought(struct plog_legs *l, struct plog_scrub_report *report,
     plog_buf_init(&b.text, l->io);
     b.orders.chain = &b.keys;
     rc = search(&b, report, err);
+    if (!rc) /* nothing keeps in mind what was not searched */
+        rc = plog_scrub_say_left(report, err);
     plog_buf_fini(&b.text);
     plog_buf_fini(&b.targets);
     plog_buf_fini(&b.redacted);

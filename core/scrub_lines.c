@@ -1,162 +1,213 @@
-/* scrub_lines.c - files of lines, with some of them redacted; see scrub.h. */
+/*
+ * scrub_lines.c - files of lines, with some of them redacted; see scrub.h.
+ *
+ * A file is read once to see whether it has such a line, which writes nothing;
+ * one that has is read again, and what it becomes takes its name.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "scan_window.h"
+#include "gz.h"
 #include "scrub.h"
 
+#define CHUNK (64u << 10)
 #define FLUSH (256u << 10)
+#define LEVEL 6
 /* A line that is longer is not one of ours: its bytes pass in pieces. */
 #define LONGEST (PLOG_LINE_MAX + PLOG_LINE_SLACK)
 
-struct copy {
+/* Lines on their way; without a file they are only looked at. */
+struct filter {
     const struct plog_io *io;
-    int from, to;
-    uint64_t at; /* written so far */
-    struct plog_buf out;
-    const struct plog_scrub_target *targets;
-    size_t count;
-    bool loose;
+    const struct plog_scrub_search *search;
+    bool loose, packed;
     uint64_t hits;
+    struct plog_buf line; /* begun in a chunk before */
+    int to;               /* -1: none */
+    uint64_t at;          /* written so far */
+    struct plog_buf out;
+    struct plog_gz gz; /* in place of both */
 };
 
-static int flush(struct copy *c)
+/* What of our errors an errno says. */
+static int as_errno(int rc)
+{
+    return rc == PLOG_E_NOMEM ? -ENOMEM : rc ? -EIO : 0;
+}
+
+/* ---- Writing ------------------------------------------------------------ */
+
+static int flush(struct filter *f)
 {
     int rc =
-        plog_io_write_full(c->io, c->to, c->out.data, c->out.len, c->at, NULL);
-    c->at += c->out.len;
-    c->out.len = 0;
+        plog_io_write_full(f->io, f->to, f->out.data, f->out.len, f->at, NULL);
+    f->at += f->out.len;
+    f->out.len = 0;
     return rc;
 }
 
-static int put(struct copy *c, struct plog_span bytes)
+static int put(struct filter *f, struct plog_span bytes)
 {
-    if (plog_buf_add_span(&c->out, bytes))
+    if (f->to < 0)
+        return 0;
+    if (f->packed)
+        return as_errno(plog_gz_write(&f->gz, bytes.p, bytes.n, NULL));
+    if (plog_buf_add_span(&f->out, bytes))
         return -ENOMEM;
-    return c->out.len >= FLUSH ? flush(c) : 0;
+    return f->out.len >= FLUSH ? flush(f) : 0;
 }
 
-/* `,"resource":...,"record_id":...` of the target, as it is written. */
-static struct plog_span record_of(const struct plog_scrub_target *t)
+static int put_line(struct filter *f, struct plog_span line)
 {
-    static const char from[] = ",\"resource\":", to[] = ",\"op\":";
-    const char *end = t->redacted.p + t->redacted.n;
-    const char *a = memmem(t->redacted.p, t->redacted.n, from, sizeof from - 1);
-    const char *b = a ? memmem(a, (size_t)(end - a), to, sizeof to - 1) : NULL;
-    return b ? plog_span(a, (size_t)(b - a)) : plog_span(NULL, 0);
+    const struct plog_scrub_target *t =
+        plog_scrub_find_line(f->search, line, f->loose);
+    f->hits += t != NULL;
+    return put(f, t ? t->redacted : line);
 }
 
-/* The line of the target, byte for byte, or one that says it is: of a damaged
- * copy the salt tells, or the seq that it begins with and its record.  A line
- * of another log may have the same seq, and is not touched. */
-static bool is_like(const struct plog_scrub_target *t, struct plog_span line,
-                    const unsigned char *leaf, bool loose)
+/* ---- Reading ------------------------------------------------------------ */
+
+/* The line that began before, if any, and these bytes of it. */
+static int end_line(struct filter *f, struct plog_span rest)
 {
-    char start[40];
-    if (plog_span_equal(line, t->redacted))
-        return false;
-    if (memcmp(leaf, t->leaf, PLOG_HASH_SIZE) == 0)
-        return true;
-    if (!loose)
-        return false;
-    int n = snprintf(start, sizeof start, "{\"seq\":%llu,",
-                     (unsigned long long)t->seq);
-    if (t->salt[0] && memmem(line.p, line.n, t->salt, 24))
-        return true;
-    struct plog_span record = record_of(t);
-    return line.n > (size_t)n && memcmp(line.p, start, (size_t)n) == 0 &&
-           record.n && memmem(line.p, line.n, record.p, record.n);
+    if (f->line.len == 0)
+        return put_line(f, rest);
+    if (plog_buf_add_span(&f->line, rest))
+        return -ENOMEM;
+    int rc = put_line(f, plog_span(f->line.data, f->line.len));
+    f->line.len = 0;
+    return rc;
 }
 
-static int put_line(struct copy *c, struct plog_span line)
+static int feed(struct filter *f, const char *p, size_t n)
 {
-    unsigned char leaf[PLOG_HASH_SIZE];
-    plog_hash_leaf(line.p, line.n, leaf);
-    for (size_t i = 0; i < c->count; i++)
-        if (is_like(&c->targets[i], line, leaf, c->loose)) {
-            c->hits++;
-            return put(c, c->targets[i].redacted);
-        }
-    return put(c, line);
-}
-
-static int copy_all(struct copy *c, uint64_t size)
-{
-    struct plog_scan s;
-    struct plog_span line;
-    uint64_t at = 0;
     int rc = 0;
-    plog_scan_open(&s, c->io, c->from, size, false, NULL);
-    while (!rc && at < size) {
-        plog_window_jump(&s, at);
-        int got = plog_window_line(&s, at, at, LONGEST, &line);
-        if (got < 0) {
-            rc = got == PLOG_E_NOMEM ? -ENOMEM : -EIO;
-        } else if (got == PLOG_WINDOW_LONG || got == PLOG_WINDOW_PART) {
-            /* Without an end: whatever the window holds of it. */
-            line = plog_span(s.window.data + (at - s.window_at),
-                             s.window.len - (size_t)(at - s.window_at));
-            const char *lf = memchr(line.p, '\n', line.n);
-            if (lf)
-                line.n = (size_t)(lf - line.p);
-            rc = put_line(c, line);
-            at += line.n;
-        } else if (got == PLOG_END) {
-            rc = -EIO; /* it shrank under us */
-        } else {
-            rc = put_line(c, line);
-            at += line.n + 1;
+    while (!rc && n) {
+        const char *lf = memchr(p, '\n', n);
+        size_t part = lf ? (size_t)(lf - p) : n;
+        if (lf) {
+            rc = end_line(f, plog_span(p, part));
             if (!rc)
-                rc = put(c, plog_span("\n", 1));
+                rc = put(f, plog_span("\n", 1));
+            part++;
+        } else if (plog_buf_add(&f->line, p, part)) {
+            rc = -ENOMEM;
+        } else if (f->line.len > LONGEST) {
+            rc = end_line(f, plog_span(NULL, 0));
         }
+        p += part;
+        n -= part;
     }
-    plog_scan_close(&s);
-    return rc ? rc : flush(c);
+    return rc;
 }
 
-static int install(struct copy *c, int dir, const char *fresh, const char *name)
+/* All of the source; to the first hit where nothing is written. */
+static int pass_all(struct filter *f, struct plog_scrub_source *s, char *chunk)
 {
-    int rc = c->io->fdatasync(c->io->ctx, c->to);
+    size_t got = CHUNK;
+    int rc = 0;
+    while (!rc && got == CHUNK && (f->to >= 0 || !f->hits)) {
+        rc = plog_scrub_source_read(s, chunk, CHUNK, &got);
+        if (!rc)
+            rc = feed(f, chunk, got);
+    }
+    if (!rc && f->line.len && (f->to >= 0 || !f->hits))
+        rc = end_line(f, plog_span(NULL, 0));
+    return rc;
+}
+
+/* ---- The file ----------------------------------------------------------- */
+
+static int write_all(struct filter *f, struct plog_scrub_source *s, char *chunk)
+{
+    f->packed = s->packed;
+    f->hits = 0;
+    f->line.len = 0;
+    int rc = plog_scrub_source_rewind(s);
+    if (!rc && f->packed)
+        rc = as_errno(plog_gz_create(&f->gz, f->io, f->to, LEVEL, NULL));
     if (!rc)
-        rc = c->io->rename_at(c->io->ctx, dir, fresh, dir, name, true);
-    return rc ? rc : c->io->fsync(c->io->ctx, dir);
+        rc = pass_all(f, s, chunk);
+    if (!rc)
+        rc = f->packed ? as_errno(plog_gz_finish(&f->gz, NULL)) : flush(f);
+    plog_gz_close(&f->gz);
+    return rc ? rc : f->io->fdatasync(f->io->ctx, f->to);
+}
+
+static int take_name(const struct plog_scrub_file *file)
+{
+    const struct plog_io *io = file->io;
+    int rc = io->rename_at(io->ctx, file->scratch_dir, file->scratch, file->dir,
+                           file->name, true);
+    if (!rc)
+        rc = io->fsync(io->ctx, file->dir);
+    if (!rc && file->scratch_dir != file->dir)
+        rc = io->fsync(io->ctx, file->scratch_dir);
+    return rc;
+}
+
+static int replace(struct filter *f, const struct plog_scrub_file *file,
+                   struct plog_scrub_source *s, char *chunk)
+{
+    const struct plog_io *io = f->io;
+    (void)io->unlink_at(io->ctx, file->scratch_dir, file->scratch);
+    f->to = io->open_at(io->ctx, file->scratch_dir, file->scratch,
+                        O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (f->to < 0)
+        return f->to;
+    int rc = write_all(f, s, chunk);
+    io->close(io->ctx, f->to);
+    if (!rc)
+        rc = take_name(file);
+    if (rc)
+        (void)io->unlink_at(io->ctx, file->scratch_dir, file->scratch);
+    return rc;
+}
+
+int plog_scrub_rewrite(const struct plog_scrub_file *file,
+                       struct plog_scrub_source *s,
+                       const struct plog_scrub_search *search, bool loose,
+                       uint64_t *hits)
+{
+    struct filter f = {
+        .io = file->io, .search = search, .loose = loose, .to = -1};
+    char *chunk = plog_alloc(file->io, CHUNK);
+    *hits = 0;
+    if (!chunk)
+        return -ENOMEM;
+    plog_buf_init(&f.line, f.io);
+    plog_buf_init(&f.out, f.io);
+    int rc = pass_all(&f, s, chunk);
+    if (!rc && f.hits)
+        rc = replace(&f, file, s, chunk);
+    *hits = f.hits;
+    plog_buf_fini(&f.out);
+    plog_buf_fini(&f.line);
+    plog_free(file->io, chunk);
+    return rc;
 }
 
 int plog_scrub_lines(const struct plog_io *io, int dir, const char *name,
                      const struct plog_scrub_target *t, size_t count,
                      bool loose, uint64_t *hits)
 {
-    struct copy c = {
-        .io = io, .to = -1, .targets = t, .count = count, .loose = loose};
+    struct plog_scrub_search search;
+    struct plog_scrub_source source;
     char fresh[200];
-    struct plog_stat st;
+    struct plog_scrub_file file = {io, dir, name, dir, fresh};
     *hits = 0;
     if (snprintf(fresh, sizeof fresh, "%s.new", name) >= (int)sizeof fresh)
         return -ENAMETOOLONG;
-    c.from = io->open_at(io->ctx, dir, name, O_RDONLY | O_NOFOLLOW, 0);
-    if (c.from < 0)
-        return c.from;
-    plog_buf_init(&c.out, io);
+    int rc = plog_scrub_search_init(&search, io, t, count);
+    if (rc)
+        return rc;
     (void)io->unlink_at(io->ctx, dir, fresh); /* of one that was cut off */
-    int rc = io->stat(io->ctx, c.from, &st);
-    if (!rc)
-        rc = c.to =
-            io->open_at(io->ctx, dir, fresh, O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (rc >= 0)
-        rc = copy_all(&c, st.size);
-    if (!rc && c.hits)
-        rc = install(&c, dir, fresh, name);
-    if (c.to >= 0)
-        io->close(io->ctx, c.to);
-    if (c.to >= 0 && (rc || !c.hits)) {
-        int bad = io->unlink_at(io->ctx, dir, fresh);
-        if (!bad)
-            bad = io->fsync(io->ctx, dir);
-        rc = rc ? rc : bad;
+    rc = plog_scrub_source_open(&source, io, dir, name, false);
+    if (!rc) {
+        rc = plog_scrub_rewrite(&file, &source, &search, loose, hits);
+        plog_scrub_source_close(&source);
     }
-    io->close(io->ctx, c.from);
-    plog_buf_fini(&c.out);
-    *hits = c.hits;
+    plog_scrub_search_fini(&search);
     return rc;
 }

@@ -1,160 +1,220 @@
 /*
- * scrub_packed.c - gzip files in quarantine/, with some of their lines
- * redacted; see scrub.h.
+ * scrub_packed.c - the bytes of a file in quarantine/, expanded where it is
+ * gzip; see scrub.h.
  *
  * One of archive/ or snapshots/ that could not be expanded as a whole is there
- * as it was, and users move whole ones there.  Of a damaged one that has such a
- * line, what can be read stays.
+ * as it was, and users move there whatever they have.  So all of a file is
+ * given out that can be: each of its members, however many there are, what
+ * stands between and behind them as it is, and behind a damaged one the next
+ * that can be found.  What only begins as gzip does is given out as it is.
  *
- *   NAME.scrub      the text, while it is looked at
- *   NAME.scrub.new  both as plog_scrub_lines makes it,
- *   NAME.new        and packed again, which then takes the name
- *
- * Whoever is killed leaves text that the next one looks through as any other.
+ * A few bytes may come to more than anybody can wait for, under the writer
+ * lock.  No segment or snapshot comes near the limits.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "gz.h"
 #include "scrub.h"
 
-#define CHUNK (256u << 10)
-#define LEVEL 6
+#define BUFFER PLOG_GZ_BUFFER
+#define HEAD 10
+#define GZIP (15 + 16)         /* window bits; 16 asks for gzip around it */
+#define FREE (64ull << 20)     /* bytes that may come of any file, */
+#define RATIO PLOG_SCRUB_RATIO /* and of each byte of it */
+#define AGAIN 8                /* times that it may be read */
 
-struct packed {
-    const struct plog_io *io;
-    int dir;
-    char text[200], fresh[200];
-    char *chunk;
-};
-
-/* What of our errors an errno says. */
-static int as_errno(int rc)
+static void seek(struct plog_scrub_source *s, uint64_t to)
 {
-    return rc == PLOG_E_NOMEM ? -ENOMEM : rc ? -EIO : 0;
+    s->at = to;
+    s->z.avail_in = 0;
 }
 
-static int make(const struct packed *p, const char *name)
+static int fill(struct plog_scrub_source *s)
 {
-    (void)p->io->unlink_at(p->io->ctx, p->dir, name); /* of a killed one */
-    return p->io->open_at(p->io->ctx, p->dir, name, O_RDWR | O_CREAT | O_EXCL,
-                          0600);
+    uint64_t left = s->size - s->at;
+    size_t got = 0, want = left < BUFFER ? (size_t)left : BUFFER;
+    int rc = plog_io_pread_full(s->io, s->fd, s->buffer, want, s->at, &got);
+    s->at += got;
+    s->spent += got;
+    s->z.next_in = s->buffer;
+    s->z.avail_in = (uInt)got;
+    return rc ? rc : got < want ? -EIO /* it shrank under us */ : 0;
 }
 
-/* As far as it can be read. */
-static int expand(const struct packed *p, int from, int to)
+/* ---- Members ------------------------------------------------------------ */
+
+/* Whether a member begins here.
+ * @strict  no other bytes look so but by chance that nobody has */
+static bool is_head(const unsigned char *p, size_t n, bool strict)
 {
-    struct plog_gz g;
-    uint64_t at = 0;
-    size_t got = CHUNK;
-    int bad = 0, rc = plog_gz_open(&g, p->io, from, NULL);
-    while (!rc && !bad && got == CHUNK) {
-        rc = plog_gz_read(&g, p->chunk, CHUNK, &got, NULL);
-        if (!rc || rc == PLOG_E_CORRUPT)
-            bad = plog_io_write_full(p->io, to, p->chunk, got, at, NULL);
-        at += got;
+    if (n < HEAD || p[0] != 0x1f || p[1] != 0x8b || p[2] != 8 || (p[3] & 0xe0))
+        return false;
+    return !strict || ((p[8] == 0 || p[8] == 2 || p[8] == 4) &&
+                       (p[9] <= 13 || p[9] == 255));
+}
+
+/* The next member from `at` on, or the end of the file. */
+static int find_head(struct plog_scrub_source *s, uint64_t at, uint64_t *found)
+{
+    int rc = 0;
+    *found = s->size;
+    while (!rc && *found == s->size && at + HEAD <= s->size) {
+        seek(s, at);
+        rc = fill(s);
+        const unsigned char *p = s->buffer, *end = p + s->z.avail_in;
+        while (!rc && (p = memchr(p, 0x1f, (size_t)(end - p))) != NULL &&
+               !is_head(p, (size_t)(end - p), true))
+            p++;
+        if (!rc && p)
+            *found = at + (uint64_t)(p - s->buffer);
+        at = s->at - (HEAD - 1);
     }
-    plog_gz_close(&g);
-    return bad ? bad : rc == PLOG_E_CORRUPT ? 0 : as_errno(rc);
-}
-
-static int pack(const struct packed *p, int from, int to)
-{
-    struct plog_gz g;
-    uint64_t at = 0;
-    size_t got = CHUNK;
-    int bad = 0, rc = plog_gz_create(&g, p->io, to, LEVEL, NULL);
-    while (!rc && !bad && got == CHUNK) {
-        bad = plog_io_pread_full(p->io, from, p->chunk, CHUNK, at, &got);
-        if (!bad)
-            rc = plog_gz_write(&g, p->chunk, got, NULL);
-        at += got;
-    }
-    if (!rc && !bad)
-        rc = plog_gz_finish(&g, NULL);
-    plog_gz_close(&g);
-    return bad ? bad : as_errno(rc);
-}
-
-/* The text of `name`, where plog_scrub_lines takes it on. */
-static int write_text(const struct packed *p, const char *name)
-{
-    const struct plog_io *io = p->io;
-    int to = -1;
-    int rc = io->open_at(io->ctx, p->dir, name, O_RDONLY | O_NOFOLLOW, 0);
-    if (rc < 0)
-        return rc;
-    int from = rc;
-    rc = to = make(p, p->text);
-    if (to >= 0) {
-        rc = expand(p, from, to);
-        io->close(io->ctx, to);
-    }
-    io->close(io->ctx, from);
     return rc;
 }
 
-/* The redacted text, packed, under the name. */
-static int install(const struct packed *p, const char *name)
+/* From `from` on bytes are given out as they are, to the next member. */
+static int pass(struct plog_scrub_source *s, uint64_t from)
 {
-    const struct plog_io *io = p->io;
-    int to = -1;
-    int rc = io->open_at(io->ctx, p->dir, p->text, O_RDONLY | O_NOFOLLOW, 0);
-    if (rc < 0)
-        return rc;
-    int from = rc;
-    rc = to = make(p, p->fresh);
-    if (to >= 0) {
-        rc = pack(p, from, to);
-        if (!rc)
-            rc = io->fdatasync(io->ctx, to);
-        io->close(io->ctx, to);
-    }
-    io->close(io->ctx, from);
-    if (!rc)
-        rc = io->rename_at(io->ctx, p->dir, p->fresh, p->dir, name, true);
-    if (rc && to >= 0)
-        (void)io->unlink_at(io->ctx, p->dir, p->fresh);
+    int rc = find_head(s, from + 1, &s->raw_end);
+    s->expanding = false;
+    seek(s, from);
     return rc;
 }
 
-int plog_scrub_packed(const struct plog_io *io, int dir, const char *name,
-                      const struct plog_scrub_target *t, size_t count,
-                      uint64_t *hits)
+/* What stands at `from`, where one may begin. */
+static int begin(struct plog_scrub_source *s, uint64_t from)
 {
-    struct packed p = {.io = io, .dir = dir};
-    *hits = 0;
-    if (snprintf(p.text, sizeof p.text, "%s.scrub", name) >=
-            (int)sizeof p.text - 4 ||
-        snprintf(p.fresh, sizeof p.fresh, "%s.new", name) < 0)
-        return -ENAMETOOLONG;
-    p.chunk = plog_alloc(io, CHUNK);
-    if (!p.chunk)
+    seek(s, from);
+    s->ended = from >= s->size;
+    int rc = s->ended ? 0 : fill(s);
+    if (s->ended || rc)
+        return rc;
+    if (!is_head(s->buffer, s->z.avail_in, false))
+        return pass(s, from);
+    s->member = from;
+    s->member_gave = false;
+    s->expanding = true;
+    return inflateReset(&s->z) == Z_OK ? 0 : -ENOMEM;
+}
+
+/* The member at hand cannot be read on. */
+static int skip_damage(struct plog_scrub_source *s)
+{
+    uint64_t next;
+    if (!s->member_gave)
+        return pass(s, s->member);
+    int rc = find_head(s, s->member + 1, &next);
+    return rc ? rc : begin(s, next);
+}
+
+static int expand(struct plog_scrub_source *s, char *p, size_t n, size_t *got)
+{
+    int rc = s->z.avail_in || s->at == s->size ? 0 : fill(s);
+    if (rc)
+        return rc;
+    s->z.next_out = (Bytef *)p;
+    s->z.avail_out = (uInt)n;
+    rc = inflate(&s->z, Z_NO_FLUSH);
+    *got = n - s->z.avail_out;
+    s->given += *got;
+    s->member_gave |= *got > 0 || rc == Z_STREAM_END;
+    s->packed |= s->member_gave;
+    if (rc == Z_STREAM_END)
+        return begin(s, s->at - s->z.avail_in);
+    if (rc == Z_MEM_ERROR)
         return -ENOMEM;
-    int rc = write_text(&p, name);
-    if (!rc)
-        rc = plog_scrub_lines(io, dir, p.text, t, count, true, hits);
-    if (!rc && *hits)
-        rc = install(&p, name);
-    int bad = io->unlink_at(io->ctx, dir, p.text);
-    if (!bad)
-        bad = io->fsync(io->ctx, dir);
-    plog_free(io, p.chunk);
-    return rc ? rc : bad == -ENOENT ? 0 : bad;
+    bool cut = *got == 0 && s->z.avail_in == 0 && s->at == s->size;
+    return cut || (rc != Z_OK && rc != Z_BUF_ERROR) ? skip_damage(s) : 0;
 }
 
-int plog_scrub_is_packed(const struct plog_io *io, int dir, const char *name,
-                         bool *is)
+static int copy(struct plog_scrub_source *s, char *p, size_t n, size_t *got)
 {
+    uint64_t left = s->raw_end - (s->at - s->z.avail_in);
+    int rc = s->z.avail_in || left == 0 ? 0 : fill(s);
+    if (rc)
+        return rc;
+    if (left == 0)
+        return begin(s, s->raw_end);
+    n = n < s->z.avail_in ? n : s->z.avail_in;
+    n = n < left ? n : (size_t)left;
+    memcpy(p, s->z.next_in, n);
+    s->z.next_in += n;
+    s->z.avail_in -= (uInt)n;
+    *got = n;
+    return 0;
+}
+
+int plog_scrub_source_read(struct plog_scrub_source *s, char *p, size_t n,
+                           size_t *got)
+{
+    int rc = 0;
+    *got = 0;
+    while (!rc && *got < n && !s->ended) {
+        size_t part = 0;
+        rc = s->expanding ? expand(s, p + *got, n - *got, &part)
+                          : copy(s, p + *got, n - *got, &part);
+        *got += part;
+        if (!rc && (s->given > FREE + RATIO * s->size ||
+                    s->spent > FREE + AGAIN * s->size))
+            rc = -E2BIG;
+    }
+    return rc;
+}
+
+/* ---- The file ----------------------------------------------------------- */
+
+int plog_scrub_source_rewind(struct plog_scrub_source *s)
+{
+    s->given = s->spent = 0;
+    s->packed = false;
+    if (s->unpack)
+        return begin(s, 0);
+    s->raw_end = s->size;
+    s->ended = s->size == 0;
+    seek(s, 0);
+    return 0;
+}
+
+int plog_scrub_source_open(struct plog_scrub_source *s,
+                           const struct plog_io *io, int dir, const char *name,
+                           bool unpack)
+{
+    struct plog_stat st;
     unsigned char magic[2] = {0};
     size_t got = 0;
-    int fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_NOFOLLOW, 0);
-    *is = false;
-    if (fd < 0)
-        return fd;
-    int rc = plog_io_pread_full(io, fd, magic, sizeof magic, 0, &got);
-    io->close(io->ctx, fd);
-    *is = !rc && got == sizeof magic && magic[0] == 0x1f && magic[1] == 0x8b;
+    memset(s, 0, sizeof *s);
+    s->io = io;
+    s->fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_NOFOLLOW, 0);
+    if (s->fd < 0)
+        return s->fd;
+    int rc = io->stat(io->ctx, s->fd, &st);
+    s->size = rc ? 0 : st.size;
+    if (!rc && unpack)
+        rc = plog_io_pread_full(io, s->fd, magic, sizeof magic, 0, &got);
+    s->unpack = magic[0] == 0x1f && magic[1] == 0x8b;
+    s->buffer = plog_alloc(io, BUFFER);
+    if (!rc && !s->buffer)
+        rc = -ENOMEM;
+    plog_gz_memory(&s->z, io);
+    if (!rc && s->unpack) {
+        s->open = inflateInit2(&s->z, GZIP) == Z_OK;
+        rc = s->open ? 0 : -ENOMEM;
+    }
+    if (!rc)
+        rc = plog_scrub_source_rewind(s);
+    if (rc)
+        plog_scrub_source_close(s);
     return rc;
+}
+
+void plog_scrub_source_close(struct plog_scrub_source *s)
+{
+    if (s->fd < 0)
+        return;
+    if (s->open)
+        inflateEnd(&s->z);
+    plog_free(s->io, s->buffer);
+    s->io->close(s->io->ctx, s->fd);
+    s->fd = -1;
 }

@@ -6,6 +6,10 @@
  * compressed.  In a database the payload may lie in freed pages and be cut by
  * page borders, so one that ever held it goes as a whole, with its WAL and
  * shared memory.
+ *
+ * What takes a file's place is made as DIR/scrub.new, so no name in quarantine/
+ * is ours to remove, and none is too long.  What cannot be searched is left and
+ * told, and stops nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +17,8 @@
 
 #include "scrub.h"
 
+#define SCRATCH "scrub.new"
 #define CHUNK (256u << 10)
-#define HALF 12 /* of a salt: one of both is whole when a page cuts it */
 #define TYPE 0170000u
 #define FOLDER 0040000u
 #define REGULAR 0100000u
@@ -23,45 +27,18 @@
 struct sweep {
     struct plog_legs *l;
     const struct plog_io *io;
-    const struct plog_scrub_target *t;
-    size_t count;
+    struct plog_scrub_search search;
     struct plog_scrub_report *report;
     int dir; /* the folder at hand */
     unsigned depth;
-    char path[1200]; /* below the directory, of what is at hand or failed */
+    /* Below the directory, of what is at hand or failed. */
+    char path[(DEEPEST + 2) * 256];
 };
 
-static bool holds(const struct sweep *s, const char *p, size_t n)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (s->t[i].salt[0] && (memmem(p, n, s->t[i].salt, HALF) ||
-                                memmem(p, n, s->t[i].salt + HALF, HALF)))
-            return true;
-    return false;
-}
-
-/* Whether the bytes of a file hold half a salt. */
-static int search(const struct sweep *s, const char *name, bool *found)
-{
-    int fd = s->io->open_at(s->io->ctx, s->dir, name, O_RDONLY | O_NOFOLLOW, 0);
-    char *buf = plog_alloc(s->io, CHUNK);
-    uint64_t at = 0;
-    size_t got = CHUNK;
-    int rc = fd < 0 ? fd : buf ? 0 : -ENOMEM;
-    *found = false;
-    while (!rc && !*found && got == CHUNK) {
-        rc = plog_io_pread_full(s->io, fd, buf, CHUNK, at, &got);
-        *found = !rc && holds(s, buf, got);
-        at += CHUNK - 2 * HALF; /* one may lie across the border */
-    }
-    plog_free(s->io, buf);
-    if (fd >= 0)
-        s->io->close(s->io->ctx, fd);
-    return rc;
-}
+/* ---- Databases ---------------------------------------------------------- */
 
 /* Immutable: SQLite makes no file beside it.  Its WAL is not applied then, but
- * searched for the salt as any file. */
+ * searched as any file. */
 static void write_uri(const struct sweep *s, char *out)
 {
     const char *parts[] = {s->l->dir.path, "/", s->path};
@@ -88,10 +65,11 @@ static bool database_holds(const struct sweep *s)
     if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
                         NULL) == SQLITE_OK &&
         !plog_sql_prepare(db, "SELECT line FROM events WHERE seq=?1", &q, NULL))
-        for (size_t i = 0; !found && i < s->count; i++) {
-            plog_sql_bind_u64(q, 1, s->t[i].seq);
+        for (size_t i = 0; !found && i < s->search.count; i++) {
+            const struct plog_scrub_target *t = &s->search.targets[i];
+            plog_sql_bind_u64(q, 1, t->seq);
             found = plog_sql_row(q, NULL) == 0 &&
-                    !plog_span_equal(plog_sql_text(q, 0), s->t[i].redacted);
+                    !plog_span_equal(plog_sql_text(q, 0), t->redacted);
             sqlite3_reset(q);
         }
     sqlite3_finalize(q);
@@ -100,39 +78,102 @@ static bool database_holds(const struct sweep *s)
 }
 
 /* store.db-TIME-N, or as somebody moved it there, and the same with -wal or
- * -shm. */
-static bool is_database(const char *name)
+ * -shm; under another name the first bytes tell. */
+static bool is_database(const char *name, bool packed, const char *begin,
+                        size_t n)
 {
-    return strncmp(name, PLOG_STORE_FILE, sizeof PLOG_STORE_FILE - 1) == 0;
+    static const char db[] = "SQLite format 3";
+    static const char wal[] = {0x37, 0x7f, 0x06};
+    return (!packed &&
+            strncmp(name, PLOG_STORE_FILE, sizeof PLOG_STORE_FILE - 1) == 0) ||
+           (n >= sizeof db && memcmp(begin, db, sizeof db) == 0) ||
+           (n >= sizeof wal && memcmp(begin, wal, sizeof wal) == 0);
 }
 
-static int remove_database(struct sweep *s, const char *base)
+static int remove_one(struct sweep *s, const char *name)
+{
+    int rc = s->io->unlink_at(s->io->ctx, s->dir, name);
+    s->report->quarantine += rc == 0;
+    return rc == -ENOENT ? 0 : rc;
+}
+
+/* @name  of a part of it, any; of one that is packed, the only one */
+static int remove_database(struct sweep *s, const char *name, size_t base,
+                           bool packed)
 {
     static const char *const ends[] = {"-wal", "-shm", ""};
-    char name[264]; /* as long as one may be, and an end */
-    int rc = 0;
-    for (int i = 0; !rc && i < 3; i++) {
-        snprintf(name, sizeof name, "%.255s%s", base, ends[i]);
-        rc = s->io->unlink_at(s->io->ctx, s->dir, name);
-        s->report->quarantine += rc == 0;
-        rc = rc == -ENOENT ? 0 : rc;
+    char part[264]; /* as long as one may be, and an end */
+    int rc = packed ? remove_one(s, name) : 0;
+    for (int i = 0; !rc && !packed && i < 3; i++) {
+        snprintf(part, sizeof part, "%.*s%s", (int)base, name, ends[i]);
+        rc = strlen(part) < 256 ? remove_one(s, part) : 0;
     }
     return rc ? rc : s->io->fsync(s->io->ctx, s->dir);
 }
 
-/* @name  of a database, so it is longer than those ends */
-static int scrub_database(struct sweep *s, const char *name)
+/* Whether the bytes of a database, or of its WAL, have part of a line. */
+static int search(const struct sweep *s, struct plog_scrub_source *source,
+                  bool *found)
 {
-    char base[256];
+    const size_t overlap = PLOG_SCRUB_OVERLAP;
+    char *buf = plog_alloc(s->io, overlap + CHUNK);
+    size_t have = 0, got = CHUNK;
+    int rc = buf ? 0 : -ENOMEM;
+    *found = false;
+    while (!rc && !*found && got == CHUNK) {
+        size_t keep = have < overlap ? have : overlap;
+        if (keep)
+            memmove(buf, buf + have - keep, keep);
+        rc = plog_scrub_source_read(source, buf + keep, CHUNK, &got);
+        have = keep + got;
+        *found = !rc && plog_scrub_find_bytes(&s->search, buf, have);
+    }
+    plog_free(s->io, buf);
+    return rc;
+}
+
+static int scrub_database(struct sweep *s, const char *name,
+                          struct plog_scrub_source *source)
+{
     size_t n = strlen(name);
-    bool found = false,
-         part = !strcmp(name + n - 4, "-wal") || !strcmp(name + n - 4, "-shm");
-    snprintf(base, sizeof base, "%.*s", (int)(part ? n - 4 : n), name);
-    int rc = search(s, name, &found);
-    if (rc == -ENOENT)
-        return 0; /* it went with its database */
-    if (!rc && (found || (!part && database_holds(s))))
-        rc = remove_database(s, base);
+    bool found = false, part = n > 4 && (!strcmp(name + n - 4, "-wal") ||
+                                         !strcmp(name + n - 4, "-shm"));
+    int rc = search(s, source, &found);
+    if (!rc && !found && !part && !source->packed)
+        found = database_holds(s);
+    return rc || !found
+               ? rc
+               : remove_database(s, name, part ? n - 4 : n, source->packed);
+}
+
+/* ---- Files -------------------------------------------------------------- */
+
+static int scrub_lines(struct sweep *s, const char *name,
+                       struct plog_scrub_source *source)
+{
+    struct plog_scrub_file file = {s->io, s->dir, name, s->l->dir.dir, SCRATCH};
+    uint64_t hits;
+    int rc = plog_scrub_rewrite(&file, source, &s->search, true, &hits);
+    s->report->quarantine += hits > 0;
+    return rc;
+}
+
+static int scrub_file(struct sweep *s, const char *name)
+{
+    struct plog_scrub_source source;
+    char begin[16];
+    size_t got;
+    int rc = plog_scrub_source_open(&source, s->io, s->dir, name, true);
+    if (rc)
+        return rc == -ENOENT ? 0 : rc; /* it went with its database */
+    rc = plog_scrub_source_read(&source, begin, sizeof begin, &got);
+    bool database = !rc && is_database(name, source.packed, begin, got);
+    if (!rc)
+        rc = plog_scrub_source_rewind(&source);
+    if (!rc)
+        rc = database ? scrub_database(s, name, &source)
+                      : scrub_lines(s, name, &source);
+    plog_scrub_source_close(&source);
     return rc;
 }
 
@@ -157,28 +198,32 @@ static int enter(struct sweep *s, const char *name)
     return rc;
 }
 
+/* What cannot be searched, or changed, where it lies, though it is there and
+ * the disk is well. */
+static bool stays(int rc)
+{
+    return rc == -E2BIG || rc == -ENAMETOOLONG || rc == -EACCES ||
+           rc == -EPERM || rc == -EROFS || rc == -EXDEV;
+}
+
 static int scrub_one(struct sweep *s, const char *name)
 {
+    struct plog_scrub_report *r = s->report;
     struct plog_stat st;
-    uint64_t hits = 0;
-    bool packed;
     int rc = s->io->stat_at(s->io->ctx, s->dir, name, &st);
     if (rc == -ENOENT)
         return 0;
     if (!rc && (st.mode & TYPE) == FOLDER)
-        return enter(s, name);
-    if (rc || (st.mode & TYPE) != REGULAR)
+        rc = enter(s, name);
+    else if (!rc && (st.mode & TYPE) == REGULAR)
+        rc = scrub_file(s, name);
+    if (!stays(rc))
         return rc;
-    if (is_database(name))
-        return scrub_database(s, name);
-    rc = plog_scrub_is_packed(s->io, s->dir, name, &packed);
-    if (!rc)
-        rc = packed
-                 ? plog_scrub_packed(s->io, s->dir, name, s->t, s->count, &hits)
-                 : plog_scrub_lines(s->io, s->dir, name, s->t, s->count, true,
-                                    &hits);
-    s->report->quarantine += hits > 0;
-    return rc;
+    if (r->left++ == 0) {
+        r->left_why = rc;
+        snprintf(r->left_file, sizeof r->left_file, "%.255s", s->path);
+    }
+    return 0;
 }
 
 static int keep_name(void *names, const char *name)
@@ -198,9 +243,8 @@ static int scrub_folder(struct sweep *s, int dir)
     for (size_t at = 0; rc >= 0 && at < names.len;
          at += strlen(names.data + at) + 1) {
         const char *name = names.data + at;
-        rc = (size_t)snprintf(s->path + n, room, "/%s", name) >= room
-                 ? -ENAMETOOLONG
-                 : scrub_one(s, name);
+        snprintf(s->path + n, room, "/%s", name); /* there is room */
+        rc = scrub_one(s, name);
     }
     if (rc >= 0)
         s->path[n] = '\0';
@@ -220,24 +264,67 @@ static int open_it(struct plog_legs *l, int *fd, struct plog_error *err)
                : 0;
 }
 
+/* Of one that was cut off. */
+static int clear_scratch(const struct sweep *s)
+{
+    struct plog_stat st;
+    int dir = s->l->dir.dir;
+    int rc = s->io->stat_at(s->io->ctx, dir, SCRATCH, &st);
+    if (rc != -ENOENT)
+        rc = s->io->unlink_at(s->io->ctx, dir, SCRATCH);
+    return rc == -ENOENT ? 0 : rc;
+}
+
 int plog_scrub_quarantine(struct plog_legs *l,
                           const struct plog_scrub_target *t, size_t count,
                           struct plog_scrub_report *report,
                           struct plog_error *err)
 {
-    struct sweep s = {.l = l,
-                      .io = l->io,
-                      .t = t,
-                      .count = count,
-                      .report = report,
-                      .path = "quarantine"};
-    int dir, rc = open_it(l, &dir, err);
-    if (rc || dir < 0)
-        return rc;
-    rc = scrub_folder(&s, dir);
-    return rc ? plog_fail_io(err, rc, s.path,
-                             "taking a redacted payload out of quarantine/")
-              : 0;
+    struct sweep s = {.l = l, .io = l->io, .report = report, .path = SCRATCH};
+    int dir, rc = clear_scratch(&s);
+    if (!rc)
+        rc = plog_scrub_search_init(&s.search, l->io, t, count);
+    if (rc)
+        return plog_fail_io(err, rc, s.path,
+                            "beginning to look through"
+                            " quarantine/");
+    rc = open_it(l, &dir, err);
+    if (!rc && dir >= 0) {
+        strcpy(s.path, "quarantine");
+        rc = scrub_folder(&s, dir);
+        if (rc)
+            rc = plog_fail_io(err, rc, s.path,
+                              "taking a redacted payload out of quarantine/");
+        if (rc == PLOG_E_IO)
+            plog_err_hint(err, "while it cannot be read or changed there, it"
+                               " can be moved out of DIR");
+    }
+    plog_scrub_search_fini(&s.search);
+    return rc;
+}
+
+int plog_scrub_say_left(const struct plog_scrub_report *report,
+                        struct plog_error *err)
+{
+    const char *file = report->left_file;
+    int why = report->left_why;
+    if (report->left == 0)
+        return 0;
+    if (why == -E2BIG)
+        plog_fail(err, PLOG_E_IO,
+                  "%.100s was not searched: it expands to more than %d times"
+                  " its size",
+                  file, PLOG_SCRUB_RATIO);
+    else if (why == -ENAMETOOLONG)
+        plog_fail(err, PLOG_E_IO,
+                  "%.100s was not searched: it lies more than %d folders deep",
+                  file, DEEPEST);
+    else
+        plog_fail_io(err, why, NULL, "looking through quarantine/");
+    plog_err_file(err, file);
+    plog_err_hint(err, "move it out of DIR%s, then run it again",
+                  why == -E2BIG ? ", or expand it there by hand" : "");
+    return PLOG_E_IO;
 }
 
 static int note(void *any, const char *name)

@@ -246,6 +246,8 @@ static int scrub(plog *p, struct plog_redact_report *report,
         rc = plog_scrub(&p->legs, &done, &why);
     if (!rc && report->seq <= p->legs.head.rules.floor)
         rc = check_done(p, report->seq, &why);
+    if (done.left && (!rc || rc == PLOG_E_PRUNED))
+        rc = plog_scrub_say_left(&done, &why);
     plog_engine_leave(p);
     report->segments += done.segments;
     report->quarantine += done.quarantine;
