@@ -60,13 +60,6 @@ PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
 PLOG_MUST_CHECK int plog_scrub_below(struct plog_legs *l, uint64_t seq,
                                      struct plog_error *err);
 
-/* Whether all that is left of an entry below the floor does not tell what to
- * look for: it stays pending then, and nothing is wrong with that but what may
- * lie in quarantine/.
- * Returns 0; PLOG_E_DIVERGED; PLOG_E_IO; PLOG_E_NOMEM; a store error. */
-PLOG_MUST_CHECK int plog_scrub_lost(struct plog_legs *l, uint64_t seq,
-                                    bool *lost, struct plog_error *err);
-
 /*
  * Looks for entries above the floor whose line is whole in the log although the
  * store has their order, for a file of the log came back from a copy; says in
@@ -120,11 +113,14 @@ PLOG_MUST_CHECK int plog_scrub_brought(struct plog_legs *l,
 
 /* ---- Between its files -------------------------------------------------- */
 
-/* Where lines are looked up: log and archive. */
+/* Where lines are looked up: log and archive.  What targets are about is asked
+ * in their order, so that each segment is opened once. */
 struct plog_scrub_reach {
     struct plog_legs *l;
     struct plog_dir all;
     struct plog_finder lines, orders;
+    bool read_orders;
+    struct plog_buf known; /* struct plog_order of what is pending, by `at` */
 };
 
 void plog_scrub_reach_init(struct plog_scrub_reach *r, struct plog_legs *l);
@@ -142,6 +138,13 @@ PLOG_MUST_CHECK int plog_scrub_whole(struct plog_legs *l, struct plog_finder *f,
 PLOG_MUST_CHECK int plog_scrub_out_of_reach(struct plog_scrub_reach *r,
                                             uint64_t seq,
                                             struct plog_error *err);
+
+/* Whether all that is left of an entry below the floor does not tell what to
+ * look for: it stays pending then, and nothing is wrong with that but what may
+ * lie in quarantine/.
+ * Returns 0; PLOG_E_DIVERGED; PLOG_E_IO; PLOG_E_NOMEM; a store error. */
+PLOG_MUST_CHECK int plog_scrub_lost(struct plog_scrub_reach *r, uint64_t seq,
+                                    bool *lost, struct plog_error *err);
 
 /*
  * Fills in what is looked for of entry t->seq, but for the bytes of

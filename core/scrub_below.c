@@ -64,17 +64,14 @@ int plog_scrub_below(struct plog_legs *l, uint64_t seq, struct plog_error *err)
     return rc;
 }
 
-int plog_scrub_lost(struct plog_legs *l, uint64_t seq, bool *lost,
+int plog_scrub_lost(struct plog_scrub_reach *r, uint64_t seq, bool *lost,
                     struct plog_error *err)
 {
-    struct plog_scrub_reach r;
     struct plog_scrub_target t = {.seq = seq};
     struct plog_buf text;
     struct plog_error why = {.code = 0};
-    plog_buf_init(&text, l->io);
-    plog_scrub_reach_init(&r, l);
-    int rc = plog_scrub_learn(&r, &t, &text, &why);
-    plog_scrub_reach_close(&r);
+    plog_buf_init(&text, r->l->io);
+    int rc = plog_scrub_learn(r, &t, &text, &why);
     plog_buf_fini(&text);
     *lost = rc == PLOG_END || rc == PLOG_E_PRUNED;
     if (rc && !*lost && err)

@@ -6,6 +6,7 @@
  * believed as one of the log is here: the order must fit the line to its last
  * bit.
  */
+#include "redact.h"
 #include "scrub.h"
 
 #include <stdio.h>
@@ -17,12 +18,15 @@ void plog_scrub_reach_init(struct plog_scrub_reach *r, struct plog_legs *l)
     r->all.with_archive = true;
     r->lines = (struct plog_finder){.dir = &r->all};
     r->orders = (struct plog_finder){.dir = &r->all};
+    r->read_orders = false;
+    plog_buf_init(&r->known, l->io);
 }
 
 void plog_scrub_reach_close(struct plog_scrub_reach *r)
 {
     plog_finder_close(&r->lines);
     plog_finder_close(&r->orders);
+    plog_buf_fini(&r->known);
 }
 
 int plog_scrub_misfit(uint64_t seq, const char *what, struct plog_error *err)
@@ -53,32 +57,90 @@ static int read_logged(struct plog_scrub_reach *r, struct plog_finder *f,
 
 /* ---- The order ---------------------------------------------------------- */
 
+/* Reads the line at `seq`; its own seq is 0 when it is no order.  PLOG_END when
+ * it cannot be found where it may be missing. */
+static int read_order(struct plog_scrub_reach *r, uint64_t seq,
+                      struct plog_order *order, struct plog_error *err)
+{
+    struct plog_entry_parser parser;
+    struct plog_buf line;
+    memset(order, 0, sizeof *order);
+    plog_buf_init(&line, r->l->io);
+    plog_entry_parser_init(&parser, r->l->io);
+    int rc = read_logged(r, &r->orders, seq, &line, err);
+    int is =
+        rc ? 0
+           : plog_order_read(&parser, plog_span(line.data, line.len), order);
+    if (is < 0)
+        rc = plog_fail(err, is, "out of memory");
+    else if (is == 0)
+        order->seq = 0;
+    order->at = seq;
+    plog_buf_fini(&line);
+    plog_entry_parser_fini(&parser);
+    return rc;
+}
+
+/* All orders about what is pending, in the order in which they were logged.  Of
+ * one that cannot be read, whoever needs it says so. */
+static int read_orders(struct plog_scrub_reach *r, struct plog_error *err)
+{
+    struct plog_buf seqs;
+    plog_buf_init(&seqs, r->l->io);
+    int rc = plog_store_orders_pending(&r->l->store, &seqs, err);
+    const uint64_t *all = (const void *)seqs.data;
+    for (size_t i = 0; !rc && i < seqs.len / sizeof *all; i++) {
+        struct plog_order order;
+        int bad = all[i] > r->l->head.commit.size
+                      ? PLOG_END
+                      : read_order(r, all[i], &order, NULL);
+        if (bad == PLOG_E_NOMEM ||
+            (!bad && plog_buf_add(&r->known, &order, sizeof order)))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    }
+    plog_buf_fini(&seqs);
+    r->read_orders = !rc;
+    return rc;
+}
+
+static int get_order(struct plog_scrub_reach *r, uint64_t seq,
+                     struct plog_order *order, struct plog_error *err)
+{
+    int rc = r->read_orders ? 0 : read_orders(r, err);
+    const struct plog_order *all = (const void *)r->known.data;
+    size_t low = 0, n = r->known.len / sizeof *all, high = n;
+    if (rc)
+        return rc;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (all[mid].at < seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (low == n || all[low].at != seq)
+        return read_order(r, seq, order, err);
+    *order = all[low];
+    return 0;
+}
+
 /* Whether the line at `seq` is an order for this target. */
 static int is_order(struct plog_scrub_reach *r,
                     const struct plog_scrub_target *t, struct plog_span stored,
                     uint64_t seq, bool *found, struct plog_error *err)
 {
     unsigned char hash[PLOG_HASH_SIZE];
-    struct plog_entry_parser parser;
-    struct plog_order order = {0};
-    struct plog_buf line;
-    plog_buf_init(&line, r->l->io);
-    plog_entry_parser_init(&parser, r->l->io);
-    int rc = seq <= t->seq || seq > r->l->head.commit.size
-                 ? PLOG_END
-                 : read_logged(r, &r->orders, seq, &line, err);
-    int is =
-        rc ? 0
-           : plog_order_read(&parser, plog_span(line.data, line.len), &order);
-    if (is < 0)
-        rc = plog_fail(err, is, "out of memory");
+    struct plog_order order;
+    *found = false;
+    if (seq <= t->seq || seq > r->l->head.commit.size)
+        return 0;
+    int rc = get_order(r, seq, &order, err);
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
     plog_sha256(stored.p, stored.n, hash);
-    *found = is > 0 && order.seq == t->seq &&
-             !memcmp(order.leaf, t->leaf, sizeof hash) &&
+    *found = order.seq == t->seq && !memcmp(order.leaf, t->leaf, sizeof hash) &&
              !memcmp(order.line, hash, sizeof hash);
-    plog_buf_fini(&line);
-    plog_entry_parser_fini(&parser);
-    return rc == PLOG_END ? 0 : rc;
+    return 0;
 }
 
 /* Returns PLOG_END when one of its orders was compacted away, and none that can

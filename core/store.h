@@ -245,6 +245,10 @@ PLOG_MUST_CHECK int plog_store_scrub_due(struct plog_store *s, bool *due,
 PLOG_MUST_CHECK int plog_store_orders_of(struct plog_store *s, uint64_t target,
                                          struct plog_buf *seqs,
                                          struct plog_error *err);
+/* All that it has for entries that are pending (uint64_t, ascending). */
+PLOG_MUST_CHECK int plog_store_orders_pending(struct plog_store *s,
+                                              struct plog_buf *seqs,
+                                              struct plog_error *err);
 /* Says that those of `from` to `to` are that there is an order for; inside a
  * transaction. */
 PLOG_MUST_CHECK int plog_store_unscrubbed(struct plog_store *s, uint64_t from,

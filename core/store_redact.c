@@ -346,6 +346,21 @@ int plog_store_orders_of(struct plog_store *s, uint64_t target,
     return rc;
 }
 
+int plog_store_orders_pending(struct plog_store *s, struct plog_buf *seqs,
+                              struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(
+        s->db,
+        "SELECT seq FROM main.redactions WHERE target IN (SELECT target FROM"
+        " main.redactions WHERE pending>0) ORDER BY seq",
+        &q, err);
+    if (!rc)
+        rc = read_seqs(q, seqs, err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
 int plog_store_unscrubbed(struct plog_store *s, uint64_t from, uint64_t to,
                           struct plog_error *err)
 {

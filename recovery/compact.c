@@ -227,27 +227,41 @@ static int not_finished(uint64_t seq, bool below, struct plog_error *err)
 }
 
 /* One whose payload may be in quarantine/ alone holds up nothing; nor, in a dry
- * run, one below the floor, which is finished first in earnest. */
-static int check_one(struct plog_legs *l, uint64_t seq, bool dry_run,
-                     struct plog_error *err)
+ * run, one below the floor, which is finished first in earnest.
+ * @kept  a scrub came to its end, and said so */
+static int check_one(struct plog_scrub_reach *r, uint64_t seq, bool kept,
+                     bool dry_run, struct plog_error *err)
 {
-    bool below = seq <= l->head.rules.floor, lost = below && dry_run;
-    int rc = below ? plog_scrub_below(l, seq, err) : 0;
+    bool below = seq <= r->l->head.rules.floor;
+    bool lost = kept || (below && dry_run);
+    int rc = below ? plog_scrub_out_of_reach(r, seq, err) : 0;
     if (!rc && below && !lost)
-        rc = plog_scrub_lost(l, seq, &lost, err);
+        rc = plog_scrub_lost(r, seq, &lost, err);
     return rc || lost ? rc : not_finished(seq, below, err);
 }
 
 static int check_pending(struct plog_legs *l, bool dry_run,
                          struct plog_error *err)
 {
-    struct plog_buf seqs;
+    struct plog_buf seqs, kept;
+    struct plog_scrub_reach r;
+    plog_scrub_reach_init(&r, l);
     plog_buf_init(&seqs, l->io);
+    plog_buf_init(&kept, l->io);
     int rc = plog_store_pending(&l->store, &seqs, err);
-    const uint64_t *all = (const void *)seqs.data;
-    for (size_t i = 0; !rc && i < seqs.len / sizeof *all; i++)
-        rc = check_one(l, all[i], dry_run, err);
+    if (!rc)
+        rc = plog_store_kept(&l->store, &kept, err);
+    size_t at = 0; /* both ascend, and each of `kept` is pending */
+    for (size_t i = 0; !rc && i < plog_segment_count(&seqs); i++) {
+        uint64_t seq = plog_segment_at(&seqs, i);
+        bool is =
+            at < plog_segment_count(&kept) && plog_segment_at(&kept, at) == seq;
+        at += is;
+        rc = check_one(&r, seq, is, dry_run, err);
+    }
+    plog_buf_fini(&kept);
     plog_buf_fini(&seqs);
+    plog_scrub_reach_close(&r);
     return rc;
 }
 
@@ -262,19 +276,6 @@ static int look_anew(plog *p, void *arg, struct plog_error *err)
     return rc ? rc : plog_scrub_brought(&p->legs, &done, err);
 }
 
-/* Whether a redaction below the floor is pending. */
-static int is_below(plog *p, bool *below, struct plog_error *err)
-{
-    struct plog_buf seqs;
-    plog_buf_init(&seqs, p->io);
-    int rc = plog_store_pending(&p->legs.store, &seqs, err);
-    *below =
-        !rc && seqs.len &&
-        *(const uint64_t *)(const void *)seqs.data <= p->legs.head.rules.floor;
-    plog_buf_fini(&seqs);
-    return rc;
-}
-
 /* A segment that was fetched from a backup may have payloads again that were
  * taken out: they would be folded, signed and archived.  And what was out of
  * reach may be no more.  What cannot be done about it stays pending, which the
@@ -283,13 +284,13 @@ static int scrub_again(plog *p, void *arg, struct plog_error *err)
 {
     struct plog_scrub_report done;
     uint64_t whole;
-    bool below = false;
+    bool due = false;
     (void)arg;
     plog_store_rollback(&p->legs.store);
     int rc = plog_scrub_again(&p->legs, &whole, err);
     if (!rc)
-        rc = is_below(p, &below, err);
-    if (rc || (whole == 0 && !below))
+        rc = plog_store_scrub_due(&p->legs.store, &due, err);
+    if (rc || !due)
         return rc;
     rc = plog_scrub(&p->legs, &done, err);
     return rc == PLOG_E_LOCKED ? 0 : rc;
