@@ -13,10 +13,9 @@
  */
 #include <stdio.h>
 
-#include "archive.h"
+#include "archive_lines.h"
 #include "check.h"
 #include "redact.h"
-#include "scan_window.h"
 
 struct below {
     struct plog_check *c;
@@ -39,31 +38,47 @@ static void note_roots(struct below *b)
 }
 
 /* The first header gives the range; of the others nothing is needed. */
-static int take_header(struct below *b, struct plog_span line, bool first)
+static int take_header(struct below *b, struct plog_archive_lines *l,
+                       bool is_first, struct plog_error *err)
 {
     struct plog_segment_header h;
+    struct plog_span line;
     struct plog_json json;
-    if (!first)
-        return plog_line_kind(line) == PLOG_LINE_SEGMENT ? 0 : PLOG_E_CORRUPT;
-    plog_json_init(&json, b->dir.io);
-    int rc = plog_header_parse(&json, line, &h);
-    plog_json_fini(&json);
-    if (rc)
+    int rc = plog_archive_lines_next(l, PLOG_HEADER_MOST, &line, err);
+    if (rc == PLOG_END || (!rc && plog_line_kind(line) != PLOG_LINE_SEGMENT))
+        return plog_archive_lines_odd(l, "does not begin with a header", err);
+    if (rc || !is_first)
         return rc;
+    plog_json_init(&json, b->dir.io);
+    rc = plog_header_parse(&json, line, &h);
+    plog_json_fini(&json);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
+    if (rc || h.tree.size != l->first - 1)
+        return plog_archive_lines_odd(l, "has no header of its place", err);
     b->tree = h.tree;
     note_roots(b);
     return 0;
 }
 
-static int take_line(struct below *b, struct plog_span line)
+/* No more lines than there are entries up to the floor, and a commit behind
+ * each, so that no file is read for ever. */
+static int take_line(struct below *b, struct plog_archive_lines *l,
+                     struct plog_span line, bool *commit,
+                     struct plog_error *err)
 {
     unsigned char leaf[PLOG_HASH_SIZE];
     enum plog_line_kind kind = plog_line_kind(line);
-    if (kind == PLOG_LINE_COMMIT || line.n == 0)
+    if (kind == PLOG_LINE_COMMIT && !*commit) {
+        *commit = true;
         return 0;
+    }
     plog_line_leaf(line, leaf);
-    if (kind != PLOG_LINE_ENTRY || plog_tree_add(&b->tree, leaf))
-        return PLOG_E_CORRUPT;
+    if (kind != PLOG_LINE_ENTRY || b->tree.size >= b->floor ||
+        plog_tree_add(&b->tree, leaf))
+        return plog_archive_lines_odd(l, "has a line that is none of the log's",
+                                      err);
+    *commit = false;
     note_roots(b);
     plog_check_progress(b->c, "log", b->tree.size, b->floor);
     return b->c->stopped ? PLOG_E_INTERRUPTED : 0;
@@ -72,28 +87,17 @@ static int take_line(struct below *b, struct plog_span line)
 static int read_segment(struct below *b, uint64_t first, bool is_first,
                         struct plog_error *err)
 {
+    struct plog_archive_lines l;
     struct plog_span line;
-    struct plog_scan s;
-    struct plog_stat id;
-    uint64_t at = 0;
-    int fd, rc = plog_dir_open_segment(&b->dir, first, false, &fd, &id, err);
-    if (rc)
-        return rc;
-    plog_scan_open(&s, b->dir.io, fd, id.size, false, NULL);
-    rc = plog_window_next(&s, &at, &line);
+    bool commit = true;
+    int rc = plog_segment_lines_open(&l, &b->dir, first, err);
     if (!rc)
-        rc = take_header(b, line, is_first);
-    if (!rc && is_first && b->tree.size != first - 1)
-        rc = PLOG_E_CORRUPT;
-    while (!rc && (rc = plog_window_next(&s, &at, &line)) == 0)
-        rc = take_line(b, line);
-    plog_scan_close(&s);
-    b->dir.io->close(b->dir.io->ctx, fd);
-    return rc == PLOG_END ? 0
-                          : plog_fail(err, rc,
-                                      "reading a segment below the"
-                                      " floor: %s",
-                                      plog_strerror(rc));
+        rc = take_header(b, &l, is_first, err);
+    while (!rc && (rc = plog_archive_lines_next(&l, PLOG_LINE_LONGEST, &line,
+                                                err)) == 0)
+        rc = take_line(b, &l, line, &commit, err);
+    plog_archive_lines_close(&l);
+    return rc == PLOG_END ? 0 : rc;
 }
 
 /* The segment in which the first head to be looked for lies, or behind which it
@@ -147,6 +151,7 @@ int plog_check_below(struct plog_check *c, struct plog_error *err)
     struct below b = {.c = c, .dir = c->reader.dir, .floor = c->report->floor};
     struct plog_error why = {0};
     b.seen = (struct plog_seen *)(void *)c->seen.data;
+    c->below[0] = '\0';
     while (b.count < c->seen.len / sizeof *b.seen &&
            b.seen[b.count].size < b.floor)
         b.count++;
@@ -157,6 +162,7 @@ int plog_check_below(struct plog_check *c, struct plog_error *err)
     if (rc && plog_check_is_verdict(rc) && !plog_check_moved(c)) {
         for (size_t i = 0; i < b.count; i++)
             b.seen[i].known = false;
+        snprintf(c->below, sizeof c->below, "%.63s", why.file);
         return 0;
     }
     if (rc == PLOG_E_NOMEM || rc == PLOG_E_INTERRUPTED)

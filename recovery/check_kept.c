@@ -6,18 +6,16 @@
  * where no segment of the log has that name or a higher one, and the log ends
  * below that commit, somebody put an older log there.  An archived segment
  * holds commits, too; in ordinary use each lies below the log's last segment,
- * and none is read.
+ * and none is read.  What else lies there is read no further than it is of this
+ * log.
  */
 #include <errno.h>
 #include <stdio.h>
 
-#include "archive.h"
+#include "archive_lines.h"
 #include "check.h"
-#include "gz.h"
-#include "scan_window.h"
+#include "redact.h"
 #include "snapshot.h"
-
-#define HEADER_MOST 65536 /* of a segment, with its LF */
 
 struct kept {
     const struct plog_dir *dir;
@@ -82,38 +80,19 @@ static uint64_t highest(const struct plog_buf *list, uint64_t below)
 }
 
 /* Its first line; damage further on is none of the header's. */
-static int read_header(const struct plog_io *io, int fd, char *text,
-                       struct plog_segment_header *out, struct plog_error *err)
-{
-    struct plog_json json;
-    struct plog_gz g;
-    size_t got = 0;
-    int rc = plog_gz_open(&g, io, fd, err);
-    if (!rc)
-        rc = plog_gz_read(&g, text, HEADER_MOST, &got, err);
-    plog_gz_close(&g);
-    const char *lf = memchr(text, '\n', got);
-    if ((rc && rc != PLOG_E_CORRUPT) || !lf)
-        return rc ? rc : PLOG_E_CORRUPT;
-    plog_json_init(&json, io);
-    rc = plog_header_parse(&json, plog_span(text, (size_t)(lf - text)), out);
-    plog_json_fini(&json);
-    return rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory") : rc;
-}
-
-static int archived_header(const struct plog_dir *d, uint64_t first,
+static int archived_header(struct plog_archive_lines *l,
                            struct plog_segment_header *out,
                            struct plog_error *err)
 {
-    int fd, rc = plog_archive_open_packed(d, first, &fd, err);
+    struct plog_span line;
+    struct plog_json json;
+    int rc = plog_archive_lines_next(l, PLOG_HEADER_MOST, &line, err);
     if (rc)
         return rc;
-    char *text = plog_alloc(d->io, HEADER_MOST);
-    rc = text ? read_header(d->io, fd, text, out, err)
-              : plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    plog_free(d->io, text);
-    d->io->close(d->io->ctx, fd);
-    return rc;
+    plog_json_init(&json, l->io);
+    rc = plog_header_parse(&json, line, out);
+    plog_json_fini(&json);
+    return rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory") : rc;
 }
 
 static int snapshot_header(const struct plog_dir *d, uint64_t first,
@@ -135,12 +114,12 @@ struct proof {
     uint64_t first;
 };
 
-/* Signed by a key of this log, for it, and longer than it is. */
-static bool is_longer(const struct kept *k, const char *origin,
+/* Signed by a key of this log, for it. */
+static bool is_signed(const struct kept *k, const char *origin,
                       const struct plog_commit *last)
 {
     const struct plog_keyring *keys = k->chain->keys;
-    if (last->size <= k->size || strcmp(origin, k->chain->origin) != 0)
+    if (strcmp(origin, k->chain->origin) != 0)
         return false;
     const struct plog_vkey *key =
         plog_keychain_find(&k->chain->chain, last->key);
@@ -150,59 +129,77 @@ static bool is_longer(const struct kept *k, const char *origin,
                                          last->sig);
 }
 
-static bool proves(const struct kept *k, uint64_t first,
-                   const struct plog_segment_header *h)
+/* The header of a segment of this log, at its place. */
+static bool is_ours(const struct kept *k, uint64_t first,
+                    const struct plog_segment_header *h)
 {
     return h->first == first && h->last.size == first - 1 &&
-           is_longer(k, h->origin, &h->last);
+           (h->last.size ? is_signed(k, h->origin, &h->last)
+                         : strcmp(h->origin, k->chain->origin) == 0);
 }
 
-/* The last commit in an archived segment that does. */
-static int commits_of(const struct kept *k, uint64_t first, struct proof *out,
+/* The next group, if it is one of this log: entries that hash to the root which
+ * it signs.  PLOG_E_CORRUPT when it is not. */
+static int next_group(const struct kept *k, struct plog_archive_lines *l,
+                      struct plog_tree *tree, struct plog_commit *commit,
                       struct plog_error *err)
 {
-    struct plog_stat id;
+    unsigned char hash[PLOG_HASH_SIZE];
     struct plog_span line;
-    struct plog_commit commit;
-    struct plog_scan s;
-    uint64_t at = 0;
-    int fd, rc = plog_archive_open(k->dir, first, &fd, &id, err);
-    if (rc)
-        return rc;
-    plog_scan_open(&s, k->dir->io, fd, id.size, false, NULL);
-    while ((rc = plog_window_next(&s, &at, &line)) == 0)
-        if (plog_line_kind(line) == PLOG_LINE_COMMIT &&
-            !plog_commit_parse(line, &commit) && commit.size >= first &&
-            is_longer(k, k->chain->origin, &commit)) {
-            out->last = commit;
-            out->first = first;
-        }
-    plog_scan_close(&s);
-    k->dir->io->close(k->dir->io->ctx, fd);
-    return rc == PLOG_END
-               ? 0
-               : plog_fail(err, rc, "reading an archived segment failed");
+    uint64_t before = tree->size, bytes = 0;
+    for (;;) {
+        int rc = plog_archive_lines_next(l, PLOG_LINE_LONGEST, &line, err);
+        if (rc)
+            return rc;
+        bytes += line.n;
+        if (plog_line_kind(line) != PLOG_LINE_ENTRY)
+            break;
+        plog_line_leaf(line, hash);
+        if (bytes > (uint64_t)PLOG_GROUP_MAX + PLOG_LINE_LONGEST ||
+            plog_tree_add(tree, hash))
+            return PLOG_E_CORRUPT;
+    }
+    if (tree->size == before || plog_commit_parse(line, commit))
+        return PLOG_E_CORRUPT;
+    plog_tree_root(tree, hash);
+    bool good = commit->size == tree->size &&
+                memcmp(commit->root, hash, sizeof hash) == 0 &&
+                is_signed(k, k->chain->origin, commit);
+    return good ? 0 : PLOG_E_CORRUPT;
 }
 
-/* The highest that does: by what it holds, and by its header. */
+/* What an archived segment proves: by the last commit in it, as far as it is of
+ * this log, or by its header.  A file that is not, is not read on. */
+static int look_into(const struct kept *k, uint64_t first, struct proof *out,
+                     struct plog_error *err)
+{
+    struct plog_archive_lines l;
+    struct plog_segment_header h;
+    struct plog_commit commit;
+    int rc = plog_archive_lines_open(&l, k->dir, first, err);
+    if (!rc)
+        rc = archived_header(&l, &h, err);
+    if (!rc && !is_ours(k, first, &h))
+        rc = PLOG_E_CORRUPT;
+    if (!rc && h.last.size > k->size)
+        *out = (struct proof){h.last, first};
+    while (!rc && (rc = next_group(k, &l, &h.tree, &commit, err)) == 0)
+        if (commit.size > k->size)
+            *out = (struct proof){commit, first};
+    plog_archive_lines_close(&l);
+    return rc == PLOG_END || plog_check_is_verdict(rc) ? 0 : rc;
+}
+
+/* The highest that proves it. */
 static int find_archived(const struct kept *k, struct proof *out,
                          struct plog_error *err)
 {
-    struct plog_segment_header h;
     uint64_t at = UINT64_MAX;
-    while (out->last.size == 0 && (at = highest(&k->archived, at)) >= k->last) {
-        int rc = commits_of(k, at, out, err);
-        if (rc && !plog_check_is_verdict(rc))
-            return rc;
-        if (out->last.size || at == k->last)
-            break;
-        rc = archived_header(k->dir, at, &h, err);
-        if (rc && !plog_check_is_verdict(rc))
-            return rc;
-        if (!rc && proves(k, at, &h))
-            *out = (struct proof){h.last, at};
-    }
-    return 0;
+    int rc = 0;
+    while (!rc && out->last.size == 0 && at > k->last &&
+           (at = highest(&k->archived, at)) >= k->last)
+        rc = look_into(k, at, out, err);
+    return rc;
 }
 
 static int find_snapshot(const struct kept *k, struct proof *out,
@@ -214,7 +211,7 @@ static int find_snapshot(const struct kept *k, struct proof *out,
         int rc = snapshot_header(k->dir, at, &h, err);
         if (rc && !plog_check_is_verdict(rc))
             return rc;
-        if (!rc && proves(k, at, &h))
+        if (!rc && is_ours(k, at, &h) && h.last.size > k->size)
             *out = (struct proof){h.last, at};
     }
     return 0;

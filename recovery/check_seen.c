@@ -58,6 +58,7 @@ static void head_pruned(struct plog_check *c, const struct plog_seen *seen)
              (unsigned long long)c->report->floor);
     struct plog_finding f = {.verdict = PLOG_E_PRUNED,
                              .leg = PLOG_LEG_LOG,
+                             .file = c->below[0] ? c->below : NULL,
                              .seq = seen->size,
                              .expected = want,
                              .found = got,
