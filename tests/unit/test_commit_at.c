@@ -80,6 +80,25 @@ static void signed_by_nobody(void)
     end();
 }
 
+/* A head of another size has not that commit, be all else of it alike. */
+static void of_another_size(void)
+{
+    make();
+    struct plog_store_head h = legs()->head;
+    world_write(copy, text, length);
+    int fd = open(copy, O_RDONLY | O_CLOEXEC);
+    CHECK(plog_commit_lies(&legs()->dir, fd, &h));
+    for (int by = -1; by < 2; by += 2) {
+        h.commit.size = legs()->head.commit.size + (uint64_t)by;
+        CHECK(!plog_commit_lies(&legs()->dir, fd, &h));
+        CHECK_INT(
+            plog_commit_stands(&legs()->dir, &legs()->chain, fd, &h, &err),
+            PLOG_END);
+    }
+    close(fd);
+    end();
+}
+
 /* Memory that is given out again as it was given back. */
 static _Alignas(16) char arena[1 << 18];
 static size_t used;
@@ -121,6 +140,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"signed by nobody", signed_by_nobody},
+        {"of another size", of_another_size},
         {"cut below it", cut_below_it},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

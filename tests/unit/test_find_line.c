@@ -434,9 +434,12 @@ static void reading_fails(void)
     tear_down();
 }
 
+static size_t most; /* bytes asked for at a time */
+
 static int64_t no_line_end(void *ctx, int fd, void *p, size_t n, uint64_t at)
 {
     (void)ctx, (void)fd, (void)at;
+    most = n > most ? n : most;
     memset(p, 0, n < 4096 ? n : 4096); /* the rest is as it was allocated */
     return (int64_t)n;
 }
@@ -451,7 +454,9 @@ static void a_file_without_line_ends(void)
     CHECK_INT(ftruncate(fd, 1 << 30), 0);
     close(fd);
     io.pread = no_line_end;
+    most = 0;
     CHECK_INT(find(33), PLOG_E_CORRUPT);
+    CHECK(most > PLOG_LINE_MAX + PLOG_LINE_SLACK && most <= 64u << 20);
     tear_down();
 }
 

@@ -1,5 +1,6 @@
 /* test_json_walk.c - walking through what was taken, and texts without their
  * escapes. */
+#include "at_end.h"
 #include "check.h"
 #include "json.h"
 #include "json_rows.h"
@@ -162,6 +163,23 @@ static void test_unescape__names(void)
     CHECK(!plog_json_name_is(plog_span_text("op"), ""));
 }
 
+/* Behind the end of the name asked for nothing is looked at. */
+static void test_unescape__no_byte_behind(void)
+{
+    static const char *const longer[] = {"\\u0000",
+                                         "o\\u0000",
+                                         "op\\u0000",
+                                         "op\\u0000\\u0000",
+                                         "o\\u0070\\u0000\\u0000",
+                                         "op\\u00e9\\u20ac"};
+    static const char *const names[] = {"", "o", "op"};
+    for (size_t i = 0; i < COUNT(longer); i++)
+        for (size_t k = 0; k < COUNT(names); k++) {
+            struct plog_span name = at_end(names[k], strlen(names[k]) + 1);
+            CHECK(!plog_json_name_is(plog_span_text(longer[i]), name.p));
+        }
+}
+
 /* Our own spelling of any UTF-8 text is taken and read back as it was. */
 static void test_unescape__our_spelling_comes_back(void)
 {
@@ -193,6 +211,7 @@ int main(int argc, char **argv)
         {"walk__all_that_is_taken", test_walk__all_that_is_taken},
         {"unescape__texts", test_unescape__texts},
         {"unescape__names", test_unescape__names},
+        {"unescape__no_byte_behind", test_unescape__no_byte_behind},
         {"unescape__our_spelling_comes_back",
          test_unescape__our_spelling_comes_back},
     };

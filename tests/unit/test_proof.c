@@ -157,13 +157,22 @@ static void whole_or_not(void)
     CHECK(plog_proof_is_whole(&p)); /* of one leaf there is nothing to add */
 }
 
+/* Of no hashes none is looked at. */
+static void no_hashes(void)
+{
+    make_leaves();
+    for (unsigned n = 1; n <= 40; n++)
+        for (unsigned m = 1; m <= n; m++)
+            CHECK(plog_consistency_holds(m, n, leaf[0], leaf[0], NULL, 0) ==
+                  (m == n));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
-        {"inclusion", inclusion},
-        {"consistency", consistency},
-        {"seven_leaves", seven_leaves},
-        {"whole or not", whole_or_not},
+        {"inclusion", inclusion},       {"consistency", consistency},
+        {"seven_leaves", seven_leaves}, {"whole or not", whole_or_not},
+        {"no hashes", no_hashes},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

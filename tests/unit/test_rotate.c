@@ -647,6 +647,30 @@ static void bounded(void)
     world_end(&w, PLOG_KEYS_MAX + 1);
 }
 
+/* What was forgotten of a chain counts for nothing. */
+static void an_empty_chain(void)
+{
+    static struct plog_keychain chain;
+    static struct plog_rotation r;
+    static struct plog_signer a, b;
+    const char *why = NULL;
+    CHECK_INT(plog_signer_generate(&a, plog_io_posix(), "k", NULL), 0);
+    CHECK_INT(plog_signer_generate(&b, plog_io_posix(), "k", NULL), 0);
+    r.size = 5;
+    r.old_key = a.vkey;
+    r.new_key = b.vkey;
+    CHECK_INT(plog_keychain_add(&chain, &a.vkey, 0), 0);
+    chain.count = 0;
+    CHECK_INT(plog_keychain_rotate(&chain, &r, &why), PLOG_E_CORRUPT);
+    CHECK_TEXT(why, "a rotation away from a key that is not in force");
+    CHECK_UINT(chain.count, 0);
+    CHECK_INT(plog_keychain_add(&chain, &a.vkey, 0), 0);
+    CHECK_INT(plog_keychain_rotate(&chain, &r, &why), 0);
+    CHECK_UINT(chain.count, 2);
+    plog_signer_fini(&a);
+    plog_signer_fini(&b);
+}
+
 /* What a rotation would come to; nothing changes. */
 static void rehearsed(void)
 {
@@ -700,6 +724,7 @@ int main(int argc, char **argv)
         {"while another rotates", while_another_rotates},
         {"a damaged rotation", damaged},
         {"64 keys", bounded},
+        {"an empty chain", an_empty_chain},
         {"rehearsed", rehearsed},
         {"rows of the store", store_rows},
     };

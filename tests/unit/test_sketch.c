@@ -126,6 +126,23 @@ static void takes(void)
             printf("# not taken: %s\n", ordinary[i]);
 }
 
+/* Of the 22nd digit of a salt four bits are not used: four of them are one. */
+static void salts(void)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
+                                 "tuvwxyz0123456789+/=";
+    for (const char *d = digits; *d; d++) {
+        char line[400];
+        int n = snprintf(line, sizeof line,
+                         UPSERT "{}," TIME "," SOURCE
+                                ",\"salt\":\"AAECAwQFBgcICQoLDA0OD%c==\"}",
+                         *d);
+        if (!CHECK(compare(plog_span(line, (size_t)n)) ==
+                   (strchr("AQgw", *d) != NULL)))
+            printf("# %c\n", *d);
+    }
+}
+
 /* Right or wrong, they are not for it. */
 static void leaves(void)
 {
@@ -327,7 +344,7 @@ int main(int argc, char **argv)
         {"limits", limits},       {"json texts", json_texts},
         {"names", names},         {"every byte", every_byte},
         {"crossed", crossed},     {"no byte behind", no_byte_behind},
-        {"stretches", stretches},
+        {"stretches", stretches}, {"salts", salts},
     };
     plog_entry_parser_init(&parser, plog_io_posix());
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);

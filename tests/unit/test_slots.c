@@ -15,6 +15,7 @@
 
 static struct plog_io io;
 static uint32_t another; /* added to who owns a file */
+static uint64_t last;    /* byte of the lock file that was let go */
 static int dir;
 static char path[600]; /* of the file */
 
@@ -25,12 +26,21 @@ static int on_stat(void *ctx, int fd, struct plog_stat *out)
     return rc;
 }
 
+static int on_lock_byte(void *ctx, int fd, uint64_t at, int mode)
+{
+    if (mode == 0 && at > last)
+        last = at;
+    return plog_io_posix()->lock_byte(ctx, fd, at, mode);
+}
+
 static void set_up(void)
 {
     const char *at = check_dir();
     io = *plog_io_posix();
     io.stat = on_stat;
+    io.lock_byte = on_lock_byte;
     another = 0;
+    last = 0;
     dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     snprintf(path, sizeof path, "%.500s/" PLOG_QUEUE_FILE, at);
     unlink(path);
@@ -152,6 +162,94 @@ static void without_its_head(void)
     }
 }
 
+/* What was begun and not finished is finished: whoever has it open has the same
+ * file. */
+static void one_that_was_begun(void)
+{
+    static const off_t sizes[] = {0, 100, 4096, SIZE};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct plog_slots s;
+        struct stat was, is;
+        set_up();
+        int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        CHECK_INT(ftruncate(fd, sizes[i]), 0);
+        CHECK_INT(fstat(fd, &was), 0);
+        CHECK(join(&s));
+        CHECK_INT(stat(path, &is), 0);
+        CHECK_UINT(is.st_ino, was.st_ino);
+        size_is(SIZE);
+        leave(&s);
+        close(fd);
+        close(dir);
+    }
+}
+
+/* One that was cut is made anew by who is alone; nothing is written to it
+ * while another has it mapped. */
+static void one_that_was_cut(void)
+{
+    struct plog_slots a, b;
+    struct stat was, is;
+    set_up();
+    CHECK(join(&a));
+    CHECK_INT(truncate(path, 5000), 0);
+    CHECK_INT(stat(path, &was), 0);
+    CHECK(!join(&b) && b.slot == NULL);
+    size_is(5000);
+    leave(&b);
+    leave(&a);
+    int fd = open(path, O_RDONLY | O_CLOEXEC); /* so its number is not free */
+    CHECK(join(&b));
+    CHECK_INT(stat(path, &is), 0);
+    CHECK(is.st_ino != was.st_ino);
+    size_is(SIZE);
+    leave(&b);
+    close(fd);
+    close(dir);
+}
+
+/* How often the file is mapped in this process. */
+static unsigned mapped(void)
+{
+    char line[1000];
+    unsigned n = 0;
+    FILE *f = fopen("/proc/self/maps", "re");
+    while (f && fgets(line, sizeof line, f))
+        n += strstr(line, path) != NULL;
+    if (f)
+        fclose(f);
+    return n;
+}
+
+/* Who finds none free maps the file all the same, asks again, and lets go of no
+ * byte that is not of a slot. */
+static void all_are_taken(void)
+{
+    static struct plog_slots all[PLOG_SLOTS];
+    struct plog_slots one;
+    set_up();
+    for (unsigned i = 0; i < PLOG_SLOTS; i++)
+        CHECK(join(&all[i]) && all[i].own == i);
+    CHECK(!join(&one));
+    const struct plog_slot *slot = one.slot;
+    CHECK(slot != NULL);
+    CHECK_UINT(mapped(), PLOG_SLOTS + 1);
+    leave(&all[9]);
+    CHECK(plog_slots_join(&one, &io, dir, one.lock, &one.id));
+    CHECK_UINT(one.own, 9);
+    CHECK(one.slot == slot);
+    CHECK_UINT(mapped(), PLOG_SLOTS);
+    leave(&one);
+    CHECK(join(&all[9]));
+    CHECK(!join(&one));
+    leave(&one);
+    for (unsigned i = 0; i < PLOG_SLOTS; i++)
+        leave(&all[i]);
+    CHECK_UINT(last, PLOG_SLOT_BYTE + PLOG_SLOTS - 1);
+    CHECK_UINT(mapped(), 0);
+    close(dir);
+}
+
 /* ---- Bells -------------------------------------------------------------- */
 
 /* The next one that waits behind the own slot, or who holds the turnstile. */
@@ -202,6 +300,9 @@ int main(int argc, char **argv)
         {"two", two},
         {"for its owner alone", for_its_owner_alone},
         {"without its head", without_its_head},
+        {"one that was begun", one_that_was_begun},
+        {"one that was cut", one_that_was_cut},
+        {"all are taken", all_are_taken},
         {"the next one", next_one},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
