@@ -506,6 +506,12 @@ static void logged_since(void)
     CHECK_UINT(o.list.len / sizeof(struct plog_known_order), 4);
     CHECK_INT(need(6, 1, "line"), PLOG_E_TAMPERED);
     dir_end();
+    dir_begin(); /* also where the first look was for that one */
+    write_short(1, 3, 7, 11);
+    CHECK_INT(need(5, 1, "line"), PLOG_E_TAMPERED);
+    write_short(20, 3, 5, 21);
+    CHECK_INT(need(5, 1, "line"), 0);
+    dir_end();
     dir_begin();
     write_short(1, 3, 7, 11);
     CHECK_INT(need(3, 1, "line"), 0);
