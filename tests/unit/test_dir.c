@@ -150,6 +150,8 @@ static void what_is_no_log(void)
     CHECK_INT(open_as(PLOG_DIR_READ, false), PLOG_E_NOTHING);
     CHECK_TEXT(err.message,
                "there is no log here: log is missing, but snapshots is there");
+    CHECK_INT(open_as(PLOG_DIR_PLAN, false), PLOG_E_NOTHING);
+    CHECK_INT(d.dir, -1);
     CHECK_TEXT(err.hint,
                "if there was a log, bring it back from a copy or a peer before"
                " anything else");
@@ -161,7 +163,11 @@ static void what_is_no_log(void)
                          " store: paritylog salvage DIR --from-store");
     CHECK_INT(open_as(PLOG_DIR_STORE, false), 0);
     plog_dir_close(&d);
+    CHECK_INT(open_as(PLOG_DIR_PLAN, false), 0);
+    CHECK_INT(d.log, -1);
+    plog_dir_close(&d);
     put("log", "");
+    CHECK_INT(open_as(PLOG_DIR_PLAN, false), PLOG_E_NOTHING);
     CHECK_INT(open_as(PLOG_DIR_WRITE, false), PLOG_E_NOTHING);
     CHECK_TEXT(err.message, "there is no log here: log is not a directory");
     CHECK_TEXT(err.hint, ""); /* init would not help */
@@ -556,6 +562,27 @@ static int open_segment(bool writing)
     return rc;
 }
 
+static int to_read_only(void *ctx, int dir, const char *name, int flags,
+                        uint32_t mode)
+{
+    if ((flags & O_ACCMODE) != O_RDONLY)
+        return -EROFS;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Who reads asks for no more than that. */
+static void segments_to_read(void)
+{
+    set_up();
+    put(FIRST, "x");
+    CHECK_INT(open_as(PLOG_DIR_WRITE, false), 0);
+    io.open_at = to_read_only;
+    CHECK_INT(open_segment(false), 0);
+    CHECK_INT(open_segment(true), PLOG_E_IO);
+    CHECK_TEXT(err.file, FIRST);
+    plog_dir_close(&d);
+}
+
 static int stats_left;
 
 static int second_stat_fails(void *ctx, int fd, struct plog_stat *out)
@@ -746,6 +773,7 @@ int main(int argc, char **argv)
         {"no_lock_file", no_lock_file},
         {"a_lock_file_that_was_replaced", a_lock_file_that_was_replaced},
         {"odd_segments", odd_segments},
+        {"segments_to_read", segments_to_read},
         {"names_in_quarantine", names_in_quarantine},
         {"fewer_bytes_than_asked_for", fewer_bytes_than_asked_for},
         {"a_file_set_aside", a_file_set_aside},

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "engine.h"
 #include "killing.h"
 #include "shared_queue.h"
 #include "slots.h"
@@ -358,7 +359,7 @@ static void of_a_dead_owner(void)
  * left alone, or given back, and its owner sees to it. */
 static void lies(void)
 {
-    for (int k = 0; k < 7; k++) {
+    for (int k = 0; k < 8; k++) {
         make();
         w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
         struct plog_slot *s = post(NULL, "9", 10);
@@ -382,6 +383,9 @@ static void lies(void)
         case 5:
             s->deltas[0].salt[3] = '"';
             break;
+        case 6:
+            s->deltas[0].length = UINT32_MAX;
+            break;
         default:
             s->text[0] = '[';
         }
@@ -393,6 +397,75 @@ static void lies(void)
         plog_close(owner.p);
         world_end(&w, 4);
     }
+}
+
+static bool lives_seen; /* the leader has found that an owner lives */
+
+static int seeing_byte(void *ctx, int fd, uint64_t byte, int mode)
+{
+    int rc = plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+    lives_seen |= rc && byte >= PLOG_SLOT_BYTE;
+    return rc;
+}
+
+/* Then it looks at the clock, to see whether that one waits still. */
+static int64_t withdrawing_clock(void *ctx)
+{
+    struct plog_slot *s = slots();
+    for (unsigned i = 0; lives_seen && i < PLOG_SLOTS; i++)
+        if (s[i].state == PLOG_SLOT_POSTED)
+            s[i].state = PLOG_SLOT_FREE;
+    return plog_io_posix()->clock_mono_ns(ctx);
+}
+
+/* What its owner withdraws while the leader looks at it is not taken. */
+static void withdrawn(void)
+{
+    make();
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    struct plog_slot *s = post(NULL, "9", 10);
+    REQUIRE(s != NULL);
+    lives_seen = false;
+    leader_gate.io.lock_byte = seeing_byte;
+    leader_gate.io.clock_mono_ns = withdrawing_clock;
+    CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
+    CHECK(lives_seen);
+    leader_gate.io.clock_mono_ns = plog_io_posix()->clock_mono_ns;
+    CHECK_UINT(s->state, PLOG_SLOT_FREE);
+    CHECK_UINT(world_size(&w), 3);
+    CHECK_INT(answer(), 0);
+    CHECK_UINT(owner.receipt.seq, 4);
+    check_logged();
+    plog_close(owner.p);
+    world_end(&w, 4);
+}
+
+/* A request whose owner has something to do in the store's transaction is not
+ * posted. */
+static void with_a_hook(void)
+{
+    static const char text[] =
+        "{\"resource\":\"r\",\"record_id\":\"1\",\"op\":\"upsert\","
+        "\"payload\":{},\"occurred_at\":\"2026-01-02T03:04:05Z\","
+        "\"provenance\":{\"source\":\"s\",\"confidence\":1}}";
+    const struct plog_span delta = {text, sizeof text - 1};
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = &delta, .delta_count = 1};
+    struct plog_request q;
+    make();
+    w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
+    struct plog_slot *own = plog_slots_own(&w.p->legs.dir.slots);
+    REQUIRE(own != NULL);
+    for (int hook = 0; hook < 2; hook++) {
+        g.hook = hook ? look : NULL;
+        CHECK_INT(plog_request_build(&q, plog_io_posix(), &g, NULL, 4096, NULL),
+                  0);
+        CHECK_INT(plog_shared_post(w.p, &q), !hook);
+        CHECK_UINT(own->state, hook ? PLOG_SLOT_FREE : PLOG_SLOT_POSTED);
+        own->state = PLOG_SLOT_FREE;
+        plog_request_free(&q);
+    }
+    world_end(&w, 2);
 }
 
 /* ---- A leader that is killed, or fails ----------------------------------- */
@@ -724,6 +797,8 @@ int main(int argc, char **argv)
         {"no room for it", no_room_for_it},
         {"of a dead owner", of_a_dead_owner},
         {"slots that lie", lies},
+        {"withdrawn", withdrawn},
+        {"with a hook", with_a_hook},
         {"the leader is killed", leader_killed},
         {"the leader's sync fails", leader_fails},
         {"no conflict with what is not there", no_conflict_with_nothing},
