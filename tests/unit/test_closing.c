@@ -13,6 +13,7 @@
 
 #include "check.h"
 #include "engine.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define FIRST "log/00000000000000000001.jsonl"
@@ -207,6 +208,51 @@ static void a_long_wal(void)
     }
 }
 
+#define GROUP 200
+
+/* Groups of so many that their rows wait, until the WAL is long. */
+static void put_groups(void)
+{
+    static char text[GROUP][240], record[GROUP][16];
+    static struct plog_span d[GROUP];
+    struct plog_group g = {
+        .struct_size = sizeof g, .deltas = d, .delta_count = GROUP};
+    for (int i = 0; i < GROUP; i++) {
+        snprintf(record[i], sizeof record[i], "g%d", i);
+        struct world_delta delta = {.record = record[i]};
+        d[i].p = world_text(text[i], sizeof text[i], &delta);
+        d[i].n = strlen(text[i]);
+    }
+    for (int k = 0; w.p->legs.store.wal_frames <= 300 && k < 100; k++)
+        CHECK_INT(plog_append_group(w.p, &g, NULL, NULL), 0);
+    CHECK(w.p->legs.store.wal_frames > 300);
+}
+
+static bool no_commit(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "step") == 0 && strncmp(sql, "COMMIT", 6) == 0;
+}
+
+/* Nor where the rows that wait could not be moved: they wait on. */
+static void a_long_wal_and_no_commit(void)
+{
+    for (int i = 0; i < 2; i++) {
+        size_t n;
+        make();
+        put_groups();
+        sql_calls.fails = i ? no_commit : NULL;
+        world_close(&w);
+        sql_calls.fails = NULL;
+        char *wal = world_read(world_path(&w, "store.db-wal"), &n);
+        CHECK(n > 32 && memcmp(wal, "\x37\x7f\x06", 3) != 0);
+        free(wal);
+        int64_t wait = world_number(&w, "SELECT count(*) FROM state_recent");
+        CHECK(i ? wait > 0 : wait == 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -218,6 +264,7 @@ int main(int argc, char **argv)
         {"other files", other_files},
         {"not padding", not_padding},
         {"a long wal", a_long_wal},
+        {"a long wal and no commit", a_long_wal_and_no_commit},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -234,6 +234,26 @@ static void the_head_is_changed(void)
     }
 }
 
+/* Whoever looks at the head writes it as the log has it. */
+static void the_place_is_changed(void)
+{
+    static const char *const all[] = {"UPDATE meta SET segment=segment+1",
+                                      "UPDATE meta SET offset=offset+1"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        static const char sql[] = "SELECT segment*1000000+offset FROM meta";
+        struct world w;
+        struct plog_head head;
+        make(&w, 0);
+        CHECK_INT(put(&w, "a"), 0);
+        int64_t place = world_number(&w, sql);
+        world_sql(&w, all[i]);
+        CHECK(world_number(&w, sql) != place);
+        CHECK_INT(plog_get_head(w.p, &head, NULL), 0);
+        CHECK_INT(world_number(&w, sql), place);
+        world_end(&w, 2);
+    }
+}
+
 /* The last commit with another signature, the same in both legs.  @forged: out,
  * 64 bytes */
 static void forge(const struct world *w, unsigned char *forged)
@@ -681,6 +701,7 @@ int main(int argc, char **argv)
         {"another_whole_log", another_whole_log},
         {"another_torn_log", another_torn_log},
         {"the_head_is_changed", the_head_is_changed},
+        {"the_place_is_changed", the_place_is_changed},
         {"the_head_is_forged", the_head_is_forged},
         {"an_older_store", an_older_store},
         {"a_group_behind_the_head", a_group_behind_the_head},
