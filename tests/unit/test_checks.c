@@ -34,7 +34,7 @@ static struct {
     unsigned findings;
     int verdict[8]; /* of the first ones */
     uint64_t seq[8];
-    char next[8][200], found[8][200], unchecked[900];
+    char next[8][200], found[8][200], file[8][80], unchecked[900];
     int stop; /* what the callbacks return */
 } heard;
 
@@ -47,6 +47,7 @@ static int on_finding(void *arg, const struct plog_finding *f)
         heard.seq[heard.findings] = f->seq;
         snprintf(heard.next[heard.findings], 200, "%s", f->next);
         snprintf(heard.found[heard.findings], 200, "%s", f->found);
+        snprintf(heard.file[heard.findings], 80, "%s", f->file);
     }
     heard.findings++;
     return 0;
@@ -278,8 +279,19 @@ static void locked_without_a_store(void)
 /* ---- Orders and compact entries that do not hold
  * ----------------------------- */
 
+static unsigned lists_left; /* of folders that are read; then there is none */
+
+static int list_some(void *ctx, int dir,
+                     int (*each)(void *arg, const char *name), void *arg)
+{
+    lists_left -= lists_left > 0;
+    return lists_left ? plog_io_posix()->list(ctx, dir, each, arg) : 0;
+}
+
 static void an_order_that_is_none(void)
 {
+    struct plog_io io = *plog_io_posix();
+    io.list = list_some;
     make(8, 0);
     redact(4);
     world_drop_store(&w);
@@ -291,6 +303,14 @@ static void an_order_that_is_none(void)
     CHECK_UINT(heard.seq[1], 4);
     CHECK(strstr(heard.found[1], "no such order") != NULL);
     CHECK(strstr(heard.next[1], "compare with another copy") != NULL);
+    CHECK_TEXT(heard.file[1], SEGMENT_1);
+    /* The file went before it could be named. */
+    lists_left = 100;
+    CHECK_INT(run(plog_verify, with(&io)), PLOG_E_TAMPERED);
+    lists_left = 100 - lists_left;
+    CHECK_INT(run(plog_verify, with(&io)), PLOG_E_TAMPERED);
+    CHECK_UINT(heard.seq[1], 4);
+    CHECK_TEXT(heard.file[1], "");
 }
 
 /* The look ahead reads the order, and what signs it does not hold. */

@@ -3,6 +3,7 @@
  * and whoever says stop there is obeyed; and one that the log's key has signed
  * otherwise than the entries give it is not made up, nor is a rotation.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,41 @@ static void told_of_a_large_group(void)
     CHECK_UINT(heard.total, 3);
     CHECK_INT(peers_parity(&w), 0);
     world_remove(w.dir);
+}
+
+static int snapshot_fd = -1; /* that is being written */
+
+static int open_snapshot(void *ctx, int dir, const char *name, int flags,
+                         uint32_t mode)
+{
+    int fd = plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+    if (fd >= 0 && strstr(name, ".jsonl.gz.new"))
+        snapshot_fd = fd;
+    return fd;
+}
+
+static int stat_lies(void *ctx, int fd, struct plog_stat *out)
+{
+    int rc = plog_io_posix()->stat(ctx, fd, out);
+    if (fd != snapshot_fd)
+        return rc;
+    snapshot_fd = -2; /* the handle is another file's next */
+    out->size = 4711;
+    return -EIO;
+}
+
+/* What it takes on disk is told where it is known. */
+static void of_no_known_size(void)
+{
+    struct plog_io io = *plog_io_posix();
+    io.open_at = open_snapshot;
+    io.stat = stat_lies;
+    make();
+    snapshot_fd = -1;
+    CHECK_INT(compact((struct plog_compact_options){.io = &io}), 0);
+    CHECK_INT(snapshot_fd, -2);
+    CHECK_UINT(report.snapshot_bytes, 0);
+    CHECK_INT(peers_parity(&w), 0);
 }
 
 /* ---- What was signed ----------------------------------------------------- */
@@ -227,21 +263,22 @@ static int spoil(void *arg, const struct plog_progress *p)
     (void)arg;
     if (!spoiled && !strcmp(p->phase, "fold")) { /* parity was before */
         spoiled = true;
-        world_sql(&w, "UPDATE events SET line='{}' WHERE seq=(SELECT seq FROM"
-                      " rotations)");
+        world_sql(&w, "UPDATE events SET line='{}' WHERE seq=(SELECT max(seq)"
+                      " FROM rotations)");
     }
     return 0;
 }
 
 /* The line of a rotation, which is to go into the compact entry, is none any
- * more by then: nothing is signed in its place. */
-static void a_rotation_that_cannot_be_read(void)
+ * more by then: nothing is signed in its place.  It is the last of `count`. */
+static void cannot_read_the_last(int count)
 {
     struct plog_rotate_options o = {.struct_size = sizeof o};
     struct plog_rotate_report r;
     world_make(&w, PLOG_LAST_WRITE_WINS, PEERS_SEGMENT);
     world_close(&w);
-    CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
+    for (int i = 0; i < count; i++)
+        CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
     CHECK_INT(world_open(&w), 0);
     peers_put(&w, 0, 40);
     world_close(&w);
@@ -258,11 +295,18 @@ static void a_rotation_that_cannot_be_read(void)
     CHECK_UINT(world_size(&w), size);
 }
 
+static void a_rotation_that_cannot_be_read(void)
+{
+    cannot_read_the_last(1);
+    cannot_read_the_last(2);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"told", told},
         {"told of a large group", told_of_a_large_group},
+        {"of no known size", of_no_known_size},
         {"not what was signed", not_what_was_signed},
         {"not what the snapshot says", not_what_the_snapshot_says},
         {"a rotation that cannot be read", a_rotation_that_cannot_be_read},

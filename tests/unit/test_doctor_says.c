@@ -484,6 +484,18 @@ static int is_locked(void *ctx, int fd, int mode)
     return mode ? -EAGAIN : 0;
 }
 
+/* Where nothing was compacted away nothing is looked for in archive/; that it
+ * is no folder is told once, among the names. */
+static void no_archive(void)
+{
+    make(2);
+    world_write(world_path(&w, "archive"), "x", 1);
+    CHECK_INT(doctor_with((struct plog_doctor_options){.io = NULL}), 0);
+    CHECK(says("directory", PLOG_HEALTH_WARN, "not ours: archive"));
+    for (unsigned i = 0; i < heard.count; i++)
+        CHECK(strcmp(heard.name[i], "archive") != 0);
+}
+
 static void the_legs(void)
 {
     struct plog_redact_options ro = {
@@ -776,6 +788,7 @@ int main(int argc, char **argv)
         {"SQLite itself", sqlite_itself},
         {"notes of drills", notes_of_drills},
         {"the clock", the_clock},
+        {"no archive", no_archive},
         {"the legs", the_legs},
         {"progress", progress},
         {"one drill at a time", one_drill_at_a_time},

@@ -352,6 +352,26 @@ static void no_randomness(void)
     CHECK_UINT(report.lines, 0);
 }
 
+/* The store and SQLite's files beside it are not opened; of another file only
+ * its whole name could say that it is one of them. */
+static void a_store(void)
+{
+    static const char *const names[] = {"store.db",     "store.db-wal",
+                                        "store.db-shm", "store.db-journal",
+                                        "store.db-old", "store.db.jsonl",
+                                        "a-store.db",   "store.d"};
+    struct plog_inspect_options o = {.struct_size = sizeof o};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int want = i < 4 ? PLOG_E_INPUT : 0;
+        world_write(path_of(names[i]), "{}\n", 3);
+        memset(&err, 0, sizeof err);
+        if (!CHECK_INT(plog_inspect(path_of(names[i]), &o, &report, &err),
+                       want))
+            printf("# %s\n", names[i]);
+        CHECK_UINT(report.counts[PLOG_LINE_OK], want ? 0 : 1);
+    }
+}
+
 /* ---- More lines than can be numbered
  * ---------------------------------------------------- */
 
@@ -445,6 +465,7 @@ int main(int argc, char **argv)
         {"far down", far_down},
         {"long and compressed", long_and_compressed},
         {"files", files},
+        {"a store", a_store},
         {"no randomness", no_randomness},
         {"stopped", stopped},
     };

@@ -545,6 +545,25 @@ static void restoring_below_the_compact_entry(void)
     is_there_whole(0);
 }
 
+/* And below an order to redact behind that: the two come along, or nothing is
+ * there. */
+static void restoring_below_two_orders(void)
+{
+    static const struct part p = {NULL,        0,  restore, is_there_whole,
+                                  ALLOCATIONS, 51, 0};
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    struct plog_redact_report r;
+    make();
+    at = world_size(&w);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK_INT(plog_redact(w.dir, at - 1, &o, &r, NULL), 0);
+    before = world_size(&w);
+    CHECK(before == at + 2 && peers_floor(&w) < at - 1);
+    part(&p);
+    CHECK_INT(restore(), 0);
+    is_there_whole(0);
+}
+
 static int rebuild_log(void)
 {
     struct plog_rebuild_options o = {
@@ -681,6 +700,7 @@ int main(int argc, char **argv)
         {"restoring to go on", restoring_to_go_on},
         {"restoring below the compact entry",
          restoring_below_the_compact_entry},
+        {"restoring below two orders", restoring_below_two_orders},
         {"rebuilding", rebuilding},
         {"replaying", replaying},
         {"replaying from nothing", replaying_from_nothing},

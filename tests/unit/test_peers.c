@@ -12,6 +12,7 @@
 #include "engine.h"
 #include "killing.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define SEGMENT 4096 /* some ten entries */
@@ -451,6 +452,27 @@ static int stops(void *arg, const struct plog_peer *p)
     return *(const int *)arg;
 }
 
+static bool begin_fails(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)busy;
+    return strcmp(sql, "BEGIN") == 0;
+}
+
+/* All of a list is of one head: where no transaction can begin there is none.
+ */
+static void no_list(void)
+{
+    struct plog_error err = {0};
+    int code = 0;
+    make(3);
+    CHECK_INT(add("p"), 0);
+    sql_calls.fails = begin_fails;
+    CHECK_INT(plog_peers(w.dir, NULL, stops, &code, &err), PLOG_E_IO);
+    sql_calls.fails = NULL;
+    CHECK_INT(err.code, PLOG_E_IO);
+    CHECK_INT(plog_peers(w.dir, NULL, stops, &code, &err), 0);
+}
+
 static void stopped_list(void)
 {
     static const int codes[] = {PLOG_END, 7, -7, PLOG_E_INTERRUPTED};
@@ -681,6 +703,7 @@ int main(int argc, char **argv)
         {"ages", ages},
         {"trimmed", trimmed},
         {"bytes behind", bytes_behind},
+        {"no list", no_list},
         {"stopped list", stopped_list},
         {"two threads", two_threads},
         {"a rewind is synced", a_rewind_is_synced},

@@ -519,24 +519,39 @@ static int no_unlink(void *ctx, int dir, const char *name)
     return -EACCES;
 }
 
-/* A folder in it that is none of ours stays, and all around it. */
+/* Only the first one. */
+static int one_no_unlink(void *ctx, int dir, const char *name)
+{
+    static bool refused;
+    refused = !refused;
+    return refused ? -EACCES : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
+/* A folder in it that is none of ours stays, and all around it.  One file that
+ * cannot be removed is what is told, whatever happens to the others. */
 static void removing(void)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         struct plog_place p;
         begin();
         make_whole(&p, new_path);
         world_write(in(new_path, "log/x"), "x", 1);
+        if (i == 3)
+            world_write(in(new_path, "log/y"), "y", 1);
         if (i < 2)
             CHECK_INT(mkdir(in(new_path, "mine"), 0700), 0);
         if (i == 1)
             io.unlink_at = posix_unlink;
         if (i == 2)
             io.unlink_at = no_unlink;
+        if (i == 3)
+            io.unlink_at = one_no_unlink;
         CHECK_INT(plog_place_remove(&io, new_path),
-                  i == 2 ? -EACCES : -ENOTEMPTY);
+                  i >= 2 ? -EACCES : -ENOTEMPTY);
         CHECK_INT(is_there(in(new_path, "mine")), i < 2);
-        CHECK_INT(is_there(in(new_path, "log/x")), i == 2);
+        CHECK_INT(is_there(in(new_path, "log/x")) +
+                      is_there(in(new_path, "log/y")),
+                  i >= 2);
     }
     CHECK_INT(plog_place_remove(plog_io_posix(), new_path), 0);
     CHECK(!is_there(new_path));

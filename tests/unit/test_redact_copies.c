@@ -136,6 +136,13 @@ static int no_unlink(void *ctx, int dir, const char *name)
                : plog_io_posix()->unlink_at(ctx, dir, name);
 }
 
+static int no_fold_unlink(void *ctx, int dir, const char *name)
+{
+    return strcmp(name, "fold.db") == 0
+               ? -EPERM
+               : plog_io_posix()->unlink_at(ctx, dir, name);
+}
+
 static int no_rename(void *ctx, int old_dir, const char *old, int dir,
                      const char *name, bool replace)
 {
@@ -161,9 +168,16 @@ static void a_copy_that_stays(void)
     CHECK_INT(mkdir(world_path(&w, snapshot), 0700), 0);
     CHECK_INT(redact(2, false), PLOG_E_IO);
     CHECK_UINT(world_size(&w), size);
+    CHECK_INT(rmdir(world_path(&w, snapshot)), 0);
+    leave();
+    odd = *plog_io_posix();
+    odd.unlink_at = no_fold_unlink;
+    CHECK_INT(redact(2, false), PLOG_E_IO);
+    CHECK_UINT(world_size(&w), size);
+    CHECK(world_has(&w, "snapshots/fold.db"));
     io = NULL;
     CHECK_INT(redact(2, false), 0);
-    CHECK_UINT(files("quarantine"), 1);
+    gone();
     world_end(&w, world_size(&w));
 }
 

@@ -156,6 +156,8 @@ static void up_to_an_entry(void)
         CHECK_INT(REPLAY(.dry_run = true), 0); /* the rest of it */
         CHECK_UINT(r.present, ends[to]);
         CHECK_UINT(r.applied, 10 - ends[to]);
+        CHECK_UINT(r.from, r.applied ? ends[to] + 1 : 0);
+        CHECK_UINT(r.to, r.applied ? 10 : 0);
         CHECK_UINT(told.count, 10);
         CHECK_INT(REPLAY(.dry_run = true, .to = 1), 0);
         CHECK_UINT(r.applied, 0);

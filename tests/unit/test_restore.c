@@ -114,7 +114,8 @@ static void points(void)
 
 static void names(void)
 {
-    char own[300];
+    char own[300], key[800];
+    size_t n;
     begin();
     put(1);
     world_close(&w);
@@ -130,9 +131,16 @@ static void names(void)
     CHECK_TEXT(r.vkey, "");
     CHECK_UINT(r.continued.size, 0);
     CHECK(access(out, F_OK) != 0);
-    restored(RESTORE(.continue_as = "test.example/copy"), 2);
-    CHECK_UINT(r.continued.size, 3);
+    CHECK_INT(RESTORE(.continue_as = "test.example/copy"), 0);
     CHECK(strncmp(r.vkey, "test.example/copy+", 18) == 0);
+    /* Whom the copy is given to finds the key that it goes on with in it. */
+    snprintf(key, sizeof key, "%s/keys/%.8s.vkey", out, r.vkey + 18);
+    char *text = world_read(key, &n);
+    CHECK_UINT(n, strlen(r.vkey) + 1);
+    CHECK(text && strncmp(text, r.vkey, strlen(r.vkey)) == 0);
+    free(text);
+    restored(0, 2);
+    CHECK_UINT(r.continued.size, 3);
 }
 
 /* Only the very head that somebody knows takes the key along. */

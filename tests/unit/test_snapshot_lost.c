@@ -259,6 +259,34 @@ static void a_row_that_is_not_taken(void)
     world_end(&w, world_size(&w));
 }
 
+/* The archive is damaged as well, in its last file: a dry run, which makes
+ * nothing, has read all that it would take. */
+static void neither_is_whole(void)
+{
+    struct plog_replay_report r;
+    char name[64];
+    size_t n;
+    make(false);
+    uint64_t last = 0;
+    for (uint64_t at = 1; at <= compacted.to; at++) {
+        snprintf(name, sizeof name, "archive/%020" PRIu64 ".jsonl.gz", at);
+        last = world_has(&w, name) ? at : last;
+    }
+    CHECK(last > compacted.from);
+    snprintf(name, sizeof name, "archive/%020" PRIu64 ".jsonl.gz", last);
+    char *bytes = world_read(world_path(&w, name), &n);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+    world_remove(world_path(&w, "snapshots"));
+    world_drop_store(&w);
+    for (int dry = 1; dry >= 0; dry--) {
+        CHECK_INT(replay(false, dry, &r), PLOG_E_PRUNED);
+        CHECK(!r.remade);
+        CHECK(strstr(err.hint, "archive/ does not give it: archive/") != NULL);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -267,6 +295,7 @@ int main(int argc, char **argv)
         {"what leads out", what_leads_out},
         {"no log of a trimmed store", no_log_of_a_trimmed_store},
         {"dry runs", dry_runs},
+        {"neither is whole", neither_is_whole},
         {"the store does not have it", the_store_does_not_have_it},
         {"a row that is not taken", a_row_that_is_not_taken},
     };
