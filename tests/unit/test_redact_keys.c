@@ -339,6 +339,8 @@ static void one_call_fails(void)
             nth = 0;
             if (rc == 0 && !CHECK(!stored(&w, PAYLOAD)))
                 printf("# replay, call %d, %ld\n", fails, n);
+            if (world_has(&w, "quarantine")) /* hundreds of old stores */
+                world_remove(world_path(&w, "quarantine"));
         }
         CHECK(!reached);
     }
