@@ -437,6 +437,7 @@ void plog_check_rewind(struct plog_check *c)
     plog_walk_rewind(&c->walk);
     c->walk.sketches = false;
     c->seen.len = c->seen_next = 0;
+    c->below_floor = c->below_start = (struct plog_passed){.to = 0};
     c->begins = 0;
     c->last_told = c->upto = 0;
     c->stopped = c->quick = c->closer = false;

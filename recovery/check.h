@@ -34,6 +34,11 @@ struct plog_check_notes {
     struct plog_seen_file since, watermark; /* of parity */
 };
 
+/* Heads that a check passes by where all is well: of old notes. */
+struct plog_passed {
+    uint64_t from, to; /* to 0: none */
+};
+
 struct plog_check {
     bool again;                         /* it starts over */
     const struct plog_check_options *o; /* never NULL */
@@ -66,6 +71,7 @@ struct plog_check {
     struct plog_buf seen;
     size_t seen_next;
     char below[64];  /* the file below the floor that tells nothing; "" */
+    struct plog_passed below_floor, below_start;
     uint64_t begins; /* the walk begins behind this entry, above the floor */
 };
 
@@ -152,6 +158,9 @@ void plog_check_expected(struct plog_check *c, const struct plog_tree *before,
                          const struct plog_log_group *g);
 /* ... and at the end of the log. */
 void plog_check_expected_end(struct plog_check *c);
+/* Lists as unchecked what was passed by, also of the witness file: at the end,
+ * when a look was enough. */
+void plog_check_tell_passed(struct plog_check *c);
 /* What is none holds nothing; whoever needs what should be in it says so. */
 bool plog_check_is_folder(const struct plog_dir *d, const char *name);
 /* At the end: what a compaction kept in archive/ and snapshots/ is signed, and

@@ -69,6 +69,14 @@ static void head_pruned(struct plog_check *c, const struct plog_seen *seen)
     plog_check_find(c, &f);
 }
 
+/* They come in the order of their sizes. */
+static void pass_by(struct plog_passed *p, uint64_t size)
+{
+    if (p->to == 0)
+        p->from = size;
+    p->to = size;
+}
+
 /* Of one below the floor; older notes of a witness follow from the newest. */
 static void judge_below(struct plog_check *c, const struct plog_seen *seen)
 {
@@ -77,17 +85,37 @@ static void judge_below(struct plog_check *c, const struct plog_seen *seen)
     else if (!seen->known && seen->asked)
         head_pruned(c, seen);
     else if (!seen->known)
-        plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
-                             "a head that was seen lies below the floor");
+        pass_by(&c->below_floor, seen->size);
 }
 
-/* Of one that the walk passed by. */
 static void not_compared(struct plog_check *c, const struct plog_seen *seen)
 {
-    plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
-                         seen->size < c->begins
-                             ? "a head that was seen lies below the checkpoint"
-                             : "a head that was seen lies in damage");
+    if (seen->size < c->begins)
+        pass_by(&c->below_start, seen->size);
+    else
+        plog_check_unchecked(c, PLOG_LEG_LOG, seen->size, seen->size,
+                             "a head that was seen lies in damage");
+}
+
+static void tell_range(struct plog_check *c, const struct plog_passed *p,
+                       const char *one, const char *many)
+{
+    if (p->to)
+        plog_check_unchecked(c, PLOG_LEG_LOG, p->from, p->to,
+                             p->from == p->to ? one : many);
+}
+
+void plog_check_tell_passed(struct plog_check *c)
+{
+    const struct plog_witness_file *f = &c->notes.file;
+    if (f->odd && !f->changed)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
+                             "the witness file has a note that was cut off");
+    tell_range(c, &c->below_floor, "a head that was seen lies below the floor",
+               "heads that were seen lie below the floor");
+    tell_range(c, &c->below_start,
+               "a head that was seen lies below the checkpoint",
+               "heads that were seen lie below the checkpoint");
 }
 
 static int see(struct plog_check *c, const struct plog_seen *seen)
@@ -189,9 +217,6 @@ int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
         return plog_fail(err, PLOG_E_INTERRUPTED, "stopped");
     if (n->file.changed)
         changed_note(c, n->file.changed);
-    else if (n->file.odd)
-        plog_check_unchecked(c, PLOG_LEG_LOG, 0, 0,
-                             "the witness file has a note that was cut off");
     if (n->code)
         *err = n->why;
     ask_newest(c);

@@ -386,6 +386,7 @@ static int compare_all(struct plog_check *c, struct plog_error *err)
         return rc;
     if (quick)
         tell_unchecked(c);
+    plog_check_tell_passed(c);
     return c->o->watermark && !c->report->verdict ? write_watermark(c, err) : 0;
 }
 

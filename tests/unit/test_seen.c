@@ -421,7 +421,7 @@ static void notes_below_the_floor(void)
     snprintf(text, sizeof text, "%s%s%s", notes[7], notes[13], notes[18]);
     world_remove(world_path(&w, "archive"));
     says(with(text), "CLEAN, head 25");
-    says(with(text), "unchecked log 13-13: a head that was seen lies below");
+    says(with(text), "unchecked log 7-13: heads that were seen lie below");
     snprintf(text, sizeof text, "%s%s", notes[7], notes[13]);
     says(with(text), pruned);
     says(with(forked), pruned);
