@@ -190,6 +190,17 @@ uint64_t plog_segment_at(const struct plog_buf *list, size_t i)
     return n;
 }
 
+uint64_t plog_segment_of(const struct plog_buf *list, uint64_t seq)
+{
+    uint64_t best = 0;
+    for (size_t i = 0; i < plog_segment_count(list); i++) {
+        uint64_t first = plog_segment_at(list, i);
+        if (first <= seq && first > best)
+            best = first;
+    }
+    return best;
+}
+
 struct listing {
     struct plog_buf *out;
     char odd[256];

@@ -127,6 +127,9 @@ static inline size_t plog_segment_count(const struct plog_buf *list)
     return list->len / sizeof(uint64_t);
 }
 uint64_t plog_segment_at(const struct plog_buf *list, size_t i);
+/* The last one that begins at or below entry `seq`: it holds that, if any does.
+ * The root of `seq` entries can be had from that of `seq` + 1.  0: none. */
+uint64_t plog_segment_of(const struct plog_buf *list, uint64_t seq);
 
 /* As plog_fail_io, about the file of segment `first` in log/. */
 int plog_fail_segment(struct plog_error *err, int rc, uint64_t first,

@@ -22,16 +22,6 @@ int plog_parity_take_since(struct plog_parity *p, struct plog_error *err)
 
 /* ---- Where it begins ---------------------------------------------------- */
 
-/* The segment with entry `seq`, or the last one. */
-static uint64_t segment_of(const struct plog_walk *w, uint64_t seq)
-{
-    uint64_t first = 1;
-    for (size_t i = 0; i < plog_segment_count(&w->segments); i++)
-        if (plog_segment_at(&w->segments, i) <= seq)
-            first = plog_segment_at(&w->segments, i);
-    return first;
-}
-
 /* The last entry of the lowest head that must be compared: the walk begins
  * there.  Or that of the store's head, where it lies lower: a crash may have
  * left behind it no more than the beginning of a header. */
@@ -207,7 +197,8 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
              : ends_below_the_floor(p)  ? pass_store_by(p, err)
                                         : 0;
     uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
-    uint64_t first = p->since.size ? segment_of(w, lowest_asked(p)) : 1;
+    uint64_t first =
+        p->since.size ? plog_segment_of(&w->segments, lowest_asked(p)) : 1;
     if (rc)
         return rc;
     if (first <= floor)

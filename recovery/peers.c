@@ -119,16 +119,6 @@ static int put_row(struct plog_store *s, const struct change *c,
 
 /* ---- The log's root ----------------------------------------------------- */
 
-/* The segment behind whose header the root of `seq` entries can be computed. */
-static uint64_t segment_for(const struct plog_walk *w, uint64_t seq)
-{
-    uint64_t first = 0;
-    for (size_t i = 0; i < plog_segment_count(&w->segments); i++)
-        if (plog_segment_at(&w->segments, i) <= seq + 1)
-            first = plog_segment_at(&w->segments, i);
-    return first;
-}
-
 static int root_at(plog *p, uint64_t seq, unsigned char *root,
                    struct plog_error *err)
 {
@@ -137,7 +127,7 @@ static int root_at(plog *p, uint64_t seq, unsigned char *root,
     struct plog_log_group g;
     struct plog_tree tree;
     int rc = plog_walk_open(&w, &p->legs.dir, &p->legs.keys, err);
-    uint64_t first = rc ? 0 : segment_for(&w, seq);
+    uint64_t first = rc ? 0 : plog_segment_of(&w.segments, seq + 1);
     if (!rc && first == 0)
         rc = plog_fail_pruned(err, seq, h->rules.floor);
     if (!rc) {

@@ -638,6 +638,20 @@ static void odd_segments(void)
     plog_dir_close(&d);
 }
 
+static void the_segment_of_an_entry(void)
+{
+    static const uint64_t firsts[] = {4, 9, 10};
+    static const uint64_t of[] = {0, 0, 0, 0, 4, 4, 4, 4, 4, 9, 10, 10};
+    struct plog_buf list;
+    plog_buf_init(&list, plog_io_posix());
+    CHECK_UINT(plog_segment_of(&list, 5), 0);
+    CHECK_INT(plog_buf_add(&list, firsts, sizeof firsts), 0);
+    for (uint64_t seq = 0; seq < sizeof of / sizeof *of; seq++)
+        CHECK_UINT(plog_segment_of(&list, seq), of[seq]);
+    CHECK_UINT(plog_segment_of(&list, UINT64_MAX), 10);
+    plog_buf_fini(&list);
+}
+
 /* ---- Quarantine --------------------------------------------------------- */
 
 static unsigned looked;
@@ -774,6 +788,7 @@ int main(int argc, char **argv)
         {"a_lock_file_that_was_replaced", a_lock_file_that_was_replaced},
         {"odd_segments", odd_segments},
         {"segments_to_read", segments_to_read},
+        {"the_segment_of_an_entry", the_segment_of_an_entry},
         {"names_in_quarantine", names_in_quarantine},
         {"fewer_bytes_than_asked_for", fewer_bytes_than_asked_for},
         {"a_file_set_aside", a_file_set_aside},
