@@ -29,7 +29,7 @@ static uint64_t lowest_asked(const struct plog_parity *p)
 {
     const struct plog_seen *seen = (const void *)p->c->seen.data;
     uint64_t lowest = p->since.size;
-    if (!p->store_lost && p->c->head.commit.size < lowest)
+    if (p->c->head.commit.size < lowest)
         lowest = p->c->head.commit.size;
     for (size_t i = 0; i < p->c->seen.len / sizeof *seen; i++)
         if (seen[i].asked && seen[i].size < lowest)

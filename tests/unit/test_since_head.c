@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "peers.h"
 #include "said.h"
 #include "world.h"
 
@@ -237,6 +238,44 @@ static void in_damage_at_the_end(void)
     CHECK(strstr(said_check(plog_verify, w.dir, &o), fork) != NULL);
 }
 
+/* ---- Beside a store that is older --------------------------------------- */
+
+static void put_on(int from, int to)
+{
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, from, to);
+    world_close(&w);
+}
+
+/* It stands before the floor, and the key was rotated since: nothing in it
+ * leads to the segment of the checkpoint, but the log does. */
+static void beside_a_store_before_the_floor(void)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o};
+    struct plog_rotate_report r;
+    struct world_found f;
+    peers_make(&w, PLOG_ARRIVAL, 3);
+    snprintf(mark, sizeof mark, "%.500s/mark", check_dir());
+    snprintf(kept, sizeof kept, "%.500s/kept", check_dir());
+    world_copy(w.dir, kept);
+    put_on(3, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK_INT(plog_key_rotate(w.dir, &o, &r, NULL), 0);
+    put_on(40, 70);
+    note(mark);
+    put_on(70, 80);
+    struct plog_check_options c = {.since = mark};
+    CHECK_INT(world_parity(&w, &c, &f), 0);
+    world_drop_store(&w);
+    world_take_store(&w, kept);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_BEHIND);
+    CHECK_UINT(f.count, 1);
+    CHECK_INT(world_parity(&w, &c, &f), PLOG_E_BEHIND);
+    CHECK_UINT(f.count, 1);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -245,6 +284,7 @@ int main(int argc, char **argv)
         {"set back before half a header", set_back_before_half_a_header},
         {"before damage", before_damage},
         {"in damage at the end", in_damage_at_the_end},
+        {"beside a store before the floor", beside_a_store_before_the_floor},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
