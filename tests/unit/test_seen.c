@@ -280,6 +280,36 @@ static void below_the_floor(void)
     says(expecting(16, roots[15]), "FORK in log, entry 16");
 }
 
+/* No commit above the floor verifies: the header has the root there, and what
+ * lies below is as far away as ever. */
+static void no_group_above_the_floor(void)
+{
+    static const char name[] = "log/00000000000000000016.jsonl";
+    size_t n;
+    put_back();
+    compact();
+    world_remove(world_path(&w, "archive"));
+    char *bytes = world_read(world_path(&w, name), &n);
+    for (char *sig = bytes; (sig = strstr(sig, "\"sig\":\"")) != NULL; sig++)
+        sig[20] = sig[20] == 'A' ? 'B' : 'A';
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+    for (uint64_t size = 14; size <= 16; size++)
+        for (int own = 0; own < 2; own++) {
+            struct plog_check_options o = expecting(size, roots[size - !own]);
+            o.struct_size = sizeof o;
+            const char *said = said_check(plog_verify, w.dir, &o);
+            bool ok = CHECK_INT(strstr(said, "PRUNED in log, entry 14") != NULL,
+                                size == 14);
+            ok &= CHECK_INT(strstr(said, "FORK in log, entry 15") != NULL,
+                            size == 15 && !own);
+            ok &= CHECK_INT(strstr(said, "ROLLBACK in log, entry 16") != NULL,
+                            size == 16);
+            if (!ok)
+                printf("# %s", said);
+        }
+}
+
 static void in_damage(void)
 {
     size_t n;
@@ -415,7 +445,7 @@ static void notes_below_the_floor(void)
     says(with(forked), "FORK in log, entry 13: want 13:# (witness, line 6)");
     CHECK_INT(note_head(forked), PLOG_E_FORK);
     CHECK_TEXT(noting.message, "the log does not agree with the witness, or is"
-                            " damaged; nothing was noted");
+                               " damaged; nothing was noted");
     CHECK_INT(note_head(text), 0);
     /* One above the floor: what lies below it is not looked for. */
     snprintf(text, sizeof text, "%s%s%s", notes[7], notes[13], notes[18]);
@@ -616,6 +646,7 @@ int main(int argc, char **argv)
         {"each size", each_size},
         {"spelled out", spelled_out},
         {"below the floor", below_the_floor},
+        {"no group above the floor", no_group_above_the_floor},
         {"in damage", in_damage},
         {"notes in a file", notes_in_a_file},
         {"notes below the floor", notes_below_the_floor},
