@@ -1,5 +1,6 @@
 /*
- * first_key.c - whose signature a log begins with.
+ * first_key.c - keys that are asked for ahead of where they stand: whose
+ * signature a log begins with, and which it has in all.
  *
  * A header names no key in full, and a trusted key may be any of the log's: so
  * the first one may have to be looked for in the rotations that lead away from
@@ -27,25 +28,6 @@ static int first_commit_key(struct plog_walk *w, char *id)
     return rc < 0 ? rc : 0;
 }
 
-int plog_walk_seek_rotation(struct plog_scan *s, uint64_t *at,
-                            struct plog_rotation *out)
-{
-    static const char mark[] = "\"control\":\"r"; /* rotate, restore */
-    struct plog_span line;
-    struct plog_entry e;
-    int rc;
-    while ((rc = plog_window_next(s, at, &line)) == 0) {
-        if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
-            continue;
-        int bad = plog_entry_parse(&s->parser, line, &e, NULL);
-        if (bad == PLOG_E_NOMEM)
-            return plog_scan_fault(s, bad, *at, 0, "out of memory");
-        if (!bad && !plog_rotation_of(&e, out))
-            return 0;
-    }
-    return rc;
-}
-
 /* Looks through one segment for rotations: the first one away from key `id`
  * gives it, and one that names a trusted key shows that there is a way. */
 static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
@@ -54,7 +36,7 @@ static int seek_rotations(struct plog_walk *w, struct plog_scan *s,
     struct plog_rotation r;
     uint64_t at = 0;
     int rc = 0;
-    while (!*way && (rc = plog_walk_seek_rotation(s, &at, &r)) == 0) {
+    while (!*way && (rc = plog_window_rotation(s, &at, &r)) == 0) {
         struct plog_keychain two = {.count = 2};
         two.keys[0] = r.old_key;
         two.keys[1] = r.new_key;
@@ -125,4 +107,41 @@ int plog_walk_floor_key(struct plog_walk *w, struct plog_error *err)
     if (own)
         return plog_keychain_add(k, own, 0);
     return find_key_ahead(w, h.last.key, err);
+}
+
+/* ---- Those of orders that came along ------------------------------------ */
+
+/* What is wrong with the log, says whoever reads it then. */
+static int take_keys(struct plog_walk *w, const struct plog_keychain *chain,
+                     int rc, struct plog_error *err)
+{
+    if (rc == PLOG_E_IO)
+        return rc; /* nobody knows then */
+    if (rc != PLOG_E_NOMEM)
+        rc = plog_keychain_anchored(chain, w->chain.keys)
+                 ? plog_orders_know_keys(&w->orders, chain)
+                 : 0;
+    return rc ? plog_fail(err, rc, "out of memory") : 0;
+}
+
+int plog_walk_learn_keys(struct plog_walk *w, plog_walk_starter *start,
+                         void *arg, struct plog_error *err)
+{
+    struct plog_walk ahead;
+    struct plog_log_group g;
+    struct plog_error why = {.code = 0};
+    bool any;
+    int rc = plog_orders_unproven(&w->orders, &any);
+    if (rc || !any)
+        return rc ? plog_orders_brought_fail(rc, err) : 0;
+    rc = plog_walk_open(&ahead, w->dir, w->chain.keys, &why);
+    if (!rc)
+        rc = start(arg, &ahead, &why);
+    while (!rc)
+        rc = plog_walk_next(&ahead, &g, &why);
+    rc = take_keys(w, &ahead.chain.chain, rc, &why);
+    plog_walk_close(&ahead);
+    if (rc && err)
+        *err = why;
+    return rc;
 }

@@ -1,6 +1,10 @@
-/* orders.c - see orders.h. */
+/*
+ * orders.c - see orders.h: the list, and looking ahead.  The compact entries
+ * are in orders_floor.c, what came along in orders_brought.c.
+ */
 #include "orders.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "scan_window.h"
@@ -16,6 +20,7 @@ void plog_orders_init(struct plog_orders *o, const struct plog_io *io,
     plog_buf_init(&o->floors, io);
     plog_buf_init(&o->floor_args, io);
     plog_buf_init(&o->brought, io);
+    plog_buf_init(&o->files, io);
     plog_buf_init(&o->ahead, io);
 }
 
@@ -25,28 +30,29 @@ void plog_orders_fini(struct plog_orders *o)
     plog_buf_fini(&o->floors);
     plog_buf_fini(&o->floor_args);
     plog_buf_fini(&o->brought);
+    plog_buf_fini(&o->files);
     plog_buf_fini(&o->ahead);
 }
 
-static int load(struct plog_orders *o);
-
 /* ---- The list ----------------------------------------------------------- */
 
-static struct plog_known_order *all(const struct plog_orders *o)
+static struct plog_known_order *all(const struct plog_buf *list)
 {
-    return (struct plog_known_order *)(void *)o->list.data;
+    return (struct plog_known_order *)(void *)list->data;
 }
 
-static size_t count(const struct plog_orders *o)
+static size_t count(const struct plog_buf *list)
 {
-    return o->list.len / sizeof(struct plog_known_order);
+    return list->len / sizeof(struct plog_known_order);
 }
 
-static enum plog_order_from from_where(const struct plog_known_order *k)
+/* Of both lists. */
+static struct plog_known_order *nth(const struct plog_orders *o, size_t i)
 {
-    return !k->brought ? PLOG_ORDER_LOGGED
-           : k->held   ? PLOG_ORDER_PROVEN
-                       : PLOG_ORDER_CLAIMED;
+    size_t own = count(&o->list);
+    return i < own                        ? &all(&o->list)[i]
+           : i < own + count(&o->brought) ? &all(&o->brought)[i - own]
+                                          : NULL;
 }
 
 static int by_entry(const void *a, const void *b)
@@ -62,20 +68,32 @@ int plog_orders_add(struct plog_orders *o, const struct plog_order *order,
 {
     struct plog_known_order k = {.order = *order,
                                  .held = from == PLOG_ORDER_PROVEN,
-                                 .brought = from != PLOG_ORDER_LOGGED};
-    int rc = plog_buf_add(&o->list, &k, sizeof k);
-    if (!rc && count(o) > 1 && by_entry(&all(o)[count(o) - 2], &k) > 0)
-        qsort(o->list.data, count(o), sizeof k, by_entry);
+                                 .brought = from != PLOG_ORDER_LOGGED,
+                                 .unknown = from == PLOG_ORDER_UNKNOWN};
+    struct plog_buf *list = k.brought ? &o->brought : &o->list;
+    size_t before = count(list);
+    int rc = plog_buf_add(list, &k, sizeof k);
+    if (!rc && before && by_entry(&all(list)[before - 1], &k) > 0)
+        o->unsorted = true;
     return rc;
 }
 
-/* The first one about entry `seq`, or count. */
-static size_t lower_bound(const struct plog_orders *o, uint64_t seq)
+void plog_orders_sort(struct plog_orders *o)
 {
-    size_t low = 0, high = count(o);
+    struct plog_buf *both[] = {&o->list, &o->brought};
+    for (int i = 0; o->unsorted && i < 2; i++)
+        if (both[i]->len)
+            qsort(both[i]->data, count(both[i]),
+                  sizeof(struct plog_known_order), by_entry);
+    o->unsorted = false;
+}
+
+size_t plog_orders_from(const struct plog_buf *list, uint64_t seq)
+{
+    size_t low = 0, high = count(list);
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (all(o)[mid].order.seq < seq)
+        if (all(list)[mid].order.seq < seq)
             low = mid + 1;
         else
             high = mid;
@@ -83,192 +101,46 @@ static size_t lower_bound(const struct plog_orders *o, uint64_t seq)
     return low;
 }
 
+/* The next one, from `*i` on, that makes this line of entry `seq`. */
+static struct plog_known_order *next_fit(const struct plog_buf *list,
+                                         uint64_t seq,
+                                         const unsigned char *leaf,
+                                         const unsigned char *line, size_t *i)
+{
+    for (; *i < count(list) && all(list)[*i].order.seq == seq; ++*i)
+        if (memcmp(all(list)[*i].order.leaf, leaf, PLOG_HASH_SIZE) == 0 &&
+            memcmp(all(list)[*i].order.line, line, PLOG_HASH_SIZE) == 0)
+            return &all(list)[(*i)++];
+    return NULL;
+}
+
 void plog_orders_meet(struct plog_orders *o, const struct plog_order *order)
 {
-    for (size_t i = lower_bound(o, order->seq);
-         i < count(o) && all(o)[i].order.seq == order->seq; i++)
-        if (memcmp(all(o)[i].order.leaf, order->leaf, PLOG_HASH_SIZE) == 0 &&
-            memcmp(all(o)[i].order.line, order->line, PLOG_HASH_SIZE) == 0)
-            all(o)[i].held = true;
+    struct plog_known_order *k;
+    struct plog_buf *both[] = {&o->list, &o->brought};
+    plog_orders_sort(o);
+    for (int b = 0; b < 2; b++)
+        for (size_t i = plog_orders_from(both[b], order->seq);
+             (k = next_fit(both[b], order->seq, order->leaf, order->line, &i));)
+            k->held = true;
 }
 
 const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
                                             size_t *i)
 {
-    for (; *i < count(o); ++*i)
-        if (all(o)[*i].needed && !all(o)[*i].held)
-            return &all(o)[(*i)++].order;
+    const struct plog_known_order *k;
+    while ((k = nth(o, (*i)++)) != NULL)
+        if (k->needed && !k->held)
+            return &k->order;
     return NULL;
 }
 
 const struct plog_order *plog_orders_above(const struct plog_orders *o,
                                            uint64_t size, size_t *i)
 {
-    for (; *i < count(o); ++*i)
-        if (all(o)[*i].needed && !all(o)[*i].brought &&
-            all(o)[*i].order.at > size)
-            return &all(o)[(*i)++].order;
-    return NULL;
-}
-
-/* ---- The floor ---------------------------------------------------------- */
-
-static struct plog_known_floor *floors(const struct plog_orders *o)
-{
-    return (struct plog_known_floor *)(void *)o->floors.data;
-}
-
-static size_t floor_count(const struct plog_orders *o)
-{
-    return o->floors.len / sizeof(struct plog_known_floor);
-}
-
-static struct plog_span args_of(const struct plog_orders *o,
-                                const struct plog_known_floor *f)
-{
-    return plog_span(o->floor_args.data + f->args_at, f->args_n);
-}
-
-int plog_orders_keep_floor(struct plog_orders *o,
-                           struct plog_entry_parser *parser,
-                           struct plog_span line, enum plog_order_from from)
-{
-    bool brought = from != PLOG_ORDER_LOGGED;
-    struct plog_known_floor f = {.brought = brought,
-                                 .held = from == PLOG_ORDER_PROVEN};
-    struct plog_entry e;
-    int is = plog_compaction_read(parser, line, &f.entry);
-    if (is <= 0)
-        return is;
-    if (plog_entry_parse(parser, line, &e, NULL)) /* it was parsed just now */
-        return PLOG_E_NOMEM;
-    /* One that stands in the log counts there alone: anybody can prove one
-     * that was undone. */
-    for (size_t i = 0; brought && i < floor_count(o); i++)
-        if (!floors(o)[i].brought && floors(o)[i].entry.at == f.entry.at &&
-            plog_span_equal(e.args, args_of(o, &floors(o)[i])))
-            return 0;
-    f.args_at = o->floor_args.len;
-    f.args_n = e.args.n;
-    int rc = plog_buf_add_span(&o->floor_args, e.args);
-    return rc ? rc : plog_buf_add(&o->floors, &f, sizeof f);
-}
-
-/* The entry again, with spans into our copy, which no longer moves. */
-static const struct plog_compaction *need_floor(struct plog_orders *o,
-                                                struct plog_known_floor *f)
-{
-    struct plog_entry e = {.seq = f->entry.at, .args = args_of(o, f)};
-    o->failed = plog_compaction_parse(&e, o->floors.io, &f->entry);
-    if (o->failed)
-        return NULL;
-    f->needed = true;
-    return &f->entry;
-}
-
-/* What is only claimed never stands before what is proven. */
-static bool is_better(const struct plog_known_floor *a,
-                      const struct plog_known_floor *b)
-{
-    bool claimed = a->brought && !a->held, other = b->brought && !b->held;
-    return claimed == other ? a->entry.at > b->entry.at : other;
-}
-
-/* The log's own last one, if it reaches; else one that came along, whose number
- * is that of another log.  @held  of those that were met */
-static struct plog_known_floor *reaching(const struct plog_orders *o,
-                                         uint64_t size, bool held)
-{
-    struct plog_known_floor *last = NULL, *brought = NULL;
-    for (size_t i = 0; i < floor_count(o); i++) {
-        struct plog_known_floor *f = &floors(o)[i];
-        if (held && !f->held)
-            continue;
-        if (!f->brought && (!last || f->entry.at > last->entry.at))
-            last = f;
-        if (f->brought && f->entry.to >= size &&
-            (!brought || is_better(f, brought)))
-            brought = f;
-    }
-    return last && last->entry.to >= size ? last : brought;
-}
-
-static struct plog_known_floor *setting(const struct plog_orders *o,
-                                        uint64_t floor)
-{
-    struct plog_known_floor *best = NULL;
-    for (size_t i = 0; i < floor_count(o); i++)
-        if (floors(o)[i].entry.to == floor &&
-            (!best || is_better(&floors(o)[i], best)))
-            best = &floors(o)[i];
-    return best;
-}
-
-const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
-                                                uint64_t size)
-{
-    struct plog_known_floor *f = load(o) ? NULL : reaching(o, size, false);
-    o->floor_below = size;
-    return f ? need_floor(o, f) : NULL;
-}
-
-const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
-                                                   uint64_t floor)
-{
-    struct plog_known_floor *f = load(o) ? NULL : setting(o, floor);
-    return f ? need_floor(o, f) : NULL;
-}
-
-bool plog_orders_has_floor(struct plog_orders *o, uint64_t size, bool exactly)
-{
-    return !load(o) && (exactly ? setting(o, size) : reaching(o, size, false));
-}
-
-void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
-                            struct plog_span args)
-{
-    for (size_t i = 0; i < floor_count(o); i++)
-        if (floors(o)[i].entry.at == seq &&
-            plog_span_equal(args, args_of(o, &floors(o)[i])))
-            floors(o)[i].held = true;
-}
-
-void plog_orders_hold_floors(struct plog_orders *o,
-                             const struct plog_orders *proven)
-{
-    for (size_t i = 0; i < floor_count(o); i++)
-        for (size_t k = 0; k < floor_count(proven); k++) {
-            const struct plog_known_floor *p = &floors(proven)[k];
-            struct plog_known_floor *f = &floors(o)[i];
-            if (f->brought && p->held && f->entry.at == p->entry.at &&
-                plog_span_equal(args_of(o, f), args_of(proven, p)))
-                f->held = true;
-        }
-}
-
-const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o)
-{
-    struct plog_known_floor *f = reaching(o, o->floor_below, true);
-    return f ? need_floor(o, f) : NULL;
-}
-
-const struct plog_compaction *plog_orders_floor_forks(struct plog_orders *o)
-{
-    const struct plog_compaction *c =
-        o->floor_root_at ? plog_orders_floor_held(o) : NULL;
-    return c && c->to == o->floor_root_at &&
-                   memcmp(c->root, o->floor_root, PLOG_HASH_SIZE) != 0
-               ? c
-               : NULL;
-}
-
-/* One in an unfinished group is none of the log; then the one before it must
- * do. */
-const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o)
-{
-    for (size_t i = 0; i < floor_count(o); i++)
-        if (floors(o)[i].needed && !floors(o)[i].held)
-            return plog_orders_floor_held(o) ? NULL : &floors(o)[i].entry;
+    for (; *i < count(&o->list); ++*i)
+        if (all(&o->list)[*i].needed && all(&o->list)[*i].order.at > size)
+            return &all(&o->list)[(*i)++].order;
     return NULL;
 }
 
@@ -339,14 +211,17 @@ int plog_orders_each_segment(struct plog_orders *o,
 
 /* ---- Asking ------------------------------------------------------------- */
 
-static int load(struct plog_orders *o)
+int plog_orders_load(struct plog_orders *o)
 {
     if (o->loaded || !o->dir)
         return o->failed;
     o->loaded = true;
     o->failed = plog_orders_each_segment(o, look_through);
     if (!o->failed)
-        o->failed = plog_orders_look_at_brought(o);
+        o->failed = plog_orders_read_folder(o);
+    o->unreadable |= o->read > PLOG_ORDERS_ALL;
+    plog_orders_match_floors(o);
+    plog_orders_sort(o);
     return o->failed;
 }
 
@@ -355,22 +230,29 @@ int plog_orders_doubt(const struct plog_orders *o)
     return o->failed ? o->failed : o->unreadable ? PLOG_E_IO : 0;
 }
 
-const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
+int plog_orders_doubt_fail(const struct plog_orders *o, int rc,
+                           const char *what, struct plog_error *err)
 {
-    if (load(o))
-        return NULL;
-    size_t i = lower_bound(o, seq);
-    return i < count(o) && all(o)[i].order.seq == seq ? &all(o)[i].order : NULL;
+    if (rc != PLOG_E_IO || o->read <= PLOG_ORDERS_ALL)
+        return plog_fail(err, rc, "looking for %s failed", what);
+    plog_fail(err, rc, "orders/ cannot be read, and may hold %s", what);
+    return plog_orders_name_folder(rc, err);
 }
 
-bool plog_orders_any_claimed(const struct plog_orders *o)
+const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
 {
-    bool any = false;
-    for (size_t i = 0; i < count(o); i++)
-        any |= from_where(&all(o)[i]) == PLOG_ORDER_CLAIMED;
-    for (size_t i = 0; i < floor_count(o); i++)
-        any |= floors(o)[i].brought && !floors(o)[i].held;
-    return any;
+    const struct plog_known_order *k;
+    struct plog_buf *both[] = {&o->list, &o->brought};
+    if (plog_orders_load(o) || (o->failed = plog_orders_ask_keys(o)) != 0)
+        return NULL;
+    plog_orders_sort(o);
+    for (int b = 0; b < 2; b++)
+        for (size_t i = plog_orders_from(both[b], seq);
+             i < count(both[b]) && (k = &all(both[b])[i])->order.seq == seq;
+             i++)
+            if (!k->unknown)
+                return &k->order;
+    return NULL;
 }
 
 bool plog_orders_is_brought(const struct plog_order *found)
@@ -378,33 +260,22 @@ bool plog_orders_is_brought(const struct plog_order *found)
     return ((const struct plog_known_order *)(const void *)found)->brought;
 }
 
-bool plog_orders_is_brought_floor(const struct plog_compaction *found)
-{
-    return ((const struct plog_known_floor *)(const void *)found)->brought;
-}
-
-/* Marks the orders that make the line good.  Whether there is one. */
+/* Marks one that makes the line good.  Whether there is any; of those by a key
+ * that is not known the file is noted. */
 static bool fits(struct plog_orders *o, uint64_t seq, const unsigned char *leaf,
                  const unsigned char *line)
 {
-    for (size_t i = lower_bound(o, seq);
-         i < count(o) && all(o)[i].order.seq == seq; i++)
-        if (memcmp(all(o)[i].order.leaf, leaf, PLOG_HASH_SIZE) == 0 &&
-            memcmp(all(o)[i].order.line, line, PLOG_HASH_SIZE) == 0) {
-            all(o)[i].needed = true;
-            return true;
+    struct plog_known_order *k;
+    struct plog_buf *both[] = {&o->list, &o->brought};
+    plog_orders_sort(o);
+    o->wanted = 0;
+    for (int b = 0; b < 2; b++)
+        for (size_t i = plog_orders_from(both[b], seq);
+             (k = next_fit(both[b], seq, leaf, line, &i)) != NULL;) {
+            if (!k->unknown)
+                return k->needed = true;
+            plog_orders_want(o, k->file);
         }
-    return false;
-}
-
-static bool is_known(const struct plog_orders *o, const struct plog_order *k)
-{
-    for (size_t i = lower_bound(o, k->seq);
-         i < count(o) && all(o)[i].order.seq == k->seq; i++)
-        if (all(o)[i].order.at == k->at &&
-            memcmp(all(o)[i].order.leaf, k->leaf, PLOG_HASH_SIZE) == 0 &&
-            memcmp(all(o)[i].order.line, k->line, PLOG_HASH_SIZE) == 0)
-            return true;
     return false;
 }
 
@@ -412,13 +283,16 @@ static bool is_known(const struct plog_orders *o, const struct plog_order *k)
 static int load_again(struct plog_orders *o)
 {
     struct plog_orders now;
-    plog_orders_init(&now, o->list.io, o->dir, o->keys);
-    now.for_ = o;
-    int rc = load(&now);
-    for (size_t i = 0; !rc && i < count(&now); i++)
-        if (!is_known(o, &all(&now)[i].order))
-            rc = plog_orders_add(o, &all(&now)[i].order,
-                                 from_where(&all(&now)[i]));
+    size_t known = count(&o->list);
+    plog_orders_init(&now, o->list.io, o->dir, NULL);
+    int rc = plog_orders_load(&now);
+    for (size_t i = 0, at = 0; !rc && i < count(&now.list); i++) {
+        const struct plog_known_order *k = &all(&now.list)[i];
+        while (at < known && by_entry(&all(&o->list)[at], k) < 0)
+            at++; /* both are sorted */
+        if (at == known || by_entry(&all(&o->list)[at], k) != 0)
+            rc = plog_orders_add(o, &k->order, PLOG_ORDER_LOGGED);
+    }
     o->unreadable |= now.unreadable;
     plog_orders_fini(&now);
     return rc;
@@ -429,7 +303,9 @@ int plog_orders_need(struct plog_orders *o, uint64_t seq,
 {
     unsigned char hash[PLOG_HASH_SIZE];
     bool fresh = !o->loaded;
-    int rc = load(o);
+    int rc = plog_orders_load(o);
+    if (!rc)
+        rc = plog_orders_ask_keys(o);
     if (rc)
         return rc;
     plog_sha256(line.p, line.n, hash);
@@ -444,5 +320,5 @@ int plog_orders_need(struct plog_orders *o, uint64_t seq,
         o->settled = true;
     }
     rc = plog_orders_doubt(o);
-    return rc ? rc : PLOG_E_TAMPERED;
+    return rc ? rc : o->wanted ? PLOG_E_UNKNOWN_KEY : PLOG_E_TAMPERED;
 }

@@ -5,15 +5,19 @@
  * first one is met, the files ahead are looked through for orders; those are
  * taken on trust until the verified reading comes to them.  They are looked
  * through again for a line whose order is not among them: it may have been
- * redacted while we read.  Orders that a log
- * brought along from the one it was copied from lie in orders/, each with a
- * proof, and count at once where its key is trusted or one that the log has had
- * so far.  By a key that the log goes over to further ahead an order is only
- * *claimed*: it is taken on trust, too, until that key was met.
+ * redacted while we read.
+ *
+ * Orders that a log brought along from the one it was copied from lie in
+ * orders/, each with a proof.  They are read once, and each is kept with the
+ * note that its proof rests on; by whose key that is, is asked again when the
+ * log has had one more key.  It is *proven* by one that is trusted or that the
+ * log has had so far; by one that the log goes over to further ahead it is only
+ * *claimed*: taken on trust, too, until that key was met; by any other it is
+ * *unknown* and counts for nothing, but is told of where a line asks for it.
  *
  * The same holds for the compact entry that lets a log begin behind seq 1.
  *
- * Memory: 128 bytes an order.
+ * Memory: 96 bytes an order, and 440 more for one that came along.
  */
 #ifndef PLOG_ORDERS_H
 #define PLOG_ORDERS_H
@@ -25,28 +29,56 @@
 
 #define PLOG_ORDERS_DIR "orders"
 
+enum plog_order_from {
+    PLOG_ORDER_LOGGED,  /* it stands in the log, on its word so far */
+    PLOG_ORDER_BROKEN,  /* it came along, and is not by the key that it names */
+    PLOG_ORDER_UNKNOWN, /* it came along: see above */
+    PLOG_ORDER_CLAIMED,
+    PLOG_ORDER_PROVEN
+};
+
 struct plog_known_order {
     struct plog_order order; /* first: see plog_orders_is_brought */
     bool needed;             /* a redacted line was met that it makes good */
     bool held;               /* and the order itself was verified */
-    bool brought;            /* it came along; not held: it is claimed */
+    bool brought;            /* it came along */
+    bool unknown;            /* ... and is not proven, nor claimed */
+    size_t file; /* ... in that one of `files`, counted from 1; 0: none */
 };
 
 /* A compact entry: one lets a log begin behind seq 1. */
 struct plog_known_floor {
     struct plog_compaction entry; /* first: see plog_orders_is_brought_floor;
                                      its spans are set when it is given out */
-    bool needed, held;            /* as above */
-    bool brought;                 /* it came along */
-    size_t args_at, args_n;       /* in floor_args */
+    bool needed, held, brought, unknown; /* as above */
+    bool logged;            /* brought, and it stands in the log as well */
+    size_t file;            /* as above */
+    size_t args_at, args_n; /* in floor_args */
+};
+
+/* A file in orders/ that proves something, if the signature of the note does.
+ */
+struct plog_order_file {
+    struct plog_note note;
+    enum plog_order_from from; /* by the keys that were known when asked */
+    char name[64];             /* the beginning of its name */
+};
+
+enum plog_orders_read {
+    PLOG_ORDERS_UNREAD,
+    PLOG_ORDERS_ALL,
+    PLOG_ORDERS_PART,     /* some file, or the folder, could not be read */
+    PLOG_ORDERS_NO_FOLDER /* what has its name is none */
 };
 
 struct plog_orders {
     const struct plog_dir *dir; /* NULL: only what was added counts */
     const struct plog_keyring *keys;
     const struct plog_keychain *chain; /* of the log so far; may be NULL */
-    struct plog_buf list;              /* struct plog_known_order, by entry */
-    struct plog_buf floors;            /* struct plog_known_floor */
+    struct plog_buf list;    /* struct plog_known_order: those of the log, */
+    struct plog_buf brought; /* ... and those that came along */
+    bool unsorted;           /* they are not by entry */
+    struct plog_buf floors;  /* struct plog_known_floor */
     struct plog_buf floor_args;
     uint64_t floor_below;   /* the log begins behind this entry, */
     uint64_t floor_root_at; /* and by its header, once that was read, with: */
@@ -55,15 +87,15 @@ struct plog_orders {
     bool settled;    /* ... again, in vain: no order was logged meanwhile */
     int failed;      /* loading did, with this code */
     bool unreadable; /* of the files, some or a part */
-    struct plog_buf brought; /* struct plog_known_order, by entry */
-    bool brought_read;
-    bool unproven; /* a file there is, by the keys known when they were read */
-    unsigned brought_keys; /* of the chain, when they were */
+    enum plog_orders_read read; /* of orders/ */
+    struct plog_buf files;      /* struct plog_order_file */
+    unsigned asked; /* whose they are, with that many keys of the log; and 1 */
     bool looks_ahead;      /* for keys, too; to be set: whoever reads settles */
     struct plog_buf ahead; /* struct plog_vkey: what the rotations ahead name */
     bool ahead_read;
-    bool ahead_verified;      /* ... and the log was read up to them */
-    struct plog_orders *for_; /* who asks, and has the keys; NULL: this one */
+    bool ahead_unreadable; /* not all of it could be */
+    bool ahead_verified;   /* ... and the log was read up to them */
+    size_t wanted; /* the file whose key is not known, from 1; 0: none */
     bool in_force; /* to be set: feed.h gives whole lines redacted by those */
 };
 
@@ -76,12 +108,9 @@ void plog_orders_fini(struct plog_orders *o);
 /* Why nobody can tell that there is no such order, or compact entry, when none
  * was found: PLOG_E_IO, PLOG_E_NOMEM; 0: because there is none. */
 PLOG_MUST_CHECK int plog_orders_doubt(const struct plog_orders *o);
-
-enum plog_order_from {
-    PLOG_ORDER_LOGGED,  /* it stands in the log, on its word so far */
-    PLOG_ORDER_CLAIMED, /* it came along, and so does its proof */
-    PLOG_ORDER_PROVEN   /* it came along, and its proof holds */
-};
+/* Says so of `what`.  Returns rc, which is that. */
+int plog_orders_doubt_fail(const struct plog_orders *o, int rc,
+                           const char *what, struct plog_error *err);
 
 /* Adds an order.  Returns 0 or PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
@@ -90,11 +119,27 @@ PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
 
 /* Asks for the order behind a redacted line.
  * @leaf, @line  what the line claims to be, and its bytes
- * Returns 0; PLOG_E_TAMPERED when there is none that fits; PLOG_E_IO;
- * PLOG_E_NOMEM. */
+ * Returns 0; PLOG_E_TAMPERED when there is none that fits; PLOG_E_UNKNOWN_KEY
+ * when one came along, by a key that is not known: plog_orders_wanted;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_need(struct plog_orders *o, uint64_t seq,
                                      const unsigned char *leaf,
                                      struct plog_span line);
+
+/* The file with that one, or with the compact entry that was asked for and not
+ * given for that reason.
+ * @key  out: the id of its key
+ * Returns the name in orders/; NULL: there is none. */
+const char *plog_orders_wanted(const struct plog_orders *o,
+                               char key[PLOG_KEYID_TEXT]);
+/* The same of one that came along and was not met: its key is none of the log.
+ * NULL: it did not come along. */
+const char *plog_orders_strange(const struct plog_orders *o,
+                                const struct plog_order *unheld,
+                                char key[PLOG_KEYID_TEXT]);
+const char *plog_orders_strange_floor(const struct plog_orders *o,
+                                      const struct plog_compaction *unheld,
+                                      char key[PLOG_KEYID_TEXT]);
 
 /* Asks for the compact entry that lets the log begin behind entry `size`: the
  * log's last one, if it reaches there, or one that came along.
@@ -136,7 +181,7 @@ bool plog_orders_is_brought_floor(const struct plog_compaction *found);
 
 /*
  * All of them, by entry, whatever is asked for else; without orders/ that takes
- * one look for it.  Those that are not held are claimed.
+ * one look for it.
  * @list  out: valid until the next call
  * Returns 0; PLOG_E_IO: nobody can tell; PLOG_E_NOMEM.
  */
@@ -160,9 +205,9 @@ PLOG_MUST_CHECK int plog_orders_claim(struct plog_orders *o,
                                       uint64_t seq, struct plog_span line,
                                       struct plog_order *order);
 /* At the end of a reading, before it is asked what is not held: those claimed
- * are held whose key was met.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
+ * are held whose key was met.  Returns 0; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_settle(struct plog_orders *o);
-/* Whether a file in orders/ is proven by no key that is known so far.  Returns
+/* Whether one of them is not proven by the keys that are known so far.  Returns
  * 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_unproven(struct plog_orders *o, bool *any);
 /* The log was verified, and these are its keys: whatever one of them proves
@@ -173,31 +218,40 @@ PLOG_MUST_CHECK int plog_orders_know_keys(struct plog_orders *o,
 
 /* Says so; returns rc. */
 int plog_orders_brought_fail(int rc, struct plog_error *err);
+/* Says so of what rests on it: `what` ends in "expected an order", say. Returns
+ * PLOG_E_UNKNOWN_KEY. */
+int plog_orders_strange_fail(const char *what, const char *file,
+                             const char *key, struct plog_error *err);
+/* What was said is about orders/ as a whole; returns rc. */
+int plog_orders_name_folder(int rc, struct plog_error *err);
 
-/* Between the files: reads orders/; takes a compact entry, or holds those that
- * `proven` has; goes on behind what cannot be read; gives each segment to
- * `look`, whose PLOG_E_IO and PLOG_E_NOMEM count. */
-PLOG_MUST_CHECK int plog_orders_look_at_brought(struct plog_orders *o);
+/* Between the files: loads what log and orders/ have; reads orders/, once;
+ * asks for the keys of what it has, when there are more; takes a compact entry;
+ * notes which of them stand in the log; goes on behind what cannot be read;
+ * gives each segment to `look`, whose PLOG_E_IO and PLOG_E_NOMEM count. */
+PLOG_MUST_CHECK int plog_orders_load(struct plog_orders *o);
+PLOG_MUST_CHECK int plog_orders_read_folder(struct plog_orders *o);
+PLOG_MUST_CHECK int plog_orders_ask_keys(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_keep_floor(struct plog_orders *o,
                                            struct plog_entry_parser *parser,
                                            struct plog_span line,
                                            enum plog_order_from from);
-void plog_orders_hold_floors(struct plog_orders *o,
-                             const struct plog_orders *proven);
+void plog_orders_match_floors(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_or_unreadable(struct plog_orders *o, int rc);
 struct plog_scan;
 PLOG_MUST_CHECK int plog_orders_each_segment(struct plog_orders *o,
                                              int (*look)(struct plog_orders *,
                                                          struct plog_scan *));
-/* (orders_keys.c) Whether a proof holds: under a key that is known, `*from` is
- * PLOG_ORDER_PROVEN, or under one that the log names further ahead.  Returns 0;
- * PLOG_END when not; PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int plog_orders_prove(struct plog_orders *o,
-                                      struct plog_span text,
-                                      struct plog_proof_report *r,
+/* Notes a file that counts for nothing where one was asked for. */
+void plog_orders_want(struct plog_orders *o, size_t file);
+void plog_orders_sort(struct plog_orders *o);
+/* The index of the first one about entry `seq` or a later one, in a sorted
+ * list. */
+size_t plog_orders_from(const struct plog_buf *list, uint64_t seq);
+/* (orders_keys.c) By whose key the note holds.  Returns 0; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_orders_whose(struct plog_orders *o,
+                                      const struct plog_note *note,
                                       enum plog_order_from *from);
-/* Whether one that came along is claimed, and not settled yet. */
-bool plog_orders_any_claimed(const struct plog_orders *o);
 
 /* ---- What was needed ---------------------------------------------------- */
 

@@ -10,31 +10,51 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "proof.h"
 
 #define PROOF_FILE_MAX (2u << 20) /* a compact entry names peers and keys */
 
 /* ---- Reading them ------------------------------------------------------- */
 
-static int take_proof(struct plog_orders *o, struct plog_span text)
+/* What the entry of a proof is, for the file that is the next one. */
+static int take_entry(struct plog_orders *o, const struct plog_proof_report *r)
 {
-    struct plog_proof_report r;
     struct plog_entry_parser parser;
     struct plog_order order;
-    enum plog_order_from from;
-    int rc = plog_orders_prove(o, text, &r, &from);
-    o->unproven |= rc == PLOG_END || (!rc && from == PLOG_ORDER_CLAIMED);
-    if (rc)
-        return rc == PLOG_END ? 0 : rc;
+    size_t floors = o->floors.len, list = o->brought.len;
+    size_t file = o->files.len / sizeof(struct plog_order_file) + 1;
     plog_entry_parser_init(&parser, o->dir->io);
-    rc = plog_order_read(&parser, r.entry, &order);
+    int rc = plog_order_read(&parser, r->entry, &order);
     if (rc >= 0)
-        rc = rc && order.at == r.seq
-                 ? plog_orders_add(o, &order, from)
-                 : plog_orders_keep_floor(o, &parser, r.entry, from);
+        rc = rc && order.at == r->seq
+                 ? plog_orders_add(o, &order, PLOG_ORDER_UNKNOWN)
+                 : plog_orders_keep_floor(o, &parser, r->entry,
+                                          PLOG_ORDER_UNKNOWN);
     plog_entry_parser_fini(&parser);
-    free(r.memory);
+    if (o->brought.len > list)
+        ((struct plog_known_order *)(void *)(o->brought.data + list))->file =
+            file;
+    if (o->floors.len > floors)
+        ((struct plog_known_floor *)(void *)(o->floors.data + floors))->file =
+            file;
     return rc;
+}
+
+static int take_proof(struct plog_orders *o, const char *name,
+                      struct plog_span text)
+{
+    struct plog_proof_report r;
+    struct plog_order_file f = {.from = PLOG_ORDER_UNKNOWN};
+    int rc = plog_proof_read(text, &r, &f.note);
+    if (rc)
+        return rc == PLOG_E_NOMEM ? rc : 0;
+    snprintf(f.name, sizeof f.name, "%.60s", name);
+    rc = take_entry(o, &r);
+    free(r.memory);
+    return rc ? rc : plog_buf_add(&o->files, &f, sizeof f);
 }
 
 static int read_proof(struct plog_orders *o, int dir, const char *name)
@@ -46,13 +66,14 @@ static int read_proof(struct plog_orders *o, int dir, const char *name)
     plog_buf_init(&text, io);
     int rc = plog_io_read_all(io, dir, name, PROOF_FILE_MAX, &text);
     if (!rc)
-        rc = take_proof(o, plog_span(text.data, text.len));
+        rc = take_proof(o, name, plog_span(text.data, text.len));
     else if (rc == -ENOMEM)
         rc = PLOG_E_NOMEM;
-    else /* what is no file of ours, the line that needs it will miss */
-        rc = plog_io_says_odd(rc) || rc == -EFBIG
-                 ? 0
-                 : plog_orders_or_unreadable(o, PLOG_E_IO);
+    else { /* what is no file of ours, the line that needs it will miss */
+        if (!plog_io_says_odd(rc) && rc != -EFBIG)
+            o->read = PLOG_ORDERS_PART;
+        rc = 0;
+    }
     plog_buf_fini(&text);
     return rc;
 }
@@ -69,89 +90,188 @@ static int each_name(void *arg, const char *name)
     return n->rc;
 }
 
-static int open_folder(const struct plog_dir *d)
+/* What has the name of the folder, and is none, holds none: nobody needs one to
+ * read a whole line. */
+static int no_folder(struct plog_orders *o, int rc)
 {
-    return d->io->open_at(d->io->ctx, d->dir, PLOG_ORDERS_DIR,
-                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (rc != -ENOENT)
+        o->read = rc == -ENOTDIR || plog_io_says_odd(rc) ? PLOG_ORDERS_NO_FOLDER
+                                                         : PLOG_ORDERS_PART;
+    return 0;
 }
 
-static int read_proofs(struct plog_orders *o, int dir)
+static int read_all(struct plog_orders *o)
 {
     const struct plog_io *io = o->dir->io;
+    int dir = io->open_at(io->ctx, o->dir->dir, PLOG_ORDERS_DIR,
+                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+    if (dir < 0)
+        return no_folder(o, dir);
     struct names n = {o, dir, 0};
     int rc = io->list(io->ctx, dir, each_name, &n);
     io->close(io->ctx, dir);
-    return n.rc ? n.rc : rc < 0 ? plog_orders_or_unreadable(o, PLOG_E_IO) : 0;
+    if (rc < 0)
+        o->read = PLOG_ORDERS_PART;
+    return n.rc;
 }
 
-int plog_orders_look_at_brought(struct plog_orders *o)
+/* An entry of which there is no file is none of ours. */
+static void forget(struct plog_orders *o)
 {
-    if (!o->keys)
+    size_t kept = 0, n = o->floors.len / sizeof(struct plog_known_floor);
+    struct plog_known_floor *f = (void *)o->floors.data;
+    for (size_t i = 0; i < n; i++)
+        if (!f[i].brought)
+            f[kept++] = f[i];
+    o->floors.len = kept * sizeof *f;
+    o->brought.len = o->files.len = 0;
+    o->read = PLOG_ORDERS_UNREAD;
+}
+
+int plog_orders_read_folder(struct plog_orders *o)
+{
+    if (o->read || !o->dir || !o->keys)
         return 0;
-    int dir = open_folder(o->dir);
-    if (dir < 0)
-        return dir == -ENOENT ? 0 : plog_orders_or_unreadable(o, PLOG_E_IO);
-    return read_proofs(o, dir);
+    o->read = PLOG_ORDERS_ALL;
+    int rc = read_all(o);
+    if (!rc)
+        rc = plog_orders_ask_keys(o);
+    if (rc)
+        forget(o);
+    plog_orders_match_floors(o);
+    plog_orders_sort(o);
+    return rc;
 }
 
-/* ---- Those alone -------------------------------------------------------- */
+/* ---- Whose they are ----------------------------------------------------- */
 
-/* What is no folder holds none: nobody needs one to read a whole line. */
-static int read_alone(struct plog_orders *o, struct plog_orders *only)
+static int ask_all(struct plog_orders *o)
 {
-    int dir = open_folder(o->dir);
-    if (dir < 0)
-        return dir == -ENOENT || dir == -ENOTDIR || plog_io_says_odd(dir)
-                   ? 0
-                   : PLOG_E_IO;
-    int rc = read_proofs(only, dir);
-    return rc ? rc : plog_orders_doubt(only);
-}
-
-int plog_orders_brought(struct plog_orders *o,
-                        const struct plog_known_order **list, size_t *count)
-{
-    struct plog_orders only;
-    unsigned keys = o->chain ? o->chain->count : 0;
-    bool known = o->brought_read && o->brought_keys == keys;
+    struct plog_order_file *f = (void *)o->files.data;
     int rc = 0;
-    if (!known && o->dir && o->keys) {
-        plog_orders_init(&only, o->list.io, o->dir, o->keys);
-        only.for_ = o;
-        rc = read_alone(o, &only);
-        struct plog_buf was = o->brought;
-        o->brought = only.list;
-        only.list = was;
-        o->unproven = only.unproven;
-        plog_orders_hold_floors(o, &only);
-        plog_orders_fini(&only);
-    }
-    o->brought_read = !rc;
-    o->brought_keys = keys;
-    *list = (const void *)o->brought.data;
-    *count = rc ? 0 : o->brought.len / sizeof **list;
+    for (size_t i = 0; !rc && i < o->files.len / sizeof *f; i++)
+        if (f[i].from != PLOG_ORDER_PROVEN)
+            rc = plog_orders_whose(o, &f[i].note, &f[i].from);
+    return rc;
+}
+
+static const char *name_of(const struct plog_orders *o, size_t file,
+                           char key[PLOG_KEYID_TEXT])
+{
+    const struct plog_order_file *f = (const void *)o->files.data;
+    if (!file)
+        return NULL;
+    const unsigned char *id = f[file - 1].note.key_id;
+    snprintf(key, PLOG_KEYID_TEXT, "%02x%02x%02x%02x", id[0], id[1], id[2],
+             id[3]);
+    return f[file - 1].name;
+}
+
+void plog_orders_want(struct plog_orders *o, size_t file)
+{
+    const struct plog_order_file *f = (const void *)o->files.data;
+    if (file && f[file - 1].from == PLOG_ORDER_UNKNOWN)
+        o->wanted = file;
+}
+
+const char *plog_orders_wanted(const struct plog_orders *o,
+                               char key[PLOG_KEYID_TEXT])
+{
+    return name_of(o, o->wanted, key);
+}
+
+const char *plog_orders_strange(const struct plog_orders *o,
+                                const struct plog_order *unheld,
+                                char key[PLOG_KEYID_TEXT])
+{
+    const struct plog_known_order *k = (const void *)unheld;
+    return name_of(o, k->file, key);
+}
+
+const char *plog_orders_strange_floor(const struct plog_orders *o,
+                                      const struct plog_compaction *unheld,
+                                      char key[PLOG_KEYID_TEXT])
+{
+    const struct plog_known_floor *f = (const void *)unheld;
+    return name_of(o, f->file, key);
+}
+
+int plog_orders_strange_fail(const char *what, const char *file,
+                             const char *key, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_UNKNOWN_KEY,
+              "%s by a key that is trusted here, found orders/%s by key %s",
+              what, file, key);
+    plog_err_file(err, PLOG_ORDERS_DIR);
+    plog_err_hint(err, "run: paritylog verify DIR");
+    return PLOG_E_UNKNOWN_KEY;
+}
+
+static void mark(const struct plog_orders *o, size_t file, bool *held,
+                 bool *unknown)
+{
+    const struct plog_order_file *f = (const void *)o->files.data;
+    if (!file)
+        return;
+    *held |= f[file - 1].from == PLOG_ORDER_PROVEN;
+    *unknown = f[file - 1].from <= PLOG_ORDER_UNKNOWN;
+}
+
+int plog_orders_ask_keys(struct plog_orders *o)
+{
+    unsigned now = (o->chain ? o->chain->count : 0) + 1;
+    if (o->asked == now || o->files.len == 0)
+        return 0;
+    int rc = ask_all(o);
+    struct plog_known_order *k = (void *)o->brought.data;
+    for (size_t i = 0; !rc && i < o->brought.len / sizeof *k; i++)
+        mark(o, k[i].file, &k[i].held, &k[i].unknown);
+    struct plog_known_floor *f = (void *)o->floors.data;
+    for (size_t i = 0; !rc && i < o->floors.len / sizeof *f; i++)
+        mark(o, f[i].file, &f[i].held, &f[i].unknown);
+    o->asked = rc ? 0 : now;
     return rc;
 }
 
 int plog_orders_settle(struct plog_orders *o)
 {
-    const struct plog_known_order *list;
-    size_t n;
-    if (!plog_orders_any_claimed(o))
-        return 0;
-    int rc = plog_orders_brought(o, &list, &n);
-    for (size_t i = 0; !rc && i < n; i++)
-        if (list[i].held)
-            plog_orders_meet(o, &list[i].order);
+    return plog_orders_ask_keys(o);
+}
+
+/* ---- Those alone -------------------------------------------------------- */
+
+int plog_orders_brought(struct plog_orders *o,
+                        const struct plog_known_order **list, size_t *count)
+{
+    int rc = plog_orders_read_folder(o);
+    if (!rc)
+        rc = plog_orders_ask_keys(o);
+    if (!rc && (o->read == PLOG_ORDERS_PART || o->ahead_unreadable))
+        rc = PLOG_E_IO;
+    *list = (const void *)o->brought.data;
+    *count = rc ? 0 : o->brought.len / sizeof **list;
     return rc;
 }
 
 int plog_orders_unproven(struct plog_orders *o, bool *any)
 {
+    const struct plog_order_file *f;
     const struct plog_known_order *list;
     size_t n;
     int rc = plog_orders_brought(o, &list, &n);
-    *any = !rc && o->unproven;
+    f = (const void *)o->files.data;
+    *any = false;
+    for (size_t i = 0; !rc && i < o->files.len / sizeof *f; i++)
+        *any |=
+            f[i].from == PLOG_ORDER_UNKNOWN || f[i].from == PLOG_ORDER_CLAIMED;
+    return rc;
+}
+
+int plog_orders_name_folder(int rc, struct plog_error *err)
+{
+    plog_err_file(err, PLOG_ORDERS_DIR);
+    plog_err_hint(err, "see that the disk is well and that every file there can"
+                       " be read");
     return rc;
 }
 
@@ -162,30 +282,12 @@ int plog_orders_brought_fail(int rc, struct plog_error *err)
     plog_fail(err, rc,
               "orders/ cannot be read, and may hold an order to redact"
               " what is whole in log/");
-    plog_err_file(err, PLOG_ORDERS_DIR);
-    plog_err_hint(err, "see that the disk is well and that every file there can"
-                       " be read");
-    return rc;
+    return plog_orders_name_folder(rc, err);
 }
 
-/* The first one about entry `seq` or a later one, or n. */
-static size_t lower_bound(const struct plog_known_order *list, size_t n,
-                          uint64_t seq)
-{
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (list[mid].order.seq < seq)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
-}
-
-/* The first one about this line, of those that are `held`. */
+/* The first one about this line, of those that are proven, or claimed. */
 static int first_about(struct plog_orders *o, struct plog_entry_parser *parser,
-                       uint64_t seq, struct plog_span line, bool held,
+                       uint64_t seq, struct plog_span line, bool proven,
                        struct plog_order *order, struct plog_buf *out)
 {
     const struct plog_known_order *list;
@@ -194,9 +296,9 @@ static int first_about(struct plog_orders *o, struct plog_entry_parser *parser,
     int rc = plog_orders_brought(o, &list, &n);
     if (rc || n == 0)
         return rc;
-    for (i = lower_bound(list, n, seq);
+    for (i = plog_orders_from(&o->brought, seq);
          !rc && i < n && list[i].order.seq == seq; i++) {
-        if (list[i].held != held)
+        if (list[i].held != proven || list[i].unknown)
             continue;
         rc = plog_entry_parse(parser, line, &e, NULL);
         if (!rc)

@@ -11,13 +11,6 @@
  * end first (plog_walk_learn_keys).
  */
 #include "scan_window.h"
-#include "walk.h"
-
-/* Whose chain and keys those are. */
-static struct plog_orders *asking(struct plog_orders *o)
-{
-    return o->for_ ? o->for_ : o;
-}
 
 static const struct plog_vkey *ahead(const struct plog_orders *o, size_t *count)
 {
@@ -40,13 +33,12 @@ static int add_key(struct plog_orders *o, const struct plog_vkey *key)
 
 /* In the order of the log, so that nothing behind its end can take the place of
  * a key of its own.  What is wrong, the verified reading says. */
-static int look_for_rotations(struct plog_orders *given, struct plog_scan *s)
+static int look_for_rotations(struct plog_orders *o, struct plog_scan *s)
 {
-    struct plog_orders *o = asking(given);
     struct plog_rotation r;
     uint64_t at = 0;
     int rc = 0;
-    while (!rc && (rc = plog_walk_seek_rotation(s, &at, &r)) == 0) {
+    while (!rc && (rc = plog_window_rotation(s, &at, &r)) == 0) {
         rc = add_key(o, &r.old_key);
         if (!rc)
             rc = add_key(o, &r.new_key);
@@ -54,13 +46,17 @@ static int look_for_rotations(struct plog_orders *given, struct plog_scan *s)
     return rc < 0 ? rc : 0;
 }
 
-static int look_ahead(struct plog_orders *given)
+/* Once: what could not be read then is not read for each file again. */
+static int look_ahead(struct plog_orders *o)
 {
-    struct plog_orders *o = asking(given);
     if (o->ahead_read || !o->looks_ahead)
         return 0;
-    int rc = plog_orders_each_segment(given, look_for_rotations);
-    o->ahead_read = !rc && !given->unreadable;
+    bool before = o->unreadable;
+    o->unreadable = false;
+    int rc = plog_orders_each_segment(o, look_for_rotations);
+    o->ahead_read = !rc;
+    o->ahead_unreadable = o->unreadable;
+    o->unreadable |= before;
     return rc;
 }
 
@@ -69,80 +65,46 @@ int plog_orders_know_keys(struct plog_orders *o,
 {
     int rc = 0;
     o->ahead.len = 0;
+    o->asked = 0;
     o->ahead_read = o->ahead_verified = true;
     for (unsigned i = 0; !rc && i < chain->count; i++)
         rc = add_key(o, &chain->keys[i]);
-    o->brought_read = false;
     return rc;
 }
 
-/* What is wrong with the log, says whoever reads it then. */
-static int take_keys(struct plog_walk *w, const struct plog_keychain *chain,
-                     int rc, struct plog_error *err)
-{
-    w->orders.looks_ahead = false;
-    if (rc == PLOG_E_IO) /* nobody knows then */
-        return plog_fail(err, rc, "reading the log ahead for its keys failed");
-    if (rc != PLOG_E_NOMEM)
-        rc = plog_keychain_anchored(chain, w->chain.keys)
-                 ? plog_orders_know_keys(&w->orders, chain)
-                 : 0;
-    return rc ? plog_fail(err, rc, "out of memory") : 0;
-}
+/* ---- Whose a note is ---------------------------------------------------- */
 
-int plog_walk_learn_keys(struct plog_walk *w, plog_walk_starter *start,
-                         void *arg, struct plog_error *err)
+/* Returns whether; `*named` when there is a key that it names, at least. */
+static bool under(const struct plog_vkey *keys, size_t count,
+                  const struct plog_note *n, bool *named)
 {
-    struct plog_walk ahead;
-    struct plog_log_group g;
-    bool any;
-    int rc = plog_orders_unproven(&w->orders, &any);
-    if (rc || !any)
-        return rc ? plog_orders_brought_fail(rc, err) : 0;
-    rc = plog_walk_open(&ahead, w->dir, w->chain.keys, NULL);
-    if (!rc)
-        rc = start(arg, &ahead, NULL);
-    while (!rc)
-        rc = plog_walk_next(&ahead, &g, NULL);
-    rc = take_keys(w, &ahead.chain.chain, rc, err);
-    plog_walk_close(&ahead);
-    return rc;
-}
-
-/* ---- Proofs ------------------------------------------------------------- */
-
-/* Returns 0; PLOG_END; PLOG_E_NOMEM. */
-static int under(const struct plog_vkey *keys, size_t count,
-                 struct plog_span text, struct plog_proof_report *r)
-{
-    char vkey[PLOG_VKEY_MAX];
-    for (size_t i = 0; i < count; i++) {
-        plog_vkey_format(&keys[i], vkey);
-        int rc = plog_verify_proof(text.p, text.n, vkey, NULL, 0, r, NULL);
-        if (rc == 0 || rc == PLOG_E_NOMEM)
-            return rc;
+    bool holds = false;
+    for (size_t i = 0; !holds && i < count; i++) {
+        bool is = memcmp(keys[i].id, n->key_id, sizeof n->key_id) == 0 &&
+                  strcmp(keys[i].name, n->origin) == 0;
+        *named |= is;
+        holds = is && plog_checkpoint_verify(&keys[i], n->origin, n->size,
+                                             n->root, n->sig);
     }
-    return PLOG_END;
+    return holds;
 }
 
-int plog_orders_prove(struct plog_orders *given, struct plog_span text,
-                      struct plog_proof_report *r, enum plog_order_from *from)
+int plog_orders_whose(struct plog_orders *o, const struct plog_note *note,
+                      enum plog_order_from *from)
 {
-    struct plog_orders *o = asking(given);
     size_t n;
-    int rc = PLOG_END;
+    bool named = false;
     *from = PLOG_ORDER_PROVEN;
-    if (o->chain)
-        rc = under(o->chain->keys, o->chain->count, text, r);
-    if (rc == PLOG_END)
-        rc = under(o->keys->keys, o->keys->count, text, r);
-    if (rc != PLOG_END)
-        return rc;
-    rc = look_ahead(given);
-    if (rc)
-        return rc;
-    if (!o->ahead_verified)
-        *from = PLOG_ORDER_CLAIMED;
+    if (o->chain && under(o->chain->keys, o->chain->count, note, &named))
+        return 0;
+    if (under(o->keys->keys, o->keys->count, note, &named))
+        return 0;
+    int rc = named ? 0 : look_ahead(o); /* one id has one key */
     const struct plog_vkey *keys = ahead(o, &n);
-    return under(keys, n, text, r);
+    bool later = under(keys, n, note, &named);
+    *from = later && o->ahead_verified ? PLOG_ORDER_PROVEN
+            : later                    ? PLOG_ORDER_CLAIMED
+            : named                    ? PLOG_ORDER_BROKEN
+                                       : PLOG_ORDER_UNKNOWN;
+    return rc;
 }

@@ -10,6 +10,8 @@
 #ifndef PLOG_PROOF_H
 #define PLOG_PROOF_H
 
+#include "note.h"
+#include "paritylog.h"
 #include "tree.h"
 
 #define PLOG_PROOF_MAX 64 /* hashes; an inclusion path has at most 63 */
@@ -56,5 +58,15 @@ bool plog_consistency_holds(uint64_t old, uint64_t size,
                             const unsigned char *root,
                             const unsigned char (*hashes)[PLOG_HASH_SIZE],
                             unsigned count);
+
+/*
+ * As plog_verify_proof of an inclusion that has its line, but for the
+ * signature: the note says whose it is to be.
+ * @out  `memory` is the caller's to free
+ * Returns 0; PLOG_E_INPUT, PLOG_E_TAMPERED: it proves nothing; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_proof_read(struct plog_span text,
+                                    struct plog_proof_report *out,
+                                    struct plog_note *note);
 
 #endif

@@ -102,6 +102,15 @@ static int check_orders(struct plog_walk *w, struct plog_error *err)
         return plog_orders_brought_fail(rc, err);
     const struct plog_order *o = plog_orders_unheld(&w->orders, &i);
     const struct plog_compaction *c = plog_orders_floor_unheld(&w->orders);
+    char key[PLOG_KEYID_TEXT];
+    const char *strange = c   ? plog_orders_strange_floor(&w->orders, c, key)
+                          : o ? plog_orders_strange(&w->orders, o, key)
+                              : NULL;
+    if (strange)
+        return plog_orders_strange_fail(
+            c ? "the log begins behind entry 1: expected a compact entry"
+              : "a redacted line: expected an order",
+            strange, key, err);
     if (c)
         return plog_fail(err, PLOG_E_CORRUPT,
                          "the log begins behind entry 1, and the compact entry"

@@ -62,6 +62,7 @@ int plog_scan_fault(struct plog_scan *s, int code, uint64_t offset,
     s->fault.offset = offset;
     s->fault.seq = seq;
     s->fault.expected[0] = s->fault.found[0] = '\0';
+    s->fault.in_orders = false;
     va_start(ap, format);
     vsnprintf(s->fault.what, sizeof s->fault.what, format, ap);
     va_end(ap);
@@ -77,6 +78,10 @@ int plog_scan_error(const struct plog_scan *s, uint64_t first,
     plog_fail(err, s->fault.code, "%s%s%s%s%s", s->fault.what,
               s->fault.expected[0] ? ": expected " : "", s->fault.expected,
               s->fault.found[0] ? ", found " : "", s->fault.found);
+    if (s->fault.in_orders && s->fault.code != PLOG_E_UNKNOWN_KEY) {
+        plog_err_seq(err, s->fault.seq);
+        return plog_orders_name_folder(s->fault.code, err);
+    }
     plog_err_at(err, shown, s->fault.offset);
     plog_err_seq(err, s->fault.seq);
     plog_err_hint(err, "run: paritylog verify DIR");

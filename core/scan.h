@@ -59,6 +59,7 @@ struct plog_fault {
     uint64_t offset, seq;
     char what[200];
     char expected[120], found[120];
+    bool in_orders; /* the reason lies in orders/, not here */
 };
 
 struct plog_scan {

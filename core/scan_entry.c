@@ -4,6 +4,20 @@
 #include "scan_window.h"
 #include "sha256.h"
 
+/* It came along, and by itself proves nothing. */
+static int by_unknown_key(struct plog_scan *s, uint64_t offset, uint64_t seq)
+{
+    char key[PLOG_KEYID_TEXT] = "?";
+    const char *name = plog_orders_wanted(s->chain->orders, key);
+    plog_scan_fault(s, PLOG_E_UNKNOWN_KEY, offset, seq, "a redacted line");
+    snprintf(s->fault.expected, sizeof s->fault.expected,
+             "an order by a key that is trusted here");
+    snprintf(s->fault.found, sizeof s->fault.found, "orders/%.63s by key %s",
+             name ? name : "?", key);
+    s->fault.in_orders = true;
+    return PLOG_E_UNKNOWN_KEY;
+}
+
 /* A redacted line needs the order that makes it good. */
 static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
                           struct plog_span line, uint64_t offset)
@@ -11,12 +25,19 @@ static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
     struct plog_orders *orders = s->chain->orders;
     int rc = orders ? plog_orders_need(orders, e->seq, e->leaf, line)
                     : PLOG_E_TAMPERED;
-    return rc ? plog_scan_fault(s, rc, offset, e->seq,
-                                rc == PLOG_E_TAMPERED
-                                    ? "a redacted line, and no order that"
-                                      " makes it this one"
-                                    : "looking for the order to redact failed")
-              : 0;
+    if (rc == PLOG_E_TAMPERED)
+        return plog_scan_fault(s, rc, offset, e->seq,
+                               "a redacted line, and no order that makes it"
+                               " this one");
+    if (rc == PLOG_E_UNKNOWN_KEY)
+        return by_unknown_key(s, offset, e->seq);
+    struct plog_error err = {.code = 0};
+    if (rc) {
+        plog_orders_doubt_fail(orders, rc, "the order to redact it", &err);
+        plog_scan_fault(s, rc, offset, e->seq, "%.190s", err.message);
+        s->fault.in_orders = strcmp(err.file, PLOG_ORDERS_DIR) == 0;
+    }
+    return rc;
 }
 
 /* The floor that it sets, to be met when the group holds. */

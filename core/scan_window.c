@@ -124,3 +124,22 @@ int plog_window_next(struct plog_scan *s, uint64_t *at, struct plog_span *line)
         *at += line->n + 1;
     return rc == PLOG_WINDOW_PART ? PLOG_END : rc;
 }
+
+int plog_window_rotation(struct plog_scan *s, uint64_t *at,
+                         struct plog_rotation *out)
+{
+    static const char mark[] = "\"control\":\"r"; /* rotate, restore */
+    struct plog_span line;
+    struct plog_entry e;
+    int rc;
+    while ((rc = plog_window_next(s, at, &line)) == 0) {
+        if (line.n <= 64 || !memmem(line.p, 64, mark, sizeof mark - 1))
+            continue;
+        int bad = plog_entry_parse(&s->parser, line, &e, NULL);
+        if (bad == PLOG_E_NOMEM)
+            return plog_scan_fault(s, bad, *at, 0, "out of memory");
+        if (!bad && !plog_rotation_of(&e, out))
+            return 0;
+    }
+    return rc;
+}

@@ -39,6 +39,11 @@ PLOG_MUST_CHECK int plog_window_skip(struct plog_scan *s, uint64_t *at);
 PLOG_MUST_CHECK int plog_window_next(struct plog_scan *s, uint64_t *at,
                                      struct plog_span *line);
 
+/* The next rotate or restore entry from `*at` on, on its word.  Returns as
+ * plog_window_next. */
+PLOG_MUST_CHECK int plog_window_rotation(struct plog_scan *s, uint64_t *at,
+                                         struct plog_rotation *out);
+
 /*
  * The key by which a commit counts: the one in force at its size.  Where the
  * chain of keys does not reach, a trusted one that was not retired.  NULL:

@@ -11,6 +11,7 @@ struct proof_file {
     unsigned char hashes[PLOG_PROOF_MAX][PLOG_HASH_SIZE];
     unsigned count;
     struct plog_keyring keys; /* that are trusted */
+    bool unsigned_;           /* whether a signature holds is not asked */
     struct plog_error *err;
 };
 
@@ -107,7 +108,7 @@ static int check_note(struct proof_file *f, struct plog_span text,
         rc = plog_fail(f->err, PLOG_E_NOMEM, "out of memory");
     else if (plog_note_parse(plog_span(b.data, b.len), out))
         rc = malformed(f, "the checkpoint is not one");
-    else
+    else if (!f->unsigned_)
         rc = check_signature(f, out);
     plog_buf_fini(&b);
     return rc;
@@ -180,10 +181,9 @@ static int check_redacted(struct proof_file *f, struct plog_span line,
 }
 
 static int check_inclusion(struct proof_file *f, struct plog_span entry,
-                           struct plog_proof_report *r)
+                           struct plog_proof_report *r, struct plog_note *note)
 {
     struct plog_span line, value;
-    struct plog_note note;
     uint64_t index;
     bool more = next_line(f, &line);
     int rc = 0;
@@ -198,7 +198,7 @@ static int check_inclusion(struct proof_file *f, struct plog_span entry,
         return malformed(f, "the index is not one");
     rc = read_hashes(f);
     if (!rc)
-        rc = read_note(f, true, &note);
+        rc = read_note(f, true, note);
     if (rc)
         return rc;
     if (entry.p)
@@ -209,12 +209,12 @@ static int check_inclusion(struct proof_file *f, struct plog_span entry,
     plog_line_leaf(r->entry, r->leaf);
     r->redacted = plog_line_is_redacted(r->entry);
     r->seq = index + 1;
-    set_head(r, &note);
+    set_head(r, note);
     if (r->redacted && (rc = check_redacted(f, r->entry, r->seq)) != 0)
         return rc;
-    if (!plog_inclusion_holds(index, note.size, r->leaf,
+    if (!plog_inclusion_holds(index, note->size, r->leaf,
                               (const unsigned char(*)[PLOG_HASH_SIZE])f->hashes,
-                              f->count, note.root))
+                              f->count, note->root))
         return plog_fail(f->err, PLOG_E_TAMPERED,
                          "the proof does not lead from the entry to the"
                          " signed root");
@@ -252,12 +252,38 @@ static int check_consistency(struct proof_file *f, struct plog_proof_report *r)
     return 0;
 }
 
+/* Nothing of it counts then. */
+static void drop_entry(struct plog_proof_report *r)
+{
+    free(r->memory);
+    r->memory = NULL;
+    r->entry = plog_span(NULL, 0);
+}
+
+#define INCLUSION "c2sp.org/tlog-proof@v1"
+
+int plog_proof_read(struct plog_span text, struct plog_proof_report *out,
+                    struct plog_note *note)
+{
+    struct proof_file f = {.rest = text, .unsigned_ = true};
+    struct plog_span line;
+    memset(out, 0, sizeof *out);
+    int rc = text.n > PLOG_PROOF_FILE_MAX || !next_line(&f, &line) ||
+                     !plog_span_equal(line, plog_span_text(INCLUSION))
+                 ? PLOG_E_INPUT
+                 : check_inclusion(&f, plog_span(NULL, 0), out, note);
+    if (rc)
+        drop_entry(out);
+    return rc;
+}
+
 int plog_verify_proof(const char *text, size_t len, const char *vkey,
                       const char *entry, size_t n,
                       struct plog_proof_report *report, struct plog_error *err)
 {
     struct proof_file f = {.rest = {text, len}, .err = err};
     struct plog_span line;
+    struct plog_note note;
     memset(report, 0, sizeof *report);
     if (read_keys(&f, vkey))
         return PLOG_E_ARG;
@@ -266,8 +292,8 @@ int plog_verify_proof(const char *text, size_t len, const char *vkey,
     if (!next_line(&f, &line))
         return malformed(&f, "it has no line");
     int rc;
-    if (plog_span_equal(line, plog_span_text("c2sp.org/tlog-proof@v1")))
-        rc = check_inclusion(&f, plog_span(entry, n), report);
+    if (plog_span_equal(line, plog_span_text(INCLUSION)))
+        rc = check_inclusion(&f, plog_span(entry, n), report, &note);
     else if (plog_span_equal(line, plog_span_text("paritylog/consistency@v1")))
         rc = check_consistency(&f, report);
     else
@@ -278,11 +304,8 @@ int plog_verify_proof(const char *text, size_t len, const char *vkey,
     if (rc == PLOG_E_UNKNOWN_KEY)
         plog_err_hint(err, "see whether it is of the log that you mean, and"
                            " ask whoever runs that for its key");
-    if (rc) {
-        free(report->memory);
-        report->memory = NULL;
-        report->entry = plog_span(NULL, 0);
-    }
+    if (rc)
+        drop_entry(report);
     return plog_done(err, rc);
 }
 

@@ -195,12 +195,22 @@ static int missing(struct plog_walk *w, uint64_t expected,
     return PLOG_E_CORRUPT;
 }
 
-/* There is no compact entry, or none that could be read. */
+/* There is no compact entry, or none that could be read, or none by a key that
+ * is known. */
 static int no_floor(struct plog_walk *w, int otherwise, struct plog_error *err)
 {
+    char key[PLOG_KEYID_TEXT];
     int doubt = plog_orders_doubt(&w->orders);
-    return doubt ? plog_fail(err, doubt, "looking for a compact entry failed")
-                 : otherwise;
+    if (doubt)
+        return plog_orders_doubt_fail(&w->orders, doubt, "a compact entry",
+                                      err);
+    const char *name = plog_orders_wanted(&w->orders, key);
+    if (!name)
+        return otherwise;
+    w->scan.fault.in_orders = true;
+    return plog_orders_strange_fail(
+        "the log begins behind entry 1: expected a compact entry", name, key,
+        err);
 }
 
 static int read_header(struct plog_walk *w, struct plog_error *err)

@@ -110,9 +110,10 @@ PLOG_MUST_CHECK int plog_walk_resync(struct plog_walk *w, uint64_t *from,
 
 /*
  * Before lines are given out as the orders that came along have them, where
- * plog_orders_unproven: from then on nothing counts that is claimed alone, and
- * what a key of the log proves does from the first line on, also by one that is
- * met only further ahead.
+ * plog_orders_unproven: from then on what a key of the log proves counts from
+ * the first line on, also by one that is met only further ahead.  What no key
+ * of the log proves makes no whole line a redacted one; a redacted line may
+ * rest on it until the end, where the log is damaged.
  * @start  puts another walk of the same log, which is read to its end or to
  *         damage, where this one will start; called where there is need to
  * Returns 0; PLOG_E_IO; PLOG_E_NOMEM.
@@ -122,12 +123,6 @@ typedef int plog_walk_starter(void *arg, struct plog_walk *ahead,
 PLOG_MUST_CHECK int plog_walk_learn_keys(struct plog_walk *w,
                                          plog_walk_starter *start, void *arg,
                                          struct plog_error *err);
-
-/* Private to the walk and its orders: the next rotate or restore entry in a
- * segment of which nothing was verified, from byte `*at` on.
- * Returns 0, PLOG_END, or what reading gives. */
-PLOG_MUST_CHECK int plog_walk_seek_rotation(struct plog_scan *s, uint64_t *at,
-                                            struct plog_rotation *out);
 
 /* Private to the walk: at the start of its first segment, puts the key of the
  * first commit there, or of the one before it, into the chain when it is not a

@@ -71,6 +71,12 @@ static const char *next_step(const struct plog_check *c, int code)
         return "paritylog replay DIR (keeps the unfinished bytes in"
                " quarantine/)";
     case PLOG_E_UNKNOWN_KEY:
+        if (c->walk.scan.fault.in_orders)
+            return c->reader.keys.pinned
+                       ? "see whose key that is: paritylog key list DIR;"
+                         " without --key those that lie in keys/ count, too"
+                       : "if it is a key of the log that this is a copy of:"
+                         " paritylog key trust DIR VKEY";
         return c->reader.keys.pinned
                    ? "ask whoever runs the log for its key; the one that was"
                      " given is another's"
@@ -180,6 +186,23 @@ void plog_check_keys(struct plog_check *c)
 
 /* ---- Redactions --------------------------------------------------------- */
 
+/* What rests on a file in orders/ whose key is none of the log. */
+static void strange(struct plog_check *c, const char *file, uint64_t seq,
+                    const char *want, const char *name, const char *key)
+{
+    char got[120];
+    snprintf(got, sizeof got, "orders/%.63s by key %.16s", name, key);
+    c->walk.scan.fault.in_orders = true;
+    struct plog_finding f = {.verdict = PLOG_E_UNKNOWN_KEY,
+                             .leg = PLOG_LEG_LOG,
+                             .file = file,
+                             .seq = seq,
+                             .expected = want,
+                             .found = got,
+                             .next = next_step(c, PLOG_E_UNKNOWN_KEY)};
+    plog_check_find(c, &f);
+}
+
 static void no_order(struct plog_check *c, const struct plog_order *o)
 {
     char want[64], name[PLOG_SEGMENT_NAME], file[64] = "";
@@ -187,6 +210,13 @@ static void no_order(struct plog_check *c, const struct plog_order *o)
     if (!plog_find_segment(&c->reader.dir, o->seq, &first, NULL) && first) {
         plog_segment_name(first, name);
         snprintf(file, sizeof file, "log/%s", name);
+    }
+    char key[PLOG_KEYID_TEXT];
+    const char *in = plog_orders_strange(&c->walk.orders, o, key);
+    if (in) {
+        strange(c, file, o->seq, "an order by a key that is trusted here", in,
+                key);
+        return;
     }
     snprintf(want, sizeof want, "the order at entry %llu",
              (unsigned long long)o->at);
@@ -203,7 +233,13 @@ static void no_order(struct plog_check *c, const struct plog_order *o)
 /* A log that begins behind seq 1, and the entry that would let it. */
 static void no_floor(struct plog_check *c, const struct plog_compaction *floor)
 {
-    char want[64];
+    char want[64], key[PLOG_KEYID_TEXT];
+    const char *in = plog_orders_strange_floor(&c->walk.orders, floor, key);
+    if (in) {
+        strange(c, PLOG_ORDERS_DIR, 1,
+                "a compact entry by a key that is trusted here", in, key);
+        return;
+    }
     snprintf(want, sizeof want, "the compact entry %llu",
              (unsigned long long)floor->at);
     struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
@@ -245,7 +281,8 @@ static void check_floor(struct plog_check *c, bool damaged)
     floor = plog_orders_floor_unheld(&c->walk.orders);
     if (!floor)
         return;
-    if (c->bounded && floor->at > c->walk.chain.last.size)
+    if (c->bounded && floor->at > c->walk.chain.last.size &&
+        !plog_orders_is_brought_floor(floor))
         plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->to,
                              "compacted while the check ran");
     else if (damaged)
@@ -266,7 +303,7 @@ int plog_check_orders(struct plog_check *c, struct plog_error *err)
         return plog_orders_brought_fail(rc, err);
     check_floor(c, damaged);
     for (size_t i = 0; (o = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
-        if (c->bounded && o->at > end)
+        if (c->bounded && o->at > end && !plog_orders_is_brought(o))
             plog_check_unchecked(c, PLOG_LEG_LOG, o->seq, o->seq,
                                  "redacted while the check ran");
         else if (damaged)

@@ -169,7 +169,7 @@ static int judge_name(struct plog_parity *p, int code, struct plog_fault *fault)
     struct plog_check *c = p->c;
     struct plog_span line;
     struct plog_commit commit;
-    if (code != PLOG_E_UNKNOWN_KEY || p->store_lost ||
+    if (code != PLOG_E_UNKNOWN_KEY || fault->in_orders || p->store_lost ||
         plog_store_closing(&c->reader.store, fault->seq, &line, NULL) ||
         plog_commit_parse(line, &commit) || commit.size != fault->seq)
         return code;

@@ -162,8 +162,9 @@ static int take_lines(struct plog_store_log *s, struct plog_tree *tree,
         s->redacted |= plog_line_is_redacted(line);
         if (plog_line_is_redacted(line) &&
             (rc = plog_orders_need(&s->orders, tree->size + 1, leaf, line)) &&
-            rc != PLOG_E_TAMPERED)
-            return plog_fail(err, rc, "looking for an order to redact failed");
+            rc != PLOG_E_TAMPERED && rc != PLOG_E_UNKNOWN_KEY)
+            return plog_orders_doubt_fail(&s->orders, rc, "an order to redact",
+                                          err);
         if (rc)
             return unproven(s, rc,
                             "a redacted line, and no order that makes it this"

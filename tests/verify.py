@@ -732,9 +732,10 @@ def inclusion_root(index, size, leaf, path):
     return hash_
 
 
-def proven_order(text, keys):
+def proven_order(text, *rings):
     """The order or compact entry in a proof file (12), and the key that proves
-    it; or None."""
+    it, of the first ring that has it; None for the key when none has; or
+    None."""
     try:
         head, note = text.split('\n\n', 1)
         lines = head.split('\n')
@@ -745,14 +746,19 @@ def proven_order(text, keys):
         order = order_of(line) or compaction_of(line)
         index = number(lines[2][6:])
         name, commit = parse_note(note)
-        key = keys.get(commit.key)
-        need(order and order.at == index + 1 and key and key[0] == name and
-             signature_holds(key[2], commit.sig, signed_text(
-                 name, commit.size, commit.root).encode()), 'not proven')
+        need(order and order.at == index + 1, 'not proven')
         path = [unb64(h, 32) for h in lines[3:]]
         need(inclusion_root(index, commit.size, leaf_of(line), path) ==
              commit.root, 'not proven')
-        return order, key
+        named = False
+        for keys in rings:
+            key = keys.get(commit.key)
+            if key and key[0] == name:
+                named = True
+                if signature_holds(key[2], commit.sig, signed_text(
+                        name, commit.size, commit.root).encode()):
+                    return order, key
+        return None if named else (order, None)
     except (Bad, ValueError, IndexError):
         return None
 
@@ -771,8 +777,9 @@ class Orders:
         self.directory, self.keys, self.known = directory, keys, None
         self.needed, self.met, self.verifier = [], [], None
         self.floors, self.brought = [], []  # compact entries
-        self.floor, self.floors_met = None, []
+        self.floor, self.floors_met, self.floor_unknown = None, [], False
         self.claimed = []  # those that came along, by a key further ahead
+        self.unknown = []  # ... by a key that nobody knows
 
     def look(self):
         self.known, ahead = [], {}
@@ -798,10 +805,13 @@ class Orders:
             except (Fault, OSError, UnicodeDecodeError):
                 continue
             known = {**self.keys, **own}
-            found = proven_order(text, known) or proven_order(text, ahead)
+            found = proven_order(text, known, ahead)
             if not found:
                 continue
             order, key = found
+            if not key:
+                self.unknown.append(order)
+                continue
             if isinstance(order, Compaction):
                 self.brought.append(order)
             else:
@@ -824,12 +834,18 @@ class Orders:
             if key in own:
                 self.meet(order)
 
+    def is_claimed(self, order):
+        return any(order is other for other, _ in self.claimed)
+
     def floor_below(self, size):
         """The compact entry that lets a log begin behind `size`, or None."""
         if self.known is None:
             self.look()
         last = max(self.floors, key=lambda c: c.at, default=None)
         logged = [(c.at, c.raw) for c in self.floors]
+        self.floor_unknown = any(
+            isinstance(c, Compaction) and c.to >= size and
+            (c.at, c.raw) not in logged for c in self.unknown)
         good = [c for c in self.brought
                 if c.to >= size and (c.at, c.raw) not in logged]
         self.floor = last if last and last.to >= size else max(
@@ -841,11 +857,20 @@ class Orders:
         if self.known is None:
             self.look()
         for order in self.known:
-            if order.seq == seq and order.leaf == redacted_leaf(line) and \
-                    order.line == sha256(line):
+            if self.fits(order, line, seq):
                 self.needed.append(order)
                 return True
         return False
+
+    def has_unknown(self, line, seq):
+        """Whether one came along for it, by a key that nobody knows."""
+        return any(isinstance(order, Order) and self.fits(order, line, seq)
+                   for order in self.unknown)
+
+    @staticmethod
+    def fits(order, line, seq):
+        return order.seq == seq and order.leaf == redacted_leaf(line) and \
+            order.line == sha256(line)
 
     def unmet(self):
         return [o for o in self.needed
@@ -1133,6 +1158,8 @@ class Verifier:
             need(first == opens, 'logged_at belongs to the first of a group')
             need((control == 'init') == (seq == 1), 'init is the first entry')
             if redacted_leaf(line) and not self.orders.good(line, seq):
+                if self.orders.has_unknown(line, seq):
+                    return 'UNKNOWN_KEY', 'an order by a key not trusted'
                 return 'TAMPERED', 'a redacted line without an order'
         except Bad as why:
             return 'CORRUPT', str(why)
@@ -1306,6 +1333,9 @@ def verify(directory, pin=None, partial=False, kind=Verifier):
     floor = None
     if found[0] > 1 and not partial:
         floor = v.orders.floor_below(found[0] - 1)
+        if not floor and v.orders.floor_unknown:
+            raise Fault('UNKNOWN_KEY', 'orders', None,
+                        'a compact entry by a key that is not trusted')
         v.chain += floor.keys(found[0] - 1) if floor else []
     if not v.chain:
         v.chain += first_key(directory, found, v.keys)
@@ -1322,6 +1352,9 @@ def verify(directory, pin=None, partial=False, kind=Verifier):
     v.orders.settle()
     if floor and not any(floor.at == c.at and floor.raw == c.raw
                          for c in v.orders.floors_met):
+        if v.orders.is_claimed(floor):
+            raise Fault('UNKNOWN_KEY', 'orders', None,
+                        'a compact entry by a key that is none of the log')
         raise Fault('CORRUPT', 'log', None,
                     f'the compact entry at {floor.at} is not in the log')
     last = max(v.orders.floors_met, key=lambda c: c.at, default=None)
@@ -1330,7 +1363,8 @@ def verify(directory, pin=None, partial=False, kind=Verifier):
         raise Fault('CORRUPT', 'log', None,
                     f'the compact entry at {last.at} has another root')
     for order in v.orders.unmet():
-        raise Fault('TAMPERED', file, None,
+        raise Fault('UNKNOWN_KEY' if v.orders.is_claimed(order) else
+                    'TAMPERED', file, None,
                     f'the order at {order.at} is not in the log')
     return v
 

@@ -537,6 +537,39 @@ run 0 restore "$L" --out "$T/signed-on" --at 16 --continue-as example.org/signed
 
 begin 'of such a copy the order that came along is by a key that is met behind it'
 agree OK "$T/signed-on" --key "$("$PARITYLOG" key show "$T/signed-on")"
+run 0 restore "$L" --out "$T/signed-below" --at 11 --continue-as example.org/below
+pin=$("$PARITYLOG" key show "$T/signed-below")
+
+begin 'and of one that ends below the rotation, by a key that it never had'
+agree OK "$T/signed-below"
+agree UNKNOWN_KEY "$T/signed-below" --key "$pin"
+run 12 verify "$T/signed-below" --key "$pin"
+out_has 'orders/23 by key '
+out_has 'paritylog key list DIR'
+run 12 parity "$T/signed-below" --key "$pin"
+out_has 'orders/23 by key '
+run 12 replay "$T/signed-below" --fresh --key "$pin"
+err_has 'orders/23 by key '
+
+# So it is of the compact entry that lets a copy begin where it does.
+filled lowered 60 --segment-size 4096
+run 0 key rotate "$L"
+run 0 peer add "$L" far
+run 0 peer ack "$L" far 33
+run 0 compact "$L"
+run 0 restore "$L" --out "$T/lowered-on" --at 51 --continue-as example.org/lowered
+pin=$("$PARITYLOG" key show "$T/lowered-on")
+
+begin 'a copy whose compact entry came along, by a key that it never had'
+agree OK "$T/lowered-on"
+agree UNKNOWN_KEY "$T/lowered-on" --key "$pin"
+run 12 verify "$T/lowered-on" --key "$pin"
+out_has 'orders/64 by key '
+run 12 parity "$T/lowered-on" --key "$pin"
+rm "$T/lowered-on"/orders/*
+agree CORRUPT "$T/lowered-on" --key "$pin"
+
+begin 'without the order'
 rm "$T/signed-on"/orders/*
 agree TAMPERED "$T/signed-on" --key "$("$PARITYLOG" key show "$T/signed-on")"
 

@@ -667,10 +667,83 @@ static void an_order_that_came_along(void)
             const struct plog_order *r = plog_orders_find(&o, 2);
             CHECK_INT(plog_orders_need(&o, 2, r->leaf, plog_span_text("")),
                       PLOG_E_TAMPERED);
-            CHECK(o.list.len > 0);
-            ((struct plog_known_order *)(void *)o.list.data)->needed = true;
+            CHECK(o.brought.len > 0);
+            ((struct plog_known_order *)(void *)o.brought.data)->needed = true;
             CHECK(plog_orders_unheld(&o, &i) == NULL);
         }
+        close(folder);
+        dir_end();
+    }
+    plog_buf_fini(&proof);
+}
+
+static unsigned reads; /* of orders/ and of the file in it */
+
+static int counting_open(void *ctx, int dir, const char *name, int flags,
+                         uint32_t mode)
+{
+    reads += strcmp(name, PLOG_ORDERS_DIR) == 0 || strcmp(name, "4") == 0;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Once; whose it is, is asked again with each key that the log has more. */
+static void read_once(void)
+{
+    struct world w;
+    struct plog_keychain chain = {.count = 0};
+    const struct plog_known_order *list;
+    size_t n;
+    bool any;
+    char key[PLOG_KEYID_TEXT];
+    other_log(&w);
+    prove(&w, 4);
+    dir_begin();
+    int folder = orders_folder();
+    write_file(folder, "4", proof.data, proof.len);
+    write_file(folder, "5", "no proof", 8);
+    io.open_at = counting_open;
+    reads = 0;
+    o.chain = &chain;
+    CHECK_UINT(found_at(2), 0);
+    CHECK_INT(plog_orders_brought(&o, &list, &n), 0);
+    CHECK(n == 1 && !list[0].held && list[0].unknown);
+    CHECK_INT(plog_orders_unproven(&o, &any), 0);
+    CHECK(any);
+    for (int i = 0; i < 2; i++) { /* another key first */
+        chain.keys[i] = signed_by;
+        if (i == 0)
+            plog_vkey_finish(memset(&chain.keys[0], 1, 1));
+        chain.count++;
+        CHECK_UINT(found_at(2), i ? 4 : 0);
+        CHECK_INT(plog_orders_brought(&o, &list, &n), 0);
+        CHECK(n == 1 && list[0].held == (i == 1));
+    }
+    CHECK_INT(plog_orders_unproven(&o, &any), 0);
+    CHECK(!any); /* what is no proof is nobody's */
+    CHECK(plog_orders_wanted(&o, key) == NULL);
+    CHECK_UINT(reads, 2);
+    close(folder);
+    dir_end();
+    plog_buf_fini(&proof);
+}
+
+/* By the key that it names, or by none. */
+static void a_broken_signature(void)
+{
+    struct world w;
+    bool any;
+    other_log(&w);
+    prove(&w, 4);
+    proof.data[proof.len - 12] ^= 1;
+    for (int known = 0; known < 2; known++) {
+        dir_begin();
+        int folder = orders_folder();
+        write_file(folder, "4", proof.data, proof.len);
+        if (known)
+            trust(&signed_by);
+        CHECK_UINT(found_at(2), 0);
+        CHECK_INT(plog_orders_unproven(&o, &any), 0);
+        CHECK_INT(any, !known);
         close(folder);
         dir_end();
     }
@@ -827,6 +900,8 @@ int main(int argc, char **argv)
         {"in_the_archive", in_the_archive},
         {"no_memory_for_a_proof", no_memory_for_a_proof},
         {"an_order_that_came_along", an_order_that_came_along},
+        {"read_once", read_once},
+        {"a_broken_signature", a_broken_signature},
         {"odd_files_beside_it", odd_files_beside_it},
         {"proofs_that_cannot_be_read", proofs_that_cannot_be_read},
         {"a_floor_that_came_along", a_floor_that_came_along},

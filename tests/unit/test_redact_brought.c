@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "engine.h"
@@ -416,6 +417,42 @@ static void not_to_be_read(void)
     world_end(&w, world_size(&w));
 }
 
+/* A redacted line asks for it; then it is no folder either that is read. */
+static void the_order_is_not_to_be_read(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_check_report p;
+    struct plog_replay_report r;
+    struct plog_check_options po = {.struct_size = sizeof po, .io = &io};
+    struct plog_replay_options ro = {
+        .struct_size = sizeof ro, .fresh = true, .io = &io};
+    make();
+    for (int link = 0; link < 2; link++) {
+        if (link) {
+            world_copy(world_path(&w, "orders"), world_path(&w, "kept"));
+            world_remove(world_path(&w, "orders"));
+            REQUIRE(symlink("kept", world_path(&w, "orders")) == 0);
+        } else {
+            io.open_at = no_such_sector;
+        }
+        for (int i = 0; i < 3; i++) {
+            memset(&err, 0, sizeof err);
+            CHECK_INT(i == 0   ? plog_verify(w.dir, &po, &p, &err)
+                      : i == 1 ? plog_parity(w.dir, &po, &p, &err)
+                               : plog_replay(w.dir, &ro, &r, &err),
+                      PLOG_E_IO);
+            CHECK_TEXT(err.file, "orders");
+            if (i == 0)
+                CHECK_TEXT(err.message, "orders/ cannot be read, and may hold"
+                                        " the order to redact it");
+            CHECK_TEXT(err.hint, "see that the disk is well and that every file"
+                                 " there can be read");
+        }
+        io.open_at = plog_io_posix()->open_at;
+    }
+    world_remove(w.dir);
+}
+
 /* What is no folder holds none. */
 static void no_folder(void)
 {
@@ -461,6 +498,7 @@ int main(int argc, char **argv)
         {"set aside, and not to be read", set_aside_and_not_to_be_read},
         {"killed behind the aside", killed_behind_the_aside},
         {"not to be read", not_to_be_read},
+        {"the order is not to be read", the_order_is_not_to_be_read},
         {"no folder", no_folder},
         {"without an order", without_an_order},
     };

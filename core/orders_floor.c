@@ -1,0 +1,189 @@
+/*
+ * orders_floor.c - the compact entry that lets a log begin behind seq 1: see
+ * orders.h.
+ */
+#include "orders.h"
+
+static struct plog_known_floor *floors(const struct plog_orders *o)
+{
+    return (struct plog_known_floor *)(void *)o->floors.data;
+}
+
+static size_t floor_count(const struct plog_orders *o)
+{
+    return o->floors.len / sizeof(struct plog_known_floor);
+}
+
+static struct plog_span args_of(const struct plog_orders *o,
+                                const struct plog_known_floor *f)
+{
+    return plog_span(o->floor_args.data + f->args_at, f->args_n);
+}
+
+int plog_orders_keep_floor(struct plog_orders *o,
+                           struct plog_entry_parser *parser,
+                           struct plog_span line, enum plog_order_from from)
+{
+    bool brought = from != PLOG_ORDER_LOGGED;
+    struct plog_known_floor f = {.brought = brought,
+                                 .held = from == PLOG_ORDER_PROVEN,
+                                 .unknown = from == PLOG_ORDER_UNKNOWN};
+    struct plog_entry e;
+    int is = plog_compaction_read(parser, line, &f.entry);
+    if (is <= 0)
+        return is;
+    if (plog_entry_parse(parser, line, &e, NULL)) /* it was parsed just now */
+        return PLOG_E_NOMEM;
+    f.args_at = o->floor_args.len;
+    f.args_n = e.args.n;
+    int rc = plog_buf_add_span(&o->floor_args, e.args);
+    return rc ? rc : plog_buf_add(&o->floors, &f, sizeof f);
+}
+
+/* One that stands in the log counts there alone: anybody can prove one that was
+ * undone. */
+void plog_orders_match_floors(struct plog_orders *o)
+{
+    for (size_t i = 0; i < floor_count(o); i++)
+        for (size_t k = 0; k < floor_count(o); k++)
+            if (floors(o)[i].brought && !floors(o)[k].brought &&
+                floors(o)[i].entry.at == floors(o)[k].entry.at &&
+                plog_span_equal(args_of(o, &floors(o)[i]),
+                                args_of(o, &floors(o)[k])))
+                floors(o)[i].logged = true;
+}
+
+/* The entry again, with spans into our copy, which no longer moves. */
+static const struct plog_compaction *need_floor(struct plog_orders *o,
+                                                struct plog_known_floor *f)
+{
+    struct plog_entry e = {.seq = f->entry.at, .args = args_of(o, f)};
+    o->failed = plog_compaction_parse(&e, o->floors.io, &f->entry);
+    if (o->failed)
+        return NULL;
+    f->needed = true;
+    return &f->entry;
+}
+
+/* What is only claimed never stands before what is proven. */
+static bool is_better(const struct plog_known_floor *a,
+                      const struct plog_known_floor *b)
+{
+    bool claimed = a->brought && !a->held, other = b->brought && !b->held;
+    return claimed == other ? a->entry.at > b->entry.at : other;
+}
+
+enum which { ANY, HELD, UNKNOWN }; /* of those there are */
+
+static bool counts(const struct plog_known_floor *f, enum which which)
+{
+    return !f->logged && f->unknown == (which == UNKNOWN) &&
+           (which != HELD || f->held);
+}
+
+/* The log's own last one, if it reaches; else one that came along, whose number
+ * is that of another log. */
+static struct plog_known_floor *reaching(const struct plog_orders *o,
+                                         uint64_t size, enum which which)
+{
+    struct plog_known_floor *last = NULL, *brought = NULL;
+    for (size_t i = 0; i < floor_count(o); i++) {
+        struct plog_known_floor *f = &floors(o)[i];
+        if (!counts(f, which))
+            continue;
+        if (!f->brought && (!last || f->entry.at > last->entry.at))
+            last = f;
+        if (f->brought && f->entry.to >= size &&
+            (!brought || is_better(f, brought)))
+            brought = f;
+    }
+    return last && last->entry.to >= size ? last : brought;
+}
+
+static struct plog_known_floor *setting(const struct plog_orders *o,
+                                        uint64_t floor, enum which which)
+{
+    struct plog_known_floor *best = NULL;
+    for (size_t i = 0; i < floor_count(o); i++)
+        if (counts(&floors(o)[i], which) && floors(o)[i].entry.to == floor &&
+            (!best || is_better(&floors(o)[i], best)))
+            best = &floors(o)[i];
+    return best;
+}
+
+typedef struct plog_known_floor *finder(const struct plog_orders *o,
+                                        uint64_t size, enum which which);
+
+static const struct plog_compaction *ask(struct plog_orders *o, finder *find,
+                                         uint64_t size)
+{
+    o->wanted = 0;
+    if (plog_orders_load(o))
+        return NULL;
+    o->failed = plog_orders_ask_keys(o);
+    if (o->failed)
+        return NULL;
+    struct plog_known_floor *f = find(o, size, ANY);
+    struct plog_known_floor *unknown = f ? NULL : find(o, size, UNKNOWN);
+    plog_orders_want(o, unknown ? unknown->file : 0);
+    return f ? need_floor(o, f) : NULL;
+}
+
+const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
+                                                uint64_t size)
+{
+    o->floor_below = size;
+    return ask(o, reaching, size);
+}
+
+const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
+                                                   uint64_t floor)
+{
+    return ask(o, setting, floor);
+}
+
+bool plog_orders_has_floor(struct plog_orders *o, uint64_t size, bool exactly)
+{
+    return !plog_orders_load(o) &&
+           (exactly ? setting(o, size, ANY) : reaching(o, size, ANY));
+}
+
+void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
+                            struct plog_span args)
+{
+    for (size_t i = 0; i < floor_count(o); i++)
+        if (floors(o)[i].entry.at == seq &&
+            plog_span_equal(args, args_of(o, &floors(o)[i])))
+            floors(o)[i].held = true;
+}
+
+const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o)
+{
+    struct plog_known_floor *f = reaching(o, o->floor_below, HELD);
+    return f ? need_floor(o, f) : NULL;
+}
+
+const struct plog_compaction *plog_orders_floor_forks(struct plog_orders *o)
+{
+    const struct plog_compaction *c =
+        o->floor_root_at ? plog_orders_floor_held(o) : NULL;
+    return c && c->to == o->floor_root_at &&
+                   memcmp(c->root, o->floor_root, PLOG_HASH_SIZE) != 0
+               ? c
+               : NULL;
+}
+
+/* One in an unfinished group is none of the log; then the one before it must
+ * do. */
+const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o)
+{
+    for (size_t i = 0; i < floor_count(o); i++)
+        if (floors(o)[i].needed && !floors(o)[i].held)
+            return plog_orders_floor_held(o) ? NULL : &floors(o)[i].entry;
+    return NULL;
+}
+
+bool plog_orders_is_brought_floor(const struct plog_compaction *found)
+{
+    return ((const struct plog_known_floor *)(const void *)found)->brought;
+}
