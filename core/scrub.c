@@ -9,8 +9,8 @@ struct work {
     struct plog_legs *l;
     struct plog_scrub_report *report;
     struct plog_buf seqs;    /* what is pending: uint64_t, ascending */
-    struct plog_buf before;  /* of these: an earlier scrub kept them */
     struct plog_buf kept;    /* of these: out of reach, kept */
+    bool fresh;              /* not all of these were kept by an earlier one */
     struct plog_buf targets; /* struct plog_scrub_target, ascending */
     struct plog_buf text;    /* their redacted lines */
 };
@@ -141,19 +141,14 @@ static int replace_segments(struct work *w, struct plog_error *err)
 
 /* ---- All of it ---------------------------------------------------------- */
 
-/* What is to do.  Nothing is, where an earlier one kept all of it and each is
- * out of reach still: the store's pages were emptied then. */
-static int read_work(struct work *w, bool *any, struct plog_error *err)
+/* The store's pages were emptied before what an earlier one kept was kept. */
+static int read_work(struct work *w, struct plog_error *err)
 {
     int rc = plog_store_pending(&w->l->store, &w->seqs, err);
-    *any = !rc && w->seqs.len > 0;
-    if (*any)
-        rc = plog_store_kept(&w->l->store, &w->before, err);
-    if (*any && !rc)
-        rc = read_targets(w, err);
-    if (w->seqs.len == w->before.len && w->seqs.len == w->kept.len)
-        *any = false;
-    return rc;
+    if (rc || !w->seqs.len)
+        return rc;
+    rc = plog_store_scrub_due(&w->l->store, &w->fresh, err);
+    return rc ? rc : read_targets(w, err);
 }
 
 /* What could not be searched may have the payload of each of them. */
@@ -182,29 +177,26 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
                struct plog_error *err)
 {
     struct work w = {.l = l, .report = report};
-    bool any;
     memset(report, 0, sizeof *report);
     plog_buf_init(&w.seqs, l->io);
-    plog_buf_init(&w.before, l->io);
     plog_buf_init(&w.kept, l->io);
     plog_buf_init(&w.targets, l->io);
     plog_buf_init(&w.text, l->io);
-    int rc = read_work(&w, &any, err);
-    if (any && !rc)
+    int rc = read_work(&w, err);
+    if (!rc && w.fresh)
         rc = empty_pages(&w, err);
-    if (any && count(&w) && !rc)
+    if (!rc && count(&w))
         rc = plog_scrub_quarantine(l, target(&w, 0), count(&w), report, err);
-    if (any && !rc)
+    if (!rc)
         rc = replace_segments(&w, err);
     if (report->left && !rc)
         rc = keep_all(&w, err);
-    if (any && !rc)
+    if (!rc && (w.fresh || w.kept.len != w.seqs.len))
         rc = note_done(&w, err);
     report->entries = rc ? 0 : count_seqs(&w.seqs) - count_seqs(&w.kept);
     plog_buf_fini(&w.text);
     plog_buf_fini(&w.targets);
     plog_buf_fini(&w.kept);
-    plog_buf_fini(&w.before);
     plog_buf_fini(&w.seqs);
     return rc;
 }

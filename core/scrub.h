@@ -42,9 +42,9 @@ struct plog_scrub_target {
  * An entry that is out of reach (plog_scrub_below) stays pending, and stops
  * none of the others; so does one that was compacted away with its orders where
  * archive/ has them no more, while something lies in quarantine/; and all,
- * while some of that cannot be searched (report->left).  Where nothing but
- * entries out of reach are, and what is in reach was done before, nothing is
- * done.
+ * while some of that cannot be searched (report->left).  Where nothing but such
+ * are, the store's pages are emptied once; quarantine/ is searched each time,
+ * for those of which it is known what to look for.
  */
 PLOG_MUST_CHECK int plog_scrub(struct plog_legs *l,
                                struct plog_scrub_report *report,
@@ -163,14 +163,6 @@ int plog_scrub_misfit(uint64_t seq, const char *what, struct plog_error *err);
 /* Whether anything lies in quarantine/.  Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_scrub_kept(struct plog_legs *l, bool *any,
                                     struct plog_error *err);
-
-/* Says that what an earlier plog_scrub kept is pending as any other: before
- * files are moved from where it was kept, so that the next one looks at it
- * anew.
- * @s  as above
- * Returns 0; PLOG_E_LOCKED; PLOG_E_IO; a store error. */
-PLOG_MUST_CHECK int plog_scrub_renew(struct plog_store *s,
-                                     struct plog_error *err);
 
 /*
  * Changes or removes what quarantine/ holds of `count` targets.

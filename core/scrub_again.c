@@ -124,18 +124,6 @@ int plog_scrub_mark(struct plog_store *s, struct plog_error *err)
     return rc ? rc : set;
 }
 
-int plog_scrub_renew(struct plog_store *s, struct plog_error *err)
-{
-    int rc = plog_store_begin(s, err);
-    if (!rc)
-        rc = plog_store_not_kept(s, 0, err);
-    if (!rc)
-        rc = plog_store_commit(s, err);
-    if (rc)
-        plog_store_rollback(s);
-    return rc;
-}
-
 /* ---- What is whole in the log -------------------------------------------- */
 
 int plog_scrub_again(struct plog_legs *l, uint64_t *count,

@@ -288,6 +288,8 @@ static int read_seqs(sqlite3_stmt *q, struct plog_buf *out,
     return rc == PLOG_END ? 0 : rc;
 }
 
+/* By the index, too: one that is damaged may be why a mark could not be set, and
+ * is told. */
 int plog_store_pending(struct plog_store *s, struct plog_buf *targets,
                        struct plog_error *err)
 {
@@ -315,20 +317,6 @@ int plog_store_scrub_due(struct plog_store *s, bool *due,
     *due = rc == 0;
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;
-}
-
-int plog_store_kept(struct plog_store *s, struct plog_buf *targets,
-                    struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        s->db,
-        "SELECT target FROM main.redactions WHERE pending=2 ORDER BY target",
-        &q, err);
-    if (!rc)
-        rc = read_seqs(q, targets, err);
-    sqlite3_finalize(q);
-    return rc;
 }
 
 int plog_store_orders_of(struct plog_store *s, uint64_t target,

@@ -265,15 +265,13 @@ static int check_pending(struct plog_legs *l, bool dry_run,
     return rc;
 }
 
-/* Files may move from where a payload was kept, or somebody moved them; and the
- * compaction before may have been cut off behind what it moved. */
-static int look_anew(plog *p, void *arg, struct plog_error *err)
+/* What the one before moved may have such a payload, if it was cut off. */
+static int scrub_brought(plog *p, void *arg, struct plog_error *err)
 {
     struct plog_scrub_report done;
     (void)arg;
     plog_store_rollback(&p->legs.store);
-    int rc = plog_scrub_renew(&p->legs.store, err);
-    return rc ? rc : plog_scrub_brought(&p->legs, &done, err);
+    return plog_scrub_brought(&p->legs, &done, err);
 }
 
 /* A segment that was fetched from a backup may have payloads again that were
@@ -284,15 +282,11 @@ static int scrub_again(plog *p, void *arg, struct plog_error *err)
 {
     struct plog_scrub_report done;
     uint64_t whole;
-    bool due = false;
     (void)arg;
     plog_store_rollback(&p->legs.store);
     int rc = plog_scrub_again(&p->legs, &whole, err);
     if (!rc)
-        rc = plog_store_scrub_due(&p->legs.store, &due, err);
-    if (rc || !due)
-        return rc;
-    rc = plog_scrub(&p->legs, &done, err);
+        rc = plog_scrub(&p->legs, &done, err);
     return rc == PLOG_E_LOCKED ? 0 : rc;
 }
 
@@ -451,7 +445,7 @@ static int run(struct plog_compacting *c, struct plog_error *err)
     if (rc)
         return rc;
     if (!c->o->dry_run)
-        rc = plog_engine_locked(c->p, look_anew, NULL, err);
+        rc = plog_engine_locked(c->p, scrub_brought, NULL, err);
     if (!rc)
         rc = finish_last(c, err);
     if (!rc)

@@ -21,7 +21,8 @@
 
 static struct world w;
 static struct plog_error err;
-static char old[600];      /* the directory, compacted before the order */
+static char old[600]; /* the directory, compacted before the order; and in it
+                       * log.before, its log before that */
 static char snapshot[600]; /* at its floor */
 
 static void open_once(void)
@@ -53,6 +54,8 @@ static void make_of(uint64_t seq)
     CHECK_INT(peers_ack(&w, "p", 40), 0);
     snprintf(old, sizeof old, "%.500s-old", w.dir);
     world_copy(w.dir, old);
+    snprintf(snapshot, sizeof snapshot, "%.500s/log.before", old);
+    world_copy(world_path(&w, "log"), snapshot);
     struct world before = w;
     memcpy(before.dir, old, sizeof before.dir);
     CHECK_INT(peers_compact(&before, &(struct plog_compact_report){0}), 0);
@@ -90,6 +93,16 @@ static bool count_vacuums(const char *call, const char *sql, bool busy)
     return false;
 }
 
+/* How often a compaction, which comes to `code`, writes the store anew. */
+static unsigned vacuums_of_a_compaction(int code)
+{
+    vacuums = 0;
+    sql_calls.fails = count_vacuums;
+    CHECK_INT(compact(), code);
+    sql_calls.fails = NULL;
+    return vacuums;
+}
+
 /* What has the name of the snapshot, or of an archived segment, is the same
  * file: what is done stays done. */
 static void undone_and_compacted_again(void)
@@ -97,20 +110,15 @@ static void undone_and_compacted_again(void)
     make();
     CHECK_INT(peers_undo(&w, &(struct plog_compact_report){0}), 0);
     CHECK_INT(redacting_pending(&w), 0);
-    vacuums = 0;
-    sql_calls.fails = count_vacuums;
-    CHECK_INT(compact(), 0);
+    CHECK_UINT(vacuums_of_a_compaction(0), 0);
     CHECK_INT(redacting_pending(&w), 0);
-    open_once();
-    sql_calls.fails = NULL;
-    CHECK_UINT(vacuums, 0);
     CHECK(!world_has(&w, "quarantine"));
     done();
 }
 
-/* The same where nothing could ever say that it is done: an archive that was
- * discarded, and a file of somebody else in quarantine/. */
-static void with_a_bystander(void)
+/* The order is below the floor, too, archive/ was discarded, and a file of
+ * somebody else lies in quarantine/: nothing could say that it is done. */
+static void make_with_a_bystander(void)
 {
     struct plog_compact_report r;
     make();
@@ -128,8 +136,52 @@ static void with_a_bystander(void)
     world_remove(world_path(&w, "archive"));
     CHECK_INT(peers_ack(&w, "p", world_size(&w) - 20), 0);
     CHECK_INT(compact(), 0);
-    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+}
+
+static void with_a_bystander(void)
+{
+    make_with_a_bystander();
+    CHECK_INT(peers_undo(&w, &(struct plog_compact_report){0}), 0);
     CHECK_INT(compact(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    done();
+}
+
+/* ---- What is kept -------------------------------------------------------- */
+
+/* The store's pages were emptied once; each compaction looks again. */
+static void kept_for_a_bystander(void)
+{
+    make_with_a_bystander();
+    world_sql(&w, "UPDATE redactions SET pending=1"); /* as a salvage does */
+    open_once();
+    CHECK_INT(redacting_pending(&w), 1);
+    CHECK_UINT(vacuums_of_a_compaction(0), 0);
+    CHECK_INT(redacting_pending(&w), 1);
+    world_remove(world_path(&w, "quarantine"));
+    CHECK_UINT(vacuums_of_a_compaction(0), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    done();
+}
+
+/* What lies in quarantine/ is taken out all the same. */
+static void kept_for_the_archive(void)
+{
+    char from[700];
+    make();
+    world_take(&w, old, PACKED);
+    CHECK_INT(redacting_order(&w, 2, &(struct plog_redact_report){0}, &err),
+              PLOG_E_PRUNED);
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    snprintf(from, sizeof from, "%s/log.before", old);
+    world_copy(from, world_path(&w, "quarantine/a-copy"));
+    CHECK_INT(in_quarantine(), 1);
+    CHECK_UINT(vacuums_of_a_compaction(PLOG_E_PRUNED), 0);
+    CHECK_INT(in_quarantine(), 0);
+    CHECK_INT(redacting_pending(&w), 1);
+    unlink(world_path(&w, PACKED));
+    CHECK_UINT(vacuums_of_a_compaction(0), 0);
     CHECK_INT(redacting_pending(&w), 0);
     done();
 }
@@ -236,6 +288,8 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"undone and compacted again", undone_and_compacted_again},
         {"with a bystander", with_a_bystander},
+        {"kept for a bystander", kept_for_a_bystander},
+        {"kept for the archive", kept_for_the_archive},
         {"a stale snapshot", a_stale_snapshot},
         {"rebuilt with it", rebuilt_with_it},
         {"replayed in peace", replayed_in_peace},
