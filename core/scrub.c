@@ -56,6 +56,16 @@ static int read_target(struct work *w, struct plog_scrub_reach *r, uint64_t seq,
     return rc;
 }
 
+void plog_scrub_settle(struct plog_buf *targets, const struct plog_buf *text)
+{
+    struct plog_scrub_target *t = (void *)targets->data;
+    const char *at = text->data;
+    for (size_t i = 0; i < targets->len / sizeof *t; i++) {
+        t[i].redacted.p = at;
+        at += t[i].redacted.n;
+    }
+}
+
 static int read_targets(struct work *w, struct plog_error *err)
 {
     const uint64_t *seqs = (const void *)w->seqs.data;
@@ -65,11 +75,7 @@ static int read_targets(struct work *w, struct plog_error *err)
     for (size_t i = 0; !rc && i < count_seqs(&w->seqs); i++)
         rc = read_target(w, &r, seqs[i], err);
     plog_scrub_reach_close(&r);
-    const char *at = w->text.data; /* which has stopped moving */
-    for (size_t i = 0; !rc && i < count(w); i++) {
-        target(w, i)->redacted.p = at;
-        at += target(w, i)->redacted.n;
-    }
+    plog_scrub_settle(&w->targets, &w->text);
     return rc;
 }
 
@@ -166,11 +172,7 @@ static int note_done(struct work *w, struct plog_error *err)
     int rc = plog_store_begin(s, err);
     if (!rc)
         rc = plog_store_scrubbed(s, &w->kept, err);
-    if (!rc)
-        rc = plog_store_commit(s, err);
-    if (rc)
-        plog_store_rollback(s);
-    return rc;
+    return plog_store_end(s, rc, err);
 }
 
 int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,

@@ -147,6 +147,16 @@ PLOG_MUST_CHECK int plog_scrub_lost(struct plog_scrub_reach *r, uint64_t seq,
                                     bool *lost, struct plog_error *err);
 
 /*
+ * Appends the line of an entry as the store has it.
+ * @gone  where that dropped it, log and archive are asked
+ * Returns 0; PLOG_END: it is not there; PLOG_E_CORRUPT: nor in the log, which
+ * must have it; PLOG_E_IO; PLOG_E_NOMEM; a store error.
+ */
+PLOG_MUST_CHECK int plog_scrub_line(struct plog_scrub_reach *r, uint64_t seq,
+                                    bool gone, struct plog_buf *text,
+                                    struct plog_error *err);
+
+/*
  * Fills in what is looked for of entry t->seq, but for the bytes of
  * t->redacted, which may move: they are appended to `text`.
  * Returns 0; PLOG_END: it was compacted away, and nothing tells; PLOG_E_PRUNED:
@@ -156,6 +166,10 @@ PLOG_MUST_CHECK int plog_scrub_learn(struct plog_scrub_reach *r,
                                      struct plog_scrub_target *t,
                                      struct plog_buf *text,
                                      struct plog_error *err);
+
+/* When no more is appended to `text`: says of each target where its redacted
+ * line is there, in the order of both. */
+void plog_scrub_settle(struct plog_buf *targets, const struct plog_buf *text);
 
 /* Returns PLOG_E_DIVERGED, said. */
 int plog_scrub_misfit(uint64_t seq, const char *what, struct plog_error *err);

@@ -66,11 +66,7 @@ int plog_scrub_set_pending(struct plog_store *s, const uint64_t *seqs,
     int rc = plog_store_begin(s, err);
     for (size_t i = 0; !rc && i < count; i++)
         rc = plog_store_unscrubbed(s, seqs[i], seqs[i] + more, err);
-    if (!rc)
-        rc = plog_store_commit(s, err);
-    if (rc)
-        plog_store_rollback(s);
-    return rc;
+    return plog_store_end(s, rc, err);
 }
 
 /* Entries above the floor whose line is whole although there is an order. */

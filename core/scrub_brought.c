@@ -21,34 +21,20 @@ struct brought {
     struct plog_buf text;    /* their redacted lines */
 };
 
-/* The line of the entry, by the store or else by log and archive; PLOG_END when
- * none has it. */
-static int read_line(struct brought *b, uint64_t seq, struct plog_error *err)
-{
-    const struct plog_store_head *h = &b->l->head;
-    struct plog_error why = {.code = 0};
-    struct plog_span stored;
-    b->line.len = 0;
-    int rc = plog_store_line(&b->l->store, seq, &stored, NULL, err);
-    if (!rc && plog_buf_add_span(&b->line, stored))
-        rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    if (rc != PLOG_END)
-        return rc;
-    rc = plog_finder_line(&b->reach.lines, h->segment, h->offset, seq, &b->line,
-                          &why);
-    if (rc == PLOG_E_CORRUPT)
-        return PLOG_END;
-    if (rc && err)
-        *err = why;
-    return rc;
-}
-
 static int add(struct brought *b, uint64_t seq, struct plog_error *err)
 {
     struct plog_scrub_target t = {.seq = seq};
-    int rc = seq > b->l->head.commit.size ? PLOG_END : read_line(b, seq, err);
+    struct plog_error why = {.code = 0};
+    b->line.len = 0;
+    int rc = seq > b->l->head.commit.size
+                 ? PLOG_END
+                 : plog_scrub_line(&b->reach, seq, true, &b->line, &why);
+    if (rc == PLOG_END || rc == PLOG_E_CORRUPT) /* what is lost, others say */
+        return 0;
+    if (rc && err)
+        *err = why;
     if (rc)
-        return rc == PLOG_END ? 0 : rc;
+        return rc;
     int is =
         plog_orders_redact(&b->orders, &b->parser, seq,
                            plog_span(b->line.data, b->line.len), &b->redacted);
@@ -77,12 +63,7 @@ static int find_all(struct brought *b, struct plog_error *err)
             rc = add(b, list[i].order.seq, err);
         last = list[i].order.seq;
     }
-    const char *at = b->text.data; /* which has stopped moving */
-    struct plog_scrub_target *t = (void *)b->targets.data;
-    for (size_t i = 0; !rc && i < b->targets.len / sizeof *t; i++) {
-        t[i].redacted.p = at;
-        at += t[i].redacted.n;
-    }
+    plog_scrub_settle(&b->targets, &b->text);
     return rc;
 }
 

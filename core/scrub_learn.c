@@ -194,9 +194,8 @@ static int compare_logged(struct plog_scrub_reach *r,
     return rc;
 }
 
-/* The line as the store has it; the archive where --trim-store dropped it. */
-static int read_line(struct plog_scrub_reach *r, uint64_t seq, bool gone,
-                     struct plog_buf *text, struct plog_error *err)
+int plog_scrub_line(struct plog_scrub_reach *r, uint64_t seq, bool gone,
+                    struct plog_buf *text, struct plog_error *err)
 {
     struct plog_span stored;
     int rc = plog_store_line(&r->l->store, seq, &stored, NULL, err);
@@ -221,7 +220,7 @@ int plog_scrub_learn(struct plog_scrub_reach *r, struct plog_scrub_target *t,
 {
     bool gone = t->seq <= r->l->head.rules.floor;
     size_t was = text->len;
-    int rc = read_line(r, t->seq, gone, text, err);
+    int rc = plog_scrub_line(r, t->seq, gone, text, err);
     struct plog_span line = {NULL, 0};
     if (!rc)
         line = plog_span(text->data + was, text->len - was);

@@ -345,6 +345,15 @@ void plog_store_rollback(struct plog_store *s)
     plog_recent_end(&s->recent, false);
 }
 
+int plog_store_end(struct plog_store *s, int rc, struct plog_error *err)
+{
+    if (!rc)
+        rc = plog_store_commit(s, err);
+    if (rc)
+        plog_store_rollback(s);
+    return rc;
+}
+
 int plog_store_begin_read(struct plog_store *s, struct plog_error *err)
 {
     plog_store_rest(s);

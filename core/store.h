@@ -121,6 +121,10 @@ PLOG_MUST_CHECK int plog_store_begin(struct plog_store *s,
 PLOG_MUST_CHECK int plog_store_commit(struct plog_store *s,
                                       struct plog_error *err);
 void plog_store_rollback(struct plog_store *s);
+/* Commits where all went well (`rc` is 0), else rolls back.  Returns `rc`, or
+ * what committing gives. */
+PLOG_MUST_CHECK int plog_store_end(struct plog_store *s, int rc,
+                                   struct plog_error *err);
 PLOG_MUST_CHECK int plog_store_begin_read(struct plog_store *s,
                                           struct plog_error *err);
 

@@ -288,8 +288,8 @@ static int read_seqs(sqlite3_stmt *q, struct plog_buf *out,
     return rc == PLOG_END ? 0 : rc;
 }
 
-/* By the index, too: one that is damaged may be why a mark could not be set, and
- * is told. */
+/* By the index, too: one that is damaged may be why a mark could not be set,
+ * and is told. */
 int plog_store_pending(struct plog_store *s, struct plog_buf *targets,
                        struct plog_error *err)
 {

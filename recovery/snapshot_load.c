@@ -129,11 +129,7 @@ int plog_snapshot_load(struct plog_snapshot *s, struct plog_store *store,
     sqlite3_finalize(l.cursor);
     sqlite3_finalize(l.peer);
     sqlite3_finalize(l.redaction);
-    if (!rc)
-        rc = plog_store_commit(store, err);
-    if (rc)
-        plog_store_rollback(store);
-    return rc;
+    return plog_store_end(store, rc, err);
 }
 
 int plog_snapshot_into(const struct plog_dir *d, uint64_t floor,
