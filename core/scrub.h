@@ -226,9 +226,8 @@ bool plog_scrub_find_bytes(const struct plog_scrub_search *s, const char *p,
 
 /* ---- Reading (scrub_packed.c) -------------------------------------------- */
 
-#define PLOG_SCRUB_RATIO                                                       \
-    128 /* what comes to more is not expanded to its end                       \
-         */
+/* A file that comes to so many times its size is not expanded to its end. */
+#define PLOG_SCRUB_RATIO 64
 
 /* A file, expanded where it is gzip. */
 struct plog_scrub_source {

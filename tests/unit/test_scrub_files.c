@@ -447,7 +447,7 @@ static void bombs(void)
     holds("lines", REDACTED "\n", strlen(REDACTED) + 1);
     CHECK_INT(plog_scrub_say_left(&report, &err), PLOG_E_IO);
     CHECK_TEXT(err.file, "quarantine/zeros.gz");
-    CHECK(strstr(err.message, "expands to more than 128 times") != NULL);
+    CHECK(strstr(err.message, "expands to more than 64 times") != NULL);
     CHECK(strstr(err.hint, "move it out of DIR, or expand it") == err.hint);
     char *now = world_read(path_of("zeros.gz"), &now_n);
     CHECK(n == now_n && memcmp(was, now, n) == 0);
