@@ -184,8 +184,8 @@ static int read_last(plog *p, void *arg, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
-/* What a killed compaction left.  Of an undo nothing can be left but copies in
- * the archive. */
+/* What a killed compaction left, or somebody put below the floor.  Of an undo
+ * nothing can be left but copies in the archive. */
 static int finish_last(struct plog_compacting *c, struct plog_error *err)
 {
     struct last l = {.c = c};
@@ -196,7 +196,9 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
         c->from = l.entry.from;
         rc = plog_compact_files(c, l.entry.to, l.entry.archive, err);
         c->report->archived_bytes = 0;
-    }
+    } else if (!rc && l.known && !c->o->dry_run && !c->o->undo)
+        rc = plog_compact_strays(c, l.entry.to,
+                                 l.entry.archive && !c->o->discard, err);
     /* An undo has no need of the one that it takes back. */
     if (!rc && l.known && !c->o->undo)
         rc = plog_compact_mend(c, &l.entry, err);

@@ -103,6 +103,13 @@ static int take_away(struct plog_compacting *c, uint64_t floor, bool archive,
     return rc;
 }
 
+int plog_compact_strays(struct plog_compacting *c, uint64_t floor, bool archive,
+                        struct plog_error *err)
+{
+    c->from = floor;
+    return take_away(c, floor, archive, err);
+}
+
 static int say_done(plog *p, void *arg, struct plog_error *err)
 {
     (void)arg;

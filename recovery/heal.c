@@ -142,6 +142,13 @@ static bool begins_here(struct plog_heal *h, uint64_t first)
                                       plog_heal_is_segment(h, first)));
 }
 
+void plog_heal_passed(struct plog_heal *h, const struct plog_commit *last)
+{
+    const struct plog_commit *head = &h->legs->head.commit;
+    if (last->size == head->size)
+        h->met = memcmp(last->root, head->root, sizeof head->root) == 0;
+}
+
 /* Reads the whole file at `first`; the chain moves behind it when all of it is
  * good. */
 static int read_whole(struct plog_heal *h, uint64_t first, bool *good,
@@ -160,7 +167,8 @@ static int read_whole(struct plog_heal *h, uint64_t first, bool *good,
                    &h->chain);
     int rc = plog_scan_header(&s, first);
     while (!rc)
-        rc = plog_scan_group(&s, &g);
+        if ((rc = plog_scan_group(&s, &g)) == 0)
+            plog_heal_passed(h, &g.commit);
     *good = rc == PLOG_END;
     if (!*good)
         h->chain = before;
@@ -340,11 +348,34 @@ static int begin_at_floor(struct plog_heal *h, struct plog_error *err)
         plog_heal_keys(h, h->floor);
     }
     int rc = plog_heal_floor(h, err);
+    if (!rc)
+        rc = plog_heal_strays(h, err);
     for (size_t i = 0; i < plog_segment_count(&h->files); i++)
         if (all[i] > h->floor)
             all[kept++] = all[i];
     h->files.len = kept * sizeof *all;
     return rc;
+}
+
+/* All was read, so that it is known what comes of it, also where this is only a
+ * plan: every group is proven, but others may be missing, or be meant. */
+static int judge(struct plog_heal *h, struct plog_error *err)
+{
+    const struct plog_commit *head = &h->legs->head.commit;
+    struct plog_error why;
+    h->comes_to = h->left || !h->known              ? PLOG_E_CORRUPT
+                  : h->chain.last.size < head->size ? PLOG_E_ROLLBACK
+                  : head->size && !h->met           ? PLOG_E_FORK
+                                                    : 0;
+    if (h->comes_to)
+        return 0;
+    int rc =
+        plog_kept_refuse(&h->legs->dir, &h->chain, h->chain.last.size, &why);
+    if (plog_check_is_verdict(rc))
+        h->comes_to = rc;
+    else if (rc && err)
+        *err = why;
+    return h->comes_to ? 0 : rc;
 }
 
 int plog_heal(struct plog_heal *h, struct plog_error *err)
@@ -382,6 +413,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
         rc = read_starts(h, err);
     if (!rc)
         rc = heal_all(h, err);
+    if (!rc && h->dry_run)
+        rc = judge(h, err);
     plog_store_log_close(&h->stored);
     if (h->scratch >= 0) {
         l->io->close(l->io->ctx, h->scratch);

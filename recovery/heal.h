@@ -32,6 +32,7 @@ struct plog_heal {
     /* Out. */
     uint64_t healed, left;      /* segments */
     uint64_t entries;           /* that came from the store */
+    int comes_to;               /* what the log is then: 0, or a verdict */
     struct plog_error unmarked; /* why the store could not be told that
                                  * redactions are pending; code 0: it was */
     /* Its own. */
@@ -41,6 +42,7 @@ struct plog_heal {
     uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
     bool marked;                   /* by plog_heal_mark */
+    bool met;                      /* the store's head, on the way */
     int failed;                    /* to look at a file; 0: not yet */
     struct plog_error why;         /* at which one, and why */
     int scratch;                   /* DIR/salvage; -1: none */
@@ -70,6 +72,9 @@ PLOG_MUST_CHECK int plog_heal_tell(struct plog_heal *h,
  */
 PLOG_MUST_CHECK int plog_heal_mark(struct plog_heal *h, struct plog_error *err);
 
+/* The chain has moved behind a group, or the store's own has. */
+void plog_heal_passed(struct plog_heal *h, const struct plog_commit *last);
+
 /* Whether the file at `first` begins with the header of that segment: its
  * checkpoint is signed, and its name and range fit.  Where nobody could look,
  * h->failed and h->why say so. */
@@ -84,6 +89,14 @@ bool plog_heal_is_segment(struct plog_heal *h, uint64_t first);
  */
 PLOG_MUST_CHECK int plog_heal_floor(struct plog_heal *h,
                                     struct plog_error *err);
+
+/*
+ * Sets aside what lies at or below the floor and does not lead to it: no leg
+ * has what is missing there, and nothing is made of it.  h->chain stands there.
+ * Returns 0; PLOG_E_INTERRUPTED; as plog_heal_mark; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_heal_strays(struct plog_heal *h,
+                                     struct plog_error *err);
 
 /* ---- One segment (heal_segment.c) --------------------------------------- */
 

@@ -66,6 +66,7 @@ static int take_stored(struct work *w, uint64_t to, struct plog_error *err)
             w->m->from = g.first;
         w->m->to = g.size;
         h->entries += g.size - g.first + 1;
+        plog_heal_passed(h, &h->stored.last);
         w->changed = true;
     }
     if (rc && rc != PLOG_END)
@@ -144,9 +145,10 @@ static int take_all(struct work *w, struct plog_error *err)
         if (!w->usable)
             return take_stored(w, 0, err);
         int rc = plog_scan_group(&w->scan, &g);
-        if (rc == 0)
+        if (rc == 0) {
+            plog_heal_passed(w->h, &g.commit);
             rc = take_logged(w, &g, err);
-        else if (rc == PLOG_END) {
+        } else if (rc == PLOG_END) {
             w->usable = false;
             rc = take_stored(w, 0, err);
         } else

@@ -66,9 +66,10 @@ static int plan(const char *dir, struct plog_salvage_options heal,
     heal.dry_run = true;
     heal.range = keep_missing;
     int rc = plog_salvage(dir, &heal, &planned, err);
-    if (rc || (planned.healed && !planned.left))
-        return rc; /* what it comes to shows when it is done */
-    report->verdict = planned.verdict;
+    bool mends = planned.healed && !planned.left;
+    if (rc || (mends && !planned.comes_to))
+        return rc; /* its head shows when it is done */
+    report->verdict = mends ? planned.comes_to : planned.verdict;
     if (report->verdict)
         say_why(report);
     else

@@ -6,6 +6,7 @@
  * asked for; then the records against the fold.
  */
 #include "parity.h"
+#include "snapshot.h"
 #include "watermark.h"
 
 #include <stdio.h>
@@ -203,6 +204,18 @@ static int catch_up(struct plog_parity *p, struct plog_error *err)
     return rc ? rc : compare_segments(p, err);
 }
 
+/* Whether a log can be made of the store, from its floor on. */
+static bool gives_a_log(struct plog_check *c)
+{
+    struct plog_keychain keys;
+    struct plog_segment_header h;
+    struct plog_store *s = &c->reader.store;
+    int rc = plog_store_keys(s, &c->head, &c->reader.keys, &keys, NULL);
+    if (!rc)
+        rc = plog_snapshot_base(&c->reader.dir, s, &c->head, &keys, &h, NULL);
+    return rc == 0 || rc == PLOG_END;
+}
+
 /* What the store's head says about entries that the log does not have. */
 static void judge_end(struct plog_parity *p)
 {
@@ -230,10 +243,10 @@ static void judge_end(struct plog_parity *p)
                              .found = got};
     f.next = "paritylog salvage DIR --from-store (the store still holds what"
              " the log lost)";
-    if (h->rules.base > log_size)
+    if (h->rules.base > log_size && !gives_a_log(c))
         f.next = "keep a copy of DIR; put back a newer log/ (a backup's), then"
-                 " paritylog replay DIR: the store was trimmed, and does not"
-                 " hold what the log lost";
+                 " paritylog replay DIR: the store was trimmed, and without its"
+                 " snapshot does not give what the log lost";
     if (!is_signed) {
         plog_parity_advise_ahead(p);
         f.next = p->ahead;

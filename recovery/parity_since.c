@@ -113,6 +113,9 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
         return rc;
     }
     c->report->floor = floor;
+    rc = plog_parity_strays(p, err);
+    if (rc)
+        return rc;
     /* The walk has begun with it; but it is read once more. */
     const struct plog_compaction *base =
         plog_orders_floor_at(&c->walk.orders, floor);

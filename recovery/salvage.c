@@ -276,6 +276,7 @@ static int heal(struct salvage *s, struct plog_error *err)
         rc = scrub_brought(s, err);
     s->report->healed = h.healed;
     s->report->left = h.left;
+    s->report->comes_to = h.comes_to;
     s->report->from_store = h.entries;
     return rc;
 }
@@ -329,6 +330,8 @@ static int judge(struct salvage *s, const char *dir,
     int rc = plog_verify(dir, o, &report, err);
     s->report->verdict = report.verdict;
     s->report->head = report.head;
+    if (!s->o->dry_run || !s->o->from_store)
+        s->report->comes_to = report.verdict;
     if (rc != PLOG_E_ROLLBACK || !s->o->dry_run || !s->o->from_store)
         return rc;
     s->report->verdict = rc; /* there is none, and the plan stands */

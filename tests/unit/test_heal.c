@@ -414,14 +414,18 @@ static void behind_the_head(void)
 static void above_the_floor(void)
 {
     struct plog_compact_report cr;
-    char below[700];
+    char below[2][700];
     make();
     CHECK_INT(peers_add(&w, "p"), 0);
     CHECK_INT(peers_ack(&w, "p", 30), 0);
     CHECK_INT(plog_compact(w.dir, NULL, &cr, NULL), 0);
     CHECK_UINT(cr.to + 1, starts[3]);
-    snprintf(below, sizeof below, "%s/log/%020d.jsonl", kept, 1);
-    world_copy(below, world_path(&w, "../first.jsonl"));
+    const uint64_t gone[] = {1, starts[2]};
+    for (int i = 0; i < 2; i++) {
+        snprintf(below[i], sizeof below[i], "%s/log/%020llu.jsonl", kept,
+                 (unsigned long long)gone[i]);
+        world_copy(below[i], world_path(&w, i ? "../third" : "../first"));
+    }
     world_remove(kept);
     read_starts();
     keep();
@@ -435,14 +439,21 @@ static void above_the_floor(void)
     CHECK_INT(heal(), 0);
     CHECK_UINT(heard.r.left, 0);
     CHECK_INT(heard.r.verdict, 0);
-    /* One that a killed compaction has not come to take away stays. */
-    put_back();
-    world_copy(world_path(&w, "../first.jsonl"), segment(1));
-    damage(cr.to + 3);
-    CHECK_INT(heal(), 0);
-    CHECK_UINT(heard.r.left, 0);
-    CHECK_UINT(heard.r.healed, 1);
-    CHECK_INT(access(segment(1), F_OK), 0);
+    /* One that a killed compaction has not come to take away stays; one behind
+     * which there is a gap is none of those. */
+    for (int i = 0; i < 2; i++) {
+        put_back();
+        world_copy(world_path(&w, "../third"), segment(gone[1]));
+        if (i)
+            world_copy(world_path(&w, "../first"), segment(1));
+        damage(cr.to + 3);
+        CHECK_INT(heal(), 0);
+        CHECK_UINT(heard.r.left, 0);
+        CHECK_UINT(heard.r.healed, 1 + i);
+        CHECK_INT(heard.r.verdict, 0);
+        CHECK_INT(access(segment(gone[1]), F_OK), 0);
+        CHECK(access(segment(1), F_OK) != 0);
+    }
 }
 
 /* An unfinished group at the end is the next writer's to mend. */

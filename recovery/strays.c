@@ -1,0 +1,80 @@
+/*
+ * strays.c - segments of log/ that end at or below the floor.
+ *
+ * A compaction that was cut off leaves the last ones that it was to take away:
+ * they lead to the floor, and the log is whole from the first of them on.  Any
+ * other was put there, such as an older log beside what was compacted since,
+ * and what follows it is missing for ever.
+ */
+#include "strays.h"
+
+#include "check.h"
+
+static int begin(struct plog_walk *w, uint64_t first,
+                 const struct plog_keychain *keys, struct plog_error *err)
+{
+    struct plog_keychain *k = &w->chain.chain;
+    plog_walk_rewind(w);
+    *k = *keys;
+    while (k->count > 1 && k->from[k->count - 1] > first)
+        k->count--;
+    return plog_walk_start_segment(w, first, err);
+}
+
+/* Reads on from segment `i`.
+ * @to  out: the segment behind the one that it ends with
+ * Returns 0 when it leads to the floor; a verdict; an error. */
+static int lead(struct plog_walk *w, size_t i, const struct plog_keychain *keys,
+                const struct plog_commit *floor, size_t *to,
+                struct plog_error *err)
+{
+    struct plog_log_group g;
+    int rc = begin(w, plog_segment_at(&w->segments, i), keys, err);
+    while (!rc && w->chain.last.size < floor->size)
+        rc = plog_walk_next(w, &g, err);
+    if (!rc && (w->chain.last.size != floor->size ||
+                memcmp(w->chain.last.root, floor->root, PLOG_HASH_SIZE) != 0))
+        rc = PLOG_E_FORK;
+    /* Before a gap the segment behind it was entered already. */
+    *to = w->index + (w->gap ? 0 : 1);
+    if (*to <= i)
+        *to = i + 1;
+    return rc == PLOG_END ? PLOG_E_CORRUPT : rc;
+}
+
+int plog_strays(const struct plog_dir *dir, const struct plog_keyring *trusted,
+                const struct plog_keychain *keys,
+                const struct plog_commit *floor, struct plog_buf *list,
+                struct plog_error *err)
+{
+    struct plog_error why = {.code = 0};
+    struct plog_walk *w = plog_alloc(dir->io, sizeof *w);
+    size_t i = 0, to;
+    list->len = 0;
+    if (!w)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    int rc = plog_walk_open(w, dir, trusted, &why);
+    if (rc == PLOG_E_CORRUPT && w->segments.len)
+        rc = 0; /* a strange name, which is told elsewhere */
+    while (!rc && i < plog_segment_count(&w->segments) &&
+           plog_segment_at(&w->segments, i) <= floor->size) {
+        int bad = lead(w, i, keys, floor, &to, &why);
+        if (!bad)
+            break;
+        if (!plog_check_is_verdict(bad) && bad != PLOG_E_TORN)
+            rc = bad;
+        for (; !rc && i < to && i < plog_segment_count(&w->segments) &&
+               plog_segment_at(&w->segments, i) <= floor->size;
+             i++) {
+            uint64_t first = plog_segment_at(&w->segments, i);
+            rc = plog_buf_add(list, &first, sizeof first);
+        }
+    }
+    if (rc == PLOG_E_NOMEM)
+        plog_fail(&why, rc, "out of memory");
+    if (rc && err)
+        *err = why;
+    plog_walk_close(w);
+    plog_free(dir->io, w);
+    return rc;
+}

@@ -1,0 +1,228 @@
+/*
+ * test_strays.c - segments in log/ below the floor: those that lead to it stay,
+ * others are CORRUPT for both checks, and each way that is advised leads out;
+ * and a rebuilt log is put in the place of the one there only when what becomes
+ * of that is whole.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "files.h"
+#include "peers.h"
+#include "world.h"
+
+static struct world w;
+static char older[600]; /* log/ as it was before the compaction */
+static uint64_t floor_at, end;
+
+/* Sixty deltas, compacted up to 50 of them, and some more. */
+static void make(bool trim)
+{
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    snprintf(older, sizeof older, "%.500s-older", w.dir);
+    world_copy(world_path(&w, "log"), older);
+    CHECK_INT(trim ? peers_trim(&w, &r) : peers_compact(&w, &r), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 70);
+    world_close(&w);
+    floor_at = r.to;
+    end = world_size(&w);
+    CHECK(floor_at > 40);
+}
+
+/* Puts the segments of before from..to there again. */
+static unsigned put_back(uint64_t from, uint64_t to)
+{
+    char path[700], name[60];
+    unsigned count = 0;
+    size_t n;
+    for (uint64_t first = from; first <= to; first++) {
+        snprintf(path, sizeof path, "%.600s/%020" PRIu64 ".jsonl", older,
+                 first);
+        if (access(path, F_OK) != 0)
+            continue;
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+        char *bytes = world_read(path, &n);
+        world_write(world_path(&w, name), bytes, n);
+        free(bytes);
+        count++;
+    }
+    return count;
+}
+
+static int install(bool dry_run)
+{
+    struct plog_rebuild_options o = {
+        .struct_size = sizeof o, .install = true, .dry_run = dry_run};
+    struct plog_rebuild_report r;
+    struct plog_error err = {.code = 0};
+    if (!CHECK_INT(plog_rebuild_log(w.dir, NULL, &o, &r, &err), 0))
+        printf("# %s\n", err.message);
+    return r.verdict;
+}
+
+static struct plog_salvage_report healed;
+
+static int salvage(bool dry_run)
+{
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .from_store = true, .dry_run = dry_run};
+    struct plog_error err = {.code = 0};
+    int rc = plog_salvage(w.dir, &o, &healed, &err);
+    if (rc)
+        printf("# %s\n", err.message);
+    return rc;
+}
+
+static void both_say(int verdict)
+{
+    struct world_found f;
+    CHECK_INT(world_verify(&w, NULL, &f), verdict);
+    CHECK_INT(world_parity(&w, NULL, &f), verdict);
+}
+
+/* An older log/ in the place of the one there: its end lies below the floor. */
+static void instead_of_the_log(bool trim)
+{
+    make(trim);
+    world_remove(world_path(&w, "log"));
+    CHECK_INT(mkdir(world_path(&w, "log"), 0700), 0);
+    CHECK(put_back(1, 20) > 1);
+}
+
+static void an_older_log(void)
+{
+    static const char salvages[] = "paritylog salvage DIR --from-store";
+    struct world_found f;
+    for (int row = 0; row < 4; row++) {
+        instead_of_the_log(row & 1);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+        CHECK(strncmp(f.first[0].next, salvages, strlen(salvages)) == 0);
+        uint64_t before = tree_hash(w.dir);
+        if (row & 2) {
+            CHECK_INT(install(true), 0);
+        } else {
+            CHECK_INT(salvage(true), 0);
+            CHECK_INT(healed.comes_to, 0);
+            CHECK_INT(healed.verdict, PLOG_E_ROLLBACK);
+        }
+        CHECK(tree_hash(w.dir) == before);
+        if (row & 2)
+            CHECK_INT(install(false), 0);
+        else
+            CHECK_INT(salvage(false), 0);
+        both_say(0);
+        CHECK(world_has(&w, "quarantine"));
+        CHECK_INT(salvage(false), 0);
+        CHECK_UINT(healed.healed, 0);
+        world_end(&w, end);
+    }
+}
+
+/* Without its snapshot a trimmed store gives no log. */
+static void without_a_snapshot(void)
+{
+    struct world_found f;
+    instead_of_the_log(true);
+    world_remove(world_path(&w, "snapshots"));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK(strstr(f.first[0].next, "put back a newer log/") != NULL);
+    CHECK_INT(salvage(true), PLOG_E_PRUNED);
+}
+
+/* Segments beside the log that something is missing behind. */
+static void beside_the_log(void)
+{
+    struct world_found f;
+    for (int row = 0; row < 4; row++) {
+        make(row & 1);
+        CHECK(put_back(1, 20) > 1);
+        both_say(PLOG_E_CORRUPT);
+        if (row & 2) {
+            CHECK_INT(salvage(true), 0);
+            CHECK_INT(healed.comes_to, 0);
+            CHECK_INT(salvage(false), 0);
+            CHECK_INT(healed.verdict, 0);
+            CHECK(healed.healed > 1);
+        } else {
+            CHECK_INT(peers_compact(&w, NULL), 0);
+            CHECK(!world_has(&w, "quarantine")); /* archive/ has them */
+        }
+        both_say(0);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        CHECK_UINT(f.report.segments, 3);
+        world_end(&w, end);
+    }
+}
+
+/* What a cut off compaction leaves is whole. */
+static void those_that_lead_there(void)
+{
+    for (int trim = 0; trim < 2; trim++) {
+        make(trim);
+        CHECK(put_back(20, floor_at) > 1);
+        both_say(0);
+        CHECK_INT(salvage(false), 0);
+        CHECK_UINT(healed.healed, 0);
+        CHECK(!world_has(&w, "quarantine"));
+        put_back(1, 8); /* one below a gap, and only that goes */
+        both_say(PLOG_E_CORRUPT);
+        CHECK_INT(salvage(false), 0);
+        CHECK_UINT(healed.healed, 1);
+        both_say(0);
+        CHECK_INT(peers_compact(&w, NULL), 0);
+        both_say(0);
+        world_end(&w, end);
+    }
+}
+
+/* Damage that the store mends, in a log that is another history than the
+ * store's: nothing is changed, and the plan says so, too. */
+static void of_two_histories(void)
+{
+    struct world fork;
+    size_t n;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    fork = w;
+    snprintf(fork.dir, sizeof fork.dir, "%.490s-fork", w.dir);
+    world_copy(w.dir, fork.dir);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30, 34);
+    world_close(&w);
+    CHECK_INT(world_open(&fork), 0);
+    peers_put(&fork, 40, 44);
+    world_close(&fork);
+    world_take_store(&w, fork.dir);
+    char *bytes =
+        world_read(world_path(&w, "log/00000000000000000001.jsonl"), &n);
+    char *at = strstr(bytes, "\"v\":\"");
+    REQUIRE(at != NULL);
+    at[5] ^= 1;
+    world_write(world_path(&w, "log/00000000000000000001.jsonl"), bytes, n);
+    free(bytes);
+    uint64_t before = tree_hash(world_path(&w, "log"));
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        CHECK_INT(install(dry_run), PLOG_E_FORK);
+        CHECK(tree_hash(world_path(&w, "log")) == before);
+        CHECK(!world_has(&w, "quarantine"));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"an older log", an_older_log},
+        {"without a snapshot", without_a_snapshot},
+        {"beside the log", beside_the_log},
+        {"those that lead there", those_that_lead_there},
+        {"of two histories", of_two_histories},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
