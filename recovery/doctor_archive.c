@@ -14,7 +14,8 @@ struct archived {
     struct plog_walk walk;
     uint64_t floor, first, files;
     uint64_t told; /* faults */
-    bool kept;     /* the last compaction archived what it took away */
+    bool kept;     /* the last compaction archived what it took away, ... */
+    uint64_t from; /* ... behind this entry */
 };
 
 static int tell(struct archived *a, struct plog_error *err)
@@ -47,11 +48,10 @@ static void say_fault(struct archived *a, int rc, const struct plog_error *why,
 }
 
 /* A compaction that discards leaves a gap; the last one did not, so what is
- * missing up to the log was there. */
+ * missing behind the entry that it began with was there. */
 static bool is_discarded(const struct archived *a)
 {
-    const struct plog_walk *w = &a->walk;
-    return w->gap && !(a->kept && w->first >= w->log_first);
+    return a->walk.gap && !(a->kept && a->walk.first > a->from + 1);
 }
 
 /* Behind a fault, as verify does: what one compaction discarded is a gap for
@@ -81,6 +81,7 @@ static int read_all(struct archived *a, struct plog_error *err)
     const struct plog_compaction *last =
         plog_orders_floor(&a->walk.orders, a->floor);
     a->kept = last && last->archive && last->from < last->to;
+    a->from = last ? last->from : 0;
     if (rc)
         rc = go_on(a, rc, err);
     while (!rc) {

@@ -17,10 +17,15 @@ static struct plog_error err;
 static char victim[64]; /* in archive/, in the middle */
 static uint64_t victim_at;
 
-static void make(void)
+/* @before  there is a compaction up to that; 0: none */
+static void make_behind(uint64_t before)
 {
     peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
     CHECK_INT(peers_add(&w, "p"), 0);
+    if (before) {
+        CHECK_INT(peers_ack(&w, "p", before), 0);
+        CHECK_INT(peers_compact(&w, &compacted), 0);
+    }
     CHECK_INT(peers_ack(&w, "p", 50), 0);
     CHECK_INT(peers_compact(&w, &compacted), 0);
     victim_at = 0;
@@ -30,6 +35,11 @@ static void make(void)
         victim_at = world_has(&w, victim) ? at : 0;
     }
     CHECK(victim_at > 0);
+}
+
+static void make(void)
+{
+    make_behind(0);
 }
 
 enum harm { GONE, BYTES, CUT, EDITED, HARMS };
@@ -167,8 +177,8 @@ static void the_doctor(void)
                  (unsigned long long)compacted.to);
         CHECK(strstr(found, want) != NULL);
         harm(h);
-        CHECK_INT(doctor(false), h == GONE ? 0 : PLOG_E_IO);
-        CHECK_INT(last.health, h == GONE ? PLOG_HEALTH_WARN : PLOG_HEALTH_BAD);
+        CHECK_INT(doctor(false), PLOG_E_IO);
+        CHECK_INT(last.health, PLOG_HEALTH_BAD);
         CHECK(strstr(found, victim) != NULL);
     }
     /* Its beginning was moved away, or all of it. */
@@ -182,6 +192,40 @@ static void the_doctor(void)
     CHECK(last.name == NULL);
 }
 
+/* Nobody knows what the compaction before kept; the last one says it. */
+static void which_may_be_missing(void)
+{
+    char name[64];
+    uint64_t from;
+    make_behind(25);
+    from = compacted.from;
+    CHECK(from > victim_at);
+    for (uint64_t at = 2; at <= compacted.to; at++) {
+        size_t n;
+        snprintf(name, sizeof name, "archive/%020llu.jsonl.gz",
+                 (unsigned long long)at);
+        if (!world_has(&w, name))
+            continue;
+        char *bytes = world_read(world_path(&w, name), &n);
+        CHECK_INT(unlink(world_path(&w, name)), 0);
+        CHECK_INT(doctor(false), at > from ? PLOG_E_IO : 0);
+        CHECK_UINT(heard[PLOG_HEALTH_BAD], at > from);
+        CHECK_UINT(heard[PLOG_HEALTH_WARN], at <= from);
+        CHECK(strstr(found, name) != NULL);
+        world_write(world_path(&w, name), bytes, n);
+        free(bytes);
+    }
+    CHECK_INT(doctor(false), 0);
+    CHECK_UINT(heard[PLOG_HEALTH_OK], 1);
+    CHECK_INT(unlink(world_path(&w, victim)), 0); /* a gap up to there */
+    for (uint64_t at = victim_at; at <= from + 1; at++) {
+        snprintf(name, sizeof name, "archive/%020llu.jsonl.gz",
+                 (unsigned long long)at);
+        unlink(world_path(&w, name));
+    }
+    CHECK_INT(doctor(false), PLOG_E_IO);
+}
+
 /* What was discarded once is missing for ever: that hides nothing of the rest,
  * nor does one damaged file. */
 static void behind_a_gap(void)
@@ -189,7 +233,7 @@ static void behind_a_gap(void)
     char name[64], harmed[2][64];
     unsigned n = 0;
     uint64_t next = 0; /* the segment behind the gap */
-    make();
+    make_behind(25);
     for (uint64_t at = compacted.to; n < 2 && at > victim_at; at--) {
         snprintf(name, sizeof name, "archive/%020llu.jsonl.gz",
                  (unsigned long long)at);
@@ -269,6 +313,7 @@ int main(int argc, char **argv)
         {"a rehearsal", a_rehearsal},
         {"the doctor", the_doctor},
         {"behind a gap", behind_a_gap},
+        {"which may be missing", which_may_be_missing},
         {"the doctor tells", the_doctor_tells},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
