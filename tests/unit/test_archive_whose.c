@@ -182,6 +182,8 @@ static void another_log(void)
     allow();
     take_archive();
     refuse(PLOG_E_FOREIGN);
+    CHECK(strstr(said, "of another log than log/") != NULL);
+    CHECK(strstr(said, "another signed history") == NULL);
     give_back();
     allow();
 }

@@ -169,6 +169,16 @@ static void test_key__confirms(void)
             CHECK(
                 !plog_signer_confirms(by, &s.vkey, "two\n1", 5, root, sigs[k]));
         }
+    /* Of a head that no text can be made of: not by what memory holds yet. */
+    const unsigned char nothing[64] = {0};
+    for (int i = 0; i < 2; i++) {
+        const char *origin = i ? KEYS_ORIGIN : "two\n1";
+        uint64_t size = i ? UINT64_MAX : 5;
+        int held =
+            plog_signer_confirms(&s, &s.vkey, origin, size, root, nothing);
+        held += plog_signer_confirms(&s, &s.vkey, origin, size, root, nothing);
+        CHECK_INT(held, 0);
+    }
     for (int bit = 0; bit < 512; bit++) {
         sigs[0][bit / 8] ^= (unsigned char)(1 << bit % 8);
         CHECK(

@@ -630,6 +630,33 @@ static void sqlite_fails(void)
     is_clean(10);
 }
 
+static bool sql_is_gone(const char *call, const char *text, bool busy)
+{
+    (void)busy;
+    sql.failed |= strcmp(call, "step") == 0 && strncmp(text, "COMMIT", 6) == 0;
+    return sql.failed;
+}
+
+/* What was applied in vain is not said to be there, also where the store cannot
+ * be asked any more. */
+static void the_store_is_gone(void)
+{
+    make();
+    unlink(world_path(&w, "store.db-wal")); /* as a power cut might */
+    unlink(world_path(&w, "store.db-shm"));
+    sql.failed = false;
+    sql_calls.fails = sql_is_gone;
+    CHECK_INT(REPLAY(.fresh = false), PLOG_E_IO);
+    sql_calls.fails = NULL;
+    CHECK(sql.failed);
+    CHECK_UINT(r.present, 1);
+    CHECK_UINT(r.applied, 0);
+    CHECK_UINT(r.head.size, 1);
+    CHECK_INT(REPLAY(.fresh = false), 0);
+    CHECK_UINT(r.applied, 9);
+    is_clean(10);
+}
+
 static unsigned long syncs, bad_sync;
 
 static int failing_fdatasync(void *ctx, int fd)
@@ -724,6 +751,7 @@ int main(int argc, char **argv)
         {"unusual lines", unusual_lines},
         {"no memory for a text", no_memory_for_a_text},
         {"sqlite fails", sqlite_fails},
+        {"the store is gone", the_store_is_gone},
         {"synced on the way", synced_on_the_way},
         {"no whole group", no_whole_group},
     };
