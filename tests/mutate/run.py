@@ -9,9 +9,9 @@ inverted (flip), made unconditional (always) or removed (never).  First every
 test runs alone and unmutated, and tells which jumps it came by and which way
 it left them.  A mutant then meets the tests it can matter to: those that took
 the jump for never, those that did not for always, both for flip; first those of
-the program that has the file's name, then those that are quick and look at its
-function from many sides, until one fails, crashes, leaks or takes much longer
-than it should.
+the program that has the file's name (of a header: that of the file that
+includes it), then those that are quick and look at its function from many
+sides, until one fails, crashes, leaks or takes much longer than it should.
 
 --sweeps    the error sweeps (tests/storm/sweep*.c) are tests, too
 --echo      what survives those is compared with the program itself in all that
@@ -332,7 +332,7 @@ class Choice:
                     / (0.05 + self.tests[test][0]) ** 0.5)
         all_of_them = sorted((t for t in found if (t[0] == "echo") == echo),
                              key=worth, reverse=True)
-        name = "test_" + os.path.splitext(os.path.basename(site.file))[0]
+        name = "test_" + os.path.splitext(os.path.basename(site.source))[0]
         own = [t for t in all_of_them if t[0] == name][:most // 2]
         return (own + [t for t in all_of_them if t not in own])[:most]
 
