@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "note.h"
+#include "order_shim.h"
 #include "sha256.h"
 #include "tree.h"
 #include "world.h"
@@ -317,6 +318,36 @@ static void a_cursor_waits_for_its_data(void)
     world_end(&w, 1);
 }
 
+/* ---- Told early ---------------------------------------------------------- */
+
+static bool no_commits;
+
+static int on_event(void *ctx, const struct plog_store_event *e)
+{
+    return no_commits && order_is_commit(e) ? 1
+                                            : order_io()->store_event(ctx, e);
+}
+
+/* Who asked to be told by the log is, though the store does not follow. */
+static void told_by_the_log(void)
+{
+    struct plog_io io = *order_io();
+    io.store_event = on_event;
+    for (int by_log = 0; by_log < 2; by_log++) {
+        world_make(&w, PLOG_ARRIVAL, 0);
+        w.options.io = &io;
+        w.options.ack = by_log ? PLOG_ACK_LOG : PLOG_ACK_STORE;
+        CHECK_INT(world_open(&w), 0);
+        no_commits = true;
+        CHECK_INT(put("a", "1", "x", NULL), by_log ? 0 : PLOG_E_INDETERMINATE);
+        no_commits = false;
+        CHECK_UINT(world_size(&w), 1); /* of the store */
+        CHECK_INT(put("b", "1", "x", NULL), 0);
+        world_end(&w, 3);
+    }
+    w.options = (struct plog_options){.struct_size = sizeof w.options};
+}
+
 /* ---- Limits and rotation ------------------------------------------------ */
 
 /* A line of exactly the limit goes in; one byte more does not. */
@@ -537,6 +568,7 @@ int main(int argc, char **argv)
         {"a_group_is_one_commit", a_group_is_one_commit},
         {"cursors_move", cursors_move},
         {"a_cursor_waits_for_its_data", a_cursor_waits_for_its_data},
+        {"told_by_the_log", told_by_the_log},
         {"the_line_limit", the_line_limit},
         {"another_line_limit", another_line_limit},
         {"rotation", rotation},

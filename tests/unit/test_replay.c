@@ -14,6 +14,7 @@
 #include "files.h"
 #include "paritylog_recovery.h"
 #include "peers.h"
+#include "redacting.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -657,6 +658,49 @@ static void the_store_is_gone(void)
     is_clean(10);
 }
 
+/* A copy goes on under a key of its own, and has in orders/ an order about a
+ * line that is whole in it again, by a key that its log names further ahead.
+ * A store that follows has the line as it was ordered. */
+static void by_a_key_further_ahead(void)
+{
+    static const char first[] = "log/00000000000000000001.jsonl";
+    struct plog_rotate_report rotated;
+    struct plog_rotate_options ro = {.struct_size = sizeof ro};
+    struct plog_redact_report ordered;
+    struct plog_restore_report copied;
+    struct plog_restore_options o = {
+        .struct_size = sizeof o, .at_seq = 14, .continue_as = "test.on"};
+    char out[600];
+    size_t n;
+    memset(&w, 0, sizeof w);
+    io = *plog_io_posix();
+    world_make(&w, PLOG_ARRIVAL, 4096);
+    CHECK_INT(world_put(&w, NULL, "1", "secret", NULL), 0);
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rotated, NULL), 0);
+    for (int i = 0; i < 12; i++)
+        CHECK_INT(world_put(&w, NULL, "2", "x", NULL), 0);
+    world_close(&w);
+    char *whole = world_read(world_path(&w, first), &n);
+    CHECK_INT(redacting_order(&w, 2, &ordered, &err), 0);
+    snprintf(out, sizeof out, "%.500s-on", w.dir);
+    CHECK_INT(plog_restore(w.dir, out, &o, &copied, NULL), 0);
+    snprintf(w.dir, sizeof w.dir, "%.511s", out);
+    world_write(world_path(&w, first), whole, n);
+    free(whole);
+    CHECK(world_number(&w, "SELECT min(first) FROM segments WHERE first>1") <
+          14); /* the first one is whole in the copy */
+    for (int made = 0; made < 2; made++) {
+        world_drop_store(&w);
+        if (made)
+            CHECK_INT(REPLAY(.fresh = true, .to = 1, .vkey = copied.vkey), 0);
+        CHECK_INT(REPLAY(.vkey = copied.vkey), 0);
+        CHECK_UINT(r.head.size, 15);
+        CHECK_INT(world_number(&w, "SELECT count(*) FROM events WHERE seq=2 AND"
+                                   " line LIKE '%secret%'"),
+                  0);
+    }
+}
+
 static unsigned long syncs, bad_sync;
 
 static int failing_fdatasync(void *ctx, int fd)
@@ -752,6 +796,7 @@ int main(int argc, char **argv)
         {"no memory for a text", no_memory_for_a_text},
         {"sqlite fails", sqlite_fails},
         {"the store is gone", the_store_is_gone},
+        {"by a key further ahead", by_a_key_further_ahead},
         {"synced on the way", synced_on_the_way},
         {"no whole group", no_whole_group},
     };
