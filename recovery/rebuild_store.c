@@ -75,7 +75,8 @@ static void set_folded(struct plog_rebuild *b, const struct plog_store_head *h)
         b->report->head = plog_commit_head(&h->commit);
 }
 
-/* Without journal: all, or as far as the log is whole.
+/* Without journal: all, or as far as the log is whole; nothing of one that no
+ * trusted key vouches for.
  * @broken  out: an entry could not be applied, and the store is none */
 static int fold_fast(struct plog_rebuild *b, struct plog_legs *l, bool *broken,
                      struct plog_error *err)
@@ -98,8 +99,9 @@ static int fold_fast(struct plog_rebuild *b, struct plog_legs *l, bool *broken,
         rc = plog_fresh_begin(l, &fd, err);
     if (!rc)
         rc = plog_legs_fill(l, &w, &watch, NULL, fd, broken, err);
+    int unknown = rc ? 0 : plog_keychain_check(&w.chain.chain, &l->keys, err);
     plog_walk_close(&w);
-    if (!*broken) {
+    if (!*broken && !unknown) {
         set_folded(b, &l->head);
         if (rc)
             rc = plog_rebuild_end_at(b, rc, err);
@@ -109,7 +111,7 @@ static int fold_fast(struct plog_rebuild *b, struct plog_legs *l, bool *broken,
             rc = plog_fresh_end(l, &fd, err);
     }
     plog_fresh_drop(l, &fd);
-    return rc;
+    return unknown ? unknown : rc;
 }
 
 /* In transactions, of which those before one that fails stand. */
@@ -173,9 +175,8 @@ static int verify(struct plog_rebuild *b, struct plog_error *err)
     plog_walk_close(&w);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
         rc = 0;
-    if (!rc)
-        rc = plog_keychain_check(&keys, &b->reader.keys, err);
-    return rc ? plog_rebuild_end_at(b, rc, err) : 0;
+    return rc ? plog_rebuild_end_at(b, rc, err)
+              : plog_keychain_check(&keys, &b->reader.keys, err);
 }
 
 /* Also in a dry run: without it there is no store. */

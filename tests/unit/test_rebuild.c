@@ -189,12 +189,47 @@ static void a_folder_is_not_synced(void)
     }
 }
 
+/* All that the log says follows from its own keys, which its compact entry
+ * names; but none of them is the one that counts here. */
+static void nobody_trusts_it(void)
+{
+    struct plog_rotate_options ro = {.struct_size = sizeof ro};
+    struct plog_rotate_report rr;
+    struct world other;
+    memset(&w, 0, sizeof w);
+    world_make(&w, PLOG_LAST_WRITE_WINS, PEERS_SEGMENT);
+    world_close(&w);
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rr, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 0, 30);
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 25), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    world_make(&other, PLOG_LAST_WRITE_WINS, 0);
+    world_close(&other);
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        struct plog_rebuild_options o = {
+            .struct_size = sizeof o, .vkey = other.vkey, .dry_run = dry_run};
+        memset(&err, 0, sizeof err);
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &r, &err),
+                  PLOG_E_UNKNOWN_KEY);
+        CHECK(strstr(err.message, "no key that is trusted here") != NULL);
+        CHECK(access(out, F_OK) != 0);
+        o.vkey = NULL;
+        is_whole(plog_rebuild_store(w.dir, out, &o, &r, &err), dry_run);
+        world_remove(out);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"the snapshot goes along", the_snapshot_goes_along},
         {"a compaction passes by", a_compaction_passes_by},
         {"a segment is gone", a_segment_is_gone},
+        {"nobody trusts it", nobody_trusts_it},
         {"a folder is not synced", a_folder_is_not_synced},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
