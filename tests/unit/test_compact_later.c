@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "check.h"
 #include "peers.h"
@@ -209,6 +210,57 @@ static void a_snapshot_alone_proves_it(void)
 {
     roll_back(50, true);
     CHECK(!world_has(&w, "archive"));
+    both_say_rollback("snapshots/", report.to);
+}
+
+/* All that is left of the archive is the first line of its last file; that is
+ * signed, and names what lay before it. */
+static void a_header_proves_it(void)
+{
+    struct world_found f;
+    static char text[70000];
+    char file[80], path[700];
+    roll_back(50, false);
+    world_remove(world_path(&w, "snapshots"));
+    uint64_t last = last_of("archive", UINT64_MAX), end = world_size(&w);
+    CHECK(last > end + 1);
+    snprintf(file, sizeof file, "archive/%020" PRIu64 ".jsonl.gz", last);
+    snprintf(path, sizeof path, "%s", world_path(&w, file));
+    gzFile z = gzopen(path, "rb");
+    CHECK(z != NULL && gzgets(z, text, sizeof text) != NULL);
+    gzclose(z);
+    world_remove(world_path(&w, "archive"));
+    CHECK_INT(mkdir(world_path(&w, "archive"), 0700), 0);
+    z = gzopen(path, "wb");
+    CHECK(z != NULL && gzputs(z, text) > 0);
+    gzclose(z);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, last - 1);
+    CHECK_TEXT(f.first[0].file, file);
+}
+
+/* A damaged line of that older log is healed from the store; it is older all
+ * the same, which is said, and that it is not whole. */
+static void a_healed_log_is_older(void)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o, .install = true};
+    struct plog_rebuild_report r;
+    static const char name[] = "log/00000000000000000001.jsonl";
+    size_t n;
+    roll_back(50, false);
+    char *bytes = world_read(world_path(&w, name), &n);
+    char *at = strstr(bytes, "\"op\"");
+    REQUIRE(at != NULL);
+    at[1] = 'O';
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+    CHECK_INT(plog_rebuild_log(w.dir, NULL, &o, &r, NULL), 0);
+    CHECK_INT(r.verdict, PLOG_E_ROLLBACK);
+    CHECK(!r.refused);
+    CHECK(r.quarantine[0] != '\0');
+    CHECK(strstr(r.why, "the log is still not whole") != NULL);
     both_say_rollback("snapshots/", report.to);
 }
 
@@ -526,6 +578,8 @@ int main(int argc, char **argv)
         {"an archived last segment proves it",
          an_archived_last_segment_proves_it},
         {"no store is made of it", no_store_is_made_of_it},
+        {"a header proves it", a_header_proves_it},
+        {"a healed log is older", a_healed_log_is_older},
         {"a snapshot alone proves it", a_snapshot_alone_proves_it},
         {"a trimmed store proves it", a_trimmed_store_proves_it},
         {"names prove nothing", names_prove_nothing},

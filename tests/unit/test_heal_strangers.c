@@ -259,6 +259,36 @@ static void files_of_another_log(void)
     }
 }
 
+/* All segments are another log's, of however many files: that is another
+ * history, and nobody is told to mend its files by this store. */
+static void a_log_of_another(void)
+{
+    struct world other;
+    struct world_found f;
+    uint64_t first;
+    bool added;
+    for (int segments = 1; segments < 3; segments++) {
+        make();
+        world_make(&other, PLOG_ARRIVAL, 0);
+        CHECK_INT(world_put(&other, NULL, "r", "x", NULL), 0);
+        if (segments > 1) {
+            CHECK_INT(plog_new_segment(other.p, &first, NULL), 0);
+            CHECK_INT(world_put(&other, NULL, "r", "y", NULL), 0);
+        }
+        world_close(&other);
+        world_remove(world_path(&w, "log"));
+        char theirs[600];
+        snprintf(theirs, sizeof theirs, "%s", world_path(&other, "log"));
+        world_copy(theirs, world_path(&w, "log"));
+        CHECK_INT(plog_key_trust(w.dir, other.vkey, false, NULL, &added, NULL),
+                  0);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_FORK);
+        CHECK_UINT(f.report.counts[-PLOG_E_FOREIGN], 0);
+        for (unsigned i = 0; i < f.count && i < WORLD_FINDINGS; i++)
+            CHECK(strstr(f.first[i].next, "compare both heads") != NULL);
+    }
+}
+
 /* The name in the first header is damaged: that is all that is wrong. */
 static void a_damaged_name(void)
 {
@@ -313,6 +343,50 @@ static void a_full_disk(void)
     CHECK_TEXT(said, "");
     CHECK_INT(heal(NULL), 0);
     is_whole("07.jsonl 1 8-8  aside; ", 1, 1);
+}
+
+static int stray; /* the handle of a file that cannot be read */
+
+static int open_stray(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    int fd = plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+    if (fd >= 0 && strcmp(name, "00000000000000000005.jsonl") == 0)
+        stray = fd;
+    return fd;
+}
+
+static int close_stray(void *ctx, int fd)
+{
+    if (fd == stray)
+        stray = -1;
+    return plog_io_posix()->close(ctx, fd);
+}
+
+static int64_t read_no_stray(void *ctx, int fd, void *buf, size_t n,
+                             uint64_t at)
+{
+    return fd == stray ? -EIO : plog_io_posix()->pread(ctx, fd, buf, n, at);
+}
+
+/* Whether a file is a segment nobody knows when it cannot be read; that is what
+ * is told. */
+static void no_read_of_a_name(void)
+{
+    struct plog_io io = *plog_io_posix();
+    make();
+    spoil(1, "\"v3\"");
+    copy_segment(1, 5);
+    io.open_at = open_stray;
+    io.close = close_stray;
+    io.pread = read_no_stray;
+    stray = -1;
+    CHECK_INT(heal(&io), PLOG_E_IO);
+    CHECK_TEXT(err.file, "log/00000000000000000005.jsonl");
+    CHECK(strstr(err.message, "memory") == NULL);
+    CHECK_TEXT(said, "");
+    CHECK_INT(heal(NULL), 0);
+    is_whole("01.jsonl 1 3-3  aside; 05.jsonl 1 5-5 " NONE, 2, 1);
 }
 
 /* Where the store's table of segments has a gap, a file that only says it is
@@ -456,8 +530,10 @@ int main(int argc, char **argv)
         {"a header behind the head", a_header_behind_the_head},
         {"of another log", of_another_log},
         {"files of another log", files_of_another_log},
+        {"a log of another", a_log_of_another},
         {"a damaged name", a_damaged_name},
         {"a full disk", a_full_disk},
+        {"no read of a name", no_read_of_a_name},
         {"within a gap", within_a_gap},
         {"no read behind the damage", no_read_behind_the_damage},
         {"copies with a payload", copies_with_a_payload},

@@ -356,10 +356,9 @@ static void no_randomness(void)
  * its whole name could say that it is one of them. */
 static void a_store(void)
 {
-    static const char *const names[] = {"store.db",     "store.db-wal",
-                                        "store.db-shm", "store.db-journal",
-                                        "store.db-old", "store.db.jsonl",
-                                        "a-store.db",   "store.d"};
+    static const char *const names[] = {
+        "store.db",     "store.db-wal",   "store.db-shm", "store.db-journal",
+        "store.db-old", "store.db.jsonl", "a-store.db",   "store.d"};
     struct plog_inspect_options o = {.struct_size = sizeof o};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         int want = i < 4 ? PLOG_E_INPUT : 0;

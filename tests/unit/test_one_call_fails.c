@@ -201,6 +201,7 @@ static bool is_told(int rc)
                   rc == PLOG_E_INDETERMINATE || rc == PLOG_E_LOCKED);
     fits &= CHECK_INT(err.code, rc);
     fits &= CHECK(err.message[0] != '\0');
+    fits &= CHECK(rc == PLOG_E_NOMEM || !strstr(err.message, "out of memory"));
     return fits;
 }
 
@@ -225,7 +226,6 @@ static unsigned each_place(const struct trial *t)
             fits &= rc ? is_told(rc) : CHECK_UINT(told, base);
             fits &= !t->after || t->after(rc);
             silent += rc == 0;
-            if (!rc && getenv("DBG")) printf("# silent %zu %s\n", i, one_place_text(i));
         }
         if (!fits)
             printf("# %s: %d %s\n", one_place_text(i), rc, err.message);
@@ -504,9 +504,9 @@ static void while_healing(void)
     each_place(&(struct trial){"list|fstat|rename odd|rmdir|mkdir|open "
                                "salv|sync|step SELECT origin,size",
                                salvage, damaged, heals_then});
-    CHECK_UINT(each_place(&(struct trial){"rename odd", salvage, damaged,
-                                          heals_then}),
-               0);
+    CHECK_UINT(
+        each_place(&(struct trial){"rename odd", salvage, damaged, heals_then}),
+        0);
     each_place(
         &(struct trial){"open /|mkdir", salvage, without_log, heals_then});
     CHECK_INT(plog_salvage(world_path(&w, "none"), &o, &r, &err),
@@ -808,8 +808,9 @@ static void while_redacting(void)
     make();
     each_place(&(struct trial){"alloc", look_at_it, NULL, NULL});
     CHECK(is_there());
+    /* The last lock is that of who closes the log, when all is done. */
     CHECK_UINT(
-        each_place(&(struct trial){"lock", redact, put_back, redacts_then}), 0);
+        each_place(&(struct trial){"lock", redact, put_back, redacts_then}), 1);
 }
 
 int main(int argc, char **argv)

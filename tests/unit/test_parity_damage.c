@@ -29,6 +29,7 @@ static struct {
     int verdict[8]; /* of the first ones */
     uint64_t seq[8];
     char expected[8][200], next[8][200], unchecked[900];
+    char fork_next[200]; /* of the last one that is a FORK */
 } heard;
 
 static int on_finding(void *arg, const struct plog_finding *f)
@@ -40,6 +41,8 @@ static int on_finding(void *arg, const struct plog_finding *f)
         snprintf(heard.expected[heard.findings], 200, "%s", f->expected);
         snprintf(heard.next[heard.findings], 200, "%s", f->next);
     }
+    if (f->verdict == PLOG_E_FORK)
+        snprintf(heard.fork_next, sizeof heard.fork_next, "%s", f->next);
     heard.findings++;
     heard.named += f->has_offset;
     return 0;
@@ -454,6 +457,42 @@ static void two_histories(void)
         CHECK(strstr(heard.next[i], "keep a copy of DIR") != NULL);
 }
 
+static unsigned lists_left; /* of folders that are read to their end */
+
+static int list_fails(void *ctx, int dir,
+                      int (*each)(void *arg, const char *name), void *arg)
+{
+    int rc = plog_io_posix()->list(ctx, dir, each, arg);
+    if (lists_left == 0)
+        return -EIO;
+    lists_left--;
+    return rc;
+}
+
+/* Where the log cannot be read a second time, nobody knows of what else
+ * differs; but a signed head that is another one is a history of its own. */
+static void two_histories_and_no_second_look(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_check_options o = {.io = &io};
+    io.list = list_fails;
+    forked(false);
+    lists_left = 100;
+    CHECK_INT(parity_with(o), PLOG_E_FORK);
+    unsigned all = 100 - lists_left, looks = 0;
+    for (unsigned n = 1; n < all; n++) {
+        unsigned fresh = 0;
+        lists_left = n;
+        if (parity_with(o) != PLOG_E_FORK)
+            continue;
+        CHECK(strstr(heard.fork_next, "keep a copy of DIR") != NULL);
+        for (unsigned i = 0; i < heard.findings && i < 8; i++)
+            fresh += strstr(heard.next[i], "--fresh") != NULL;
+        looks += fresh > 0;
+    }
+    CHECK_UINT(looks, 1);
+}
+
 /* That the log is shorter makes them no less two; one that has lost its end and
  * gone no other way is one. */
 static void two_histories_of_two_lengths(void)
@@ -637,6 +676,40 @@ static void pinned_without_any_other_key(void)
     unlink(path);
 }
 
+static int segments_left; /* rows of segments that can be read */
+
+static bool segments_fail(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, "step") && strstr(sql, "FROM main.segments") &&
+           --segments_left == 0;
+}
+
+/* The row of the very segment that begins with damage: what is told is that it
+ * could not be read. */
+static void damage_and_no_row(void)
+{
+    char first[60], name[60];
+    make(3, 0);
+    new_segment();
+    snprintf(first, sizeof first, "log/%020" PRIu64 ".jsonl",
+             world_size(&w) + 1);
+    put(3, 6);
+    snprintf(name, sizeof name, "%s", first);
+    replace(name, "\"v\":\"v3\"", "\"v\":\"x3\"");
+    int failed = 0, damaged = parity();
+    CHECK(damaged == PLOG_E_CORRUPT || damaged == PLOG_E_TAMPERED);
+    for (int n = 1; n < 20; n++) {
+        segments_left = n;
+        sql_calls.fails = segments_fail;
+        int rc = parity();
+        sql_calls.fails = NULL;
+        CHECK_INT(rc, segments_left > 0 ? damaged : PLOG_E_IO);
+        failed += segments_left <= 0;
+    }
+    CHECK(failed > 1);
+}
+
 /* A letter of the key's name, in one commit line after the other. */
 static void a_key_renamed(void)
 {
@@ -723,12 +796,14 @@ int main(int argc, char **argv)
         {"two histories", two_histories},
         {"two histories of two lengths", two_histories_of_two_lengths},
         {"two histories and an odd file", two_histories_and_an_odd_file},
+        {"two histories and no second look", two_histories_and_no_second_look},
         {"one history", one_history},
         {"two histories in damage", two_histories_in_damage},
         {"two histories and a new key", two_histories_and_a_new_key},
         {"damage on a failing disk", damage_on_a_failing_disk},
         {"no store on a failing disk", no_store_on_a_failing_disk},
         {"pinned without any other key", pinned_without_any_other_key},
+        {"damage and no row", damage_and_no_row},
         {"a key renamed", a_key_renamed},
         {"a key renamed in both", a_key_renamed_in_both},
         {"a head of nothing", a_head_of_nothing},

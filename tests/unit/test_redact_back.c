@@ -161,7 +161,7 @@ static void never_into_a_snapshot(void)
     " names"
 
 static struct {
-    unsigned count;
+    unsigned count, unchecked;
     int verdict;
     char text[700];
 } told;
@@ -176,11 +176,19 @@ static int on_finding(void *arg, const struct plog_finding *f)
     return 0;
 }
 
+static int count_unchecked(void *arg, const struct plog_unchecked *u)
+{
+    (void)arg, (void)u;
+    told.unchecked++;
+    return 0;
+}
+
 static void parity_names_the_snapshot(const char *next)
 {
     struct plog_check_report r;
     struct plog_check_options o = {.struct_size = sizeof o,
-                                   .finding = on_finding};
+                                   .finding = on_finding,
+                                   .unchecked = count_unchecked};
     char name[32], want[400];
     memset(&told, 0, sizeof told);
     CHECK_INT(plog_parity(w.dir, &o, &r, NULL), 0);
@@ -191,6 +199,8 @@ static void parity_names_the_snapshot(const char *next)
              name, next);
     CHECK_UINT(told.count, 1);
     CHECK_TEXT(told.text, want);
+    CHECK_UINT(told.unchecked,
+               world_number(&w, "SELECT base>0 FROM meta") == 1);
 }
 
 /* As older versions made them.  A store that is made of it has `null` all the
