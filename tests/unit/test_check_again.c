@@ -434,6 +434,44 @@ static void a_bare_segment_that_is_gone(void)
     goes_on(first);
 }
 
+static bool went; /* the snapshot, and the store */
+static char snapshot[60];
+
+static int open_and_lose(void *ctx, int dir, const char *name, int flags,
+                         uint32_t mode)
+{
+    if (strcmp(name, strchr(snapshot, '/') + 1) == 0) {
+        went = true;
+        unlink(world_path(&w, snapshot));
+        world_drop_store(&w);
+    }
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* The snapshot at the floor goes while parity begins, and the store with it:
+ * that is no compaction that passed by. */
+static void all_of_it_goes(void)
+{
+    struct plog_compact_report c;
+    struct plog_check_report r;
+    struct plog_error err = {0};
+    struct found f = {0};
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .io = &io, .finding = finding, .arg = &f};
+    begin(60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_compact(&w, &c), 0);
+    snprintf(snapshot, sizeof snapshot, "%.59s", c.snapshot);
+    went = false;
+    io.open_at = open_and_lose;
+    CHECK_INT(plog_parity(w.dir, &o, &r, &err), 0);
+    CHECK(went);
+    CHECK_INT(r.verdict, PLOG_E_PRUNED);
+    CHECK_UINT(f.count, 1);
+    CHECK_TEXT(f.expected, "the snapshot that the compact entry signs");
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -445,6 +483,7 @@ int main(int argc, char **argv)
         {"lines above the cut", lines_above_the_cut},
         {"a header and no group", a_header_and_no_group},
         {"a bare segment that is gone", a_bare_segment_that_is_gone},
+        {"all of it goes", all_of_it_goes},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

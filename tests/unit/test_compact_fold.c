@@ -143,6 +143,18 @@ static void of_no_known_size(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+/* A name that no peer can have, in a store that somebody changed: what is told
+ * of it ends where there is no more room. */
+static void of_a_name_too_long(void)
+{
+    make();
+    world_sql(&w, "UPDATE peers SET name=printf('%0999d',7)");
+    CHECK_INT(compact((struct plog_compact_options){.dry_run = true}), 0);
+    CHECK_UINT(strlen(report.holder), PLOG_NAME_MAX);
+    CHECK_UINT(report.holder_cursor, 36);
+    CHECK_TEXT(report.why, "");
+}
+
 /* ---- What was signed ----------------------------------------------------- */
 
 static int give(void *arg, plog *p, struct plog_buf *args,
@@ -307,6 +319,7 @@ int main(int argc, char **argv)
         {"told", told},
         {"told of a large group", told_of_a_large_group},
         {"of no known size", of_no_known_size},
+        {"of a name too long", of_a_name_too_long},
         {"not what was signed", not_what_was_signed},
         {"not what the snapshot says", not_what_the_snapshot_says},
         {"a rotation that cannot be read", a_rotation_that_cannot_be_read},

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "peers.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -193,6 +194,32 @@ static void blamed_on_the_right_file(void)
     end();
 }
 
+static bool pending_fails(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)busy;
+    return strstr(sql, "UPDATE main.redactions SET pending=1 WHERE target") !=
+           NULL;
+}
+
+/* Before a file may go to quarantine/ with a payload in it, the store says that
+ * somebody has to look there. */
+static void not_marked(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    struct plog_redact_report r;
+    make();
+    CHECK_INT(plog_redact(w.dir, world_size(&w) - 2, &o, &r, NULL), 0);
+    put_back(true);
+    sql_calls.fails = pending_fails;
+    CHECK_INT(compact_to(50, false), PLOG_E_IO);
+    sql_calls.fails = NULL;
+    CHECK(is_his());
+    CHECK(!world_has(&w, "quarantine"));
+    CHECK_UINT(report.aside, 0);
+    CHECK_INT(unlink(world_path(&w, segment)), 0);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -200,6 +227,7 @@ int main(int argc, char **argv)
         {"beside its copy", beside_its_copy},
         {"without a copy", without_a_copy},
         {"no file", no_file},
+        {"not marked", not_marked},
         {"blamed on the right file", blamed_on_the_right_file},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

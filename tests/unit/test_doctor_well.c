@@ -128,12 +128,43 @@ static void after_a_rotation(void)
     said(line);
 }
 
+/* A compaction was undone: its snapshot, which stays, is one that nothing needs
+ * any more; and of a store that lost what it knew of it nobody can say whose it
+ * is. */
+static void after_an_undo(void)
+{
+    struct plog_compact_report r;
+    char line[600], sql[100];
+    peers_make(&w, PLOG_ARRIVAL, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 36), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_INT(peers_undo(&w, NULL), 0);
+    REQUIRE(world_has(&w, r.snapshot));
+    doctor((struct plog_doctor_options){.quick = true});
+    CHECK(strstr(heard, "snapshots:") == NULL);
+    snprintf(sql, sizeof sql,
+             "UPDATE meta SET base=%llu; DELETE FROM checkpoints WHERE"
+             " size=%llu",
+             (unsigned long long)r.to, (unsigned long long)r.to);
+    world_sql(&w, sql);
+    doctor((struct plog_doctor_options){.quick = true});
+    snprintf(line, sizeof line,
+             "%d snapshots: 1 that nothing needs, the first is %s; the store"
+             " cannot tell whether it is of this log, and it may have payloads"
+             " that went. move it out of DIR, unless you know what for it is"
+             " there",
+             PLOG_HEALTH_WARN, strchr(r.snapshot, '/') + 1);
+    said(line);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a quick look", a_quick_look},
         {"all of it", all_of_it},
         {"after a rotation", after_a_rotation},
+        {"after an undo", after_an_undo},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -387,6 +387,39 @@ static void killed_behind_the_aside(void)
 
 /* ---- What cannot be read ------------------------------------------------- */
 
+static int orders_left; /* times that orders/ can be opened */
+
+static int few_times(void *ctx, int dir, const char *name, int flags,
+                     uint32_t mode)
+{
+    return strcmp(name, "orders") == 0 && --orders_left == 0
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Nor where it could be read before, or will be again. */
+static void not_read_at_times(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_compact_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_compact_report c;
+    make();
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 50), 0);
+    io.open_at = few_times;
+    bool failed = true;
+    for (int n = 1; failed && n < 20; n++) {
+        orders_left = n;
+        int rc = plog_compact(w.dir, &o, &c, &err);
+        failed = orders_left <= 0;
+        CHECK(failed || n > 5);
+        CHECK_INT(rc, failed ? PLOG_E_IO : 0);
+        CHECK(failed == (peers_floor(&w) == 0));
+    }
+    CHECK(!failed);
+    world_end(&w, world_size(&w));
+}
+
 /* Nobody can tell that there is no order then: no store is made, no snapshot,
  * and no parity is clean. */
 static void not_to_be_read(void)
@@ -499,6 +532,7 @@ int main(int argc, char **argv)
         {"killed behind the aside", killed_behind_the_aside},
         {"not to be read", not_to_be_read},
         {"the order is not to be read", the_order_is_not_to_be_read},
+        {"not read at times", not_read_at_times},
         {"no folder", no_folder},
         {"without an order", without_an_order},
     };

@@ -282,6 +282,7 @@ static void a_store_ahead(void)
         CHECK(end < n);
         cut(FIRST, end);
         world_sql(&w, all[i].sql);
+        CHECK_INT(REPLAY(.fresh = true, .dry_run = true), all[i].code);
         CHECK_INT(REPLAY(.fresh = true), all[i].code);
         CHECK_INT(err.code, all[i].code);
         CHECK_INT(world_has(&w, "quarantine"), all[i].code == 0);

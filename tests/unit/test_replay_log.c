@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "dir.h"
+#include "peers.h"
 #include "world.h"
 
 #define SEGMENT_1 "log/00000000000000000001.jsonl"
@@ -223,6 +224,51 @@ static void by_which_strategy(void)
     world_end(&w, 7);
 }
 
+/* The name of a segment of log/; "" when there is none. */
+static const char *segment(uint64_t first)
+{
+    static char name[60];
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+    return world_has(&w, name) ? name : "";
+}
+
+/* The last group of the log is a compact entry that was not finished: the store
+ * begins with what the one before it says. */
+static void a_floor_that_is_none_yet(void)
+{
+    char kept[600], log[700];
+    size_t n;
+    peers_make(&w, PLOG_ARRIVAL, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    uint64_t floor = peers_floor(&w), last = 70;
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    uint64_t size = world_size(&w);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    snprintf(log, sizeof log, "%s", world_path(&w, "log"));
+    world_copy(log, kept);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(floor > 0 && peers_floor(&w) > floor);
+    while (!segment(last)[0])
+        last--;
+    char *bytes = world_read(world_path(&w, segment(last)), &n), *end = NULL;
+    for (char *at = bytes; (at = strstr(at, "{\"commit\":")) != NULL; at++)
+        end = at;
+    REQUIRE(end != NULL);
+    world_remove(log);
+    world_copy(kept, log);
+    world_write(world_path(&w, segment(last)), bytes, (size_t)(end - bytes));
+    free(bytes);
+    world_drop_store(&w);
+    io = *plog_io_posix();
+    CHECK_INT(replay(false), 0);
+    CHECK_UINT(r.base, floor);
+    CHECK(r.torn_bytes > 0);
+    CHECK_UINT(peers_floor(&w), floor);
+    world_end(&w, size);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -230,6 +276,7 @@ int main(int argc, char **argv)
         {"a tail that stays", a_tail_that_stays},
         {"in its own file", in_its_own_file},
         {"nothing to do", nothing_to_do},
+        {"a floor that is none yet", a_floor_that_is_none_yet},
         {"by which strategy", by_which_strategy},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

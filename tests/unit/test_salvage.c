@@ -14,6 +14,7 @@
 #include "check.h"
 #include "files.h"
 #include "paritylog_recovery.h"
+#include "sql_calls.h"
 #include "world.h"
 
 static struct world w;
@@ -606,7 +607,14 @@ static void no_log_folder(void)
 /* ---- What the store says ----------------------------------------------------
  */
 
-/* A signed head that the log has not: it is short, however whole it looks. */
+static bool none_fails(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)sql, (void)busy;
+    return false;
+}
+
+/* A signed head that the log has not: it is short, however whole it looks.  A
+ * store that cannot be opened is asked nothing. */
 static void a_store_ahead(void)
 {
     static const struct {
@@ -628,7 +636,9 @@ static void a_store_ahead(void)
         world_close(&w);
         CHECK_INT(truncate(world_path(&w, THIRD), (off_t)end), 0);
         world_sql(&w, all[i].sql);
+        sql_calls.fails = none_fails; /* but SQLite is not misused */
         CHECK_INT(SALVAGE(&s, .dry_run = true), 0);
+        sql_calls.fails = NULL;
         CHECK_INT(s.verdict, all[i].verdict);
         CHECK_UINT(s.entries, 9);
         CHECK_UINT(s.ranges, 0);
