@@ -710,6 +710,16 @@ static void damage_and_no_row(void)
     CHECK(failed > 1);
 }
 
+static int closings_left; /* commits of the store that can be looked up */
+
+static bool closing_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return !strcmp(call, "step") &&
+           strstr(sql, "FROM main.checkpoints WHERE size>=?1") &&
+           --closings_left == 0;
+}
+
 /* A letter of the key's name, in one commit line after the other. */
 static void a_key_renamed(void)
 {
@@ -731,6 +741,19 @@ static void a_key_renamed(void)
         CHECK_UINT(heard.findings, 1);
         CHECK_UINT(heard.seq[0], i + 1);
         CHECK(strstr(heard.expected[0], ", which signed the store's copy"));
+        /* Where the store's copy cannot be read nobody knows that key. */
+        int unknown = 0;
+        for (int k = 1; k < 12; k++) {
+            closings_left = k;
+            sql_calls.fails = closing_fails;
+            int rc = parity();
+            sql_calls.fails = NULL;
+            CHECK_INT(rc, closings_left > 0          ? PLOG_E_CORRUPT
+                          : rc == PLOG_E_UNKNOWN_KEY ? rc
+                                                     : PLOG_E_IO);
+            unknown += rc == PLOG_E_UNKNOWN_KEY;
+        }
+        CHECK_INT(unknown, 1);
         at[8] = was;
         world_write(world_path(&w, SEGMENT_1), log, n);
         free(log);
