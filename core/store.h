@@ -237,8 +237,12 @@ PLOG_MUST_CHECK int plog_store_redact(struct plog_store *s,
 PLOG_MUST_CHECK int plog_store_pending(struct plog_store *s,
                                        struct plog_buf *targets,
                                        struct plog_error *err);
-/* Whether there is one that was not kept (out of reach below the floor, where
- * nothing was left to do but that), by an index. */
+/* Those of them that were kept: out of reach below the floor, or something in
+ * quarantine/ could not be searched, and nothing was left to do but that. */
+PLOG_MUST_CHECK int plog_store_kept(struct plog_store *s,
+                                    struct plog_buf *targets,
+                                    struct plog_error *err);
+/* Whether there is one that was not, by an index. */
 PLOG_MUST_CHECK int plog_store_scrub_due(struct plog_store *s, bool *due,
                                          struct plog_error *err);
 /* The orders (uint64_t, ascending) that the store has for an entry. */

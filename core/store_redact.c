@@ -319,6 +319,21 @@ int plog_store_scrub_due(struct plog_store *s, bool *due,
     return rc == PLOG_END ? 0 : rc;
 }
 
+int plog_store_kept(struct plog_store *s, struct plog_buf *targets,
+                    struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT target FROM main.redactions WHERE"
+                              " pending>0 GROUP BY target HAVING"
+                              " min(pending)=2 ORDER BY target",
+                              &q, err);
+    if (!rc)
+        rc = read_seqs(q, targets, err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
 int plog_store_orders_of(struct plog_store *s, uint64_t target,
                          struct plog_buf *seqs, struct plog_error *err)
 {

@@ -127,16 +127,19 @@ static void end(void)
     close(d.dir);
 }
 
-/* How many came along, each of them only claimed; below 0: the code. */
+/* How many came along and are claimed, for that alone; below 0: the code. */
 static int brought(void)
 {
     const struct plog_known_order *list;
     size_t n;
     int rc = plog_orders_brought(&o, &list, &n);
+    int claimed = 0;
     CHECK(rc == 0 || n == 0);
-    for (size_t i = 0; i < n; i++)
-        CHECK(list[i].order.seq == 2 && !list[i].held);
-    return rc ? rc : (int)n;
+    for (size_t i = 0; i < n; i++) {
+        CHECK(list[i].order.seq == 2 && list[i].brought && !list[i].held);
+        claimed += !list[i].unknown;
+    }
+    return rc ? rc : claimed;
 }
 
 /* A log has at most so many keys, and so many are tried: of more, whoever wrote
@@ -153,7 +156,6 @@ static void as_many_as_a_log_has(void)
         begin(all[i].others);
         if (!CHECK_INT(brought(), all[i].found))
             printf("# behind %u others\n", all[i].others);
-        CHECK(o.unproven);
         end();
     }
 }
@@ -172,26 +174,25 @@ static int counting_open(void *ctx, int dir, const char *name, int flags,
     return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }
 
-/* For however many proofs; but again where it could not be read. */
+/* For however many proofs, and however often: also where it cannot be read. */
 static void looked_for_once(void)
 {
     begin(3);
     io.open_at = counting_open;
     opened = unreadable = 0;
-    CHECK_INT(brought(), 2);
-    CHECK_UINT(opened, 1);
-    o.brought_read = false;
-    CHECK_INT(brought(), 2);
-    CHECK_UINT(opened, 1);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(brought(), 2);
+        CHECK_UINT(opened, 1);
+    }
     end();
     begin(3);
     io.open_at = counting_open;
     opened = 0;
-    unreadable = 2; /* for each of the two */
-    CHECK_INT(brought(), PLOG_E_IO);
-    CHECK_UINT(opened, 2);
-    CHECK_INT(brought(), 2);
-    CHECK_UINT(opened, 3);
+    unreadable = 1;
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(brought(), PLOG_E_IO);
+        CHECK_UINT(opened, 1);
+    }
     end();
 }
 
