@@ -5,13 +5,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "snapshot_names.h"
+
 #define CHUNK 65536
 
 static void begin(struct plog_archive_lines *l, const struct plog_dir *d,
-                  uint64_t first)
+                  const char *folder, uint64_t first)
 {
     memset(l, 0, sizeof *l);
     l->io = d->io;
+    l->folder = folder;
     l->first = first;
     l->fd = -1;
     plog_buf_init(&l->text, d->io);
@@ -22,7 +25,7 @@ int plog_archive_lines_open(struct plog_archive_lines *l,
                             struct plog_error *err)
 {
     int fd;
-    begin(l, d, first);
+    begin(l, d, PLOG_ARCHIVE_DIR, first);
     l->packed = true;
     int rc = plog_archive_open_packed(d, first, &fd, err);
     if (rc)
@@ -36,7 +39,7 @@ int plog_segment_lines_open(struct plog_archive_lines *l,
                             struct plog_error *err)
 {
     char name[PLOG_SEGMENT_NAME];
-    begin(l, d, first);
+    begin(l, d, "log", first);
     plog_segment_name(first, name);
     int fd = plog_io_open_regular(d->io, d->log, name, O_RDONLY);
     if (fd == -ENOENT)
@@ -48,6 +51,30 @@ int plog_segment_lines_open(struct plog_archive_lines *l,
         return plog_fail_segment(err, fd, first, "opening a segment");
     l->fd = fd;
     return 0;
+}
+
+int plog_snapshot_lines_open(struct plog_archive_lines *l,
+                             const struct plog_dir *d, uint64_t floor,
+                             struct plog_error *err)
+{
+    char name[PLOG_SNAPSHOT_NAME];
+    int dir, fd = -ENOENT;
+    begin(l, d, PLOG_SNAPSHOT_DIR, floor);
+    l->packed = true;
+    plog_snapshot_name(floor, name);
+    int rc = plog_snapshot_dir(d, false, &dir, err);
+    if (rc < 0)
+        return rc;
+    if (!rc) {
+        fd = plog_io_open_regular(d->io, dir, name, O_RDONLY);
+        d->io->close(d->io->ctx, dir);
+    }
+    if (fd == -ENOENT || plog_io_says_odd(fd))
+        return plog_archive_lines_odd(l, "is missing, or no file", err);
+    if (fd < 0)
+        return plog_fail_io(err, fd, PLOG_SNAPSHOT_DIR, "opening a snapshot");
+    l->fd = fd;
+    return plog_gz_open(&l->gz, d->io, fd, err);
 }
 
 void plog_archive_lines_close(struct plog_archive_lines *l)
@@ -64,12 +91,14 @@ void plog_archive_lines_close(struct plog_archive_lines *l)
 /* The file, relative to the directory. */
 static void name_file(const struct plog_archive_lines *l, char shown[64])
 {
-    char name[PLOG_ARCHIVE_NAME];
-    if (l->packed)
+    char name[PLOG_SNAPSHOT_NAME];
+    if (strcmp(l->folder, PLOG_SNAPSHOT_DIR) == 0)
+        plog_snapshot_name(l->first, name);
+    else if (l->packed)
         plog_archive_name(l->first, name);
     else
         plog_segment_name(l->first, name);
-    snprintf(shown, 64, "%s/%s", l->packed ? PLOG_ARCHIVE_DIR : "log", name);
+    snprintf(shown, 64, "%s/%s", l->folder, name);
 }
 
 int plog_archive_lines_odd(const struct plog_archive_lines *l, const char *what,
@@ -77,7 +106,7 @@ int plog_archive_lines_odd(const struct plog_archive_lines *l, const char *what,
 {
     char shown[64];
     name_file(l, shown);
-    plog_fail(err, PLOG_E_CORRUPT, "a segment %s", what);
+    plog_fail(err, PLOG_E_CORRUPT, "a file %s", what);
     plog_err_file(err, shown);
     return PLOG_E_CORRUPT;
 }

@@ -16,8 +16,9 @@
 
 struct plog_archive_lines {
     const struct plog_io *io;
-    uint64_t first;  /* the segment */
-    bool packed;     /* it lies in archive/ */
+    const char *folder;
+    uint64_t first; /* the segment, or the floor of a snapshot */
+    bool packed;
     int fd;          /* -1: not open */
     uint64_t offset; /* in a file that is not packed */
     struct plog_gz gz;
@@ -28,8 +29,8 @@ struct plog_archive_lines {
 };
 
 /* Opens the archived segment `first`.
- * Returns 0; PLOG_E_CORRUPT when it is missing; PLOG_E_IO; PLOG_E_NOMEM.
- * Close it in any case. */
+ * Returns 0; PLOG_E_CORRUPT when it is missing, or no file; PLOG_E_IO;
+ * PLOG_E_NOMEM. Close it in any case. */
 PLOG_MUST_CHECK int plog_archive_lines_open(struct plog_archive_lines *l,
                                             const struct plog_dir *d,
                                             uint64_t first,
@@ -39,6 +40,11 @@ PLOG_MUST_CHECK int plog_segment_lines_open(struct plog_archive_lines *l,
                                             const struct plog_dir *d,
                                             uint64_t first,
                                             struct plog_error *err);
+/* ... and of a snapshot. */
+PLOG_MUST_CHECK int plog_snapshot_lines_open(struct plog_archive_lines *l,
+                                             const struct plog_dir *d,
+                                             uint64_t floor,
+                                             struct plog_error *err);
 /*
  * Gives the next line, without its LF, until the next call.
  * @max  bytes that it may have

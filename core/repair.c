@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "aside.h"
+#include "kept.h"
 #include "legs.h"
 
 /* ---- The store as a prefix ---------------------------------------------- */
@@ -243,6 +244,10 @@ int plog_legs_inspect(struct plog_walk *w, const struct plog_dir *dir,
         rc = plog_legs_find_end(w, end, err);
     if (!rc && end->segment == 0)
         rc = plog_fail(err, PLOG_E_NOTHING, "the log holds no entry");
+    /* Only before anything is applied: a store that agrees with an older log is
+     * as old. */
+    if (!rc && end->last.size > h->commit.size)
+        rc = plog_kept_refuse(dir, &w->chain, end->last.size, err);
     return rc;
 }
 

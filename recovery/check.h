@@ -161,18 +161,10 @@ void plog_check_expected_end(struct plog_check *c);
 /* Lists as unchecked what was passed by, also of the witness file: at the end,
  * when a look was enough. */
 void plog_check_tell_passed(struct plog_check *c);
-/* What is none holds nothing; whoever needs what should be in it says so. */
-bool plog_check_is_folder(const struct plog_dir *d, const char *name);
 /* At the end: what a compaction kept in archive/ and snapshots/ is signed, and
  * may prove that the log was longer.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_check_kept(struct plog_check *c,
                                     struct plog_error *err);
-
-/* The same for whoever makes a store of the log.  @size  where that ends
- * Returns 0; PLOG_E_ROLLBACK; PLOG_E_IO; PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int plog_kept_refuse(const struct plog_dir *dir,
-                                     const struct plog_chain *chain,
-                                     uint64_t size, struct plog_error *err);
 
 /* The key that a signed head names, if it is one of the log's own or trusted;
  * else NULL. */

@@ -15,6 +15,7 @@
 
 #include "archive_lines.h"
 #include "check.h"
+#include "kept.h"
 #include "redact.h"
 
 struct below {
@@ -157,7 +158,7 @@ int plog_check_below(struct plog_check *c, struct plog_error *err)
         b.count++;
     if (at->size != b.floor || !find_asked(&b))
         return 0;
-    b.dir.with_archive = plog_check_is_folder(&b.dir, PLOG_ARCHIVE_DIR);
+    b.dir.with_archive = plog_kept_is_folder(&b.dir, PLOG_ARCHIVE_DIR);
     int rc = read_up(&b, &why);
     if (rc && plog_check_is_verdict(rc) && !plog_check_moved(c)) {
         for (size_t i = 0; i < b.count; i++)

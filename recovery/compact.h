@@ -71,14 +71,14 @@ PLOG_MUST_CHECK int plog_compact_start(struct plog_walk *w, uint64_t *floor,
 PLOG_MUST_CHECK int plog_compact_files(struct plog_compacting *c,
                                        uint64_t floor, bool archive,
                                        struct plog_error *err);
-/* The directory as it is for who may set a file aside: before it does, the
- * store says that all redactions are pending.  Used out of the lock. */
-void plog_compact_dir(plog *p, struct plog_dir *out);
 /* Takes away what stands at or below the floor where no compaction is cut off:
  * somebody has put it there, or an undo that was.  Returns as above. */
 PLOG_MUST_CHECK int plog_compact_strays(struct plog_compacting *c,
                                         uint64_t floor, bool archive,
                                         struct plog_error *err);
+/* The directory as it is for who may set a file aside: before it does, the
+ * store says that all redactions are pending.  Used out of the lock. */
+void plog_compact_dir(plog *p, struct plog_dir *out);
 /* Files that nothing needs: which of them. */
 struct plog_sweep {
     plog *p;

@@ -12,6 +12,7 @@
 
 #include "aside.h"
 #include "check.h"
+#include "kept.h"
 #include "scrub.h"
 
 static bool has(const struct plog_buf *list, uint64_t first)

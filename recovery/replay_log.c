@@ -10,6 +10,7 @@
 #include "compact.h"
 #include "fresh.h"
 #include "fs.h"
+#include "kept.h"
 #include "replay_old.h"
 #include "scrub.h"
 
@@ -291,8 +292,11 @@ static int start_fresh(struct plog_replaying *w, struct plog_walk *walk,
         return no_entry(err);
     memcpy(origin, walk->chain.origin, sizeof origin);
     /* Usually one reading of the log is enough: the new store is thrown away
-     * when the log is damaged behind what it holds. */
-    if (!rc && (walk->first != 1 || w->o->entry)) {
+     * when the log is damaged behind what it holds, or was longer. */
+    bool any = false;
+    if (!rc)
+        rc = plog_kept_any(&w->legs.dir, &any, err);
+    if (!rc && (walk->first != 1 || w->o->entry || any)) {
         rc = inspect(w, err);
         if (!rc)
             rc = plog_old_store_check(w, err);
