@@ -244,13 +244,32 @@ static void drop_twins(struct plog_buf *list)
 int plog_dir_segments(const struct plog_dir *d, struct plog_buf *out,
                       struct plog_error *err)
 {
+    uint64_t first;
+    return plog_dir_segments_of(d, out, &first, err);
+}
+
+/* Where log/ begins, of segments in any order. */
+static uint64_t lowest(const struct plog_buf *list)
+{
+    uint64_t first = 0;
+    for (size_t i = 0; i < plog_segment_count(list); i++)
+        if (!first || plog_segment_at(list, i) < first)
+            first = plog_segment_at(list, i);
+    return first;
+}
+
+int plog_dir_segments_of(const struct plog_dir *d, struct plog_buf *out,
+                         uint64_t *log_first, struct plog_error *err)
+{
     struct listing l = {out, "", 0};
     out->len = 0;
+    *log_first = 0;
     int rc = d->io->list(d->io->ctx, d->log, add_name, &l);
     if (l.rc)
         return plog_fail(err, l.rc, "out of memory");
     if (rc < 0)
         return plog_fail_io(err, rc, "log", "listing segments");
+    *log_first = d->with_archive ? lowest(out) : 0;
     if (d->with_archive && (rc = plog_archive_segments(d, out, err)) < 0)
         return rc;
     if (out->len)

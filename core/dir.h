@@ -122,6 +122,11 @@ uint64_t plog_segment_parse(const char *name);
 PLOG_MUST_CHECK int plog_dir_segments(const struct plog_dir *d,
                                       struct plog_buf *out,
                                       struct plog_error *err);
+/* @log_first  out: where log/ begins, among those of archive/; 0: without */
+PLOG_MUST_CHECK int plog_dir_segments_of(const struct plog_dir *d,
+                                         struct plog_buf *out,
+                                         uint64_t *log_first,
+                                         struct plog_error *err);
 static inline size_t plog_segment_count(const struct plog_buf *list)
 {
     return list->len / sizeof(uint64_t);

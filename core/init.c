@@ -347,6 +347,11 @@ static int look(struct setup *s, bool *has_log, struct plog_error *err)
     return init_only ? 0 : exists(err);
 }
 
+static bool sync_failed(const struct plog_store *s)
+{
+    return s->moved == SQLITE_IOERR_FSYNC || s->moved == SQLITE_IOERR_DIR_FSYNC;
+}
+
 /* On disk while it is empty: whatever fails up to then, a disk that is full as
  * well, leaves a store that the next init takes for one to be finished.  Behind
  * that there is nothing that could not be made again from the log. */
@@ -363,8 +368,11 @@ static int make_store(struct setup *s, struct plog_error *err)
     if (!rc && l->head.commit.size)
         return exists(err); /* both legs are whole: no init was cut off */
     if (!rc && (rc = plog_store_settle(&l->store, err)) != 0)
-        plog_err_hint(err, "the same init goes on from here, once there is room"
-                           " and the disk works");
+        plog_err_hint(err, sync_failed(&l->store)
+                               ? "begin in a new directory: what a failed sync"
+                                 " was for may be in memory alone"
+                               : "the same init goes on from here, once there"
+                                 " is room and the disk works");
     if (!rc)
         rc = plog_legs_replay(l, NULL, err);
     if (!rc)

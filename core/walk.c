@@ -16,22 +16,6 @@ static void begin_chain(struct plog_walk *w, const struct plog_keyring *keys)
     w->chain.orders = &w->orders;
 }
 
-/* The first segment of log/, where those of archive/ are read, too. */
-static int find_first_of_log(struct plog_walk *w, struct plog_error *err)
-{
-    struct plog_dir plain = *w->dir;
-    struct plog_buf list;
-    if (!plain.with_archive)
-        return 0;
-    plain.with_archive = false;
-    plog_buf_init(&list, plain.io);
-    int rc = plog_dir_segments(&plain, &list, err);
-    if (!rc && list.len)
-        w->log_first = plog_segment_at(&list, 0);
-    plog_buf_fini(&list);
-    return rc;
-}
-
 int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
                    const struct plog_keyring *keys, struct plog_error *err)
 {
@@ -40,10 +24,10 @@ int plog_walk_open(struct plog_walk *w, const struct plog_dir *dir,
     w->fd = w->stop_fd = -1;
     plog_buf_init(&w->segments, dir->io);
     begin_chain(w, keys);
-    int rc = plog_dir_segments(dir, &w->segments, err);
+    int rc = plog_dir_segments_of(dir, &w->segments, &w->log_first, err);
     if (!rc && w->segments.len == 0)
         rc = plog_dir_no_log(dir, "log/ holds no segment", err);
-    return rc ? rc : find_first_of_log(w, err);
+    return rc;
 }
 
 static void leave_segment(struct plog_walk *w)
@@ -387,28 +371,13 @@ static int next_segment(struct plog_walk *w, struct plog_error *err)
                : rc;
 }
 
-int plog_walk_next(struct plog_walk *w, struct plog_log_group *g,
-                   struct plog_error *err)
+/* The next group of a segment below `bound`. */
+static int next_below(struct plog_walk *w, uint64_t bound,
+                      struct plog_log_group *g, struct plog_error *err)
 {
     w->entered = false;
     w->torn = w->headless = false;
-    for (;;) {
-        int rc = plog_scan_group(&w->scan, g);
-        if (rc == PLOG_END)
-            rc = next_segment(w, err);
-        else
-            return rc ? fault(w, rc, err) : 0;
-        if (rc)
-            return rc;
-    }
-}
-
-int plog_walk_next_archived(struct plog_walk *w, struct plog_log_group *g,
-                            struct plog_error *err)
-{
-    w->entered = false;
-    w->torn = w->headless = false;
-    while (w->first < w->log_first) {
+    while (w->first < bound) {
         int rc = plog_scan_group(&w->scan, g);
         if (rc != PLOG_END)
             return rc ? fault(w, rc, err) : 0;
@@ -417,6 +386,18 @@ int plog_walk_next_archived(struct plog_walk *w, struct plog_log_group *g,
             return rc;
     }
     return PLOG_END;
+}
+
+int plog_walk_next(struct plog_walk *w, struct plog_log_group *g,
+                   struct plog_error *err)
+{
+    return next_below(w, UINT64_MAX, g, err);
+}
+
+int plog_walk_next_archived(struct plog_walk *w, struct plog_log_group *g,
+                            struct plog_error *err)
+{
+    return next_below(w, w->log_first, g, err);
 }
 
 int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
