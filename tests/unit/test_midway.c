@@ -11,6 +11,7 @@
  *
  * Nothing is synced here: whether it would be is watched elsewhere.
  */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,16 +24,26 @@
 #include "sql_calls.h"
 #include "world.h"
 
+static bool midway; /* else another test runs, linked into one with this */
+
+static int sync_or_not(const char *name, int fd)
+{
+    int (*real)(int);
+    if (midway)
+        return 0;
+    void *found = dlsym(RTLD_NEXT, name);
+    memcpy(&real, &found, sizeof real);
+    return real(fd);
+}
+
 int fsync(int fd)
 {
-    (void)fd;
-    return 0;
+    return sync_or_not("fsync", fd);
 }
 
 int fdatasync(int fd)
 {
-    (void)fd;
-    return 0;
+    return sync_or_not("fdatasync", fd);
 }
 
 /* ---- A moment ------------------------------------------------------------ */
@@ -705,5 +716,6 @@ int main(int argc, char **argv)
         {"replaying", replaying},
         {"replaying from nothing", replaying_from_nothing},
     };
+    midway = true;
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
