@@ -321,6 +321,7 @@ static int install(struct plog_replaying *w, struct plog_legs *fresh, int *fd,
                    struct plog_error *err)
 {
     char tail[128];
+    bool aside = false;
     int rc = w->end.last.size ? plog_old_store_check(w, err) : no_entry(err);
     if (!rc)
         rc = plog_legs_renew(&w->legs, &w->end, tail, err);
@@ -332,6 +333,8 @@ static int install(struct plog_replaying *w, struct plog_legs *fresh, int *fd,
     if (!rc)
         rc = plog_fresh_end(fresh, fd, err);
     if (!rc)
+        rc = plog_old_store_in_way(w, &aside, err);
+    if (!rc && aside)
         rc = plog_old_store_aside(w, err);
     return rc ? rc : plog_fresh_install(fresh, &w->legs.dir, err);
 }
@@ -461,9 +464,11 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
     if (!rc)
         rc = read_store(&w, err);
     uint64_t before = w.legs.head.commit.size;
+    bool beside = false;
+    if (!rc && !w.o->dry_run)
+        rc = plog_old_store_is_beside(&w, &beside, err);
     if (!rc)
-        rc = w.o->fresh && !w.o->dry_run ? replay_fresh(&w, err)
-                                         : catch_up(&w, before, err);
+        rc = beside ? replay_fresh(&w, err) : catch_up(&w, before, err);
     if (!rc)
         rc = scrub_brought(&w, err);
     say_damaged(rc, err);

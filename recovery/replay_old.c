@@ -188,6 +188,17 @@ static int look_around(struct plog_replaying *w, bool *any,
     return rc;
 }
 
+int plog_old_store_is_beside(struct plog_replaying *w, bool *beside,
+                             struct plog_error *err)
+{
+    bool there = false;
+    *beside = w->o->fresh;
+    if (*beside)
+        return 0;
+    int rc = plog_old_store_look(&w->legs.dir, PLOG_STORE_FILE, &there, err);
+    return rc || there ? rc : look_around(w, beside, err);
+}
+
 int plog_old_store_mark(struct plog_replaying *w, struct plog_legs *to,
                         struct plog_error *err)
 {

@@ -57,6 +57,16 @@ PLOG_MUST_CHECK int plog_old_store_before_aside(void *w,
 PLOG_MUST_CHECK int plog_old_store_mark(struct plog_replaying *w,
                                         struct plog_legs *to,
                                         struct plog_error *err);
+/*
+ * Whether the store is made beside and gets its name at the end, all at once:
+ * with --fresh, and where there is none, and a payload may lie somewhere.  One
+ * that is made in its place and not marked, for whoever made it was killed, is
+ * as any other to the next one.
+ * Returns 0 or PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_old_store_is_beside(struct plog_replaying *w,
+                                             bool *beside,
+                                             struct plog_error *err);
 /* Moves its files to quarantine/, and says where; durable on return.
  * Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_old_store_aside(struct plog_replaying *w,

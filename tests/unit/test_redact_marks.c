@@ -283,6 +283,33 @@ static void whole_in_the_archive(void)
     }
 }
 
+static int stop(void *arg, const struct plog_progress *p)
+{
+    (void)arg, (void)p;
+    return 1;
+}
+
+/* Stopped, or killed, when all is applied and before anything is marked: the
+ * next one finds nothing to apply, and no store that says that all is done. */
+static void stopped_at_its_end(void)
+{
+    char from[700];
+    struct plog_replay_report r;
+    struct plog_replay_options o = {.struct_size = sizeof o, .progress = stop};
+    make();
+    CHECK_INT(peers_undo(&w, &(struct plog_compact_report){0}), 0);
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    snprintf(from, sizeof from, "%s/log.before", old);
+    world_copy(from, world_path(&w, "quarantine/a-copy"));
+    world_drop_store(&w);
+    CHECK_INT(plog_replay(w.dir, &o, &r, &err), PLOG_E_INTERRUPTED);
+    CHECK_INT(plog_replay(w.dir, NULL, &r, &err), 0);
+    CHECK(!r.fresh);
+    CHECK_INT(redacting_pending(&w), 1);
+    open_once();
+    done();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -293,6 +320,7 @@ int main(int argc, char **argv)
         {"a stale snapshot", a_stale_snapshot},
         {"rebuilt with it", rebuilt_with_it},
         {"replayed in peace", replayed_in_peace},
+        {"stopped at its end", stopped_at_its_end},
         {"whole in the archive", whole_in_the_archive},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
