@@ -412,7 +412,7 @@ static void not_read_at_times(void)
         orders_left = n;
         int rc = plog_compact(w.dir, &o, &c, &err);
         failed = orders_left <= 0;
-        CHECK(failed || n > 5);
+        CHECK(failed || n > 2);
         CHECK_INT(rc, failed ? PLOG_E_IO : 0);
         CHECK(failed == (peers_floor(&w) == 0));
     }
