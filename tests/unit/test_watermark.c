@@ -207,6 +207,9 @@ static void what_it_replaces(void)
         const char *said = said_check(plog_parity, w.dir, &o);
         if (!CHECK(strncmp(said, words, strlen(words)) == 0))
             printf("# %s", said);
+        /* As the checkpoint, too, it is one head. */
+        stays(note, n, parity(mark, mark, NULL), 0);
+        CHECK_UINT(report.counts[-report.verdict], 1);
         is_clean_without(shorter ? 3 : 6);
     }
     free(note);
@@ -242,7 +245,23 @@ static void what_it_does_not_know(void)
     world_write(mark, note, n);
     stays(note, n, parity(NULL, mark, NULL), PLOG_E_FOREIGN);
     CHECK_TEXT(err.message, "the checkpoint is of another log");
+    CHECK(strncmp(err.hint, "name another file", 17) == 0);
     free(note);
+    /* Another log of the same name. */
+    static char text[PLOG_CHECKPOINT_MAX];
+    char vkey[PLOG_VKEY_MAX];
+    plog_reader *r = NULL;
+    struct plog_init_options o = {.struct_size = sizeof o};
+    o.origin = report.origin;
+    is_clean(parity(NULL, NULL, NULL), 0);
+    snprintf(dir, sizeof dir, "%.500s-same", w.dir);
+    CHECK_INT(plog_init(dir, &o, vkey, NULL), 0);
+    REQUIRE(plog_reader_open(&r, dir, NULL, NULL) == 0);
+    CHECK_INT(plog_reader_checkpoint(r, text, NULL), 0);
+    plog_reader_close(r);
+    world_write(mark, text, strlen(text));
+    stays(text, strlen(text), parity(NULL, mark, NULL), PLOG_E_UNKNOWN_KEY);
+    CHECK(strncmp(err.hint, "name another file", 17) == 0);
 }
 
 int main(int argc, char **argv)
