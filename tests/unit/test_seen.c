@@ -387,6 +387,9 @@ static void notes_in_a_file(void)
     snprintf(text, sizeof text, "%s1\n2\n3\n4\n5\n6\n%s", notes[13], notes[4]);
     says(with(text), "CORRUPT in log, the witness file: want signed notes; got"
                      " line 6 and on are no note; do compare it with");
+    struct plog_check_options o = with(text);
+    o.struct_size = sizeof o;
+    CHECK(strstr(said_check(plog_verify, w.dir, &o), "cut off") == NULL);
     compact();
     snprintf(text, sizeof text, "%s%s", notes[13], notes[18]);
     says(with(text), "unchecked log 13-13: a head that was seen lies below the"

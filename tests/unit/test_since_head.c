@@ -236,6 +236,11 @@ static void in_damage_at_the_end(void)
     struct plog_check_options o = wrong;
     o.struct_size = sizeof o;
     CHECK(strstr(said_check(plog_verify, w.dir, &o), fork) != NULL);
+    damage(5); /* of which that header says nothing */
+    o.expect_size = 5;
+    const char *said = said_check(plog_verify, w.dir, &o);
+    CHECK(strstr(said, "5-5: a head that was seen lies in damage") != NULL);
+    CHECK(strstr(said, "FORK") == NULL);
 }
 
 /* ---- Beside a store that is older --------------------------------------- */
