@@ -76,13 +76,10 @@ int plog_dir_no_log(const struct plog_dir *d, const char *what,
  * Returns 0 or a negative errno. */
 PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
 
-/*
- * Whether a new path, that need not be there, lies in a folder of some log's
- * directory (log/, keys/, archive/, ...).
- * Returns 0: it does not, or that cannot be said; PLOG_E_INPUT.
- */
-PLOG_MUST_CHECK int plog_dir_outside(const struct plog_io *io, const char *path,
-                                     struct plog_error *err);
+/* Whether a log's directory has a folder, or file, of that name: those that
+ * stay, whoever made them. */
+bool plog_dir_has_folder(const char *name);
+bool plog_dir_has_file(const char *name);
 
 /*
  * Takes the writer lock (or a shared one).

@@ -1,6 +1,6 @@
 /*
- * dir_inside.c - new paths that lie in the folders of a log: what somebody else
- * puts there is taken for damage.
+ * dir_inside.c - new paths that lie in the directory of a log: what somebody
+ * else puts there is taken for damage.
  */
 #include "dir.h"
 
@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+
+#include "fs.h"
 
 static bool is_a(const struct plog_io *io, const char *dir, const char *name,
                  uint32_t type)
@@ -25,30 +27,42 @@ static bool is_of_a_log(const struct plog_io *io, const char *dir)
            is_a(io, dir, "keys", S_IFDIR);
 }
 
-static bool is_ours(const char *name)
+static bool among(const char *const *list, size_t n, const char *name)
 {
-    static const char *const all[] = {"log",    "keys",      "archive",
-                                      "orders", "snapshots", "quarantine"};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(name, all[i]) == 0)
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0)
             return true;
     return false;
 }
 
-/* The path with links followed, of what need not be there.  False: it cannot
- * be said, and who uses the path hears why. */
+bool plog_dir_has_folder(const char *name)
+{
+    static const char *const all[] = {"log",    "keys",      "archive",
+                                      "orders", "snapshots", "quarantine"};
+    return among(all, sizeof all / sizeof *all, name);
+}
+
+bool plog_dir_has_file(const char *name)
+{
+    static const char *const all[] = {
+        "lock",         PLOG_QUEUE_FILE, "store.db",    "store.db-wal",
+        "store.db-shm", "drill.json",    PLOG_FS_MARKER};
+    return among(all, sizeof all / sizeof *all, name);
+}
+
+/* The path with the links of its folder followed, of what need not be there.
+ * False: it cannot be said, and who uses the path hears why. */
 static bool resolve(const struct plog_io *io, const char *path, char *out)
 {
     char parent[PLOG_DIR_PATH_MAX];
     size_t n = strlen(path), base;
-    if (io->real_path(io->ctx, path, out, PLOG_DIR_PATH_MAX) == 0)
-        return true;
     while (n > 1 && path[n - 1] == '/')
         n--;
     for (base = n; base > 0 && path[base - 1] != '/';)
         base--;
-    if (n >= sizeof parent)
-        return false;
+    size_t dots = strspn(path + base, ".");
+    if (n >= sizeof parent || (dots && dots <= 2 && base + dots == n))
+        return false; /* that is there */
     snprintf(parent, sizeof parent, "%.*s", (int)base, path);
     if (io->real_path(io->ctx, base ? parent : ".", out, PLOG_DIR_PATH_MAX))
         return false;
@@ -58,19 +72,53 @@ static bool resolve(const struct plog_io *io, const char *path, char *out)
                             path + base) < PLOG_DIR_PATH_MAX - used;
 }
 
-int plog_dir_outside(const struct plog_io *io, const char *path,
-                     struct plog_error *err)
+/* Whether `at` lies below `own`; both are real. */
+static bool is_below(const char *at, const char *own)
 {
-    char at[PLOG_DIR_PATH_MAX], *slash;
-    if (!resolve(io, path, at))
-        return 0;
+    size_t n = strlen(own);
+    while (n > 0 && own[n - 1] == '/')
+        n--;
+    return strncmp(at, own, n) == 0 && at[n] == '/';
+}
+
+/* Whether `at`, which is cut, is or lies in what some log has in its
+ * directory. */
+static bool is_of_any(const struct plog_io *io, char *at)
+{
+    char *slash;
     while ((slash = strrchr(at, '/')) != NULL && slash != at) {
         *slash = '\0';
-        if (!is_ours(slash + 1) || !is_of_a_log(io, at))
-            continue;
-        plog_fail(err, PLOG_E_INPUT, "%.200s lies in a folder of a log", path);
-        plog_err_hint(err, "name a path outside of it");
-        return PLOG_E_INPUT;
+        if ((plog_dir_has_folder(slash + 1) || plog_dir_has_file(slash + 1)) &&
+            is_of_a_log(io, at))
+            return true;
     }
-    return 0;
+    return false;
+}
+
+static int refuse(const char *path, const char *where, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_INPUT, "%.200s lies in %s", path, where);
+    plog_err_hint(err, "name a path outside of it");
+    return PLOG_E_INPUT;
+}
+
+int plog_path_outside(const struct plog_io *io, const char *dir,
+                      const char *path, struct plog_error *err)
+{
+    char own[PLOG_DIR_PATH_MAX], at[PLOG_DIR_PATH_MAX];
+    if (!io)
+        io = plog_io_posix();
+    if (!path || !path[0])
+        return plog_fail(err, PLOG_E_ARG, "no path was given");
+    bool has_own = dir && !io->real_path(io->ctx, dir, own, sizeof own);
+    for (int whole = 0; whole < 2; whole++) { /* a link may lead there, too */
+        if (whole ? io->real_path(io->ctx, path, at, sizeof at) != 0
+                  : !resolve(io, path, at))
+            continue;
+        if (has_own && is_below(at, own))
+            return refuse(path, "the directory of the log", err);
+        if (is_of_any(io, at))
+            return refuse(path, "a folder of a log", err);
+    }
+    return plog_done(err, 0);
 }

@@ -397,7 +397,7 @@ int plog_init(const char *dir, const struct plog_init_options *given,
         return rc;
     rc = check_path(s.io, dir, err);
     if (!rc)
-        rc = plog_dir_outside(s.io, dir, err);
+        rc = plog_path_outside(s.io, NULL, dir, err);
     if (!rc)
         rc = make_directories(&s, dir, err);
     if (!rc)

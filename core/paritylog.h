@@ -937,6 +937,23 @@ PLOG_API PLOG_MUST_CHECK int plog_verify_order(const char *text, size_t len,
                                                struct plog_proof_report *report,
                                                struct plog_error *err);
 
+/* ---- Files beside a log ------------------------------------------------- */
+
+/*
+ * Whether a new file or directory lies outside of logs: of all of `dir`, and of
+ * the folders and files that any other log has.  What lies there is taken for
+ * damage, or for part of a log.
+ * @io    NULL: plog_io_posix()
+ * @dir   NULL: none
+ * @path  need not be there
+ * Returns 0, also where that cannot be said, because its folder cannot be
+ * found; PLOG_E_INPUT; PLOG_E_ARG.
+ */
+PLOG_API PLOG_MUST_CHECK int plog_path_outside(const struct plog_io *io,
+                                               const char *dir,
+                                               const char *path,
+                                               struct plog_error *err);
+
 /* ---- Live subscription -------------------------------------------------- */
 
 typedef struct plog_sub plog_sub;

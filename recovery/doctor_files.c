@@ -72,20 +72,15 @@ static bool among(const char *const *list, size_t n, const char *name)
 
 static enum whose in_dir(const char *name, bool folder)
 {
-    static const char *const folders[] = {"log",     "keys",      "quarantine",
-                                          "archive", "snapshots", "orders"};
-    static const char *const files[] = {
-        "lock",         PLOG_QUEUE_FILE, "store.db",    "store.db-wal",
-        "store.db-shm", "drill.json",    PLOG_FS_MARKER};
     if (folder)
         return starts(name, "drill-") || strcmp(name, "salvage") == 0 ||
                        strcmp(name, PLOG_FRESH_DIR) == 0
                    ? LEFT
-               : among(folders, sizeof folders / sizeof *folders, name) ? OURS
-                                                                        : ODD;
-    return strcmp(name, "drill.json.tmp") == 0                ? LEFT
-           : among(files, sizeof files / sizeof *files, name) ? OURS
-                                                              : ODD;
+               : plog_dir_has_folder(name) ? OURS
+                                           : ODD;
+    return strcmp(name, "drill.json.tmp") == 0 ? LEFT
+           : plog_dir_has_file(name)           ? OURS
+                                               : ODD;
 }
 
 static enum whose in_log(const char *name, bool folder)

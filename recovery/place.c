@@ -96,7 +96,7 @@ static int take_path(char *out, const struct plog_io *io, const char *path,
         return plog_fail(err, PLOG_E_ARG, "the new path is empty or too long");
     memcpy(out, path, n);
     out[n] = '\0';
-    int rc = plog_dir_outside(io, out, err);
+    int rc = plog_path_outside(io, NULL, out, err);
     if (rc)
         return rc;
     rc = io->stat_at(io->ctx, AT_FDCWD, out, &st);

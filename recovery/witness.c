@@ -199,12 +199,16 @@ int plog_witness_place(const struct plog_io *io, const char *dir,
     int rc = io->real_path(io->ctx, parent, real, sizeof real);
     if (rc)
         return plog_fail_io(err, rc, path, "finding the folder of the file");
+    rc = plog_path_outside(io, dir, path, err);
+    if (rc != PLOG_E_INPUT)
+        return rc;
     n = strlen(inside);
-    if (strncmp(real, inside, n) != 0 || (real[n] && real[n] != '/'))
-        return 0;
-    plog_fail(err, PLOG_E_INPUT, "%s lies in the log's own directory", what);
+    plog_fail(err, rc, "%s lies in %s", what,
+              strncmp(real, inside, n) == 0 && (!real[n] || real[n] == '/')
+                  ? "the log's own directory"
+                  : "the directory of a log");
     plog_err_hint(err, "keep it out of reach of whoever may write there");
-    return PLOG_E_INPUT;
+    return rc;
 }
 
 /* Whether a file without a note is what a crash leaves of a first one: its

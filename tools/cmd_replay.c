@@ -52,7 +52,7 @@ static int open_account(struct job *j, const char *dir, const char *path,
         j->account = stdout;
         return 0;
     }
-    int rc = new_file_outside(dir, path, err);
+    int rc = plog_path_outside(cli_io(), dir, path, err);
     if (rc)
         return rc;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -39,48 +39,13 @@ static int give_up(struct new_file *n, int code)
     return code;
 }
 
-/* The folder of a file, links followed; the caller frees it. */
-static char *folder_of(const char *path)
-{
-    char *folder = strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
-    if (slash)
-        slash[slash == folder] = '\0';
-    char *real = folder ? realpath(slash ? folder : ".", NULL) : NULL;
-    free(folder);
-    return real;
-}
-
-static bool is_in(const char *path, const char *folder)
-{
-    size_t n = strlen(folder);
-    return strncmp(path, folder, n) == 0 && (!path[n] || path[n] == '/');
-}
-
-int new_file_outside(const char *dir, const char *path, struct plog_error *err)
-{
-    static const char *const all[] = {"/log",    "/keys",      "/archive",
-                                      "/orders", "/snapshots", "/quarantine"};
-    char *real = realpath(dir, NULL), *folder = folder_of(path);
-    size_t n = real ? strlen(real) : 0;
-    bool inside = false;
-    for (size_t i = 0; real && folder && i < sizeof all / sizeof *all; i++)
-        inside |= is_in(folder, real) && is_in(folder + n, all[i]);
-    free(folder);
-    free(real);
-    if (!inside)
-        return 0;
-    fail_set(err, PLOG_E_INPUT, "%s lies in the directory of the log", path);
-    snprintf(err->hint, sizeof err->hint, "name a path outside of it");
-    return PLOG_E_INPUT;
-}
-
 int new_file_open(struct new_file *n, const char *dir, const char *path,
                   unsigned mode, struct plog_error *err)
 {
     struct stat st;
     size_t room = strlen(path) + 64;
     *n = (struct new_file){.path = path};
-    int rc = new_file_outside(dir, path, err);
+    int rc = plog_path_outside(cli_io(), dir, path, err);
     if (rc)
         return rc;
     if (lstat(path, &st) == 0)

@@ -22,14 +22,8 @@ struct new_file {
     bool named; /* out, by new_file_keep: it has its name */
 };
 
-/* Whether a new file lies outside the folders of `dir`, log/ and so on, where
- * it would be taken for damage.  Returns 0, also when that cannot be said;
- * PLOG_E_INPUT. */
-PLOG_MUST_CHECK int new_file_outside(const char *dir, const char *path,
-                                     struct plog_error *err);
-
 /* Opens it for writing.
- * @dir  of the log, for new_file_outside
+ * @dir  of the log, which it must not lie in
  * Returns 0; PLOG_E_EXISTS when something has that name; PLOG_E_INPUT;
  * PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int new_file_open(struct new_file *n, const char *dir,

@@ -183,6 +183,33 @@ for at in log archive keys; do
     same "what lies in $at/" "$(ls -A "$L/$at")" "$(ls -A "$T/whole/$at" 2>&- || :)"
 done
 run 6 init "$L/log"
+# Nor does any file go elsewhere in it, or into what another log has.
+run 0 init "$T/second"
+mkdir "$T/second/archive"
+ln -s "$T/second/log" "$T/inner"
+for x in "$L/x" "$L/log/x" "$T/second/log/x" "$T/second/archive/x" \
+    "$T/second/drill.json" "$T/inner/x"; do
+    for command in "salvage $L --out" "replay $L --account" "prove $L 3 --out" \
+        "checkpoint $L --witness" "parity $L --watermark"; do
+        # shellcheck disable=SC2086 # several words
+        run 6 $command "$x"
+        [ ! -e "$x" ] || wrong "$command made $x"
+    done
+done
+run 0 prove "$L" 3 --out "$T/second/x" # beside it
+run 0 parity "$T/second"
+run 0 verify "$T/second"
+# A store that is gone is none for an account, or for what is salvaged.
+cp -R "$L" "$T/gone"
+rm "$T"/gone/store.db*
+for command in 'replay --account' 'salvage --out'; do
+    # shellcheck disable=SC2086 # two words
+    set -- $command
+    run 6 "$1" "$T/gone" "$2" "$T/gone/store.db"
+    err_has 'lies in the directory of the log'
+    [ ! -e "$T/gone/store.db" ] || wrong 'it was made'
+done
+run 0 replay "$T/gone"
 cd "$L/log" || exit 1
 run 6 salvage .. --out x
 run 6 init x

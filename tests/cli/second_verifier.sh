@@ -635,7 +635,8 @@ seq=$(grep -h -o '^{"seq":[0-9]*,"control":"compact"' "$T/undone"/log/* |
     head -1 | tr -dc '0-9')
 cp -R "$T/undone" "$T/proven"
 mkdir "$T/proven/orders"
-run 0 prove "$T/undone" "$seq" --out "$T/proven/orders/$seq"
+run 0 prove "$T/undone" "$seq" --out "$T/order"
+mv "$T/order" "$T/proven/orders/$seq" # refused there
 rm "$T/proven/log/00000000000000000001.jsonl"
 agree CORRUPT "$T/proven"
 
