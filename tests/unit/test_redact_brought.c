@@ -163,6 +163,40 @@ static void whole_in_both(void)
     world_end(&w, world_size(&w));
 }
 
+/* No store of this log was ever without the order, whatever its number: that is
+ * one of another log, and tells nothing of how far the store has come.  The
+ * record stands on a later entry, so that nothing else differs. */
+static void whole_in_the_store_alone(void)
+{
+    struct plog_redact_report r;
+    struct plog_restore_report copied;
+    struct plog_restore_options o = {
+        .struct_size = sizeof o, .at_seq = 3, .continue_as = "test.example/on"};
+    struct world_found f;
+    char out[560], sql[1000];
+    size_t n;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(world_put(&w, NULL, "r", "v", NULL), 0);
+    world_close(&w);
+    char *text = world_read(world_path(&w, SEGMENT), &n);
+    const char *line = strstr(text, "{\"seq\":2,");
+    REQUIRE(line != NULL);
+    snprintf(sql, sizeof sql, "UPDATE events SET line='%.*s' WHERE seq=2",
+             (int)strcspn(line, "\n"), line);
+    free(text);
+    CHECK_INT(redacting_order(&w, 2, &r, &err), 0);
+    CHECK_UINT(r.order, 8);
+    snprintf(out, sizeof out, "%.500s-copy", w.dir);
+    CHECK_INT(plog_restore(w.dir, out, &o, &copied, NULL), 0);
+    world_remove(w.dir);
+    snprintf(w.dir, sizeof w.dir, "%.511s", out);
+    world_sql(&w, sql);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+    CHECK_UINT(f.first[0].seq, 2);
+    world_remove(w.dir);
+}
+
 /* A proven order of the same number that is about the first log's own line
  * behind the point concerns no entry of the copy. */
 static void another_line(void)
@@ -522,6 +556,7 @@ int main(int argc, char **argv)
         {"killed behind the order", killed_behind_the_order},
         {"replayed", replayed},
         {"whole in both", whole_in_both},
+        {"whole in the store alone", whole_in_the_store_alone},
         {"an order about another line", another_line},
         {"drilled", drilled},
         {"compacted", compacted},
