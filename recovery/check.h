@@ -70,7 +70,7 @@ struct plog_check {
      * `seen_next` were looked at. */
     struct plog_buf seen;
     size_t seen_next;
-    char below[64];  /* the file below the floor that tells nothing; "" */
+    char below[64]; /* the file below the floor that tells nothing; "" */
     struct plog_passed below_floor, below_start;
     uint64_t begins; /* the walk begins behind this entry, above the floor */
 };

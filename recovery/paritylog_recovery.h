@@ -380,11 +380,11 @@ struct plog_salvage_options {
 };
 
 struct plog_salvage_report {
-    int verdict;           /* of the log, afterwards; in a dry run, as it is (as
-                            * plog_verify) */
+    int verdict;  /* of the log, afterwards; in a dry run, as it is (as
+                   * plog_verify) */
     int comes_to; /* of a dry run with from_store: what it is when that is done;
                    * else as verdict */
-    struct plog_head head; /* the last good commit */
+    struct plog_head head;              /* the last good commit */
     uint64_t groups, entries, unproven; /* intact; of them not proven */
     uint64_t ranges, bytes;             /* that cannot be used */
     uint64_t healed, left;              /* segments, with from_store */
