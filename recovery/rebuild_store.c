@@ -75,8 +75,62 @@ static void set_folded(struct plog_rebuild *b, const struct plog_store_head *h)
         b->report->head = plog_commit_head(&h->commit);
 }
 
-/* Without journal: all, or as far as the log is whole; nothing of one that no
- * trusted key vouches for.
+/* The compact entry for the floor that the store begins with is looked for
+ * ahead, so that the walk can meet it. */
+static int need_base(const struct plog_rebuild *b, struct plog_walk *w,
+                     struct plog_error *err)
+{
+    int rc = !b->base || plog_orders_floor_at(&w->orders, b->base)
+                 ? 0
+                 : plog_orders_doubt(&w->orders);
+    return rc ? plog_fail(err, rc, "looking for the compact entry failed") : 0;
+}
+
+/* Whether the compact entry for the floor that the store begins with is none of
+ * the log: it lies in an unfinished group, and nobody signed it. */
+static bool is_unfinished(const struct plog_compaction *base,
+                          struct plog_walk *w)
+{
+    if (!base)
+        return false;
+    const struct plog_compaction *last = plog_orders_floor_held(&w->orders);
+    const struct plog_compaction *none = plog_orders_floor_unheld(&w->orders);
+    return (last && base->at > last->at) || (none && none->at == base->at);
+}
+
+/* Of a log that is whole: a trusted key vouches for it, and it has the entries
+ * on whose word lines were taken.  These may stand behind the head that was
+ * known; the lines up to there are read for that, and not taken. */
+static int judge(struct plog_rebuild *b, struct plog_walk *w,
+                 struct plog_error *err)
+{
+    struct plog_log_end end = {.segment = 0};
+    struct plog_log_group g;
+    struct plog_error why = {.code = 0};
+    const struct plog_compaction *base =
+        b->base ? plog_orders_floor_at(&w->orders, b->base) : NULL;
+    int rc = plog_legs_end_judge(w, PLOG_END, &end, &why);
+    if (rc == PLOG_E_TAMPERED || rc == PLOG_E_CORRUPT) {
+        do
+            rc = plog_walk_next(w, &g, &why);
+        while (!rc);
+        if (rc != PLOG_E_IO && rc != PLOG_E_NOMEM)
+            rc = plog_legs_end_judge(w, PLOG_END, &end, &why);
+    }
+    if ((!rc || rc == PLOG_E_CORRUPT) && is_unfinished(base, w)) {
+        rc = plog_fail(&why, PLOG_E_TORN,
+                       "the log ends in an unfinished group, with the compact"
+                       " entry for the floor %llu",
+                       (unsigned long long)b->base);
+        plog_err_hint(&why, "run: paritylog replay DIR");
+    }
+    if (rc && err)
+        *err = why;
+    return rc;
+}
+
+/* Without journal: all, or as far as the log is whole; nothing of one that its
+ * end does not bear out.
  * @broken  out: an entry could not be applied, and the store is none */
 static int fold_fast(struct plog_rebuild *b, struct plog_legs *l, bool *broken,
                      struct plog_error *err)
@@ -96,12 +150,14 @@ static int fold_fast(struct plog_rebuild *b, struct plog_legs *l, bool *broken,
     if (!rc)
         rc = plog_legs_locate(l, &w, err);
     if (!rc)
+        rc = need_base(b, &w, err);
+    if (!rc)
         rc = plog_fresh_begin(l, &fd, err);
     if (!rc)
         rc = plog_legs_fill(l, &w, &watch, NULL, fd, broken, err);
-    int unknown = rc ? 0 : plog_keychain_check(&w.chain.chain, &l->keys, err);
+    int refused = rc ? 0 : judge(b, &w, err);
     plog_walk_close(&w);
-    if (!*broken && !unknown) {
+    if (!*broken && !refused) {
         set_folded(b, &l->head);
         if (rc)
             rc = plog_rebuild_end_at(b, rc, err);
@@ -111,7 +167,7 @@ static int fold_fast(struct plog_rebuild *b, struct plog_legs *l, bool *broken,
             rc = plog_fresh_end(l, &fd, err);
     }
     plog_fresh_drop(l, &fd);
-    return unknown ? unknown : rc;
+    return refused ? refused : rc;
 }
 
 /* In transactions, of which those before one that fails stand. */
@@ -153,12 +209,13 @@ static int fold(struct plog_rebuild *b, struct plog_error *err)
  * is only as far as anybody can read. */
 static int verify(struct plog_rebuild *b, struct plog_error *err)
 {
-    struct plog_keychain keys;
     struct plog_walk w;
     struct plog_log_group g;
     int rc = plog_walk_open(&w, &b->reader.dir, &b->reader.keys, err);
     if (!rc)
         rc = plog_walk_start(&w, err);
+    if (!rc)
+        rc = need_base(b, &w, err);
     struct plog_commit last = w.chain.last;
     while (!rc) {
         rc = plog_walk_next(&w, &g, err);
@@ -171,12 +228,10 @@ static int verify(struct plog_rebuild *b, struct plog_error *err)
     b->report->entries = last.size;
     if (last.size)
         b->report->head = plog_commit_head(&last);
-    keys = w.chain.chain;
+    bool whole = !rc || rc == PLOG_END || rc == PLOG_E_TORN;
+    rc = whole ? judge(b, &w, err) : plog_rebuild_end_at(b, rc, err);
     plog_walk_close(&w);
-    if (rc == PLOG_END || rc == PLOG_E_TORN)
-        rc = 0;
-    return rc ? plog_rebuild_end_at(b, rc, err)
-              : plog_keychain_check(&keys, &b->reader.keys, err);
+    return rc;
 }
 
 /* Also in a dry run: without it there is no store. */

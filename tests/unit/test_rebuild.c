@@ -223,6 +223,88 @@ static void nobody_trusts_it(void)
     }
 }
 
+/* The last segment of log/, without the last commit line. */
+static void cut_last_commit(void)
+{
+    char name[60];
+    uint64_t first = 100;
+    size_t n;
+    do
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", --first);
+    while (first > 1 && !world_has(&w, name));
+    char *bytes = world_read(world_path(&w, name), &n), *end = NULL;
+    for (char *at = bytes; (at = strstr(at, "{\"commit\":")) != NULL; at++)
+        end = at;
+    REQUIRE(end != NULL);
+    world_write(world_path(&w, name), bytes, (size_t)(end - bytes));
+    free(bytes);
+}
+
+/* Neither in thought nor in earnest. */
+static void is_refused(int code, const char *words)
+{
+    for (int dry_run = 1; dry_run >= 0; dry_run--) {
+        struct plog_rebuild_options o = {.struct_size = sizeof o,
+                                         .dry_run = dry_run};
+        memset(&err, 0, sizeof err);
+        CHECK_INT(plog_rebuild_store(w.dir, out, &o, &r, &err), code);
+        if (!CHECK(strstr(err.message, words) != NULL))
+            printf("# %s\n", err.message);
+        CHECK(access(out, F_OK) != 0);
+    }
+}
+
+/* A line is redacted, and the order for that was not finished: verify calls it
+ * TAMPERED, and no store has it. */
+static void an_order_that_is_none(void)
+{
+    struct plog_redact_options ro = {.struct_size = sizeof ro, .reason = "x"};
+    struct plog_redact_report rr;
+    make();
+    CHECK_INT(plog_redact(w.dir, 4, &ro, &rr, NULL), 0);
+    world_drop_store(&w);
+    cut_last_commit();
+    is_refused(PLOG_E_TAMPERED, "entry 4 is redacted");
+}
+
+/* The log ends in a compact entry that was not finished, or that somebody wrote
+ * there: no store begins with its snapshot, which no signature vouches for. */
+static void a_floor_that_is_none(void)
+{
+    char kept[600], log[700], last[80], path[800];
+    size_t n;
+    make();
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30, 60);
+    world_close(&w);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    uint64_t floor = peers_floor(&w), first = 100;
+    CHECK_INT(peers_ack(&w, "p", 40), 0);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    snprintf(log, sizeof log, "%s", world_path(&w, "log"));
+    world_copy(log, kept);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(floor > 0 && peers_floor(&w) > floor);
+    do
+        snprintf(last, sizeof last, "%020" PRIu64 ".jsonl", --first);
+    while (snprintf(path, sizeof path, "%s/%s", log, last) > 0 && first > 1 &&
+           access(path, F_OK) != 0);
+    char *bytes = world_read(path, &n);
+    world_remove(log);
+    world_copy(kept, log);
+    world_write(path, bytes, n);
+    free(bytes);
+    cut_last_commit();
+    world_drop_store(&w);
+    is_refused(PLOG_E_TORN, "with the compact entry for the floor");
+    CHECK_TEXT(err.hint, "run: paritylog replay DIR");
+    CHECK_INT(plog_replay(w.dir, NULL, &(struct plog_replay_report){0}, NULL),
+              0);
+    CHECK_UINT(peers_floor(&w), floor);
+    struct plog_rebuild_options o = {.struct_size = sizeof o};
+    is_whole(plog_rebuild_store(w.dir, out, &o, &r, &err), false);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -230,6 +312,8 @@ int main(int argc, char **argv)
         {"a compaction passes by", a_compaction_passes_by},
         {"a segment is gone", a_segment_is_gone},
         {"nobody trusts it", nobody_trusts_it},
+        {"an order that is none", an_order_that_is_none},
+        {"a floor that is none", a_floor_that_is_none},
         {"a folder is not synced", a_folder_is_not_synced},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
