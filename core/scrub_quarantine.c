@@ -132,13 +132,42 @@ static int search(const struct sweep *s, struct plog_scrub_source *source,
     return rc;
 }
 
+/* Whether this is the WAL or the shared memory of a file that is a database,
+ * or of none that is there. */
+static int is_part(struct sweep *s, const char *name, bool *part)
+{
+    struct plog_scrub_source base;
+    struct plog_stat st;
+    char of[256], begin[16];
+    size_t got, n = strlen(name);
+    *part = n > 4 &&
+            (!strcmp(name + n - 4, "-wal") || !strcmp(name + n - 4, "-shm"));
+    if (!*part)
+        return 0;
+    snprintf(of, sizeof of, "%.*s", (int)(n - 4), name);
+    int rc = s->io->stat_at(s->io->ctx, s->dir, of, &st);
+    if (rc)
+        return rc == -ENOENT ? 0 : rc;
+    *part = (st.mode & TYPE) == REGULAR;
+    if (!*part)
+        return 0;
+    rc = plog_scrub_source_open(&base, s->io, s->dir, of, false);
+    if (rc)
+        return rc == -ENOENT ? 0 : rc;
+    rc = plog_scrub_source_read(&base, begin, sizeof begin, &got);
+    *part = !rc && is_database(of, false, begin, got);
+    plog_scrub_source_close(&base);
+    return rc;
+}
+
 static int scrub_database(struct sweep *s, const char *name,
                           struct plog_scrub_source *source)
 {
     size_t n = strlen(name);
-    bool found = false, part = n > 4 && (!strcmp(name + n - 4, "-wal") ||
-                                         !strcmp(name + n - 4, "-shm"));
-    int rc = search(s, source, &found);
+    bool found = false, part;
+    int rc = is_part(s, name, &part);
+    if (!rc)
+        rc = search(s, source, &found);
     if (!rc && !found && !part && !source->packed)
         found = database_holds(s);
     return rc || !found

@@ -346,8 +346,15 @@ static void in_a_wal(void)
         in_wal("store.db-2", INSERT(REDACTED), "");
         in_wal("backup", INSERT(LINE), "");
         in_wal("other", "INSERT INTO events VALUES(8,'other')", "");
+        in_wal("notes", INSERT(LINE), "");
+        put("notes", "no database");
+        in_wal("folder", INSERT(LINE), "");
+        CHECK_INT(unlink(path_of("folder")), 0);
+        CHECK_INT(mkdir(path_of("folder"), 0700), 0);
         CHECK_INT(scrub(), 0);
-        CHECK_UINT(report.quarantine, 6);
+        CHECK_UINT(report.quarantine, 8);
+        CHECK(!there("folder-wal") && there("folder"));
+        CHECK(!there("notes-wal") && there("notes"));
         CHECK(!there("store.db") && !there("store.db-wal"));
         CHECK(!there("store.db-1") && !there("store.db-1-wal"));
         CHECK(there("store.db-2") && there("store.db-2-wal"));
