@@ -45,3 +45,9 @@ void plog_connections_end(const struct plog_io *io)
             return;
     } while (!atomic_compare_exchange_weak(&held, &now, now - 1));
 }
+
+bool plog_connections_any(void)
+{
+    uint64_t now = atomic_load(&held);
+    return (now & COUNT_MASK) && (now & ~(uint64_t)COUNT_MASK) == process();
+}

@@ -20,5 +20,8 @@
 PLOG_MUST_CHECK int plog_connections_begin(const struct plog_io *io,
                                            struct plog_error *err);
 void plog_connections_end(const struct plog_io *io);
+/* Whether this process has one: then to close a file of a store takes its locks
+ * (POSIX has it so). */
+bool plog_connections_any(void);
 
 #endif

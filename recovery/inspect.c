@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "connections.h"
 #include "err.h"
 #include "io.h"
 #include "json.h"
@@ -97,9 +98,17 @@ static int inflate_some(struct inspect *s, unsigned char *out, size_t cap,
     return 0;
 }
 
-/* SQLite's own files are not opened, for closing them would take its locks
- * from a handle that this process may have on that store (POSIX has it so). */
-static bool is_store(const char *path)
+static int refuse_store(const char *path, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_INPUT,
+              "a file of the store, which is a database of SQLite and no JSON"
+              " lines");
+    plog_err_file(err, path);
+    plog_err_hint(err, "run: paritylog parity DIR");
+    return PLOG_E_INPUT;
+}
+
+static bool is_named_so(const char *path)
 {
     static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
     const char *slash = strrchr(path, '/');
@@ -112,28 +121,49 @@ static bool is_store(const char *path)
     return false;
 }
 
+/* Where this process has a store open, a file of one is not opened, for closing
+ * it would take the locks: not by its name, nor by a link, nor by a second
+ * name. */
+static int check_locks(const struct inspect *s, const char *path,
+                       struct plog_error *err)
+{
+    char real[4096];
+    struct plog_stat st;
+    if (!plog_connections_any() ||
+        s->io->real_path(s->io->ctx, path, real, sizeof real))
+        return 0;
+    if (is_named_so(real))
+        return refuse_store(path, err);
+    if (s->io->stat_at(s->io->ctx, AT_FDCWD, real, &st) || st.links < 2)
+        return 0;
+    plog_fail(err, PLOG_E_INPUT,
+              "a file with a second name, which may be that of a store that"
+              " this process has open");
+    plog_err_file(err, path);
+    plog_err_hint(err, "close the store first, or copy the file");
+    return PLOG_E_INPUT;
+}
+
 static int open_file(struct inspect *s, const char *path,
                      struct plog_error *err)
 {
-    unsigned char magic[2];
+    static const char database[] = "SQLite format 3";
+    unsigned char magic[sizeof database];
     size_t got;
-    if (is_store(path)) {
-        plog_fail(err, PLOG_E_INPUT,
-                  "a file of the store, which is a database of SQLite and no"
-                  " JSON lines");
-        plog_err_file(err, path);
-        plog_err_hint(err, "run: paritylog parity DIR");
-        return PLOG_E_INPUT;
-    }
+    int rc = check_locks(s, path, err);
+    if (rc)
+        return rc;
     s->fd =
         s->io->open_at(s->io->ctx, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
     if (s->fd < 0)
         return plog_fail_io(err, s->fd, path, "opening the file");
-    int rc = plog_io_check_regular(s->io, s->fd);
+    rc = plog_io_check_regular(s->io, s->fd);
     if (rc && rc != -EMLINK)
         return plog_fail_io(err, rc, path, "looking at the file");
     rc = read_raw(s, magic, sizeof magic, &got, err);
     s->at = 0;
+    if (!rc && got == sizeof magic && !memcmp(magic, database, sizeof magic))
+        return refuse_store(path, err);
     if (rc || got < 2 || magic[0] != 0x1f || magic[1] != 0x8b)
         return rc;
     s->report->gzip = true;

@@ -908,8 +908,9 @@ struct plog_inspect_report {
  * Classifies the lines of any JSONL file, plain or gzip; reads only.
  * @path  of the process; a regular file
  * Memory: one line, and 16 MiB to find duplicates among the first million.
- * Returns 0; PLOG_E_INPUT for a file that is called as those of a store are;
- * PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ * Returns 0; PLOG_E_INPUT for a database of SQLite, and where this process has
+ * a store open also for what may be a file of it: to close that would take the
+ * locks; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_inspect(const char *path,
                                           const struct plog_inspect_options *o,

@@ -352,23 +352,60 @@ static void no_randomness(void)
     CHECK_UINT(report.lines, 0);
 }
 
-/* The store and SQLite's files beside it are not opened; of another file only
- * its whole name could say that it is one of them. */
+static int says(const char *path)
+{
+    struct plog_inspect_options o = {.struct_size = sizeof o};
+    memset(&err, 0, sizeof err);
+    return plog_inspect(path, &o, &report, &err);
+}
+
+/* A database is no lines, whatever its name; lines are, whatever theirs. */
 static void a_store(void)
 {
-    static const char *const names[] = {
-        "store.db",     "store.db-wal",   "store.db-shm", "store.db-journal",
-        "store.db-old", "store.db.jsonl", "a-store.db",   "store.d"};
-    struct plog_inspect_options o = {.struct_size = sizeof o};
+    static const char *const names[] = {"store.db", "store.db-wal", "lines"};
+    struct world s;
+    world_make(&s, PLOG_ARRIVAL, 0);
+    world_close(&s);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        int want = i < 4 ? PLOG_E_INPUT : 0;
         world_write(path_of(names[i]), "{}\n", 3);
-        memset(&err, 0, sizeof err);
-        if (!CHECK_INT(plog_inspect(path_of(names[i]), &o, &report, &err),
-                       want))
-            printf("# %s\n", names[i]);
-        CHECK_UINT(report.counts[PLOG_LINE_OK], want ? 0 : 1);
+        CHECK_INT(says(path_of(names[i])), 0);
+        CHECK_UINT(report.counts[PLOG_LINE_OK], 1);
     }
+    CHECK_INT(says(world_path(&s, "store.db")), PLOG_E_INPUT);
+    CHECK(strncmp(err.message, "a file of the store", 19) == 0);
+    CHECK_INT(link(world_path(&s, "store.db"), path_of("twin")), 0);
+    CHECK_INT(says(path_of("twin")), PLOG_E_INPUT);
+    CHECK(strncmp(err.message, "a file of the store", 19) == 0);
+    CHECK_INT(unlink(path_of("twin")), 0);
+}
+
+/* Nothing that may be a file of a store is opened in a process that has one. */
+static void a_store_that_is_open(void)
+{
+    static const char *const files[] = {"store.db", "store.db-wal",
+                                        "store.db-shm"};
+    char name[40], more[700];
+    struct world s;
+    world_make(&s, PLOG_ARRIVAL, 0);
+    world_write(path_of("lines"), "{}\n", 3);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        CHECK_INT(says(world_path(&s, files[i])), PLOG_E_INPUT);
+        snprintf(name, sizeof name, "link%zu", i);
+        CHECK_INT(symlink(world_path(&s, files[i]), path_of(name)), 0);
+        CHECK_INT(says(path_of(name)), PLOG_E_INPUT);
+        snprintf(name, sizeof name, "twin%zu", i);
+        CHECK_INT(link(world_path(&s, files[i]), path_of(name)), 0);
+        CHECK_INT(says(path_of(name)), PLOG_E_INPUT);
+        CHECK(strstr(err.message, "a second name") != NULL);
+        CHECK_INT(unlink(path_of(name)), 0);
+    }
+    CHECK_INT(says(path_of("lines")), 0);
+    CHECK_INT(world_put(&s, NULL, "r", "v", NULL), 0); /* its locks hold */
+    world_close(&s);
+    snprintf(more, sizeof more, "%s", path_of("more"));
+    CHECK_INT(link(path_of("lines"), more), 0);
+    CHECK_INT(says(more), 0);
+    CHECK_INT(says(world_path(&s, "log/00000000000000000001.jsonl")), 0);
 }
 
 /* ---- More lines than can be numbered
@@ -465,6 +502,7 @@ int main(int argc, char **argv)
         {"long and compressed", long_and_compressed},
         {"files", files},
         {"a store", a_store},
+        {"a store that is open", a_store_that_is_open},
         {"no randomness", no_randomness},
         {"stopped", stopped},
     };
