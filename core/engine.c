@@ -3,7 +3,8 @@
  *
  *   lock -> head is still ours -> BEGIN -> look up ids, decide, assign seqs,
  *   apply to the store (prepare.c) -> hash, root, sign -> one write, one
- *   fdatasync -> COMMIT -> receipts.
+ *   fdatasync (and while it waits: look at the signature, move the store's
+ *   head) -> COMMIT -> receipts.
  *
  * What can fail for a reason in the data fails before anything is logged.
  * After a failed write or sync the handle is poisoned and only reads; the
@@ -75,43 +76,6 @@ static int write_group(plog *p, struct plog_work *w, struct plog_buf *header,
                             header->len, undone, err);
 }
 
-/* The own signature.  A fault of memory or arithmetic while signing may make
- * one that does not hold, and one that gives the secret away. */
-struct own {
-    plog *p;
-    const struct plog_commit *commit;
-    bool holds;
-};
-
-static void check_own(void *arg)
-{
-    struct own *own = arg;
-    const struct plog_commit *c = own->commit;
-    own->holds = plog_signer_holds(&own->p->signer, own->p->origin, c->size,
-                                   c->root, c->sig);
-}
-
-/* Writes and syncs, and while the disk writes verifies the own signature.  One
- * that does not hold leaves a torn end, which the next opening sets aside. */
-static int write_checked(plog *p, struct plog_work *w, struct plog_buf *header,
-                         const struct plog_commit *c, bool *undone,
-                         struct plog_error *err)
-{
-    struct plog_tail *t = &p->legs.tail;
-    struct own own = {p, c, false};
-    t->meanwhile = check_own;
-    t->meanwhile_arg = &own;
-    int rc = write_group(p, w, header, undone, err);
-    t->meanwhile = NULL;
-    if (!own.holds && !rc) {
-        *undone = false;
-        rc = plog_fail(err, PLOG_E_KEY,
-                       "the signature just made does not hold: a fault of this"
-                       " machine");
-    }
-    return rc;
-}
-
 /* What moves in the store with the group. */
 static int store_head(plog *p, const struct plog_store_head *next,
                       struct plog_span commit_line, struct plog_error *err)
@@ -121,6 +85,54 @@ static int store_head(plog *p, const struct plog_store_head *next,
     if (!rc && next->segment != p->legs.head.segment)
         rc = plog_store_add_segment(s, next->segment, err);
     return rc ? rc : plog_store_put_head(s, next, err);
+}
+
+/* What is done while the disk writes, and so costs no time. */
+struct meanwhile {
+    plog *p;
+    const struct plog_store_head *next;
+    struct plog_span commit_line;
+    bool holds; /* the own signature */
+    int rc;     /* of the store */
+    struct plog_error err;
+};
+
+/* A fault of memory or arithmetic while signing may make a signature that does
+ * not hold, and one that gives the secret away. */
+static void while_it_writes(void *arg)
+{
+    struct meanwhile *m = arg;
+    const struct plog_commit *c = &m->next->commit;
+    m->holds = plog_signer_holds(&m->p->signer, m->p->origin, c->size, c->root,
+                                 c->sig);
+    m->rc = store_head(m->p, m->next, m->commit_line, &m->err);
+}
+
+/* Writes and syncs.  A signature that does not hold leaves a torn end, which
+ * the next opening sets aside; a store that fails is replayed, as behind a
+ * COMMIT that does. */
+static int write_checked(plog *p, struct plog_work *w, struct plog_buf *header,
+                         struct meanwhile *m, bool *undone,
+                         struct plog_error *err)
+{
+    struct plog_tail *t = &p->legs.tail;
+    t->meanwhile = while_it_writes;
+    t->meanwhile_arg = m;
+    int rc = write_group(p, w, header, undone, err);
+    t->meanwhile = NULL;
+    if (!rc && !m->holds) {
+        *undone = false;
+        rc = plog_fail(err, PLOG_E_KEY,
+                       "the signature just made does not hold: a fault of this"
+                       " machine");
+    }
+    p->poisoned = rc && !*undone;
+    if (!rc && m->rc) {
+        *undone = p->head_known = false;
+        *err = m->err;
+        rc = m->rc;
+    }
+    return rc;
 }
 
 int plog_engine_indeterminate(struct plog_error *err)
@@ -161,12 +173,10 @@ static int log_group(plog *p, struct plog_work *w, struct plog_guests *guests,
         plog_fail(err, rc, "out of memory");
     struct plog_span line =
         plog_span(w->lines.data + entries_end, w->lines.len - entries_end - 1);
-    if (!rc)
-        rc = store_head(p, next, line, err);
     if (!rc) {
+        struct meanwhile m = {.p = p, .next = next, .commit_line = line};
         plog_shared_announce(guests, c);
-        rc = write_checked(p, w, &header, c, &undone, err);
-        p->poisoned = rc && !undone;
+        rc = write_checked(p, w, &header, &m, &undone, err);
         if (rc == PLOG_E_TORN)
             p->head_known = false; /* the repair comes before the next group */
         if (rc && undone)
