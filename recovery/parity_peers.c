@@ -53,11 +53,13 @@ int plog_parity_peers(struct plog_parity *p, struct plog_error *err)
         " SELECT w.seq,0 FROM temp.evicted w JOIN main.peers h ON"
         " h.name=w.name WHERE h.added<?1 UNION ALL"
         /* a row that says that it was added by what was read, and was not */
-        " SELECT h.added,0 FROM main.peers h WHERE h.added>=?1 AND NOT EXISTS("
-        "SELECT 1 FROM temp.peers w WHERE w.name=h.name) UNION ALL"
-        /* what no peer can have */
-        " SELECT h.added,2 FROM main.peers h WHERE h.cursor NOT BETWEEN 0 AND"
-        " (SELECT size FROM main.meta)",
+        " SELECT h.added,0 FROM main.peers h WHERE (typeof(h.added)<>'integer'"
+        " OR h.added>=?1) AND NOT EXISTS(SELECT 1 FROM temp.peers w WHERE"
+        " w.name=h.name) UNION ALL"
+        /* what no peer can have; a damaged page may say NULL where the table
+         * has none, and SQLite then takes IS NULL for false */
+        " SELECT h.added,2 FROM main.peers h WHERE typeof(h.cursor)<>'integer'"
+        " OR h.cursor NOT BETWEEN 0 AND (SELECT size FROM main.meta)",
         &q, err);
     if (!rc)
         sqlite3_bind_int64(q, 1, p->partial ? (int64_t)p->first : INT64_MIN);

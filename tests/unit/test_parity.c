@@ -266,6 +266,29 @@ static void blobs_of_the_same_bytes(void)
     }
 }
 
+/* A damaged row of a peer may say NULL where the table has none: no comparison
+ * of it holds, nor does its contrary. */
+static void a_peer_that_is_nothing(void)
+{
+    static const char *const rows[] = {"'x',NULL,NULL,NULL,NULL",
+                                       "'x',NULL,0,NULL,NULL"};
+    for (size_t i = 0; i < 2; i++) {
+        struct world_found f;
+        char sql[100];
+        restore();
+        world_sql(&w, "PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql="
+                      "replace(sql,' NOT NULL','') WHERE name='peers'");
+        snprintf(sql, sizeof sql, "INSERT INTO peers VALUES(%s)", rows[i]);
+        world_sql(&w, sql);
+        world_sql(&w, "PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql="
+                      "replace(replace(sql,'added INTEGER','added INTEGER NOT"
+                      " NULL'),'cursor INTEGER','cursor INTEGER NOT NULL')"
+                      " WHERE name='peers'");
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
+        CHECK_UINT(f.count, 2 - i);
+    }
+}
+
 /* The rows are right, and the index by which an id is found is not: a delta
  * sent again would be logged twice. */
 static void the_index_of_ids(void)
@@ -649,6 +672,7 @@ int main(int argc, char **argv)
         {"the_head_row", the_head_row},
         {"kept_rows", kept_rows},
         {"blobs_of_the_same_bytes", blobs_of_the_same_bytes},
+        {"a_peer_that_is_nothing", a_peer_that_is_nothing},
         {"the_index_of_ids", the_index_of_ids},
         {"an index that finds nothing", an_index_that_finds_nothing},
         {"recompute_attack_on_the_store", recompute_attack_on_the_store},
