@@ -235,7 +235,7 @@ static void members(void)
     text_member("first.gz", "");
     text_member("first.gz", "two\n");
     text_member("across.gz", "one\n{\"seq\":7,\"id\"");
-    text_member("across.gz", LINE + 13);
+    text_member("across.gz", &LINE[13]);
     text_member("none.gz", "one\n");
     text_member("none.gz", "two\n");
     size_t n;
