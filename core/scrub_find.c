@@ -92,8 +92,10 @@ static const struct half *half_at(const struct plog_scrub_search *s,
 static const struct plog_scrub_target *
 by_salt(const struct plog_scrub_search *s, struct plog_span line)
 {
+    if (s->halves.len == 0)
+        return NULL;
     const struct half *end = (const void *)(s->halves.data + s->halves.len);
-    for (size_t i = 0; s->halves.len && i + SALT <= line.n; i++) {
+    for (size_t i = 0; i + SALT <= line.n; i++) {
         const struct half *h = half_at(s, line.p + i);
         for (; h && h < end && !memcmp(h->text, line.p + i, HALF); h++)
             if (!h->second && !memcmp(line.p + i, h->target->salt, SALT))
