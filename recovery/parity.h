@@ -101,8 +101,10 @@ PLOG_MUST_CHECK int plog_parity_group(struct plog_parity *p,
                                       const struct plog_log_group *g,
                                       struct plog_error *err);
 /* Before a walk from entry 1: where the first file has another name than the
- * store, and others have not, it is the stranger, and not they. */
-void plog_parity_expect_name(struct plog_parity *p);
+ * store, and others have not, it is the stranger, and not they.
+ * Returns 0; PLOG_E_IO; PLOG_E_NOMEM: the store cannot be asked. */
+PLOG_MUST_CHECK int plog_parity_expect_name(struct plog_parity *p,
+                                            struct plog_error *err);
 /* What to do first where the head is above the log and its signature does not
  * hold: the store may still have what was acknowledged, so it is not to be set
  * aside before that was tried. */

@@ -98,26 +98,34 @@ static void judge_head(struct plog_parity *p, const struct plog_log_group *g)
 /* The log's name at its beginning, by the store.  Without a trusted key there
  * is none: who goes on under another name (restore --continue-as) keeps
  * segments of the old one. */
-static bool first_name(struct plog_parity *p, char *name)
+static int first_name(struct plog_parity *p, char *name, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     struct plog_keychain keys;
-    if (plog_store_keys(&c->reader.store, &c->head, &c->reader.keys, &keys,
-                        NULL))
-        return false;
-    snprintf(name, PLOG_ORIGIN_MAX + 1, "%s",
-             plog_keychain_name(&keys, 1, c->head.origin));
-    return true;
+    int rc = plog_store_keys(&c->reader.store, &c->head, &c->reader.keys, &keys,
+                             err);
+    if (!rc)
+        snprintf(name, PLOG_ORIGIN_MAX + 1, "%s",
+                 plog_keychain_name(&keys, 1, c->head.origin));
+    return rc;
 }
 
-void plog_parity_expect_name(struct plog_parity *p)
+int plog_parity_expect_name(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_walk *w = &p->c->walk;
     struct plog_reader *r = &p->c->reader;
     char own[PLOG_ORIGIN_MAX + 1], name[PLOG_ORIGIN_MAX + 1];
-    if (w->chain.origin[0] || !plog_reader_segment_name(r, 1, name) ||
-        !first_name(p, own))
-        return;
+    if (w->chain.origin[0] || !plog_reader_segment_name(r, 1, name))
+        return 0;
+    struct plog_error why = {0};
+    int rc = first_name(p, own, &why);
+    if (plog_check_is_verdict(rc))
+        return 0;
+    if (rc) {
+        if (err)
+            *err = why;
+        return rc;
+    }
     bool stranger = strcmp(name, own) != 0, has_own = false;
     for (size_t i = 1;
          stranger && !has_own && i < plog_segment_count(&w->segments); i++)
@@ -126,6 +134,7 @@ void plog_parity_expect_name(struct plog_parity *p)
                   (!strcmp(name, own) || !strcmp(name, p->c->head.origin));
     if (has_own)
         memcpy(w->chain.origin, own, sizeof own);
+    return 0;
 }
 
 void plog_parity_advise_ahead(struct plog_parity *p)

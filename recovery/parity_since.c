@@ -221,8 +221,9 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     if (first <= 1 && floor)
         return begin_at_floor(p, floor, err);
     if (first <= 1) {
-        plog_parity_expect_name(p);
-        rc = plog_walk_start(w, err);
+        rc = plog_parity_expect_name(p, err);
+        if (!rc)
+            rc = plog_walk_start(w, err);
         c->report->floor = rc ? 0 : w->chain.last.size;
         return rc;
     }
