@@ -76,22 +76,22 @@ static int write_group(plog *p, struct plog_work *w, struct plog_buf *header,
                             header->len, undone, err);
 }
 
-/* What moves in the store with the group. */
-static int store_head(plog *p, const struct plog_store_head *next,
-                      struct plog_span commit_line, struct plog_error *err)
+/* The rows that the store gets with the group: a table that takes none, for it
+ * is damaged, refuses the group before it is logged. */
+static int add_rows(plog *p, const struct plog_store_head *next,
+                    struct plog_span commit_line, struct plog_error *err)
 {
     struct plog_store *s = &p->legs.store;
     int rc = plog_store_add_commit(s, next->commit.size, commit_line, err);
     if (!rc && next->segment != p->legs.head.segment)
         rc = plog_store_add_segment(s, next->segment, err);
-    return rc ? rc : plog_store_put_head(s, next, err);
+    return rc;
 }
 
 /* What is done while the disk writes, and so costs no time. */
 struct meanwhile {
     plog *p;
     const struct plog_store_head *next;
-    struct plog_span commit_line;
     bool holds; /* the own signature */
     int rc;     /* of the store */
     struct plog_error err;
@@ -105,7 +105,7 @@ static void while_it_writes(void *arg)
     const struct plog_commit *c = &m->next->commit;
     m->holds = plog_signer_holds(&m->p->signer, m->p->origin, c->size, c->root,
                                  c->sig);
-    m->rc = store_head(m->p, m->next, m->commit_line, &m->err);
+    m->rc = plog_store_put_head(&m->p->legs.store, m->next, &m->err);
 }
 
 /* Writes and syncs.  A signature that does not hold leaves a torn end, which
@@ -173,8 +173,10 @@ static int log_group(plog *p, struct plog_work *w, struct plog_guests *guests,
         plog_fail(err, rc, "out of memory");
     struct plog_span line =
         plog_span(w->lines.data + entries_end, w->lines.len - entries_end - 1);
+    if (!rc)
+        rc = add_rows(p, next, line, err);
     if (!rc) {
-        struct meanwhile m = {.p = p, .next = next, .commit_line = line};
+        struct meanwhile m = {.p = p, .next = next};
         plog_shared_announce(guests, c);
         rc = write_checked(p, w, &header, &m, &undone, err);
         if (rc == PLOG_E_TORN)
