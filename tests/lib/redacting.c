@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "check.h"
 #include "files.h"
 
 int redacting_order(const struct world *w, uint64_t seq,
@@ -15,6 +16,23 @@ int redacting_order(const struct world *w, uint64_t seq,
         .struct_size = sizeof o, .reason = "asked", .wait_seconds = 0.05};
     *err = (struct plog_error){.code = 0};
     return plog_redact(w->dir, seq, &o, r, err);
+}
+
+void redacting_copy(struct world *w)
+{
+    struct plog_redact_report r;
+    struct plog_restore_report copied;
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .at_seq = 40,
+                                     .continue_as = "test.example/on"};
+    struct plog_error err;
+    char out[560];
+    CHECK_INT(redacting_order(w, 2, &r, &err), 0);
+    snprintf(out, sizeof out, "%.500s-copy", w->dir);
+    CHECK_INT(plog_restore(w->dir, out, &o, &copied, NULL), 0);
+    world_remove(w->dir);
+    snprintf(w->dir, sizeof w->dir, "%.511s", out);
+    REQUIRE(world_has(w, "orders"));
 }
 
 int64_t redacting_pending(const struct world *w)

@@ -12,6 +12,9 @@
  * code. */
 int redacting_order(const struct world *w, uint64_t seq,
                     struct plog_redact_report *r, struct plog_error *err);
+/* Orders entry 2 to be redacted, and goes on under another name from entry 40
+ * in a copy, which takes the log's place: orders/ has the order. */
+void redacting_copy(struct world *w);
 /* How many orders are pending, by the store. */
 int64_t redacting_pending(const struct world *w);
 /* Whether a file of the directory has the text. */

@@ -113,3 +113,28 @@ int sqlite3_wal_checkpoint_v2(sqlite3 *db, const char *name, int mode,
         *left = sql_calls.checkpoint_left;
     return sql_calls.checkpoint;
 }
+
+/* ---- Counting ------------------------------------------------------------ */
+
+static const char *counts_sql;
+static unsigned counted;
+
+static bool count(const char *call, const char *sql, bool busy)
+{
+    (void)call, (void)busy;
+    counted += strcmp(sql, counts_sql) == 0;
+    return false;
+}
+
+void sql_calls_count(const char *sql)
+{
+    counts_sql = sql;
+    counted = 0;
+    sql_calls.fails = count;
+}
+
+unsigned sql_calls_counted(void)
+{
+    sql_calls.fails = NULL;
+    return counted;
+}

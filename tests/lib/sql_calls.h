@@ -27,4 +27,9 @@ struct sql_calls {
 };
 extern struct sql_calls sql_calls;
 
+/* From now on calls with this very text are counted, and none fails. */
+void sql_calls_count(const char *sql);
+/* Says how many there were, and counts no more. */
+unsigned sql_calls_counted(void);
+
 #endif

@@ -117,22 +117,11 @@ static void done_at_the_next_opening(void)
     world_end(&w, world_size(&w));
 }
 
-static unsigned vacuums;
-
-static bool count_vacuums(const char *call, const char *sql, bool busy)
-{
-    (void)call, (void)busy;
-    vacuums += strcmp(sql, "VACUUM") == 0;
-    return false;
-}
-
 static unsigned vacuums_of_an_opening(void)
 {
-    vacuums = 0;
-    sql_calls.fails = count_vacuums;
+    sql_calls_count("VACUUM");
     open_once();
-    sql_calls.fails = NULL;
-    return vacuums;
+    return sql_calls_counted();
 }
 
 /* The others are taken out all the same; the archive is not changed. */

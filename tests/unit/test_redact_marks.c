@@ -84,23 +84,12 @@ static void done(void)
 
 /* ---- Where nothing goes -------------------------------------------------- */
 
-static unsigned vacuums;
-
-static bool count_vacuums(const char *call, const char *sql, bool busy)
-{
-    (void)call, (void)busy;
-    vacuums += strcmp(sql, "VACUUM") == 0;
-    return false;
-}
-
 /* How often a compaction, which comes to `code`, writes the store anew. */
 static unsigned vacuums_of_a_compaction(int code)
 {
-    vacuums = 0;
-    sql_calls.fails = count_vacuums;
+    sql_calls_count("VACUUM");
     CHECK_INT(compact(), code);
-    sql_calls.fails = NULL;
-    return vacuums;
+    return sql_calls_counted();
 }
 
 /* What has the name of the snapshot, or of an archived segment, is the same

@@ -48,23 +48,12 @@ static void end(void)
     world_end(&w, world_size(&w));
 }
 
-static unsigned vacuums;
-
-static bool count_vacuums(const char *call, const char *sql, bool busy)
-{
-    (void)call, (void)busy;
-    vacuums += strcmp(sql, "VACUUM") == 0;
-    return false;
-}
-
 static unsigned vacuums_of_an_opening(void)
 {
-    vacuums = 0;
-    sql_calls.fails = count_vacuums;
+    sql_calls_count("VACUUM");
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
-    sql_calls.fails = NULL;
-    return vacuums;
+    return sql_calls_counted();
 }
 
 /* The old segment 17 folders deep. */
