@@ -103,18 +103,12 @@ void plog_check_close(struct plog_check *c);
  * watermark into c->notes (check_notes.c).  What is wrong with them is not told
  * yet. */
 void plog_check_read_notes(struct plog_check *c);
-/* Takes what must be in the log, --expect-head and the witness, into c->seen;
- * notes that are not of this log are findings.  Before the walk.
- * Returns 0; PLOG_E_INTERRUPTED; PLOG_E_NOMEM; or why the witness file could
+/* Takes what must be in the log, --expect-head and what those files know, into
+ * c->seen; notes that are not of this log are findings.  Before the walk.
+ * Returns 0; PLOG_E_INTERRUPTED; PLOG_E_NOMEM; or why one of the files could
  * not be read. */
 PLOG_MUST_CHECK int plog_check_take_notes(struct plog_check *c,
                                           struct plog_error *err);
-
-/* The same of one of the other files.  Returns 0; PLOG_E_NOMEM; or why it could
- * not be read. */
-PLOG_MUST_CHECK int plog_check_take_note(struct plog_check *c,
-                                         const struct plog_seen_file *n,
-                                         struct plog_error *err);
 
 /* There is, or may be: see `quick`. */
 void plog_check_closer(struct plog_check *c);

@@ -189,18 +189,17 @@ static void sort_seen(struct plog_check *c)
         qsort(c->seen.data, seen_count(c), sizeof(struct plog_seen), by_size);
 }
 
-int plog_check_take_note(struct plog_check *c, const struct plog_seen_file *n,
-                         struct plog_error *err)
+static int take_file(struct plog_check *c, const struct plog_seen_file *n,
+                     struct plog_error *err)
 {
     if (n->code)
         *err = n->why;
     else if (n->seen.line && see(c, &n->seen))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    sort_seen(c);
     return n->code;
 }
 
-int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
+static int take_witness(struct plog_check *c, struct plog_error *err)
 {
     const struct plog_check_notes *n = &c->notes;
     const struct plog_seen_note *all = (const void *)n->witness.data;
@@ -220,8 +219,20 @@ int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
     if (n->code)
         *err = n->why;
     ask_newest(c);
-    sort_seen(c);
     return n->code;
+}
+
+int plog_check_take_notes(struct plog_check *c, struct plog_error *err)
+{
+    int rc = take_file(c, &c->notes.watermark, err);
+    if (!rc)
+        rc = take_witness(c, err);
+    if (!rc)
+        rc = take_file(c, &c->notes.since, err);
+    if (!rc)
+        c->report->since = c->notes.since.seen.size;
+    sort_seen(c);
+    return rc;
 }
 
 void plog_check_expected(struct plog_check *c, const struct plog_tree *before,

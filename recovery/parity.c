@@ -163,7 +163,7 @@ static int walk_all(struct plog_parity *p, struct plog_error *err)
     int fatal = 0, rc = plog_parity_start(p, err);
     if (rc == PLOG_E_DIVERGED) { /* of the store; the log goes on alone */
         fatal = plog_parity_lose(p, rc, err);
-        rc = 0;
+        rc = fatal ? 0 : plog_parity_start(p, err);
     }
     if (!fatal && !rc)
         fatal = plog_check_below(p->c, err);
@@ -285,8 +285,6 @@ static int compare_legs(struct plog_check *c, struct plog_error *err)
 {
     struct plog_parity p;
     int rc = plog_parity_lose(&p, plog_parity_open(&p, c, err), err);
-    if (!rc && !p.store_lost)
-        rc = plog_parity_take_since(&p, err);
     if (!rc)
         rc = walk_all(&p, err);
     if (!rc && c->upto && !p.cut_met)
@@ -379,9 +377,7 @@ static void tell_unchecked(struct plog_check *c)
 
 static int compare_all(struct plog_check *c, struct plog_error *err)
 {
-    int rc = plog_check_take_note(c, &c->notes.watermark, err);
-    if (!rc)
-        rc = plog_check_take_notes(c, err);
+    int rc = plog_check_take_notes(c, err);
     if (!rc)
         rc = compare_legs(c, err);
     if (rc)

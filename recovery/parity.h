@@ -43,8 +43,7 @@ struct plog_parity {
     sqlite3_stmt *touched_get, *touched_put, *touched_link;
     struct plog_entry_parser parser;
     struct plog_buf claimed; /* struct plog_order, about lines that are whole */
-    struct plog_seen since;  /* size 0: all is checked */
-    uint64_t first;          /* the entry that it begins with, then */
+    uint64_t first;          /* the entry that --since begins with */
     enum { PLOG_FORK_UNKNOWN, PLOG_FORK_NO, PLOG_FORK_YES } fork;
     bool partial;        /* it did not begin at 1 */
     uint64_t rules_from; /* partial: the entry that made the strategy known */
@@ -83,10 +82,6 @@ PLOG_MUST_CHECK int plog_parity_open(struct plog_parity *p,
                                      struct plog_error *err);
 void plog_parity_close(struct plog_parity *p);
 
-/* --since: takes the checkpoint, a head that the log must have.  Returns as
- * plog_check_take_note. */
-PLOG_MUST_CHECK int plog_parity_take_since(struct plog_parity *p,
-                                           struct plog_error *err);
 /* What work on the store returned.  When its rows cannot be read on, that is
  * a finding: the log goes on alone, and nothing else is said of the store. */
 PLOG_MUST_CHECK int plog_parity_lose(struct plog_parity *p, int rc,

@@ -10,16 +10,6 @@
 
 #include "parity.h"
 
-int plog_parity_take_since(struct plog_parity *p, struct plog_error *err)
-{
-    const struct plog_seen_file *n = &p->c->notes.since;
-    int rc = plog_check_take_note(p->c, n, err);
-    if (rc == 0)
-        p->since = n->seen;
-    p->c->report->since = p->since.size;
-    return rc;
-}
-
 /* ---- Where it begins ---------------------------------------------------- */
 
 /* The last entry of the lowest head that must be compared: the walk begins
@@ -28,7 +18,7 @@ int plog_parity_take_since(struct plog_parity *p, struct plog_error *err)
 static uint64_t lowest_asked(const struct plog_parity *p)
 {
     const struct plog_seen *seen = (const void *)p->c->seen.data;
-    uint64_t lowest = p->since.size;
+    uint64_t lowest = p->c->notes.since.seen.size;
     if (p->c->head.commit.size < lowest)
         lowest = p->c->head.commit.size;
     for (size_t i = 0; i < p->c->seen.len / sizeof *seen; i++)
@@ -71,12 +61,16 @@ static int begin_at(struct plog_parity *p, uint64_t first,
                     struct plog_error *err)
 {
     p->first = first;
+    int rc = plog_parity_touched_open(p, err);
+    if (!rc)
+        rc = plog_parity_rows_from(p, first, err);
+    if (rc)
+        return rc;
     p->partial = true;
     p->c->begins = first - 1;
     plog_check_unchecked(p->c, PLOG_LEG_BOTH, 1, first - 1,
                          "below the checkpoint");
-    int rc = plog_parity_touched_open(p, err);
-    return rc ? rc : plog_parity_rows_from(p, first, err);
+    return 0;
 }
 
 /* The floor that the log itself begins at, where the store's head has another
@@ -200,8 +194,10 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
              : ends_below_the_floor(p)  ? pass_store_by(p, err)
                                         : 0;
     uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
-    uint64_t first =
-        p->since.size ? plog_segment_of(&w->segments, lowest_asked(p)) : 1;
+    /* Which rows lie below the checkpoint only a store tells. */
+    uint64_t first = c->notes.since.seen.size && !p->store_lost
+                         ? plog_segment_of(&w->segments, lowest_asked(p))
+                         : 1;
     if (rc)
         return rc;
     if (first <= floor)

@@ -61,11 +61,12 @@ struct plog_check_options {
      * heads that are expected, is compared with archive/, else PRUNED; older
      * ones are unchecked. */
     const char *witness;
-    /* Parity only.  A file with a signed note of this log: what lies below its
-     * segment is not checked again, and listed as unchecked.  NULL: all. */
+    /* A file with a signed note of this log, a head that it must have.  Parity
+     * does not check again what lies below its segment, and lists that as
+     * unchecked.  NULL: all. */
     const char *since;
-    /* Parity only.  Where the note of the head goes that was found clean; only
-     * then is it written.  Outside of the directory, and no file with something
+    /* Where parity puts the note of the head that it found clean; only then is
+     * it written.  Outside of the directory, and no file with something
      * else in it than one note (else PLOG_E_INPUT).  A note that is there must
      * be a head of this log, as one that is expected.  The same path as
      * `since`, not there yet: all is checked.  NULL: nowhere. */

@@ -704,7 +704,7 @@ static void a_store_that_cannot_be_read(void)
                    "unchecked store 1-60: records: the log does not give their"
                    " fold\n"
                    "DIVERGED, head 60, 0 entries 0-0, 0 records, floor 0, 8"
-                   " segments, store 1 60, since 0, pending 0\n");
+                   " segments, store 1 60, since 40, pending 0\n");
         char *bytes = world_read(world_path(&w, SEGMENT_1), &n);
         char *at = strstr(bytes, "\"id-3\"");
         REQUIRE(at != NULL);

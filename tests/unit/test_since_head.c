@@ -281,6 +281,66 @@ static void beside_a_store_before_the_floor(void)
     CHECK_UINT(f.count, 1);
 }
 
+/* ---- Without a store, or with one that was trimmed ----------------------- */
+
+/* Nothing then says which rows lie below the notes; the heads are asked for all
+ * the same, also that of the note that would be replaced. */
+static void without_a_store(void)
+{
+    static const char want[] =
+        "ROLLBACK in log, entry 6: want 6:# (%s, line 1); got 4:#";
+    char words[100];
+    for (int garbage = 0; garbage < 2; garbage++) {
+        make();
+        snprintf(w.dir, sizeof w.dir, "%.500s", kept);
+        world_drop_store(&w);
+        if (garbage)
+            world_write(world_path(&w, "store.db"), "no store", 8);
+        snprintf(words, sizeof words, want, "checkpoint");
+        says(no_more, words);
+        struct plog_check_options o = {.struct_size = sizeof o,
+                                       .watermark = mark};
+        snprintf(words, sizeof words, want, "watermark");
+        CHECK(strstr(said_check(plog_parity, w.dir, &o), words) != NULL);
+        says(wrong, "ROLLBACK in log, entry 6: want 6:#");
+    }
+}
+
+static void put_at(const char *time)
+{
+    char text[600];
+    struct world_delta d = {.record = "1", .payload = "{}", .time = time};
+    CHECK_INT(world_append(&w, world_text(text, sizeof text, &d), NULL, NULL),
+              0);
+}
+
+/* An entry that lost has no row below the base, and is the last of its record
+ * all the same. */
+static void behind_a_trim(void)
+{
+    struct plog_check_options o = {.since = mark};
+    struct world_found f;
+    world_make(&w, PLOG_LAST_WRITE_WINS, 4096);
+    snprintf(mark, sizeof mark, "%.500s/mark", check_dir());
+    put_at("2026-01-09T00:00:00Z");
+    put_at("2026-01-02T00:00:00Z");
+    world_close(&w);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    put_on(3, 40);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(peers_trim(&w, NULL), 0);
+    CHECK_UINT(world_number(&w, "SELECT count(*) FROM events WHERE seq=3"), 0);
+    put_on(40, 42);
+    note(mark);
+    CHECK_INT(world_open(&w), 0);
+    put_at("2026-01-10T00:00:00Z");
+    world_close(&w);
+    CHECK_INT(world_parity(&w, &o, &f), 0);
+    world_sql(&w, "UPDATE events SET previous=previous+1 WHERE seq=(SELECT"
+                  " max(seq) FROM events)");
+    CHECK_INT(world_parity(&w, &o, &f), PLOG_E_DIVERGED);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -290,6 +350,8 @@ int main(int argc, char **argv)
         {"before damage", before_damage},
         {"in damage at the end", in_damage_at_the_end},
         {"beside a store before the floor", beside_a_store_before_the_floor},
+        {"without a store", without_a_store},
+        {"behind a trim", behind_a_trim},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
