@@ -193,19 +193,28 @@ int plog_place_keys(struct plog_place *p, const struct plog_dir *from,
 
 #define ORDER_FILE_MAX (2u << 20)
 
+/* The new folder has no name yet, so no half of a file counts: each is written
+ * under its own name, which may be as long as a name can be. */
 static int write_order(struct plog_place *p, const char *name,
                        struct plog_span proof)
 {
-    int rc = p->io->mkdir_at(p->io->ctx, p->dir.dir, PLOG_ORDERS_DIR, 0700);
+    const struct plog_io *io = p->io;
+    int rc = io->mkdir_at(io->ctx, p->dir.dir, PLOG_ORDERS_DIR, 0700);
     if (rc && rc != -EEXIST)
         return rc;
-    int fd = p->io->open_at(p->io->ctx, p->dir.dir, PLOG_ORDERS_DIR,
-                            O_RDONLY | O_DIRECTORY, 0);
-    if (fd < 0)
-        return fd;
-    rc = plog_io_write_file(p->io, fd, name, ".tmp", proof.p, proof.n, 0600,
-                            true);
-    p->io->close(p->io->ctx, fd);
+    int dir = io->open_at(io->ctx, p->dir.dir, PLOG_ORDERS_DIR,
+                          O_RDONLY | O_DIRECTORY, 0);
+    if (dir < 0)
+        return dir;
+    int fd = io->open_at(io->ctx, dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    rc = fd < 0 ? fd : plog_io_write_full(io, fd, proof.p, proof.n, 0, NULL);
+    if (!rc)
+        rc = io->fdatasync(io->ctx, fd);
+    if (fd >= 0)
+        io->close(io->ctx, fd);
+    if (!rc)
+        rc = io->fsync(io->ctx, dir);
+    io->close(io->ctx, dir);
     return rc;
 }
 
@@ -254,6 +263,8 @@ static int copy_order(void *arg, const char *name)
         c->rc = 0; /* it is no file of ours */
     else if (!c->rc && is_proof(&b))
         c->rc = write_order(c->p, name, plog_span(b.data, b.len));
+    if (c->rc)
+        snprintf(c->failed, sizeof c->failed, PLOG_ORDERS_DIR "/%.240s", name);
     plog_buf_fini(&b);
     return c->rc != 0;
 }
@@ -270,7 +281,8 @@ int plog_place_orders(struct plog_place *p, const struct plog_dir *from,
         c.from < 0 ? c.from : p->io->list(p->io->ctx, c.from, copy_order, &c);
     if (c.from >= 0)
         p->io->close(p->io->ctx, c.from);
-    rc = c.rc ? c.rc : rc;
+    if (c.rc)
+        return plog_fail_io(err, c.rc, c.failed, "copying an order");
     return rc < 0 ? plog_fail_io(err, rc, PLOG_ORDERS_DIR, "copying orders")
                   : 0;
 }

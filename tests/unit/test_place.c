@@ -398,7 +398,7 @@ static void the_marker(void)
 
 static void put_order(const char *name, const char *text)
 {
-    char path[64];
+    char path[300];
     snprintf(path, sizeof path, PLOG_ORDERS_DIR "/%s", name);
     world_write(in(top, path), text, strlen(text));
 }
@@ -445,6 +445,28 @@ static void orders(void)
     holds(in(s.p.part, PLOG_ORDERS_DIR "/56"), PROOF "d");
     holds(in(s.p.part, PLOG_ORDERS_DIR "/56.2"), "g");
     holds(in(s.p.part, PLOG_ORDERS_DIR "/56.3"), "g");
+    close_source(&s);
+}
+
+/* A name that another's scratch file could have had, and the longest. */
+static void odd_names_of_orders(void)
+{
+    struct source s;
+    char name[256], path[300];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    snprintf(path, sizeof path, PLOG_ORDERS_DIR "/%s", name);
+    open_source(&s);
+    CHECK_INT(mkdir(in(top, PLOG_ORDERS_DIR), 0700), 0);
+    put_order("12.tmp", PROOF "a");
+    put_order("12", PROOF "b");
+    put_order("12.tmp.tmp", PROOF "c");
+    put_order(name, PROOF "d");
+    CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), 0);
+    holds(in(s.p.part, PLOG_ORDERS_DIR "/12.tmp"), PROOF "a");
+    holds(in(s.p.part, PLOG_ORDERS_DIR "/12"), PROOF "b");
+    holds(in(s.p.part, PLOG_ORDERS_DIR "/12.tmp.tmp"), PROOF "c");
+    holds(in(s.p.part, path), PROOF "d");
     close_source(&s);
 }
 
@@ -691,6 +713,7 @@ int main(int argc, char **argv)
         {"a key that is none", a_key_that_is_none},
         {"the marker", the_marker},
         {"orders", orders},
+        {"odd names of orders", odd_names_of_orders},
         {"snapshots", snapshots},
         {"removing", removing},
         {"each call fails", each_call_fails},

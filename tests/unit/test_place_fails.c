@@ -192,9 +192,10 @@ static void no_folder_for_orders(void)
         io.mkdir_at = no_mkdir;
         mkdir_code = all[i].said;
         CHECK_INT(plog_place_orders(&s.p, &s.dir, &err), PLOG_E_IO);
-        snprintf(message, sizeof message, "copying orders: %s", all[i].message);
+        snprintf(message, sizeof message, "copying an order: %s",
+                 all[i].message);
         CHECK_TEXT(err.message, message);
-        CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
+        CHECK_TEXT(err.file, PLOG_ORDERS_DIR "/12");
         CHECK_INT(plog_place_order(&s.p, 56, plog_span("d", 1), &err),
                   PLOG_E_IO);
         snprintf(message, sizeof message, "writing an order: %s",
