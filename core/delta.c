@@ -322,8 +322,10 @@ int plog_delta_parse(struct plog_delta_parser *p, struct plog_span text,
     if (rc == PLOG_E_INPUT) {
         plog_fail(err, rc, "not a JSON object as it must be: %s", fault.what);
         plog_err_at(err, "", fault.offset);
-        plog_err_hint(err, "give one strict JSON object in UTF-8, as RFC 8259"
-                           " has it");
+        plog_err_hint(err, "give one JSON object in UTF-8, as strict as"
+                           " docs/FORMAT.md, section 2: no member name twice,"
+                           " no \\u0000, no half of a surrogate pair, no CR"
+                           " outside of strings");
         return rc;
     }
     if (rc)

@@ -278,11 +278,12 @@ static size_t prepare_each(plog *p, struct plog_work *w,
     for (struct plog_request *r = batch; r; r = r->next) {
         struct plog_error why = {0};
         int rc = plog_engine_prepare(p, w, r, how, &why);
+        bool unlogged =
+            rc == PLOG_E_CONFLICT && why.seq > p->legs.head.commit.size;
+        r->beside = batch->next && (rc == PLOG_E_INPUT || unlogged);
+        if (unlogged) /* an entry that may never be */
+            why.seq = 0;
         finish(r, rc, &why);
-        r->beside =
-            batch->next &&
-            (rc == PLOG_E_INPUT ||
-             (rc == PLOG_E_CONFLICT && why.seq > p->legs.head.commit.size));
         waiting += rc == 0;
     }
     return waiting;

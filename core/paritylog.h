@@ -634,8 +634,10 @@ struct plog_group {
 /*
  * A dry run of plog_open, and of plog_append_group where `group` is not NULL:
  * whether the log could be written to, with that key, and the group is one that
- * can be logged.  Changes no byte.  Ids that are there already are not looked
- * for, the hook is not called, the policy is asked.
+ * can be logged, as far as that does not depend on other entries: whether an
+ * id is there already, be it in the group, what a merge comes to, and whether
+ * the strategy in force needs a callback are not looked for, and the hook is
+ * not called; the policy is asked.  Changes no byte.
  * Returns as those two.
  */
 PLOG_API PLOG_MUST_CHECK int plog_rehearse(const char *dir,

@@ -193,7 +193,9 @@ static int run(struct plog_reader *r, sqlite3_stmt *s,
         if (step == SQLITE_DONE)
             break;
         if (step != SQLITE_ROW) {
-            rc = (step & 0xff) == SQLITE_ERROR || (step & 0xff) == SQLITE_AUTH
+            int why = step & 0xff;
+            rc = why == SQLITE_ERROR || why == SQLITE_AUTH ||
+                         why == SQLITE_TOOBIG
                      ? refused(err, sqlite3_errmsg(r->store.db))
                      : plog_sql_fail(err, r->store.db, "running the query");
             break;

@@ -121,9 +121,10 @@ int plog_reader_get(struct plog_reader *r, struct plog_span resource,
 }
 
 /* Follows the chain of entries about the record above the floor, newest first.
- * @pruned  out: whether it goes on below */
+ * @below  out: the entry that it goes on with below; 0: none */
 static int chain_of(struct plog_reader *r, uint64_t seq, uint64_t floor,
-                    struct plog_buf *seqs, bool *pruned, struct plog_error *err)
+                    struct plog_buf *seqs, uint64_t *below,
+                    struct plog_error *err)
 {
     struct plog_span line;
     int rc = 0;
@@ -139,7 +140,7 @@ static int chain_of(struct plog_reader *r, uint64_t seq, uint64_t floor,
             rc = plog_buf_add(seqs, &seq, sizeof seq);
         seq = previous;
     }
-    *pruned = seq > 0;
+    *below = seq;
     return rc;
 }
 
@@ -151,7 +152,7 @@ static int history(struct plog_reader *r, struct plog_span resource,
     struct plog_current now;
     struct plog_buf seqs;
     struct plog_span line;
-    bool pruned = false;
+    uint64_t below = 0;
     plog_buf_init(&seqs, r->io);
     int rc = snapshot(r, &h, err);
     if (!rc)
@@ -159,7 +160,7 @@ static int history(struct plog_reader *r, struct plog_span resource,
     if (!rc && !now.known)
         rc = plog_fail(err, PLOG_E_NOT_FOUND, "no such record");
     if (!rc)
-        rc = chain_of(r, now.last, h.rules.floor, &seqs, &pruned, err);
+        rc = chain_of(r, now.last, h.rules.floor, &seqs, &below, err);
     for (size_t i = seqs.len / sizeof(uint64_t); !rc && i > 0; i--) {
         uint64_t seq = plog_segment_at(&seqs, i - 1);
         rc = plog_store_line(&r->store, seq, &line, NULL, err);
@@ -168,8 +169,8 @@ static int history(struct plog_reader *r, struct plog_span resource,
     }
     plog_store_rollback(&r->store);
     plog_buf_fini(&seqs);
-    if (!rc && pruned)
-        rc = plog_fail_pruned(err, 1, h.rules.floor);
+    if (!rc && below)
+        rc = plog_fail_pruned(err, below, h.rules.floor);
     return rc;
 }
 

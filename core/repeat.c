@@ -11,16 +11,27 @@
 #include "old_ids.h"
 #include "redact.h"
 
-static int conflict(uint64_t seq, struct plog_error *err)
+/* That entry may be in this very group, which is not logged yet: the leader
+ * sees it by its seq.  Or its line may be gone. */
+static int conflict(const plog *p, uint64_t seq, struct plog_error *err)
 {
-    plog_fail(err, PLOG_E_CONFLICT,
-              "id: entry %llu has this id with other"
-              " content",
-              (unsigned long long)seq);
+    unsigned long long n = seq;
+    bool logged = seq <= p->legs.head.commit.size;
+    if (logged)
+        plog_fail(err, PLOG_E_CONFLICT,
+                  "id: entry %llu has this id with other content", n);
+    else
+        plog_fail(err, PLOG_E_CONFLICT,
+                  "id: a delta of the same group has this id with other"
+                  " content");
     plog_err_member(err, "id");
     plog_err_seq(err, seq);
-    plog_err_hint(err, "compare with: paritylog log DIR --from %llu --to %llu",
-                  (unsigned long long)seq, (unsigned long long)seq);
+    if (logged && seq > p->legs.head.rules.floor)
+        plog_err_hint(
+            err, "compare with: paritylog log DIR --from %llu --to %llu", n, n);
+    else
+        plog_err_hint(err, "an id stands for one delta: give this one an id of"
+                           " its own");
     return PLOG_E_CONFLICT;
 }
 
@@ -111,7 +122,7 @@ static int take_old_duplicate(plog *p, struct plog_item *item,
     unsigned char content[PLOG_HASH_SIZE];
     plog_content_hash(&item->entry.delta, content);
     if (old->has_content && memcmp(content, old->content, sizeof content) != 0)
-        return conflict(old->seq, err);
+        return conflict(p, old->seq, err);
     item->duplicate_of = old->seq;
     if (!out)
         return 0;
@@ -153,7 +164,7 @@ static int take_duplicate(plog *p, struct plog_item *item, uint64_t seq,
         rc = plog_entry_parse(&parser, plog_span(line.data, line.len), &old,
                               err);
     if (!rc && !same_content(&old, &item->entry.delta))
-        rc = conflict(seq, err);
+        rc = conflict(p, seq, err);
     if (!rc && out) {
         out->seq = seq;
         out->duplicate = true;

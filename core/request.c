@@ -333,11 +333,13 @@ int plog_request_build(struct plog_request *r, const struct plog_io *io,
         rc = add_cursors(r, g, err);
     r->hook = g->hook;
     r->hook_arg = g->hook_arg;
-    if (!rc && r->encoded_bytes > PLOG_GROUP_MAX)
+    if (!rc && r->encoded_bytes > PLOG_GROUP_MAX) {
         rc = plog_fail(err, PLOG_E_INPUT,
-                       "the group is larger than %u bytes;"
-                       " send it in parts",
-                       PLOG_GROUP_MAX);
+                       "the group comes to %zu bytes, with %d for each delta"
+                       " beside its own; at most %u may be",
+                       r->encoded_bytes, LINE_OVERHEAD, PLOG_GROUP_MAX);
+        plog_err_hint(err, "send it in parts");
+    }
     return rc;
 }
 

@@ -14,14 +14,14 @@
 struct listing {
     struct cli *c;
     struct out_list list;
-    uint64_t max_lag; /* 0: none */
+    uint64_t max_lag; /* UINT64_MAX: none */
     uint64_t max_age; /* seconds; 0: none */
     unsigned count;
 };
 
 static bool lags(const struct listing *l, const struct plog_peer *p)
 {
-    return l->max_lag && p->lag > l->max_lag;
+    return p->lag > l->max_lag;
 }
 
 /* For how long nothing was heard of it: since it last acknowledged, or was
@@ -256,10 +256,10 @@ int cmd_peer(struct cli *c, int argc, char **argv)
                    {"ack", "DIR, NAME and SEQ[:ROOT]", 3},
                    {"rewind", "DIR, NAME and SEQ", 3}};
     const char *reason = NULL, *age = NULL;
-    uint64_t max_lag = 0, max_age = 0;
+    uint64_t max_lag = UINT64_MAX, max_age = 0;
     const struct cli_option own[] = {
         {"reason", CLI_TEXT, &reason, 0, 0},
-        {"max-lag", CLI_NUMBER, &max_lag, 1, INT64_MAX},
+        {"max-lag", CLI_NUMBER, &max_lag, 0, INT64_MAX},
         {"max-age", CLI_TEXT, &age, 0, 0}};
     const struct cli_spec spec = {CLI_PASSPHRASE | CLI_DRY_RUN | CLI_NETWORK_FS,
                                   own, CLI_COUNT(own), 2, 4};

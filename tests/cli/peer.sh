@@ -79,6 +79,10 @@ sql "$L/store.db" "UPDATE peers SET seen=NULL"
 run 0 peer add "$L" "$(printf 'a\033[31mb')"
 run 0 peer list "$L" --max-lag 1
 out_lacks "$(printf '\033')"
+run 0 peer list "$L"
+err_lacks 'warning'
+run 0 peer list "$L" --max-lag 0
+err_has 'warning'
 err_lacks "$(printf '\033')"
 run 0 parity "$L"
 
@@ -100,7 +104,7 @@ root=$(printf '%032d' 7 | base64)
 for age in 0 0d nan inf 0x10 1e3 -5 +5 ' 5' 5w 5mm m '' 99999999999999999999; do
     run 2 peer list "$L" --max-age "$age"
 done
-run 2 peer list "$L" --max-lag 0
+run 2 peer list "$L" --max-lag -1
 run 2 peer rewind "$L" far "0:$root"
 err_has 'peer ack'
 run 2 peer ack "$L" far 5:

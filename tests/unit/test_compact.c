@@ -243,9 +243,17 @@ static void readers_below(void)
     CHECK_INT(plog_reader_log(reader, 3, 2, peers_count_line, &last, &err),
               PLOG_E_PRUNED);
     CHECK_UINT(last, 0);
-    struct plog_span res = {"pets", 4}, id = {"r3", 2};
-    (void)res;
-    (void)id;
+    struct plog_span res = {"r", 1}, id = {"r3", 2};
+    char sql[120], gone[60];
+    snprintf(sql, sizeof sql,
+             "SELECT max(seq) FROM events WHERE record_id='r3' AND seq<=%llu",
+             (unsigned long long)r.to);
+    snprintf(gone, sizeof gone, "entry %lld was compacted away",
+             (long long)world_number(&w, sql));
+    CHECK_INT(plog_reader_history(reader, res, id, peers_count_line, &last,
+                                  &err),
+              PLOG_E_PRUNED);
+    CHECK(strstr(err.message, gone) != NULL);
     plog_reader_close(reader);
     world_end(&w, 43);
 }

@@ -208,10 +208,18 @@ static void a_refused_group_leaves_nothing(void)
     CHECK_INT(append_all(&t, r, &err), PLOG_E_CONFLICT);
     CHECK(err.has_index);
     CHECK_UINT(err.index, 2);
+    CHECK_UINT(err.seq, 2);
+    CHECK_TEXT(err.message, "id: entry 2 has this id with other content");
+    CHECK(strstr(err.hint, "log DIR --from 2 --to 2") != NULL);
     t.n = 2;
     add(&t, "g1", "{\"a\":2}"); /* clashes inside the group */
+    memset(&err, 0, sizeof err);
     CHECK_INT(append_all(&t, r, &err), PLOG_E_CONFLICT);
     CHECK_UINT(err.index, 2);
+    CHECK_UINT(err.seq, 0); /* there is no such entry */
+    CHECK_TEXT(err.message, "id: a delta of the same group has this id with"
+                            " other content");
+    CHECK(strstr(err.hint, "an id of its own") != NULL);
     t.n = 2;
     add(&t, "g2", "[]");
     memset(&err, 0, sizeof err);

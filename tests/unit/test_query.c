@@ -377,6 +377,19 @@ static void stopped(void)
 }
 
 /* Not a statement that is at fault: it would do where there is more memory. */
+/* No fault of the disk. */
+static void too_big(void)
+{
+    struct seen s = {.calls = 0};
+    struct plog_error err = {.code = 0};
+    open_it();
+    CHECK_INT(plog_reader_query(r, "SELECT zeroblob(2000000000) IS NULL", see,
+                                &s, &err),
+              PLOG_E_SQL);
+    CHECK_TEXT(err.message, "string or blob too big");
+    close_it();
+}
+
 static void short_of_memory(void)
 {
     static char text[400000];
@@ -412,6 +425,7 @@ int main(int argc, char **argv)
         {"reals in a locale", reals_in_a_locale},
         {"no rows", no_rows},
         {"stopped", stopped},
+        {"too big", too_big},
         {"short of memory", short_of_memory},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
