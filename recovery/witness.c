@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 
 #include "paritylog_recovery.h"
@@ -176,12 +177,12 @@ int plog_witness_place(const struct plog_io *io, const char *dir,
                        const char *path, const char *what,
                        struct plog_error *err)
 {
-    char inside[4096], parent[4096], *slash;
+    char parent[4096], real[4096], *slash;
     if (!dir || !path)
         return plog_fail(err, PLOG_E_ARG, "%s was given",
                          dir ? "no file" : "no directory");
     size_t n = strlen(path);
-    int found = io->real_path(io->ctx, dir, inside, sizeof inside);
+    int found = io->real_path(io->ctx, dir, real, sizeof real);
     if (found == -ENOENT || found == -ENOTDIR)
         return plog_fail(err, PLOG_E_NOTHING, "no directory %s", dir);
     if (found)
@@ -195,18 +196,13 @@ int plog_witness_place(const struct plog_io *io, const char *dir,
         memcpy(parent, ".", 2);
     else
         slash[slash == parent] = '\0';
-    char real[4096];
     int rc = io->real_path(io->ctx, parent, real, sizeof real);
     if (rc)
         return plog_fail_io(err, rc, path, "finding the folder of the file");
     rc = plog_path_outside(io, dir, path, err);
     if (rc != PLOG_E_INPUT)
         return rc;
-    n = strlen(inside);
-    plog_fail(err, rc, "%s lies in %s", what,
-              strncmp(real, inside, n) == 0 && (!real[n] || real[n] == '/')
-                  ? "the log's own directory"
-                  : "the directory of a log");
+    plog_fail(err, rc, "%s lies in the directory of a log", what);
     plog_err_hint(err, "keep it out of reach of whoever may write there");
     return rc;
 }
@@ -291,25 +287,39 @@ static bool may_hold_notes(const struct plog_io *io, const char *path)
            file.notes || file.changed;
 }
 
+/* The head that was verified, whatever writers have added since. */
+static int spell_head(const struct plog_check_report *checked,
+                      struct plog_buf *note, struct plog_error *err)
+{
+    const struct plog_head *h = &checked->head;
+    unsigned char id[4];
+    if (h->size == 0)
+        return plog_fail(err, PLOG_E_NOT_FOUND, "the log has no commit yet");
+    int rc =
+        sodium_hex2bin(id, sizeof id, h->key, strlen(h->key), NULL, NULL, NULL)
+            ? PLOG_E_CORRUPT
+            : plog_note_format(note, checked->origin, h->size, h->root, id,
+                               h->sig);
+    if (!rc)
+        rc = plog_buf_add_char(note, '\0');
+    return rc ? plog_fail(err, rc, "making the note failed") : 0;
+}
+
 int plog_witness(const char *dir, const char *path,
                  const struct plog_check_options *given,
                  struct plog_witness_report *report, struct plog_error *err)
 {
     struct plog_check_options own;
-    struct plog_options open = {.struct_size = sizeof open};
     struct plog_check_report checked;
     struct plog_keyring keys = {.count = 0};
     struct plog_stat st = {.size = 0};
-    struct plog_head head = {.size = 0};
-    char note[PLOG_CHECKPOINT_MAX];
-    plog_reader *r = NULL;
+    struct plog_buf note;
     memset(report, 0, sizeof *report);
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
     own.struct_size = sizeof own;
     const struct plog_io *io = own.io ? own.io : plog_io_posix();
-    open.io = io;
-    open.vkey = own.vkey;
+    plog_buf_init(&note, io);
     int rc = plog_witness_place(io, dir, path, "the witness file", err);
     int found = rc ? 0 : io->stat_at(io->ctx, AT_FDCWD, path, &st);
     bool exists = !rc && !found && may_hold_notes(io, path);
@@ -318,22 +328,15 @@ int plog_witness(const char *dir, const char *path,
     if (!rc)
         rc = check(dir, path, exists, &own, &checked, err);
     if (!rc)
-        rc = plog_reader_open(&r, dir, &open, err);
-    if (!rc)
-        rc = plog_reader_checkpoint(r, note, err);
-    if (!rc)
-        rc = plog_reader_head(r, &head, err);
-    if (!rc && head.size > checked.head.size)
-        rc = plog_fail(err, PLOG_E_LOCKED,
-                       "the log grew meanwhile; run it again");
+        rc = spell_head(&checked, &note, err);
     if (!rc &&
         plog_vkey_parse(plog_span_text(checked.vkey), &keys.keys[0]) == 0)
         keys.count = 1;
     if (!rc)
-        rc = note_head(io, path, st.size, note, &head, &keys, &report->appended,
-                       err);
+        rc = note_head(io, path, st.size, note.data, &checked.head, &keys,
+                       &report->appended, err);
     if (!rc)
-        report->head = head;
-    plog_reader_close(r);
+        report->head = checked.head;
+    plog_buf_fini(&note);
     return plog_done(err, rc);
 }

@@ -233,7 +233,7 @@ begin 'a witness lies outside, and is a witness file'
 first=$L/log/00000000000000000001.jsonl
 cp "$first" "$T/first.kept"
 run 6 checkpoint "$L" --witness "$first"
-err_has "in the log's own directory"
+err_has "in the directory of a log"
 run 6 checkpoint "$L" --witness "$L/heads"
 [ ! -e "$L/heads" ] || wrong 'it was made'
 files_equal "$first" "$T/first.kept"
