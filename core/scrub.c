@@ -191,6 +191,8 @@ int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
         rc = plog_scrub_quarantine(l, target(&w, 0), count(&w), report, err);
     if (!rc)
         rc = replace_segments(&w, err);
+    if (!rc && w.fresh)
+        rc = plog_scrub_beside(l, err);
     if (report->left && !rc)
         rc = keep_all(&w, err);
     if (!rc && (w.fresh || w.kept.len != w.seqs.len))

@@ -3,9 +3,9 @@
  * in the directory where its bytes may still lie.
  *
  * Order: freed pages and the WAL of the store -> copies in quarantine/ -> the
- * segment, last, because it is where the payload can be read that the copies
- * are looked for by -> the store's note that nothing is pending.  Each step
- * may be repeated, so whoever is cut off begins anew.
+ * segment, because it is where the payload can be read that the copies are
+ * looked for by -> what lies beside: queue -> the store's note that nothing is
+ * pending.  Each step may be repeated, so whoever is cut off begins anew.
  */
 #ifndef PLOG_SCRUB_H
 #define PLOG_SCRUB_H
@@ -189,6 +189,15 @@ PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,
                                           size_t count,
                                           struct plog_scrub_report *report,
                                           struct plog_error *err);
+
+/*
+ * Takes out what is no leg and may have any payload: of the memory that writers
+ * share, what nobody waits for.
+ * Returns 0; PLOG_E_LOCKED while somebody is at it, and what is left is done
+ * later; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_scrub_beside(struct plog_legs *l,
+                                      struct plog_error *err);
 
 /* Says what was left, and what can be done.  Returns PLOG_E_IO; 0 when nothing
  * was. */

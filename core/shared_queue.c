@@ -64,6 +64,7 @@ void plog_shared_note(plog *p)
     p->promise.logged = own->logged;
     p->promise.delta = own->logged_delta;
     memcpy(p->promise.receipts, own->receipts, sizeof own->receipts);
+    plog_slots_wipe(own);
     own->state = PLOG_SLOT_FREE;
 }
 
@@ -116,7 +117,7 @@ bool plog_shared_collect(plog *p, struct plog_request *r, int rc,
         plog_slots_leave(&p->legs.dir.slots);
         return settled(r, plog_engine_indeterminate(why), NULL, why);
     }
-    if (state != PLOG_SLOT_FREE)
+    if (own)
         plog_shared_note(p);
     if (p->promise.logged == 0)
         return false;
@@ -262,6 +263,8 @@ struct plog_guests *plog_shared_take(plog *p, struct plog_request *batch)
             continue;
         int rc = build(p, all->text, &s->slot[i], g);
         bool room = bytes + g->r.encoded_bytes <= PLOG_GROUP_MAX;
+        if (rc || room) /* nobody reads them again, whatever becomes of it */
+            plog_slots_wipe(&s->slot[i]);
         if (rc || !room) {
             plog_request_free(&g->r);
             give(&s->slot[i], rc ? PLOG_SLOT_BACK : PLOG_SLOT_POSTED);

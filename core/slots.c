@@ -6,7 +6,7 @@
 
 #include "futex.h"
 
-#define LAYOUT (UINT64_C(0x706c6f6771000001) ^ sizeof(struct plog_slot) << 8)
+#define LAYOUT (UINT64_C(0x706c6f6771000002) ^ sizeof(struct plog_slot) << 8)
 _Static_assert(sizeof(struct plog_slot) < 65536, "it stands in LAYOUT");
 #define START 4096 /* of the slots */
 #define SIZE (START + PLOG_SLOTS * sizeof(struct plog_slot))
@@ -54,31 +54,42 @@ static bool is_ours(const struct plog_io *io, int fd, const struct head *h,
     return size == SIZE || (size < SIZE && is_zeros(io, fd));
 }
 
-/* Of the owner alone. */
-static int open_file(const struct plog_io *io, int dir, struct head *head,
-                     uint64_t *size)
-{
+/* What there is under the name, if it is ours. */
+struct file {
     struct plog_stat st;
+    struct head head;
+};
+
+static int open_ours(const struct plog_io *io, int dir, int create,
+                     struct file *f)
+{
     size_t got;
-    int fd = io->open_at(io->ctx, dir, PLOG_QUEUE_FILE, O_RDWR | O_CREAT, 0600);
+    int fd = io->open_at(io->ctx, dir, PLOG_QUEUE_FILE, O_RDWR | create, 0600);
     if (fd < 0)
         return fd;
     int rc = plog_io_check_regular(io, fd);
     if (!rc)
-        rc = io->stat(io->ctx, fd, &st);
-    if (!rc && (st.owner != plog_io_effective_user() || (st.mode & 077) != 0))
-        rc = -EPERM;
-    memset(head, 0, sizeof *head);
+        rc = io->stat(io->ctx, fd, &f->st);
+    memset(&f->head, 0, sizeof f->head);
     if (!rc)
-        rc = plog_io_pread_full(io, fd, head, sizeof *head, 0, &got);
-    if (!rc && !is_ours(io, fd, head, st.size))
+        rc = plog_io_pread_full(io, fd, &f->head, sizeof f->head, 0, &got);
+    if (!rc && !is_ours(io, fd, &f->head, f->st.size))
         rc = -EEXIST;
-    if (!rc) {
-        *size = st.size;
+    if (!rc)
         return fd;
-    }
     io->close(io->ctx, fd);
     return rc;
+}
+
+/* Of the owner alone: what it says is trusted. */
+static int open_file(const struct plog_io *io, int dir, struct file *f)
+{
+    int fd = open_ours(io, dir, O_CREAT, f);
+    if (fd < 0 ||
+        (f->st.owner == plog_io_effective_user() && (f->st.mode & 077) == 0))
+        return fd;
+    io->close(io->ctx, fd);
+    return -EPERM;
 }
 
 static bool claim(const struct plog_slots *s, unsigned i)
@@ -91,9 +102,12 @@ static void release(const struct plog_slots *s, unsigned i)
     s->io->lock_byte(s->io->ctx, s->lock, PLOG_SLOT_BYTE + i, 0);
 }
 
+/* But for us. */
 static bool anybody_lives(const struct plog_slots *s)
 {
     for (unsigned i = 0; i < PLOG_SLOTS; i++) {
+        if (i == s->own)
+            continue;
         if (!claim(s, i))
             return true;
         release(s, i);
@@ -101,15 +115,32 @@ static bool anybody_lives(const struct plog_slots *s)
     return false;
 }
 
+/* One that nobody has used since its last owner ended. */
+static void empty(struct plog_slot *slot)
+{
+    plog_slots_wipe(slot);
+    slot->sleeps = slot->first = 0;
+    slot->state = PLOG_SLOT_FREE;
+}
+
 static void claim_any(struct plog_slots *s)
 {
-    while (s->own < PLOG_SLOTS && !claim(s, s->own))
+    for (s->own = 0; s->own < PLOG_SLOTS && !claim(s, s->own);)
         s->own++;
     struct plog_slot *own = plog_slots_own(s);
-    if (!own)
-        return;
-    own->sleeps = own->first = 0;
-    own->state = PLOG_SLOT_FREE;
+    if (own)
+        empty(own);
+}
+
+static struct head head_of(const struct plog_stat *lock)
+{
+    return (struct head){LAYOUT, lock->device, lock->inode};
+}
+
+/* Whether the file is of this layout and this lock file, and whole. */
+static bool is_same(const struct file *f, const struct head *ours)
+{
+    return f->st.size >= SIZE && memcmp(&f->head, ours, sizeof *ours) == 0;
 }
 
 /* The file of this layout and this lock file.  Another one, which another
@@ -118,22 +149,21 @@ static void claim_any(struct plog_slots *s)
 static struct plog_slot *map_file(const struct plog_slots *s, int dir)
 {
     const struct plog_io *io = s->io;
-    const struct head ours = {LAYOUT, s->id.device, s->id.inode};
-    struct head there;
-    uint64_t size;
-    int rc = 0, fd = open_file(io, dir, &there, &size);
+    const struct head ours = head_of(&s->id);
+    struct file f;
+    int rc = 0, fd = open_file(io, dir, &f);
     if (fd < 0)
         return NULL;
-    bool same = size >= SIZE && memcmp(&there, &ours, sizeof ours) == 0;
+    bool same = is_same(&f, &ours);
     if (!same && anybody_lives(s))
         rc = -EBUSY;
-    if (!rc && !same && there.layout != 0) {
+    if (!rc && !same && f.head.layout != 0) {
         io->close(io->ctx, fd);
         io->unlink_at(io->ctx, dir, PLOG_QUEUE_FILE);
-        fd = open_file(io, dir, &there, &size);
-        rc = fd < 0 ? fd : there.layout ? -EEXIST : 0;
+        fd = open_file(io, dir, &f);
+        rc = fd < 0 ? fd : f.head.layout ? -EEXIST : 0;
     }
-    if (!rc && size < SIZE)
+    if (!rc && f.st.size < SIZE)
         rc = fill(io, fd);
     struct head *head = rc ? NULL : plog_io_map(fd, SIZE);
     if (fd >= 0)
@@ -148,7 +178,8 @@ bool plog_slots_join(struct plog_slots *s, const struct plog_io *io, int dir,
                      int lock, const struct plog_stat *id)
 {
     struct plog_slot *slot = s->slot;
-    *s = (struct plog_slots){.io = io, .lock = lock, .id = *id};
+    *s = (struct plog_slots){
+        .io = io, .lock = lock, .id = *id, .own = PLOG_SLOTS};
     s->slot = slot ? slot : map_file(s, dir);
     if (s->slot)
         claim_any(s);
@@ -175,10 +206,60 @@ bool plog_slots_lives(const struct plog_slots *s, unsigned i)
 {
     if (!claim(s, i))
         return true;
-    s->slot[i].first = 0;
-    s->slot[i].state = PLOG_SLOT_FREE;
+    empty(&s->slot[i]);
     release(s, i);
     return false;
+}
+
+/* ---- Nothing stays ------------------------------------------------------ */
+
+void plog_slots_wipe(struct plog_slot *slot)
+{
+    memset(slot->deltas, 0, sizeof slot->deltas);
+    memset(slot->text, 0, sizeof slot->text);
+}
+
+/* By the file, for a handle that takes no part has it not mapped. */
+static int wipe_unused(const struct plog_slots *s, int fd)
+{
+    static const char zeros[sizeof(struct plog_slot)];
+    const struct plog_io *io = s->io;
+    int rc = 0;
+    for (unsigned i = 0; !rc && i < PLOG_SLOTS; i++) {
+        rc = i == s->own
+                 ? -EAGAIN
+                 : io->lock_byte(io->ctx, s->lock, PLOG_SLOT_BYTE + i, 2);
+        if (rc == 0) {
+            rc = plog_io_write_full(io, fd, zeros, sizeof zeros,
+                                    START + i * sizeof zeros, NULL);
+            release(s, i);
+        } else if (rc == -EAGAIN) {
+            rc = 0;
+        }
+    }
+    return rc ? rc : io->fsync(io->ctx, fd);
+}
+
+int plog_slots_scrub(const struct plog_slots *own, const struct plog_io *io,
+                     int dir, int lock, const struct plog_stat *id)
+{
+    const struct head ours = head_of(id);
+    struct plog_slots s = {
+        .io = io, .lock = lock, .own = own->slot ? own->own : PLOG_SLOTS};
+    struct file f;
+    int rc, fd = open_ours(io, dir, 0, &f);
+    if (fd == -ENOENT || fd == -EEXIST || plog_io_says_odd(fd))
+        return 0;
+    if (fd < 0)
+        return fd;
+    if (is_same(&f, &ours))
+        rc = wipe_unused(&s, fd);
+    else if (anybody_lives(&s))
+        rc = -EBUSY;
+    else if ((rc = io->unlink_at(io->ctx, dir, PLOG_QUEUE_FILE)) == 0)
+        rc = io->fsync(io->ctx, dir);
+    io->close(io->ctx, fd);
+    return rc;
 }
 
 /* ---- Bells -------------------------------------------------------------- */

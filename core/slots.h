@@ -3,10 +3,13 @@
  *
  *   DIR/queue   mapped by every handle that has waited for the lock
  *
- * Nothing in it outlives its processes, and nothing of it is ever synced.  A
- * slot belongs to the handle that holds byte PLOG_SLOT_BYTE + i of the lock
- * file; what stands in one that belongs to nobody means nothing.  Slots are
- * claimed, and taken from, with the writer lock.  The file belongs to one lock
+ * Nothing in it means anything without its processes, and but for
+ * plog_slots_scrub nothing of it is ever synced.  A slot belongs to the handle
+ * that holds byte PLOG_SLOT_BYTE + i of the lock file; what stands in one that
+ * belongs to nobody means nothing.  Slots are claimed, and taken from, with the
+ * writer lock.  Deltas stand in one from when they are posted until they are
+ * taken or withdrawn: what is in the log may have to be taken out of every
+ * file, and so nothing of it stays here.  The file belongs to one lock
  * file: where that was replaced a new one is made.  As with SQLite's
  * store.db-shm whoever may write to the file is trusted: it is made for its
  * owner alone.
@@ -89,6 +92,20 @@ static inline struct plog_slot *plog_slots_own(const struct plog_slots *s)
 }
 /* Whether a request of ours is out, in whatever state. */
 bool plog_slots_waits(const struct plog_slots *s);
+/* Takes the deltas out of a slot, with their salts. */
+void plog_slots_wipe(struct plog_slot *slot);
+/*
+ * Takes out of the file what nobody waits for: the slots that nobody holds, and
+ * a file of another layout or lock file as a whole.  With the writer lock;
+ * whether this handle takes part or not.
+ * @s                as it is; the others as for plog_slots_join
+ * Returns 0: it holds no delta but of posted requests, on disk, or it is
+ * somebody else's file; -EBUSY: some handle of another release may use it; or
+ * another negative errno.
+ */
+PLOG_MUST_CHECK int plog_slots_scrub(const struct plog_slots *s,
+                                     const struct plog_io *io, int dir,
+                                     int lock, const struct plog_stat *id);
 /* Whether somebody holds slot `i`; one that nobody holds is emptied.  With the
  * writer lock. */
 bool plog_slots_lives(const struct plog_slots *s, unsigned i);

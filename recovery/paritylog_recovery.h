@@ -517,10 +517,10 @@ struct plog_redact_report {
 
 /*
  * Takes the payload of entry `seq` (and its meta and salt) out of log, store,
- * freed pages, SQLite's WAL and quarantine/; leaf, root and every proof hold
- * on.  The order is an entry of the log, signed with its reason; whatever is
- * cut off behind it, the next opening for writing finishes.  A copy that has
- * one only in orders/ gets one of its own.
+ * freed pages, SQLite's WAL, DIR/queue and quarantine/; leaf, root and every
+ * proof hold on.  The order is an entry of the log, signed with its reason;
+ * whatever is cut off behind it, the next opening for writing finishes.  A copy
+ * that has one only in orders/ gets one of its own.
  * Out of reach: peers, backups, restored copies, free blocks of the disk, and
  * what a caller copied into tables of his own: he removes it there, before the
  * order, whose VACUUM then takes it out of freed pages, too.
@@ -529,7 +529,8 @@ struct plog_redact_report {
  * may hold its payload (plog_compact with `undo` brings it back); PLOG_E_INPUT
  * for a control entry or a reason out of range; PLOG_E_LOCKED while other
  * maintenance is under way, or (report->order is set then) a reader of the
- * store is in the way of the last step; as plog_append.  PLOG_E_PRUNED is also
+ * store is in the way of the last step, or a writer of another release that may
+ * use DIR/queue; as plog_append.  PLOG_E_PRUNED is also
  * said of one that was ordered before, where its order went with archive/, too,
  * and quarantine/ holds something: nothing tells whether it is the payload.
  */

@@ -176,9 +176,21 @@ static void make(void)
     world_close(&w);
 }
 
+/* No slot has a delta of a request that is settled, nor its salt. */
+static void check_wiped(void)
+{
+    static const struct plog_slot none;
+    const struct plog_slot *s = slots();
+    for (unsigned i = 0; i < PLOG_SLOTS; i++)
+        if (!CHECK(memcmp(s[i].text, none.text, sizeof none.text) == 0) ||
+            !CHECK(memcmp(s[i].deltas, none.deltas, sizeof none.deltas) == 0))
+            printf("# slot %u\n", i);
+}
+
 /* The posted delta is in the log, once, where the receipt says. */
 static void check_logged(void)
 {
+    check_wiped();
     char sql[200];
     char *line = world_line(&w, owner.receipt.seq, NULL);
     CHECK(line && strstr(line, "\"posted\"") != NULL);
@@ -227,6 +239,7 @@ static void refused_alone(void)
     CHECK_TEXT(owner.err.member, "id");
     CHECK_UINT(owner.err.seq, 2);
     CHECK_UINT(owner.receipt.seq, 0);
+    check_wiped();
     plog_close(owner.p);
     world_end(&w, 3);
 }
@@ -267,6 +280,7 @@ static void given_up(void)
     pthread_join(owner.thread, NULL);
     CHECK_INT(owner.rc, PLOG_E_LOCKED);
     CHECK_UINT(s->state, PLOG_SLOT_FREE);
+    check_wiped();
     CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
     owner_gate.shut = 0;
     append_one(NULL);
@@ -352,6 +366,7 @@ static void of_a_dead_owner(void)
     CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
     /* The first free slot was claimed anew, by the leader. */
     CHECK_UINT(s->state, PLOG_SLOT_FREE);
+    check_wiped();
     world_end(&w, 3);
 }
 
@@ -697,96 +712,6 @@ static void another_lock_file(void)
     world_end(&w, 6);
 }
 
-/* ---- The file ----------------------------------------------------------- */
-
-static void is_kept(const char *path, const char *text, size_t n)
-{
-    static char now[800 * 1024];
-    FILE *f = fopen(path, "rb");
-    REQUIRE(f != NULL);
-    CHECK_UINT(fread(now, 1, sizeof now, f), n);
-    CHECK(memcmp(now, text, n) == 0);
-    fclose(f);
-}
-
-/* What may stand in its place: the handles do without it, and what is
- * somebody else's stays. */
-static void odd_files(void)
-{
-    static char zeros[8], long_one[750 * 1024];
-    static const char notes[32] = {[24] = 'n', 'o', 't', 'e', 's'};
-    for (int k = 0; k < 8; k++) {
-        char path[600];
-        make();
-        snprintf(path, sizeof path, "%s", world_path(&w, PLOG_QUEUE_FILE));
-        if (k == 0)
-            REQUIRE(symlink("elsewhere", path) == 0);
-        if (k == 1)
-            REQUIRE(mkdir(path, 0700) == 0);
-        if (k == 2 || k == 3)
-            world_write(path, zeros, sizeof zeros);
-        if (k == 4)
-            world_write(path, "jobs that wait\n", 15);
-        if (k == 5)
-            memset(long_one, 'j', sizeof long_one);
-        if (k == 6) /* longer than one whose making was cut off */
-            memset(long_one, 0, sizeof long_one / 2);
-        if (k == 5 || k == 6)
-            world_write(path, long_one, sizeof long_one);
-        if (k == 7) /* zeros, and no more than that, are ours */
-            world_write(path, notes, sizeof notes);
-        if (k >= 4)
-            REQUIRE(chmod(path, 0600) == 0);
-        if (k == 2)
-            REQUIRE(chmod(path, 0620) == 0);
-        if (k == 3)
-            REQUIRE(link(path, world_path(&w, "another")) == 0);
-        w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
-        CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
-        if (k == 2 || k == 3)
-            is_kept(path, zeros, sizeof zeros);
-        if (k == 4)
-            is_kept(path, "jobs that wait\n", 15);
-        if (k == 5 || k == 6)
-            is_kept(path, long_one, sizeof long_one);
-        if (k == 7)
-            is_kept(path, notes, sizeof notes);
-        world_end(&w, 3);
-    }
-}
-
-/* A file that a crash or another release has left: as long as somebody uses it
- * their way it is theirs. */
-static void other_layouts(void)
-{
-    static char junk[START + PLOG_SLOTS * sizeof(struct plog_slot)];
-    const uint64_t layout = UINT64_C(0x706c6f6771000002);
-    for (int k = 0; k < 4; k++) {
-        bool lives = k % 2;
-        size_t n = k < 2 ? sizeof junk : 4100; /* shorter than ours */
-        make();
-        memset(junk, 0x5a, sizeof junk);
-        memcpy(junk, &layout, sizeof layout);
-        world_write(world_path(&w, PLOG_QUEUE_FILE), junk, n);
-        REQUIRE(chmod(world_path(&w, PLOG_QUEUE_FILE), 0600) == 0);
-        int fd = open(world_path(&w, "lock"), O_RDWR | O_CLOEXEC);
-        if (lives)
-            CHECK_INT(
-                plog_io_posix()->lock_byte(NULL, fd, PLOG_SLOT_BYTE + 7, 2), 0);
-        w.p = open_over(&leader_gate, plog_io_posix(), leader_lock, 10);
-        if (lives) {
-            is_kept(world_path(&w, PLOG_QUEUE_FILE), junk, n);
-        } else {
-            const struct plog_slot *s = slots();
-            REQUIRE(s != NULL);
-            CHECK_UINT(s[0].state, PLOG_SLOT_FREE);
-        }
-        CHECK_INT(world_put(&w, NULL, "2", "own", NULL), 0);
-        close(fd);
-        world_end(&w, 3);
-    }
-}
-
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -806,8 +731,6 @@ int main(int argc, char **argv)
         {"promised, and then", promised},
         {"another lock file", another_lock_file},
         {"not beside a hook", not_beside_a_hook},
-        {"odd files", odd_files},
-        {"other layouts", other_layouts},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -2,6 +2,7 @@
  * test_slots.c - the memory that writers share, by itself: whose file it may
  * be, who has which slot, and at whom is rung.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -250,6 +251,51 @@ static void all_are_taken(void)
     close(dir);
 }
 
+/* ---- Nothing stays ------------------------------------------------------ */
+
+static bool has(const struct plog_slot *slot)
+{
+    return slot->text[7] || slot->deltas[1].salt[0];
+}
+
+static void write_in(struct plog_slot *slot)
+{
+    slot->text[7] = slot->deltas[1].salt[0] = 's';
+}
+
+/* What nobody holds is wiped, by whoever takes part or does not, and each keeps
+ * the slot it has; who gets one anew finds it empty. */
+static void wiped(void)
+{
+    for (int part = 0; part < 3; part++) {
+        struct plog_slots a, b, c, none = {.slot = NULL};
+        set_up();
+        CHECK(join(&a) && join(&b) && join(&c));
+        for (unsigned i = 0; i < 4; i++)
+            write_in(&a.slot[i]);
+        CHECK(plog_slots_lives(&c, 1) && has(&a.slot[1]));
+        plog_slots_leave(&b);
+        const struct plog_slots *by = part == 0 ? &none : part == 1 ? &a : &c;
+        int lock = openat(dir, "lock", O_RDWR | O_CLOEXEC);
+        CHECK_INT(plog_slots_scrub(by, &io, dir, part ? by->lock : lock, &a.id),
+                  0);
+        CHECK(has(&a.slot[0]) && !has(&a.slot[1]));
+        CHECK(has(&a.slot[2]) && !has(&a.slot[3]));
+        CHECK_INT(plog_slots_scrub(by, &io, dir, -1, &a.id), -EBADF);
+        CHECK(plog_slots_lives(&a, 2) && plog_slots_lives(&c, 0));
+        write_in(&a.slot[1]);
+        leave(&b);
+        CHECK(join(&b));
+        CHECK_UINT(b.own, 1);
+        CHECK(!has(&a.slot[1]));
+        close(lock);
+        leave(&a);
+        leave(&b);
+        leave(&c);
+        close(dir);
+    }
+}
+
 /* ---- Bells -------------------------------------------------------------- */
 
 /* The next one that waits behind the own slot, or who holds the turnstile. */
@@ -303,6 +349,7 @@ int main(int argc, char **argv)
         {"one that was begun", one_that_was_begun},
         {"one that was cut", one_that_was_cut},
         {"all are taken", all_are_taken},
+        {"wiped", wiped},
         {"the next one", next_one},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
