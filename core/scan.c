@@ -52,6 +52,7 @@ void plog_scan_close(struct plog_scan *s)
     plog_buf_fini(&s->floor);
     plog_entry_parser_fini(&s->parser);
     s->io = NULL;
+    s->offset = s->limit = 0; /* nothing of it is at hand */
 }
 
 int plog_scan_fault(struct plog_scan *s, int code, uint64_t offset,

@@ -311,9 +311,8 @@ int plog_walk_extend(struct plog_walk *w, uint64_t segment, uint64_t offset,
     int rc = plog_dir_segments(w->dir, &w->segments, err);
     if (!rc && !find_segment(w, first, &i))
         rc = plog_fail(err, PLOG_E_CORRUPT, "a segment that was read is gone");
-    if (!rc)
-        rc = enter_segment(w, i, err);
-    w->scan.offset = at;
+    if (!rc && (rc = enter_segment(w, i, err)) == 0)
+        w->scan.offset = at;
     w->entered = false;
     return rc;
 }
@@ -413,6 +412,7 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
         *to = found ? 0 : w->chain.last.size;
         return found;
     }
+    /* 0, too, where the segment could not be opened */
     int rc = w->scan.offset ? plog_scan_resync(&w->scan, &c) : PLOG_END;
     if (rc == 0) {
         *to = c.size;
@@ -424,8 +424,7 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
     if (w->index + 1 >= plog_segment_count(&w->segments) ||
         w->stop_segment == w->first)
         return PLOG_END;
-    if (w->scan.io) /* else it could not be opened */
-        w->bytes += w->scan.limit;
+    w->bytes += w->scan.limit;
     rc = enter_segment(w, w->index + 1, err);
     if (!rc)
         rc = read_header(w, err);

@@ -531,6 +531,37 @@ static void behind_damage(void)
     world_close(&w);
 }
 
+/* ... and the next segment is no file: it is passed over, too. */
+static void damage_and_no_file(void)
+{
+    uint64_t from, to;
+    char path[700], name[60];
+    size_t n;
+    make();
+    snprintf(path, sizeof path, "%s", world_path(&w, FIRST));
+    char *log = world_read(path, &n);
+    log[n - 5] ^= 1; /* in the last commit of the segment */
+    world_write(path, log, n);
+    free(log);
+    CHECK_INT(plog_walk_open(&walk, directory(), &legs()->keys, NULL), 0);
+    uint64_t second = plog_segment_at(&walk.segments, 1);
+    uint64_t third = plog_segment_at(&walk.segments, 2);
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", second);
+    world_remove(world_path(&w, name));
+    CHECK_INT(mkdir(world_path(&w, name), 0700), 0);
+    CHECK_INT(plog_walk_start(&walk, &err), 0);
+    while (plog_walk_next(&walk, &group, &err) == 0)
+        ;
+    CHECK_INT(plog_walk_resync(&walk, &from, &to, &err), PLOG_E_CORRUPT);
+    CHECK_UINT(walk.first, second);
+    CHECK_INT(plog_walk_resync(&walk, &from, &to, &err), 0);
+    CHECK_UINT(walk.first, third);
+    CHECK_UINT(to, third - 1);
+    CHECK_UINT(walk.bytes, n); /* of the first; the other has none */
+    plog_walk_close(&walk);
+    world_close(&w);
+}
+
 /* ---- Keys that lie ahead ----------------------------------------------------
  */
 
@@ -721,6 +752,7 @@ int main(int argc, char **argv)
         {"nothing there", nothing_there},
         {"segments", segments},
         {"behind damage", behind_damage},
+        {"damage and no file", damage_and_no_file},
         {"rotations ahead", rotations_ahead},
         {"above a floor", above_a_floor},
         {"files ahead", files_ahead},
