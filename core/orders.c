@@ -114,6 +114,21 @@ static struct plog_known_order *next_fit(const struct plog_buf *list,
     return NULL;
 }
 
+/* The first one that makes it, of those that are held, or that count. */
+static struct plog_known_order *fitting(const struct plog_orders *o,
+                                        uint64_t seq, const unsigned char *leaf,
+                                        const unsigned char *line, bool held)
+{
+    struct plog_known_order *k;
+    const struct plog_buf *both[] = {&o->list, &o->brought};
+    for (int b = 0; b < 2; b++)
+        for (size_t i = plog_orders_from(both[b], seq);
+             (k = next_fit(both[b], seq, leaf, line, &i)) != NULL;)
+            if (held ? k->held : !k->unknown)
+                return k;
+    return NULL;
+}
+
 void plog_orders_meet(struct plog_orders *o, const struct plog_order *order)
 {
     struct plog_known_order *k;
@@ -130,7 +145,8 @@ const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
 {
     const struct plog_known_order *k;
     while ((k = nth(o, (*i)++)) != NULL)
-        if (k->needed && !k->held)
+        if (k->needed && !k->held &&
+            !fitting(o, k->order.seq, k->order.leaf, k->order.line, true))
             return &k->order;
     return NULL;
 }
@@ -265,17 +281,17 @@ bool plog_orders_is_brought(const struct plog_order *found)
 static bool fits(struct plog_orders *o, uint64_t seq, const unsigned char *leaf,
                  const unsigned char *line)
 {
-    struct plog_known_order *k;
-    struct plog_buf *both[] = {&o->list, &o->brought};
     plog_orders_sort(o);
     o->wanted = 0;
-    for (int b = 0; b < 2; b++)
-        for (size_t i = plog_orders_from(both[b], seq);
-             (k = next_fit(both[b], seq, leaf, line, &i)) != NULL;) {
-            if (!k->unknown)
-                return k->needed = true;
-            plog_orders_want(o, k->file);
-        }
+    /* One of the log's own may stand in a group that is not finished. */
+    struct plog_known_order *k = fitting(o, seq, leaf, line, true);
+    if (!k)
+        k = fitting(o, seq, leaf, line, false);
+    if (k)
+        return k->needed = true;
+    for (size_t i = plog_orders_from(&o->brought, seq);
+         (k = next_fit(&o->brought, seq, leaf, line, &i)) != NULL;)
+        plog_orders_want(o, k->file);
     return false;
 }
 

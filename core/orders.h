@@ -204,6 +204,13 @@ PLOG_MUST_CHECK int plog_orders_claim(struct plog_orders *o,
                                       struct plog_entry_parser *parser,
                                       uint64_t seq, struct plog_span line,
                                       struct plog_order *order);
+/* The first again, else one of the log's own, on its word: who finds none asks
+ * plog_orders_doubt.  @order, @own  out, with 1: which, and whether it is */
+PLOG_MUST_CHECK int plog_orders_about(struct plog_orders *o,
+                                      struct plog_entry_parser *parser,
+                                      uint64_t seq, struct plog_span line,
+                                      struct plog_order *order, bool *own,
+                                      struct plog_buf *out);
 /* At the end of a reading, before it is asked what is not held: those claimed
  * are held whose key was met.  Returns 0; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_settle(struct plog_orders *o);
@@ -255,7 +262,8 @@ PLOG_MUST_CHECK int plog_orders_whose(struct plog_orders *o,
 
 /* ---- What was needed ---------------------------------------------------- */
 
-/* The next order, from `*i` on, that was needed and not met; NULL: none. */
+/* The next order, from `*i` on, that was needed and not met, nor another that
+ * makes the same line; NULL: none. */
 const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
                                             size_t *i);
 /* The next order of the log itself, from `*i` on, that was needed and stands

@@ -285,20 +285,20 @@ int plog_orders_brought_fail(int rc, struct plog_error *err)
     return plog_orders_name_folder(rc, err);
 }
 
-/* The first one about this line, of those that are proven, or claimed. */
-static int first_about(struct plog_orders *o, struct plog_entry_parser *parser,
-                       uint64_t seq, struct plog_span line, bool proven,
-                       struct plog_order *order, struct plog_buf *out)
+/* The first one about this line: of the log's own, or of those that came along,
+ * the proven or the claimed. */
+static int first_about(const struct plog_buf *of, bool proven,
+                       struct plog_entry_parser *parser, uint64_t seq,
+                       struct plog_span line, struct plog_order *order,
+                       struct plog_buf *out)
 {
-    const struct plog_known_order *list;
+    const struct plog_known_order *list = (const void *)of->data;
     struct plog_entry e;
-    size_t n, i;
-    int rc = plog_orders_brought(o, &list, &n);
-    if (rc || n == 0)
-        return rc;
-    for (i = plog_orders_from(&o->brought, seq);
+    size_t n = of->len / sizeof *list;
+    int rc = 0;
+    for (size_t i = plog_orders_from(of, seq);
          !rc && i < n && list[i].order.seq == seq; i++) {
-        if (list[i].held != proven || list[i].unknown)
+        if (list[i].brought && (list[i].held != proven || list[i].unknown))
             continue;
         rc = plog_entry_parse(parser, line, &e, NULL);
         if (!rc)
@@ -311,12 +311,24 @@ static int first_about(struct plog_orders *o, struct plog_entry_parser *parser,
     return rc;
 }
 
+static int brought_about(struct plog_orders *o,
+                         struct plog_entry_parser *parser, uint64_t seq,
+                         struct plog_span line, bool proven,
+                         struct plog_order *order, struct plog_buf *out)
+{
+    const struct plog_known_order *list;
+    size_t n;
+    int rc = plog_orders_brought(o, &list, &n);
+    return rc ? rc
+              : first_about(&o->brought, proven, parser, seq, line, order, out);
+}
+
 int plog_orders_redact(struct plog_orders *o, struct plog_entry_parser *parser,
                        uint64_t seq, struct plog_span line,
                        struct plog_buf *out)
 {
     struct plog_order order;
-    return first_about(o, parser, seq, line, true, &order, out);
+    return brought_about(o, parser, seq, line, true, &order, out);
 }
 
 int plog_orders_claim(struct plog_orders *o, struct plog_entry_parser *parser,
@@ -325,7 +337,19 @@ int plog_orders_claim(struct plog_orders *o, struct plog_entry_parser *parser,
 {
     struct plog_buf redacted;
     plog_buf_init(&redacted, o->list.io);
-    int is = first_about(o, parser, seq, line, false, order, &redacted);
+    int is = brought_about(o, parser, seq, line, false, order, &redacted);
     plog_buf_fini(&redacted);
     return is;
+}
+
+int plog_orders_about(struct plog_orders *o, struct plog_entry_parser *parser,
+                      uint64_t seq, struct plog_span line,
+                      struct plog_order *order, bool *own, struct plog_buf *out)
+{
+    int is = brought_about(o, parser, seq, line, true, order, out);
+    *own = is == 0;
+    if (is == 0)
+        is = plog_orders_load(o);
+    return is ? is
+              : first_about(&o->list, false, parser, seq, line, order, out);
 }

@@ -51,7 +51,7 @@ PLOG_MUST_CHECK int plog_restore_copy(struct plog_restoring *r,
                                       struct plog_error *err);
 
 /* Notes a line that goes into the copy, when there is an order for it and it
- * is whole all the same.  Returns 0 or PLOG_E_NOMEM. */
+ * is whole all the same.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_restore_note_whole(struct plog_restoring *r,
                                             struct plog_walk *w, uint64_t seq,
                                             struct plog_span line,

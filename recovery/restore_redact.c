@@ -29,41 +29,33 @@ static struct plog_scrub_target *targets(const struct plog_restoring *r)
     return (struct plog_scrub_target *)(void *)r->targets.data;
 }
 
-/* An order that is about another line is not this one's. */
-static int note(struct plog_restoring *r, const struct plog_order *o,
-                uint64_t segment, struct plog_span line, struct plog_error *err)
+static int add(struct plog_restoring *r, const struct plog_order *o,
+               struct whole w, const struct plog_buf *text)
 {
-    struct whole w = {.order = plog_orders_is_brought(o) ? NEVER : o->at,
-                      .segment = segment};
-    struct plog_scrub_target t = {.seq = o->seq};
-    struct plog_entry e;
-    struct plog_buf text;
-    plog_buf_init(&text, r->io);
+    struct plog_scrub_target t = {.seq = o->seq, .redacted.n = text->len};
     memcpy(t.leaf, o->leaf, sizeof t.leaf);
-    int rc = plog_entry_parse(&r->parser, line, &e, err);
-    if (!rc) {
-        rc = plog_order_apply(o, line, &e, &text);
-        t.redacted.n = text.len;
-        if (!rc)
-            rc = plog_buf_add(&r->redacted, text.data, text.len);
-        if (!rc)
-            rc = plog_buf_add(&r->targets, &t, sizeof t);
-        if (!rc)
-            rc = plog_buf_add(&r->whole, &w, sizeof w);
-        if (rc == PLOG_E_NOMEM)
-            plog_fail(err, rc, "out of memory");
-    }
-    plog_buf_fini(&text);
-    return rc == PLOG_E_CORRUPT ? 0 : rc;
+    int rc = plog_buf_add(&r->redacted, text->data, text->len);
+    if (!rc)
+        rc = plog_buf_add(&r->targets, &t, sizeof t);
+    return rc ? rc : plog_buf_add(&r->whole, &w, sizeof w);
 }
 
 int plog_restore_note_whole(struct plog_restoring *r, struct plog_walk *w,
                             uint64_t seq, struct plog_span line,
                             struct plog_error *err)
 {
-    const struct plog_order *o = plog_orders_find(&w->orders, seq);
-    return !o || plog_line_is_redacted(line) ? 0
-                                             : note(r, o, w->first, line, err);
+    struct plog_order o;
+    struct plog_buf text;
+    bool own;
+    if (plog_line_is_redacted(line))
+        return 0;
+    plog_buf_init(&text, r->io);
+    int rc =
+        plog_orders_about(&w->orders, &r->parser, seq, line, &o, &own, &text);
+    if (rc > 0)
+        rc = add(r, &o, (struct whole){own ? o.at : NEVER, w->first}, &text);
+    plog_buf_fini(&text);
+    return rc ? plog_orders_brought_fail(rc, err) : 0;
 }
 
 int plog_restore_need(struct plog_restoring *r, struct plog_walk *w,

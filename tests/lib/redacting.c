@@ -35,6 +35,27 @@ void redacting_copy(struct world *w)
     REQUIRE(world_has(w, "orders"));
 }
 
+void redacting_killed(const struct world *w, uint64_t seq)
+{
+    struct world done = {.p = NULL};
+    struct plog_redact_report r;
+    struct plog_error err;
+    char last[60];
+    size_t n;
+    snprintf(done.dir, sizeof done.dir, "%.500s-done", w->dir);
+    world_copy(w->dir, done.dir);
+    CHECK_INT(redacting_order(&done, seq, &r, &err), 0);
+    snprintf(last, sizeof last, "log/%020d.jsonl",
+             (int)world_number(&done, "SELECT segment FROM meta"));
+    char *bytes = world_read(world_path(&done, last), &n);
+    while (n > 1 && bytes[n - 2] != '\n')
+        n--;
+    REQUIRE(n > 1 && strncmp(bytes + n - 1, "{\"commit\"", 9) == 0);
+    world_write(world_path(w, last), bytes, n - 1);
+    world_remove(done.dir);
+    free(bytes);
+}
+
 int64_t redacting_pending(const struct world *w)
 {
     return world_number(w, "SELECT count(*) FROM redactions WHERE pending>0");

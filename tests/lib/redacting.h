@@ -15,6 +15,10 @@ int redacting_order(const struct world *w, uint64_t seq,
 /* Orders entry 2 to be redacted, and goes on under another name from entry 40
  * in a copy, which takes the log's place: orders/ has the order. */
 void redacting_copy(struct world *w);
+/* What is left of an order for entry `seq` that was killed before its commit
+ * line: an end of the last segment which is none of the log.  The entry must
+ * lie in another one. */
+void redacting_killed(const struct world *w, uint64_t seq);
 /* How many orders are pending, by the store. */
 int64_t redacting_pending(const struct world *w);
 /* Whether a file of the directory has the text. */

@@ -134,6 +134,29 @@ static void needed_and_not_met(void)
     plog_orders_fini(&o);
 }
 
+/* Of those that make the same line, one that is held will do: whichever was
+ * found first. */
+static void one_of_them_is_held(void)
+{
+    for (int late = 0; late < 2; late++) { /* held when the line was met? */
+        size_t i = 0;
+        list_begin();
+        add(3, 5, 1, "three", true);
+        add(3, 9, 1, "three", true);
+        struct plog_known_order *k = (void *)o.brought.data;
+        k[0].held = false; /* claimed */
+        k[1].held = !late;
+        CHECK_INT(need(3, 1, "three"), 0);
+        CHECK((plog_orders_unheld(&o, &i) == NULL) == !late);
+        k[1].held = true;
+        i = 0;
+        CHECK(plog_orders_unheld(&o, &i) == NULL);
+        i = 0; /* the log's own is not asked for, where one is proven */
+        CHECK((plog_orders_above(&o, 10, &i) == NULL) == !late);
+        plog_orders_fini(&o);
+    }
+}
+
 /* ---- The floor ---------------------------------------------------------- */
 
 /* Arguments of a compact entry that lets the log begin behind `to`. */
@@ -888,6 +911,7 @@ int main(int argc, char **argv)
         {"the_first_order_about_an_entry", the_first_order_about_an_entry},
         {"only_the_line_it_orders", only_the_line_it_orders},
         {"needed_and_not_met", needed_and_not_met},
+        {"one_of_them_is_held", one_of_them_is_held},
         {"which_floor", which_floor},
         {"the_floor_of_exactly", the_floor_of_exactly},
         {"a_floor_that_is_not_met", a_floor_that_is_not_met},

@@ -253,6 +253,72 @@ static void drilled(void)
     world_end(&w, world_size(&w));
 }
 
+/* ---- An order of its own, killed before its commit ---------------------- */
+
+/* The copy's own end is not finished; what is redacted rests on the order that
+ * came along. */
+static void beside_a_killed_order(void)
+{
+    struct plog_replay_report r;
+    struct plog_restore_report copied;
+    struct plog_restore_options o = {.struct_size = sizeof o};
+    struct world_found f;
+    char out[560];
+    make();
+    uint64_t size = world_size(&w);
+    redacting_killed(&w, 2);
+    snprintf(out, sizeof out, "%.500s-out", w.dir);
+    for (int store = 1; store >= 0; store--) {
+        if (!store)
+            world_drop_store(&w);
+        CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TORN);
+        CHECK_INT(world_parity(&w, NULL, &f),
+                  store ? PLOG_E_TORN : PLOG_E_BEHIND);
+        CHECK_UINT(f.report.counts[-PLOG_E_TAMPERED], 0);
+        for (o.at_seq = size - 1; o.at_seq <= size; o.at_seq++) {
+            CHECK_INT(plog_restore(w.dir, out, &o, &copied, &err), 0);
+            CHECK_UINT(copied.head.size, o.at_seq);
+            world_remove(out);
+        }
+    }
+    CHECK_INT(plog_replay(w.dir, NULL, &r, &err), 0);
+    world_end(&w, size);
+}
+
+/* The payload is back: no copy has it, whatever the order that was not finished
+ * says of the line. */
+static void restored_beside_a_killed_order(void)
+{
+    struct plog_restore_report copied;
+    struct plog_restore_options o = {.struct_size = sizeof o};
+    struct world copy = {.p = NULL};
+    struct world_found f;
+    char last[60];
+    size_t n;
+    make();
+    redacting_killed(&w, 2);
+    bring_back();
+    snprintf(copy.dir, sizeof copy.dir, "%.500s-out", w.dir);
+    for (int other = 0; other < 2; other++) {
+        if (other) { /* of another line with that number */
+            snprintf(last, sizeof last, "log/%020d.jsonl",
+                     (int)world_number(&w, "SELECT segment FROM meta"));
+            char *log = world_read(world_path(&w, last), &n);
+            char *leaf = strstr(log, "\"leaf\":\"");
+            REQUIRE(leaf != NULL);
+            leaf[9] = leaf[9] == 'A' ? 'B' : 'A';
+            world_write(world_path(&w, last), log, n);
+            free(log);
+        }
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_TORN);
+        CHECK_UINT(f.report.pending, 1);
+        CHECK_INT(plog_restore(w.dir, copy.dir, &o, &copied, &err), 0);
+        CHECK(!redacting_has(&copy, SEGMENT, PAYLOAD));
+        world_remove(copy.dir);
+    }
+    world_remove(w.dir);
+}
+
 /* ---- Compaction ---------------------------------------------------------- */
 
 static void compacted(void)
@@ -549,6 +615,8 @@ int main(int argc, char **argv)
         {"whole in the store alone", whole_in_the_store_alone},
         {"an order about another line", another_line},
         {"drilled", drilled},
+        {"beside a killed order", beside_a_killed_order},
+        {"restored beside a killed order", restored_beside_a_killed_order},
         {"compacted", compacted},
         {"never into a snapshot", never_into_a_snapshot},
         {"somebody was faster", somebody_was_faster},
