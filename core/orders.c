@@ -64,13 +64,11 @@ static int by_entry(const void *a, const void *b)
 }
 
 int plog_orders_add(struct plog_orders *o, const struct plog_order *order,
-                    enum plog_order_from from)
+                    size_t file)
 {
-    struct plog_known_order k = {.order = *order,
-                                 .held = from == PLOG_ORDER_PROVEN,
-                                 .brought = from != PLOG_ORDER_LOGGED,
-                                 .unknown = from == PLOG_ORDER_UNKNOWN};
-    struct plog_buf *list = k.brought ? &o->brought : &o->list;
+    struct plog_known_order k = {
+        .order = *order, .unknown = file != 0, .file = file};
+    struct plog_buf *list = file ? &o->brought : &o->list;
     size_t before = count(list);
     int rc = plog_buf_add(list, &k, sizeof k);
     if (!rc && before && by_entry(&all(list)[before - 1], &k) > 0)
@@ -172,9 +170,8 @@ static int look_through(struct plog_orders *o, struct plog_scan *s)
         /* What else it may be, the verified reading says. */
         int is = plog_order_read(&s->parser, line, &order);
         rc = is < 0 ? is
-             : is   ? plog_orders_add(o, &order, PLOG_ORDER_LOGGED)
-                    : plog_orders_keep_floor(o, &s->parser, line,
-                                             PLOG_ORDER_LOGGED);
+             : is   ? plog_orders_add(o, &order, 0)
+                    : plog_orders_keep_floor(o, &s->parser, line, 0);
     }
     return rc < 0 ? rc : 0;
 }
@@ -273,7 +270,7 @@ const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
 
 bool plog_orders_is_brought(const struct plog_order *found)
 {
-    return ((const struct plog_known_order *)(const void *)found)->brought;
+    return ((const struct plog_known_order *)(const void *)found)->file != 0;
 }
 
 /* Marks one that makes the line good.  Whether there is any; of those by a key
@@ -307,7 +304,7 @@ static int load_again(struct plog_orders *o)
         while (at < known && by_entry(&all(&o->list)[at], k) < 0)
             at++; /* both are sorted */
         if (at == known || by_entry(&all(&o->list)[at], k) != 0)
-            rc = plog_orders_add(o, &k->order, PLOG_ORDER_LOGGED);
+            rc = plog_orders_add(o, &k->order, 0);
     }
     o->unreadable |= now.unreadable;
     plog_orders_fini(&now);

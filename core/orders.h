@@ -30,9 +30,8 @@
 #define PLOG_ORDERS_DIR "orders"
 
 enum plog_order_from {
-    PLOG_ORDER_LOGGED,  /* it stands in the log, on its word so far */
-    PLOG_ORDER_BROKEN,  /* it came along, and is not by the key that it names */
-    PLOG_ORDER_UNKNOWN, /* it came along: see above */
+    PLOG_ORDER_BROKEN,  /* it is not by the key that it names */
+    PLOG_ORDER_UNKNOWN, /* see above */
     PLOG_ORDER_CLAIMED,
     PLOG_ORDER_PROVEN
 };
@@ -41,17 +40,16 @@ struct plog_known_order {
     struct plog_order order; /* first: see plog_orders_is_brought */
     bool needed;             /* a redacted line was met that it makes good */
     bool held;               /* and the order itself was verified */
-    bool brought;            /* it came along */
-    bool unknown;            /* ... and is not proven, nor claimed */
-    size_t file; /* ... in that one of `files`, counted from 1; 0: none */
+    bool unknown;            /* it came along, and is not proven, nor claimed */
+    size_t file; /* ... in that one of `files`, counted from 1; 0: in the log */
 };
 
 /* A compact entry: one lets a log begin behind seq 1. */
 struct plog_known_floor {
     struct plog_compaction entry; /* first: see plog_orders_is_brought_floor;
                                      its spans are set when it is given out */
-    bool needed, held, brought, unknown; /* as above */
-    bool logged;            /* brought, and it stands in the log as well */
+    bool needed, held, unknown;   /* as above */
+    bool logged;            /* it came along, and stands in the log, too */
     size_t file;            /* as above */
     size_t args_at, args_n; /* in floor_args */
 };
@@ -112,10 +110,12 @@ PLOG_MUST_CHECK int plog_orders_doubt(const struct plog_orders *o);
 int plog_orders_doubt_fail(const struct plog_orders *o, int rc,
                            const char *what, struct plog_error *err);
 
-/* Adds an order.  Returns 0 or PLOG_E_NOMEM. */
+/* Adds an order.
+ * @file  as in struct plog_known_order
+ * Returns 0 or PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_add(struct plog_orders *o,
                                     const struct plog_order *order,
-                                    enum plog_order_from from);
+                                    size_t file);
 
 /* Asks for the order behind a redacted line.
  * @leaf, @line  what the line claims to be, and its bytes
@@ -241,8 +241,7 @@ PLOG_MUST_CHECK int plog_orders_read_folder(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_ask_keys(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_keep_floor(struct plog_orders *o,
                                            struct plog_entry_parser *parser,
-                                           struct plog_span line,
-                                           enum plog_order_from from);
+                                           struct plog_span line, size_t file);
 void plog_orders_match_floors(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_or_unreadable(struct plog_orders *o, int rc);
 struct plog_scan;
@@ -255,7 +254,9 @@ void plog_orders_sort(struct plog_orders *o);
 /* The index of the first one about entry `seq` or a later one, in a sorted
  * list. */
 size_t plog_orders_from(const struct plog_buf *list, uint64_t seq);
-/* (orders_keys.c) By whose key the note holds.  Returns 0; PLOG_E_NOMEM. */
+/* (orders_keys.c) By whose key the note holds.
+ * @from  as it was known; out
+ * Returns 0; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_whose(struct plog_orders *o,
                                       const struct plog_note *note,
                                       enum plog_order_from *from);

@@ -19,28 +19,22 @@
 
 /* ---- Reading them ------------------------------------------------------- */
 
-/* What the entry of a proof is, for the file that is the next one. */
+/* What the entry of a proof is, for the file that is the next one.  Whether it
+ * is one of ours. */
 static int take_entry(struct plog_orders *o, const struct plog_proof_report *r)
 {
     struct plog_entry_parser parser;
     struct plog_order order;
-    size_t floors = o->floors.len, list = o->brought.len;
+    size_t before = o->floors.len + o->brought.len;
     size_t file = o->files.len / sizeof(struct plog_order_file) + 1;
     plog_entry_parser_init(&parser, o->dir->io);
     int rc = plog_order_read(&parser, r->entry, &order);
     if (rc >= 0)
         rc = rc && order.at == r->seq
-                 ? plog_orders_add(o, &order, PLOG_ORDER_UNKNOWN)
-                 : plog_orders_keep_floor(o, &parser, r->entry,
-                                          PLOG_ORDER_UNKNOWN);
+                 ? plog_orders_add(o, &order, file)
+                 : plog_orders_keep_floor(o, &parser, r->entry, file);
     plog_entry_parser_fini(&parser);
-    if (o->brought.len > list)
-        ((struct plog_known_order *)(void *)(o->brought.data + list))->file =
-            file;
-    if (o->floors.len > floors)
-        ((struct plog_known_floor *)(void *)(o->floors.data + floors))->file =
-            file;
-    return rc;
+    return rc ? rc : o->floors.len + o->brought.len > before;
 }
 
 static int take_proof(struct plog_orders *o, const char *name,
@@ -52,9 +46,9 @@ static int take_proof(struct plog_orders *o, const char *name,
     if (rc)
         return rc == PLOG_E_NOMEM ? rc : 0;
     snprintf(f.name, sizeof f.name, "%.60s", name);
-    rc = take_entry(o, &r);
+    int is = take_entry(o, &r);
     free(r.memory);
-    return rc ? rc : plog_buf_add(&o->files, &f, sizeof f);
+    return is > 0 ? plog_buf_add(&o->files, &f, sizeof f) : is;
 }
 
 static int read_proof(struct plog_orders *o, int dir, const char *name)
@@ -121,7 +115,7 @@ static void forget(struct plog_orders *o)
     size_t kept = 0, n = o->floors.len / sizeof(struct plog_known_floor);
     struct plog_known_floor *f = (void *)o->floors.data;
     for (size_t i = 0; i < n; i++)
-        if (!f[i].brought)
+        if (!f[i].file)
             f[kept++] = f[i];
     o->floors.len = kept * sizeof *f;
     o->brought.len = o->files.len = 0;
@@ -138,19 +132,19 @@ int plog_orders_read_folder(struct plog_orders *o)
         rc = plog_orders_ask_keys(o);
     if (rc)
         forget(o);
-    plog_orders_match_floors(o);
     plog_orders_sort(o);
     return rc;
 }
 
 /* ---- Whose they are ----------------------------------------------------- */
 
+/* What is not by the key that it names, never is. */
 static int ask_all(struct plog_orders *o)
 {
     struct plog_order_file *f = (void *)o->files.data;
     int rc = 0;
     for (size_t i = 0; !rc && i < o->files.len / sizeof *f; i++)
-        if (f[i].from != PLOG_ORDER_PROVEN)
+        if (f[i].from == PLOG_ORDER_UNKNOWN || f[i].from == PLOG_ORDER_CLAIMED)
             rc = plog_orders_whose(o, &f[i].note, &f[i].from);
     return rc;
 }
@@ -298,7 +292,7 @@ static int first_about(const struct plog_buf *of, bool proven,
     int rc = 0;
     for (size_t i = plog_orders_from(of, seq);
          !rc && i < n && list[i].order.seq == seq; i++) {
-        if (list[i].brought && (list[i].held != proven || list[i].unknown))
+        if (list[i].file && (list[i].held != proven || list[i].unknown))
             continue;
         rc = plog_entry_parse(parser, line, &e, NULL);
         if (!rc)

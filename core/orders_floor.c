@@ -22,12 +22,9 @@ static struct plog_span args_of(const struct plog_orders *o,
 
 int plog_orders_keep_floor(struct plog_orders *o,
                            struct plog_entry_parser *parser,
-                           struct plog_span line, enum plog_order_from from)
+                           struct plog_span line, size_t file)
 {
-    bool brought = from != PLOG_ORDER_LOGGED;
-    struct plog_known_floor f = {.brought = brought,
-                                 .held = from == PLOG_ORDER_PROVEN,
-                                 .unknown = from == PLOG_ORDER_UNKNOWN};
+    struct plog_known_floor f = {.unknown = file != 0, .file = file};
     struct plog_entry e;
     int is = plog_compaction_read(parser, line, &f.entry);
     if (is <= 0)
@@ -40,17 +37,23 @@ int plog_orders_keep_floor(struct plog_orders *o,
     return rc ? rc : plog_buf_add(&o->floors, &f, sizeof f);
 }
 
+static bool is_same(const struct plog_orders *o,
+                    const struct plog_known_floor *a,
+                    const struct plog_known_floor *b)
+{
+    return a->entry.at == b->entry.at &&
+           plog_span_equal(args_of(o, a), args_of(o, b));
+}
+
 /* One that stands in the log counts there alone: anybody can prove one that was
  * undone. */
 void plog_orders_match_floors(struct plog_orders *o)
 {
-    for (size_t i = 0; i < floor_count(o); i++)
-        for (size_t k = 0; k < floor_count(o); k++)
-            if (floors(o)[i].brought && !floors(o)[k].brought &&
-                floors(o)[i].entry.at == floors(o)[k].entry.at &&
-                plog_span_equal(args_of(o, &floors(o)[i]),
-                                args_of(o, &floors(o)[k])))
-                floors(o)[i].logged = true;
+    struct plog_known_floor *f = floors(o);
+    size_t n = o->files.len ? floor_count(o) : 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; f[i].file && !f[i].logged && k < n; k++)
+            f[i].logged = !f[k].file && is_same(o, &f[i], &f[k]);
 }
 
 /* The entry again, with spans into our copy, which no longer moves. */
@@ -69,7 +72,7 @@ static const struct plog_compaction *need_floor(struct plog_orders *o,
 static bool is_better(const struct plog_known_floor *a,
                       const struct plog_known_floor *b)
 {
-    bool claimed = a->brought && !a->held, other = b->brought && !b->held;
+    bool claimed = a->file && !a->held, other = b->file && !b->held;
     return claimed == other ? a->entry.at > b->entry.at : other;
 }
 
@@ -91,9 +94,9 @@ static struct plog_known_floor *reaching(const struct plog_orders *o,
         struct plog_known_floor *f = &floors(o)[i];
         if (!counts(f, which))
             continue;
-        if (!f->brought && (!last || f->entry.at > last->entry.at))
+        if (!f->file && (!last || f->entry.at > last->entry.at))
             last = f;
-        if (f->brought && f->entry.to >= size &&
+        if (f->file && f->entry.to >= size &&
             (!brought || is_better(f, brought)))
             brought = f;
     }
@@ -185,5 +188,5 @@ const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o)
 
 bool plog_orders_is_brought_floor(const struct plog_compaction *found)
 {
-    return ((const struct plog_known_floor *)(const void *)found)->brought;
+    return ((const struct plog_known_floor *)(const void *)found)->file != 0;
 }

@@ -94,11 +94,13 @@ int plog_orders_whose(struct plog_orders *o, const struct plog_note *note,
 {
     size_t n;
     bool named = false;
-    *from = PLOG_ORDER_PROVEN;
-    if (o->chain && under(o->chain->keys, o->chain->count, note, &named))
+    if ((o->chain && under(o->chain->keys, o->chain->count, note, &named)) ||
+        under(o->keys->keys, o->keys->count, note, &named)) {
+        *from = PLOG_ORDER_PROVEN;
         return 0;
-    if (under(o->keys->keys, o->keys->count, note, &named))
-        return 0;
+    }
+    if (!named && *from == PLOG_ORDER_CLAIMED && !o->ahead_verified)
+        return 0;                       /* by the same key as before */
     int rc = named ? 0 : look_ahead(o); /* one id has one key */
     const struct plog_vkey *keys = ahead(o, &n);
     bool later = under(keys, n, note, &named);

@@ -18,8 +18,7 @@ static int read_orders(struct plog_store_log *s, struct plog_error *err)
                               &q, err);
     while (!rc && (rc = plog_sql_row(q, err)) == 0) {
         int is = plog_order_read(&s->parser, plog_sql_text(q, 0), &order);
-        if (is < 0 ||
-            (is && plog_orders_add(&s->orders, &order, PLOG_ORDER_LOGGED)))
+        if (is < 0 || (is && plog_orders_add(&s->orders, &order, 0)))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     }
     sqlite3_finalize(q);

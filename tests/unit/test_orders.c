@@ -42,9 +42,13 @@ static void add(uint64_t seq, uint64_t at, int leaf, const char *line,
                 bool held)
 {
     struct plog_order r = order(seq, at, leaf, line);
-    CHECK_INT(
-        plog_orders_add(&o, &r, held ? PLOG_ORDER_PROVEN : PLOG_ORDER_LOGGED),
-        0);
+    CHECK_INT(plog_orders_add(&o, &r, held), 0);
+    if (held) {
+        struct plog_known_order *all = (void *)o.brought.data;
+        struct plog_known_order *k = &all[o.brought.len / sizeof *all - 1];
+        k->held = true;
+        k->unknown = false;
+    }
 }
 
 static uint64_t found_at(uint64_t seq)
@@ -175,7 +179,7 @@ static struct plog_span floor_args(uint64_t to, struct plog_buf *b)
 
 static void add_floor(uint64_t at, uint64_t to, bool brought, bool held)
 {
-    struct plog_known_floor f = {.brought = brought, .held = held};
+    struct plog_known_floor f = {.file = brought, .held = held};
     struct plog_buf b;
     plog_buf_init(&b, &io);
     f.args_at = o.floor_args.len;
@@ -750,10 +754,38 @@ static void read_once(void)
     plog_buf_fini(&proof);
 }
 
+/* A proof of another entry is nobody's, so no reading has to learn a key. */
+static void no_order_of_ours(void)
+{
+    struct world w;
+    bool any;
+    char key[PLOG_KEYID_TEXT];
+    other_log(&w);
+    prove(&w, 3);
+    dir_begin();
+    int folder = orders_folder();
+    write_file(folder, "3", proof.data, proof.len);
+    CHECK_INT(plog_orders_unproven(&o, &any), 0);
+    CHECK(!any && o.files.len == 0);
+    prove(&w, 4);
+    write_file(folder, "4", proof.data, proof.len);
+    plog_orders_fini(&o);
+    plog_orders_init(&o, &io, &d, &ring);
+    CHECK_INT(plog_orders_unproven(&o, &any), 0);
+    CHECK(any);
+    const struct plog_known_order *k = (void *)o.brought.data;
+    CHECK_TEXT(plog_orders_strange(&o, &k->order, key), "4");
+    close(folder);
+    dir_end();
+    plog_buf_fini(&proof);
+}
+
 /* By the key that it names, or by none. */
 static void a_broken_signature(void)
 {
     struct world w;
+    struct plog_keychain chain = {.count = 1};
+    struct plog_vkey other;
     bool any;
     other_log(&w);
     prove(&w, 4);
@@ -771,6 +803,20 @@ static void a_broken_signature(void)
         close(folder);
         dir_end();
     }
+    /* One id has one key: no later one is tried. */
+    dir_begin();
+    int folder = orders_folder();
+    prove(&w, 4);
+    write_file(folder, "4", proof.data, proof.len);
+    other = signed_by;
+    other.public_key[3] ^= 1;
+    trust(&other);
+    CHECK_UINT(found_at(2), 0);
+    chain.keys[0] = signed_by;
+    o.chain = &chain;
+    CHECK_UINT(found_at(2), 0);
+    close(folder);
+    dir_end();
     plog_buf_fini(&proof);
 }
 
@@ -926,6 +972,7 @@ int main(int argc, char **argv)
         {"no_memory_for_a_proof", no_memory_for_a_proof},
         {"an_order_that_came_along", an_order_that_came_along},
         {"read_once", read_once},
+        {"no_order_of_ours", no_order_of_ours},
         {"a_broken_signature", a_broken_signature},
         {"odd_files_beside_it", odd_files_beside_it},
         {"proofs_that_cannot_be_read", proofs_that_cannot_be_read},

@@ -136,7 +136,7 @@ static int brought(void)
     int claimed = 0;
     CHECK(rc == 0 || n == 0);
     for (size_t i = 0; i < n; i++) {
-        CHECK(list[i].order.seq == 2 && list[i].brought && !list[i].held);
+        CHECK(list[i].order.seq == 2 && list[i].file && !list[i].held);
         claimed += !list[i].unknown;
     }
     return rc ? rc : claimed;
