@@ -144,7 +144,7 @@ static int fill(struct plog_feed *f, struct plog_batch *b)
         if (rc)
             empty(b); /* the group may be there in part */
         if (rc)
-            return plog_orders_brought_fail(rc, &f->err);
+            return plog_orders_brought_fail(&f->walk->orders, rc, &f->err);
         if (strcmp(origin, f->walk->chain.origin) != 0)
             break;
     }

@@ -133,7 +133,7 @@ int plog_walk_learn_keys(struct plog_walk *w, plog_walk_starter *start,
     bool any;
     int rc = plog_orders_unproven(&w->orders, &any);
     if (rc || !any)
-        return rc ? plog_orders_brought_fail(rc, err) : 0;
+        return rc ? plog_orders_brought_fail(&w->orders, rc, err) : 0;
     rc = plog_walk_open(&ahead, w->dir, w->chain.keys, &why);
     if (!rc)
         rc = start(arg, &ahead, &why);

@@ -246,7 +246,9 @@ int plog_orders_doubt(const struct plog_orders *o)
 int plog_orders_doubt_fail(const struct plog_orders *o, int rc,
                            const char *what, struct plog_error *err)
 {
-    if (rc != PLOG_E_IO || o->read <= PLOG_ORDERS_ALL)
+    if (rc != PLOG_E_IO)
+        return plog_fail(err, rc, "out of memory");
+    if (o->read <= PLOG_ORDERS_ALL)
         return plog_fail(err, rc, "looking for %s failed", what);
     plog_fail(err, rc, "orders/ cannot be read, and may hold %s", what);
     return plog_orders_name_folder(rc, err);
@@ -256,7 +258,7 @@ const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
 {
     const struct plog_known_order *k;
     struct plog_buf *both[] = {&o->list, &o->brought};
-    if (plog_orders_load(o) || (o->failed = plog_orders_ask_keys(o)) != 0)
+    if (plog_orders_load(o) || (o->failed = plog_orders_settle(o)) != 0)
         return NULL;
     plog_orders_sort(o);
     for (int b = 0; b < 2; b++)
@@ -318,7 +320,7 @@ int plog_orders_need(struct plog_orders *o, uint64_t seq,
     bool fresh = !o->loaded;
     int rc = plog_orders_load(o);
     if (!rc)
-        rc = plog_orders_ask_keys(o);
+        rc = plog_orders_settle(o);
     if (rc)
         return rc;
     plog_sha256(line.p, line.n, hash);

@@ -211,8 +211,9 @@ PLOG_MUST_CHECK int plog_orders_about(struct plog_orders *o,
                                       uint64_t seq, struct plog_span line,
                                       struct plog_order *order, bool *own,
                                       struct plog_buf *out);
-/* At the end of a reading, before it is asked what is not held: those claimed
- * are held whose key was met.  Returns 0; PLOG_E_NOMEM. */
+/* Asks whose they are again, where the log has had more keys since; so, too, at
+ * the end of a reading, before it is asked what is not held.  Returns 0;
+ * PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_orders_settle(struct plog_orders *o);
 /* Whether one of them is not proven by the keys that are known so far.  Returns
  * 0; PLOG_E_IO; PLOG_E_NOMEM. */
@@ -223,8 +224,9 @@ PLOG_MUST_CHECK int plog_orders_unproven(struct plog_orders *o, bool *any);
 PLOG_MUST_CHECK int plog_orders_know_keys(struct plog_orders *o,
                                           const struct plog_keychain *chain);
 
-/* Says so; returns rc. */
-int plog_orders_brought_fail(int rc, struct plog_error *err);
+/* plog_orders_doubt_fail for whoever reads whole lines. */
+int plog_orders_brought_fail(const struct plog_orders *o, int rc,
+                             struct plog_error *err);
 /* Says so of what rests on it: `what` ends in "expected an order", say. Returns
  * PLOG_E_UNKNOWN_KEY. */
 int plog_orders_strange_fail(const char *what, const char *file,
@@ -233,12 +235,11 @@ int plog_orders_strange_fail(const char *what, const char *file,
 int plog_orders_name_folder(int rc, struct plog_error *err);
 
 /* Between the files: loads what log and orders/ have; reads orders/, once;
- * asks for the keys of what it has, when there are more; takes a compact entry;
+ * takes a compact entry;
  * notes which of them stand in the log; goes on behind what cannot be read;
  * gives each segment to `look`, whose PLOG_E_IO and PLOG_E_NOMEM count. */
 PLOG_MUST_CHECK int plog_orders_load(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_read_folder(struct plog_orders *o);
-PLOG_MUST_CHECK int plog_orders_ask_keys(struct plog_orders *o);
 PLOG_MUST_CHECK int plog_orders_keep_floor(struct plog_orders *o,
                                            struct plog_entry_parser *parser,
                                            struct plog_span line, size_t file);

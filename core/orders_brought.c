@@ -129,7 +129,7 @@ int plog_orders_read_folder(struct plog_orders *o)
     o->read = PLOG_ORDERS_ALL;
     int rc = read_all(o);
     if (!rc)
-        rc = plog_orders_ask_keys(o);
+        rc = plog_orders_settle(o);
     if (rc)
         forget(o);
     plog_orders_sort(o);
@@ -211,7 +211,7 @@ static void mark(const struct plog_orders *o, size_t file, bool *held,
     *unknown = f[file - 1].from <= PLOG_ORDER_UNKNOWN;
 }
 
-int plog_orders_ask_keys(struct plog_orders *o)
+int plog_orders_settle(struct plog_orders *o)
 {
     unsigned now = (o->chain ? o->chain->count : 0) + 1;
     if (o->asked == now || o->files.len == 0)
@@ -227,11 +227,6 @@ int plog_orders_ask_keys(struct plog_orders *o)
     return rc;
 }
 
-int plog_orders_settle(struct plog_orders *o)
-{
-    return plog_orders_ask_keys(o);
-}
-
 /* ---- Those alone -------------------------------------------------------- */
 
 int plog_orders_brought(struct plog_orders *o,
@@ -239,7 +234,7 @@ int plog_orders_brought(struct plog_orders *o,
 {
     int rc = plog_orders_read_folder(o);
     if (!rc)
-        rc = plog_orders_ask_keys(o);
+        rc = plog_orders_settle(o);
     if (!rc && (o->read == PLOG_ORDERS_PART || o->ahead_unreadable))
         rc = PLOG_E_IO;
     *list = (const void *)o->brought.data;
@@ -269,14 +264,11 @@ int plog_orders_name_folder(int rc, struct plog_error *err)
     return rc;
 }
 
-int plog_orders_brought_fail(int rc, struct plog_error *err)
+int plog_orders_brought_fail(const struct plog_orders *o, int rc,
+                             struct plog_error *err)
 {
-    if (rc != PLOG_E_IO)
-        return plog_fail(err, rc, "out of memory");
-    plog_fail(err, rc,
-              "orders/ cannot be read, and may hold an order to redact"
-              " what is whole in log/");
-    return plog_orders_name_folder(rc, err);
+    return plog_orders_doubt_fail(
+        o, rc, "an order to redact what is whole in log/", err);
 }
 
 /* The first one about this line: of the log's own, or of those that came along,

@@ -123,7 +123,7 @@ static const struct plog_compaction *ask(struct plog_orders *o, finder *find,
     o->wanted = 0;
     if (plog_orders_load(o))
         return NULL;
-    o->failed = plog_orders_ask_keys(o);
+    o->failed = plog_orders_settle(o);
     if (o->failed)
         return NULL;
     struct plog_known_floor *f = find(o, size, ANY);

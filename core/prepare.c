@@ -293,7 +293,7 @@ static int may_order_again(plog *p, struct plog_request *r,
     if (!rc)
         is = plog_orders_redact(&orders, parser, r->target, line, &same);
     if (is < 0)
-        rc = plog_orders_brought_fail(is, err);
+        rc = plog_orders_brought_fail(&orders, is, err);
     if (!rc && (!is || !plog_span_equal(plog_span(same.data, same.len), line)))
         rc = no_order(r->target, err);
     plog_orders_fini(&orders);

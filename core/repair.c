@@ -100,7 +100,7 @@ static int check_orders(struct plog_walk *w, struct plog_error *err)
     size_t i = 0;
     int rc = plog_orders_settle(&w->orders);
     if (rc)
-        return plog_orders_brought_fail(rc, err);
+        return plog_orders_brought_fail(&w->orders, rc, err);
     const struct plog_order *o = plog_orders_unheld(&w->orders, &i);
     const struct plog_compaction *c = plog_orders_floor_unheld(&w->orders);
     char key[PLOG_KEYID_TEXT];

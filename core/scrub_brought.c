@@ -39,7 +39,7 @@ static int add(struct brought *b, uint64_t seq, struct plog_error *err)
         plog_orders_redact(&b->orders, &b->parser, seq,
                            plog_span(b->line.data, b->line.len), &b->redacted);
     if (is < 0)
-        return plog_orders_brought_fail(is, err);
+        return plog_orders_brought_fail(&b->orders, is, err);
     if (!is)
         return 0;
     t.redacted = plog_span(b->redacted.data, b->redacted.len);
@@ -57,7 +57,7 @@ static int find_all(struct brought *b, struct plog_error *err)
     uint64_t last = 0;
     int rc = plog_orders_brought(&b->orders, &list, &n);
     if (rc)
-        return plog_orders_brought_fail(rc, err);
+        return plog_orders_brought_fail(&b->orders, rc, err);
     for (size_t i = 0; !rc && i < n; i++) {
         if (list[i].order.seq != last)
             rc = add(b, list[i].order.seq, err);

@@ -300,7 +300,7 @@ int plog_check_orders(struct plog_check *c, struct plog_error *err)
                    c->report->counts[-PLOG_E_TAMPERED];
     int rc = plog_orders_settle(&c->walk.orders);
     if (rc)
-        return plog_orders_brought_fail(rc, err);
+        return plog_orders_brought_fail(&c->walk.orders, rc, err);
     check_floor(c, damaged);
     for (size_t i = 0; (o = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
         if (c->bounded && o->at > end && !plog_orders_is_brought(o))

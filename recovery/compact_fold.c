@@ -144,7 +144,7 @@ static int orders_brought(struct folding *f,
                           struct plog_error *err)
 {
     int rc = plog_orders_brought(&f->walk.orders, list, n);
-    return rc ? plog_orders_brought_fail(rc, err) : 0;
+    return rc ? plog_orders_brought_fail(&f->walk.orders, rc, err) : 0;
 }
 
 static int begin(struct folding *f, int dir, struct plog_error *err)
@@ -354,7 +354,7 @@ static int check_redacted(struct folding *f, uint64_t seq, bool brought,
                                 &redacted);
     plog_buf_fini(&redacted);
     if (is <= 0)
-        return is ? plog_orders_brought_fail(is, err) : 0;
+        return is ? plog_orders_brought_fail(&f->walk.orders, is, err) : 0;
     plog_fail(err, PLOG_E_LOCKED,
               "entry %llu was redacted, and is whole in the log again: its"
               " payload would go into the snapshot",

@@ -66,7 +66,7 @@ int plog_parity_whole(struct plog_parity *p, uint64_t seq,
         is = plog_orders_claim(orders, &p->parser, seq, line, &claimed);
     *pending = is > 0 && !plog_line_is_redacted(line);
     if (is < 0)
-        return plog_orders_brought_fail(is, err);
+        return plog_orders_brought_fail(orders, is, err);
     if (!*pending || p->c->quick)
         return 0;
     if (proven)
@@ -94,7 +94,7 @@ int plog_parity_claimed(struct plog_parity *p, struct plog_error *err)
     size_t n, count = p->claimed.len / sizeof *all;
     int rc = count ? plog_orders_brought(&p->c->walk.orders, &list, &n) : 0;
     if (rc)
-        return plog_orders_brought_fail(rc, err);
+        return plog_orders_brought_fail(&p->c->walk.orders, rc, err);
     for (size_t i = 0; i < count; i++)
         if (is_held(&all[i], list, n))
             note_pending(p, all[i].seq);

@@ -55,7 +55,7 @@ int plog_restore_note_whole(struct plog_restoring *r, struct plog_walk *w,
     if (rc > 0)
         rc = add(r, &o, (struct whole){own ? o.at : NEVER, w->first}, &text);
     plog_buf_fini(&text);
-    return rc ? plog_orders_brought_fail(rc, err) : 0;
+    return rc ? plog_orders_brought_fail(&w->orders, rc, err) : 0;
 }
 
 int plog_restore_need(struct plog_restoring *r, struct plog_walk *w,

@@ -225,10 +225,16 @@ static void no_memory(void)
 static void how_it_is_said(void)
 {
     struct plog_error err = {0};
-    CHECK_INT(plog_orders_brought_fail(PLOG_E_NOMEM, &err), PLOG_E_NOMEM);
+    CHECK_INT(plog_orders_brought_fail(&o, PLOG_E_NOMEM, &err), PLOG_E_NOMEM);
     CHECK_TEXT(err.message, "out of memory");
     CHECK_TEXT(err.file, "");
-    CHECK_INT(plog_orders_brought_fail(PLOG_E_IO, &err), PLOG_E_IO);
+    o.read = PLOG_ORDERS_ALL; /* it is log/, then, that cannot be read */
+    CHECK_INT(plog_orders_brought_fail(&o, PLOG_E_IO, &err), PLOG_E_IO);
+    CHECK_TEXT(err.message, "looking for an order to redact what is whole in"
+                            " log/ failed");
+    CHECK_TEXT(err.file, "");
+    o.read = PLOG_ORDERS_PART;
+    CHECK_INT(plog_orders_brought_fail(&o, PLOG_E_IO, &err), PLOG_E_IO);
     CHECK_INT(err.code, PLOG_E_IO);
     CHECK_TEXT(err.file, PLOG_ORDERS_DIR);
     CHECK(strstr(err.message, "orders/ cannot be read") != NULL);
