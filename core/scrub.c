@@ -1,18 +1,24 @@
 /* scrub.c - see scrub.h. */
 #include "scrub.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "engine.h"
+#include "orders.h"
 
 struct work {
     struct plog_legs *l;
     struct plog_scrub_report *report;
-    struct plog_buf seqs;    /* what is pending: uint64_t, ascending */
-    struct plog_buf kept;    /* of these: out of reach, kept */
-    bool fresh;              /* not all of these were kept by an earlier one */
-    struct plog_buf targets; /* struct plog_scrub_target, ascending */
-    struct plog_buf text;    /* their redacted lines */
+    bool any;                 /* something lies in quarantine/ */
+    struct plog_buf seqs;     /* what is pending: uint64_t, ascending */
+    struct plog_buf kept;     /* of these: out of reach, kept */
+    bool fresh;               /* not all of these were kept by an earlier one */
+    struct plog_buf targets;  /* struct plog_scrub_target, ascending, */
+    size_t own;               /* ... so many; and then those of orders/ */
+    struct plog_buf both;     /* all of them, each once, ascending */
+    struct plog_buf text;     /* their redacted lines */
+    struct plog_error orders; /* why those of orders/ are not known, if so */
 };
 
 static struct plog_scrub_target *target(struct work *w, size_t i)
@@ -20,9 +26,9 @@ static struct plog_scrub_target *target(struct work *w, size_t i)
     return (struct plog_scrub_target *)(void *)w->targets.data + i;
 }
 
-static size_t count(const struct work *w)
+static size_t count(const struct plog_buf *targets)
 {
-    return w->targets.len / sizeof(struct plog_scrub_target);
+    return targets->len / sizeof(struct plog_scrub_target);
 }
 
 static size_t count_seqs(const struct plog_buf *seqs)
@@ -48,8 +54,10 @@ static int read_target(struct work *w, struct plog_scrub_reach *r, uint64_t seq,
     if (rc == PLOG_E_PRUNED || (rc == PLOG_END && keep)) {
         keep = true;
         rc = 0;
-    } else if (rc == PLOG_END)
-        rc = plog_scrub_kept(w->l, &keep, err);
+    } else if (rc == PLOG_END) {
+        keep = w->any;
+        rc = 0;
+    }
     if (!rc && ((known && plog_buf_add(&w->targets, &t, sizeof t)) ||
                 (keep && plog_buf_add(&w->kept, &seq, sizeof seq))))
         rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
@@ -66,17 +74,45 @@ void plog_scrub_settle(struct plog_buf *targets, const struct plog_buf *text)
     }
 }
 
+/* Of those that came along nobody may know: then the others are seen to. */
+static int read_brought(struct work *w, struct plog_scrub_reach *r,
+                        struct plog_error *err)
+{
+    int rc = plog_scrub_learn_brought(r, &w->targets, &w->text, &w->orders);
+    w->report->brought = rc || count(&w->targets) > w->own;
+    return rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory") : 0;
+}
+
+/* Of an entry that both are about, our own knows more. */
+static int join(struct work *w, struct plog_error *err)
+{
+    size_t i = 0, k = w->own, n = count(&w->targets);
+    while (i < w->own || k < n) {
+        bool own =
+            k == n || (i < w->own && target(w, i)->seq <= target(w, k)->seq);
+        struct plog_scrub_target *t = target(w, own ? i : k);
+        if (plog_buf_add(&w->both, t, sizeof *t))
+            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        i += own;
+        k += k < n && target(w, k)->seq == t->seq;
+    }
+    return 0;
+}
+
 static int read_targets(struct work *w, struct plog_error *err)
 {
     const uint64_t *seqs = (const void *)w->seqs.data;
     struct plog_scrub_reach r;
-    int rc = 0;
     plog_scrub_reach_init(&r, w->l);
+    int rc = plog_scrub_kept(w->l, &w->any, err);
     for (size_t i = 0; !rc && i < count_seqs(&w->seqs); i++)
         rc = read_target(w, &r, seqs[i], err);
+    w->own = count(&w->targets);
+    if (!rc && w->any)
+        rc = read_brought(w, &r, err);
     plog_scrub_reach_close(&r);
     plog_scrub_settle(&w->targets, &w->text);
-    return rc;
+    return rc ? rc : join(w, err);
 }
 
 /* ---- The store ---------------------------------------------------------- */
@@ -128,12 +164,12 @@ static int replace_segments(struct work *w, struct plog_error *err)
     struct plog_finder f = {.dir = &w->l->dir};
     size_t i = 0, next;
     int rc = 0;
-    while (i < count(w) && target(w, i)->seq <= w->l->head.rules.floor)
+    while (i < w->own && target(w, i)->seq <= w->l->head.rules.floor)
         i++; /* gone with their segments */
-    for (; !rc && i < count(w); i = next) {
+    for (; !rc && i < w->own; i = next) {
         uint64_t first = 0, other;
         rc = plog_finder_segment(&f, target(w, i)->seq, &first, err);
-        for (next = i + 1; !rc && next < count(w); next++) {
+        for (next = i + 1; !rc && next < w->own; next++) {
             rc = plog_finder_segment(&f, target(w, next)->seq, &other, err);
             if (other != first)
                 break;
@@ -148,13 +184,12 @@ static int replace_segments(struct work *w, struct plog_error *err)
 /* ---- All of it ---------------------------------------------------------- */
 
 /* The store's pages were emptied before what an earlier one kept was kept. */
-static int read_work(struct work *w, struct plog_error *err)
+static int read_pending(struct work *w, struct plog_error *err)
 {
     int rc = plog_store_pending(&w->l->store, &w->seqs, err);
-    if (rc || !w->seqs.len)
-        return rc;
-    rc = plog_store_scrub_due(&w->l->store, &w->fresh, err);
-    return rc ? rc : read_targets(w, err);
+    return rc || !w->seqs.len
+               ? rc
+               : plog_store_scrub_due(&w->l->store, &w->fresh, err);
 }
 
 /* What could not be searched may have the payload of each of them. */
@@ -175,34 +210,75 @@ static int note_done(struct work *w, struct plog_error *err)
     return plog_store_end(s, rc, err);
 }
 
+/* All that is known now. */
+static int scrub(struct work *w, struct plog_error *err)
+{
+    int rc = read_targets(w, err);
+    if (!rc && w->fresh)
+        rc = empty_pages(w, err);
+    if (!rc && w->both.len)
+        rc = plog_scrub_quarantine(w->l, (const void *)w->both.data,
+                                   count(&w->both), w->report, err);
+    if (!rc)
+        rc = replace_segments(w, err);
+    if (!rc && w->fresh)
+        rc = plog_scrub_beside(w->l, err);
+    if (!rc && (w->report->left || w->orders.code))
+        rc = keep_all(w, err);
+    if (!rc && (w->fresh || w->kept.len != w->seqs.len))
+        rc = note_done(w, err);
+    w->report->entries = rc ? 0 : count_seqs(&w->seqs) - count_seqs(&w->kept);
+    if (!rc && w->orders.code && err)
+        *err = w->orders;
+    return rc ? rc : w->orders.code;
+}
+
+/* @pending  false: only what came along */
+static int scrub_all(struct plog_legs *l, bool pending,
+                     struct plog_scrub_report *report, struct plog_error *err)
+{
+    struct work w = {.l = l, .report = report};
+    struct plog_buf *all[] = {&w.seqs, &w.kept, &w.targets, &w.both, &w.text};
+    memset(report, 0, sizeof *report);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        plog_buf_init(all[i], l->io);
+    int rc = pending ? read_pending(&w, err) : 0;
+    if (!rc)
+        rc = scrub(&w, err);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        plog_buf_fini(all[i]);
+    return rc;
+}
+
 int plog_scrub(struct plog_legs *l, struct plog_scrub_report *report,
                struct plog_error *err)
 {
-    struct work w = {.l = l, .report = report};
-    memset(report, 0, sizeof *report);
-    plog_buf_init(&w.seqs, l->io);
-    plog_buf_init(&w.kept, l->io);
-    plog_buf_init(&w.targets, l->io);
-    plog_buf_init(&w.text, l->io);
-    int rc = read_work(&w, err);
-    if (!rc && w.fresh)
-        rc = empty_pages(&w, err);
-    if (!rc && count(&w))
-        rc = plog_scrub_quarantine(l, target(&w, 0), count(&w), report, err);
-    if (!rc)
-        rc = replace_segments(&w, err);
-    if (!rc && w.fresh)
-        rc = plog_scrub_beside(l, err);
-    if (report->left && !rc)
-        rc = keep_all(&w, err);
-    if (!rc && (w.fresh || w.kept.len != w.seqs.len))
-        rc = note_done(&w, err);
-    report->entries = rc ? 0 : count_seqs(&w.seqs) - count_seqs(&w.kept);
-    plog_buf_fini(&w.text);
-    plog_buf_fini(&w.targets);
-    plog_buf_fini(&w.kept);
-    plog_buf_fini(&w.seqs);
-    return rc;
+    return scrub_all(l, true, report, err);
+}
+
+/* Whether there is something to look for, and where. */
+static int is_due(struct plog_legs *l, bool *due, struct plog_error *err)
+{
+    struct plog_stat st;
+    *due = false;
+    if (l->io->stat_at(l->io->ctx, l->dir.dir, PLOG_ORDERS_DIR, &st) == -ENOENT)
+        return 0; /* as usual */
+    int rc = plog_scrub_kept(l, due, err);
+    if (rc || !*due || l->store_open)
+        return rc;
+    rc = plog_legs_open_store(l, false, err);
+    return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
+}
+
+int plog_scrub_brought(struct plog_legs *l, struct plog_error *err)
+{
+    struct plog_scrub_report report;
+    bool due;
+    int rc = is_due(l, &due, err);
+    if (rc || !due)
+        return rc;
+    rc = scrub_all(l, false, &report, err);
+    return rc ? rc : plog_scrub_say_left(&report, err);
 }
 
 void plog_engine_scrub(plog *p)

@@ -22,6 +22,8 @@ struct plog_scrub_report {
     uint64_t left;       /* files and folders there that were not searched */
     int left_why;        /* of the first: a negative errno, */
     char left_file[256]; /* and which it is, below the directory */
+    bool brought; /* some of what was looked for came along: no mark keeps that
+                   * in mind where something is left */
 };
 
 /* What is looked for, of one entry. */
@@ -33,12 +35,15 @@ struct plog_scrub_target {
 };
 
 /*
- * Does all that is pending.
+ * Does all that is pending; and takes out of quarantine/, in the same search,
+ * what orders in orders/ are about, which came along with a copy: the store has
+ * no rows of them, and so no marks.
  * @l  under the writer lock and the maintenance lock, no transaction open
  * Returns 0: no file below the directory holds such a payload any more, on
  * disk.  PLOG_E_LOCKED: a reader holds an old snapshot of the store, and what
  * is left is done later; PLOG_E_CORRUPT, PLOG_E_DIVERGED when a leg is not
- * what it must be; PLOG_E_IO; PLOG_E_NOMEM.
+ * what it must be; PLOG_E_IO; PLOG_E_NOMEM.  Where it is orders/ that cannot be
+ * read, all else was done, and stays pending.
  * An entry that is out of reach (plog_scrub_below) stays pending, and stops
  * none of the others; so does one that was compacted away with its orders where
  * archive/ has them no more, while something lies in quarantine/; and all,
@@ -97,18 +102,15 @@ PLOG_MUST_CHECK int plog_scrub_mark(struct plog_store *s,
                                     struct plog_error *err);
 
 /*
- * Takes out of quarantine/ what orders in orders/ are about: those that came
- * along with a copy, which the store has no rows of, and so no marks.
- * Maintenance does it before anything else, for what one moved there that was
- * cut off, and again behind what it moved itself.  Without orders/ or anything
- * in quarantine/ it costs two looks.
+ * The part of plog_scrub that is about orders/, for maintenance that leaves the
+ * rest to the next opening: at its end, whatever the one before came to.
+ * Without orders/ or anything in quarantine/ it costs two looks.
  * @l  under the writer lock, no transaction open; its head is the store's, or
  *     its store is closed: then that is opened, if there is something to do
- * Returns 0; PLOG_E_BEHIND: there is no store; PLOG_E_UNKNOWN_KEY; PLOG_E_IO;
- * PLOG_E_NOMEM; a store error.
+ * Returns 0; PLOG_E_BEHIND: there is no store; PLOG_E_UNKNOWN_KEY; PLOG_E_IO,
+ * also where something could not be searched; PLOG_E_NOMEM; a store error.
  */
 PLOG_MUST_CHECK int plog_scrub_brought(struct plog_legs *l,
-                                       struct plog_scrub_report *report,
                                        struct plog_error *err);
 
 /* ---- Between its files -------------------------------------------------- */
@@ -166,6 +168,14 @@ PLOG_MUST_CHECK int plog_scrub_learn(struct plog_scrub_reach *r,
                                      struct plog_scrub_target *t,
                                      struct plog_buf *text,
                                      struct plog_error *err);
+
+/* The same of every entry that an order in orders/ is about: appended to
+ * `targets`, ascending.  Returns 0; PLOG_E_IO, PLOG_E_UNKNOWN_KEY, a store
+ * error: there may be more; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_scrub_learn_brought(struct plog_scrub_reach *r,
+                                             struct plog_buf *targets,
+                                             struct plog_buf *text,
+                                             struct plog_error *err);
 
 /* When no more is appended to `text`: says of each target where its redacted
  * line is there, in the order of both. */

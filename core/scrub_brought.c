@@ -1,6 +1,6 @@
 /*
- * scrub_brought.c - payloads that came to quarantine/ under an order that came
- * along in orders/; see scrub.h.
+ * scrub_brought.c - what to look for in quarantine/, of each entry under an
+ * order that came along in orders/; see scrub.h.
  *
  * The store is a function of the log and has no row of such an order, so
  * nothing can be pending: whoever may have set a file aside looks.
@@ -11,14 +11,12 @@
 #include "scrub.h"
 
 struct brought {
-    struct plog_legs *l;
-    struct plog_scrub_reach reach;
+    struct plog_scrub_reach *r;
     struct plog_orders orders;
     struct plog_keychain keys;
     struct plog_entry_parser parser;
     struct plog_buf line, redacted;
-    struct plog_buf targets; /* struct plog_scrub_target, ascending */
-    struct plog_buf text;    /* their redacted lines */
+    struct plog_buf *targets, *text; /* out: appended */
 };
 
 static int add(struct brought *b, uint64_t seq, struct plog_error *err)
@@ -26,9 +24,9 @@ static int add(struct brought *b, uint64_t seq, struct plog_error *err)
     struct plog_scrub_target t = {.seq = seq};
     struct plog_error why = {.code = 0};
     b->line.len = 0;
-    int rc = seq > b->l->head.commit.size
+    int rc = seq > b->r->l->head.commit.size
                  ? PLOG_END
-                 : plog_scrub_line(&b->reach, seq, true, &b->line, &why);
+                 : plog_scrub_line(b->r, seq, true, &b->line, &why);
     if (rc == PLOG_END || rc == PLOG_E_CORRUPT) /* what is lost, others say */
         return 0;
     if (rc && err)
@@ -44,8 +42,8 @@ static int add(struct brought *b, uint64_t seq, struct plog_error *err)
         return 0;
     t.redacted = plog_span(b->redacted.data, b->redacted.len);
     plog_line_leaf(t.redacted, t.leaf);
-    return plog_buf_add_span(&b->text, t.redacted) ||
-                   plog_buf_add(&b->targets, &t, sizeof t)
+    return plog_buf_add_span(b->text, t.redacted) ||
+                   plog_buf_add(b->targets, &t, sizeof t)
                ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
                : 0;
 }
@@ -63,65 +61,29 @@ static int find_all(struct brought *b, struct plog_error *err)
             rc = add(b, list[i].order.seq, err);
         last = list[i].order.seq;
     }
-    plog_scrub_settle(&b->targets, &b->text);
     return rc;
 }
 
-/* Whether there is something to look for, and where. */
-static int is_due(struct plog_legs *l, bool *due, struct plog_error *err)
+int plog_scrub_learn_brought(struct plog_scrub_reach *r,
+                             struct plog_buf *targets, struct plog_buf *text,
+                             struct plog_error *err)
 {
+    struct plog_legs *l = r->l;
+    struct brought b = {.r = r, .targets = targets, .text = text};
     struct plog_stat st;
-    *due = false;
     if (l->io->stat_at(l->io->ctx, l->dir.dir, PLOG_ORDERS_DIR, &st) == -ENOENT)
         return 0; /* as usual */
-    int rc = plog_scrub_kept(l, due, err);
-    if (rc || !*due || l->store_open)
-        return rc;
-    rc = plog_legs_open_store(l, false, err);
-    return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
-}
-
-static int search(struct brought *b, struct plog_scrub_report *report,
-                  struct plog_error *err)
-{
-    struct plog_legs *l = b->l;
-    int rc = plog_store_keys(&l->store, &l->head, &l->keys, &b->keys, err);
-    if (!rc)
-        rc = find_all(b, err);
-    return rc || !b->targets.len
-               ? rc
-               : plog_scrub_quarantine(l, (const void *)b->targets.data,
-                                       b->targets.len /
-                                           sizeof(struct plog_scrub_target),
-                                       report, err);
-}
-
-int plog_scrub_brought(struct plog_legs *l, struct plog_scrub_report *report,
-                       struct plog_error *err)
-{
-    struct brought b = {.l = l};
-    bool due;
-    memset(report, 0, sizeof *report);
-    int rc = is_due(l, &due, err);
-    if (rc || !due)
-        return rc;
-    plog_scrub_reach_init(&b.reach, l);
     plog_orders_init(&b.orders, l->io, &l->dir, &l->keys);
     plog_entry_parser_init(&b.parser, l->io);
     plog_buf_init(&b.line, l->io);
     plog_buf_init(&b.redacted, l->io);
-    plog_buf_init(&b.targets, l->io);
-    plog_buf_init(&b.text, l->io);
     b.orders.chain = &b.keys;
-    rc = search(&b, report, err);
-    if (!rc) /* nothing keeps in mind what was not searched */
-        rc = plog_scrub_say_left(report, err);
-    plog_buf_fini(&b.text);
-    plog_buf_fini(&b.targets);
+    int rc = plog_store_keys(&l->store, &l->head, &l->keys, &b.keys, err);
+    if (!rc)
+        rc = find_all(&b, err);
     plog_buf_fini(&b.redacted);
     plog_buf_fini(&b.line);
     plog_entry_parser_fini(&b.parser);
     plog_orders_fini(&b.orders);
-    plog_scrub_reach_close(&b.reach);
     return rc;
 }

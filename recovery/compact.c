@@ -267,28 +267,18 @@ static int check_pending(struct plog_legs *l, bool dry_run,
     return rc;
 }
 
-/* What the one before moved may have such a payload, if it was cut off. */
-static int scrub_brought(plog *p, void *arg, struct plog_error *err)
-{
-    struct plog_scrub_report done;
-    (void)arg;
-    plog_store_rollback(&p->legs.store);
-    return plog_scrub_brought(&p->legs, &done, err);
-}
-
 /* A segment that was fetched from a backup may have payloads again that were
  * taken out: they would be folded, signed and archived.  And what was out of
  * reach may be no more.  What cannot be done about it stays pending, which the
  * plan sees. */
 static int scrub_again(plog *p, void *arg, struct plog_error *err)
 {
-    struct plog_scrub_report done;
+    struct plog_compacting *c = arg;
     uint64_t whole;
-    (void)arg;
     plog_store_rollback(&p->legs.store);
     int rc = plog_scrub_again(&p->legs, &whole, err);
     if (!rc)
-        rc = plog_scrub(&p->legs, &done, err);
+        rc = plog_scrub(&p->legs, &c->scrubbed, err);
     return rc == PLOG_E_LOCKED ? 0 : rc;
 }
 
@@ -408,8 +398,7 @@ static void tell_snapshot(struct plog_compacting *c)
 
 static int compact(struct plog_compacting *c, struct plog_error *err)
 {
-    int rc =
-        c->o->dry_run ? 0 : plog_engine_locked(c->p, scrub_again, NULL, err);
+    int rc = c->o->dry_run ? 0 : plog_engine_locked(c->p, scrub_again, c, err);
     if (!rc)
         rc = plog_engine_locked(c->p, plan, c, err);
     if (rc || c->to == c->from || c->o->dry_run)
@@ -427,18 +416,26 @@ static int compact(struct plog_compacting *c, struct plog_error *err)
 }
 
 /* What went to quarantine/ may have a payload under an order.  What is left of
- * that, the next opening does; of orders that came along it knows nothing. */
+ * that, the next opening does; of orders that came along it knows nothing.  An
+ * undo searched nothing before, and an earlier one may have been cut off. */
 static int scrub_aside(plog *p, void *arg, struct plog_error *err)
 {
-    struct plog_scrub_report done;
-    (void)arg;
+    struct plog_compacting *c = arg;
     plog_store_rollback(&p->legs.store);
-    (void)!plog_scrub(&p->legs, &done, NULL);
-    int rc = plog_scrub_brought(&p->legs, &done, err);
-    if (rc && !err->hint[0])
-        plog_err_hint(err, "the compaction itself is done; see that the file"
-                           " can be read, and run: paritylog compact DIR");
-    return rc;
+    if (!c->report->aside)
+        return plog_scrub_brought(&p->legs, err);
+    int rc = plog_scrub(&p->legs, &c->scrubbed, err);
+    return c->scrubbed.brought && rc != PLOG_E_LOCKED ? rc : 0;
+}
+
+/* All that waits for nothing was done, whatever could not be searched. */
+static int end(struct plog_compacting *c, struct plog_error *err)
+{
+    int rc = 0;
+    if (c->p && !c->o->dry_run && (c->report->aside || c->o->undo))
+        rc = plog_engine_locked(c->p, scrub_aside, c, err);
+    return rc || !c->scrubbed.brought ? rc
+                                      : plog_scrub_say_left(&c->scrubbed, err);
 }
 
 static int run(struct plog_compacting *c, struct plog_error *err)
@@ -446,17 +443,14 @@ static int run(struct plog_compacting *c, struct plog_error *err)
     int rc = plog_dir_maintain(&c->p->legs.dir, c->p->legs.wait_seconds, err);
     if (rc)
         return rc;
-    if (!c->o->dry_run)
-        rc = plog_engine_locked(c->p, scrub_brought, NULL, err);
-    if (!rc)
-        rc = finish_last(c, err);
+    rc = finish_last(c, err);
     if (!rc)
         rc = c->o->undo ? plog_compact_undo(c, err) : compact(c, err);
     if (!rc && c->o->trim_store && !c->o->dry_run)
         rc = plog_compact_trim(c, err);
-    if (!rc && c->p && c->report->aside) /* else a replay was the last step */
-        rc = plog_engine_locked(c->p, scrub_aside, NULL, err);
-    if (c->p)
+    if (!rc)
+        rc = end(c, err);
+    if (c->p) /* else a replay was the last step */
         plog_dir_maintained(&c->p->legs.dir);
     return rc;
 }

@@ -17,6 +17,7 @@
 #include "compaction.h"
 #include "engine.h"
 #include "paritylog_recovery.h"
+#include "scrub.h"
 #include "snapshot.h"
 
 struct plog_compacting {
@@ -33,6 +34,7 @@ struct plog_compacting {
     struct plog_rules rules;  /* in force behind it */
     const unsigned char *want; /* what the snapshot must hash to; may be NULL */
     struct plog_snapshot_written snapshot;
+    struct plog_scrub_report scrubbed; /* by the last search */
 };
 
 /* Fills from, to and the plan in the report; to == from: nothing goes.

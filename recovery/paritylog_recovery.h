@@ -393,7 +393,8 @@ struct plog_salvage_report {
     uint64_t pending; /* redacted entries: copies of a payload may be left; 0
                        * where nothing was healed or set aside */
     int pending_code; /* not 0: that is not known, for the store cannot be asked
-                       * or told; PLOG_E_LOCKED: now */
+                       * or told; PLOG_E_LOCKED: now; PLOG_E_IO: or in a copy
+                       * with orders/ quarantine/ could not be searched */
     char pending_why[240]; /* ..., and why */
     bool all_read; /* without from_store: every line that can be read was given
                     * out, also where an error came behind that */

@@ -263,21 +263,6 @@ static int scrub(plog *p, struct plog_redact_report *report,
     return rc;
 }
 
-/* And what orders that came along are about: a compaction may have been cut off
- * behind what it moved, or drop_copies moved some. */
-static int scrub_brought(plog *p, void *arg, struct plog_error *err)
-{
-    struct plog_redact_report *report = arg;
-    struct plog_scrub_report done;
-    plog_store_rollback(&p->legs.store);
-    int rc = plog_scrub_brought(&p->legs, &done, err);
-    report->quarantine += done.quarantine;
-    if (rc && err && !err->hint[0])
-        plog_err_hint(err, "the redaction itself is done; see that the file can"
-                           " be read, and run: paritylog compact DIR");
-    return rc;
-}
-
 /* By somebody who was faster than we, behind the look. */
 static int read_order(plog *p, void *arg, struct plog_error *err)
 {
@@ -312,8 +297,6 @@ static int redact(plog *p, const struct plog_redact_options *o,
         rc = plog_engine_locked(p, read_order, report, err);
     if (!rc)
         rc = scrub(p, report, err);
-    if (!rc)
-        rc = plog_engine_locked(p, scrub_brought, report, err);
     plog_dir_maintained(&p->legs.dir);
     return rc;
 }

@@ -394,21 +394,6 @@ static int catch_up(struct plog_replaying *w, uint64_t before,
     return replay(w, err);
 }
 
-/* Also of what a salvage could not search, without a store, and of the old
- * store itself.  A store that stops below the log's end may not know of the key
- * that is trusted: who goes on from there looks. */
-static int scrub_brought(struct plog_replaying *w, struct plog_error *err)
-{
-    struct plog_scrub_report done;
-    if (w->o->dry_run || w->o->to)
-        return 0;
-    int rc = plog_scrub_brought(&w->legs, &done, err);
-    if (rc && err && !err->hint[0])
-        plog_err_hint(err, "the replay itself is done; see that the file can be"
-                           " read, and run: paritylog replay DIR");
-    return rc;
-}
-
 static void fill(struct plog_replaying *w, uint64_t before, double seconds)
 {
     struct plog_replay_report *r = w->report;
@@ -469,8 +454,11 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
         rc = plog_old_store_is_beside(&w, &beside, err);
     if (!rc)
         rc = beside ? replay_fresh(&w, err) : catch_up(&w, before, err);
-    if (!rc)
-        rc = scrub_brought(&w, err);
+    /* Also of what a salvage could not search, without a store, and of the old
+     * store itself.  A store that stops below the log's end may not know of the
+     * key that is trusted: who goes on from there looks. */
+    if (!rc && !w.o->dry_run && !w.o->to)
+        rc = plog_scrub_brought(&w.legs, err);
     say_damaged(rc, err);
     fill(&w, before, (double)(io->clock_mono_ns(io->ctx) - started) / 1e9);
     plog_legs_close(&w.legs);

@@ -100,24 +100,17 @@ static void mark(struct salvage *s)
 /* What went to quarantine/ may also have a payload under an order that came
  * along.  Of that the store can keep no mark, so it is taken out at once, or by
  * the maintenance that comes next; without a store, by the replay that makes
- * one.  What the store cannot say stops nothing. */
-static int scrub_brought(struct salvage *s, struct plog_error *err)
+ * one.  What is in the way of that stops nothing. */
+static void scrub_brought(struct salvage *s)
 {
-    struct plog_scrub_report done;
     struct plog_error why = {.code = 0};
     if (s->o->dry_run || s->report->pending_code)
-        return 0;
+        return;
     if (s->legs.store_open)
         plog_store_rollback(&s->legs.store);
-    int rc = plog_scrub_brought(&s->legs, &done, &why);
-    if (rc == PLOG_E_BEHIND)
-        return 0;
-    bool unknown = plog_check_is_verdict(rc) || rc == PLOG_E_LOCKED;
-    if (unknown)
+    int rc = plog_scrub_brought(&s->legs, &why);
+    if (rc && rc != PLOG_E_BEHIND)
         not_known(s, &why);
-    else if (rc)
-        *err = why;
-    return unknown ? 0 : rc;
 }
 
 /* Names bytes begin..end of segment `first` and keeps a copy of them. */
@@ -209,7 +202,7 @@ static int read_intact(struct salvage *s, struct plog_error *err)
                 return rc;
         }
     }
-    return scrub_brought(s, err);
+    return 0;
 }
 
 /* ---- Healing ------------------------------------------------------------ */
@@ -272,8 +265,6 @@ static int heal(struct salvage *s, struct plog_error *err)
         rc = plog_heal(&h, err);
     if (!rc)
         rc = tell_redactions(s, &h, err);
-    if (!rc)
-        rc = scrub_brought(s, err);
     s->report->healed = h.healed;
     s->report->left = h.left;
     s->report->comes_to = h.comes_to;
@@ -377,8 +368,10 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
                                        .io = own.io,
                                        .vkey = own.vkey,
                                        .wait_seconds = own.wait_seconds};
-    if (!rc)
+    if (!rc) {
+        scrub_brought(&s);
         expect_stored(&s, &check);
+    }
     plog_walk_close(&s.walk);
     plog_legs_close(&s.legs);
     if (!rc)

@@ -104,6 +104,9 @@ static const char *next_for_pending(const struct plog_salvage_report *r)
         return NULL;
     return r->pending_code == PLOG_E_LOCKED
                ? "end what uses store.db, and run it again"
+           : r->pending_code == PLOG_E_IO
+               ? "see that it can be read, or move it out of DIR where it lies"
+                 " in quarantine/, and run it again"
                : "paritylog replay DIR --fresh: to a new store all redactions"
                  " are pending, and the next opening for writing takes their"
                  " payloads out";
@@ -189,7 +192,8 @@ static void range_text(const struct range *r, bool from_store)
 static void print_pending(const struct plog_salvage_report *r)
 {
     if (r->pending_code) {
-        printf("pending    unknown: store.db: ");
+        printf("pending    unknown: %s",
+               r->pending_code == PLOG_E_IO ? "" : "store.db: ");
         text_safe(stdout, r->pending_why, strlen(r->pending_why));
         printf("\nnext       %s\n", next_for_pending(r));
     } else if (r->pending)

@@ -200,6 +200,154 @@ static void salvaged_without_a_store(void)
     }
 }
 
+/* ---- What cannot be searched --------------------------------------------- */
+
+/* 17 folders in each other. */
+static void put_deep(void)
+{
+    char name[80] = "quarantine";
+    (void)!mkdir(world_path(&w, name), 0700);
+    for (int i = 0; i < 17; i++) {
+        strcat(name, "/d");
+        CHECK_INT(mkdir(world_path(&w, name), 0700), 0);
+    }
+}
+
+static void said(void)
+{
+    CHECK(strstr(err.message, "more than 16 folders deep") != NULL);
+    CHECK(strncmp(err.hint, "move it out of DIR", 18) == 0);
+    err = (struct plog_error){.code = 0};
+}
+
+/* Nothing waits for it: a salvage gives all that there is to read, and its
+ * verdict; a compaction and an undo are done, and so is a redaction as far as
+ * it goes. */
+static void nothing_waits(void)
+{
+    struct plog_salvage_report s;
+    struct plog_salvage_options o = {.struct_size = sizeof o};
+    struct plog_compact_options co = {.struct_size = sizeof co};
+    struct plog_compact_report r;
+    make();
+    put_deep();
+    world_write(world_path(&w, "quarantine/old.jsonl-1"), backup, backup_n);
+    size_t n;
+    char *good = world_read(world_path(&w, SEGMENT), &n);
+    char *bad = malloc(n);
+    memcpy(bad, good, n);
+    bad[n / 2] ^= 1;
+    world_write(world_path(&w, SEGMENT), bad, n);
+    for (int from_store = 0; from_store < 2; from_store++) {
+        o.from_store = from_store;
+        CHECK_INT(plog_salvage(w.dir, &o, &s, &err), 0);
+        CHECK(s.all_read == !from_store);
+        CHECK((s.verdict == 0) == from_store);
+        CHECK_INT(s.pending_code, PLOG_E_IO);
+        CHECK(strstr(s.pending_why, "more than 16 folders deep") != NULL);
+        CHECK_INT(in_quarantine(), 0);
+    }
+    free(good);
+    free(bad);
+    CHECK_INT(plog_compact(w.dir, &co, &r, &err), PLOG_E_IO);
+    said();
+    CHECK(r.entry > 0);
+    CHECK(peers_floor(&w) > 2);
+    CHECK_INT(next_replay(), PLOG_E_IO);
+    said();
+    co.undo = true;
+    CHECK_INT(plog_compact(w.dir, &co, &r, &err), PLOG_E_IO);
+    said();
+    CHECK(r.undone);
+    CHECK_UINT(peers_floor(&w), 0);
+    CHECK_INT(next_redact(), PLOG_E_IO);
+    said();
+    CHECK_INT(redacting_pending(&w), 1);
+    world_remove(world_path(&w, "quarantine/d"));
+    CHECK_INT(next_redact(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    done();
+}
+
+static unsigned opened; /* files in quarantine/ */
+
+static int count_opens(void *ctx, int at, const char *name, int flags,
+                       uint32_t mode)
+{
+    opened += strcmp(name, "note") == 0;
+    return plog_io_posix()->open_at(ctx, at, name, flags, mode);
+}
+
+/* What is pending and what came along, in one search; behind what was moved
+ * there, in one more. */
+static void searched_once(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_redact_report r;
+    struct plog_compact_report c;
+    struct plog_redact_options ro = {
+        .struct_size = sizeof ro, .reason = "asked", .io = &io};
+    struct plog_compact_options co = {.struct_size = sizeof co, .io = &io};
+    io.open_at = count_opens;
+    make_archived();
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    world_write(world_path(&w, "quarantine/note"), "a note\n", 7);
+    world_write(world_path(&w, "quarantine/old.jsonl-1"), backup, backup_n);
+    opened = 0;
+    CHECK_INT(plog_compact(w.dir, &co, &c, &err), 0);
+    CHECK_UINT(c.aside, 1);
+    CHECK_UINT(opened, 2);
+    CHECK_INT(in_quarantine(), 0);
+    world_write(world_path(&w, "quarantine/old.jsonl-1"), backup, backup_n);
+    opened = 0;
+    CHECK_INT(plog_redact(w.dir, 60, &ro, &r, &err), 0);
+    CHECK_UINT(opened, 1);
+    CHECK_UINT(r.quarantine, 1);
+    CHECK_INT(in_quarantine(), 0);
+    opened = 0;
+    CHECK_INT(plog_redact(w.dir, 61, &ro, &r, &err), 0);
+    CHECK_UINT(opened, 1);
+    done();
+}
+
+static int unreadable_orders(void *ctx, int dir, const char *name, int flags,
+                             uint32_t mode)
+{
+    return strcmp(name, "orders") == 0
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Then what the log itself has orders for is done, and stays pending. */
+static void orders_not_to_be_read(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_redact_report r;
+    struct plog_redact_options o = {
+        .struct_size = sizeof o, .reason = "asked", .io = &io};
+    char name[60];
+    size_t n;
+    io.open_at = unreadable_orders;
+    make();
+    snprintf(name, sizeof name, "log/%020d.jsonl",
+             (int)world_number(&w, "SELECT max(first) FROM segments"
+                                   " WHERE first<=60"));
+    char *own = world_read(world_path(&w, name), &n);
+    CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+    world_write(world_path(&w, "quarantine/old.jsonl-1"), backup, backup_n);
+    world_write(world_path(&w, "quarantine/own"), own, n);
+    free(own);
+    CHECK_INT(plog_redact(w.dir, 60, &o, &r, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "orders");
+    CHECK(strstr(err.message, "orders/ cannot be read") != NULL);
+    CHECK_UINT(r.quarantine, 1);
+    CHECK_INT(in_quarantine(), 1);
+    CHECK_INT(redacting_pending(&w), 1);
+    CHECK_INT(next_redact(), 0);
+    CHECK_INT(redacting_pending(&w), 0);
+    done();
+}
+
 /* ---- A replay ------------------------------------------------------------ */
 
 /* The old store itself has the payload, as older versions made it. */
@@ -229,6 +377,9 @@ int main(int argc, char **argv)
         {"undone of a trimmed one", undone_of_a_trimmed_one},
         {"salvaged without a store", salvaged_without_a_store},
         {"in the old store", in_the_old_store},
+        {"nothing waits", nothing_waits},
+        {"searched once", searched_once},
+        {"orders not to be read", orders_not_to_be_read},
     };
     int rc = check_main(argc, argv, cases, sizeof cases / sizeof *cases);
     free(backup);

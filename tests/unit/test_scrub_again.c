@@ -99,7 +99,6 @@ static void the_line_cannot_be_read(void)
 {
     struct plog_redact_report r;
     struct plog_restore_report copied;
-    struct plog_scrub_report report;
     struct plog_restore_options o = {.struct_size = sizeof o,
                                      .at_seq = 10,
                                      .continue_as = "test.example/on"};
@@ -116,12 +115,12 @@ static void the_line_cannot_be_read(void)
     world_write(world_path(&w, "quarantine/old.jsonl-1"), "a line\n", 7);
     open_over_it();
     cannot_read(1);
-    CHECK_INT(plog_scrub_brought(&w.p->legs, &report, &err), PLOG_E_IO);
+    CHECK_INT(plog_scrub_brought(&w.p->legs, &err), PLOG_E_IO);
     CHECK_INT(err.code, PLOG_E_IO);
     CHECK_TEXT(err.file, "log/00000000000000000001.jsonl");
     CHECK(err.message[0] != '\0');
     unreadable[0] = '\0';
-    CHECK_INT(plog_scrub_brought(&w.p->legs, &report, &err), 0);
+    CHECK_INT(plog_scrub_brought(&w.p->legs, &err), 0);
     char *text = world_read(world_path(&w, "quarantine/old.jsonl-1"), &n);
     CHECK_BYTES(text, n, "a line\n", 7);
     free(text);
