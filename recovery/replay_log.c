@@ -449,11 +449,10 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
     if (!rc)
         rc = read_store(&w, err);
     uint64_t before = w.legs.head.commit.size;
-    bool beside = false;
     if (!rc && !w.o->dry_run)
-        rc = plog_old_store_is_beside(&w, &beside, err);
+        rc = plog_old_store_is_beside(&w, err);
     if (!rc)
-        rc = beside ? replay_fresh(&w, err) : catch_up(&w, before, err);
+        rc = w.beside ? replay_fresh(&w, err) : catch_up(&w, before, err);
     /* Also of what a salvage could not search, without a store, and of the old
      * store itself.  A store that stops below the log's end may not know of the
      * key that is trusted: who goes on from there looks. */

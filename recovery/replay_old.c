@@ -131,7 +131,8 @@ int plog_old_store_look(struct plog_dir *d, const char *name, bool *there,
 }
 
 /* Whether something of a store has to go before one can be made: a WAL without
- * its database, or beside a foreign one, would be replayed into it. */
+ * its database, or beside a foreign one, would be replayed into it; and a file
+ * without tables has the name that one made beside it will get. */
 int plog_old_store_in_way(struct plog_replaying *w, bool *is,
                           struct plog_error *err)
 {
@@ -142,7 +143,7 @@ int plog_old_store_in_way(struct plog_replaying *w, bool *is,
         rc = plog_old_store_look(d, PLOG_STORE_FILE "-wal", &wal, err);
     if (!rc)
         rc = plog_old_store_look(d, PLOG_STORE_FILE "-shm", &shm, err);
-    *is = !rc && (w->o->fresh || (!db && (wal || shm)));
+    *is = !rc && (w->o->fresh || (db ? w->beside : wal || shm));
     return rc;
 }
 
@@ -188,15 +189,11 @@ static int look_around(struct plog_replaying *w, bool *any,
     return rc;
 }
 
-int plog_old_store_is_beside(struct plog_replaying *w, bool *beside,
-                             struct plog_error *err)
+int plog_old_store_is_beside(struct plog_replaying *w, struct plog_error *err)
 {
-    bool there = false;
-    *beside = w->o->fresh;
-    if (*beside)
-        return 0;
-    int rc = plog_old_store_look(&w->legs.dir, PLOG_STORE_FILE, &there, err);
-    return rc || there ? rc : look_around(w, beside, err);
+    w->beside = w->o->fresh;
+    return w->beside || w->legs.store_open ? 0
+                                           : look_around(w, &w->beside, err);
 }
 
 int plog_old_store_mark(struct plog_replaying *w, struct plog_legs *to,

@@ -16,6 +16,7 @@ struct plog_replaying {
     struct plog_store_head old;       /* of the store that --fresh sets aside */
     bool old_signed;                  /* that head, by a key of the log */
     bool old_scrubbed;                /* no payload under an order is left */
+    bool beside;                      /* plog_old_store_is_beside */
     bool set_aside; /* a file that may have one went to quarantine/ */
     /* Where the log begins behind entry 1: the floor and its snapshot. */
     uint64_t base;
@@ -58,14 +59,13 @@ PLOG_MUST_CHECK int plog_old_store_mark(struct plog_replaying *w,
                                         struct plog_legs *to,
                                         struct plog_error *err);
 /*
- * Whether the store is made beside and gets its name at the end, all at once:
- * with --fresh, and where there is none, and a payload may lie somewhere.  One
- * that is made in its place and not marked, for whoever made it was killed, is
- * as any other to the next one.
- * Returns 0 or PLOG_E_IO.
+ * Says in w->beside whether the store is made beside and gets its name at the
+ * end, all at once: with --fresh, and where there is none, or a file without
+ * tables that has its name, and a payload may lie somewhere.  One that is made
+ * in its place and not marked, for whoever made it was killed, is as any other
+ * to the next one. Returns 0 or PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_old_store_is_beside(struct plog_replaying *w,
-                                             bool *beside,
                                              struct plog_error *err);
 /* Moves its files to quarantine/, and says where; durable on return.
  * Returns 0 or PLOG_E_IO. */

@@ -279,8 +279,9 @@ static int stop(void *arg, const struct plog_progress *p)
 }
 
 /* Stopped, or killed, when all is applied and before anything is marked: the
- * next one finds nothing to apply, and no store that says that all is done. */
-static void stopped_at_its_end(void)
+ * next one finds nothing to apply, and no store that says that all is done.
+ * Nor where a file without tables had its name. */
+static void stopped_at_its_end(bool empty)
 {
     char from[700];
     struct plog_replay_report r;
@@ -291,12 +292,25 @@ static void stopped_at_its_end(void)
     snprintf(from, sizeof from, "%s/log.before", old);
     world_copy(from, world_path(&w, "quarantine/a-copy"));
     world_drop_store(&w);
+    if (empty)
+        world_write(world_path(&w, "store.db"), "", 0);
     CHECK_INT(plog_replay(w.dir, &o, &r, &err), PLOG_E_INTERRUPTED);
     CHECK_INT(plog_replay(w.dir, NULL, &r, &err), 0);
     CHECK(!r.fresh);
+    CHECK(empty == (strncmp(r.quarantine, "quarantine/store.db-", 20) == 0));
     CHECK_INT(redacting_pending(&w), 1);
     open_once();
     done();
+}
+
+static void stopped_without_a_store(void)
+{
+    stopped_at_its_end(false);
+}
+
+static void stopped_over_an_empty_file(void)
+{
+    stopped_at_its_end(true);
 }
 
 int main(int argc, char **argv)
@@ -309,7 +323,8 @@ int main(int argc, char **argv)
         {"a stale snapshot", a_stale_snapshot},
         {"rebuilt with it", rebuilt_with_it},
         {"replayed in peace", replayed_in_peace},
-        {"stopped at its end", stopped_at_its_end},
+        {"stopped at its end", stopped_without_a_store},
+        {"stopped over an empty file", stopped_over_an_empty_file},
         {"whole in the archive", whole_in_the_archive},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
