@@ -115,6 +115,25 @@ bool plog_schema_is_ours(const char *name)
     return false;
 }
 
+bool plog_schema_has(sqlite3 *db, const char *table)
+{
+    sqlite3_stmt *s = NULL;
+    bool ours = false;
+    int rc = plog_sql_prepare(db,
+                              "SELECT sql FROM sqlite_schema WHERE type='table'"
+                              " AND name=?1",
+                              &s, NULL);
+    if (!rc) {
+        plog_sql_bind(s, 1, plog_span_text(table));
+        rc = plog_sql_row(s, NULL);
+    }
+    for (size_t i = 0; !rc && i < OBJECTS; i++)
+        ours |= strcmp(table, objects[i].name) == 0 &&
+                plog_span_is(plog_sql_text(s, 0), objects[i].sql);
+    sqlite3_finalize(s);
+    return ours;
+}
+
 static int pragma_number(sqlite3 *db, const char *sql, sqlite3_int64 *out,
                          struct plog_error *err)
 {

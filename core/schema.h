@@ -19,6 +19,10 @@ PLOG_MUST_CHECK int plog_schema_create(sqlite3 *db, struct plog_error *err);
 PLOG_MUST_CHECK int plog_schema_check(sqlite3 *db, bool *has_tables,
                                       struct plog_error *err);
 
+/* Whether a database, of which nothing is believed, has a table with this name
+ * of ours and the very text that we made it with. */
+bool plog_schema_has(sqlite3 *db, const char *table);
+
 /* Whether a table name is one of ours. */
 bool plog_schema_is_ours(const char *name);
 

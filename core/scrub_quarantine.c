@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "schema.h"
 #include "scrub.h"
 
 #define SCRATCH "scrub.new"
@@ -54,7 +55,8 @@ static void write_uri(const struct sweep *s, char *out)
 }
 
 /* Whether a database says that it holds the line of a target.  One that
- * cannot be read says nothing. */
+ * cannot be read says nothing, nor does one that is no store: a view of that
+ * name might never end. */
 static bool database_holds(const struct sweep *s)
 {
     char uri[3 * (PLOG_DIR_PATH_MAX + sizeof s->path) + 20];
@@ -64,6 +66,7 @@ static bool database_holds(const struct sweep *s)
     write_uri(s, uri);
     if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
                         NULL) == SQLITE_OK &&
+        plog_schema_has(db, "events") &&
         !plog_sql_prepare(db, "SELECT line FROM events WHERE seq=?1", &q, NULL))
         for (size_t i = 0; !found && i < s->search.count; i++) {
             const struct plog_scrub_target *t = &s->search.targets[i];

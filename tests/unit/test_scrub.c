@@ -199,7 +199,13 @@ static void database(const char *name, const char *sql)
     sqlite3_close(db);
 }
 
-#define EVENTS "CREATE TABLE events(seq INTEGER PRIMARY KEY, line TEXT);"
+/* As a store's, to the letter. */
+#define EVENTS                                                                 \
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, id TEXT, resource TEXT,"     \
+    " record_id TEXT, op TEXT, outcome TEXT, previous INTEGER,"                \
+    " line TEXT NOT NULL) STRICT;"
+#define VALUES(seq, line)                                                      \
+    "INSERT INTO events(seq,line) VALUES(" #seq ",'" line "')"
 
 /* ---- Databases
  * ------------------------------------------------------------------- */
@@ -211,10 +217,10 @@ static void databases(void)
     static const char *const names[] = {"d", "what?", "a#b", "100%41", "?#%%"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         start_in(names[i]);
-        database("store.db-1", EVENTS "INSERT INTO events VALUES(7,'secret')");
+        database("store.db-1", EVENTS VALUES(7, "secret"));
         database("store.db-2",
-                 EVENTS "INSERT INTO events VALUES(7,'" REDACTED "')");
-        database("store.db-3", EVENTS "INSERT INTO events VALUES(8,'other')");
+                 EVENTS VALUES(7, REDACTED));
+        database("store.db-3", EVENTS VALUES(8, "other"));
         database("store.db-4", "CREATE TABLE others(a)");
         put("store.db-5", "no database");
         put("store.db-6", "");
@@ -233,6 +239,27 @@ static void databases(void)
     }
 }
 
+/* What has the name and is not ours is not asked, for it might never answer; its
+ * bytes are searched. */
+static void not_ours(void)
+{
+    static const char *const events[] = {
+        "CREATE VIEW events AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL"
+        " SELECT x+1 FROM c) SELECT -x AS seq, x AS line FROM c",
+        "CREATE VIEW events AS SELECT 7 AS seq, 'other' AS line",
+        "CREATE TABLE events(seq INTEGER PRIMARY KEY, line TEXT);"
+        "INSERT INTO events VALUES(7,'other')"};
+    start();
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+        char name[8] = {'d', (char)('0' + i), '\0'};
+        database(name, events[i]);
+    }
+    database("salted", "CREATE VIEW events AS SELECT '" SALT "' AS line");
+    CHECK_INT(quarantine(), 0);
+    CHECK(there("d0") && there("d1") && there("d2") && !there("salted"));
+    world_remove(dir.dir);
+}
+
 static bool no_open;
 
 /* In place of SQLite's own. */
@@ -249,8 +276,8 @@ int sqlite3_open_v2(const char *name, sqlite3 **db, int flags, const char *vfs)
 static void not_opened(void)
 {
     start();
-    database("store.db-1", EVENTS "INSERT INTO events VALUES(7,'secret')");
-    database("store.db-2", EVENTS "INSERT INTO events VALUES(7,'" SALT "')");
+    database("store.db-1", EVENTS VALUES(7, "secret"));
+    database("store.db-2", EVENTS VALUES(7, SALT));
     no_open = true;
     CHECK_INT(quarantine(), 0);
     no_open = false;
@@ -311,7 +338,7 @@ static void long_names(void)
         char name[256] = "store.db-";
         memset(name + 9, 'n', lengths[i] - 9);
         start();
-        database(name, EVENTS "INSERT INTO events VALUES(7,'secret')");
+        database(name, EVENTS VALUES(7, "secret"));
         CHECK_INT(quarantine(), 0);
         CHECK(!there(name));
         CHECK_UINT(report.quarantine, 1);
@@ -347,9 +374,9 @@ static void folders(void)
     CHECK_INT(mkdir(path_of("store.db-dir"), 0700), 0);
     put("copy/log/00000000000000000001.jsonl", LINE "\nbehind\n");
     put("copy/other", "behind\n");
-    database("copy/store.db", EVENTS "INSERT INTO events VALUES(7,'secret')");
+    database("copy/store.db", EVENTS VALUES(7, "secret"));
     put("copy/store.db-wal", "");
-    database("copy/store.db.bak", EVENTS "INSERT INTO events VALUES(7,'x')");
+    database("copy/store.db.bak", EVENTS VALUES(7, "x"));
     put("store.db-dir/store.db-wal", SALT);
     put("store.db-dir/store.db", "no database");
     CHECK_INT(symlink("copy", path_of("link")), 0);
@@ -537,7 +564,7 @@ static void failures(void)
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         start();
-        database("store.db-1", EVENTS "INSERT INTO events VALUES(7,'secret')");
+        database("store.db-1", EVENTS VALUES(7, "secret"));
         put("lines", LINE "\n");
         fails = all[i].call;
         fails_with = all[i].with;
@@ -770,7 +797,8 @@ int main(int argc, char **argv)
                                      compressed_and_failing},
         {"failures", failures},     {"which lines", which_lines},
         {"long files", long_files}, {"broken off", broken_off},
-        {"not opened", not_opened}, {"short at the end", short_at_the_end},
+        {"not ours", not_ours},     {"not opened", not_opened},
+        {"short at the end", short_at_the_end},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
