@@ -98,29 +98,6 @@ static int make_nameless(const struct plog_io *io, int dir, const char *name)
     return rc;
 }
 
-/* A file that vanishes with its handle: beside the archive, or in /tmp where
- * that cannot be written. */
-static int nameless(const struct plog_dir *d, struct plog_error *err)
-{
-    const struct plog_io *io = d->io;
-    unsigned char r[8];
-    char name[64];
-    int dir, fd = -EROFS;
-    if (io->random(io->ctx, r, sizeof r))
-        return plog_fail(err, PLOG_E_IO, "no randomness for a name");
-    snprintf(name, sizeof name,
-             "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.tmp", r[0], r[1],
-             r[2], r[3], r[4], r[5], r[6], r[7]);
-    if (plog_archive_dir(d, false, &dir, NULL) == 0) {
-        fd = make_nameless(io, dir, name + strlen("/tmp/"));
-        io->close(io->ctx, dir);
-    }
-    if (fd == -EROFS || fd == -EACCES || fd == -EPERM)
-        fd = make_nameless(io, AT_FDCWD, name);
-    return fd < 0 ? plog_fail_io(err, fd, PLOG_ARCHIVE_DIR, "making a file")
-                  : fd;
-}
-
 static int damaged(uint64_t first, int rc, struct plog_error *err)
 {
     char shown[sizeof PLOG_ARCHIVE_DIR + PLOG_ARCHIVE_NAME];
@@ -191,6 +168,60 @@ int plog_archive_expand(const struct plog_io *io, int from, int to,
     return rc;
 }
 
+/* Expands into a file that vanishes with its handle.
+ * @elsewhere  out: that place cannot be written to, or is full
+ * Returns the descriptor, or an error in `err`, which is not NULL. */
+static int expand_at(const struct plog_io *io, int dir, const char *name,
+                     int from, bool *elsewhere, struct plog_error *err)
+{
+    int rc, to = make_nameless(io, dir, name);
+    *elsewhere = to == -EROFS || to == -EACCES || to == -EPERM;
+    if (to < 0)
+        rc = plog_fail_io(err, to, NULL, "making a file");
+    else
+        rc = plog_archive_expand(io, from, to, NULL, false, err);
+    *elsewhere |= rc && plog_err_no_room(err);
+    if (rc && to >= 0)
+        io->close(io->ctx, to);
+    return rc ? rc : to;
+}
+
+/* Beside the archive, or in /tmp: who reads a log because its disk is full must
+ * not need room on it. */
+static int expand(const struct plog_dir *d, int from, struct plog_error *err)
+{
+    const struct plog_io *io = d->io;
+    struct plog_error why;
+    unsigned char r[8];
+    char name[64];
+    bool elsewhere = true;
+    int dir, fd = -1;
+    if (io->random(io->ctx, r, sizeof r))
+        return plog_fail(err, PLOG_E_IO, "no randomness for a name");
+    snprintf(name, sizeof name,
+             "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.tmp", r[0], r[1],
+             r[2], r[3], r[4], r[5], r[6], r[7]);
+    if (plog_archive_dir(d, false, &dir, NULL) == 0) {
+        fd = expand_at(io, dir, name + strlen("/tmp/"), from, &elsewhere, &why);
+        io->close(io->ctx, dir);
+    }
+    if (elsewhere)
+        fd = expand_at(io, AT_FDCWD, name, from, &elsewhere, &why);
+    if (fd >= 0)
+        return fd;
+    if (elsewhere) {
+        struct plog_error last = why;
+        plog_fail(&why, PLOG_E_IO,
+                  "there is no place to expand it, in archive/ or in /tmp: %s",
+                  last.message);
+        plog_err_hint(&why, "make room in /tmp, or on the disk of DIR with"
+                            " files that are none of its");
+    }
+    if (err)
+        *err = why;
+    return why.code;
+}
+
 int plog_archive_open(const struct plog_dir *d, uint64_t first, int *fd,
                       struct plog_stat *id, struct plog_error *err)
 {
@@ -198,8 +229,8 @@ int plog_archive_open(const struct plog_dir *d, uint64_t first, int *fd,
     int from, to, rc = plog_archive_open_packed(d, first, &from, err);
     if (rc)
         return rc;
-    to = nameless(d, err);
-    rc = to < 0 ? to : plog_archive_expand(io, from, to, NULL, false, err);
+    to = expand(d, from, err);
+    rc = to < 0 ? to : 0;
     io->close(io->ctx, from);
     if (!rc && io->stat(io->ctx, to, id))
         rc = plog_fail(err, PLOG_E_IO, "looking at an expanded segment failed");

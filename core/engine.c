@@ -142,9 +142,11 @@ int plog_engine_indeterminate(struct plog_error *err)
               "the group may or may not be in the"
               " log: %.300s",
               why.message);
-    plog_err_hint(err, "append again with the same ids, which are recognised;"
-                       " where the handle is poisoned, open the directory"
-                       " again first");
+    plog_err_hint(err,
+                  "%sopen the directory again (paritylog replay DIR) and see"
+                  " in its log whether it is there; deltas are just appended"
+                  " again with the same ids, which are recognised",
+                  plog_err_no_room(&why) ? PLOG_MAKE_ROOM "; then " : "");
     return PLOG_E_INDETERMINATE;
 }
 

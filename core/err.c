@@ -82,6 +82,33 @@ int plog_fail(struct plog_error *err, int code, const char *format, ...)
     return code;
 }
 
+/* What to do about an errno value, where that depends on it alone; "" when it
+ * does not.  Who knows more says more. */
+static const char *step_of(int rc)
+{
+    switch (-rc) {
+    case ENOSPC:
+    case EDQUOT:
+        return PLOG_MAKE_ROOM;
+    case EFBIG:
+        return "let files be longer than that: ulimit -f";
+    case EMFILE:
+    case ENFILE:
+        return "let more files be open at once: ulimit -n";
+    case EACCES:
+    case EPERM:
+        return "run it as the user to whom the file belongs";
+    case EROFS:
+        return "mount the disk so that it can be written to, or work on a copy"
+               " of DIR on another one";
+    case EIO:
+        return "the disk itself failed: keep a copy of DIR on another one (cp"
+               " -a) before anything else; dmesg may say more";
+    default:
+        return "";
+    }
+}
+
 int plog_fail_io(struct plog_error *err, int rc, const char *file,
                  const char *doing)
 {
@@ -90,7 +117,13 @@ int plog_fail_io(struct plog_error *err, int rc, const char *file,
     const char *why = strerror_r(-rc, buf, sizeof buf);
     plog_fail(err, code, "%s: %s", doing, why);
     plog_err_file(err, file);
+    plog_err_hint(err, "%s", step_of(rc));
     return code;
+}
+
+bool plog_err_no_room(const struct plog_error *err)
+{
+    return err && strcmp(err->hint, PLOG_MAKE_ROOM) == 0;
 }
 
 int plog_say_nomem(struct plog_error *err, int rc)

@@ -17,9 +17,16 @@ int plog_fail(struct plog_error *err, int code, const char *format, ...)
 
 /* As plog_fail for a negative errno `rc` from the I/O table, with the name of
  * the file (NULL: none) and what was tried; the code is PLOG_E_NOMEM for
- * -ENOMEM, else PLOG_E_IO. */
+ * -ENOMEM, else PLOG_E_IO.  Where the value itself says what to do, that is the
+ * hint. */
 int plog_fail_io(struct plog_error *err, int rc, const char *file,
                  const char *doing);
+
+/* The hint of a full disk, and whether an error is of one.  Nothing of a log is
+ * to be deleted for it. */
+#define PLOG_MAKE_ROOM                                                         \
+    "make room on this disk, with files that are none of DIR's"
+bool plog_err_no_room(const struct plog_error *err);
 
 /* Gives PLOG_E_NOMEM its text where it comes from a place without an `err`.
  * Returns `rc`. */

@@ -1,6 +1,7 @@
 /* sql.c - see sql.h. */
 #include "sql.h"
 
+#include <errno.h>
 #include <string.h>
 
 int plog_sql_code(int sqlite_rc)
@@ -43,6 +44,8 @@ int plog_sql_fail(struct plog_error *err, sqlite3 *db, const char *doing)
     plog_err_file(err, "store.db");
     if (code == PLOG_E_DIVERGED)
         plog_err_hint(err, "run: paritylog parity DIR");
+    if (rc == SQLITE_FULL || why == ENOSPC || why == EDQUOT)
+        plog_err_hint(err, PLOG_MAKE_ROOM);
     return code;
 }
 

@@ -377,6 +377,15 @@ int plog_place_finish(struct plog_place *p, struct plog_error *err)
     return rc ? plog_fail_io(err, rc, p->path, "syncing its parent") : 0;
 }
 
+void plog_place_say_full(const struct plog_place *p, struct plog_error *err)
+{
+    if (p->part[0] && plog_err_no_room(err))
+        plog_err_hint(err,
+                      "make room on the disk of %.200s, the new path, or name"
+                      " one on another disk",
+                      p->path);
+}
+
 void plog_place_close(struct plog_place *p)
 {
     if (!p->io)

@@ -60,6 +60,9 @@ PLOG_MUST_CHECK int plog_place_order(struct plog_place *p, uint64_t at,
 PLOG_MUST_CHECK int plog_place_finish(struct plog_place *p,
                                       struct plog_error *err);
 
+/* After a failure: that of a full disk says that it is the new path's. */
+void plog_place_say_full(const struct plog_place *p, struct plog_error *err);
+
 /* Closes the handles.  What was not finished is removed: it is a copy of what
  * lies elsewhere. */
 void plog_place_close(struct plog_place *p);

@@ -68,6 +68,8 @@ static int run(struct plog_rebuild *b, const char *dir, const char *out,
     rc = plog_again_end(&again, rc, err);
     if (!rc && !b->o->dry_run)
         rc = plog_place_finish(&b->place, err);
+    if (rc)
+        plog_place_say_full(&b->place, err);
     end(b);
     b->report->seconds =
         (double)(b->io->clock_mono_ns(b->io->ctx) - started) / 1e9;

@@ -263,6 +263,8 @@ static int attempt(const struct plog_restore_options *o, const char *dir,
     plog_buf_init(&r.targets, r.io);
     plog_buf_init(&r.redacted, r.io);
     int rc = run(&r, dir, out, err);
+    if (rc)
+        plog_place_say_full(&r.place, err);
     plog_signer_fini(&r.signer);
     plog_buf_fini(&r.redacted);
     plog_buf_fini(&r.targets);

@@ -622,9 +622,48 @@ static void an_archive_to_read_only(void)
         CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
         io.open_at = no_new_files;
         open_errno = all[i];
-        CHECK_INT(archive_is_whole(), i < 3);
-        if (i >= 3)
+        CHECK_INT(archive_is_whole(), i < 4);
+        if (i >= 4)
             CHECK_TEXT(err.file, PACKED);
+        well_again();
+        CHECK_INT(files_in("archive"), 1);
+        tear_down();
+    }
+}
+
+static bool in_tmp, tmp_is_full;
+
+static int where_it_is_made(void *ctx, int dir, const char *name, int flags,
+                            uint32_t mode)
+{
+    if (flags & O_CREAT)
+        in_tmp = name[0] == '/';
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static int64_t full(void *ctx, int fd, const void *p, size_t n, uint64_t at)
+{
+    return in_tmp && !tmp_is_full ? plog_io_posix()->pwrite(ctx, fd, p, n, at)
+                                  : -ENOSPC;
+}
+
+/* Who reads because the disk is full needs no room on it; where /tmp has none
+ * either, that is said, of the file that was to be read. */
+static void on_a_full_disk(void)
+{
+    for (int which = 0; which < 2; which++) {
+        set_up();
+        well_again();
+        CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
+        io.open_at = where_it_is_made;
+        io.pwrite = full;
+        tmp_is_full = which == 1;
+        CHECK_INT(archive_is_whole(), !tmp_is_full);
+        if (tmp_is_full) {
+            CHECK_TEXT(err.file, PACKED);
+            CHECK(strstr(err.message, "in archive/ or in /tmp: ") != NULL);
+            CHECK(strstr(err.hint, "make room in /tmp, or ") != NULL);
+        }
         well_again();
         CHECK_INT(files_in("archive"), 1);
         tear_down();
@@ -672,6 +711,7 @@ int main(int argc, char **argv)
         {"every_call_fails_once", every_call_fails_once},
         {"files_and_memory", files_and_memory},
         {"an_archive_to_read_only", an_archive_to_read_only},
+        {"on_a_full_disk", on_a_full_disk},
         {"an aside that fails", an_aside_that_fails},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -395,6 +395,28 @@ static void test_error__io(void)
     CHECK_INT(plog_fail_io(&e, -ENOMEM, "f", "reading"), PLOG_E_NOMEM);
     CHECK_INT(e.code, PLOG_E_NOMEM);
     CHECK_INT(plog_fail_io(&e, -9999, "f", "reading"), PLOG_E_IO);
+    CHECK_TEXT(e.hint, "");
+}
+
+/* What an errno value alone says to do; none of it deletes anything. */
+static void test_error__io_hint(void)
+{
+    static const struct {
+        int rc;
+        const char *has;
+    } all[] = {{ENOSPC, "make room"},  {EDQUOT, "make room"},
+               {EFBIG, "ulimit -f"},   {EMFILE, "ulimit -n"},
+               {ENFILE, "ulimit -n"},  {EACCES, "as the user"},
+               {EPERM, "as the user"}, {EROFS, "written to"},
+               {EIO, "keep a copy"},   {ENOENT, ""}};
+    struct plog_error e;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        plog_fail_io(&e, -all[i].rc, "f", "reading");
+        CHECK(strstr(e.hint, all[i].has) != NULL);
+        CHECK_INT(e.hint[0] != 0, all[i].has[0] != 0);
+        CHECK_INT(plog_err_no_room(&e), i < 2);
+    }
+    CHECK(!plog_err_no_room(NULL));
 }
 
 static void test_error__none_wanted(void)
@@ -433,6 +455,7 @@ int main(int argc, char **argv)
         {"error__fields", test_error__fields},
         {"error__long_texts_are_cut", test_error__long_texts_are_cut},
         {"error__io", test_error__io},
+        {"error__io_hint", test_error__io_hint},
         {"error__none_wanted", test_error__none_wanted},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -243,12 +243,33 @@ static void the_secret_is_wiped(void)
     close_source(&s);
 }
 
+/* The disk that is full is that of the new path, and not of the log. */
+static void on_a_full_disk(void)
+{
+    struct source s;
+    open_source(&s);
+    memset(&err, 0, sizeof err);
+    plog_fail_io(&err, -EIO, "keys/x", "copying");
+    plog_place_say_full(&s.p, &err);
+    CHECK(strstr(err.hint, "new path") == NULL);
+    plog_fail_io(&err, -ENOSPC, "keys/x", "copying");
+    plog_place_say_full(&s.p, &err);
+    CHECK(strstr(err.hint, s.p.path) != NULL);
+    CHECK(strstr(err.hint, "another disk") != NULL);
+    close_source(&s);
+    s.p.part[0] = '\0'; /* where none was begun it is not that disk */
+    plog_fail_io(&err, -ENOSPC, "keys/x", "copying");
+    plog_place_say_full(&s.p, &err);
+    CHECK(plog_err_no_room(&err));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"cannot be made", cannot_be_made},
         {"each sync fails", each_sync_fails},
         {"no folder for orders", no_folder_for_orders},
+        {"on a full disk", on_a_full_disk},
         {"the secret is wiped", the_secret_is_wiped},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

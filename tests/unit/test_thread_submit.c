@@ -141,9 +141,10 @@ static void after_a_failed_sync(void)
     fail_syncs = true;
     CHECK_INT(submit("a", "one", &t, NULL), 0);
     CHECK_INT(plog_wait(t, NULL, &err), PLOG_E_INDETERMINATE);
-    CHECK_TEXT(err.hint, "append again with the same ids, which are recognised;"
-                         " where the handle is poisoned, open the directory"
-                         " again first");
+    CHECK_TEXT(err.hint, "open the directory again (paritylog replay DIR) and"
+                         " see in its log whether it is there; deltas are just"
+                         " appended again with the same ids, which are"
+                         " recognised");
     fail_syncs = false;
     CHECK_INT(submit("b", "one", &t, NULL), 0);
     CHECK_INT(plog_wait(t, NULL, NULL), PLOG_E_POISONED);
