@@ -188,7 +188,9 @@ static void legs(void)
     io.open_at = no_segment;
     legs_are(&io, false, PLOG_E_IO,
              "bad: IO: opening a segment: Input/output error: "
-             "log/00000000000000000001.jsonl; do \n");
+             "log/00000000000000000001.jsonl; do the disk itself failed: keep a"
+             " copy of DIR on another one (cp -a) before anything else; dmesg"
+             " may say more\n");
     /* The log may grow meanwhile. */
     io = *plog_io_posix();
     io.lock = no_lock;
