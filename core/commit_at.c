@@ -131,12 +131,12 @@ int plog_commit_reads(const struct plog_dir *dir,
     if (!same_commit(&c, &h->commit))
         return PLOG_END;
     *key = plog_keychain_at(keys, c.size);
-    if (!*key || strcmp((*key)->id_text, c.key) != 0)
-        return plog_fail(err, PLOG_E_UNKNOWN_KEY,
-                         "the head is signed by key"
-                         " %s, which is not trusted here",
-                         c.key);
-    return 0;
+    if (*key && strcmp((*key)->id_text, c.key) == 0)
+        return 0;
+    plog_fail(err, PLOG_E_UNKNOWN_KEY,
+              "the head is signed by key %s, which is not trusted here", c.key);
+    plog_err_hint(err, PLOG_KEY_TRUST);
+    return PLOG_E_UNKNOWN_KEY;
 }
 
 int plog_commit_stands(const struct plog_dir *dir,

@@ -156,6 +156,11 @@ PLOG_MUST_CHECK int plog_signer_parse(struct plog_signer *s,
                                       const char *passphrase,
                                       struct plog_error *err);
 
+/* What to do where none of them is the log's. */
+#define PLOG_KEY_TRUST                                                         \
+    "with the log's own key, from where you keep it: paritylog key trust DIR"  \
+    " VKEY, or --key VKEY"
+
 /* Trusted verifier keys. */
 struct plog_keyring {
     unsigned count;

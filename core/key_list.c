@@ -48,6 +48,7 @@ static int read_keys(struct plog_reader *r, double wait,
 /* @o  out: the caller's options, as far as he knows them
  * On failure, too, `r` is to be given back. */
 static int open_reader(struct plog_reader *r, const char *dir,
+                       enum plog_dir_mode mode,
                        const struct plog_options *given, struct plog_options *o,
                        struct plog_error *err)
 {
@@ -56,7 +57,7 @@ static int open_reader(struct plog_reader *r, const char *dir,
     if (rc)
         return rc;
     const struct plog_io *io = o->io ? o->io : plog_io_posix();
-    return plog_reader_open_log(r, io, dir, o->vkey, err);
+    return plog_reader_open_dir(r, io, dir, mode, true, o->vkey, err);
 }
 
 static double wait_of(const struct plog_options *o)
@@ -71,7 +72,7 @@ int plog_key_show(const char *dir, const struct plog_options *given, char *vkey,
     struct plog_options o;
     struct plog_keychain chain;
     uint64_t size;
-    int rc = open_reader(&r, dir, given, &o, err);
+    int rc = open_reader(&r, dir, PLOG_DIR_READ, given, &o, err);
     if (!rc)
         rc = read_keys(&r, wait_of(&o), &chain, &size, err);
     plog_reader_fini(&r);
@@ -161,7 +162,7 @@ int plog_key_list(const char *dir, const struct plog_options *given,
     struct plog_keychain chain;
     char secret[PLOG_KEYID_TEXT];
     uint64_t size;
-    int rc = open_reader(&r, dir, given, &o, err);
+    int rc = open_reader(&r, dir, PLOG_DIR_READ, given, &o, err);
     if (!rc)
         rc = read_keys(&r, wait_of(&o), &chain, &size, err);
     if (!rc)
@@ -210,7 +211,11 @@ int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
     if (plog_vkey_parse(plog_span_text(vkey), &k))
         return plog_fail(err, PLOG_E_INPUT,
                          "not a verifier key (NAME+ID+BASE64, Ed25519)");
-    int rc = open_reader(&r, dir, given, &o, err);
+    int rc = open_reader(&r, dir, PLOG_DIR_STORE, given, &o, err);
+    if (!rc && r.dir.log < 0) /* that can be made from a store, with the key */
+        rc = plog_dir_no_log(&r.dir, "log is missing", err);
+    if (rc == PLOG_E_ROLLBACK && r.dir.dir >= 0)
+        rc = 0;
     if (!rc && r.dir.keys < 0)
         rc = make_folder(&r.dir, dry_run, err);
     if (!rc) /* all that are there, whatever is pinned */

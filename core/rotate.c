@@ -326,8 +326,10 @@ int plog_keychain_check(const struct plog_keychain *k,
 {
     if (k->count == 0 || plog_keychain_anchored(k, trusted))
         return 0;
-    return plog_fail(err, PLOG_E_UNKNOWN_KEY,
-                     "no key that is trusted here is one of this log's; its"
-                     " last one is %s",
-                     k->keys[k->count - 1].id_text);
+    plog_fail(err, PLOG_E_UNKNOWN_KEY,
+              "no key that is trusted here is one of this log's; its last one"
+              " is %s",
+              k->keys[k->count - 1].id_text);
+    plog_err_hint(err, PLOG_KEY_TRUST);
+    return PLOG_E_UNKNOWN_KEY;
 }

@@ -56,7 +56,8 @@ static int unknown_key(const struct plog_store_head *h,
                   "the head is signed by key %s, which is not trusted here",
                   h->commit.key);
     plog_err_file(err, "store.db");
-    plog_err_hint(err, "run: paritylog parity DIR");
+    plog_err_hint(err, "%s",
+                  foreign ? "run: paritylog parity DIR" : PLOG_KEY_TRUST);
     return rc;
 }
 

@@ -112,6 +112,7 @@ void plog_check_fault(struct plog_check *c, int code,
                   : of_scan              ? f->what
                                          : why->message;
     found.next = next_step(c, code);
+    c->strange |= code == PLOG_E_UNKNOWN_KEY && !f->in_orders;
     if (code == PLOG_E_TORN && !c->has_head)
         found.next = "keep a copy of DIR: no store can tell whether this was"
                      " an unfinished group or a damaged one; then: paritylog"
@@ -297,7 +298,7 @@ int plog_check_orders(struct plog_check *c, struct plog_error *err)
     const struct plog_order *o;
     uint64_t end = c->walk.chain.last.size;
     bool damaged = c->report->counts[-PLOG_E_CORRUPT] ||
-                   c->report->counts[-PLOG_E_TAMPERED];
+                   c->report->counts[-PLOG_E_TAMPERED] || c->strange;
     int rc = plog_orders_settle(&c->walk.orders);
     if (rc)
         return plog_orders_brought_fail(&c->walk.orders, rc, err);

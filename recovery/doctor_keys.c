@@ -122,8 +122,7 @@ void plog_doctor_trusted_keys(struct plog_doctor *d)
         plog_doctor_say(d, "trusted keys", PLOG_HEALTH_OK, NULL, "pinned: %s",
                         keys->keys[0].id_text);
     else if (keys->count == 0) {
-        plog_doctor_say(d, "trusted keys", PLOG_HEALTH_BAD,
-                        "put the log's verifier key back into keys/",
+        plog_doctor_say(d, "trusted keys", PLOG_HEALTH_BAD, PLOG_KEY_TRUST,
                         "keys/ holds no verifier key");
         key_trouble(d, PLOG_E_UNKNOWN_KEY);
     } else

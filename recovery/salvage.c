@@ -272,9 +272,10 @@ static int heal(struct salvage *s, struct plog_error *err)
     return rc;
 }
 
-/* Where a store is left, log/ may be gone as a whole. */
+/* Where a store is left, log/ may be gone as a whole.
+ * @made  out */
 static int make_log_folder(const struct plog_io *io, const char *dir,
-                           struct plog_error *err)
+                           bool *made, struct plog_error *err)
 {
     struct plog_stat st;
     int fd = io->open_at(io->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
@@ -286,12 +287,25 @@ static int make_log_folder(const struct plog_io *io, const char *dir,
     int log = rc ? 0 : io->stat_at(io->ctx, fd, "log", &st);
     if (log == -ENOENT) {
         rc = io->mkdir_at(io->ctx, fd, "log", 0700);
+        *made = rc == 0;
         if (!rc)
             rc = io->fsync(io->ctx, fd);
     } else
         rc = rc == -ENOENT ? 0 : rc ? rc : log;
     io->close(io->ctx, fd);
     return rc ? plog_fail_io(err, rc, "log", "making the folder") : 0;
+}
+
+/* What was refused has changed nothing: an empty log/ would be taken for one
+ * that lost its segments.  One that holds anything stays. */
+static void take_back_folder(const struct plog_io *io, const char *dir)
+{
+    int fd = io->open_at(io->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return;
+    if (io->rmdir_at(io->ctx, fd, "log") == 0)
+        (void)io->fsync(io->ctx, fd);
+    io->close(io->ctx, fd);
 }
 
 /* The head that the store has, when it is signed by a key of the log: the log
@@ -347,8 +361,10 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
     open.vkey = own.vkey;
     open.wait_seconds = own.wait_seconds;
     open.allow_network_fs = own.allow_network_fs;
-    int rc =
-        own.from_store && !own.dry_run ? make_log_folder(s.io, dir, err) : 0;
+    bool made = false;
+    int rc = own.from_store && !own.dry_run
+                 ? make_log_folder(s.io, dir, &made, err)
+                 : 0;
     if (!rc)
         rc = own.dry_run ? plog_legs_open_dry(&s.legs, s.io, dir,
                                               own.from_store ? PLOG_DIR_PLAN
@@ -372,6 +388,8 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
         scrub_brought(&s);
         expect_stored(&s, &check);
     }
+    if (rc && made)
+        take_back_folder(s.io, dir);
     plog_walk_close(&s.walk);
     plog_legs_close(&s.legs);
     if (!rc)

@@ -450,6 +450,28 @@ static void the_key_that_is_missing(void)
     CHECK_INT(l.count, 0);
 }
 
+/* With a store the log is made anew, under the key; without one there is
+ * nothing that it could be the key of. */
+static void where_the_log_is_gone_too(void)
+{
+    struct world w;
+    struct plog_error err = {0};
+    bool added = false;
+    make(&w);
+    world_remove(world_path(&w, "log"));
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(trust(&w, w.vkey, true, &added, &err), 0);
+    CHECK(added && !world_has(&w, "keys"));
+    CHECK_INT(trust(&w, w.vkey, false, &added, &err), 0);
+    CHECK(added && world_has(&w, "keys") && !world_has(&w, "log"));
+    CHECK_INT(trust(&w, w.vkey, false, &added, &err), 0);
+    CHECK(!added);
+    world_drop_store(&w);
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(trust(&w, w.vkey, false, &added, &err), PLOG_E_NOTHING);
+    CHECK(!world_has(&w, "keys"));
+}
+
 /* A pin says whom this caller trusts, not what the folder holds. */
 static void trusting_under_a_pin(void)
 {
@@ -665,6 +687,7 @@ int main(int argc, char **argv)
         {"another_key_with_that_id", another_key_with_that_id},
         {"another_trusted_key_with_that_id", another_trusted_key_with_that_id},
         {"the_key_that_is_missing", the_key_that_is_missing},
+        {"where_the_log_is_gone_too", where_the_log_is_gone_too},
         {"trusting_under_a_pin", trusting_under_a_pin},
         {"without_the_folder", without_the_folder},
         {"a_file_for_the_folder", a_file_for_the_folder},

@@ -593,6 +593,12 @@ static void no_log_folder(void)
     CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
     CHECK_UINT(s.from_store, 9);
     CHECK(!world_has(&w, "log"));
+    /* Nor is one left by what is refused. */
+    CHECK_INT(rename(world_path(&w, "keys"), world_path(&w, "kept")), 0);
+    CHECK_INT(SALVAGE(&s, .from_store = true), PLOG_E_UNKNOWN_KEY);
+    CHECK(strstr(err.hint, "paritylog key trust DIR VKEY") != NULL);
+    CHECK(!world_has(&w, "log"));
+    CHECK_INT(rename(world_path(&w, "kept"), world_path(&w, "keys")), 0);
     CHECK_INT(SALVAGE(&s, .from_store = true), 0);
     CHECK_INT(s.verdict, 0);
     CHECK_UINT(s.from_store, 9);
