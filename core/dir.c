@@ -94,6 +94,9 @@ static int open_lock(struct plog_dir *d, enum plog_dir_mode mode,
         return plog_fail_io(err, fd, "lock", "opening the lock file");
     d->lock = fd;
     int rc = plog_io_check_regular(io, fd);
+    if (rc == -EMLINK && io->stat(io->ctx, fd, &d->lock_id) == 0 &&
+        d->lock_id.links > 1)
+        return plog_dir_fail_linked(err);
     if (!rc)
         rc = io->stat(io->ctx, fd, &d->lock_id);
     return rc ? plog_fail_io(err, rc, "lock", "checking the lock file") : 0;

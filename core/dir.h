@@ -101,8 +101,13 @@ PLOG_MUST_CHECK int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
                                       struct plog_error *err);
 void plog_dir_maintained(struct plog_dir *d);
 
-/* Whether the lock file is still the one with that name.  Returns 0, or
- * PLOG_E_LOCKED (another file took its place: open again). */
+/* The lock file has another name, too: all of DIR was copied by hard links,
+ * mostly, where no file of it would be taken.  Returns PLOG_E_IO. */
+int plog_dir_fail_linked(struct plog_error *err);
+
+/* Whether the lock file is still the one with that name.  Returns 0;
+ * PLOG_E_LOCKED (another file took its place: open again); PLOG_E_IO, also as
+ * plog_dir_fail_linked. */
 PLOG_MUST_CHECK int plog_dir_check_lock(const struct plog_dir *d,
                                         struct plog_error *err);
 

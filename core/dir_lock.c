@@ -218,12 +218,27 @@ void plog_dir_maintained(struct plog_dir *d)
         d->io->lock_byte(d->io->ctx, d->lock, 1, 0);
 }
 
+int plog_dir_fail_linked(struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_IO,
+              "the lock file has another name, too (a hard link): what is"
+              " written here would be written there");
+    plog_err_file(err, "lock");
+    plog_err_hint(err, "if DIR was copied by hard links (cp -l), that is no"
+                       " copy: make one with files of its own, cp -a DIR NEW,"
+                       " and use NEW in the place of DIR");
+    return PLOG_E_IO;
+}
+
 int plog_dir_check_lock(const struct plog_dir *d, struct plog_error *err)
 {
     struct plog_stat st;
     int rc = d->io->stat_at(d->io->ctx, d->dir, "lock", &st);
-    if (!rc && plog_stat_same(&st, &d->lock_id) && st.links == 1)
+    bool same = !rc && plog_stat_same(&st, &d->lock_id);
+    if (same && st.links == 1)
         return 0;
+    if (same && st.links > 1)
+        return plog_dir_fail_linked(err);
     if (rc && rc != -ENOENT)
         return plog_fail_io(err, rc, "lock", "looking at the lock file");
     plog_fail(err, PLOG_E_LOCKED, "the lock file was replaced");

@@ -412,7 +412,8 @@ static void odd_locks(void)
                                                PLOG_DIR_WRITE, PLOG_DIR_MAKE};
     static const char *const says[] = {
         "checking the lock file: No buffer space available",
-        "checking the lock file: Too many links",
+        "the lock file has another name, too (a hard link): what is written"
+        " here would be written there",
         "checking the lock file: Invalid argument"};
     char lock[700], other[700];
     fresh();
@@ -433,6 +434,7 @@ static void odd_locks(void)
             CHECK_INT(open_as(modes[m], false), PLOG_E_IO);
             CHECK_TEXT(err.message, says[is]);
             CHECK_TEXT(err.file, "lock");
+            CHECK_INT(strstr(err.hint, "cp -a DIR NEW") != NULL, is == 1);
             CHECK(d.dir == -1 && d.log == -1 && d.keys == -1 && d.lock == -1);
             plog_dir_close(&d);
         }

@@ -692,6 +692,24 @@ static void no_memory_for_the_pin(void)
 
 /* ------------------------------------------------------------------------- */
 
+/* Copied by hard links below an open handle: it refuses, and goes on when the
+ * other names are gone. */
+static void a_lock_with_two_names(void)
+{
+    struct world w;
+    char lock[600], other[600];
+    make(&w, 0);
+    snprintf(lock, sizeof lock, "%s", world_path(&w, "lock"));
+    snprintf(other, sizeof other, "%s", world_path(&w, "../other"));
+    CHECK_INT(put(&w, "a"), 0);
+    CHECK_INT(link(lock, other), 0);
+    CHECK_INT(put(&w, "b"), PLOG_E_IO);
+    CHECK_INT(put(&w, "b"), PLOG_E_IO);
+    CHECK_INT(unlink(other), 0);
+    CHECK_INT(put(&w, "b"), 0);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -707,6 +725,7 @@ int main(int argc, char **argv)
         {"a_group_behind_the_head", a_group_behind_the_head},
         {"a_store_of_another_history", a_store_of_another_history},
         {"a_rotation_that_is_none", a_rotation_that_is_none},
+        {"a_lock_with_two_names", a_lock_with_two_names},
         {"a_store_with_two_names", a_store_with_two_names},
         {"a_store_of_another_kind", a_store_of_another_kind},
         {"another_file_of_that_name", another_file_of_that_name},
