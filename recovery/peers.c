@@ -6,6 +6,7 @@
  */
 #include <stdio.h>
 
+#include "check.h"
 #include "compact.h"
 #include "engine.h"
 #include "rehearse.h"
@@ -225,6 +226,27 @@ static int refuse(struct plog_error *err, uint64_t before, uint64_t seq)
     return PLOG_E_INPUT;
 }
 
+/* A typing error, or what shows that the log was put back from a copy: only the
+ * one who acknowledges knows which.  Each entry that is appended then makes two
+ * histories of it. */
+static int beyond(const struct change *c, uint64_t end, struct plog_error *err)
+{
+    char root[48] = "ROOT";
+    plog_fail(err, PLOG_E_INPUT,
+              "the log ends at entry %llu; nobody can have %llu, unless this"
+              " log was set back",
+              (unsigned long long)end, (unsigned long long)c->seq);
+    if (c->root)
+        plog_check_hash(c->root, root);
+    if (!c->goes_back)
+        plog_err_hint(err,
+                      "if the peer does have it, append nothing here: this is"
+                      " an older copy (parity DIR --expect-head %llu:%s), and"
+                      " the peer's log the longer one; bring DIR back from it",
+                      (unsigned long long)c->seq, root);
+    return PLOG_E_INPUT;
+}
+
 /* Begins the transaction anew, as one that is synced: the store does not sync
  * what the log holds, and this the log does not hold.  Under the writer lock,
  * so nothing comes between. */
@@ -251,9 +273,7 @@ static int move(plog *p, void *arg, struct plog_error *err)
     uint64_t end =
         p->rehearses > h->commit.size ? p->rehearses : h->commit.size;
     if (c->seq > end)
-        return plog_fail(err, PLOG_E_INPUT,
-                         "the log ends at entry %llu; nobody can have %llu",
-                         (unsigned long long)end, (unsigned long long)c->seq);
+        return beyond(c, end, err);
     if (!c->goes_back && c->seq < now.cursor)
         return refuse(err, now.cursor, c->seq);
     if (c->goes_back && c->seq >= now.cursor)

@@ -190,6 +190,28 @@ static void below_the_floor(void)
     world_end(&w, 64);
 }
 
+/* What a peer has beyond the end is the one sign that the log was set back,
+ * before something is appended to it. */
+static void beyond_the_end(void)
+{
+    unsigned char root[PLOG_HASH_SIZE] = {1};
+    struct plog_peer_report r;
+    struct plog_error err;
+    make(3);
+    CHECK_INT(add("p"), 0);
+    CHECK_INT(plog_peer_ack(w.dir, "p", 90, root, NULL, &r, &err),
+              PLOG_E_INPUT);
+    CHECK(strstr(err.message, "the log ends at entry ") != NULL);
+    CHECK(strstr(err.hint, "append nothing here") != NULL);
+    CHECK(strstr(err.hint, "parity DIR --expect-head 90:AQAAAA") != NULL);
+    CHECK_INT(plog_peer_ack(w.dir, "p", 90, NULL, NULL, &r, &err),
+              PLOG_E_INPUT);
+    CHECK(strstr(err.hint, "--expect-head 90:ROOT") != NULL);
+    CHECK_INT(plog_peer_rewind(w.dir, "p", 90, NULL, &r, &err), PLOG_E_INPUT);
+    CHECK_TEXT(err.hint, "");
+    world_remove(w.dir);
+}
+
 static int rewind_meanwhile(void *arg, const struct plog_progress *p)
 {
     bool *done = arg;
@@ -696,6 +718,7 @@ int main(int argc, char **argv)
         {"roots at every entry", roots_at_every_entry},
         {"proofs of one seq", proofs_of_one_seq},
         {"below the floor", below_the_floor},
+        {"beyond the end", beyond_the_end},
         {"rewound while compacting", rewound_while_compacting},
         {"a store made anew", a_store_made_anew},
         {"names and reasons", names_and_reasons},
