@@ -63,6 +63,7 @@ int plog_dir_no_log(const struct plog_dir *d, const char *what,
                       " peer before anything else%s",
                       last);
     else
-        plog_err_hint(err, "run: paritylog init DIR");
+        plog_err_hint(err, "see that the path is right; paritylog init DIR"
+                           " makes a new log");
     return PLOG_E_NOTHING;
 }

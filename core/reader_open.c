@@ -156,12 +156,13 @@ static int stat_store(struct plog_reader *r, int64_t until, int *lock,
     return rc;
 }
 
-/* Of a directory that had a log when it was opened. */
 static int no_store(struct plog_reader *r, int lock, struct plog_error *err)
 {
     struct plog_stat st;
     bool comes = lock == -EAGAIN;
     int code = comes ? PLOG_E_LOCKED : PLOG_E_BEHIND;
+    if (r->dir.log < 0) /* nor was there when it was opened */
+        return plog_dir_no_log(&r->dir, "log and store.db are missing", err);
     if (r->io->stat_at(r->io->ctx, r->dir.dir, "log", &st) == -ENOENT) {
         plog_fail(err, PLOG_E_NOTHING,
                   "there is no log here any more: log and store.db went while"

@@ -85,7 +85,9 @@ int plog_scan_error(const struct plog_scan *s, uint64_t first,
     }
     plog_err_at(err, shown, s->fault.offset);
     plog_err_seq(err, s->fault.seq);
-    plog_err_hint(err, "run: paritylog verify DIR");
+    plog_err_hint(err, s->fault.code == PLOG_E_FORMAT
+                           ? "use a newer paritylog"
+                           : "run: paritylog verify DIR");
     return s->fault.code;
 }
 

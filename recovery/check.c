@@ -112,7 +112,8 @@ void plog_check_fault(struct plog_check *c, int code,
                   : of_scan              ? f->what
                                          : why->message;
     found.next = next_step(c, code);
-    c->strange |= code == PLOG_E_UNKNOWN_KEY && !f->in_orders;
+    c->strange |=
+        code == PLOG_E_FORMAT || (code == PLOG_E_UNKNOWN_KEY && !f->in_orders);
     if (code == PLOG_E_TORN && !c->has_head)
         found.next = "keep a copy of DIR: no store can tell whether this was"
                      " an unfinished group or a damaged one; then: paritylog"

@@ -64,7 +64,8 @@ struct plog_check {
     int64_t started;
     uint64_t last_told; /* entries at the last progress */
     char file[64];      /* name of the segment at hand */
-    bool strange;       /* commits are by a key that nobody here knows */
+    bool strange;       /* commits could not be read, for want of their key or
+                         * of a newer program */
     const char *mends;  /* what does that, where it is not what it mostly is */
     struct plog_check_notes notes;
     /* Heads that must be in the log: struct plog_seen, by size; those before

@@ -155,11 +155,21 @@ static int open_file(struct inspect *s, const char *path,
         return rc;
     s->fd =
         s->io->open_at(s->io->ctx, AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
-    if (s->fd < 0)
-        return plog_fail_io(err, s->fd, path, "opening the file");
+    if (s->fd < 0) {
+        rc = plog_fail_io(err, s->fd, path, "opening the file");
+        if (s->fd == -ENOENT || s->fd == -ENOTDIR)
+            plog_err_hint(err, "see that the path is right");
+        return rc;
+    }
     rc = plog_io_check_regular(s->io, s->fd);
-    if (rc && rc != -EMLINK)
-        return plog_fail_io(err, rc, path, "looking at the file");
+    if (rc && rc != -EMLINK) {
+        bool folder = rc == -EISDIR;
+        rc = plog_fail_io(err, rc, path, "looking at the file");
+        if (folder)
+            plog_err_hint(err, "name one file, of log/ say; all of a log:"
+                               " paritylog verify DIR");
+        return rc;
+    }
     rc = read_raw(s, magic, sizeof magic, &got, err);
     s->at = 0;
     if (!rc && got == sizeof magic && !memcmp(magic, database, sizeof magic))

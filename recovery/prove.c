@@ -41,6 +41,9 @@ static int no_end(struct prove *p, int verdict, struct plog_error *err)
     while (!rc)
         rc = plog_walk_next(&w, &g, err);
     plog_walk_close(&w);
+    if (rc == PLOG_END &&
+        verdict == PLOG_E_BEHIND) /* it ends where it begins */
+        return not_found(err, "commit", p->size);
     if (rc == PLOG_END || (rc == PLOG_E_TORN && verdict != rc))
         rc = plog_fail(err, verdict, "log and store do not end alike: %s",
                        plog_strerror(verdict));
@@ -69,8 +72,9 @@ static int choose_size(struct prove *p, const char *dir, struct plog_error *err)
         return 0;
     /* Where the store is behind, or a group was not finished, there is none:
      * none that both legs have. */
-    bool known_end = s.verdict == 0 || s.verdict == PLOG_E_BEHIND ||
-                     (s.verdict == PLOG_E_TORN && known);
+    bool known_end =
+        s.verdict == 0 ||
+        ((s.verdict == PLOG_E_BEHIND || s.verdict == PLOG_E_TORN) && known);
     return known_end ? not_found(err, "commit", p->size)
                      : no_end(p, s.verdict, err);
 }

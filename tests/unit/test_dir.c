@@ -119,7 +119,8 @@ static void what_is_no_log(void)
     CHECK_INT(rmdir(below("log")), 0);
     CHECK_INT(open_as(PLOG_DIR_WRITE, false), PLOG_E_NOTHING);
     CHECK_TEXT(err.message, "there is no log here: log is missing");
-    CHECK_TEXT(err.hint, "run: paritylog init DIR");
+    CHECK_TEXT(err.hint, "see that the path is right; paritylog init DIR"
+                         " makes a new log");
     CHECK_INT(open_as(PLOG_DIR_STORE, false), 0); /* the store is enough */
     CHECK_INT(d.log, -1);
     plog_dir_close(&d);

@@ -231,7 +231,8 @@ static void no_leg(void)
     CHECK_INT(doctor("log and store", NULL, false), PLOG_E_NOTHING);
     CHECK_TEXT(err.message,
                "there is no log here: log and store.db are missing");
-    CHECK_TEXT(err.hint, "run: paritylog init DIR");
+    CHECK_TEXT(err.hint, "see that the path is right; paritylog init DIR"
+                         " makes a new log");
     for (int i = 0; i < PLOG_HEALTHS; i++)
         CHECK_UINT(report.counts[i], 0);
 }

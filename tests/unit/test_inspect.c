@@ -311,8 +311,10 @@ static void files(void)
     CHECK_INT(inspect_with((struct plog_inspect_options){.line = NULL}),
               PLOG_E_IO);
     CHECK_TEXT(err.file, path_of("lines"));
+    CHECK_TEXT(err.hint, "see that the path is right");
     memset(&err, 0, sizeof err);
     CHECK_INT(plog_inspect(check_dir(), NULL, &report, &err), PLOG_E_IO);
+    CHECK(strstr(err.hint, "name one file") != NULL);
     /* Each read fails. */
     size_t n = compress_text("{\"a\":1}\n", gz, sizeof gz);
     io.ctx = &left;

@@ -215,6 +215,20 @@ static void a_bare_end(void)
 /* ---- No end at all ----------------------------------------------------------
  */
 
+/* Where neither leg was, nothing went away. */
+static void no_leg(void)
+{
+    make();
+    world_remove(world_path(&w, "log"));
+    world_drop_store(&w);
+    world_remove(world_path(&w, "keys"));
+    CHECK_INT(rebuild(false), PLOG_E_NOTHING);
+    CHECK_TEXT(err.message,
+               "there is no log here: log and store.db are missing");
+    CHECK(strstr(err.hint, "the path is right") != NULL);
+    CHECK(access(out, F_OK) != 0);
+}
+
 /* A store with no entry proves none, and what is made of it is no log. */
 static void no_entry(void)
 {
@@ -489,6 +503,7 @@ int main(int argc, char **argv)
         {"no row at all", no_row_at_all},
         {"a bare end", a_bare_end},
         {"no entry", no_entry},
+        {"no leg", no_leg},
         {"no snapshot", no_snapshot},
         {"orders", orders},
         {"memory for orders", memory_for_orders},
