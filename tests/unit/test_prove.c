@@ -500,7 +500,8 @@ static void with_its_order(void)
               PLOG_E_TAMPERED);
     CHECK(strstr(err.message, "does not make entry 2 this") != NULL);
     /* One that is changed proves nothing, and another line needs none. */
-    proof.text[proof.len - 8] ^= 1;
+    char *digit = proof.text + proof.len - 8; /* a bit more may be none */
+    *digit = *digit == 'B' ? 'C' : 'B';
     CHECK_INT(plog_verify_order(proof.text, proof.len, w.vkey, &r, &err),
               PLOG_E_TAMPERED);
     free(edited.memory);
