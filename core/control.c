@@ -117,13 +117,13 @@ int plog_peer_args_format(struct plog_buf *b, enum plog_control control,
                           const struct plog_peer_args *a)
 {
     int rc = text_member(b, "{\"name\":", a->name);
-    if (!rc && control == PLOG_CONTROL_PEER_EVICT) {
+    if (!rc && control != PLOG_CONTROL_PEER_ADD) {
         rc = plog_buf_add_text(b, ",\"seq\":");
         if (!rc)
             rc = plog_buf_add_u64(b, a->cursor);
-        if (!rc)
-            rc = text_member(b, ",\"reason\":", a->reason);
     }
+    if (!rc && control == PLOG_CONTROL_PEER_EVICT)
+        rc = text_member(b, ",\"reason\":", a->reason);
     return rc ? rc : plog_buf_add_char(b, '}');
 }
 
@@ -146,9 +146,13 @@ int plog_peer_args_parse(const struct plog_entry *e, struct plog_buf *decoded,
     static const char *const names[] = {"name", "seq", "reason"};
     struct plog_span v[3];
     bool evicts = e->control == PLOG_CONTROL_PEER_EVICT;
+    bool adds = e->control == PLOG_CONTROL_PEER_ADD;
     memset(out, 0, sizeof *out);
-    if (!take_members(e->args, names, v, evicts ? 3 : 1) ||
-        (evicts && plog_u64_parse(v[1], &out->cursor)))
+    if (!take_members(e->args, names, v,
+                      evicts ? 3
+                      : adds ? 1
+                             : 2) ||
+        (!adds && plog_u64_parse(v[1], &out->cursor)))
         return PLOG_E_CORRUPT;
     decoded->len = 0;
     int rc = plog_buf_reserve(decoded, e->args.n);
@@ -182,6 +186,7 @@ int plog_control_check(const struct plog_entry *e, struct plog_buf *scratch)
         return plog_order_parse(e, &order);
     case PLOG_CONTROL_PEER_ADD:
     case PLOG_CONTROL_PEER_EVICT:
+    case PLOG_CONTROL_PEER_REWIND:
         return plog_peer_args_parse(e, scratch, &peer);
     case PLOG_CONTROL_COMPACT:
         return plog_compaction_parse(e, scratch->io, &compaction);

@@ -11,8 +11,9 @@
 #include <stdio.h>
 
 static const char *const control_names[] = {
-    NULL,       "init",       "strategy", "rotate", "source-cursor",
-    "peer-add", "peer-evict", "compact",  "redact", "restore",
+    NULL,       "init",       "strategy",    "rotate",  "source-cursor",
+    "peer-add", "peer-evict", "peer-rewind", "compact", "redact",
+    "restore",
 };
 
 const char *plog_control_name(enum plog_control c)

@@ -73,6 +73,7 @@ enum plog_control {
     PLOG_CONTROL_CURSOR,
     PLOG_CONTROL_PEER_ADD,
     PLOG_CONTROL_PEER_EVICT,
+    PLOG_CONTROL_PEER_REWIND,
     PLOG_CONTROL_COMPACT,
     PLOG_CONTROL_REDACT,
     PLOG_CONTROL_RESTORE
@@ -154,10 +155,11 @@ PLOG_MUST_CHECK int plog_strategy_args_parse(struct plog_span args,
                                              enum plog_strategy *out);
 PLOG_MUST_CHECK int plog_cursor_args_format(struct plog_buf *b,
                                             const struct plog_cursor *c);
-/* Who receives the log: peer-add has a name, peer-evict all three. */
+/* Who receives the log: peer-add has a name, peer-rewind a cursor, too,
+ * peer-evict all three. */
 struct plog_peer_args {
     struct plog_span name;   /* 1..PLOG_NAME_MAX bytes */
-    uint64_t cursor;         /* what it had when it was evicted */
+    uint64_t cursor;         /* what it had then, or has no more than */
     struct plog_span reason; /* 1..PLOG_NAME_MAX bytes */
 };
 PLOG_MUST_CHECK int plog_peer_args_format(struct plog_buf *b,

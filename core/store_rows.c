@@ -263,18 +263,21 @@ static int put_peer(struct plog_store *s, const struct plog_entry *e,
     struct plog_peer_args a;
     sqlite3_stmt *q = NULL;
     bool adds = e->control == PLOG_CONTROL_PEER_ADD;
+    bool evicts = e->control == PLOG_CONTROL_PEER_EVICT;
     int rc = plog_peer_args_parse(e, &s->scratch, &a);
     if (rc)
         return plog_fail(err, rc, "a peer entry cannot be read");
     rc = plog_sql_prepare(
         s->db,
-        adds ? "INSERT OR REPLACE INTO main.peers VALUES(?1,?2,0,NULL,NULL)"
-             : "DELETE FROM main.peers WHERE name=?1",
+        adds     ? "INSERT OR REPLACE INTO main.peers VALUES(?1,?2,0,NULL,NULL)"
+        : evicts ? "DELETE FROM main.peers WHERE name=?1"
+                 : "UPDATE main.peers SET cursor=?2, root=NULL WHERE name=?1"
+                   " AND cursor>?2",
         &q, err);
     if (!rc) {
         plog_sql_bind(q, 1, a.name);
-        if (adds)
-            plog_sql_bind_u64(q, 2, e->seq);
+        if (!evicts)
+            plog_sql_bind_u64(q, 2, adds ? e->seq : a.cursor);
         rc = plog_sql_run(q, err);
     }
     sqlite3_finalize(q);
@@ -322,7 +325,8 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
     if (e->control == PLOG_CONTROL_REDACT)
         return redact(s, rules, e, err);
     if (e->control == PLOG_CONTROL_PEER_ADD ||
-        e->control == PLOG_CONTROL_PEER_EVICT)
+        e->control == PLOG_CONTROL_PEER_EVICT ||
+        e->control == PLOG_CONTROL_PEER_REWIND)
         return put_peer(s, e, err);
     if (e->control == PLOG_CONTROL_COMPACT)
         return plog_store_compact(s, rules, e, err);

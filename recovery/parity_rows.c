@@ -279,6 +279,8 @@ int plog_parity_control(struct plog_parity *p, const struct plog_entry *e,
     if (e->control == PLOG_CONTROL_PEER_ADD ||
         e->control == PLOG_CONTROL_PEER_EVICT)
         return plog_parity_peer(p, e, err);
+    if (e->control == PLOG_CONTROL_PEER_REWIND)
+        return 0; /* cursors are no function of the log */
     if (e->control == PLOG_CONTROL_COMPACT)
         return plog_parity_compaction(p, e, err);
     if (e->control != PLOG_CONTROL_CURSOR)

@@ -607,7 +607,8 @@ plog_peer_ack(const char *dir, const char *name, uint64_t seq,
               const unsigned char *root,
               const struct plog_peer_options *options,
               struct plog_peer_report *report, struct plog_error *err);
-/* Sets a cursor back, to what the peer says that it has now.
+/* Sets a cursor back, to what the peer says that it has now; by an entry, so
+ * that no older store undoes it.
  * Returns as above; PLOG_E_PRUNED below the floor.  On 0 it is durable. */
 PLOG_API PLOG_MUST_CHECK int
 plog_peer_rewind(const char *dir, const char *name, uint64_t seq,

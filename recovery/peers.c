@@ -2,7 +2,7 @@
  * peers.c - who receives the log, and how far each has it.
  *
  * A cursor moves only on what the peer said: up, never past the head, and with
- * a root only if it is the log's own.  Going back has a call of its own.
+ * a root only if it is the log's own.  Going back is an entry of the log.
  */
 #include <stdio.h>
 
@@ -21,7 +21,6 @@ struct change {
     uint64_t seq;
     const unsigned char *root;           /* NULL: none was given */
     unsigned char known[PLOG_HASH_SIZE]; /* ... before */
-    bool goes_back;
 };
 
 static int check_text(const char *what, const char *text,
@@ -238,52 +237,37 @@ static int beyond(const struct change *c, uint64_t end, struct plog_error *err)
               (unsigned long long)end, (unsigned long long)c->seq);
     if (c->root)
         plog_check_hash(c->root, root);
-    if (!c->goes_back)
-        plog_err_hint(err,
-                      "if the peer does have it, append nothing here: this is"
-                      " an older copy (parity DIR --expect-head %llu:%s), and"
-                      " the peer's log the longer one; bring DIR back from it",
-                      (unsigned long long)c->seq, root);
+    plog_err_hint(err,
+                  "if the peer does have it, append nothing here: this is an"
+                  " older copy (parity DIR --expect-head %llu:%s), and the"
+                  " peer's log the longer one; bring DIR back from it",
+                  (unsigned long long)c->seq, root);
     return PLOG_E_INPUT;
 }
 
-/* Begins the transaction anew, as one that is synced: the store does not sync
- * what the log holds, and this the log does not hold.  Under the writer lock,
- * so nothing comes between. */
-static int begin_synced(plog *p, struct plog_error *err)
+/* Where the peer stands, and that the log goes as far as it says. */
+static int read_peer(plog *p, struct change *c, struct row *now,
+                     struct plog_error *err)
 {
-    plog_store_rollback(&p->legs.store);
-    int rc = plog_sql_exec(p->legs.store.db, "PRAGMA synchronous=FULL", err);
-    return rc ? rc : plog_store_begin(&p->legs.store, err);
+    const struct plog_store_head *h = &p->legs.head;
+    uint64_t end =
+        p->rehearses > h->commit.size ? p->rehearses : h->commit.size;
+    int rc = read_row(&p->legs.store, c->name, now, err);
+    if (rc)
+        return rc == PLOG_END ? unknown(c, err) : rc;
+    c->report->before = c->report->cursor = now->cursor;
+    return c->seq > end ? beyond(c, end, err) : 0;
 }
 
 static int move(plog *p, void *arg, struct plog_error *err)
 {
     struct change *c = arg;
     struct row now;
-    const struct plog_store_head *h = &p->legs.head;
-    /* A lost acknowledgement delays a compaction.  A lost rewind would let one
-     * take away what the peer lacks. */
-    int rc = c->goes_back && !c->o->dry_run ? begin_synced(p, err) : 0;
+    int rc = read_peer(p, c, &now, err);
+    if (!rc && c->seq < now.cursor)
+        rc = refuse(err, now.cursor, c->seq);
     if (!rc)
-        rc = read_row(&p->legs.store, c->name, &now, err);
-    if (rc)
-        return rc == PLOG_END ? unknown(c, err) : rc;
-    c->report->before = c->report->cursor = now.cursor;
-    uint64_t end =
-        p->rehearses > h->commit.size ? p->rehearses : h->commit.size;
-    if (c->seq > end)
-        return beyond(c, end, err);
-    if (!c->goes_back && c->seq < now.cursor)
-        return refuse(err, now.cursor, c->seq);
-    if (c->goes_back && c->seq >= now.cursor)
-        return plog_fail(err, PLOG_E_INPUT,
-                         "the peer stands at entry %llu; going back means"
-                         " below that",
-                         (unsigned long long)now.cursor);
-    if (c->goes_back && c->seq < h->rules.floor)
-        return plog_fail_pruned(err, c->seq + 1, h->rules.floor);
-    rc = check_root(p, c, err);
+        rc = check_root(p, c, err);
     if (!rc && !c->root && c->seq == now.cursor && now.proven) {
         /* said again, without what was proven */
         memcpy(c->known, now.root, sizeof c->known);
@@ -294,6 +278,32 @@ static int move(plog *p, void *arg, struct plog_error *err)
     if (!rc)
         c->report->cursor = c->seq;
     return rc;
+}
+
+/* A lost acknowledgement delays a compaction.  A lost rewind would let one take
+ * away what the peer lacks, so it is an entry: also a store from before it,
+ * copied back, comes to it. */
+static int make_rewind(void *arg, plog *p, struct plog_buf *args,
+                       struct plog_error *err)
+{
+    struct change *c = arg;
+    struct row now;
+    struct plog_peer_args a = {.name = c->name, .cursor = c->seq};
+    uint64_t floor = p->legs.head.rules.floor;
+    int rc = read_peer(p, c, &now, err);
+    if (!rc && c->seq >= now.cursor)
+        rc = plog_fail(err, PLOG_E_INPUT,
+                       "the peer stands at entry %llu; going back means below"
+                       " that",
+                       (unsigned long long)now.cursor);
+    if (!rc && c->seq < floor)
+        rc = plog_fail_pruned(err, c->seq + 1, floor);
+    if (rc)
+        return rc;
+    c->report->cursor = c->seq;
+    return plog_peer_args_format(args, PLOG_CONTROL_PEER_REWIND, &a)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
 }
 
 /* ---- Adding, evicting --------------------------------------------------- */
@@ -347,14 +357,13 @@ static int rehearse(plog *p, void *arg, struct plog_error *err)
 }
 
 static int log_change(plog *p, struct change *c, enum plog_control control,
-                      struct plog_error *err)
+                      plog_control_make *make, struct plog_error *err)
 {
     struct plog_receipt receipt;
-    struct rehearsal r = {c, control == PLOG_CONTROL_PEER_ADD ? make_add
-                                                              : make_evict};
+    struct rehearsal r = {c, make};
     if (c->o->dry_run)
         return plog_engine_locked(p, rehearse, &r, err);
-    int rc = plog_engine_control(p, control, r.make, c, &receipt, err);
+    int rc = plog_engine_control(p, control, make, c, &receipt, err);
     c->report->entry = rc ? 0 : receipt.seq;
     return rc;
 }
@@ -397,7 +406,7 @@ int plog_peer_add(const char *dir, const char *name,
     plog *p;
     int rc = begin(&c, &own, dir, name, options, report, &p, err);
     if (!rc)
-        rc = log_change(p, &c, PLOG_CONTROL_PEER_ADD, err);
+        rc = log_change(p, &c, PLOG_CONTROL_PEER_ADD, make_add, err);
     plog_close(p);
     return plog_done(err, rc);
 }
@@ -413,7 +422,7 @@ int plog_peer_evict(const char *dir, const char *name,
     if (!rc)
         rc = check_text("reason", own.reason, c.io, err);
     if (!rc)
-        rc = log_change(p, &c, PLOG_CONTROL_PEER_EVICT, err);
+        rc = log_change(p, &c, PLOG_CONTROL_PEER_EVICT, make_evict, err);
     plog_close(p);
     return plog_done(err, rc);
 }
@@ -438,11 +447,11 @@ int plog_peer_rewind(const char *dir, const char *name, uint64_t seq,
                      struct plog_peer_report *report, struct plog_error *err)
 {
     struct plog_peer_options own;
-    struct change c = {.seq = seq, .goes_back = true};
+    struct change c = {.seq = seq};
     plog *p;
     int rc = begin(&c, &own, dir, name, options, report, &p, err);
     if (!rc)
-        rc = plog_engine_locked(p, move, &c, err);
+        rc = log_change(p, &c, PLOG_CONTROL_PEER_REWIND, make_rewind, err);
     plog_close(p);
     return plog_done(err, rc);
 }

@@ -396,6 +396,7 @@ CONTROLS = {'init': ['strategy', 'max_line', 'segment_size'],
             'source-cursor': ['source', 'resource', 'cursor'],
             'peer-add': ['name'],
             'peer-evict': ['name', 'seq', 'reason'],
+            'peer-rewind': ['name', 'seq'],
             'compact': ['from', 'to', 'root', 'archive', 'snapshot', 'strategy',
                         'max_line', 'segment_size', 'peers', 'rotations'],
             'redact': ['seq', 'leaf', 'line', 'reason'],
@@ -453,8 +454,9 @@ def check_args(name, args):
              'cursor')
     if name.startswith('peer-'):
         check_text(values['name'], 255)
-    if name == 'peer-evict':
+    if name in ('peer-evict', 'peer-rewind'):
         number(values['seq'].raw)
+    if name == 'peer-evict':
         check_text(values['reason'], 255)
 
 

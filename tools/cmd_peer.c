@@ -137,7 +137,7 @@ static void print_change(struct cli *c, const char *what, const char *name,
     if (!c->json) {
         if (c->dry_run)
             puts("dry run, nothing changed");
-        else if (r->entry)
+        else if (strcmp(what, "add") == 0 || strcmp(what, "evict") == 0)
             printf("%s, by entry %llu\n",
                    strcmp(what, "add") == 0 ? "added" : "evicted",
                    (unsigned long long)r->entry);

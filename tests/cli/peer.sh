@@ -21,11 +21,14 @@ run 8 peer rewind "$L" nobody 1
 run 8 peer evict "$L" nobody --reason gone
 run 0 peer rewind "$L" near 10 --json
 json_is "$T/out" '.action == "rewind" and .before == 20 and .cursor == 10 and
-    .entry == null'
+    .entry == 33'
 run 0 peer evict "$L" near --reason 'gone for good' --json
 json_is "$T/out" '.action == "evict" and .before == 10 and .cursor == 10 and
-    .entry == 33'
-run 0 log "$L" --from 33
+    .entry == 34'
+run 0 log "$L" --from 33 --to 33
+json_is "$T/out" '.control == "peer-rewind" and
+    (.args | tojson) == "{\"name\":\"near\",\"seq\":10}"'
+run 0 log "$L" --from 34
 json_is "$T/out" '.control == "peer-evict" and
     (.args | tojson) == "{\"name\":\"near\",\"seq\":10,\"reason\":\"gone for good\"}"'
 run 8 peer ack "$L" near 21
@@ -54,15 +57,15 @@ sed 's/"seconds":[^}]*//' "$T/out" >"$T/list.2"
 files_equal "$T/list.1" "$T/list.2"
 
 begin 'limits warn, and are in the JSON; the exit status stays 0'
-run 0 peer list "$L" --max-lag 14 --max-age 30d
+run 0 peer list "$L" --max-lag 15 --max-age 30d
 err_empty
-run 0 peer list "$L" --max-lag 13 --max-age 30d --json
-err_has 'lacks 14 entries'
+run 0 peer list "$L" --max-lag 14 --max-age 30d --json
+err_has 'lacks 15 entries'
 err_has 'peer evict'
 json_is "$T/out" '.peers[0].over == ["lag"]'
 sql "$L/store.db" "UPDATE peers SET seen='2020-01-01T00:00:00Z'"
-run 0 peer list "$L" --max-lag 13 --max-age 30d --json
-err_has 'lacks 14 entries and was not heard of for'
+run 0 peer list "$L" --max-lag 14 --max-age 30d --json
+err_has 'lacks 15 entries and was not heard of for'
 json_is "$T/out" '.peers[0].over == ["lag","age"]'
 sql "$L/store.db" "UPDATE peers SET seen=NULL, cursor=0"
 run 0 peer list "$L" --max-age 1h

@@ -63,6 +63,7 @@ static void check_args(const struct plog_entry *e)
         break;
     case PLOG_CONTROL_PEER_ADD:
     case PLOG_CONTROL_PEER_EVICT:
+    case PLOG_CONTROL_PEER_REWIND:
         MUST(!plog_peer_args_parse(e, &scratch, &peer) &&
              !plog_peer_args_format(&args, e->control, &peer));
         break;

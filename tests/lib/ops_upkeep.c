@@ -339,6 +339,7 @@ static const struct sweep_op ops[] = {
     {.name = "peer rewind",
      .world = "plain",
      .run = op_peer_rewind,
+     .entries = 1,
      .done = is_rewound,
      .again = PLOG_E_INPUT},
     {.name = "peers", .world = "plain", .run = op_peers, .reads = true},

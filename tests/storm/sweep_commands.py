@@ -111,7 +111,7 @@ ROWS = [
     reads('peer list D'),
     Row('plain', 'peer add D near', adds=1, again=(6,)),
     Row('plain', 'peer ack D far 10'),
-    Row('plain', 'peer rewind D far 2', again=(6,)),
+    Row('plain', 'peer rewind D far 2', adds=1, again=(6,)),
     Row('plain', 'peer evict D far --reason test', adds=1, again=(8,)),
     Row('plain', 'rotate D'),
     reads('redact D --list'),

@@ -173,7 +173,7 @@ static void acknowledgements(void)
     CHECK_INT(world_number(&w, "SELECT cursor FROM peers"), 10);
     CHECK_INT(plog_peer_rewind(w.dir, "p", 11, NULL, &done, NULL),
               PLOG_E_INPUT);
-    world_end(&w, 42);
+    world_end(&w, 43);
 }
 
 /* ---- Reading below the floor --------------------------------------------- */

@@ -136,12 +136,21 @@ static void peers(void)
         "{\"name\":\"\",\"seq\":1,\"reason\":\"x\"}",
         "{\"name\":\"p\",\"seq\":1,\"reason\":\"x\",\"more\":1}",
     };
+    static const char *const rewinds[] = {
+        "{\"name\":\"p\"}",
+        "{\"name\":\"p\",\"seq\":\"1\"}",
+        "{\"name\":\"\",\"seq\":1}",
+        "{\"name\":\"p\",\"seq\":1,\"reason\":\"x\"}",
+    };
     static const char good[] = "{\"name\":\"p\",\"seq\":1,\"reason\":\"x\"}";
     char text[PLOG_NAME_MAX + 20];
     CHECK_INT(check(PLOG_CONTROL_PEER_ADD, 5, "{\"name\":\"p\"}"), 0);
     CHECK_INT(check(PLOG_CONTROL_PEER_EVICT, 5, good), 0);
     ALL_CORRUPT(PLOG_CONTROL_PEER_ADD, 5, adds);
     ALL_CORRUPT(PLOG_CONTROL_PEER_EVICT, 5, evicts);
+    CHECK_INT(check(PLOG_CONTROL_PEER_REWIND, 5, "{\"name\":\"p\",\"seq\":0}"),
+              0);
+    ALL_CORRUPT(PLOG_CONTROL_PEER_REWIND, 5, rewinds);
     for (int n = PLOG_NAME_MAX; n <= PLOG_NAME_MAX + 1; n++) {
         snprintf(text, sizeof text, "{\"name\":\"%0*d\"}", n, 7);
         CHECK_INT(check(PLOG_CONTROL_PEER_ADD, 5, text),

@@ -85,6 +85,11 @@ static int peer_evict(struct plog_buf *b, const void *what)
     return plog_peer_args_format(b, PLOG_CONTROL_PEER_EVICT, what);
 }
 
+static int peer_rewind(struct plog_buf *b, const void *what)
+{
+    return plog_peer_args_format(b, PLOG_CONTROL_PEER_REWIND, what);
+}
+
 static void arguments(void)
 {
     static const enum plog_strategy merge = PLOG_MERGE_JSON;
@@ -102,6 +107,7 @@ static void arguments(void)
     in_every_room(peer_add, &p, "{\"name\":\"p\"}", false);
     in_every_room(peer_evict, &p,
                   "{\"name\":\"p\",\"seq\":12,\"reason\":\"lost\"}", false);
+    in_every_room(peer_rewind, &p, "{\"name\":\"p\",\"seq\":12}", false);
 }
 
 /* ---- Rotations, orders, compactions ------------------------------------- */

@@ -161,7 +161,7 @@ static void proofs_of_one_seq(void)
     CHECK_INT(ack("p", 11, root), 0);
     CHECK_INT(rewind_to("p", 10), 0);
     CHECK_INT(number("SELECT root NOTNULL FROM peers"), 0);
-    world_end(&w, 22);
+    world_end(&w, 23);
 }
 
 /* ---- The floor ---------------------------------------------------------- */
@@ -187,7 +187,7 @@ static void below_the_floor(void)
     CHECK_INT(ack("new", s.floor, NULL), 0);
     CHECK_INT(rewind_to("old", s.floor - 1), PLOG_E_PRUNED);
     CHECK_INT(rewind_to("old", s.floor), 0);
-    world_end(&w, 64);
+    world_end(&w, 65);
 }
 
 /* What a peer has beyond the end is the one sign that the log was set back,
@@ -548,36 +548,50 @@ static void two_threads(void)
 
 /* ---- What is on disk ---------------------------------------------------- */
 
-static bool wal_waits; /* for a sync */
-
-static int watch(void *ctx, const struct plog_store_event *e)
+/* The store of `from`, in the place of this one; what a command that begins
+ * with it makes of the cursor. */
+static int64_t with_the_store_of(const char *from)
 {
-    (void)ctx;
-    if (e->file == PLOG_STORE_WAL && e->done) {
-        if (e->op == PLOG_STORE_WRITE)
-            wal_waits = true;
-        if (e->op == PLOG_STORE_SYNC)
-            wal_waits = false;
-    }
-    return 0;
+    struct plog_replay_report r;
+    struct world_found f;
+    world_take_store(&w, from);
+    CHECK_INT(plog_replay(w.dir, NULL, &r, NULL), 0);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    return number("SELECT cursor FROM peers");
 }
 
-/* A machine that crashes may forget an acknowledgement, and never a rewind:
- * the entries it lacks would go. */
-static void a_rewind_is_synced(void)
+/* A store may forget an acknowledgement, and never a rewind: the entries that
+ * the peer lacks would go.  Whatever store is put back comes to it. */
+static void a_rewind_is_an_entry(void)
 {
-    struct plog_io io = *plog_io_posix();
-    struct plog_peer_options o = {.struct_size = sizeof o, .io = &io};
+    unsigned char root[PLOG_HASH_SIZE];
     struct plog_peer_report r;
+    char added[600], acked[600];
     make(30);
+    snprintf(added, sizeof added, "%s.added", w.dir);
+    snprintf(acked, sizeof acked, "%s.acked", w.dir);
     CHECK_INT(add("p"), 0);
-    io.store_event = watch;
-    CHECK_INT(plog_peer_ack(w.dir, "p", 20, NULL, &o, &r, NULL), 0);
-    CHECK(wal_waits);
-    CHECK_INT(plog_peer_rewind(w.dir, "p", 10, &o, &r, NULL), 0);
-    CHECK(!wal_waits);
-    CHECK_INT(number("SELECT cursor FROM peers"), 10);
-    world_end(&w, 32);
+    world_copy(w.dir, added);
+    root_of(20, root);
+    CHECK_INT(ack("p", 20, root), 0);
+    world_copy(w.dir, acked);
+    CHECK_INT(plog_peer_rewind(w.dir, "p", 10, NULL, &r, NULL), 0);
+    CHECK_UINT(r.before, 20);
+    CHECK_UINT(r.cursor, 10);
+    CHECK_UINT(r.entry, 33);
+    CHECK_INT(with_the_store_of(acked), 10);
+    CHECK_INT(number("SELECT root ISNULL FROM peers"), 1);
+    CHECK_INT(ack("p", 15, NULL), 0);
+    CHECK_INT(with_the_store_of(acked), 10);
+    /* It takes nobody forward. */
+    CHECK_INT(with_the_store_of(added), 0);
+    world_drop_store(&w);
+    CHECK_INT(ack("p", 5, NULL), PLOG_E_BEHIND);
+    world_remove(added);
+    world_remove(acked);
+    fresh();
+    CHECK_INT(number("SELECT cursor FROM peers"), 0);
+    world_end(&w, 33);
 }
 
 static unsigned hidden_from; /* the listing of log/ that lacks the newest */
@@ -617,7 +631,7 @@ static void the_log_ends_before(void)
     struct plog_peer_report r;
     struct plog_head head;
     uint64_t first;
-    unsigned ended = 0;
+    unsigned ended = 0, taken = 0;
     make(20);
     CHECK_INT(add("p"), 0);
     CHECK_INT(world_open(&w), 0);
@@ -641,12 +655,13 @@ static void the_log_ends_before(void)
         CHECK_UINT(r.cursor, rc ? 0 : 24);
         ended += rc == PLOG_E_ROLLBACK &&
                  !strcmp(err.message, "the log ends before entry 24");
+        taken += rc == 0;
         if (!rc)
             CHECK_INT(rewind_to("p", 0), 0);
     }
     CHECK(!reached);
     CHECK_UINT(ended, 1);
-    world_end(&w, 24);
+    world_end(&w, 24 + taken);
 }
 
 enum act { ADD, EVICT, ACK, REWIND };
@@ -729,7 +744,7 @@ int main(int argc, char **argv)
         {"no list", no_list},
         {"stopped list", stopped_list},
         {"two threads", two_threads},
-        {"a rewind is synced", a_rewind_is_synced},
+        {"a rewind is an entry", a_rewind_is_an_entry},
         {"the log ends before", the_log_ends_before},
         {"killed at each call", killed_at_each_call},
     };

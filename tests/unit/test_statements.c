@@ -248,7 +248,9 @@ static int peer_rewind(void)
 {
     struct plog_peer_options o = {.struct_size = sizeof o, .io = &quick};
     struct plog_peer_report r;
-    return plog_peer_rewind(w.dir, "p", size - 3, &o, &r, &err);
+    int rc = plog_peer_rewind(w.dir, "p", size - 3, &o, &r, &err);
+    /* Of one that was logged, and failed then, it is so when asked again. */
+    return rc == PLOG_E_INPUT && r.before == size - 3 ? 0 : rc;
 }
 
 static int witness(void)

@@ -79,8 +79,8 @@ static void nothing_to_trim(void)
     CHECK_UINT(r.to, 0);
     CHECK_UINT(r.trimmed, 0);
     CHECK(r.why[0]);
-    CHECK_INT(world_number(&w, "SELECT count(*) FROM events"), 9);
-    world_end(&w, 9);
+    CHECK_INT(world_number(&w, "SELECT count(*) FROM events"), 10);
+    world_end(&w, 10);
 }
 
 static void undone(void)

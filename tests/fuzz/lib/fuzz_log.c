@@ -27,6 +27,7 @@ static const char *const templates[] = {
     "{\"seq\":1,\"control\":\"peer-add\",\"args\":{\"name\":\"p\"}}",
     "{\"seq\":1,\"control\":\"peer-evict\",\"args\":{\"name\":\"p\",\"seq\":1,"
     "\"reason\":\"r\"}}",
+    "{\"seq\":1,\"control\":\"peer-rewind\",\"args\":{\"name\":\"p\",\"seq\":1}}",
     "{\"seq\":1,\"control\":\"rotate\",\"args\":{}}",
     "{\"seq\":1,\"control\":\"redact\",\"args\":{}}",
     "{\"seq\":1,\"control\":\"later\",\"args\":{}}",
