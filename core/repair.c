@@ -43,8 +43,7 @@ static int search(const struct plog_store_head *h, struct plog_walk *w,
                   " entry %llu",
                   (unsigned long long)h->commit.size,
                   (unsigned long long)w->chain.last.size);
-        plog_err_hint(err, "run: paritylog replay DIR --fresh (keeps this"
-                           " store in quarantine/)");
+        plog_err_hint(err, "run: " PLOG_STORE_ANEW);
         return PLOG_E_PRUNED;
     }
     while (!rc && w->chain.last.size < h->commit.size)
@@ -83,7 +82,9 @@ int plog_legs_place(struct plog_store *store, const struct plog_store_head *h,
     }
     if (!rc)
         rc = plog_walk_start_at(w, h, err);
-    return rc == PLOG_END ? search(h, w, err) : rc;
+    if (rc == PLOG_END)
+        rc = search(h, w, err);
+    return rc ? rc : plog_store_ends(store, h, err);
 }
 
 int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,

@@ -285,6 +285,10 @@ int plog_legs_replay(struct plog_legs *l, struct plog_replay_watch *watch,
         if (plog_store_get_head(&l->store, &l->head, NULL))
             l->head = before;
     }
+    /* The log was verified: it is the rows there that what follows does not go
+     * with, and no parity finds more. */
+    if (rc == PLOG_E_DIVERGED)
+        plog_err_hint(err, "run: " PLOG_STORE_ANEW);
     return rc;
 }
 

@@ -33,6 +33,9 @@
 #define PLOG_STORE_FILE "store.db"
 #define PLOG_STORE_WAL_FILE "store.db-wal"
 #define PLOG_FRESH_DIR "store.new" /* where another one is made */
+/* What makes one of the log, whatever is wrong with the one there. */
+#define PLOG_STORE_ANEW                                                        \
+    "paritylog replay DIR --fresh (keeps this store in quarantine/)"
 #define PLOG_SCHEMA_VERSION 2
 #define PLOG_STORE_CACHE 16000 /* KiB of pages that SQLite keeps */
 
@@ -180,6 +183,12 @@ PLOG_MUST_CHECK int plog_store_add_commit(struct plog_store *s, uint64_t size,
                                           struct plog_error *err);
 PLOG_MUST_CHECK int plog_store_add_segment(struct plog_store *s, uint64_t first,
                                            struct plog_error *err);
+/* Whether no row tells of an entry behind the head, as when the files of a
+ * store are of different moments: what is applied there would collide with it.
+ * Returns 0; PLOG_E_DIVERGED. */
+PLOG_MUST_CHECK int plog_store_ends(struct plog_store *s,
+                                    const struct plog_store_head *h,
+                                    struct plog_error *err);
 /* Forgets the segments behind the one of the head, `first`: they held nothing,
  * and are not in the log any more. */
 PLOG_MUST_CHECK int plog_store_drop_segments(struct plog_store *s,
@@ -204,6 +213,15 @@ PLOG_MUST_CHECK int plog_store_apply_control(struct plog_store *s,
                                              const struct plog_entry *e,
                                              struct plog_error *err);
 
+/* What an entry about a peer makes of its row; and what a compact entry does to
+ * those that it names.  Returns 0; PLOG_E_CORRUPT; a store error. */
+PLOG_MUST_CHECK int plog_store_peer(struct plog_store *s,
+                                    const struct plog_entry *e,
+                                    struct plog_error *err);
+struct plog_compaction;
+PLOG_MUST_CHECK int plog_store_peers_had(struct plog_store *s,
+                                         const struct plog_compaction *c,
+                                         struct plog_error *err);
 /*
  * Applies a compact entry: the floor moves, the peers that it names have at
  * least what went, and segments may be left to be taken away.

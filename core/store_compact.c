@@ -8,46 +8,6 @@
 #include "compaction.h"
 #include "store.h"
 
-/* A store made anew knows of no acknowledgement.  What every peer had when the
- * floor moved is at least what went: more may have been taken back since, so
- * nothing above the floor is taken from the entry.  An undo lets peers lose
- * that again; of those that have acknowledged to this store, it knows better.
- */
-static int move_cursor(struct plog_store *s, const struct plog_compact_peer *p,
-                       const struct plog_compaction *c, struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db,
-                              c->to > c->from
-                                  ? "UPDATE main.peers SET cursor=?2, root=NULL"
-                                    " WHERE name=?1 AND cursor<?2"
-                                  : "UPDATE main.peers SET cursor=?2, root=NULL"
-                                    " WHERE name=?1 AND cursor>?2 AND seen IS"
-                                    " NULL",
-                              &q, err);
-    if (!rc) {
-        plog_sql_bind(q, 1, p->name);
-        plog_sql_bind_u64(q, 2, c->to);
-        rc = plog_sql_run(q, err);
-    }
-    sqlite3_finalize(q);
-    return rc;
-}
-
-static int move_cursors(struct plog_store *s, const struct plog_compaction *c,
-                        struct plog_error *err)
-{
-    struct plog_compact_peers peers;
-    struct plog_compact_peer p;
-    int rc;
-    plog_compact_peers(&peers, s->io, c);
-    while ((rc = plog_compact_peers_next(&peers, &p)) == 0)
-        if ((rc = move_cursor(s, &p, c, err)) != 0)
-            break;
-    plog_compact_peers_fini(&peers);
-    return rc == PLOG_END ? 0 : rc;
-}
-
 /* Rows of entries at or below the floor say nothing any more. */
 static int note(struct plog_store *s, const struct plog_compaction *c,
                 struct plog_error *err)
@@ -82,7 +42,7 @@ int plog_store_compact(struct plog_store *s, struct plog_rules *rules,
     rc = note(s, &c, err);
     if (!rc && c.to < c.from)
         rc = plog_store_not_kept(s, c.to, err);
-    return rc ? rc : move_cursors(s, &c, err);
+    return rc ? rc : plog_store_peers_had(s, &c, err);
 }
 
 int plog_store_compaction(struct plog_store *s, uint64_t *seq, bool *pending,

@@ -243,6 +243,35 @@ int plog_store_drop_segments(struct plog_store *s, uint64_t first,
     return rc;
 }
 
+int plog_store_ends(struct plog_store *s, const struct plog_store_head *h,
+                    struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT max(at) FROM (SELECT max(seq) AS at FROM"
+                              " main.events UNION ALL SELECT max(size) FROM"
+                              " main.checkpoints UNION ALL SELECT max(first)-1"
+                              " FROM main.segments UNION ALL SELECT max(seq)"
+                              " FROM main.rotations UNION ALL SELECT max(seq)"
+                              " FROM main.redactions UNION ALL SELECT max(seq)"
+                              " FROM main.compactions)",
+                              &q, err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    uint64_t at = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    if (rc || at <= h->commit.size)
+        return rc;
+    plog_fail(
+        err, PLOG_E_DIVERGED,
+        "rows of entry %llu, and a head at %llu: its files are of different"
+        " moments",
+        (unsigned long long)at, (unsigned long long)h->commit.size);
+    plog_err_file(err, PLOG_STORE_FILE);
+    plog_err_hint(err, "run: " PLOG_STORE_ANEW);
+    return PLOG_E_DIVERGED;
+}
+
 static int put_cursor(struct plog_store *s, const struct plog_entry *e,
                       struct plog_error *err)
 {
@@ -255,33 +284,6 @@ static int put_cursor(struct plog_store *s, const struct plog_entry *e,
     plog_sql_bind(s->add_cursor, 3, c.cursor.n ? c.cursor : plog_span("", 0));
     plog_sql_bind_u64(s->add_cursor, 4, e->seq);
     return plog_sql_run(s->add_cursor, err);
-}
-
-static int put_peer(struct plog_store *s, const struct plog_entry *e,
-                    struct plog_error *err)
-{
-    struct plog_peer_args a;
-    sqlite3_stmt *q = NULL;
-    bool adds = e->control == PLOG_CONTROL_PEER_ADD;
-    bool evicts = e->control == PLOG_CONTROL_PEER_EVICT;
-    int rc = plog_peer_args_parse(e, &s->scratch, &a);
-    if (rc)
-        return plog_fail(err, rc, "a peer entry cannot be read");
-    rc = plog_sql_prepare(
-        s->db,
-        adds     ? "INSERT OR REPLACE INTO main.peers VALUES(?1,?2,0,NULL,NULL)"
-        : evicts ? "DELETE FROM main.peers WHERE name=?1"
-                 : "UPDATE main.peers SET cursor=?2, root=NULL WHERE name=?1"
-                   " AND cursor>?2",
-        &q, err);
-    if (!rc) {
-        plog_sql_bind(q, 1, a.name);
-        if (!evicts)
-            plog_sql_bind_u64(q, 2, adds ? e->seq : a.cursor);
-        rc = plog_sql_run(q, err);
-    }
-    sqlite3_finalize(q);
-    return rc;
 }
 
 /* It folds a record anew, in the database. */
@@ -327,7 +329,7 @@ int plog_store_apply_control(struct plog_store *s, struct plog_rules *rules,
     if (e->control == PLOG_CONTROL_PEER_ADD ||
         e->control == PLOG_CONTROL_PEER_EVICT ||
         e->control == PLOG_CONTROL_PEER_REWIND)
-        return put_peer(s, e, err);
+        return plog_store_peer(s, e, err);
     if (e->control == PLOG_CONTROL_COMPACT)
         return plog_store_compact(s, rules, e, err);
     plog_fail(err, PLOG_E_CORRUPT,

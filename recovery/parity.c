@@ -28,10 +28,10 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
         plog_check_closer(p->c);
         return;
     }
-    f.next = verdict == PLOG_E_BEHIND
-                 ? "paritylog replay DIR"
-                 : "paritylog replay DIR --fresh (keeps this store in"
-                   " quarantine/)";
+    bool meets = plog_segment_count(&p->c->walk.segments) == 0 ||
+                 seq >= plog_segment_at(&p->c->walk.segments, 0);
+    f.next = verdict == PLOG_E_BEHIND && meets ? "paritylog replay DIR"
+                                               : PLOG_STORE_ANEW;
     if (verdict == PLOG_E_AHEAD && p->ahead[0])
         f.next = p->ahead;
     if (verdict == PLOG_E_FORK || p->fork == PLOG_FORK_YES ||
@@ -324,8 +324,7 @@ static int without_store(struct plog_check *c, const char *dir,
                              .found = why.message,
                              .next = plog_hint_step(why.hint)};
     if (code == PLOG_E_DIVERGED) /* whatever stands there */
-        f.next = "paritylog replay DIR --fresh (keeps this store in"
-                 " quarantine/)";
+        f.next = PLOG_STORE_ANEW;
     c->report = report;
     c->o = o;
     plog_check_find(c, &f);

@@ -54,6 +54,7 @@ struct plog_parity {
     uint64_t damaged; /* the segment with the last damage; 0: none was met */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
+    bool is_behind;   /* that was told, or what would be in a replay's way */
     bool passed_by;   /* because its floor lies behind all that the log has */
     bool cut_met;     /* a commit stands at c->upto */
     bool left;        /* behind it: the store is not read for a while */
@@ -90,6 +91,11 @@ PLOG_MUST_CHECK int plog_parity_lose(struct plog_parity *p, int rc,
  * the next damage. */
 PLOG_MUST_CHECK int plog_parity_go_on(struct plog_parity *p, int *walked,
                                       struct plog_error *err);
+/* Tells, once, that the store is behind; or, where it has rows behind its head,
+ * so that no replay gets on, that it is not a whole one. */
+PLOG_MUST_CHECK int plog_parity_behind(struct plog_parity *p,
+                                       const char *expected, const char *found,
+                                       struct plog_error *err);
 /* A group that verified, whose tree was `before`. */
 PLOG_MUST_CHECK int plog_parity_group(struct plog_parity *p,
                                       const struct plog_tree *before,

@@ -164,18 +164,33 @@ void plog_parity_bare_segment(struct plog_parity *p)
         head_differs(p, c->head.commit.size, "offset");
 }
 
-/* Of groups behind the store's head the first is told. */
-static void count_behind(struct plog_parity *p, const struct plog_log_group *g)
+int plog_parity_behind(struct plog_parity *p, const char *expected,
+                       const char *found, struct plog_error *err)
 {
     struct plog_check *c = p->c;
+    uint64_t seq = c->head.commit.size + 1;
+    if (p->is_behind)
+        return 0;
+    p->is_behind = true;
+    int rc = plog_store_ends(&c->reader.store, &c->head, err);
+    if (rc && rc != PLOG_E_DIVERGED)
+        return rc;
+    plog_parity_find(p, rc ? rc : PLOG_E_BEHIND, seq,
+                     rc ? "a store that ends with its head" : expected,
+                     rc ? err->message : found);
+    return 0;
+}
+
+/* Of groups behind the store's head the first is told. */
+static int count_behind(struct plog_parity *p, const struct plog_log_group *g,
+                        struct plog_error *err)
+{
     char want[64], got[64];
-    if (c->report->counts[-PLOG_E_BEHIND])
-        return;
     snprintf(want, sizeof want, "entries up to %llu",
              (unsigned long long)g->size);
     snprintf(got, sizeof got, "entries up to %llu",
-             (unsigned long long)c->head.commit.size);
-    plog_parity_find(p, PLOG_E_BEHIND, c->head.commit.size + 1, want, got);
+             (unsigned long long)p->c->head.commit.size);
+    return plog_parity_behind(p, want, got, err);
 }
 
 int plog_parity_group(struct plog_parity *p, const struct plog_tree *before,
@@ -192,7 +207,7 @@ int plog_parity_group(struct plog_parity *p, const struct plog_tree *before,
                                            : compare_group(p, g, err);
         judge_head(p, g);
     } else
-        count_behind(p, g);
+        rc = count_behind(p, g, err);
     plog_check_progress(c, "log", g->size, c->head.commit.size);
     return rc;
 }

@@ -141,19 +141,11 @@ static int leave_store_out(struct plog_parity *p, struct plog_error *err)
     struct plog_check *c = p->c;
     if (plog_check_moved(c))
         return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
-    uint64_t size = c->head.commit.size;
-    struct plog_finding f = {.verdict = PLOG_E_BEHIND,
-                             .leg = PLOG_LEG_STORE,
-                             .file = PLOG_STORE_FILE,
-                             .seq = size + 1,
-                             .expected = "the compact entry behind which the"
-                                         " log begins",
-                             .found = "a store that stands before it"};
-    f.next = size + 1 < plog_segment_at(&c->walk.segments, 0)
-                 ? "paritylog replay DIR --fresh (keeps this store in"
-                   " quarantine/)"
-                 : "paritylog replay DIR";
-    plog_check_find(c, &f);
+    int rc =
+        plog_parity_behind(p, "the compact entry behind which the log begins",
+                           "a store that stands before it", err);
+    if (rc)
+        return rc;
     plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
                          "the log was compacted past it: replay first");
     p->store_lost = true;
