@@ -112,6 +112,17 @@ struct plog_log_end {
  */
 PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
                                      struct plog_error *err);
+/*
+ * Whether log and store are two signed histories: the store has a signed commit
+ * for which the log has another root, be it shorter or longer.  Reads the log;
+ * what cannot be read tells nothing.
+ * @h  the store's head, which need not be in the log
+ */
+bool plog_legs_fork(const struct plog_dir *dir, const struct plog_keyring *keys,
+                    struct plog_store *store, const struct plog_store_head *h);
+/* Says that they are.  Returns PLOG_E_FORK.
+ * @size  up to here they differ */
+int plog_legs_fail_fork(uint64_t size, struct plog_error *err);
 /* The same for a reader, whose store and keys are not those of legs. */
 PLOG_MUST_CHECK int plog_legs_place(struct plog_store *store,
                                     const struct plog_store_head *h,

@@ -149,9 +149,10 @@ const struct plog_compaction *plog_orders_floor(struct plog_orders *o,
 /* The same for the last one that sets exactly this floor. */
 const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
                                                    uint64_t floor);
-/* Whether there is one of the first kind, or of the second with `exactly`.
- * Nothing rests on it, so it need not be met. */
-bool plog_orders_has_floor(struct plog_orders *o, uint64_t size, bool exactly);
+/* The seq of one of the first kind, or of the second with `exactly`; 0: there
+ * is none.  Nothing rests on it, so it need not be met. */
+uint64_t plog_orders_floor_seq(struct plog_orders *o, uint64_t size,
+                               bool exactly);
 /* A verified compact entry was met.  @args  its arguments, raw */
 void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
                             struct plog_span args);

@@ -145,10 +145,14 @@ const struct plog_compaction *plog_orders_floor_at(struct plog_orders *o,
     return ask(o, setting, floor);
 }
 
-bool plog_orders_has_floor(struct plog_orders *o, uint64_t size, bool exactly)
+uint64_t plog_orders_floor_seq(struct plog_orders *o, uint64_t size,
+                               bool exactly)
 {
-    return !plog_orders_load(o) &&
-           (exactly ? setting(o, size, ANY) : reaching(o, size, ANY));
+    if (plog_orders_load(o))
+        return 0;
+    const struct plog_known_floor *f =
+        exactly ? setting(o, size, ANY) : reaching(o, size, ANY);
+    return f ? f->entry.at : 0;
 }
 
 void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,

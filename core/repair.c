@@ -30,8 +30,8 @@ static int store_ahead(const struct plog_store_head *h, uint64_t log_size,
 }
 
 /* The head is not where the store says: look for its size in the log. */
-static int search(const struct plog_store_head *h, struct plog_walk *w,
-                  struct plog_error *err)
+static int search(struct plog_store *store, const struct plog_store_head *h,
+                  struct plog_walk *w, struct plog_error *err)
 {
     struct plog_log_group g;
     int rc = plog_walk_start(w, err);
@@ -56,18 +56,15 @@ static int search(const struct plog_store_head *h, struct plog_walk *w,
                          " belongs to `%s`",
                          w->chain.origin, h->origin);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
-        return store_ahead(h, w->chain.last.size, err);
+        return plog_legs_fork(w->dir, w->chain.keys, store, h)
+                   ? plog_legs_fail_fork(w->chain.last.size, err)
+                   : store_ahead(h, w->chain.last.size, err);
     if (rc)
         return rc;
     if (w->chain.last.size == h->commit.size &&
         !memcmp(w->chain.last.root, h->commit.root, PLOG_HASH_SIZE))
         return 0;
-    plog_fail(err, PLOG_E_FORK,
-              "log and store have different histories up to"
-              " entry %llu",
-              (unsigned long long)h->commit.size);
-    plog_err_hint(err, "run: paritylog parity DIR; keep copies of both");
-    return PLOG_E_FORK;
+    return plog_legs_fail_fork(h->commit.size, err);
 }
 
 int plog_legs_place(struct plog_store *store, const struct plog_store_head *h,
@@ -83,7 +80,7 @@ int plog_legs_place(struct plog_store *store, const struct plog_store_head *h,
     if (!rc)
         rc = plog_walk_start_at(w, h, err);
     if (rc == PLOG_END)
-        rc = search(h, w, err);
+        rc = search(store, h, w, err);
     return rc ? rc : plog_store_ends(store, h, err);
 }
 

@@ -13,7 +13,9 @@
 
 /* Of two signed histories: to decide for one of them is not ours. */
 #define COMPARE_HEADS                                                          \
-    "keep a copy of DIR; compare both heads with a witness or a peer"
+    "keep a copy of DIR; compare both heads with a witness or a peer; ways "   \
+    "on:"                                                                      \
+    " FORK in paritylog(1)"
 
 void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
                       const char *expected, const char *found)

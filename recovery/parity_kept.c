@@ -216,7 +216,7 @@ static int was_floor(struct plog_parity *p, uint64_t base, bool *was,
     sqlite3_finalize(q);
     if (rc < 0 || *was)
         return rc < 0 ? rc : 0;
-    *was = plog_orders_has_floor(o, base, true);
+    *was = plog_orders_floor_seq(o, base, true) > 0;
     rc = *was ? 0 : plog_orders_doubt(o);
     return rc ? plog_fail(err, rc, "looking for the compact entry failed") : 0;
 }

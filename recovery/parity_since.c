@@ -133,7 +133,7 @@ static bool stands_before_the_floor(struct plog_parity *p)
                          ? plog_segment_at(&w->segments, 0)
                          : 1;
     return !p->store_lost && h->rules.floor + 1 < first &&
-           plog_orders_has_floor(&w->orders, first - 1, false);
+           plog_orders_floor_seq(&w->orders, first - 1, false) > h->commit.size;
 }
 
 static int leave_store_out(struct plog_parity *p, struct plog_error *err)
@@ -141,13 +141,21 @@ static int leave_store_out(struct plog_parity *p, struct plog_error *err)
     struct plog_check *c = p->c;
     if (plog_check_moved(c))
         return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
-    int rc =
-        plog_parity_behind(p, "the compact entry behind which the log begins",
-                           "a store that stands before it", err);
+    bool fork = plog_parity_is_fork(p);
+    int rc = 0;
+    if (fork)
+        plog_parity_find(p, PLOG_E_FORK, c->head.commit.size,
+                         "the history that the log has",
+                         "another one, signed, that was not compacted");
+    else
+        rc = plog_parity_behind(p,
+                                "the compact entry behind which the log begins",
+                                "a store that stands before it", err);
     if (rc)
         return rc;
     plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
-                         "the log was compacted past it: replay first");
+                         fork ? "the log was compacted past it"
+                              : "the log was compacted past it: replay first");
     p->store_lost = true;
     p->fold_whole = false;
     return 0;

@@ -73,6 +73,12 @@ int plog_old_store_check(struct plog_replaying *w, struct plog_error *err)
     if (c->size <= w->end.last.size || !w->old_signed ||
         strcmp(w->old.origin, w->origin) != 0)
         return 0;
+    bool fork =
+        plog_legs_open_store(&w->legs, false, NULL) == 0 &&
+        plog_legs_fork(&w->legs.dir, &w->legs.keys, &w->legs.store, &w->old);
+    plog_legs_close_store(&w->legs);
+    if (fork)
+        return plog_legs_fail_fork(w->end.last.size, err);
     plog_fail(err, PLOG_E_ROLLBACK,
               "the log ends at entry %llu, but the store holds a signed head"
               " at %llu",

@@ -29,8 +29,8 @@ struct plog_replaying {
  * Returns 0; PLOG_E_NOMEM, which says nothing of the store. */
 PLOG_MUST_CHECK int plog_old_store_question(struct plog_replaying *w,
                                             struct plog_error *err);
-/* Returns 0; PLOG_E_ROLLBACK when it has signed entries behind the log's end.
- */
+/* Returns 0; PLOG_E_ROLLBACK when it has signed entries behind the log's end,
+ * PLOG_E_FORK when these are of another history. */
 PLOG_MUST_CHECK int plog_old_store_check(struct plog_replaying *w,
                                          struct plog_error *err);
 /* Whether a file is there.  Returns 0 or PLOG_E_IO. */

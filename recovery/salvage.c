@@ -20,6 +20,7 @@ struct salvage {
     struct plog_legs legs;
     struct plog_walk walk;
     bool asked; /* the store, to mark redactions as pending */
+    bool fork;  /* its head is of another history than the log */
 };
 
 static int tell(struct salvage *s, const struct plog_salvaged *what,
@@ -322,6 +323,7 @@ static void expect_stored(struct salvage *s, struct plog_check_options *o)
                                 h->origin, h->commit.size, h->commit.root,
                                 h->commit.sig))
         return;
+    s->fork = plog_legs_fork(&l->dir, &l->keys, &l->store, h);
     o->has_expect_head = true;
     o->expect_size = h->commit.size;
     memcpy(o->expect_root, h->commit.root, sizeof o->expect_root);
@@ -333,6 +335,8 @@ static int judge(struct salvage *s, const char *dir,
 {
     struct plog_check_report report;
     int rc = plog_verify(dir, o, &report, err);
+    if (!rc && report.verdict == PLOG_E_ROLLBACK && s->fork)
+        report.verdict = PLOG_E_FORK; /* it is no longer, but another */
     s->report->verdict = report.verdict;
     s->report->head = report.head;
     if (!s->o->dry_run || !s->o->from_store)

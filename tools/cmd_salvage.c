@@ -87,6 +87,9 @@ static void range_json(struct out *o, const struct range *r)
 /* The way on for what neither leg proves; NULL: nothing is left. */
 static const char *next_for_left(const struct plog_salvage_report *r)
 {
+    if (r->verdict == PLOG_E_FORK)
+        return "keep a copy of DIR; no file brings two histories together;"
+               " ways on: FORK in paritylog(1)";
     if (r->left)
         return "bring what is left as it is back from a copy of the log"
                " (orders/, too, where an order is missing); what lies before"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "files.h"
 #include "peers.h"
 #include "world.h"
 
@@ -89,11 +90,114 @@ static void before_the_floor(void)
     world_end(&w, 33);
 }
 
+/* ---- The store of another history --------------------------------------- */
+
+#define WAYS_ON "ways on: FORK in paritylog(1)"
+
+static int salvage(bool from_store, bool dry_run)
+{
+    struct plog_salvage_report s;
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .from_store = from_store, .dry_run = dry_run};
+    int rc = plog_salvage(w.dir, &o, &s, NULL);
+    return rc ? rc : s.verdict;
+}
+
+/* The log goes on without it: by `size`, from the same beginning. */
+static void all_say_fork(uint64_t size)
+{
+    uint64_t log = tree_hash(world_path(&w, "log"));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_FORK);
+    CHECK_UINT(f.report.counts[-PLOG_E_BEHIND], 0);
+    for (unsigned i = 0; i < f.count && i < WORLD_FINDINGS; i++)
+        CHECK(strstr(f.first[i].next, WAYS_ON) != NULL);
+    for (int fresh = 0; fresh < 2; fresh++)
+        for (int dry = 0; dry < 2; dry++) {
+            CHECK_INT(replay(dry != 0, fresh != 0), PLOG_E_FORK);
+            CHECK(strstr(err.hint, WAYS_ON) != NULL);
+        }
+    CHECK_INT(world_open(&w), PLOG_E_FORK);
+    CHECK_INT(salvage(false, true), PLOG_E_FORK);
+    CHECK_INT(salvage(true, true), PLOG_E_FORK);
+    CHECK_INT(salvage(true, false), PLOG_E_FORK);
+    CHECK_UINT(tree_hash(world_path(&w, "log")), log);
+    /* One of the ways. */
+    world_drop_store(&w);
+    CHECK_INT(replay(false, false), 0);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.head.size, size);
+}
+
+/* From the same copy two logs go on, `w` and the one at `old`, which ends
+ * further up. */
+static void part(void)
+{
+    char own[512];
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 20);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    keep_old();
+    snprintf(own, sizeof own, "%s", w.dir);
+    snprintf(w.dir, sizeof w.dir, "%.500s", old);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 100, 160);
+    world_close(&w);
+    snprintf(w.dir, sizeof w.dir, "%s", own);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 20, 60);
+    world_close(&w);
+}
+
+static void another_history(void)
+{
+    part();
+    world_take_store(&w, old);
+    all_say_fork(62);
+    world_remove(old);
+    world_end(&w, 62);
+}
+
+/* The log begins behind a compact entry that the store will never come to. */
+static void another_history_above_a_floor(void)
+{
+    part();
+    CHECK_INT(peers_ack(&w, "p", 62), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(peers_floor(&w) > 22);
+    world_take_store(&w, old);
+    all_say_fork(63);
+    world_remove(old);
+    world_end(&w, 63);
+}
+
+/* ... or has not come to yet, by its number. */
+static void another_history_before_a_floor(void)
+{
+    part();
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 70), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(peers_floor(&w) > 22 && peers_floor(&w) < 82);
+    world_take_store(&w, old);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_FORK);
+    CHECK_UINT(f.report.counts[-PLOG_E_BEHIND], 0);
+    CHECK_INT(replay(false, false), PLOG_E_FORK);
+    CHECK_INT(world_open(&w), PLOG_E_FORK);
+    world_drop_store(&w);
+    CHECK_INT(replay(false, false), 0);
+    world_remove(old);
+    world_end(&w, 93);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"rows behind the head", rows_behind_the_head},
         {"before the floor", before_the_floor},
+        {"another history", another_history},
+        {"another history above a floor", another_history_above_a_floor},
+        {"another history before a floor", another_history_before_a_floor},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

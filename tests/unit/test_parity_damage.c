@@ -503,7 +503,8 @@ static void two_histories_of_two_lengths(void)
         CHECK_UINT(heard.r.counts[-PLOG_E_ROLLBACK], 0);
         for (unsigned i = 0; i < heard.findings && i < 8; i++)
             CHECK_TEXT(heard.next[i], "keep a copy of DIR; compare both heads"
-                                      " with a witness or a peer");
+                                      " with a witness or a peer; ways on:"
+                                      " FORK in paritylog(1)");
     }
     forked_at(false, 20); /* the log as it was before */
     CHECK_INT(parity(), PLOG_E_ROLLBACK);

@@ -657,6 +657,15 @@ def log_forked(v):
     v.take("fork", "log")
 
 
+@kind("FORK", 5, "store store.db 8330",
+      mend=["$ mv DIR/store.db* ASIDE/", "replay DIR"],
+      note="as the row above, where the log is the one that goes on")
+def store_forked(v):
+    """store of a log that went on otherwise from an older copy, under the same key"""
+    v.drop_store()
+    v.take("fork", "store.db", "store.db-wal", "store.db-shm")
+
+
 @kind("ROLLBACK", 5, "log - 8330", args=["--witness", "WITNESS"], blind="CLEAN 0",
       mend=["$ mv DIR/log DIR/store.db* ASIDE/", "$ cp -R COPY/log DIR/", "replay DIR"],
       note="parity says CLEAN without a witness or --expect-head; needs a copy of what"

@@ -1,0 +1,112 @@
+/*
+ * fork.c - whether log and store are two signed histories.
+ *
+ * Every difference is then one of two writers' word against the other's, and
+ * nobody may set one of them aside for the other's sake.
+ */
+#include "legs.h"
+
+struct fork {
+    const struct plog_dir *dir;
+    const struct plog_keyring *keys;
+    struct plog_store *store;
+    const struct plog_store_head *head;
+};
+
+/* The log's root at the size of `g`'s commit or inside its group. */
+static bool root_at(const struct plog_walk *w, const struct plog_tree *before,
+                    const struct plog_log_group *g, uint64_t size,
+                    unsigned char *root)
+{
+    struct plog_tree tree = *before;
+    if (!g->root_checked || before->size + 1 != g->first)
+        return false;
+    while (tree.size < size) {
+        size_t i = (size_t)(tree.size + 1 - g->first);
+        if (plog_tree_add(&tree, plog_scan_line(&w->scan, i)->leaf))
+            return false;
+    }
+    plog_tree_root(&tree, root);
+    return true;
+}
+
+/* By a key that the log has come to, one that is trusted, or the store's. */
+static bool signs(const struct fork *f, const struct plog_keychain *log,
+                  const struct plog_commit *c)
+{
+    const struct plog_vkey *key = plog_keychain_find(log, c->key);
+    if (!key)
+        key = plog_keyring_find(f->keys, plog_span_text(c->key));
+    return (key && plog_checkpoint_verify(key, f->head->origin, c->size,
+                                          c->root, c->sig)) ||
+           plog_store_signs(f->store, f->head, f->keys, c);
+}
+
+/* Walks the log to the size of a commit of the store's.  What cannot be read
+ * tells nothing.
+ * @reached  out, how far the log goes */
+static bool differs_at(const struct fork *f, const struct plog_commit *c,
+                       uint64_t *reached)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    struct plog_tree before;
+    struct plog_log_group g;
+    struct plog_walk w;
+    bool differ = false;
+    int rc = plog_walk_open(&w, f->dir, f->keys, NULL);
+    if (!rc || (rc == PLOG_E_CORRUPT && w.segments.len)) /* an odd file, too */
+        rc = plog_walk_start(&w, NULL);
+    while (!rc && w.chain.last.size < c->size) {
+        before = w.chain.tree;
+        rc = plog_walk_next(&w, &g, NULL);
+        if (rc || g.size < c->size)
+            continue;
+        differ = root_at(&w, &before, &g, c->size, root) &&
+                 memcmp(root, c->root, sizeof root) != 0 &&
+                 signs(f, &w.chain.chain, c);
+    }
+    *reached = w.chain.last.size;
+    plog_walk_close(&w);
+    return differ;
+}
+
+/* The store's last commit at or below `size`. */
+static bool commit_below(const struct fork *f, uint64_t size,
+                         struct plog_commit *out)
+{
+    sqlite3_stmt *q = NULL;
+    bool found = plog_sql_prepare(f->store->db,
+                                  "SELECT line FROM main.checkpoints WHERE"
+                                  " size<=?1 ORDER BY size DESC LIMIT 1",
+                                  &q, NULL) == 0;
+    if (found) {
+        plog_sql_bind_u64(q, 1, size);
+        found = plog_sql_row(q, NULL) == 0 &&
+                plog_commit_parse(plog_sql_text(q, 0), out) == 0;
+    }
+    sqlite3_finalize(q);
+    return found;
+}
+
+/* A log that is shorter than the store may still have gone another way. */
+bool plog_legs_fork(const struct plog_dir *dir, const struct plog_keyring *keys,
+                    struct plog_store *store, const struct plog_store_head *h)
+{
+    const struct fork f = {dir, keys, store, h};
+    struct plog_commit c = h->commit;
+    uint64_t reached = 0;
+    bool differ = c.size && differs_at(&f, &c, &reached);
+    if (!differ && reached < c.size && commit_below(&f, reached, &c))
+        differ = differs_at(&f, &c, &reached);
+    return differ;
+}
+
+int plog_legs_fail_fork(uint64_t size, struct plog_error *err)
+{
+    plog_fail(err, PLOG_E_FORK,
+              "log and store have different histories up to entry %llu",
+              (unsigned long long)size);
+    plog_err_hint(err, "run: paritylog parity DIR; keep copies of both; ways"
+                       " on: FORK in paritylog(1)");
+    return PLOG_E_FORK;
+}
