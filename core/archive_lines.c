@@ -41,7 +41,8 @@ int plog_segment_lines_open(struct plog_archive_lines *l,
     char name[PLOG_SEGMENT_NAME];
     begin(l, d, "log", first);
     plog_segment_name(first, name);
-    int fd = plog_io_open_regular(d->io, d->log, name, O_RDONLY);
+    int fd = d->log < 0 ? -ENOENT
+                        : plog_io_open_regular(d->io, d->log, name, O_RDONLY);
     if (fd == -ENOENT)
         return plog_archive_lines_open(l, d, first, err);
     if (plog_io_says_odd(fd))

@@ -267,7 +267,8 @@ int plog_dir_segments_of(const struct plog_dir *d, struct plog_buf *out,
     struct listing l = {out, "", 0};
     out->len = 0;
     *log_first = 0;
-    int rc = d->io->list(d->io->ctx, d->log, add_name, &l);
+    /* A plan, or who reads the store alone, may find no log/ at all. */
+    int rc = d->log < 0 ? 0 : d->io->list(d->io->ctx, d->log, add_name, &l);
     if (l.rc)
         return plog_fail(err, l.rc, "out of memory");
     if (rc < 0)
@@ -303,7 +304,9 @@ int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
     const struct plog_io *io = d->io;
     plog_segment_name(first, name);
     snprintf(shown, sizeof shown, "log/%s", name);
-    int f = plog_io_open_regular(io, d->log, name, writing ? O_RDWR : O_RDONLY);
+    int f = d->log < 0 ? -ENOENT
+                       : plog_io_open_regular(io, d->log, name,
+                                              writing ? O_RDWR : O_RDONLY);
     if (f == -ENOENT && d->with_archive && !writing)
         return plog_archive_open(d, first, fd, id, err);
     if (f == -ENOENT || plog_io_says_odd(f)) {
