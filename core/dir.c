@@ -204,6 +204,13 @@ uint64_t plog_segment_of(const struct plog_buf *list, uint64_t seq)
     return best;
 }
 
+bool plog_dir_is_odd(const char *name)
+{
+    /* Ours while a last segment is being rewritten: harmless, made anew. */
+    bool anew = strlen(name) > 8 && strstr(name, ".jsonl.new");
+    return !anew && plog_segment_parse(name) == 0;
+}
+
 struct listing {
     struct plog_buf *out;
     char odd[256];
@@ -218,10 +225,8 @@ static int add_name(void *arg, const char *name)
         l->rc = plog_buf_add(l->out, &first, sizeof first);
         return l->rc != 0;
     }
-    /* Ours while a last segment is being rewritten: harmless, made anew. */
-    if (strlen(name) > 8 && strstr(name, ".jsonl.new"))
-        return 0;
-    snprintf(l->odd, sizeof l->odd, "log/%.240s", name);
+    if (plog_dir_is_odd(name))
+        snprintf(l->odd, sizeof l->odd, "log/%.240s", name);
     return 0;
 }
 

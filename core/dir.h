@@ -117,6 +117,8 @@ bool plog_stat_same(const struct plog_stat *a, const struct plog_stat *b);
 void plog_segment_name(uint64_t first, char out[PLOG_SEGMENT_NAME]);
 /* Returns 0 when `name` is not a segment's. */
 uint64_t plog_segment_parse(const char *name);
+/* Whether a file of that name in log/ is no segment, nor one in the making. */
+bool plog_dir_is_odd(const char *name);
 
 /* First seqs of all segments, ascending.  `out` holds uint64_t.
  * Returns 0; PLOG_E_CORRUPT for a file in log/ that does not belong there

@@ -1,19 +1,10 @@
-/*
- * heal.c - see heal.h: which segments there are, and which need it.
- *
- * A crash leaves a healed file in DIR/salvage, or a segment that is in
- * quarantine and not yet in log/: both are mended by running again.
- */
+/* heal.c - see heal.h: which segments there are, and which need it. */
 #include "heal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
-#include "aside.h"
 #include "check.h"
 #include "kept.h"
-#include "scrub.h"
 
 static bool has(const struct plog_buf *list, uint64_t first)
 {
@@ -21,34 +12,6 @@ static bool has(const struct plog_buf *list, uint64_t first)
         if (plog_segment_at(list, i) == first)
             return true;
     return false;
-}
-
-int plog_heal_tell(struct plog_heal *h, const struct plog_mended *m,
-                   struct plog_error *err)
-{
-    return h->tell(h->arg, m) ? plog_fail(err, PLOG_E_INTERRUPTED, "stopped")
-                              : 0;
-}
-
-int plog_heal_mark(struct plog_heal *h, struct plog_error *err)
-{
-    struct plog_error why = {.code = 0};
-    if (h->marked)
-        return 0;
-    int rc = plog_scrub_mark(&h->legs->store, &why);
-    if (rc && plog_check_is_verdict(rc))
-        h->unmarked = why;
-    else if (rc && err)
-        *err = why;
-    h->marked = !rc || h->unmarked.code;
-    return h->marked ? 0 : rc;
-}
-
-static int set_aside(struct plog_heal *h, const char *name,
-                     struct plog_mended *m, struct plog_error *err)
-{
-    int rc = plog_heal_mark(h, err);
-    return rc ? rc : plog_aside_file(&h->legs->dir, name, m->quarantine, err);
 }
 
 /* A name that the log has or had. */
@@ -112,21 +75,6 @@ static uint64_t following(const struct plog_heal *h, uint64_t first)
                 least = at;
         }
     return least;
-}
-
-/* A file that is no segment of this log where it says it begins: a copy under
- * another name, or of another log. */
-static int set_stranger_aside(struct plog_heal *h, uint64_t first,
-                              struct plog_error *err)
-{
-    char name[PLOG_SEGMENT_NAME];
-    struct plog_mended m = {.from = first, .to = first, .healed = true};
-    plog_segment_name(first, name);
-    snprintf(m.file, sizeof m.file, "log/%s", name);
-    snprintf(m.why, sizeof m.why, "no segment of this log begins here");
-    int rc = h->dry_run ? 0 : set_aside(h, name, &m, err);
-    h->healed++;
-    return rc ? rc : plog_heal_tell(h, &m, err);
 }
 
 /*
@@ -216,8 +164,10 @@ static int heal_all(struct plog_heal *h, struct plog_error *err)
         if (h->failed)
             return say_failed(h, err);
         if (!begins) {
+            /* A copy under another name, or of another log. */
             if (has(&h->files, first))
-                rc = set_stranger_aside(h, first, err);
+                rc = plog_heal_aside(h, first,
+                                     "no segment of this log begins here", err);
             continue;
         }
         rc = is_intact(h, first, &intact, err);
@@ -292,47 +242,40 @@ static int check_origin(struct plog_heal *h, struct plog_error *err)
                     : 0;
 }
 
-static int make_scratch(struct plog_heal *h, struct plog_error *err)
+struct odd {
+    struct plog_heal *h;
+    int rc;
+};
+
+static int add_odd(void *arg, const char *name)
 {
-    const struct plog_io *io = h->legs->io;
-    int dir = h->legs->dir.dir;
-    h->scratch = -1;
-    if (h->dry_run)
+    struct odd *o = arg;
+    struct plog_heal_step step = {
+        .what = PLOG_HEAL_ASIDE,
+        .told = {.healed = true, .why = "a file that is no segment"}};
+    if (!plog_dir_is_odd(name))
         return 0;
-    int rc = io->mkdir_at(io->ctx, dir, "salvage", 0700);
-    if (!rc)
-        rc = io->fsync(io->ctx, dir);
-    if (!rc || rc == -EEXIST)
-        rc = h->scratch =
-            io->open_at(io->ctx, dir, "salvage", O_RDONLY | O_DIRECTORY, 0);
-    return rc < 0 ? plog_fail_io(err, rc, "salvage", "making a scratch folder")
-                  : 0;
+    snprintf(step.told.file, sizeof step.told.file, "log/%.255s", name);
+    o->rc = plog_heal_step(o->h, &step, NULL);
+    return o->rc != 0;
 }
 
-/* Files in log/ that are no segment go to quarantine, each told.  A plan may
- * find no log/ at all. */
+/* Files in log/ that are no segment are to go to quarantine. */
 static int check_names(struct plog_heal *h, struct plog_error *err)
 {
-    if (h->legs->dir.log < 0)
-        return 0;
-    for (;;) {
-        struct plog_mended m = {.healed = true,
-                                .why = "a file that is no segment"};
-        struct plog_error why = {0};
-        int rc = plog_dir_segments(&h->legs->dir, &h->files, &why);
-        if (rc != PLOG_E_CORRUPT) {
-            if (rc)
-                *err = why;
-            return rc;
-        }
-        snprintf(m.file, sizeof m.file, "%.60s", why.file);
-        rc = h->dry_run ? 0 : set_aside(h, why.file + strlen("log/"), &m, err);
-        h->healed++;
-        if (!rc)
-            rc = plog_heal_tell(h, &m, err);
-        if (rc || h->dry_run) /* of a plan, the first one */
-            return rc;
+    const struct plog_dir *d = &h->legs->dir;
+    struct plog_error why = {.code = 0};
+    struct odd o = {.h = h};
+    int rc = plog_dir_segments(d, &h->files, &why);
+    if (rc == PLOG_E_CORRUPT) {
+        rc = d->io->list(d->io->ctx, d->log, add_odd, &o);
+        rc = o.rc     ? plog_fail(&why, o.rc, "out of memory")
+             : rc < 0 ? plog_fail_io(&why, rc, "log", "listing segments")
+                      : 0;
     }
+    if (rc)
+        *err = why;
+    return rc;
 }
 
 /* What was compacted away is not missing: the healing begins behind it. */
@@ -385,6 +328,7 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     h->scratch = -1;
     plog_buf_init(&h->files, l->io);
     plog_buf_init(&h->starts, l->io);
+    plog_buf_init(&h->steps, l->io);
     plog_chain_init(&h->chain, &l->keys);
     plog_orders_init(&h->orders, l->io, &l->dir, &l->keys);
     h->orders.chain = &h->stored.keys; /* once it is open; none before */
@@ -407,23 +351,22 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     if (!rc)
         rc = check_origin(h, err);
     if (!rc)
-        rc = make_scratch(h, err);
+        rc = plog_heal_scratch(h, err);
     if (!rc)
         rc = begin_at_floor(h, err);
     if (!rc)
         rc = read_starts(h, err);
     if (!rc)
         rc = heal_all(h, err);
-    if (!rc && h->dry_run)
+    if (!rc)
         rc = judge(h, err);
-    plog_store_log_close(&h->stored);
-    if (h->scratch >= 0) {
-        l->io->close(l->io->ctx, h->scratch);
-        if (!l->io->rmdir_at(l->io->ctx, l->dir.dir, "salvage"))
-            (void)l->io->fsync(l->io->ctx, l->dir.dir); /* only a scratch */
-    }
+    plog_store_log_close(&h->stored); /* it reads; what follows may write */
+    if (!rc)
+        rc = plog_heal_install(h, err);
+    plog_heal_drop(h);
     plog_buf_fini(&h->files);
     plog_buf_fini(&h->starts);
+    plog_buf_fini(&h->steps);
     plog_orders_fini(&h->orders);
     return rc;
 }

@@ -5,6 +5,14 @@
  * the others from the store, each under its original signature.  A segment
  * that both together do not prove is left as it is.  What is replaced goes to
  * quarantine/ first, as a whole file.
+ *
+ * All that is made lies in DIR/salvage, on disk, before anything in log/ is
+ * touched; for only then is it known what the log comes to.
+ *
+ *   heal.c          which segments there are, and which need it
+ *   heal_floor.c    where the log begins
+ *   heal_segment.c  one segment made
+ *   heal_install.c  what was made takes its place
  */
 #ifndef PLOG_HEAL_H
 #define PLOG_HEAL_H
@@ -14,13 +22,24 @@
 
 /* Entries of one segment that were lost or came back. */
 struct plog_mended {
-    char file[64]; /* relative to the directory */
+    char file[264]; /* relative to the directory */
     uint64_t from, to;
     bool has_bytes; /* of the file, begin..end: what neither leg proves */
     uint64_t begin, end;
     bool healed;
     char why[200];        /* when it was not */
     char quarantine[128]; /* where the old file went; "" when there was none */
+};
+
+/* What is to be done, in this order. */
+struct plog_heal_step {
+    enum {
+        PLOG_HEAL_LEFT,  /* nothing: it is told */
+        PLOG_HEAL_ASIDE, /* the file goes to quarantine/ */
+        PLOG_HEAL_PUT    /* ... and the one in DIR/salvage takes its name */
+    } what;
+    uint64_t first; /* of the segment; 0: the file is none */
+    struct plog_mended told;
 };
 
 struct plog_heal {
@@ -41,7 +60,7 @@ struct plog_heal {
     struct plog_orders orders;     /* to redact, of the log */
     uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
-    bool marked;                   /* by plog_heal_mark */
+    struct plog_buf steps;         /* struct plog_heal_step */
     bool met;                      /* the store's head, on the way */
     int failed;                    /* to look at a file; 0: not yet */
     struct plog_error why;         /* at which one, and why */
@@ -57,20 +76,6 @@ struct plog_heal {
  * their names.
  */
 PLOG_MUST_CHECK int plog_heal(struct plog_heal *h, struct plog_error *err);
-
-/* Tells it; what says stop is PLOG_E_INTERRUPTED. */
-PLOG_MUST_CHECK int plog_heal_tell(struct plog_heal *h,
-                                   const struct plog_mended *m,
-                                   struct plog_error *err);
-
-/*
- * Before a file goes to quarantine.  Nobody knows whose entries it has: a copy
- * of any segment may have got under any name.  So the store says, on disk, that
- * all redactions are pending; once is enough.  A store that is
- * damaged just there is no reason not to heal the log: h->unmarked says so.
- * Returns 0; PLOG_E_LOCKED, PLOG_E_IO, PLOG_E_NOMEM: nothing may go there.
- */
-PLOG_MUST_CHECK int plog_heal_mark(struct plog_heal *h, struct plog_error *err);
 
 /* The chain has moved behind a group, or the store's own has. */
 void plog_heal_passed(struct plog_heal *h, const struct plog_commit *last);
@@ -91,9 +96,9 @@ PLOG_MUST_CHECK int plog_heal_floor(struct plog_heal *h,
                                     struct plog_error *err);
 
 /*
- * Sets aside what lies at or below the floor and does not lead to it: no leg
- * has what is missing there, and nothing is made of it.  h->chain stands there.
- * Returns 0; PLOG_E_INTERRUPTED; as plog_heal_mark; PLOG_E_IO.
+ * What lies at or below the floor and does not lead to it is to be set aside:
+ * no leg has what is missing there, and nothing is made of it.  h->chain stands
+ * there.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_heal_strays(struct plog_heal *h,
                                      struct plog_error *err);
@@ -105,14 +110,41 @@ PLOG_MUST_CHECK int plog_heal_strays(struct plog_heal *h,
 void plog_heal_keys(struct plog_heal *h, uint64_t size);
 
 /*
- * Heals the segment at `first` if it needs it, and tells; the chain moves
- * behind it.
+ * Makes the segment at `first` anew if it needs it; the chain moves behind it.
  * @next     where the following one begins; 0: it is the last
- * Returns 0, also when it is left as it was (h->left); PLOG_E_INTERRUPTED;
- * PLOG_E_IO; PLOG_E_NOMEM.
+ * Returns 0, also when it is left as it was (h->left); PLOG_E_IO;
+ * PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_heal_segment(struct plog_heal *h, uint64_t first,
                                       uint64_t next, bool is_last,
+                                      struct plog_error *err);
+
+/* ---- In its place (heal_install.c) -------------------------------------- */
+
+/* One more step, counted as healed or as left.  Returns 0 or PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_heal_step(struct plog_heal *h,
+                                   const struct plog_heal_step *step,
+                                   struct plog_error *err);
+/* ... that the file of segment `first` goes aside. */
+PLOG_MUST_CHECK int plog_heal_aside(struct plog_heal *h, uint64_t first,
+                                    const char *why, struct plog_error *err);
+
+/* Makes DIR/salvage, or empties the one that a kill left.  Of a dry run, none.
+ * Returns 0 or PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_heal_scratch(struct plog_heal *h,
+                                      struct plog_error *err);
+/* Removes it with what is left in it. */
+void plog_heal_drop(struct plog_heal *h);
+
+/*
+ * Does the steps, unless this is a dry run, and tells each.  Before a file goes
+ * to quarantine the store says, on disk, that all redactions are pending:
+ * nobody knows whose entries it has, for a copy of any segment may have got
+ * under any name.  A store that is damaged just there is no reason not to heal
+ * the log: h->unmarked says so.
+ * Returns 0; PLOG_E_INTERRUPTED; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_heal_install(struct plog_heal *h,
                                       struct plog_error *err);
 
 #endif

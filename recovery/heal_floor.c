@@ -11,7 +11,6 @@
  */
 #include <stdio.h>
 
-#include "aside.h"
 #include "check.h"
 #include "heal.h"
 #include "strays.h"
@@ -133,35 +132,22 @@ int plog_heal_floor(struct plog_heal *h, struct plog_error *err)
 
 /* ---- What lies below it ------------------------------------------------- */
 
-static int set_aside(struct plog_heal *h, uint64_t first,
-                     struct plog_error *err)
-{
-    char name[PLOG_SEGMENT_NAME];
-    struct plog_mended m = {.from = first, .to = first, .healed = true};
-    plog_segment_name(first, name);
-    snprintf(m.file, sizeof m.file, "log/%s", name);
-    snprintf(m.why, sizeof m.why,
-             "it lies below the floor, at entry %llu, and does not lead there",
-             (unsigned long long)h->floor);
-    int rc = h->dry_run ? 0 : plog_heal_mark(h, err);
-    if (!rc && !h->dry_run)
-        rc = plog_aside_file(&h->legs->dir, name, m.quarantine, err);
-    h->healed += rc == 0;
-    return rc ? rc : plog_heal_tell(h, &m, err);
-}
-
 int plog_heal_strays(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_buf list;
+    char why[100];
     if (plog_segment_count(&h->files) == 0 || !h->known ||
         h->chain.last.size != h->floor ||
         plog_segment_at(&h->files, 0) > h->floor)
         return 0;
     plog_buf_init(&list, h->legs->io);
+    snprintf(why, sizeof why,
+             "it lies below the floor, at entry %llu, and does not lead there",
+             (unsigned long long)h->floor);
     int rc = plog_strays(&h->legs->dir, &h->legs->keys, &h->chain.chain,
                          &h->chain.last, &list, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
-        rc = set_aside(h, plog_segment_at(&list, i), err);
+        rc = plog_heal_aside(h, plog_segment_at(&list, i), why, err);
     plog_buf_fini(&list);
     return rc;
 }

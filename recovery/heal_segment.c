@@ -1,13 +1,10 @@
 /*
  * heal_segment.c - one segment, made whole from its file and from the store.
  *
- * The new file is written in DIR/salvage and takes the name when all of it is
- * there; the old one is kept in quarantine first.
+ * The new file is written in DIR/salvage, where it waits for the others.
  */
-#include <errno.h>
 #include <stdio.h>
 
-#include "aside.h"
 #include "heal.h"
 #include "outlog.h"
 
@@ -252,77 +249,29 @@ static int write_segment(struct work *w, struct plog_error *err)
     return rc;
 }
 
-static void drop_scratch(struct plog_heal *h, const char *name)
-{
-    if (!h->dry_run)
-        h->legs->io->unlink_at(h->legs->io->ctx, h->scratch, name);
-}
-
-/* What has the name of the segment: a file is copied, what is none is moved. */
-static int set_old_aside(struct work *w, const char *name,
-                         struct plog_error *err)
-{
-    struct plog_heal *h = w->h;
-    const struct plog_io *io = h->legs->io;
-    struct plog_stat st;
-    int rc = w->fd >= 0 ? io->stat(io->ctx, w->fd, &st)
-                        : io->stat_at(io->ctx, h->legs->dir.log, name, &st);
-    if (rc == -ENOENT && w->fd < 0)
-        return 0;
-    if (rc)
-        return plog_fail_segment(err, rc, w->first, "looking at a segment");
-    rc = plog_heal_mark(h, err);
-    if (rc)
-        return rc;
-    return w->fd < 0
-               ? plog_aside_file(&h->legs->dir, name, w->m->quarantine, err)
-               : plog_aside_bytes(&h->legs->dir, w->first, 0, st.size,
-                                  w->m->quarantine, err);
-}
-
-/* The old file goes to quarantine, then the new one takes its name. */
-static int install(struct work *w, const char *name, struct plog_error *err)
-{
-    struct plog_heal *h = w->h;
-    const struct plog_io *io = h->legs->io;
-    if (h->dry_run)
-        return 0;
-    int rc = set_old_aside(w, name, err);
-    if (rc)
-        return rc;
-    rc = io->rename_at(io->ctx, h->scratch, name, h->legs->dir.log, name, true);
-    if (!rc)
-        rc = io->fsync(io->ctx, h->legs->dir.log);
-    if (!rc)
-        rc = io->fsync(io->ctx, h->scratch);
-    return rc ? plog_fail_segment(err, rc, w->first,
-                                  "putting a segment in its place")
-              : 0;
-}
-
 int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
                       bool is_last, struct plog_error *err)
 {
     char name[PLOG_SEGMENT_NAME];
-    struct plog_mended m = {.from = 0};
-    struct work w = {.h = h, .first = first, .next = next, .fd = -1, .m = &m};
+    const struct plog_io *io = h->legs->io;
+    struct plog_heal_step step = {.what = PLOG_HEAL_PUT, .first = first};
+    struct work w = {
+        .h = h, .first = first, .next = next, .fd = -1, .m = &step.told};
     plog_segment_name(first, name);
-    snprintf(m.file, sizeof m.file, "log/%s", name);
-    drop_scratch(h, name);
+    snprintf(step.told.file, sizeof step.told.file, "log/%s", name);
     int rc = open_file(&w, is_last, err);
     if (!rc)
         rc = write_segment(&w, err);
-    if (!rc && w.changed)
-        rc = install(&w, name, err);
-    drop_scratch(h, name);
     plog_scan_close(&w.scan);
     if (w.fd >= 0)
-        h->legs->io->close(h->legs->io->ctx, w.fd);
+        io->close(io->ctx, w.fd);
     if (rc < 0)
         return rc;
     h->known = rc == 0;
-    m.healed = rc == 0;
-    h->healed += rc == 0 && w.changed;
-    h->left += rc == PLOG_END;
-    return rc || w.changed ? plog_heal_tell(h, &m, err) : 0;
+    step.told.healed = rc == 0;
+    if (rc)
+        step.what = PLOG_HEAL_LEFT;
+    if (!h->dry_run && (rc || !w.changed)) /* if it was made at all */
+        io->unlink_at(io->ctx, h->scratch, name);
+    return rc || w.changed ? plog_heal_step(h, &step, err) : 0;
 }

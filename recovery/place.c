@@ -413,8 +413,7 @@ static int remove_one(void *arg, const char *name)
     return 0;
 }
 
-/* Empties one folder of its files. */
-static int empty(const struct plog_io *io, int dir)
+int plog_place_empty(const struct plog_io *io, int dir)
 {
     struct removing r = {io, dir, 0};
     int rc = io->list(io->ctx, dir, remove_one, &r);
@@ -431,14 +430,14 @@ int plog_place_remove(const struct plog_io *io, const char *path)
         int fd = io->open_at(io->ctx, dir, inner[i], O_RDONLY | O_DIRECTORY, 0);
         if (fd == -ENOENT)
             continue;
-        rc = fd < 0 ? fd : empty(io, fd);
+        rc = fd < 0 ? fd : plog_place_empty(io, fd);
         if (fd >= 0)
             io->close(io->ctx, fd);
         if (!rc)
             rc = io->rmdir_at(io->ctx, dir, inner[i]);
     }
     if (!rc)
-        rc = empty(io, dir);
+        rc = plog_place_empty(io, dir);
     if (dir >= 0)
         io->close(io->ctx, dir);
     return rc ? rc : io->rmdir_at(io->ctx, AT_FDCWD, path);

@@ -77,6 +77,9 @@ void plog_place_close(struct plog_place *p);
 void plog_place_sweep(const struct plog_io *io, int parent, const char *path,
                       const char *stem);
 
+/* Empties one folder of its files.  Returns 0 or a negative errno. */
+PLOG_MUST_CHECK int plog_place_empty(const struct plog_io *io, int dir);
+
 /* Removes a folder that this module made: its files, log/, keys/ and
  * quarantine/.  Anything else in it is left, and so is the folder then. */
 PLOG_MUST_CHECK int plog_place_remove(const struct plog_io *io,

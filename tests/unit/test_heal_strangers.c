@@ -331,7 +331,7 @@ static void a_full_disk(void)
     make();
     io.mkdir_at = no_folder;
     CHECK_INT(heal(&io), PLOG_E_IO);
-    CHECK_TEXT(err.message, "making a scratch folder: No space left on device");
+    CHECK_TEXT(err.message, "making the folder: No space left on device");
     CHECK_TEXT(err.file, "salvage");
     io = *plog_io_posix();
     io.open_at = no_segment;
