@@ -183,20 +183,22 @@ static int heal_all(struct plog_heal *h, struct plog_error *err)
     return rc;
 }
 
+/* One begins behind the floor in any case: what stands there may be lost, and
+ * its row, too. */
 static int read_starts(struct plog_heal *h, struct plog_error *err)
 {
     sqlite3_stmt *s = NULL;
+    uint64_t first = h->floor + 1;
     int rc = plog_sql_prepare(
         h->legs->store.db,
         "SELECT first FROM main.segments WHERE first>?1 ORDER BY first", &s,
         err);
     if (!rc)
-        plog_sql_bind_u64(s, 1,
-                          h->floor > h->legs->head.rules.floor
-                              ? h->floor
-                              : h->legs->head.rules.floor);
+        plog_sql_bind_u64(s, 1, first);
+    if (!rc && h->floor < h->legs->head.commit.size)
+        rc = plog_buf_add(&h->starts, &first, sizeof first);
     while (!rc && (rc = plog_sql_row(s, err)) == 0) {
-        uint64_t first = plog_sql_u64(s, 0);
+        first = plog_sql_u64(s, 0);
         rc = plog_buf_add(&h->starts, &first, sizeof first);
     }
     sqlite3_finalize(s);
