@@ -285,7 +285,9 @@ static int begin_at_floor(struct plog_heal *h, struct plog_error *err)
 {
     uint64_t *all = (void *)h->files.data;
     size_t kept = 0;
-    h->floor = h->stored.last.size;
+    h->base_tree = h->stored.tree;
+    h->base = h->stored.last;
+    h->floor = h->base.size;
     h->known = true;
     if (h->floor) {
         h->chain.tree = h->stored.tree;
@@ -311,8 +313,9 @@ static int judge(struct plog_heal *h, struct plog_error *err)
     struct plog_error why;
     h->comes_to = h->left || !h->known              ? PLOG_E_CORRUPT
                   : h->chain.last.size < head->size ? PLOG_E_ROLLBACK
-                  : head->size && !h->met           ? PLOG_E_FORK
-                                                    : 0;
+                  : head->size > h->floor && !h->met
+                      ? PLOG_E_FORK
+                      : 0; /* below it, nobody can tell */
     if (h->comes_to)
         return 0;
     int rc =
@@ -322,6 +325,78 @@ static int judge(struct plog_heal *h, struct plog_error *err)
     else if (rc && err)
         *err = why;
     return h->comes_to ? 0 : rc;
+}
+
+/* ---- What comes of it --------------------------------------------------- */
+
+/* The root at `size`, within the group at hand. */
+static int root_within(const struct plog_stored_group *g,
+                       struct plog_tree *tree, uint64_t size,
+                       unsigned char *root)
+{
+    unsigned char leaf[PLOG_HASH_SIZE];
+    struct plog_span text = g->text;
+    int rc = 0;
+    while (!rc && tree->size < size) {
+        const char *lf = memchr(text.p, '\n', text.n);
+        struct plog_span line = plog_span(text.p, (size_t)(lf - text.p));
+        plog_line_leaf(line, leaf);
+        rc = plog_tree_add(tree, leaf);
+        text = plog_span(lf + 1, text.n - line.n - 1);
+    }
+    plog_tree_root(tree, root);
+    return rc;
+}
+
+/* Whether the store led no further because it goes another way: then it proves
+ * that one, from its own beginning to behind that place. */
+static int is_fork(struct plog_heal *h, bool *fork, struct plog_error *err)
+{
+    unsigned char root[PLOG_HASH_SIZE];
+    struct plog_store_log *s = &h->stored;
+    struct plog_stored_group g;
+    uint64_t size = h->parted.size;
+    *fork = false;
+    if (size <= h->base.size || size > h->legs->head.commit.size)
+        return 0;
+    int rc = plog_store_log_seek(s, &h->base_tree, &h->base, err);
+    while (!rc && s->last.size < size) {
+        struct plog_tree before = s->tree;
+        rc = plog_store_log_next(s, &g, err);
+        if (rc || g.size < size)
+            continue;
+        if (root_within(&g, &before, size, root))
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
+        *fork = memcmp(root, h->parted.root, sizeof root) != 0;
+    }
+    return rc == PLOG_E_IO || rc == PLOG_E_NOMEM ? rc : 0;
+}
+
+/* Two signed histories stay as they are.  And what lies below the floor goes
+ * only for all that the store has above it: as long as it is there, the log may
+ * be whole without that. */
+static int decide(struct plog_heal *h, struct plog_error *err)
+{
+    char why[160];
+    bool fork = h->comes_to == PLOG_E_FORK;
+    int rc = h->comes_to && !fork ? is_fork(h, &fork, err) : 0;
+    if (rc)
+        return rc;
+    if (fork) {
+        h->comes_to = PLOG_E_FORK;
+        plog_heal_refuse(h,
+                         "log and store are two signed histories, and neither"
+                         " is changed for the other's sake",
+                         true);
+    } else if (h->strays &&
+               (h->left || h->chain.last.size < h->legs->head.commit.size)) {
+        snprintf(why, sizeof why,
+                 "what the store has behind its floor, entry %llu, is not all"
+                 " proven, so nothing is changed for it",
+                 (unsigned long long)h->floor);
+        plog_heal_refuse(h, why, false);
+    }
+    return 0;
 }
 
 int plog_heal(struct plog_heal *h, struct plog_error *err)
@@ -362,6 +437,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
         rc = heal_all(h, err);
     if (!rc)
         rc = judge(h, err);
+    if (!rc)
+        rc = decide(h, err);
     plog_store_log_close(&h->stored); /* it reads; what follows may write */
     if (!rc)
         rc = plog_heal_install(h, err);

@@ -61,10 +61,15 @@ struct plog_heal {
     uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
     struct plog_buf steps;         /* struct plog_heal_step */
-    bool met;                      /* the store's head, on the way */
-    int failed;                    /* to look at a file; 0: not yet */
-    struct plog_error why;         /* at which one, and why */
-    int scratch;                   /* DIR/salvage; -1: none */
+    uint64_t strays;               /* of them, what lies below the floor */
+    struct plog_tree base_tree;    /* where the store begins */
+    struct plog_commit base;
+    struct plog_commit parted; /* where the store first led no further from what
+                                * was proven; size 0: nowhere */
+    bool met;                  /* the store's head, on the way */
+    int failed;                /* to look at a file; 0: not yet */
+    struct plog_error why;     /* at which one, and why */
+    int scratch;               /* DIR/salvage; -1: none */
 };
 
 /*
@@ -135,6 +140,10 @@ PLOG_MUST_CHECK int plog_heal_scratch(struct plog_heal *h,
                                       struct plog_error *err);
 /* Removes it with what is left in it. */
 void plog_heal_drop(struct plog_heal *h);
+
+/* None of the steps is to be done: all are told as left, for that reason.
+ * @also_left  those, too, that have one of their own */
+void plog_heal_refuse(struct plog_heal *h, const char *why, bool also_left);
 
 /*
  * Does the steps, unless this is a dry run, and tells each.  Before a file goes

@@ -148,6 +148,7 @@ int plog_heal_strays(struct plog_heal *h, struct plog_error *err)
                          &h->chain.last, &list, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
         rc = plog_heal_aside(h, plog_segment_at(&list, i), why, err);
+    h->strays = plog_segment_count(&list);
     plog_buf_fini(&list);
     return rc;
 }

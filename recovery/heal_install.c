@@ -52,6 +52,20 @@ static size_t step_count(const struct plog_heal *h)
     return h->steps.len / sizeof(struct plog_heal_step);
 }
 
+void plog_heal_refuse(struct plog_heal *h, const char *why, bool also_left)
+{
+    for (size_t i = 0; i < step_count(h); i++) {
+        struct plog_heal_step *step = step_at(h, i);
+        if (step->what == PLOG_HEAL_LEFT && !also_left)
+            continue;
+        step->what = PLOG_HEAL_LEFT;
+        step->told.healed = false;
+        snprintf(step->told.why, sizeof step->told.why, "%s", why);
+    }
+    h->left = step_count(h);
+    h->healed = h->entries = 0;
+}
+
 /* ---- The scratch folder ------------------------------------------------- */
 
 int plog_heal_scratch(struct plog_heal *h, struct plog_error *err)

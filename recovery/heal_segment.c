@@ -257,6 +257,7 @@ int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
     struct plog_heal_step step = {.what = PLOG_HEAL_PUT, .first = first};
     struct work w = {
         .h = h, .first = first, .next = next, .fd = -1, .m = &step.told};
+    bool known = h->known;
     plog_segment_name(first, name);
     snprintf(step.told.file, sizeof step.told.file, "log/%s", name);
     int rc = open_file(&w, is_last, err);
@@ -269,6 +270,8 @@ int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
         return rc;
     h->known = rc == 0;
     step.told.healed = rc == 0;
+    if (rc && known && h->parted.size == 0)
+        h->parted = h->chain.last;
     if (rc)
         step.what = PLOG_HEAL_LEFT;
     if (!h->dry_run && (rc || !w.changed)) /* if it was made at all */

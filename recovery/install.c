@@ -70,6 +70,8 @@ static int plan(const char *dir, struct plog_salvage_options heal,
     if (rc || (mends && !planned.comes_to))
         return rc; /* its head shows when it is done */
     report->verdict = mends ? planned.comes_to : planned.verdict;
+    if (report->verdict == PLOG_E_FORK) /* both have all of theirs */
+        report->missing_from = report->missing_to = 0;
     if (report->verdict)
         say_why(report);
     else

@@ -245,7 +245,11 @@ static void judge_end(struct plog_parity *p)
                              .found = got};
     f.next = "paritylog salvage DIR --from-store (the store still holds what"
              " the log lost)";
-    if (h->rules.base > log_size && !gives_a_log(c))
+    if (h->rules.base > log_size && p->store_lost && !p->passed_by)
+        f.next = "keep a copy of DIR; put back a newer log/ (a backup's), or"
+                 " move store.db* out of DIR to go on as it is, then paritylog"
+                 " replay DIR: the store was trimmed, and cannot be read on";
+    else if (h->rules.base > log_size && !gives_a_log(c))
         f.next = "keep a copy of DIR; put back a newer log/ (a backup's), then"
                  " paritylog replay DIR: the store was trimmed, and without its"
                  " snapshot does not give what the log lost";

@@ -20,7 +20,7 @@ struct salvage {
     struct plog_legs legs;
     struct plog_walk walk;
     bool asked; /* the store, to mark redactions as pending */
-    bool fork;  /* its head is of another history than the log */
+    bool fork;  /* log and store are two histories */
 };
 
 static int tell(struct salvage *s, const struct plog_salvaged *what,
@@ -264,11 +264,19 @@ static int heal(struct salvage *s, struct plog_error *err)
     int rc = plog_legs_open_store(&s->legs, false, err);
     if (!rc)
         rc = plog_heal(&h, err);
+    if (rc == PLOG_E_DIVERGED)
+        plog_err_hint(err,
+                      "nothing is changed: the store is damaged where it"
+                      " says what the log was.  Of the log alone: paritylog"
+                      " verify DIR; to go on with that keep a copy, move"
+                      " store.db* out of DIR, and run: paritylog replay"
+                      " DIR");
     if (!rc)
         rc = tell_redactions(s, &h, err);
     s->report->healed = h.healed;
     s->report->left = h.left;
     s->report->comes_to = h.comes_to;
+    s->fork |= h.comes_to == PLOG_E_FORK;
     s->report->from_store = h.entries;
     return rc;
 }
@@ -335,15 +343,15 @@ static int judge(struct salvage *s, const char *dir,
 {
     struct plog_check_report report;
     int rc = plog_verify(dir, o, &report, err);
-    if (!rc && report.verdict == PLOG_E_ROLLBACK && s->fork)
-        report.verdict = PLOG_E_FORK; /* it is no longer, but another */
-    s->report->verdict = report.verdict;
+    /* The shorter one may be whole, and end below the other's head. */
+    s->report->verdict =
+        s->fork && report.verdict ? PLOG_E_FORK : report.verdict;
     s->report->head = report.head;
     if (!s->o->dry_run || !s->o->from_store)
-        s->report->comes_to = report.verdict;
-    if (rc != PLOG_E_ROLLBACK || !s->o->dry_run || !s->o->from_store)
+        s->report->comes_to = s->report->verdict;
+    if (rc != PLOG_E_ROLLBACK || !s->o->from_store)
         return rc;
-    s->report->verdict = rc; /* there is none, and the plan stands */
+    s->report->verdict = rc; /* there is none; what was told says why */
     return 0;
 }
 

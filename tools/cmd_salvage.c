@@ -90,6 +90,10 @@ static const char *next_for_left(const struct plog_salvage_report *r)
     if (r->verdict == PLOG_E_FORK)
         return "keep a copy of DIR; no file brings two histories together;"
                " ways on: FORK in paritylog(1)";
+    if (r->left && r->verdict == PLOG_E_ROLLBACK)
+        return "put back a newer log/ from a copy; without one: paritylog"
+               " parity DIR, and what the store still proves: paritylog rebuild"
+               " DIR --log --out NEW";
     if (r->left)
         return "bring what is left as it is back from a copy of the log"
                " (orders/, too, where an order is missing); what lies before"

@@ -172,12 +172,119 @@ static void begun_before(void)
     world_end(&w, size);
 }
 
+/* ---- What is there stays, where less would come of it
+ * ------------------------
+ */
+
+/* An older log, whole in itself, beside the trimmed store of later. */
+static void make_older(void)
+{
+    char then[700];
+    make();
+    snprintf(then, sizeof then, "%.500s-then", w.dir);
+    world_copy(w.dir, then);
+    uint64_t size = world_size(&w);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(peers_trim(&w, NULL), 0);
+    CHECK(peers_floor(&w) > size);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 90, 100);
+    world_close(&w);
+    world_remove(world_path(&w, "log"));
+    snprintf(then, sizeof then, "%.500s-then/log", w.dir);
+    world_copy(then, world_path(&w, "log"));
+}
+
+/* A group behind the store's floor that is not proven: then the log that is
+ * there is more than what would come. */
+static void no_less_than_there_is(void)
+{
+    struct plog_rebuild_report r;
+    struct world_found f;
+    make_older();
+    world_sql(&w, "CREATE TABLE kept AS SELECT * FROM events WHERE seq=100;"
+                  "UPDATE events SET line=replace(line,'v9','x9') WHERE"
+                  " seq=100");
+    uint64_t before = tree_hash(world_path(&w, "log"));
+    for (int dry = 1; dry >= 0; dry--) {
+        CHECK_INT(heal(dry), 0);
+        CHECK_INT(healed.verdict, PLOG_E_ROLLBACK);
+        CHECK_UINT(healed.healed, 0);
+        CHECK(healed.left > 0);
+        CHECK_UINT(healed.from_store, 0);
+        CHECK_INT(install(dry, &r), 0);
+        CHECK(r.refused && r.verdict != 0);
+    }
+    CHECK(tree_hash(world_path(&w, "log")) == before);
+    CHECK(!world_has(&w, "quarantine"));
+    CHECK(!world_has(&w, "salvage"));
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.count, 1); /* a snapshot is newer; all that is there is good */
+    /* Proven again, it is what the log was. */
+    world_sql(&w,
+              "UPDATE events SET line=(SELECT line FROM kept) WHERE seq=100;"
+              "DROP TABLE kept");
+    CHECK_INT(heal(false), 0);
+    CHECK_INT(healed.verdict, 0);
+    CHECK_UINT(healed.left, 0);
+    CHECK(world_has(&w, "quarantine"));
+    CHECK_INT(peers_parity(&w), 0);
+}
+
+/* Files of another history of the same log over those of the store's: both are
+ * signed. */
+static void of_two_histories_mixed(void)
+{
+    char other[700], name[60], from[800];
+    struct plog_rebuild_report r;
+    struct tree t;
+    make();
+    uint64_t size = world_size(&w);
+    snprintf(other, sizeof other, "%.500s-other", w.dir);
+    world_copy(w.dir, other);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    struct world theirs = w;
+    snprintf(theirs.dir, sizeof theirs.dir, "%.500s", other);
+    CHECK_INT(world_open(&theirs), 0);
+    peers_put(&theirs, 160, 175);
+    world_close(&theirs);
+    snprintf(other, sizeof other, "%.500s-other/log", w.dir);
+    tree_read(&t, other);
+    for (size_t i = 0; i < t.count; i++) {
+        snprintf(name, sizeof name, "log/%.50s", t.files[i].name);
+        snprintf(from, sizeof from, "%.600s/%.50s", other, t.files[i].name);
+        if (world_has(&w, name))
+            CHECK_INT(unlink(world_path(&w, name)), 0);
+        world_copy(from, world_path(&w, name));
+    }
+    tree_free(&t);
+    CHECK(world_size(&w) > size);
+    uint64_t before = tree_hash(world_path(&w, "log"));
+    for (int dry = 1; dry >= 0; dry--) {
+        CHECK_INT(heal(dry), 0);
+        CHECK_INT(healed.verdict, PLOG_E_FORK);
+        CHECK_UINT(healed.healed + healed.from_store, 0);
+        CHECK_INT(install(dry, &r), 0);
+        CHECK_INT(r.verdict, PLOG_E_FORK);
+        CHECK_UINT(r.missing_from, 0);
+    }
+    CHECK(tree_hash(world_path(&w, "log")) == before);
+    CHECK(!world_has(&w, "quarantine"));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"planned beside an archive", planned_beside_an_archive},
         {"never trimmed", never_trimmed},
         {"begun before", begun_before},
+        {"no less than there is", no_less_than_there_is},
+        {"of two histories, mixed", of_two_histories_mixed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
