@@ -192,13 +192,10 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
     plog_buf_init(&l.line, c->io);
     plog_entry_parser_init(&l.parser, c->io);
     int rc = plog_engine_locked(c->p, read_last, &l, err);
-    if (!rc && l.known && l.pending && !c->o->dry_run) {
-        c->from = l.entry.from;
-        rc = plog_compact_files(c, l.entry.to, l.entry.archive, err);
-        c->report->archived_bytes = 0;
-    } else if (!rc && l.known && !c->o->dry_run && !c->o->undo)
-        rc = plog_compact_strays(c, l.entry.to,
-                                 l.entry.archive && !c->o->discard, err);
+    if (!rc && l.known && l.pending && !(c->o->dry_run && c->o->undo))
+        rc = plog_compact_finish(c, &l.entry, err);
+    else if (!rc && l.known && !c->o->undo)
+        rc = plog_compact_strays(c, &l.entry, err);
     /* An undo has no need of the one that it takes back. */
     if (!rc && l.known && !c->o->undo)
         rc = plog_compact_mend(c, &l.entry, err);
@@ -412,7 +409,7 @@ static int compact(struct plog_compacting *c, struct plog_error *err)
         return rc;
     tell_snapshot(c);
     rc = plog_compact_log(c, c->snapshot.digest, !c->o->discard, err);
-    return rc ? rc : plog_compact_files(c, c->to, !c->o->discard, err);
+    return rc ? rc : plog_compact_files(c, !c->o->discard, err);
 }
 
 /* What went to quarantine/ may have a payload under an order.  What is left of

@@ -66,17 +66,25 @@ PLOG_MUST_CHECK int plog_compact_start(struct plog_walk *w, uint64_t *floor,
                                        unsigned char *digest,
                                        struct plog_error *err);
 
-/* Takes away the segments at or below the floor that the store has, and what
- * killed compactions left behind; then says so in the store.
+/* Takes away the segments at or below the floor, c->at_to, which were verified
+ * from c->from on, and what killed compactions left behind; then says so in the
+ * store.
  * @archive  as the compact entry says
  * Returns 0: durable. */
-PLOG_MUST_CHECK int plog_compact_files(struct plog_compacting *c,
-                                       uint64_t floor, bool archive,
+PLOG_MUST_CHECK int plog_compact_files(struct plog_compacting *c, bool archive,
                                        struct plog_error *err);
-/* Takes away what stands at or below the floor where no compaction is cut off:
- * somebody has put it there, or an undo that was.  Returns as above. */
+/* The same for `last`, which was cut off; of a dry run nothing is changed, and
+ * what would go aside is counted.
+ * Returns as above; PLOG_E_CORRUPT: what it was to archive is damaged, and
+ * nothing was taken away. */
+PLOG_MUST_CHECK int plog_compact_finish(struct plog_compacting *c,
+                                        const struct plog_compaction *last,
+                                        struct plog_error *err);
+/* Takes away what stands at or below the floor that `last` set, where no
+ * compaction is cut off: somebody has put it there, or an undo that was.
+ * Returns as above, also of a dry run. */
 PLOG_MUST_CHECK int plog_compact_strays(struct plog_compacting *c,
-                                        uint64_t floor, bool archive,
+                                        const struct plog_compaction *last,
                                         struct plog_error *err);
 /* The directory as it is for who may set a file aside: before it does, the
  * store says that all redactions are pending.  Used out of the lock. */

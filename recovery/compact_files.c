@@ -3,13 +3,16 @@
  *
  * Oldest first, each archived (compressed, synced, read again and compared)
  * before it is unlinked: so at every moment the log begins at some segment at
- * or below the floor, and is whole from there on.
+ * or below the floor, and is whole from there on.  What is found there and was
+ * not verified just now is archived only where the log leads from it to the
+ * floor.
  */
 #include <stdio.h>
 
 #include "aside.h"
 #include "compact.h"
 #include "scrub.h"
+#include "strays.h"
 
 static int mark(plog *p, void *arg, struct plog_error *err)
 {
@@ -55,12 +58,23 @@ static int take_one(struct plog_compacting *c, uint64_t first, bool archive,
     return rc ? rc : unlink_segment(&d, first, err);
 }
 
+/* ---- What stands there already ------------------------------------------ */
+
+struct taking {
+    struct plog_compacting *c;
+    const struct plog_compaction *last; /* that is cut off; NULL: none is */
+    struct plog_commit floor;
+    bool archive;
+    struct plog_keychain keys;
+    uint64_t own; /* as plog_strays_own */
+    struct plog_buf strays;
+};
+
 /* What stands at or below the floor before went once: somebody has put it there
- * again, or an undo that was cut off, and nobody has verified it.  So it does
- * not take the place of the archived one, and what is no copy of that keeps its
- * bytes. */
-static int take_stray(struct plog_compacting *c, uint64_t first, bool archive,
-                      struct plog_error *err)
+ * again, or an undo that was cut off.  So it does not take the place of the
+ * archived one, and what is no copy of that keeps its bytes. */
+static int take_old(struct plog_compacting *c, uint64_t first, bool archive,
+                    struct plog_error *err)
 {
     struct plog_dir d;
     char name[PLOG_SEGMENT_NAME], kept[128];
@@ -68,12 +82,16 @@ static int take_stray(struct plog_compacting *c, uint64_t first, bool archive,
     plog_compact_dir(c->p, &d);
     int rc = plog_archive_has(&d, first, &has, err);
     if (!rc && !has && archive)
-        return take_one(c, first, archive, err);
+        return c->o->dry_run ? 0 : take_one(c, first, archive, err);
     if (!rc && has)
         rc = plog_archive_is_copy(&d, first, &same, err);
     if (rc && rc != PLOG_E_CORRUPT) /* that one: it is no file */
         return rc;
-    if (!rc && same)
+    same = same && !rc;
+    c->report->aside += c->o->dry_run && !same;
+    if (c->o->dry_run)
+        return 0;
+    if (same)
         return unlink_segment(&d, first, err);
     plog_segment_name(first, name);
     rc = plog_aside_file(&d, name, kept, err);
@@ -81,33 +99,93 @@ static int take_stray(struct plog_compacting *c, uint64_t first, bool archive,
     return rc;
 }
 
-static int take_away(struct plog_compacting *c, uint64_t floor, bool archive,
-                     struct plog_error *err)
+static bool is_stray(const struct taking *t, uint64_t first)
 {
-    const struct plog_dir *d = &c->p->legs.dir;
-    struct plog_buf list;
-    plog_buf_init(&list, c->io);
-    int rc = plog_dir_segments(d, &list, err);
-    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
-        uint64_t first = plog_segment_at(&list, i);
-        if (first > floor)
-            break;
-        rc = first > c->from ? take_one(c, first, archive, err)
-                             : take_stray(c, first, archive, err);
-        c->report->resumed |= c->report->entry == 0;
-        if (!rc)
-            rc = plog_compact_tell(c, archive ? "archive" : "remove", first,
-                                   floor, err);
-    }
-    plog_buf_fini(&list);
+    size_t n = plog_segment_count(&t->strays);
+    for (size_t i = 0; i < n; i++)
+        if (plog_segment_at(&t->strays, i) == first)
+            return true;
+    return false;
+}
+
+static int ask_store(plog *p, void *arg, struct plog_error *err)
+{
+    struct taking *t = arg;
+    struct plog_legs *l = &p->legs;
+    int rc = plog_store_keys(&l->store, &l->head, &l->keys, &t->keys, err);
+    if (!rc && t->last)
+        rc = plog_strays_own(&l->store, &l->dir, t->last, &t->own, err);
     return rc;
 }
 
-int plog_compact_strays(struct plog_compacting *c, uint64_t floor, bool archive,
-                        struct plog_error *err)
+/* Damage in what a compaction that was cut off has not archived yet: gone from
+ * log/, it would be missing in archive/. */
+static int refuse_damage(const struct taking *t, struct plog_error *err)
 {
-    c->from = floor;
-    return take_away(c, floor, archive, err);
+    size_t n = plog_segment_count(&t->strays);
+    char name[PLOG_SEGMENT_NAME], file[PLOG_SEGMENT_NAME + 8];
+    if (n == 0 || t->own == 0 || plog_segment_at(&t->strays, n - 1) < t->own)
+        return 0;
+    plog_segment_name(plog_segment_at(&t->strays, n - 1), name);
+    snprintf(file, sizeof file, "log/%s", name);
+    plog_fail(err, PLOG_E_CORRUPT,
+              "a compaction that was cut off has not archived it yet, and it"
+              " does not lead to the floor %llu",
+              (unsigned long long)t->floor.size);
+    plog_err_file(err, file);
+    plog_err_hint(err, "run: paritylog salvage DIR --from-store, then this"
+                       " again");
+    return PLOG_E_CORRUPT;
+}
+
+/* Of what a check of both legs came through just now nothing is asked again. */
+static int find_strays(struct taking *t, const struct plog_buf *segments,
+                       struct plog_error *err)
+{
+    struct plog_legs *l = &t->c->p->legs;
+    uint64_t first = plog_segment_at(segments, 0);
+    if (first > t->floor.size || (!t->last && first > t->c->from))
+        return 0;
+    int rc = plog_engine_locked(t->c->p, ask_store, t, err);
+    if (!rc)
+        rc = plog_strays(&l->dir, &l->keys, &t->keys, &t->floor, &t->strays,
+                         err);
+    return rc ? rc : refuse_damage(t, err);
+}
+
+static int take(struct taking *t, uint64_t first, struct plog_error *err)
+{
+    struct plog_compacting *c = t->c;
+    bool stray = is_stray(t, first);
+    if (stray || first <= c->from)
+        return take_old(c, first, t->archive && !stray, err);
+    return c->o->dry_run ? 0 : take_one(c, first, t->archive, err);
+}
+
+static int take_away(struct taking *t, struct plog_error *err)
+{
+    struct plog_compacting *c = t->c;
+    struct plog_buf list;
+    uint64_t floor = t->floor.size;
+    plog_buf_init(&list, c->io);
+    plog_buf_init(&t->strays, c->io);
+    int rc = plog_dir_segments(&c->p->legs.dir, &list, err);
+    size_t n = plog_segment_count(&list);
+    if (!rc && n)
+        rc = find_strays(t, &list, err);
+    for (size_t i = 0; !rc && i < n; i++) {
+        uint64_t first = plog_segment_at(&list, i);
+        if (first > floor)
+            break;
+        rc = take(t, first, err);
+        c->report->resumed |= t->last && !c->o->dry_run;
+        if (!rc && !c->o->dry_run)
+            rc = plog_compact_tell(c, t->archive ? "archive" : "remove", first,
+                                   floor, err);
+    }
+    plog_buf_fini(&t->strays);
+    plog_buf_fini(&list);
+    return rc;
 }
 
 static int say_done(plog *p, void *arg, struct plog_error *err)
@@ -117,19 +195,57 @@ static int say_done(plog *p, void *arg, struct plog_error *err)
     return rc ? rc : plog_store_commit(&p->legs.store, err);
 }
 
-int plog_compact_files(struct plog_compacting *c, uint64_t floor, bool archive,
-                       struct plog_error *err)
+static int sweep(struct plog_compacting *c, uint64_t floor,
+                 struct plog_error *err)
 {
     struct plog_sweep s = {
         .p = c->p, .floor = floor, .before = c->from, .prior = c->prior};
-    int rc = take_away(c, floor, archive, err);
-    if (!rc)
-        rc = plog_compact_sweep(&s, err);
+    int rc = plog_compact_sweep(&s, err);
     c->report->aside += s.aside;
     c->report->left = s.left;
     if (s.left)
         memcpy(c->report->left_file, s.left_file, sizeof s.left_file);
     return rc ? rc : plog_engine_locked(c->p, say_done, NULL, err);
+}
+
+int plog_compact_files(struct plog_compacting *c, bool archive,
+                       struct plog_error *err)
+{
+    struct taking t = {.c = c, .floor = c->at_to, .archive = archive};
+    int rc = take_away(&t, err);
+    return rc ? rc : sweep(c, c->to, err);
+}
+
+static void stand_at(struct taking *t, const struct plog_compaction *last)
+{
+    t->floor.size = last->to;
+    memcpy(t->floor.root, last->root, sizeof last->root);
+}
+
+int plog_compact_finish(struct plog_compacting *c,
+                        const struct plog_compaction *last,
+                        struct plog_error *err)
+{
+    struct taking t = {.c = c, .last = last, .archive = last->archive};
+    stand_at(&t, last);
+    c->from = last->from;
+    int rc = take_away(&t, err);
+    if (!rc && !c->o->dry_run)
+        rc = sweep(c, last->to, err);
+    c->report->archived_bytes = 0;
+    return rc;
+}
+
+int plog_compact_strays(struct plog_compacting *c,
+                        const struct plog_compaction *last,
+                        struct plog_error *err)
+{
+    struct taking t = {.c = c, .archive = last->archive && !c->o->discard};
+    stand_at(&t, last);
+    c->from = last->to;
+    int rc = take_away(&t, err);
+    c->report->archived_bytes = 0;
+    return rc;
 }
 
 int plog_compact_prior(struct plog_store *s, struct plog_entry_parser *parser,

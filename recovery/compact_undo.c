@@ -265,7 +265,7 @@ static int undo(struct undo *u, struct plog_error *err)
     rc = plog_compact_log(c, c->to ? u->digest : NULL, true, err);
     c->report->undone = rc == 0;
     if (!rc)
-        rc = plog_compact_files(c, c->to, true, err);
+        rc = plog_compact_files(c, true, err);
     return rc ? rc : fill_store(u, err);
 }
 

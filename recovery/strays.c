@@ -8,6 +8,9 @@
  */
 #include "strays.h"
 
+#include <errno.h>
+
+#include "archive.h"
 #include "check.h"
 
 static int begin(struct plog_walk *w, uint64_t first,
@@ -77,4 +80,49 @@ int plog_strays(const struct plog_dir *dir, const struct plog_keyring *trusted,
     plog_walk_close(w);
     plog_free(dir->io, w);
     return rc;
+}
+
+/* Whether log/ has something of that name. */
+static int in_log(const struct plog_dir *dir, uint64_t first, bool *is,
+                  struct plog_error *err)
+{
+    char name[PLOG_SEGMENT_NAME];
+    struct plog_stat st;
+    plog_segment_name(first, name);
+    int rc = dir->io->stat_at(dir->io->ctx, dir->log, name, &st);
+    *is = rc == 0;
+    return rc && rc != -ENOENT
+               ? plog_fail_segment(err, rc, first, "looking at a segment")
+               : 0;
+}
+
+int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
+                    const struct plog_compaction *last, uint64_t *own,
+                    struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    bool archived = false, is = true;
+    *own = 0;
+    if (!last->archive || dir->log < 0)
+        return 0;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT first FROM main.segments WHERE first>?1"
+                              " AND first<=?2 ORDER BY first DESC",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, last->from);
+        plog_sql_bind_u64(q, 2, last->to);
+    }
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
+        uint64_t first = plog_sql_u64(q, 0);
+        rc = plog_archive_has(dir, first, &archived, err);
+        /* The last one goes last. */
+        if (!rc && !archived && *own == 0)
+            rc = in_log(dir, first, &is, err);
+        if (rc || archived || !is)
+            break;
+        *own = first;
+    }
+    sqlite3_finalize(q);
+    return rc == PLOG_END ? 0 : rc;
 }

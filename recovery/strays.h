@@ -4,6 +4,7 @@
 #ifndef PLOG_STRAYS_H
 #define PLOG_STRAYS_H
 
+#include "compaction.h"
 #include "walk.h"
 
 /*
@@ -21,5 +22,19 @@ PLOG_MUST_CHECK int plog_strays(const struct plog_dir *dir,
                                 const struct plog_keychain *keys,
                                 const struct plog_commit *floor,
                                 struct plog_buf *list, struct plog_error *err);
+
+/*
+ * A compaction that was cut off takes the oldest segments first, so those from
+ * some one up to the floor are still its own: the log's, as the store knows
+ * them, whatever became of them since.  Damage there is to be mended, and no
+ * reason to set them aside, for archive/ lacks them.
+ * @last  the compaction that the store says is not finished
+ * @own   out: first seq of the first of them; 0: none is left
+ * Returns 0; a store error; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_strays_own(struct plog_store *s,
+                                    const struct plog_dir *dir,
+                                    const struct plog_compaction *last,
+                                    uint64_t *own, struct plog_error *err);
 
 #endif

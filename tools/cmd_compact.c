@@ -110,8 +110,8 @@ static void print_aside(const struct plog_compact_report *r)
 {
     if (r->aside)
         printf("%llu files in archive/, snapshots/ and below the floor in log/"
-               " that are not of this log as it is went to quarantine/\n",
-               (unsigned long long)r->aside);
+               " that are not of this log as it is %s to quarantine/\n",
+               (unsigned long long)r->aside, r->dry_run ? "would go" : "went");
     if (r->left)
         printf("%llu snapshots that nothing needs stay, the first is %s: the"
                " store cannot tell whether it is of this log; move it out of"

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "files.h"
 #include "peers.h"
 #include "sql_calls.h"
 #include "world.h"
@@ -20,6 +21,7 @@ static struct plog_error err;
 static char segment[64], packed_as[64]; /* names of the second segment */
 static char *bytes;                     /* and what it holds, as it was */
 static size_t len;
+static char older[600]; /* log/ as it was before the compaction */
 
 /* Sixty deltas, compacted up to twenty-five of them. */
 static void make(void)
@@ -34,6 +36,8 @@ static void make(void)
              first);
     bytes = world_read(world_path(&w, segment), &len);
     REQUIRE(len > 800);
+    snprintf(older, sizeof older, "%.500s-older", w.dir);
+    world_copy(world_path(&w, "log"), older);
     CHECK_INT(peers_ack(&w, "p", 25), 0);
     CHECK_INT(peers_compact(&w, &report), 0);
     CHECK(report.segments > 1);
@@ -137,7 +141,8 @@ static void beside_its_copy(void)
     }
 }
 
-/* The archive lacks it: it is kept there; with --discard, in quarantine/. */
+/* The archive lacks it, and what is missing behind it: nobody can tell whether
+ * it is of the log. */
 static void without_a_copy(void)
 {
     for (int discard = 0; discard < 2; discard++) {
@@ -145,10 +150,69 @@ static void without_a_copy(void)
         world_remove(world_path(&w, packed_as));
         put_back(false);
         CHECK_INT(compact_to(50, discard), 0);
-        CHECK_UINT(report.aside, (uint64_t)discard);
+        CHECK_UINT(report.aside, 1);
+        CHECK(!world_has(&w, packed_as));
+        CHECK(!world_has(&w, segment));
+        end();
+    }
+}
+
+/* All from it up to the floor, which archive/ lacks: they prove themselves, and
+ * are kept there; with --discard, in quarantine/. */
+static void leading_to_the_floor(void)
+{
+    char name[64], packed[64], path[600];
+    size_t n;
+    for (int discard = 0; discard < 2; discard++) {
+        make();
+        put_back(false);
+        for (uint64_t first = report.to; first > 1; first--) {
+            snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+            snprintf(packed, sizeof packed, "archive/%020" PRIu64 ".jsonl.gz",
+                     first);
+            if (!world_has(&w, packed))
+                continue;
+            snprintf(path, sizeof path, "%.500s/%.30s", older, name + 4);
+            char *old = world_read(path, &n);
+            world_write(world_path(&w, name), old, n);
+            world_remove(world_path(&w, packed));
+            free(old);
+        }
+        CHECK_INT(compact_to(25, discard), 0);
+        CHECK(!report.resumed);
+        CHECK_INT(report.aside > 1, discard);
         CHECK_INT(world_has(&w, "quarantine"), discard);
         CHECK_INT(world_has(&w, packed_as), !discard);
         CHECK(!world_has(&w, segment));
+        if (!discard)
+            CHECK_INT(undo(NULL, false), 0);
+        end();
+    }
+}
+
+/* What is no segment of the log gets no name in archive/, where nobody would
+ * look at it, and where it would stand in the way of who reads there. */
+static void under_another_name(void)
+{
+    static const char name[] = "log/00000000000000000002.jsonl";
+    struct plog_compact_options dry = {.struct_size = sizeof dry,
+                                       .dry_run = true};
+    struct world_found f;
+    for (int row = 0; row < 2; row++) {
+        make();
+        world_write(world_path(&w, name), bytes, row ? 0 : len);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+        uint64_t before = tree_hash(w.dir);
+        CHECK_INT(plog_compact(w.dir, &dry, &report, NULL), 0);
+        CHECK_UINT(report.aside, 1);
+        CHECK(tree_hash(w.dir) == before);
+        CHECK_INT(compact_to(25, false), 0);
+        CHECK_UINT(report.aside, 1);
+        CHECK(!report.resumed);
+        CHECK(!world_has(&w, name));
+        CHECK(!world_has(&w, "archive/00000000000000000002.jsonl.gz"));
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        CHECK_INT(undo(NULL, false), 0);
         end();
     }
 }
@@ -226,6 +290,8 @@ int main(int argc, char **argv)
         {"a look that fails", a_look_that_fails},
         {"beside its copy", beside_its_copy},
         {"without a copy", without_a_copy},
+        {"leading to the floor", leading_to_the_floor},
+        {"under another name", under_another_name},
         {"no file", no_file},
         {"not marked", not_marked},
         {"blamed on the right file", blamed_on_the_right_file},
