@@ -266,7 +266,8 @@ struct plog_restore_options {
     const char *at_time; /* RFC 3339: groups logged at or before; NULL: none */
     bool dry_run;
     /* Takes the signing key along, only if the restored head is exactly this
-     * one.  Else the copy has none and refuses appends. */
+     * one, and the key is the one that signs behind it (else PLOG_E_KEY, also
+     * in a dry run).  Else the copy has none and refuses appends. */
     bool adopt;
     uint64_t adopt_size;
     unsigned char adopt_root[PLOG_HASH_SIZE];
@@ -275,7 +276,8 @@ struct plog_restore_options {
     /* Goes on under this name, which is not the log's: with a signing key of
      * its own and a restore entry behind the restored head.  NULL: no. */
     const char *continue_as;
-    const char *passphrase; /* of that key; NULL: none */
+    const char *passphrase; /* of that key; NULL: none.  Of one that goes along:
+                             * then it is opened, and not only its name read */
     bool allow_network_fs;  /* for the new place; as in plog_options */
 };
 
@@ -305,12 +307,13 @@ struct plog_restore_report {
  * @out  must not exist; in a dry run it may be NULL
  * Returns 0: on disk under `out` (unless dry_run).  PLOG_E_EXISTS;
  * PLOG_E_NOT_FOUND when no commit lies at or before the point, or a seq is
- * above the log's end; PLOG_E_FORK when `adopt` names another head (nothing is
- * written); PLOG_E_INPUT for a time that is none, and when `out` lies in log/
- * or another folder of a log; PLOG_E_ARG for a name that is none or the log's
- * own, or together with `adopt`; a verdict when the log is damaged below the
- * point, or such an entry; PLOG_E_LOCKED when it was compacted or redacted each
- * time that it was read; PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
+ * above the log's end; PLOG_E_FORK when `adopt` names another head, PLOG_E_KEY
+ * when no key to sign behind it is there (nothing is written); PLOG_E_INPUT for
+ * a time that is none, and when `out` lies in log/ or another folder of a log;
+ * PLOG_E_ARG for a name that is none or the log's own, or together with
+ * `adopt`; a verdict when the log is damaged below the point, or such an entry;
+ * PLOG_E_LOCKED when it was compacted or redacted each time that it was read;
+ * PLOG_E_INTERRUPTED, PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_restore(const char *dir, const char *out,
                                           const struct plog_restore_options *o,

@@ -154,7 +154,8 @@ static int copy_key(void *arg, const char *name)
     struct plog_buf b;
     size_t n = strlen(name);
     bool public = n > 5 && strcmp(name + n - 5, ".vkey") == 0;
-    bool secret = c->secret && strcmp(name, "signing.key") == 0;
+    bool secret = c->secret && (strcmp(name, "signing.key") == 0 ||
+                                strcmp(name, "signing.key.new") == 0);
     if (!public && !secret)
         return 0;
     plog_buf_init(&b, c->p->io);

@@ -34,7 +34,8 @@ PLOG_MUST_CHECK int plog_place_make(struct plog_place *p,
 PLOG_MUST_CHECK int plog_place_check(const struct plog_io *io, const char *path,
                                      struct plog_error *err);
 
-/* Copies the verifier keys of `from` (and with `secret` its signing key).
+/* Copies the verifier keys of `from` (and with `secret` its signing key,
+ * also that of a rotation that has not ended).
  * Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_place_keys(struct plog_place *p,
                                     const struct plog_dir *from, bool secret,

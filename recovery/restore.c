@@ -183,6 +183,52 @@ static int check_adoption(const struct plog_restoring *r,
     return PLOG_E_FORK;
 }
 
+/* Of a key under a passphrase that is not given, only the name is known. */
+static int read_key(const struct plog_restoring *r, bool *fits,
+                    struct plog_error *err)
+{
+    struct plog_signer s = {.secret = NULL};
+    char id[PLOG_KEYID_TEXT], next[PLOG_KEYID_TEXT];
+    const char *wanted = r->key.id_text;
+    bool sealed;
+    int keys = r->reader.dir.keys;
+    int rc = plog_signer_id(r->io, keys, id, &sealed, err);
+    /* The copy ends or undoes a rotation that was cut off. */
+    *fits = !rc && (strcmp(id, wanted) == 0 ||
+                    (plog_signer_next_id(r->io, keys, next, NULL) == 0 &&
+                     strcmp(next, wanted) == 0));
+    if (rc || (sealed && !r->o->passphrase))
+        return rc;
+    rc = plog_signer_load(&s, r->io, keys, r->o->passphrase, err);
+    plog_signer_fini(&s);
+    return rc;
+}
+
+/* Whoever adopts a copy stops using the original: so it must be one that can
+ * be written to. */
+static int check_key(const struct plog_restoring *r, struct plog_error *err)
+{
+    bool fits = false;
+    if (!r->o->adopt)
+        return 0;
+    int rc = read_key(r, &fits, err);
+    if (!rc && fits)
+        return 0;
+    if (!rc)
+        rc =
+            plog_fail(err, PLOG_E_KEY,
+                      "keys/signing.key is not key %s, which signs behind"
+                      " entry %llu",
+                      r->key.id_text, (unsigned long long)r->report->head.size);
+    if (rc == PLOG_E_KEY && (!fits || (err && !err->hint[0])))
+        plog_err_hint(err,
+                      "put key %s there as DIR/keys/signing.key, mode 0600;"
+                      " without it, a copy can go on under another name:"
+                      " --continue-as NAME instead of --adopt",
+                      r->key.id_text);
+    return rc;
+}
+
 /* Before it is copied, and also in a dry run: without it there is no store. */
 static int check_snapshot(struct plog_restoring *r, struct plog_error *err)
 {
@@ -234,6 +280,8 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
         rc = copy_log(r, err);
     if (!rc)
         rc = check_adoption(r, err);
+    if (!rc)
+        rc = check_key(r, err);
     if (!rc)
         rc = check_snapshot(r, err);
     if (rc || r->o->dry_run)

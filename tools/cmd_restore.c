@@ -112,9 +112,10 @@ int cmd_restore(struct cli *c, int argc, char **argv)
     memcpy(o.adopt_root, c->expect_root, sizeof o.adopt_root);
     if (o.continue_as && o.adopt)
         return fail_usage(c, "--continue-as and --adopt exclude each other");
-    if (c->passphrase_file && !o.continue_as)
-        return fail_usage(c, "--passphrase-file is for --continue-as");
-    if (o.continue_as)
+    if (c->passphrase_file && !o.continue_as && !o.adopt)
+        return fail_usage(c, "--passphrase-file is for --continue-as and"
+                             " --adopt");
+    if (o.continue_as || o.adopt)
         proc_no_core();
     struct cli_secret secret = {.given = false};
     int rc = cli_secret_read(c, &secret, &err);

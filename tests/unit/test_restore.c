@@ -167,6 +167,87 @@ static void adopting(void)
     restored(0, 3);
 }
 
+static const char *key_file(const char *dir)
+{
+    static char path[720];
+    snprintf(path, sizeof path, "%.690s/keys/signing.key", dir);
+    return path;
+}
+
+static void write_key(const char *path, const char *key, size_t n)
+{
+    world_write(path, key, n);
+    CHECK_INT(chmod(path, 0600), 0);
+}
+
+/* Takes the key along to the commit at `size`. */
+static int adopt(uint64_t size, const char *passphrase, bool dry_run)
+{
+    struct plog_restore_options o = {.at_seq = size, .dry_run = true};
+    CHECK_INT(restore(o), 0);
+    o.dry_run = dry_run;
+    o.adopt = true;
+    o.adopt_size = r.head.size;
+    memcpy(o.adopt_root, r.head.root, sizeof o.adopt_root);
+    o.passphrase = passphrase;
+    return restore(o);
+}
+
+static void not_adopted(uint64_t size, const char *words, const char *next)
+{
+    for (int dry_run = 0; dry_run < 2; dry_run++) {
+        refused(adopt(size, NULL, dry_run), PLOG_E_KEY, words);
+        CHECK(!r.adopted);
+        if (!CHECK(strstr(err.hint, next) != NULL))
+            printf("# %s\n", err.hint);
+    }
+}
+
+/* Whoever adopts a copy is told to stop using the original: no copy that
+ * nobody could write to says so.  A key that is under a passphrase is known by
+ * its name alone where that is not given. */
+static void adopting_needs_the_key(void)
+{
+    struct plog_rotate_options ro = {.struct_size = sizeof ro,
+                                     .new_passphrase = "secret"};
+    struct plog_rotate_report rotated;
+    size_t n, m;
+    begin();
+    put(1);
+    world_close(&w);
+    char *key = world_read(key_file(w.dir), &n);
+    CHECK_INT(unlink(key_file(w.dir)), 0);
+    not_adopted(2, "there is no signing key", "--continue-as NAME");
+    write_key(key_file(w.dir), key, n - 20);
+    not_adopted(2, "malformed", "put the key back");
+    write_key(key_file(w.dir), key, n);
+    CHECK_INT(plog_key_rotate(w.dir, &ro, &rotated, NULL), 0);
+    /* The secret of before the rotation is gone. */
+    not_adopted(2, "which signs behind entry 2", "--continue-as NAME");
+    refused(adopt(3, "other", false), PLOG_E_KEY, "wrong passphrase");
+    CHECK(strstr(err.hint, "--passphrase-file") != NULL);
+    for (int given = 0; given < 2; given++) {
+        CHECK_INT(adopt(3, given ? "secret" : NULL, false), 0);
+        CHECK(r.adopted);
+        restored(0, 3);
+    }
+    char *sealed = world_read(key_file(w.dir), &m);
+    write_key(key_file(w.dir), key, n);
+    not_adopted(3, "which signs behind entry 3", "--continue-as NAME");
+    /* A rotation that was cut off before the new file took the name. */
+    write_key(world_path(&w, "keys/signing.key.new"), sealed, m);
+    CHECK_INT(adopt(3, NULL, false), 0);
+    struct world copy = {.options = {.struct_size = sizeof copy.options,
+                                     .passphrase = "secret"}};
+    snprintf(copy.dir, sizeof copy.dir, "%.500s", out);
+    CHECK_INT(world_open(&copy), 0);
+    CHECK_INT(world_put(&copy, NULL, "1", "v", NULL), 0);
+    world_close(&copy);
+    world_remove(out);
+    free(sealed);
+    free(key);
+}
+
 /* ---- An end that is not there -----------------------------------------------
  */
 
@@ -578,6 +659,7 @@ int main(int argc, char **argv)
         {"points", points},
         {"names", names},
         {"adopting", adopting},
+        {"adopting needs the key", adopting_needs_the_key},
         {"a store ahead", a_store_ahead},
         {"no commit at the end", no_commit_at_the_end},
         {"no commit at all", no_commit_at_all},
