@@ -6,6 +6,7 @@
 #include "check.h"
 #include "compact.h"
 #include "doctor.h"
+#include "redact.h"
 
 #define NAME "archive"
 
@@ -16,6 +17,8 @@ struct archived {
     uint64_t told; /* faults */
     bool kept;     /* the last compaction archived what it took away, ... */
     uint64_t from; /* ... behind this entry */
+    uint64_t whole, whole_seq; /* lines under an order; the first one, */
+    uint64_t whole_in;         /* ... and its segment */
 };
 
 static int tell(struct archived *a, struct plog_error *err)
@@ -73,6 +76,28 @@ static int go_on(struct archived *a, int rc, struct plog_error *err)
     return rc;
 }
 
+/* A file of before a redaction, put back: the line is right, signed, and older
+ * than the order, so that nothing else finds it. */
+static void look_for_payloads(struct archived *a,
+                              const struct plog_log_group *g)
+{
+    unsigned char leaf[PLOG_HASH_SIZE];
+    for (size_t i = 0; i < g->count; i++) {
+        const struct plog_order *o =
+            plog_orders_find(&a->walk.orders, g->first + i);
+        struct plog_span line = plog_scan_text(&a->walk.scan, i);
+        if (!o || plog_line_is_redacted(line))
+            continue;
+        plog_line_leaf(line, leaf);
+        if (memcmp(leaf, o->leaf, sizeof leaf) != 0)
+            continue; /* it is about another log's */
+        if (a->whole++ == 0) {
+            a->whole_seq = g->first + i;
+            a->whole_in = a->walk.first;
+        }
+    }
+}
+
 /* Up to the log, whose header says what archive/ must end in. */
 static int read_all(struct archived *a, struct plog_error *err)
 {
@@ -86,6 +111,8 @@ static int read_all(struct archived *a, struct plog_error *err)
         rc = go_on(a, rc, err);
     while (!rc) {
         rc = plog_walk_next_archived(&a->walk, &g, err);
+        if (!rc)
+            look_for_payloads(a, &g);
         if (!rc)
             rc = tell(a, err);
         else if (rc != PLOG_END)
@@ -106,12 +133,46 @@ static void say(struct archived *a, int rc, const struct plog_error *why)
                         "copy that file from a backup", "%s: %s%s%s",
                         plog_code_word(rc), why->file, why->file[0] ? ": " : "",
                         why->message);
-    else if (a->told == 0)
+    else if (a->told == 0 && a->whole == 0)
         plog_doctor_say(d, NAME, PLOG_HEALTH_OK, NULL,
                         "%llu files, entries %llu to %llu, whole",
                         (unsigned long long)a->files,
                         (unsigned long long)a->first,
                         (unsigned long long)a->floor);
+}
+
+static bool open_store(struct plog_doctor *d)
+{
+    struct plog_reader *r = &d->reader;
+    return r->store_open || plog_reader_open_store(r, 0, NULL) == 0;
+}
+
+/* An undo brings them within reach of whoever takes payloads out. */
+static void say_payloads(const struct archived *a)
+{
+    struct plog_doctor *d = a->d;
+    char name[PLOG_ARCHIVE_NAME], next[160];
+    if (a->whole == 0)
+        return;
+    bool undo = open_store(d) &&
+                plog_compaction_can_undo(&d->reader.store, &d->reader.dir,
+                                         a->whole_seq, a->floor);
+    if (d->reader.store_open)
+        plog_store_rest(&d->reader.store);
+    plog_archive_name(a->whole_in, name);
+    if (undo)
+        snprintf(next, sizeof next,
+                 "paritylog compact DIR --undo, then paritylog compact DIR,"
+                 " which takes out what is in log/ then");
+    else
+        snprintf(next, sizeof next,
+                 "put that file back as it was behind the redaction, or move"
+                 " it out of DIR: no undo reaches it");
+    plog_doctor_say(d, NAME, PLOG_HEALTH_BAD, next,
+                    "%llu payloads are back that were redacted, the first is"
+                    " of entry %llu, in " NAME "/%s",
+                    (unsigned long long)a->whole,
+                    (unsigned long long)a->whole_seq, name);
 }
 
 /* Files at or below the floor, and the first of them. */
@@ -152,6 +213,7 @@ int plog_doctor_archive(struct plog_doctor *d, struct plog_error *err)
             *err = why;
     } else {
         say(&a, rc, &why);
+        say_payloads(&a);
         rc = 0;
     }
     plog_walk_close(&a.walk);
@@ -221,8 +283,7 @@ void plog_doctor_snapshots(struct plog_doctor *d)
     plog_buf_init(&archived, d->io);
     plog_buf_init(&all, d->io);
     if (plog_snapshot_list(&r->dir, &all, NULL) == 0 && all.len &&
-        plog_archive_segments(&r->dir, &archived, NULL) == 0 &&
-        (r->store_open || plog_reader_open_store(r, 0, NULL) == 0)) {
+        plog_archive_segments(&r->dir, &archived, NULL) == 0 && open_store(d)) {
         if (plog_store_get_head(&r->store, &h, NULL) == 0)
             look_at_snapshots(d, h.rules.floor, h.rules.base, &archived, &all);
         plog_store_rest(&r->store);

@@ -434,6 +434,59 @@ static void a_stray_set_aside(void)
     world_end(&w, world_size(&w));
 }
 
+struct said {
+    char found[200], next[160];
+};
+
+static int keep_said(void *arg, const struct plog_checkup *c)
+{
+    struct said *said = arg;
+    if (strcmp(c->name, "archive") == 0 && c->health == PLOG_HEALTH_BAD) {
+        snprintf(said->found, sizeof said->found, "%s", c->found);
+        snprintf(said->next, sizeof said->next, "%s", c->next);
+    }
+    return 0;
+}
+
+static const struct said *doctor(void)
+{
+    static struct said said;
+    struct plog_doctor_options o = {
+        .struct_size = sizeof o, .checkup = keep_said, .arg = &said};
+    struct plog_doctor_report r;
+    memset(&said, 0, sizeof said);
+    CHECK_INT(plog_doctor(w.dir, &o, &r, NULL), 0);
+    return &said;
+}
+
+/* Nothing is pending: a file of before the order was put into archive/ behind
+ * it.  The doctor reads all of that, and what it says helps. */
+static void seen_by_the_doctor(void)
+{
+    struct plog_compact_report r;
+    for (int far = 0; far < 2; far++) { /* no undo reaches there */
+        make(far ? 30 : 0);
+        CHECK_TEXT(doctor()->found, "");
+        pack_whole();
+        world_take(&w, old, PACKED);
+        CHECK_TEXT(doctor()->found, "1 payloads are back that were redacted,"
+                                    " the first is of entry 5, in " PACKED);
+        if (far) {
+            CHECK(strstr(doctor()->next, "put that file back as it was"));
+            unlink(world_path(&w, PACKED));
+        } else {
+            CHECK(strstr(doctor()->next, "compact DIR --undo, then paritylog"
+                                         " compact DIR, which takes out"));
+            CHECK_INT(peers_undo(&w, &r), 0);
+            CHECK_INT(compact(), 0);
+            CHECK(world_has(&w, PACKED));
+        }
+        CHECK_TEXT(doctor()->found, "");
+        CHECK_INT(redacting_pending(&w), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -448,6 +501,7 @@ int main(int argc, char **argv)
         {"in both", in_both},
         {"many of a segment", many_of_a_segment},
         {"a stray set aside", a_stray_set_aside},
+        {"seen by the doctor", seen_by_the_doctor},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
