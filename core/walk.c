@@ -351,15 +351,27 @@ static int not_of_this_log(struct plog_walk *w, uint64_t archived, int rc,
     return rc;
 }
 
+/* The one behind that at hand.  A file of archive/ that begins inside of what
+ * was read is none of this log's: where it leads does not matter. */
+static size_t next_index(const struct plog_walk *w)
+{
+    size_t i = w->index + 1;
+    while (!w->chain.broken && i < plog_segment_count(&w->segments) &&
+           plog_segment_at(&w->segments, i) < w->log_first &&
+           plog_segment_at(&w->segments, i) <= w->chain.last.size)
+        i++;
+    return i;
+}
+
 /* Goes on with the next segment.  PLOG_END when there is none. */
 static int next_segment(struct plog_walk *w, struct plog_error *err)
 {
-    if (w->index + 1 >= plog_segment_count(&w->segments) ||
-        w->stop_segment == w->first)
+    size_t next = next_index(w);
+    if (next >= plog_segment_count(&w->segments) || w->stop_segment == w->first)
         return PLOG_END;
     uint64_t before = w->first;
     w->bytes += w->scan.limit;
-    int rc = enter_segment(w, w->index + 1, err);
+    int rc = enter_segment(w, next, err);
     if (rc)
         return rc;
     if (!w->chain.broken && w->first != w->chain.last.size + 1)

@@ -106,7 +106,8 @@ struct plog_sweep {
 bool plog_compact_needs(const struct plog_buf *archived, uint64_t at,
                         uint64_t floor, uint64_t before);
 /*
- * Removes what nothing needs: archived copies of segments that the log has;
+ * Removes what nothing needs: archived copies of segments that the log has, and
+ * files there that begin inside of one;
  * snapshots but for that of the floor, that of the floor before and that on
  * which the archive stands; what killed compactions left.  What has such a name
  * and is not of this log, as after a rollback, goes to quarantine/; a snapshot
@@ -116,6 +117,10 @@ bool plog_compact_needs(const struct plog_buf *archived, uint64_t at,
  */
 PLOG_MUST_CHECK int plog_compact_sweep(struct plog_sweep *s,
                                        struct plog_error *err);
+/* The same of archive/ above the floor alone, before a compaction puts its own
+ * segments there: they would lie among those of another history. */
+PLOG_MUST_CHECK int plog_compact_strangers(struct plog_compacting *c,
+                                           struct plog_error *err);
 /* Removes the scratch files of a fold from snapshots/.  Returns 0, or the first
  * negative errno: what stays would be taken for the new one. */
 PLOG_MUST_CHECK int plog_compact_no_scratch(const struct plog_io *io, int dir);

@@ -30,19 +30,37 @@ static int keep(struct plog_sweep *s, int dir, const char *name,
 
 /* ---- Copies ------------------------------------------------------------- */
 
+/* Whether the log has a segment that begins behind that. */
+static int is_inside(const struct plog_dir *d, uint64_t first, bool *inside,
+                     struct plog_error *err)
+{
+    struct plog_buf log;
+    plog_buf_init(&log, d->io);
+    int rc = plog_dir_segments(d, &log, err);
+    size_t n = plog_segment_count(&log);
+    *inside = !rc && n && plog_segment_at(&log, n - 1) > first;
+    plog_buf_fini(&log);
+    return rc;
+}
+
 /* One of a segment that the log has; another one of that name is of another
- * history, or damaged. */
+ * history, or damaged, and so is one that begins where no segment does.  Of
+ * what lies above all of them kept.h tells whether it proves something. */
 static int drop_twin(struct plog_sweep *s, int dir, uint64_t first,
                      struct plog_error *err)
 {
     const struct plog_dir *d = &s->p->legs.dir;
     char name[PLOG_SEGMENT_NAME], archived[PLOG_ARCHIVE_NAME];
     struct plog_stat st;
-    bool same = false;
+    bool same = false, inside;
     plog_segment_name(first, name);
     plog_archive_name(first, archived);
-    if (first <= s->floor || d->io->stat_at(d->io->ctx, d->log, name, &st))
+    if (first <= s->floor)
         return 0;
+    if (d->io->stat_at(d->io->ctx, d->log, name, &st)) {
+        int bad = is_inside(d, first, &inside, err);
+        return bad || !inside ? bad : keep(s, dir, archived, err);
+    }
     int rc = plog_archive_is_copy(d, first, &same, err);
     if (rc)
         return rc;
@@ -65,6 +83,23 @@ static int drop_twins(struct plog_sweep *s, struct plog_error *err)
         rc = plog_fail(err, PLOG_E_IO, "syncing archive/ failed");
     plog_buf_fini(&list);
     d->io->close(d->io->ctx, dir);
+    return rc;
+}
+
+static int read_floor(plog *p, void *floor, struct plog_error *err)
+{
+    (void)err;
+    *(uint64_t *)floor = p->legs.head.rules.floor;
+    return 0;
+}
+
+int plog_compact_strangers(struct plog_compacting *c, struct plog_error *err)
+{
+    struct plog_sweep s = {.p = c->p};
+    int rc = plog_engine_locked(c->p, read_floor, &s.floor, err);
+    if (!rc)
+        rc = drop_twins(&s, err);
+    c->report->aside += s.aside;
     return rc;
 }
 

@@ -12,6 +12,7 @@
 
 struct archived {
     struct plog_doctor *d;
+    struct plog_dir dir; /* with the archive */
     struct plog_walk walk;
     uint64_t floor, first, files;
     uint64_t told; /* faults */
@@ -19,7 +20,22 @@ struct archived {
     uint64_t from; /* ... behind this entry */
     uint64_t whole, whole_seq; /* lines under an order; the first one, */
     uint64_t whole_in;         /* ... and its segment */
+    struct plog_buf all,
+        read;            /* uint64_t: files; those the log leads through */
+    struct plog_buf log; /* ... and of log/ */
 };
+
+/* Which files the log leads through. */
+static int note_read(struct archived *a, struct plog_error *err)
+{
+    size_t n = plog_segment_count(&a->read);
+    uint64_t first = a->walk.first;
+    if (n && plog_segment_at(&a->read, n - 1) == first)
+        return 0;
+    return plog_buf_add(&a->read, &first, sizeof first)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
+}
 
 static int tell(struct archived *a, struct plog_error *err)
 {
@@ -70,6 +86,9 @@ static int go_on(struct archived *a, int rc, struct plog_error *err)
             say_fault(a, was, &why, gap, 0, 0);
             return PLOG_END;
         }
+        int noted = note_read(a, err);
+        if (noted)
+            return noted;
         rc = plog_walk_resync(&a->walk, &from, &to, err);
         say_fault(a, was, &why, gap, from, rc ? 0 : to);
     }
@@ -113,6 +132,8 @@ static int read_all(struct archived *a, struct plog_error *err)
         rc = plog_walk_next_archived(&a->walk, &g, err);
         if (!rc)
             look_for_payloads(a, &g);
+        if (!rc)
+            rc = note_read(a, err);
         if (!rc)
             rc = tell(a, err);
         else if (rc != PLOG_END)
@@ -178,45 +199,89 @@ static void say_payloads(const struct archived *a)
 /* Files at or below the floor, and the first of them. */
 static int list(struct archived *a, struct plog_error *err)
 {
-    struct plog_buf all;
-    plog_buf_init(&all, a->d->io);
-    int rc = plog_archive_segments(&a->d->reader.dir, &all, err);
-    for (size_t i = 0; i < plog_segment_count(&all); i++) {
-        uint64_t first = plog_segment_at(&all, i);
+    int rc = plog_archive_segments(&a->d->reader.dir, &a->all, err);
+    for (size_t i = 0; i < plog_segment_count(&a->all); i++) {
+        uint64_t first = plog_segment_at(&a->all, i);
         if (first > a->floor)
             continue;
         a->files++;
         if (a->first == 0 || first < a->first)
             a->first = first;
     }
-    plog_buf_fini(&all);
+    return rc;
+}
+
+static bool is_in(const struct plog_buf *list, uint64_t first)
+{
+    for (size_t i = 0; i < plog_segment_count(list); i++)
+        if (plog_segment_at(list, i) == first)
+            return true;
+    return false;
+}
+
+/* Files of another history, or another log, that are in nobody's way so far. */
+static void say_strangers(const struct archived *a)
+{
+    uint64_t count = 0, first = 0;
+    char name[PLOG_ARCHIVE_NAME];
+    for (size_t i = 0; i < plog_segment_count(&a->all); i++) {
+        uint64_t at = plog_segment_at(&a->all, i);
+        bool odd = at < a->walk.log_first
+                       ? !is_in(&a->read, at)
+                       : at > a->floor && !is_in(&a->log, at);
+        count += odd;
+        if (odd && (first == 0 || at < first))
+            first = at;
+    }
+    if (count == 0)
+        return;
+    plog_archive_name(first, name);
+    plog_doctor_say(a->d, NAME, PLOG_HEALTH_WARN,
+                    "move it out of DIR, unless you know what for it is there",
+                    "%llu files begin where no segment of this log does, the"
+                    " first is %s",
+                    (unsigned long long)count, name);
+}
+
+static int look(struct archived *a, struct plog_error *err)
+{
+    int rc = list(a, err);
+    if (rc || a->files == 0)
+        return rc;
+    rc = plog_dir_segments(&a->dir, &a->log, err);
+    a->dir.with_archive = true;
+    if (!rc)
+        rc = plog_walk_open(&a->walk, &a->dir, &a->d->reader.keys, err);
+    if (!rc)
+        rc = read_all(a, err);
     return rc;
 }
 
 int plog_doctor_archive(struct plog_doctor *d, struct plog_error *err)
 {
-    struct archived a = {.d = d, .floor = d->report->legs.floor};
-    struct plog_dir dir = d->reader.dir;
+    struct archived a = {
+        .d = d, .dir = d->reader.dir, .floor = d->report->legs.floor};
     struct plog_error why = {.code = 0};
-    if (dir.log < 0 || a.floor == 0)
+    if (d->reader.dir.log < 0 || a.floor == 0)
         return 0;
-    dir.with_archive = true;
-    int rc = list(&a, &why);
-    if (!rc && a.files == 0)
-        return 0;
-    if (!rc)
-        rc = plog_walk_open(&a.walk, &dir, &d->reader.keys, &why);
-    if (!rc)
-        rc = read_all(&a, &why);
+    plog_buf_init(&a.all, d->io);
+    plog_buf_init(&a.read, d->io);
+    plog_buf_init(&a.log, d->io);
+    int rc = look(&a, &why);
     if (rc == PLOG_E_INTERRUPTED || rc == PLOG_E_NOMEM) {
         if (err)
             *err = why;
-    } else {
+    } else if (rc || a.files) {
         say(&a, rc, &why);
         say_payloads(&a);
+        if (!rc)
+            say_strangers(&a);
         rc = 0;
     }
     plog_walk_close(&a.walk);
+    plog_buf_fini(&a.log);
+    plog_buf_fini(&a.read);
+    plog_buf_fini(&a.all);
     return rc;
 }
 

@@ -331,7 +331,7 @@ static void expect_stored(struct salvage *s, struct plog_check_options *o)
                                 h->origin, h->commit.size, h->commit.root,
                                 h->commit.sig))
         return;
-    s->fork = plog_legs_fork(&l->dir, &l->keys, &l->store, h);
+    s->fork |= plog_legs_fork(&l->dir, &l->keys, &l->store, h);
     o->has_expect_head = true;
     o->expect_size = h->commit.size;
     memcpy(o->expect_root, h->commit.root, sizeof o->expect_root);

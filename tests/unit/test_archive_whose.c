@@ -365,6 +365,72 @@ static void a_copy_that_goes_on(void)
     CHECK_INT(doctor(NULL), 0);
 }
 
+static void fill_with(struct world *x, const char *value)
+{
+    CHECK_INT(world_open(x), 0);
+    for (int i = 0; i < 60; i++)
+        CHECK_INT(world_put(x, NULL, "r", value, NULL), 0);
+    world_close(x);
+}
+
+/* Files of the other that begin inside of a segment of ours, at or below `to`.
+ */
+static int mix_in(uint64_t from, uint64_t to)
+{
+    char name[64], own[64];
+    int count = 0;
+    for (uint64_t at = from + 1; at <= to; at++) {
+        snprintf(name, sizeof name, "archive/%020llu.jsonl.gz",
+                 (unsigned long long)at);
+        snprintf(own, sizeof own, "log/%020llu.jsonl", (unsigned long long)at);
+        if (!world_has(&other, name) || world_has(&w, own) ||
+            world_has(&w, name))
+            continue;
+        world_take(&w, other.dir, name);
+        count++;
+    }
+    return count;
+}
+
+/* Its segments begin elsewhere, so that no file of ours is in their place: a
+ * compaction would put its own among them.  The reading goes by them where
+ * they lie there already. */
+static void among_our_own(void)
+{
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 25), 0);
+    CHECK_INT(peers_compact(&w, &compacted), 0);
+    uint64_t floor = compacted.to;
+    other = w;
+    snprintf(other.dir, sizeof other.dir, "%.500s-fork", w.dir);
+    world_copy(w.dir, other.dir);
+    fill_with(&w, "v");
+    fill_with(&other, "another value, which is longer than that of ours");
+    CHECK_INT(peers_ack(&other, "p", 90), 0);
+    CHECK_INT(peers_compact(&other, NULL), 0);
+    int64_t last = world_number(&w, "SELECT max(first) FROM segments");
+    int count = mix_in(floor, (uint64_t)last);
+    REQUIRE(count > 2);
+    CHECK_INT(peers_parity(&w), 0);
+    CHECK_INT(doctor(NULL), 0);
+    CHECK_INT(health, PLOG_HEALTH_WARN);
+    CHECK(strstr(said, "begin where no segment of this log does") != NULL);
+    CHECK_INT(peers_ack(&w, "p", 90), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK_UINT(r.aside, (unsigned)count);
+    REQUIRE(r.to + 1 == (uint64_t)last);
+    compacted.to = r.to;
+    allow();
+    CHECK_INT(mix_in(floor, r.to), count);
+    CHECK_INT(doctor(NULL), 0);
+    CHECK_INT(health, PLOG_HEALTH_WARN);
+    CHECK_INT(restore(3, false), 0);
+    CHECK_INT(prove(3), 0);
+    CHECK_INT(prove(r.to), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -374,6 +440,7 @@ int main(int argc, char **argv)
         {"its first header", its_first_header},
         {"under each key", under_each_key},
         {"a copy that goes on", a_copy_that_goes_on},
+        {"among our own", among_our_own},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
