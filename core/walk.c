@@ -224,9 +224,9 @@ static int start_above(struct plog_walk *w, const struct plog_compaction *floor,
     return rc;
 }
 
-int plog_walk_start(struct plog_walk *w, struct plog_error *err)
+static int start_in(struct plog_walk *w, size_t i, struct plog_error *err)
 {
-    int rc = enter_segment(w, 0, err);
+    int rc = enter_segment(w, i, err);
     if (rc)
         return rc;
     w->chain.chain.count = 0;
@@ -239,6 +239,21 @@ int plog_walk_start(struct plog_walk *w, struct plog_error *err)
     }
     rc = read_header(w, err);
     return rc ? rc : plog_walk_first_key(w, err);
+}
+
+int plog_walk_start(struct plog_walk *w, struct plog_error *err)
+{
+    return start_in(w, 0, err);
+}
+
+int plog_walk_start_behind(struct plog_walk *w, uint64_t size,
+                           struct plog_error *err)
+{
+    size_t i = 0;
+    while (i + 1 < plog_segment_count(&w->segments) &&
+           plog_segment_at(&w->segments, i + 1) <= size + 1)
+        i++;
+    return start_in(w, i, err);
 }
 
 int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,

@@ -53,6 +53,11 @@ void plog_walk_rewind(struct plog_walk *w);
 PLOG_MUST_CHECK int plog_walk_start(struct plog_walk *w,
                                     struct plog_error *err);
 
+/* The same at the last segment that begins at or below entry `size` + 1, or at
+ * the first one. */
+PLOG_MUST_CHECK int plog_walk_start_behind(struct plog_walk *w, uint64_t size,
+                                           struct plog_error *err);
+
 /* Starts behind the floor that the log's last compact entry sets; floor 0 is
  * plog_walk_start.  PLOG_E_CORRUPT when the segment behind it, or that entry,
  * is missing. */

@@ -59,11 +59,12 @@ PLOG_MUST_CHECK int plog_compact_fold(struct plog_compacting *c,
                                       struct plog_error *err);
 
 /* Starts at the first entry above `*floor`, or at the very first one of a log
- * that is whole: then *floor is 0.
+ * that is whole: then *floor is 0.  With the archive, above the newest floor
+ * below `to` whose snapshot is good, if there is one.
  * @digest  out: of the snapshot that stands for what lies below
  * Returns 0; PLOG_E_CORRUPT; PLOG_E_IO; PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int plog_compact_start(struct plog_walk *w, uint64_t *floor,
-                                       unsigned char *digest,
+PLOG_MUST_CHECK int plog_compact_start(struct plog_walk *w, uint64_t to,
+                                       uint64_t *floor, unsigned char *digest,
                                        struct plog_error *err);
 
 /* Takes away the segments at or below the floor, c->at_to, which were verified
@@ -103,17 +104,18 @@ struct plog_sweep {
 #define PLOG_SWEEP_ABOVE UINT64_MAX
 /* Whether the snapshot `at` is needed by the log or by the archive, as above.
  * @archived  first seqs of its segments */
-bool plog_compact_needs(const struct plog_buf *archived, uint64_t at,
+bool plog_compact_needs(const struct plog_dir *d,
+                        const struct plog_buf *archived, uint64_t at,
                         uint64_t floor, uint64_t before);
 /*
  * Removes what nothing needs: archived copies of segments that the log has, and
  * files there that begin inside of one;
- * snapshots but for that of the floor, that of the floor before and that on
- * which the archive stands; what killed compactions left.  What has such a name
- * and is not of this log, as after a rollback, goes to quarantine/; a snapshot
- * of which a trimmed store cannot tell stays.  The caller holds the maintenance
- * lock.
- * Returns 0: nothing of it comes back; PLOG_E_IO; PLOG_E_NOMEM.
+ * snapshots but for that of the floor, that of the floor before and those on
+ * which the archive stands, where it begins and behind a gap; what killed
+ * compactions left.  What has such a name and is not of this log, as after a
+ * rollback, goes to quarantine/; a snapshot of which a trimmed store cannot
+ * tell stays.  The caller holds the maintenance lock. Returns 0: nothing of it
+ * comes back; PLOG_E_IO; PLOG_E_NOMEM.
  */
 PLOG_MUST_CHECK int plog_compact_sweep(struct plog_sweep *s,
                                        struct plog_error *err);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "archived.h"
 #include "compact.h"
 #include "compact_lines.h"
 #include "feed.h"
@@ -82,12 +83,18 @@ static int open_scratch(struct folding *f, int dir, struct plog_error *err)
     return rc ? rc : plog_store_get_head(&f->store, &f->head, err);
 }
 
-int plog_compact_start(struct plog_walk *w, uint64_t *floor,
+int plog_compact_start(struct plog_walk *w, uint64_t to, uint64_t *floor,
                        unsigned char *digest, struct plog_error *err)
 {
     const struct plog_compaction *base;
     uint64_t from = *floor;
     *floor = 0;
+    if (w->dir->with_archive) {
+        int found = plog_archived_newest(w, to, floor, digest, err);
+        if (found != PLOG_END)
+            return found ? found : plog_walk_start_floor(w, *floor, err);
+        *floor = 0;
+    }
     /* A log that is whole needs none: a copy may have no snapshot. */
     if (plog_segment_at(&w->segments, 0) == 1)
         return plog_walk_start(w, err);
@@ -113,7 +120,7 @@ static int load_base(struct folding *f, struct plog_error *err)
 {
     struct plog_snapshot s;
     f->base = f->c->from;
-    int rc = plog_compact_start(&f->walk, &f->base, f->digest, err);
+    int rc = plog_compact_start(&f->walk, f->c->to, &f->base, f->digest, err);
     if (rc || !f->base)
         return rc;
     rc = plog_snapshot_open(&s, &f->c->legs->dir, f->base, f->digest, err);

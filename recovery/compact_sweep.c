@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "archive_lines.h"
 #include "compact.h"
 
 static int drop(const struct plog_io *io, int dir, const char *name,
@@ -124,27 +125,48 @@ static int drop_part(void *arg, const char *name)
     return s->rc;
 }
 
-/* Where a run of archived segments begins, the snapshot below it is what they
- * can be read from. */
-static bool begins_run(const struct plog_buf *archived, uint64_t floor)
+/* Whether the archived segment `first` ends with entry `last`. */
+static bool ends_at(const struct plog_dir *d, uint64_t first, uint64_t last)
 {
-    bool here = false, below = false;
+    struct plog_archive_lines l;
+    struct plog_commit c = {.size = 0};
+    struct plog_span line;
+    int rc = plog_archive_lines_open(&l, d, first, NULL);
+    while (!rc && (rc = plog_archive_lines_next(&l, PLOG_LINE_LONGEST, &line,
+                                                NULL)) == 0)
+        if (plog_line_kind(line) == PLOG_LINE_COMMIT &&
+            plog_commit_parse(line, &c))
+            c.size = 0;
+    plog_archive_lines_close(&l);
+    return rc == PLOG_END && c.size == last;
+}
+
+/* Where a run of archived segments begins, the snapshot below it is what they
+ * can be read from: at the first one, and behind a gap. */
+static bool begins_run(const struct plog_dir *d,
+                       const struct plog_buf *archived, uint64_t floor)
+{
+    bool here = false;
+    uint64_t below = 0;
     for (size_t i = 0; i < plog_segment_count(archived); i++) {
-        here |= plog_segment_at(archived, i) == floor + 1;
-        below |= plog_segment_at(archived, i) <= floor;
+        uint64_t first = plog_segment_at(archived, i);
+        here |= first == floor + 1;
+        if (first <= floor && first > below)
+            below = first;
     }
-    return here && !below;
+    return here && !(below && ends_at(d, below, floor));
 }
 
 /* Kept: that of the floor; the one before, for an undo, or of an undo that
  * which it left, for whose entry is lost; and that on which the archive stands.
  */
-bool plog_compact_needs(const struct plog_buf *archived, uint64_t at,
+bool plog_compact_needs(const struct plog_dir *d,
+                        const struct plog_buf *archived, uint64_t at,
                         uint64_t floor, uint64_t before)
 {
     if (before == PLOG_SWEEP_ABOVE)
         return at <= floor;
-    return at == floor || at == before || begins_run(archived, at);
+    return at == floor || at == before || begins_run(d, archived, at);
 }
 
 struct commit_of {
@@ -214,7 +236,8 @@ static int drop_snapshots(struct sweep *s, const struct plog_buf *archived,
         rc = plog_snapshot_list(&s->s->p->legs.dir, &s->floors, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&s->floors); i++) {
         uint64_t at = plog_segment_at(&s->floors, i);
-        if (plog_compact_needs(archived, at, s->s->floor, s->s->before))
+        if (plog_compact_needs(&s->s->p->legs.dir, archived, at, s->s->floor,
+                               s->s->before))
             continue;
         plog_snapshot_name(at, name);
         rc = is_ours(s->s, at, &ours, err);

@@ -323,7 +323,7 @@ static void look_at_snapshots(struct plog_doctor *d, uint64_t floor,
     char name[PLOG_SNAPSHOT_NAME];
     for (size_t i = 0; i < plog_segment_count(all); i++) {
         uint64_t at = plog_segment_at(all, i);
-        if (plog_compact_needs(archived, at, floor, before) ||
+        if (plog_compact_needs(&d->reader.dir, archived, at, floor, before) ||
             can_tell(d, at, base))
             continue;
         count++;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "archive.h"
+#include "check.h"
 #include "paritylog_recovery.h"
 #include "proof.h"
 #include "reader.h"
@@ -12,7 +13,8 @@ struct prove {
     const struct plog_io *io;
     struct plog_reader reader;
     struct plog_walk walk;
-    uint64_t size; /* of the tree that the proof is in */
+    bool from_first; /* of archive/, all is read */
+    uint64_t size;   /* of the tree that the proof is in */
     struct plog_proof proof;
     struct plog_proof parts; /* of it, before anything was read */
     uint64_t seq;            /* the entry whose line is kept; 0: none */
@@ -95,18 +97,45 @@ static int take_group(struct prove *p, const struct plog_log_group *g,
     return 0;
 }
 
+static int gone(uint64_t seq, uint64_t floor, struct plog_error *err)
+{
+    plog_fail_pruned(err, seq, floor);
+    plog_err_hint(err, PLOG_ARCHIVE_NOT_HERE);
+    return PLOG_E_PRUNED;
+}
+
 /* What the proof needs may lie below the floor, in the archive. */
 static int is_whole(const struct prove *p, uint64_t floor,
                     struct plog_error *err)
 {
     if (plog_proof_is_whole(&p->proof) && (p->seq == 0 || p->line.len))
         return 0;
-    if (floor) {
-        plog_fail_pruned(err, p->seq ? p->seq : p->old.size, floor);
-        plog_err_hint(err, PLOG_ARCHIVE_NOT_HERE);
-        return PLOG_E_PRUNED;
-    }
+    if (floor)
+        return gone(p->seq ? p->seq : p->old.size, floor, err);
     return plog_fail(err, PLOG_E_CORRUPT, "the log does not give the proof");
+}
+
+/* Out of archive/: only the segments that the proof needs, and what leads from
+ * there to log/: else it might be another history's. */
+static int start(struct prove *p, struct plog_error *err)
+{
+    uint64_t before = p->seq ? p->seq - 1 : p->old.size;
+    return p->reader.dir.with_archive && !p->from_first
+               ? plog_walk_start_behind(&p->walk, before, err)
+               : plog_walk_start(&p->walk, err);
+}
+
+static int reach_log(struct prove *p, struct plog_error *err)
+{
+    struct plog_log_group g;
+    struct plog_chain at = p->walk.chain; /* what the proof is under */
+    int rc = 0;
+    while (!rc)
+        rc = plog_walk_next_archived(&p->walk, &g, err);
+    if (rc == PLOG_END)
+        rc = plog_keychain_check(&p->walk.chain.chain, &p->reader.keys, err);
+    p->walk.chain = at;
+    return rc;
 }
 
 static int read_once(struct prove *p, struct plog_error *err)
@@ -116,10 +145,12 @@ static int read_once(struct prove *p, struct plog_error *err)
     p->line.len = 0;
     int rc = plog_walk_open(&p->walk, &p->reader.dir, &p->reader.keys, err);
     if (!rc)
-        rc = plog_walk_start(&p->walk, err);
+        rc = start(p, err);
     uint64_t floor = rc ? 0 : p->walk.chain.last.size;
     if (floor)
         plog_proof_begin(&p->proof, &p->walk.chain.tree);
+    if (!rc && floor > p->size)
+        return gone(p->size, floor, err);
     while (!rc && p->walk.chain.last.size < p->size) {
         rc = plog_walk_next(&p->walk, &g, err);
         if (!rc)
@@ -129,22 +160,32 @@ static int read_once(struct prove *p, struct plog_error *err)
         return not_found(err, "commit", p->size);
     p->checkpoint = p->walk.chain.last;
     if (!rc)
-        rc = plog_keychain_check(&p->walk.chain.chain, &p->reader.keys, err);
+        rc = reach_log(p, err);
     return rc ? rc : is_whole(p, floor, err);
 }
 
+static int read_again(struct prove *p, struct plog_error *err)
+{
+    plog_walk_close(&p->walk);
+    return read_once(p, err);
+}
+
+/* A file that lies among those of archive/ and is none of them may be where the
+ * proof would begin: from the first one on it is passed by. */
 static int read_log(struct prove *p, struct plog_error *err)
 {
     int rc = read_once(p, err);
     if (rc != PLOG_E_PRUNED)
         return rc;
     struct plog_error why = {0};
-    plog_walk_close(&p->walk);
     p->reader.dir.with_archive = true;
-    int again = read_once(p, &why);
-    if (!again)
-        return 0;
-    if (again != PLOG_E_PRUNED && err)
+    int again = read_again(p, &why);
+    if (plog_check_is_verdict(again) && again != PLOG_E_PRUNED) {
+        p->from_first = true;
+        if (read_again(p, NULL) == 0)
+            return 0;
+    }
+    if (again && again != PLOG_E_PRUNED && err)
         *err = why;
     return again;
 }

@@ -86,6 +86,19 @@ static int go_on(struct plog_restoring *r, struct plog_error *err)
 /* The point lies below the floor, or there is none. */
 static int found_nothing(const struct plog_restoring *r, struct plog_error *err)
 {
+    if (r->base && r->o->at_seq > r->base && r->next.size) {
+        plog_fail(err, PLOG_E_PRUNED,
+                  "entry %llu is in the group up to %llu, and all before that"
+                  " was compacted away",
+                  (unsigned long long)r->o->at_seq,
+                  (unsigned long long)r->next.size);
+        plog_err_seq(err, r->next.size);
+        plog_err_hint(err,
+                      "restore with --at %llu; or put the files of archive/"
+                      " back from a backup",
+                      (unsigned long long)r->next.size);
+        return PLOG_E_PRUNED;
+    }
     if (r->base) {
         plog_fail_pruned(err, r->o->at_seq ? r->o->at_seq : r->base, r->base);
         plog_err_hint(err, PLOG_ARCHIVE_NOT_HERE);
@@ -295,15 +308,17 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
     return rc ? rc : plog_place_finish(&r->place, err);
 }
 
-/* One attempt, from the beginning; what it leaves unfinished is removed. */
+/* One attempt, from the beginning; what it leaves unfinished is removed.
+ * @from  of r->from, and out: of r->again_from */
 static int attempt(const struct plog_restore_options *o, const char *dir,
-                   const char *out, struct plog_instant at,
+                   const char *out, struct plog_instant at, uint64_t *from,
                    struct plog_restore_report *report, struct plog_error *err)
 {
     struct plog_restoring r = {.o = o,
                                .report = report,
                                .io = o->io ? o->io : plog_io_posix(),
-                               .at = at};
+                               .at = at,
+                               .from = *from};
     memset(report, 0, sizeof *report);
     report->dry_run = o->dry_run;
     plog_buf_init(&r.orders, r.io);
@@ -313,6 +328,7 @@ static int attempt(const struct plog_restore_options *o, const char *dir,
     int rc = run(&r, dir, out, err);
     if (rc)
         plog_place_say_full(&r.place, err);
+    *from = rc ? r.again_from : 0;
     plog_signer_fini(&r.signer);
     plog_buf_fini(&r.redacted);
     plog_buf_fini(&r.targets);
@@ -321,6 +337,26 @@ static int attempt(const struct plog_restore_options *o, const char *dir,
     plog_place_close(&r.place);
     plog_reader_fini(&r.reader);
     return rc;
+}
+
+/* Again from above what archive/ lacks, as long as the point lies there. */
+static int attempts(const struct plog_restore_options *o, const char *dir,
+                    const char *out, struct plog_instant at,
+                    struct plog_restore_report *report, struct plog_error *err)
+{
+    uint64_t from = 0;
+    int rc = attempt(o, dir, out, at, &from, report, err), was = rc;
+    if (!from)
+        return rc;
+    struct plog_error why = *err;
+    while (rc && from) {
+        memset(err, 0, sizeof *err);
+        rc = attempt(o, dir, out, at, &from, report, err);
+    }
+    if (rc != PLOG_E_PRUNED)
+        return rc;
+    *err = why;
+    return was;
 }
 
 int plog_restore(const char *dir, const char *out,
@@ -351,7 +387,7 @@ int plog_restore(const char *dir, const char *out,
     int64_t started = io->clock_mono_ns(io->ctx);
     plog_again_begin(&again, io, dir);
     do
-        rc = attempt(&own, dir, out, at, report, err);
+        rc = attempts(&own, dir, out, at, report, err);
     while (plog_again(&again, rc));
     rc = plog_again_end(&again, rc, err);
     report->seconds = (double)(io->clock_mono_ns(io->ctx) - started) / 1e9;

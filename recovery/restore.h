@@ -33,7 +33,10 @@ struct plog_restoring {
     struct plog_entry_parser parser;
     struct plog_buf orders; /* uint64_t: the entries that go along */
     struct plog_log_group
-        next;               /* the one read behind the point; size 0: none */
+        next; /* the one read behind the point; size 0: none */
+    /* The lowest floor at which a reading of archive/ may start; and, when it
+     * met a gap or damage there, the one that it can start at above that. */
+    uint64_t from, again_from;
     uint64_t base, base_at; /* the floor it begins behind, and its entry, */
     bool base_brought;      /* which came along with the log */
     unsigned char digest[PLOG_HASH_SIZE]; /* of the snapshot there */

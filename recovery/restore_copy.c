@@ -2,6 +2,8 @@
 #include <stdio.h>
 
 #include "archive.h"
+#include "archived.h"
+#include "check.h"
 #include "restore.h"
 
 /* ---- Which groups ------------------------------------------------------- */
@@ -80,13 +82,31 @@ static int lost_end(struct plog_restoring *r, const struct plog_walk *w, int rc,
     return PLOG_E_ROLLBACK;
 }
 
+/* The point is known; or all of it may lie behind. */
+static uint64_t highest_floor(const struct plog_restoring *r)
+{
+    return r->o->at_seq ? r->o->at_seq - 1 : UINT64_MAX;
+}
+
+static int start_walk(const struct plog_restoring *r, struct plog_walk *w,
+                      struct plog_error *err)
+{
+    uint64_t floor;
+    int rc = r->reader.dir.with_archive
+                 ? plog_archived_from(w, r->from, highest_floor(r), &floor, err)
+                 : PLOG_END;
+    return rc == PLOG_END ? plog_walk_start(w, err)
+           : rc           ? rc
+                          : plog_walk_start_floor(w, floor, err);
+}
+
 /* Where the copy begins: at the first entry, or behind the floor; with the
  * archive behind the floor on which that stands. */
 static int start(struct plog_restoring *r, struct plog_walk *w,
                  struct plog_error *err)
 {
     const struct plog_compaction *c;
-    int rc = plog_walk_start(w, err);
+    int rc = start_walk(r, w, err);
     r->base = 0;
     if (rc || w->first == 1)
         return rc;
@@ -187,6 +207,15 @@ static int reach_log(const struct plog_restoring *r, struct plog_walk *w,
     return rc == PLOG_END ? 0 : rc;
 }
 
+/* What a gap or damage in archive/ cuts off may not be asked for. */
+static void find_next_start(struct plog_restoring *r, struct plog_walk *w)
+{
+    uint64_t least = w->first > r->base + 1 ? w->first - 1 : r->base + 1;
+    if (!r->reader.dir.with_archive || w->first >= w->log_first ||
+        plog_archived_from(w, least, highest_floor(r), &r->again_from, NULL))
+        r->again_from = 0;
+}
+
 /* The key that would sign next, and the name that the log had. */
 static int note_key(struct plog_restoring *r, const struct plog_walk *w,
                     struct plog_error *err)
@@ -228,6 +257,8 @@ int plog_restore_copy(struct plog_restoring *r, struct plog_error *err)
         rc = reach_log(r, &w, err);
     if (!rc)
         rc = note_key(r, &w, err);
+    if (plog_check_is_verdict(rc))
+        find_next_start(r, &w);
     plog_walk_close(&w);
     return rc;
 }
