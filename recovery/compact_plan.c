@@ -80,7 +80,8 @@ static void nothing(struct plog_compacting *c)
     struct plog_compact_report *r = c->report;
     if (r->peers == 0)
         snprintf(r->why, sizeof r->why,
-                 "no peer was added: nobody has received anything");
+                 "no peer was added, or each was evicted: nobody is known to"
+                 " have received anything");
     else if (r->holder_cursor == 0)
         snprintf(r->why, sizeof r->why,
                  "peer %.120s has acknowledged nothing yet", r->holder);
@@ -89,6 +90,32 @@ static void nothing(struct plog_compacting *c)
                  "no sealed segment ends at or below entry %llu, up to which"
                  " peer %.60s has received the log",
                  (unsigned long long)r->holder_cursor, r->holder);
+}
+
+/* The first peer that gave no root. */
+static int not_proven(struct plog_store *s, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    char name[121] = "";
+    int rc = plog_sql_prepare(
+        s->db,
+        "SELECT name FROM main.peers WHERE root IS NULL ORDER BY name LIMIT 1",
+        &q, err);
+    if (!rc && (rc = plog_sql_row(q, err)) == 0)
+        take_name(plog_sql_text(q, 0), name, sizeof name);
+    sqlite3_finalize(q);
+    if (rc && rc != PLOG_END)
+        return rc;
+    plog_fail(err, PLOG_E_INPUT,
+              "to discard, every peer must have acknowledged SEQ:ROOT, and %s"
+              " has not",
+              name);
+    plog_err_hint(err,
+                  "run: paritylog peer ack DIR %s SEQ:ROOT, as a checkpoint of"
+                  " its copy says; or compact without --discard, which"
+                  " archives",
+                  name);
+    return PLOG_E_INPUT;
 }
 
 int plog_compact_plan(struct plog_compacting *c, struct plog_error *err)
@@ -116,10 +143,5 @@ int plog_compact_plan(struct plog_compacting *c, struct plog_error *err)
     plog_buf_fini(&list);
     if (rc || c->to == c->from || !c->o->discard || proven)
         return rc;
-    plog_fail(err, PLOG_E_INPUT,
-              "to discard, every peer must have acknowledged SEQ:ROOT, and one"
-              " has not");
-    plog_err_hint(err, "run: paritylog peer list DIR; or compact without"
-                       " --discard, which archives");
-    return PLOG_E_INPUT;
+    return not_proven(s, err);
 }

@@ -124,7 +124,7 @@ static int list(struct cli *c, uint64_t max_lag, uint64_t max_age)
     if (c->json && rc == 0)
         out_list_end(&l.list);
     else if (rc == 0 && l.count == 0)
-        puts("no peer was added");
+        puts("no peer was added, or each was evicted");
     return rc != 0 ? fail(c, rc, &err, NULL) : 0;
 }
 

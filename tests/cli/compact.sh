@@ -203,7 +203,9 @@ begin 'discarding needs a root from everybody; the store may let go, too'
 run 0 peer ack "$L" far 30
 run 0 peer ack "$L" near 50
 run 6 compact "$L" --discard
-err_has 'SEQ:ROOT'
+err_has 'and far has not'
+err_has 'peer ack '
+err_has ' far SEQ:ROOT'
 run 0 checkpoint "$L"
 run 0 peer ack "$L" near "$(sed -n 2p "$T/out"):$(sed -n 3p "$T/out")"
 run 0 peer evict "$L" far --reason 'gone for good'
@@ -230,6 +232,27 @@ run 0 peer ack "$L" near "$(sed -n 2p "$T/out")"
 run 0 compact "$L"
 out_has 'the floor moved'
 run 0 parity "$L"
+
+begin 'a point inside of the first group that is there'
+G=$T/groups
+run 0 init "$G" --origin test.example/groups --segment-size 4096
+run 0 peer add "$G" p
+deltas 1 80 | run 0 append "$G" --quiet --group 4
+run 0 peer ack "$G" p 30
+run 0 compact "$G"
+run 0 peer ack "$G" p 60
+run 0 compact "$G" --json
+floor=$(sed 's/.*"from":\([0-9]*\).*/\1/' "$T/out")
+mkdir "$T/aside"
+for file in "$G"/archive/*; do
+    n=${file##*/}
+    [ "${n%.jsonl.gz}" -gt "$floor" ] || mv "$file" "$T/aside"
+done
+run 7 restore "$G" --out "$T/inside" --at $((floor + 1))
+err_has "entry $((floor + 1)) is in the group up to $((floor + 4))"
+at=$(sed -n 's/.* --at \([0-9]*\).*/\1/p' "$T/err")
+run 0 restore "$G" --out "$T/inside" --at "$at"
+run 0 parity "$T/inside"
 
 begin 'wrong calls'
 run 2 compact "$L" --undo --discard
