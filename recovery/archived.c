@@ -24,10 +24,10 @@ int plog_archived_from(struct plog_walk *w, uint64_t least, uint64_t most,
         *floor = plog_segment_at(&w->segments, i) - 1;
         if (*floor + 1 >= w->log_first || *floor > most)
             break;
-        found = *floor >= least &&
-                (*floor == 0 ||
-                 (is_listed(&snapshots, *floor) &&
-                  plog_orders_has_floor(&w->orders, *floor, true)));
+        found =
+            *floor >= least &&
+            (*floor == 0 || (is_listed(&snapshots, *floor) &&
+                             plog_orders_has_floor(&w->orders, *floor, true)));
     }
     plog_buf_fini(&snapshots);
     return rc || found ? rc : PLOG_END;

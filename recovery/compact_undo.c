@@ -45,6 +45,18 @@ static int nothing(const char *why, struct plog_error *err)
     return PLOG_E_INPUT;
 }
 
+static int first_is_missing(uint64_t first, struct plog_error *err)
+{
+    char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
+    plog_archive_name(first, name);
+    snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
+    plog_fail(err, PLOG_E_CORRUPT, "the segment is missing");
+    plog_err_file(err, shown);
+    plog_err_seq(err, first);
+    plog_err_hint(err, PLOG_ARCHIVE_HINT);
+    return PLOG_E_CORRUPT;
+}
+
 /* The archived segments between both floors, from the first on. */
 static int find_segments(struct undo *u, struct plog_error *err)
 {
@@ -60,9 +72,10 @@ static int find_segments(struct undo *u, struct plog_error *err)
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     }
     plog_buf_fini(&list);
-    if (!rc && (plog_segment_count(&u->segments) == 0 ||
-                plog_segment_at(&u->segments, 0) != u->last.from + 1))
+    if (!rc && plog_segment_count(&u->segments) == 0)
         rc = nothing("its segments are not in archive/ any more", err);
+    else if (!rc && plog_segment_at(&u->segments, 0) != u->last.from + 1)
+        rc = first_is_missing(u->last.from + 1, err);
     u->c->report->segments = plog_segment_count(&u->segments);
     u->c->report->entries = u->last.to - u->last.from;
     return rc;
@@ -150,6 +163,27 @@ static int verify_behind(struct undo *u, struct plog_walk *w,
     return rc == PLOG_END || rc == PLOG_E_TORN ? 0 : rc;
 }
 
+/* The compact entry before may stand in a segment that is missing, or damaged:
+ * then that is what is wrong. */
+static int find_fault(const struct undo *u, const struct plog_dir *d, int rc,
+                      struct plog_error *err)
+{
+    struct plog_walk w;
+    struct plog_log_group g;
+    struct plog_error why = {.code = 0};
+    int bad = plog_walk_open(&w, d, &u->c->p->legs.keys, &why);
+    if (!bad)
+        bad = plog_walk_start_behind(&w, u->last.from, &why);
+    while (!bad && w.chain.last.size < u->last.to)
+        bad = plog_walk_next(&w, &g, &why);
+    plog_walk_close(&w);
+    if (!plog_check_is_verdict(bad))
+        return rc;
+    if (err)
+        *err = why;
+    return bad;
+}
+
 /* The whole of it, and that the segment behind follows. */
 static int verify(struct undo *u, const struct plog_dir *d,
                   struct plog_error *err)
@@ -159,6 +193,8 @@ static int verify(struct undo *u, const struct plog_dir *d,
     int rc = plog_walk_open(&w, d, &u->c->p->legs.keys, err);
     if (!rc)
         rc = plog_walk_start_floor(&w, u->last.from, err);
+    if (rc == PLOG_E_CORRUPT)
+        rc = find_fault(u, d, rc, err);
     if (!rc)
         rc = check_base(u, &w, err);
     while (!rc && w.chain.last.size < u->last.to)
