@@ -27,7 +27,7 @@ int plog_archived_from(struct plog_walk *w, uint64_t least, uint64_t most,
         found =
             *floor >= least &&
             (*floor == 0 || (is_listed(&snapshots, *floor) &&
-                             plog_orders_has_floor(&w->orders, *floor, true)));
+                             plog_orders_floor_seq(&w->orders, *floor, true)));
     }
     plog_buf_fini(&snapshots);
     return rc || found ? rc : PLOG_END;
@@ -40,7 +40,7 @@ static int look_at(struct plog_walk *w, uint64_t floor, unsigned char *digest,
     struct plog_snapshot s;
     struct plog_error why;
     const struct plog_compaction *c =
-        plog_orders_has_floor(&w->orders, floor, true)
+        plog_orders_floor_seq(&w->orders, floor, true)
             ? plog_orders_floor_at(&w->orders, floor)
             : NULL;
     if (!c)
