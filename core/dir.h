@@ -12,8 +12,8 @@
  * The file `lock` carries two locks.  The flock is the writer lock itself;
  * whoever waits for it first takes byte 0 (the turnstile), so that a writer
  * that comes back at once cannot overtake those who wait.  Byte 1 is for
- * maintenance (compact, redact, key rotation, salvage), and those from
- * PLOG_SLOT_BYTE on say whose slots are whose (slots.h).
+ * maintenance (compact, redact, key rotation, salvage), byte 2 for drills, and
+ * those from PLOG_SLOT_BYTE on say whose slots are whose (slots.h).
  */
 #ifndef PLOG_DIR_H
 #define PLOG_DIR_H
@@ -104,6 +104,15 @@ void plog_dir_maintained(struct plog_dir *d);
 /* The lock file has another name, too: all of DIR was copied by hard links,
  * mostly, where no file of it would be taken.  Returns PLOG_E_IO. */
 int plog_dir_fail_linked(struct plog_error *err);
+
+/*
+ * The same for drills: one at a time, whose copy of the log lies in the
+ * directory.  Taken for an instant by who looks for what killed ones left.
+ * Returns 0; PLOG_E_LOCKED; PLOG_E_IO.
+ */
+PLOG_MUST_CHECK int plog_dir_drill(struct plog_dir *d, double wait_seconds,
+                                   struct plog_error *err);
+void plog_dir_drilled(struct plog_dir *d);
 
 /* Whether the lock file is still the one with that name.  Returns 0;
  * PLOG_E_LOCKED (another file took its place: open again); PLOG_E_IO, also as

@@ -198,24 +198,51 @@ void plog_dir_unlock(struct plog_dir *d)
     d->locked = false;
 }
 
-int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
-                      struct plog_error *err)
+static int take_byte(struct plog_dir *d, uint64_t byte, double wait_seconds,
+                     struct plog_error *err)
 {
     const struct plog_io *io = d->io;
     struct waiter w = {io, plog_io_until(io, wait_seconds), PAUSE, 0, 0, 0};
     int rc;
     if (d->lock < 0 && d->dry)
         return 0;
-    while ((rc = io->lock_byte(io->ctx, d->lock, 1, 2)) == -EAGAIN)
+    while ((rc = io->lock_byte(io->ctx, d->lock, byte, 2)) == -EAGAIN)
         if (!wait_more(&w))
             break;
     return rc ? lock_failed(d, rc, err) : 0;
 }
 
-void plog_dir_maintained(struct plog_dir *d)
+static void give_byte(struct plog_dir *d, uint64_t byte)
 {
     if (d->lock >= 0)
-        d->io->lock_byte(d->io->ctx, d->lock, 1, 0);
+        d->io->lock_byte(d->io->ctx, d->lock, byte, 0);
+}
+
+int plog_dir_maintain(struct plog_dir *d, double wait_seconds,
+                      struct plog_error *err)
+{
+    return take_byte(d, 1, wait_seconds, err);
+}
+
+void plog_dir_maintained(struct plog_dir *d)
+{
+    give_byte(d, 1);
+}
+
+int plog_dir_drill(struct plog_dir *d, double wait_seconds,
+                   struct plog_error *err)
+{
+    int rc = take_byte(d, 2, wait_seconds, err);
+    if (rc != PLOG_E_LOCKED)
+        return rc;
+    plog_fail(err, rc, "another drill is under way");
+    plog_err_hint(err, PLOG_WAIT_LONGER);
+    return rc;
+}
+
+void plog_dir_drilled(struct plog_dir *d)
+{
+    give_byte(d, 2);
 }
 
 int plog_dir_fail_linked(struct plog_error *err)

@@ -221,8 +221,8 @@ static int scrub(struct work *w, struct plog_error *err)
                                    count(&w->both), w->report, err);
     if (!rc)
         rc = replace_segments(w, err);
-    if (!rc && w->fresh)
-        rc = plog_scrub_beside(w->l, err);
+    if (!rc && w->seqs.len)
+        rc = plog_scrub_beside(w->l, w->report, err);
     if (!rc && (w->report->left || w->orders.code))
         rc = keep_all(w, err);
     if (!rc && (w->fresh || w->kept.len != w->seqs.len))

@@ -4,8 +4,9 @@
  *
  * Order: freed pages and the WAL of the store -> copies in quarantine/ -> the
  * segment, because it is where the payload can be read that the copies are
- * looked for by -> what lies beside: queue -> the store's note that nothing is
- * pending.  Each step may be repeated, so whoever is cut off begins anew.
+ * looked for by -> what lies beside: queue, what killed commands left -> the
+ * store's note that nothing is pending.  Each step may be repeated, so whoever
+ * is cut off begins anew.
  */
 #ifndef PLOG_SCRUB_H
 #define PLOG_SCRUB_H
@@ -19,7 +20,8 @@ struct plog_scrub_report {
     uint64_t entries;    /* whose payload was taken out */
     uint64_t segments;   /* files of the log that were replaced */
     uint64_t quarantine; /* files there that were changed or removed */
-    uint64_t left;       /* files and folders there that were not searched */
+    uint64_t left;       /* files and folders that were not searched there, or
+                            not removed */
     int left_why;        /* of the first: a negative errno, */
     char left_file[256]; /* and which it is, below the directory */
     bool brought; /* some of what was looked for came along: no mark keeps that
@@ -202,11 +204,13 @@ PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,
 
 /*
  * Takes out what is no leg and may have any payload: of the memory that writers
- * share, what nobody waits for.
- * Returns 0; PLOG_E_LOCKED while somebody is at it, and what is left is done
- * later; PLOG_E_IO.
+ * share, what nobody waits for; all that killed commands left (left.h).
+ * Returns 0, also where some of that could not be removed, as
+ * plog_scrub_quarantine; PLOG_E_LOCKED while somebody is at it, and what is
+ * left is done later; PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_scrub_beside(struct plog_legs *l,
+                                      struct plog_scrub_report *report,
                                       struct plog_error *err);
 
 /* Says what was left, and what can be done.  Returns PLOG_E_IO; 0 when nothing

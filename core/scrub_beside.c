@@ -1,9 +1,11 @@
 /*
  * scrub_beside.c - what is no leg and may have a payload all the same: the
- * memory that writers share.
+ * memory that writers share, and what killed commands left.
  */
 #include <errno.h>
+#include <stdio.h>
 
+#include "left.h"
 #include "scrub.h"
 
 static int wipe_queue(struct plog_legs *l, struct plog_error *err)
@@ -22,7 +24,28 @@ static int wipe_queue(struct plog_legs *l, struct plog_error *err)
     return PLOG_E_LOCKED;
 }
 
-int plog_scrub_beside(struct plog_legs *l, struct plog_error *err)
+static int clear_left(struct plog_legs *l, struct plog_scrub_report *report,
+                      struct plog_error *err)
 {
-    return wipe_queue(l, err);
+    struct plog_left left;
+    int rc = plog_left_clear(&l->dir, &left, err);
+    if (rc == PLOG_E_LOCKED) {
+        plog_fail(err, rc, "a drill is under way, and its copy may have it");
+        plog_err_hint(err, "when that has ended, run it again; or the next"
+                           " opening for writing finishes it");
+    }
+    if (!report->left) {
+        report->left_why = left.why;
+        snprintf(report->left_file, sizeof report->left_file, "%.255s",
+                 left.file);
+    }
+    report->left += left.count;
+    return rc;
+}
+
+int plog_scrub_beside(struct plog_legs *l, struct plog_scrub_report *report,
+                      struct plog_error *err)
+{
+    int rc = wipe_queue(l, err);
+    return rc ? rc : clear_left(l, report, err);
 }

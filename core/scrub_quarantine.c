@@ -352,7 +352,10 @@ int plog_scrub_say_left(const struct plog_scrub_report *report,
                   "%.100s was not searched: it lies more than %d folders deep",
                   file, DEEPEST);
     else
-        plog_fail_io(err, why, NULL, "looking through quarantine/");
+        plog_fail_io(err, why, NULL,
+                     strncmp(file, "quarantine", 10) == 0
+                         ? "looking through quarantine/"
+                         : "removing what a killed command left");
     plog_err_file(err, file);
     plog_err_hint(err, "move it out of DIR%s, then run it again",
                   why == -E2BIG ? ", or expand it there by hand" : "");

@@ -173,8 +173,9 @@ void plog_doctor_directory(struct plog_doctor *d)
               "see what it is; paritylog has not made it");
     say_names(
         d, &l.left, "of a command that was killed, or is under way",
-        "if none is: paritylog drill DIR removes what a drill left; nothing"
-        " reads the rest");
+        "if none is: paritylog drill DIR removes what a drill left, paritylog"
+        " replay DIR store.new; nothing reads the rest, and a redaction removes"
+        " all of it");
     if (!(st.mode & 077) && !l.loose.count && !l.odd.count && !l.left.count)
         plog_doctor_say(d, name, PLOG_HEALTH_OK, NULL, "%s, mode %04o",
                         dir->path, st.mode & 07777u);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "again.h"
+#include "left.h"
 #include "paritylog_recovery.h"
 #include "place.h"
 #include "same.h"
@@ -41,25 +42,22 @@ static void fails(struct drill *d, int verdict, const char *what)
 
 /* ---- One at a time ------------------------------------------------------ */
 
-#define DRILLING 2 /* byte of DIR/lock */
-
 /* Then what is there of earlier ones was left by a kill. */
 static int guard(struct drill *d, struct plog_error *err)
 {
     const struct plog_dir *dir = &d->original.dir;
     const struct plog_io *io = d->io;
+    struct plog_dir own = {.io = io};
     if (d->guard >= 0)
         return 0; /* it began before */
     d->guard = io->open_at(io->ctx, dir->dir, "lock", O_RDWR, 0);
     if (d->guard < 0)
         return plog_fail_io(err, d->guard, "lock", "opening the lock file");
-    int rc = io->lock_byte(io->ctx, d->guard, DRILLING, 2);
-    if (rc == -EAGAIN)
-        return plog_fail(err, PLOG_E_LOCKED, "another drill is under way");
-    if (rc)
-        return plog_fail_io(err, rc, "lock", "locking");
-    plog_place_sweep(io, dir->dir, dir->path, "drill-");
-    return 0;
+    own.lock = d->guard; /* the original's is a reader's */
+    int rc = plog_dir_drill(&own, d->o->wait_seconds, err);
+    if (!rc) /* what stays is told by doctor */
+        (void)plog_left_sweep(io, dir->dir, dir->path, "drill-", NULL);
+    return rc;
 }
 
 /* Both legs come a second time, and the store once more while it is made. */
@@ -243,7 +241,7 @@ static int attempt(struct drill *d, const char *dir, struct plog_error *err)
 static int leave(struct drill *d, int rc, struct plog_error *err)
 {
     plog_reader_fini(&d->copy);
-    int gone = d->made ? plog_place_remove(d->io, d->scratch) : 0;
+    int gone = d->made ? plog_left_remove(d->io, d->scratch) : 0;
     d->made = false;
     return gone && !rc
                ? plog_fail_io(err, gone, d->scratch, "removing the scratch")

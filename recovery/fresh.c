@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "place.h"
+#include "left.h"
 
 /* ---- Without journal ---------------------------------------------------- */
 
@@ -116,7 +116,7 @@ int plog_fresh_make(const struct plog_legs *from, const char *origin,
                     struct plog_legs *out, struct plog_error *err)
 {
     memset(out, 0, sizeof *out);
-    plog_fresh_sweep(&from->dir);
+    (void)plog_left_store(&from->dir); /* else making it fails */
     out->options = from->options;
     out->wait_seconds = from->wait_seconds;
     out->network_fs = true; /* the caller has seen to that */
@@ -155,16 +155,5 @@ void plog_fresh_close(struct plog_legs *fresh, const struct plog_dir *dir)
     if (fresh->dir.dir >= 0)
         fresh->io->close(fresh->io->ctx, fresh->dir.dir);
     fresh->io = NULL;
-    plog_fresh_sweep(dir);
-}
-
-void plog_fresh_sweep(const struct plog_dir *dir)
-{
-    char path[PLOG_DIR_PATH_MAX + 16];
-    struct plog_stat st;
-    if (dir->io->stat_at(dir->io->ctx, dir->dir, PLOG_FRESH_DIR, &st) < 0)
-        return;
-    snprintf(path, sizeof path, "%s/%s", dir->path, PLOG_FRESH_DIR);
-    if (plog_place_remove(dir->io, path))
-        return; /* its name says what it is */
+    (void)plog_left_store(dir); /* its name says what it is */
 }

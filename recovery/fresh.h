@@ -55,7 +55,4 @@ PLOG_MUST_CHECK int plog_fresh_install(const struct plog_legs *fresh,
 /* Closes what plog_fresh_make opened, and removes the folder. */
 void plog_fresh_close(struct plog_legs *fresh, const struct plog_dir *dir);
 
-/* Removes the folder that a kill left, if there is one. */
-void plog_fresh_sweep(const struct plog_dir *dir);
-
 #endif

@@ -11,7 +11,7 @@
 #include "aside.h"
 #include "check.h"
 #include "heal.h"
-#include "place.h"
+#include "left.h"
 #include "scrub.h"
 
 #define SCRATCH "salvage"
@@ -76,7 +76,7 @@ int plog_heal_scratch(struct plog_heal *h, struct plog_error *err)
     if (rc)
         return rc;
     h->scratch = fd;
-    rc = plog_place_empty(h->legs->io, fd);
+    rc = plog_left_empty(h->legs->io, fd);
     return rc ? plog_fail_io(err, rc, SCRATCH, "emptying the scratch folder")
               : 0;
 }
@@ -86,7 +86,7 @@ void plog_heal_drop(struct plog_heal *h)
     const struct plog_io *io = h->legs->io;
     if (h->scratch < 0)
         return;
-    int rc = plog_place_empty(io, h->scratch); /* the next run does it, too */
+    int rc = plog_left_empty(io, h->scratch); /* the next run does it, too */
     io->close(io->ctx, h->scratch);
     h->scratch = -1;
     if (!rc && !io->rmdir_at(io->ctx, h->legs->dir.dir, SCRATCH))

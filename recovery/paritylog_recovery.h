@@ -344,9 +344,9 @@ struct plog_drill_report {
  * again, and notes the outcome in drill.json.  Where the log is compacted or
  * redacted meanwhile, it begins anew.
  * Returns 0 when it ran to its end (the outcome is in report->verdict); what
- * plog_restore returns; PLOG_E_LOCKED while another drill is under way, or when
- * the log was compacted or redacted each time (nothing is noted); PLOG_E_IO,
- * PLOG_E_NOMEM.
+ * plog_restore returns; PLOG_E_LOCKED while another drill is under way, for
+ * longer than wait_seconds, or when the log was compacted or redacted each time
+ * (nothing is noted); PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_drill(const char *dir,
                                         const struct plog_drill_options *o,
@@ -521,10 +521,11 @@ struct plog_redact_report {
 
 /*
  * Takes the payload of entry `seq` (and its meta and salt) out of log, store,
- * freed pages, SQLite's WAL, DIR/queue and quarantine/; leaf, root and every
- * proof hold on.  The order is an entry of the log, signed with its reason;
- * whatever is cut off behind it, the next opening for writing finishes.  A copy
- * that has one only in orders/ gets one of its own.
+ * freed pages, SQLite's WAL, DIR/queue and quarantine/, and removes what killed
+ * commands left in `dir`; leaf, root and every proof hold on.  The order is an
+ * entry of the log, signed with its reason; whatever is cut off behind it, the
+ * next opening for writing finishes.  A copy that has one only in orders/ gets
+ * one of its own.
  * Out of reach: peers, backups, restored copies, free blocks of the disk, and
  * what a caller copied into tables of his own: he removes it there, before the
  * order, whose VACUUM then takes it out of freed pages, too.
@@ -533,8 +534,8 @@ struct plog_redact_report {
  * may hold its payload (plog_compact with `undo` brings it back); PLOG_E_INPUT
  * for a control entry or a reason out of range; PLOG_E_LOCKED while other
  * maintenance is under way, or (report->order is set then) a reader of the
- * store is in the way of the last step, or a writer of another release that may
- * use DIR/queue; as plog_append.  PLOG_E_PRUNED is also
+ * store or a drill is in the way of the last step, or a writer of another
+ * release that may use DIR/queue; as plog_append.  PLOG_E_PRUNED is also
  * said of one that was ordered before, where its order went with archive/, too,
  * and quarantine/ holds something: nothing tells whether it is the payload.
  */

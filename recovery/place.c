@@ -2,6 +2,7 @@
 #include "place.h"
 
 #include "fs.h"
+#include "left.h"
 #include "orders.h"
 #include "snapshot.h"
 
@@ -12,58 +13,7 @@
 #define KEY_FILE_MAX 8192
 #define PATH_MAX_BYTES 4000 /* leaves room for what is put behind it */
 
-/* ---- What a kill left --------------------------------------------------- */
-
-struct sweep {
-    const struct plog_io *io;
-    int parent;
-    const char *path, *stem;
-};
-
-/* Whoever is at work on such a folder holds a lock on its handle. */
-static bool is_left(const struct plog_io *io, int parent, const char *name)
-{
-    int fd = io->open_at(io->ctx, parent, name,
-                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-    if (fd < 0)
-        return false;
-    bool left = io->lock(io->ctx, fd, 2) == 0;
-    io->close(io->ctx, fd);
-    return left;
-}
-
-/* STEM and 8 digits, and perhaps .part- and 8 more. */
-static bool is_named(const char *name, const char *stem)
-{
-    static const char hex[] = "0123456789abcdef", part[] = ".part-";
-    size_t n = strlen(stem);
-    if (strncmp(name, stem, n) != 0 || strspn(name + n, hex) != 8)
-        return false;
-    name += n + 8;
-    if (strncmp(name, part, sizeof part - 1) == 0 &&
-        strspn(name + sizeof part - 1, hex) == 8)
-        name += sizeof part - 1 + 8;
-    return *name == '\0';
-}
-
-static int sweep_one(void *arg, const char *name)
-{
-    struct sweep *s = arg;
-    char path[PLOG_DIR_PATH_MAX + 300];
-    if (!is_named(name, s->stem) || !is_left(s->io, s->parent, name))
-        return 0;
-    snprintf(path, sizeof path, "%.4000s/%.290s", s->path, name);
-    int rc = plog_place_remove(s->io, path);
-    (void)rc; /* what stays is told by doctor */
-    return 0;
-}
-
-void plog_place_sweep(const struct plog_io *io, int parent, const char *path,
-                      const char *stem)
-{
-    struct sweep s = {io, parent, path, stem};
-    (void)io->list(io->ctx, parent, sweep_one, &s);
-}
+/* ---- The folder ---------------------------------------------------------- */
 
 /* Those beside a new path. */
 static void sweep_before(const struct plog_io *io, const char *new_path)
@@ -79,7 +29,8 @@ static void sweep_before(const struct plog_io *io, const char *new_path)
     int fd = io->open_at(io->ctx, AT_FDCWD, parent, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return;
-    plog_place_sweep(io, fd, parent, stem);
+    /* What stays is told by doctor. */
+    (void)plog_left_sweep(io, fd, parent, stem, NULL);
     io->close(io->ctx, fd);
 }
 
@@ -392,54 +343,7 @@ void plog_place_close(struct plog_place *p)
     if (!p->io)
         return;
     plog_dir_close(&p->dir);
-    if (p->part[0] && plog_place_remove(p->io, p->part))
+    if (p->part[0] && plog_left_remove(p->io, p->part))
         p->part[0] = '\0'; /* something stays; its name says what it is */
     p->io = NULL;
-}
-
-/* ---- Removing ----------------------------------------------------------- */
-
-struct removing {
-    const struct plog_io *io;
-    int dir;
-    int rc;
-};
-
-static int remove_one(void *arg, const char *name)
-{
-    struct removing *r = arg;
-    int rc = r->io->unlink_at(r->io->ctx, r->dir, name);
-    if (rc && rc != -EISDIR && rc != -EPERM)
-        r->rc = rc;
-    return 0;
-}
-
-int plog_place_empty(const struct plog_io *io, int dir)
-{
-    struct removing r = {io, dir, 0};
-    int rc = io->list(io->ctx, dir, remove_one, &r);
-    return rc < 0 ? rc : r.rc;
-}
-
-int plog_place_remove(const struct plog_io *io, const char *path)
-{
-    static const char *const inner[] = {"log",    "keys",      "quarantine",
-                                        "orders", "snapshots", "archive"};
-    int dir = io->open_at(io->ctx, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
-    int rc = dir < 0 ? dir : 0;
-    for (size_t i = 0; !rc && i < sizeof inner / sizeof *inner; i++) {
-        int fd = io->open_at(io->ctx, dir, inner[i], O_RDONLY | O_DIRECTORY, 0);
-        if (fd == -ENOENT)
-            continue;
-        rc = fd < 0 ? fd : plog_place_empty(io, fd);
-        if (fd >= 0)
-            io->close(io->ctx, fd);
-        if (!rc)
-            rc = io->rmdir_at(io->ctx, dir, inner[i]);
-    }
-    if (!rc)
-        rc = plog_place_empty(io, dir);
-    if (dir >= 0)
-        io->close(io->ctx, dir);
-    return rc ? rc : io->rmdir_at(io->ctx, AT_FDCWD, path);
 }

@@ -68,22 +68,4 @@ void plog_place_say_full(const struct plog_place *p, struct plog_error *err);
  * lies elsewhere. */
 void plog_place_close(struct plog_place *p);
 
-/*
- * Removes what a killed command left: folders in `parent` (a handle) whose
- * names are `stem` and 8 hexadecimal digits (and .part- with 8 more), unless
- * somebody is at work on them.  What cannot be removed stays; its name says
- * what it is.
- * @path  of the parent, for the names
- */
-void plog_place_sweep(const struct plog_io *io, int parent, const char *path,
-                      const char *stem);
-
-/* Empties one folder of its files.  Returns 0 or a negative errno. */
-PLOG_MUST_CHECK int plog_place_empty(const struct plog_io *io, int dir);
-
-/* Removes a folder that this module made: its files, log/, keys/ and
- * quarantine/.  Anything else in it is left, and so is the folder then. */
-PLOG_MUST_CHECK int plog_place_remove(const struct plog_io *io,
-                                      const char *path);
-
 #endif

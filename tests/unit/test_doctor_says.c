@@ -610,7 +610,8 @@ static void one_drill_at_a_time(void)
     make(3);
     io.ctx = &rc;
     io.lock_byte = no_byte;
-    CHECK_INT(drill((struct plog_drill_options){.io = &io}), PLOG_E_LOCKED);
+    CHECK_INT(drill((struct plog_drill_options){.io = &io, .wait_seconds = -1}),
+              PLOG_E_LOCKED);
     CHECK(strstr(why.message, "another drill is under way") != NULL);
     rc = -EIO;
     CHECK_INT(drill((struct plog_drill_options){.io = &io}), PLOG_E_IO);

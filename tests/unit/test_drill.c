@@ -196,6 +196,7 @@ static void a_store_that_cannot_be_read(void)
 
 static struct plog_io io;
 static int open_code, lock_code, fs_code;
+static unsigned refused; /* tries that fail so before one does not; 0: all */
 static uint64_t free_bytes;
 
 static int other_open(void *ctx, int dir, const char *name, int flags,
@@ -208,9 +209,10 @@ static int other_open(void *ctx, int dir, const char *name, int flags,
 
 static int other_lock(void *ctx, int fd, uint64_t byte, int mode)
 {
-    return lock_code && byte == 2
-               ? lock_code
-               : plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+    int rc = byte == 2 ? lock_code : 0;
+    if (rc && refused && --refused == 0)
+        lock_code = 0;
+    return rc ? rc : plog_io_posix()->lock_byte(ctx, fd, byte, mode);
 }
 
 static int other_room(void *ctx, int fd, struct plog_fs *fs)
@@ -247,7 +249,7 @@ static void not_begun(int rc, int code, const char *message)
 /* One drill at a time; and one that cannot know whether it is alone is none. */
 static void one_at_a_time(void)
 {
-    struct plog_drill_options o = {.io = &io};
+    struct plog_drill_options o = {.io = &io, .wait_seconds = -1};
     make_over_io();
     CHECK_INT(mkdir(world_path(&w, "drill-0123abcd"), 0700), 0); /* killed */
     open_code = -EMFILE;
@@ -264,7 +266,9 @@ static void one_at_a_time(void)
     CHECK_TEXT(err.file, "lock");
     CHECK_UINT(copies(), 1); /* which may be another one's */
     CHECK(!world_has(&w, "drill.json"));
-    lock_code = 0;
+    lock_code = -EAGAIN; /* for an instant: a redaction looks at what is left */
+    refused = 3;
+    o.wait_seconds = 10;
     CHECK_INT(drill_with(o), 0);
     CHECK_UINT(copies(), 0);
     noted("\"ok\":true,\"verdict\":\"CLEAN\"");

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "left.h"
 #include "failing.h"
 #include "failing_in.h"
 #include "fs.h"
@@ -568,16 +569,16 @@ static void removing(void)
             io.unlink_at = no_unlink;
         if (i == 3)
             io.unlink_at = one_no_unlink;
-        CHECK_INT(plog_place_remove(&io, new_path),
+        CHECK_INT(plog_left_remove(&io, new_path),
                   i >= 2 ? -EACCES : -ENOTEMPTY);
         CHECK_INT(is_there(in(new_path, "mine")), i < 2);
         CHECK_INT(is_there(in(new_path, "log/x")) +
                       is_there(in(new_path, "log/y")),
                   i >= 2);
     }
-    CHECK_INT(plog_place_remove(plog_io_posix(), new_path), 0);
+    CHECK_INT(plog_left_remove(plog_io_posix(), new_path), 0);
     CHECK(!is_there(new_path));
-    CHECK_INT(plog_place_remove(plog_io_posix(), new_path), -ENOENT);
+    CHECK_INT(plog_left_remove(plog_io_posix(), new_path), -ENOENT);
 }
 
 /* ---- Each call --------------------------------------------------------------
@@ -684,7 +685,7 @@ static void each_removal_fails(void)
         io = *failing_io();
         failing_start(FAILING_IO, n, false);
         failing_go();
-        int rc = plog_place_remove(&io, new_path);
+        int rc = plog_left_remove(&io, new_path);
         failing_stop();
         CHECK_INT(failing_live().handles, 0);
         if (!failing_reached()) {

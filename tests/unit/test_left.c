@@ -1,0 +1,201 @@
+/*
+ * test_left.c - what killed commands left in the directory, when a payload is
+ * taken out: it goes, unless somebody is at it, or it cannot be.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "engine.h"
+#include "redacting.h"
+#include "scrub.h"
+#include "world.h"
+
+#define SECRET "the-payload-that-must-go"
+#define SEGMENT "00000000000000000001.jsonl"
+
+static struct world w;
+static struct plog_redact_report report;
+static struct plog_error err;
+
+static void make(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    CHECK_INT(world_put(&w, "i", "1", SECRET, NULL), 0);
+    world_close(&w);
+}
+
+static void folder(const char *name)
+{
+    CHECK_INT(mkdir(world_path(&w, name), 0700), 0);
+}
+
+static void file(const char *name)
+{
+    world_write(world_path(&w, name), SECRET, sizeof SECRET);
+}
+
+static void leave_all(bool whole)
+{
+    static const char *const folders[] = {"drill-0123abcd",
+                                          "drill-0123abcd/log",
+                                          "drill-4567ef89.part-0123abcd",
+                                          "drill-4567ef89.part-0123abcd/log",
+                                          "drill-4567ef89.part-0123abcd/"
+                                          "store.new",
+                                          "store.new",
+                                          "salvage",
+                                          "archive"};
+    static const char *const files[] = {"drill-0123abcd/log/" SEGMENT,
+                                        "drill-0123abcd/store.db",
+                                        "drill-4567ef89.part-0123abcd/log/"
+                                        "x.new",
+                                        "drill-4567ef89.part-0123abcd/"
+                                        "store.new/store.db",
+                                        "store.new/store.db",
+                                        "store.new/store.db-journal",
+                                        "salvage/" SEGMENT,
+                                        "log/" SEGMENT ".new",
+                                        "archive/" SEGMENT ".gz.new"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        folder(folders[i]);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        file(files[i]);
+    CHECK_INT(redacting_count(&w, "log", SECRET), whole ? 2 : 1);
+}
+
+static int order(void)
+{
+    return redacting_order(&w, 2, &report, &err);
+}
+
+static void is_gone(void)
+{
+    static const char *const names[] = {"drill-0123abcd",
+                                        "drill-4567ef89.part-0123abcd",
+                                        "store.new", "salvage"};
+    CHECK_INT(redacting_pending(&w), 0);
+    CHECK_INT(redacting_count(&w, ".", SECRET), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!CHECK(!world_has(&w, names[i])))
+            printf("# %s\n", names[i]);
+}
+
+static void goes(void)
+{
+    make();
+    leave_all(true);
+    CHECK_INT(order(), 0);
+    is_gone();
+    world_end(&w, 3);
+}
+
+/* Nobody redacts it again: the mark is enough. */
+static void goes_when_it_is_opened(void)
+{
+    make();
+    CHECK_INT(order(), 0);
+    leave_all(false);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(redacting_count(&w, ".", SECRET), 9);
+    CHECK_INT(plog_scrub_mark(&w.p->legs.store, &err), 0);
+    world_close(&w);
+    CHECK_INT(redacting_pending(&w), 1);
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    is_gone();
+    world_end(&w, 3);
+}
+
+/* Under a name that is like one of ours somebody keeps his own. */
+static void stays(void)
+{
+    static const char *const files[] = {
+        "drill-notes/a", "drill-0123abcg/a", "drill-0123abcd.part-1/a",
+        "salvage/mine.jsonl", "archive/old.jsonl.gz.new"};
+    char name[64];
+    make();
+    folder("archive");
+    folder("salvage");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(files[i], "/"),
+                 files[i]);
+        if (!world_has(&w, name))
+            folder(name);
+        file(files[i]);
+    }
+    folder("log/00000000000000000009.jsonl.new");
+    CHECK_INT(symlink("drill-notes", world_path(&w, "store.new")), 0);
+    CHECK_INT(symlink("drill-notes", world_path(&w, "drill-0123abcd")), 0);
+    CHECK_INT(order(), 0);
+    CHECK(world_has(&w, "store.new") && world_has(&w, "drill-0123abcd"));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        CHECK(world_has(&w, files[i]));
+    CHECK_INT(redacting_pending(&w), 0);
+}
+
+/* The copy that a living one makes it takes away itself, if it lives that
+ * long. */
+static void a_drill_is_under_way(void)
+{
+    make();
+    leave_all(true);
+    int fd = open(world_path(&w, "lock"), O_RDWR | O_CLOEXEC);
+    CHECK_INT(plog_io_posix()->lock_byte(NULL, fd, 2, 2), 0);
+    CHECK_INT(order(), PLOG_E_LOCKED);
+    CHECK(strstr(err.message, "a drill is under way") != NULL);
+    CHECK_UINT(report.order, 3);
+    CHECK_INT(redacting_pending(&w), 1);
+    CHECK(world_has(&w, "drill-0123abcd/store.db"));
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    CHECK_INT(redacting_pending(&w), 1);
+    close(fd);
+    CHECK_INT(world_open(&w), 0);
+    world_close(&w);
+    is_gone();
+    world_end(&w, 3);
+}
+
+/* It is named, and holds up nothing else; openings do not try each time. */
+static void cannot_be_removed(void)
+{
+    static const char *const names[] = {"drill-0123abcd", "store.new"};
+    for (int i = 0; i < 2; i++) {
+        char inner[64];
+        make();
+        leave_all(true);
+        snprintf(inner, sizeof inner, "%s/mine", names[i]);
+        folder(inner);
+        CHECK_INT(order(), PLOG_E_IO);
+        CHECK_TEXT(err.file, names[i]);
+        CHECK(strstr(err.message, "what a killed command left") != NULL);
+        CHECK(strncmp(err.hint, "move it out of DIR", 18) == 0);
+        CHECK_INT(redacting_pending(&w), 1);
+        CHECK_INT(redacting_count(&w, ".", SECRET), 0);
+        CHECK_INT(world_number(&w, "SELECT max(pending) FROM redactions"), 2);
+        CHECK_INT(world_open(&w), 0);
+        world_close(&w);
+        CHECK(world_has(&w, inner));
+        CHECK_INT(order(), PLOG_E_IO);
+        CHECK_INT(rmdir(world_path(&w, inner)), 0);
+        CHECK_INT(order(), 0);
+        is_gone();
+        world_end(&w, 3);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"goes", goes},
+        {"goes when it is opened", goes_when_it_is_opened},
+        {"stays", stays},
+        {"a drill is under way", a_drill_is_under_way},
+        {"cannot be removed", cannot_be_removed},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
