@@ -72,22 +72,28 @@ static int rehearse(struct cli *c, const struct plog_cursor *k,
     return cli_rehearse(c, &g, err);
 }
 
-static int append(struct cli *c, const struct plog_cursor *k, uint64_t *seq,
+static int append(struct cli *c, const struct plog_cursor *k,
                   struct plog_error *err)
 {
     struct plog_group g = {
         .struct_size = sizeof g, .cursors = k, .cursor_count = 1};
-    struct plog_head head;
     plog *p = NULL;
     int rc = cli_open(c, &p, err);
-    if (rc != 0)
-        return rc;
-    rc = plog_append_group(p, &g, NULL, err);
     if (rc == 0)
-        rc = plog_get_head(p, &head, err);
-    *seq = rc == 0 ? head.size : 0;
+        rc = plog_append_group(p, &g, NULL, err);
     plog_close(p);
     return rc;
+}
+
+/* Without the lock: it is set, whoever else is at work.  0: unknown. */
+static uint64_t size_now(struct cli *c)
+{
+    struct plog_head head;
+    plog_reader *r = NULL;
+    bool known = cli_open_reader(c, &r, NULL) == 0 &&
+                 plog_reader_head(r, &head, NULL) == 0;
+    plog_reader_close(r);
+    return known ? head.size : 0;
 }
 
 static int set(struct cli *c)
@@ -97,13 +103,15 @@ static int set(struct cli *c)
                             .resource = span_of(c->args[2]),
                             .cursor = span_of(c->args[3])};
     struct out o;
-    uint64_t size = 0;
-    int rc = c->dry_run ? rehearse(c, &k, &err) : append(c, &k, &size, &err);
+    int rc = c->dry_run ? rehearse(c, &k, &err) : append(c, &k, &err);
     if (rc != 0)
         return fail(c, rc, &err, NULL);
+    uint64_t size = c->dry_run ? 0 : size_now(c);
     if (!c->json) {
         if (c->dry_run)
             printf("dry run, nothing changed\n");
+        else if (size == 0)
+            printf("set\n");
         else
             printf("set, at size %llu\n", (unsigned long long)size);
         return 0;
@@ -115,7 +123,7 @@ static int set(struct cli *c)
     out_span(&o, "source", k.source.p, k.source.n);
     out_span(&o, "resource", k.resource.p, k.resource.n);
     out_span(&o, "cursor", k.cursor.p, k.cursor.n);
-    if (c->dry_run)
+    if (size == 0)
         out_null(&o, "size");
     else
         out_uint(&o, "size", size);

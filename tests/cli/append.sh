@@ -99,6 +99,36 @@ status_is 6 'half a line at the end'
 err_has 'line 3'
 err_has 'lines 1 to 2 of'
 
+begin 'what is durable is told, whoever has the lock by then'
+if have flock; then
+    for how in --receipts --json --quiet; do
+        fresh "taken$how"
+        "$PARITYLOG" append "$L" "$T/fifo" --wait 0 $how >"$T/out" 2>"$T/err" &
+        pid=$!
+        exec 7>"$T/fifo"
+        deltas 1 2 >&7
+        tries=0
+        until "$PARITYLOG" get "$L" pets 2 >"$T/got" 2>&1 ||
+            [ $((tries += 1)) -gt 200 ]; do
+            sleep 0.05
+        done
+        exec 8<"$L/lock"
+        flock -x 8
+        exec 7>&-
+        wait $pid
+        got=$?
+        status_is 0 "append $how"
+        case $how in
+        --receipts) out_lines 2 ;;
+        --json) json_is "$T/out" '.appended == 2 and .size == 3' ;;
+        --quiet) out_empty && err_empty ;;
+        esac
+        exec 8<&-
+    done
+else
+    skip 'no flock'
+fi
+
 begin '--group N waits for N'
 fresh patient
 before=$(commits)
