@@ -238,11 +238,12 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of a segment that is in log/ and in archive/. */
-static void drop_twins(struct plog_buf *list)
+void plog_segments_sort(struct plog_buf *list)
 {
     size_t n = plog_segment_count(list), kept = 0;
     uint64_t *all = (void *)list->data;
+    if (n > 1)
+        qsort(all, n, sizeof *all, by_number);
     for (size_t i = 0; i < n; i++)
         if (kept == 0 || all[kept - 1] != all[i])
             all[kept++] = all[i];
@@ -281,10 +282,7 @@ int plog_dir_segments_of(const struct plog_dir *d, struct plog_buf *out,
     *log_first = d->with_archive ? lowest(out) : 0;
     if (d->with_archive && (rc = plog_archive_segments(d, out, err)) < 0)
         return rc;
-    if (out->len)
-        qsort(out->data, plog_segment_count(out), sizeof(uint64_t), by_number);
-    if (d->with_archive)
-        drop_twins(out);
+    plog_segments_sort(out);
     if (!l.odd[0])
         return 0;
     plog_fail(err, PLOG_E_CORRUPT, "a file that is no segment");

@@ -145,6 +145,8 @@ static inline size_t plog_segment_count(const struct plog_buf *list)
     return list->len / sizeof(uint64_t);
 }
 uint64_t plog_segment_at(const struct plog_buf *list, size_t i);
+/* Ascending, and each once: one may be in log/ and in archive/. */
+void plog_segments_sort(struct plog_buf *list);
 /* The last one that begins at or below entry `seq`: it holds that, if any does.
  * The root of `seq` entries can be had from that of `seq` + 1.  0: none. */
 uint64_t plog_segment_of(const struct plog_buf *list, uint64_t seq);

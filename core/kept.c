@@ -70,19 +70,20 @@ static int list_all(struct kept *k, struct plog_error *err)
     size_t n = plog_segment_count(&log);
     k->last = n ? plog_segment_at(&log, n - 1) : UINT64_MAX;
     plog_buf_fini(&log);
+    plog_segments_sort(&k->archived);
+    plog_segments_sort(&k->snapshots);
     return proves_nothing(rc) ? 0 : rc; /* that is told already */
 }
 
-/* The highest below `below`; 0: none. */
-static uint64_t highest(const struct plog_buf *list, uint64_t below)
+/* Takes the highest one off; 0: none is above that. */
+static uint64_t highest(struct plog_buf *list, uint64_t above)
 {
-    uint64_t best = 0;
-    for (size_t i = 0; i < plog_segment_count(list); i++) {
-        uint64_t first = plog_segment_at(list, i);
-        if (first < below && first > best)
-            best = first;
-    }
-    return best;
+    size_t n = plog_segment_count(list);
+    uint64_t first = n ? plog_segment_at(list, n - 1) : 0;
+    if (first <= above)
+        return 0;
+    list->len -= sizeof first;
+    return first;
 }
 
 /* The next line; damage further on is none of the header's. */
@@ -196,23 +197,23 @@ static int look_into(const struct kept *k, uint64_t first,
 }
 
 /* The highest that proves it. */
-static int find_archived(const struct kept *k, struct plog_kept *out,
+static int find_archived(struct kept *k, struct plog_kept *out,
                          struct plog_error *err)
 {
-    uint64_t at = UINT64_MAX;
+    uint64_t at;
     int rc = 0;
-    while (!rc && out->last.size == 0 && at > k->last &&
-           (at = highest(&k->archived, at)) >= k->last)
+    while (!rc && out->last.size == 0 &&
+           (at = highest(&k->archived, k->last - 1)) != 0)
         rc = look_into(k, at, out, err);
     return rc;
 }
 
-static int find_snapshot(const struct kept *k, struct plog_kept *out,
+static int find_snapshot(struct kept *k, struct plog_kept *out,
                          struct plog_error *err)
 {
     struct plog_segment_header h;
-    uint64_t at = UINT64_MAX;
-    while (out->last.size == 0 && (at = highest(&k->snapshots, at)) > k->last) {
+    uint64_t at;
+    while (out->last.size == 0 && (at = highest(&k->snapshots, k->last)) != 0) {
         int rc = snapshot_header(k->dir, at, &h, err);
         if (rc && !proves_nothing(rc))
             return rc;
@@ -260,8 +261,8 @@ int plog_kept_any(const struct plog_dir *dir, bool *any, struct plog_error *err)
     struct kept k;
     begin(&k, dir);
     int rc = list_all(&k, err);
-    *any = !rc && (highest(&k.archived, UINT64_MAX) >= k.last ||
-                   highest(&k.snapshots, UINT64_MAX) > k.last);
+    *any = !rc &&
+           (highest(&k.archived, k.last - 1) || highest(&k.snapshots, k.last));
     end(&k);
     return rc;
 }

@@ -6,8 +6,6 @@
  * lies behind the last of those does no harm.  All are made in one reading: a
  * proof needs the tree before the group and the leaves of the group, no more.
  */
-#include <stdlib.h>
-
 #include "proof.h"
 #include "restore.h"
 
@@ -24,12 +22,6 @@ static int add(struct plog_restoring *r, uint64_t at, struct plog_error *err)
                : 0;
 }
 
-static int by_entry(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 /* Lines in the copy that were redacted by orders behind its end, and the
  * compact entry: each once, in the order of the log. */
 static int list_orders(struct plog_restoring *r, struct plog_walk *w,
@@ -37,7 +29,6 @@ static int list_orders(struct plog_restoring *r, struct plog_walk *w,
 {
     const struct plog_order *o;
     uint64_t size = r->report->head.size;
-    size_t n, kept = 0;
     int rc = 0;
     r->orders.len = 0;
     /* One that came along is copied as it is. */
@@ -47,13 +38,7 @@ static int list_orders(struct plog_restoring *r, struct plog_walk *w,
     for (size_t i = 0;
          !rc && (o = plog_orders_above(&w->orders, size, &i)) != NULL;)
         rc = add(r, o->at, err);
-    uint64_t *list = all(r, &n);
-    if (n > 1)
-        qsort(list, n, sizeof *list, by_entry);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || list[i] != list[i - 1])
-            list[kept++] = list[i];
-    r->orders.len = kept * sizeof *list;
+    plog_segments_sort(&r->orders);
     return rc;
 }
 
