@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "line.h"
 #include "snapshot_names.h"
 
 #define CHUNK 65536
@@ -170,4 +171,23 @@ int plog_archive_lines_next(struct plog_archive_lines *l, size_t max,
         if (rc)
             return rc;
     }
+}
+
+int plog_archive_lines_header(struct plog_archive_lines *l,
+                              struct plog_segment_header *out,
+                              struct plog_error *err)
+{
+    struct plog_span line;
+    struct plog_json json;
+    int rc = plog_archive_lines_next(l, PLOG_HEADER_MOST, &line, err);
+    if (rc == PLOG_END)
+        return plog_archive_lines_odd(l, "ends before its header", err);
+    if (rc)
+        return rc;
+    plog_json_init(&json, l->io);
+    rc = plog_header_parse(&json, line, out);
+    plog_json_fini(&json);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
+    return rc ? plog_archive_lines_odd(l, "has no header", err) : 0;
 }

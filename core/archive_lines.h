@@ -54,6 +54,11 @@ PLOG_MUST_CHECK int plog_snapshot_lines_open(struct plog_archive_lines *l,
 PLOG_MUST_CHECK int plog_archive_lines_next(struct plog_archive_lines *l,
                                             size_t max, struct plog_span *line,
                                             struct plog_error *err);
+/* The same for a line that must be the header of a segment. */
+struct plog_segment_header;
+PLOG_MUST_CHECK int plog_archive_lines_header(struct plog_archive_lines *l,
+                                              struct plog_segment_header *out,
+                                              struct plog_error *err);
 /* Says what is wrong with the line just given, and with which file.
  * Returns PLOG_E_CORRUPT. */
 int plog_archive_lines_odd(const struct plog_archive_lines *l, const char *what,

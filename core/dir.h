@@ -78,6 +78,8 @@ PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
 
 /* Whether a log's directory has a folder, or file, of that name: those that
  * stay, whoever made them. */
+#define PLOG_DIR_FOLDERS 6
+extern const char *const plog_dir_folders[PLOG_DIR_FOLDERS];
 bool plog_dir_has_folder(const char *name);
 bool plog_dir_has_file(const char *name);
 

@@ -35,11 +35,12 @@ static bool among(const char *const *list, size_t n, const char *name)
     return false;
 }
 
+const char *const plog_dir_folders[PLOG_DIR_FOLDERS] = {
+    "log", "keys", "archive", "orders", "snapshots", "quarantine"};
+
 bool plog_dir_has_folder(const char *name)
 {
-    static const char *const all[] = {"log",    "keys",      "archive",
-                                      "orders", "snapshots", "quarantine"};
-    return among(all, sizeof all / sizeof *all, name);
+    return among(plog_dir_folders, PLOG_DIR_FOLDERS, name);
 }
 
 bool plog_dir_has_file(const char *name)

@@ -25,10 +25,10 @@ struct kept {
     uint64_t last;                       /* the last segment of log/ */
 };
 
-/* A file that is damaged, is gone, or is of another format. */
+/* A file that is damaged, or is gone, or ends there. */
 static bool proves_nothing(int rc)
 {
-    return rc == PLOG_E_CORRUPT || rc == PLOG_E_FORMAT;
+    return rc == PLOG_E_CORRUPT || rc == PLOG_END;
 }
 
 bool plog_kept_is_folder(const struct plog_dir *d, const char *name)
@@ -86,22 +86,6 @@ static uint64_t highest(struct plog_buf *list, uint64_t above)
     return first;
 }
 
-/* The next line; damage further on is none of the header's. */
-static int archived_header(struct plog_archive_lines *l,
-                           struct plog_segment_header *out,
-                           struct plog_error *err)
-{
-    struct plog_span line;
-    struct plog_json json;
-    int rc = plog_archive_lines_next(l, PLOG_HEADER_MOST, &line, err);
-    if (rc)
-        return rc;
-    plog_json_init(&json, l->io);
-    rc = plog_header_parse(&json, line, out);
-    plog_json_fini(&json);
-    return rc == PLOG_E_NOMEM ? plog_fail(err, rc, "out of memory") : rc;
-}
-
 /* A snapshot's stands behind its first line. */
 static int snapshot_header(const struct plog_dir *d, uint64_t first,
                            struct plog_segment_header *out,
@@ -113,7 +97,7 @@ static int snapshot_header(const struct plog_dir *d, uint64_t first,
     if (!rc)
         rc = plog_archive_lines_next(&l, PLOG_HEADER_MOST, &line, err);
     if (!rc)
-        rc = archived_header(&l, out, err);
+        rc = plog_archive_lines_header(&l, out, err);
     plog_archive_lines_close(&l);
     return rc;
 }
@@ -184,7 +168,7 @@ static int look_into(const struct kept *k, uint64_t first,
     struct plog_commit commit;
     int rc = plog_archive_lines_open(&l, k->dir, first, err);
     if (!rc)
-        rc = archived_header(&l, &h, err);
+        rc = plog_archive_lines_header(&l, &h, err);
     if (!rc && !is_ours(k, first, &h))
         rc = PLOG_E_CORRUPT;
     if (!rc && h.last.size > k->size)
@@ -193,7 +177,7 @@ static int look_into(const struct kept *k, uint64_t first,
         if (commit.size > k->size)
             *out = (struct plog_kept){commit, first, true};
     plog_archive_lines_close(&l);
-    return rc == PLOG_END || proves_nothing(rc) ? 0 : rc;
+    return proves_nothing(rc) ? 0 : rc;
 }
 
 /* The highest that proves it. */

@@ -42,27 +42,28 @@ int plog_left_empty(const struct plog_io *io, int dir)
     return rc < 0 ? rc : r.rc;
 }
 
+/* Takes a folder and the files in it away; not there is well, too. */
+static int remove_inner(const struct plog_io *io, int dir, const char *name)
+{
+    int fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fd == -ENOENT ? 0 : fd;
+    int rc = plog_left_empty(io, fd);
+    io->close(io->ctx, fd);
+    return rc ? rc : io->rmdir_at(io->ctx, dir, name);
+}
+
 int plog_left_remove(const struct plog_io *io, const char *path)
 {
-    static const char *const inner[] = {
-        "log",       "keys",    "quarantine",  "orders",
-        "snapshots", "archive", PLOG_FRESH_DIR};
     int dir = io->open_at(io->ctx, AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
-    int rc = dir < 0 ? dir : 0;
-    for (size_t i = 0; !rc && i < sizeof inner / sizeof *inner; i++) {
-        int fd = io->open_at(io->ctx, dir, inner[i], O_RDONLY | O_DIRECTORY, 0);
-        if (fd == -ENOENT)
-            continue;
-        rc = fd < 0 ? fd : plog_left_empty(io, fd);
-        if (fd >= 0)
-            io->close(io->ctx, fd);
-        if (!rc)
-            rc = io->rmdir_at(io->ctx, dir, inner[i]);
-    }
+    if (dir < 0)
+        return dir;
+    int rc = remove_inner(io, dir, PLOG_FRESH_DIR);
+    for (size_t i = 0; !rc && i < PLOG_DIR_FOLDERS; i++)
+        rc = remove_inner(io, dir, plog_dir_folders[i]);
     if (!rc)
         rc = plog_left_empty(io, dir);
-    if (dir >= 0)
-        io->close(io->ctx, dir);
+    io->close(io->ctx, dir);
     return rc ? rc : io->rmdir_at(io->ctx, AT_FDCWD, path);
 }
 

@@ -44,18 +44,18 @@ static int take_header(struct below *b, struct plog_archive_lines *l,
 {
     struct plog_segment_header h;
     struct plog_span line;
-    struct plog_json json;
-    int rc = plog_archive_lines_next(l, PLOG_HEADER_MOST, &line, err);
-    if (rc == PLOG_END || (!rc && plog_line_kind(line) != PLOG_LINE_SEGMENT))
-        return plog_archive_lines_odd(l, "does not begin with a header", err);
-    if (rc || !is_first)
+    if (!is_first) {
+        int rc = plog_archive_lines_next(l, PLOG_HEADER_MOST, &line, err);
+        return rc == PLOG_END ||
+                       (!rc && plog_line_kind(line) != PLOG_LINE_SEGMENT)
+                   ? plog_archive_lines_odd(l, "does not begin with a header",
+                                            err)
+                   : rc;
+    }
+    int rc = plog_archive_lines_header(l, &h, err);
+    if (rc)
         return rc;
-    plog_json_init(&json, b->dir.io);
-    rc = plog_header_parse(&json, line, &h);
-    plog_json_fini(&json);
-    if (rc == PLOG_E_NOMEM)
-        return plog_fail(err, rc, "out of memory");
-    if (rc || h.tree.size != l->first - 1)
+    if (h.tree.size != l->first - 1)
         return plog_archive_lines_odd(l, "has no header of its place", err);
     b->tree = h.tree;
     note_roots(b);
@@ -101,19 +101,6 @@ static int read_segment(struct below *b, uint64_t first, bool is_first,
     return rc == PLOG_END ? 0 : rc;
 }
 
-/* The segment in which the first head to be looked for lies, or behind which it
- * stands; 0: none. */
-static uint64_t begins_at(const struct below *b, const struct plog_buf *list)
-{
-    uint64_t best = 0, size = b->seen[b->next].size;
-    for (size_t i = 0; i < plog_segment_count(list); i++) {
-        uint64_t first = plog_segment_at(list, i);
-        if (first <= size + 1 && first > best)
-            best = first;
-    }
-    return best;
-}
-
 /* Returns 0 when the lines lead to the root at the floor; PLOG_E_CORRUPT or
  * another verdict when they do not, or are not there. */
 static int read_up(struct below *b, struct plog_error *err)
@@ -122,7 +109,9 @@ static int read_up(struct below *b, struct plog_error *err)
     struct plog_buf list;
     plog_buf_init(&list, b->dir.io);
     int rc = plog_dir_segments(&b->dir, &list, err);
-    uint64_t first = rc ? 0 : begins_at(b, &list);
+    /* In which the first head that is looked for lies, or behind which it
+     * stands. */
+    uint64_t first = rc ? 0 : plog_segment_of(&list, b->seen[b->next].size + 1);
     plog_buf_fini(&list);
     if (rc || first == 0)
         return rc ? rc : PLOG_E_CORRUPT;
