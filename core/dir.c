@@ -85,7 +85,7 @@ static int open_lock(struct plog_dir *d, enum plog_dir_mode mode,
 {
     const struct plog_io *io = d->io;
     bool reads = mode == PLOG_DIR_READ || mode == PLOG_DIR_STORE;
-    d->dry = mode == PLOG_DIR_DRY || mode == PLOG_DIR_PLAN;
+    d->dry = mode != PLOG_DIR_WRITE && mode != PLOG_DIR_MAKE;
     int flags = reads ? O_RDONLY : d->dry ? O_RDWR : O_RDWR | O_CREAT;
     int fd = io->open_at(io->ctx, d->dir, "lock", flags, 0600);
     if (fd < 0 && (reads || (d->dry && fd == -ENOENT)))

@@ -30,7 +30,7 @@ struct plog_dir {
                                      why not, a negative errno */
     struct plog_stat lock_id;     /* of the lock file when it was opened */
     bool locked;
-    bool dry; /* for a dry run: a lock without a file nobody holds, and it is
+    bool dry; /* it makes nothing: a lock without a file nobody holds, and it is
                  had without holding it */
     unsigned waits; /* for another process: see wait_for_commit in dir_lock.c */
     int watch;      /* -1: none */

@@ -185,7 +185,8 @@ static int full_check(plog *p, struct plog_error *err)
 
 static int open_legs(plog *p, struct plog_error *err)
 {
-    int rc = plog_legs_open(&p->legs, p->io, p->path, &p->options, err);
+    int rc = plog_legs_open(&p->legs, p->io, p->path, PLOG_DIR_WRITE,
+                            &p->options, err);
     if (!rc)
         rc = plog_dir_lock(&p->legs.dir, false, p->legs.wait_seconds, err);
     if (!rc)
@@ -271,7 +272,8 @@ static int open_handle(plog *p, const char *dir, const struct plog_options *o,
 {
     int rc = copy_options(p, o, err);
     if (!rc)
-        rc = plog_legs_open(&p->legs, p->io, dir, &p->options, err);
+        rc = plog_legs_open(&p->legs, p->io, dir, PLOG_DIR_WRITE, &p->options,
+                            err);
     if (rc)
         return rc;
     memcpy(p->path, p->legs.dir.path, sizeof p->path);

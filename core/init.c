@@ -225,7 +225,7 @@ static int make_directories(struct setup *s, const char *path,
         rc = plog_fail(err, PLOG_E_IO, "syncing the directory failed");
     plog_dir_close(&d);
     if (!rc)
-        rc = plog_legs_open(&s->legs, s->io, path, &o, err);
+        rc = plog_legs_open(&s->legs, s->io, path, PLOG_DIR_WRITE, &o, err);
     s->legs.options = NULL; /* `o` ends here */
     if (!rc)
         rc = plog_dir_lock(&s->legs.dir, false, s->legs.wait_seconds, err);

@@ -21,9 +21,9 @@ static void init_legs(struct plog_legs *l, const struct plog_io *io,
     plog_tail_init(&l->tail, &l->dir);
 }
 
-static int open_legs(struct plog_legs *l, const struct plog_io *io,
-                     const char *path, enum plog_dir_mode mode,
-                     const struct plog_options *options, struct plog_error *err)
+int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
+                   const char *path, enum plog_dir_mode mode,
+                   const struct plog_options *options, struct plog_error *err)
 {
     init_legs(l, io, options);
     int rc =
@@ -33,21 +33,6 @@ static int open_legs(struct plog_legs *l, const struct plog_io *io,
     if (rc)
         plog_legs_close(l);
     return rc;
-}
-
-int plog_legs_open(struct plog_legs *l, const struct plog_io *io,
-                   const char *path, const struct plog_options *options,
-                   struct plog_error *err)
-{
-    return open_legs(l, io, path, PLOG_DIR_WRITE, options, err);
-}
-
-int plog_legs_open_dry(struct plog_legs *l, const struct plog_io *io,
-                       const char *path, enum plog_dir_mode mode,
-                       const struct plog_options *options,
-                       struct plog_error *err)
-{
-    return open_legs(l, io, path, mode, options, err);
 }
 
 void plog_legs_take(struct plog_legs *l, struct plog_dir *dir,

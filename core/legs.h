@@ -41,14 +41,9 @@ struct plog_replay_watch {
  * are not copied. */
 PLOG_MUST_CHECK int plog_legs_open(struct plog_legs *l,
                                    const struct plog_io *io, const char *path,
+                                   enum plog_dir_mode mode,
                                    const struct plog_options *options,
                                    struct plog_error *err);
-/* The same for a dry run, or with PLOG_DIR_PLAN for one that does without log/.
- */
-PLOG_MUST_CHECK int
-plog_legs_open_dry(struct plog_legs *l, const struct plog_io *io,
-                   const char *path, enum plog_dir_mode mode,
-                   const struct plog_options *options, struct plog_error *err);
 /* The same with a directory that is open already, whose handles go over, and
  * its keys. */
 void plog_legs_take(struct plog_legs *l, struct plog_dir *dir,

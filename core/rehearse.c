@@ -65,9 +65,7 @@ static int check_legs(struct plog_reader *r, int64_t until,
     int rc = check_head(r, &h, out, err);
     if (rc != PLOG_END)
         return rc;
-    rc = r->dir.lock < 0
-             ? 0
-             : plog_dir_lock(&r->dir, true, plog_io_left(r->io, until), err);
+    rc = plog_dir_lock(&r->dir, true, plog_io_left(r->io, until), err);
     if (rc)
         return rc;
     plog_store_rollback(&r->store);

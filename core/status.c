@@ -282,9 +282,7 @@ static int look_again(struct plog_reader *r, int64_t until, int *store,
                       struct plog_store_head *h, struct plog_status *out,
                       struct plog_error *why, struct plog_error *err)
 {
-    int rc = r->dir.lock < 0 ? 0
-                             : plog_dir_lock(&r->dir, true,
-                                             plog_io_left(r->io, until), err);
+    int rc = plog_dir_lock(&r->dir, true, plog_io_left(r->io, until), err);
     if (rc)
         return rc;
     rc = count_segments(r, out, err);

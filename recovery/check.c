@@ -387,8 +387,7 @@ static int freeze(struct plog_check *c, struct plog_error *err)
     struct plog_dir *d = &c->reader.dir;
     double wait = c->o->wait_seconds != 0 ? c->o->wait_seconds : 10;
     bool has_store = c->store_error == 0;
-    int rc =
-        d->lock < 0 ? 0 : plog_dir_lock(d, true, has_store ? 0.05 : wait, err);
+    int rc = plog_dir_lock(d, true, has_store ? 0.05 : wait, err);
     c->bounded = rc == PLOG_E_LOCKED && has_store;
     if (rc && !c->bounded)
         return rc;

@@ -437,9 +437,9 @@ int plog_replay(const char *dir, const struct plog_replay_options *given,
     open.vkey = w.o->vkey;
     open.wait_seconds = w.o->wait_seconds;
     open.allow_network_fs = w.o->allow_network_fs;
-    int rc = own.dry_run ? plog_legs_open_dry(&w.legs, io, dir, PLOG_DIR_DRY,
-                                              &open, err)
-                         : plog_legs_open(&w.legs, io, dir, &open, err);
+    int rc =
+        plog_legs_open(&w.legs, io, dir,
+                       own.dry_run ? PLOG_DIR_DRY : PLOG_DIR_WRITE, &open, err);
     if (!rc) /* before anything is set aside for a store that may not be */
         rc = plog_fs_check(&w.legs.dir, w.legs.network_fs, err);
     /* Compaction takes segments away without the writer lock. */

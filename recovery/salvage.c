@@ -378,11 +378,11 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
                  ? make_log_folder(s.io, dir, &made, err)
                  : 0;
     if (!rc)
-        rc = own.dry_run ? plog_legs_open_dry(&s.legs, s.io, dir,
-                                              own.from_store ? PLOG_DIR_PLAN
-                                                             : PLOG_DIR_DRY,
-                                              &open, err)
-                         : plog_legs_open(&s.legs, s.io, dir, &open, err);
+        rc = plog_legs_open(&s.legs, s.io, dir,
+                            !own.dry_run     ? PLOG_DIR_WRITE
+                            : own.from_store ? PLOG_DIR_PLAN
+                                             : PLOG_DIR_DRY,
+                            &open, err);
     if (!rc) /* at once: else the store's word would only be missed */
         rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)

@@ -48,7 +48,9 @@ static size_t sign_both(struct plog_buf *text, const char *order)
     struct plog_legs l;
     struct plog_signer s;
     struct plog_store_head head;
-    CHECK_INT(plog_legs_open(&l, plog_io_posix(), w.dir, &o, NULL), 0);
+    CHECK_INT(
+        plog_legs_open(&l, plog_io_posix(), w.dir, PLOG_DIR_WRITE, &o, NULL),
+        0);
     CHECK_INT(plog_legs_open_store(&l, false, NULL), 0);
     CHECK_INT(plog_store_get_head(&l.store, &head, NULL), 0);
     CHECK_INT(plog_signer_load(&s, plog_io_posix(), l.dir.keys, NULL, NULL), 0);

@@ -105,7 +105,9 @@ static void add_unfit(void)
     struct plog_store_head head;
     struct plog_buf text;
     plog_buf_init(&text, plog_io_posix());
-    CHECK_INT(plog_legs_open(&l, plog_io_posix(), w.dir, &o, NULL), 0);
+    CHECK_INT(
+        plog_legs_open(&l, plog_io_posix(), w.dir, PLOG_DIR_WRITE, &o, NULL),
+        0);
     CHECK_INT(plog_legs_open_store(&l, false, NULL), 0);
     CHECK_INT(plog_store_get_head(&l.store, &head, NULL), 0);
     CHECK_INT(plog_signer_load(&s, plog_io_posix(), l.dir.keys, NULL, NULL), 0);

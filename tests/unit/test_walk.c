@@ -397,7 +397,9 @@ static void replayed(void)
     world_close(&w);
     struct plog_legs l;
     struct plog_options o = {.struct_size = sizeof o};
-    CHECK_INT(plog_legs_open(&l, plog_io_posix(), old.dir, &o, NULL), 0);
+    CHECK_INT(
+        plog_legs_open(&l, plog_io_posix(), old.dir, PLOG_DIR_WRITE, &o, NULL),
+        0);
     CHECK_INT(plog_dir_lock(&l.dir, false, 1, NULL), 0);
     CHECK_INT(plog_legs_open_store(&l, false, NULL), 0);
     CHECK_INT(plog_legs_replay(&l, NULL, &err), 0);
