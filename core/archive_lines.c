@@ -94,12 +94,11 @@ void plog_archive_lines_close(struct plog_archive_lines *l)
 static void name_file(const struct plog_archive_lines *l, char shown[64])
 {
     char name[PLOG_SNAPSHOT_NAME];
-    if (strcmp(l->folder, PLOG_SNAPSHOT_DIR) == 0)
-        plog_snapshot_name(l->first, name);
-    else if (l->packed)
-        plog_archive_name(l->first, name);
-    else
-        plog_segment_name(l->first, name);
+    if (strcmp(l->folder, PLOG_SNAPSHOT_DIR) != 0) {
+        plog_segment_file(l->first, l->packed, shown);
+        return;
+    }
+    plog_snapshot_name(l->first, name);
     snprintf(shown, 64, "%s/%s", l->folder, name);
 }
 

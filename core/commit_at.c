@@ -1,8 +1,6 @@
 /* commit_at.c - see commit_at.h. */
 #include "commit_at.h"
 
-#include <stdio.h>
-
 #include "scan_window.h"
 
 static bool same_commit(const struct plog_commit *a,
@@ -95,9 +93,8 @@ bool plog_commit_lies(const struct plog_dir *dir, int fd,
 
 static int cannot_read(uint64_t segment, int rc, struct plog_error *err)
 {
-    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
-    plog_segment_name(segment, name);
-    snprintf(shown, sizeof shown, "log/%s", name);
+    char shown[PLOG_SEGMENT_FILE];
+    plog_segment_file(segment, false, shown);
     plog_fail(err, rc, "reading the log's last commit failed");
     plog_err_file(err, shown);
     return rc;

@@ -171,6 +171,18 @@ void plog_segment_name(uint64_t first, char out[PLOG_SEGMENT_NAME])
              (unsigned long long)(first & INT64_MAX));
 }
 
+void plog_segment_file(uint64_t first, bool archived,
+                       char out[PLOG_SEGMENT_FILE])
+{
+    char name[PLOG_ARCHIVE_NAME];
+    if (archived)
+        plog_archive_name(first, name);
+    else
+        plog_segment_name(first, name);
+    snprintf(out, PLOG_SEGMENT_FILE, "%s/%s",
+             archived ? PLOG_ARCHIVE_DIR : "log", name);
+}
+
 uint64_t plog_segment_parse(const char *name)
 {
     uint64_t n = 0;
@@ -293,9 +305,8 @@ int plog_dir_segments_of(const struct plog_dir *d, struct plog_buf *out,
 int plog_fail_segment(struct plog_error *err, int rc, uint64_t first,
                       const char *doing)
 {
-    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
-    plog_segment_name(first, name);
-    snprintf(shown, sizeof shown, "log/%s", name);
+    char shown[PLOG_SEGMENT_FILE];
+    plog_segment_file(first, false, shown);
     return plog_fail_io(err, rc, shown, doing);
 }
 
@@ -303,10 +314,10 @@ int plog_dir_open_segment(const struct plog_dir *d, uint64_t first,
                           bool writing, int *fd, struct plog_stat *id,
                           struct plog_error *err)
 {
-    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_FILE];
     const struct plog_io *io = d->io;
     plog_segment_name(first, name);
-    snprintf(shown, sizeof shown, "log/%s", name);
+    plog_segment_file(first, false, shown);
     int f = d->log < 0 ? -ENOENT
                        : plog_io_open_regular(io, d->log, name,
                                               writing ? O_RDWR : O_RDONLY);

@@ -126,6 +126,10 @@ PLOG_MUST_CHECK int plog_dir_check_lock(const struct plog_dir *d,
 bool plog_stat_same(const struct plog_stat *a, const struct plog_stat *b);
 
 void plog_segment_name(uint64_t first, char out[PLOG_SEGMENT_NAME]);
+/* Relative to the directory: in log/, or in archive/. */
+#define PLOG_SEGMENT_FILE 48
+void plog_segment_file(uint64_t first, bool archived,
+                       char out[PLOG_SEGMENT_FILE]);
 /* Returns 0 when `name` is not a segment's. */
 uint64_t plog_segment_parse(const char *name);
 /* Whether a file of that name in log/ is no segment, nor one in the making. */

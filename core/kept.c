@@ -212,12 +212,10 @@ void plog_kept_name(const struct plog_kept *p, uint64_t size,
                     char file[PLOG_KEPT_FILE], char next[PLOG_KEPT_NEXT])
 {
     char name[PLOG_SNAPSHOT_NAME];
+    plog_snapshot_name(p->last.size, name);
+    snprintf(file, PLOG_KEPT_FILE, "%s/%s", PLOG_SNAPSHOT_DIR, name);
     if (p->archived)
-        plog_archive_name(p->first, name);
-    else
-        plog_snapshot_name(p->last.size, name);
-    snprintf(file, PLOG_KEPT_FILE, "%s/%s",
-             p->archived ? PLOG_ARCHIVE_DIR : PLOG_SNAPSHOT_DIR, name);
+        plog_segment_file(p->first, true, file);
     snprintf(
         next, PLOG_KEPT_NEXT,
         "keep a copy of DIR; put back a newer log/ (a backup's, or archive/"

@@ -73,9 +73,8 @@ int plog_scan_fault(struct plog_scan *s, int code, uint64_t offset,
 int plog_scan_error(const struct plog_scan *s, uint64_t first,
                     struct plog_error *err)
 {
-    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
-    plog_segment_name(first, name);
-    snprintf(shown, sizeof shown, "log/%s", name);
+    char shown[PLOG_SEGMENT_FILE];
+    plog_segment_file(first, false, shown);
     plog_fail(err, s->fault.code, "%s%s%s%s%s", s->fault.what,
               s->fault.expected[0] ? ": expected " : "", s->fault.expected,
               s->fault.found[0] ? ", found " : "", s->fault.found);

@@ -12,12 +12,10 @@
 #include "compaction.h"
 #include "scrub.h"
 
-#include <stdio.h>
-
 static int say_where(struct plog_legs *l, const struct plog_dir *all,
                      uint64_t seq, struct plog_error *err)
 {
-    char name[PLOG_ARCHIVE_NAME], shown[sizeof name + 16];
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_FILE];
     struct plog_stat st;
     uint64_t first = 0;
     int rc = plog_find_segment(all, seq, &first, err);
@@ -25,10 +23,7 @@ static int say_where(struct plog_legs *l, const struct plog_dir *all,
         return rc;
     plog_segment_name(first, name); /* which is read where both are there */
     bool in_log = l->io->stat_at(l->io->ctx, l->dir.log, name, &st) == 0;
-    if (!in_log)
-        plog_archive_name(first, name);
-    snprintf(shown, sizeof shown, "%s/%s", in_log ? "log" : PLOG_ARCHIVE_DIR,
-             name);
+    plog_segment_file(first, !in_log, shown);
     plog_fail(err, PLOG_E_PRUNED,
               "entry %llu was compacted away, with its payload, which is in %s",
               (unsigned long long)seq, shown);

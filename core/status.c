@@ -28,7 +28,7 @@ static int count_segments(struct plog_reader *r, struct plog_status *out,
                           struct plog_error *err)
 {
     struct plog_buf list;
-    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_NAME + 4];
+    char name[PLOG_SEGMENT_NAME], shown[PLOG_SEGMENT_FILE];
     uint64_t size;
     plog_buf_init(&list, r->io);
     int rc = plog_dir_segments(&r->dir, &list, err);
@@ -39,7 +39,7 @@ static int count_segments(struct plog_reader *r, struct plog_status *out,
         plog_segment_name(plog_segment_at(&list, i), name);
         rc = file_size(r, r->dir.log, name, &size, err);
         if (rc) {
-            snprintf(shown, sizeof shown, "log/%s", name);
+            plog_segment_file(plog_segment_at(&list, i), false, shown);
             plog_err_file(err, shown);
         }
         out->log_bytes += size;

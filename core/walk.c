@@ -1,8 +1,6 @@
 /* walk.c - see walk.h. */
 #include "walk.h"
 
-#include <stdio.h>
-
 #include "archive.h"
 #include "commit_at.h"
 #include "compaction.h"
@@ -98,16 +96,11 @@ static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
 static void name_file(const struct plog_walk *w, uint64_t first, int rc,
                       struct plog_error *err)
 {
-    char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
+    char shown[PLOG_SEGMENT_FILE];
     bool archived = first < w->log_first;
     bool helps = rc == PLOG_E_CORRUPT || rc == PLOG_E_TAMPERED ||
                  rc == PLOG_E_FORK || rc == PLOG_E_FOREIGN;
-    if (archived)
-        plog_archive_name(first, name);
-    else
-        plog_segment_name(first, name);
-    snprintf(shown, sizeof shown, "%s/%s", archived ? PLOG_ARCHIVE_DIR : "log",
-             name);
+    plog_segment_file(first, archived, shown);
     plog_err_file(err, shown);
     if (archived && helps)
         plog_err_hint(err, PLOG_ARCHIVE_HINT);

@@ -58,9 +58,7 @@ void plog_check_find(struct plog_check *c, const struct plog_finding *f)
 
 const char *plog_check_file(struct plog_check *c)
 {
-    char name[PLOG_SEGMENT_NAME];
-    plog_segment_name(c->walk.first, name);
-    snprintf(c->file, sizeof c->file, "log/%s", name);
+    plog_segment_file(c->walk.first, false, c->file);
     return c->file;
 }
 
@@ -207,12 +205,10 @@ static void strange(struct plog_check *c, const char *file, uint64_t seq,
 
 static void no_order(struct plog_check *c, const struct plog_order *o)
 {
-    char want[64], name[PLOG_SEGMENT_NAME], file[64] = "";
+    char want[64], file[PLOG_SEGMENT_FILE] = "";
     uint64_t first = 0;
-    if (!plog_find_segment(&c->reader.dir, o->seq, &first, NULL) && first) {
-        plog_segment_name(first, name);
-        snprintf(file, sizeof file, "log/%s", name);
-    }
+    if (!plog_find_segment(&c->reader.dir, o->seq, &first, NULL) && first)
+        plog_segment_file(first, false, file);
     char key[PLOG_KEYID_TEXT];
     const char *in = plog_orders_strange(&c->walk.orders, o, key);
     if (in) {

@@ -319,7 +319,7 @@ int plog_parity_strays(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     const struct plog_chain *chain = &c->walk.chain;
-    char name[PLOG_SEGMENT_NAME], file[64], found[100];
+    char file[PLOG_SEGMENT_FILE], found[100];
     struct plog_buf list;
     if (plog_segment_at(&c->walk.segments, 0) > chain->last.size)
         return 0;
@@ -330,8 +330,7 @@ int plog_parity_strays(struct plog_parity *p, struct plog_error *err)
     if (!rc && n && plog_check_moved(c))
         rc = plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
     if (!rc && n) {
-        plog_segment_name(plog_segment_at(&list, n - 1), name);
-        snprintf(file, sizeof file, "log/%s", name);
+        plog_segment_file(plog_segment_at(&list, n - 1), false, file);
         snprintf(found, sizeof found,
                  "%zu below the floor that do not lead to it", n);
         struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
