@@ -44,8 +44,8 @@ static bool is_zeros(const struct plog_io *io, int fd)
 }
 
 /* Ours, of whatever release, or one whose making was cut off; with it whole, a
- * power cut may have lost its head and kept what slots had.  What somebody else
- * has put there under this name is not touched. */
+ * power cut may have lost its head and kept what slots had.  What else has this
+ * name is not touched. */
 static bool is_ours(const struct plog_io *io, int fd, const struct head *h,
                     uint64_t size)
 {
