@@ -138,14 +138,14 @@ void plog_orders_meet(struct plog_orders *o, const struct plog_order *order)
             k->held = true;
 }
 
-const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
-                                            size_t *i)
+const struct plog_known_order *plog_orders_unheld(const struct plog_orders *o,
+                                                  size_t *i)
 {
     const struct plog_known_order *k;
     while ((k = nth(o, (*i)++)) != NULL)
         if (k->needed && !k->held &&
             !fitting(o, k->order.seq, k->order.leaf, k->order.line, true))
-            return &k->order;
+            return k;
     return NULL;
 }
 
@@ -256,23 +256,12 @@ int plog_orders_doubt_fail(const struct plog_orders *o, int rc,
 
 const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq)
 {
-    const struct plog_known_order *k;
-    struct plog_buf *both[] = {&o->list, &o->brought};
-    if (plog_orders_load(o) || (o->failed = plog_orders_settle(o)) != 0)
+    if (plog_orders_load(o))
         return NULL;
     plog_orders_sort(o);
-    for (int b = 0; b < 2; b++)
-        for (size_t i = plog_orders_from(both[b], seq);
-             i < count(both[b]) && (k = &all(both[b])[i])->order.seq == seq;
-             i++)
-            if (!k->unknown)
-                return &k->order;
-    return NULL;
-}
-
-bool plog_orders_is_brought(const struct plog_order *found)
-{
-    return ((const struct plog_known_order *)(const void *)found)->file != 0;
+    size_t i = plog_orders_from(&o->list, seq);
+    const struct plog_known_order *k = all(&o->list);
+    return i < count(&o->list) && k[i].order.seq == seq ? &k[i].order : NULL;
 }
 
 /* Marks one that makes the line good.  Whether there is any; of those by a key
@@ -290,7 +279,8 @@ static bool fits(struct plog_orders *o, uint64_t seq, const unsigned char *leaf,
         return k->needed = true;
     for (size_t i = plog_orders_from(&o->brought, seq);
          (k = next_fit(&o->brought, seq, leaf, line, &i)) != NULL;)
-        plog_orders_want(o, k->file);
+        if (plog_orders_is_strange(o, k->file))
+            o->wanted = k->file;
     return false;
 }
 

@@ -37,10 +37,10 @@ enum plog_order_from {
 };
 
 struct plog_known_order {
-    struct plog_order order; /* first: see plog_orders_is_brought */
-    bool needed;             /* a redacted line was met that it makes good */
-    bool held;               /* and the order itself was verified */
-    bool unknown;            /* it came along, and is not proven, nor claimed */
+    struct plog_order order;
+    bool needed;  /* a redacted line was met that it makes good */
+    bool held;    /* and the order itself was verified */
+    bool unknown; /* it came along, and is not proven, nor claimed */
     size_t file; /* ... in that one of `files`, counted from 1; 0: in the log */
 };
 
@@ -132,14 +132,10 @@ PLOG_MUST_CHECK int plog_orders_need(struct plog_orders *o, uint64_t seq,
  * Returns the name in orders/; NULL: there is none. */
 const char *plog_orders_wanted(const struct plog_orders *o,
                                char key[PLOG_KEYID_TEXT]);
-/* The same of one that came along and was not met: its key is none of the log.
- * NULL: it did not come along. */
-const char *plog_orders_strange(const struct plog_orders *o,
-                                const struct plog_order *unheld,
+/* The same of that one of `files`; 0: NULL.  Where what is in it was not met,
+ * its key is none of the log. */
+const char *plog_orders_strange(const struct plog_orders *o, size_t file,
                                 char key[PLOG_KEYID_TEXT]);
-const char *plog_orders_strange_floor(const struct plog_orders *o,
-                                      const struct plog_compaction *unheld,
-                                      char key[PLOG_KEYID_TEXT]);
 
 /* Asks for the compact entry that lets the log begin behind entry `size`: the
  * log's last one, if it reaches there, or one that came along.
@@ -158,7 +154,7 @@ void plog_orders_meet_floor(struct plog_orders *o, uint64_t seq,
                             struct plog_span args);
 /* The one that was needed and not met, and no other that was met will do; NULL:
  * none. */
-const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o);
+const struct plog_known_floor *plog_orders_floor_unheld(struct plog_orders *o);
 /* The same as plog_orders_floor, of those that were met: what lets the log
  * begin where it does; NULL: none. */
 const struct plog_compaction *plog_orders_floor_held(struct plog_orders *o);
@@ -170,12 +166,11 @@ const struct plog_compaction *plog_orders_floor_forks(struct plog_orders *o);
 /* A verified order was met. */
 void plog_orders_meet(struct plog_orders *o, const struct plog_order *order);
 
-/* The order about entry `seq`, or NULL; looks for it when nothing was loaded
- * yet.  NULL also in plog_orders_doubt. */
+/* The log's own order about entry `seq`, or NULL; looks for it when nothing was
+ * loaded yet.  NULL also in plog_orders_doubt. */
 const struct plog_order *plog_orders_find(struct plog_orders *o, uint64_t seq);
-/* Whether that one, or a floor that was given out, came along: its entry is
- * none of the log at hand, whose own may have the same number. */
-bool plog_orders_is_brought(const struct plog_order *found);
+/* Whether a floor that was given out came along: its entry is none of the log
+ * at hand, whose own may have the same number. */
 bool plog_orders_is_brought_floor(const struct plog_compaction *found);
 
 /* ---- Those that came along (orders_brought.c) --------------------------- */
@@ -250,8 +245,8 @@ struct plog_scan;
 PLOG_MUST_CHECK int plog_orders_each_segment(struct plog_orders *o,
                                              int (*look)(struct plog_orders *,
                                                          struct plog_scan *));
-/* Notes a file that counts for nothing where one was asked for. */
-void plog_orders_want(struct plog_orders *o, size_t file);
+/* Whether nobody can tell by whose key that one of `files` is. */
+bool plog_orders_is_strange(const struct plog_orders *o, size_t file);
 void plog_orders_sort(struct plog_orders *o);
 /* The index of the first one about entry `seq` or a later one, in a sorted
  * list. */
@@ -267,8 +262,8 @@ PLOG_MUST_CHECK int plog_orders_whose(struct plog_orders *o,
 
 /* The next order, from `*i` on, that was needed and not met, nor another that
  * makes the same line; NULL: none. */
-const struct plog_order *plog_orders_unheld(const struct plog_orders *o,
-                                            size_t *i);
+const struct plog_known_order *plog_orders_unheld(const struct plog_orders *o,
+                                                  size_t *i);
 /* The next order of the log itself, from `*i` on, that was needed and stands
  * behind entry `size`; NULL: none. */
 const struct plog_order *plog_orders_above(const struct plog_orders *o,

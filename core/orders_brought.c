@@ -149,8 +149,8 @@ static int ask_all(struct plog_orders *o)
     return rc;
 }
 
-static const char *name_of(const struct plog_orders *o, size_t file,
-                           char key[PLOG_KEYID_TEXT])
+const char *plog_orders_strange(const struct plog_orders *o, size_t file,
+                                char key[PLOG_KEYID_TEXT])
 {
     const struct plog_order_file *f = (const void *)o->files.data;
     if (!file)
@@ -161,33 +161,16 @@ static const char *name_of(const struct plog_orders *o, size_t file,
     return f[file - 1].name;
 }
 
-void plog_orders_want(struct plog_orders *o, size_t file)
+bool plog_orders_is_strange(const struct plog_orders *o, size_t file)
 {
     const struct plog_order_file *f = (const void *)o->files.data;
-    if (file && f[file - 1].from == PLOG_ORDER_UNKNOWN)
-        o->wanted = file;
+    return f[file - 1].from == PLOG_ORDER_UNKNOWN;
 }
 
 const char *plog_orders_wanted(const struct plog_orders *o,
                                char key[PLOG_KEYID_TEXT])
 {
-    return name_of(o, o->wanted, key);
-}
-
-const char *plog_orders_strange(const struct plog_orders *o,
-                                const struct plog_order *unheld,
-                                char key[PLOG_KEYID_TEXT])
-{
-    const struct plog_known_order *k = (const void *)unheld;
-    return name_of(o, k->file, key);
-}
-
-const char *plog_orders_strange_floor(const struct plog_orders *o,
-                                      const struct plog_compaction *unheld,
-                                      char key[PLOG_KEYID_TEXT])
-{
-    const struct plog_known_floor *f = (const void *)unheld;
-    return name_of(o, f->file, key);
+    return plog_orders_strange(o, o->wanted, key);
 }
 
 int plog_orders_strange_fail(const char *what, const char *file,

@@ -78,10 +78,14 @@ static bool is_better(const struct plog_known_floor *a,
 
 enum which { ANY, HELD, UNKNOWN }; /* of those there are */
 
-static bool counts(const struct plog_known_floor *f, enum which which)
+static bool counts(const struct plog_orders *o,
+                   const struct plog_known_floor *f, enum which which)
 {
-    return !f->logged && f->unknown == (which == UNKNOWN) &&
-           (which != HELD || f->held);
+    if (f->logged)
+        return false;
+    if (which == UNKNOWN)
+        return f->unknown && plog_orders_is_strange(o, f->file);
+    return !f->unknown && (which != HELD || f->held);
 }
 
 /* The log's own last one, if it reaches; else one that came along, whose number
@@ -92,7 +96,7 @@ static struct plog_known_floor *reaching(const struct plog_orders *o,
     struct plog_known_floor *last = NULL, *brought = NULL;
     for (size_t i = 0; i < floor_count(o); i++) {
         struct plog_known_floor *f = &floors(o)[i];
-        if (!counts(f, which))
+        if (!counts(o, f, which))
             continue;
         if (!f->file && (!last || f->entry.at > last->entry.at))
             last = f;
@@ -108,7 +112,7 @@ static struct plog_known_floor *setting(const struct plog_orders *o,
 {
     struct plog_known_floor *best = NULL;
     for (size_t i = 0; i < floor_count(o); i++)
-        if (counts(&floors(o)[i], which) && floors(o)[i].entry.to == floor &&
+        if (counts(o, &floors(o)[i], which) && floors(o)[i].entry.to == floor &&
             (!best || is_better(&floors(o)[i], best)))
             best = &floors(o)[i];
     return best;
@@ -128,7 +132,7 @@ static const struct plog_compaction *ask(struct plog_orders *o, finder *find,
         return NULL;
     struct plog_known_floor *f = find(o, size, ANY);
     struct plog_known_floor *unknown = f ? NULL : find(o, size, UNKNOWN);
-    plog_orders_want(o, unknown ? unknown->file : 0);
+    o->wanted = unknown ? unknown->file : 0;
     return f ? need_floor(o, f) : NULL;
 }
 
@@ -182,11 +186,11 @@ const struct plog_compaction *plog_orders_floor_forks(struct plog_orders *o)
 
 /* One in an unfinished group is none of the log; then the one before it must
  * do. */
-const struct plog_compaction *plog_orders_floor_unheld(struct plog_orders *o)
+const struct plog_known_floor *plog_orders_floor_unheld(struct plog_orders *o)
 {
     for (size_t i = 0; i < floor_count(o); i++)
         if (floors(o)[i].needed && !floors(o)[i].held)
-            return plog_orders_floor_held(o) ? NULL : &floors(o)[i].entry;
+            return plog_orders_floor_held(o) ? NULL : &floors(o)[i];
     return NULL;
 }
 

@@ -99,12 +99,11 @@ static int check_orders(struct plog_walk *w, struct plog_error *err)
     int rc = plog_orders_settle(&w->orders);
     if (rc)
         return plog_orders_brought_fail(&w->orders, rc, err);
-    const struct plog_order *o = plog_orders_unheld(&w->orders, &i);
-    const struct plog_compaction *c = plog_orders_floor_unheld(&w->orders);
+    const struct plog_known_order *o = plog_orders_unheld(&w->orders, &i);
+    const struct plog_known_floor *c = plog_orders_floor_unheld(&w->orders);
     char key[PLOG_KEYID_TEXT];
-    const char *strange = c   ? plog_orders_strange_floor(&w->orders, c, key)
-                          : o ? plog_orders_strange(&w->orders, o, key)
-                              : NULL;
+    size_t file = c ? c->file : o ? o->file : 0;
+    const char *strange = plog_orders_strange(&w->orders, file, key);
     if (strange)
         return plog_orders_strange_fail(
             c ? "the log begins behind entry 1: expected a compact entry"
@@ -114,14 +113,15 @@ static int check_orders(struct plog_walk *w, struct plog_error *err)
         return plog_fail(err, PLOG_E_CORRUPT,
                          "the log begins behind entry 1, and the compact entry"
                          " at %llu that would let it is not one of the log",
-                         (unsigned long long)c->at);
+                         (unsigned long long)c->entry.at);
     if (!o)
         return 0;
     plog_fail(err, PLOG_E_TAMPERED,
               "entry %llu is redacted, and the order for it at %llu is not one"
               " of the log",
-              (unsigned long long)o->seq, (unsigned long long)o->at);
-    plog_err_seq(err, o->seq);
+              (unsigned long long)o->order.seq,
+              (unsigned long long)o->order.at);
+    plog_err_seq(err, o->order.seq);
     plog_err_hint(err, "run: paritylog verify DIR");
     return PLOG_E_TAMPERED;
 }

@@ -203,14 +203,15 @@ static void strange(struct plog_check *c, const char *file, uint64_t seq,
     plog_check_find(c, &f);
 }
 
-static void no_order(struct plog_check *c, const struct plog_order *o)
+static void no_order(struct plog_check *c, const struct plog_known_order *k)
 {
+    const struct plog_order *o = &k->order;
     char want[64], file[PLOG_SEGMENT_FILE] = "";
     uint64_t first = 0;
     if (!plog_find_segment(&c->reader.dir, o->seq, &first, NULL) && first)
         plog_segment_file(first, false, file);
     char key[PLOG_KEYID_TEXT];
-    const char *in = plog_orders_strange(&c->walk.orders, o, key);
+    const char *in = plog_orders_strange(&c->walk.orders, k->file, key);
     if (in) {
         strange(c, file, o->seq, "an order by a key that is trusted here", in,
                 key);
@@ -229,17 +230,17 @@ static void no_order(struct plog_check *c, const struct plog_order *o)
 }
 
 /* A log that begins behind seq 1, and the entry that would let it. */
-static void no_floor(struct plog_check *c, const struct plog_compaction *floor)
+static void no_floor(struct plog_check *c, const struct plog_known_floor *floor)
 {
     char want[64], key[PLOG_KEYID_TEXT];
-    const char *in = plog_orders_strange_floor(&c->walk.orders, floor, key);
+    const char *in = plog_orders_strange(&c->walk.orders, floor->file, key);
     if (in) {
         strange(c, PLOG_ORDERS_DIR, 1,
                 "a compact entry by a key that is trusted here", in, key);
         return;
     }
     snprintf(want, sizeof want, "the compact entry %llu",
-             (unsigned long long)floor->at);
+             (unsigned long long)floor->entry.at);
     struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
                              .leg = PLOG_LEG_LOG,
                              .file = "log",
@@ -272,44 +273,50 @@ static void other_root(struct plog_check *c,
 
 static void check_floor(struct plog_check *c, bool damaged)
 {
-    const struct plog_compaction *floor =
+    const struct plog_compaction *forks =
         plog_orders_floor_forks(&c->walk.orders);
-    if (floor)
-        other_root(c, floor);
-    floor = plog_orders_floor_unheld(&c->walk.orders);
+    if (forks)
+        other_root(c, forks);
+    const struct plog_known_floor *floor =
+        plog_orders_floor_unheld(&c->walk.orders);
     if (!floor)
         return;
-    if (c->bounded && floor->at > c->walk.chain.last.size &&
-        !plog_orders_is_brought_floor(floor))
-        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->to,
+    if (c->bounded && floor->entry.at > c->walk.chain.last.size && !floor->file)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->entry.to,
                              "compacted while the check ran");
     else if (damaged)
-        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->to,
+        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->entry.to,
                              "compacted, and the entry for it lies in damage");
     else
         no_floor(c, floor);
 }
 
+/* One that was needed and not met. */
+static void check_order(struct plog_check *c, const struct plog_known_order *k,
+                        bool damaged)
+{
+    uint64_t seq = k->order.seq;
+    if (c->bounded && k->order.at > c->walk.chain.last.size && !k->file)
+        plog_check_unchecked(c, PLOG_LEG_LOG, seq, seq,
+                             "redacted while the check ran");
+    else if (damaged)
+        plog_check_unchecked(c, PLOG_LEG_LOG, seq, seq,
+                             "redacted, and the order for it lies in damage");
+    else
+        no_order(c, k);
+}
+
 int plog_check_orders(struct plog_check *c, struct plog_error *err)
 {
-    const struct plog_order *o;
-    uint64_t end = c->walk.chain.last.size;
+    const struct plog_known_order *k;
     bool damaged = c->report->counts[-PLOG_E_CORRUPT] ||
                    c->report->counts[-PLOG_E_TAMPERED] || c->strange;
     int rc = plog_orders_settle(&c->walk.orders);
     if (rc)
         return plog_orders_brought_fail(&c->walk.orders, rc, err);
     check_floor(c, damaged);
-    for (size_t i = 0; (o = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
-        if (c->bounded && o->at > end && !plog_orders_is_brought(o))
-            plog_check_unchecked(c, PLOG_LEG_LOG, o->seq, o->seq,
-                                 "redacted while the check ran");
-        else if (damaged)
-            plog_check_unchecked(c, PLOG_LEG_LOG, o->seq, o->seq,
-                                 "redacted, and the order for it lies in"
-                                 " damage");
-        else
-            no_order(c, o);
+    for (size_t i = 0; (k = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
+        check_order(c, k, damaged);
     return 0;
 }
 

@@ -41,7 +41,7 @@ int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
         note_pending(p, seq);
     } else {
         const struct plog_order *o = plog_orders_find(orders, seq);
-        if (!o || plog_orders_is_brought(o) || o->at <= p->c->head.commit.size)
+        if (!o || o->at <= p->c->head.commit.size)
             return 0; /* the store should have followed it */
     }
     *line = stored;

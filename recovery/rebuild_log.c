@@ -108,14 +108,14 @@ static int judge_head(struct plog_rebuild *b, const struct plog_store_head *h,
 static void judge_orders(struct plog_rebuild *b, const struct plog_store_log *s)
 {
     size_t i = 0;
-    const struct plog_order *o = plog_orders_unheld(&s->orders, &i);
+    const struct plog_known_order *o = plog_orders_unheld(&s->orders, &i);
     if (b->report->verdict || !o)
         return;
     b->report->verdict = PLOG_E_TAMPERED;
     snprintf(b->report->why, sizeof b->report->why,
              "entry %llu is redacted, and the order for it at %llu is not"
              " proven",
-             (unsigned long long)o->seq, (unsigned long long)o->at);
+             (unsigned long long)o->order.seq, (unsigned long long)o->order.at);
 }
 
 /* Every entry is there and proven, but perhaps not in the files that it was

@@ -94,8 +94,9 @@ static bool is_unfinished(const struct plog_compaction *base,
     if (!base)
         return false;
     const struct plog_compaction *last = plog_orders_floor_held(&w->orders);
-    const struct plog_compaction *none = plog_orders_floor_unheld(&w->orders);
-    return (last && base->at > last->at) || (none && none->at == base->at);
+    const struct plog_known_floor *none = plog_orders_floor_unheld(&w->orders);
+    return (last && base->at > last->at) ||
+           (none && none->entry.at == base->at);
 }
 
 /* Of a log that is whole: a trusted key vouches for it, and it has the entries

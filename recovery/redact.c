@@ -101,7 +101,7 @@ static int find_behind(struct look *l, struct plog_reader *r,
     int rc = o ? 0 : plog_orders_doubt(&orders);
     if (rc)
         plog_fail(err, rc, "looking for an order behind the store failed");
-    if (o && !plog_orders_is_brought(o) && o->at <= l->end && !report->already)
+    if (o && o->at <= l->end && !report->already)
         report->order = o->at;
     report->already = report->order > 0;
     plog_orders_fini(&orders);
