@@ -249,26 +249,28 @@ bool plog_scrub_find_bytes(const struct plog_scrub_search *s, const char *p,
 
 /* ---- Reading (scrub_packed.c) -------------------------------------------- */
 
-/* A file that comes to so many times its size is not expanded to its end. */
+/* A file that comes to more than these bytes, and so many times its size, is
+ * not expanded to its end.  The bytes are those of a segment that a single
+ * group makes longer than the log's segment_size, which are added. */
+#define PLOG_SCRUB_FREE (PLOG_GROUP_MAX + 2ull * PLOG_LINE_MAX)
 #define PLOG_SCRUB_RATIO 64
 
 /* A file, expanded where it is gzip. */
 struct plog_scrub_source {
     const struct plog_io *io;
     int fd;
-    bool unpack;           /* it begins with the bytes that gzip does */
-    bool packed;           /* and so far something was expanded */
+    bool unpack;           /* else it is given as it is, whatever it is */
+    bool packed;           /* so far something was expanded */
     uint64_t size, at;     /* of the file; read so far */
     uint64_t given, spent; /* expanded; read for all of it */
-    uint64_t member;       /* where the one at hand begins */
-    uint64_t raw_end;      /* up to where it is given as it is, else */
-    bool expanding, member_gave, ended, open;
+    uint64_t free;         /* as PLOG_SCRUB_FREE */
+    uint64_t member;       /* where the one at hand begins, or what is none */
+    bool expanding, bare, member_gave, ended, open;
     z_stream z; /* and what is in the buffer */
     unsigned char *buffer;
 };
 
-/* @unpack  false: as it is, whatever it is
- * Returns 0 or a negative errno. */
+/* Returns 0 or a negative errno. */
 PLOG_MUST_CHECK int plog_scrub_source_open(struct plog_scrub_source *s,
                                            const struct plog_io *io, int dir,
                                            const char *name, bool unpack);

@@ -5,11 +5,12 @@
  * One of archive/ or snapshots/ that could not be expanded as a whole is there
  * as it was, and users move there whatever they have.  So all of a file is
  * given out that can be: each of its members, however many there are, what
- * stands between and behind them as it is, and behind a damaged one the next
- * that can be found.  What only begins as gzip does is given out as it is.
+ * stands before, between and behind them as it is, and behind a damaged one the
+ * next that can be found.  What only begins as gzip does is given out as it is.
  *
  * A few bytes may come to more than anybody can wait for, under the writer
- * lock.  No segment or snapshot comes near the limits.
+ * lock.  No segment of the log meets the limits, whatever is in it; a snapshot
+ * may, and is told as any.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,14 +20,22 @@
 
 #define BUFFER PLOG_GZ_BUFFER
 #define HEAD 10
-#define GZIP (15 + 16)         /* window bits; 16 asks for gzip around it */
-#define FREE (64ull << 20)     /* bytes that may come of any file, */
-#define RATIO PLOG_SCRUB_RATIO /* and of each byte of it */
-#define AGAIN 8                /* times that it may be read */
+#define TRAILER 8
+#define GZIP (15 + 16) /* window bits; 16 asks for gzip around it, */
+#define BARE (-15)     /* and this for nothing */
+#define RATIO PLOG_SCRUB_RATIO
+#define AGAIN 8 /* times that it may be read */
+
+/* Of the file, where the bytes at hand stand. */
+static uint64_t here(const struct plog_scrub_source *s)
+{
+    return s->at - s->z.avail_in;
+}
 
 static void seek(struct plog_scrub_source *s, uint64_t to)
 {
     s->at = to;
+    s->z.next_in = s->buffer;
     s->z.avail_in = 0;
 }
 
@@ -42,6 +51,21 @@ static int fill(struct plog_scrub_source *s)
     return rc ? rc : got < want ? -EIO /* it shrank under us */ : 0;
 }
 
+/* Goes to `to`, with a whole head of it at hand, or all that is left.  What the
+ * buffer has is not read again, however small the members are. */
+static int stand(struct plog_scrub_source *s, uint64_t to)
+{
+    uint64_t begins = here(s) - (uint64_t)(s->z.next_in - s->buffer);
+    uint64_t need = s->size - to < HEAD ? s->size : to + HEAD;
+    if (to < begins || need > s->at) {
+        seek(s, to);
+        return fill(s);
+    }
+    s->z.next_in = s->buffer + (to - begins);
+    s->z.avail_in = (uInt)(s->at - to);
+    return 0;
+}
+
 /* ---- Members ------------------------------------------------------------ */
 
 /* Whether a member begins here.
@@ -54,58 +78,81 @@ static bool is_head(const unsigned char *p, size_t n, bool strict)
                        (p[9] <= 13 || p[9] == 255));
 }
 
-/* The next member from `at` on, or the end of the file. */
-static int find_head(struct plog_scrub_source *s, uint64_t at, uint64_t *found)
+/* Whether it is one as we make them (gz.h), but for one byte at most. */
+static bool is_ours(const unsigned char *p, size_t n)
 {
-    int rc = 0;
-    *found = s->size;
-    while (!rc && *found == s->size && at + HEAD <= s->size) {
-        seek(s, at);
-        rc = fill(s);
-        const unsigned char *p = s->buffer, *end = p + s->z.avail_in;
-        while (!rc && (p = memchr(p, 0x1f, (size_t)(end - p))) != NULL &&
-               !is_head(p, (size_t)(end - p), true))
-            p++;
-        if (!rc && p)
-            *found = at + (uint64_t)(p - s->buffer);
-        at = s->at - (HEAD - 1);
-    }
-    return rc;
+    static const unsigned char head[HEAD - 2] = {0x1f, 0x8b, 8};
+    int wrong = 0;
+    for (size_t i = 0; n >= HEAD && i < sizeof head; i++)
+        wrong += p[i] != head[i];
+    return n >= HEAD && wrong <= 1;
 }
 
-/* From `from` on bytes are given out as they are, to the next member. */
-static int pass(struct plog_scrub_source *s, uint64_t from)
+static const unsigned char *find_head(const unsigned char *p, size_t n)
 {
-    int rc = find_head(s, from + 1, &s->raw_end);
-    s->expanding = false;
-    seek(s, from);
-    return rc;
+    const unsigned char *end = p + n;
+    while (n && (p = memchr(p, 0x1f, (size_t)(end - p))) != NULL &&
+           !is_head(p, (size_t)(end - p), true))
+        p++;
+    return n ? p : NULL;
+}
+
+/* Expands the member, from behind its head where that is damaged. */
+static int expand_from(struct plog_scrub_source *s, uint64_t from, bool bare)
+{
+    s->bare = bare;
+    s->expanding = true;
+    s->member_gave = false;
+    int rc = stand(s, from);
+    return rc                                                 ? rc
+           : inflateReset2(&s->z, bare ? BARE : GZIP) == Z_OK ? 0
+                                                              : -ENOMEM;
 }
 
 /* What stands at `from`, where one may begin. */
 static int begin(struct plog_scrub_source *s, uint64_t from)
 {
-    seek(s, from);
-    s->ended = from >= s->size;
-    int rc = s->ended ? 0 : fill(s);
-    if (s->ended || rc)
-        return rc;
-    if (!is_head(s->buffer, s->z.avail_in, false))
-        return pass(s, from);
     s->member = from;
-    s->member_gave = false;
-    s->expanding = true;
-    return inflateReset(&s->z) == Z_OK ? 0 : -ENOMEM;
+    s->expanding = false;
+    s->ended = from >= s->size;
+    int rc = s->ended ? 0 : stand(s, from);
+    if (s->ended || rc || !s->unpack)
+        return rc;
+    if (is_head(s->z.next_in, s->z.avail_in, false))
+        return expand_from(s, from, false);
+    return is_ours(s->z.next_in, s->z.avail_in)
+               ? expand_from(s, from + HEAD, true)
+               : 0;
+}
+
+/* Behind a damaged member that gave something: the next one. */
+static int begin_next(struct plog_scrub_source *s)
+{
+    uint64_t at = s->member + 1;
+    for (;;) {
+        int rc = stand(s, at);
+        if (rc)
+            return rc;
+        const unsigned char *head = find_head(s->z.next_in, s->z.avail_in);
+        if (head || s->at == s->size)
+            return begin(s,
+                         head ? at + (uint64_t)(head - s->z.next_in) : s->size);
+        at = s->at - (HEAD - 1);
+    }
 }
 
 /* The member at hand cannot be read on. */
 static int skip_damage(struct plog_scrub_source *s)
 {
-    uint64_t next;
-    if (!s->member_gave)
-        return pass(s, s->member);
-    int rc = find_head(s, s->member + 1, &next);
-    return rc ? rc : begin(s, next);
+    if (s->member_gave)
+        return begin_next(s);
+    int rc = stand(s, s->member);
+    if (rc)
+        return rc;
+    if (!s->bare && is_ours(s->z.next_in, s->z.avail_in))
+        return expand_from(s, s->member + HEAD, true);
+    s->expanding = false;
+    return 0;
 }
 
 static int expand(struct plog_scrub_source *s, char *p, size_t n, size_t *got)
@@ -121,27 +168,33 @@ static int expand(struct plog_scrub_source *s, char *p, size_t n, size_t *got)
     s->member_gave |= *got > 0 || rc == Z_STREAM_END;
     s->packed |= s->member_gave;
     if (rc == Z_STREAM_END)
-        return begin(s, s->at - s->z.avail_in);
+        return begin(s, here(s) + (s->bare ? TRAILER : 0));
     if (rc == Z_MEM_ERROR)
         return -ENOMEM;
     bool cut = *got == 0 && s->z.avail_in == 0 && s->at == s->size;
     return cut || (rc != Z_OK && rc != Z_BUF_ERROR) ? skip_damage(s) : 0;
 }
 
+/* What is no member, up to the next one: but for what may be the beginning of
+ * its head, in the next piece. */
 static int copy(struct plog_scrub_source *s, char *p, size_t n, size_t *got)
 {
-    uint64_t left = s->raw_end - (s->at - s->z.avail_in);
-    int rc = s->z.avail_in || left == 0 ? 0 : fill(s);
+    int rc = stand(s, here(s));
+    size_t have = s->z.avail_in, past = here(s) == s->member;
     if (rc)
         return rc;
-    if (left == 0)
-        return begin(s, s->raw_end);
-    n = n < s->z.avail_in ? n : s->z.avail_in;
-    n = n < left ? n : (size_t)left;
-    memcpy(p, s->z.next_in, n);
-    s->z.next_in += n;
-    s->z.avail_in -= (uInt)n;
-    *got = n;
+    if (s->unpack && have) {
+        const unsigned char *head = find_head(s->z.next_in + past, have - past);
+        have = head               ? (size_t)(head - s->z.next_in)
+               : s->at == s->size ? have
+                                  : have - (HEAD - 1);
+    }
+    if (have == 0)
+        return begin(s, here(s));
+    *got = n < have ? n : have;
+    memcpy(p, s->z.next_in, *got);
+    s->z.next_in += *got;
+    s->z.avail_in -= (uInt)*got;
     return 0;
 }
 
@@ -155,8 +208,8 @@ int plog_scrub_source_read(struct plog_scrub_source *s, char *p, size_t n,
         rc = s->expanding ? expand(s, p + *got, n - *got, &part)
                           : copy(s, p + *got, n - *got, &part);
         *got += part;
-        if (!rc && (s->given > FREE + RATIO * s->size ||
-                    s->spent > FREE + AGAIN * s->size))
+        if (!rc && (s->given > s->free + RATIO * s->size ||
+                    s->spent > s->free + AGAIN * s->size))
             rc = -E2BIG;
     }
     return rc;
@@ -168,12 +221,8 @@ int plog_scrub_source_rewind(struct plog_scrub_source *s)
 {
     s->given = s->spent = 0;
     s->packed = false;
-    if (s->unpack)
-        return begin(s, 0);
-    s->raw_end = s->size;
-    s->ended = s->size == 0;
     seek(s, 0);
-    return 0;
+    return begin(s, 0);
 }
 
 int plog_scrub_source_open(struct plog_scrub_source *s,
@@ -181,23 +230,20 @@ int plog_scrub_source_open(struct plog_scrub_source *s,
                            bool unpack)
 {
     struct plog_stat st;
-    unsigned char magic[2] = {0};
-    size_t got = 0;
     memset(s, 0, sizeof *s);
     s->io = io;
+    s->unpack = unpack;
+    s->free = PLOG_SCRUB_FREE;
     s->fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_NOFOLLOW, 0);
     if (s->fd < 0)
         return s->fd;
     int rc = io->stat(io->ctx, s->fd, &st);
     s->size = rc ? 0 : st.size;
-    if (!rc && unpack)
-        rc = plog_io_pread_full(io, s->fd, magic, sizeof magic, 0, &got);
-    s->unpack = magic[0] == 0x1f && magic[1] == 0x8b;
     s->buffer = plog_alloc(io, BUFFER);
     if (!rc && !s->buffer)
         rc = -ENOMEM;
     plog_gz_memory(&s->z, io);
-    if (!rc && s->unpack) {
+    if (!rc && unpack) {
         s->open = inflateInit2(&s->z, GZIP) == Z_OK;
         rc = s->open ? 0 : -ENOMEM;
     }

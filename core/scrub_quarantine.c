@@ -198,8 +198,10 @@ static int scrub_file(struct sweep *s, const char *name)
     int rc = plog_scrub_source_open(&source, s->io, s->dir, name, true);
     if (rc)
         return rc == -ENOENT ? 0 : rc; /* it went with its database */
+    source.free += s->l->head.rules.segment_size;
     rc = plog_scrub_source_read(&source, begin, sizeof begin, &got);
     bool database = !rc && is_database(name, source.packed, begin, got);
+    source.unpack = source.packed || !database;
     if (!rc)
         rc = plog_scrub_source_rewind(&source);
     if (!rc)

@@ -32,6 +32,7 @@ static struct world dir;
 static struct plog_scrub_target target;
 static struct plog_scrub_report report;
 static struct plog_error err;
+static uint64_t segment_size; /* of the log */
 
 /* @salted  whether the salt is known */
 static void start(bool salted)
@@ -56,6 +57,7 @@ static int scrub_for(const struct plog_scrub_target *t, size_t count)
     memset(&report, 0, sizeof report);
     err = (struct plog_error){.code = 0};
     l.io = plog_io_posix();
+    l.head.rules.segment_size = segment_size;
     l.dir.dir = open(dir.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     snprintf(l.dir.path, sizeof l.dir.path, "%s", dir.dir);
     int rc = plog_scrub_quarantine(&l, t, count, &report, &err);
@@ -127,12 +129,17 @@ static size_t text_member(const char *name, const char *text)
     return member(name, text, strlen(text));
 }
 
-static void append(const char *name, const char *text)
+static void append_bytes(const char *name, const char *p, size_t n)
 {
     int fd = open(path_of(name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
                   0600);
-    CHECK_INT(write(fd, text, strlen(text)), strlen(text));
+    CHECK_INT(write(fd, p, n), n);
     close(fd);
+}
+
+static void append(const char *name, const char *text)
+{
+    append_bytes(name, text, strlen(text));
 }
 
 static void flip(const char *name, size_t at)
@@ -274,6 +281,69 @@ static void with_text(void)
     holds_packed("between.gz", "one\ntext\n" REDACTED "\n");
     holds_packed("headed.gz",
                  "\x1f\x8b\x08 looks like a head\n" REDACTED "\n");
+}
+
+/* A member whose head is damaged, one with text before it, and both: none of
+ * these begins as gzip does. */
+static void damaged_heads(void)
+{
+    for (size_t at = 0; at < 8; at++) {
+        start(true);
+        text_member("first.gz", LINE "\nbehind\n");
+        flip("first.gz", at);
+        text_member("two.gz", "one\n");
+        flip("two.gz", at);
+        text_member("two.gz", LINE "\n");
+        size_t n = text_member("second.gz", "one\n");
+        text_member("second.gz", LINE "\n");
+        flip("second.gz", n + at);
+        CHECK_INT(scrub(), 0);
+        CHECK_UINT(report.quarantine, 3);
+        holds_packed("first.gz", REDACTED "\nbehind\n");
+        holds_packed("two.gz", "one\n" REDACTED "\n");
+        holds_packed("second.gz", "one\n" REDACTED "\n");
+    }
+    start(true);
+    append("noted", "a note\n");
+    text_member("noted", LINE "\n");
+    append("innocent", "a note\n");
+    text_member("innocent", "one\n");
+    size_t n;
+    char *innocent = world_read(path_of("innocent"), &n);
+    CHECK_INT(scrub(), 0);
+    CHECK_UINT(report.quarantine, 1);
+    holds_packed("noted", "a note\n" REDACTED "\n");
+    holds("innocent", innocent, n);
+    free(innocent);
+}
+
+/* A head, or what looks like one, anywhere about the end of a piece that is
+ * read at once. */
+static void heads_across_pieces(void)
+{
+    static char raw[(64 << 10) + 20];
+    memset(raw, 'x', sizeof raw);
+    for (size_t n = sizeof raw - 40; n <= sizeof raw; n++) {
+        start(true);
+        append_bytes("text", raw, n);
+        append("text", "\n");
+        text_member("text", LINE "\n");
+        append_bytes("near", raw, n);
+        append("near", "\x1f\x8b\n" LINE "\n");
+        CHECK_INT(scrub(), 0);
+        CHECK_UINT(report.quarantine, 2);
+        gzFile f = gzopen(path_of("text"), "rb");
+        static char text[sizeof raw + 400];
+        int got = gzread(f, text, sizeof text);
+        gzclose(f);
+        CHECK(got == (int)(n + strlen(REDACTED) + 2) &&
+              memcmp(text, raw, n) == 0 &&
+              memcmp(text + n, "\n" REDACTED "\n", strlen(REDACTED) + 2) == 0);
+        size_t near_n;
+        char *near = world_read(path_of("near"), &near_n);
+        CHECK(near_n == n + strlen(REDACTED) + 4);
+        free(near);
+    }
 }
 
 /* Behind a damaged one the next is found. */
@@ -434,9 +504,13 @@ static void packed_database(void)
 static void bomb(const char *name, int mib, char fill)
 {
     static char many[16 << 20];
+    size_t n;
     memset(many, fill, sizeof many);
-    for (int i = 0; i < mib; i += 16)
-        member(name, many, sizeof many);
+    member(name, many, sizeof many);
+    char *one = world_read(path_of(name), &n);
+    for (int i = 16; i < mib; i += 16)
+        append_bytes(name, one, n);
+    free(one);
 }
 
 /* It is left, and told; all else is done. */
@@ -445,7 +519,7 @@ static void bombs(void)
     size_t n, now_n;
     start(true);
     put("lines", LINE "\n");
-    bomb("zeros.gz", 96, 0);
+    bomb("zeros.gz", 128, 0);
     text_member("zeros.gz", LINE "\n");
     char *was = world_read(path_of("zeros.gz"), &n);
     CHECK_INT(scrub(), 0);
@@ -463,6 +537,34 @@ static void bombs(void)
     start(true); /* up to there it is searched */
     bomb("lines.gz", 48, '\n');
     text_member("lines.gz", LINE "\n");
+    CHECK_INT(scrub(), 0);
+    CHECK_UINT(report.left, 0);
+    CHECK_UINT(report.quarantine, 1);
+}
+
+/* A segment of the log may come to what its rules say, whatever is in it. */
+static void as_long_as_a_segment(void)
+{
+    segment_size = 48 << 20;
+    start(true);
+    bomb("segment.gz", 128, 'A');
+    text_member("segment.gz", "\n" LINE "\n");
+    CHECK_INT(scrub(), 0);
+    segment_size = 0;
+    CHECK_UINT(report.left, 0);
+    CHECK_UINT(report.quarantine, 1);
+}
+
+/* However small they are, none is read twice. */
+static void small_members(void)
+{
+    char text[20];
+    start(true);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(text, sizeof text, "line %d\n", i);
+        text_member("many.gz", text);
+    }
+    text_member("many.gz", LINE "\n");
     CHECK_INT(scrub(), 0);
     CHECK_UINT(report.left, 0);
     CHECK_UINT(report.quarantine, 1);
@@ -512,12 +614,16 @@ int main(int argc, char **argv)
         {"long names", long_names},
         {"members", members},
         {"with text", with_text},
+        {"damaged heads", damaged_heads},
+        {"heads across pieces", heads_across_pieces},
         {"behind damage", behind_damage},
         {"in a WAL", in_a_wal},
         {"of another log", of_another_log},
         {"across pieces", across_pieces},
         {"packed database", packed_database},
         {"bombs", bombs},
+        {"as long as a segment", as_long_as_a_segment},
+        {"small members", small_members},
         {"many targets", many_targets},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
