@@ -36,6 +36,19 @@ struct sweep {
     char path[(DEEPEST + 2) * 256];
 };
 
+/* A path that is too long to be told loses its middle, and not the file. */
+static void shorten(const char *path, char *out, size_t cap)
+{
+    static const char begin[] = "quarantine/...";
+    size_t n = strlen(path), room = cap - sizeof begin;
+    const char *tail = n < cap ? NULL : path + n - room;
+    const char *folder = tail ? strchr(tail, '/') : NULL;
+    snprintf(out, cap, "%s%s", tail ? begin : path,
+             folder ? folder
+             : tail ? tail
+                    : "");
+}
+
 /* ---- Databases ---------------------------------------------------------- */
 
 /* Immutable: SQLite makes no file beside it.  Its WAL is not applied then, but
@@ -255,7 +268,7 @@ static int scrub_one(struct sweep *s, const char *name)
         return rc;
     if (r->left++ == 0) {
         r->left_why = rc;
-        snprintf(r->left_file, sizeof r->left_file, "%.255s", s->path);
+        shorten(s->path, r->left_file, sizeof r->left_file);
     }
     return 0;
 }
@@ -314,51 +327,53 @@ int plog_scrub_quarantine(struct plog_legs *l,
                           struct plog_scrub_report *report,
                           struct plog_error *err)
 {
-    struct sweep s = {.l = l, .io = l->io, .report = report, .path = SCRATCH};
-    int dir, rc = clear_scratch(&s);
-    if (!rc)
-        rc = plog_scrub_search_init(&s.search, l->io, t, count);
-    if (rc)
-        return plog_fail_io(err, rc, s.path,
-                            "beginning to look through"
-                            " quarantine/");
-    rc = open_it(l, &dir, err);
-    if (!rc && dir >= 0) {
-        strcpy(s.path, "quarantine");
+    struct sweep s = {
+        .l = l, .io = l->io, .report = report, .path = "quarantine"};
+    char file[256];
+    int dir, rc = open_it(l, &dir, err);
+    int scratch = clear_scratch(&s);
+    if (rc || dir < 0)
+        return rc;
+    rc = scratch ? scratch : plog_scrub_search_init(&s.search, l->io, t, count);
+    if (rc) /* the handle goes there as well */
+        l->io->close(l->io->ctx, dir);
+    else
         rc = scrub_folder(&s, dir);
-        if (rc)
-            rc = plog_fail_io(err, rc, s.path,
-                              "taking a redacted payload out of quarantine/");
-        if (rc == PLOG_E_IO)
-            plog_err_hint(err, "while it cannot be read or changed there, it"
-                               " can be moved out of DIR");
-    }
     plog_scrub_search_fini(&s.search);
+    if (!rc)
+        return 0;
+    shorten(s.path, file, sizeof file);
+    rc = plog_fail_io(err, rc, scratch ? SCRATCH : file,
+                      "taking a redacted payload out of quarantine/");
+    if (rc == PLOG_E_IO)
+        plog_err_hint(err, "while it cannot be read or changed there, it"
+                           " can be moved out of DIR");
     return rc;
 }
 
 int plog_scrub_say_left(const struct plog_scrub_report *report,
                         struct plog_error *err)
 {
-    const char *file = report->left_file;
+    char file[101];
     int why = report->left_why;
     if (report->left == 0)
         return 0;
+    shorten(report->left_file, file, sizeof file);
     if (why == -E2BIG)
         plog_fail(err, PLOG_E_IO,
-                  "%.100s was not searched: it expands to more than %d times"
+                  "%s was not searched: it expands to more than %d times"
                   " its size",
                   file, PLOG_SCRUB_RATIO);
     else if (why == -ENAMETOOLONG)
         plog_fail(err, PLOG_E_IO,
-                  "%.100s was not searched: it lies more than %d folders deep",
+                  "%s was not searched: it lies more than %d folders deep",
                   file, DEEPEST);
     else
         plog_fail_io(err, why, NULL,
                      strncmp(file, "quarantine", 10) == 0
                          ? "looking through quarantine/"
                          : "removing what a killed command left");
-    plog_err_file(err, file);
+    plog_err_file(err, report->left_file);
     plog_err_hint(err, "move it out of DIR%s, then run it again",
                   why == -E2BIG ? ", or expand it there by hand" : "");
     return PLOG_E_IO;

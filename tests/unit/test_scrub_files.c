@@ -50,7 +50,7 @@ static void start(bool salted)
     target.redacted = plog_span_text(REDACTED);
 }
 
-static int scrub_for(const struct plog_scrub_target *t, size_t count)
+static int search_for(const struct plog_scrub_target *t, size_t count)
 {
     static struct plog_legs l;
     memset(&l, 0, sizeof l);
@@ -62,6 +62,12 @@ static int scrub_for(const struct plog_scrub_target *t, size_t count)
     snprintf(l.dir.path, sizeof l.dir.path, "%s", dir.dir);
     int rc = plog_scrub_quarantine(&l, t, count, &report, &err);
     close(l.dir.dir);
+    return rc;
+}
+
+static int scrub_for(const struct plog_scrub_target *t, size_t count)
+{
+    int rc = search_for(t, count);
     CHECK(access(world_path(&dir, "scrub.new"), F_OK) != 0);
     return rc;
 }
@@ -190,6 +196,21 @@ static void neighbours(void)
     world_write(world_path(&dir, "scrub.new"), LINE, strlen(LINE));
     CHECK_INT(scrub(), 0);
     CHECK_UINT(report.quarantine, 0);
+}
+
+/* What bears the name of our scratch file: it can be moved, and where nothing
+ * is to be searched it is in nobody's way. */
+static void a_folder_for_scratch(void)
+{
+    start(true);
+    CHECK_INT(mkdir(world_path(&dir, "scrub.new"), 0700), 0);
+    put("lines", LINE "\n");
+    CHECK_INT(search_for(&target, 1), PLOG_E_IO);
+    CHECK_TEXT(err.file, "scrub.new");
+    CHECK(strstr(err.hint, "can be moved out of DIR") != NULL);
+    world_remove(world_path(&dir, "quarantine"));
+    CHECK_INT(search_for(&target, 1), 0);
+    CHECK_INT(rmdir(world_path(&dir, "scrub.new")), 0);
 }
 
 static void long_names(void)
@@ -542,6 +563,27 @@ static void bombs(void)
     CHECK_UINT(report.quarantine, 1);
 }
 
+/* One that is too long to be told is told by its end. */
+static void long_paths(void)
+{
+    char path[400] = "", name[123] = "/";
+    start(true);
+    memset(name + 1, 'n', sizeof name - 2);
+    for (int i = 0; i < 2; i++) {
+        strcat(path, name);
+        CHECK_INT(mkdir(path_of(path), 0700), 0);
+    }
+    strcat(path, "/a-bomb");
+    bomb(path, 128, 0);
+    CHECK_INT(scrub(), 0);
+    CHECK_UINT(report.left, 1);
+    CHECK_INT(plog_scrub_say_left(&report, &err), PLOG_E_IO);
+    CHECK(strncmp(err.file, "quarantine/.../n", 16) == 0);
+    CHECK(strcmp(err.file + strlen(err.file) - 8, "n/a-bomb") == 0);
+    CHECK(strncmp(err.message, "quarantine/.../a-bomb was not searched: it"
+                  " expands", 50) == 0);
+}
+
 /* A segment of the log may come to what its rules say, whatever is in it. */
 static void as_long_as_a_segment(void)
 {
@@ -611,6 +653,8 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"neighbours", neighbours},
+        {"a folder for scratch", a_folder_for_scratch},
+        {"long paths", long_paths},
         {"long names", long_names},
         {"members", members},
         {"with text", with_text},
