@@ -147,14 +147,10 @@ static int find_entry(struct look *l, struct plog_reader *r,
 }
 
 /* What store and log know of the entry before anything is done. */
-static int look(struct look *l, const char *dir, const struct plog_options *o,
-                struct plog_error *err)
+static int look(struct look *l, struct plog_reader *r, struct plog_error *err)
 {
-    plog_reader *r;
-    int rc = plog_reader_open(&r, dir, o, err);
-    if (rc)
-        return rc;
-    rc = find_entry(l, r, err);
+    plog_store_rollback(&r->store);
+    int rc = find_entry(l, r, err);
     plog_store_rollback(&r->store);
     if (!rc) {
         rc = plog_reader_history(r, plog_span(l->resource, l->resource_len),
@@ -163,6 +159,17 @@ static int look(struct look *l, const char *dir, const struct plog_options *o,
         if (rc == PLOG_E_PRUNED) /* below the floor there is nothing to name */
             rc = 0;
     }
+    return rc;
+}
+
+static int look_now(struct look *l, const char *dir,
+                    const struct plog_options *o, struct plog_error *err)
+{
+    plog_reader *r;
+    int rc = plog_reader_open(&r, dir, o, err);
+    if (rc)
+        return rc;
+    rc = look(l, r, err);
     plog_reader_close(r);
     return rc;
 }
@@ -175,8 +182,9 @@ static int rehearse(struct look *l, const char *dir,
     if (rc)
         return rc;
     l->end = found.size;
+    rc = look(l, &found.reader, err);
     plog_reader_fini(&found.reader);
-    return 0;
+    return rc;
 }
 
 /* ---- Doing -------------------------------------------------------------- */
@@ -350,8 +358,8 @@ int plog_redact(const char *dir, uint64_t seq,
     if (!rc)
         rc = own.dry_run ? rehearse(&l, dir, &open, err)
                          : plog_open(&p, dir, &open, err);
-    if (!rc)
-        rc = look(&l, dir, &open, err);
+    if (!rc && !own.dry_run)
+        rc = look_now(&l, dir, &open, err);
     if (!rc && !own.dry_run)
         rc = redact(p, &own, report, err);
     plog_close(p);
