@@ -159,6 +159,22 @@ int plog_buf_add_json(struct plog_buf *b, struct plog_span text)
     return rc;
 }
 
+size_t plog_first_from(const void *all, size_t n, size_t size, size_t at,
+                       uint64_t least)
+{
+    size_t low = 0;
+    while (low < n) {
+        size_t mid = low + (n - low) / 2;
+        uint64_t number;
+        memcpy(&number, (const char *)all + mid * size + at, sizeof number);
+        if (number < least)
+            low = mid + 1;
+        else
+            n = mid;
+    }
+    return low;
+}
+
 void *plog_alloc(const struct plog_io *io, size_t n)
 {
     void *p = io->alloc(io->ctx, NULL, n ? n : 1);

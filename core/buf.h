@@ -36,6 +36,12 @@ PLOG_MUST_CHECK int plog_buf_add_base64(struct plog_buf *b, const void *p,
 PLOG_MUST_CHECK int plog_buf_add_json(struct plog_buf *b,
                                       struct plog_span text);
 
+/* In an array that ascends by a number: the first whose number is `least` or
+ * more, or `n`.
+ * @size, @at  of an element, and where in it the number stands */
+size_t plog_first_from(const void *all, size_t n, size_t size, size_t at,
+                       uint64_t least);
+
 /* Allocation through the table.  NULL when out of memory. */
 void *plog_alloc(const struct plog_io *io, size_t n); /* zeroed */
 void plog_free(const struct plog_io *io, void *p);

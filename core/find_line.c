@@ -142,16 +142,11 @@ int plog_finder_segment(struct plog_finder *f, uint64_t seq, uint64_t *first,
         }
         f->listed = true;
     }
-    size_t low = 0, high = plog_segment_count(&f->segments);
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (plog_segment_at(&f->segments, mid) <= seq)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low)
-        *first = plog_segment_at(&f->segments, low - 1);
+    size_t n = plog_segment_count(&f->segments), behind = n;
+    if (seq < UINT64_MAX)
+        behind = plog_first_from(f->segments.data, n, sizeof seq, 0, seq + 1);
+    if (behind)
+        *first = plog_segment_at(&f->segments, behind - 1);
     return 0;
 }
 

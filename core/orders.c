@@ -88,15 +88,9 @@ void plog_orders_sort(struct plog_orders *o)
 
 size_t plog_orders_from(const struct plog_buf *list, uint64_t seq)
 {
-    size_t low = 0, high = count(list);
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (all(list)[mid].order.seq < seq)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low;
+    return plog_first_from(list->data, count(list),
+                           sizeof(struct plog_known_order),
+                           offsetof(struct plog_known_order, order.seq), seq);
 }
 
 /* The next one, from `*i` on, that makes this line of entry `seq`. */

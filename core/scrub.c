@@ -154,7 +154,7 @@ static int replace_lines(struct work *w, uint64_t first, size_t from, size_t to,
                                  "it lies in the last segment", err);
     plog_segment_name(first, name);
     int rc = plog_scrub_lines(w->l->io, w->l->dir.log, name, target(w, from),
-                              to - from, false, &hits);
+                              to - from, &hits);
     w->report->segments += hits > 0;
     return rc ? plog_fail_segment(err, rc, first, "replacing a segment") : 0;
 }

@@ -288,7 +288,7 @@ struct plog_scrub_file {
     int dir;
     const char *name;
     int scratch_dir;     /* what takes the name is made there, */
-    const char *scratch; /* under this one, which is nobody else's */
+    const char *scratch; /* under this one, which is nobody else's, and free */
 };
 
 /*
@@ -303,11 +303,11 @@ PLOG_MUST_CHECK int plog_scrub_rewrite(const struct plog_scrub_file *file,
                                        const struct plog_scrub_search *search,
                                        bool loose, uint64_t *hits);
 
-/* The same of a file of lines in log/; its scratch file is `name`.new, as
- * others there. */
+/* The same of a file of lines in log/, of which only the very lines go; its
+ * scratch file is `name`.new, as others there. */
 PLOG_MUST_CHECK int plog_scrub_lines(const struct plog_io *io, int dir,
                                      const char *name,
                                      const struct plog_scrub_target *t,
-                                     size_t count, bool loose, uint64_t *hits);
+                                     size_t count, uint64_t *hits);
 
 #endif

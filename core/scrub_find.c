@@ -110,7 +110,7 @@ by_salt(const struct plog_scrub_search *s, struct plog_span line)
 static const struct plog_scrub_target *by_seq(const struct plog_scrub_search *s,
                                               struct plog_span line)
 {
-    size_t n = sizeof seq_key - 1, low = 0, high = s->count;
+    size_t n = sizeof seq_key - 1;
     uint64_t seq;
     if (line.n < n || memcmp(line.p, seq_key, n) != 0)
         return NULL;
@@ -120,15 +120,9 @@ static const struct plog_scrub_target *by_seq(const struct plog_scrub_search *s,
     if (!comma ||
         plog_u64_parse(plog_span(digits, (size_t)(comma - digits)), &seq))
         return NULL;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (s->targets[mid].seq < seq)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < s->count && s->targets[low].seq == seq ? &s->targets[low]
-                                                        : NULL;
+    size_t i = plog_first_from(s->targets, s->count, sizeof *s->targets,
+                               offsetof(struct plog_scrub_target, seq), seq);
+    return i < s->count && s->targets[i].seq == seq ? &s->targets[i] : NULL;
 }
 
 /* `,"resource":...,"record_id":...` of the target, as it is written. */

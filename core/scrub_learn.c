@@ -108,19 +108,14 @@ static int get_order(struct plog_scrub_reach *r, uint64_t seq,
 {
     int rc = r->read_orders ? 0 : read_orders(r, err);
     const struct plog_order *all = (const void *)r->known.data;
-    size_t low = 0, n = r->known.len / sizeof *all, high = n;
+    size_t n = r->known.len / sizeof *all;
     if (rc)
         return rc;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (all[mid].at < seq)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    if (low == n || all[low].at != seq)
+    size_t i = plog_first_from(all, n, sizeof *all,
+                               offsetof(struct plog_order, at), seq);
+    if (i == n || all[i].at != seq)
         return read_order(r, seq, order, err);
-    *order = all[low];
+    *order = all[i];
     return 0;
 }
 

@@ -157,7 +157,6 @@ static int replace(struct filter *f, const struct plog_scrub_file *file,
                    struct plog_scrub_source *s, char *chunk)
 {
     const struct plog_io *io = f->io;
-    (void)io->unlink_at(io->ctx, file->scratch_dir, file->scratch);
     f->to = io->open_at(io->ctx, file->scratch_dir, file->scratch,
                         O_RDWR | O_CREAT | O_EXCL, 0600);
     if (f->to < 0)
@@ -196,7 +195,7 @@ int plog_scrub_rewrite(const struct plog_scrub_file *file,
 
 int plog_scrub_lines(const struct plog_io *io, int dir, const char *name,
                      const struct plog_scrub_target *t, size_t count,
-                     bool loose, uint64_t *hits)
+                     uint64_t *hits)
 {
     struct plog_scrub_search search;
     struct plog_scrub_source source;
@@ -211,7 +210,7 @@ int plog_scrub_lines(const struct plog_io *io, int dir, const char *name,
     (void)io->unlink_at(io->ctx, dir, fresh); /* of one that was cut off */
     rc = plog_scrub_source_open(&source, io, dir, name, false);
     if (!rc) {
-        rc = plog_scrub_rewrite(&file, &source, &search, loose, hits);
+        rc = plog_scrub_rewrite(&file, &source, &search, false, hits);
         plog_scrub_source_close(&source);
     }
     plog_scrub_search_fini(&search);

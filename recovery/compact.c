@@ -250,13 +250,13 @@ static int check_pending(struct plog_legs *l, bool dry_run,
     int rc = plog_store_pending(&l->store, &seqs, err);
     if (!rc)
         rc = plog_store_kept(&l->store, &kept, err);
+    const uint64_t *all = (const void *)seqs.data;
+    const uint64_t *is_kept = (const void *)kept.data;
     size_t at = 0; /* both ascend, and each of `kept` is pending */
-    for (size_t i = 0; !rc && i < plog_segment_count(&seqs); i++) {
-        uint64_t seq = plog_segment_at(&seqs, i);
-        bool is =
-            at < plog_segment_count(&kept) && plog_segment_at(&kept, at) == seq;
+    for (size_t i = 0; !rc && i < seqs.len / sizeof *all; i++) {
+        bool is = at < kept.len / sizeof *is_kept && is_kept[at] == all[i];
         at += is;
-        rc = check_one(&r, seq, is, dry_run, err);
+        rc = check_one(&r, all[i], is, dry_run, err);
     }
     plog_buf_fini(&kept);
     plog_buf_fini(&seqs);

@@ -116,7 +116,7 @@ int plog_restore_redact(struct plog_restoring *r, struct plog_error *err)
             next++;
         plog_segment_name(list[i].segment, name);
         rc = plog_scrub_lines(r->io, r->place.dir.log, name, &targets(r)[i],
-                              next - i, false, &hits);
+                              next - i, &hits);
     }
     return rc ? plog_fail_segment(err, rc, plog_segment_parse(name),
                                   "writing a segment again")

@@ -433,6 +433,23 @@ static void test_error__none_wanted(void)
     plog_err_index(NULL, 1);
 }
 
+static void test_first_from__any_place(void)
+{
+    struct item {
+        char text[3];
+        uint64_t number;
+    } all[5];
+    size_t at = offsetof(struct item, number);
+    for (size_t n = 1; n <= 5; n++) {
+        all[n - 1].number = 2 * n;
+        for (uint64_t least = 0; least <= 2 * n; least++)
+            CHECK_UINT(plog_first_from(all, n, sizeof *all, at, least),
+                       least < 2 ? 0 : (least - 1) / 2);
+        CHECK_UINT(plog_first_from(all, n, sizeof *all, at, UINT64_MAX), n);
+    }
+    CHECK_UINT(plog_first_from(NULL, 0, 8, 0, 1), 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -450,6 +467,7 @@ int main(int argc, char **argv)
         {"spelling__every_byte", test_spelling__every_byte},
         {"spelling__texts", test_spelling__texts},
         {"u64__parse", test_u64__parse},
+        {"first_from__any_place", test_first_from__any_place},
         {"codes__table", test_codes__table},
         {"strategies__names", test_strategies__names},
         {"error__fields", test_error__fields},

@@ -100,7 +100,7 @@ static void lines_are_durable(void)
     uint64_t hits;
     set_up(NULL);
     io_files_put(dir, "lines", BEFORE);
-    CHECK_INT(plog_scrub_lines(&io, dir, "lines", &t, 1, false, &hits), 0);
+    CHECK_INT(plog_scrub_lines(&io, dir, "lines", &t, 1, &hits), 0);
     CHECK_UINT(hits, 1);
     CHECK_TEXT(calls, "sync rename folder ");
     io_files_check(dir, "lines", AFTER);
@@ -109,7 +109,7 @@ static void lines_are_durable(void)
     for (size_t i = 0; i < 2; i++) {
         set_up(all[i]);
         io_files_put(dir, "lines", BEFORE);
-        CHECK_INT(plog_scrub_lines(&io, dir, "lines", &t, 1, false, &hits),
+        CHECK_INT(plog_scrub_lines(&io, dir, "lines", &t, 1, &hits),
                   -EIO);
         io_files_check(dir, "lines", i ? AFTER : BEFORE);
         close(dir);
