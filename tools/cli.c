@@ -92,14 +92,12 @@ int cli_secret_read_from(struct cli *c, const char *path, struct cli_secret *s,
         return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return fail_set(err, PLOG_E_IO,
-                        "cannot open the passphrase file %s: %s", path,
-                        strerror(errno));
+        return fail_errno(err, errno, "cannot open the passphrase file %s",
+                          path);
     warn_if_shared(c, fd);
     ssize_t n = read_all(fd, s->text, sizeof s->text - 1);
-    int rc = n < 0 ? fail_set(err, PLOG_E_IO,
-                              "cannot read the passphrase file %s: %s", path,
-                              strerror(errno))
+    int rc = n < 0 ? fail_errno(err, errno,
+                                "cannot read the passphrase file %s", path)
                    : secret_check(s, path, (size_t)n, err);
     close(fd);
     if (rc != 0)

@@ -187,7 +187,7 @@ static int open_input(const char *name, struct plog_error *err)
         return STDIN_FILENO;
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0) {
-        fail_set(err, PLOG_E_IO, "cannot open the input: %s", strerror(errno));
+        fail_errno(err, errno, "cannot open the input");
         snprintf(err->file, sizeof err->file, "%s", name);
     }
     return fd;

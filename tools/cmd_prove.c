@@ -28,7 +28,7 @@ static int read_file(const char *path, size_t max, char **out, size_t *n,
     if (why || !text || full) {
         free(text);
         if (why)
-            fail_set(err, PLOG_E_IO, "cannot read the file: %s", strerror(why));
+            fail_errno(err, why, "cannot read the file");
         else
             fail_set(err, full ? PLOG_E_INPUT : PLOG_E_NOMEM,
                      full ? "longer than %zu bytes"

@@ -59,8 +59,7 @@ static int open_account(struct job *j, const char *dir, const char *path,
     j->account = fd < 0 ? NULL : fdopen(fd, "w");
     if (j->account)
         return 0;
-    return fail_set(err, errno == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s",
-                    path, strerror(errno));
+    return fail_errno(err, errno, "%s", path);
 }
 
 /* A replay that the account stopped was not interrupted by anybody. */
@@ -75,9 +74,8 @@ static int close_account(struct job *j, const char *path, int rc,
         j->failed = errno;
     if (!j->failed || (rc && rc != PLOG_E_INTERRUPTED))
         return rc;
-    return fail_set(err, PLOG_E_IO,
-                    "%s: the account could not be written whole: %s", path,
-                    strerror(j->failed));
+    return fail_errno(err, j->failed,
+                      "%s: the account could not be written whole", path);
 }
 
 /* ---- The report --------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* fail.c - see fail.h. */
 #include "fail.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,6 +158,30 @@ static void say_json(int code, const struct plog_error *err,
     out_end(&o);
 }
 
+/* Of a file that the caller names; "" for what says nothing by itself. */
+static const char *step_of(int why)
+{
+    switch (why) {
+    case EEXIST:
+        return "name a path that is not there yet";
+    case ENOENT:
+    case ENOTDIR:
+        return "see that the path is right";
+    case EISDIR:
+        return "name a file, not a folder";
+    case EACCES:
+    case EPERM:
+        return "see whose file that is, or name another";
+    case ENOSPC:
+    case EDQUOT:
+        return "make room on the disk of that file, or name one on another";
+    case EROFS:
+        return "name one on a disk that can be written to";
+    default:
+        return "";
+    }
+}
+
 int fail(struct cli *c, int rc, const struct plog_error *err,
          const struct fail_more *more)
 {
@@ -171,6 +196,9 @@ int fail(struct cli *c, int rc, const struct plog_error *err,
                  "writing to standard output failed: %s",
                  code == PLOG_E_IO ? strerror(out_errno())
                                    : "interrupted, and nobody read it");
+        if (code == PLOG_E_IO)
+            snprintf(output.hint, sizeof output.hint, "%s",
+                     step_of(out_errno()));
         err = &output;
     }
     if (c->json)
@@ -189,6 +217,19 @@ int fail_set(struct plog_error *err, int code, const char *format, ...)
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
     return code;
+}
+
+int fail_errno(struct plog_error *err, int why, const char *format, ...)
+{
+    char what[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    fail_set(err, why == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s", what,
+             strerror(why));
+    snprintf(err->hint, sizeof err->hint, "%s", step_of(why));
+    return err->code;
 }
 
 int fail_usage(struct cli *c, const char *format, ...)

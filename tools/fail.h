@@ -40,6 +40,11 @@ int fail_usage(struct cli *c, const char *format, ...)
 int fail_set(struct plog_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same of a file of the caller's that errno `why` kept from being read or
+ * written: that is put behind the text, and what to do by it is the hint. */
+int fail_errno(struct plog_error *err, int why, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* A remark on standard error that does not end the command; with --json a line
  * {"note":"..."}. */
 void fail_note(const struct cli *c, const char *format, ...)

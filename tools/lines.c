@@ -134,7 +134,7 @@ static int read_some(struct lines *in, struct plog_error *err)
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return 0;
     if (n < 0) {
-        fail_set(err, PLOG_E_IO, "reading failed: %s", strerror(errno));
+        fail_errno(err, errno, "reading failed");
         lines_locate(in, in->count, err);
         return err->code;
     }

@@ -15,8 +15,7 @@
 
 static int failed(const struct new_file *n, int why, struct plog_error *err)
 {
-    return fail_set(err, why == EEXIST ? PLOG_E_EXISTS : PLOG_E_IO, "%s: %s",
-                    n->path, strerror(why));
+    return fail_errno(err, why, "%s", n->path);
 }
 
 /* Opens the first of the names that is free.  Returns a handle or -1. */

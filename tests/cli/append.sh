@@ -17,6 +17,12 @@ delta id-7 7 7 | run 0 append "$L" -
 run 0 log "$L" --from 7
 out_lines 2
 
+begin 'an input that cannot be read'
+run 1 append "$L" "$T/no/such"
+err_has 'next: see that the path is right'
+run 1 append "$L" "$T"
+err_has 'next: name a file, not a folder'
+
 begin '--quiet says nothing'
 delta id-8 8 8 | run 0 append "$L" --quiet
 out_empty

@@ -102,7 +102,7 @@ out_has 'this is a segment of a log'
 begin 'no file, no regular file'
 run 1 inspect "$T/missing" --json
 error_is IO '(.error.file | endswith("/missing")) and
-    .error.hint == null'
+    .error.hint == "see that the path is right"'
 run 1 inspect "$T"
 : >"$T/empty"
 run 0 inspect "$T/empty" --json

@@ -20,6 +20,7 @@ if [ -c /dev/full ]; then
         got=$?
         status_is 1 "$arguments"
         err_has 'standard output'
+        err_has 'make room'
     done
     "$PARITYLOG" --help >/dev/full 2>"$T/err"
     got=$?

@@ -119,10 +119,14 @@ for arguments in "$T/missing" "$T/early --entry $T/missing"; do
     # shellcheck disable=SC2086
     run 1 verify-proof $arguments --key "$vkey" --json
     error_is IO '(.error.file | endswith("/missing")) and
-        (.error.message | test("No such file")) and .error.hint == null'
+        (.error.message | test("No such file")) and
+        .error.hint == "see that the path is right"'
 done
 run 1 prove "$L" --from "$T/missing" --json
-error_is IO '(.error.file | endswith("/missing")) and .error.hint == null'
+error_is IO '(.error.file | endswith("/missing")) and
+    .error.hint == "see that the path is right"'
+run 1 prove "$L" 1 --out "$T/no/such"
+err_has 'see that the path is right'
 L=$T/log
 
 begin 'a damaged log proves nothing behind the damage'
