@@ -84,8 +84,10 @@ static void range_json(struct out *o, const struct range *r)
     out_end(o);
 }
 
-/* The way on for what neither leg proves; NULL: nothing is left. */
-static const char *next_for_left(const struct plog_salvage_report *r)
+/* The way on for what neither leg proves, or was only read; NULL: nothing is
+ * left, or it is a plan. */
+static const char *next_for_left(const struct plog_salvage_report *r,
+                                 bool from_store)
 {
     if (r->verdict == PLOG_E_FORK)
         return "keep a copy of DIR; no file brings two histories together;"
@@ -101,6 +103,8 @@ static const char *next_for_left(const struct plog_salvage_report *r)
     if (r->verdict == PLOG_E_PRUNED)
         return "the store ends before the log begins; one of the log: paritylog"
                " replay DIR --fresh";
+    if (r->verdict && !(from_store && r->dry_run))
+        return "paritylog parity DIR says what mends each finding";
     return NULL;
 }
 
@@ -119,10 +123,12 @@ static const char *next_for_pending(const struct plog_salvage_report *r)
                  " payloads out";
 }
 
-static void next_json(struct out *o, const struct plog_salvage_report *r)
+static void next_json(struct out *o, const struct plog_salvage_report *r,
+                      bool from_store)
 {
     char both[600];
-    const char *left = next_for_left(r), *pending = next_for_pending(r);
+    const char *left = next_for_left(r, from_store);
+    const char *pending = next_for_pending(r);
     snprintf(both, sizeof both, "%s; then %s", left ? left : "",
              pending ? pending : "");
     out_text_or_null(o, "next",
@@ -133,7 +139,7 @@ static void next_json(struct out *o, const struct plog_salvage_report *r)
 }
 
 static void print_json(const struct salvage *s,
-                       const struct plog_salvage_report *r)
+                       const struct plog_salvage_report *r, bool from_store)
 {
     struct out o;
     out_init(&o, stdout);
@@ -168,7 +174,7 @@ static void print_json(const struct salvage *s,
     for (size_t i = 0; i < s->kept; i++)
         range_json(&o, &s->ranges[i]);
     out_end(&o);
-    next_json(&o, r);
+    next_json(&o, r, from_store);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }
@@ -224,14 +230,14 @@ static void print_text(const struct salvage *s,
                " left as they are\n",
                (unsigned long long)r->healed, (unsigned long long)r->from_store,
                (unsigned long long)r->left);
-    if (from_store && next_for_left(r))
-        printf("next       %s\n", next_for_left(r));
     if (!from_store)
         printf("intact     %llu entries in %llu groups (%llu behind damage, not"
                " proven); %llu ranges of %llu bytes cannot be used\n",
                (unsigned long long)r->entries, (unsigned long long)r->groups,
                (unsigned long long)r->unproven, (unsigned long long)r->ranges,
                (unsigned long long)r->bytes);
+    if (next_for_left(r, from_store))
+        printf("next       %s\n", next_for_left(r, from_store));
     print_pending(r);
 }
 
@@ -291,7 +297,7 @@ int cmd_salvage(struct cli *c, int argc, char **argv)
     if (s.no_memory)
         rc = fail_set(&err, PLOG_E_NOMEM, "out of memory for the ranges");
     if (rc == 0 && c->json)
-        print_json(&s, &report);
+        print_json(&s, &report, o.from_store);
     else if (rc == 0)
         print_text(&s, &report, o.from_store);
     free(s.ranges);

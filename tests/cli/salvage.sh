@@ -90,6 +90,7 @@ begin '--dry-run keeps nothing'
 rm -r "$L/quarantine"
 run 5 salvage "$L" --dry-run
 out_has 'dry run, nothing changed'
+out_has 'next       paritylog parity DIR says what mends each finding'
 [ ! -e "$L/quarantine" ] || wrong 'something is in quarantine'
 
 begin '--out is a new file'
@@ -274,7 +275,8 @@ plan() { # what would be healed is told, and nothing is made
     out_has "log/$third: healed"
     out_has "$(printf '%s\n' "$segments" | wc -w | tr -d ' ') segments, 201"
     run 5 salvage "$L" --from-store --dry-run --json
-    json_is "$T/out" '.verdict == "ROLLBACK" and .healed.entries == 201'
+    json_is "$T/out" '.verdict == "ROLLBACK" and .healed.entries == 201 and
+        .next == null'
 }
 rm "$L"/log/*
 plan
