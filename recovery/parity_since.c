@@ -79,8 +79,11 @@ static int begin_at(struct plog_parity *p, uint64_t first,
 static uint64_t logged_floor(struct plog_parity *p, uint64_t floor)
 {
     struct plog_walk *w = &p->c->walk;
+    uint64_t first = plog_segment_count(&w->segments) > 0
+                         ? plog_segment_at(&w->segments, 0)
+                         : 1;
     const struct plog_compaction *c =
-        plog_orders_floor(&w->orders, plog_segment_at(&w->segments, 0) - 1);
+        first > 1 ? plog_orders_floor(&w->orders, first - 1) : NULL;
     return c && c->to != floor && c->at <= p->c->head.commit.size ? c->to : 0;
 }
 
@@ -193,7 +196,9 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     int rc = stands_before_the_floor(p) ? leave_store_out(p, err)
              : ends_below_the_floor(p)  ? pass_store_by(p, err)
                                         : 0;
-    uint64_t floor = p->store_lost ? 0 : c->head.rules.floor;
+    uint64_t floor = p->store_lost             ? 0
+                     : c->head.rules.floor > 0 ? c->head.rules.floor
+                                               : logged_floor(p, 0);
     /* Which rows lie below the checkpoint only a store tells. */
     uint64_t first = c->notes.since.seen.size && !p->store_lost
                          ? plog_segment_of(&w->segments, lowest_asked(p))

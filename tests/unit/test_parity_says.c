@@ -334,8 +334,9 @@ static void records(void)
          "log sets; got other ones" FRESH "DIVERGED" ALL},
         {"UPDATE meta SET size=29",
          "DIVERGED in store, store.db, entry 29: want #; got #" FRESH
-         "BEHIND in store, store.db, entry 30: want entries up to 30; got "
-         "entries up to 29" FRESH
+         "DIVERGED in store, store.db, entry 30: want a store that ends with "
+         "its head; got rows of entry 30, and a head at 29: its files are of "
+         "different moments" FRESH
          "AHEAD in store, store.db, entry 30: want no row: the log has no such "
          "entry; got an event row" FRESH
          "AHEAD in store, store.db, entry 30: want no row: the log has no such "
@@ -458,19 +459,15 @@ static void compacted(void)
          "DIVERGED in store, store.db, entry 17: want rotation 17; got "
          "none" FRESH "DIVERGED" ABOVE},
         {"UPDATE meta SET floor=16",
-         "BEHIND in store, store.db, entry 32: want the compact entry behind "
-         "which the log begins; got a store that stands before it" FRESH
-         "unchecked store 1-31: the log was compacted past it: replay first\n"
-         "unchecked store 1-31: records: the log does not give their fold\n"
-         "BEHIND, head 31, 0 entries 0-0, 0 records, floor 17, 2 segments, "
-         "store 1 31, since 0, pending 0\n"},
+         "DIVERGED in store, store.db, entry 31: want meta: the floor that the "
+         "last compact entry sets; got meta: another floor" FRESH
+         "DIVERGED in store, store.db, entry 31: want meta: the rules that the "
+         "log sets; got other ones" FRESH "DIVERGED" ABOVE},
         {"UPDATE meta SET floor=0",
-         "BEHIND in store, store.db, entry 32: want the compact entry behind "
-         "which the log begins; got a store that stands before it" FRESH
-         "unchecked store 1-31: the log was compacted past it: replay first\n"
-         "unchecked store 1-31: records: the log does not give their fold\n"
-         "BEHIND, head 31, 0 entries 0-0, 0 records, floor 17, 2 segments, "
-         "store 1 31, since 0, pending 0\n"},
+         "DIVERGED in store, store.db, entry 31: want meta: the floor that the "
+         "last compact entry sets; got meta: another floor" FRESH
+         "DIVERGED in store, store.db, entry 31: want meta: the rules that the "
+         "log sets; got other ones" FRESH "DIVERGED" ABOVE},
         {"UPDATE meta SET base=17",
          "DIVERGED in store, store.db, entry 2: want id: as in the snapshot; "
          "got id: none" FRESH "DIVERGED in store, store.db, entry 3: want id: "
