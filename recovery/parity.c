@@ -276,6 +276,8 @@ static int compare_rest(struct plog_parity *p, struct plog_error *err)
     if (!p->store_lost)
         rc = plog_parity_lose(
             p, plog_parity_rest(p, p->c->walk.chain.last.size, err), err);
+    if (!rc && !p->store_lost)
+        rc = plog_parity_lose(p, plog_parity_pending(p, err), err);
     if (!rc && !p->store_lost && p->fold_whole)
         rc = plog_parity_lose(p, plog_parity_rotations(p, err), err);
     if (!rc && !p->store_lost && p->fold_whole)

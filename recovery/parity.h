@@ -43,6 +43,7 @@ struct plog_parity {
     sqlite3_stmt *touched_get, *touched_put, *touched_link;
     struct plog_entry_parser parser;
     struct plog_buf claimed; /* struct plog_order, about lines that are whole */
+    struct plog_buf noted;   /* uint64_t: the entries that are pending */
     uint64_t first;          /* the entry that --since begins with */
     enum { PLOG_FORK_UNKNOWN, PLOG_FORK_NO, PLOG_FORK_YES } fork;
     bool partial;        /* it did not begin at 1 */
@@ -247,6 +248,9 @@ PLOG_MUST_CHECK int plog_parity_whole(struct plog_parity *p, uint64_t seq,
                                       struct plog_error *err);
 /* At the end: of such lines those that only a key further on proved. */
 PLOG_MUST_CHECK int plog_parity_claimed(struct plog_parity *p,
+                                        struct plog_error *err);
+/* ... and those that the store marks: copies of their payloads may be left. */
+PLOG_MUST_CHECK int plog_parity_pending(struct plog_parity *p,
                                         struct plog_error *err);
 /* temp.state against main.state, cursors, and the rules in the head. */
 PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,

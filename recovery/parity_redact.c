@@ -9,14 +9,24 @@
  * key is met further on, that is known at the end.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "parity.h"
 
-static void note_pending(struct plog_parity *p, uint64_t seq)
+static void count_pending(struct plog_parity *p, uint64_t seq)
 {
     struct plog_check_report *r = p->c->report;
     if (r->pending++ == 0 || seq < r->pending_at)
         r->pending_at = seq;
+}
+
+static int note_pending(struct plog_parity *p, uint64_t seq,
+                        struct plog_error *err)
+{
+    count_pending(p, seq);
+    return plog_buf_add(&p->noted, &seq, sizeof seq)
+               ? plog_fail(err, PLOG_E_NOMEM, "out of memory")
+               : 0;
 }
 
 int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
@@ -38,7 +48,9 @@ int plog_parity_redacted(struct plog_parity *p, uint64_t seq,
             return 0;
         if (rc)
             return plog_fail(err, rc, "looking for orders to redact failed");
-        note_pending(p, seq);
+        rc = note_pending(p, seq, err);
+        if (rc)
+            return rc;
     } else {
         const struct plog_order *o = plog_orders_find(orders, seq);
         if (!o || o->at <= p->c->head.commit.size)
@@ -70,8 +82,8 @@ int plog_parity_whole(struct plog_parity *p, uint64_t seq,
     if (!*pending || p->c->quick)
         return 0;
     if (proven)
-        note_pending(p, seq);
-    else if (plog_buf_add(&p->claimed, &claimed, sizeof claimed))
+        return note_pending(p, seq, err);
+    if (plog_buf_add(&p->claimed, &claimed, sizeof claimed))
         return plog_fail(err, PLOG_E_NOMEM, "out of memory");
     return 0;
 }
@@ -95,10 +107,33 @@ int plog_parity_claimed(struct plog_parity *p, struct plog_error *err)
     int rc = count ? plog_orders_brought(&p->c->walk.orders, &list, &n) : 0;
     if (rc)
         return plog_orders_brought_fail(&p->c->walk.orders, rc, err);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; !rc && i < count; i++)
         if (is_held(&all[i], list, n))
-            note_pending(p, all[i].seq);
-    return 0;
+            rc = note_pending(p, all[i].seq, err);
+    return rc;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+int plog_parity_pending(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_buf targets;
+    uint64_t *noted = (void *)p->noted.data;
+    size_t n = p->noted.len / sizeof *noted;
+    plog_buf_init(&targets, p->c->reader.io);
+    int rc = plog_store_pending(&p->c->reader.store, &targets, err);
+    const uint64_t *all = (const void *)targets.data;
+    if (n)
+        qsort(noted, n, sizeof *noted, by_seq);
+    for (size_t i = 0; !rc && i < targets.len / sizeof *all; i++)
+        if (!n || !bsearch(&all[i], noted, n, sizeof *noted, by_seq))
+            count_pending(p, all[i]);
+    plog_buf_fini(&targets);
+    return rc;
 }
 
 static int check_row(struct plog_parity *p, const struct plog_order *o,

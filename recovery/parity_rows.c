@@ -96,6 +96,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     p->rules.segment_size = PLOG_SEGMENT_DEFAULT;
     plog_entry_parser_init(&p->parser, c->reader.io);
     plog_buf_init(&p->claimed, c->reader.io);
+    plog_buf_init(&p->noted, c->reader.io);
     p->fold.io = c->reader.io;
     p->fold.origin = c->walk.chain.origin;
     p->fold.line_of = line_of;
@@ -154,6 +155,7 @@ void plog_parity_close(struct plog_parity *p)
     plog_fold_close(&p->fold);
     plog_entry_parser_fini(&p->parser);
     plog_buf_fini(&p->claimed);
+    plog_buf_fini(&p->noted);
 }
 
 /* ---- Events ------------------------------------------------------------- */

@@ -101,7 +101,8 @@ struct plog_check_report {
     uint64_t store_size; /* entries in the store, when there is one */
     uint64_t since;      /* size of the checkpoint that was read; 0: none */
     bool watermark;      /* the note was written */
-    uint64_t pending;    /* redacted entries whose payload is in the log yet */
+    uint64_t pending;    /* redacted entries whose payload is in the log yet,
+                            or, by the store, may be in copies */
     uint64_t pending_at; /* seq of the first of them */
 };
 

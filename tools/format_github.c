@@ -182,9 +182,9 @@ int format_github(const struct report_view *v)
     annotations(v);
     unchecked(v);
     if (v->report->pending)
-        printf("::warning title=paritylog %s%%3A pending::%llu redacted entries"
-               " are whole in the log; next: paritylog redact DIR %llu"
-               " --reason TEXT\n",
+        printf("::warning title=paritylog %s%%3A pending::%llu redacted"
+               " entries: a payload is in the log, or may be in copies; next:"
+               " paritylog redact DIR %llu --reason TEXT\n",
                v->command, (unsigned long long)v->report->pending,
                (unsigned long long)v->report->pending_at);
     if (!v->report->pinned)

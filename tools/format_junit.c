@@ -126,8 +126,9 @@ static void pending_case(const struct report_view *v)
     if (r->pending == 0)
         return;
     begin_case(v, "no redaction is pending");
-    printf(">\n      <skipped message=\"%llu redacted entries are whole in the"
-           " log; next: paritylog redact DIR %llu --reason TEXT\"/>\n"
+    printf(">\n      <skipped message=\"%llu redacted entries: a payload is in"
+           " the log, or may be in copies; next: paritylog redact DIR %llu"
+           " --reason TEXT\"/>\n"
            "    </testcase>\n",
            (unsigned long long)r->pending, (unsigned long long)r->pending_at);
 }

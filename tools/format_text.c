@@ -93,8 +93,9 @@ void format_text(const struct report_view *v)
         printf("since      size %llu, a signed note\n",
                (unsigned long long)r->since);
     if (r->pending)
-        printf("pending    %llu redacted entries are whole in the log, the"
-               " first seq %llu\n    next      paritylog redact DIR %llu"
+        printf("pending    %llu redacted entries: a payload is in the log, or"
+               " may be in copies; the first seq %llu\n    next      paritylog "
+               "redact DIR %llu"
                " --reason TEXT\n",
                (unsigned long long)r->pending,
                (unsigned long long)r->pending_at,

@@ -154,7 +154,7 @@ cp "$T/back/log/00000000000000000001.jsonl" "$T/segment"
 run 0 redact "$T/back" 2 --reason x
 cp "$T/segment" "$T/back/log/00000000000000000001.jsonl"
 run 0 parity "$T/back"
-out_has 'pending    1 redacted entries are whole in the log, the first seq 2'
+out_has 'pending    1 redacted entries: a payload is in the log, or may be in copies; the first seq 2'
 out_has 'next      paritylog redact DIR 2 --reason TEXT'
 run 0 parity "$T/back" --json
 out_has '"pending":{"entries":1,"seq":2}'
@@ -181,7 +181,7 @@ deltas 11 13 | run 0 append "$T/on" --quiet
 cp "$T/segment" "$T/on/log/00000000000000000001.jsonl"
 run 0 replay "$T/on" --fresh
 run 0 parity "$T/on"
-out_has 'pending    1 redacted entries are whole in the log, the first seq 2'
+out_has 'pending    1 redacted entries: a payload is in the log, or may be in copies; the first seq 2'
 run 0 doctor "$T/on"
 out_has '1 redacted entries are whole in the log again, the first is 2'
 run 0 redact "$T/on" 2 --reason y

@@ -190,6 +190,37 @@ static void another_history_before_a_floor(void)
     world_end(&w, 93);
 }
 
+/* ---- A redaction that an older store undid ------------------------------ */
+
+/* The payload lies in that store's WAL; both legs are as they should be.  Of an
+ * entry that is whole in the log, too, it is one thing that is pending. */
+static void an_older_store_and_a_redaction(void)
+{
+    static const char segment[] = "log/00000000000000000001.jsonl";
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    struct plog_redact_report done;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    keep_old();
+    CHECK_INT(plog_redact(w.dir, 3, &o, &done, NULL), 0);
+    CHECK_INT(plog_redact(w.dir, 5, &o, &done, NULL), 0);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.pending, 0);
+    world_take_store(&w, old);
+    CHECK_INT(replay(false, false), 0);
+    for (int whole = 0; whole < 2; whole++) {
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        CHECK_UINT(f.report.pending, 2);
+        CHECK_UINT(f.report.pending_at, 3);
+        if (!whole)
+            world_take(&w, old, segment);
+    }
+    CHECK_INT(plog_redact(w.dir, 3, &o, &done, NULL), 0);
+    CHECK_INT(world_parity(&w, NULL, &f), 0);
+    CHECK_UINT(f.report.pending, 0);
+    world_remove(old);
+    world_end(&w, 33);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -198,6 +229,7 @@ int main(int argc, char **argv)
         {"another history", another_history},
         {"another history above a floor", another_history_above_a_floor},
         {"another history before a floor", another_history_before_a_floor},
+        {"an older store and a redaction", an_older_store_and_a_redaction},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
