@@ -161,6 +161,19 @@ void plog_check_tell_passed(struct plog_check *c);
  * may prove that the log was longer.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_check_kept(struct plog_check *c,
                                     struct plog_error *err);
+/* plog_verify without the snapshot: for whoever asks for heads alone. */
+PLOG_MUST_CHECK int plog_check_lines(const char *dir,
+                                     const struct plog_check_options *o,
+                                     struct plog_check_report *report,
+                                     struct plog_error *err);
+/* At the end, without a store: where the log begins behind a compact entry, the
+ * snapshot must be what that signs.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM; what
+ * was met when a compaction passed by, and c->again is set. */
+PLOG_MUST_CHECK int plog_check_snapshot(struct plog_check *c,
+                                        struct plog_error *err);
+/* The finding that it is not. */
+void plog_check_no_snapshot(struct plog_check *c, int code, uint64_t floor,
+                            const struct plog_error *why);
 
 /* The key that a signed head names, if it is one of the log's own or trusted;
  * else NULL. */

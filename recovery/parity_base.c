@@ -262,25 +262,6 @@ static int read_all(struct base *b, struct plog_error *err)
     return rc ? rc : count_old_ids(b, err);
 }
 
-/* Without it nobody knows what the records were. */
-static void no_snapshot(struct plog_parity *p, int code, uint64_t floor,
-                        const struct plog_error *why)
-{
-    char name[PLOG_SNAPSHOT_NAME], file[64];
-    plog_snapshot_name(floor, name);
-    snprintf(file, sizeof file, PLOG_SNAPSHOT_DIR "/%s", name);
-    struct plog_finding f = {.verdict = code,
-                             .leg = PLOG_LEG_LOG,
-                             .file = file,
-                             .seq = floor,
-                             .expected = "the snapshot that the compact entry"
-                                         " signs",
-                             .found = why->message,
-                             .next = plog_hint_step(why->hint)};
-    plog_check_find(p->c, &f);
-    p->fold_whole = false;
-}
-
 int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
                      struct plog_error *err)
 {
@@ -291,8 +272,10 @@ int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
         rc = plog_snapshot_agrees(&b.snapshot, c, err);
     if (rc == PLOG_E_CORRUPT || rc == PLOG_E_PRUNED) {
         bool moved = plog_check_moved(p->c); /* the next floor has its own */
-        if (!moved)
-            no_snapshot(p, rc, c->to, err);
+        if (!moved) { /* nobody knows what the records were */
+            plog_check_no_snapshot(p->c, rc, c->to, err);
+            p->fold_whole = false;
+        }
         plog_snapshot_close(&b.snapshot);
         return moved ? rc : 0;
     }

@@ -85,7 +85,7 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
 }
 
 static int verify(const char *dir, const struct plog_check_options *options,
-                  struct plog_check_report *report, bool *again,
+                  bool all, struct plog_check_report *report, bool *again,
                   struct plog_error *err)
 {
     struct plog_check c;
@@ -101,6 +101,8 @@ static int verify(const char *dir, const struct plog_check_options *options,
         plog_check_keys(&c);
     if (!rc)
         rc = plog_check_orders(&c, err);
+    if (!rc && all)
+        rc = plog_check_snapshot(&c, err);
     if (!rc)
         plog_check_expected_end(&c);
     if (!rc)
@@ -112,8 +114,9 @@ static int verify(const char *dir, const struct plog_check_options *options,
     return rc;
 }
 
-int plog_verify(const char *dir, const struct plog_check_options *o,
-                struct plog_check_report *report, struct plog_error *err)
+static int verify_again(const char *dir, const struct plog_check_options *o,
+                        bool all, struct plog_check_report *report,
+                        struct plog_error *err)
 {
     struct plog_check_options options;
     struct plog_error own;
@@ -124,7 +127,19 @@ int plog_verify(const char *dir, const struct plog_check_options *o,
     if (plog_take_options(&options, sizeof options, o, err))
         return PLOG_E_ARG;
     do
-        rc = verify(dir, &options, report, &again, err);
+        rc = verify(dir, &options, all, report, &again, err);
     while (plog_check_once_more(&options, again, tries++));
     return plog_done(err, plog_check_gave_up(again, rc, err));
+}
+
+int plog_verify(const char *dir, const struct plog_check_options *o,
+                struct plog_check_report *report, struct plog_error *err)
+{
+    return verify_again(dir, o, true, report, err);
+}
+
+int plog_check_lines(const char *dir, const struct plog_check_options *o,
+                     struct plog_check_report *report, struct plog_error *err)
+{
+    return verify_again(dir, o, false, report, err);
 }

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "check.h"
 #include "paritylog_recovery.h"
 
 /* ---- Reading ------------------------------------------------------------ */
@@ -160,7 +161,7 @@ static int check(const char *dir, const char *path, bool exists,
 {
     struct plog_check_options o = *given;
     o.witness = exists ? path : NULL;
-    int rc = plog_verify(dir, &o, report, err);
+    int rc = plog_check_lines(dir, &o, report, err);
     if (rc || report->verdict == 0 || report->verdict == PLOG_E_TORN)
         return rc;
     plog_fail(err, report->verdict,

@@ -221,6 +221,73 @@ static void an_older_store_and_a_redaction(void)
     world_end(&w, 33);
 }
 
+/* ---- A copy without its snapshot ---------------------------------------- */
+
+static int doctor(void)
+{
+    struct plog_doctor_options o = {.struct_size = sizeof o};
+    struct plog_doctor_report d;
+    int rc = plog_doctor(w.dir, &o, &d, NULL);
+    return rc ? rc
+              : d.legs.counts[-PLOG_E_PRUNED] + d.legs.counts[-PLOG_E_CORRUPT] >
+                    0;
+}
+
+/* @verdict  of verify; 0: all is well.  @next  where it leads */
+static void snapshot_is(int verdict, const char *next)
+{
+    CHECK_INT(world_verify(&w, NULL, &f), verdict);
+    if (verdict) {
+        CHECK(strncmp(f.first[0].file, "snapshots/", 10) == 0);
+        CHECK(strncmp(f.first[0].next, next, strlen(next)) == 0);
+    }
+    world_parity(&w, NULL, &f);
+    CHECK_UINT(f.report.counts[-PLOG_E_PRUNED], verdict == PLOG_E_PRUNED);
+    CHECK_UINT(f.report.counts[-PLOG_E_CORRUPT], verdict == PLOG_E_CORRUPT);
+    CHECK_INT(doctor(), verdict != 0);
+    CHECK_INT(salvage(false, false), verdict);
+}
+
+/* Nobody needs it while the store is whole, and without one nobody can do
+ * without: a copy that lacks it is told while there is time. */
+static void a_copy_without_its_snapshot(void)
+{
+    struct plog_compact_report c;
+    struct plog_witness_report noted;
+    char snapshot[64], path[700], other[600];
+    static const char half[] = "half";
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 32), 0);
+    CHECK_INT(peers_compact(&w, &c), 0);
+    snprintf(snapshot, sizeof snapshot, "snapshots/%020llu.jsonl.gz",
+             (unsigned long long)c.to);
+    keep_old();
+    snprintf(path, sizeof path, "%s/%s", w.dir, snapshot);
+    for (int store = 1; store >= 0; store--) {
+        if (!store)
+            world_drop_store(&w);
+        snapshot_is(0, "");
+        world_write(path, half, sizeof half);
+        snapshot_is(PLOG_E_CORRUPT,
+                    store ? "paritylog compact DIR" : "paritylog replay DIR");
+        CHECK_INT(remove(path), 0);
+        snapshot_is(PLOG_E_PRUNED,
+                    store ? "paritylog compact DIR" : "paritylog replay DIR");
+        if (store) { /* the heads do not need it */
+            snprintf(other, sizeof other, "%.500s.witness", w.dir);
+            CHECK_INT(plog_witness(w.dir, other, NULL, &noted, NULL), 0);
+            world_take(&w, old, snapshot);
+        }
+    }
+    /* What it leads to works. */
+    CHECK_INT(replay(false, false), 0);
+    CHECK(r.remade);
+    snapshot_is(0, "");
+    world_remove(old);
+    world_end(&w, 33);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -230,6 +297,7 @@ int main(int argc, char **argv)
         {"another history above a floor", another_history_above_a_floor},
         {"another history before a floor", another_history_before_a_floor},
         {"an older store and a redaction", an_older_store_and_a_redaction},
+        {"a copy without its snapshot", a_copy_without_its_snapshot},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
