@@ -91,7 +91,7 @@ int plog_install_log(const char *dir, const struct plog_rebuild_options *o,
                                         .allow_network_fs = o->allow_network_fs,
                                         .range = keep_place,
                                         .arg = report};
-    int rc = rehearse(dir, o, report, plog_rebuild_log, err);
+    int rc = rehearse(dir, o, report, plog_rebuild_log_read, err);
     if (!rc && !report->verdict)
         rc = plan(dir, heal, report, err);
     report->refused = !rc && report->verdict;

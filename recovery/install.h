@@ -11,6 +11,12 @@ typedef int plog_install(const char *dir, const struct plog_rebuild_options *o,
                          struct plog_rebuild_report *report,
                          struct plog_error *err);
 
+/* A dry run of plog_rebuild_log for the place of the log that is there: a
+ * snapshot that is lost may still be made anew from archive/. */
+PLOG_MUST_CHECK int plog_rebuild_log_read(
+    const char *dir, const char *out, const struct plog_rebuild_options *given,
+    struct plog_rebuild_report *report, struct plog_error *err);
+
 /* A dry run of plog_rebuild_store that reads the log alone: a snapshot that is
  * lost is made anew where the store is installed. */
 PLOG_MUST_CHECK int plog_rebuild_store_read(

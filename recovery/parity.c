@@ -6,7 +6,7 @@
  * asked for; then the records against the fold.
  */
 #include "parity.h"
-#include "snapshot.h"
+#include "store_log.h"
 #include "watermark.h"
 
 #include <stdio.h>
@@ -206,16 +206,15 @@ static int catch_up(struct plog_parity *p, struct plog_error *err)
     return rc ? rc : compare_segments(p, err);
 }
 
-/* Whether a log can be made of the store, from its floor on. */
+/* Whether the log can be made of the store, from its floor on. */
 static bool gives_a_log(struct plog_check *c)
 {
-    struct plog_keychain keys;
-    struct plog_segment_header h;
-    struct plog_store *s = &c->reader.store;
-    int rc = plog_store_keys(s, &c->head, &c->reader.keys, &keys, NULL);
-    if (!rc)
-        rc = plog_snapshot_base(&c->reader.dir, s, &c->head, &keys, &h, NULL);
-    return rc == 0 || rc == PLOG_END;
+    struct plog_store_log s = {.store = NULL};
+    struct plog_reader *r = &c->reader;
+    int rc = plog_store_log_open_beside(&s, &r->store, &c->head, &r->keys,
+                                        &r->dir, NULL);
+    plog_store_log_close(&s);
+    return rc == 0;
 }
 
 /* What the store's head says about entries that the log does not have. */

@@ -27,6 +27,7 @@ struct plog_rebuild {
     uint64_t segment, offset; /* where the rebuilt log ends */
     bool loose;               /* ... in a segment of which lines are redacted */
     bool odd_layout;          /* segments begin where the rule has none */
+    bool beside;              /* for the place of the log that is there */
     uint64_t base;            /* the snapshot that it begins with; 0: none */
     unsigned char digest[PLOG_HASH_SIZE];
 };

@@ -186,8 +186,8 @@ static int from_store(struct plog_rebuild *b, struct plog_error *err)
         b->segment_size = head.rules.segment_size;
         snprintf(b->report->origin, sizeof b->report->origin, "%s",
                  head.origin);
-        rc = plog_store_log_open(&s, &b->reader.store, &head, &b->reader.keys,
-                                 &b->reader.dir, err);
+        rc = (b->beside ? plog_store_log_open_beside : plog_store_log_open)(
+            &s, &b->reader.store, &head, &b->reader.keys, &b->reader.dir, err);
     }
     uint64_t base = s.last.size;
     if (!rc && base && !b->o->dry_run)
@@ -215,6 +215,21 @@ static int make_log(struct plog_rebuild *b, const char *dir, const char *out,
 {
     int rc = plog_rebuild_begin(b, dir, out, PLOG_DIR_STORE, err);
     return rc ? rc : from_store(b, err);
+}
+
+static int read_store(struct plog_rebuild *b, const char *dir, const char *out,
+                      struct plog_error *err)
+{
+    b->beside = true;
+    return make_log(b, dir, out, err);
+}
+
+int plog_rebuild_log_read(const char *dir, const char *out,
+                          const struct plog_rebuild_options *given,
+                          struct plog_rebuild_report *report,
+                          struct plog_error *err)
+{
+    return plog_rebuild(dir, out, given, report, read_store, NULL, err);
 }
 
 int plog_rebuild_log(const char *dir, const char *out,

@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "snapshot.h"
+#include "strays.h"
 
 #include <stdio.h>
 
@@ -28,26 +29,48 @@ static int read_orders(struct plog_store_log *s, struct plog_error *err)
 /* Behind what was compacted away.  A store that still has all events needs no
  * snapshot for that; but one that could not be read now is no missing one: the
  * log would begin elsewhere than the one that it replaces. */
-static int find_base(struct plog_store_log *s,
-                     const struct plog_store_head *head,
-                     const struct plog_dir *dir, struct plog_error *err)
+static int by_snapshot(const struct plog_store_log *s,
+                       const struct plog_store_head *head,
+                       const struct plog_dir *dir, struct plog_tree *tree,
+                       struct plog_commit *last, struct plog_error *err)
 {
     struct plog_segment_header h;
     int rc = plog_snapshot_base(dir, s->store, head, &s->keys, &h, err);
     if (rc == PLOG_END || (head->rules.base == 0 && plog_check_is_verdict(rc)))
-        return 0;
+        return PLOG_END;
     if (rc)
         return rc;
-    s->tree = h.tree;
-    s->last = h.last;
-    s->passed = h.last.size;
+    *tree = h.tree;
+    *last = h.last;
     return 0;
 }
 
-int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
-                        const struct plog_store_head *head,
-                        const struct plog_keyring *trusted,
-                        const struct plog_dir *dir, struct plog_error *err)
+static int find_base(struct plog_store_log *s,
+                     const struct plog_store_head *head,
+                     const struct plog_keyring *trusted,
+                     const struct plog_dir *dir, bool near,
+                     struct plog_error *err)
+{
+    int rc = by_snapshot(s, head, dir, &s->tree, &s->last, err);
+    if (near && (rc == PLOG_E_PRUNED || rc == PLOG_E_CORRUPT)) {
+        int found = plog_strays_floor(dir, trusted, &s->keys, head->rules.floor,
+                                      &s->tree, &s->last, err);
+        if (found == PLOG_END)
+            plog_err_hint(err, "copy it, or archive/, from a backup: the store"
+                               " was trimmed, or made from it, and neither log/"
+                               " nor archive/ leads to it");
+        else
+            rc = found;
+    }
+    s->passed = s->last.size;
+    return rc == PLOG_END ? 0 : rc;
+}
+
+static int open_log(struct plog_store_log *s, struct plog_store *store,
+                    const struct plog_store_head *head,
+                    const struct plog_keyring *trusted,
+                    const struct plog_dir *dir, bool near,
+                    struct plog_error *err)
 {
     memset(s, 0, sizeof *s);
     s->store = store;
@@ -75,8 +98,26 @@ int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
     if (!rc)
         rc = read_orders(s, err);
     if (!rc)
-        rc = find_base(s, head, dir, err);
+        rc = find_base(s, head, trusted, dir, near, err);
     return rc ? rc : plog_store_log_seek(s, &s->tree, &s->last, err);
+}
+
+int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
+                        const struct plog_store_head *head,
+                        const struct plog_keyring *trusted,
+                        const struct plog_dir *dir, struct plog_error *err)
+{
+    return open_log(s, store, head, trusted, dir, false, err);
+}
+
+int plog_store_log_open_beside(struct plog_store_log *s,
+                               struct plog_store *store,
+                               const struct plog_store_head *head,
+                               const struct plog_keyring *trusted,
+                               const struct plog_dir *dir,
+                               struct plog_error *err)
+{
+    return open_log(s, store, head, trusted, dir, true, err);
 }
 
 /* The log's name behind the last commit. */

@@ -50,6 +50,14 @@ PLOG_MUST_CHECK int plog_store_log_open(struct plog_store_log *s,
                                         const struct plog_keyring *trusted,
                                         const struct plog_dir *dir,
                                         struct plog_error *err);
+/* The same, of which the log in `dir` is to come: where the snapshot at the
+ * floor is gone or damaged, what log/ and archive/ have there will do, for the
+ * next signed root says whether that is true. */
+PLOG_MUST_CHECK int
+plog_store_log_open_beside(struct plog_store_log *s, struct plog_store *store,
+                           const struct plog_store_head *head,
+                           const struct plog_keyring *trusted,
+                           const struct plog_dir *dir, struct plog_error *err);
 /* Goes on behind commit `last` with range `tree`, which were verified. */
 PLOG_MUST_CHECK int plog_store_log_seek(struct plog_store_log *s,
                                         const struct plog_tree *tree,

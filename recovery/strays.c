@@ -1,5 +1,5 @@
 /*
- * strays.c - segments of log/ that end at or below the floor.
+ * strays.c - segments of log/ that end at or below the floor, and where it is.
  *
  * A compaction that was cut off leaves the last ones that it was to take away:
  * they lead to the floor, and the log is whole from the first of them on.  Any
@@ -125,4 +125,50 @@ int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
     }
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;
+}
+
+/* Reads from the last segment that begins at or below entry `from`. */
+static int read_to(struct plog_walk *w, uint64_t from, uint64_t floor,
+                   const struct plog_keychain *keys, struct plog_error *err)
+{
+    struct plog_log_group g;
+    uint64_t first = plog_segment_of(&w->segments, from);
+    int rc = first ? begin(w, first, keys, err) : PLOG_END;
+    while (!rc && w->chain.last.size < floor)
+        rc = plog_walk_next(w, &g, err);
+    return !rc && w->chain.last.size != floor ? PLOG_END : rc;
+}
+
+int plog_strays_floor(const struct plog_dir *dir,
+                      const struct plog_keyring *trusted,
+                      const struct plog_keychain *keys, uint64_t floor,
+                      struct plog_tree *tree, struct plog_commit *last,
+                      struct plog_error *err)
+{
+    struct plog_dir d = *dir;
+    struct plog_error why = {.code = 0};
+    struct plog_walk *w = plog_alloc(dir->io, sizeof *w);
+    if (!w)
+        return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+    d.with_archive = true;
+    int rc = plog_walk_open(w, &d, trusted, &why);
+    if (rc == PLOG_E_CORRUPT && w->segments.len)
+        rc = 0;
+    /* The header behind it says so, or the segment that leads there. */
+    if (!rc)
+        rc = read_to(w, floor + 1, floor, keys, &why);
+    if (rc == PLOG_END || plog_check_is_verdict(rc))
+        rc = read_to(w, floor, floor, keys, &why);
+    if (!rc) {
+        *tree = w->chain.tree;
+        *last = w->chain.last;
+    }
+    bool unsaid = rc == PLOG_END || plog_check_is_verdict(rc);
+    if (rc == PLOG_E_NOMEM)
+        plog_fail(&why, rc, "out of memory");
+    if (rc && !unsaid && err)
+        *err = why;
+    plog_walk_close(w);
+    plog_free(dir->io, w);
+    return unsaid ? PLOG_END : rc;
 }

@@ -37,4 +37,18 @@ PLOG_MUST_CHECK int plog_strays_own(struct plog_store *s,
                                     const struct plog_compaction *last,
                                     uint64_t *own, struct plog_error *err);
 
+/*
+ * What stands at entry `floor`, by the segments of log/ and archive/: where its
+ * snapshot is gone.  Whether that is the history that goes on behind it, the
+ * next signed root says.
+ * @keys  of the log, up to there
+ * Returns 0; PLOG_END when they do not say; PLOG_E_IO; PLOG_E_NOMEM.
+ */
+PLOG_MUST_CHECK int plog_strays_floor(const struct plog_dir *dir,
+                                      const struct plog_keyring *trusted,
+                                      const struct plog_keychain *keys,
+                                      uint64_t floor, struct plog_tree *tree,
+                                      struct plog_commit *last,
+                                      struct plog_error *err);
+
 #endif

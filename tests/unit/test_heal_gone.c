@@ -172,6 +172,107 @@ static void begun_before(void)
     world_end(&w, size);
 }
 
+/* ---- Without its snapshot, beside a store that was trimmed ------------------
+ */
+
+/* Of the archive below the snapshot before, the file behind the first is gone.
+ */
+static void lose_second_archived(void)
+{
+    char path[900];
+    struct tree t;
+    tree_read(&t, world_path(&w, "archive"));
+    REQUIRE(t.count > 3);
+    snprintf(path, sizeof path, "%.500s/archive/%.200s", w.dir,
+             t.files[1].name);
+    CHECK_INT(unlink(path), 0);
+    tree_free(&t);
+}
+
+/* A directory copied while a compaction went on: keys/, archive/ and snapshots/
+ * of before, of log/ the last file of behind it, store.db later still. */
+static uint64_t copied_meanwhile(void)
+{
+    char before[600], name[100], from[800];
+    struct tree t;
+    make();
+    snprintf(before, sizeof before, "%.500s-before", w.dir);
+    world_copy(w.dir, before);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(peers_trim(&w, NULL), 0);
+    tree_read(&t, world_path(&w, "log"));
+    for (size_t i = 0; i < t.count; i++) {
+        snprintf(name, sizeof name, "log/%.50s", t.files[i].name);
+        snprintf(from, sizeof from, "%.600s/%.60s", before, name);
+        if (access(from, F_OK) == 0)
+            CHECK_INT(unlink(from), 0);
+        world_copy(world_path(&w, name), from);
+    }
+    tree_free(&t);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    uint64_t size = world_size(&w);
+    static const char *const parts[] = {"log", "archive", "snapshots"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(from, sizeof from, "%.600s/%s", before, parts[i]);
+        world_remove(world_path(&w, parts[i]));
+        world_copy(from, world_path(&w, parts[i]));
+    }
+    return size;
+}
+
+/* The log itself leads to where the store begins; the snapshot comes of that,
+ * too, whatever archive/ has below the one before. */
+static void led_to_by_the_log(void)
+{
+    struct plog_rebuild_report r;
+    for (int how = 0; how < 6; how++) {
+        uint64_t size = copied_meanwhile();
+        if (how % 3 == 1)
+            world_remove(world_path(&w, "archive"));
+        if (how % 3 == 2)
+            lose_second_archived();
+        if (how < 3) {
+            CHECK_INT(heal(false), 0);
+            CHECK_INT(healed.verdict, 0);
+            CHECK_UINT(healed.left, 0);
+            CHECK(healed.from_store > 0);
+        } else {
+            CHECK_INT(install(false, &r), 0);
+            CHECK_INT(r.verdict, 0);
+        }
+        CHECK_UINT(world_size(&w), size);
+        CHECK_INT(peers_parity(&w), PLOG_E_PRUNED);
+        CHECK_INT(peers_compact(&w, NULL), 0);
+        CHECK_INT(peers_parity(&w), 0);
+    }
+}
+
+/* Where log/ is gone as well, archive/ leads there; without either nobody
+ * does. */
+static void led_to_by_the_archive(void)
+{
+    for (int with = 1; with >= 0; with--) {
+        make();
+        CHECK_INT(peers_trim(&w, NULL), 0);
+        uint64_t size = world_size(&w);
+        world_remove(world_path(&w, "snapshots"));
+        world_remove(world_path(&w, "log"));
+        if (!with)
+            world_remove(world_path(&w, "archive"));
+        CHECK_INT(heal(false), with ? 0 : PLOG_E_PRUNED);
+        if (!with) {
+            CHECK(strstr(err.hint, "neither log/ nor archive/") != NULL);
+            continue;
+        }
+        CHECK_INT(healed.verdict, 0);
+        CHECK_INT(peers_compact(&w, NULL), 0);
+        CHECK_INT(peers_parity(&w), 0);
+        CHECK(world_size(&w) >= size);
+    }
+}
+
 /* ---- What is there stays, where less would come of it
  * ------------------------
  */
@@ -283,6 +384,8 @@ int main(int argc, char **argv)
         {"planned beside an archive", planned_beside_an_archive},
         {"never trimmed", never_trimmed},
         {"begun before", begun_before},
+        {"led to by the log", led_to_by_the_log},
+        {"led to by the archive", led_to_by_the_archive},
         {"no less than there is", no_less_than_there_is},
         {"of two histories, mixed", of_two_histories_mixed},
     };
