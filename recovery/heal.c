@@ -373,13 +373,16 @@ static int is_fork(struct plog_heal *h, bool *fork, struct plog_error *err)
 }
 
 /* Two signed histories stay as they are.  And what lies below the floor goes
- * only for all that the store has above it: as long as it is there, the log may
- * be whole without that. */
+ * only for all that the store has above it, and where the log is to begin there
+ * at all: as long as it is there, the log may be whole without that. */
 static int decide(struct plog_heal *h, struct plog_error *err)
 {
     char why[160];
+    uint64_t begins = h->floor;
     bool fork = h->comes_to == PLOG_E_FORK;
     int rc = h->comes_to && !fork ? is_fork(h, &fork, err) : 0;
+    if (!rc && h->strays)
+        rc = plog_store_log_undone(&h->legs->store, h->floor, &begins, err);
     if (rc)
         return rc;
     if (fork) {
@@ -389,10 +392,14 @@ static int decide(struct plog_heal *h, struct plog_error *err)
                          " is changed for the other's sake",
                          true);
     } else if (h->strays &&
-               (h->left || h->chain.last.size < h->legs->head.commit.size)) {
+               (h->left || h->chain.last.size < h->legs->head.commit.size ||
+                begins < h->floor)) {
         snprintf(why, sizeof why,
-                 "what the store has behind its floor, entry %llu, is not all"
-                 " proven, so nothing is changed for it",
+                 begins < h->floor
+                     ? "the compaction up to entry %llu was undone, and the"
+                       " store had been trimmed by then"
+                     : "what the store has behind its floor, entry %llu, is"
+                       " not all proven, so nothing is changed for it",
                  (unsigned long long)h->floor);
         plog_heal_refuse(h, why, false);
     }

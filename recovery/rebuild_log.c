@@ -6,7 +6,6 @@
  */
 #include <stdio.h>
 
-#include "compaction.h"
 #include "outlog.h"
 #include "rebuild.h"
 #include "store_log.h"
@@ -134,31 +133,16 @@ static void judge_layout(struct plog_rebuild *b, const struct plog_store_log *s,
              " writer makes: the files may begin elsewhere");
 }
 
-/* A store that was trimmed before a compaction was undone lacks what came
- * back: the log begins before what it can give. */
 static int judge_start(struct plog_rebuild *b, uint64_t base,
                        struct plog_error *err)
 {
     struct plog_rebuild_report *r = b->report;
-    struct plog_compaction c = {.to = base};
-    struct plog_entry_parser parser;
-    struct plog_span line;
-    uint64_t seq;
-    bool pending;
-    int rc = plog_store_compaction(&b->reader.store, &seq, &pending, err);
-    if (!rc && seq)
-        rc = plog_store_line(&b->reader.store, seq, &line, NULL, err);
-    if (rc || !seq)
-        return rc < 0 ? rc : 0;
-    plog_entry_parser_init(&parser, b->io);
-    int is = plog_compaction_read(&parser, line, &c);
-    plog_entry_parser_fini(&parser);
-    if (is < 0)
-        return plog_fail(err, is, "out of memory");
-    if (c.to >= base || r->verdict)
-        return 0;
+    uint64_t begins;
+    int rc = plog_store_log_undone(&b->reader.store, base, &begins, err);
+    if (rc || begins == base || r->verdict)
+        return rc;
     r->verdict = PLOG_E_PRUNED;
-    r->missing_from = c.to + 1;
+    r->missing_from = begins + 1;
     r->missing_to = base;
     snprintf(r->why, sizeof r->why,
              "the compaction up to entry %llu was undone, and the store had"

@@ -335,6 +335,40 @@ static void no_less_than_there_is(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+/* An undo that did not come to make the store anew: its floor is above the
+ * log's, and what lies below it belongs there, also where some of it is lost.
+ */
+static void undone_when_trimmed(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o};
+    struct plog_replay_report r;
+    char path[900], trimmed[700];
+    struct tree t;
+    make();
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(peers_trim(&w, NULL), 0);
+    snprintf(trimmed, sizeof trimmed, "%.500s-trimmed", w.dir);
+    world_copy(w.dir, trimmed);
+    CHECK_INT(peers_undo(&w, NULL), 0);
+    world_take_store(&w, trimmed);
+    CHECK_INT(plog_replay(w.dir, &o, &r, &err), 0);
+    world_remove(world_path(&w, "quarantine"));
+    tree_read(&t, world_path(&w, "log"));
+    REQUIRE(t.count > 2);
+    snprintf(path, sizeof path, "%.500s/log/%.200s", w.dir, t.files[1].name);
+    CHECK_INT(unlink(path), 0);
+    tree_free(&t);
+    uint64_t before = tree_hash(world_path(&w, "log"));
+    for (int dry = 1; dry >= 0; dry--) {
+        CHECK_INT(heal(dry), 0);
+        CHECK_INT(healed.verdict, PLOG_E_CORRUPT);
+        CHECK_UINT(healed.healed, 0);
+        CHECK(healed.left > 0);
+    }
+    CHECK(tree_hash(world_path(&w, "log")) == before);
+    CHECK(!world_has(&w, "quarantine"));
+}
+
 /* Files of another history of the same log over those of the store's: both are
  * signed. */
 static void of_two_histories_mixed(void)
@@ -387,6 +421,7 @@ int main(int argc, char **argv)
         {"led to by the log", led_to_by_the_log},
         {"led to by the archive", led_to_by_the_archive},
         {"no less than there is", no_less_than_there_is},
+        {"undone when trimmed", undone_when_trimmed},
         {"of two histories, mixed", of_two_histories_mixed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
