@@ -13,9 +13,10 @@ struct work {
     struct plog_heal *h;
     uint64_t first, next; /* entries first..next - 1; next 0: to the end */
     struct plog_scan scan;
-    int fd;       /* of the file; -1: there is none */
-    bool usable;  /* it is still read */
-    bool changed; /* what was written is not what the file holds */
+    int fd;          /* of the file; -1: there is none */
+    bool usable;     /* it is still read */
+    bool changed;    /* what was written is not what the file holds */
+    uint64_t behind; /* the first entry behind the file, which is whole */
     struct plog_outlog out;
     struct plog_mended *m;
 };
@@ -139,14 +140,13 @@ static int take_all(struct work *w, struct plog_error *err)
 {
     struct plog_log_group g;
     while (!complete(w)) {
-        if (!w->usable)
-            return take_stored(w, 0, err);
-        int rc = plog_scan_group(&w->scan, &g);
+        int rc = w->usable ? plog_scan_group(&w->scan, &g) : PLOG_END;
         if (rc == 0) {
             plog_heal_passed(w->h, &g.commit);
             rc = take_logged(w, &g, err);
         } else if (rc == PLOG_END) {
             w->usable = false;
+            w->behind = w->changed ? 0 : w->h->chain.last.size + 1;
             rc = take_stored(w, 0, err);
         } else
             rc = pass_damage(w, rc, err);
@@ -249,6 +249,28 @@ static int write_segment(struct work *w, struct plog_error *err)
     return rc;
 }
 
+/* What is left as it is, where no bytes say so.  Of a file that is whole it is
+ * the one behind it, of which no row says where it began. */
+static void name_left(struct work *w, bool known)
+{
+    const struct plog_heal *h = w->h;
+    struct plog_mended *m = w->m;
+    char name[PLOG_SEGMENT_NAME];
+    if (m->has_bytes)
+        return;
+    m->from = known ? h->chain.last.size + 1 : w->first;
+    m->to = w->next ? w->next - 1 : h->legs->head.commit.size;
+    if (m->to < m->from)
+        m->to = 0;
+    if (w->behind <= w->first)
+        return;
+    plog_segment_name(w->behind, name);
+    snprintf(m->file, sizeof m->file, "log/%s", name);
+    if (w->next)
+        snprintf(m->why, sizeof m->why,
+                 "it is missing, and the store does not have all of it");
+}
+
 int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
                       bool is_last, struct plog_error *err)
 {
@@ -257,6 +279,7 @@ int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
     struct plog_heal_step step = {.what = PLOG_HEAL_PUT, .first = first};
     struct work w = {
         .h = h, .first = first, .next = next, .fd = -1, .m = &step.told};
+    uint64_t entries = h->entries;
     bool known = h->known;
     plog_segment_name(first, name);
     snprintf(step.told.file, sizeof step.told.file, "log/%s", name);
@@ -272,8 +295,11 @@ int plog_heal_segment(struct plog_heal *h, uint64_t first, uint64_t next,
     step.told.healed = rc == 0;
     if (rc && known && h->parted.size == 0)
         h->parted = h->chain.last;
-    if (rc)
+    if (rc) {
         step.what = PLOG_HEAL_LEFT;
+        h->entries = entries; /* nothing is made of them */
+        name_left(&w, known);
+    }
     if (!h->dry_run && (rc || !w.changed)) /* if it was made at all */
         io->unlink_at(io->ctx, h->scratch, name);
     return rc || w.changed ? plog_heal_step(h, &step, err) : 0;

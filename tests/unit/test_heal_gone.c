@@ -335,6 +335,38 @@ static void no_less_than_there_is(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+/* What the store has of a segment that is lost is not all of it. */
+static void a_part_of_what_is_lost(void)
+{
+    char then[700], name[60];
+    uint64_t lost = 0;
+    struct tree t;
+    make();
+    uint64_t size = world_size(&w);
+    world_sql(&w, "PRAGMA wal_checkpoint(TRUNCATE)");
+    snprintf(then, sizeof then, "%.500s-then", w.dir);
+    world_copy(w.dir, then);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    world_take_store(&w, then);
+    tree_read(&t, world_path(&w, "log"));
+    for (size_t i = 0; i < t.count; i++) {
+        uint64_t first = strtoull(t.files[i].name, NULL, 10);
+        lost = first <= size ? first : lost;
+    }
+    tree_free(&t);
+    CHECK(lost > 0 && lost < size);
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", lost);
+    CHECK_INT(unlink(world_path(&w, name)), 0);
+    CHECK_INT(heal(false), 0);
+    CHECK_INT(healed.verdict, PLOG_E_CORRUPT);
+    CHECK_UINT(healed.left, 1);
+    CHECK_UINT(healed.healed, 0);
+    CHECK_UINT(healed.from_store, 0);
+    CHECK(!world_has(&w, name));
+}
+
 /* An undo that did not come to make the store anew: its floor is above the
  * log's, and what lies below it belongs there, also where some of it is lost.
  */
@@ -421,6 +453,7 @@ int main(int argc, char **argv)
         {"led to by the log", led_to_by_the_log},
         {"led to by the archive", led_to_by_the_archive},
         {"no less than there is", no_less_than_there_is},
+        {"a part of what is lost", a_part_of_what_is_lost},
         {"undone when trimmed", undone_when_trimmed},
         {"of two histories, mixed", of_two_histories_mixed},
     };
