@@ -249,6 +249,18 @@ int plog_walk_start_behind(struct plog_walk *w, uint64_t size,
     return start_in(w, i, err);
 }
 
+/* The segment behind the floor is gone: what is there behind that is the one at
+ * hand, as where one is missing on the way. */
+static int start_without(struct plog_walk *w, uint64_t floor,
+                         struct plog_error *err)
+{
+    size_t i;
+    uint64_t next = next_there(w, floor + 1);
+    int rc = next && find_segment(w, next, &i) ? enter_segment(w, i, err) : 0;
+    w->chain.last.size = floor;
+    return rc ? rc : missing(w, floor + 1, err);
+}
+
 int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,
                           struct plog_error *err)
 {
@@ -256,8 +268,9 @@ int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,
     const struct plog_compaction *c;
     if (floor == 0)
         return plog_walk_start(w, err);
+    w->chain.last.size = 0; /* another floor was tried, perhaps */
     if (!find_segment(w, floor + 1, &i))
-        return missing(w, floor + 1, err);
+        return start_without(w, floor, err);
     int rc = enter_segment(w, i, err);
     if (rc)
         return rc;
@@ -426,7 +439,9 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
     *from = w->chain.last.size + 1;
     *to = 0;
     w->chain.chain.guessed = true;
-    if (w->gap) { /* the header of the next one there gives the range */
+    if (w->gap && !w->scan.io)
+        return PLOG_END; /* none is there */
+    if (w->gap) {        /* the header of the next one there gives the range */
         w->chain.broken = true;
         int found = read_header(w, err);
         *to = found ? 0 : w->chain.last.size;

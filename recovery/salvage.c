@@ -78,7 +78,7 @@ static void mark(struct salvage *s)
     if (s->asked)
         return;
     s->asked = true;
-    int rc = plog_legs_open_store(l, false, &why);
+    int rc = l->store_open ? 0 : plog_legs_open_store(l, false, &why);
     if (!rc)
         rc = plog_store_get_head(&l->store, &l->head, &why);
     if (rc == PLOG_E_BEHIND) /* there is none */
@@ -151,6 +151,21 @@ static uint64_t content_end(struct salvage *s)
     return end;
 }
 
+/* Nothing in the log says where it begins, for the compact entry is lost as
+ * well: the store may know of its floor. */
+static uint64_t lost_from(struct salvage *s)
+{
+    struct plog_legs *l = &s->legs;
+    struct plog_walk *w = &s->walk;
+    uint64_t from = w->chain.last.size + 1;
+    if (from > 1 || w->index > 0 ||
+        (!l->store_open && plog_legs_open_store(l, false, NULL)) ||
+        plog_store_get_head(&l->store, &l->head, NULL))
+        return from;
+    uint64_t floor = l->head.rules.floor;
+    return floor + 1 < w->first ? floor + 1 : from;
+}
+
 /* Damage: names it and finds the next group that is good.  Returns 0,
  * PLOG_END, or an error. */
 static int pass(struct salvage *s, int code, struct plog_error *err)
@@ -165,9 +180,11 @@ static int pass(struct salvage *s, int code, struct plog_error *err)
         int rc = keep(s, first, begin, end, from, 0, why.message, err);
         return rc ? rc : PLOG_END;
     }
+    uint64_t lost = gap ? lost_from(s) : 0;
     int rc = plog_walk_resync(w, &from, &to, err);
     if (rc < 0 && !plog_check_is_verdict(rc))
         return rc;
+    from = lost ? lost : from;
     struct plog_error next = *err;
     if (!gap && rc == 0 && w->first == first)
         end = w->scan.offset;

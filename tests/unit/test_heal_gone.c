@@ -335,6 +335,52 @@ static void no_less_than_there_is(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+static char range_file[70];
+static uint64_t range_from, range_to;
+
+static int keep_range(void *arg, const struct plog_salvaged *s)
+{
+    (void)arg;
+    snprintf(range_file, sizeof range_file, "%.60s", s->file);
+    range_from = s->from;
+    range_to = s->to;
+    return 0;
+}
+
+/* The first segment behind the floor is gone: that is the one finding, and what
+ * follows is checked from its own first entry on. */
+static void the_first_behind_the_floor(void)
+{
+    char name[60];
+    struct world_found f;
+    struct tree t;
+    make();
+    uint64_t size = world_size(&w), floor = peers_floor(&w);
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", floor + 1);
+    CHECK_INT(unlink(world_path(&w, name)), 0);
+    tree_read(&t, world_path(&w, "log"));
+    REQUIRE(t.count > 0);
+    uint64_t next = strtoull(t.files[0].name, NULL, 10);
+    tree_free(&t);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_UINT(f.count, 1);
+    CHECK_TEXT(f.first[0].file, name);
+    CHECK_UINT(f.first[0].seq, floor + 1);
+    CHECK_UINT(f.report.from, next);
+    CHECK_UINT(f.report.to, size);
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .range = keep_range};
+    CHECK_INT(plog_salvage(w.dir, &o, &healed, &err), 0);
+    CHECK_TEXT(range_file, name);
+    CHECK_UINT(range_from, floor + 1);
+    CHECK_UINT(range_to, next - 1);
+    CHECK_UINT(healed.entries, size - next + 1);
+    CHECK_INT(heal(false), 0);
+    CHECK_INT(healed.verdict, 0);
+    CHECK_UINT(healed.healed, 1);
+    world_end(&w, size);
+}
+
 /* What the store has of a segment that is lost is not all of it. */
 static void a_part_of_what_is_lost(void)
 {
@@ -453,6 +499,7 @@ int main(int argc, char **argv)
         {"led to by the log", led_to_by_the_log},
         {"led to by the archive", led_to_by_the_archive},
         {"no less than there is", no_less_than_there_is},
+        {"the first behind the floor", the_first_behind_the_floor},
         {"a part of what is lost", a_part_of_what_is_lost},
         {"undone when trimmed", undone_when_trimmed},
         {"of two histories, mixed", of_two_histories_mixed},
