@@ -280,31 +280,6 @@ static int check_names(struct plog_heal *h, struct plog_error *err)
     return rc;
 }
 
-/* What was compacted away is not missing: the healing begins behind it. */
-static int begin_at_floor(struct plog_heal *h, struct plog_error *err)
-{
-    uint64_t *all = (void *)h->files.data;
-    size_t kept = 0;
-    h->base_tree = h->stored.tree;
-    h->base = h->stored.last;
-    h->floor = h->base.size;
-    h->known = true;
-    if (h->floor) {
-        h->chain.tree = h->stored.tree;
-        h->chain.last = h->stored.last;
-        memcpy(h->chain.origin, h->stored.origin, sizeof h->chain.origin);
-        plog_heal_keys(h, h->floor);
-    }
-    int rc = plog_heal_floor(h, err);
-    if (!rc)
-        rc = plog_heal_strays(h, err);
-    for (size_t i = 0; i < plog_segment_count(&h->files); i++)
-        if (all[i] > h->floor)
-            all[kept++] = all[i];
-    h->files.len = kept * sizeof *all;
-    return rc;
-}
-
 /* All was read, so that it is known what comes of it, also where this is only a
  * plan: every group is proven, but others may be missing, or be meant. */
 static int judge(struct plog_heal *h, struct plog_error *err)
@@ -437,7 +412,7 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     if (!rc)
         rc = plog_heal_scratch(h, err);
     if (!rc)
-        rc = begin_at_floor(h, err);
+        rc = plog_heal_begin(h, err);
     if (!rc)
         rc = read_starts(h, err);
     if (!rc)

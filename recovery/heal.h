@@ -93,20 +93,16 @@ bool plog_heal_is_segment(struct plog_heal *h, uint64_t first);
 /* ---- Where it begins (heal_floor.c) ------------------------------------- */
 
 /*
- * Moves h->floor up to where the log itself begins, if one of its own compact
- * entries lets it, and the chain with it: the store may be older than that.
- * Returns 0; PLOG_E_IO; PLOG_E_NOMEM.
+ * Stands the chain where the healing begins, h->floor, and leaves out of
+ * h->files what lies below: the store's floor, or the log's own, which may be
+ * higher; of a compaction that was cut off, with damage in what it has not
+ * archived yet, behind what it has.  What lies at or below the floor and does
+ * not lead there is to go aside: no leg has what is missing there, and nothing
+ * is made of it.
+ * Returns 0; a store error; PLOG_E_IO; PLOG_E_NOMEM.
  */
-PLOG_MUST_CHECK int plog_heal_floor(struct plog_heal *h,
+PLOG_MUST_CHECK int plog_heal_begin(struct plog_heal *h,
                                     struct plog_error *err);
-
-/*
- * What lies at or below the floor and does not lead to it is to be set aside:
- * no leg has what is missing there, and nothing is made of it.  h->chain stands
- * there.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM.
- */
-PLOG_MUST_CHECK int plog_heal_strays(struct plog_heal *h,
-                                     struct plog_error *err);
 
 /* ---- One segment (heal_segment.c) --------------------------------------- */
 

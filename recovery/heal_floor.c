@@ -1,13 +1,15 @@
 /*
- * heal_floor.c - where the healing begins, of a log that was compacted since
- * the store was copied.
+ * heal_floor.c - where the healing begins, and what lies below that.
  *
- * The store's floor is then not the log's: what lies between both is not
- * missing, and if it came back the log would have a gap behind it.  So where
- * the log begins above the store's floor, it is asked for the compact entry
- * that lets it.  That entry counts only in a group that the log proves, for a
- * line that anybody could have put there must not make damage of entries that
- * were let go.
+ * The store may be older than the last compaction: what lies between its floor
+ * and the log's is not missing, and if it came back the log would have a gap
+ * behind it.  So where the log does not begin behind the store's floor, it is
+ * asked for the compact entry that lets it.  That entry counts only in a group
+ * that the log proves, for a line that anybody could have put there must not
+ * make damage of entries that were let go.
+ *
+ * What does not lead to the floor goes aside; but of a compaction that was cut
+ * off, what it has not archived yet is healed as all above it.
  */
 #include <stdio.h>
 
@@ -19,9 +21,7 @@ struct begin {
     struct plog_heal *h;
     uint64_t first; /* of the first file that is a segment of this log */
     struct plog_walk walk;
-    uint64_t floor;          /* out: by that entry; 0: there is none */
-    struct plog_chain chain; /* at `first`, if the header there is good */
-    bool known;
+    uint64_t floor; /* out: by that entry; 0: there is none */
 };
 
 /* Leaves out files that are none of the log's segments. */
@@ -48,9 +48,6 @@ static int find_entry(struct begin *b, struct plog_error *err)
     struct plog_log_group g;
     uint64_t from, to;
     int rc = plog_walk_start(w, &why);
-    b->known = rc == 0;
-    if (b->known)
-        b->chain = w->chain;
     while (rc != PLOG_END) {
         if (rc && !plog_check_is_verdict(rc)) {
             if (err)
@@ -69,10 +66,17 @@ static int find_entry(struct begin *b, struct plog_error *err)
     return rc ? plog_fail(err, rc, "looking for a compact entry failed") : 0;
 }
 
-/* As the store proves it, where the log's own header does not. */
-static int read_stored(struct begin *b, struct plog_error *err)
+static void stand_at_stored(struct plog_heal *h)
 {
-    struct plog_heal *h = b->h;
+    h->chain.tree = h->stored.tree;
+    h->chain.last = h->stored.last;
+    memcpy(h->chain.origin, h->stored.origin, sizeof h->chain.origin);
+    plog_heal_keys(h, h->floor);
+}
+
+/* As the store proves it, where the log's own header does not. */
+static int read_stored(struct plog_heal *h, struct plog_error *err)
+{
     struct plog_stored_group g;
     int rc = 0;
     while (!rc && h->stored.last.size < h->floor)
@@ -80,35 +84,40 @@ static int read_stored(struct begin *b, struct plog_error *err)
     if (rc == PLOG_E_IO || rc == PLOG_E_NOMEM)
         return rc;
     h->known = !rc && h->stored.last.size == h->floor;
-    if (!h->known)
-        return 0;
-    h->chain.tree = h->stored.tree;
-    h->chain.last = h->stored.last;
-    memcpy(h->chain.origin, h->stored.origin, sizeof h->chain.origin);
-    plog_heal_keys(h, h->floor);
+    if (h->known)
+        stand_at_stored(h);
     return 0;
 }
 
 static int move_up(struct begin *b, struct plog_error *err)
 {
     struct plog_heal *h = b->h;
-    /* Cut off behind that entry, a compaction leaves segments below it. */
-    h->floor = b->first - 1 < b->floor ? b->first - 1 : b->floor;
-    if (!b->known || h->floor != b->first - 1)
-        return read_stored(b, err);
-    h->chain.tree = b->chain.tree;
-    h->chain.last = b->chain.last;
-    memcpy(h->chain.origin, b->chain.origin, sizeof h->chain.origin);
-    h->chain.chain = b->chain.chain;
+    struct plog_walk *w = &b->walk;
+    struct plog_error why = {.code = 0};
+    h->floor = b->floor;
+    plog_walk_rewind(w);
+    int rc = plog_walk_start_floor(w, b->floor, &why);
+    if (rc && plog_check_is_verdict(rc))
+        return read_stored(h, err);
+    if (rc && err)
+        *err = why;
+    if (rc)
+        return rc;
+    h->chain.tree = w->chain.tree;
+    h->chain.last = w->chain.last;
+    memcpy(h->chain.origin, w->chain.origin, sizeof h->chain.origin);
+    h->chain.chain = w->chain.chain;
     return 0;
 }
 
-int plog_heal_floor(struct plog_heal *h, struct plog_error *err)
+/* Moves h->floor up to where the log itself begins, if one of its own compact
+ * entries lets it, and the chain with it. */
+static int find_floor(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_walk *w;
     struct begin *b;
     if (plog_segment_count(&h->files) == 0 ||
-        plog_segment_at(&h->files, 0) <= h->floor + 1)
+        plog_segment_at(&h->files, 0) == h->floor + 1)
         return 0;
     b = plog_alloc(h->legs->io, sizeof *b);
     if (!b)
@@ -121,7 +130,7 @@ int plog_heal_floor(struct plog_heal *h, struct plog_error *err)
         rc = 0; /* a strange name, which a plan leaves there */
     if (!rc)
         rc = list_segments(b, err);
-    if (!rc && b->first > h->floor + 1)
+    if (!rc && b->first && b->first != h->floor + 1)
         rc = find_entry(b, err);
     if (!rc && b->floor > h->floor)
         rc = move_up(b, err);
@@ -132,23 +141,96 @@ int plog_heal_floor(struct plog_heal *h, struct plog_error *err)
 
 /* ---- What lies below it ------------------------------------------------- */
 
-int plog_heal_strays(struct plog_heal *h, struct plog_error *err)
+/* Where a compaction that was cut off goes on, by the store; 0: nowhere. */
+static int find_own(struct plog_heal *h, uint64_t *own, struct plog_error *err)
+{
+    struct plog_store *s = &h->legs->store;
+    struct plog_compaction last;
+    struct plog_entry_parser parser;
+    struct plog_buf line;
+    bool pending;
+    *own = 0;
+    plog_buf_init(&line, h->legs->io);
+    plog_entry_parser_init(&parser, h->legs->io);
+    int rc = plog_compaction_last(s, &parser, &line, &last, &pending, err);
+    if (!rc && pending && last.to == h->floor)
+        rc = plog_strays_own(s, &h->legs->dir, &last, own, err);
+    plog_entry_parser_fini(&parser);
+    plog_buf_fini(&line);
+    return rc == PLOG_END ? 0 : rc;
+}
+
+/* Begins with the segment at `own`, behind what is archived.  The store has all
+ * that comes before it, or, once trimmed, what stands in its header. */
+static int move_down(struct plog_heal *h, uint64_t own, struct plog_error *err)
+{
+    struct plog_tree tree;
+    struct plog_commit none = {.size = 0};
+    plog_tree_init(&tree);
+    h->floor = own - 1;
+    h->known = false;
+    if (h->legs->head.rules.base)
+        return 0;
+    int rc = plog_store_log_seek(&h->stored, &tree, &none, err);
+    h->base_tree = tree;
+    h->base = none;
+    return rc ? rc : read_stored(h, err);
+}
+
+static int take_strays(struct plog_heal *h, const struct plog_buf *list,
+                       struct plog_error *err)
+{
+    size_t n = plog_segment_count(list);
+    uint64_t floor = h->floor, own = 0;
+    char why[100];
+    int rc = n ? find_own(h, &own, err) : 0;
+    if (!rc && own && plog_segment_at(list, n - 1) >= own)
+        rc = move_down(h, own, err);
+    snprintf(why, sizeof why,
+             "it lies below the floor, at entry %llu, and does not lead there",
+             (unsigned long long)floor);
+    for (size_t i = 0; !rc && i < n; i++) {
+        uint64_t first = plog_segment_at(list, i);
+        if (first > h->floor)
+            break;
+        rc = plog_heal_aside(h, first, why, err);
+        h->strays++;
+    }
+    return rc;
+}
+
+static int find_strays(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_buf list;
-    char why[100];
     if (plog_segment_count(&h->files) == 0 || !h->known ||
         h->chain.last.size != h->floor ||
         plog_segment_at(&h->files, 0) > h->floor)
         return 0;
     plog_buf_init(&list, h->legs->io);
-    snprintf(why, sizeof why,
-             "it lies below the floor, at entry %llu, and does not lead there",
-             (unsigned long long)h->floor);
     int rc = plog_strays(&h->legs->dir, &h->legs->keys, &h->chain.chain,
                          &h->chain.last, &list, err);
-    for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
-        rc = plog_heal_aside(h, plog_segment_at(&list, i), why, err);
-    h->strays = plog_segment_count(&list);
+    if (!rc)
+        rc = take_strays(h, &list, err);
     plog_buf_fini(&list);
+    return rc;
+}
+
+int plog_heal_begin(struct plog_heal *h, struct plog_error *err)
+{
+    uint64_t *all = (void *)h->files.data;
+    size_t kept = 0;
+    h->base_tree = h->stored.tree;
+    h->base = h->stored.last;
+    h->floor = h->base.size;
+    h->known = true;
+    if (h->floor)
+        stand_at_stored(h);
+    int rc = find_floor(h, err);
+    if (!rc)
+        rc = find_strays(h, err);
+    for (size_t i = 0; i < plog_segment_count(&h->files); i++)
+        if (all[i] > h->floor)
+            all[kept++] = all[i];
+    h->files.len = kept * sizeof *all;
     return rc;
 }

@@ -35,7 +35,7 @@ int plog_heal_aside(struct plog_heal *h, uint64_t first, const char *why,
     struct plog_heal_step step = {
         .what = PLOG_HEAL_ASIDE,
         .first = first,
-        .told = {.from = first, .to = first, .healed = true}};
+        .told = {.from = first, .healed = true}}; /* who knows how far */
     plog_segment_name(first, name);
     snprintf(step.told.file, sizeof step.told.file, "log/%s", name);
     snprintf(step.told.why, sizeof step.told.why, "%s", why);

@@ -101,7 +101,7 @@ int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
                     struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
-    bool archived = false, is = true;
+    bool archived = false, there = false;
     *own = 0;
     if (!last->archive || dir->log < 0)
         return 0;
@@ -116,10 +116,10 @@ int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
     while (!rc && (rc = plog_sql_row(q, err)) == 0) {
         uint64_t first = plog_sql_u64(q, 0);
         rc = plog_archive_has(dir, first, &archived, err);
+        if (!rc)
+            rc = in_log(dir, first, &there, err);
         /* The last one goes last. */
-        if (!rc && !archived && *own == 0)
-            rc = in_log(dir, first, &is, err);
-        if (rc || archived || !is)
+        if (rc || (archived && !there) || (*own == 0 && (archived || !there)))
             break;
         *own = first;
     }

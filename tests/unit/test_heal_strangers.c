@@ -140,7 +140,7 @@ static void within_damage(void)
     spoil(1, "\"v3\"");
     copy_segment(1, 5);
     CHECK_INT(heal(NULL), 0);
-    is_whole("01.jsonl 1 3-3  aside; 05.jsonl 1 5-5 " NONE, 2, 1);
+    is_whole("01.jsonl 1 3-3  aside; 05.jsonl 1 5-0 " NONE, 2, 1);
     world_end(&w, 12);
 }
 
@@ -157,7 +157,7 @@ static void above_the_floor(void)
     copy_segment(7, 8);
     copy_segment(10, 12);
     CHECK_INT(heal(NULL), 0);
-    is_whole("08.jsonl 1 8-8 " NONE "12.jsonl 1 12-12 " NONE, 2, 0);
+    is_whole("08.jsonl 1 8-0 " NONE "12.jsonl 1 12-0 " NONE, 2, 0);
     world_end(&w, world_size(&w));
 }
 
@@ -420,7 +420,7 @@ static void no_read_of_a_name(void)
     CHECK(strstr(err.message, "memory") == NULL);
     CHECK_TEXT(said, "");
     CHECK_INT(heal(NULL), 0);
-    is_whole("01.jsonl 1 3-3  aside; 05.jsonl 1 5-5 " NONE, 2, 1);
+    is_whole("01.jsonl 1 3-3  aside; 05.jsonl 1 5-0 " NONE, 2, 1);
 }
 
 /* Where the store's table of segments has a gap, a file that only says it is
@@ -435,7 +435,7 @@ static void within_a_gap(void)
     io.open_at = no_segment;
     CHECK_INT(heal(&io), 0);
     CHECK_TEXT(err.message, "");
-    is_whole("04.jsonl 1 4-4 " NONE, 1, 0);
+    is_whole("04.jsonl 1 4-0 " NONE, 1, 0);
     world_sql(&w, "INSERT INTO segments VALUES(7)");
     world_end(&w, 12);
 }

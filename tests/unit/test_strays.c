@@ -183,6 +183,181 @@ static void those_that_lead_there(void)
     }
 }
 
+/* The name of the first segment at or behind entry `from`, below the floor, and
+ * changed there: a bit, or with what==1 its header, or gone. */
+static void damage(uint64_t from, int what)
+{
+    char name[60];
+    size_t n;
+    do
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", from++);
+    while (!world_has(&w, name) && from <= floor_at);
+    char *bytes = world_read(world_path(&w, name), &n);
+    if (what == 2)
+        world_remove(world_path(&w, name));
+    else {
+        bytes[what ? 2 : n / 2] ^= 1;
+        world_write(world_path(&w, name), bytes, n);
+    }
+    free(bytes);
+}
+
+static uint64_t last_below(void)
+{
+    uint64_t first = floor_at;
+    char path[700];
+    do
+        snprintf(path, sizeof path, "%.600s/%020" PRIu64 ".jsonl", older,
+                 first);
+    while (access(path, F_OK) != 0 && --first);
+    return first;
+}
+
+/* As a kill leaves it: archive/ has those below `from`. */
+static void cut_off(uint64_t from)
+{
+    char name[80];
+    CHECK(put_back(from, floor_at) > 2);
+    for (uint64_t first = from; first <= floor_at; first++) {
+        snprintf(name, sizeof name, "archive/%020" PRIu64 ".jsonl.gz", first);
+        if (world_has(&w, name))
+            world_remove(world_path(&w, name));
+    }
+    world_sql(&w, "UPDATE compactions SET pending=1");
+}
+
+/* What a compaction that was cut off has still to archive is the log's own: it
+ * is healed, and not set aside, and archive/ then has all of it. */
+static void of_one_cut_off(void)
+{
+    struct plog_compact_options o = {.struct_size = sizeof o};
+    struct plog_compact_report r;
+    for (int row = 0; row < 5; row++) {
+        make(false);
+        cut_off(row < 3 ? 15 : 1);
+        if (row < 3)
+            damage(28, row);
+        else
+            damage(row == 3 ? 1 : last_below(), 1);
+        both_say(PLOG_E_CORRUPT);
+        uint64_t before = tree_hash(w.dir);
+        for (int dry_run = 1; dry_run >= 0; dry_run--) {
+            o.dry_run = dry_run;
+            CHECK_INT(plog_compact(w.dir, &o, &r, NULL), PLOG_E_CORRUPT);
+        }
+        CHECK_INT(salvage(true), 0);
+        CHECK_INT(healed.comes_to, 0);
+        CHECK(tree_hash(w.dir) == before);
+        CHECK_INT(salvage(false), 0);
+        CHECK_INT(healed.verdict, 0);
+        CHECK_UINT(healed.healed, 1);
+        CHECK_UINT(healed.left, 0);
+        CHECK_INT(healed.from_store > 0, row == 0 || row == 2);
+        both_say(0);
+        CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+        CHECK(r.resumed);
+        CHECK_UINT(r.aside, 0);
+        o.undo = true;
+        CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
+        o.undo = false;
+        CHECK(r.undone);
+        both_say(0);
+        world_end(&w, end + 1);
+    }
+}
+
+/* Whose last segments somebody has put there again: what archive/ has is none
+ * of a compaction's, and what lies beside them goes. */
+static void of_one_that_ended(void)
+{
+    for (int pending = 0; pending < 2; pending++) {
+        make(false);
+        CHECK(put_back(15, floor_at) > 2);
+        if (pending)
+            world_sql(&w, "UPDATE compactions SET pending=1");
+        damage(28, 0);
+        both_say(PLOG_E_CORRUPT);
+        CHECK_INT(salvage(false), 0);
+        CHECK_UINT(healed.from_store, 0);
+        CHECK_UINT(healed.left, 0);
+        both_say(0);
+        CHECK_INT(peers_compact(&w, NULL), 0);
+        both_say(0);
+        world_end(&w, end);
+    }
+}
+
+/* The store stands before the compaction: what the log let go of is not missing
+ * then, either. */
+static void beside_an_older_store(void)
+{
+    static const char copy[] = "-store";
+    char kept[600];
+    struct plog_compact_report r;
+    for (int row = 0; row < 2; row++) {
+        peers_make(&w, PLOG_LAST_WRITE_WINS, row ? 60 : 40);
+        snprintf(kept, sizeof kept, "%.500s%s", w.dir, copy);
+        world_copy(w.dir, kept);
+        CHECK_INT(world_open(&w), 0);
+        peers_put(&w, row ? 60 : 40, 70);
+        world_close(&w);
+        CHECK_INT(peers_add(&w, "p"), 0);
+        CHECK_INT(peers_ack(&w, "p", 50), 0);
+        snprintf(older, sizeof older, "%.500s-older", w.dir);
+        world_copy(world_path(&w, "log"), older);
+        CHECK_INT(peers_compact(&w, &r), 0);
+        world_take_store(&w, kept);
+        uint64_t before = tree_hash(world_path(&w, "log"));
+        unsigned put = put_back(2, 15);
+        CHECK(put > 0);
+        CHECK_INT(salvage(true), 0);
+        CHECK_INT(healed.comes_to, 0);
+        for (int again = 0; again < 2; again++) {
+            CHECK_INT(salvage(false), 0);
+            CHECK_INT(healed.verdict, 0);
+            CHECK_UINT(healed.healed, again ? 0 : put);
+            CHECK_UINT(healed.from_store, 0);
+            CHECK(tree_hash(world_path(&w, "log")) == before);
+        }
+    }
+}
+
+/* Of what is gone the store has the first entries, and no leg the others: where
+ * that segment would end nobody knows, and the plan says what comes. */
+static void behind_the_stores_end(void)
+{
+    static const char kept[] = "-kept";
+    char copy[600], name[60];
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    snprintf(copy, sizeof copy, "%.500s%s", w.dir, kept);
+    world_copy(w.dir, copy);
+    uint64_t size = world_size(&w);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30, 60);
+    world_close(&w);
+    uint64_t to = (uint64_t)world_number(
+        &w, "SELECT max(first) FROM segments WHERE first<50");
+    uint64_t from = (uint64_t)world_number(
+        &w, "SELECT max(first) FROM segments WHERE first<28");
+    CHECK(from < size && to > size);
+    for (uint64_t first = from; first < to; first++) {
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+        if (world_has(&w, name))
+            world_remove(world_path(&w, name));
+    }
+    world_take_store(&w, copy);
+    uint64_t before = tree_hash(world_path(&w, "log"));
+    for (int run = 0; run < 4; run++) {
+        bool dry = run & 1;
+        CHECK_INT(run & 2 ? install(dry) : (salvage(dry), healed.comes_to),
+                  PLOG_E_CORRUPT);
+        CHECK_UINT(healed.healed, 0);
+        CHECK_UINT(healed.left, 1);
+        CHECK_UINT(healed.from_store, 0);
+        CHECK(tree_hash(world_path(&w, "log")) == before);
+    }
+}
+
 /* Damage that the store mends, in a log that is another history than the
  * store's: nothing is changed, and the plan says so, too. */
 static void of_two_histories(void)
@@ -222,6 +397,10 @@ int main(int argc, char **argv)
         {"without a snapshot", without_a_snapshot},
         {"beside the log", beside_the_log},
         {"those that lead there", those_that_lead_there},
+        {"of one cut off", of_one_cut_off},
+        {"of one that ended", of_one_that_ended},
+        {"beside an older store", beside_an_older_store},
+        {"behind the store's end", behind_the_stores_end},
         {"of two histories", of_two_histories},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
