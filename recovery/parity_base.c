@@ -322,7 +322,9 @@ int plog_parity_strays(struct plog_parity *p, struct plog_error *err)
                                  .seq = plog_segment_at(&list, n - 1),
                                  .expected = "segments of the log",
                                  .found = found,
-                                 .next = "paritylog compact DIR"};
+                                 .next =
+                                     "paritylog salvage DIR --from-store (keeps"
+                                     " them in quarantine/)"};
         plog_check_find(c, &f);
     }
     plog_buf_fini(&list);

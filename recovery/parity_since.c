@@ -92,10 +92,18 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
                           struct plog_error *err)
 {
     struct plog_check *c = p->c;
+    const struct plog_buf *list = &c->walk.segments;
+    size_t last = plog_segment_count(list) - 1;
+    bool whole = c->head.rules.base == 0 && plog_segment_at(list, 0) == 1;
+    /* Else a file may have been put there, below what begins at the floor. */
+    int rc = whole && plog_segment_at(list, last) > floor
+                 ? same_names(p, 0, floor + 1, &whole, err)
+                 : 0;
     /* Nothing is gone, as in a copy from the archive: all of it is checked. */
-    if (c->head.rules.base == 0 && plog_segment_at(&c->walk.segments, 0) == 1)
+    if (!rc && whole)
         return plog_walk_start(&c->walk, err);
-    int rc = plog_parity_rows_from(p, floor + 1, err);
+    if (!rc)
+        rc = plog_parity_rows_from(p, floor + 1, err);
     if (!rc)
         rc = plog_walk_start_floor(&c->walk, floor, err);
     uint64_t logged = rc == PLOG_E_CORRUPT ? logged_floor(p, floor) : 0;
