@@ -93,10 +93,9 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
 {
     struct plog_check *c = p->c;
     const struct plog_buf *list = &c->walk.segments;
-    size_t last = plog_segment_count(list) - 1;
     bool whole = c->head.rules.base == 0 && plog_segment_at(list, 0) == 1;
     /* Else a file may have been put there, below what begins at the floor. */
-    int rc = whole && plog_segment_at(list, last) > floor
+    int rc = whole && plog_segment_of(list, floor + 1) == floor + 1
                  ? same_names(p, 0, floor + 1, &whole, err)
                  : 0;
     /* Nothing is gone, as in a copy from the archive: all of it is checked. */
