@@ -148,6 +148,14 @@ void plog_check_hash(const unsigned char *hash, char *out);
  * PLOG_E_INTERRUPTED; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_check_below(struct plog_check *c,
                                      struct plog_error *err);
+/* The walk stands at the floor: tells segments below that do not lead to it
+ * (check_strays.c).  Returns 0; PLOG_E_CORRUPT when the check starts over;
+ * PLOG_E_IO; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_check_strays(struct plog_check *c,
+                                      struct plog_error *err);
+/* Starts the walk where the log itself says that it begins, and tells those. */
+PLOG_MUST_CHECK int plog_check_start(struct plog_check *c,
+                                     struct plog_error *err);
 /* --expect-head and the witness against a group just verified; `before` is
  * the tree before it. */
 void plog_check_expected(struct plog_check *c, const struct plog_tree *before,

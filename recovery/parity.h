@@ -117,11 +117,6 @@ void plog_parity_bare_segment(struct plog_parity *p);
 /* Starts the walk: at the first entry, or where the checkpoint allows. */
 PLOG_MUST_CHECK int plog_parity_start(struct plog_parity *p,
                                       struct plog_error *err);
-/* The walk stands at the floor: tells segments below that do not lead to it.
- * Returns 0; PLOG_E_CORRUPT when the check starts over; PLOG_E_IO;
- * PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int plog_parity_strays(struct plog_parity *p,
-                                       struct plog_error *err);
 /* Where entries were compacted away: begins the fold with the snapshot, and
  * compares with it what the store keeps of them.  Before the walk goes on. */
 PLOG_MUST_CHECK int plog_parity_base(struct plog_parity *p,

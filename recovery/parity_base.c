@@ -11,7 +11,6 @@
 #include "compact.h"
 #include "parity.h"
 #include "snapshot.h"
-#include "strays.h"
 
 struct base {
     struct plog_parity *p;
@@ -293,41 +292,6 @@ int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
     sqlite3_finalize(b.put_peer);
     sqlite3_finalize(b.redaction);
     plog_snapshot_close(&b.snapshot);
-    return rc;
-}
-
-/* ---- Below the floor ---------------------------------------------------- */
-
-int plog_parity_strays(struct plog_parity *p, struct plog_error *err)
-{
-    struct plog_check *c = p->c;
-    const struct plog_chain *chain = &c->walk.chain;
-    char file[PLOG_SEGMENT_FILE], found[100];
-    struct plog_buf list;
-    if (plog_segment_at(&c->walk.segments, 0) > chain->last.size)
-        return 0;
-    plog_buf_init(&list, c->reader.io);
-    int rc = plog_strays(&c->reader.dir, &c->reader.keys, &chain->chain,
-                         &chain->last, &list, err);
-    size_t n = plog_segment_count(&list);
-    if (!rc && n && plog_check_moved(c))
-        rc = plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
-    if (!rc && n) {
-        plog_segment_file(plog_segment_at(&list, n - 1), false, file);
-        snprintf(found, sizeof found,
-                 "%zu below the floor that do not lead to it", n);
-        struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
-                                 .leg = PLOG_LEG_LOG,
-                                 .file = file,
-                                 .seq = plog_segment_at(&list, n - 1),
-                                 .expected = "segments of the log",
-                                 .found = found,
-                                 .next =
-                                     "paritylog salvage DIR --from-store (keeps"
-                                     " them in quarantine/)"};
-        plog_check_find(c, &f);
-    }
-    plog_buf_fini(&list);
     return rc;
 }
 

@@ -117,7 +117,7 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
         return rc;
     }
     c->report->floor = floor;
-    rc = plog_parity_strays(p, err);
+    rc = plog_check_strays(c, err);
     if (rc)
         return rc;
     /* The walk has begun with it; but it is read once more. */
@@ -231,7 +231,7 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     if (first <= 1) {
         rc = plog_parity_expect_name(p, err);
         if (!rc)
-            rc = plog_walk_start(w, err);
+            rc = plog_check_start(c, err);
         c->report->floor = rc ? 0 : w->chain.last.size;
         return rc;
     }

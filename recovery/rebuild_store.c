@@ -11,6 +11,7 @@
 #include "legs.h"
 #include "rebuild.h"
 #include "snapshot.h"
+#include "strays.h"
 
 /* The legs of a replay whose log lies in the source and whose store lies in
  * the new place.  The handles stay those of reader and place. */
@@ -39,7 +40,7 @@ static int read_origin(struct plog_rebuild *b, struct plog_error *err)
     struct plog_walk w;
     int rc = plog_walk_open(&w, &b->reader.dir, &b->reader.keys, err);
     if (!rc)
-        rc = plog_walk_start(&w, err);
+        rc = plog_strays_start(&w, NULL, err);
     snprintf(b->report->origin, sizeof b->report->origin, "%s", w.chain.origin);
     const struct plog_compaction *floor =
         rc || w.first == 1 ? NULL : plog_orders_floor(&w.orders, w.first - 1);
@@ -118,7 +119,7 @@ static int judge(struct plog_rebuild *b, struct plog_walk *w,
         if (rc != PLOG_E_IO && rc != PLOG_E_NOMEM)
             rc = plog_legs_end_judge(w, PLOG_END, &end, &why);
     }
-    if ((!rc || rc == PLOG_E_CORRUPT) && is_unfinished(base, w)) {
+    if (!rc && is_unfinished(base, w)) {
         rc = plog_fail(&why, PLOG_E_TORN,
                        "the log ends in an unfinished group, with the compact"
                        " entry for the floor %llu",
@@ -214,7 +215,7 @@ static int verify(struct plog_rebuild *b, struct plog_error *err)
     struct plog_log_group g;
     int rc = plog_walk_open(&w, &b->reader.dir, &b->reader.keys, err);
     if (!rc)
-        rc = plog_walk_start(&w, err);
+        rc = plog_strays_start(&w, NULL, err);
     if (!rc)
         rc = need_base(b, &w, err);
     struct plog_commit last = w.chain.last;

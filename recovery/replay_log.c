@@ -14,6 +14,7 @@
 #include "left.h"
 #include "replay_old.h"
 #include "scrub.h"
+#include "strays.h"
 
 static int told(void *arg, uint64_t size, uint64_t bytes)
 {
@@ -89,7 +90,7 @@ static int tell_plan(struct plog_replaying *w, uint64_t to,
     plog_entry_parser_init(&parser, w->legs.io);
     int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
     if (!rc && w->legs.head.commit.size == 0)
-        rc = plog_walk_start(&walk, err);
+        rc = plog_strays_start(&walk, NULL, err);
     else if (!rc)
         rc = plog_legs_locate(&w->legs, &walk, err);
     while (!rc && walk.chain.last.size < to) {
@@ -204,7 +205,7 @@ static int inspect(struct plog_replaying *w, struct plog_error *err)
     struct plog_walk walk;
     int rc = plog_walk_open(&walk, &w->legs.dir, &w->legs.keys, err);
     if (!rc && w->legs.head.commit.size == 0) {
-        rc = plog_walk_start(&walk, err);
+        rc = plog_strays_start(&walk, NULL, err);
         memcpy(w->legs.head.origin, walk.chain.origin,
                sizeof w->legs.head.origin);
         if (!rc)
@@ -288,7 +289,7 @@ static int start_fresh(struct plog_replaying *w, struct plog_walk *walk,
                        struct plog_legs *fresh, struct plog_error *err)
 {
     char origin[PLOG_ORIGIN_MAX + 1];
-    int rc = plog_walk_start(walk, err);
+    int rc = plog_strays_start(walk, NULL, err);
     if (rc == PLOG_E_TORN)
         return no_entry(err);
     memcpy(origin, walk->chain.origin, sizeof origin);

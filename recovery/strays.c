@@ -12,6 +12,7 @@
 
 #include "archive.h"
 #include "check.h"
+#include "snapshot.h"
 
 static int begin(struct plog_walk *w, uint64_t first,
                  const struct plog_keychain *keys, struct plog_error *err)
@@ -80,6 +81,73 @@ int plog_strays(const struct plog_dir *dir, const struct plog_keyring *trusted,
     plog_walk_close(w);
     plog_free(dir->io, w);
     return rc;
+}
+
+/* Whether a snapshot says that one which begins at entry 1 was compacted: of
+ * others no compact entry is looked for, which would be read for nothing. */
+static int was_compacted(const struct plog_dir *dir, bool *was,
+                         struct plog_error *err)
+{
+    struct plog_buf floors;
+    plog_buf_init(&floors, dir->io);
+    int rc = plog_snapshot_list(dir, &floors, err);
+    *was = floors.len > 0;
+    plog_buf_fini(&floors);
+    return rc;
+}
+
+/* The floor below which there are segments in log/, and none is missing above;
+ * 0: there is none. */
+static int floor_above(struct plog_walk *w, uint64_t *floor,
+                       struct plog_error *err)
+{
+    uint64_t first = plog_segment_at(&w->segments, 0);
+    bool was = true;
+    *floor = 0;
+    int rc = first == 1 ? was_compacted(w->dir, &was, err) : 0;
+    if (rc || !was)
+        return rc;
+    const struct plog_compaction *c = plog_orders_floor(&w->orders, first - 1);
+    if (c && c->to >= first)
+        *floor = c->to;
+    return 0;
+}
+
+/* Behind the floor, if there are any; PLOG_END where the log leads to it. */
+static int start_behind(struct plog_walk *w, uint64_t floor,
+                        struct plog_buf *list, struct plog_error *err)
+{
+    struct plog_error why = {.code = 0};
+    int rc = plog_walk_start_floor(w, floor, &why);
+    if (!rc)
+        rc = plog_strays(w->dir, w->chain.keys, &w->chain.chain, &w->chain.last,
+                         list, &why);
+    w->orders.floor_below = floor; /* the entry must be of the log */
+    if (rc && plog_check_is_verdict(rc))
+        return PLOG_END;
+    if (rc && err)
+        *err = why;
+    return rc || list->len ? rc : PLOG_END;
+}
+
+int plog_strays_start(struct plog_walk *w, struct plog_buf *list,
+                      struct plog_error *err)
+{
+    struct plog_buf own;
+    uint64_t floor;
+    plog_buf_init(&own, w->dir->io);
+    if (!list)
+        list = &own;
+    list->len = 0;
+    int rc = floor_above(w, &floor, err);
+    if (!rc)
+        rc = floor ? start_behind(w, floor, list, err) : PLOG_END;
+    plog_buf_fini(&own);
+    if (rc != PLOG_END)
+        return rc;
+    if (floor)
+        plog_walk_rewind(w);
+    return plog_walk_start(w, err);
 }
 
 /* Whether log/ has something of that name. */

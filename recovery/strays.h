@@ -24,6 +24,17 @@ PLOG_MUST_CHECK int plog_strays(const struct plog_dir *dir,
                                 struct plog_buf *list, struct plog_error *err);
 
 /*
+ * Starts the walk where the log begins by what it says itself, for who makes a
+ * store, or has none: at its first segment, or, where that does not lead to the
+ * floor of the last compact entry, behind that.
+ * @list  out: as above; may be NULL
+ * Returns as plog_walk_start.
+ */
+PLOG_MUST_CHECK int plog_strays_start(struct plog_walk *w,
+                                      struct plog_buf *list,
+                                      struct plog_error *err);
+
+/*
  * A compaction that was cut off takes the oldest segments first, so those from
  * some one up to the floor are still its own: the log's, as the store knows
  * them, whatever became of them since.  Damage there is to be mended, and no

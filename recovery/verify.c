@@ -52,7 +52,9 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
 {
     struct plog_log_group g;
     uint64_t loose = 0; /* first entry whose hash was not checked */
-    int rc = plog_walk_start(&c->walk, err);
+    /* With a store salvage tells them apart; here each line of them is read. */
+    int rc =
+        c->has_head ? plog_walk_start(&c->walk, err) : plog_check_start(c, err);
     c->report->floor = rc ? 0 : c->walk.chain.last.size;
     int bad = rc ? 0 : plog_check_below(c, err);
     if (bad)

@@ -305,6 +305,18 @@ static void a_floor_that_is_none(void)
     is_whole(plog_rebuild_store(w.dir, out, &o, &r, &err), false);
 }
 
+/* What it took away is gone, so that no replay makes a log of the rest. */
+static void the_only_floor_is_none(void)
+{
+    make();
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    world_drop_store(&w);
+    cut_last_commit();
+    is_refused(PLOG_E_CORRUPT, "the log begins behind entry 1");
+    CHECK_INT(plog_replay(w.dir, NULL, &(struct plog_replay_report){0}, NULL),
+              PLOG_E_CORRUPT);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -314,6 +326,7 @@ int main(int argc, char **argv)
         {"nobody trusts it", nobody_trusts_it},
         {"an order that is none", an_order_that_is_none},
         {"a floor that is none", a_floor_that_is_none},
+        {"the only floor is none", the_only_floor_is_none},
         {"a folder is not synced", a_folder_is_not_synced},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

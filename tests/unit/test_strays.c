@@ -169,6 +169,46 @@ static void beside_the_log(void)
     }
 }
 
+/* Without a store no row says where the log begins: its own compact entry does,
+ * to all that read it, and each step that is advised leads to the next. */
+static void without_a_store(void)
+{
+    static const char replays[] = "paritylog replay DIR";
+    static const uint64_t range[][2] = {{1, 1}, {1, 20}, {2, 20}};
+    struct plog_replay_options o = {.struct_size = sizeof o};
+    struct plog_rebuild_options b = {.struct_size = sizeof b};
+    struct plog_rebuild_report built;
+    struct plog_replay_report r;
+    struct world_found f;
+    char out[600];
+    for (int row = 0; row < 6; row++) {
+        make(row & 1);
+        CHECK(put_back(range[row % 3][0], range[row % 3][1]) > 0);
+        if (row == 5) /* not even a header */
+            world_write(world_path(&w, "log/00000000000000000002.jsonl"), "",
+                        0);
+        world_drop_store(&w);
+        both_say(PLOG_E_CORRUPT);
+        CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_CORRUPT);
+        CHECK_UINT(f.report.floor, floor_at);
+        CHECK(strncmp(f.first[0].next, replays, strlen(replays)) == 0);
+        snprintf(out, sizeof out, "%.500s-out-%d", w.dir, row);
+        for (int dry_run = 1; dry_run >= 0; dry_run--) {
+            b.dry_run = o.dry_run = dry_run;
+            CHECK_INT(plog_rebuild_store(w.dir, out, &b, &built, NULL), 0);
+            CHECK_INT(built.verdict, 0);
+            CHECK_UINT(built.entries, end);
+            o.fresh = row & 1;
+            CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+            CHECK_UINT(r.base, floor_at);
+        }
+        CHECK_INT(salvage(false), 0);
+        CHECK(healed.healed > 0);
+        both_say(0);
+        world_end(&w, end);
+    }
+}
+
 /* What a cut off compaction leaves is whole. */
 static void those_that_lead_there(void)
 {
@@ -403,6 +443,7 @@ int main(int argc, char **argv)
         {"an older log", an_older_log},
         {"without a snapshot", without_a_snapshot},
         {"beside the log", beside_the_log},
+        {"without a store", without_a_store},
         {"those that lead there", those_that_lead_there},
         {"of one cut off", of_one_cut_off},
         {"of one that ended", of_one_that_ended},
