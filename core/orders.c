@@ -265,10 +265,7 @@ static bool fits(struct plog_orders *o, uint64_t seq, const unsigned char *leaf,
 {
     plog_orders_sort(o);
     o->wanted = 0;
-    /* One of the log's own may stand in a group that is not finished. */
-    struct plog_known_order *k = fitting(o, seq, leaf, line, true);
-    if (!k)
-        k = fitting(o, seq, leaf, line, false);
+    struct plog_known_order *k = fitting(o, seq, leaf, line, false);
     if (k)
         return k->needed = true;
     for (size_t i = plog_orders_from(&o->brought, seq);

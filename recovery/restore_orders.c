@@ -98,9 +98,21 @@ static int read_on(struct plog_restoring *r, struct plog_walk *w, size_t *done,
     return rc;
 }
 
+/* Whether a line that is redacted already, or the beginning, rests on that one
+ * and no other that goes along. */
+static bool is_missed(const struct plog_restoring *r, const struct plog_walk *w,
+                      uint64_t at)
+{
+    const struct plog_known_order *k;
+    bool missed = r->base && !r->base_brought && at == r->base_at;
+    for (size_t i = 0;
+         !missed && (k = plog_orders_unheld(&w->orders, &i)) != NULL;)
+        missed = k->order.at == at;
+    return missed;
+}
+
 /* Those from `done` on lie behind the log's end: in a group that a crash left
- * unfinished, which orders nothing.  A line that is redacted already needs one
- * that counts. */
+ * unfinished, which orders nothing. */
 static int not_reached(struct plog_restoring *r, const struct plog_walk *w,
                        int why, size_t done, struct plog_error *err)
 {
@@ -108,7 +120,8 @@ static int not_reached(struct plog_restoring *r, const struct plog_walk *w,
     const uint64_t *list = all(r, &n);
     bool unfinished = why == PLOG_E_TORN && w->chain.last.size >= r->known;
     for (; done < n; done++)
-        if (!unfinished || !plog_restore_forget(r, list[done])) {
+        if (!unfinished || (!plog_restore_forget(r, list[done]) &&
+                            is_missed(r, w, list[done]))) {
             plog_fail(err, PLOG_E_NOT_FOUND, "there is no entry %llu",
                       (unsigned long long)list[done]);
             return PLOG_E_NOT_FOUND;
