@@ -143,6 +143,18 @@ const struct plog_known_order *plog_orders_unheld(const struct plog_orders *o,
     return NULL;
 }
 
+size_t plog_orders_file(const struct plog_orders *o,
+                        const struct plog_known_order *unheld)
+{
+    const struct plog_order *r = &unheld->order;
+    const struct plog_known_order *k;
+    for (size_t i = plog_orders_from(&o->brought, r->seq);
+         (k = next_fit(&o->brought, r->seq, r->leaf, r->line, &i)) != NULL;)
+        if (plog_orders_is_strange(o, k->file))
+            return k->file;
+    return unheld->file;
+}
+
 const struct plog_order *plog_orders_above(const struct plog_orders *o,
                                            uint64_t size, size_t *i)
 {

@@ -264,6 +264,10 @@ PLOG_MUST_CHECK int plog_orders_whose(struct plog_orders *o,
  * makes the same line; NULL: none. */
 const struct plog_known_order *plog_orders_unheld(const struct plog_orders *o,
                                                   size_t *i);
+/* The file that has it, or one with another that makes the same line, by a key
+ * that nobody knows; 0: none. */
+size_t plog_orders_file(const struct plog_orders *o,
+                        const struct plog_known_order *unheld);
 /* The next order of the log itself, from `*i` on, that was needed and stands
  * behind entry `size`; NULL: none. */
 const struct plog_order *plog_orders_above(const struct plog_orders *o,

@@ -102,7 +102,7 @@ static int check_orders(struct plog_walk *w, struct plog_error *err)
     const struct plog_known_order *o = plog_orders_unheld(&w->orders, &i);
     const struct plog_known_floor *c = plog_orders_floor_unheld(&w->orders);
     char key[PLOG_KEYID_TEXT];
-    size_t file = c ? c->file : o ? o->file : 0;
+    size_t file = c ? c->file : o ? plog_orders_file(&w->orders, o) : 0;
     const char *strange = plog_orders_strange(&w->orders, file, key);
     if (strange)
         return plog_orders_strange_fail(

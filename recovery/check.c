@@ -211,7 +211,8 @@ static void no_order(struct plog_check *c, const struct plog_known_order *k)
     if (!plog_find_segment(&c->reader.dir, o->seq, &first, NULL) && first)
         plog_segment_file(first, false, file);
     char key[PLOG_KEYID_TEXT];
-    const char *in = plog_orders_strange(&c->walk.orders, k->file, key);
+    const char *in = plog_orders_strange(
+        &c->walk.orders, plog_orders_file(&c->walk.orders, k), key);
     if (in) {
         strange(c, file, o->seq, "an order by a key that is trusted here", in,
                 key);

@@ -160,6 +160,34 @@ static void one_of_them_is_held(void)
     }
 }
 
+/* What is not met is told with the file that would make it good, if anybody
+ * knew its key; a broken one would not. */
+static void beside_an_unknown_one(void)
+{
+    struct plog_order_file files[] = {{.from = PLOG_ORDER_BROKEN},
+                                      {.from = PLOG_ORDER_UNKNOWN},
+                                      {.from = PLOG_ORDER_UNKNOWN}};
+    struct plog_order r = order(3, 70, 1, "three");
+    struct plog_order other = order(3, 71, 2, "three");
+    for (size_t n = 1; n <= 3; n++) {
+        size_t i = 0;
+        list_begin();
+        CHECK_INT(plog_buf_add(&o.files, files, n * sizeof *files), 0);
+        o.asked = 1;
+        CHECK_INT(plog_orders_add(&o, &r, 1), 0);
+        if (n > 1) /* of another line */
+            CHECK_INT(plog_orders_add(&o, &other, 2), 0);
+        if (n > 2)
+            CHECK_INT(plog_orders_add(&o, &r, 3), 0);
+        CHECK_INT(need(3, 1, "three"), 0);
+        const struct plog_known_order *k = plog_orders_unheld(&o, &i);
+        REQUIRE(k != NULL);
+        CHECK_UINT(k->order.at, 11);
+        CHECK_UINT(plog_orders_file(&o, k), n > 2 ? 3 : 0);
+        plog_orders_fini(&o);
+    }
+}
+
 /* ---- The floor ---------------------------------------------------------- */
 
 /* Arguments of a compact entry that lets the log begin behind `to`. */
@@ -658,6 +686,7 @@ int main(int argc, char **argv)
         {"only_the_line_it_orders", only_the_line_it_orders},
         {"needed_and_not_met", needed_and_not_met},
         {"one_of_them_is_held", one_of_them_is_held},
+        {"beside_an_unknown_one", beside_an_unknown_one},
         {"which_floor", which_floor},
         {"the_floor_of_exactly", the_floor_of_exactly},
         {"a_floor_that_is_not_met", a_floor_that_is_not_met},
