@@ -208,9 +208,13 @@ int plog_key_trust(const char *dir, const char *vkey, bool dry_run,
     struct plog_vkey k;
     uint64_t size;
     *added = false;
-    if (plog_vkey_parse(plog_span_text(vkey), &k))
-        return plog_fail(err, PLOG_E_INPUT,
-                         "not a verifier key (NAME+ID+BASE64, Ed25519)");
+    if (plog_vkey_parse(plog_span_text(vkey), &k)) {
+        plog_fail(err, PLOG_E_INPUT,
+                  "not a verifier key (NAME+ID+BASE64, Ed25519)");
+        plog_err_hint(err, "give all of the line that init, or key show,"
+                           " printed for the log");
+        return PLOG_E_INPUT;
+    }
     int rc = open_reader(&r, dir, PLOG_DIR_STORE, given, &o, err);
     if (!rc && r.dir.log < 0) /* that can be made from a store, with the key */
         rc = plog_dir_no_log(&r.dir, "log is missing", err);

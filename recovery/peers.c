@@ -315,8 +315,11 @@ static int make_add(void *arg, plog *p, struct plog_buf *args,
     struct row now;
     struct plog_peer_args a = {.name = c->name};
     int rc = read_row(&p->legs.store, c->name, &now, err);
-    if (rc == 0)
-        return plog_fail(err, PLOG_E_EXISTS, "there is a peer of that name");
+    if (rc == 0) {
+        plog_fail(err, PLOG_E_EXISTS, "there is a peer of that name");
+        plog_err_hint(err, "run: paritylog peer list DIR");
+        return PLOG_E_EXISTS;
+    }
     if (rc < 0)
         return rc;
     return plog_peer_args_format(args, PLOG_CONTROL_PEER_ADD, &a)

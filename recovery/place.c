@@ -84,6 +84,11 @@ int plog_place_make(struct plog_place *p, const struct plog_io *io,
              PATH_MAX_BYTES, p->path, r[0], r[1], r[2], r[3]);
     sweep_before(io, p->path);
     rc = plog_dir_open(&p->dir, io, p->part, PLOG_DIR_MAKE, true, err);
+    if (rc && err && !err->hint[0])
+        plog_err_hint(err,
+                      "see that the folder which %.200s would be in is"
+                      " there",
+                      p->path);
     if (!rc && io->lock(io->ctx, p->dir.dir, 2))
         rc = plog_fail(err, PLOG_E_IO, "locking the new folder failed");
     return rc;

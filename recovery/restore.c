@@ -373,9 +373,12 @@ int plog_restore(const char *dir, const char *out,
     if (plog_take_options(&own, sizeof own, given, err))
         return PLOG_E_ARG;
     memset(report, 0, sizeof *report);
-    if (own.at_time && plog_instant_parse(plog_span_text(own.at_time), &at))
-        return plog_fail(err, PLOG_E_INPUT,
-                         "the time is not one of RFC 3339: %.60s", own.at_time);
+    if (own.at_time && plog_instant_parse(plog_span_text(own.at_time), &at)) {
+        plog_fail(err, PLOG_E_INPUT, "the time is not one of RFC 3339: %.60s",
+                  own.at_time);
+        plog_err_hint(err, "give one such as 2026-01-31T12:00:00Z");
+        return PLOG_E_INPUT;
+    }
     if (own.continue_as &&
         (own.adopt || !plog_origin_valid(plog_span_text(own.continue_as))))
         return plog_fail(err, PLOG_E_ARG,

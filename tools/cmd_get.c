@@ -28,12 +28,17 @@ static void say_which(struct plog_error *err, const struct plog_record *r)
 {
     if (r->version == 0) {
         fail_set(err, PLOG_E_NOT_FOUND, "there never was such a record");
+        snprintf(err->hint, sizeof err->hint,
+                 "see which there are: paritylog query DIR 'SELECT * FROM"
+                 " records LIMIT 10'");
         return;
     }
     fail_set(err, PLOG_E_NOT_FOUND,
              "the record was deleted (a tombstone of version %llu)",
              (unsigned long long)r->version);
     err->seq = r->seq;
+    snprintf(err->hint, sizeof err->hint,
+             "paritylog history DIR RESOURCE RECORD_ID shows what it was");
 }
 
 int cmd_get(struct cli *c, int argc, char **argv)

@@ -19,6 +19,8 @@ static const char *default_hint(int code)
     case PLOG_E_NOTHING:
         return "see that the path is right; `paritylog init DIR` makes a "
                "new log";
+    case PLOG_E_NOT_FOUND:
+        return "`paritylog status DIR` says how far the log goes";
     case PLOG_E_BEHIND:
         return "see what is missing with `paritylog replay DIR --dry-run`";
     case PLOG_E_AHEAD:
