@@ -81,7 +81,7 @@ int plog_legs_place(struct plog_store *store, const struct plog_store_head *h,
         rc = plog_walk_start_at(w, h, err);
     if (rc == PLOG_END)
         rc = search(store, h, w, err);
-    return rc ? rc : plog_store_ends(store, h, err);
+    return rc ? rc : plog_store_ends(store, h, plog_walk_last(w), err);
 }
 
 int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,

@@ -185,10 +185,11 @@ PLOG_MUST_CHECK int plog_store_add_segment(struct plog_store *s, uint64_t first,
                                            struct plog_error *err);
 /* Whether no row tells of an entry behind the head, as when the files of a
  * store are of different moments: what is applied there would collide with it.
+ * @last  the log's last segment; one behind that is in nobody's way
  * Returns 0; PLOG_E_DIVERGED. */
 PLOG_MUST_CHECK int plog_store_ends(struct plog_store *s,
                                     const struct plog_store_head *h,
-                                    struct plog_error *err);
+                                    uint64_t last, struct plog_error *err);
 /* Forgets the segments behind the one of the head, `first`: they held nothing,
  * and are not in the log any more. */
 PLOG_MUST_CHECK int plog_store_drop_segments(struct plog_store *s,

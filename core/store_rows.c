@@ -244,20 +244,23 @@ int plog_store_drop_segments(struct plog_store *s, uint64_t first,
 }
 
 int plog_store_ends(struct plog_store *s, const struct plog_store_head *h,
-                    struct plog_error *err)
+                    uint64_t last, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
     int rc = plog_sql_prepare(s->db,
                               "SELECT max(at) FROM (SELECT max(seq) AS at FROM"
                               " main.events UNION ALL SELECT max(size) FROM"
                               " main.checkpoints UNION ALL SELECT max(first)-1"
-                              " FROM main.segments UNION ALL SELECT max(seq)"
+                              " FROM main.segments WHERE first<=?1 UNION ALL"
+                              " SELECT max(seq)"
                               " FROM main.rotations UNION ALL SELECT max(seq)"
                               " FROM main.redactions UNION ALL SELECT max(seq)"
                               " FROM main.compactions)",
                               &q, err);
-    if (!rc)
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, last);
         rc = plog_sql_row(q, err);
+    }
     uint64_t at = rc ? 0 : plog_sql_u64(q, 0);
     sqlite3_finalize(q);
     if (rc || at <= h->commit.size)

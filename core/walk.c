@@ -58,6 +58,12 @@ static int open_segment(struct plog_walk *w, struct plog_stat *id,
     return rc ? plog_fail_io(err, rc, "log", "looking at the last segment") : 0;
 }
 
+uint64_t plog_walk_last(const struct plog_walk *w)
+{
+    size_t n = plog_segment_count(&w->segments);
+    return n ? plog_segment_at(&w->segments, n - 1) : 0;
+}
+
 void plog_walk_rewind(struct plog_walk *w)
 {
     leave_segment(w);

@@ -46,6 +46,8 @@ PLOG_MUST_CHECK int plog_walk_open(struct plog_walk *w,
 void plog_walk_close(struct plog_walk *w);
 /* As it was opened: the same segments, up to the same frozen end. */
 void plog_walk_rewind(struct plog_walk *w);
+/* The first seq of the last segment; 0: there is none. */
+uint64_t plog_walk_last(const struct plog_walk *w);
 
 /* Starts at the first segment.  A log that does not begin at seq 1 is
  * PLOG_E_CORRUPT, a segment is missing, unless its last compact entry sets a

@@ -172,7 +172,8 @@ int plog_parity_behind(struct plog_parity *p, const char *expected,
     if (p->is_behind)
         return 0;
     p->is_behind = true;
-    int rc = plog_store_ends(&c->reader.store, &c->head, err);
+    int rc = plog_store_ends(&c->reader.store, &c->head,
+                             plog_walk_last(&c->walk), err);
     if (rc && rc != PLOG_E_DIVERGED)
         return rc;
     plog_parity_find(p, rc ? rc : PLOG_E_BEHIND, seq,
