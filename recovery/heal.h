@@ -60,6 +60,7 @@ struct plog_heal {
     struct plog_orders orders;     /* to redact, of the log */
     uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
+    bool marked;                   /* the store was told, or cannot be */
     struct plog_buf steps;         /* struct plog_heal_step */
     uint64_t strays;               /* of them, what lies below the floor */
     struct plog_tree base_tree;    /* where the store begins */

@@ -95,17 +95,28 @@ void plog_heal_drop(struct plog_heal *h)
 
 /* ---- In its place ------------------------------------------------------- */
 
+/* Once is enough; and where nothing goes aside, nothing is pending. */
 static int mark(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_error why = {.code = 0};
-    int rc = plog_scrub_mark(&h->legs->store, &why);
-    if (rc && plog_check_is_verdict(rc)) {
-        h->unmarked = why;
+    if (h->marked)
         return 0;
-    }
-    if (rc && err)
+    int rc = plog_scrub_mark(&h->legs->store, &why);
+    if (rc && plog_check_is_verdict(rc))
+        h->unmarked = why;
+    else if (rc && err)
         *err = why;
-    return rc;
+    h->marked = !rc || h->unmarked.code;
+    return h->marked ? 0 : rc;
+}
+
+static int set_aside(struct plog_heal *h, struct plog_heal_step *step,
+                     const char *name, struct plog_error *err)
+{
+    int rc = mark(h, err);
+    return rc ? rc
+              : plog_aside_file(&h->legs->dir, name, step->told.quarantine,
+                                err);
 }
 
 /* What has the name of the segment: a file is copied, so that its name is there
@@ -119,8 +130,10 @@ static int set_old_aside(struct plog_heal *h, struct plog_heal_step *step,
     int fd, rc = plog_dir_open_segment(d, step->first, false, &fd, &st, err);
     if (rc == 0) {
         io->close(io->ctx, fd);
-        return plog_aside_bytes(d, step->first, 0, st.size,
-                                step->told.quarantine, err);
+        rc = mark(h, err);
+        return rc ? rc
+                  : plog_aside_bytes(d, step->first, 0, st.size,
+                                     step->told.quarantine, err);
     }
     if (rc != PLOG_E_CORRUPT)
         return rc;
@@ -128,7 +141,7 @@ static int set_old_aside(struct plog_heal *h, struct plog_heal_step *step,
     if (rc == -ENOENT)
         return 0;
     return rc ? plog_fail_segment(err, rc, step->first, "looking at a segment")
-              : plog_aside_file(d, name, step->told.quarantine, err);
+              : set_aside(h, step, name, err);
 }
 
 static int put(struct plog_heal *h, struct plog_heal_step *step,
@@ -154,15 +167,13 @@ static int take(struct plog_heal *h, struct plog_heal_step *step,
     const char *name = step->told.file + strlen("log/");
     if (h->dry_run || step->what == PLOG_HEAL_LEFT)
         return 0;
-    return step->what == PLOG_HEAL_PUT
-               ? put(h, step, name, err)
-               : plog_aside_file(&h->legs->dir, name, step->told.quarantine,
-                                 err);
+    return step->what == PLOG_HEAL_PUT ? put(h, step, name, err)
+                                       : set_aside(h, step, name, err);
 }
 
 int plog_heal_install(struct plog_heal *h, struct plog_error *err)
 {
-    int rc = h->dry_run || h->healed == 0 ? 0 : mark(h, err);
+    int rc = 0;
     for (size_t i = 0; !rc && i < step_count(h); i++) {
         struct plog_heal_step *step = step_at(h, i);
         rc = take(h, step, err);
