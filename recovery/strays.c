@@ -110,6 +110,8 @@ static int floor_above(struct plog_walk *w, uint64_t *floor,
     const struct plog_compaction *c = plog_orders_floor(&w->orders, first - 1);
     if (c && c->to >= first)
         *floor = c->to;
+    else if (first == 1) /* nothing rests on what was found, such as an undo */
+        plog_walk_rewind(w);
     return 0;
 }
 
