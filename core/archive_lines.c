@@ -190,3 +190,20 @@ int plog_archive_lines_header(struct plog_archive_lines *l,
         return plog_fail(err, rc, "out of memory");
     return rc ? plog_archive_lines_odd(l, "has no header", err) : 0;
 }
+
+uint64_t plog_segment_lines_end(const struct plog_dir *d, uint64_t first)
+{
+    struct plog_archive_lines l;
+    struct plog_commit c;
+    struct plog_span line;
+    uint64_t end = 0;
+    int rc = plog_segment_lines_open(&l, d, first, NULL);
+    while (!rc && (rc = plog_archive_lines_next(&l, PLOG_LINE_LONGEST, &line,
+                                                NULL)) == 0)
+        end = plog_line_kind(line) == PLOG_LINE_COMMIT &&
+                      plog_commit_parse(line, &c) == 0
+                  ? c.size
+                  : 0;
+    plog_archive_lines_close(&l);
+    return rc == PLOG_END ? end : 0;
+}

@@ -65,4 +65,8 @@ int plog_archive_lines_odd(const struct plog_archive_lines *l, const char *what,
                            struct plog_error *err);
 void plog_archive_lines_close(struct plog_archive_lines *l);
 
+/* The last entry of a segment of log/ or, if it is not there, of archive/, as
+ * its last line says; 0: it does not. */
+uint64_t plog_segment_lines_end(const struct plog_dir *d, uint64_t first);
+
 #endif

@@ -125,22 +125,6 @@ static int drop_part(void *arg, const char *name)
     return s->rc;
 }
 
-/* Whether the archived segment `first` ends with entry `last`. */
-static bool ends_at(const struct plog_dir *d, uint64_t first, uint64_t last)
-{
-    struct plog_archive_lines l;
-    struct plog_commit c = {.size = 0};
-    struct plog_span line;
-    int rc = plog_archive_lines_open(&l, d, first, NULL);
-    while (!rc && (rc = plog_archive_lines_next(&l, PLOG_LINE_LONGEST, &line,
-                                                NULL)) == 0)
-        if (plog_line_kind(line) == PLOG_LINE_COMMIT &&
-            plog_commit_parse(line, &c))
-            c.size = 0;
-    plog_archive_lines_close(&l);
-    return rc == PLOG_END && c.size == last;
-}
-
 /* Where a run of archived segments begins, the snapshot below it is what they
  * can be read from: at the first one, and behind a gap. */
 static bool begins_run(const struct plog_dir *d,
@@ -154,7 +138,7 @@ static bool begins_run(const struct plog_dir *d,
         if (first <= floor && first > below)
             below = first;
     }
-    return here && !(below && ends_at(d, below, floor));
+    return here && !(below && plog_segment_lines_end(d, below) == floor);
 }
 
 /* Kept: that of the floor; the one before, for an undo, or of an undo that

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "archive_lines.h"
 #include "check.h"
 #include "compact.h"
 #include "walk.h"
@@ -57,17 +58,29 @@ static int first_is_missing(uint64_t first, struct plog_error *err)
     return PLOG_E_CORRUPT;
 }
 
+/* Whether it begins inside of one before, which ends at `*end`: then it is none
+ * of this log. */
+static bool is_stranger(const struct plog_dir *d, uint64_t first, uint64_t *end)
+{
+    if (first <= *end)
+        return true;
+    *end = plog_segment_lines_end(d, first);
+    return false;
+}
+
 /* The archived segments between both floors, from the first on. */
 static int find_segments(struct undo *u, struct plog_error *err)
 {
     struct plog_dir d = u->c->p->legs.dir;
     struct plog_buf list;
+    uint64_t end = 0;
     plog_buf_init(&list, u->c->io);
     d.with_archive = true;
     int rc = plog_dir_segments(&d, &list, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
         uint64_t first = plog_segment_at(&list, i);
         if (first > u->last.from && first <= u->last.to &&
+            !is_stranger(&d, first, &end) &&
             plog_buf_add(&u->segments, &first, sizeof first))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     }

@@ -429,6 +429,12 @@ static void among_our_own(void)
     CHECK_INT(restore(3, false), 0);
     CHECK_INT(prove(3), 0);
     CHECK_INT(prove(r.to), 0);
+    uint64_t segments = r.segments;
+    CHECK_INT(peers_undo(&w, &r), 0);
+    CHECK_UINT(r.segments, segments);
+    CHECK_UINT(r.aside, (unsigned)count);
+    CHECK_INT(mix_in(floor, (uint64_t)last), count);
+    CHECK_INT(peers_parity(&w), 0);
 }
 
 int main(int argc, char **argv)

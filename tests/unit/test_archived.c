@@ -55,11 +55,13 @@ static void make(void)
 
 static struct plog_restore_report restored;
 
-static int restore(uint64_t at)
+/* @time  NULL: to entry `at` */
+static int restore_to(uint64_t at, const char *time)
 {
     static int next;
     char out[600];
-    struct plog_restore_options o = {.struct_size = sizeof o, .at_seq = at};
+    struct plog_restore_options o = {
+        .struct_size = sizeof o, .at_seq = time ? 0 : at, .at_time = time};
     snprintf(out, sizeof out, "%.500s-out%d", w.dir, next++);
     memset(&err, 0, sizeof err);
     int rc = plog_restore(w.dir, out, &o, &restored, &err);
@@ -71,6 +73,11 @@ static int restore(uint64_t at)
     CHECK_INT(peers_parity(&copy), 0);
     CHECK_UINT(restored.head.size, at);
     return 0;
+}
+
+static int restore(uint64_t at)
+{
+    return restore_to(at, NULL);
 }
 
 static char proof[16384];
@@ -120,7 +127,11 @@ static void damage(uint64_t first)
 /* All that lies above the first floor. */
 static void counts_on(uint64_t victim)
 {
+    char time[40];
     CHECK_INT(restore(floors[0] + 3), 0);
+    CHECK_UINT(restored.floor, floors[0]);
+    memcpy(time, restored.logged_at, sizeof time);
+    CHECK_INT(restore_to(floors[0] + 3, time), 0);
     CHECK_UINT(restored.floor, floors[0]);
     CHECK_INT(restore(floors[1]), 0);
     CHECK_INT(prove(floors[0] + 1, 0), 0);
