@@ -109,7 +109,7 @@ int plog_dir_fail_linked(struct plog_error *err);
 
 /*
  * The same for drills: one at a time, whose copy of the log lies in the
- * directory.  Taken for an instant by who looks for what killed ones left.
+ * directory.  Also had by who replaces lines of the log.
  * Returns 0; PLOG_E_LOCKED; PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_dir_drill(struct plog_dir *d, double wait_seconds,

@@ -235,7 +235,7 @@ int plog_dir_drill(struct plog_dir *d, double wait_seconds,
     int rc = take_byte(d, 2, wait_seconds, err);
     if (rc != PLOG_E_LOCKED)
         return rc;
-    plog_fail(err, rc, "another drill is under way");
+    plog_fail(err, rc, "another drill, or a redaction, is under way");
     plog_err_hint(err, PLOG_WAIT_LONGER);
     return rc;
 }

@@ -180,11 +180,7 @@ int plog_left_clear(struct plog_dir *d, struct plog_left *left,
                                            {"log", ".jsonl.new"},
                                            {PLOG_ARCHIVE_DIR, ".jsonl.gz.new"}};
     memset(left, 0, sizeof *left);
-    int rc = plog_dir_drill(d, -1, err);
-    if (rc)
-        return rc;
-    rc = plog_left_sweep(d->io, d->dir, d->path, "drill-", left);
-    plog_dir_drilled(d);
+    int rc = plog_left_sweep(d->io, d->dir, d->path, "drill-", left);
     int bad = plog_left_store(d);
     if (bad)
         stays(left, "", PLOG_FRESH_DIR, bad);

@@ -23,10 +23,10 @@ struct plog_left {
 
 /*
  * Removes all of it, on disk.
- * @d     under the writer lock and the maintenance lock, which the makers of
- *        all but the first hold
+ * @d     under the writer lock and the maintenance lock, and that of drills:
+ *        their makers hold one of these
  * @left  out: what stays
- * Returns 0; PLOG_E_LOCKED while a drill is under way; PLOG_E_IO.
+ * Returns 0 or PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_left_clear(struct plog_dir *d, struct plog_left *left,
                                     struct plog_error *err);

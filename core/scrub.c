@@ -183,6 +183,23 @@ static int replace_segments(struct work *w, struct plog_error *err)
 
 /* ---- All of it ---------------------------------------------------------- */
 
+/* No drill copies the log meanwhile: none has the line as it was, and is killed
+ * behind the look at what killed ones left; nor finds another one in the log
+ * than in its copy. */
+static int replace_alone(struct work *w, struct plog_error *err)
+{
+    if (!w->seqs.len)
+        return 0;
+    int rc = plog_scrub_begin_alone(w->l, err);
+    if (rc)
+        return rc;
+    rc = replace_segments(w, err);
+    if (!rc)
+        rc = plog_scrub_beside(w->l, w->report, err);
+    plog_dir_drilled(&w->l->dir);
+    return rc;
+}
+
 /* The store's pages were emptied before what an earlier one kept was kept. */
 static int read_pending(struct work *w, struct plog_error *err)
 {
@@ -220,9 +237,7 @@ static int scrub(struct work *w, struct plog_error *err)
         rc = plog_scrub_quarantine(w->l, (const void *)w->both.data,
                                    count(&w->both), w->report, err);
     if (!rc)
-        rc = replace_segments(w, err);
-    if (!rc && w->seqs.len)
-        rc = plog_scrub_beside(w->l, w->report, err);
+        rc = replace_alone(w, err);
     if (!rc && (w->report->left || w->orders.code))
         rc = keep_all(w, err);
     if (!rc && (w->fresh || w->kept.len != w->seqs.len))

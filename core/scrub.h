@@ -2,11 +2,11 @@
  * scrub.h - after an order to redact: taking the payload out of every place
  * in the directory where its bytes may still lie.
  *
- * Order: freed pages and the WAL of the store -> copies in quarantine/ -> the
- * segment, because it is where the payload can be read that the copies are
- * looked for by -> what lies beside: queue, what killed commands left -> the
- * store's note that nothing is pending.  Each step may be repeated, so whoever
- * is cut off begins anew.
+ * Order: freed pages and the WAL of the store -> copies in quarantine/ -> with
+ * the lock of drills, the segment, because it is where the payload can be read
+ * that the copies are looked for by -> what lies beside: queue, what killed
+ * commands left -> the store's note that nothing is pending.  Each step may be
+ * repeated, so whoever is cut off begins anew.
  */
 #ifndef PLOG_SCRUB_H
 #define PLOG_SCRUB_H
@@ -202,12 +202,17 @@ PLOG_MUST_CHECK int plog_scrub_quarantine(struct plog_legs *l,
                                           struct plog_scrub_report *report,
                                           struct plog_error *err);
 
+/* Keeps drills from copying the log, until plog_dir_drilled.  Returns 0;
+ * PLOG_E_LOCKED while one is under way; PLOG_E_IO. */
+PLOG_MUST_CHECK int plog_scrub_begin_alone(struct plog_legs *l,
+                                           struct plog_error *err);
+
 /*
  * Takes out what is no leg and may have any payload: of the memory that writers
  * share, what nobody waits for; all that killed commands left (left.h).
  * Returns 0, also where some of that could not be removed, as
  * plog_scrub_quarantine; PLOG_E_LOCKED while somebody is at it, and what is
- * left is done later; PLOG_E_IO.
+ * left is done later; PLOG_E_IO.  Behind plog_scrub_begin_alone.
  */
 PLOG_MUST_CHECK int plog_scrub_beside(struct plog_legs *l,
                                       struct plog_scrub_report *report,

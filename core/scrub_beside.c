@@ -24,16 +24,24 @@ static int wipe_queue(struct plog_legs *l, struct plog_error *err)
     return PLOG_E_LOCKED;
 }
 
-static int clear_left(struct plog_legs *l, struct plog_scrub_report *report,
+int plog_scrub_begin_alone(struct plog_legs *l, struct plog_error *err)
+{
+    int rc = plog_dir_drill(&l->dir, -1, err);
+    if (rc != PLOG_E_LOCKED)
+        return rc;
+    plog_fail(err, rc, "a drill is under way, and its copy may have it");
+    plog_err_hint(err, "when that has ended, run it again; or the next opening"
+                       " for writing finishes it");
+    return rc;
+}
+
+int plog_scrub_beside(struct plog_legs *l, struct plog_scrub_report *report,
                       struct plog_error *err)
 {
-    struct plog_left left;
-    int rc = plog_left_clear(&l->dir, &left, err);
-    if (rc == PLOG_E_LOCKED) {
-        plog_fail(err, rc, "a drill is under way, and its copy may have it");
-        plog_err_hint(err, "when that has ended, run it again; or the next"
-                           " opening for writing finishes it");
-    }
+    struct plog_left left = {0};
+    int rc = wipe_queue(l, err);
+    if (!rc)
+        rc = plog_left_clear(&l->dir, &left, err);
     if (!report->left) {
         report->left_why = left.why;
         snprintf(report->left_file, sizeof report->left_file, "%.255s",
@@ -41,11 +49,4 @@ static int clear_left(struct plog_legs *l, struct plog_scrub_report *report,
     }
     report->left += left.count;
     return rc;
-}
-
-int plog_scrub_beside(struct plog_legs *l, struct plog_scrub_report *report,
-                      struct plog_error *err)
-{
-    int rc = wipe_queue(l, err);
-    return rc ? rc : clear_left(l, report, err);
 }

@@ -15,6 +15,7 @@ static void look(struct plog_again *a)
     a->redactions = known ? s.redactions : 0;
     a->below = known ? s.below_floor : 0;
     a->compaction = known ? s.compaction : 0;
+    a->pending = known ? s.pending : 0;
 }
 
 void plog_again_begin(struct plog_again *a, const struct plog_io *io,
@@ -44,7 +45,8 @@ bool plog_again(struct plog_again *a, int code)
      * that began between the two sees only that these become fewer; and an undo
      * sets it back. */
     bool moved = a->floor != was.floor || a->redactions != was.redactions ||
-                 a->below != was.below || a->compaction != was.compaction;
+                 a->below != was.below || a->compaction != was.compaction ||
+                 a->pending != was.pending;
     a->gave_up = moved && ++a->tries >= TRIES;
     return moved && !a->gave_up;
 }

@@ -16,6 +16,7 @@ struct plog_again {
     const char *dir;
     uint64_t floor, redactions, below; /* below: segments yet to be removed */
     uint64_t compaction;               /* the last compact entry */
+    uint64_t pending; /* redactions: the line in the log may be replaced yet */
     unsigned tries;
     bool gave_up;
 };

@@ -40,6 +40,11 @@ static void fails(struct drill *d, int verdict, const char *what)
     snprintf(d->report->what, sizeof d->report->what, "%.230s", what);
 }
 
+static double patience(const struct drill *d)
+{
+    return d->o->wait_seconds != 0 ? d->o->wait_seconds : 10;
+}
+
 /* ---- One at a time ------------------------------------------------------ */
 
 /* Then what is there of earlier ones was left by a kill. */
@@ -54,7 +59,7 @@ static int guard(struct drill *d, struct plog_error *err)
     if (d->guard < 0)
         return plog_fail_io(err, d->guard, "lock", "opening the lock file");
     own.lock = d->guard; /* the original's is a reader's */
-    int rc = plog_dir_drill(&own, d->o->wait_seconds, err);
+    int rc = plog_dir_drill(&own, patience(d), err);
     if (!rc) /* what stays is told by doctor */
         (void)plog_left_sweep(io, dir->dir, dir->path, "drill-", NULL);
     return rc;
@@ -87,14 +92,12 @@ static int check_space(struct drill *d, struct plog_error *err)
 
 /* ---- Steps -------------------------------------------------------------- */
 
-/* The original's head stays as it is now, whatever writers do meanwhile. */
-static int freeze(struct drill *d, const char *dir, struct plog_error *err)
+/* The original's head stays as it is now, whatever writers do meanwhile.  Not
+ * before the guard: a redaction that has it waits for readers of the store. */
+static int freeze(struct drill *d, struct plog_error *err)
 {
-    double wait = d->o->wait_seconds != 0 ? d->o->wait_seconds : 10;
     unsigned char r[4] = {0};
-    int rc = plog_reader_open_log(&d->original, d->io, dir, d->o->vkey, err);
-    if (!rc)
-        rc = plog_reader_open_store(&d->original, wait, err);
+    int rc = plog_reader_open_store(&d->original, patience(d), err);
     if (!rc)
         rc = plog_store_begin_read(&d->original.store, err);
     if (!rc)
@@ -218,10 +221,12 @@ static int note(struct drill *d, struct plog_error *err)
 
 static int attempt(struct drill *d, const char *dir, struct plog_error *err)
 {
-    int64_t then = d->io->clock_mono_ns(d->io->ctx);
-    int rc = freeze(d, dir, err);
+    int rc = plog_reader_open_log(&d->original, d->io, dir, d->o->vkey, err);
     if (!rc)
         rc = guard(d, err);
+    int64_t then = d->io->clock_mono_ns(d->io->ctx);
+    if (!rc)
+        rc = freeze(d, err);
     if (!rc)
         rc = check_space(d, err);
     d->began = rc == 0;

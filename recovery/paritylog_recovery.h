@@ -346,9 +346,9 @@ struct plog_drill_report {
  * again, and notes the outcome in drill.json.  Where the log is compacted or
  * redacted meanwhile, it begins anew.
  * Returns 0 when it ran to its end (the outcome is in report->verdict); what
- * plog_restore returns; PLOG_E_LOCKED while another drill is under way, for
- * longer than wait_seconds, or when the log was compacted or redacted each time
- * (nothing is noted); PLOG_E_IO, PLOG_E_NOMEM.
+ * plog_restore returns; PLOG_E_LOCKED while another drill, or a redaction, is
+ * under way for longer than wait_seconds, or when the log was compacted or
+ * redacted each time (nothing is noted); PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_drill(const char *dir,
                                         const struct plog_drill_options *o,

@@ -271,6 +271,19 @@ static int scrub(plog *p, struct plog_redact_report *report,
     return rc;
 }
 
+/* Waits for a drill before it has the writer lock; one that is under way still,
+ * the scrub names. */
+static int scrub_alone(plog *p, struct plog_redact_report *report,
+                       struct plog_error *err)
+{
+    struct plog_dir *d = &p->legs.dir;
+    int busy = plog_dir_drill(d, p->legs.wait_seconds, NULL);
+    int rc = scrub(p, report, err);
+    if (!busy)
+        plog_dir_drilled(d);
+    return rc;
+}
+
 /* By somebody who was faster than we, behind the look. */
 static int read_order(plog *p, void *arg, struct plog_error *err)
 {
@@ -304,7 +317,7 @@ static int redact(plog *p, const struct plog_redact_options *o,
     if (rc == PLOG_E_EXISTS)
         rc = plog_engine_locked(p, read_order, report, err);
     if (!rc)
-        rc = scrub(p, report, err);
+        rc = scrub_alone(p, report, err);
     plog_dir_maintained(&p->legs.dir);
     return rc;
 }

@@ -265,7 +265,9 @@ static void looks_again(void)
     CHECK(!plog_again(&a, PLOG_E_CORRUPT));
     world_sql(&w, "UPDATE meta SET floor=floor+1");
     CHECK(plog_again(&a, PLOG_E_PRUNED));
-    for (int tries = 3; tries <= 20; tries++) {
+    world_sql(&w, "INSERT INTO redactions VALUES(13,2,1)");
+    CHECK(plog_again(&a, PLOG_E_DIVERGED)); /* it replaces a line */
+    for (int tries = 4; tries <= 20; tries++) {
         world_sql(&w, "UPDATE meta SET redactions=redactions+1");
         CHECK(plog_again(&a, PLOG_E_NOT_FOUND) == (tries < 20));
     }

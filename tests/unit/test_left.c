@@ -2,6 +2,7 @@
  * test_left.c - what killed commands left in the directory, when a payload is
  * taken out: it goes, unless somebody is at it, or it cannot be.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,7 @@ static void a_drill_is_under_way(void)
     CHECK_UINT(report.order, 3);
     CHECK_INT(redacting_pending(&w), 1);
     CHECK(world_has(&w, "drill-0123abcd/store.db"));
+    CHECK(redacting_has(&w, "log/" SEGMENT, SECRET)); /* it may read that */
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
     CHECK_INT(redacting_pending(&w), 1);
@@ -157,6 +159,74 @@ static void a_drill_is_under_way(void)
     CHECK_INT(world_open(&w), 0);
     world_close(&w);
     is_gone();
+    world_end(&w, 3);
+}
+
+static struct plog_io io;
+static int refusals; /* of the lock of drills */
+
+static int on_byte(void *ctx, int fd, uint64_t byte, int mode)
+{
+    if (byte == 2 && mode == 2 && refusals > 0) {
+        refusals--;
+        return -EAGAIN;
+    }
+    return plog_io_posix()->lock_byte(ctx, fd, byte, mode);
+}
+
+static int order_over_io(void)
+{
+    const struct plog_redact_options o = {
+        .struct_size = sizeof o, .io = &io, .reason = "asked"};
+    return plog_redact(w.dir, 2, &o, &report, &err);
+}
+
+/* Before it has the writer lock, so that writers do not. */
+static void waits_for_a_drill(void)
+{
+    make();
+    io = *plog_io_posix();
+    io.lock_byte = on_byte;
+    refusals = 5;
+    CHECK_INT(order_over_io(), 0);
+    CHECK_INT(refusals, 0);
+    is_gone();
+    world_end(&w, 3);
+}
+
+static struct plog_drill_report drilled;
+static unsigned drills;
+
+static int drill(void)
+{
+    const struct plog_drill_options o = {.struct_size = sizeof o,
+                                         .wait_seconds = -1};
+    return plog_drill(w.dir, &o, &drilled, NULL);
+}
+
+static int on_rename(void *ctx, int from, const char *old, int to,
+                     const char *name, bool replace)
+{
+    if (strcmp(name, SEGMENT) == 0) {
+        drills++;
+        CHECK_INT(drill(), PLOG_E_LOCKED);
+    }
+    return plog_io_posix()->rename_at(ctx, from, old, to, name, replace);
+}
+
+/* One that copied the line before and compared it behind would say that the
+ * log has another one. */
+static void no_drill_meanwhile(void)
+{
+    make();
+    io = *plog_io_posix();
+    io.rename_at = on_rename;
+    drills = 0;
+    CHECK_INT(order_over_io(), 0);
+    CHECK_UINT(drills, 1);
+    CHECK(!world_has(&w, "drill.json"));
+    CHECK_INT(drill(), 0);
+    CHECK_INT(drilled.verdict, 0);
     world_end(&w, 3);
 }
 
@@ -195,6 +265,8 @@ int main(int argc, char **argv)
         {"goes when it is opened", goes_when_it_is_opened},
         {"stays", stays},
         {"a drill is under way", a_drill_is_under_way},
+        {"waits for a drill", waits_for_a_drill},
+        {"no drill meanwhile", no_drill_meanwhile},
         {"cannot be removed", cannot_be_removed},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
