@@ -340,8 +340,9 @@ static void nothing_to_undo(void)
     put_back();
     CHECK_INT(unlink(world_path(&w, "archive/00000000000000000001.jsonl.gz")),
               0);
-    CHECK_INT(undo(), PLOG_E_INPUT);
-    CHECK(strstr(err.message, "not in archive/ any more") != NULL);
+    CHECK_INT(undo(), PLOG_E_CORRUPT);
+    CHECK_TEXT(err.file, "archive/00000000000000000001.jsonl.gz");
+    CHECK(strstr(err.message, "missing") != NULL);
     CHECK_UINT(peers_floor(&w), floor);
     CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
     put_back();
