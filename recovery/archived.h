@@ -2,7 +2,7 @@
  * archived.h - from where on archive/ counts.
  *
  * A gap or damage there cuts off what lies below it, and no more: what lies
- * above it counts on from the next floor of which the snapshot is there.
+ * above it counts on from the next floor whose snapshot is good.
  */
 #ifndef PLOG_ARCHIVED_H
 #define PLOG_ARCHIVED_H
@@ -20,8 +20,8 @@ PLOG_MUST_CHECK int plog_archived_from(struct plog_walk *w, uint64_t least,
                                        struct plog_error *err);
 
 /*
- * The newest one below `to` whose snapshot is good: what is folded on it is the
- * same as from any before.
+ * The newest one below `to`: what is folded on it is the same as from any
+ * before.
  * @digest  out: of the snapshot, unless *floor is 0
  * Returns as above.
  */

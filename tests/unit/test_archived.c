@@ -237,6 +237,25 @@ static void a_snapshot_that_stays(void)
     }
 }
 
+/* Nor does a damaged snapshot stand for anything: the next one may. */
+static void a_damaged_snapshot(void)
+{
+    make();
+    size_t before = 0;
+    while (files[before + 1] <= floors[0])
+        before++;
+    lose(files[before]);
+    CHECK_INT(peers_ack(&w, "p", 118), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK_INT(restore(floors[1] + 3), 0);
+    CHECK_UINT(restored.floor, floors[0]);
+    world_write(world_path(&w, snapshot_of(floors[0])), "x", 1);
+    CHECK_INT(restore(floors[1] + 3), 0);
+    CHECK_UINT(restored.floor, floors[1]);
+    world_write(world_path(&w, snapshot_of(floors[1])), "x", 1);
+    CHECK_INT(restore(floors[1] + 3), PLOG_E_CORRUPT);
+}
+
 /* A commit below the floor is one, too, as long as the archive tells. */
 static void under_an_old_commit(void)
 {
@@ -259,6 +278,7 @@ int main(int argc, char **argv)
         {"above the snapshot", above_the_snapshot},
         {"a snapshot made anew", a_snapshot_made_anew},
         {"a snapshot that stays", a_snapshot_that_stays},
+        {"a damaged snapshot", a_damaged_snapshot},
         {"under an old commit", under_an_old_commit},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
