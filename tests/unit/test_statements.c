@@ -253,13 +253,6 @@ static int peer_rewind(void)
     return rc == PLOG_E_INPUT && r.before == size - 3 ? 0 : rc;
 }
 
-static int witness(void)
-{
-    struct plog_check_options o = {.struct_size = sizeof o, .io = &quick};
-    struct plog_witness_report r;
-    return plog_witness(w.dir, out, &o, &r, &err);
-}
-
 static int compact(void)
 {
     struct plog_compact_options o = {
@@ -377,7 +370,6 @@ OP(salvage, false)
 OP(replay_fresh, false)
 OP(peer_ack, false)
 OP(peer_rewind, false)
-OP(witness, false)
 OP(compact, false)
 
 int main(int argc, char **argv)
@@ -394,7 +386,6 @@ int main(int argc, char **argv)
         {"replay fresh", fail_replay_fresh},
         {"peer ack", fail_peer_ack},
         {"peer rewind", fail_peer_rewind},
-        {"witness", fail_witness},
         {"compact", fail_compact},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
