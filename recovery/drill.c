@@ -270,7 +270,8 @@ static int run(struct drill *d, const char *dir, struct plog_error *err)
         d->began = false;
     }
     rc = plog_again_end(&again, rc, err);
-    if (rc == PLOG_E_LOCKED) { /* it shows nothing, and is not noted */
+    if (rc == PLOG_E_LOCKED || rc == PLOG_E_INTERRUPTED ||
+        rc == PLOG_E_NOMEM) { /* it shows nothing, and is not noted */
         memset(d->report, 0, sizeof *d->report);
         d->began = false;
     }

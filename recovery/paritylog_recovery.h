@@ -348,7 +348,8 @@ struct plog_drill_report {
  * Returns 0 when it ran to its end (the outcome is in report->verdict); what
  * plog_restore returns; PLOG_E_LOCKED while another drill, or a redaction, is
  * under way for longer than wait_seconds, or when the log was compacted or
- * redacted each time (nothing is noted); PLOG_E_IO, PLOG_E_NOMEM.
+ * redacted each time; PLOG_E_INTERRUPTED by `progress` (of neither, nor of
+ * NOMEM, anything is noted); PLOG_E_IO, PLOG_E_NOMEM.
  */
 PLOG_API PLOG_MUST_CHECK int plog_drill(const char *dir,
                                         const struct plog_drill_options *o,

@@ -333,6 +333,54 @@ static void no_path_and_no_log(void)
               "the log is gone: log is missing, but store.db is there");
 }
 
+/* ---- Not to its end -------------------------------------------------------
+ */
+
+static unsigned calls, last_call; /* of progress; which one is the last */
+static bool no_memory, runs_out;
+
+static int on_progress(void *arg, const struct plog_progress *p)
+{
+    (void)arg, (void)p;
+    if (++calls < last_call)
+        return 0;
+    no_memory = runs_out;
+    return !runs_out;
+}
+
+static void *on_alloc(void *ctx, void *old, size_t n)
+{
+    return no_memory && n ? NULL : plog_io_posix()->alloc(ctx, old, n);
+}
+
+/* Whoever stops it, or has no memory for it, learns nothing of the log: what
+ * was noted stays. */
+static void not_to_its_end(void)
+{
+    struct plog_drill_options o = {.io = &io, .progress = on_progress};
+    for (int i = 0; i < 2; i++) {
+        make_over_io();
+        io.alloc = on_alloc;
+        runs_out = i;
+        last_call = UINT_MAX;
+        calls = 0;
+        CHECK_INT(drill_with(o), 0);
+        unsigned all = calls;
+        CHECK(all >= 2);
+        for (last_call = 1; last_call <= all; last_call++) {
+            calls = 0;
+            int rc = drill_with(o);
+            CHECK(rc == (i ? PLOG_E_NOMEM : PLOG_E_INTERRUPTED) ||
+                  (i && rc == 0)); /* it needs none any more */
+            no_memory = false;
+            CHECK_INT(report.verdict, 0);
+            noted("\"ok\":true,\"verdict\":\"CLEAN\"");
+            CHECK_UINT(copies(), 0);
+        }
+        world_end(&w, 4);
+    }
+}
+
 /* ---- While the log is compacted or redacted --------------------------------
  */
 
@@ -460,6 +508,7 @@ int main(int argc, char **argv)
         {"one at a time", one_at_a_time},
         {"room for it", room_for_it},
         {"no path and no log", no_path_and_no_log},
+        {"not to its end", not_to_its_end},
         {"begins anew", begins_anew},
         {"moves each time", moves_each_time},
         {"moves within the restore", moves_within_the_restore},
