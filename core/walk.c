@@ -2,8 +2,6 @@
 #include "walk.h"
 
 #include "archive.h"
-#include "commit_at.h"
-#include "compaction.h"
 
 static void begin_chain(struct plog_walk *w, const struct plog_keyring *keys)
 {
@@ -74,8 +72,7 @@ void plog_walk_rewind(struct plog_walk *w)
     w->torn = w->headless = w->entered = w->gap = false;
 }
 
-/* Opens segment `i` for scanning; the header is not read yet. */
-static int enter_segment(struct plog_walk *w, size_t i, struct plog_error *err)
+int plog_walk_enter(struct plog_walk *w, size_t i, struct plog_error *err)
 {
     struct plog_stat id;
     leave_segment(w);
@@ -134,7 +131,7 @@ static int fault(struct plog_walk *w, int rc, struct plog_error *err)
     return PLOG_E_TORN;
 }
 
-static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
+bool plog_walk_find(const struct plog_walk *w, uint64_t first, size_t *i)
 {
     for (size_t k = 0; k < plog_segment_count(&w->segments); k++)
         if (plog_segment_at(&w->segments, k) == first) {
@@ -145,7 +142,7 @@ static bool find_segment(const struct plog_walk *w, uint64_t first, size_t *i)
 }
 
 /* The first one behind that; 0: none. */
-static uint64_t next_there(const struct plog_walk *w, uint64_t expected)
+uint64_t plog_walk_next_there(const struct plog_walk *w, uint64_t expected)
 {
     for (size_t i = 0; i < plog_segment_count(&w->segments); i++)
         if (plog_segment_at(&w->segments, i) > expected)
@@ -153,16 +150,15 @@ static uint64_t next_there(const struct plog_walk *w, uint64_t expected)
     return 0;
 }
 
-/* No segment of that name, or one that ends behind its header. */
-static int missing(struct plog_walk *w, uint64_t expected,
-                   struct plog_error *err)
+int plog_walk_missing(struct plog_walk *w, uint64_t expected,
+                      struct plog_error *err)
 {
     size_t i;
-    uint64_t next = next_there(w, expected);
+    uint64_t next = plog_walk_next_there(w, expected);
     w->gap = true;
     if (next)
         plog_fail(err, PLOG_E_CORRUPT,
-                  find_segment(w, expected, &i)
+                  plog_walk_find(w, expected, &i)
                       ? "the segment holds no entry; from %llu on they are"
                         " missing: the next one there starts at %llu"
                       : "the segment from entry %llu on is missing;"
@@ -178,148 +174,12 @@ static int missing(struct plog_walk *w, uint64_t expected,
     return PLOG_E_CORRUPT;
 }
 
-/* There is no compact entry, or none that could be read, or none by a key that
- * is known. */
-static int no_floor(struct plog_walk *w, int otherwise, struct plog_error *err)
-{
-    char key[PLOG_KEYID_TEXT];
-    int doubt = plog_orders_doubt(&w->orders);
-    if (doubt)
-        return plog_orders_doubt_fail(&w->orders, doubt, "a compact entry",
-                                      err);
-    const char *name = plog_orders_wanted(&w->orders, key);
-    if (!name)
-        return otherwise;
-    w->scan.fault.in_orders = true;
-    return plog_orders_strange_fail(
-        "the log begins behind entry 1: expected a compact entry", name, key,
-        err);
-}
-
-static int read_header(struct plog_walk *w, struct plog_error *err)
+int plog_walk_header(struct plog_walk *w, struct plog_error *err)
 {
     w->gap = false;
     int rc = plog_scan_header(&w->scan, w->first);
     w->entered = true;
     return rc ? fault(w, rc, err) : 0;
-}
-
-/* Begins at the segment at hand, behind entries that were compacted away. */
-static int start_above(struct plog_walk *w, const struct plog_compaction *floor,
-                       struct plog_error *err)
-{
-    struct plog_keychain *k = &w->chain.chain;
-    int rc = plog_compaction_keys(floor, w->first - 1, k);
-    if (!rc && k->count == 0)
-        rc = plog_walk_floor_key(w, err);
-    if (rc)
-        return rc;
-    bool known = k->count > 0;
-    rc = read_header(w, err);
-    if (known)
-        k->unsettled = false;
-    w->orders.floor_root_at = rc ? 0 : w->chain.last.size;
-    memcpy(w->orders.floor_root, w->chain.last.root, PLOG_HASH_SIZE);
-    return rc;
-}
-
-static int start_in(struct plog_walk *w, size_t i, struct plog_error *err)
-{
-    int rc = enter_segment(w, i, err);
-    if (rc)
-        return rc;
-    w->chain.chain.count = 0;
-    w->chain.chain.unsettled = w->chain.chain.guessed = false;
-    if (w->first != 1) {
-        const struct plog_compaction *floor =
-            plog_orders_floor(&w->orders, w->first - 1);
-        return floor ? start_above(w, floor, err)
-                     : no_floor(w, missing(w, 1, err), err);
-    }
-    rc = read_header(w, err);
-    return rc ? rc : plog_walk_first_key(w, err);
-}
-
-int plog_walk_start(struct plog_walk *w, struct plog_error *err)
-{
-    return start_in(w, 0, err);
-}
-
-int plog_walk_start_behind(struct plog_walk *w, uint64_t size,
-                           struct plog_error *err)
-{
-    size_t i = 0;
-    while (i + 1 < plog_segment_count(&w->segments) &&
-           plog_segment_at(&w->segments, i + 1) <= size + 1)
-        i++;
-    return start_in(w, i, err);
-}
-
-/* The segment behind the floor is gone: what is there behind that is the one at
- * hand, as where one is missing on the way. */
-static int start_without(struct plog_walk *w, uint64_t floor,
-                         struct plog_error *err)
-{
-    size_t i;
-    uint64_t next = next_there(w, floor + 1);
-    int rc = next && find_segment(w, next, &i) ? enter_segment(w, i, err) : 0;
-    w->chain.last.size = floor;
-    return rc ? rc : missing(w, floor + 1, err);
-}
-
-int plog_walk_start_floor(struct plog_walk *w, uint64_t floor,
-                          struct plog_error *err)
-{
-    size_t i;
-    const struct plog_compaction *c;
-    if (floor == 0)
-        return plog_walk_start(w, err);
-    w->chain.last.size = 0; /* another floor was tried, perhaps */
-    if (!find_segment(w, floor + 1, &i))
-        return start_without(w, floor, err);
-    int rc = enter_segment(w, i, err);
-    if (rc)
-        return rc;
-    c = plog_orders_floor_at(&w->orders, floor);
-    if (!c)
-        return no_floor(w,
-                        plog_fail(err, PLOG_E_CORRUPT,
-                                  "no compact entry sets the floor %llu that"
-                                  " the store has",
-                                  (unsigned long long)floor),
-                        err);
-    w->chain.chain.count = 0;
-    w->chain.chain.unsettled = w->chain.chain.guessed = false;
-    return start_above(w, c, err);
-}
-
-int plog_walk_start_segment(struct plog_walk *w, uint64_t first,
-                            struct plog_error *err)
-{
-    size_t i;
-    if (!find_segment(w, first, &i))
-        return missing(w, first, err);
-    int rc = enter_segment(w, i, err);
-    return rc ? rc : read_header(w, err);
-}
-
-int plog_walk_start_at(struct plog_walk *w, const struct plog_store_head *h,
-                       struct plog_error *err)
-{
-    size_t i;
-    if (!find_segment(w, h->segment, &i))
-        return PLOG_END;
-    int rc = enter_segment(w, i, err);
-    if (!rc)
-        rc = plog_commit_stands(w->dir, &w->chain.chain, w->fd, h, err);
-    if (rc)
-        return rc;
-    memcpy(w->chain.origin, h->origin, sizeof w->chain.origin);
-    w->chain.tree = h->tree;
-    w->chain.last = h->commit;
-    w->scan.offset = h->offset;
-    w->entered = false;
-    return 0;
 }
 
 int plog_walk_extend(struct plog_walk *w, uint64_t segment, uint64_t offset,
@@ -336,9 +196,9 @@ int plog_walk_extend(struct plog_walk *w, uint64_t segment, uint64_t offset,
     w->stop_offset = offset;
     w->segments.len = 0;
     int rc = plog_dir_segments(w->dir, &w->segments, err);
-    if (!rc && !find_segment(w, first, &i))
+    if (!rc && !plog_walk_find(w, first, &i))
         rc = plog_fail(err, PLOG_E_CORRUPT, "a segment that was read is gone");
-    if (!rc && (rc = enter_segment(w, i, err)) == 0)
+    if (!rc && (rc = plog_walk_enter(w, i, err)) == 0)
         w->scan.offset = at;
     w->entered = false;
     return rc;
@@ -398,12 +258,12 @@ static int next_segment(struct plog_walk *w, struct plog_error *err)
         return PLOG_END;
     uint64_t before = w->first;
     w->bytes += w->scan.limit;
-    int rc = enter_segment(w, next, err);
+    int rc = plog_walk_enter(w, next, err);
     if (rc)
         return rc;
     if (!w->chain.broken && w->first != w->chain.last.size + 1)
-        return missing(w, w->chain.last.size + 1, err);
-    rc = read_header(w, err);
+        return plog_walk_missing(w, w->chain.last.size + 1, err);
+    rc = plog_walk_header(w, err);
     return before < w->log_first && w->first >= w->log_first
                ? not_of_this_log(w, before, rc, err)
                : rc;
@@ -449,7 +309,7 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
         return PLOG_END; /* none is there */
     if (w->gap) {        /* the header of the next one there gives the range */
         w->chain.broken = true;
-        int found = read_header(w, err);
+        int found = plog_walk_header(w, err);
         *to = found ? 0 : w->chain.last.size;
         return found;
     }
@@ -466,9 +326,9 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
         w->stop_segment == w->first)
         return PLOG_END;
     w->bytes += w->scan.limit;
-    rc = enter_segment(w, w->index + 1, err);
+    rc = plog_walk_enter(w, w->index + 1, err);
     if (!rc)
-        rc = read_header(w, err);
+        rc = plog_walk_header(w, err);
     if (!rc)
         *to = w->chain.last.size;
     return rc;

@@ -131,6 +131,21 @@ PLOG_MUST_CHECK int plog_walk_learn_keys(struct plog_walk *w,
                                          plog_walk_starter *start, void *arg,
                                          struct plog_error *err);
 
+/* Private to the walk: opens segment `i` for scanning; the header is not read
+ * yet. */
+PLOG_MUST_CHECK int plog_walk_enter(struct plog_walk *w, size_t i,
+                                    struct plog_error *err);
+/* Reads it. */
+PLOG_MUST_CHECK int plog_walk_header(struct plog_walk *w,
+                                     struct plog_error *err);
+bool plog_walk_find(const struct plog_walk *w, uint64_t first, size_t *i);
+/* The first segment that is there at or above an entry; 0: none. */
+uint64_t plog_walk_next_there(const struct plog_walk *w, uint64_t expected);
+/* Says that there is no segment of that name, or one that ends behind its
+ * header.  Returns PLOG_E_CORRUPT. */
+int plog_walk_missing(struct plog_walk *w, uint64_t expected,
+                      struct plog_error *err);
+
 /* Private to the walk: at the start of its first segment, puts the key of the
  * first commit there, or of the one before it, into the chain when it is not a
  * trusted one but rotations ahead lead from it to one.  Whether they hold is
