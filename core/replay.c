@@ -6,8 +6,10 @@
  * it, so a replay that is cut off goes on at a commit.  Records are folded in
  * memory (fold_table.h) and written when the transaction ends.
  */
+#include <errno.h>
 #include <stdio.h>
 
+#include "archive.h"
 #include "feed.h"
 #include "fold_table.h"
 #include "legs.h"
@@ -60,10 +62,21 @@ static int run_hook(struct plog_legs *l, uint64_t seq, struct plog_span line,
                : 0;
 }
 
+/* An older store that was put back comes to orders which the log has carried
+ * out: of what was set aside meanwhile it has no marks. */
+static bool copies_may_lie(const struct plog_dir *d)
+{
+    struct plog_stat st;
+    return d->io->stat_at(d->io->ctx, d->dir, "quarantine", &st) != -ENOENT ||
+           d->io->stat_at(d->io->ctx, d->dir, PLOG_ARCHIVE_DIR, &st) != -ENOENT;
+}
+
 static int apply_entry(struct plog_legs *l, const struct plog_entry *e,
                        struct plog_span line, struct plog_replay_watch *watch,
                        struct plog_error *err)
 {
+    if (e->control == PLOG_CONTROL_REDACT)
+        l->store.copies = copies_may_lie(&l->dir);
     int rc = plog_store_apply(&l->store, &l->head.rules, e, line, err);
     if (!rc)
         rc = run_hook(l, e->seq, line, err);

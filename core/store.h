@@ -78,6 +78,7 @@ struct plog_store {
     int wal_frames; /* in all: whoever opens next reads them */
     int wal_fd;     /* the WAL, for that; -1: not open */
     int moved;      /* SQLite's code of the last plog_store_checkpoint */
+    bool copies;    /* of payloads may lie about that it has no marks of */
     bool doubted;   /* the disk may hold less of the WAL than is read */
     int lock;       /* the lock file, borrowed, where that is noted; -1: none */
     sqlite3_stmt *version, *savepoint, *release, *rollback_to;

@@ -5,7 +5,9 @@
  * in the transaction in which the order is applied: so the store stays a
  * function of the log, whether the log's own line was replaced already or
  * not.  Pages that SQLite has freed still hold the payload then, and the log
- * may: the row in `redactions` is pending until scrub.c has seen to them.
+ * may: the row in `redactions` is pending until scrub.c has seen to them.  So
+ * it is where a store comes to an order that a newer one had: what marks that
+ * had, for copies that lie about, no log has.
  */
 #include <stdio.h>
 
@@ -246,7 +248,7 @@ int plog_store_redact(struct plog_store *s, const struct plog_entry *order,
         rc = plog_store_line(s, o.seq, &line, NULL, err);
     bool dropped = rc == PLOG_END && o.seq <= base;
     if (dropped) /* it came redacted, or not at all, with the snapshot */
-        rc = note_order(s, &o, false, err);
+        rc = note_order(s, &o, s->copies, err);
     else if (rc == PLOG_END)
         rc = misfit(&o, err, "is about none that the store holds");
     if (dropped || rc)
@@ -263,7 +265,7 @@ int plog_store_redact(struct plog_store *s, const struct plog_entry *order,
         rc = replace_row(s, &o, &e, plog_span(redacted.data, redacted.len),
                          base, err);
     if (!rc)
-        rc = note_order(s, &o, !e.redacted, err);
+        rc = note_order(s, &o, !e.redacted || s->copies, err);
 out:
     plog_buf_fini(&redacted);
     plog_buf_fini(&copy);

@@ -313,6 +313,48 @@ static void stopped_over_an_empty_file(void)
     stopped_at_its_end(true);
 }
 
+/* A store of before entry and order is put back, and comes to an order that the
+ * log has carried out: the newer one's mark for the copy that came meanwhile is
+ * lost.  Whoever brings it up to the log says so in the same transaction. */
+static void an_older_store(void)
+{
+    char first[] = "log/00000000000000000001.jsonl", db[600];
+    size_t n, had_n;
+    for (int replay = 0; replay < 2; replay++) {
+        world_make(&w, PLOG_KEEP_LOCAL, 0);
+        world_close(&w);
+        snprintf(db, sizeof db, "%.500s/store.db", w.dir);
+        char *store = world_read(db, &n);
+        CHECK_INT(world_open(&w), 0);
+        peers_put(&w, 0, 6);
+        world_close(&w);
+        char *had = world_read(world_path(&w, first), &had_n);
+        REQUIRE(memmem(had, had_n, PAYLOAD, strlen(PAYLOAD)) != NULL);
+        CHECK_INT(redacting_order(&w, 2, &(struct plog_redact_report){0}, &err),
+                  0);
+        CHECK_INT(mkdir(world_path(&w, "quarantine"), 0700), 0);
+        world_write(world_path(&w, "quarantine/copy"), had, had_n);
+        world_drop_store(&w);
+        world_write(db, store, n);
+        free(store);
+        free(had);
+        struct plog_replay_options o = {.struct_size = sizeof o,
+                                        .progress = stop};
+        struct plog_replay_report report;
+        if (replay) {
+            CHECK_INT(plog_replay(w.dir, &o, &report, &err),
+                      PLOG_E_INTERRUPTED);
+            CHECK_INT(redacting_pending(&w), 1);
+            CHECK_INT(plog_replay(w.dir, NULL, &report, &err), 0);
+        }
+        open_once();
+        CHECK_INT(in_quarantine(), 0);
+        CHECK_INT(redacting_pending(&w), 0);
+        CHECK_INT(peers_parity(&w), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -326,6 +368,7 @@ int main(int argc, char **argv)
         {"stopped at its end", stopped_without_a_store},
         {"stopped over an empty file", stopped_over_an_empty_file},
         {"whole in the archive", whole_in_the_archive},
+        {"an older store", an_older_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
