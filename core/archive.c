@@ -214,8 +214,8 @@ static int expand(const struct plog_dir *d, int from, struct plog_error *err)
         plog_fail(&why, PLOG_E_IO,
                   "there is no place to expand it, in archive/ or in /tmp: %s",
                   last.message);
-        plog_err_hint(&why, "make room in /tmp, or on the disk of DIR with"
-                            " files that are none of its");
+        plog_err_hint(&why, "make room in /tmp, or on the disk of DIR, and"
+                            " delete nothing of DIR for it");
     }
     if (err)
         *err = why;

@@ -22,10 +22,9 @@ int plog_fail(struct plog_error *err, int code, const char *format, ...)
 int plog_fail_io(struct plog_error *err, int rc, const char *file,
                  const char *doing);
 
-/* The hint of a full disk, and whether an error is of one.  Nothing of a log is
- * to be deleted for it. */
+/* The hint of a full disk, and whether an error is of one. */
 #define PLOG_MAKE_ROOM                                                         \
-    "make room on this disk, with files that are none of DIR's"
+    "make room on this disk, and delete nothing of DIR for it"
 bool plog_err_no_room(const struct plog_error *err);
 
 /* Gives PLOG_E_NOMEM its text where it comes from a place without an `err`.

@@ -11,6 +11,7 @@ json_is "$T/out" '.schema == "paritylog/peers/1" and .peers == []'
 run 0 peer add "$L" near
 out_is 'added, by entry 32'
 run 6 peer add "$L" near
+err_has 'next: run: paritylog peer list DIR'
 run 0 peer ack "$L" near 20
 out_is 'the cursor moved from 0 to 20'
 run 6 peer ack "$L" near 19

@@ -153,6 +153,7 @@ run 0 prove "$L" 3 --key "$(cat "$T/trusted")"
 mv "$T/keyless.keys" "$L/keys"
 run 8 prove "$L" 9
 err_has 'there is no entry 9'
+err_has 'paritylog status DIR'
 run 8 prove "$L" 3 --at 9
 err_has 'there is no commit 9'
 size=$(wc -c <"$S")

@@ -30,6 +30,7 @@ run 8 get "$L" pets 77
 out_empty
 err_has never
 run 8 get "$L" none 1
+err_has 'next: see which there are: paritylog query DIR'
 run 8 get "$L" pets 2
 out_empty
 err_has tombstone
