@@ -139,7 +139,7 @@ PLOG_MUST_CHECK int plog_walk_enter(struct plog_walk *w, size_t i,
 PLOG_MUST_CHECK int plog_walk_header(struct plog_walk *w,
                                      struct plog_error *err);
 bool plog_walk_find(const struct plog_walk *w, uint64_t first, size_t *i);
-/* The first segment that is there at or above an entry; 0: none. */
+/* The first segment behind the one of that name; 0: none. */
 uint64_t plog_walk_next_there(const struct plog_walk *w, uint64_t expected);
 /* Says that there is no segment of that name, or one that ends behind its
  * header.  Returns PLOG_E_CORRUPT. */

@@ -169,15 +169,22 @@ void plog_check_tell_passed(struct plog_check *c);
  * may prove that the log was longer.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_check_kept(struct plog_check *c,
                                     struct plog_error *err);
-/* plog_verify without the snapshot: for whoever asks for heads alone. */
-PLOG_MUST_CHECK int plog_check_lines(const char *dir,
-                                     const struct plog_check_options *o,
-                                     struct plog_check_report *report,
-                                     struct plog_error *err);
-/* At the end, without a store: where the log begins behind a compact entry, the
- * snapshot must be what that signs.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM; what
- * was met when a compaction passed by, and c->again is set. */
-PLOG_MUST_CHECK int plog_check_snapshot(struct plog_check *c,
+/* Where the log begins behind a compact entry, that signs a snapshot. */
+enum plog_check_snapshots {
+    PLOG_SNAPSHOT_LEFT_OUT, /* nothing but lines and heads is asked for */
+    PLOG_SNAPSHOT_IF_THERE, /* one that is missing is unchecked */
+    PLOG_SNAPSHOT_NEEDED    /* for a store that is to be made */
+};
+/* plog_verify, with another answer to that. */
+PLOG_MUST_CHECK int plog_check_log(const char *dir,
+                                   const struct plog_check_options *o,
+                                   enum plog_check_snapshots which,
+                                   struct plog_check_report *report,
+                                   struct plog_error *err);
+/* At the end, without a store: whether the snapshot is what was signed.
+ * Returns 0; PLOG_E_IO; PLOG_E_NOMEM; what was met when a compaction passed by,
+ * and c->again is set. */
+PLOG_MUST_CHECK int plog_check_snapshot(struct plog_check *c, bool needed,
                                         struct plog_error *err);
 /* The finding that it is not. */
 void plog_check_no_snapshot(struct plog_check *c, int code, uint64_t floor,

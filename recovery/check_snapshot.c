@@ -1,8 +1,8 @@
 /*
  * check_snapshot.c - the snapshot that stands for what was compacted away.
  *
- * A compact entry signs it, so that it is as much a part of the log as the
- * segments: without it no store can be made.
+ * A compact entry signs it, and without it no store can be made.  Lines alone,
+ * as of an archive that was expanded by hand, are a log without it, too.
  */
 #include <stdio.h>
 
@@ -26,7 +26,8 @@ void plog_check_no_snapshot(struct plog_check *c, int code, uint64_t floor,
     plog_check_find(c, &f);
 }
 
-int plog_check_snapshot(struct plog_check *c, struct plog_error *err)
+int plog_check_snapshot(struct plog_check *c, bool needed,
+                        struct plog_error *err)
 {
     struct plog_snapshot s;
     const struct plog_compaction *last =
@@ -42,6 +43,11 @@ int plog_check_snapshot(struct plog_check *c, struct plog_error *err)
         return rc;
     if (plog_check_moved(c)) /* the next floor has its own */
         return rc;
-    plog_check_no_snapshot(c, rc, last->to, err);
+    if (rc == PLOG_E_PRUNED && !needed)
+        plog_check_unchecked(c, PLOG_LEG_LOG, 1, last->to,
+                             "compacted away, and the snapshot for them is"
+                             " missing: without it no store can be made");
+    else
+        plog_check_no_snapshot(c, rc, last->to, err);
     return 0;
 }

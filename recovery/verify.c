@@ -87,7 +87,8 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
 }
 
 static int verify(const char *dir, const struct plog_check_options *options,
-                  bool all, struct plog_check_report *report, bool *again,
+                  enum plog_check_snapshots which,
+                  struct plog_check_report *report, bool *again,
                   struct plog_error *err)
 {
     struct plog_check c;
@@ -103,8 +104,8 @@ static int verify(const char *dir, const struct plog_check_options *options,
         plog_check_keys(&c);
     if (!rc)
         rc = plog_check_orders(&c, err);
-    if (!rc && all)
-        rc = plog_check_snapshot(&c, err);
+    if (!rc && which != PLOG_SNAPSHOT_LEFT_OUT)
+        rc = plog_check_snapshot(&c, which == PLOG_SNAPSHOT_NEEDED, err);
     if (!rc)
         plog_check_expected_end(&c);
     if (!rc)
@@ -116,9 +117,9 @@ static int verify(const char *dir, const struct plog_check_options *options,
     return rc;
 }
 
-static int verify_again(const char *dir, const struct plog_check_options *o,
-                        bool all, struct plog_check_report *report,
-                        struct plog_error *err)
+int plog_check_log(const char *dir, const struct plog_check_options *o,
+                   enum plog_check_snapshots which,
+                   struct plog_check_report *report, struct plog_error *err)
 {
     struct plog_check_options options;
     struct plog_error own;
@@ -129,7 +130,7 @@ static int verify_again(const char *dir, const struct plog_check_options *o,
     if (plog_take_options(&options, sizeof options, o, err))
         return PLOG_E_ARG;
     do
-        rc = verify(dir, &options, all, report, &again, err);
+        rc = verify(dir, &options, which, report, &again, err);
     while (plog_check_once_more(&options, again, tries++));
     return plog_done(err, plog_check_gave_up(again, rc, err));
 }
@@ -137,11 +138,5 @@ static int verify_again(const char *dir, const struct plog_check_options *o,
 int plog_verify(const char *dir, const struct plog_check_options *o,
                 struct plog_check_report *report, struct plog_error *err)
 {
-    return verify_again(dir, o, true, report, err);
-}
-
-int plog_check_lines(const char *dir, const struct plog_check_options *o,
-                     struct plog_check_report *report, struct plog_error *err)
-{
-    return verify_again(dir, o, false, report, err);
+    return plog_check_log(dir, o, PLOG_SNAPSHOT_IF_THERE, report, err);
 }

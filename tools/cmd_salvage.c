@@ -101,9 +101,8 @@ static const char *next_for_left(const struct plog_salvage_report *r,
                " (orders/, too, where an order is missing); what lies before"
                " it: paritylog rebuild DIR --store --out NEW";
     if (r->verdict == PLOG_E_PRUNED)
-        return "the store ends before the log begins (one of the log: paritylog"
-               " replay DIR --fresh), or a snapshot is gone: paritylog parity"
-               " DIR says which";
+        return "the store ends before the log begins; one of the log: paritylog"
+               " replay DIR --fresh";
     if (r->verdict && !(from_store && r->dry_run))
         return "paritylog parity DIR says what mends each finding";
     return NULL;

@@ -237,10 +237,9 @@ static void not_what_the_snapshot_says(void)
 {
     static const struct {
         const char *member, *what;
-        int verify;
     } wrong[] = {
-        {"\"root\":\"", "another root", PLOG_E_CORRUPT},
-        {"\"segment_size\":", "other rules", 0},
+        {"\"root\":\"", "another root"},
+        {"\"segment_size\":", "other rules"},
     };
     struct world_found f;
     struct plog_replay_report replayed;
@@ -256,7 +255,7 @@ static void not_what_the_snapshot_says(void)
                   PLOG_E_CORRUPT);
         CHECK(strstr(err.message, wrong[i].what) != NULL);
         CHECK(!world_has(&w, "log/00000000000000000001.jsonl"));
-        CHECK_INT(world_verify(&w, NULL, &f), wrong[i].verify);
+        CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_CORRUPT);
         CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
         CHECK(f.count > 0 && f.first[f.count - 1].verdict == PLOG_E_CORRUPT);
         world_drop_store(&w);
