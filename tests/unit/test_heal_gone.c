@@ -249,6 +249,19 @@ static void led_to_by_the_log(void)
     }
 }
 
+/* ... and a store, where there is none. */
+static void replayed_on_the_one_before(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o};
+    struct plog_replay_report r;
+    copied_meanwhile();
+    lose_second_archived();
+    world_drop_store(&w);
+    if (!CHECK_INT(plog_replay(w.dir, &o, &r, &err), 0))
+        printf("# %s\n", err.message);
+    CHECK_INT(peers_parity(&w), 0);
+}
+
 /* Where log/ is gone as well, archive/ leads there; without either nobody
  * does. */
 static void led_to_by_the_archive(void)
@@ -497,6 +510,7 @@ int main(int argc, char **argv)
         {"never trimmed", never_trimmed},
         {"begun before", begun_before},
         {"led to by the log", led_to_by_the_log},
+        {"replayed on the one before", replayed_on_the_one_before},
         {"led to by the archive", led_to_by_the_archive},
         {"no less than there is", no_less_than_there_is},
         {"the first behind the floor", the_first_behind_the_floor},
