@@ -49,18 +49,15 @@ struct plog_heal {
     int (*tell)(void *arg, const struct plog_mended *m); /* never NULL */
     void *arg;
     /* Out. */
-    uint64_t healed, left;      /* segments */
-    uint64_t entries;           /* that came from the store */
-    int comes_to;               /* what the log is then: 0, or a verdict */
-    struct plog_error unmarked; /* why the store could not be told that
-                                 * redactions are pending; code 0: it was */
+    uint64_t healed, left; /* segments */
+    uint64_t entries;      /* that came from the store */
+    int comes_to;          /* what the log is then: 0, or a verdict */
     /* Its own. */
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */
     struct plog_orders orders;     /* to redact, of the log */
     uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
-    bool marked;                   /* the store was told, or cannot be */
     struct plog_buf steps;         /* struct plog_heal_step */
     uint64_t strays;               /* of them, what lies below the floor */
     struct plog_tree base_tree;    /* where the store begins */
@@ -143,12 +140,9 @@ void plog_heal_drop(struct plog_heal *h);
 void plog_heal_refuse(struct plog_heal *h, const char *why, bool also_left);
 
 /*
- * Does the steps, unless this is a dry run, and tells each.  Before a file goes
- * to quarantine the store says, on disk, that all redactions are pending:
- * nobody knows whose entries it has, for a copy of any segment may have got
- * under any name.  A store that is damaged just there is no reason not to heal
- * the log: h->unmarked says so.
- * Returns 0; PLOG_E_INTERRUPTED; PLOG_E_LOCKED; PLOG_E_IO; PLOG_E_NOMEM.
+ * Does the steps, unless this is a dry run, and tells each.
+ * Returns 0; PLOG_E_INTERRUPTED; PLOG_E_IO; PLOG_E_NOMEM; what the directory's
+ * before_aside gives.
  */
 PLOG_MUST_CHECK int plog_heal_install(struct plog_heal *h,
                                       struct plog_error *err);

@@ -9,10 +9,8 @@
 #include <stdio.h>
 
 #include "aside.h"
-#include "check.h"
 #include "heal.h"
 #include "left.h"
-#include "scrub.h"
 
 #define SCRATCH "salvage"
 
@@ -95,30 +93,6 @@ void plog_heal_drop(struct plog_heal *h)
 
 /* ---- In its place ------------------------------------------------------- */
 
-/* Once is enough; and where nothing goes aside, nothing is pending. */
-static int mark(struct plog_heal *h, struct plog_error *err)
-{
-    struct plog_error why = {.code = 0};
-    if (h->marked)
-        return 0;
-    int rc = plog_scrub_mark(&h->legs->store, &why);
-    if (rc && plog_check_is_verdict(rc))
-        h->unmarked = why;
-    else if (rc && err)
-        *err = why;
-    h->marked = !rc || h->unmarked.code;
-    return h->marked ? 0 : rc;
-}
-
-static int set_aside(struct plog_heal *h, struct plog_heal_step *step,
-                     const char *name, struct plog_error *err)
-{
-    int rc = mark(h, err);
-    return rc ? rc
-              : plog_aside_file(&h->legs->dir, name, step->told.quarantine,
-                                err);
-}
-
 /* What has the name of the segment: a file is copied, so that its name is there
  * all the time; what is none is moved. */
 static int set_old_aside(struct plog_heal *h, struct plog_heal_step *step,
@@ -130,10 +104,8 @@ static int set_old_aside(struct plog_heal *h, struct plog_heal_step *step,
     int fd, rc = plog_dir_open_segment(d, step->first, false, &fd, &st, err);
     if (rc == 0) {
         io->close(io->ctx, fd);
-        rc = mark(h, err);
-        return rc ? rc
-                  : plog_aside_bytes(d, step->first, 0, st.size,
-                                     step->told.quarantine, err);
+        return plog_aside_bytes(d, step->first, 0, st.size,
+                                step->told.quarantine, err);
     }
     if (rc != PLOG_E_CORRUPT)
         return rc;
@@ -141,7 +113,7 @@ static int set_old_aside(struct plog_heal *h, struct plog_heal_step *step,
     if (rc == -ENOENT)
         return 0;
     return rc ? plog_fail_segment(err, rc, step->first, "looking at a segment")
-              : set_aside(h, step, name, err);
+              : plog_aside_file(d, name, step->told.quarantine, err);
 }
 
 static int put(struct plog_heal *h, struct plog_heal_step *step,
@@ -167,8 +139,10 @@ static int take(struct plog_heal *h, struct plog_heal_step *step,
     const char *name = step->told.file + strlen("log/");
     if (h->dry_run || step->what == PLOG_HEAL_LEFT)
         return 0;
-    return step->what == PLOG_HEAL_PUT ? put(h, step, name, err)
-                                       : set_aside(h, step, name, err);
+    return step->what == PLOG_HEAL_PUT
+               ? put(h, step, name, err)
+               : plog_aside_file(&h->legs->dir, name, step->told.quarantine,
+                                 err);
 }
 
 int plog_heal_install(struct plog_heal *h, struct plog_error *err)

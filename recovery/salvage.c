@@ -68,33 +68,52 @@ static void not_known(struct salvage *s, const struct plog_error *why)
     snprintf(r->pending_why, sizeof r->pending_why, "%.230s", why->message);
 }
 
-/* Before bytes of the log go to quarantine, once: a payload that an order took
- * out may be in them.  Where there is no store, one that is made knows that by
- * itself; what else is wrong with it stops no reading. */
-static void mark(struct salvage *s)
+static int open_store(struct salvage *s, struct plog_error *err)
 {
     struct plog_legs *l = &s->legs;
+    int rc = l->store_open ? 0 : plog_legs_open_store(l, false, err);
+    return rc ? rc : plog_store_get_head(&l->store, &l->head, err);
+}
+
+/* Before something goes to quarantine, once: a payload that an order took out
+ * may be in it, whatever its name, so the store says, on disk, that all
+ * redactions are pending.  Where there is no store, one that is made knows that
+ * by itself; what else is wrong with it stops no reading, and damage just there
+ * no healing. */
+static int mark(void *arg, struct plog_error *err)
+{
+    struct salvage *s = arg;
     struct plog_error why = {.code = 0};
     if (s->asked)
-        return;
-    s->asked = true;
-    int rc = l->store_open ? 0 : plog_legs_open_store(l, false, &why);
+        return 0;
+    int rc = open_store(s, &why);
     if (!rc)
-        rc = plog_store_get_head(&l->store, &l->head, &why);
-    if (rc == PLOG_E_BEHIND) /* there is none */
-        return;
-    if (rc) {
-        not_known(s, &why);
-        return;
+        rc = plog_scrub_mark(&s->legs.store, &why);
+    if (rc && s->o->from_store && !plog_check_is_verdict(rc)) {
+        if (err)
+            *err = why;
+        return rc;
     }
+    s->asked = true;
+    if (rc && rc != PLOG_E_BEHIND) /* there is none */
+        not_known(s, &why);
+    return 0;
+}
+
+/* Also where a run before this one has kept the bytes. */
+static void count_kept(struct salvage *s)
+{
+    struct plog_error why = {.code = 0};
     struct plog_buf seqs;
+    if (s->report->bytes == 0 || s->o->dry_run || s->report->pending_code)
+        return;
     plog_buf_init(&seqs, s->io);
-    rc = plog_scrub_mark(&l->store, &why);
+    int rc = open_store(s, &why);
     if (!rc)
-        rc = plog_store_pending(&l->store, &seqs, &why);
+        rc = plog_store_pending(&s->legs.store, &seqs, &why);
     s->report->pending = seqs.len / sizeof(uint64_t);
     plog_buf_fini(&seqs);
-    if (rc)
+    if (rc && rc != PLOG_E_BEHIND) /* there is none */
         not_known(s, &why);
 }
 
@@ -123,8 +142,6 @@ static int keep(struct salvage *s, uint64_t first, uint64_t begin, uint64_t end,
     int rc = 0;
     plog_segment_name(first, name);
     snprintf(file, sizeof file, "log/%s", name);
-    if (end > begin && !s->o->dry_run)
-        mark(s);
     if (end > begin && !s->o->dry_run)
         rc = plog_aside_once(&s->legs.dir, first, begin, end, kept, err);
     if (rc)
@@ -220,6 +237,7 @@ static int read_intact(struct salvage *s, struct plog_error *err)
                 return rc;
         }
     }
+    count_kept(s);
     return 0;
 }
 
@@ -257,8 +275,7 @@ static int count_pending(struct salvage *s, struct plog_error *err)
  * those that were set aside the store knows; those in log/ are looked for.  The
  * next opening for writing goes through both.  What the store cannot say takes
  * nothing away from what was healed. */
-static int tell_redactions(struct salvage *s, const struct plog_heal *h,
-                           struct plog_error *err)
+static int tell_redactions(struct salvage *s, struct plog_error *err)
 {
     struct plog_error why = {.code = 0};
     int rc = count_pending(s, &why);
@@ -267,9 +284,9 @@ static int tell_redactions(struct salvage *s, const struct plog_heal *h,
         *err = why;
         return rc;
     }
-    if (h->unmarked.code)
-        why = h->unmarked;
-    if (why.code)
+    if (s->report->pending_code) /* it could not be marked */
+        s->report->pending = 0;
+    else if (why.code)
         not_known(s, &why);
     return 0;
 }
@@ -289,7 +306,7 @@ static int heal(struct salvage *s, struct plog_error *err)
                       " store.db* out of DIR, and run: paritylog replay"
                       " DIR");
     if (!rc)
-        rc = tell_redactions(s, &h, err);
+        rc = tell_redactions(s, err);
     s->report->healed = h.healed;
     s->report->left = h.left;
     s->report->comes_to = h.comes_to;
@@ -400,6 +417,8 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
                             : own.from_store ? PLOG_DIR_PLAN
                                              : PLOG_DIR_DRY,
                             &open, err);
+    s.legs.dir.before_aside = mark;
+    s.legs.dir.aside_arg = &s;
     if (!rc) /* at once: else the store's word would only be missed */
         rc = plog_fs_check(&s.legs.dir, s.legs.network_fs, err);
     if (!rc)
