@@ -126,13 +126,17 @@ static void an_older_log(void)
     }
 }
 
-/* Without its snapshot, and what that was made of, a trimmed store gives no
- * log. */
+/* Without its snapshot a trimmed store gives no log, unless archive/ leads to
+ * its floor. */
 static void without_a_snapshot(void)
 {
     struct world_found f;
     instead_of_the_log(true);
     world_remove(world_path(&w, "snapshots"));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK(strstr(f.first[0].next, "salvage DIR --from-store") != NULL);
+    CHECK_INT(salvage(true), 0);
+    CHECK_INT(healed.comes_to, 0);
     world_remove(world_path(&w, "archive"));
     CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
     CHECK(strstr(f.first[0].next, "put back a newer log/") != NULL);
