@@ -600,7 +600,7 @@ static void forked_store_shorter(void)
 /* The store holds a signed head above the log's end. */
 static void forked_store_longer(void)
 {
-    other_store(1, 3, PLOG_E_ROLLBACK);
+    other_store(1, 3, PLOG_E_FORK);
 }
 
 /* ---- 9. A hole of LFs inside a padded segment --------------------------- */
