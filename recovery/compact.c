@@ -395,14 +395,14 @@ static void tell_snapshot(struct plog_compacting *c)
 
 static int compact(struct plog_compacting *c, struct plog_error *err)
 {
-    int rc = c->o->dry_run ? 0 : plog_compact_strangers(c, err);
-    if (!rc && !c->o->dry_run)
-        rc = plog_engine_locked(c->p, scrub_again, c, err);
+    int rc = c->o->dry_run ? 0 : plog_engine_locked(c->p, scrub_again, c, err);
     if (!rc)
         rc = plog_engine_locked(c->p, plan, c, err);
     if (rc || c->to == c->from || c->o->dry_run)
         return rc;
-    rc = make_durable(c, err);
+    rc = plog_compact_strangers(c, err);
+    if (!rc)
+        rc = make_durable(c, err);
     if (!rc)
         rc = check_parity(c, err);
     if (!rc)
