@@ -169,22 +169,17 @@ void plog_check_tell_passed(struct plog_check *c);
  * may prove that the log was longer.  Returns 0; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_check_kept(struct plog_check *c,
                                     struct plog_error *err);
-/* Where the log begins behind a compact entry, that signs a snapshot. */
-enum plog_check_snapshots {
-    PLOG_SNAPSHOT_LEFT_OUT, /* nothing but lines and heads is asked for */
-    PLOG_SNAPSHOT_IF_THERE, /* one that is missing is unchecked */
-    PLOG_SNAPSHOT_NEEDED    /* for a store that is to be made */
-};
-/* plog_verify, with another answer to that. */
+/* plog_verify, and with the snapshot that the compact entry signs where the log
+ * begins behind one: for a store that is to be made. */
 PLOG_MUST_CHECK int plog_check_log(const char *dir,
                                    const struct plog_check_options *o,
-                                   enum plog_check_snapshots which,
+                                   bool with_snapshot,
                                    struct plog_check_report *report,
                                    struct plog_error *err);
 /* At the end, without a store: whether the snapshot is what was signed.
  * Returns 0; PLOG_E_IO; PLOG_E_NOMEM; what was met when a compaction passed by,
  * and c->again is set. */
-PLOG_MUST_CHECK int plog_check_snapshot(struct plog_check *c, bool needed,
+PLOG_MUST_CHECK int plog_check_snapshot(struct plog_check *c,
                                         struct plog_error *err);
 /* The finding that it is not. */
 void plog_check_no_snapshot(struct plog_check *c, int code, uint64_t floor,

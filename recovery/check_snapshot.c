@@ -26,8 +26,7 @@ void plog_check_no_snapshot(struct plog_check *c, int code, uint64_t floor,
     plog_check_find(c, &f);
 }
 
-int plog_check_snapshot(struct plog_check *c, bool needed,
-                        struct plog_error *err)
+int plog_check_snapshot(struct plog_check *c, struct plog_error *err)
 {
     struct plog_snapshot s;
     const struct plog_compaction *last =
@@ -43,11 +42,6 @@ int plog_check_snapshot(struct plog_check *c, bool needed,
         return rc;
     if (plog_check_moved(c)) /* the next floor has its own */
         return rc;
-    if (rc == PLOG_E_PRUNED && !needed)
-        plog_check_unchecked(c, PLOG_LEG_LOG, 1, last->to,
-                             "compacted away, and the snapshot for them is"
-                             " missing: without it no store can be made");
-    else
-        plog_check_no_snapshot(c, rc, last->to, err);
+    plog_check_no_snapshot(c, rc, last->to, err);
     return 0;
 }

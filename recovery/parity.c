@@ -320,7 +320,7 @@ static int without_store(struct plog_check *c, const char *dir,
     struct plog_error why = c->store_why;
     const struct plog_check_options *o = c->o;
     plog_check_close(c);
-    int rc = plog_check_log(dir, o, PLOG_SNAPSHOT_NEEDED, report, err);
+    int rc = plog_check_log(dir, o, true, report, err);
     if (rc)
         return rc;
     struct plog_finding f = {.verdict = code,

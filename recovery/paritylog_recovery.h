@@ -107,9 +107,7 @@ struct plog_check_report {
 };
 
 /*
- * Checks the log alone: form, order, hashes, roots, signatures, segments; and
- * the snapshot that the compact entry signs, behind which it begins, if that
- * is there.
+ * Checks the log alone: form, order, hashes, roots, signatures, segments.
  * Returns 0 when the check ran to its end (the verdict is in the report);
  * PLOG_E_NOTHING, PLOG_E_IO, PLOG_E_NOMEM, PLOG_E_INTERRUPTED when not;
  * PLOG_E_LOCKED when compactions passed it by each time that it began.

@@ -376,7 +376,7 @@ static int judge(struct salvage *s, const char *dir,
                  struct plog_check_options *o, struct plog_error *err)
 {
     struct plog_check_report report;
-    int rc = plog_check_log(dir, o, PLOG_SNAPSHOT_LEFT_OUT, &report, err);
+    int rc = plog_verify(dir, o, &report, err);
     /* The shorter one may be whole, and end below the other's head. */
     s->report->verdict =
         s->fork && report.verdict ? PLOG_E_FORK : report.verdict;

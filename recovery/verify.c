@@ -87,9 +87,8 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
 }
 
 static int verify(const char *dir, const struct plog_check_options *options,
-                  enum plog_check_snapshots which,
-                  struct plog_check_report *report, bool *again,
-                  struct plog_error *err)
+                  bool with_snapshot, struct plog_check_report *report,
+                  bool *again, struct plog_error *err)
 {
     struct plog_check c;
     int rc = plog_check_open(&c, dir, options, report, err);
@@ -104,8 +103,8 @@ static int verify(const char *dir, const struct plog_check_options *options,
         plog_check_keys(&c);
     if (!rc)
         rc = plog_check_orders(&c, err);
-    if (!rc && which != PLOG_SNAPSHOT_LEFT_OUT)
-        rc = plog_check_snapshot(&c, which == PLOG_SNAPSHOT_NEEDED, err);
+    if (!rc && with_snapshot)
+        rc = plog_check_snapshot(&c, err);
     if (!rc)
         plog_check_expected_end(&c);
     if (!rc)
@@ -118,8 +117,8 @@ static int verify(const char *dir, const struct plog_check_options *options,
 }
 
 int plog_check_log(const char *dir, const struct plog_check_options *o,
-                   enum plog_check_snapshots which,
-                   struct plog_check_report *report, struct plog_error *err)
+                   bool with_snapshot, struct plog_check_report *report,
+                   struct plog_error *err)
 {
     struct plog_check_options options;
     struct plog_error own;
@@ -130,7 +129,7 @@ int plog_check_log(const char *dir, const struct plog_check_options *o,
     if (plog_take_options(&options, sizeof options, o, err))
         return PLOG_E_ARG;
     do
-        rc = verify(dir, &options, which, report, &again, err);
+        rc = verify(dir, &options, with_snapshot, report, &again, err);
     while (plog_check_once_more(&options, again, tries++));
     return plog_done(err, plog_check_gave_up(again, rc, err));
 }
@@ -138,5 +137,5 @@ int plog_check_log(const char *dir, const struct plog_check_options *o,
 int plog_verify(const char *dir, const struct plog_check_options *o,
                 struct plog_check_report *report, struct plog_error *err)
 {
-    return plog_check_log(dir, o, PLOG_SNAPSHOT_IF_THERE, report, err);
+    return plog_check_log(dir, o, false, report, err);
 }

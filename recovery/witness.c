@@ -161,7 +161,7 @@ static int check(const char *dir, const char *path, bool exists,
 {
     struct plog_check_options o = *given;
     o.witness = exists ? path : NULL;
-    int rc = plog_check_log(dir, &o, PLOG_SNAPSHOT_LEFT_OUT, report, err);
+    int rc = plog_verify(dir, &o, report, err);
     if (rc || report->verdict == 0 || report->verdict == PLOG_E_TORN)
         return rc;
     plog_fail(err, report->verdict,
