@@ -93,7 +93,8 @@ static bool read_whole(struct plog_scan *s, struct plog_span line,
 }
 
 /* One changed line end joins two lines: looks for the second one, and for a
- * commit with something behind it. */
+ * commit with something behind it.  A line end may be all that a block has of
+ * the group, and did not reach the disk. */
 static void read_joined(struct plog_scan *s, struct plog_span line,
                         struct signs *t)
 {
@@ -109,7 +110,7 @@ static void read_joined(struct plog_scan *s, struct plog_span line,
                           &t->other_key))
             continue;
         t->committed = true;
-        if (stop + 2 < end)
+        if (end - stop > 3) /* one byte may be its own line end */
             t->went_on = true;
     }
     at = line.p + 1;

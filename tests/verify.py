@@ -1083,7 +1083,7 @@ class Verifier:
                 return committed, True
             if self.holds(line[at:end]):
                 committed = True
-                if end < len(line):
+                if end + 1 < len(line):  # one byte may be its own line end
                     return True, True
             at += 1
         at = 1

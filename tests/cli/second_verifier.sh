@@ -980,6 +980,10 @@ damage TORN 'a value in the last group' C3 \
     'L[-2] = L[-2].replace(b"\"v\":", b"\"v\":1", 1)'
 damage TORN 'the last commit is missing' C3 'del L[-1]'
 damage TORN 'the last commit lacks its LF' C3 'L[-1] = L[-1][:-1]'
+damage TORN 'the last line end is changed' C3 'L[-1] = L[-1][:-1] + b"x"'
+damage TORN 'the last line end is NUL, and padding' C3 \
+    'L[-1] = L[-1][:-1] + b"\0"; L.append(b"\n" * 5)'
+damage CORRUPT 'the last line end is two bytes' C3 'L[-1] = L[-1][:-1] + b"xx"'
 damage TORN 'cut inside the last entry' C3 'del L[-1]; L[-1] = L[-1][:50]'
 damage TORN 'the last commit without its entries' C3 'del L[-3:-1]'
 damage TORN 'zeros for the last group' C3 \

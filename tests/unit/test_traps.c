@@ -294,6 +294,39 @@ static void rotation_torn_at_every_cut(void)
     free(data);
 }
 
+/* The last line end had a block to itself, which did not reach the disk; its
+ * group was acknowledged to nobody. */
+static void only_the_last_line_end_is_torn(void)
+{
+    static const char instead[] = {'\0', ';', '{'};
+    const char *whole = make_log(0);
+    struct plog_finding first;
+    plog *p, *writer = open_log(whole, 0); /* stays, and the WAL with it */
+    put_many(writer, 0, 3);
+    size_t n, end;
+    char *data = slurp(whole, SEGMENT, &n);
+    for (end = n; data[end - 2] == '\n'; end--)
+        ;
+    for (size_t i = 0; i < sizeof instead; i++) {
+        char dir[512];
+        uint64_t size;
+        path_of(dir, check_dir(), "/cut");
+        copy_tree(whole, dir);
+        lose_wal(dir);
+        data[end - 1] = instead[i];
+        spill(dir, SEGMENT, data, i ? n : end); /* with padding, and without */
+        CHECK_INT(verify(dir, &first), PLOG_E_TORN);
+        p = open_log(dir, 0);
+        CHECK_INT(put(p, 999, "b"), 0);
+        plog_close(p);
+        CHECK_INT(parity(dir, &size), 0);
+        CHECK_UINT(size, 4);
+        CHECK(quarantined(dir));
+    }
+    plog_close(writer);
+    free(data);
+}
+
 /* ---- 2. A flip in group 3 of 900, with the store absent ----------------- */
 
 /* Damage far from the end is never a torn tail: nothing is trimmed. */
@@ -760,6 +793,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"rotation_then_lost_wal", rotation_then_lost_wal},
         {"rotation_torn_at_every_cut", rotation_torn_at_every_cut},
+        {"only_the_last_line_end_is_torn", only_the_last_line_end_is_torn},
         {"flip_in_group_3_of_900", flip_in_group_3_of_900},
         {"segment_swapped_for_a_copy", segment_swapped_for_a_copy},
         {"segment_renamed_away", segment_renamed_away},
