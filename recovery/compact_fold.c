@@ -22,7 +22,8 @@
 #include "redact.h"
 
 #define SCRATCH "fold.db"
-#define TABLE_MOST ((size_t)10 << 20) /* of each */
+#define TABLE_MOST ((size_t)10 << 20)  /* of each */
+#define PLACES_MOST ((size_t)16 << 20) /* 700,000 lines */
 
 struct folding {
     struct plog_compacting *c;
@@ -176,7 +177,8 @@ static int begin(struct folding *f, int dir, struct plog_error *err)
     /* What the table holds, SQLite's cache need not. */
     rc = plog_store_set_cache(&f->store, 4000, err);
     return rc ? rc
-              : plog_compact_lines_open(&f->lines, d, dir, f->base + 1, err);
+              : plog_compact_lines_open(&f->lines, d, dir, f->base + 1,
+                                        PLACES_MOST, err);
 }
 
 /* Two tables have room for twice as many records. */

@@ -7,8 +7,6 @@
 
 #include "io.h"
 
-#define REST ((size_t)64 << 10) /* bytes of places that wait to be written */
-
 struct place {
     uint64_t offset; /* in its segment */
     uint64_t sum;
@@ -28,12 +26,14 @@ static uint64_t sum_of(const struct plog_compact_lines *l,
 
 int plog_compact_lines_open(struct plog_compact_lines *l,
                             const struct plog_dir *dir, int scratch,
-                            uint64_t first, struct plog_error *err)
+                            uint64_t first, size_t memory,
+                            struct plog_error *err)
 {
     const struct plog_io *io = dir->io;
     memset(l, 0, sizeof *l);
     l->dir = dir;
     l->first = first;
+    l->memory = memory;
     plog_buf_init(&l->rest, io);
     plog_buf_init(&l->segments, io);
     plog_buf_init(&l->line, io);
@@ -99,7 +99,7 @@ int plog_compact_lines_add(struct plog_compact_lines *l, uint64_t segment,
     if (rc)
         return plog_fail(err, rc, "out of memory");
     l->count++;
-    return l->rest.len < REST ? 0 : write_rest(l, err);
+    return l->rest.len < l->memory ? 0 : write_rest(l, err);
 }
 
 /* ---- Reading again ------------------------------------------------------ */

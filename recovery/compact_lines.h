@@ -3,10 +3,8 @@
  *
  * A snapshot ends with the lines that records stand on, in the order of the
  * records.  They lie in the segments; what is kept of each line is its place
- * and a keyed hash, in a file without a name, so that what is read again is
- * what was verified.
- *
- * Memory: 100 KiB and one line.
+ * and a keyed hash, so that what is read again is what was verified: in memory,
+ * and what is too much for that in a file without a name.
  */
 #ifndef PLOG_COMPACT_LINES_H
 #define PLOG_COMPACT_LINES_H
@@ -22,6 +20,7 @@ struct plog_compact_lines {
     uint64_t first, count; /* seq of the first, and how many there are */
     uint64_t written;      /* of them are in the file, */
     struct plog_buf rest;  /* these are not yet */
+    size_t memory;         /* bytes of those */
     unsigned char key[16];
     struct plog_buf segments; /* uint64_t, ascending */
     struct {
@@ -35,11 +34,13 @@ struct plog_compact_lines {
  * Begins with the line of entry `first`.
  * @dir      borrowed
  * @scratch  the folder where the file is made, and its name taken away again
+ * @memory   bytes of places, 24 a line, that do not go there
  * Returns 0; PLOG_E_IO; PLOG_E_NOMEM.  Close it in any case.
  */
 PLOG_MUST_CHECK int plog_compact_lines_open(struct plog_compact_lines *l,
                                             const struct plog_dir *dir,
                                             int scratch, uint64_t first,
+                                            size_t memory,
                                             struct plog_error *err);
 /* Notes the next line, verified, at `offset` of a segment. */
 PLOG_MUST_CHECK int plog_compact_lines_add(struct plog_compact_lines *l,

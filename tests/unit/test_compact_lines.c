@@ -19,6 +19,7 @@
 #define SEGMENTS 40
 #define LINES 100 /* of each */
 #define COUNT ((uint64_t)SEGMENTS * LINES)
+#define MEMORY ((size_t)64 << 10) /* of 96,000 bytes of places */
 
 static char top[600];
 static struct plog_io io;
@@ -171,7 +172,8 @@ static void in_any_order(void)
 {
     uint64_t state = check_seed();
     make();
-    CHECK_INT(plog_compact_lines_open(&lines, &d, scratch, 2, &err), 0);
+    CHECK_INT(plog_compact_lines_open(&lines, &d, scratch, 2, MEMORY, &err),
+              0);
     CHECK(faccessat(scratch, PLOG_COMPACT_LINES_FILE, F_OK, 0) != 0);
     CHECK_INT(get(2), PLOG_E_CORRUPT);
     CHECK_INT(each(add), 0);
@@ -189,7 +191,8 @@ static void in_any_order(void)
 static void changed_meanwhile(void)
 {
     make();
-    CHECK_INT(plog_compact_lines_open(&lines, &d, scratch, 2, &err), 0);
+    CHECK_INT(plog_compact_lines_open(&lines, &d, scratch, 2, MEMORY, &err),
+              0);
     CHECK_INT(each(add), 0);
     int fd = open(segment_path(2), O_RDWR);
     CHECK_INT(pwrite(fd, "X", 1, 3), 1);
@@ -209,7 +212,8 @@ static void changed_meanwhile(void)
 static void cut_meanwhile(void)
 {
     make();
-    CHECK_INT(plog_compact_lines_open(&lines, &d, scratch, 2, &err), 0);
+    CHECK_INT(plog_compact_lines_open(&lines, &d, scratch, 2, MEMORY, &err),
+              0);
     CHECK_INT(each(add), 0);
     CHECK_INT(ftruncate(lines.fd, 40), 0);
     CHECK_INT(get(2), 0);
@@ -222,7 +226,7 @@ static void cut_meanwhile(void)
 static int all_of_it(void)
 {
     uint64_t state = 5;
-    int rc = plog_compact_lines_open(&lines, &d, scratch, 2, &err);
+    int rc = plog_compact_lines_open(&lines, &d, scratch, 2, MEMORY, &err);
     if (!rc)
         rc = each(add);
     for (int i = 0; !rc && i < 60; i++)
