@@ -400,11 +400,11 @@ static int compact(struct plog_compacting *c, struct plog_error *err)
         rc = plog_engine_locked(c->p, plan, c, err);
     if (rc || c->to == c->from || c->o->dry_run)
         return rc;
-    rc = plog_compact_strangers(c, err);
-    if (!rc)
-        rc = make_durable(c, err);
+    rc = make_durable(c, err);
     if (!rc)
         rc = check_parity(c, err);
+    if (!rc) /* the log is whole: it says which are of another history */
+        rc = plog_compact_strangers(c, err);
     if (!rc)
         rc = plog_compact_fold(c, err);
     if (rc)

@@ -31,37 +31,35 @@ static int keep(struct plog_sweep *s, int dir, const char *name,
 
 /* ---- Copies ------------------------------------------------------------- */
 
-/* Whether the log has a segment that begins behind that. */
-static int is_inside(const struct plog_dir *d, uint64_t first, bool *inside,
+/* Where the last segment of the log begins; 0: it has none. */
+static int read_last(const struct plog_dir *d, uint64_t *last,
                      struct plog_error *err)
 {
     struct plog_buf log;
     plog_buf_init(&log, d->io);
     int rc = plog_dir_segments(d, &log, err);
     size_t n = plog_segment_count(&log);
-    *inside = !rc && n && plog_segment_at(&log, n - 1) > first;
+    *last = n ? plog_segment_at(&log, n - 1) : 0;
     plog_buf_fini(&log);
     return rc;
 }
 
 /* One of a segment that the log has; another one of that name is of another
  * history, or damaged, and so is one that begins where no segment does.  Of
- * what lies above all of them kept.h tells whether it proves something. */
+ * what lies above `last`, kept.h tells whether it proves something. */
 static int drop_twin(struct plog_sweep *s, int dir, uint64_t first,
-                     struct plog_error *err)
+                     uint64_t last, struct plog_error *err)
 {
     const struct plog_dir *d = &s->p->legs.dir;
     char name[PLOG_SEGMENT_NAME], archived[PLOG_ARCHIVE_NAME];
     struct plog_stat st;
-    bool same = false, inside;
+    bool same = false;
     plog_segment_name(first, name);
     plog_archive_name(first, archived);
     if (first <= s->floor)
         return 0;
-    if (d->io->stat_at(d->io->ctx, d->log, name, &st)) {
-        int bad = is_inside(d, first, &inside, err);
-        return bad || !inside ? bad : keep(s, dir, archived, err);
-    }
+    if (d->io->stat_at(d->io->ctx, d->log, name, &st))
+        return first < last ? keep(s, dir, archived, err) : 0;
     int rc = plog_archive_is_copy(d, first, &same, err);
     if (rc)
         return rc;
@@ -73,13 +71,16 @@ static int drop_twins(struct plog_sweep *s, struct plog_error *err)
 {
     const struct plog_dir *d = &s->p->legs.dir;
     struct plog_buf list;
+    uint64_t last = 0;
     int dir, rc = plog_archive_dir(d, false, &dir, err);
     if (rc)
         return rc == PLOG_END ? 0 : rc;
     plog_buf_init(&list, d->io);
     rc = plog_archive_segments(d, &list, err);
+    if (!rc && list.len)
+        rc = read_last(d, &last, err);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
-        rc = drop_twin(s, dir, plog_segment_at(&list, i), err);
+        rc = drop_twin(s, dir, plog_segment_at(&list, i), last, err);
     if (!rc && d->io->fsync(d->io->ctx, dir))
         rc = plog_fail(err, PLOG_E_IO, "syncing archive/ failed");
     plog_buf_fini(&list);

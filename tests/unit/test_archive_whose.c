@@ -437,6 +437,34 @@ static void among_our_own(void)
     CHECK_INT(peers_parity(&w), 0);
 }
 
+/* A file in archive/ may be all that is left of a segment that log/ has lost:
+ * whoever refuses that log has moved nothing. */
+static void of_a_log_that_is_refused(void)
+{
+    char own[64], name[64], kept[600];
+    struct plog_compact_report r;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 60), 0);
+    CHECK_INT(peers_compact(&w, &compacted), 0);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(world_path(&w, "archive"), kept);
+    CHECK_INT(peers_undo(&w, &r), 0);
+    world_remove(world_path(&w, "archive"));
+    world_copy(kept, world_path(&w, "archive"));
+    int64_t first = world_number(&w, "SELECT min(first) FROM segments WHERE"
+                                     " first>10");
+    snprintf(own, sizeof own, "log/%020lld.jsonl", (long long)first);
+    snprintf(name, sizeof name, "archive/%020lld.jsonl.gz", (long long)first);
+    REQUIRE(world_has(&w, name));
+    world_remove(world_path(&w, own));
+    CHECK_INT(peers_compact(&w, &r), PLOG_E_CORRUPT);
+    CHECK_UINT(r.aside, 0);
+    CHECK(world_has(&w, name));
+    CHECK(world_has(&w, "archive/00000000000000000001.jsonl.gz"));
+    world_remove(kept);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -447,6 +475,7 @@ int main(int argc, char **argv)
         {"under each key", under_each_key},
         {"a copy that goes on", a_copy_that_goes_on},
         {"among our own", among_our_own},
+        {"of a log that is refused", of_a_log_that_is_refused},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
