@@ -192,7 +192,7 @@ static int finish_last(struct plog_compacting *c, struct plog_error *err)
     plog_buf_init(&l.line, c->io);
     plog_entry_parser_init(&l.parser, c->io);
     int rc = plog_engine_locked(c->p, read_last, &l, err);
-    if (!rc && l.known && l.pending && !(c->o->dry_run && c->o->undo))
+    if (!rc && l.known && l.pending)
         rc = plog_compact_finish(c, &l.entry, err);
     else if (!rc && l.known && !c->o->undo)
         rc = plog_compact_strays(c, &l.entry, err);

@@ -145,6 +145,7 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
 static int find_own(struct plog_heal *h, uint64_t *own, struct plog_error *err)
 {
     struct plog_store *s = &h->legs->store;
+    uint64_t lost;
     struct plog_compaction last;
     struct plog_entry_parser parser;
     struct plog_buf line;
@@ -154,37 +155,48 @@ static int find_own(struct plog_heal *h, uint64_t *own, struct plog_error *err)
     plog_entry_parser_init(&parser, h->legs->io);
     int rc = plog_compaction_last(s, &parser, &line, &last, &pending, err);
     if (!rc && pending && last.to == h->floor)
-        rc = plog_strays_own(s, &h->legs->dir, &last, own, err);
+        rc = plog_strays_own(s, &h->legs->dir, &last, own, &lost, err);
     plog_entry_parser_fini(&parser);
     plog_buf_fini(&line);
     return rc == PLOG_END ? 0 : rc;
 }
 
+/* The store goes on behind commit `last`. */
+static int seek(struct plog_heal *h, const struct plog_tree *tree,
+                const struct plog_commit *last, struct plog_error *err)
+{
+    h->base_tree = *tree;
+    h->base = *last;
+    int rc = plog_store_log_seek(&h->stored, tree, last, err);
+    return rc ? rc : read_stored(h, err);
+}
+
 /* Begins with the segment at `own`, behind what is archived.  The store has all
- * that comes before it, or, once trimmed, what stands in its header. */
+ * that comes before it, or, once trimmed, what both folders have there. */
 static int move_down(struct plog_heal *h, uint64_t own, struct plog_error *err)
 {
+    const struct plog_legs *l = h->legs;
     struct plog_tree tree;
-    struct plog_commit none = {.size = 0};
+    struct plog_commit last = {.size = 0};
     plog_tree_init(&tree);
     h->floor = own - 1;
     h->known = false;
-    if (h->legs->head.rules.base)
-        return 0;
-    int rc = plog_store_log_seek(&h->stored, &tree, &none, err);
-    h->base_tree = tree;
-    h->base = none;
-    return rc ? rc : read_stored(h, err);
+    int rc = l->head.rules.base ? 0 : seek(h, &tree, &last, err);
+    if (rc || h->known)
+        return rc;
+    rc = plog_strays_floor(&l->dir, &l->keys, &h->stored.keys, h->floor, &tree,
+                           &last, err);
+    return rc ? (rc == PLOG_END ? 0 : rc) : seek(h, &tree, &last, err);
 }
 
 static int take_strays(struct plog_heal *h, const struct plog_buf *list,
                        struct plog_error *err)
 {
     size_t n = plog_segment_count(list);
-    uint64_t floor = h->floor, own = 0;
+    uint64_t floor = h->floor, own;
     char why[100];
-    int rc = n ? find_own(h, &own, err) : 0;
-    if (!rc && own && plog_segment_at(list, n - 1) >= own)
+    int rc = find_own(h, &own, err);
+    if (!rc && own)
         rc = move_down(h, own, err);
     snprintf(why, sizeof why,
              "it lies below the floor, at entry %llu, and does not lead there",
@@ -202,13 +214,12 @@ static int take_strays(struct plog_heal *h, const struct plog_buf *list,
 static int find_strays(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_buf list;
-    if (plog_segment_count(&h->files) == 0 || !h->known ||
-        h->chain.last.size != h->floor ||
-        plog_segment_at(&h->files, 0) > h->floor)
-        return 0;
+    bool proven = h->known && h->chain.last.size == h->floor &&
+                  plog_segment_count(&h->files) > 0;
     plog_buf_init(&list, h->legs->io);
-    int rc = plog_strays(&h->legs->dir, &h->legs->keys, &h->chain.chain,
-                         &h->chain.last, &list, err);
+    int rc = proven ? plog_strays(&h->legs->dir, &h->legs->keys,
+                                  &h->chain.chain, &h->chain.last, &list, err)
+                    : 0;
     if (!rc)
         rc = take_strays(h, &list, err);
     plog_buf_fini(&list);

@@ -159,7 +159,8 @@ static int in_log(const struct plog_dir *dir, uint64_t first, bool *is,
     char name[PLOG_SEGMENT_NAME];
     struct plog_stat st;
     plog_segment_name(first, name);
-    int rc = dir->io->stat_at(dir->io->ctx, dir->log, name, &st);
+    int rc = dir->log < 0 ? -ENOENT
+                          : dir->io->stat_at(dir->io->ctx, dir->log, name, &st);
     *is = rc == 0;
     return rc && rc != -ENOENT
                ? plog_fail_segment(err, rc, first, "looking at a segment")
@@ -168,12 +169,12 @@ static int in_log(const struct plog_dir *dir, uint64_t first, bool *is,
 
 int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
                     const struct plog_compaction *last, uint64_t *own,
-                    struct plog_error *err)
+                    uint64_t *lost, struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
     bool archived = false, there = false;
-    *own = 0;
-    if (!last->archive || dir->log < 0)
+    *own = *lost = 0;
+    if (!last->archive)
         return 0;
     int rc = plog_sql_prepare(s->db,
                               "SELECT first FROM main.segments WHERE first>?1"
@@ -188,10 +189,12 @@ int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
         rc = plog_archive_has(dir, first, &archived, err);
         if (!rc)
             rc = in_log(dir, first, &there, err);
-        /* The last one goes last. */
-        if (rc || (archived && !there) || (*own == 0 && (archived || !there)))
+        /* The last one goes last, and none before it is in archive/. */
+        if (rc || (archived && (!there || *own == 0)))
             break;
         *own = first;
+        if (!archived && !there)
+            *lost = first;
     }
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;

@@ -41,12 +41,14 @@ PLOG_MUST_CHECK int plog_strays_start(struct plog_walk *w,
  * reason to set them aside, for archive/ lacks them.
  * @last  the compaction that the store says is not finished
  * @own   out: first seq of the first of them; 0: none is left
+ * @lost  out: of the first that is in neither folder; 0: none
  * Returns 0; a store error; PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_strays_own(struct plog_store *s,
                                     const struct plog_dir *dir,
                                     const struct plog_compaction *last,
-                                    uint64_t *own, struct plog_error *err);
+                                    uint64_t *own, uint64_t *lost,
+                                    struct plog_error *err);
 
 /*
  * What stands at entry `floor`, by the segments of log/ and archive/: where its

@@ -19,12 +19,17 @@ static struct world w;
 static char older[600]; /* log/ as it was before the compaction */
 static uint64_t floor_at, end;
 
-/* Sixty deltas, compacted up to 50 of them, and some more. */
-static void make(bool trim)
+/* Sixty deltas, compacted up to 50 of them, and some more.
+ * @before  compacted up to there first, and the store trimmed; 0: not */
+static void make_after(uint64_t before, bool trim)
 {
     struct plog_compact_report r;
     peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
     CHECK_INT(peers_add(&w, "p"), 0);
+    if (before) {
+        CHECK_INT(peers_ack(&w, "p", before), 0);
+        CHECK_INT(peers_trim(&w, &r), 0);
+    }
     CHECK_INT(peers_ack(&w, "p", 50), 0);
     snprintf(older, sizeof older, "%.500s-older", w.dir);
     world_copy(world_path(&w, "log"), older);
@@ -35,6 +40,11 @@ static void make(bool trim)
     floor_at = r.to;
     end = world_size(&w);
     CHECK(floor_at > 40);
+}
+
+static void make(bool trim)
+{
+    make_after(0, trim);
 }
 
 /* Puts the segments of before from..to there again. */
@@ -236,14 +246,16 @@ static void those_that_lead_there(void)
     }
 }
 
-/* The name of the first segment at or behind entry `from`, below the floor, and
- * changed there: a bit, or with what==1 its header, or gone. */
+static char damaged[60]; /* the name of the file */
+
+/* The first segment at or behind entry `from`, below the floor, is changed: a
+ * bit, or with what==1 its header, or gone. */
 static void damage(uint64_t from, int what)
 {
-    char name[60];
+    const char *name = damaged;
     size_t n;
     do
-        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", from++);
+        snprintf(damaged, sizeof damaged, "log/%020" PRIu64 ".jsonl", from++);
     while (!world_has(&w, name) && from <= floor_at);
     char *bytes = world_read(world_path(&w, name), &n);
     if (what == 2)
@@ -279,25 +291,45 @@ static void cut_off(uint64_t from)
     world_sql(&w, "UPDATE compactions SET pending=1");
 }
 
+/* A segment that is not archived, damaged or gone: a plan says what the real
+ * run does, and a compaction or an undo names that file. */
+static void refuse(void)
+{
+    struct plog_compact_report r;
+    for (int run = 0; run < 4; run++) {
+        struct plog_compact_options o = {
+            .struct_size = sizeof o, .dry_run = run & 1, .undo = run & 2};
+        struct plog_error err = {.code = 0};
+        CHECK_INT(plog_compact(w.dir, &o, &r, &err), PLOG_E_CORRUPT);
+        CHECK_TEXT(err.file, damaged);
+        CHECK(strstr(err.hint, "salvage DIR --from-store") != NULL);
+    }
+}
+
 /* What a compaction that was cut off has still to archive is the log's own: it
- * is healed, and not set aside, and archive/ then has all of it. */
+ * is healed, and not set aside, and archive/ then has all of it.  So is the
+ * first of it, without which the log leads to the floor, and the last one. */
 static void of_one_cut_off(void)
 {
     struct plog_compact_options o = {.struct_size = sizeof o};
     struct plog_compact_report r;
-    for (int row = 0; row < 5; row++) {
-        make(false);
-        cut_off(row < 3 ? 15 : 1);
-        if (row < 3)
-            damage(28, row);
-        else
-            damage(row == 3 ? 1 : last_below(), 1);
-        both_say(PLOG_E_CORRUPT);
+    static const struct {
+        uint64_t before, from; /* floor that the store was trimmed to; cut */
+        uint64_t at;           /* what is damaged; 0: the last one */
+        int what;
+    } rows[] = {{0, 15, 28, 0},  {0, 15, 28, 1},  {0, 15, 28, 2}, {0, 1, 1, 1},
+                {0, 1, 0, 1},    {0, 1, 1, 2},    {0, 15, 15, 2}, {0, 15, 0, 2},
+                {10, 20, 20, 1}, {10, 20, 20, 2}, {10, 20, 0, 2}};
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+        int what = rows[row].what;
+        make_after(rows[row].before, false);
+        cut_off(rows[row].from);
+        damage(rows[row].at ? rows[row].at : last_below(), what);
+        /* Where the first is gone, the log is whole from the next one on. */
+        both_say(what == 2 && rows[row].at == rows[row].from ? 0
+                                                             : PLOG_E_CORRUPT);
         uint64_t before = tree_hash(w.dir);
-        for (int dry_run = 1; dry_run >= 0; dry_run--) {
-            o.dry_run = dry_run;
-            CHECK_INT(plog_compact(w.dir, &o, &r, NULL), PLOG_E_CORRUPT);
-        }
+        refuse();
         CHECK_INT(salvage(true), 0);
         CHECK_INT(healed.comes_to, 0);
         CHECK(tree_hash(w.dir) == before);
@@ -305,7 +337,8 @@ static void of_one_cut_off(void)
         CHECK_INT(healed.verdict, 0);
         CHECK_UINT(healed.healed, 1);
         CHECK_UINT(healed.left, 0);
-        CHECK_INT(healed.from_store > 0, row == 0 || row == 2);
+        CHECK_INT(healed.from_store > 0, what != 1);
+        CHECK_INT(world_has(&w, "quarantine"), what != 2);
         both_say(0);
         CHECK_INT(plog_compact(w.dir, &o, &r, NULL), 0);
         CHECK(r.resumed);
