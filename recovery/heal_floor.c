@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "heal.h"
+#include "snapshot.h"
 #include "strays.h"
 
 struct begin {
@@ -171,17 +172,37 @@ static int seek(struct plog_heal *h, const struct plog_tree *tree,
     return rc ? rc : read_stored(h, err);
 }
 
+/* From where the store's own rows begin: at entry 1, or behind the snapshot of
+ * the floor that it was trimmed to. */
+static int seek_base(struct plog_heal *h, struct plog_error *err)
+{
+    struct plog_legs *l = h->legs;
+    struct plog_store_head head = l->head;
+    struct plog_segment_header base = {.last.size = 0};
+    struct plog_error why = {.code = 0};
+    plog_tree_init(&base.tree);
+    head.rules.floor = head.rules.base;
+    int rc = plog_snapshot_base(&l->dir, &l->store, &head, &h->stored.keys,
+                                &base, &why);
+    if (rc == 0 || rc == PLOG_END)
+        return seek(h, &base.tree, &base.last, err);
+    if (plog_check_is_verdict(rc))
+        return 0;
+    if (err)
+        *err = why;
+    return rc;
+}
+
 /* Begins with the segment at `own`, behind what is archived.  The store has all
- * that comes before it, or, once trimmed, what both folders have there. */
+ * that comes before it; or else what both folders have there. */
 static int move_down(struct plog_heal *h, uint64_t own, struct plog_error *err)
 {
     const struct plog_legs *l = h->legs;
     struct plog_tree tree;
-    struct plog_commit last = {.size = 0};
-    plog_tree_init(&tree);
+    struct plog_commit last;
     h->floor = own - 1;
     h->known = false;
-    int rc = l->head.rules.base ? 0 : seek(h, &tree, &last, err);
+    int rc = seek_base(h, err);
     if (rc || h->known)
         return rc;
     rc = plog_strays_floor(&l->dir, &l->keys, &h->stored.keys, h->floor, &tree,

@@ -352,6 +352,36 @@ static void of_one_cut_off(void)
     }
 }
 
+/* Its archive/ was moved away meanwhile, so that all of it looks lost: the
+ * store gives that, from where it was trimmed to; or archive/ says what stands
+ * there, where the snapshot is gone. */
+static void of_one_without(void)
+{
+    struct plog_compact_report r;
+    for (int row = 0; row < 3; row++) {
+        make_after(row ? 10 : 0, false);
+        cut_off(20);
+        damage(20, 2);
+        uint64_t base =
+            (uint64_t)world_number(&w, "SELECT min(floor) FROM compactions");
+        char snapshot[60];
+        snprintf(snapshot, sizeof snapshot, "snapshots/%020" PRIu64 ".jsonl.gz",
+                 base);
+        world_remove(world_path(&w, row == 2 ? snapshot : "archive"));
+        CHECK_INT(peers_compact(&w, &r), PLOG_E_CORRUPT);
+        CHECK_INT(salvage(true), 0);
+        CHECK_INT(healed.comes_to, 0);
+        CHECK_INT(salvage(false), 0);
+        CHECK_INT(healed.verdict, 0);
+        CHECK_UINT(healed.left, 0);
+        CHECK_INT(healed.healed > 1, row < 2);
+        both_say(0);
+        CHECK_INT(peers_compact(&w, &r), 0);
+        CHECK(r.resumed);
+        world_end(&w, end);
+    }
+}
+
 /* Whose last segments somebody has put there again: what archive/ has is none
  * of a compaction's, and what lies beside them goes. */
 static void of_one_that_ended(void)
@@ -485,6 +515,7 @@ int main(int argc, char **argv)
         {"without a store", without_a_store},
         {"those that lead there", those_that_lead_there},
         {"of one cut off", of_one_cut_off},
+        {"of one without its archive", of_one_without},
         {"of one that ended", of_one_that_ended},
         {"beside an older store", beside_an_older_store},
         {"behind the store's end", behind_the_stores_end},
