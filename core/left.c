@@ -35,7 +35,7 @@ static int remove_one(void *arg, const char *name)
     return 0;
 }
 
-int plog_left_empty(const struct plog_io *io, int dir)
+static int empty(const struct plog_io *io, int dir)
 {
     struct removing r = {io, dir, 0};
     int rc = io->list(io->ctx, dir, remove_one, &r);
@@ -48,7 +48,7 @@ static int remove_inner(const struct plog_io *io, int dir, const char *name)
     int fd = io->open_at(io->ctx, dir, name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
-    int rc = plog_left_empty(io, fd);
+    int rc = empty(io, fd);
     io->close(io->ctx, fd);
     return rc ? rc : io->rmdir_at(io->ctx, dir, name);
 }
@@ -62,7 +62,7 @@ int plog_left_remove(const struct plog_io *io, const char *path)
     for (size_t i = 0; !rc && i < PLOG_DIR_FOLDERS; i++)
         rc = remove_inner(io, dir, plog_dir_folders[i]);
     if (!rc)
-        rc = plog_left_empty(io, dir);
+        rc = empty(io, dir);
     io->close(io->ctx, dir);
     return rc ? rc : io->rmdir_at(io->ctx, AT_FDCWD, path);
 }
@@ -158,25 +158,39 @@ static int drop_part(void *arg, const char *name)
 }
 
 /* Segments that were not finished. */
-static int drop_parts(const struct plog_dir *d, const char *folder,
+static int drop_parts(const struct plog_io *io, int dir, const char *folder,
                       const char *end, struct plog_left *left)
 {
+    struct parts p = {io, dir, folder, end, left};
+    int rc = io->list(io->ctx, dir, drop_part, &p);
+    return rc < 0 ? rc : 0;
+}
+
+int plog_left_salvage(const struct plog_io *io, int dir)
+{
+    struct plog_left left = {.count = 0};
+    int rc = drop_parts(io, dir, PLOG_SALVAGE_DIR, ".jsonl", &left);
+    return rc ? rc : left.why;
+}
+
+static int drop_in(const struct plog_dir *d, const char *folder,
+                   const char *end, struct plog_left *left)
+{
     const struct plog_io *io = d->io;
-    struct parts p = {io, -1, folder, end, left};
-    p.dir = io->open_at(io->ctx, d->dir, folder, O_RDONLY | O_DIRECTORY, 0);
-    if (p.dir < 0)
-        return is_none(p.dir) ? 0 : p.dir;
-    int rc = io->list(io->ctx, p.dir, drop_part, &p);
-    if (rc >= 0)
-        rc = io->fsync(io->ctx, p.dir);
-    io->close(io->ctx, p.dir);
+    int fd = io->open_at(io->ctx, d->dir, folder, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return is_none(fd) ? 0 : fd;
+    int rc = drop_parts(io, fd, folder, end, left);
+    if (!rc)
+        rc = io->fsync(io->ctx, fd);
+    io->close(io->ctx, fd);
     return rc;
 }
 
 int plog_left_clear(struct plog_dir *d, struct plog_left *left,
                     struct plog_error *err)
 {
-    static const char *const parts[][2] = {{"salvage", ".jsonl"},
+    static const char *const parts[][2] = {{PLOG_SALVAGE_DIR, ".jsonl"},
                                            {"log", ".jsonl.new"},
                                            {PLOG_ARCHIVE_DIR, ".jsonl.gz.new"}};
     memset(left, 0, sizeof *left);
@@ -185,9 +199,9 @@ int plog_left_clear(struct plog_dir *d, struct plog_left *left,
     if (bad)
         stays(left, "", PLOG_FRESH_DIR, bad);
     for (size_t i = 0; !rc && i < sizeof parts / sizeof *parts; i++)
-        rc = drop_parts(d, parts[i][0], parts[i][1], left);
+        rc = drop_in(d, parts[i][0], parts[i][1], left);
     if (!rc) /* if it is empty */
-        (void)d->io->rmdir_at(d->io->ctx, d->dir, "salvage");
+        (void)d->io->rmdir_at(d->io->ctx, d->dir, PLOG_SALVAGE_DIR);
     if (!rc)
         rc = d->io->fsync(d->io->ctx, d->dir);
     return rc ? plog_fail_io(err, rc, NULL, "removing what a kill left") : 0;

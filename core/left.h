@@ -14,6 +14,8 @@
 
 #include "dir.h"
 
+#define PLOG_SALVAGE_DIR "salvage"
+
 /* What could not be removed. */
 struct plog_left {
     uint64_t count;
@@ -46,8 +48,9 @@ int plog_left_store(const struct plog_dir *d);
 int plog_left_sweep(const struct plog_io *io, int parent, const char *path,
                     const char *stem, struct plog_left *left);
 
-/* Empties one folder of its files.  Returns 0 or a negative errno. */
-PLOG_MUST_CHECK int plog_left_empty(const struct plog_io *io, int dir);
+/* The segments in the folder of a salvage, open at `dir`; what else somebody
+ * has put there stays.  Returns 0 or a negative errno. */
+PLOG_MUST_CHECK int plog_left_salvage(const struct plog_io *io, int dir);
 
 /* Removes a folder in the shape of a log's directory: its files, and those in
  * the folders that a log has.  Anything else in it is left, and so is the

@@ -128,11 +128,11 @@ PLOG_MUST_CHECK int plog_heal_step(struct plog_heal *h,
 PLOG_MUST_CHECK int plog_heal_aside(struct plog_heal *h, uint64_t first,
                                     const char *why, struct plog_error *err);
 
-/* Makes DIR/salvage, or empties the one that a kill left.  Of a dry run, none.
+/* Makes DIR/salvage, or takes out of it what a kill left.  Of a dry run, none.
  * Returns 0 or PLOG_E_IO. */
 PLOG_MUST_CHECK int plog_heal_scratch(struct plog_heal *h,
                                       struct plog_error *err);
-/* Removes it with what is left in it. */
+/* Removes what is left in it, and it, if nobody keeps anything else there. */
 void plog_heal_drop(struct plog_heal *h);
 
 /* None of the steps is to be done: all are told as left, for that reason.

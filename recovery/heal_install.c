@@ -12,8 +12,6 @@
 #include "heal.h"
 #include "left.h"
 
-#define SCRATCH "salvage"
-
 /* ---- The steps ---------------------------------------------------------- */
 
 int plog_heal_step(struct plog_heal *h, const struct plog_heal_step *step,
@@ -70,12 +68,14 @@ int plog_heal_scratch(struct plog_heal *h, struct plog_error *err)
 {
     if (h->dry_run)
         return 0;
-    int fd, rc = plog_dir_folder(&h->legs->dir, SCRATCH, true, &fd, err);
+    int fd,
+        rc = plog_dir_folder(&h->legs->dir, PLOG_SALVAGE_DIR, true, &fd, err);
     if (rc)
         return rc;
     h->scratch = fd;
-    rc = plog_left_empty(h->legs->io, fd);
-    return rc ? plog_fail_io(err, rc, SCRATCH, "emptying the scratch folder")
+    rc = plog_left_salvage(h->legs->io, fd);
+    return rc ? plog_fail_io(err, rc, PLOG_SALVAGE_DIR,
+                             "emptying the scratch folder")
               : 0;
 }
 
@@ -84,10 +84,10 @@ void plog_heal_drop(struct plog_heal *h)
     const struct plog_io *io = h->legs->io;
     if (h->scratch < 0)
         return;
-    int rc = plog_left_empty(io, h->scratch); /* the next run does it, too */
+    int rc = plog_left_salvage(io, h->scratch); /* the next run does it, too */
     io->close(io->ctx, h->scratch);
     h->scratch = -1;
-    if (!rc && !io->rmdir_at(io->ctx, h->legs->dir.dir, SCRATCH))
+    if (!rc && !io->rmdir_at(io->ctx, h->legs->dir.dir, PLOG_SALVAGE_DIR))
         (void)io->fsync(io->ctx, h->legs->dir.dir); /* only a scratch */
 }
 

@@ -172,6 +172,27 @@ static void begun_before(void)
     world_end(&w, size);
 }
 
+/* It goes by what a salvage names so; a run that heals nothing takes no more
+ * than that, either. */
+static void beside_a_file_of_mine(void)
+{
+    make();
+    uint64_t size = world_size(&w);
+    CHECK_INT(mkdir(world_path(&w, "salvage"), 0700), 0);
+    world_write(world_path(&w, "salvage/notes.txt"), "x", 1);
+    world_write(world_path(&w, "salvage/00000000000000000001.jsonl"), "x", 1);
+    CHECK_INT(heal(false), 0);
+    CHECK_UINT(healed.healed, 0);
+    CHECK(!world_has(&w, "salvage/00000000000000000001.jsonl"));
+    CHECK(world_has(&w, "salvage/notes.txt"));
+    world_remove(world_path(&w, "log"));
+    CHECK_INT(heal(false), 0);
+    CHECK_INT(healed.verdict, 0);
+    CHECK(world_has(&w, "salvage/notes.txt"));
+    world_remove(world_path(&w, "salvage"));
+    world_end(&w, size);
+}
+
 /* ---- Without its snapshot, beside a store that was trimmed ------------------
  */
 
@@ -509,6 +530,7 @@ int main(int argc, char **argv)
         {"planned beside an archive", planned_beside_an_archive},
         {"never trimmed", never_trimmed},
         {"begun before", begun_before},
+        {"beside a file of mine", beside_a_file_of_mine},
         {"led to by the log", led_to_by_the_log},
         {"replayed on the one before", replayed_on_the_one_before},
         {"led to by the archive", led_to_by_the_archive},
