@@ -339,8 +339,8 @@ static int make_log_folder(const struct plog_io *io, const char *dir,
     return rc ? plog_fail_io(err, rc, "log", "making the folder") : 0;
 }
 
-/* What was refused has changed nothing: an empty log/ would be taken for one
- * that lost its segments.  One that holds anything stays. */
+/* What was refused, or left as it is, has changed nothing: an empty log/ would
+ * be taken for one that lost its segments.  One that holds anything stays. */
 static void take_back_folder(const struct plog_io *io, const char *dir)
 {
     int fd = io->open_at(io->ctx, AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0);
@@ -436,7 +436,7 @@ int plog_salvage(const char *dir, const struct plog_salvage_options *given,
         scrub_brought(&s);
         expect_stored(&s, &check);
     }
-    if (rc && made)
+    if (made)
         take_back_folder(s.io, dir);
     plog_walk_close(&s.walk);
     plog_legs_close(&s.legs);

@@ -599,6 +599,14 @@ static void no_log_folder(void)
     CHECK(strstr(err.hint, "paritylog key trust DIR VKEY") != NULL);
     CHECK(!world_has(&w, "log"));
     CHECK_INT(rename(world_path(&w, "kept"), world_path(&w, "keys")), 0);
+    world_sql(&w, "CREATE TABLE kept AS SELECT * FROM events WHERE seq=2;"
+                  "UPDATE events SET line=line||' ' WHERE seq=2");
+    CHECK_INT(SALVAGE(&s, .from_store = true), 0);
+    CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
+    CHECK(s.left > 0 && s.healed == 0);
+    CHECK(!world_has(&w, "log"));
+    world_sql(&w, "UPDATE events SET line=(SELECT line FROM kept) WHERE seq=2;"
+                  "DROP TABLE kept");
     CHECK_INT(SALVAGE(&s, .from_store = true), 0);
     CHECK_INT(s.verdict, 0);
     CHECK_UINT(s.from_store, 9);
