@@ -12,7 +12,7 @@
 
 /* A range as the library tells it, kept until it is printed. */
 struct range {
-    char file[64], why[200], quarantine[128];
+    char file[264], why[200], quarantine[128]; /* as struct plog_mended */
     bool has_bytes, healed;
     uint64_t begin, end, from, to;
 };
@@ -181,7 +181,8 @@ static void print_json(const struct salvage *s,
 
 static void range_text(const struct range *r, bool from_store)
 {
-    printf("%s: ", r->file);
+    text_safe(stdout, r->file, strlen(r->file));
+    printf(": ");
     if (from_store)
         printf(r->healed ? "healed" : "left as it is");
     else if (r->has_bytes)
@@ -198,7 +199,8 @@ static void range_text(const struct range *r, bool from_store)
         text_safe(stdout, r->why, strlen(r->why));
     }
     if (r->quarantine[0])
-        printf("; kept in %s", r->quarantine);
+        printf("; kept in ");
+    text_safe(stdout, r->quarantine, strlen(r->quarantine));
     putchar('\n');
 }
 

@@ -347,6 +347,20 @@ run 0 salvage "$L" --from-store
 out_has 'log/notes.txt: healed: a file that is no segment; kept in quarantine/'
 is_whole
 
+begin 'two long names are told apart, and steer no terminal'
+copy long
+long=$(printf '%0100d' 0)
+echo notes >"$L/log/$long-a"
+echo notes >"$L/log/$long-b"
+echo notes >"$L/log/$(printf 'c\033[31m')"
+run 5 salvage "$L" --from-store --dry-run
+out_has "log/$long-a: healed"
+out_has "log/$long-b: healed"
+out_has 'log/c\x1B[31m: healed'
+run 0 salvage "$L" --from-store
+out_has '; kept in quarantine/c\x1B[31m'
+is_whole
+
 begin 'the store of another log heals nothing'
 copy stranger
 filled stranger.log 50
