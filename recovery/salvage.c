@@ -11,6 +11,7 @@
 #include "check.h"
 #include "heal.h"
 #include "paritylog_recovery.h"
+#include "reader.h"
 #include "scrub.h"
 
 struct salvage {
@@ -365,10 +366,24 @@ static void expect_stored(struct salvage *s, struct plog_check_options *o)
                                 h->origin, h->commit.size, h->commit.root,
                                 h->commit.sig))
         return;
-    s->fork |= plog_legs_fork(&l->dir, &l->keys, &l->store, h);
     o->has_expect_head = true;
     o->expect_size = h->commit.size;
     memcpy(o->expect_root, h->commit.root, sizeof o->expect_root);
+}
+
+/* Whether log and store are two histories: asked of a log that is not well, for
+ * all of it is read once more. */
+static bool is_fork(const struct salvage *s, const char *dir)
+{
+    struct plog_reader r;
+    struct plog_store_head head;
+    bool fork = !plog_reader_open_log(&r, s->io, dir, s->o->vkey, NULL) &&
+                !plog_reader_open_store(&r, s->legs.wait_seconds, NULL) &&
+                !plog_reader_begin(&r, NULL) &&
+                !plog_store_get_head(&r.store, &head, NULL) &&
+                plog_legs_fork(&r.dir, &r.keys, &r.store, &head);
+    plog_reader_fini(&r);
+    return fork;
 }
 
 /* The log as it is now. */
@@ -378,6 +393,8 @@ static int judge(struct salvage *s, const char *dir,
     struct plog_check_report report;
     int rc = plog_verify(dir, o, &report, err);
     /* The shorter one may be whole, and end below the other's head. */
+    if (report.verdict && o->has_expect_head && !s->fork)
+        s->fork = is_fork(s, dir);
     s->report->verdict =
         s->fork && report.verdict ? PLOG_E_FORK : report.verdict;
     s->report->head = report.head;

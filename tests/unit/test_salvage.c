@@ -660,6 +660,35 @@ static void a_store_ahead(void)
     }
 }
 
+static int looks; /* at the first segment */
+static int count_open(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    looks += strcmp(name, FIRST + strlen("log/")) == 0;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Whether log and store are two histories is asked, reading all of it, of a log
+ * alone that is not well. */
+static void read_once_more(void)
+{
+    struct plog_salvage_report s;
+    struct plog_check_options o = {.struct_size = sizeof o, .io = &io};
+    struct plog_check_report r;
+    make_three();
+    io.open_at = count_open;
+    looks = 0;
+    CHECK_INT(plog_verify(w.dir, &o, &r, &err), 0);
+    int verified = looks;
+    for (int heals = 0; heals < 2; heals++) {
+        looks = 0;
+        CHECK_INT(SALVAGE(&s, .from_store = heals), 0);
+        CHECK_INT(s.verdict, 0);
+        CHECK_INT(looks - verified, heals ? 2 : 1);
+    }
+    world_end(&w, 9);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -674,6 +703,7 @@ int main(int argc, char **argv)
         {"a strange name alone", a_strange_name_alone},
         {"no log folder", no_log_folder},
         {"a store ahead", a_store_ahead},
+        {"read once more", read_once_more},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
