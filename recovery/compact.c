@@ -309,7 +309,7 @@ static int make_durable(struct plog_compacting *c, struct plog_error *err)
 struct checking {
     struct plog_compacting *c;
     uint64_t count, left; /* findings; those that the next snapshot mends */
-    char what[200], next[256];
+    char what[400], next[256];
 };
 
 /* A payload in the snapshot that an order took out: what is folded now has it
@@ -328,11 +328,11 @@ static int on_finding(void *arg, const struct plog_finding *f)
     k->count++;
     k->left += is_left_in_snapshot(f);
     if (!k->what[0]) {
-        snprintf(k->what, sizeof k->what,
-                 "%s, entry %llu: expected %.50s,"
-                 " found %.50s",
+        bool wants = f->expected[0] != '\0'; /* what was found may say all */
+        snprintf(k->what, sizeof k->what, "%s, entry %llu: %s%.150s%s%.150s",
                  plog_code_word(f->verdict), (unsigned long long)f->seq,
-                 f->expected, f->found);
+                 wants ? "expected " : "", f->expected, wants ? ", found " : "",
+                 f->found);
         snprintf(k->next, sizeof k->next, "%s%.240s",
                  strncmp(f->next, "paritylog ", 10) ? "" : "run: ", f->next);
     }

@@ -232,6 +232,31 @@ static void the_legs_differ(void)
     stays_and_then_goes(rc, PLOG_E_DIVERGED, "the legs differ");
 }
 
+/* The whole finding, and no more than it says. */
+static void a_segment_is_missing(void)
+{
+    char from[900], to[700], want[160];
+    struct tree t;
+    make();
+    tree_read(&t, world_path(&w, "log"));
+    REQUIRE(t.count > 2);
+    unsigned long long lost = strtoull(t.files[1].name, NULL, 10),
+                       next = strtoull(t.files[2].name, NULL, 10);
+    snprintf(from, sizeof from, "%.500s/log/%.200s", w.dir, t.files[1].name);
+    snprintf(to, sizeof to, "%.500s-lost", w.dir);
+    tree_free(&t);
+    CHECK_INT(rename(from, to), 0);
+    int rc = plainly();
+    snprintf(want, sizeof want,
+             "CORRUPT, entry %llu: the segment from entry %llu on is missing;"
+             " the next one there starts at %llu",
+             lost, lost, next);
+    if (!CHECK(strstr(err.message, want) != NULL))
+        printf("# %s\n", err.message);
+    CHECK_INT(rename(to, from), 0);
+    stays_and_then_goes(rc, PLOG_E_CORRUPT, "the legs differ");
+}
+
 /* Lines are redacted by orders that the store does not count. */
 static void orders_are_not_counted(void)
 {
@@ -508,6 +533,7 @@ int main(int argc, char **argv)
         {"too many peers", too_many_peers},
         {"options that do not go together", options_that_do_not_go_together},
         {"the legs differ", the_legs_differ},
+        {"a segment is missing", a_segment_is_missing},
         {"orders are not counted", orders_are_not_counted},
         {"a redaction is pending", a_redaction_is_pending},
         {"a reader stays", a_reader_stays},
