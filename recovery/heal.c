@@ -399,8 +399,8 @@ int plog_heal(struct plog_heal *h, struct plog_error *err)
     }
     if (!rc) {
         struct plog_error why = {0};
-        rc = plog_store_log_open_beside(&h->stored, &l->store, &l->head,
-                                        &l->keys, &l->dir, &why);
+        rc = plog_store_log_open(&h->stored, &l->store, &l->head, &l->keys,
+                                 &l->dir, true, &why);
         /* Keys that nobody knows are another log's: its name says more. */
         int stranger = rc ? check_origin(h, err) : 0;
         if (rc && !stranger)

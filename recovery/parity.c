@@ -211,8 +211,8 @@ static bool gives_a_log(struct plog_check *c)
 {
     struct plog_store_log s = {.store = NULL};
     struct plog_reader *r = &c->reader;
-    int rc = plog_store_log_open_beside(&s, &r->store, &c->head, &r->keys,
-                                        &r->dir, NULL);
+    int rc = plog_store_log_open(&s, &r->store, &c->head, &r->keys, &r->dir,
+                                 true, NULL);
     plog_store_log_close(&s);
     return rc == 0;
 }

@@ -170,8 +170,8 @@ static int from_store(struct plog_rebuild *b, struct plog_error *err)
         b->segment_size = head.rules.segment_size;
         snprintf(b->report->origin, sizeof b->report->origin, "%s",
                  head.origin);
-        rc = (b->beside ? plog_store_log_open_beside : plog_store_log_open)(
-            &s, &b->reader.store, &head, &b->reader.keys, &b->reader.dir, err);
+        rc = plog_store_log_open(&s, &b->reader.store, &head, &b->reader.keys,
+                                 &b->reader.dir, b->beside, err);
     }
     uint64_t base = s.last.size;
     if (!rc && base && !b->o->dry_run)

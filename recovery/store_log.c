@@ -49,11 +49,11 @@ static int by_snapshot(const struct plog_store_log *s,
 static int find_base(struct plog_store_log *s,
                      const struct plog_store_head *head,
                      const struct plog_keyring *trusted,
-                     const struct plog_dir *dir, bool near,
+                     const struct plog_dir *dir, bool beside,
                      struct plog_error *err)
 {
     int rc = by_snapshot(s, head, dir, &s->tree, &s->last, err);
-    if (near && (rc == PLOG_E_PRUNED || rc == PLOG_E_CORRUPT)) {
+    if (beside && (rc == PLOG_E_PRUNED || rc == PLOG_E_CORRUPT)) {
         int found = plog_strays_floor(dir, trusted, &s->keys, head->rules.floor,
                                       &s->tree, &s->last, err);
         if (found == PLOG_END)
@@ -67,11 +67,11 @@ static int find_base(struct plog_store_log *s,
     return rc == PLOG_END ? 0 : rc;
 }
 
-static int open_log(struct plog_store_log *s, struct plog_store *store,
-                    const struct plog_store_head *head,
-                    const struct plog_keyring *trusted,
-                    const struct plog_dir *dir, bool near,
-                    struct plog_error *err)
+int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
+                        const struct plog_store_head *head,
+                        const struct plog_keyring *trusted,
+                        const struct plog_dir *dir, bool beside,
+                        struct plog_error *err)
 {
     memset(s, 0, sizeof *s);
     s->store = store;
@@ -99,26 +99,8 @@ static int open_log(struct plog_store_log *s, struct plog_store *store,
     if (!rc)
         rc = read_orders(s, err);
     if (!rc)
-        rc = find_base(s, head, trusted, dir, near, err);
+        rc = find_base(s, head, trusted, dir, beside, err);
     return rc ? rc : plog_store_log_seek(s, &s->tree, &s->last, err);
-}
-
-int plog_store_log_open(struct plog_store_log *s, struct plog_store *store,
-                        const struct plog_store_head *head,
-                        const struct plog_keyring *trusted,
-                        const struct plog_dir *dir, struct plog_error *err)
-{
-    return open_log(s, store, head, trusted, dir, false, err);
-}
-
-int plog_store_log_open_beside(struct plog_store_log *s,
-                               struct plog_store *store,
-                               const struct plog_store_head *head,
-                               const struct plog_keyring *trusted,
-                               const struct plog_dir *dir,
-                               struct plog_error *err)
-{
-    return open_log(s, store, head, trusted, dir, true, err);
 }
 
 /* The log's name behind the last commit. */

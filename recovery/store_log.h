@@ -42,22 +42,17 @@ struct plog_stored_group {
  * @store    borrowed, in one read transaction; `head` is its head there
  * @trusted  one of the log's keys must be among these
  * @dir      borrowed: orders that came along may lie there
- * Returns 0; PLOG_E_UNKNOWN_KEY; PLOG_E_DIVERGED; a store error.
+ * @beside   the log in `dir` is to come of it: where the snapshot at the floor
+ * is gone or damaged, what log/ and archive/ have there will do, for the next
+ * signed root says whether that is true Returns 0; PLOG_E_UNKNOWN_KEY;
+ * PLOG_E_DIVERGED; a store error.
  */
 PLOG_MUST_CHECK int plog_store_log_open(struct plog_store_log *s,
                                         struct plog_store *store,
                                         const struct plog_store_head *head,
                                         const struct plog_keyring *trusted,
-                                        const struct plog_dir *dir,
+                                        const struct plog_dir *dir, bool beside,
                                         struct plog_error *err);
-/* The same, of which the log in `dir` is to come: where the snapshot at the
- * floor is gone or damaged, what log/ and archive/ have there will do, for the
- * next signed root says whether that is true. */
-PLOG_MUST_CHECK int
-plog_store_log_open_beside(struct plog_store_log *s, struct plog_store *store,
-                           const struct plog_store_head *head,
-                           const struct plog_keyring *trusted,
-                           const struct plog_dir *dir, struct plog_error *err);
 /* Goes on behind commit `last` with range `tree`, which were verified. */
 PLOG_MUST_CHECK int plog_store_log_seek(struct plog_store_log *s,
                                         const struct plog_tree *tree,

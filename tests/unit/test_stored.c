@@ -314,7 +314,7 @@ static int open_stored(size_t n, size_t orders)
     reader.store.io = &heap.io;
     memset(&err, 0, sizeof err);
     int rc = plog_store_log_open(&s, &reader.store, &head, &reader.keys,
-                                 &reader.dir, &err);
+                                 &reader.dir, false, &err);
     CHECK_INT(err.code, rc);
     if (!rc)
         CHECK_UINT(s.orders.list.len, orders * sizeof(struct plog_known_order));
