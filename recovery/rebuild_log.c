@@ -138,8 +138,10 @@ static int judge_start(struct plog_rebuild *b, uint64_t base,
 {
     struct plog_rebuild_report *r = b->report;
     uint64_t begins;
+    if (r->verdict) /* that entry may be among what the store does not prove */
+        return 0;
     int rc = plog_store_log_undone(&b->reader.store, base, &begins, err);
-    if (rc || begins == base || r->verdict)
+    if (rc || begins == base)
         return rc;
     r->verdict = PLOG_E_PRUNED;
     r->missing_from = begins + 1;

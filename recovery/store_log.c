@@ -311,23 +311,17 @@ int plog_store_log_bare_end(struct plog_store_log *s, bool *bare,
 int plog_store_log_undone(struct plog_store *store, uint64_t base,
                           uint64_t *begins, struct plog_error *err)
 {
-    struct plog_compaction c = {.to = base};
+    struct plog_compaction c;
     struct plog_entry_parser parser;
-    struct plog_span line;
-    uint64_t seq;
+    struct plog_buf line;
     bool pending;
     *begins = base;
-    int rc = plog_store_compaction(store, &seq, &pending, err);
-    if (!rc && seq)
-        rc = plog_store_line(store, seq, &line, NULL, err);
-    if (rc || !seq)
-        return rc < 0 ? rc : 0;
+    plog_buf_init(&line, store->io);
     plog_entry_parser_init(&parser, store->io);
-    int is = plog_compaction_read(&parser, line, &c);
-    plog_entry_parser_fini(&parser);
-    if (is < 0)
-        return plog_fail(err, is, "out of memory");
-    if (c.to < base)
+    int rc = plog_compaction_last(store, &parser, &line, &c, &pending, err);
+    if (!rc && c.to < base)
         *begins = c.to;
-    return 0;
+    plog_entry_parser_fini(&parser);
+    plog_buf_fini(&line);
+    return rc == PLOG_END ? 0 : rc;
 }

@@ -78,7 +78,7 @@ PLOG_MUST_CHECK int plog_store_log_bare_end(struct plog_store_log *s,
  * the log begins before what it can give.
  * @base    where the store begins
  * @begins  out: behind which entry the log does, by the last compact entry
- * Returns 0; a store error.
+ * Returns 0; PLOG_E_DIVERGED where that is none; a store error.
  */
 PLOG_MUST_CHECK int plog_store_log_undone(struct plog_store *store,
                                           uint64_t base, uint64_t *begins,
