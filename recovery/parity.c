@@ -31,7 +31,8 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
         return;
     }
     bool meets = plog_segment_count(&p->c->walk.segments) == 0 ||
-                 seq >= plog_segment_at(&p->c->walk.segments, 0);
+                 (seq > p->c->report->floor &&
+                  seq >= plog_segment_at(&p->c->walk.segments, 0));
     f.next = verdict == PLOG_E_BEHIND && meets ? "paritylog replay DIR"
                                                : PLOG_STORE_ANEW;
     if (verdict == PLOG_E_AHEAD && p->ahead[0])

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "parity.h"
+#include "snapshot_names.h"
 
 /* ---- Where it begins ---------------------------------------------------- */
 
@@ -130,20 +131,27 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
     return plog_parity_base(p, base, err);
 }
 
-/* The log begins behind a compact entry that the store has not come to, as when
- * a crash took the store's last commits, or an old one was put in its place:
- * nothing is wrong with either, but what they have in common, if anything,
- * cannot be folded.  A replay brings the store there; one that ends below what
- * is left of the log is made anew. */
-static bool stands_before_the_floor(struct plog_parity *p)
+/* Whether a compaction may have let go of what the store's floor does not say:
+ * no compact entry is looked for where neither a name nor a snapshot tells. */
+static int may_stand_before(struct plog_parity *p, bool *may,
+                            struct plog_error *err)
 {
-    const struct plog_store_head *h = &p->c->head;
-    struct plog_walk *w = &p->c->walk;
-    uint64_t first = plog_segment_count(&w->segments) > 0
-                         ? plog_segment_at(&w->segments, 0)
-                         : 1;
-    return !p->store_lost && h->rules.floor + 1 < first &&
-           plog_orders_floor_seq(&w->orders, first - 1, false) > h->commit.size;
+    const struct plog_check *c = p->c;
+    const struct plog_buf *list = &c->walk.segments;
+    uint64_t floor = c->head.rules.floor;
+    struct plog_buf floors;
+    *may = false;
+    if (p->store_lost || plog_segment_count(list) == 0)
+        return 0;
+    *may = plog_segment_at(list, 0) > floor + 1;
+    if (*may)
+        return 0;
+    plog_buf_init(&floors, c->reader.io);
+    int rc = plog_snapshot_list(&c->reader.dir, &floors, err);
+    for (size_t i = 0; i < floors.len / sizeof(uint64_t); i++)
+        *may |= ((const uint64_t *)(const void *)floors.data)[i] > floor;
+    plog_buf_fini(&floors);
+    return rc;
 }
 
 static int leave_store_out(struct plog_parity *p, struct plog_error *err)
@@ -169,6 +177,43 @@ static int leave_store_out(struct plog_parity *p, struct plog_error *err)
     p->store_lost = true;
     p->fold_whole = false;
     return 0;
+}
+
+/* The log begins behind a compact entry that the store has not come to, as when
+ * a crash took the store's last commits, or an old one was put in its place:
+ * nothing is wrong with either, but what they have in common, if anything,
+ * cannot be folded.  A replay brings the store there; one that ends below what
+ * is left of the log is made anew.  Where the log begins the walk tells, which
+ * is then there: a file that somebody put below it is none of it.
+ * @before  out; if not, the walk is as it was opened */
+static int start_past_the_store(struct plog_parity *p, bool *before,
+                                struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    const struct plog_store_head *h = &c->head;
+    struct plog_walk *w = &c->walk;
+    struct plog_error why = {.code = 0};
+    int rc = may_stand_before(p, before, err);
+    if (rc || !*before)
+        return rc;
+    uint64_t first = plog_segment_at(&w->segments, 0);
+    *before =
+        plog_orders_floor_seq(&w->orders, first - 1, false) > h->commit.size;
+    if (!*before)
+        return 0;
+    rc = plog_check_start(c, err);
+    *before = (rc ? first - 1 : w->chain.last.size) > h->rules.floor;
+    if (rc && !plog_check_is_verdict(rc))
+        return rc;
+    if (!*before) {
+        plog_walk_rewind(w);
+        return 0;
+    }
+    c->report->floor = rc ? 0 : w->chain.last.size;
+    int bad = leave_store_out(p, &why);
+    if (bad && err)
+        *err = why;
+    return bad ? bad : rc;
 }
 
 /* The store was compacted past all that the log has: an older log beside it.
@@ -200,9 +245,12 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
     struct plog_walk *w = &c->walk;
-    int rc = stands_before_the_floor(p) ? leave_store_out(p, err)
-             : ends_below_the_floor(p)  ? pass_store_by(p, err)
-                                        : 0;
+    bool before = false;
+    int rc = start_past_the_store(p, &before, err);
+    if (rc || before)
+        return rc;
+    if (ends_below_the_floor(p))
+        rc = pass_store_by(p, err);
     uint64_t floor = p->store_lost             ? 0
                      : c->head.rules.floor > 0 ? c->head.rules.floor
                                                : logged_floor(p, 0);
