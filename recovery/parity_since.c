@@ -88,6 +88,44 @@ static uint64_t logged_floor(struct plog_parity *p, uint64_t floor)
     return c && c->to != floor && c->at <= p->c->head.commit.size ? c->to : 0;
 }
 
+static int pass_store_by(struct plog_parity *p, const char *why,
+                         struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    if (plog_check_moved(c))
+        return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
+    plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size, why);
+    p->store_lost = p->passed_by = true;
+    p->fold_whole = false;
+    return 0;
+}
+
+/* An older log beside a store that was trimmed: of what it begins with the rows
+ * are gone, and the snapshot of that floor says nothing of them.
+ * @logged  the floor that it begins at; 0: it has none, or that of the store */
+static bool begins_below_the_base(struct plog_parity *p, uint64_t logged)
+{
+    struct plog_walk *w = &p->c->walk;
+    uint64_t base = p->c->head.rules.base;
+    if (logged || base == 0)
+        return logged < base;
+    return plog_segment_at(&w->segments, 0) == 1 &&
+           plog_orders_floor_seq(&w->orders, base, true) == 0;
+}
+
+static int begin_without_store(struct plog_parity *p, struct plog_error *err)
+{
+    struct plog_check *c = p->c;
+    int rc = pass_store_by(
+        p, "the store was trimmed past the beginning of the log", err);
+    if (rc)
+        return rc;
+    plog_walk_rewind(&c->walk);
+    rc = plog_check_start(c, err);
+    c->report->floor = rc ? 0 : c->walk.chain.last.size;
+    return rc;
+}
+
 /* From the floor on, with the snapshot for what lies below. */
 static int begin_at_floor(struct plog_parity *p, uint64_t floor,
                           struct plog_error *err)
@@ -107,6 +145,8 @@ static int begin_at_floor(struct plog_parity *p, uint64_t floor,
     if (!rc)
         rc = plog_walk_start_floor(&c->walk, floor, err);
     uint64_t logged = rc == PLOG_E_CORRUPT ? logged_floor(p, floor) : 0;
+    if (rc == PLOG_E_CORRUPT && begins_below_the_base(p, logged))
+        return begin_without_store(p, err);
     if (logged) {
         floor = logged;
         rc = plog_parity_rows_from(p, floor + 1, err);
@@ -229,18 +269,6 @@ static bool ends_below_the_floor(const struct plog_parity *p)
            (r->base || plog_segment_at(list, 0) > 1);
 }
 
-static int pass_store_by(struct plog_parity *p, struct plog_error *err)
-{
-    struct plog_check *c = p->c;
-    if (plog_check_moved(c))
-        return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
-    plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,
-                         "the store was compacted past the end of the log");
-    p->store_lost = p->passed_by = true;
-    p->fold_whole = false;
-    return 0;
-}
-
 int plog_parity_start(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_check *c = p->c;
@@ -250,7 +278,8 @@ int plog_parity_start(struct plog_parity *p, struct plog_error *err)
     if (rc || before)
         return rc;
     if (ends_below_the_floor(p))
-        rc = pass_store_by(p, err);
+        rc = pass_store_by(p, "the store was compacted past the end of the log",
+                           err);
     uint64_t floor = p->store_lost             ? 0
                      : c->head.rules.floor > 0 ? c->head.rules.floor
                                                : logged_floor(p, 0);

@@ -146,11 +146,46 @@ static void and_one_at_its_floor(void)
     }
 }
 
+/* ---- An older log, and a store that was trimmed since ------------------- */
+
+/* The rows of what that log begins with are gone: each was DIVERGED then, or
+ * the compaction that the store had been through missing.  With no floor, and
+ * with an older one. */
+static void beside_a_trimmed_store(void)
+{
+    for (int floor = 0; floor < 2; floor++) {
+        make();
+        if (floor)
+            go_on(40, 41, 20);
+        uint64_t older = world_size(&w), begins = peers_floor(&w);
+        CHECK((begins > 0) == floor);
+        keep_old();
+        go_on(41, 80, 0);
+        CHECK_INT(peers_ack(&w, "p", 35), 0);
+        CHECK_INT(peers_trim(&w, NULL), 0);
+        CHECK(peers_floor(&w) > begins && peers_floor(&w) < older);
+        uint64_t size = world_size(&w);
+        world_remove(world_path(&w, "log"));
+        world_take(&w, old, "log");
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+        CHECK_UINT(f.count, 1);
+        CHECK_UINT(f.first[0].seq, older + 1);
+        CHECK_UINT(f.report.floor, begins);
+        says(PLOG_E_ROLLBACK, "paritylog salvage DIR --from-store");
+        CHECK_INT(replay(true), PLOG_E_ROLLBACK);
+        CHECK_INT(salvage(), 0);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        world_remove(old);
+        world_end(&w, size);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"and the first segment", and_the_first_segment},
         {"and one at its floor", and_one_at_its_floor},
+        {"beside a trimmed store", beside_a_trimmed_store},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
