@@ -72,16 +72,17 @@ struct taking {
 
 /* What stands at or below the floor before went once: somebody has put it there
  * again, or an undo that was cut off.  So it does not take the place of the
- * archived one, and what is no copy of that keeps its bytes. */
+ * archived one, and what is no copy of that keeps its bytes.
+ * @own  it is of the compaction at hand, if archive/ has none */
 static int take_old(struct plog_compacting *c, uint64_t first, bool archive,
-                    struct plog_error *err)
+                    bool own, struct plog_error *err)
 {
     struct plog_dir d;
     char name[PLOG_SEGMENT_NAME], kept[128];
     bool has, same = false;
     plog_compact_dir(c->p, &d);
     int rc = plog_archive_has(&d, first, &has, err);
-    if (!rc && !has && archive)
+    if (!rc && !has && (archive || own))
         return c->o->dry_run ? 0 : take_one(c, first, archive, err);
     if (!rc && has)
         rc = plog_archive_is_copy(&d, first, &same, err);
@@ -160,10 +161,13 @@ static int find_strays(struct taking *t, const struct plog_buf *segments,
 static int take(struct taking *t, uint64_t first, struct plog_error *err)
 {
     struct plog_compacting *c = t->c;
-    bool stray = is_stray(t, first);
-    if (stray || first <= c->from)
-        return take_old(c, first, t->archive && !stray, err);
-    return c->o->dry_run ? 0 : take_one(c, first, t->archive, err);
+    bool stray = is_stray(t, first), own = !stray && first > c->from;
+    /* Before a new one begins, archive/ lets go of what is there by that name.
+     * One that was cut off has archived it, if it is there: the store may be
+     * older than that, and the segment older than a redaction. */
+    if (own && !t->last)
+        return c->o->dry_run ? 0 : take_one(c, first, t->archive, err);
+    return take_old(c, first, t->archive && !stray, own, err);
 }
 
 static int take_away(struct taking *t, struct plog_error *err)

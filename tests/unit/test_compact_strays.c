@@ -12,6 +12,7 @@
 #include "check.h"
 #include "files.h"
 #include "peers.h"
+#include "redacting.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -284,6 +285,52 @@ static void not_marked(void)
     end();
 }
 
+/* An older store that was replayed calls the compaction pending: what archive/
+ * has is what that archived, and a segment of before a redaction, which leads
+ * to the floor, too, does not take its place. */
+static void behind_an_older_store(void)
+{
+    struct plog_redact_report r;
+    struct plog_replay_options o = {.struct_size = sizeof o};
+    struct plog_replay_report replayed;
+    char last[64], packed[64], old[600], salt[80];
+    size_t n, was, is;
+    make();
+    uint64_t from = peers_floor(&w);
+    snprintf(old, sizeof old, "%.500s-old", w.dir);
+    world_copy(w.dir, old);
+    uint64_t first = (uint64_t)world_number(
+        &w, "SELECT first FROM segments ORDER BY first DESC LIMIT 1 OFFSET 1");
+    uint64_t behind =
+        (uint64_t)world_number(&w, "SELECT max(first) FROM segments");
+    REQUIRE(first > from);
+    snprintf(last, sizeof last, "log/%020" PRIu64 ".jsonl", first);
+    snprintf(packed, sizeof packed, "archive/%020" PRIu64 ".jsonl.gz", first);
+    char *unredacted = world_read(world_path(&w, last), &n);
+    char *line = strstr(unredacted, "\"salt\":"); /* of entry `first` */
+    REQUIRE(line != NULL);
+    snprintf(salt, sizeof salt, "%.40s", line);
+    CHECK_INT(redacting_order(&w, first, &r, &err), 0);
+    CHECK_INT(compact_to(behind - 1, false), 0);
+    CHECK_UINT(peers_floor(&w), behind - 1);
+    char *archived = world_read(world_path(&w, packed), &was);
+    world_take_store(&w, old);
+    world_write(world_path(&w, last), unredacted, n);
+    CHECK_INT(plog_replay(w.dir, &o, &replayed, &err), 0);
+    CHECK_INT(plog_compact(w.dir, NULL, &report, &err), 0);
+    CHECK_UINT(report.aside, 1);
+    CHECK(!world_has(&w, last));
+    char *now = world_read(world_path(&w, packed), &is);
+    CHECK_BYTES(now, is, archived, was);
+    CHECK_INT(redacting_pending(&w), 0);
+    CHECK_INT(redacting_count(&w, "quarantine", salt), 0);
+    CHECK_INT(undo(NULL, false), 0);
+    free(now);
+    free(archived);
+    free(unredacted);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -294,6 +341,7 @@ int main(int argc, char **argv)
         {"under another name", under_another_name},
         {"no file", no_file},
         {"not marked", not_marked},
+        {"behind an older store", behind_an_older_store},
         {"blamed on the right file", blamed_on_the_right_file},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
