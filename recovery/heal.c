@@ -356,7 +356,8 @@ static int decide(struct plog_heal *h, struct plog_error *err)
     uint64_t begins = h->floor;
     bool fork = h->comes_to == PLOG_E_FORK;
     int rc = h->comes_to && !fork ? is_fork(h, &fork, err) : 0;
-    if (!rc && h->strays)
+    /* Of a floor above the store's own, the log itself says that it stands. */
+    if (!rc && h->strays && h->floor <= h->base.size)
         rc = plog_store_log_undone(&h->legs->store, h->floor, &begins, err);
     if (rc)
         return rc;

@@ -3,16 +3,19 @@
  *
  * The store may be older than the last compaction: what lies between its floor
  * and the log's is not missing, and if it came back the log would have a gap
- * behind it.  So where the log does not begin behind the store's floor, it is
- * asked for the compact entry that lets it.  That entry counts only in a group
- * that the log proves, for a line that anybody could have put there must not
- * make damage of entries that were let go.
+ * behind it, and payloads that were redacted since.  So the log is asked for
+ * the compact entry that lets it begin higher, also where a file of then begins
+ * behind the store's floor.  That entry counts only in a group that the log
+ * proves, for a line that anybody could have put there must not make damage of
+ * entries that were let go.
  *
  * What does not lead to the floor goes aside; but of a compaction that was cut
  * off, what it has not archived yet is healed as all above it.
  */
 #include <stdio.h>
 
+#include "archive.h"
+#include "archive_lines.h"
 #include "check.h"
 #include "heal.h"
 #include "snapshot.h"
@@ -67,6 +70,30 @@ static int find_entry(struct begin *b, struct plog_error *err)
     return rc ? plog_fail(err, rc, "looking for a compact entry failed") : 0;
 }
 
+/* Only then is all of it read for that. */
+static bool may_begin_higher(struct begin *b)
+{
+    struct plog_orders *o = &b->walk.orders;
+    uint64_t behind = b->h->floor + 1;
+    return b->first && (b->first != behind ||
+                        plog_orders_floor_seq(o, behind, false) || o->failed);
+}
+
+/* A compaction that was cut off before it took anything: the last segment that
+ * it was to take is there, and has not been archived.  All is healed, then. */
+static int stays_below(struct begin *b, bool *stays, struct plog_error *err)
+{
+    const struct plog_dir *d = &b->h->legs->dir;
+    uint64_t last = plog_segment_of(&b->walk.segments, b->floor);
+    bool archived = true;
+    int rc = 0;
+    if (b->first == b->h->floor + 1 &&
+        plog_segment_lines_end(d, last) == b->floor)
+        rc = plog_archive_has(d, last, &archived, err);
+    *stays = !archived;
+    return rc;
+}
+
 static void stand_at_stored(struct plog_heal *h)
 {
     h->chain.tree = h->stored.tree;
@@ -117,8 +144,8 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_walk *w;
     struct begin *b;
-    if (plog_segment_count(&h->files) == 0 ||
-        plog_segment_at(&h->files, 0) == h->floor + 1)
+    bool stays = false;
+    if (plog_segment_count(&h->files) == 0)
         return 0;
     b = plog_alloc(h->legs->io, sizeof *b);
     if (!b)
@@ -131,9 +158,11 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
         rc = 0; /* a strange name, which a plan leaves there */
     if (!rc)
         rc = list_segments(b, err);
-    if (!rc && b->first && b->first != h->floor + 1)
+    if (!rc && may_begin_higher(b))
         rc = find_entry(b, err);
     if (!rc && b->floor > h->floor)
+        rc = stays_below(b, &stays, err);
+    if (!rc && b->floor > h->floor && !stays)
         rc = move_up(b, err);
     plog_walk_close(w);
     plog_free(h->legs->io, b);

@@ -223,6 +223,78 @@ static void files_too_many(void)
     world_end(&w, world_size(&w));
 }
 
+/* Files that lie below the floor again, as the first behind the store's own:
+ * what is missing between was let go of, and they go aside.
+ * @which  the segment of then, counted from the store's floor
+ * @archived  whether archive/ has them still */
+static void one_of_then(int which, bool archived)
+{
+    struct plog_salvage_report r;
+    char name[60], path[700];
+    struct world_found f;
+    make(50, 40, true);
+    uint64_t floor = peers_floor(&w); /* the older store's */
+    uint64_t before = log_hash(), first = floor + 1;
+    snprintf(path, sizeof path,
+             "SELECT first FROM segments WHERE first>%d"
+             " ORDER BY first LIMIT 1 OFFSET %d",
+             (int)floor, which);
+    first = (uint64_t)world_number(&w, path);
+    CHECK(which || first == floor + 1);
+    snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+    if (!archived)
+        world_remove(world_path(&w, "archive"));
+    world_take(&w, old, name);
+    for (int dry = 1; dry >= 0; dry--) {
+        heal(dry, &r);
+        CHECK_INT(r.verdict, dry ? PLOG_E_CORRUPT : 0);
+        CHECK_UINT(r.from_store, 0);
+        CHECK_UINT(r.left, 0);
+        CHECK_INT(world_has(&w, name), dry);
+    }
+    CHECK(log_hash() == before);
+    CHECK(world_has(&w, "quarantine"));
+    CHECK_INT(world_verify(&w, NULL, &f), 0);
+}
+
+static void files_of_then(void)
+{
+    for (int row = 0; row < 4; row++)
+        one_of_then(row & 1, row & 2);
+}
+
+/* The compaction that the store does not know of was killed before it took
+ * anything: what is damaged in that is not archived, and is healed. */
+static void nothing_taken_yet(void)
+{
+    char name[60], query[100];
+    make(60, 40, false);
+    uint64_t first = 1, above;
+    world_take_store(&w, whole);
+    above = peers_floor(&w) + 1;
+    world_take_store(&w, old);
+    for (int i = 1; first < above; i++) {
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+        world_take(&w, old, name);
+        snprintf(query, sizeof query,
+                 "SELECT first FROM segments ORDER BY first LIMIT 1 OFFSET %d",
+                 i);
+        first = (uint64_t)world_number(&w, query);
+    }
+    world_remove(world_path(&w, "archive"));
+    damage(1);
+    struct plog_salvage_report r;
+    heal(false, &r);
+    CHECK_INT(r.verdict, 0);
+    CHECK_UINT(r.healed, 1);
+    CHECK(world_has(&w, "log/00000000000000000001.jsonl"));
+    CHECK_INT(plog_replay(w.dir, NULL, &(struct plog_replay_report){0}, NULL),
+              0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(world_has(&w, "archive/00000000000000000001.jsonl.gz"));
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -230,6 +302,8 @@ int main(int argc, char **argv)
         {"store ends below", store_ends_below},
         {"damage above", damage_above},
         {"damage behind", damage_behind},
+        {"files of then", files_of_then},
+        {"nothing taken yet", nothing_taken_yet},
         {"files too many", files_too_many},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
