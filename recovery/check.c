@@ -89,8 +89,8 @@ static const char *next_step(const struct plog_check *c, int code)
         return c->has_head
                    ? "paritylog salvage DIR --from-store (keeps the"
                      " damaged file in quarantine/)"
-                   : "paritylog salvage DIR says what is intact; compare"
-                     " with another copy";
+                   : "bring this file back from a copy; " PLOG_CHECK_BEFORE
+                     "; what is left: paritylog salvage DIR --out FILE";
     }
 }
 

@@ -11,6 +11,9 @@
 
 /* How often a check starts over when compactions pass it by. */
 #define PLOG_CHECK_TRIES 5
+/* The last of the ways on, where no leg has what is damaged. */
+#define PLOG_CHECK_BEFORE                                                      \
+    "what lies before the damage: paritylog rebuild DIR --store --out NEW"
 
 /* What a note of the witness file is of. */
 struct plog_seen_note {

@@ -117,8 +117,7 @@ static const char *other_leg(struct plog_parity *p, const struct damage *d,
     if (!differ && p->c->head.commit.size >= (to ? to : from))
         return NULL;
     return "bring this file back from a copy of the log: the store cannot mend"
-           " it; what lies before the damage: paritylog rebuild DIR --store"
-           " --out NEW";
+           " it; " PLOG_CHECK_BEFORE;
 }
 
 static void name_lines(struct plog_parity *p, const struct damage *d, int code)

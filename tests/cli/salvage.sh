@@ -91,6 +91,11 @@ rm -r "$L/quarantine"
 run 5 salvage "$L" --dry-run
 out_has 'dry run, nothing changed'
 out_has 'next       paritylog parity DIR says what mends each finding'
+cp -a "$L" "$T/alone" && rm "$T/alone"/store.db*
+run 5 parity "$T/alone" # which does not name `salvage` for that in turn
+out_has 'what lies before the damage: paritylog rebuild DIR --store --out NEW'
+out_lacks 'salvage DIR says'
+run 5 rebuild "$T/alone" --store --out "$T/part"
 [ ! -e "$L/quarantine" ] || wrong 'something is in quarantine'
 
 begin '--out is a new file'

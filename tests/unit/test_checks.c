@@ -302,7 +302,7 @@ static void an_order_that_is_none(void)
     CHECK_INT(heard.verdict[1], PLOG_E_TAMPERED);
     CHECK_UINT(heard.seq[1], 4);
     CHECK(strstr(heard.found[1], "no such order") != NULL);
-    CHECK(strstr(heard.next[1], "compare with another copy") != NULL);
+    CHECK(strstr(heard.next[1], "back from a copy") != NULL);
     CHECK_TEXT(heard.file[1], SEGMENT_1);
     /* The file went before it could be named. */
     lists_left = 100;

@@ -76,8 +76,10 @@ static void what_to_do(void)
     world_drop_store(&w);
     CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
     CHECK_UINT(f.count, 1);
-    CHECK_TEXT(f.first[0].next, "paritylog salvage DIR says what is intact;"
-                                " compare with another copy");
+    CHECK_TEXT(f.first[0].next,
+               "bring this file back from a copy; what lies before the damage:"
+               " paritylog rebuild DIR --store --out NEW; what is left:"
+               " paritylog salvage DIR --out FILE");
 }
 
 static void a_torn_end(void)
