@@ -191,19 +191,27 @@ int plog_archive_lines_header(struct plog_archive_lines *l,
     return rc ? plog_archive_lines_odd(l, "has no header", err) : 0;
 }
 
-uint64_t plog_segment_lines_end(const struct plog_dir *d, uint64_t first)
+uint64_t plog_segment_lines_end(const struct plog_dir *d, uint64_t first,
+                                uint64_t last)
 {
     struct plog_archive_lines l;
-    struct plog_commit c;
+    struct plog_commit c = {0};
     struct plog_span line;
-    uint64_t end = 0;
+    uint64_t size = first - 1;
+    enum plog_line_kind kind, before = PLOG_LINE_SEGMENT;
     int rc = plog_segment_lines_open(&l, d, first, NULL);
+    if (!rc)
+        rc = plog_archive_lines_next(&l, PLOG_HEADER_MOST, &line, NULL);
     while (!rc && (rc = plog_archive_lines_next(&l, PLOG_LINE_LONGEST, &line,
-                                                NULL)) == 0)
-        end = plog_line_kind(line) == PLOG_LINE_COMMIT &&
-                      plog_commit_parse(line, &c) == 0
-                  ? c.size
-                  : 0;
+                                                NULL)) == 0) {
+        kind = plog_line_kind(line);
+        if (kind == PLOG_LINE_ENTRY
+                ? size++ >= last
+                : kind != PLOG_LINE_COMMIT || before != PLOG_LINE_ENTRY ||
+                      plog_commit_parse(line, &c) != 0)
+            break;
+        before = kind;
+    }
     plog_archive_lines_close(&l);
-    return rc == PLOG_END ? end : 0;
+    return rc == PLOG_END && before == PLOG_LINE_COMMIT ? c.size : 0;
 }

@@ -65,8 +65,13 @@ int plog_archive_lines_odd(const struct plog_archive_lines *l, const char *what,
                            struct plog_error *err);
 void plog_archive_lines_close(struct plog_archive_lines *l);
 
-/* The last entry of a segment of log/ or, if it is not there, of archive/, as
- * its last line says; 0: it does not. */
-uint64_t plog_segment_lines_end(const struct plog_dir *d, uint64_t first);
+/*
+ * The last entry of a segment of log/ or, if it is not there, of archive/, as
+ * its last line says; 0: it does not, or another line is none of a segment's.
+ * No more lines are read than entries up to `last`, and a commit behind each,
+ * so that no file is read for ever.
+ */
+uint64_t plog_segment_lines_end(const struct plog_dir *d, uint64_t first,
+                                uint64_t last);
 
 #endif

@@ -139,7 +139,7 @@ static bool begins_run(const struct plog_dir *d,
         if (first <= floor && first > below)
             below = first;
     }
-    return here && !(below && plog_segment_lines_end(d, below) == floor);
+    return here && !(below && plog_segment_lines_end(d, below, floor) == floor);
 }
 
 /* Kept: that of the floor; the one before, for an undo, or of an undo that

@@ -59,12 +59,14 @@ static int first_is_missing(uint64_t first, struct plog_error *err)
 }
 
 /* Whether it begins inside of one before, which ends at `*end`: then it is none
- * of this log. */
-static bool is_stranger(const struct plog_dir *d, uint64_t first, uint64_t *end)
+ * of this log.
+ * @to  they end here */
+static bool is_stranger(const struct plog_dir *d, uint64_t first, uint64_t to,
+                        uint64_t *end)
 {
     if (first <= *end)
         return true;
-    *end = plog_segment_lines_end(d, first);
+    *end = plog_segment_lines_end(d, first, to);
     return false;
 }
 
@@ -80,7 +82,7 @@ static int find_segments(struct undo *u, struct plog_error *err)
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++) {
         uint64_t first = plog_segment_at(&list, i);
         if (first > u->last.from && first <= u->last.to &&
-            !is_stranger(&d, first, &end) &&
+            !is_stranger(&d, first, u->last.to, &end) &&
             plog_buf_add(&u->segments, &first, sizeof first))
             rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
     }

@@ -238,6 +238,20 @@ static void says_which_file(void)
     world_end(&w, world_size(&w));
 }
 
+/* All of an archived segment; the caller frees it. */
+static struct plog_span packed_lines(const struct plog_dir *d, uint64_t first)
+{
+    struct plog_archive_lines l;
+    struct plog_span line;
+    struct plog_buf all;
+    plog_buf_init(&all, plog_io_posix());
+    CHECK_INT(plog_archive_lines_open(&l, d, first, NULL), 0);
+    while (plog_archive_lines_next(&l, PLOG_LINE_LONGEST, &line, NULL) == 0)
+        CHECK_INT(plog_buf_add(&all, line.p, line.n + 1), 0);
+    plog_archive_lines_close(&l);
+    return plog_span(all.data, all.len);
+}
+
 /* What goes on behind its header for ever is not read for ever. */
 static void no_more_than_it_can_hold(void)
 {
@@ -265,6 +279,32 @@ static void no_more_than_it_can_hold(void)
     plog_dir_close(&d);
 }
 
+/* Nor to learn where it ends. */
+static void its_end(void)
+{
+    char name[80];
+    struct plog_dir d;
+    compact_past_a_note();
+    holds_the_note(name);
+    uint64_t first = plog_archive_parse(strchr(name, '/') + 1);
+    uint64_t floor = peers_floor(&w), end;
+    count();
+    CHECK_INT(plog_dir_open(&d, &io, w.dir, PLOG_DIR_READ, false, NULL), 0);
+    end = plog_segment_lines_end(&d, first, floor);
+    CHECK(end > first && end <= floor);
+    CHECK_UINT(plog_segment_lines_end(&d, first, end), end);
+    CHECK_UINT(plog_segment_lines_end(&d, first, end - 1), 0);
+    struct plog_span whole = packed_lines(&d, first);
+    for (unsigned i = 0; i < 4; i++) {
+        put(name, whole, kinds[i]);
+        packed = 0;
+        CHECK_UINT(plog_segment_lines_end(&d, first, floor), 0);
+        CHECK(packed > 0 && packed <= CHUNKS);
+    }
+    free((char *)(uintptr_t)whole.p);
+    plog_dir_close(&d);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -273,6 +313,7 @@ int main(int argc, char **argv)
         {"nothing is written", nothing_is_written},
         {"says which file", says_which_file},
         {"no more than it can hold", no_more_than_it_can_hold},
+        {"its end", its_end},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
