@@ -90,15 +90,18 @@ static bool commit_below(const struct fork *f, uint64_t size,
 
 /* A log that is shorter than the store may still have gone another way. */
 bool plog_legs_fork(const struct plog_dir *dir, const struct plog_keyring *keys,
-                    struct plog_store *store, const struct plog_store_head *h)
+                    struct plog_store *store, const struct plog_store_head *h,
+                    const struct plog_commit *end)
 {
     const struct fork f = {dir, keys, store, h};
     struct plog_commit c = h->commit;
-    uint64_t reached = 0;
-    bool differ = c.size && differs_at(&f, &c, &reached);
-    if (!differ && reached < c.size && commit_below(&f, reached, &c))
-        differ = differs_at(&f, &c, &reached);
-    return differ;
+    uint64_t reached = end ? end->size : 0;
+    bool differ = !end && c.size && differs_at(&f, &c, &reached);
+    if (differ || reached >= c.size || !commit_below(&f, reached, &c))
+        return differ;
+    bool same = end && c.size == end->size &&
+                memcmp(c.root, end->root, sizeof c.root) == 0;
+    return !same && differs_at(&f, &c, &reached);
 }
 
 int plog_legs_fail_fork(uint64_t size, struct plog_error *err)

@@ -73,9 +73,9 @@ int plog_old_store_check(struct plog_replaying *w, struct plog_error *err)
     if (c->size <= w->end.last.size || !w->old_signed ||
         strcmp(w->old.origin, w->origin) != 0)
         return 0;
-    bool fork =
-        plog_legs_open_store(&w->legs, false, NULL) == 0 &&
-        plog_legs_fork(&w->legs.dir, &w->legs.keys, &w->legs.store, &w->old);
+    bool fork = plog_legs_open_store(&w->legs, false, NULL) == 0 &&
+                plog_legs_fork(&w->legs.dir, &w->legs.keys, &w->legs.store,
+                               &w->old, &w->end.last);
     plog_legs_close_store(&w->legs);
     if (fork)
         return plog_legs_fail_fork(w->end.last.size, err);

@@ -381,7 +381,7 @@ static bool is_fork(const struct salvage *s, const char *dir)
                 !plog_reader_open_store(&r, s->legs.wait_seconds, NULL) &&
                 !plog_reader_begin(&r, NULL) &&
                 !plog_store_get_head(&r.store, &head, NULL) &&
-                plog_legs_fork(&r.dir, &r.keys, &r.store, &head);
+                plog_legs_fork(&r.dir, &r.keys, &r.store, &head, NULL);
     plog_reader_fini(&r);
     return fork;
 }

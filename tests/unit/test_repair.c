@@ -88,11 +88,66 @@ static void of_another_log(void)
     CHECK(strstr(err.message, "the store belongs to `") != NULL);
 }
 
+/* ---- A log from before the store ----------------------------------------- */
+
+static bool is_log[1u << 10]; /* by handle */
+static uint64_t log_read;     /* bytes */
+
+static int noting_open(void *c, int dir, const char *name, int flags,
+                       unsigned mode)
+{
+    int fd = plog_io_posix()->open_at(c, dir, name, flags, mode);
+    size_t n = strlen(name);
+    if (fd >= 0 && (size_t)fd < sizeof is_log)
+        is_log[fd] = n > 6 && strcmp(name + n - 6, ".jsonl") == 0;
+    return fd;
+}
+
+static int64_t noting_pread(void *c, int fd, void *p, size_t n, uint64_t at)
+{
+    int64_t got = plog_io_posix()->pread(c, fd, p, n, at);
+    if (got > 0 && (size_t)fd < sizeof is_log && is_log[fd])
+        log_read += (uint64_t)got;
+    return got;
+}
+
+/* That it has gone no other way, its last commit tells, which the store has,
+ * too: the log is read once. */
+static void an_older_log(void)
+{
+    size_t n;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    for (int k = 0; k < 40; k++)
+        CHECK_INT(world_put(&w, NULL, "1", "a", NULL), 0);
+    world_close(&w);
+    const char *name = "log/00000000000000000001.jsonl";
+    char *older = world_read(world_path(&w, name), &n);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "a", NULL), 0);
+    world_close(&w);
+    size_t whole;
+    char *newer = world_read(world_path(&w, name), &whole);
+    world_write(world_path(&w, name), older, n);
+    io = *plog_io_posix();
+    io.open_at = noting_open;
+    io.pread = noting_pread;
+    log_read = 0;
+    CHECK_INT(open_it(), PLOG_E_ROLLBACK);
+    CHECK(log_read >= n && log_read < 2 * n);
+    world_write(world_path(&w, name), newer, whole);
+    io = *plog_io_posix();
+    CHECK_INT(open_it(), 0);
+    free(older);
+    free(newer);
+    world_end(&w, 42);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"an unborn segment is kept", an_unborn_segment_is_kept},
         {"of another log", of_another_log},
+        {"an older log", an_older_log},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
