@@ -6,6 +6,7 @@
  * and the check goes on as if the log were whole.
  */
 #include "parity.h"
+#include "store_log.h"
 
 #include <stdio.h>
 
@@ -82,6 +83,24 @@ static int prove_store(struct plog_parity *p, struct damage *d, uint64_t from,
         chain->broken = false;
     }
     return 0;
+}
+
+/* A store that was trimmed begins behind its base, with the tree that the
+ * snapshot of there has; where that is lost it proves nothing. */
+static void begin_at_base(struct plog_parity *p, struct damage *d,
+                          uint64_t *from)
+{
+    struct plog_store_log s = {.store = NULL};
+    struct plog_reader *r = &p->c->reader;
+    if (*from > p->c->head.rules.base)
+        return;
+    if (!plog_store_log_open_beside(&s, &r->store, &p->c->head, &r->keys,
+                                    &r->dir, NULL) &&
+        s.tree.size >= *from) {
+        d->tree = s.tree;
+        *from = s.tree.size + 1;
+    }
+    plog_store_log_close(&s);
 }
 
 /* Whether the store holds the order itself: then that can be healed first. */
@@ -218,6 +237,8 @@ int plog_parity_go_on(struct plog_parity *p, int *walked,
     *walked = plog_walk_resync(&c->walk, &from, &to, err);
     if (*walked < 0 && !plog_check_is_verdict(*walked))
         return *walked;
+    if (whole)
+        begin_at_base(p, &d, &from);
     if (*walked == 0 && to && whole && prove_store(p, &d, from, to, &proven))
         proven = false;
     if (proven && d.count) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "peers.h"
 #include "world.h"
 
 #define HEALS "paritylog salvage DIR --from-store"
@@ -183,6 +184,37 @@ static void an_order(void)
     world_end(&w, 20);
 }
 
+/* The header behind which the log begins: a store that was trimmed up to there
+ * proves what follows, from the snapshot on or from what archive/ has, and
+ * without both of them nothing. */
+static void a_trimmed_store(void)
+{
+    static const char *const gone[] = {NULL, "snapshots", "archive"};
+    char path[700];
+    size_t n;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 40);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 30), 0);
+    CHECK_INT(peers_trim(&w, NULL), 0);
+    uint64_t floor = peers_floor(&w), size = world_size(&w);
+    CHECK(floor > 5);
+    snprintf(path, sizeof path, "%s",
+             world_path(&w, segment((int)floor + 1)));
+    char *bytes = world_read(path, &n);
+    bytes[20] ^= 1;
+    for (int i = 0; i < 3; i++) {
+        world_write(path, bytes, n);
+        if (gone[i])
+            world_remove(world_path(&w, gone[i]));
+        says(PLOG_E_CORRUPT, i < 2 ? HEALS : COPY);
+        CHECK((f.report.entries == size - floor) == (i < 2));
+        if (i < 2)
+            CHECK_UINT(left(), 0);
+    }
+    free(bytes);
+    world_remove(w.dir);
+}
+
 /* A key that nobody knows, in each segment. */
 static void told_once(void)
 {
@@ -206,6 +238,7 @@ int main(int argc, char **argv)
         {"the store ends before", the_store_ends_before},
         {"both are damaged", both_are_damaged},
         {"an order", an_order},
+        {"a trimmed store", a_trimmed_store},
         {"told once", told_once},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
