@@ -183,23 +183,6 @@ static int replace_segments(struct work *w, struct plog_error *err)
 
 /* ---- All of it ---------------------------------------------------------- */
 
-/* No drill copies the log meanwhile: none has the line as it was, and is killed
- * behind the look at what killed ones left; nor finds another one in the log
- * than in its copy. */
-static int replace_alone(struct work *w, struct plog_error *err)
-{
-    if (!w->seqs.len)
-        return 0;
-    int rc = plog_scrub_begin_alone(w->l, err);
-    if (rc)
-        return rc;
-    rc = replace_segments(w, err);
-    if (!rc)
-        rc = plog_scrub_beside(w->l, w->report, err);
-    plog_dir_drilled(&w->l->dir);
-    return rc;
-}
-
 /* The store's pages were emptied before what an earlier one kept was kept. */
 static int read_pending(struct work *w, struct plog_error *err)
 {
@@ -236,8 +219,10 @@ static int scrub(struct work *w, struct plog_error *err)
     if (!rc && w->both.len)
         rc = plog_scrub_quarantine(w->l, (const void *)w->both.data,
                                    count(&w->both), w->report, err);
-    if (!rc)
-        rc = replace_alone(w, err);
+    if (!rc && w->seqs.len)
+        rc = replace_segments(w, err);
+    if (!rc && w->seqs.len)
+        rc = plog_scrub_beside(w->l, w->report, err);
     if (!rc && (w->report->left || w->orders.code))
         rc = keep_all(w, err);
     if (!rc && (w->fresh || w->kept.len != w->seqs.len))
@@ -246,6 +231,22 @@ static int scrub(struct work *w, struct plog_error *err)
     if (!rc && w->orders.code && err)
         *err = w->orders;
     return rc ? rc : w->orders.code;
+}
+
+/* No drill copies the log meanwhile: none has the line as it was, and is killed
+ * behind the look at what killed ones left; nor finds another one in the log
+ * than in its copy.  First, because each opening tries again while there is
+ * one: that must not cost the store's pages and quarantine/ each time. */
+static int scrub_alone(struct work *w, struct plog_error *err)
+{
+    if (!w->seqs.len)
+        return scrub(w, err);
+    int rc = plog_scrub_begin_alone(w->l, err);
+    if (rc)
+        return rc;
+    rc = scrub(w, err);
+    plog_dir_drilled(&w->l->dir);
+    return rc;
 }
 
 /* @pending  false: only what came along */
@@ -259,7 +260,7 @@ static int scrub_all(struct plog_legs *l, bool pending,
         plog_buf_init(all[i], l->io);
     int rc = pending ? read_pending(&w, err) : 0;
     if (!rc)
-        rc = scrub(&w, err);
+        rc = scrub_alone(&w, err);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         plog_buf_fini(all[i]);
     return rc;

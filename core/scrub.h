@@ -2,8 +2,8 @@
  * scrub.h - after an order to redact: taking the payload out of every place
  * in the directory where its bytes may still lie.
  *
- * Order: freed pages and the WAL of the store -> copies in quarantine/ -> with
- * the lock of drills, the segment, because it is where the payload can be read
+ * Order: the lock of drills -> freed pages and the WAL of the store -> copies
+ * in quarantine/ -> the segment, because it is where the payload can be read
  * that the copies are looked for by -> what lies beside: queue, what killed
  * commands left -> the store's note that nothing is pending.  Each step may be
  * repeated, so whoever is cut off begins anew.

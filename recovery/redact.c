@@ -272,7 +272,7 @@ static int scrub(plog *p, struct plog_redact_report *report,
 }
 
 /* Waits for a drill before it has the writer lock; one that is under way still,
- * the scrub names. */
+ * the scrub names, which gives the byte back when it is done. */
 static int scrub_alone(plog *p, struct plog_redact_report *report,
                        struct plog_error *err)
 {

@@ -238,6 +238,28 @@ static void orders_in_turn(void)
     end();
 }
 
+/* Each opening tries again, and is told so before it has done anything. */
+static void while_a_drill_runs(void)
+{
+    const struct plog_io *posix = plog_io_posix();
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    int drill = open(world_path(&w, "lock"), O_RDWR);
+    CHECK_INT(posix->lock_byte(NULL, drill, 2, 2), 0);
+    sql_calls_count("VACUUM");
+    CHECK_INT(plog_redact(w.dir, 5, &o, &report, &err), PLOG_E_LOCKED);
+    CHECK(strstr(err.message, "a drill is under way") != NULL);
+    CHECK_UINT(sql_calls_counted(), 0);
+    CHECK_UINT(vacuums_of_an_opening(), 0);
+    CHECK_INT(posix->lock_byte(NULL, drill, 2, 0), 0);
+    CHECK_UINT(vacuums_of_an_opening(), 1);
+    CHECK_INT(posix->lock_byte(NULL, drill, 2, 2), 0); /* given back */
+    close(drill);
+    CHECK_UINT(vacuums_of_an_opening(), 0);
+    CHECK(!redacting_has(&w, SEGMENT, PAYLOAD));
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -245,6 +267,7 @@ int main(int argc, char **argv)
         {"done by a compaction", done_by_a_compaction},
         {"a store with its WAL", a_store_with_its_wal},
         {"orders in turn", orders_in_turn},
+        {"while a drill runs", while_a_drill_runs},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
