@@ -88,7 +88,7 @@ static int stays_below(struct begin *b, bool *stays, struct plog_error *err)
     bool archived = true;
     int rc = 0;
     if (b->first == b->h->floor + 1 &&
-        plog_segment_lines_end(d, last) == b->floor)
+        plog_segment_lines_end(d, last, b->floor) == b->floor)
         rc = plog_archive_has(d, last, &archived, err);
     *stays = !archived;
     return rc;

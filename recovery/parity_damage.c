@@ -94,8 +94,8 @@ static void begin_at_base(struct plog_parity *p, struct damage *d,
     struct plog_reader *r = &p->c->reader;
     if (*from > p->c->head.rules.base)
         return;
-    if (!plog_store_log_open_beside(&s, &r->store, &p->c->head, &r->keys,
-                                    &r->dir, NULL) &&
+    if (!plog_store_log_open(&s, &r->store, &p->c->head, &r->keys, &r->dir,
+                             true, NULL) &&
         s.tree.size >= *from) {
         d->tree = s.tree;
         *from = s.tree.size + 1;

@@ -43,9 +43,9 @@ struct plog_stored_group {
  * @trusted  one of the log's keys must be among these
  * @dir      borrowed: orders that came along may lie there
  * @beside   the log in `dir` is to come of it: where the snapshot at the floor
- * is gone or damaged, what log/ and archive/ have there will do, for the next
- * signed root says whether that is true Returns 0; PLOG_E_UNKNOWN_KEY;
- * PLOG_E_DIVERGED; a store error.
+ *           is gone or damaged, what log/ and archive/ have there will do, for
+ *           the next signed root says whether that is true
+ * Returns 0; PLOG_E_UNKNOWN_KEY; PLOG_E_DIVERGED; a store error.
  */
 PLOG_MUST_CHECK int plog_store_log_open(struct plog_store_log *s,
                                         struct plog_store *store,
