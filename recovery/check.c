@@ -64,6 +64,10 @@ const char *plog_check_file(struct plog_check *c)
 
 static const char *next_step(const struct plog_check *c, int code)
 {
+    /* What the store's head covers was whole once: damage. */
+    if (code == PLOG_E_TORN && c->has_head &&
+        c->head.commit.size > c->walk.chain.last.size)
+        code = PLOG_E_CORRUPT;
     switch (code) {
     case PLOG_E_TORN:
         return "paritylog replay DIR (keeps the unfinished bytes in"

@@ -82,18 +82,48 @@ static void what_to_do(void)
                " paritylog salvage DIR --out FILE");
 }
 
-static void a_torn_end(void)
+static void append_torn(void)
 {
-    struct world_found f;
-    make();
     FILE *file = fopen(world_path(&w, SEGMENT_1), "ab");
     REQUIRE(file != NULL);
     fputs("{\"seq\":5,\"res", file);
     CHECK_INT(fclose(file), 0);
+}
+
+/* The log ends where that stands last. */
+static void cut_at(const char *text)
+{
+    size_t n;
+    char *bytes = world_read(world_path(&w, SEGMENT_1), &n), *last = NULL;
+    for (char *at = bytes; (at = strstr(at, text)) != NULL; at++)
+        last = at;
+    REQUIRE(last != NULL);
+    world_write(world_path(&w, SEGMENT_1), bytes, (size_t)(last - bytes));
+    free(bytes);
+}
+
+/* Where the store has what is lacking there, it is damage. */
+static void a_torn_end(void)
+{
+    struct world_found f;
+    make();
+    append_torn();
     CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TORN);
     CHECK_UINT(f.count, 1);
     CHECK_TEXT(f.first[0].next, "paritylog replay DIR (keeps the unfinished"
                                 " bytes in quarantine/)");
+    cut_at("{\"commit\":");
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TORN);
+    CHECK_TEXT(f.first[0].next, "paritylog salvage DIR --from-store (keeps the"
+                                " damaged file in quarantine/)");
+    struct plog_replay_report replayed;
+    struct plog_salvage_report salvaged;
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .from_store = true};
+    CHECK_INT(plog_replay(w.dir, NULL, &replayed, NULL), PLOG_E_ROLLBACK);
+    CHECK_INT(plog_salvage(w.dir, &o, &salvaged, NULL), 0);
+    CHECK_INT(salvaged.verdict, 0);
+    append_torn();
     world_drop_store(&w);
     CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TORN);
     CHECK_UINT(f.count, 1);
