@@ -63,7 +63,7 @@ int plog_scan_fault(struct plog_scan *s, int code, uint64_t offset,
     s->fault.offset = offset;
     s->fault.seq = seq;
     s->fault.expected[0] = s->fault.found[0] = '\0';
-    s->fault.in_orders = false;
+    s->fault.in_orders = s->fault.no_order = false;
     va_start(ap, format);
     vsnprintf(s->fault.what, sizeof s->fault.what, format, ap);
     va_end(ap);

@@ -60,6 +60,7 @@ struct plog_fault {
     char what[200];
     char expected[120], found[120];
     bool in_orders; /* the reason lies in orders/, not here */
+    bool no_order;  /* a redacted line, for want of an order */
 };
 
 struct plog_scan {

@@ -25,10 +25,12 @@ static int judge_redacted(struct plog_scan *s, const struct plog_entry *e,
     struct plog_orders *orders = s->chain->orders;
     int rc = orders ? plog_orders_need(orders, e->seq, e->leaf, line)
                     : PLOG_E_TAMPERED;
-    if (rc == PLOG_E_TAMPERED)
-        return plog_scan_fault(s, rc, offset, e->seq,
-                               "a redacted line, and no order that makes it"
-                               " this one");
+    if (rc == PLOG_E_TAMPERED) {
+        plog_scan_fault(s, rc, offset, e->seq,
+                        "a redacted line, and no order that makes it this one");
+        s->fault.no_order = true;
+        return rc;
+    }
     if (rc == PLOG_E_UNKNOWN_KEY)
         return by_unknown_key(s, offset, e->seq);
     struct plog_error err = {.code = 0};

@@ -10,28 +10,6 @@
 #include "redact.h"
 #include "scrub.h"
 
-/* Entries of the log that the store has an order for. */
-static int read_ordered(struct plog_store *s, const struct plog_store_head *h,
-                        struct plog_buf *out, struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db,
-                              "SELECT DISTINCT target FROM main.redactions"
-                              " WHERE target>?1 AND target<=?2 ORDER BY target",
-                              &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, h->rules.floor);
-        plog_sql_bind_u64(q, 2, h->commit.size);
-    }
-    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
-        uint64_t seq = plog_sql_u64(q, 0);
-        if (plog_buf_add(out, &seq, sizeof seq))
-            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
-    }
-    sqlite3_finalize(q);
-    return rc == PLOG_END ? 0 : rc;
-}
-
 int plog_scrub_whole(struct plog_legs *l, struct plog_finder *f, uint64_t seq,
                      bool *whole, struct plog_error *err)
 {
@@ -76,7 +54,8 @@ static int look(struct plog_legs *l, struct plog_buf *seqs,
     struct plog_finder f = {.dir = &l->dir};
     uint64_t *all;
     size_t kept = 0;
-    int rc = read_ordered(&l->store, &l->head, seqs, err);
+    int rc = plog_store_ordered(&l->store, l->head.rules.floor,
+                                l->head.commit.size, seqs, err);
     all = (void *)seqs->data;
     for (size_t i = 0; !rc && i < seqs->len / sizeof *all; i++) {
         bool whole;

@@ -269,6 +269,11 @@ PLOG_MUST_CHECK int plog_store_scrub_due(struct plog_store *s, bool *due,
 PLOG_MUST_CHECK int plog_store_orders_of(struct plog_store *s, uint64_t target,
                                          struct plog_buf *seqs,
                                          struct plog_error *err);
+/* The entries above one and up to another that it has orders for (uint64_t,
+ * ascending). */
+PLOG_MUST_CHECK int plog_store_ordered(struct plog_store *s, uint64_t above,
+                                       uint64_t to, struct plog_buf *targets,
+                                       struct plog_error *err);
 /* All that it has for entries that are pending (uint64_t, ascending). */
 PLOG_MUST_CHECK int plog_store_orders_pending(struct plog_store *s,
                                               struct plog_buf *seqs,

@@ -351,6 +351,23 @@ int plog_store_orders_of(struct plog_store *s, uint64_t target,
     return rc;
 }
 
+int plog_store_ordered(struct plog_store *s, uint64_t above, uint64_t to,
+                       struct plog_buf *targets, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare(s->db,
+                              "SELECT target FROM main.redactions WHERE"
+                              " target>?1 AND target<=?2 ORDER BY target",
+                              &q, err);
+    if (!rc) {
+        plog_sql_bind_u64(q, 1, above);
+        plog_sql_bind_u64(q, 2, to);
+        rc = read_seqs(q, targets, err);
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
 int plog_store_orders_pending(struct plog_store *s, struct plog_buf *seqs,
                               struct plog_error *err)
 {

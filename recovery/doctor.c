@@ -32,6 +32,12 @@ void plog_doctor_say(struct plog_doctor *d, const char *name,
         d->stopped = true;
 }
 
+bool plog_doctor_open_store(struct plog_doctor *d)
+{
+    struct plog_reader *r = &d->reader;
+    return r->store_open || plog_reader_open_store(r, 0, NULL) == 0;
+}
+
 /* ---- Legs --------------------------------------------------------------- */
 
 struct first {

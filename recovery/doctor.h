@@ -4,7 +4,7 @@
  *   doctor.c        both legs, the order of it all
  *   doctor_files.c  the directory: names, modes, what lies about
  *   doctor_keys.c   the signing key, the trusted ones
- *   doctor_archive.c  what was compacted away
+ *   doctor_archive.c, doctor_snapshots.c  what was compacted away
  *   doctor_env.c    file system, space, libraries, the last drill, the clock
  */
 #ifndef PLOG_DOCTOR_H
@@ -31,6 +31,9 @@ void plog_doctor_say(struct plog_doctor *d, const char *name,
                      enum plog_health health, const char *next,
                      const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* Whether the store is open, or could be. */
+bool plog_doctor_open_store(struct plog_doctor *d);
 
 void plog_doctor_signing_key(struct plog_doctor *d);
 void plog_doctor_trusted_keys(struct plog_doctor *d);

@@ -1,6 +1,7 @@
-/* doctor_archive.c - what was compacted away, in archive/ and snapshots/; see
+/* doctor_archive.c - what was compacted away, in archive/; see
  * doctor.h. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "archive.h"
 #include "check.h"
@@ -21,8 +22,10 @@ struct archived {
     uint64_t whole, whole_seq; /* lines under an order; the first one, */
     uint64_t whole_in;         /* ... and its segment */
     struct plog_buf all,
-        read;            /* uint64_t: files; those the log leads through */
-    struct plog_buf log; /* ... and of log/ */
+        read;                /* uint64_t: files; those the log leads through */
+    struct plog_buf log;     /* ... and of log/ */
+    struct plog_buf ordered; /* uint64_t: entries with an order in the store,
+                              * whether or not archive/ still has it */
 };
 
 /* Which files the log leads through. */
@@ -47,6 +50,30 @@ static int tell(struct archived *a, struct plog_error *err)
                : 0;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* @list  ascending */
+static bool is_in(const struct plog_buf *list, uint64_t n)
+{
+    return list->len &&
+           bsearch(&n, list->data, list->len / sizeof n, sizeof n, by_number);
+}
+
+/* Whether the fault at hand is no more than that the order for a redacted line
+ * was discarded, by the store's word: a copy of the file from a backup may have
+ * the payload. */
+static bool is_ordered(struct archived *a, int rc)
+{
+    const struct plog_fault *f = &a->walk.scan.fault;
+    return rc == PLOG_E_TAMPERED && !a->walk.gap && f->no_order &&
+           is_in(&a->ordered, f->seq) &&
+           !plog_orders_find(&a->walk.orders, f->seq);
+}
+
 /* A fault, and which entries were passed over for it; to 0: not known. */
 static void say_fault(struct archived *a, int rc, const struct plog_error *why,
                       bool gap, uint64_t from, uint64_t to)
@@ -66,6 +93,23 @@ static void say_fault(struct archived *a, int rc, const struct plog_error *why,
                     why->file[0] ? ": " : "", why->message, range);
 }
 
+/* @entry  the redacted one */
+static void say_unproven(struct archived *a, const struct plog_error *why,
+                         uint64_t entry, uint64_t from, uint64_t to)
+{
+    char range[80] = "";
+    if (to > from)
+        snprintf(range, sizeof range, "; passed over: entries %llu to %llu",
+                 (unsigned long long)from, (unsigned long long)to);
+    a->told++;
+    plog_doctor_say(a->d, NAME, PLOG_HEALTH_WARN,
+                    "keep it: a copy from before the redaction would bring the"
+                    " payload back",
+                    "%s: entry %llu is redacted, which is not proven: archive/"
+                    " does not have the order any more%s",
+                    why->file, (unsigned long long)entry, range);
+}
+
 /* A compaction that discards leaves a gap; the last one did not, so what is
  * missing behind the entry that it began with was there. */
 static bool is_discarded(const struct archived *a)
@@ -80,7 +124,8 @@ static int go_on(struct archived *a, int rc, struct plog_error *err)
     uint64_t from, to;
     while (plog_check_is_verdict(rc) && !a->d->stopped) {
         struct plog_error why = *err;
-        bool gap = is_discarded(a);
+        bool gap = is_discarded(a), ordered = is_ordered(a, rc);
+        uint64_t entry = a->walk.scan.fault.seq;
         int was = rc;
         if (a->walk.first >= a->walk.log_first) { /* what follows is the log */
             say_fault(a, was, &why, gap, 0, 0);
@@ -90,7 +135,10 @@ static int go_on(struct archived *a, int rc, struct plog_error *err)
         if (noted)
             return noted;
         rc = plog_walk_resync(&a->walk, &from, &to, err);
-        say_fault(a, was, &why, gap, from, rc ? 0 : to);
+        if (ordered)
+            say_unproven(a, &why, entry, from, rc ? 0 : to);
+        else
+            say_fault(a, was, &why, gap, from, rc ? 0 : to);
     }
     return rc;
 }
@@ -105,10 +153,11 @@ static void look_for_payloads(struct archived *a,
         const struct plog_order *o =
             plog_orders_find(&a->walk.orders, g->first + i);
         struct plog_span line = plog_scan_text(&a->walk.scan, i);
-        if (!o || plog_line_is_redacted(line))
+        if (plog_line_is_redacted(line) ||
+            (!o && !is_in(&a->ordered, g->first + i)))
             continue;
         plog_line_leaf(line, leaf);
-        if (memcmp(leaf, o->leaf, sizeof leaf) != 0)
+        if (o && memcmp(leaf, o->leaf, sizeof leaf) != 0)
             continue; /* it is about another log's */
         if (a->whole++ == 0) {
             a->whole_seq = g->first + i;
@@ -162,12 +211,6 @@ static void say(struct archived *a, int rc, const struct plog_error *why)
                         (unsigned long long)a->floor);
 }
 
-static bool open_store(struct plog_doctor *d)
-{
-    struct plog_reader *r = &d->reader;
-    return r->store_open || plog_reader_open_store(r, 0, NULL) == 0;
-}
-
 /* An undo brings them within reach of whoever takes payloads out. */
 static void say_payloads(const struct archived *a)
 {
@@ -175,7 +218,7 @@ static void say_payloads(const struct archived *a)
     char name[PLOG_ARCHIVE_NAME], next[160];
     if (a->whole == 0)
         return;
-    bool undo = open_store(d) &&
+    bool undo = plog_doctor_open_store(d) &&
                 plog_compaction_can_undo(&d->reader.store, &d->reader.dir,
                                          a->whole_seq, a->floor);
     if (d->reader.store_open)
@@ -211,14 +254,6 @@ static int list(struct archived *a, struct plog_error *err)
     return rc;
 }
 
-static bool is_in(const struct plog_buf *list, uint64_t first)
-{
-    for (size_t i = 0; i < plog_segment_count(list); i++)
-        if (plog_segment_at(list, i) == first)
-            return true;
-    return false;
-}
-
 /* Files of another history, or another log, that are in nobody's way so far. */
 static void say_strangers(const struct archived *a)
 {
@@ -243,9 +278,23 @@ static void say_strangers(const struct archived *a)
                     (unsigned long long)count, name);
 }
 
+/* What cannot be read tells nothing. */
+static int read_ordered(struct archived *a, struct plog_error *err)
+{
+    struct plog_store *s = &a->d->reader.store;
+    int rc = 0;
+    if (plog_doctor_open_store(a->d)) {
+        rc = plog_store_ordered(s, 0, a->floor, &a->ordered, err);
+        plog_store_rest(s);
+    }
+    return rc == PLOG_E_NOMEM ? rc : 0;
+}
+
 static int look(struct archived *a, struct plog_error *err)
 {
     int rc = list(a, err);
+    if (!rc && a->files)
+        rc = read_ordered(a, err);
     if (rc || a->files == 0)
         return rc;
     rc = plog_dir_segments(&a->dir, &a->log, err);
@@ -267,6 +316,7 @@ int plog_doctor_archive(struct plog_doctor *d, struct plog_error *err)
     plog_buf_init(&a.all, d->io);
     plog_buf_init(&a.read, d->io);
     plog_buf_init(&a.log, d->io);
+    plog_buf_init(&a.ordered, d->io);
     int rc = look(&a, &why);
     if (rc == PLOG_E_INTERRUPTED || rc == PLOG_E_NOMEM) {
         if (err)
@@ -279,80 +329,9 @@ int plog_doctor_archive(struct plog_doctor *d, struct plog_error *err)
         rc = 0;
     }
     plog_walk_close(&a.walk);
+    plog_buf_fini(&a.ordered);
     plog_buf_fini(&a.log);
     plog_buf_fini(&a.read);
     plog_buf_fini(&a.all);
     return rc;
-}
-
-/* ---- Snapshots that stay ------------------------------------------------- */
-
-/* The floor that the last compaction began with; 0 when it is not known. */
-static uint64_t floor_before(struct plog_doctor *d)
-{
-    struct plog_compaction last;
-    struct plog_entry_parser parser;
-    struct plog_buf line;
-    bool pending;
-    plog_entry_parser_init(&parser, d->io);
-    plog_buf_init(&line, d->io);
-    int rc = plog_compaction_last(&d->reader.store, &parser, &line, &last,
-                                  &pending, NULL);
-    uint64_t from = !rc && last.from < last.to ? last.from : 0;
-    plog_buf_fini(&line);
-    plog_entry_parser_fini(&parser);
-    return from;
-}
-
-/* Whether the store has what tells a compaction whose that snapshot is. */
-static bool can_tell(struct plog_doctor *d, uint64_t at, uint64_t base)
-{
-    struct plog_span line;
-    struct plog_commit c;
-    return at > base ||
-           (plog_store_closing(&d->reader.store, at, &line, NULL) == 0 &&
-            plog_commit_parse(line, &c) == 0 && c.size == at);
-}
-
-/* Those that no compaction will take away. */
-static void look_at_snapshots(struct plog_doctor *d, uint64_t floor,
-                              uint64_t base, const struct plog_buf *archived,
-                              const struct plog_buf *all)
-{
-    uint64_t before = floor_before(d), count = 0, first = UINT64_MAX;
-    char name[PLOG_SNAPSHOT_NAME];
-    for (size_t i = 0; i < plog_segment_count(all); i++) {
-        uint64_t at = plog_segment_at(all, i);
-        if (plog_compact_needs(&d->reader.dir, archived, at, floor, before) ||
-            can_tell(d, at, base))
-            continue;
-        count++;
-        first = at < first ? at : first;
-    }
-    if (count == 0)
-        return;
-    plog_snapshot_name(first, name);
-    plog_doctor_say(d, PLOG_SNAPSHOT_DIR, PLOG_HEALTH_WARN,
-                    "move it out of DIR, unless you know what for it is there",
-                    "%llu that nothing needs, the first is %s; the store"
-                    " cannot tell whether it is of this log, and it may have"
-                    " payloads that went",
-                    (unsigned long long)count, name);
-}
-
-void plog_doctor_snapshots(struct plog_doctor *d)
-{
-    struct plog_reader *r = &d->reader;
-    struct plog_store_head h;
-    struct plog_buf archived, all;
-    plog_buf_init(&archived, d->io);
-    plog_buf_init(&all, d->io);
-    if (plog_snapshot_list(&r->dir, &all, NULL) == 0 && all.len &&
-        plog_archive_segments(&r->dir, &archived, NULL) == 0 && open_store(d)) {
-        if (plog_store_get_head(&r->store, &h, NULL) == 0)
-            look_at_snapshots(d, h.rules.floor, h.rules.base, &archived, &all);
-        plog_store_rest(&r->store);
-    }
-    plog_buf_fini(&all);
-    plog_buf_fini(&archived);
 }

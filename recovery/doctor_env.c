@@ -231,7 +231,7 @@ static bool last_logged(struct plog_doctor *d, struct plog_instant *out)
     struct plog_entry_parser parser;
     struct plog_entry e;
     bool found = false;
-    if (!r->store_open && plog_reader_open_store(r, 0, NULL))
+    if (!plog_doctor_open_store(d))
         return false;
     plog_entry_parser_init(&parser, d->io);
     if (!plog_sql_prepare(

@@ -435,7 +435,7 @@ static void a_stray_set_aside(void)
 }
 
 struct said {
-    char found[200], next[160];
+    char found[200], warned[200], next[160];
 };
 
 static int keep_said(void *arg, const struct plog_checkup *c)
@@ -445,6 +445,9 @@ static int keep_said(void *arg, const struct plog_checkup *c)
         snprintf(said->found, sizeof said->found, "%s", c->found);
         snprintf(said->next, sizeof said->next, "%s", c->next);
     }
+    if (strcmp(c->name, "archive") == 0 && c->health == PLOG_HEALTH_WARN &&
+        !said->warned[0])
+        snprintf(said->warned, sizeof said->warned, "%s", c->found);
     return 0;
 }
 
@@ -487,6 +490,34 @@ static void seen_by_the_doctor(void)
     }
 }
 
+/* The file that had the order was discarded later: what is left is well, and
+ * what is said of it must not lead to the payload. */
+static void its_order_discarded(void)
+{
+    struct plog_compact_options o = {.discard = true};
+    struct plog_peer_report acked;
+    struct plog_head h;
+    make(0);
+    uint64_t floor = peers_floor(&w);
+    REQUIRE(world_number(&w, "SELECT seq FROM redactions") > (int64_t)floor);
+    CHECK_INT(world_open(&w), 0);
+    CHECK_INT(plog_get_head(w.p, &h, NULL), 0);
+    world_close(&w);
+    CHECK_INT(plog_peer_ack(w.dir, "p", h.size, h.root, NULL, &acked, NULL), 0);
+    CHECK_INT(peers_compact_with(&w, o, NULL), 0);
+    REQUIRE(world_number(&w, "SELECT seq FROM redactions") <
+            (int64_t)peers_floor(&w));
+    CHECK_TEXT(doctor()->found, "");
+    CHECK(strstr(doctor()->warned, "/00000000000000000001.jsonl.gz: entry 5 is"
+                                   " redacted, which is not proven"));
+    pack_whole();
+    world_take(&w, old, PACKED);
+    CHECK_TEXT(doctor()->found, "1 payloads are back that were redacted,"
+                                " the first is of entry 5, in " PACKED);
+    CHECK(strstr(doctor()->next, "move it out of DIR"));
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -502,6 +533,7 @@ int main(int argc, char **argv)
         {"many of a segment", many_of_a_segment},
         {"a stray set aside", a_stray_set_aside},
         {"seen by the doctor", seen_by_the_doctor},
+        {"its order discarded", its_order_discarded},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
