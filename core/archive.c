@@ -100,10 +100,8 @@ static int make_nameless(const struct plog_io *io, int dir, const char *name)
 
 static int damaged(uint64_t first, int rc, struct plog_error *err)
 {
-    char shown[sizeof PLOG_ARCHIVE_DIR + PLOG_ARCHIVE_NAME];
-    char name[PLOG_ARCHIVE_NAME];
-    plog_archive_name(first, name);
-    snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
+    char shown[PLOG_SEGMENT_FILE];
+    plog_segment_file(first, true, shown);
     plog_err_file(err, shown);
     if (rc == PLOG_E_CORRUPT)
         plog_err_hint(err, PLOG_ARCHIVE_HINT);

@@ -77,7 +77,7 @@ static const struct object objects[] = {
                 " STRICT, WITHOUT ROWID"},
     {"peers", "CREATE TABLE peers(name TEXT PRIMARY KEY,"
               " added INTEGER NOT NULL,"  /* the entry that added it */
-              " cursor INTEGER NOT NULL," /* what it has received; rises */
+              " cursor INTEGER NOT NULL," /* what it has received */
               " root BLOB," /* of that many entries; NULL: it did not say */
               " seen TEXT"  /* when it last acknowledged */
               ") STRICT, WITHOUT ROWID"},

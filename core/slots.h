@@ -98,12 +98,12 @@ void plog_slots_wipe(struct plog_slot *slot);
  * Takes out of the file what nobody waits for: the slots that nobody holds, and
  * a file of another layout or lock file as a whole.  With the writer lock;
  * whether this handle takes part or not.
- * @s                as it is; the others as for plog_slots_join
+ * @own              as it is; the others as for plog_slots_join
  * Returns 0: it holds no delta but of posted requests, on disk, or it is
  * somebody else's file; -EBUSY: some handle of another release may use it; or
  * another negative errno.
  */
-PLOG_MUST_CHECK int plog_slots_scrub(const struct plog_slots *s,
+PLOG_MUST_CHECK int plog_slots_scrub(const struct plog_slots *own,
                                      const struct plog_io *io, int dir,
                                      int lock, const struct plog_stat *id);
 /* Whether somebody holds slot `i`; one that nobody holds is emptied.  With the

@@ -48,9 +48,8 @@ static int nothing(const char *why, struct plog_error *err)
 
 static int first_is_missing(uint64_t first, struct plog_error *err)
 {
-    char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
-    plog_archive_name(first, name);
-    snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
+    char shown[PLOG_SEGMENT_FILE];
+    plog_segment_file(first, true, shown);
     plog_fail(err, PLOG_E_CORRUPT, "the segment is missing");
     plog_err_file(err, shown);
     plog_err_seq(err, first);
@@ -276,7 +275,7 @@ static void name_his(const struct undo *u, uint64_t first,
 static void name_read(const struct undo *u, struct plog_error *err)
 {
     const struct plog_dir *d = &u->c->p->legs.dir;
-    char name[PLOG_ARCHIVE_NAME], shown[PLOG_ARCHIVE_NAME + 8];
+    char shown[PLOG_SEGMENT_FILE];
     struct plog_stat st;
     uint64_t first = err && strncmp(err->file, "log/", 4) == 0
                          ? plog_segment_parse(err->file + 4)
@@ -287,8 +286,7 @@ static void name_read(const struct undo *u, struct plog_error *err)
         name_his(u, first, err);
         return;
     }
-    plog_archive_name(first, name);
-    snprintf(shown, sizeof shown, PLOG_ARCHIVE_DIR "/%s", name);
+    plog_segment_file(first, true, shown);
     plog_err_file(err, shown);
     plog_err_hint(err, PLOG_ARCHIVE_HINT);
 }
