@@ -178,8 +178,11 @@ static int drop_in(const struct plog_dir *d, const char *folder,
 {
     const struct plog_io *io = d->io;
     int fd = io->open_at(io->ctx, d->dir, folder, O_RDONLY | O_DIRECTORY, 0);
-    if (fd < 0)
-        return is_none(fd) ? 0 : fd;
+    if (fd < 0) {
+        if (!is_none(fd))
+            stays(left, "", folder, fd);
+        return 0;
+    }
     int rc = drop_parts(io, fd, folder, end, left);
     if (!rc)
         rc = io->fsync(io->ctx, fd);

@@ -374,8 +374,9 @@ int plog_scrub_say_left(const struct plog_scrub_report *report,
                          ? "looking through quarantine/"
                          : "removing what a killed command left");
     plog_err_file(err, report->left_file);
-    plog_err_hint(err, "move it out of DIR%s, then run it again",
-                  why == -E2BIG ? ", or expand it there by hand" : "");
+    if (strcmp(file, "archive") != 0) /* that stays where it is */
+        plog_err_hint(err, "move it out of DIR%s, then run it again",
+                      why == -E2BIG ? ", or expand it there by hand" : "");
     return PLOG_E_IO;
 }
 

@@ -11,6 +11,7 @@
 
 #include "check.h"
 #include "engine.h"
+#include "left.h"
 #include "redacting.h"
 #include "scrub.h"
 #include "world.h"
@@ -258,6 +259,43 @@ static void cannot_be_removed(void)
     }
 }
 
+static int own = -1; /* handle of the directory */
+
+static int no_archive(void *c, int dir, const char *name, int flags,
+                      unsigned mode)
+{
+    return dir == own && strcmp(name, "archive") == 0
+               ? -EACCES
+               : plog_io_posix()->open_at(c, dir, name, flags, mode);
+}
+
+/* A folder that cannot be opened is named, and the rest goes all the same. */
+static void cannot_be_opened(void)
+{
+    struct plog_scrub_report found = {0};
+    struct plog_left left;
+    struct plog_dir d;
+    io = *plog_io_posix();
+    make();
+    leave_all(true);
+    CHECK_INT(plog_dir_open(&d, &io, w.dir, PLOG_DIR_WRITE, false, NULL), 0);
+    io.open_at = no_archive;
+    own = d.dir;
+    CHECK_INT(plog_left_clear(&d, &left, &err), 0);
+    CHECK_UINT(left.count, 1);
+    CHECK_INT(left.why, -EACCES);
+    CHECK_TEXT(left.file, "archive");
+    found.left = left.count;
+    found.left_why = left.why;
+    snprintf(found.left_file, sizeof found.left_file, "%.200s", left.file);
+    CHECK_INT(plog_scrub_say_left(&found, &err), PLOG_E_IO);
+    CHECK_TEXT(err.file, "archive");
+    CHECK(strstr(err.hint, "move it out") == NULL);
+    CHECK(!world_has(&w, "salvage"));
+    CHECK(!world_has(&w, "store.new"));
+    plog_dir_close(&d);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -268,6 +306,7 @@ int main(int argc, char **argv)
         {"waits for a drill", waits_for_a_drill},
         {"no drill meanwhile", no_drill_meanwhile},
         {"cannot be removed", cannot_be_removed},
+        {"cannot be opened", cannot_be_opened},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
