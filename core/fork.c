@@ -42,6 +42,28 @@ static bool signs(const struct fork *f, const struct plog_keychain *log,
            plog_store_signs(f->store, f->head, f->keys, c);
 }
 
+/* Who goes on under another name (restore --continue-as) keeps the old one up
+ * to there: the store's rotations tell which it was. */
+bool plog_legs_store_is_anothers(const struct plog_dir *dir,
+                                 const struct plog_keyring *trusted,
+                                 struct plog_store *store,
+                                 const struct plog_store_head *h,
+                                 const struct plog_chain *log)
+{
+    struct plog_keychain keys;
+    char own[PLOG_KEYID_TEXT];
+    bool sealed;
+    const char *name = h->origin;
+    if (log->origin[0] == '\0' || strcmp(log->origin, name) == 0)
+        return false;
+    if (plog_store_keys(store, h, trusted, &keys, NULL) == 0)
+        name = plog_keychain_name(&keys, log->last.size ? log->last.size : 1,
+                                  name);
+    return strcmp(log->origin, name) != 0 &&
+           plog_signer_id(dir->io, dir->keys, own, &sealed, NULL) == 0 &&
+           plog_keychain_find(&log->chain, own);
+}
+
 /* Walks the log to the size of a commit of the store's.  What cannot be read
  * tells nothing.
  * @reached  out, how far the log goes */
@@ -61,7 +83,9 @@ static bool differs_at(const struct fork *f, const struct plog_commit *c,
         rc = plog_walk_next(&w, &g, NULL);
         if (rc || g.size < c->size)
             continue;
-        differ = root_at(&w, &before, &g, c->size, root) &&
+        differ = !plog_legs_store_is_anothers(f->dir, f->keys, f->store,
+                                              f->head, &w.chain) &&
+                 root_at(&w, &before, &g, c->size, root) &&
                  memcmp(root, c->root, sizeof root) != 0 &&
                  signs(f, &w.chain.chain, c);
     }

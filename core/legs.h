@@ -109,8 +109,8 @@ PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
                                      struct plog_error *err);
 /*
  * Whether log and store are two signed histories: the store has a signed commit
- * for which the log has another root, be it shorter or longer.  Reads the log;
- * what cannot be read tells nothing.
+ * for which the log has another root, be it shorter or longer, and is not
+ * another log's.  Reads the log; what cannot be read tells nothing.
  * @h    the store's head, which need not be in the log
  * @end  the log's last commit, below the head, as the caller has read up to it:
  *       where the store has the same one, as it has of an older log, nothing is
@@ -119,6 +119,14 @@ PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
 bool plog_legs_fork(const struct plog_dir *dir, const struct plog_keyring *keys,
                     struct plog_store *store, const struct plog_store_head *h,
                     const struct plog_commit *end);
+/* Whether the store has another name than the log, read up to here, and the key
+ * that this directory signs with is the log's: then it is no second history,
+ * but a store that was put there. */
+bool plog_legs_store_is_anothers(const struct plog_dir *dir,
+                                 const struct plog_keyring *trusted,
+                                 struct plog_store *store,
+                                 const struct plog_store_head *h,
+                                 const struct plog_chain *log);
 /* Says that they are.  Returns PLOG_E_FORK.
  * @size  up to here they differ */
 int plog_legs_fail_fork(uint64_t size, struct plog_error *err);

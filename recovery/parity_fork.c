@@ -5,9 +5,18 @@
 #include "legs.h"
 #include "parity.h"
 
+bool plog_parity_is_anothers(struct plog_parity *p)
+{
+    struct plog_reader *r = &p->c->reader;
+    return plog_legs_store_is_anothers(&r->dir, &r->keys, &r->store,
+                                       &p->c->head, &p->c->walk.chain);
+}
+
 bool plog_parity_signs(struct plog_parity *p, const struct plog_commit *c)
 {
     struct plog_reader *r = &p->c->reader;
+    if (plog_parity_is_anothers(p))
+        return false; /* FOREIGN says so */
     if (plog_store_signs(&r->store, &p->c->head, &r->keys, c))
         return true;
     const struct plog_vkey *key = plog_check_key(p->c, c);

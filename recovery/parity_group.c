@@ -141,8 +141,10 @@ void plog_parity_advise_ahead(struct plog_parity *p)
 {
     struct plog_check *c = p->c;
     struct plog_keychain keys;
-    if (plog_store_keys(&c->reader.store, &c->head, &c->reader.keys, &keys,
-                        NULL) == 0)
+    if (plog_parity_is_anothers(p))
+        snprintf(p->ahead, sizeof p->ahead, "%s", PLOG_STORE_ANEW);
+    else if (plog_store_keys(&c->reader.store, &c->head, &c->reader.keys, &keys,
+                             NULL) == 0)
         snprintf(p->ahead, sizeof p->ahead,
                  "paritylog salvage DIR --from-store (takes what the store"
                  " proves); then paritylog replay DIR --fresh (keeps this store"

@@ -112,6 +112,20 @@ static void is_foreign(void)
 
 /* ---- Another's ----------------------------------------------------------- */
 
+/* It is no second history, though its key is trusted: this directory signs with
+ * the log's. */
+static void parity_says_so(void)
+{
+    struct world_found f;
+    CHECK_INT(world_parity(&mine, NULL, &f), PLOG_E_FOREIGN);
+    CHECK_UINT(f.report.counts[-PLOG_E_FOREIGN], 1);
+    CHECK_UINT(f.report.counts[-PLOG_E_FORK], 0);
+    CHECK_UINT(f.report.counts[-PLOG_E_ROLLBACK], 0);
+    for (unsigned i = 0; i < f.count && i < WORLD_FINDINGS; i++)
+        CHECK(strncmp(f.first[i].next, "paritylog replay DIR --fresh", 28) ==
+              0);
+}
+
 static void of_another_log(void)
 {
     bool added;
@@ -124,6 +138,12 @@ static void of_another_log(void)
     CHECK_INT(plog_key_trust(mine.dir, other.vkey, false, NULL, &added, NULL),
               0);
     is_foreign();
+    parity_says_so();
+    CHECK_INT(world_open(&other), 0);
+    CHECK_INT(world_put(&other, NULL, "r9", "o", NULL), 0);
+    world_close(&other);
+    take_store(); /* one that goes further than the log */
+    parity_says_so();
     world_remove(world_path(&mine, "keys"));
     is_foreign();
 }
