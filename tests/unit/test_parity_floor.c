@@ -368,7 +368,7 @@ static void make_newer(void)
         for (int i = 0; i < 2; i++)
             for (char *at = bytes; (at = strstr(at, from[i])) != NULL;) {
                 at += strlen(from[i]) - (i ? 0 : 2);
-                *at = '9';
+                *at = *at == '9' ? '8' : '9';
             }
         world_write(world_path(&w, name), bytes, n);
         free(bytes);
