@@ -404,6 +404,10 @@ static void refusals(void)
             }
 }
 
+#define LINKED                                                                 \
+    "the lock file has another name, too (a hard link): what is written here"  \
+    " would be written there"
+
 /* A lock that cannot be looked at, or that is another file as well, is none;
  * and nothing is left open. */
 static void odd_locks(void)
@@ -412,8 +416,7 @@ static void odd_locks(void)
                                                PLOG_DIR_WRITE, PLOG_DIR_MAKE};
     static const char *const says[] = {
         "checking the lock file: No buffer space available",
-        "the lock file has another name, too (a hard link): what is written"
-        " here would be written there",
+        LINKED,
         "checking the lock file: Invalid argument"};
     char lock[700], other[700];
     fresh();

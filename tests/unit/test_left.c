@@ -40,14 +40,15 @@ static void file(const char *name)
     world_write(world_path(&w, name), SECRET, sizeof SECRET);
 }
 
+#define STORE_LEFT "drill-4567ef89.part-0123abcd/store.new"
+
 static void leave_all(bool whole)
 {
     static const char *const folders[] = {"drill-0123abcd",
                                           "drill-0123abcd/log",
                                           "drill-4567ef89.part-0123abcd",
                                           "drill-4567ef89.part-0123abcd/log",
-                                          "drill-4567ef89.part-0123abcd/"
-                                          "store.new",
+                                          STORE_LEFT,
                                           "store.new",
                                           "salvage",
                                           "archive"};

@@ -664,7 +664,7 @@ static int looks; /* at the first segment */
 static int count_open(void *ctx, int dir, const char *name, int flags,
                       uint32_t mode)
 {
-    looks += strcmp(name, FIRST + strlen("log/")) == 0;
+    looks += strcmp(name, strrchr(FIRST, '/') + 1) == 0;
     return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
 }
 
