@@ -12,7 +12,7 @@
 
 #include "archive.h"
 #include "check.h"
-#include "orders.h"
+#include "orders_dir.h"
 #include "peers.h"
 #include "world.h"
 
@@ -190,27 +190,13 @@ static void beside_an_unknown_one(void)
 
 /* ---- The floor ---------------------------------------------------------- */
 
-/* Arguments of a compact entry that lets the log begin behind `to`. */
-static struct plog_span floor_args(uint64_t to, struct plog_buf *b)
-{
-    struct plog_compaction c = {.from = to + 1, .to = to};
-    c.has_snapshot = to > 0;
-    c.rules.strategy = PLOG_ARRIVAL;
-    c.rules.line_max = PLOG_LINE_DEFAULT;
-    c.rules.segment_size = PLOG_SEGMENT_DEFAULT;
-    c.peers = plog_span_text("[{\"name\":\"p\",\"seq\":1}]");
-    c.rotations = plog_span_text("[]");
-    CHECK_INT(plog_compaction_format(b, &c), 0);
-    return plog_span(b->data, b->len);
-}
-
 static void add_floor(uint64_t at, uint64_t to, bool brought, bool held)
 {
     struct plog_known_floor f = {.file = brought, .held = held};
     struct plog_buf b;
     plog_buf_init(&b, &io);
     f.args_at = o.floor_args.len;
-    f.args_n = floor_args(to, &b).n;
+    f.args_n = orders_floor_args(to, &b).n;
     f.entry.at = at;
     f.entry.to = to;
     CHECK_INT(plog_buf_add(&o.floor_args, b.data, b.len), 0);
@@ -222,7 +208,7 @@ static void meet_floor(uint64_t at, uint64_t to)
 {
     struct plog_buf b;
     plog_buf_init(&b, &io);
-    plog_orders_meet_floor(&o, at, floor_args(to, &b));
+    plog_orders_meet_floor(&o, at, orders_floor_args(to, &b));
     plog_buf_fini(&b);
 }
 
@@ -403,35 +389,14 @@ static void no_memory_for_a_floor(void)
 static struct plog_dir d;
 static struct plog_keyring ring;
 
-static void write_file(int dir, const char *name, const char *p, size_t n)
-{
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    CHECK(fd >= 0);
-    CHECK_INT(write(fd, p, n), n);
-    close(fd);
-}
-
 static void dir_begin(void)
 {
-    static int next;
-    char path[600];
-    io = *plog_io_posix();
-    memset(&d, 0, sizeof d);
-    memset(&ring, 0, sizeof ring);
-    snprintf(path, sizeof path, "%.500s/o%d", check_dir(), next++);
-    CHECK_INT(mkdir(path, 0700), 0);
-    d.io = &io;
-    d.dir = open(path, O_RDONLY | O_DIRECTORY);
-    CHECK_INT(mkdirat(d.dir, "log", 0700), 0);
-    d.log = openat(d.dir, "log", O_RDONLY | O_DIRECTORY);
-    plog_orders_init(&o, &io, &d, &ring);
+    orders_dir_begin(&d, &io, &ring, &o);
 }
 
 static void dir_end(void)
 {
-    plog_orders_fini(&o);
-    close(d.log);
-    close(d.dir);
+    orders_dir_end(&d, &o);
 }
 
 static void order_line(struct plog_buf *b, uint64_t seq, uint64_t at)
@@ -443,17 +408,6 @@ static void order_line(struct plog_buf *b, uint64_t seq, uint64_t at)
     CHECK_INT(plog_control_format(b, at, PLOG_CONTROL_REDACT,
                                   plog_span(args.data, args.len),
                                   plog_span("", 0)),
-              0);
-    CHECK_INT(plog_buf_add_char(b, '\n'), 0);
-    plog_buf_fini(&args);
-}
-
-static void floor_line(struct plog_buf *b, uint64_t to, uint64_t at)
-{
-    struct plog_buf args;
-    plog_buf_init(&args, b->io);
-    CHECK_INT(plog_control_format(b, at, PLOG_CONTROL_COMPACT,
-                                  floor_args(to, &args), plog_span("", 0)),
               0);
     CHECK_INT(plog_buf_add_char(b, '\n'), 0);
     plog_buf_fini(&args);
@@ -474,14 +428,14 @@ static void write_log(void)
     memset(b.data + b.len, 'x', LONG_LINE);
     b.len += LONG_LINE;
     CHECK_INT(plog_buf_add_text(&b, "\nno line of ours\n\n"), 0);
-    floor_line(&b, 9, 12);
+    orders_floor_line(&b, 9, 12);
     plog_segment_name(1, name);
-    write_file(d.log, name, b.data, b.len);
+    orders_dir_put(d.log, name, b.data, b.len);
     b.len = 0;
     order_line(&b, 4, 21);
-    floor_line(&b, 19, 22);
+    orders_floor_line(&b, 19, 22);
     plog_segment_name(20, name);
-    write_file(d.log, name, b.data, b.len);
+    orders_dir_put(d.log, name, b.data, b.len);
     plog_buf_fini(&b);
 }
 
@@ -504,33 +458,12 @@ static void odd_files_in_the_log(void)
 {
     dir_begin();
     write_log();
-    write_file(d.log, "odd", "x", 1);
+    orders_dir_put(d.log, "odd", "x", 1);
     CHECK_INT(mkdirat(d.log, "00000000000000000030.jsonl", 0700), 0);
     CHECK_UINT(found_at(3), 11);
     CHECK_UINT(found_at(4), 21);
     CHECK_INT(plog_orders_doubt(&o), 0);
     dir_end();
-}
-
-static const char *unreadable; /* the name that cannot be opened */
-static int unlisted = -1;      /* the folder that cannot be listed */
-
-static int failing_open(void *ctx, int dir, const char *name, int flags,
-                        uint32_t mode)
-{
-    if (unreadable && strcmp(name, unreadable) == 0)
-        return -EIO;
-    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
-}
-
-static int failing_list(void *ctx, int dir,
-                        int (*each)(void *arg, const char *name), void *arg)
-{
-    struct stat a, b;
-    if (unlisted >= 0 && !fstat(dir, &a) && !fstat(unlisted, &b) &&
-        a.st_ino == b.st_ino)
-        return -EIO;
-    return plog_io_posix()->list(ctx, dir, each, arg);
 }
 
 /* What was not read may hold the order: nobody says then that there is
@@ -539,18 +472,18 @@ static void unreadable_segments(void)
 {
     dir_begin();
     write_log();
-    io.open_at = failing_open;
-    unreadable = "00000000000000000020.jsonl";
+    io.open_at = orders_failing_open;
+    orders_unreadable = "00000000000000000020.jsonl";
     CHECK_INT(need(3, 1, "line"), 0);
     CHECK_INT(need(4, 1, "line"), PLOG_E_IO);
     CHECK_INT(plog_orders_doubt(&o), PLOG_E_IO);
     dir_end();
     dir_begin();
-    io.list = failing_list;
-    unreadable = NULL;
-    unlisted = d.log;
+    io.list = orders_failing_list;
+    orders_unreadable = NULL;
+    orders_unlisted = d.log;
     CHECK_INT(need(3, 1, "line"), PLOG_E_IO);
-    unlisted = -1;
+    orders_unlisted = -1;
     dir_end();
     dir_begin();
     write_log();
@@ -572,9 +505,9 @@ static void write_short(uint64_t first, uint64_t seq, uint64_t other,
     plog_buf_init(&b, plog_io_posix());
     order_line(&b, seq, at);
     order_line(&b, other, at + 1);
-    floor_line(&b, 9, at + 2);
+    orders_floor_line(&b, 9, at + 2);
     plog_segment_name(first, name);
-    write_file(d.log, name, b.data, b.len);
+    orders_dir_put(d.log, name, b.data, b.len);
     plog_buf_fini(&b);
 }
 
@@ -658,18 +591,18 @@ static void in_the_archive(void)
         d.with_archive = true;
         CHECK_INT(mkdirat(d.dir, PLOG_ARCHIVE_DIR, 0700), 0);
         int archive = openat(d.dir, PLOG_ARCHIVE_DIR, O_RDONLY | O_DIRECTORY);
-        write_file(archive, "00000000000000000001.jsonl.gz", "no gzip", 7);
+        orders_dir_put(archive, "00000000000000000001.jsonl.gz", "no gzip", 7);
         write_short(20, 3, 5, 21);
-        io.list = failing_list;
+        io.list = orders_failing_list;
         io.alloc = fails_once;
-        unlisted = n < 0 ? archive : -1;
+        orders_unlisted = n < 0 ? archive : -1;
         fails_nth = n < 0 ? 0 : n;
         int rc = need(3, 1, "line");
         all = fails_nth > 0;
         CHECK_INT(rc, n > 0 && !all ? PLOG_E_NOMEM : 0);
         if (n < 0) /* another one may lie where nobody could look */
             CHECK_INT(need(6, 1, "line"), PLOG_E_IO);
-        unlisted = -1;
+        orders_unlisted = -1;
         fails_nth = 0;
         close(archive);
         dir_end();

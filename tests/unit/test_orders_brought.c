@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "orders.h"
+#include "orders_dir.h"
 #include "peers.h"
 #include "world.h"
 
@@ -20,81 +20,14 @@ static struct plog_orders o;
 static struct plog_dir d;
 static struct plog_keyring ring;
 
-static void write_file(int dir, const char *name, const char *p, size_t n)
-{
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    CHECK(fd >= 0);
-    CHECK_INT(write(fd, p, n), n);
-    close(fd);
-}
-
 static void dir_begin(void)
 {
-    static int next;
-    char path[600];
-    io = *plog_io_posix();
-    memset(&d, 0, sizeof d);
-    memset(&ring, 0, sizeof ring);
-    snprintf(path, sizeof path, "%.500s/o%d", check_dir(), next++);
-    CHECK_INT(mkdir(path, 0700), 0);
-    d.io = &io;
-    d.dir = open(path, O_RDONLY | O_DIRECTORY);
-    CHECK_INT(mkdirat(d.dir, "log", 0700), 0);
-    d.log = openat(d.dir, "log", O_RDONLY | O_DIRECTORY);
-    plog_orders_init(&o, &io, &d, &ring);
+    orders_dir_begin(&d, &io, &ring, &o);
 }
 
 static void dir_end(void)
 {
-    plog_orders_fini(&o);
-    close(d.log);
-    close(d.dir);
-}
-
-/* Arguments of a compact entry that lets the log begin behind `to`. */
-static struct plog_span floor_args(uint64_t to, struct plog_buf *b)
-{
-    struct plog_compaction c = {.from = to + 1, .to = to};
-    c.has_snapshot = to > 0;
-    c.rules.strategy = PLOG_ARRIVAL;
-    c.rules.line_max = PLOG_LINE_DEFAULT;
-    c.rules.segment_size = PLOG_SEGMENT_DEFAULT;
-    c.peers = plog_span_text("[{\"name\":\"p\",\"seq\":1}]");
-    c.rotations = plog_span_text("[]");
-    CHECK_INT(plog_compaction_format(b, &c), 0);
-    return plog_span(b->data, b->len);
-}
-
-static void floor_line(struct plog_buf *b, uint64_t to, uint64_t at)
-{
-    struct plog_buf args;
-    plog_buf_init(&args, b->io);
-    CHECK_INT(plog_control_format(b, at, PLOG_CONTROL_COMPACT,
-                                  floor_args(to, &args), plog_span("", 0)),
-              0);
-    CHECK_INT(plog_buf_add_char(b, '\n'), 0);
-    plog_buf_fini(&args);
-}
-
-static const char *unreadable; /* the name that cannot be opened */
-static int unlisted = -1;      /* the folder that cannot be listed */
-
-static int failing_open(void *ctx, int dir, const char *name, int flags,
-                        uint32_t mode)
-{
-    if (unreadable && strcmp(name, unreadable) == 0)
-        return -EIO;
-    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
-}
-
-static int failing_list(void *ctx, int dir,
-                        int (*each)(void *arg, const char *name), void *arg)
-{
-    struct stat a, b;
-    if (unlisted >= 0 && !fstat(dir, &a) && !fstat(unlisted, &b) &&
-        a.st_ino == b.st_ino)
-        return -EIO;
-    return plog_io_posix()->list(ctx, dir, each, arg);
+    orders_dir_end(&d, &o);
 }
 
 static void *no_memory(void *ctx, void *p, size_t n)
@@ -175,8 +108,8 @@ static void an_order_that_came_along(void)
         dir_begin();
         int folder = orders_folder();
         prove(&w, row == 3 ? 3 : 4); /* 3 is no order */
-        write_file(folder, row == 4 ? ".4" : "4", proof.data,
-                   row == 5 ? proof.len - 9 : proof.len);
+        orders_dir_put(folder, row == 4 ? ".4" : "4", proof.data,
+                       row == 5 ? proof.len - 9 : proof.len);
         if (row != 1)
             trust(row == 2 || row == 6 ? &other : &signed_by);
         if (row == 6) { /* the log's own key vouches, too */
@@ -226,8 +159,8 @@ static void read_once(void)
     prove(&w, 4);
     dir_begin();
     int folder = orders_folder();
-    write_file(folder, "4", proof.data, proof.len);
-    write_file(folder, "5", "no proof", 8);
+    orders_dir_put(folder, "4", proof.data, proof.len);
+    orders_dir_put(folder, "5", "no proof", 8);
     io.open_at = counting_open;
     reads = 0;
     o.chain = &chain;
@@ -264,11 +197,11 @@ static void no_order_of_ours(void)
     prove(&w, 3);
     dir_begin();
     int folder = orders_folder();
-    write_file(folder, "3", proof.data, proof.len);
+    orders_dir_put(folder, "3", proof.data, proof.len);
     CHECK_INT(plog_orders_unproven(&o, &any), 0);
     CHECK(!any && o.files.len == 0);
     prove(&w, 4);
-    write_file(folder, "4", proof.data, proof.len);
+    orders_dir_put(folder, "4", proof.data, proof.len);
     plog_orders_fini(&o);
     plog_orders_init(&o, &io, &d, &ring);
     CHECK_INT(plog_orders_unproven(&o, &any), 0);
@@ -294,7 +227,7 @@ static void a_broken_signature(void)
     for (int known = 0; known < 2; known++) {
         dir_begin();
         int folder = orders_folder();
-        write_file(folder, "4", proof.data, proof.len);
+        orders_dir_put(folder, "4", proof.data, proof.len);
         if (known)
             trust(&signed_by);
         CHECK_UINT(found_at(2), 0);
@@ -307,7 +240,7 @@ static void a_broken_signature(void)
     dir_begin();
     int folder = orders_folder();
     prove(&w, 4);
-    write_file(folder, "4", proof.data, proof.len);
+    orders_dir_put(folder, "4", proof.data, proof.len);
     other = signed_by;
     other.public_key[3] ^= 1;
     trust(&other);
@@ -330,9 +263,9 @@ static void odd_files_beside_it(void)
     dir_begin();
     int folder = orders_folder();
     trust(&signed_by);
-    write_file(folder, "4", proof.data, proof.len);
-    write_file(folder, "0large", large, sizeof large);
-    write_file(folder, "0empty", "", 0);
+    orders_dir_put(folder, "4", proof.data, proof.len);
+    orders_dir_put(folder, "0large", large, sizeof large);
+    orders_dir_put(folder, "0empty", "", 0);
     CHECK_INT(mkdirat(folder, "0folder", 0700), 0);
     CHECK_INT(symlinkat("4", folder, "0link"), 0);
     CHECK_INT(mkfifoat(folder, "0fifo", 0600), 0);
@@ -348,7 +281,7 @@ static void no_memory_for_a_proof(void)
     dir_begin();
     int folder = orders_folder();
     trust(&signed_by);
-    write_file(folder, "4", "no proof", 8);
+    orders_dir_put(folder, "4", "no proof", 8);
     io.alloc = no_memory;
     CHECK(plog_orders_find(&o, 2) == NULL);
     CHECK_INT(plog_orders_doubt(&o), PLOG_E_NOMEM);
@@ -373,17 +306,17 @@ static void proofs_that_cannot_be_read(void)
         dir_begin();
         int folder = orders_folder();
         trust(&signed_by);
-        write_file(folder, "4", proof.data, proof.len);
-        io.open_at = failing_open;
-        io.list = failing_list;
-        unreadable = row == 0 ? "4" : row == 1 ? PLOG_ORDERS_DIR : NULL;
-        unlisted = row == 2 ? folder : -1;
+        orders_dir_put(folder, "4", proof.data, proof.len);
+        io.open_at = orders_failing_open;
+        io.list = orders_failing_list;
+        orders_unreadable = row == 0 ? "4" : row == 1 ? PLOG_ORDERS_DIR : NULL;
+        orders_unlisted = row == 2 ? folder : -1;
         if (row == 3)
             o.keys = NULL;
         CHECK_UINT(found_at(2), 0);
         CHECK_INT(plog_orders_doubt(&o), row == 3 ? 0 : PLOG_E_IO);
-        unreadable = NULL;
-        unlisted = -1;
+        orders_unreadable = NULL;
+        orders_unlisted = -1;
         close(folder);
         dir_end();
     }
@@ -401,7 +334,7 @@ static void undone_line(struct plog_buf *b, uint64_t at)
     CHECK_INT(plog_buf_add_span(b, r.entry), 0);
     CHECK_INT(plog_buf_add_char(b, '\n'), 0);
     free(r.memory);
-    floor_line(b, 3, at);
+    orders_floor_line(b, 3, at);
 }
 
 /* A compact entry that came along counts while the log does not have it, and
@@ -430,14 +363,14 @@ static void a_floor_that_came_along(void)
         dir_begin();
         int folder = orders_folder();
         trust(&signed_by);
-        write_file(folder, "1", proof.data, proof.len);
+        orders_dir_put(folder, "1", proof.data, proof.len);
         plog_buf_init(&b, &io);
         if (row) { /* the log has another compact entry, it, or another there */
             if (row == 2)
                 undone_line(&b, r.entry + 5);
             else
-                floor_line(&b, 3, row == 1 ? 7 : r.entry);
-            write_file(d.log, "00000000000000000001.jsonl", b.data, b.len);
+                orders_floor_line(&b, 3, row == 1 ? 7 : r.entry);
+            orders_dir_put(d.log, "00000000000000000001.jsonl", b.data, b.len);
         }
         plog_buf_fini(&b);
         CHECK_UINT(at_of(plog_orders_floor(&o, r.to)), row == 2 ? 0 : r.entry);

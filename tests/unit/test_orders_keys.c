@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "orders.h"
+#include "orders_dir.h"
 #include "rotate.h"
 #include "world.h"
 
@@ -49,13 +49,6 @@ static void make_proof(void)
     close(keys);
 }
 
-static void put_file(int dir, const char *name, const char *p, size_t n)
-{
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    CHECK(fd >= 0 && write(fd, p, n) == (ssize_t)n);
-    close(fd);
-}
-
 /* A rotation, at whatever place: nobody has verified it. */
 static void add_rotation(struct plog_buf *b, uint64_t seq,
                          const struct plog_signer *from,
@@ -77,21 +70,11 @@ static void add_rotation(struct plog_buf *b, uint64_t seq,
  * two a rotation, and has the proof twice. */
 static void begin(unsigned others)
 {
-    static int next;
-    char path[600];
     struct plog_signer a, b;
     struct plog_buf log;
     make_proof();
-    io = *plog_io_posix();
-    memset(&d, 0, sizeof d);
-    memset(&ring, 0, sizeof ring);
-    snprintf(path, sizeof path, "%.500s/k%d", check_dir(), next++);
-    CHECK_INT(mkdir(path, 0700), 0);
-    d.io = &io;
-    d.dir = open(path, O_RDONLY | O_DIRECTORY);
-    CHECK_INT(mkdirat(d.dir, "log", 0700), 0);
+    orders_dir_begin(&d, &io, &ring, &o);
     CHECK_INT(mkdirat(d.dir, PLOG_ORDERS_DIR, 0700), 0);
-    d.log = openat(d.dir, "log", O_RDONLY | O_DIRECTORY);
     plog_buf_init(&log, plog_io_posix());
     for (unsigned i = 0; i < others; i += 2) {
         CHECK_INT(plog_signer_generate(&a, &io, signer.vkey.name, NULL), 0);
@@ -108,23 +91,20 @@ static void begin(unsigned others)
         add_rotation(&log, others + 2, &signer, &a);
         plog_signer_fini(&a);
     }
-    put_file(d.log, FIRST, log.data, log.len);
+    orders_dir_put(d.log, FIRST, log.data, log.len);
     plog_buf_fini(&log);
     int folder = openat(d.dir, PLOG_ORDERS_DIR, O_RDONLY | O_DIRECTORY);
-    put_file(folder, "3", proof.data, proof.len);
-    put_file(folder, "3-again", proof.data, proof.len);
+    orders_dir_put(folder, "3", proof.data, proof.len);
+    orders_dir_put(folder, "3-again", proof.data, proof.len);
     close(folder);
-    plog_orders_init(&o, &io, &d, &ring);
     o.looks_ahead = true;
 }
 
 static void end(void)
 {
-    plog_orders_fini(&o);
+    orders_dir_end(&d, &o);
     plog_buf_fini(&proof);
     plog_signer_fini(&signer);
-    close(d.log);
-    close(d.dir);
 }
 
 /* How many came along and are claimed, for that alone; below 0: the code. */
