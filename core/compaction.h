@@ -81,6 +81,11 @@ PLOG_MUST_CHECK int plog_compaction_last(struct plog_store *s,
                                          struct plog_buf *line,
                                          struct plog_compaction *out,
                                          bool *pending, struct plog_error *err);
+/* The same, for its numbers, root and digest: the texts in it are empty. */
+PLOG_MUST_CHECK int plog_compaction_last_sets(struct plog_store *s,
+                                              struct plog_compaction *out,
+                                              bool *pending,
+                                              struct plog_error *err);
 /* Whether an undo of the last compaction would bring entry `seq` back, which
  * lies below `floor`. */
 bool plog_compaction_can_undo(struct plog_store *s, const struct plog_dir *d,

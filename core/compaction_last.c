@@ -30,20 +30,26 @@ int plog_compaction_last(struct plog_store *s, struct plog_entry_parser *parser,
     return rc;
 }
 
+int plog_compaction_last_sets(struct plog_store *s, struct plog_compaction *out,
+                              bool *pending, struct plog_error *err)
+{
+    struct plog_entry_parser parser;
+    struct plog_buf line;
+    plog_entry_parser_init(&parser, s->io);
+    plog_buf_init(&line, s->io);
+    int rc = plog_compaction_last(s, &parser, &line, out, pending, err);
+    out->peers = out->rotations = plog_span("", 0);
+    plog_buf_fini(&line);
+    plog_entry_parser_fini(&parser);
+    return rc;
+}
+
 bool plog_compaction_can_undo(struct plog_store *s, const struct plog_dir *d,
                               uint64_t seq, uint64_t floor)
 {
     struct plog_compaction last;
-    struct plog_entry_parser parser;
-    struct plog_buf line;
     bool pending, there = false;
-    plog_entry_parser_init(&parser, d->io);
-    plog_buf_init(&line, d->io);
-    bool reaches =
-        plog_compaction_last(s, &parser, &line, &last, &pending, NULL) == 0 &&
-        last.archive && last.to == floor && seq > last.from &&
-        plog_archive_has(d, last.from + 1, &there, NULL) == 0;
-    plog_buf_fini(&line);
-    plog_entry_parser_fini(&parser);
-    return reaches && there;
+    return plog_compaction_last_sets(s, &last, &pending, NULL) == 0 &&
+           last.archive && last.to == floor && seq > last.from &&
+           plog_archive_has(d, last.from + 1, &there, NULL) == 0 && there;
 }

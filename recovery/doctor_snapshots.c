@@ -6,17 +6,9 @@
 static uint64_t floor_before(struct plog_doctor *d)
 {
     struct plog_compaction last;
-    struct plog_entry_parser parser;
-    struct plog_buf line;
     bool pending;
-    plog_entry_parser_init(&parser, d->io);
-    plog_buf_init(&line, d->io);
-    int rc = plog_compaction_last(&d->reader.store, &parser, &line, &last,
-                                  &pending, NULL);
-    uint64_t from = !rc && last.from < last.to ? last.from : 0;
-    plog_buf_fini(&line);
-    plog_entry_parser_fini(&parser);
-    return from;
+    int rc = plog_compaction_last_sets(&d->reader.store, &last, &pending, NULL);
+    return !rc && last.from < last.to ? last.from : 0;
 }
 
 /* Whether the store has what tells a compaction whose that snapshot is. */

@@ -177,17 +177,11 @@ static int find_own(struct plog_heal *h, uint64_t *own, struct plog_error *err)
     struct plog_store *s = &h->legs->store;
     uint64_t lost;
     struct plog_compaction last;
-    struct plog_entry_parser parser;
-    struct plog_buf line;
     bool pending;
     *own = 0;
-    plog_buf_init(&line, h->legs->io);
-    plog_entry_parser_init(&parser, h->legs->io);
-    int rc = plog_compaction_last(s, &parser, &line, &last, &pending, err);
+    int rc = plog_compaction_last_sets(s, &last, &pending, err);
     if (!rc && pending && last.to == h->floor)
         rc = plog_strays_own(s, &h->legs->dir, &last, own, &lost, err);
-    plog_entry_parser_fini(&parser);
-    plog_buf_fini(&line);
     return rc == PLOG_END ? 0 : rc;
 }
 

@@ -312,16 +312,10 @@ int plog_store_log_undone(struct plog_store *store, uint64_t base,
                           uint64_t *begins, struct plog_error *err)
 {
     struct plog_compaction c;
-    struct plog_entry_parser parser;
-    struct plog_buf line;
     bool pending;
     *begins = base;
-    plog_buf_init(&line, store->io);
-    plog_entry_parser_init(&parser, store->io);
-    int rc = plog_compaction_last(store, &parser, &line, &c, &pending, err);
+    int rc = plog_compaction_last_sets(store, &c, &pending, err);
     if (!rc && c.to < base)
         *begins = c.to;
-    plog_entry_parser_fini(&parser);
-    plog_buf_fini(&line);
     return rc == PLOG_END ? 0 : rc;
 }
