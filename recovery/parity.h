@@ -50,8 +50,10 @@ struct plog_parity {
     uint64_t rules_from; /* partial: the entry that made the strategy known */
     char origin[PLOG_ORIGIN_MAX + 1]; /* of the log at the store's head */
     unsigned char secret[16];         /* key of the sum: */
-    uint64_t ids[2];  /* of the ids of the rows in step, for the index */
-    int64_t ids_from; /* the seq that these rows begin with */
+    uint64_t ids[2];       /* of the ids of the rows in step, for the index */
+    int64_t ids_from;      /* the seq that these rows begin with */
+    int64_t segments_from; /* their rows are compared below this one, which
+                            * may itself lie far below the entry at hand */
     uint64_t damaged; /* the segment with the last damage; 0: none was met */
     bool fold_whole;  /* false: damage hides entries, records are unchecked */
     bool store_lost;  /* its rows cannot be read on: the log alone goes on */
@@ -148,7 +150,8 @@ PLOG_MUST_CHECK int plog_parity_peers(struct plog_parity *p,
 /* Begins the rows in step with the log at entry `first`. */
 PLOG_MUST_CHECK int plog_parity_rows_from(struct plog_parity *p, uint64_t first,
                                           struct plog_error *err);
-/* ... or goes on with them there, in another transaction. */
+/* ... or goes on with them there, in another transaction; with segments behind
+ * the last that was compared. */
 PLOG_MUST_CHECK int plog_parity_rows_again(struct plog_parity *p,
                                            uint64_t first,
                                            struct plog_error *err);

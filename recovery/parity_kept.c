@@ -102,7 +102,8 @@ static bool row_is(sqlite3_stmt *q, const struct plog_old_id *id)
     return true;
 }
 
-/* Those above the base. */
+/* Those above the base, and those that a damaged page fills with NULL, of which
+ * no comparison holds. */
 static int check_old_ids(struct plog_parity *p, struct plog_error *err)
 {
     struct plog_old_id id;
@@ -111,7 +112,8 @@ static int check_old_ids(struct plog_parity *p, struct plog_error *err)
     sqlite3_stmt *q = NULL;
     int rc = plog_sql_prepare(p->db,
                               "SELECT id,seq,leaf,content FROM main.old_ids"
-                              " WHERE seq>?1 OR seq<1 ORDER BY seq",
+                              " WHERE CASE WHEN seq BETWEEN 1 AND ?1 THEN 0"
+                              " ELSE 1 END ORDER BY seq",
                               &q, err);
     if (!rc)
         plog_sql_bind_u64(q, 1, p->c->head.rules.base);

@@ -53,7 +53,7 @@ int plog_parity_next_event(struct plog_parity *p, struct plog_error *err)
 }
 
 static int rows_from(struct plog_parity *p, int64_t first,
-                     struct plog_error *err)
+                     int64_t first_segment, struct plog_error *err)
 {
     sqlite3_stmt *all[] = {p->events, p->checkpoints, p->segments};
     bool *ready[] = {&p->event_ready, &p->checkpoint_ready, &p->segment_ready};
@@ -62,7 +62,8 @@ static int rows_from(struct plog_parity *p, int64_t first,
     memset(p->ids, 0, sizeof p->ids);
     for (int i = 0; !rc && i < 3; i++) {
         sqlite3_reset(all[i]);
-        sqlite3_bind_int64(all[i], 1, first);
+        sqlite3_bind_int64(all[i], 1,
+                           all[i] == p->segments ? first_segment : first);
         rc = plog_sql_next(all[i], ready[i], err);
     }
     return rc;
@@ -71,7 +72,7 @@ static int rows_from(struct plog_parity *p, int64_t first,
 int plog_parity_rows_from(struct plog_parity *p, uint64_t first,
                           struct plog_error *err)
 {
-    return rows_from(p, (int64_t)first, err);
+    return rows_from(p, (int64_t)first, (int64_t)first, err);
 }
 
 int plog_parity_rows_again(struct plog_parity *p, uint64_t first,
@@ -79,7 +80,7 @@ int plog_parity_rows_again(struct plog_parity *p, uint64_t first,
 {
     uint64_t ids[2] = {p->ids[0], p->ids[1]};
     int64_t ids_from = p->ids_from;
-    int rc = plog_parity_rows_from(p, first, err);
+    int rc = rows_from(p, (int64_t)first, p->segments_from, err);
     memcpy(p->ids, ids, sizeof ids);
     p->ids_from = ids_from;
     return rc;
@@ -94,6 +95,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     p->fold_whole = true;
     p->rules.line_max = PLOG_LINE_DEFAULT;
     p->rules.segment_size = PLOG_SEGMENT_DEFAULT;
+    p->segments_from = INT64_MIN;
     plog_entry_parser_init(&p->parser, c->reader.io);
     plog_buf_init(&p->claimed, c->reader.io);
     plog_buf_init(&p->noted, c->reader.io);
@@ -139,7 +141,7 @@ int plog_parity_open(struct plog_parity *p, struct plog_check *c,
     if (!rc && c->quick && !c->o->skip_records)
         rc = plog_tally_open(&p->tally, c->reader.io, p->db, err);
     p->tally.without_rows = c->upto > 0;
-    return rc ? rc : rows_from(p, INT64_MIN, err);
+    return rc ? rc : rows_from(p, INT64_MIN, INT64_MIN, err);
 }
 
 void plog_parity_close(struct plog_parity *p)
@@ -423,6 +425,7 @@ int plog_parity_segment(struct plog_parity *p, uint64_t first,
     }
     if (rc)
         return rc;
+    p->segments_from = (int64_t)first + 1;
     bool row = p->segment_ready && plog_sql_u64(p->segments, 0) == first;
     /* A bare segment made after the store's head is not its business yet. */
     if (!row && first <= p->c->head.commit.size)

@@ -266,26 +266,36 @@ static void blobs_of_the_same_bytes(void)
     }
 }
 
-/* A damaged row of a peer may say NULL where the table has none: no comparison
- * of it holds, nor does its contrary. */
-static void a_peer_that_is_nothing(void)
+/* A row that a damaged page fills with NULL where the table has none: no
+ * comparison of it holds, nor does its contrary. */
+static void rows_of_nothing(void)
 {
-    static const char *const rows[] = {"'x',NULL,NULL,NULL,NULL",
-                                       "'x',NULL,0,NULL,NULL"};
-    for (size_t i = 0; i < 2; i++) {
+    static const struct {
+        const char *table, *row;
+        unsigned findings;
+    } all[] = {{"peers", "'x',NULL,NULL,NULL,NULL", 2},
+               {"peers", "'x',NULL,0,NULL,NULL", 1},
+               {"old_ids", "zeroblob(32),NULL,NULL,NULL", 1}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct world_found f;
-        char sql[100];
+        char sql[300];
         restore();
-        world_sql(&w, "PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql="
-                      "replace(sql,' NOT NULL','') WHERE name='peers'");
-        snprintf(sql, sizeof sql, "INSERT INTO peers VALUES(%s)", rows[i]);
+        snprintf(sql, sizeof sql,
+                 "PRAGMA writable_schema=1; CREATE TABLE kept AS SELECT sql"
+                 " FROM sqlite_schema WHERE name='%s'; UPDATE sqlite_schema SET"
+                 " sql=replace(sql,' NOT NULL','') WHERE name='%s'",
+                 all[i].table, all[i].table);
         world_sql(&w, sql);
-        world_sql(&w, "PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql="
-                      "replace(replace(sql,'added INTEGER','added INTEGER NOT"
-                      " NULL'),'cursor INTEGER','cursor INTEGER NOT NULL')"
-                      " WHERE name='peers'");
+        snprintf(sql, sizeof sql, "INSERT INTO %s VALUES(%s)", all[i].table,
+                 all[i].row);
+        world_sql(&w, sql);
+        snprintf(sql, sizeof sql,
+                 "PRAGMA writable_schema=1; UPDATE sqlite_schema SET"
+                 " sql=(SELECT * FROM kept) WHERE name='%s'; DROP TABLE kept",
+                 all[i].table);
+        world_sql(&w, sql);
         CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_DIVERGED);
-        CHECK_UINT(f.count, 2 - i);
+        CHECK_UINT(f.count, all[i].findings);
     }
 }
 
@@ -672,7 +682,7 @@ int main(int argc, char **argv)
         {"the_head_row", the_head_row},
         {"kept_rows", kept_rows},
         {"blobs_of_the_same_bytes", blobs_of_the_same_bytes},
-        {"a_peer_that_is_nothing", a_peer_that_is_nothing},
+        {"rows_of_nothing", rows_of_nothing},
         {"the_index_of_ids", the_index_of_ids},
         {"an index that finds nothing", an_index_that_finds_nothing},
         {"recompute_attack_on_the_store", recompute_attack_on_the_store},
