@@ -1,7 +1,6 @@
 /*
  * apply.c - bringing a store up to its log by hand: one logged entry, or all.
  */
-#include <stdio.h>
 
 #include "engine.h"
 #include "rehearse.h"

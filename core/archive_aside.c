@@ -1,6 +1,5 @@
 /* archive_aside.c - files of archive/ and snapshots/ that are not what they
  * are taken for: kept in quarantine/. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 

@@ -1,8 +1,6 @@
 /* commit_at.c - see commit_at.h. */
 #include "commit_at.h"
 
-#include "scan_window.h"
-
 static bool same_commit(const struct plog_commit *a,
                         const struct plog_commit *b)
 {

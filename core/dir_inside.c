@@ -4,7 +4,6 @@
  */
 #include "dir.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -14,8 +14,6 @@
  */
 #include "engine.h"
 
-#include <stdio.h>
-
 #define WAL_PAGES 2000     /* 8 MB */
 #define WAL_NS 60000000000 /* a minute */
 

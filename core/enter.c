@@ -9,7 +9,6 @@
  * fit leads to the full check, and that one to the repair.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "commit_at.h"
 #include "engine.h"

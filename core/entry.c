@@ -8,8 +8,6 @@
  */
 #include "line.h"
 
-#include <stdio.h>
-
 static const char *const control_names[] = {
     NULL,       "init",       "strategy",    "rotate",  "source-cursor",
     "peer-add", "peer-evict", "peer-rewind", "compact", "redact",

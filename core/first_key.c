@@ -6,7 +6,6 @@
  * the first one may have to be looked for in the rotations that lead away from
  * it, further ahead.
  */
-#include "compaction.h"
 #include "scan_window.h"
 #include "walk.h"
 

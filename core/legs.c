@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 static void init_legs(struct plog_legs *l, const struct plog_io *io,
                       const struct plog_options *options)

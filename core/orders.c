@@ -4,7 +4,6 @@
  */
 #include "orders.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "scan_window.h"

@@ -6,7 +6,6 @@
  * content, a merge over the limit, a custom strategy or a hook that says no.
  * What the request did to store and work is then taken back.
  */
-#include <stdio.h>
 
 #include "engine.h"
 #include "redact.h"

@@ -1,8 +1,6 @@
 /* reader.c - records, history, log lines and the head, for readers. */
 #include "reader.h"
 
-#include <stdio.h>
-
 #include "find_line.h"
 
 static int snapshot(struct plog_reader *r, struct plog_store_head *h,

@@ -9,8 +9,6 @@
 #include "commit_at.h"
 #include "reader.h"
 
-#include <stdio.h>
-
 struct whose {
     struct plog_reader *r;
     struct plog_store_head head;

@@ -7,8 +7,6 @@
  * A crash between any two steps leaves a state from which the same steps
  * start again.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "aside.h"

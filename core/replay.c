@@ -7,7 +7,6 @@
  * memory (fold_table.h) and written when the transaction ends.
  */
 #include <errno.h>
-#include <stdio.h>
 
 #include "archive.h"
 #include "feed.h"

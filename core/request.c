@@ -2,7 +2,6 @@
 #include "request.h"
 
 #include <sodium.h>
-#include <stdio.h>
 
 #include "pipe.h"
 #include "thread.h"

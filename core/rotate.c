@@ -14,7 +14,6 @@
 #include "rotate.h"
 
 #include <sodium.h>
-#include <stdio.h>
 
 #define DOMAIN "paritylog key rotation, format 1\n"
 #define RESTORES "paritylog restored copy, format 1\n"

@@ -2,7 +2,6 @@
 #include "scrub.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "engine.h"
 #include "orders.h"

@@ -8,7 +8,6 @@
  * snapshot may have the payload, too; no file is changed then, for the compact
  * entry signs the snapshot.
  */
-#include "archive.h"
 #include "compaction.h"
 #include "scrub.h"
 

@@ -7,7 +7,6 @@
  * more.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "scrub.h"

@@ -6,7 +6,6 @@
  * instant, tells which.  Without a store the floor is looked for in the log.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
 #include "commit_at.h"

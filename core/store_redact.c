@@ -9,7 +9,6 @@
  * it is where a store comes to an order that a newer one had: what marks that
  * had, for copies that lie about, no log has.
  */
-#include <stdio.h>
 
 #include "fold_row.h"
 #include "redact.h"

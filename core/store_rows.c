@@ -2,7 +2,6 @@
  * store_rows.c - the store's rows: the head, events, commits, and what an
  * entry does to them.
  */
-#include <stdio.h>
 
 #include "store.h"
 

@@ -7,8 +7,6 @@
  */
 #include "reader.h"
 
-#include <stdio.h>
-
 #define BATCH_ENTRIES 256
 #define BATCH_BYTES (1u << 20)
 #define POLL_NS 20000000

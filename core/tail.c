@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #define PAD_AHEAD (1u << 20) /* most bytes written ahead of the end */
 #define PAD_LEFT (64u << 10) /* pre-write again when less is left */

@@ -1,8 +1,6 @@
 /* wal_gather.c - see wal_gather.h. */
 #include "wal_gather.h"
 
-#include "io.h"
-
 /* SQLite, "WAL File Format": a file header of 32 bytes, then frames; a frame's
  * header has 24 bytes, of which 4 to 7 are not 0 in the frame that commits. */
 #define FILE_HEADER 32

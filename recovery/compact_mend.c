@@ -5,9 +5,7 @@
  * the archive does not begin at entry 1; and the compact entry says what it
  * must hash to.  So it comes back as it was, or not at all.
  */
-#include <stdio.h>
 
-#include "archive.h"
 #include "check.h"
 #include "compact.h"
 

@@ -1,7 +1,6 @@
 /* doctor.c - one look at everything; see paritylog_recovery.h. */
 #include "doctor.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 

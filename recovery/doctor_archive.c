@@ -5,7 +5,6 @@
 
 #include "archive.h"
 #include "check.h"
-#include "compact.h"
 #include "doctor.h"
 #include "redact.h"
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "doctor.h"
-#include "fresh.h"
 #include "fs.h"
 
 #define TYPE 0170000u

@@ -1,6 +1,5 @@
 /* doctor_keys.c - the keys that a directory has; see doctor.h. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "doctor.h"
 

@@ -2,14 +2,12 @@
  * drill.c - a restore that is only a rehearsal: does the log bring everything
  * back, and how long does it take?
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
 #include "again.h"
 #include "left.h"
 #include "paritylog_recovery.h"
-#include "place.h"
 #include "same.h"
 
 struct drill {

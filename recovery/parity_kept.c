@@ -7,7 +7,6 @@
  *     be that of its event;
  *   the state at the base, from which a redaction folds anew.
  */
-#include <stdio.h>
 
 #include <sodium.h>
 

@@ -1,5 +1,4 @@
 /* parity_rows.c - events, checkpoints and segments against the log. */
-#include <stdio.h>
 
 #include "parity.h"
 

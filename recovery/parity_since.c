@@ -6,7 +6,6 @@
  * be the checkpoint's, whatever follows it.  What lies below was checked when
  * the checkpoint was made, or was not: it is listed as unchecked.
  */
-#include <stdio.h>
 
 #include "parity.h"
 #include "snapshot_names.h"

@@ -1,5 +1,4 @@
 /* peer_list.c - how far each peer is behind, and who holds the floor. */
-#include <stdio.h>
 
 #include "paritylog_recovery.h"
 #include "reader.h"

@@ -4,7 +4,6 @@
  * A cursor moves only on what the peer said: up, never past the head, and with
  * a root only if it is the log's own.  Going back is an entry of the log.
  */
-#include <stdio.h>
 
 #include "check.h"
 #include "compact.h"

@@ -5,7 +5,6 @@
  * entry, durable in log and store (the store's row and record follow in the
  * same transaction) -> plog_scrub, under the writer lock.
  */
-#include <stdio.h>
 
 #include "compact.h"
 #include "engine.h"

@@ -2,11 +2,8 @@
  * replay_log.c - the whole replay: making a store, catching up, starting
  * afresh.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 
-#include "check.h"
 #include "compact.h"
 #include "fresh.h"
 #include "fs.h"

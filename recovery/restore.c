@@ -10,7 +10,6 @@
 #include "snapshot.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "again.h"
 

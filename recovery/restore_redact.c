@@ -6,7 +6,6 @@
  * ends is known at its end, so they are copied as they are, and their segments
  * written again then.
  */
-#include <stdio.h>
 
 #include "restore.h"
 #include "scrub.h"

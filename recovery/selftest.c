@@ -13,8 +13,6 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#include "fs.h"
-
 #define SECONDS_DEFAULT 30
 #define SECONDS_MAX 59
 #define SECONDS_FEW 5     /* below: half as many turns are enough */

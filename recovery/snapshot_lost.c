@@ -5,7 +5,6 @@
  * there, or replay, which needs no store for it.  Without the archive a store
  * that was not trimmed still has them.
  */
-#include <stdio.h>
 
 #include "archive.h"
 #include "snapshot.h"

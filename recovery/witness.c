@@ -6,7 +6,6 @@
 #include <sodium.h>
 #include <stdio.h>
 
-#include "check.h"
 #include "paritylog_recovery.h"
 
 /* ---- Reading ------------------------------------------------------------ */

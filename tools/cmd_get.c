@@ -4,7 +4,6 @@
 #include "cmd.h"
 #include "fail.h"
 #include "out.h"
-#include "text.h"
 
 #include <string.h>
 

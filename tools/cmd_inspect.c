@@ -7,7 +7,6 @@
 #include "fail.h"
 #include "out.h"
 #include "progress.h"
-#include "text.h"
 
 struct inspect {
     struct cli *c;

@@ -5,7 +5,6 @@
  * more.  What was compacted away before it could be shown is said on
  * standard error and makes the exit status 7 when the end is reached.
  */
-#include <stdio.h>
 
 #include "cmd.h"
 #include "fail.h"

@@ -6,7 +6,6 @@
 
 #include "cmd.h"
 #include "fail.h"
-#include "new_file.h"
 #include "out.h"
 #include "progress.h"
 #include "text.h"
