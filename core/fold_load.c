@@ -16,17 +16,9 @@
 static int count_rows(sqlite3 *db, uint64_t most, uint64_t *out,
                       struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        db, "SELECT count(*) FROM (SELECT 1 FROM main.state LIMIT ?1)", &q,
-        err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, most + 1);
-        rc = plog_sql_row(q, err);
-    }
-    *out = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
-    return rc;
+    return plog_sql_number(
+        db, "SELECT count(*) FROM (SELECT 1 FROM main.state LIMIT ?1)",
+        most + 1, 0, out, err);
 }
 
 /* A row that is here is as new, or newer. */

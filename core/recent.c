@@ -417,11 +417,9 @@ int plog_recent_settle(struct plog_recent *r, struct plog_error *err)
 
 int plog_recent_source(sqlite3 *db, const char **name, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(db, "SELECT 1 FROM main.state_recent", &q, err);
-    if (!rc)
-        rc = plog_sql_row(q, err);
-    sqlite3_finalize(q);
+    uint64_t one;
+    int rc =
+        plog_sql_number(db, "SELECT 1 FROM main.state_recent", 0, 0, &one, err);
     *name = rc == PLOG_END ? "state" : "state_now";
     return rc == PLOG_END ? 0 : rc;
 }

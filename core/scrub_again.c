@@ -72,12 +72,9 @@ static int look(struct plog_legs *l, struct plog_buf *seqs,
 
 static int has_orders(struct plog_store *s, bool *any, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db, "SELECT 1 FROM main.redactions LIMIT 1",
-                              &q, err);
-    if (!rc)
-        rc = plog_sql_row(q, err);
-    sqlite3_finalize(q);
+    uint64_t one;
+    int rc = plog_sql_number(s->db, "SELECT 1 FROM main.redactions LIMIT 1", 0,
+                             0, &one, err);
     *any = rc == 0;
     return rc == PLOG_END ? 0 : rc;
 }

@@ -98,6 +98,41 @@ int plog_sql_run(sqlite3_stmt *s, struct plog_error *err)
     return rc < 0 ? rc : 0;
 }
 
+int plog_sql_prepare_with(sqlite3 *db, const char *sql, uint64_t a, uint64_t b,
+                          sqlite3_stmt **out, struct plog_error *err)
+{
+    int rc = plog_sql_prepare(db, sql, out, err);
+    int n = rc ? 0 : sqlite3_bind_parameter_count(*out);
+    if (n > 0)
+        plog_sql_bind_u64(*out, 1, a);
+    if (n > 1)
+        plog_sql_bind_u64(*out, 2, b);
+    return rc;
+}
+
+int plog_sql_number(sqlite3 *db, const char *sql, uint64_t a, uint64_t b,
+                    uint64_t *out, struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare_with(db, sql, a, b, &q, err);
+    if (!rc)
+        rc = plog_sql_row(q, err);
+    *out = rc ? 0 : plog_sql_u64(q, 0);
+    sqlite3_finalize(q);
+    return rc;
+}
+
+int plog_sql_change(sqlite3 *db, const char *sql, uint64_t a, uint64_t b,
+                    struct plog_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare_with(db, sql, a, b, &q, err);
+    if (!rc)
+        rc = plog_sql_run(q, err);
+    sqlite3_finalize(q);
+    return rc;
+}
+
 void plog_sql_bind(sqlite3_stmt *s, int at, struct plog_span text)
 {
     sqlite3_bind_text64(s, at, text.p, text.n, SQLITE_STATIC, SQLITE_UTF8);

@@ -21,6 +21,11 @@ int plog_sql_fail(struct plog_error *err, sqlite3 *db, const char *doing);
 PLOG_MUST_CHECK int plog_sql_prepare(sqlite3 *db, const char *sql,
                                      sqlite3_stmt **out,
                                      struct plog_error *err);
+/* The same with numbers for ?1 and ?2, as far as it has them. */
+PLOG_MUST_CHECK int plog_sql_prepare_with(sqlite3 *db, const char *sql,
+                                          uint64_t a, uint64_t b,
+                                          sqlite3_stmt **out,
+                                          struct plog_error *err);
 /* Runs statements without results. */
 PLOG_MUST_CHECK int plog_sql_exec(sqlite3 *db, const char *sql,
                                   struct plog_error *err);
@@ -29,8 +34,17 @@ PLOG_MUST_CHECK int plog_sql_run(sqlite3_stmt *s, struct plog_error *err);
 /* Steps once.  Returns 0 with a row, PLOG_END without (then it was reset),
  * or an error (reset). */
 PLOG_MUST_CHECK int plog_sql_row(sqlite3_stmt *s, struct plog_error *err);
-/* The same for rows that are read in step with something else: 0 at the end,
- * too, and *ready says whether a row is at hand. */
+/* One number, 0 for NULL: the first column of the first row of a statement that
+ * is not kept.  `a` and `b` are its ?1 and ?2, as far as it has them.
+ * Returns 0; PLOG_END without a row, and *out is 0; an error. */
+PLOG_MUST_CHECK int plog_sql_number(sqlite3 *db, const char *sql, uint64_t a,
+                                    uint64_t b, uint64_t *out,
+                                    struct plog_error *err);
+/* Runs a statement that gives no row and is not kept, with numbers as above. */
+PLOG_MUST_CHECK int plog_sql_change(sqlite3 *db, const char *sql, uint64_t a,
+                                    uint64_t b, struct plog_error *err);
+/* As plog_sql_row, for rows that are read in step with something else: 0 at the
+ * end, too, and *ready says whether a row is at hand. */
 PLOG_MUST_CHECK int plog_sql_next(sqlite3_stmt *s, bool *ready,
                                   struct plog_error *err);
 

@@ -218,20 +218,6 @@ static void read_wal_index(struct plog_reader *r, struct plog_status *out)
     out->wal_moved = moved < frames ? moved : frames;
 }
 
-/* One number. */
-static int ask(struct plog_reader *r, const char *sql, uint64_t *out,
-               struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(r->store.db, sql, &q, err);
-    if (!rc)
-        rc = plog_sql_row(q, err);
-    if (!rc)
-        *out = plog_sql_u64(q, 0); /* 0 for NULL */
-    sqlite3_finalize(q);
-    return rc;
-}
-
 static int read_store(struct plog_reader *r, double wait,
                       struct plog_store_head *h, struct plog_status *out,
                       struct plog_error *err)
@@ -248,10 +234,12 @@ static int read_store(struct plog_reader *r, double wait,
     out->strategy = h->rules.strategy;
     out->redactions = h->rules.redactions;
     out->base = h->rules.base;
-    rc = ask(r, "SELECT count(*) FROM main.peers", &out->peers, err);
+    rc = plog_sql_number(r->store.db, "SELECT count(*) FROM main.peers", 0, 0,
+                         &out->peers, err);
     if (!rc)
-        rc = ask(r, "SELECT max(seq) FROM main.compactions", &out->compaction,
-                 err);
+        rc = plog_sql_number(r->store.db,
+                             "SELECT max(seq) FROM main.compactions", 0, 0,
+                             &out->compaction, err);
     if (!rc)
         rc = count_pending(r, out, err);
     if (rc)

@@ -12,22 +12,12 @@
 static int note(struct plog_store *s, const struct plog_compaction *c,
                 struct plog_error *err)
 {
-    static const char *const sql[] = {
-        "DELETE FROM main.compactions WHERE seq<=?2",
-        "INSERT INTO main.compactions VALUES(?1,?2,1)"};
-    int rc = 0;
-    for (int i = 0; !rc && i < 2; i++) {
-        sqlite3_stmt *q = NULL;
-        rc = plog_sql_prepare(s->db, sql[i], &q, err);
-        if (!rc && i)
-            plog_sql_bind_u64(q, 1, c->at);
-        if (!rc) {
-            plog_sql_bind_u64(q, 2, c->to);
-            rc = plog_sql_run(q, err);
-        }
-        sqlite3_finalize(q);
-    }
-    return rc;
+    int rc = plog_sql_change(
+        s->db, "DELETE FROM main.compactions WHERE seq<=?1", c->to, 0, err);
+    return rc ? rc
+              : plog_sql_change(s->db,
+                                "INSERT INTO main.compactions VALUES(?1,?2,1)",
+                                c->at, c->to, err);
 }
 
 int plog_store_compact(struct plog_store *s, struct plog_rules *rules,

@@ -275,17 +275,19 @@ out:
 /* ---- What is pending ---------------------------------------------------- */
 
 /* The seqs of a statement's first column, each once, ascending. */
-static int read_seqs(sqlite3_stmt *q, struct plog_buf *out,
-                     struct plog_error *err)
+static int read_seqs(struct plog_store *s, const char *sql, uint64_t a,
+                     uint64_t b, struct plog_buf *out, struct plog_error *err)
 {
     uint64_t last = 0;
-    int rc;
-    while ((rc = plog_sql_row(q, err)) == 0) {
+    sqlite3_stmt *q = NULL;
+    int rc = plog_sql_prepare_with(s->db, sql, a, b, &q, err);
+    while (!rc && (rc = plog_sql_row(q, err)) == 0) {
         uint64_t seq = plog_sql_u64(q, 0);
         if (seq != last && plog_buf_add(out, &seq, sizeof seq))
-            return plog_fail(err, PLOG_E_NOMEM, "out of memory");
+            rc = plog_fail(err, PLOG_E_NOMEM, "out of memory");
         last = seq;
     }
+    sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;
 }
 
@@ -294,122 +296,67 @@ static int read_seqs(sqlite3_stmt *q, struct plog_buf *out,
 int plog_store_pending(struct plog_store *s, struct plog_buf *targets,
                        struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        s->db,
+    return read_seqs(
+        s,
         "SELECT target FROM main.redactions WHERE pending=1 UNION"
         " SELECT target FROM main.redactions WHERE pending=2 ORDER BY 1",
-        &q, err);
-    if (!rc)
-        rc = read_seqs(q, targets, err);
-    sqlite3_finalize(q);
-    return rc;
+        0, 0, targets, err);
 }
 
 int plog_store_scrub_due(struct plog_store *s, bool *due,
                          struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        s->db, "SELECT 1 FROM main.redactions WHERE pending=1 LIMIT 1", &q,
-        err);
-    if (!rc)
-        rc = plog_sql_row(q, err);
+    uint64_t one;
+    int rc = plog_sql_number(
+        s->db, "SELECT 1 FROM main.redactions WHERE pending=1 LIMIT 1", 0, 0,
+        &one, err);
     *due = rc == 0;
-    sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;
 }
 
 int plog_store_kept(struct plog_store *s, struct plog_buf *targets,
                     struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db,
-                              "SELECT target FROM main.redactions WHERE"
-                              " pending>0 GROUP BY target HAVING"
-                              " min(pending)=2 ORDER BY target",
-                              &q, err);
-    if (!rc)
-        rc = read_seqs(q, targets, err);
-    sqlite3_finalize(q);
-    return rc;
+    return read_seqs(s,
+                     "SELECT target FROM main.redactions WHERE pending>0 GROUP"
+                     " BY target HAVING min(pending)=2 ORDER BY target",
+                     0, 0, targets, err);
 }
 
 int plog_store_orders_of(struct plog_store *s, uint64_t target,
                          struct plog_buf *seqs, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        s->db, "SELECT seq FROM main.redactions WHERE target=?1 ORDER BY seq",
-        &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, target);
-        rc = read_seqs(q, seqs, err);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    return read_seqs(
+        s, "SELECT seq FROM main.redactions WHERE target=?1 ORDER BY seq",
+        target, 0, seqs, err);
 }
 
 int plog_store_ordered(struct plog_store *s, uint64_t above, uint64_t to,
                        struct plog_buf *targets, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db,
-                              "SELECT target FROM main.redactions WHERE"
-                              " target>?1 AND target<=?2 ORDER BY target",
-                              &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, above);
-        plog_sql_bind_u64(q, 2, to);
-        rc = read_seqs(q, targets, err);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    return read_seqs(s,
+                     "SELECT target FROM main.redactions WHERE target>?1 AND"
+                     " target<=?2 ORDER BY target",
+                     above, to, targets, err);
 }
 
 int plog_store_orders_pending(struct plog_store *s, struct plog_buf *seqs,
                               struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        s->db,
+    return read_seqs(
+        s,
         "SELECT seq FROM main.redactions WHERE target IN (SELECT target FROM"
         " main.redactions WHERE pending>0) ORDER BY seq",
-        &q, err);
-    if (!rc)
-        rc = read_seqs(q, seqs, err);
-    sqlite3_finalize(q);
-    return rc;
+        0, 0, seqs, err);
 }
 
 int plog_store_unscrubbed(struct plog_store *s, uint64_t from, uint64_t to,
                           struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db,
-                              "UPDATE main.redactions SET pending=1 WHERE"
-                              " target BETWEEN ?1 AND ?2",
-                              &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, from);
-        plog_sql_bind_u64(q, 2, to);
-        rc = plog_sql_run(q, err);
-    }
-    sqlite3_finalize(q);
-    return rc;
-}
-
-static int set_for(struct plog_store *s, const char *sql, uint64_t seq,
-                   struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(s->db, sql, &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, seq);
-        rc = plog_sql_run(q, err);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    return plog_sql_change(s->db,
+                           "UPDATE main.redactions SET pending=1 WHERE"
+                           " target BETWEEN ?1 AND ?2",
+                           from, to, err);
 }
 
 int plog_store_scrubbed(struct plog_store *s, const struct plog_buf *kept,
@@ -420,8 +367,9 @@ int plog_store_scrubbed(struct plog_store *s, const struct plog_buf *kept,
     for (size_t at = 0; !rc && at < kept->len; at += sizeof(uint64_t)) {
         uint64_t seq;
         memcpy(&seq, kept->data + at, sizeof seq);
-        rc = set_for(s, "UPDATE main.redactions SET pending=2 WHERE target=?1",
-                     seq, err);
+        rc = plog_sql_change(
+            s->db, "UPDATE main.redactions SET pending=2 WHERE target=?1", seq,
+            0, err);
     }
     return rc;
 }
@@ -429,8 +377,8 @@ int plog_store_scrubbed(struct plog_store *s, const struct plog_buf *kept,
 int plog_store_not_kept(struct plog_store *s, uint64_t above,
                         struct plog_error *err)
 {
-    return set_for(s,
-                   "UPDATE main.redactions SET pending=1 WHERE pending=2 AND"
-                   " target>?1",
-                   above, err);
+    return plog_sql_change(s->db,
+                           "UPDATE main.redactions SET pending=1 WHERE"
+                           " pending=2 AND target>?1",
+                           above, 0, err);
 }

@@ -231,15 +231,8 @@ int plog_store_add_segment(struct plog_store *s, uint64_t first,
 int plog_store_drop_segments(struct plog_store *s, uint64_t first,
                              struct plog_error *err)
 {
-    sqlite3_stmt *q;
-    int rc = plog_sql_prepare(s->db, "DELETE FROM main.segments WHERE first>?1",
-                              &q, err);
-    if (rc)
-        return rc;
-    plog_sql_bind_u64(q, 1, first);
-    rc = plog_sql_run(q, err);
-    sqlite3_finalize(q);
-    return rc;
+    return plog_sql_change(s->db, "DELETE FROM main.segments WHERE first>?1",
+                           first, 0, err);
 }
 
 int plog_store_ends(struct plog_store *s, const struct plog_store_head *h,

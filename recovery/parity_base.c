@@ -32,15 +32,10 @@ static void differs(struct base *b, uint64_t seq, const char *what,
 /* Whether the store has an order for the entry.  0: it has; PLOG_END. */
 static int has_order(struct base *b, uint64_t seq, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        b->p->db, "SELECT 1 FROM main.redactions WHERE target=?1", &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, seq);
-        rc = plog_sql_row(q, err);
-    }
-    sqlite3_finalize(q);
-    return rc;
+    uint64_t one;
+    return plog_sql_number(b->p->db,
+                           "SELECT 1 FROM main.redactions WHERE target=?1", seq,
+                           0, &one, err);
 }
 
 /* No store that is made of it does away with what a snapshot holds. */
@@ -219,18 +214,11 @@ static int take(struct base *b, const struct plog_snapshot_item *i,
 /* Rows of old ids beyond those of the snapshot answer to nothing. */
 static int count_old_ids(struct base *b, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
+    uint64_t rows;
     char want[48], got[48];
-    int rc = plog_sql_prepare(b->p->db,
-                              "SELECT count(*) FROM main.old_ids"
-                              " WHERE seq<=?1",
-                              &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, b->p->c->head.rules.base);
-        rc = plog_sql_row(q, err);
-    }
-    uint64_t rows = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
+    int rc = plog_sql_number(b->p->db,
+                             "SELECT count(*) FROM main.old_ids WHERE seq<=?1",
+                             b->p->c->head.rules.base, 0, &rows, err);
     if (rc || rows == b->old_ids)
         return rc;
     snprintf(want, sizeof want, "%llu old ids", (unsigned long long)b->old_ids);
@@ -300,42 +288,30 @@ int plog_parity_base(struct plog_parity *p, const struct plog_compaction *c,
 int plog_parity_compaction(struct plog_parity *p, const struct plog_entry *e,
                            struct plog_error *err)
 {
-    static const char *const sql[] = {
-        "DELETE FROM temp.compactions WHERE seq<=?2",
-        "INSERT OR REPLACE INTO temp.compactions VALUES(?1,?2)"};
     struct plog_compaction c;
     uint64_t base = p->c->head.rules.base;
     int rc = plog_compaction_parse(e, p->c->reader.io, &c);
     if (rc)
         return plog_fail(err, rc, "a compact entry cannot be read");
     p->rules.floor = c.to > base ? c.to : base;
-    for (int i = 0; !rc && i < 2; i++) {
-        sqlite3_stmt *q = NULL;
-        rc = plog_sql_prepare(p->db, sql[i], &q, err);
-        if (!rc && i)
-            plog_sql_bind_u64(q, 1, c.at);
-        if (!rc) {
-            plog_sql_bind_u64(q, 2, c.to);
-            rc = plog_sql_run(q, err);
-        }
-        sqlite3_finalize(q);
-    }
-    return rc;
+    rc = plog_sql_change(p->db, "DELETE FROM temp.compactions WHERE seq<=?1",
+                         c.to, 0, err);
+    return rc ? rc
+              : plog_sql_change(
+                    p->db,
+                    "INSERT OR REPLACE INTO temp.compactions VALUES(?1,?2)",
+                    c.at, c.to, err);
 }
 
 /* The floor in the head is that of the last row. */
 static int check_floor(struct plog_parity *p, struct plog_error *err)
 {
     const struct plog_store_head *h = &p->c->head;
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(p->db,
-                              "SELECT floor FROM main.compactions ORDER BY seq"
-                              " DESC LIMIT 1",
-                              &q, err);
-    if (!rc)
-        rc = plog_sql_row(q, err);
-    uint64_t floor = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
+    uint64_t floor;
+    int rc = plog_sql_number(p->db,
+                             "SELECT floor FROM main.compactions ORDER BY seq"
+                             " DESC LIMIT 1",
+                             0, 0, &floor, err);
     if (floor < h->rules.base)
         floor = h->rules.base;
     if (rc >= 0 && floor != h->rules.floor)

@@ -106,16 +106,11 @@ static void begin_at_base(struct plog_parity *p, struct damage *d,
 /* Whether the store holds the order itself: then that can be healed first. */
 static bool has_order(struct plog_parity *p, uint64_t target)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(p->db,
-                              "SELECT 1 FROM main.redactions r JOIN main.events"
-                              " e ON e.seq=r.seq WHERE r.target=?1",
-                              &q, NULL);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, target);
-        rc = plog_sql_row(q, NULL);
-    }
-    sqlite3_finalize(q);
+    uint64_t one;
+    int rc = plog_sql_number(p->db,
+                             "SELECT 1 FROM main.redactions r JOIN main.events"
+                             " e ON e.seq=r.seq WHERE r.target=?1",
+                             target, 0, &one, NULL);
     return rc != PLOG_END; /* one that cannot be read may be there */
 }
 

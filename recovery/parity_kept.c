@@ -137,23 +137,6 @@ static int check_old_ids(struct plog_parity *p, struct plog_error *err)
 
 /* ---- The state at the base ----------------------------------------------- */
 
-static int count(struct plog_parity *p, const char *sql, uint64_t one,
-                 uint64_t two, uint64_t *out, struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(p->db, sql, &q, err);
-    if (!rc) {
-        if (sqlite3_bind_parameter_count(q)) {
-            plog_sql_bind_u64(q, 1, one);
-            plog_sql_bind_u64(q, 2, two);
-        }
-        rc = plog_sql_row(q, err);
-    }
-    *out = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
-    return rc < 0 ? rc : 0;
-}
-
 int plog_parity_base_state(struct plog_parity *p,
                            const struct plog_compaction *c,
                            struct plog_error *err)
@@ -163,10 +146,11 @@ int plog_parity_base_state(struct plog_parity *p,
         return 0; /* at the end */
     /* What was redacted after it is so in the snapshot, and the row of the base
      * is left as it was. */
-    int rc = count(p,
-                   "SELECT count(*) FROM main.redactions WHERE target<=?1 AND"
-                   " seq>?2",
-                   base, c->at, &redacted, err);
+    int rc = plog_sql_number(
+        p->db,
+        "SELECT count(*) FROM main.redactions WHERE target<=?1 AND"
+        " seq>?2",
+        base, c->at, &redacted, err);
     if (!rc && (base != c->to || redacted)) {
         plog_check_unchecked(p->c, PLOG_LEG_STORE, 1, base,
                              base != c->to
@@ -175,12 +159,13 @@ int plog_parity_base_state(struct plog_parity *p,
         return 0;
     }
     if (!rc)
-        rc = count(p,
-                   "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM"
-                   " main.base_state EXCEPT SELECT * FROM temp.state) UNION ALL"
-                   " SELECT * FROM (SELECT * FROM temp.state EXCEPT SELECT *"
-                   " FROM main.base_state))",
-                   0, 0, &rows, err);
+        rc = plog_sql_number(
+            p->db,
+            "SELECT count(*) FROM (SELECT * FROM (SELECT * FROM"
+            " main.base_state EXCEPT SELECT * FROM temp.state) UNION ALL"
+            " SELECT * FROM (SELECT * FROM temp.state EXCEPT SELECT *"
+            " FROM main.base_state))",
+            0, 0, &rows, err);
     if (!rc && rows)
         plog_parity_find(p, PLOG_E_DIVERGED, base,
                          "base_state: the records of the snapshot",
@@ -237,13 +222,14 @@ static int check_base(struct plog_parity *p, struct plog_error *err)
                          "meta: a base that was a floor of the log",
                          "meta: another base");
     if (!rc)
-        rc = count(p,
-                   "SELECT (SELECT count(*) FROM main.base_state WHERE last>?1)"
-                   "+(SELECT count(*) FROM main.events e WHERE seq<=?2 AND"
-                   " record_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM"
-                   " main.base_state b WHERE b.resource=e.resource AND"
-                   " b.record_id=e.record_id))",
-                   base, base, &rows, err);
+        rc = plog_sql_number(
+            p->db,
+            "SELECT (SELECT count(*) FROM main.base_state WHERE last>?1)"
+            "+(SELECT count(*) FROM main.events e WHERE seq<=?2 AND"
+            " record_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM"
+            " main.base_state b WHERE b.resource=e.resource AND"
+            " b.record_id=e.record_id))",
+            base, base, &rows, err);
     if (!rc && rows)
         plog_parity_find(p, PLOG_E_DIVERGED, base,
                          "base_state: the records as they were at the base",
@@ -260,7 +246,8 @@ int plog_parity_kept(struct plog_parity *p, struct plog_error *err)
     if (!rc)
         rc = check_base(p, err);
     if (!rc && p->c->head.rules.base == 0)
-        rc = count(p, "SELECT count(*) FROM main.base_state", 0, 0, &rows, err);
+        rc = plog_sql_number(p->db, "SELECT count(*) FROM main.base_state", 0,
+                             0, &rows, err);
     if (!rc && rows)
         plog_parity_find(p, PLOG_E_DIVERGED, 0, "base_state: no row",
                          "base_state: rows, and no base");

@@ -55,19 +55,12 @@ static void differ(struct pair *m, sqlite3_stmt *row, const char *expected,
                      want, got);
 }
 
-static int advance(sqlite3_stmt *s, bool *more, struct plog_error *err)
-{
-    int rc = plog_sql_row(s, err);
-    *more = rc == 0;
-    return rc == PLOG_END ? 0 : rc;
-}
-
 static int merge_rows(struct pair *m, struct plog_error *err)
 {
     bool want, have;
-    int rc = advance(m->want, &want, err);
+    int rc = plog_sql_next(m->want, &want, err);
     if (!rc)
-        rc = advance(m->have, &have, err);
+        rc = plog_sql_next(m->have, &have, err);
     while (!rc && (want || have) && !m->p->c->stopped) {
         int order = !want   ? 1
                     : !have ? -1
@@ -80,9 +73,9 @@ static int merge_rows(struct pair *m, struct plog_error *err)
             differ(m, m->want, "as the log folds", "other content");
         m->count += order <= 0;
         if (order <= 0)
-            rc = advance(m->want, &want, err);
+            rc = plog_sql_next(m->want, &want, err);
         if (!rc && order >= 0)
-            rc = advance(m->have, &have, err);
+            rc = plog_sql_next(m->have, &have, err);
         plog_check_progress(m->p->c, "records", m->count, 0);
     }
     return rc;

@@ -139,22 +139,18 @@ int plog_parity_pending(struct plog_parity *p, struct plog_error *err)
 static int check_row(struct plog_parity *p, const struct plog_order *o,
                      struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
+    uint64_t target;
     char want[64];
-    int rc = plog_sql_prepare(
-        p->db, "SELECT target FROM main.redactions WHERE seq=?1", &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, o->at);
-        rc = plog_sql_row(q, err);
-    }
-    if (rc == PLOG_END || (!rc && plog_sql_u64(q, 0) != o->seq)) {
+    int rc = plog_sql_number(p->db,
+                             "SELECT target FROM main.redactions WHERE seq=?1",
+                             o->at, 0, &target, err);
+    if (rc == PLOG_END || (!rc && target != o->seq)) {
         snprintf(want, sizeof want, "redaction of entry %llu",
                  (unsigned long long)o->seq);
         plog_parity_find(p, PLOG_E_DIVERGED, o->at, want,
                          rc ? "none" : "another");
         rc = 0;
     }
-    sqlite3_finalize(q);
     return rc;
 }
 
@@ -184,16 +180,11 @@ int plog_parity_order(struct plog_parity *p, const struct plog_entry *e,
 
 int plog_parity_redactions(struct plog_parity *p, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
+    uint64_t rows;
     char want[64], got[64];
-    int rc = plog_sql_prepare(
-        p->db, "SELECT count(*) FROM main.redactions WHERE seq>=?1", &q, err);
-    if (!rc) {
-        sqlite3_bind_int64(q, 1, p->partial ? (int64_t)p->first : INT64_MIN);
-        rc = plog_sql_row(q, err);
-    }
-    uint64_t rows = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
+    int rc = plog_sql_number(
+        p->db, "SELECT count(*) FROM main.redactions WHERE seq>=?1",
+        p->partial ? p->first : (uint64_t)INT64_MIN, 0, &rows, err);
     if (rc || rows == p->rules.redactions)
         return rc;
     snprintf(want, sizeof want, "%llu redactions",

@@ -75,23 +75,15 @@ static int logged_age(struct list *l, uint64_t seq, double *out,
     struct plog_store *s = &l->r->store;
     struct plog_entry e;
     struct plog_span line;
-    sqlite3_stmt *q = NULL;
+    uint64_t before;
     *out = -1;
     if (seq <= l->head.rules.base)
         return 0;
-    int rc = plog_sql_prepare(
-        s->db,
-        "SELECT coalesce(max(size),0) FROM main.checkpoints WHERE"
-        " size<?1",
-        &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, seq);
-        rc = plog_sql_row(q, err);
-    }
-    uint64_t first = rc ? 0 : plog_sql_u64(q, 0) + 1;
-    sqlite3_finalize(q);
+    int rc = plog_sql_number(
+        s->db, "SELECT max(size) FROM main.checkpoints WHERE size<?1", seq, 0,
+        &before, err);
     if (!rc)
-        rc = plog_store_line(s, first, &line, NULL, err);
+        rc = plog_store_line(s, before + 1, &line, NULL, err);
     if (!rc)
         rc = plog_entry_parse(&l->parser, line, &e, err);
     if (!rc)
@@ -137,19 +129,6 @@ static int give(struct list *l, sqlite3_stmt *q,
     return rc;
 }
 
-static int read_least(struct list *l, struct plog_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(l->r->store.db,
-                              "SELECT coalesce(min(cursor),0) FROM main.peers",
-                              &q, err);
-    if (!rc)
-        rc = plog_sql_row(q, err);
-    l->least = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
-    return rc;
-}
-
 int plog_peers(const char *dir, const struct plog_options *options,
                int (*each)(void *arg, const struct plog_peer *peer), void *arg,
                struct plog_error *err)
@@ -173,7 +152,9 @@ int plog_peers(const char *dir, const struct plog_options *options,
     if (!rc)
         rc = measure(&l, err);
     if (!rc)
-        rc = read_least(&l, err);
+        rc = plog_sql_number(l.r->store.db,
+                             "SELECT coalesce(min(cursor),0) FROM main.peers",
+                             0, 0, &l.least, err);
     if (!rc)
         rc = plog_sql_prepare(l.r->store.db,
                               "SELECT name,added,cursor,root,seen FROM"

@@ -65,17 +65,9 @@ static int count_merged(void *arg, uint64_t seq, const char *line, size_t len)
 static int order_of(struct plog_reader *r, uint64_t seq, uint64_t *order,
                     struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(
-        r->store.db, "SELECT min(seq) FROM main.redactions WHERE target=?1", &q,
-        err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, seq);
-        rc = plog_sql_row(q, err);
-    }
-    *order = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
-    return rc;
+    return plog_sql_number(
+        r->store.db, "SELECT min(seq) FROM main.redactions WHERE target=?1",
+        seq, 0, order, err);
 }
 
 /* As in earnest, which does not redact in a log with files that are none of its

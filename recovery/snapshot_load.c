@@ -149,18 +149,9 @@ int plog_snapshot_into(const struct plog_dir *d, uint64_t floor,
 static int find_compaction(struct plog_store *store, uint64_t floor,
                            uint64_t *seq, struct plog_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    int rc = plog_sql_prepare(store->db,
-                              "SELECT max(seq) FROM main.compactions WHERE"
-                              " floor=?1",
-                              &q, err);
-    if (!rc) {
-        plog_sql_bind_u64(q, 1, floor);
-        rc = plog_sql_row(q, err);
-    }
-    *seq = rc ? 0 : plog_sql_u64(q, 0);
-    sqlite3_finalize(q);
-    return rc;
+    return plog_sql_number(
+        store->db, "SELECT max(seq) FROM main.compactions WHERE floor=?1",
+        floor, 0, seq, err);
 }
 
 /* The digest that the compact entry signs which set the store's floor. */
