@@ -66,13 +66,6 @@ int plog_compaction_add_rotation(struct plog_buf *b, const struct plog_entry *e)
 
 /* ---- Reading ------------------------------------------------------------ */
 
-static bool take_hash(struct plog_span raw, unsigned char *out)
-{
-    return plog_json_kind(raw) == 's' &&
-           plog_base64_decode(plog_span(raw.p + 1, raw.n - 2), out,
-                              PLOG_HASH_SIZE) == 0;
-}
-
 static bool take_rules(const struct plog_span *v, struct plog_init_args *out)
 {
     char name[32];
@@ -170,7 +163,7 @@ int plog_compact_peers_next(struct plog_compact_peers *p,
         plog_u64_parse(v[1], &out->cursor))
         return PLOG_E_CORRUPT;
     out->has_root = n == 3;
-    if (out->has_root && !take_hash(v[2], out->root))
+    if (out->has_root && !plog_json_bytes(v[2], out->root, PLOG_HASH_SIZE))
         return PLOG_E_CORRUPT;
     p->text.len = 0;
     int rc = plog_buf_reserve(&p->text, v[0].n);
@@ -215,8 +208,9 @@ static int parse(struct plog_span args, uint64_t seq, const struct plog_io *io,
     memset(c, 0, sizeof *c);
     if (take_members(args, names, v, 10, 0) != 10 ||
         plog_u64_parse(v[0], &c->from) || plog_u64_parse(v[1], &c->to) ||
-        !take_hash(v[2], c->root) || !take_rules(&v[5], &c->rules) ||
-        plog_json_kind(v[8]) != 'a' || plog_json_kind(v[9]) != 'a')
+        !plog_json_bytes(v[2], c->root, PLOG_HASH_SIZE) ||
+        !take_rules(&v[5], &c->rules) || plog_json_kind(v[8]) != 'a' ||
+        plog_json_kind(v[9]) != 'a')
         return PLOG_E_CORRUPT;
     c->at = seq;
     c->archive = plog_json_kind(v[3]) == 't';
@@ -225,7 +219,7 @@ static int parse(struct plog_span args, uint64_t seq, const struct plog_io *io,
     c->rotations = v[9];
     if ((!c->archive && plog_json_kind(v[3]) != 'f') || c->from == c->to ||
         c->to >= seq || c->from >= seq || c->has_snapshot != (c->to > 0) ||
-        (c->has_snapshot ? !take_hash(v[4], c->snapshot)
+        (c->has_snapshot ? !plog_json_bytes(v[4], c->snapshot, PLOG_HASH_SIZE)
                          : plog_json_kind(v[4]) != '0'))
         return PLOG_E_CORRUPT;
     int rc = check_peers(c, io);

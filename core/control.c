@@ -37,20 +37,6 @@ int plog_init_args_format(struct plog_buf *b, const struct plog_init_args *a)
     return rc ? rc : plog_buf_add_char(b, '}');
 }
 
-/* Reads exactly the members `names`, in order. */
-static bool take_members(struct plog_span args, const char *const *names,
-                         struct plog_span *values, size_t count)
-{
-    struct plog_json_walk w;
-    struct plog_span name, value;
-    plog_json_walk(&w, args);
-    for (size_t i = 0; i < count; i++)
-        if (!plog_json_next(&w, &name, &values[i]) ||
-            !plog_span_is(name, names[i]))
-            return false;
-    return !plog_json_next(&w, &name, &value);
-}
-
 static int parse_strategy(struct plog_span raw, enum plog_strategy *out)
 {
     char name[32];
@@ -65,7 +51,7 @@ int plog_strategy_args_parse(struct plog_span args, enum plog_strategy *out)
 {
     static const char *const names[] = {"strategy"};
     struct plog_span value;
-    if (!take_members(args, names, &value, 1))
+    if (!plog_json_members(args, names, &value, 1))
         return PLOG_E_CORRUPT;
     return parse_strategy(value, out);
 }
@@ -74,7 +60,7 @@ int plog_init_args_parse(struct plog_span args, struct plog_init_args *out)
 {
     static const char *const names[] = {"strategy", "max_line", "segment_size"};
     struct plog_span v[3];
-    if (!take_members(args, names, v, 3) ||
+    if (!plog_json_members(args, names, v, 3) ||
         parse_strategy(v[0], &out->strategy) ||
         plog_u64_parse(v[1], &out->line_max) ||
         plog_u64_parse(v[2], &out->segment_size) || out->line_max == 0 ||
@@ -99,7 +85,7 @@ int plog_cursor_args_parse(struct plog_span args, struct plog_buf *decoded,
     static const char *const names[] = {"source", "resource", "cursor"};
     struct plog_span v[3],
         *to[3] = {&out->source, &out->resource, &out->cursor};
-    if (!take_members(args, names, v, 3))
+    if (!plog_json_members(args, names, v, 3))
         return PLOG_E_CORRUPT;
     decoded->len = 0;
     int rc = plog_buf_reserve(decoded, args.n);
@@ -148,10 +134,10 @@ int plog_peer_args_parse(const struct plog_entry *e, struct plog_buf *decoded,
     bool evicts = e->control == PLOG_CONTROL_PEER_EVICT;
     bool adds = e->control == PLOG_CONTROL_PEER_ADD;
     memset(out, 0, sizeof *out);
-    if (!take_members(e->args, names, v,
-                      evicts ? 3
-                      : adds ? 1
-                             : 2) ||
+    if (!plog_json_members(e->args, names, v,
+                           evicts ? 3
+                           : adds ? 1
+                                  : 2) ||
         (!adds && plog_u64_parse(v[1], &out->cursor)))
         return PLOG_E_CORRUPT;
     decoded->len = 0;

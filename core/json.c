@@ -521,3 +521,28 @@ int plog_json_check(struct plog_json *j, struct plog_span text,
     s.depth = 0;
     return scan(&s);
 }
+
+int plog_json_text_check(const char *what, const char *text, int max,
+                         const struct plog_io *io, struct plog_error *err)
+{
+    struct plog_json json;
+    struct plog_json_fault fault;
+    struct plog_buf b;
+    size_t n = text ? strlen(text) : 0;
+    if (n == 0 || n > (size_t)max)
+        return plog_fail(err, PLOG_E_INPUT,
+                         "the %s has %zu bytes, expected 1 to %d", what, n,
+                         max);
+    plog_json_init(&json, io);
+    plog_buf_init(&b, io);
+    int rc = plog_buf_add_text(&b, "{\"text\":");
+    if (!rc)
+        rc = plog_buf_add_json(&b, plog_span_text(text));
+    if (!rc)
+        rc = plog_buf_add_char(&b, '}');
+    if (!rc)
+        rc = plog_json_check(&json, plog_span(b.data, b.len), &fault);
+    plog_buf_fini(&b);
+    plog_json_fini(&json);
+    return rc ? plog_fail(err, rc, "the %s is not text in UTF-8", what) : 0;
+}

@@ -49,6 +49,12 @@ PLOG_MUST_CHECK int plog_json_compact(struct plog_json *j,
 PLOG_MUST_CHECK int plog_json_check(struct plog_json *j, struct plog_span text,
                                     struct plog_json_fault *fault);
 
+/* Checks a caller's text, `what` by name: 1 to `max` bytes of UTF-8.
+ * Returns 0; PLOG_E_INPUT; PLOG_E_NOMEM. */
+PLOG_MUST_CHECK int plog_json_text_check(const char *what, const char *text,
+                                         int max, const struct plog_io *io,
+                                         struct plog_error *err);
+
 /*
  * Walks over the members of an object that passed a check and is compact.
  * `object` includes its braces.  `name` and `value` are raw spans into it;
@@ -61,6 +67,9 @@ struct plog_json_walk {
 void plog_json_walk(struct plog_json_walk *w, struct plog_span object);
 bool plog_json_next(struct plog_json_walk *w, struct plog_span *name,
                     struct plog_span *value);
+/* Reads exactly the members `names` of an object, in order. */
+bool plog_json_members(struct plog_span object, const char *const *names,
+                       struct plog_span *values, size_t count);
 /* The same for the elements of an array with its brackets. */
 bool plog_json_next_element(struct plog_json_walk *w, struct plog_span *value);
 
@@ -73,6 +82,10 @@ bool plog_json_name_is(struct plog_span raw_name, const char *text);
  */
 PLOG_MUST_CHECK int plog_json_unescape(struct plog_span raw,
                                        struct plog_buf *out);
+
+/* Decodes a value that is a string with the base64 of exactly `n` bytes; false:
+ * it is not. */
+bool plog_json_bytes(struct plog_span raw, unsigned char *out, size_t n);
 
 /* How many bytes the character beyond ASCII at `text` has, of at most `left`,
  * one or more; 0 when it is not valid UTF-8. */

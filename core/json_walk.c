@@ -215,3 +215,22 @@ char plog_json_kind(struct plog_span value)
         return 'n';
     }
 }
+
+bool plog_json_members(struct plog_span object, const char *const *names,
+                       struct plog_span *values, size_t count)
+{
+    struct plog_json_walk w;
+    struct plog_span name, value;
+    plog_json_walk(&w, object);
+    for (size_t i = 0; i < count; i++)
+        if (!plog_json_next(&w, &name, &values[i]) ||
+            !plog_span_is(name, names[i]))
+            return false;
+    return !plog_json_next(&w, &name, &value);
+}
+
+bool plog_json_bytes(struct plog_span raw, unsigned char *out, size_t n)
+{
+    return plog_json_kind(raw) == 's' &&
+           plog_base64_decode(plog_span(raw.p + 1, raw.n - 2), out, n) == 0;
+}

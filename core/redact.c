@@ -79,13 +79,6 @@ int plog_order_format(struct plog_buf *args, const struct plog_order *o,
     return rc ? rc : plog_buf_add_char(args, '}');
 }
 
-static bool take_hash(struct plog_span raw, unsigned char *out)
-{
-    return raw.n == HASH_TEXT + 2 && *raw.p == '"' &&
-           plog_base64_decode(plog_span(raw.p + 1, HASH_TEXT), out,
-                              PLOG_HASH_SIZE) == 0;
-}
-
 /* Bytes of a checked JSON string when decoded. */
 static size_t decoded_length(struct plog_span raw)
 {
@@ -108,16 +101,14 @@ static size_t decoded_length(struct plog_span raw)
 int plog_order_parse(const struct plog_entry *e, struct plog_order *out)
 {
     static const char *const names[] = {"seq", "leaf", "line", "reason"};
-    struct plog_json_walk w;
-    struct plog_span name, v[4], more;
-    plog_json_walk(&w, e->args);
-    for (int i = 0; i < 4; i++)
-        if (!plog_json_next(&w, &name, &v[i]) || !plog_span_is(name, names[i]))
-            return PLOG_E_CORRUPT;
+    struct plog_span v[4];
     out->at = e->seq;
-    if (plog_json_next(&w, &name, &more) || plog_u64_parse(v[0], &out->seq) ||
-        out->seq == 0 || out->seq >= e->seq || !take_hash(v[1], out->leaf) ||
-        !take_hash(v[2], out->line) || plog_json_kind(v[3]) != 's')
+    if (!plog_json_members(e->args, names, v, 4) ||
+        plog_u64_parse(v[0], &out->seq) || out->seq == 0 ||
+        out->seq >= e->seq ||
+        !plog_json_bytes(v[1], out->leaf, PLOG_HASH_SIZE) ||
+        !plog_json_bytes(v[2], out->line, PLOG_HASH_SIZE) ||
+        plog_json_kind(v[3]) != 's')
         return PLOG_E_CORRUPT;
     size_t n = decoded_length(v[3]);
     return n == 0 || n > PLOG_REASON_MAX ? PLOG_E_CORRUPT : 0;

@@ -125,15 +125,6 @@ static int take_vkey(struct plog_span raw, struct plog_vkey *out)
     return plog_vkey_parse(plog_span(text, n), out) ? PLOG_E_CORRUPT : 0;
 }
 
-static int take_bytes(struct plog_span raw, unsigned char *out, size_t n)
-{
-    if (plog_json_kind(raw) != 's')
-        return PLOG_E_CORRUPT;
-    return plog_base64_decode(plog_span(raw.p + 1, raw.n - 2), out, n)
-               ? PLOG_E_CORRUPT
-               : 0;
-}
-
 int plog_restore_make(struct plog_buf *args, uint64_t size,
                       const unsigned char *root,
                       const struct plog_vkey *old_key,
@@ -162,20 +153,6 @@ int plog_restore_make(struct plog_buf *args, uint64_t size,
     return rc ? rc : plog_buf_add_text(args, "\"}");
 }
 
-/* Reads exactly the members `names`, in order. */
-static bool take_members(struct plog_span args, const char *const *names,
-                         struct plog_span *values, int count)
-{
-    struct plog_json_walk w;
-    struct plog_span name, more;
-    plog_json_walk(&w, args);
-    for (int i = 0; i < count; i++)
-        if (!plog_json_next(&w, &name, &values[i]) ||
-            !plog_span_is(name, names[i]))
-            return false;
-    return !plog_json_next(&w, &name, &more);
-}
-
 int plog_restore_parse(struct plog_span args, uint64_t seq,
                        struct plog_rotation *r)
 {
@@ -183,10 +160,11 @@ int plog_restore_parse(struct plog_span args, uint64_t seq,
     struct plog_span v[5];
     char text[TEXT_MAX];
     r->restores = true;
-    if (!take_members(args, names, v, 5) || plog_u64_parse(v[0], &r->size) ||
-        r->size + 1 != seq || take_bytes(v[1], r->root, sizeof r->root) ||
+    if (!plog_json_members(args, names, v, 5) ||
+        plog_u64_parse(v[0], &r->size) || r->size + 1 != seq ||
+        !plog_json_bytes(v[1], r->root, sizeof r->root) ||
         take_vkey(v[2], &r->old_key) || take_vkey(v[3], &r->new_key) ||
-        take_bytes(v[4], r->new_sig, sizeof r->new_sig) ||
+        !plog_json_bytes(v[4], r->new_sig, sizeof r->new_sig) ||
         strcmp(r->old_key.name, r->new_key.name) == 0 ||
         strcmp(r->old_key.id_text, r->new_key.id_text) == 0)
         return PLOG_E_CORRUPT;
@@ -213,11 +191,12 @@ int plog_rotation_parse(struct plog_span args, uint64_t seq,
     struct plog_span v[6];
     char text[TEXT_MAX];
     r->restores = false;
-    if (!take_members(args, names, v, 6) || plog_u64_parse(v[0], &r->size) ||
-        r->size != seq || take_bytes(v[1], r->root, sizeof r->root) ||
+    if (!plog_json_members(args, names, v, 6) ||
+        plog_u64_parse(v[0], &r->size) || r->size != seq ||
+        !plog_json_bytes(v[1], r->root, sizeof r->root) ||
         take_vkey(v[2], &r->old_key) || take_vkey(v[3], &r->new_key) ||
-        take_bytes(v[4], r->old_sig, sizeof r->old_sig) ||
-        take_bytes(v[5], r->new_sig, sizeof r->new_sig) ||
+        !plog_json_bytes(v[4], r->old_sig, sizeof r->old_sig) ||
+        !plog_json_bytes(v[5], r->new_sig, sizeof r->new_sig) ||
         strcmp(r->old_key.name, r->new_key.name) != 0 ||
         strcmp(r->old_key.id_text, r->new_key.id_text) == 0)
         return PLOG_E_CORRUPT;

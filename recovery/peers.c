@@ -22,31 +22,6 @@ struct change {
     unsigned char known[PLOG_HASH_SIZE]; /* ... before */
 };
 
-static int check_text(const char *what, const char *text,
-                      const struct plog_io *io, struct plog_error *err)
-{
-    struct plog_json json;
-    struct plog_json_fault fault;
-    struct plog_buf b;
-    size_t n = text ? strlen(text) : 0;
-    if (n == 0 || n > PLOG_NAME_MAX)
-        return plog_fail(err, PLOG_E_INPUT,
-                         "the %s has %zu bytes, expected 1 to %d", what, n,
-                         PLOG_NAME_MAX);
-    plog_json_init(&json, io);
-    plog_buf_init(&b, io);
-    int rc = plog_buf_add_text(&b, "{\"text\":");
-    if (!rc)
-        rc = plog_buf_add_json(&b, plog_span_text(text));
-    if (!rc)
-        rc = plog_buf_add_char(&b, '}');
-    if (!rc)
-        rc = plog_json_check(&json, plog_span(b.data, b.len), &fault);
-    plog_buf_fini(&b);
-    plog_json_fini(&json);
-    return rc ? plog_fail(err, rc, "the %s is not text in UTF-8", what) : 0;
-}
-
 /* ---- Its row ------------------------------------------------------------ */
 
 struct row {
@@ -391,7 +366,7 @@ static int begin(struct change *c, struct plog_peer_options *own,
     open.passphrase = own->passphrase;
     open.vkey = own->vkey;
     open.allow_network_fs = own->allow_network_fs;
-    int rc = check_text("name", name, c->io, err);
+    int rc = plog_json_text_check("name", name, PLOG_NAME_MAX, c->io, err);
     if (rc)
         return rc;
     c->name = plog_span_text(name);
@@ -422,7 +397,8 @@ int plog_peer_evict(const char *dir, const char *name,
     plog *p;
     int rc = begin(&c, &own, dir, name, options, report, &p, err);
     if (!rc)
-        rc = check_text("reason", own.reason, c.io, err);
+        rc = plog_json_text_check("reason", own.reason, PLOG_NAME_MAX, c.io,
+                                  err);
     if (!rc)
         rc = log_change(p, &c, PLOG_CONTROL_PEER_EVICT, make_evict, err);
     plog_close(p);

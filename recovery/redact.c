@@ -313,30 +313,6 @@ static int redact(plog *p, const struct plog_redact_options *o,
     return rc;
 }
 
-static int check_reason(const char *reason, const struct plog_io *io,
-                        struct plog_error *err)
-{
-    struct plog_json json;
-    struct plog_json_fault fault;
-    struct plog_buf b;
-    if (!reason || !reason[0] || strlen(reason) > PLOG_REASON_MAX)
-        return plog_fail(err, PLOG_E_INPUT,
-                         "the reason has %zu bytes, expected 1 to %d",
-                         reason ? strlen(reason) : 0, PLOG_REASON_MAX);
-    plog_json_init(&json, io);
-    plog_buf_init(&b, io);
-    int rc = plog_buf_add_text(&b, "{\"reason\":");
-    if (!rc)
-        rc = plog_buf_add_json(&b, plog_span_text(reason));
-    if (!rc)
-        rc = plog_buf_add_char(&b, '}');
-    if (!rc)
-        rc = plog_json_check(&json, plog_span(b.data, b.len), &fault);
-    plog_buf_fini(&b);
-    plog_json_fini(&json);
-    return rc ? plog_fail(err, rc, "the reason is not text in UTF-8") : 0;
-}
-
 int plog_redact(const char *dir, uint64_t seq,
                 const struct plog_redact_options *given,
                 struct plog_redact_report *report, struct plog_error *err)
@@ -357,7 +333,8 @@ int plog_redact(const char *dir, uint64_t seq,
     open.passphrase = own.passphrase;
     open.vkey = own.vkey;
     plog_entry_parser_init(&l.parser, io);
-    int rc = check_reason(own.reason, io, err);
+    int rc =
+        plog_json_text_check("reason", own.reason, PLOG_REASON_MAX, io, err);
     /* First, because it finishes what was cut off. */
     if (!rc)
         rc = own.dry_run ? rehearse(&l, dir, &open, err)

@@ -92,7 +92,8 @@ static int check_digest(struct plog_snapshot *s, const unsigned char *digest,
 
 /* Reads `{"KIND":{..}}` with exactly the members `names`. */
 static bool take(struct plog_span line, const char *kind,
-                 const char *const *names, struct plog_span *values, int count)
+                 const char *const *names, struct plog_span *values,
+                 size_t count)
 {
     struct plog_json_walk w;
     struct plog_span name, value;
@@ -100,12 +101,7 @@ static bool take(struct plog_span line, const char *kind,
     if (!plog_json_next(&w, &name, &value) || !plog_span_is(name, kind) ||
         plog_json_kind(value) != 'o')
         return false;
-    plog_json_walk(&w, value);
-    for (int i = 0; i < count; i++)
-        if (!plog_json_next(&w, &name, &values[i]) ||
-            !plog_span_is(name, names[i]))
-            return false;
-    return !plog_json_next(&w, &name, &value);
+    return plog_json_members(value, names, values, count);
 }
 
 /* Decodes strings into one buffer that does not move, for which room is made
@@ -123,13 +119,6 @@ static bool decode(struct plog_snapshot *s, const struct plog_span *raw,
         *to[i] = plog_span(s->decoded.data + start, s->decoded.len - start);
     }
     return true;
-}
-
-static bool take_hash(struct plog_span raw, unsigned char *out)
-{
-    return plog_json_kind(raw) == 's' &&
-           plog_base64_decode(plog_span(raw.p + 1, raw.n - 2), out,
-                              PLOG_HASH_SIZE) == 0;
 }
 
 static int entry_line(struct plog_snapshot *s, struct plog_snapshot_item *out,
@@ -185,10 +174,11 @@ static int take_id(struct plog_snapshot *s, struct plog_span line,
     struct plog_span v[4];
     struct plog_old_id *id = &out->id;
     if (!take(line, "id", names, v, 4) || plog_u64_parse(v[0], &id->seq) ||
-        !take_hash(v[1], id->id) || !take_hash(v[2], id->leaf))
+        !plog_json_bytes(v[1], id->id, PLOG_HASH_SIZE) ||
+        !plog_json_bytes(v[2], id->leaf, PLOG_HASH_SIZE))
         return odd(s, err, "has an id that is none");
     id->has_content = plog_json_kind(v[3]) != '0';
-    if (id->has_content && !take_hash(v[3], id->content))
+    if (id->has_content && !plog_json_bytes(v[3], id->content, PLOG_HASH_SIZE))
         return odd(s, err, "has an id that is none");
     return 0;
 }
