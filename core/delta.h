@@ -26,6 +26,8 @@ struct plog_instant {
  */
 PLOG_MUST_CHECK int plog_instant_parse(struct plog_span text,
                                        struct plog_instant *out);
+/* By the wall clock, also before 1970. */
+struct plog_instant plog_instant_now(const struct plog_io *io);
 /* -1, 0 or 1. */
 int plog_instant_compare(struct plog_instant a, struct plog_instant b);
 /* Writes UTC with nanoseconds cut to microseconds: 2026-01-02T03:04:05.123456Z

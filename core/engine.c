@@ -254,20 +254,12 @@ static void finish(struct plog_request *r, int rc, const struct plog_error *why)
 
 static void start_work(plog *p, struct plog_work *w)
 {
-    struct plog_instant now;
-    int64_t ns = p->io->clock_real_ns(p->io->ctx);
-    now.seconds = ns / 1000000000;
-    now.nanos = (int32_t)(ns % 1000000000);
-    if (now.nanos < 0) {
-        now.nanos += 1000000000;
-        now.seconds--;
-    }
     w->lines.len = 0;
     w->tree = p->legs.head.tree;
     w->rules = p->legs.head.rules;
     w->next_seq = p->legs.head.commit.size + 1;
     w->opened = w->fresh = w->spoiled = w->ended = false;
-    plog_instant_format(now, w->logged_at);
+    plog_instant_format(plog_instant_now(p->io), w->logged_at);
 }
 
 /* Prepares every request; returns how many of them wait for a commit. */

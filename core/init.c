@@ -264,17 +264,9 @@ static int format_first_segment(struct setup *s, struct plog_buf *b,
 {
     struct plog_tree tree;
     struct plog_commit c = {0};
-    struct plog_instant now;
     unsigned char leaf[PLOG_HASH_SIZE];
     char logged_at[40];
-    int64_t ns = s->io->clock_real_ns(s->io->ctx);
-    now.seconds = ns / 1000000000;
-    now.nanos = (int32_t)(ns % 1000000000);
-    if (now.nanos < 0) {
-        now.nanos += 1000000000;
-        now.seconds--;
-    }
-    plog_instant_format(now, logged_at);
+    plog_instant_format(plog_instant_now(s->io), logged_at);
     plog_tree_init(&tree);
     int rc = plog_header_format(b, s->signer.vkey.name, &tree, &c);
     if (!rc)

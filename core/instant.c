@@ -104,6 +104,13 @@ int plog_instant_compare(struct plog_instant a, struct plog_instant b)
     return (a.nanos > b.nanos) - (a.nanos < b.nanos);
 }
 
+struct plog_instant plog_instant_now(const struct plog_io *io)
+{
+    int64_t ns = io->clock_real_ns(io->ctx), seconds = ns / 1000000000;
+    seconds -= ns % 1000000000 < 0; /* before 1970 */
+    return (struct plog_instant){seconds, (int32_t)(ns - seconds * 1000000000)};
+}
+
 void plog_instant_format(struct plog_instant t, char *out)
 {
     /* An offset may push a time out of the years that have a spelling. */

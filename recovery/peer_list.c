@@ -140,9 +140,7 @@ int plog_peers(const char *dir, const struct plog_options *options,
     if (rc)
         return rc;
     const struct plog_io *io = l.r->io;
-    int64_t ns = io->clock_real_ns(io->ctx);
-    l.now.seconds = ns / 1000000000;
-    l.now.nanos = (int32_t)(ns % 1000000000);
+    l.now = plog_instant_now(io);
     plog_buf_init(&l.segments, io);
     plog_buf_init(&l.sizes, io);
     plog_entry_parser_init(&l.parser, io);

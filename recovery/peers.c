@@ -64,17 +64,9 @@ static int unknown(const struct change *c, struct plog_error *err)
 static int put_row(struct plog_store *s, const struct change *c,
                    struct plog_error *err)
 {
-    struct plog_instant now;
     char seen[40];
     sqlite3_stmt *q = NULL;
-    int64_t ns = c->io->clock_real_ns(c->io->ctx);
-    now.seconds = ns / 1000000000;
-    now.nanos = (int32_t)(ns % 1000000000);
-    if (now.nanos < 0) {
-        now.nanos += 1000000000;
-        now.seconds--;
-    }
-    plog_instant_format(now, seen);
+    plog_instant_format(plog_instant_now(c->io), seen);
     int rc = plog_sql_prepare(s->db,
                               "UPDATE main.peers SET cursor=?2, root=?3,"
                               " seen=?4 WHERE name=?1",

@@ -18,14 +18,10 @@
 static int add_restore(struct plog_restoring *r, struct plog_buf *lines,
                        struct plog_buf *args, struct plog_commit *c)
 {
-    struct plog_instant now;
     unsigned char leaf[PLOG_HASH_SIZE];
     char logged_at[40];
     const struct plog_head *head = &r->report->head;
-    int64_t ns = r->io->clock_real_ns(r->io->ctx);
-    now.seconds = ns / 1000000000;
-    now.nanos = (int32_t)(ns % 1000000000);
-    plog_instant_format(now, logged_at);
+    plog_instant_format(plog_instant_now(r->io), logged_at);
     int rc =
         plog_restore_make(args, head->size, head->root, &r->key, &r->signer);
     if (!rc)
