@@ -67,6 +67,21 @@ static inline bool plog_span_is(struct plog_span a, const char *text)
     return plog_span_equal(a, plog_span_text(text));
 }
 
+static inline bool plog_span_begins(struct plog_span a, const char *text)
+{
+    size_t n = strlen(text);
+    return a.n >= n && memcmp(a.p, text, n) == 0;
+}
+
+/* Takes `text` off the front of `s`; false: it does not stand there. */
+static inline bool plog_span_take(struct plog_span *s, const char *text)
+{
+    bool begins = plog_span_begins(*s, text);
+    size_t n = begins ? strlen(text) : 0;
+    *s = plog_span(s->p + n, s->n - n);
+    return begins;
+}
+
 /* Bytes in memory order as the JSON library compares: memcmp, then length. */
 int plog_span_compare(struct plog_span a, struct plog_span b);
 

@@ -80,6 +80,7 @@ PLOG_MUST_CHECK int plog_dir_relic(const struct plog_dir *d, const char **name);
  * stay, whoever made them. */
 #define PLOG_DIR_FOLDERS 6
 extern const char *const plog_dir_folders[PLOG_DIR_FOLDERS];
+bool plog_dir_among(const char *const *list, size_t n, const char *name);
 bool plog_dir_has_folder(const char *name);
 bool plog_dir_has_file(const char *name);
 

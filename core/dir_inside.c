@@ -26,7 +26,7 @@ static bool is_of_a_log(const struct plog_io *io, const char *dir)
            is_a(io, dir, "keys", S_IFDIR);
 }
 
-static bool among(const char *const *list, size_t n, const char *name)
+bool plog_dir_among(const char *const *list, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
         if (strcmp(name, list[i]) == 0)
@@ -39,7 +39,7 @@ const char *const plog_dir_folders[PLOG_DIR_FOLDERS] = {
 
 bool plog_dir_has_folder(const char *name)
 {
-    return among(plog_dir_folders, PLOG_DIR_FOLDERS, name);
+    return plog_dir_among(plog_dir_folders, PLOG_DIR_FOLDERS, name);
 }
 
 bool plog_dir_has_file(const char *name)
@@ -47,7 +47,7 @@ bool plog_dir_has_file(const char *name)
     static const char *const all[] = {
         "lock",         PLOG_QUEUE_FILE, "store.db",    "store.db-wal",
         "store.db-shm", "drill.json",    PLOG_FS_MARKER};
-    return among(all, sizeof all / sizeof *all, name);
+    return plog_dir_among(all, sizeof all / sizeof *all, name);
 }
 
 /* The path with the links of its folder followed, of what need not be there.

@@ -8,6 +8,8 @@
  */
 #include "json.h"
 
+#include "err.h"
+
 /* Where a member name lies in `names`, and where it was read. */
 struct member {
     size_t at, n;

@@ -336,16 +336,6 @@ static bool take_name(struct plog_span *text, struct plog_span *name,
     return plog_origin_valid(*name);
 }
 
-static bool take_prefix(struct plog_span *text, const char *prefix)
-{
-    size_t n = strlen(prefix);
-    if (text->n < n || memcmp(text->p, prefix, n) != 0)
-        return false;
-    text->p += n;
-    text->n -= n;
-    return true;
-}
-
 static int malformed(struct plog_error *err)
 {
     return unusable(err, "malformed signing key (expected one line " PLAIN
@@ -358,8 +348,8 @@ static int read_pair(struct plog_span text, const char *passphrase,
                      unsigned char pair[PAIR_SIZE], struct plog_error *err)
 {
     struct sealed in;
-    bool plain = take_prefix(&text, PLAIN);
-    if (!plain && !take_prefix(&text, ENCRYPTED))
+    bool plain = plog_span_take(&text, PLAIN);
+    if (!plain && !plog_span_take(&text, ENCRYPTED))
         return malformed(err);
     if (!take_name(&text, name, id))
         return malformed(err);

@@ -27,17 +27,6 @@ enum plog_line_kind plog_line_kind(struct plog_span line)
     return PLOG_LINE_OTHER;
 }
 
-/* Takes `text` off the front of `s`. */
-static bool take(struct plog_span *s, const char *text)
-{
-    size_t n = strlen(text);
-    if (s->n < n || memcmp(s->p, text, n) != 0)
-        return false;
-    s->p += n;
-    s->n -= n;
-    return true;
-}
-
 /* Takes everything before `end`, and `end` itself, off the front of `s`. */
 static bool take_until(struct plog_span *s, char end, struct plog_span *out)
 {
@@ -102,12 +91,13 @@ int plog_commit_parse(struct plog_span line, struct plog_commit *out)
     struct plog_span size, root, key, sig;
     struct plog_commit c;
     memset(&c, 0, sizeof c);
-    bool shaped = take(&line, "{\"commit\":{\"size\":") &&
-                  take_until(&line, ',', &size) && take(&line, "\"root\":\"") &&
-                  take_until(&line, '"', &root) && take(&line, ",\"key\":\"") &&
-                  take_until(&line, '"', &key) && take(&line, ",\"sig\":\"") &&
-                  take_until(&line, '"', &sig) && take(&line, "}}") &&
-                  line.n == 0;
+    bool shaped =
+        plog_span_take(&line, "{\"commit\":{\"size\":") &&
+        take_until(&line, ',', &size) && plog_span_take(&line, "\"root\":\"") &&
+        take_until(&line, '"', &root) && plog_span_take(&line, ",\"key\":\"") &&
+        take_until(&line, '"', &key) && plog_span_take(&line, ",\"sig\":\"") &&
+        take_until(&line, '"', &sig) && plog_span_take(&line, "}}") &&
+        line.n == 0;
     /* Each part has one spelling: decimal without leading zero, canonical
      * base64, lower-case hex.  So the whole has one, too. */
     if (!shaped || plog_u64_parse(size, &c.size) || c.size == 0 ||

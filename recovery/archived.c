@@ -8,7 +8,6 @@
 static int look_at(struct plog_walk *w, uint64_t floor, unsigned char *digest,
                    struct plog_error *err)
 {
-    struct plog_snapshot s;
     struct plog_error why;
     const struct plog_compaction *c =
         plog_orders_floor_seq(&w->orders, floor, true)
@@ -17,8 +16,7 @@ static int look_at(struct plog_walk *w, uint64_t floor, unsigned char *digest,
     if (!c)
         return PLOG_END;
     memcpy(digest, c->snapshot, PLOG_HASH_SIZE);
-    int rc = plog_snapshot_open(&s, w->dir, floor, digest, &why);
-    plog_snapshot_close(&s);
+    int rc = plog_snapshot_check(w->dir, floor, digest, &why);
     if (rc && !plog_check_is_verdict(rc) && err)
         *err = why;
     return rc && plog_check_is_verdict(rc) ? PLOG_END : rc;

@@ -31,14 +31,11 @@ static int read_archive(struct plog_compacting *c, struct plog_walk *w,
                         struct plog_error *err)
 {
     struct plog_log_group g;
-    struct plog_snapshot s;
     unsigned char digest[PLOG_HASH_SIZE];
     uint64_t floor = last->from < last->to ? last->from : 0;
     int rc = plog_compact_start(w, last->to, &floor, digest, err);
-    if (!rc && floor) {
-        rc = plog_snapshot_open(&s, &c->legs->dir, floor, digest, err);
-        plog_snapshot_close(&s);
-    }
+    if (!rc && floor)
+        rc = plog_snapshot_check(&c->legs->dir, floor, digest, err);
     while (!rc && w->chain.last.size < last->to) {
         rc = plog_walk_next(w, &g, err);
         if (rc == PLOG_END)

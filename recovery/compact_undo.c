@@ -136,7 +136,6 @@ static void take_back(struct undo *u)
 static int check_base(struct undo *u, struct plog_walk *w,
                       struct plog_error *err)
 {
-    struct plog_snapshot s;
     uint64_t floor = u->last.from;
     const struct plog_compaction *before =
         floor ? plog_orders_floor_at(&w->orders, floor) : NULL;
@@ -153,9 +152,7 @@ static int check_base(struct undo *u, struct plog_walk *w,
     u->c->rules.strategy = before->rules.strategy;
     u->c->rules.line_max = before->rules.line_max;
     u->c->rules.segment_size = before->rules.segment_size;
-    rc = plog_snapshot_open(&s, w->dir, floor, u->digest, err);
-    plog_snapshot_close(&s);
-    return rc;
+    return plog_snapshot_check(w->dir, floor, u->digest, err);
 }
 
 /* A store that let go of its events is made anew from the log: then all of that

@@ -61,14 +61,6 @@ static bool ends(const char *name, const char *with)
     return n > w && strcmp(name + n - w, with) == 0;
 }
 
-static bool among(const char *const *list, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, list[i]) == 0)
-            return true;
-    return false;
-}
-
 static enum whose in_dir(const char *name, bool folder)
 {
     if (folder)
@@ -97,9 +89,9 @@ static enum whose in_keys(const char *name, bool folder)
                                         "signing.key.new.tmp"};
     if (folder)
         return ODD;
-    if (ends(name, ".vkey.tmp") || among(temps, 2, name))
+    if (ends(name, ".vkey.tmp") || plog_dir_among(temps, 2, name))
         return LEFT;
-    return ends(name, ".vkey") || among(files, 2, name) ? OURS : ODD;
+    return ends(name, ".vkey") || plog_dir_among(files, 2, name) ? OURS : ODD;
 }
 
 /* Verifier keys are for everybody to read; who looks at the signing key tells

@@ -78,21 +78,6 @@ static int take_stored(struct work *w, uint64_t to, struct plog_error *err)
     return 0;
 }
 
-static int take_logged(struct work *w, const struct plog_log_group *g,
-                       struct plog_error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; !rc && !w->h->dry_run && i < g->count; i++) {
-        struct plog_span line = plog_scan_text(&w->scan, i);
-        rc = plog_outlog_add(&w->out, line.p, line.n, err);
-        if (!rc)
-            rc = plog_outlog_add(&w->out, "\n", 1, err);
-    }
-    if (!rc && !w->h->dry_run)
-        rc = plog_outlog_add(&w->out, g->commit_line.p, g->commit_line.n, err);
-    return rc || w->h->dry_run ? rc : plog_outlog_add(&w->out, "\n", 1, err);
-}
-
 /* The bytes that neither leg proves. */
 static void name_bytes(struct work *w, uint64_t begin, uint64_t end,
                        uint64_t from, uint64_t to)
@@ -143,7 +128,8 @@ static int take_all(struct work *w, struct plog_error *err)
         int rc = w->usable ? plog_scan_group(&w->scan, &g) : PLOG_END;
         if (rc == 0) {
             plog_heal_passed(w->h, &g.commit);
-            rc = take_logged(w, &g, err);
+            rc = w->h->dry_run ? 0
+                               : plog_outlog_group(&w->out, &w->scan, &g, err);
         } else if (rc == PLOG_END) {
             w->usable = false;
             w->behind = w->changed ? 0 : w->h->chain.last.size + 1;

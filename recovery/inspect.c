@@ -183,16 +183,11 @@ static int open_file(struct inspect *s, const char *path,
 
 /* ---- Lines -------------------------------------------------------------- */
 
-static bool begins(struct plog_span s, const char *text)
-{
-    size_t n = strlen(text);
-    return s.n >= n && memcmp(s.p, text, n) == 0;
-}
-
 static bool is_conflict(struct plog_span s)
 {
-    return begins(s, "<<<<<<<") || begins(s, ">>>>>>>") ||
-           begins(s, "|||||||") || (begins(s, "=======") && s.n == 7);
+    return plog_span_begins(s, "<<<<<<<") || plog_span_begins(s, ">>>>>>>") ||
+           plog_span_begins(s, "|||||||") ||
+           (plog_span_begins(s, "=======") && s.n == 7);
 }
 
 /* The scanner stops before a word that it does not know. */
@@ -271,7 +266,8 @@ static int classify(struct inspect *s, bool ended, struct plog_inspected *l)
         return 0;
     }
     if (s->report->lines == 1)
-        s->report->segment = begins(line, "{\"segment\":{\"format\":");
+        s->report->segment =
+            plog_span_begins(line, "{\"segment\":{\"format\":");
     s->scratch.len = 0;
     if (line.n == 0)
         l->kind = PLOG_LINE_EMPTY;

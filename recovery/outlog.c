@@ -79,6 +79,22 @@ int plog_outlog_add(struct plog_outlog *o, const void *p, size_t n,
     return o->pending.len >= FLUSH ? flush(o, err) : 0;
 }
 
+static int add_line(struct plog_outlog *o, struct plog_span line,
+                    struct plog_error *err)
+{
+    int rc = plog_outlog_add(o, line.p, line.n, err);
+    return rc ? rc : plog_outlog_add(o, "\n", 1, err);
+}
+
+int plog_outlog_group(struct plog_outlog *o, const struct plog_scan *scan,
+                      const struct plog_log_group *g, struct plog_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < g->count; i++)
+        rc = add_line(o, plog_scan_text(scan, i), err);
+    return rc ? rc : add_line(o, g->commit_line, err);
+}
+
 void plog_outlog_close(struct plog_outlog *o)
 {
     if (!o->io)

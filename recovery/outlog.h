@@ -10,6 +10,7 @@
 
 #include "dir.h"
 #include "line.h"
+#include "scan.h"
 
 struct plog_outlog {
     const struct plog_io *io;
@@ -32,6 +33,11 @@ PLOG_MUST_CHECK int plog_outlog_segment(struct plog_outlog *o,
 /* Adds bytes as they are: one line with its LF, or many. */
 PLOG_MUST_CHECK int plog_outlog_add(struct plog_outlog *o, const void *p,
                                     size_t n, struct plog_error *err);
+/* Adds a group as `scan` holds it. */
+PLOG_MUST_CHECK int plog_outlog_group(struct plog_outlog *o,
+                                      const struct plog_scan *scan,
+                                      const struct plog_log_group *g,
+                                      struct plog_error *err);
 /* Ends the last segment.  On return 0 every file is on disk, with its name. */
 PLOG_MUST_CHECK int plog_outlog_finish(struct plog_outlog *o,
                                        struct plog_error *err);

@@ -236,17 +236,6 @@ static int verify(struct plog_rebuild *b, struct plog_error *err)
     return rc;
 }
 
-/* Also in a dry run: without it there is no store. */
-static int check_snapshot(struct plog_rebuild *b, struct plog_error *err)
-{
-    struct plog_snapshot s;
-    if (!b->base)
-        return 0;
-    int rc = plog_snapshot_open(&s, &b->reader.dir, b->base, b->digest, err);
-    plog_snapshot_close(&s);
-    return rc;
-}
-
 static int prepare(struct plog_rebuild *b, const char *dir, const char *out,
                    struct plog_error *err)
 {
@@ -271,8 +260,8 @@ static int make_store(struct plog_rebuild *b, const char *dir, const char *out,
     int rc = prepare(b, dir, out, err);
     if (!rc && !b->o->dry_run)
         return fold(b, err);
-    if (!rc)
-        rc = check_snapshot(b, err);
+    if (!rc && b->base) /* without it there is no store */
+        rc = plog_snapshot_check(&b->reader.dir, b->base, b->digest, err);
     return rc ? rc : verify(b, err);
 }
 

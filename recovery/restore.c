@@ -237,17 +237,6 @@ static int check_key(const struct plog_restoring *r, struct plog_error *err)
     return rc;
 }
 
-/* Before it is copied, and also in a dry run: without it there is no store. */
-static int check_snapshot(struct plog_restoring *r, struct plog_error *err)
-{
-    struct plog_snapshot s;
-    if (!r->base)
-        return 0;
-    int rc = plog_snapshot_open(&s, &r->reader.dir, r->base, r->digest, err);
-    plog_snapshot_close(&s);
-    return rc;
-}
-
 static int make_store(struct plog_restoring *r, struct plog_error *err)
 {
     struct plog_replay_report report;
@@ -290,8 +279,8 @@ static int run(struct plog_restoring *r, const char *dir, const char *out,
         rc = check_adoption(r, err);
     if (!rc)
         rc = check_key(r, err);
-    if (!rc)
-        rc = check_snapshot(r, err);
+    if (!rc && r->base) /* without it there is no store */
+        rc = plog_snapshot_check(&r->reader.dir, r->base, r->digest, err);
     if (rc || r->o->dry_run)
         return rc;
     r->report->adopted = r->o->adopt;

@@ -57,15 +57,7 @@ static int copy_group(struct plog_restoring *r, struct plog_walk *w,
         return rc;
     if (begins)
         rc = plog_outlog_segment(&r->log, origin, before, last, err);
-    for (size_t i = 0; !rc && i < g->count; i++) {
-        struct plog_span line = plog_scan_text(&w->scan, i);
-        rc = plog_outlog_add(&r->log, line.p, line.n, err);
-        if (!rc)
-            rc = plog_outlog_add(&r->log, "\n", 1, err);
-    }
-    if (!rc)
-        rc = plog_outlog_add(&r->log, g->commit_line.p, g->commit_line.n, err);
-    return rc ? rc : plog_outlog_add(&r->log, "\n", 1, err);
+    return rc ? rc : plog_outlog_group(&r->log, &w->scan, g, err);
 }
 
 /* The store knows of entries that the log does not have any more. */

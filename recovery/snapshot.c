@@ -357,14 +357,12 @@ static int keep_another(const struct plog_dir *d, int dir, uint64_t floor,
                         struct plog_error *err)
 {
     char name[PLOG_SNAPSHOT_NAME], kept[128];
-    struct plog_snapshot s;
     struct plog_stat st;
     struct plog_error why;
     plog_snapshot_name(floor, name);
     if (d->io->stat_at(d->io->ctx, dir, name, &st) == -ENOENT)
         return 0; /* as usual: nothing is lost */
-    int rc = plog_snapshot_open(&s, d, floor, out->digest, &why);
-    plog_snapshot_close(&s);
+    int rc = plog_snapshot_check(d, floor, out->digest, &why);
     out->aside = rc == PLOG_E_CORRUPT;
     if (out->aside)
         return plog_archive_aside(d, dir, name, kept, err);
@@ -397,7 +395,7 @@ int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
                        .tables = tables,
                        .before = before,
                        .out = out};
-    struct plog_snapshot again;
+
     int dir, bad = 0, rc = plog_snapshot_dir(d, true, &dir, err);
     memset(out, 0, sizeof *out);
     if (rc)
@@ -423,7 +421,5 @@ int plog_snapshot_write(const struct plog_dir *d, struct plog_store *store,
     io->close(io->ctx, dir);
     if (rc)
         return rc;
-    rc = plog_snapshot_open(&again, d, head->commit.size, out->digest, err);
-    plog_snapshot_close(&again);
-    return rc;
+    return plog_snapshot_check(d, head->commit.size, out->digest, err);
 }

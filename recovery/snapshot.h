@@ -102,6 +102,11 @@ struct plog_snapshot {
     struct plog_entry_parser parser;
 };
 
+/* Whether it is good.  Returns as plog_snapshot_open. */
+PLOG_MUST_CHECK int plog_snapshot_check(const struct plog_dir *d,
+                                        uint64_t floor,
+                                        const unsigned char *digest,
+                                        struct plog_error *err);
 /*
  * Opens the snapshot of `floor` and checks its text against the digest, all of
  * it, before anything is given out.

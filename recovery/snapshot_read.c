@@ -394,6 +394,15 @@ int plog_snapshot_open(struct plog_snapshot *s, const struct plog_dir *d,
     return rc ? rc : take_first(s, err);
 }
 
+int plog_snapshot_check(const struct plog_dir *d, uint64_t floor,
+                        const unsigned char *digest, struct plog_error *err)
+{
+    struct plog_snapshot s;
+    int rc = plog_snapshot_open(&s, d, floor, digest, err);
+    plog_snapshot_close(&s);
+    return rc;
+}
+
 /* Only a holder of the key can have signed both. */
 int plog_snapshot_agrees(const struct plog_snapshot *s,
                          const struct plog_compaction *c,
