@@ -25,11 +25,6 @@ static void print(const struct cli *c, const char *origin,
     out_end(&o);
 }
 
-static int on_progress(void *arg, const struct plog_progress *p)
-{
-    return progress_tick(arg, p);
-}
-
 /* Notes the head in the witness file, after verifying the log against it. */
 static int note_head(struct cli *c, struct plog_error *err)
 {
@@ -39,7 +34,7 @@ static int note_head(struct cli *c, struct plog_error *err)
                                    .io = cli_io(),
                                    .vkey = c->vkey,
                                    .wait_seconds = c->wait,
-                                   .progress = on_progress,
+                                   .progress = progress_tick,
                                    .arg = &progress};
     progress_init(&progress, c);
     int rc = plog_witness(c->args[0], c->witness, &o, &report, err);

@@ -8,11 +8,6 @@
 #include "progress.h"
 #include "text.h"
 
-static int on_progress(void *arg, const struct plog_progress *p)
-{
-    return progress_tick(arg, p);
-}
-
 static void print_json(const struct plog_compact_report *r)
 {
     struct out o;
@@ -143,7 +138,7 @@ static int run(struct cli *c, struct plog_compact_options o)
     o.wait_seconds = c->wait;
     o.vkey = c->vkey;
     o.dry_run = c->dry_run;
-    o.progress = on_progress;
+    o.progress = progress_tick;
     o.arg = &progress;
     o.allow_network_fs = c->network_fs_ok;
     int rc = cli_secret_read(c, &secret, &err);

@@ -8,11 +8,6 @@
 #include "progress.h"
 #include "text.h"
 
-static int on_progress(void *arg, const struct plog_progress *p)
-{
-    return progress_tick(arg, p);
-}
-
 static void print_json(const struct plog_drill_report *r)
 {
     struct out o;
@@ -23,10 +18,7 @@ static void print_json(const struct plog_drill_report *r)
     out_text(&o, "verdict", plog_code_word(r->verdict));
     out_text_or_null(&o, "what", r->what);
     out_text(&o, "origin", r->restore.origin);
-    out_object(&o, "head");
-    out_uint(&o, "size", r->restore.head.size);
-    out_hash(&o, "root", r->restore.head.root);
-    out_end(&o);
+    out_head(&o, &r->restore.head);
     out_uint(&o, "records", r->records);
     out_uint(&o, "segments", r->restore.segments);
     out_uint(&o, "bytes", r->restore.bytes);
@@ -61,7 +53,7 @@ int cmd_drill(struct cli *c, int argc, char **argv)
     struct plog_drill_report report = {.verdict = 0};
     struct plog_drill_options o = {.struct_size = sizeof o,
                                    .io = cli_io(),
-                                   .progress = on_progress,
+                                   .progress = progress_tick,
                                    .arg = &progress};
     const struct cli_option own[] = {{"scratch", CLI_TEXT, &o.scratch, 0, 0}};
     const struct cli_spec spec = {CLI_KEY, own, CLI_COUNT(own), 1, 1};

@@ -8,11 +8,6 @@
 #include "progress.h"
 #include "text.h"
 
-static int on_progress(void *arg, const struct plog_progress *p)
-{
-    return progress_tick(arg, p);
-}
-
 static void print_json(const struct plog_rebuild_report *r, const char *leg,
                        const char *out, bool install)
 {
@@ -37,10 +32,7 @@ static void print_json(const struct plog_rebuild_report *r, const char *leg,
     } else
         out_null(&o, "missing");
     out_text(&o, "origin", r->origin);
-    out_object(&o, "head");
-    out_uint(&o, "size", r->head.size);
-    out_hash(&o, "root", r->head.root);
-    out_end(&o);
+    out_head(&o, &r->head);
     out_uint(&o, "entries", r->entries);
     out_uint(&o, "segments", r->segments);
     out_uint(&o, "bytes", r->bytes);
@@ -108,7 +100,7 @@ int cmd_rebuild(struct cli *c, int argc, char **argv)
     struct plog_rebuild_report report = {.verdict = 0};
     struct plog_rebuild_options o = {.struct_size = sizeof o,
                                      .io = cli_io(),
-                                     .progress = on_progress,
+                                     .progress = progress_tick,
                                      .arg = &progress};
     bool store = false, log = false;
     const char *out = NULL;

@@ -97,10 +97,7 @@ static void print_json(const struct plog_replay_report *r)
     out_text_or_null(&o, "quarantine", r->quarantine);
     out_uint(&o, "own_tables", r->own_tables);
     out_bool(&o, "remade", r->remade);
-    out_object(&o, "head");
-    out_uint(&o, "size", r->head.size);
-    out_hash(&o, "root", r->head.root);
-    out_end(&o);
+    out_head(&o, &r->head);
     out_double(&o, "seconds", r->seconds);
     out_end(&o);
 }

@@ -9,11 +9,6 @@
 #include "progress.h"
 #include "text.h"
 
-static int on_progress(void *arg, const struct plog_progress *p)
-{
-    return progress_tick(arg, p);
-}
-
 static void put_head(struct out *o, const char *name, const struct plog_head *h)
 {
     out_object(o, name);
@@ -82,7 +77,7 @@ int cmd_restore(struct cli *c, int argc, char **argv)
     struct plog_restore_report report = {.dry_run = false};
     struct plog_restore_options o = {.struct_size = sizeof o,
                                      .io = cli_io(),
-                                     .progress = on_progress,
+                                     .progress = progress_tick,
                                      .arg = &progress};
     const char *out = NULL, *at = NULL;
     const struct cli_option own[] = {

@@ -147,10 +147,7 @@ static void print_json(const struct salvage *s,
     out_text(&o, "schema", "paritylog/salvage/1");
     out_text(&o, "verdict", plog_code_word(r->verdict));
     out_bool(&o, "dry_run", r->dry_run);
-    out_object(&o, "head");
-    out_uint(&o, "size", r->head.size);
-    out_hash(&o, "root", r->head.root);
-    out_end(&o);
+    out_head(&o, &r->head);
     out_object(&o, "intact");
     out_uint(&o, "groups", r->groups);
     out_uint(&o, "entries", r->entries);

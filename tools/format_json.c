@@ -79,10 +79,7 @@ void format_json(const struct report_view *v)
     out_text_or_null(&o, "origin", r->origin);
     out_bool(&o, "pinned", r->pinned);
     out_text_or_null(&o, "vkey", r->vkey);
-    out_object(&o, "head");
-    out_uint(&o, "size", r->head.size);
-    out_hash(&o, "root", r->head.root);
-    out_end(&o);
+    out_head(&o, &r->head);
     counts_json(&o, r);
     checked_json(&o, r);
     if (r->since) {

@@ -259,3 +259,11 @@ void out_hash(struct out *o, const char *name, const unsigned char *hash)
 {
     out_base64(o, name, hash, PLOG_HASH_SIZE);
 }
+
+void out_head(struct out *o, const struct plog_head *h)
+{
+    out_object(o, "head");
+    out_uint(o, "size", h->size);
+    out_hash(o, "root", h->root);
+    out_end(o);
+}

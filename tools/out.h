@@ -51,6 +51,8 @@ void out_null(struct out *o, const char *name);
 void out_raw(struct out *o, const char *name, const char *p, size_t n);
 void out_base64(struct out *o, const char *name, const unsigned char *p,
                 size_t n);
+/* "head": its size and root. */
+void out_head(struct out *o, const struct plog_head *h);
 void out_hash(struct out *o, const char *name, const unsigned char *hash);
 
 /* A document that is one array, on standard output.  It begins with the first

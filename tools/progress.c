@@ -34,8 +34,9 @@ static void show(struct progress *p, const char *text, int len)
     p->width = len;
 }
 
-int progress_tick(struct progress *p, const struct plog_progress *now)
+int progress_tick(void *progress, const struct plog_progress *now)
 {
+    struct progress *p = progress;
     char text[128], rest[64] = "";
     double clock = proc_clock();
     if (proc_interrupted())

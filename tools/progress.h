@@ -20,7 +20,7 @@ void progress_init(struct progress *p, const struct cli *c);
 
 /* Shows `now` if the last line is old enough.  Returns not 0 when the command
  * was interrupted. */
-int progress_tick(struct progress *p, const struct plog_progress *now);
+int progress_tick(void *progress, const struct plog_progress *now);
 
 /* Takes the line away. */
 void progress_clear(struct progress *p);
