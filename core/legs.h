@@ -34,7 +34,6 @@ struct plog_replay_watch {
     void *arg;
     uint64_t to;      /* stop at the last group at or below; 0: the end */
     uint64_t skipped; /* out: of the entries inserted, logged as skipped */
-    uint64_t applied; /* out: entries inserted */
 };
 
 /* Opens directory and keys, not yet locked; the store stays closed.  `options`
@@ -130,11 +129,6 @@ bool plog_legs_store_is_anothers(const struct plog_dir *dir,
 /* Says that they are.  Returns PLOG_E_FORK.
  * @size  up to here they differ */
 int plog_legs_fail_fork(uint64_t size, struct plog_error *err);
-/* The same for a reader, whose store and keys are not those of legs. */
-PLOG_MUST_CHECK int plog_legs_place(struct plog_store *store,
-                                    const struct plog_store_head *h,
-                                    struct plog_walk *w,
-                                    struct plog_error *err);
 /* Walks to the end.  Returns 0 (also with a torn tail), or the damage. */
 PLOG_MUST_CHECK int plog_legs_find_end(struct plog_walk *w,
                                        struct plog_log_end *end,

@@ -164,14 +164,6 @@ size_t plog_checkpoint_write(char *out, const char *origin, uint64_t size,
     return (size_t)n;
 }
 
-int plog_checkpoint_text(struct plog_buf *b, const char *origin, uint64_t size,
-                         const unsigned char *root)
-{
-    char text[PLOG_CHECKPOINT_TEXT_MAX];
-    size_t n = plog_checkpoint_write(text, origin, size, root);
-    return n ? plog_buf_add(b, text, n) : PLOG_E_ARG;
-}
-
 bool plog_checkpoint_verify(const struct plog_vkey *k, const char *origin,
                             uint64_t size, const unsigned char *root,
                             const unsigned char *sig)

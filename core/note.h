@@ -41,12 +41,6 @@ void plog_vkey_format(const struct plog_vkey *k, char *out);
 size_t plog_checkpoint_write(char *out, const char *origin, uint64_t size,
                              const unsigned char *root);
 
-/* Appends the signed text of a checkpoint.
- * Returns 0; PLOG_E_ARG for an origin or size out of range; PLOG_E_NOMEM. */
-PLOG_MUST_CHECK int plog_checkpoint_text(struct plog_buf *b, const char *origin,
-                                         uint64_t size,
-                                         const unsigned char *root);
-
 /* Checks an Ed25519 signature over the checkpoint text (small-order keys and
  * S >= L are refused).  Allocates nothing.  Returns true when it holds. */
 bool plog_checkpoint_verify(const struct plog_vkey *k, const char *origin,

@@ -183,7 +183,7 @@ static int look_through(struct plog_orders *o, struct plog_scan *s)
 
 /* What cannot be read, now or ever, may hold the order that is asked for: then
  * nobody knows that there is none. */
-int plog_orders_or_unreadable(struct plog_orders *o, int rc)
+static int or_unreadable(struct plog_orders *o, int rc)
 {
     if (rc != PLOG_E_IO)
         return rc;
@@ -219,10 +219,10 @@ int plog_orders_each_segment(struct plog_orders *o,
     int rc = plog_dir_segments(o->dir, &list, NULL);
     if (rc == PLOG_E_CORRUPT)
         rc = 0; /* an odd file, whoever reads the log says so */
-    rc = plog_orders_or_unreadable(o, rc);
+    rc = or_unreadable(o, rc);
     for (size_t i = 0; !rc && i < plog_segment_count(&list); i++)
-        rc = plog_orders_or_unreadable(
-            o, look_at_segment(o, plog_segment_at(&list, i), look));
+        rc = or_unreadable(o,
+                           look_at_segment(o, plog_segment_at(&list, i), look));
     plog_buf_fini(&list);
     return rc;
 }

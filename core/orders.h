@@ -240,7 +240,6 @@ PLOG_MUST_CHECK int plog_orders_keep_floor(struct plog_orders *o,
                                            struct plog_entry_parser *parser,
                                            struct plog_span line, size_t file);
 void plog_orders_match_floors(struct plog_orders *o);
-PLOG_MUST_CHECK int plog_orders_or_unreadable(struct plog_orders *o, int rc);
 struct plog_scan;
 PLOG_MUST_CHECK int plog_orders_each_segment(struct plog_orders *o,
                                              int (*look)(struct plog_orders *,

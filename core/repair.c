@@ -65,8 +65,8 @@ static int search(struct plog_store *store, const struct plog_store_head *h,
     return plog_legs_fail_fork(h->commit.size, err);
 }
 
-int plog_legs_place(struct plog_store *store, const struct plog_store_head *h,
-                    struct plog_walk *w, struct plog_error *err)
+static int place(struct plog_store *store, const struct plog_store_head *h,
+                 struct plog_walk *w, struct plog_error *err)
 {
     int rc = h->commit.size ? 0 : PLOG_END;
     if (h->commit.size) {
@@ -85,7 +85,7 @@ int plog_legs_place(struct plog_store *store, const struct plog_store_head *h,
 int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
                      struct plog_error *err)
 {
-    return plog_legs_place(&l->store, &l->head, w, err);
+    return place(&l->store, &l->head, w, err);
 }
 
 /* ---- The end of the log ------------------------------------------------- */
@@ -235,7 +235,7 @@ int plog_legs_inspect(struct plog_walk *w, const struct plog_dir *dir,
     if ((rc == PLOG_E_NOTHING || rc == PLOG_E_ROLLBACK) && h->commit.size)
         rc = store_ahead(h, 0, err);
     if (!rc)
-        rc = plog_legs_place(store, h, w, err);
+        rc = place(store, h, w, err);
     if (!rc)
         rc = plog_legs_find_end(w, end, err);
     if (!rc && end->segment == 0)

@@ -85,7 +85,6 @@ static int apply_entry(struct plog_legs *l, const struct plog_entry *e,
         watch->entry(watch->arg, e, l->head.rules.strategy))
         rc = plog_fail(err, PLOG_E_INTERRUPTED, "stopped at entry %llu",
                        (unsigned long long)e->seq);
-    watch->applied++;
     watch->skipped += e->skipped;
     return rc;
 }

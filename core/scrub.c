@@ -63,7 +63,9 @@ static int read_target(struct work *w, struct plog_scrub_reach *r, uint64_t seq,
     return rc;
 }
 
-void plog_scrub_settle(struct plog_buf *targets, const struct plog_buf *text)
+/* When no more is appended to `text`: says of each target where its redacted
+ * line is there, in the order of both. */
+static void settle(struct plog_buf *targets, const struct plog_buf *text)
 {
     struct plog_scrub_target *t = (void *)targets->data;
     const char *at = text->data;
@@ -110,7 +112,7 @@ static int read_targets(struct work *w, struct plog_error *err)
     if (!rc && w->any)
         rc = read_brought(w, &r, err);
     plog_scrub_reach_close(&r);
-    plog_scrub_settle(&w->targets, &w->text);
+    settle(&w->targets, &w->text);
     return rc ? rc : join(w, err);
 }
 

@@ -179,10 +179,6 @@ PLOG_MUST_CHECK int plog_scrub_learn_brought(struct plog_scrub_reach *r,
                                              struct plog_buf *text,
                                              struct plog_error *err);
 
-/* When no more is appended to `text`: says of each target where its redacted
- * line is there, in the order of both. */
-void plog_scrub_settle(struct plog_buf *targets, const struct plog_buf *text);
-
 /* Returns PLOG_E_DIVERGED, said. */
 int plog_scrub_misfit(uint64_t seq, const char *what, struct plog_error *err);
 

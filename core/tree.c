@@ -74,9 +74,3 @@ int plog_tree_load(struct plog_tree *t, uint64_t size,
         memmove(t->hashes, hashes, (size_t)count * PLOG_HASH_SIZE);
     return 0;
 }
-
-bool plog_tree_equal(const struct plog_tree *a, const struct plog_tree *b)
-{
-    return a->size == b->size && a->count == b->count &&
-           memcmp(a->hashes, b->hashes, (size_t)a->count * PLOG_HASH_SIZE) == 0;
-}

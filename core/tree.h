@@ -33,7 +33,4 @@ void plog_tree_root(const struct plog_tree *t,
 PLOG_MUST_CHECK int plog_tree_load(struct plog_tree *t, uint64_t size,
                                    const unsigned char *hashes, unsigned count);
 
-/* Whether two ranges are the same. */
-bool plog_tree_equal(const struct plog_tree *a, const struct plog_tree *b);
-
 #endif

@@ -310,10 +310,18 @@ static int note(struct plog_buf *b, const void *what)
     return plog_note_format(b, "a.example/b", c->size, c->root, id, c->sig);
 }
 
+static int checkpoint_text(struct plog_buf *b, const char *origin,
+                           uint64_t size, const unsigned char *root)
+{
+    char text[PLOG_CHECKPOINT_TEXT_MAX];
+    size_t n = plog_checkpoint_write(text, origin, size, root);
+    return n ? plog_buf_add(b, text, n) : PLOG_E_ARG;
+}
+
 static int checkpoint(struct plog_buf *b, const void *what)
 {
     const struct plog_commit *c = what;
-    return plog_checkpoint_text(b, "a.example/b", c->size, c->root);
+    return checkpoint_text(b, "a.example/b", c->size, c->root);
 }
 
 static void notes(void)

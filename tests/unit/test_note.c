@@ -230,20 +230,27 @@ static void test_vkey__other_algorithms_are_refused(void)
 
 /* ---- Checkpoints -------------------------------------------------------- */
 
+static int checkpoint_text(struct plog_buf *b, const char *origin,
+                           uint64_t size, const unsigned char *root)
+{
+    char text[PLOG_CHECKPOINT_TEXT_MAX];
+    size_t n = plog_checkpoint_write(text, origin, size, root);
+    return n ? plog_buf_add(b, text, n) : PLOG_E_ARG;
+}
+
 static void test_checkpoint__text(void)
 {
     char most[PLOG_ORIGIN_MAX + 2] = "", text[PLOG_CHECKPOINT_TEXT_MAX];
     struct plog_note n = golden();
     struct plog_buf b;
     plog_buf_init(&b, plog_io_posix());
-    CHECK_INT(plog_checkpoint_text(&b, n.origin, 0, n.root), 0);
+    CHECK_INT(checkpoint_text(&b, n.origin, 0, n.root), 0);
     const char *want = ORIGIN "\n0\n" ROOT "\n";
     CHECK_BYTES(b.data, b.len, want, strlen(want));
     size_t before = b.len;
-    CHECK_INT(plog_checkpoint_text(&b, "a b", 5, n.root), PLOG_E_ARG);
-    CHECK_INT(plog_checkpoint_text(&b, "", 5, n.root), PLOG_E_ARG);
-    CHECK_INT(plog_checkpoint_text(&b, "a", UINT64_C(1) << 63, n.root),
-              PLOG_E_ARG);
+    CHECK_INT(checkpoint_text(&b, "a b", 5, n.root), PLOG_E_ARG);
+    CHECK_INT(checkpoint_text(&b, "", 5, n.root), PLOG_E_ARG);
+    CHECK_INT(checkpoint_text(&b, "a", UINT64_C(1) << 63, n.root), PLOG_E_ARG);
     CHECK_UINT(b.len, before);
     plog_buf_fini(&b);
 
