@@ -57,8 +57,8 @@ PLOG_MUST_CHECK int plog_legs_open_store(struct plog_legs *l, bool create,
 void plog_legs_close_store(struct plog_legs *l);
 
 /*
- * The head check in full (docs/DESIGN.md, "Opening"): reads the head in a
- * transaction that stays open, and compares it with the end of the log.
+ * The head check in full (docs/DESIGN.md, "Opening and repair"): reads the head
+ * in a transaction that stays open, and compares it with the end of the log.
  * Returns 0: nobody crashed, the tail is open at the head.  PLOG_END: the last
  * writer did not finish, plog_legs_repair is needed.  Or an error.
  */
@@ -118,6 +118,9 @@ PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
 bool plog_legs_fork(const struct plog_dir *dir, const struct plog_keyring *keys,
                     struct plog_store *store, const struct plog_store_head *h,
                     const struct plog_commit *end);
+/* Says that they are.  Returns PLOG_E_FORK.
+ * @size  up to here they differ */
+int plog_legs_fail_fork(uint64_t size, struct plog_error *err);
 /* Whether the store has another name than the log, read up to here, and the key
  * that this directory signs with is the log's: then it is no second history,
  * but a store that was put there. */
@@ -126,9 +129,6 @@ bool plog_legs_store_is_anothers(const struct plog_dir *dir,
                                  struct plog_store *store,
                                  const struct plog_store_head *h,
                                  const struct plog_chain *log);
-/* Says that they are.  Returns PLOG_E_FORK.
- * @size  up to here they differ */
-int plog_legs_fail_fork(uint64_t size, struct plog_error *err);
 /* Walks to the end.  Returns 0 (also with a torn tail), or the damage. */
 PLOG_MUST_CHECK int plog_legs_find_end(struct plog_walk *w,
                                        struct plog_log_end *end,

@@ -395,7 +395,7 @@ static void take_back(plog *p, enum plog_isolation how, bool wrote,
         plog_recent_back(&s->recent);
         if (plog_sql_run(s->rollback_to, NULL) ||
             plog_sql_run(s->release, NULL))
-            plog_store_rollback(s); /* the whole batch fails: commit_group */
+            plog_store_rollback(s); /* the whole batch fails: write_batch */
         break;
     case PLOG_PLAIN:
         w->spoiled |= wrote;

@@ -47,8 +47,9 @@ PLOG_MUST_CHECK int plog_compact_plan(struct plog_compacting *c,
  * Returns 0 or PLOG_E_DIVERGED; an error of reading. */
 PLOG_MUST_CHECK int plog_peers_check(plog *p, struct plog_error *err);
 /* In a transaction: the smallest cursor and the peer that has it.
- * @floor  cursors below it have no proof of interest
- * @proven out: whether every cursor at or above `needs` came with a root */
+ * @count  out: the peers
+ * @name   out, of `cap` bytes, cut off where it is longer
+ * @proven out: whether every cursor came with a root */
 PLOG_MUST_CHECK int plog_compact_slowest(struct plog_store *s, uint64_t *count,
                                          uint64_t *cursor, char *name,
                                          size_t cap, bool *proven,
@@ -149,6 +150,10 @@ PLOG_MUST_CHECK int plog_compact_mend(struct plog_compacting *c,
     " have that, move archive/ out of DIR (the snapshot before stays for it)," \
     " append, and compact again; move out what paritylog doctor DIR then"      \
     " names"
+/* Takes back the last compaction: the segments of archive/ are in log/ again,
+ * and an entry says so.  Under the writer lock.
+ * Returns 0; PLOG_E_INPUT: there is none to undo; PLOG_E_CORRUPT and other
+ * verdicts: archive/ has not all, or not as it was; PLOG_E_IO; PLOG_E_NOMEM. */
 PLOG_MUST_CHECK int plog_compact_undo(struct plog_compacting *c,
                                       struct plog_error *err);
 /* Logs the compact entry for c->from to c->to.  @digest  NULL for `to` 0 */

@@ -72,7 +72,7 @@ struct plog_heal {
 
 /*
  * Heals the log.  The writer lock is held and no transaction is open.
- * @dry_run  nothing is written; what could be healed is told
+ * With h->dry_run nothing is written; what could be healed is told.
  * Returns 0 when it ran to its end, also when something is left (h->left);
  * PLOG_E_FOREIGN when the store belongs to another log; a store error;
  * PLOG_E_IO; PLOG_E_NOMEM.  On return the healed segments are on disk under

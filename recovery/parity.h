@@ -177,7 +177,7 @@ PLOG_MUST_CHECK int plog_parity_touched(struct plog_parity *p,
                                         struct plog_error *err);
 
 /* Compares the store's row of one entry with its line (the true one), and
- * folds it.  `offset` is the line's place in the log. */
+ * folds it. */
 PLOG_MUST_CHECK int plog_parity_entry(struct plog_parity *p,
                                       struct plog_span line, uint64_t seq,
                                       struct plog_error *err);

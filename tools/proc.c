@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define INTERRUPT_STATUS 130
 #define GRACE_MS 200 /* for a reader, after an interrupt */
 
 static volatile sig_atomic_t interrupted;
