@@ -311,10 +311,10 @@ static int note(struct plog_buf *b, const void *what)
 }
 
 static int checkpoint_text(struct plog_buf *b, const char *origin,
-                           uint64_t size, const unsigned char *root)
+                           uint64_t size, const unsigned char *r)
 {
     char text[PLOG_CHECKPOINT_TEXT_MAX];
-    size_t n = plog_checkpoint_write(text, origin, size, root);
+    size_t n = plog_checkpoint_write(text, origin, size, r);
     return n ? plog_buf_add(b, text, n) : PLOG_E_ARG;
 }
 
