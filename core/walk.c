@@ -261,7 +261,9 @@ static int next_segment(struct plog_walk *w, struct plog_error *err)
     int rc = plog_walk_enter(w, next, err);
     if (rc)
         return rc;
-    if (!w->chain.broken && w->first != w->chain.last.size + 1)
+    /* Also behind damage: a commit that verifies gave the size again. */
+    if (w->chain.broken ? w->first > w->chain.last.size + 1
+                        : w->first != w->chain.last.size + 1)
         return plog_walk_missing(w, w->chain.last.size + 1, err);
     rc = plog_walk_header(w, err);
     return before < w->log_first && w->first >= w->log_first

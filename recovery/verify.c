@@ -8,11 +8,24 @@
  */
 #include "check.h"
 
+/* The entries whose hashes could not be checked end here. */
+static void end_loose(struct plog_check *c, uint64_t *loose, uint64_t to)
+{
+    if (*loose)
+        plog_check_unchecked(c, PLOG_LEG_LOG, *loose, to,
+                             "behind damage: hashes follow again from the"
+                             " next segment header");
+    *loose = 0;
+}
+
 /* Damage: tell it, and find the next place to stand on. */
-static int go_on(struct plog_check *c, int code, struct plog_error *err)
+static int go_on(struct plog_check *c, int code, uint64_t *loose,
+                 struct plog_error *err)
 {
     uint64_t from = c->walk.chain.last.size + 1, to = 0;
     plog_check_fault(c, code, err);
+    if (c->walk.gap) /* what is missing is not among them */
+        end_loose(c, loose, from - 1);
     int rc = PLOG_END;
     while (!c->stopped) {
         rc = plog_walk_resync(&c->walk, &from, &to, err);
@@ -36,11 +49,7 @@ static void count_group(struct plog_check *c, const struct plog_tree *before,
     r->to = g->size;
     if (g->root_checked) {
         r->entries += g->count;
-        if (*loose)
-            plog_check_unchecked(c, PLOG_LEG_LOG, *loose, g->first - 1,
-                                 "behind damage: hashes follow again from the"
-                                 " next segment header");
-        *loose = 0;
+        end_loose(c, loose, g->first - 1);
     } else if (*loose == 0)
         *loose = g->first;
     plog_check_expected(c, before, g);
@@ -74,7 +83,7 @@ static int walk_all(struct plog_check *c, struct plog_error *err)
         if (rc != PLOG_END) {
             if (!plog_check_is_verdict(rc) || plog_check_vanished(c, rc))
                 return rc;
-            rc = go_on(c, rc, err);
+            rc = go_on(c, rc, &loose, err);
             if (rc < 0)
                 return rc;
         }

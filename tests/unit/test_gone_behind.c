@@ -1,0 +1,153 @@
+/*
+ * test_gone_behind.c - segments that are missing behind damage: each is told
+ * by itself, by whoever reads the log, and what hangs on them does not stand
+ * before them nor blame a file that is good.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "said.h"
+#include "world.h"
+
+#define FIRST "log/00000000000000000001.jsonl"
+#define SECOND "log/00000000000000000004.jsonl"
+#define THIRD "log/00000000000000000007.jsonl"
+
+static struct world w;
+
+/* ---- Logs ---------------------------------------------------------------- */
+
+static void put(int from, int to)
+{
+    char record[8];
+    for (int i = from; i <= to; i++) {
+        snprintf(record, sizeof record, "r%d", i);
+        CHECK_INT(world_put(&w, NULL, record, "v", NULL), 0);
+    }
+}
+
+static void next_segment(void)
+{
+    uint64_t first;
+    CHECK_INT(plog_new_segment(w.p, &first, NULL), 0);
+}
+
+/* Entries 1 to 12 in four segments, one a group. */
+static void make(void)
+{
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(2, 3);
+    next_segment();
+    put(4, 6);
+    next_segment();
+    put(7, 9);
+    next_segment();
+    put(10, 12);
+    world_close(&w);
+}
+
+static void gone(const char *name)
+{
+    CHECK_INT(unlink(world_path(&w, name)), 0);
+}
+
+/* Over the first `what` that is there, as long. */
+static void set(const char *name, const char *what, const char *to)
+{
+    char path[700];
+    size_t n;
+    snprintf(path, sizeof path, "%s", world_path(&w, name));
+    char *bytes = world_read(path, &n), *at = strstr(bytes, what);
+    if (CHECK(at != NULL)) {
+        memcpy(at, to, strlen(to));
+        world_write(path, bytes, n);
+    }
+    free(bytes);
+}
+
+/* ---- What is said -------------------------------------------------------- */
+
+static void begins(said_check_fn *check, const char *want)
+{
+    struct plog_check_options o = {.struct_size = sizeof o};
+    const char *said = said_check(check, w.dir, &o);
+    if (!CHECK(strncmp(said, want, strlen(want)) == 0))
+        printf("# %s# not\n# %s\n", said, want);
+}
+
+static char ranges[400];
+
+static int keep_range(void *arg, const struct plog_salvaged *s)
+{
+    size_t n = strlen(ranges);
+    (void)arg;
+    snprintf(ranges + n, sizeof ranges - n,
+             "%s %" PRIu64 "-%" PRIu64 "%s; ", s->file, s->from, s->to,
+             s->has_bytes ? "" : " missing");
+    return 0;
+}
+
+static void salvage_says(const char *want, uint64_t intact)
+{
+    struct plog_salvage_report r;
+    struct plog_salvage_options o = {
+        .struct_size = sizeof o, .dry_run = true, .range = keep_range};
+    ranges[0] = '\0';
+    CHECK_INT(plog_salvage(w.dir, &o, &r, NULL), 0);
+    CHECK_TEXT(ranges, want);
+    CHECK_UINT(r.entries, intact);
+}
+
+static void heals(void)
+{
+    struct plog_salvage_report r;
+    struct plog_salvage_options o = {.struct_size = sizeof o,
+                                     .from_store = true};
+    CHECK_INT(plog_salvage(w.dir, &o, &r, NULL), 0);
+    CHECK_INT(r.verdict, 0);
+    world_end(&w, 12);
+}
+
+/* ---- Cases --------------------------------------------------------------- */
+
+#define SECOND_IS_GONE                                                         \
+    "CORRUPT in log, " SECOND ", entry 4: want ; got the segment from entry 4" \
+    " on is missing; the next one there starts at "
+
+/* The commit behind the damage says how many entries there are. */
+static void behind_damage(void)
+{
+    make();
+    set(FIRST, "\"record_id\":\"r2\"", "\"record_id\":\"r9\"");
+    gone(SECOND);
+    gone(THIRD);
+    salvage_says(FIRST " 2-2; " SECOND " 4-9 missing; ", 5);
+    begins(plog_parity,
+           "TAMPERED in log, " FIRST " at 448, entry 2: want #; got #; do"
+           " paritylog salvage\n" SECOND_IS_GONE "10; do paritylog salvage\n");
+    heals();
+    set(FIRST, "\"record_id\":\"r2\"", "\"record_id\":\"r9\"");
+    gone(SECOND);
+    gone(THIRD);
+    world_drop_store(&w);
+    begins(plog_verify,
+           "TAMPERED in log, " FIRST " at 448, entry 2: want root #; got root"
+           " #; do bring this file b\n"
+           "unchecked log 2-2: damaged: see the findings\n" SECOND_IS_GONE
+           "10; do bring this file b\n"
+           "unchecked log 3-3: behind damage: hashes follow again from the"
+           " next segment header\n"
+           "unchecked log 4-9: damaged: see the findings\n"
+           "TAMPERED, head 12,");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"behind damage", behind_damage},
+    };
+    return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
+}
