@@ -84,9 +84,8 @@ static int keep_range(void *arg, const struct plog_salvaged *s)
 {
     size_t n = strlen(ranges);
     (void)arg;
-    snprintf(ranges + n, sizeof ranges - n,
-             "%s %" PRIu64 "-%" PRIu64 "%s; ", s->file, s->from, s->to,
-             s->has_bytes ? "" : " missing");
+    snprintf(ranges + n, sizeof ranges - n, "%s %" PRIu64 "-%" PRIu64 "%s; ",
+             s->file, s->from, s->to, s->has_bytes ? "" : " missing");
     return 0;
 }
 
