@@ -306,7 +306,8 @@ int plog_walk_resync(struct plog_walk *w, uint64_t *from, uint64_t *to,
     struct plog_commit c;
     *from = w->chain.last.size + 1;
     *to = 0;
-    w->chain.chain.guessed = true;
+    /* What is passed over may hold a rotation. */
+    w->chain.chain.guessed = w->chain.chain.unsettled = true;
     if (w->gap && !w->scan.io)
         return PLOG_END; /* none is there */
     if (w->gap) {        /* the header of the next one there gives the range */

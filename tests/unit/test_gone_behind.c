@@ -143,10 +143,52 @@ static void behind_damage(void)
            "TAMPERED, head 12,");
 }
 
+/* In what is gone the log went over to another key: what is behind that is as
+ * good as it was.
+ * @how  the segment is missing, its header is lost, or all of it */
+static void a_rotation(int how)
+{
+    struct plog_rotate_options o = {.struct_size = sizeof o};
+    struct plog_rotate_report turned;
+    struct world_found f;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(2, 3);
+    next_segment();
+    world_close(&w);
+    CHECK_INT(plog_key_rotate(w.dir, &o, &turned, NULL), 0);
+    CHECK_UINT(turned.size, 4);
+    CHECK_INT(world_open(&w), 0);
+    next_segment();
+    put(6, 7);
+    next_segment();
+    put(8, 9);
+    world_close(&w);
+    world_drop_store(&w);
+    if (how == 0)
+        gone(SECOND);
+    else if (how == 1)
+        set(SECOND, "{\"segment\"", "{\"sEgment\"");
+    else
+        CHECK_INT(truncate(world_path(&w, SECOND), 0), 0);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_CORRUPT);
+    if (!CHECK_UINT(f.count, 1))
+        printf("# %d: %s\n", how, f.first[1].file);
+    CHECK_TEXT(f.first[0].file, SECOND);
+    CHECK_UINT(f.report.entries, 7);
+    CHECK_UINT(f.report.head.size, 8);
+}
+
+static void a_rotation_is_gone(void)
+{
+    for (int how = 0; how < 3; how++)
+        a_rotation(how);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"behind damage", behind_damage},
+        {"a rotation is gone", a_rotation_is_gone},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
