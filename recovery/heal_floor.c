@@ -28,12 +28,24 @@ struct begin {
     uint64_t floor; /* out: by that entry; 0: there is none */
 };
 
+/* Of what is in log/, whatever a strange name there is. */
+static int list_all(struct begin *b, struct plog_error *err)
+{
+    struct plog_walk *w = &b->walk;
+    w->segments.len = 0;
+    int rc = plog_dir_segments(w->dir, &w->segments, err);
+    return rc == PLOG_E_CORRUPT && w->segments.len ? 0 : rc;
+}
+
 /* Leaves out files that are none of the log's segments. */
 static int list_segments(struct begin *b, struct plog_error *err)
 {
     struct plog_buf *list = &b->walk.segments;
+    int rc = list_all(b, err);
     uint64_t *all = (void *)list->data;
     size_t kept = 0;
+    if (rc)
+        return rc;
     for (size_t i = 0; i < plog_segment_count(list); i++)
         if (plog_heal_is_segment(b->h, all[i]))
             all[kept++] = all[i];
@@ -44,30 +56,75 @@ static int list_segments(struct begin *b, struct plog_error *err)
     return b->h->failed;
 }
 
-/* The last compact entry that the log proves, behind damage, too. */
-static int find_entry(struct begin *b, struct plog_error *err)
+/* Reads on to the end, behind damage, too.
+ * @rc, @why  what the start gave
+ * Returns 0, or what reading failed with. */
+static int read_on(struct plog_walk *w, int rc, struct plog_error *why,
+                   struct plog_error *err)
 {
-    struct plog_walk *w = &b->walk;
-    struct plog_error why = {.code = 0};
     struct plog_log_group g;
     uint64_t from, to;
-    int rc = plog_walk_start(w, &why);
     while (rc != PLOG_END) {
         if (rc && !plog_check_is_verdict(rc)) {
             if (err)
-                *err = why;
+                *err = *why;
             return rc;
         }
         if (rc == PLOG_E_TORN)
             break;
-        rc = rc ? plog_walk_resync(w, &from, &to, &why)
-                : plog_walk_next(w, &g, &why);
+        rc = rc ? plog_walk_resync(w, &from, &to, why)
+                : plog_walk_next(w, &g, why);
     }
-    w->orders.floor_below = b->h->floor;
-    const struct plog_compaction *c = plog_orders_floor_held(&w->orders);
+    return 0;
+}
+
+/* The last compact entry that was met. */
+static int take_held(struct begin *b, struct plog_error *err)
+{
+    struct plog_orders *o = &b->walk.orders;
+    o->floor_below = b->h->floor;
+    const struct plog_compaction *c = plog_orders_floor_held(o);
     b->floor = c ? c->to : 0;
-    rc = c ? 0 : plog_orders_doubt(&w->orders);
+    int rc = c ? 0 : plog_orders_doubt(o);
     return rc ? plog_fail(err, rc, "looking for a compact entry failed") : 0;
+}
+
+/* Whether the keys that the walk has are those of this log: one is trusted, and
+ * it had the store's name at the store's head. */
+static bool keys_are_ours(const struct begin *b)
+{
+    const struct plog_keychain *k = &b->walk.chain.chain;
+    const struct plog_store_head *head = &b->h->legs->head;
+    return plog_keychain_anchored(k, b->walk.chain.keys) &&
+           !strcmp(plog_keychain_name(k, head->commit.size, ""), head->origin);
+}
+
+/* A rotation may have been compacted away that neither the store knows nor what
+ * lies before the gap.  The last compact entry names it: read from where that
+ * lets the log begin, it proves itself, if it is one of this log. */
+static int find_claimed(struct begin *b, struct plog_error *err)
+{
+    struct plog_walk *w = &b->walk;
+    struct plog_error why = {.code = 0};
+    const struct plog_compaction *c =
+        plog_orders_floor(&w->orders, b->h->floor + 1);
+    int rc = c ? plog_walk_start_floor(w, c->to, &why) : PLOG_END;
+    if (rc == PLOG_END || plog_check_is_verdict(rc))
+        return 0; /* there is none, or it does not begin there */
+    rc = read_on(w, rc, &why, err);
+    if (!rc && keys_are_ours(b))
+        rc = take_held(b, err);
+    return rc;
+}
+
+/* The last compact entry that the log proves, from its first segment on. */
+static int find_entry(struct begin *b, struct plog_error *err)
+{
+    struct plog_walk *w = &b->walk;
+    struct plog_error why = {.code = 0};
+    plog_walk_rewind(w);
+    int rc = read_on(w, plog_walk_start(w, &why), &why, err);
+    return rc ? rc : take_held(b, err);
 }
 
 /* Only then is all of it read for that. */
@@ -124,7 +181,10 @@ static int move_up(struct begin *b, struct plog_error *err)
     struct plog_error why = {.code = 0};
     h->floor = b->floor;
     plog_walk_rewind(w);
-    int rc = plog_walk_start_floor(w, b->floor, &why);
+    int rc = list_all(b, err);
+    if (rc)
+        return rc;
+    rc = plog_walk_start_floor(w, b->floor, &why);
     if (rc && plog_check_is_verdict(rc))
         return read_stored(h, err);
     if (rc && err)
@@ -157,8 +217,10 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
     if (rc == PLOG_E_CORRUPT && w->segments.len)
         rc = 0; /* a strange name, which a plan leaves there */
     if (!rc)
+        rc = find_claimed(b, err);
+    if (!rc)
         rc = list_segments(b, err);
-    if (!rc && may_begin_higher(b))
+    if (!rc && !b->floor && may_begin_higher(b))
         rc = find_entry(b, err);
     if (!rc && b->floor > h->floor)
         rc = stays_below(b, &stays, err);

@@ -345,6 +345,7 @@ static void rotated(bool pinned)
 static void rotated_since(void)
 {
     rotated(false);
+    rotated(true);
 }
 
 int main(int argc, char **argv)
