@@ -500,7 +500,8 @@ void plog_check_close(struct plog_check *c)
     r->head = plog_commit_head(&chain->last);
     if (r->head.size == 0) /* also where no log was read at all */
         plog_hash_empty(r->head.root);
-    if (!key && c->reader.keys.pinned) /* nothing is signed by it */
+    bool ours = key && plog_keychain_anchored(&chain->chain, &c->reader.keys);
+    if (!ours && c->reader.keys.pinned) /* nothing is signed by it */
         key = &c->reader.keys.keys[0];
     if (key)
         plog_vkey_format(key, r->vkey);

@@ -114,10 +114,15 @@ static void compare_rules(struct plog_parity *p)
                          "meta: the rules that the log sets", "other ones");
 }
 
+/* Where damage hides the head, the log may have taken its name behind what
+ * could be read: then that of any segment counts. */
 static void compare_origin(struct plog_parity *p)
 {
     const struct plog_store_head *h = &p->c->head;
     const char *origin = p->origin[0] ? p->origin : p->c->walk.chain.origin;
+    if (p->damaged && !p->origin[0] &&
+        plog_reader_check_log(&p->c->reader, NULL) != PLOG_E_FOREIGN)
+        return;
     if (h->commit.size > 0 && origin[0] && strcmp(h->origin, origin) != 0)
         plog_parity_find(p, PLOG_E_FOREIGN, 0, origin, h->origin);
 }

@@ -283,6 +283,35 @@ static void with_two_names(void)
     CHECK_INT(ask(NULL), PLOG_E_FOREIGN);
 }
 
+/* A copy that goes on under a name of its own, as whoever does not know its key
+ * sees it: its log begins under the first name, and no more can be read.  Its
+ * store is its own all the same. */
+static void a_copy_and_no_key(void)
+{
+    struct plog_restore_options o = {.struct_size = sizeof o,
+                                     .continue_as = "example.org/copy"};
+    struct plog_restore_report r;
+    struct world_found f;
+    struct world copy = {.options = {.struct_size = sizeof copy.options}};
+    make_both();
+    snprintf(copy.dir, sizeof copy.dir, "%.400s-copy", mine.dir);
+    CHECK_INT(plog_restore(mine.dir, copy.dir, &o, &r, NULL), 0);
+    CHECK_INT(world_open(&copy), 0);
+    CHECK_INT(world_put(&copy, NULL, "r9", "c", NULL), 0);
+    world_close(&copy);
+    const char *const keys[] = {other.vkey, mine.vkey, NULL};
+    for (int i = 0; i < 3; i++) {
+        struct plog_check_options c = {.struct_size = sizeof c,
+                                       .vkey = keys[i]};
+        if (!keys[i])
+            world_remove(world_path(&copy, "keys"));
+        CHECK_INT(world_parity(&copy, &c, &f), PLOG_E_UNKNOWN_KEY);
+        CHECK_UINT(f.report.counts[-PLOG_E_FOREIGN], 0);
+        CHECK_UINT(f.report.counts[-PLOG_E_UNKNOWN_KEY], f.count);
+        CHECK_TEXT(f.report.vkey, keys[i] ? keys[i] : "");
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -293,6 +322,7 @@ int main(int argc, char **argv)
         {"an edited name", an_edited_name},
         {"strange names", strange_names},
         {"with two names", with_two_names},
+        {"a copy and no key", a_copy_and_no_key},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
