@@ -1,6 +1,5 @@
 /* check.c - see check.h. */
 #include "check.h"
-#include "find_line.h"
 #include "io.h"
 #include "sha256.h"
 
@@ -62,7 +61,7 @@ const char *plog_check_file(struct plog_check *c)
     return c->file;
 }
 
-static const char *next_step(const struct plog_check *c, int code)
+const char *plog_check_next(const struct plog_check *c, int code)
 {
     /* What the store's head covers was whole once: damage. */
     if (code == PLOG_E_TORN && c->has_head &&
@@ -113,7 +112,7 @@ void plog_check_fault(struct plog_check *c, int code,
     found.found = of_scan && f->found[0] ? f->found
                   : of_scan              ? f->what
                                          : why->message;
-    found.next = next_step(c, code);
+    found.next = plog_check_next(c, code);
     c->strange |=
         code == PLOG_E_FORMAT || (code == PLOG_E_UNKNOWN_KEY && !f->in_orders);
     if (code == PLOG_E_TORN && !c->has_head)
@@ -184,145 +183,8 @@ void plog_check_keys(struct plog_check *c)
                              .leg = PLOG_LEG_LOG,
                              .file = plog_check_file(c),
                              .found = why.message,
-                             .next = next_step(c, PLOG_E_UNKNOWN_KEY)};
+                             .next = plog_check_next(c, PLOG_E_UNKNOWN_KEY)};
     plog_check_find(c, &f);
-}
-
-/* ---- Redactions --------------------------------------------------------- */
-
-/* What rests on a file in orders/ whose key is none of the log. */
-static void strange(struct plog_check *c, const char *file, uint64_t seq,
-                    const char *want, const char *name, const char *key)
-{
-    char got[120];
-    snprintf(got, sizeof got, "orders/%.63s by key %.16s", name, key);
-    c->walk.scan.fault.in_orders = true;
-    struct plog_finding f = {.verdict = PLOG_E_UNKNOWN_KEY,
-                             .leg = PLOG_LEG_LOG,
-                             .file = file,
-                             .seq = seq,
-                             .expected = want,
-                             .found = got,
-                             .next = next_step(c, PLOG_E_UNKNOWN_KEY)};
-    plog_check_find(c, &f);
-}
-
-static void no_order(struct plog_check *c, const struct plog_known_order *k)
-{
-    const struct plog_order *o = &k->order;
-    char want[64], file[PLOG_SEGMENT_FILE] = "";
-    uint64_t first = 0;
-    if (!plog_find_segment(&c->reader.dir, o->seq, &first, NULL) && first)
-        plog_segment_file(first, false, file);
-    char key[PLOG_KEYID_TEXT];
-    const char *in = plog_orders_strange(
-        &c->walk.orders, plog_orders_file(&c->walk.orders, k), key);
-    if (in) {
-        strange(c, file, o->seq, "an order by a key that is trusted here", in,
-                key);
-        return;
-    }
-    snprintf(want, sizeof want, "the order at entry %llu",
-             (unsigned long long)o->at);
-    struct plog_finding f = {.verdict = PLOG_E_TAMPERED,
-                             .leg = PLOG_LEG_LOG,
-                             .file = file,
-                             .seq = o->seq,
-                             .expected = want,
-                             .found = "a redacted line, and no such order",
-                             .next = next_step(c, PLOG_E_TAMPERED)};
-    plog_check_find(c, &f);
-}
-
-/* A log that begins behind seq 1, and the entry that would let it. */
-static void no_floor(struct plog_check *c, const struct plog_known_floor *floor)
-{
-    char want[64], key[PLOG_KEYID_TEXT];
-    const char *in = plog_orders_strange(&c->walk.orders, floor->file, key);
-    if (in) {
-        strange(c, PLOG_ORDERS_DIR, 1,
-                "a compact entry by a key that is trusted here", in, key);
-        return;
-    }
-    snprintf(want, sizeof want, "the compact entry %llu",
-             (unsigned long long)floor->entry.at);
-    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
-                             .leg = PLOG_LEG_LOG,
-                             .file = "log",
-                             .seq = 1,
-                             .expected = want,
-                             .found = "segments that begin behind entry 1, and"
-                                      " no such entry",
-                             .next = next_step(c, PLOG_E_CORRUPT)};
-    plog_check_find(c, &f);
-}
-
-/* Only a holder of the key can sign both. */
-static void other_root(struct plog_check *c,
-                       const struct plog_compaction *floor)
-{
-    char want[100], got[100], hash[48];
-    plog_check_hash(c->walk.orders.floor_root, hash);
-    snprintf(want, sizeof want, "root %s, as the header behind it", hash);
-    plog_check_hash(floor->root, hash);
-    snprintf(got, sizeof got, "a compact entry with root %s", hash);
-    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
-                             .leg = PLOG_LEG_LOG,
-                             .file = "log",
-                             .seq = floor->at,
-                             .expected = want,
-                             .found = got,
-                             .next = next_step(c, PLOG_E_CORRUPT)};
-    plog_check_find(c, &f);
-}
-
-static void check_floor(struct plog_check *c, bool damaged)
-{
-    const struct plog_compaction *forks =
-        plog_orders_floor_forks(&c->walk.orders);
-    if (forks)
-        other_root(c, forks);
-    const struct plog_known_floor *floor =
-        plog_orders_floor_unheld(&c->walk.orders);
-    if (!floor)
-        return;
-    if (c->bounded && floor->entry.at > c->walk.chain.last.size && !floor->file)
-        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->entry.to,
-                             "compacted while the check ran");
-    else if (damaged)
-        plog_check_unchecked(c, PLOG_LEG_LOG, 1, floor->entry.to,
-                             "compacted, and the entry for it lies in damage");
-    else
-        no_floor(c, floor);
-}
-
-/* One that was needed and not met. */
-static void check_order(struct plog_check *c, const struct plog_known_order *k,
-                        bool damaged)
-{
-    uint64_t seq = k->order.seq;
-    if (c->bounded && k->order.at > c->walk.chain.last.size && !k->file)
-        plog_check_unchecked(c, PLOG_LEG_LOG, seq, seq,
-                             "redacted while the check ran");
-    else if (damaged)
-        plog_check_unchecked(c, PLOG_LEG_LOG, seq, seq,
-                             "redacted, and the order for it lies in damage");
-    else
-        no_order(c, k);
-}
-
-int plog_check_orders(struct plog_check *c, struct plog_error *err)
-{
-    const struct plog_known_order *k;
-    bool damaged = c->report->counts[-PLOG_E_CORRUPT] ||
-                   c->report->counts[-PLOG_E_TAMPERED] || c->strange;
-    int rc = plog_orders_settle(&c->walk.orders);
-    if (rc)
-        return plog_orders_brought_fail(&c->walk.orders, rc, err);
-    check_floor(c, damaged);
-    for (size_t i = 0; (k = plog_orders_unheld(&c->walk.orders, &i)) != NULL;)
-        check_order(c, k, damaged);
-    return 0;
 }
 
 /* ---- Opening ------------------------------------------------------------ */

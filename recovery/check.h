@@ -131,7 +131,9 @@ void plog_check_rewind(struct plog_check *c);
 
 /* Counts a finding and tells it.  `f->file` and texts may be NULL. */
 void plog_check_find(struct plog_check *c, const struct plog_finding *f);
-/* The same from a fault of the scan. */
+/* What to do next about it: of a file of log/. */
+const char *plog_check_next(const struct plog_check *c, int code);
+/* Counts and tells a fault of the scan. */
 void plog_check_fault(struct plog_check *c, int code,
                       const struct plog_error *why);
 void plog_check_unchecked(struct plog_check *c, enum plog_leg leg,
