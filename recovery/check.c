@@ -101,6 +101,8 @@ void plog_check_fault(struct plog_check *c, int code,
                       const struct plog_error *why)
 {
     const struct plog_fault *f = &c->walk.scan.fault;
+    if (plog_check_hold(c, code, why))
+        return;
     bool of_scan = f->what[0] && !c->walk.gap && c->walk.scan.io;
     struct plog_finding found = {.verdict = code,
                                  .leg = PLOG_LEG_LOG,
@@ -324,6 +326,7 @@ int plog_check_open(struct plog_check *c, const char *dir,
     c->started = io->clock_mono_ns(io->ctx);
     plog_buf_init(&c->seen, io);
     plog_buf_init(&c->notes.witness, io);
+    plog_buf_init(&c->held, io);
     int rc = plog_reader_open_log(&c->reader, io, dir, o->vkey, err);
     if (rc)
         return rc;
@@ -344,7 +347,7 @@ void plog_check_rewind(struct plog_check *c)
     plog_store_rest(&c->reader.store);
     plog_walk_rewind(&c->walk);
     c->walk.sketches = false;
-    c->seen.len = c->seen_next = 0;
+    c->seen.len = c->seen_next = c->held.len = 0;
     c->below_floor = c->below_start = (struct plog_passed){.to = 0};
     c->begins = 0;
     c->last_told = c->upto = 0;
@@ -356,6 +359,7 @@ void plog_check_close(struct plog_check *c)
     struct plog_check_report *r = c->report;
     const struct plog_io *io = c->reader.io;
     const struct plog_chain *chain = &c->walk.chain;
+    plog_check_tell_held(c); /* where it did not come to its end */
     const struct plog_vkey *key =
         chain->keys ? plog_check_key(c, &chain->last) : NULL;
     snprintf(r->origin, sizeof r->origin, "%s", chain->origin);
@@ -375,6 +379,7 @@ void plog_check_close(struct plog_check *c)
     if (c->reader.store_open)
         plog_store_rollback(&c->reader.store);
     plog_buf_fini(&c->seen);
+    plog_buf_fini(&c->held);
     plog_buf_fini(&c->notes.witness);
     plog_walk_close(&c->walk);
     plog_reader_fini(&c->reader);

@@ -28,6 +28,13 @@ struct plog_seen_file {
     struct plog_error why;
 };
 
+/* A redacted line for which there is no order. */
+struct plog_held {
+    char file[64];
+    uint64_t offset, seq;
+    const char *mends; /* as c->mends was */
+};
+
 /* What was read before the head was frozen. */
 struct plog_check_notes {
     struct plog_buf witness; /* struct plog_seen_note */
@@ -75,6 +82,8 @@ struct plog_check {
      * `seen_next` were looked at. */
     struct plog_buf seen;
     size_t seen_next;
+    struct plog_buf
+        held;       /* struct plog_held: not told yet, see plog_check_hold */
     char below[64]; /* the file below the floor that tells nothing; "" */
     struct plog_passed below_floor, below_start;
     uint64_t begins; /* the walk begins behind this entry, above the floor */
@@ -196,6 +205,13 @@ const struct plog_vkey *plog_check_key(const struct plog_check *c,
                                        const struct plog_commit *commit);
 /* At the end: one of the keys that signed must be a trusted one. */
 void plog_check_keys(struct plog_check *c);
+
+/* Whether a fault is that of a redacted line without any order: which may be in
+ * what is missing or damaged further on, so that it is told behind that. */
+bool plog_check_hold(struct plog_check *c, int code,
+                     const struct plog_error *why);
+/* Tells those that were held back: at the end, whatever that is. */
+void plog_check_tell_held(struct plog_check *c);
 
 /* At the end: redacted lines were taken on the word of orders that stand
  * behind them, and those must have been met.  Returns 0; PLOG_E_IO;

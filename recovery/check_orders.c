@@ -128,9 +128,61 @@ static void check_order(struct plog_check *c, const struct plog_known_order *k,
         no_order(c, k);
 }
 
+/* ---- Lines without any --------------------------------------------------- */
+
+/* Whichever file it is in. */
+#define NO_ORDER                                                               \
+    "bring back from a copy what else is missing or damaged in log/; else"     \
+    " orders/, or this file and all behind it: one of them has the "           \
+    "order; " PLOG_CHECK_BEFORE                                                \
+    "; what is left: paritylog salvage DIR --out FILE"
+
+bool plog_check_hold(struct plog_check *c, int code,
+                     const struct plog_error *why)
+{
+    const struct plog_fault *f = &c->walk.scan.fault;
+    struct plog_held h = {
+        .offset = why->offset, .seq = why->seq, .mends = c->mends};
+    if (c->quick || code != PLOG_E_TAMPERED || !f->no_order ||
+        plog_orders_find(&c->walk.orders, f->seq)) /* it is about another one */
+        return false;
+    snprintf(h.file, sizeof h.file, "%.60s", why->file);
+    return plog_buf_add(&c->held, &h, sizeof h) == 0;
+}
+
+/* Where the log lacks nothing else, somebody made that line. */
+void plog_check_tell_held(struct plog_check *c)
+{
+    const uint64_t *n = c->report->counts;
+    const struct plog_held *h = (const void *)c->held.data;
+    size_t count = c->held.len / sizeof *h;
+    bool beside = n[-PLOG_E_CORRUPT] || n[-PLOG_E_TAMPERED] ||
+                  n[-PLOG_E_ROLLBACK] || c->strange;
+    c->held.len = 0;
+    for (size_t i = 0; i < count && !c->again && !c->stopped; i++) {
+        const char *mends = beside || !h[i].mends ? NO_ORDER : h[i].mends;
+        struct plog_finding f = {
+            .verdict = beside ? PLOG_E_CORRUPT : PLOG_E_TAMPERED,
+            .leg = PLOG_LEG_LOG,
+            .file = h[i].file,
+            .has_offset = true,
+            .offset = h[i].offset,
+            .seq = h[i].seq,
+            .found = beside ? "a redacted line, and no order for it: that may"
+                              " be in what is missing or damaged"
+                            : "a redacted line, and no order that makes it"
+                              " this one",
+            .next = c->has_head && !h[i].mends
+                        ? plog_check_next(c, PLOG_E_TAMPERED)
+                        : mends};
+        plog_check_find(c, &f);
+    }
+}
+
 int plog_check_orders(struct plog_check *c, struct plog_error *err)
 {
     const struct plog_known_order *k;
+    plog_check_tell_held(c);
     bool damaged = c->report->counts[-PLOG_E_CORRUPT] ||
                    c->report->counts[-PLOG_E_TAMPERED] || c->strange;
     int rc = plog_orders_settle(&c->walk.orders);

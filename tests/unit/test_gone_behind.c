@@ -3,6 +3,7 @@
  * by itself, by whoever reads the log, and what hangs on them does not stand
  * before them nor blame a file that is good.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define FIRST "log/00000000000000000001.jsonl"
 #define SECOND "log/00000000000000000004.jsonl"
 #define THIRD "log/00000000000000000007.jsonl"
+#define FOURTH "log/00000000000000000010.jsonl"
 
 static struct world w;
 
@@ -184,11 +186,135 @@ static void a_rotation_is_gone(void)
         a_rotation(how);
 }
 
+/* ---- Orders --------------------------------------------------------------
+ */
+
+/* Entry 2 is redacted, by the order that entry 4 is, alone in its segment. */
+static void make_redacted(void)
+{
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "r"};
+    struct plog_redact_report r;
+    world_make(&w, PLOG_ARRIVAL, 0);
+    put(2, 3);
+    next_segment();
+    world_close(&w);
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, NULL), 0);
+    CHECK_INT(world_open(&w), 0);
+    put(5, 6);
+    next_segment();
+    put(7, 9);
+    next_segment();
+    put(10, 12);
+    world_close(&w);
+}
+
+#define NO_ORDER                                                               \
+    "CORRUPT in log, " FIRST " at 448, entry 2: want ; got a redacted line,"   \
+    " and no order for it: that may be in what is missing or damaged; do "
+
+static void an_order_is_gone(void)
+{
+    make_redacted();
+    gone(SECOND);
+    begins(plog_parity,
+           "unchecked log 2-2: damaged: see the findings\n" SECOND_IS_GONE
+           "7; do paritylog salvage\n");
+    heals();
+    gone(SECOND);
+    world_drop_store(&w);
+    begins(plog_verify,
+           "unchecked log 2-2: damaged: see the findings\n" SECOND_IS_GONE
+           "7; do bring this file b\n"
+           "unchecked log 3-3: behind damage: hashes follow again from the"
+           " next segment header\n"
+           "unchecked log 4-6: damaged: see the findings\n" NO_ORDER
+           "bring back from a\nCORRUPT, head 12,");
+}
+
+/* Nothing else is wrong with what is there: the line may be somebody's. */
+static void all_behind_is_gone(void)
+{
+    struct world_found f;
+    make_redacted();
+    gone(SECOND);
+    gone(THIRD);
+    gone(FOURTH);
+    world_drop_store(&w);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 1);
+    CHECK_UINT(f.first[0].seq, 2);
+    CHECK(strstr(f.first[0].next, "or this file and all behind it") != NULL);
+}
+
+/* The order is there, and makes another line. */
+static void not_as_the_order_says(void)
+{
+    struct world_found f;
+    make_redacted();
+    set(FIRST, "\"record_id\":\"r2\"", "\"record_id\":\"r9\"");
+    gone(THIRD);
+    world_drop_store(&w);
+    CHECK_INT(world_verify(&w, NULL, &f), PLOG_E_TAMPERED);
+    CHECK_UINT(f.count, 2);
+    CHECK_INT(f.first[0].verdict, PLOG_E_TAMPERED);
+    CHECK_UINT(f.first[0].seq, 2);
+}
+
+static unsigned opens_left; /* of THIRD; then it cannot be opened */
+
+static int some_opens(void *ctx, int dir, const char *name, int flags,
+                      uint32_t mode)
+{
+    bool third = strcmp(name, &THIRD[4]) == 0;
+    if (third && opens_left == 0)
+        return -EACCES;
+    opens_left -= third;
+    return plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static unsigned told;
+
+static int count_told(void *arg, const struct plog_finding *f)
+{
+    (void)arg;
+    told += f->seq == 2 && f->verdict == PLOG_E_TAMPERED;
+    return 0;
+}
+
+/* What was found is told also of a check that does not come to its end. */
+static void not_to_the_end(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_check_options o = {
+        .struct_size = sizeof o, .io = &io, .finding = count_told};
+    struct plog_check_report r;
+    unsigned times = 0;
+    int rc = PLOG_E_IO;
+    make_redacted();
+    world_drop_store(&w);
+    gone(SECOND);
+    io.open_at = some_opens;
+    for (unsigned n = 0; rc && n < 9; n++) {
+        opens_left = n;
+        told = 0;
+        rc = plog_verify(w.dir, &o, &r, NULL);
+        if (rc)
+            CHECK_INT(rc, PLOG_E_IO);
+        times += rc && told;
+    }
+    CHECK_INT(rc, 0);
+    CHECK(times > 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"behind damage", behind_damage},
         {"a rotation is gone", a_rotation_is_gone},
+        {"an order is gone", an_order_is_gone},
+        {"all behind is gone", all_behind_is_gone},
+        {"not as the order says", not_as_the_order_says},
+        {"not to the end", not_to_the_end},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
