@@ -114,7 +114,8 @@ void plog_check_fault(struct plog_check *c, int code,
     found.found = of_scan && f->found[0] ? f->found
                   : of_scan              ? f->what
                                          : why->message;
-    found.next = plog_check_next(c, code);
+    found.next = f->no_order && !c->has_head ? PLOG_CHECK_NO_ORDER
+                                             : plog_check_next(c, code);
     c->strange |=
         code == PLOG_E_FORMAT || (code == PLOG_E_UNKNOWN_KEY && !f->in_orders);
     if (code == PLOG_E_TORN && !c->has_head)

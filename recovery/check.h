@@ -15,6 +15,13 @@
 #define PLOG_CHECK_BEFORE                                                      \
     "what lies before the damage: paritylog rebuild DIR --store --out NEW"
 
+/* ... where an order is missing, whichever file it was in. */
+#define PLOG_CHECK_NO_ORDER                                                    \
+    "bring back from a copy what else is missing in log/; else orders/, or"    \
+    " this file and all behind it: one of them has the "                       \
+    "order; " PLOG_CHECK_BEFORE                                                \
+    "; what is left: paritylog salvage DIR --out FILE"
+
 /* What a note of the witness file is of. */
 struct plog_seen_note {
     struct plog_seen seen;
@@ -32,7 +39,7 @@ struct plog_seen_file {
 struct plog_held {
     char file[64];
     uint64_t offset, seq;
-    const char *mends; /* as c->mends was */
+    const char *next;
 };
 
 /* What was read before the head was frozen. */
@@ -82,9 +89,10 @@ struct plog_check {
      * `seen_next` were looked at. */
     struct plog_buf seen;
     size_t seen_next;
-    struct plog_buf
-        held;       /* struct plog_held: not told yet, see plog_check_hold */
-    char below[64]; /* the file below the floor that tells nothing; "" */
+    struct plog_buf held;  /* struct plog_held: see plog_check_hold, which */
+    bool missing_known;    /* ... has looked for segments that are missing */
+    uint64_t last_missing; /* ... with this entry, at last; 0: none */
+    char below[64];        /* the file below the floor that tells nothing; "" */
     struct plog_passed below_floor, below_start;
     uint64_t begins; /* the walk begins behind this entry, above the floor */
 };
@@ -206,8 +214,8 @@ const struct plog_vkey *plog_check_key(const struct plog_check *c,
 /* At the end: one of the keys that signed must be a trusted one. */
 void plog_check_keys(struct plog_check *c);
 
-/* Whether a fault is that of a redacted line without any order: which may be in
- * what is missing or damaged further on, so that it is told behind that. */
+/* Whether a fault is that of a redacted line without any order, and segments
+ * behind it are missing: that may be in those, so it is told behind them. */
 bool plog_check_hold(struct plog_check *c, int code,
                      const struct plog_error *why);
 /* Tells those that were held back: at the end, whatever that is. */

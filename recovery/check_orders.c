@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "archive_lines.h"
 #include "check.h"
 #include "find_line.h"
 
@@ -130,51 +131,56 @@ static void check_order(struct plog_check *c, const struct plog_known_order *k,
 
 /* ---- Lines without any --------------------------------------------------- */
 
-/* Whichever file it is in. */
-#define NO_ORDER                                                               \
-    "bring back from a copy what else is missing or damaged in log/; else"     \
-    " orders/, or this file and all behind it: one of them has the "           \
-    "order; " PLOG_CHECK_BEFORE                                                \
-    "; what is left: paritylog salvage DIR --out FILE"
+/* The last entry that is missing with its whole segment, as lines say that
+ * nobody has verified; 0: none is. */
+static uint64_t last_missing(struct plog_check *c)
+{
+    const struct plog_buf *list = &c->walk.segments;
+    for (size_t i = plog_segment_count(list); i > 1; i--) {
+        uint64_t next = plog_segment_at(list, i - 1);
+        uint64_t end = plog_segment_lines_end(
+            &c->reader.dir, plog_segment_at(list, i - 2), next - 1);
+        if (end && end + 1 < next)
+            return next - 1;
+    }
+    return 0;
+}
 
 bool plog_check_hold(struct plog_check *c, int code,
                      const struct plog_error *why)
 {
     const struct plog_fault *f = &c->walk.scan.fault;
-    struct plog_held h = {
-        .offset = why->offset, .seq = why->seq, .mends = c->mends};
+    struct plog_held h = {.offset = why->offset, .seq = why->seq};
     if (c->quick || code != PLOG_E_TAMPERED || !f->no_order ||
         plog_orders_find(&c->walk.orders, f->seq)) /* it is about another one */
         return false;
+    if (!c->missing_known)
+        c->last_missing = last_missing(c);
+    c->missing_known = true;
+    if (c->last_missing <= f->seq)
+        return false;
     snprintf(h.file, sizeof h.file, "%.60s", why->file);
+    h.next = c->has_head && !c->mends ? plog_check_next(c, code)
+                                      : PLOG_CHECK_NO_ORDER;
     return plog_buf_add(&c->held, &h, sizeof h) == 0;
 }
 
-/* Where the log lacks nothing else, somebody made that line. */
 void plog_check_tell_held(struct plog_check *c)
 {
-    const uint64_t *n = c->report->counts;
     const struct plog_held *h = (const void *)c->held.data;
     size_t count = c->held.len / sizeof *h;
-    bool beside = n[-PLOG_E_CORRUPT] || n[-PLOG_E_TAMPERED] ||
-                  n[-PLOG_E_ROLLBACK] || c->strange;
     c->held.len = 0;
     for (size_t i = 0; i < count && !c->again && !c->stopped; i++) {
-        const char *mends = beside || !h[i].mends ? NO_ORDER : h[i].mends;
         struct plog_finding f = {
-            .verdict = beside ? PLOG_E_CORRUPT : PLOG_E_TAMPERED,
+            .verdict = PLOG_E_TAMPERED,
             .leg = PLOG_LEG_LOG,
             .file = h[i].file,
             .has_offset = true,
             .offset = h[i].offset,
             .seq = h[i].seq,
-            .found = beside ? "a redacted line, and no order for it: that may"
-                              " be in what is missing or damaged"
-                            : "a redacted line, and no order that makes it"
-                              " this one",
-            .next = c->has_head && !h[i].mends
-                        ? plog_check_next(c, PLOG_E_TAMPERED)
-                        : mends};
+            .found = "a redacted line, and no order for it: that may be in what"
+                     " is missing",
+            .next = h[i].next};
         plog_check_find(c, &f);
     }
 }

@@ -209,8 +209,8 @@ static void make_redacted(void)
 }
 
 #define NO_ORDER                                                               \
-    "CORRUPT in log, " FIRST " at 448, entry 2: want ; got a redacted line,"   \
-    " and no order for it: that may be in what is missing or damaged; do "
+    "TAMPERED in log, " FIRST " at 448, entry 2: want ; got a redacted line,"  \
+    " and no order for it: that may be in what is missing; do "
 
 static void an_order_is_gone(void)
 {
