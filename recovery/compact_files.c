@@ -66,7 +66,7 @@ struct taking {
     struct plog_commit floor;
     bool archive;
     struct plog_keychain keys;
-    uint64_t own, lost; /* as plog_strays_own */
+    struct plog_own own;
     struct plog_buf strays;
 };
 
@@ -115,8 +115,7 @@ static int ask_store(plog *p, void *arg, struct plog_error *err)
     struct plog_legs *l = &p->legs;
     int rc = plog_store_keys(&l->store, &l->head, &l->keys, &t->keys, err);
     if (!rc && t->last)
-        rc = plog_strays_own(&l->store, &l->dir, t->last, &t->own, &t->lost,
-                             err);
+        rc = plog_strays_own(&l->store, &l->dir, t->last, &t->own, err);
     return rc;
 }
 
@@ -125,18 +124,18 @@ static int ask_store(plog *p, void *arg, struct plog_error *err)
 static int refuse_damage(const struct taking *t, struct plog_error *err)
 {
     size_t n = plog_segment_count(&t->strays);
-    uint64_t bad = t->lost ? t->lost
-                   : n     ? plog_segment_at(&t->strays, n - 1)
-                           : 0;
+    uint64_t bad = t->own.lost ? t->own.lost
+                   : n         ? plog_segment_at(&t->strays, n - 1)
+                               : 0;
     char name[PLOG_SEGMENT_NAME], file[PLOG_SEGMENT_NAME + 8];
-    if (t->own == 0 || bad < t->own)
+    if (t->own.first == 0 || bad < t->own.first)
         return 0;
     plog_segment_name(bad, name);
     snprintf(file, sizeof file, "log/%s", name);
     plog_fail(err, PLOG_E_CORRUPT,
               "a compaction that was cut off has not archived it yet, and it"
               " %s the floor %llu",
-              t->lost ? "is missing, below" : "does not lead to",
+              t->own.lost ? "is missing, below" : "does not lead to",
               (unsigned long long)t->floor.size);
     plog_err_file(err, file);
     plog_err_hint(err, "run: paritylog salvage DIR --from-store, then this"

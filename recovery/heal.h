@@ -17,6 +17,7 @@
 #ifndef PLOG_HEAL_H
 #define PLOG_HEAL_H
 
+#include "compaction.h"
 #include "legs.h"
 #include "store_log.h"
 
@@ -56,6 +57,8 @@ struct plog_heal {
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */
     struct plog_orders orders;     /* to redact, of the log */
+    struct plog_compaction logged; /* that the store does not know; no spans,
+                                    * to 0: none */
     uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
     struct plog_buf steps;         /* struct plog_heal_step */

@@ -10,12 +10,13 @@
  * entries that were let go.
  *
  * What does not lead to the floor goes aside; but of a compaction that was cut
- * off, what it has not archived yet is healed as all above it.
+ * off, what it has not archived yet is healed as all above it: archive/ lacks
+ * that.  So it is also where the store is older than that compaction, by what
+ * is in log/ and in archive/, and not by what the files hold: damage there must
+ * not make it be let go of.
  */
 #include <stdio.h>
 
-#include "archive.h"
-#include "archive_lines.h"
 #include "check.h"
 #include "heal.h"
 #include "snapshot.h"
@@ -25,7 +26,7 @@ struct begin {
     struct plog_heal *h;
     uint64_t first; /* of the first file that is a segment of this log */
     struct plog_walk walk;
-    uint64_t floor; /* out: by that entry; 0: there is none */
+    struct plog_compaction entry; /* out: the one found; to 0: there is none */
 };
 
 /* Of what is in log/, whatever a strange name there is. */
@@ -84,7 +85,8 @@ static int take_held(struct begin *b, struct plog_error *err)
     struct plog_orders *o = &b->walk.orders;
     o->floor_below = b->h->floor;
     const struct plog_compaction *c = plog_orders_floor_held(o);
-    b->floor = c ? c->to : 0;
+    if (c)
+        b->entry = *c;
     int rc = c ? 0 : plog_orders_doubt(o);
     return rc ? plog_fail(err, rc, "looking for a compact entry failed") : 0;
 }
@@ -136,21 +138,6 @@ static bool may_begin_higher(struct begin *b)
                         plog_orders_floor_seq(o, behind, false) || o->failed);
 }
 
-/* A compaction that was cut off before it took anything: the last segment that
- * it was to take is there, and has not been archived.  All is healed, then. */
-static int stays_below(struct begin *b, bool *stays, struct plog_error *err)
-{
-    const struct plog_dir *d = &b->h->legs->dir;
-    uint64_t last = plog_segment_of(&b->walk.segments, b->floor);
-    bool archived = true;
-    int rc = 0;
-    if (b->first == b->h->floor + 1 &&
-        plog_segment_lines_end(d, last, b->floor) == b->floor)
-        rc = plog_archive_has(d, last, &archived, err);
-    *stays = !archived;
-    return rc;
-}
-
 static void stand_at_stored(struct plog_heal *h)
 {
     h->chain.tree = h->stored.tree;
@@ -179,12 +166,14 @@ static int move_up(struct begin *b, struct plog_error *err)
     struct plog_heal *h = b->h;
     struct plog_walk *w = &b->walk;
     struct plog_error why = {.code = 0};
-    h->floor = b->floor;
+    h->logged = b->entry;
+    h->logged.peers = h->logged.rotations = plog_span("", 0); /* those go */
+    h->floor = h->logged.to;
     plog_walk_rewind(w);
     int rc = list_all(b, err);
     if (rc)
         return rc;
-    rc = plog_walk_start_floor(w, b->floor, &why);
+    rc = plog_walk_start_floor(w, h->floor, &why);
     if (rc && plog_check_is_verdict(rc))
         return read_stored(h, err);
     if (rc && err)
@@ -204,7 +193,6 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
 {
     struct plog_walk *w;
     struct begin *b;
-    bool stays = false;
     if (plog_segment_count(&h->files) == 0)
         return 0;
     b = plog_alloc(h->legs->io, sizeof *b);
@@ -220,11 +208,9 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
         rc = find_claimed(b, err);
     if (!rc)
         rc = list_segments(b, err);
-    if (!rc && !b->floor && may_begin_higher(b))
+    if (!rc && !b->entry.to && may_begin_higher(b))
         rc = find_entry(b, err);
-    if (!rc && b->floor > h->floor)
-        rc = stays_below(b, &stays, err);
-    if (!rc && b->floor > h->floor && !stays)
+    if (!rc && b->entry.to > h->floor)
         rc = move_up(b, err);
     plog_walk_close(w);
     plog_free(h->legs->io, b);
@@ -233,18 +219,26 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
 
 /* ---- What lies below it ------------------------------------------------- */
 
-/* Where a compaction that was cut off goes on, by the store; 0: nowhere. */
-static int find_own(struct plog_heal *h, uint64_t *own, struct plog_error *err)
+/* Where a compaction that was cut off goes on; 0: nowhere.  Of one that the
+ * store does not know the folders say whether it was. */
+static int find_own(struct plog_heal *h, uint64_t *first,
+                    struct plog_error *err)
 {
     struct plog_store *s = &h->legs->store;
-    uint64_t lost;
     struct plog_compaction last;
-    bool pending;
-    *own = 0;
-    int rc = plog_compaction_last_sets(s, &last, &pending, err);
-    if (!rc && pending && last.to == h->floor)
-        rc = plog_strays_own(s, &h->legs->dir, &last, own, &lost, err);
-    return rc == PLOG_END ? 0 : rc;
+    struct plog_own own;
+    bool pending, known = h->logged.to == 0;
+    *first = 0;
+    int rc = known ? plog_compaction_last_sets(s, &last, &pending, err) : 0;
+    if (rc)
+        return rc == PLOG_END ? 0 : rc;
+    if (known && (!pending || last.to != h->floor))
+        return 0;
+    rc = plog_strays_own(s, &h->legs->dir, known ? &last : &h->logged, &own,
+                         err);
+    if (!rc && (known || own.shows))
+        *first = own.first;
+    return rc;
 }
 
 /* The store goes on behind commit `last`. */

@@ -168,12 +168,13 @@ static int in_log(const struct plog_dir *dir, uint64_t first, bool *is,
 }
 
 int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
-                    const struct plog_compaction *last, uint64_t *own,
-                    uint64_t *lost, struct plog_error *err)
+                    const struct plog_compaction *last, struct plog_own *own,
+                    struct plog_error *err)
 {
     sqlite3_stmt *q = NULL;
     bool archived = false, there = false;
-    *own = *lost = 0;
+    unsigned count = 0; /* of them in log/ */
+    *own = (struct plog_own){.first = 0};
     if (!last->archive)
         return 0;
     int rc = plog_sql_prepare(s->db,
@@ -189,12 +190,15 @@ int plog_strays_own(struct plog_store *s, const struct plog_dir *dir,
         rc = plog_archive_has(dir, first, &archived, err);
         if (!rc)
             rc = in_log(dir, first, &there, err);
+        own->shows |= !rc && count > 0 && archived;
         /* The last one goes last, and none before it is in archive/. */
-        if (rc || (archived && (!there || *own == 0)))
+        if (rc || (archived && (!there || own->first == 0)))
             break;
-        *own = first;
+        count += there;
+        own->shows |= there && (own->first == 0 || count == 2);
+        own->first = first;
         if (!archived && !there)
-            *lost = first;
+            own->lost = first;
     }
     sqlite3_finalize(q);
     return rc == PLOG_END ? 0 : rc;

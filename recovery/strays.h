@@ -34,20 +34,27 @@ PLOG_MUST_CHECK int plog_strays_start(struct plog_walk *w,
                                       struct plog_buf *list,
                                       struct plog_error *err);
 
+/* What a compaction has still to take away. */
+struct plog_own {
+    uint64_t first; /* of the first segment; 0: none is left */
+    uint64_t lost;  /* ... that is in neither folder; 0: none */
+    bool shows;     /* the folders alone say that it was cut off: the last one
+                     * is in log/, or two are, or one behind what archive/ has.
+                     * Any other may have been put there since. */
+};
+
 /*
  * A compaction that was cut off takes the oldest segments first, so those from
  * some one up to the floor are still its own: the log's, as the store knows
  * them, whatever became of them since.  Damage there is to be mended, and no
  * reason to set them aside, for archive/ lacks them.
- * @last  the compaction that the store says is not finished
- * @own   out: first seq of the first of them; 0: none is left
- * @lost  out: of the first that is in neither folder; 0: none
+ * @last  the compaction: one that is not finished, or may not be
  * Returns 0; a store error; PLOG_E_IO.
  */
 PLOG_MUST_CHECK int plog_strays_own(struct plog_store *s,
                                     const struct plog_dir *dir,
                                     const struct plog_compaction *last,
-                                    uint64_t *own, uint64_t *lost,
+                                    struct plog_own *own,
                                     struct plog_error *err);
 
 /*

@@ -263,35 +263,69 @@ static void files_of_then(void)
         one_of_then(row & 1, row & 2);
 }
 
-/* The compaction that the store does not know of was killed before it took
- * anything: what is damaged in that is not archived, and is healed. */
-static void nothing_taken_yet(void)
+enum harm { BIT, CUT, GONE };
+
+static void harm(uint64_t first, enum harm how)
 {
-    char name[60], query[100];
+    if (how == BIT)
+        damage(first);
+    else if (how == CUT)
+        CHECK_INT(truncate(segment(first), 700), 0);
+    else
+        CHECK_INT(unlink(segment(first)), 0);
+}
+
+static void archived_name(uint64_t first, char *name, size_t size)
+{
+    snprintf(name, size, "archive/%020" PRIu64 ".jsonl.gz", first);
+}
+
+/* The compaction that the store does not know of was killed when it had
+ * archived `taken` segments: those that it had still to take are in no archive,
+ * so what is damaged in one of them is healed, and none goes aside.
+ * @which  of those: the damaged one, from 0 on; -1: the last */
+static void cut_off(int taken, int which, enum harm how)
+{
+    char name[60], gz[60], query[100];
+    int count = 0;
     make(60, 40, false);
-    uint64_t first = 1, above;
+    uint64_t first = 1, above, bad = 0;
     world_take_store(&w, whole);
     above = peers_floor(&w) + 1;
     world_take_store(&w, old);
     for (int i = 1; first < above; i++) {
         snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
-        world_take(&w, old, name);
+        archived_name(first, gz, sizeof gz);
+        if (i > taken) {
+            world_take(&w, old, name);
+            CHECK_INT(unlink(world_path(&w, gz)), 0);
+            if (which < 0 || which == count)
+                bad = first;
+            count++;
+        }
         snprintf(query, sizeof query,
                  "SELECT first FROM segments ORDER BY first LIMIT 1 OFFSET %d",
                  i);
         first = (uint64_t)world_number(&w, query);
     }
-    world_remove(world_path(&w, "archive"));
-    damage(1);
+    REQUIRE(count > 1);
+    harm(bad, how);
     struct plog_salvage_report r;
     heal(false, &r);
     CHECK_INT(r.verdict, 0);
     CHECK_UINT(r.healed, 1);
-    CHECK(world_has(&w, "log/00000000000000000001.jsonl"));
+    CHECK_UINT(r.left, 0);
     CHECK_INT(plog_replay(w.dir, NULL, &(struct plog_replay_report){0}, NULL),
               0);
     CHECK_INT(peers_compact(&w, NULL), 0);
-    CHECK(world_has(&w, "archive/00000000000000000001.jsonl.gz"));
+    for (int i = 0; i < taken + count; i++) {
+        snprintf(query, sizeof query,
+                 "SELECT first FROM segments ORDER BY first LIMIT 1 OFFSET %d",
+                 i);
+        archived_name((uint64_t)world_number(&w, query), gz, sizeof gz);
+        CHECK(world_has(&w, gz));
+    }
+    CHECK_UINT(peers_floor(&w), above - 1);
     world_end(&w, world_size(&w));
 }
 
@@ -348,6 +382,22 @@ static void rotated_since(void)
     rotated(true);
 }
 
+static void nothing_taken_yet(void)
+{
+    for (int how = BIT; how <= GONE; how++) {
+        cut_off(0, 0, (enum harm)how);
+        cut_off(0, -1, (enum harm)how);
+    }
+}
+
+static void one_taken(void)
+{
+    for (int how = BIT; how <= GONE; how++) {
+        cut_off(1, 0, (enum harm)how);
+        cut_off(1, -1, (enum harm)how);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -357,6 +407,7 @@ int main(int argc, char **argv)
         {"damage behind", damage_behind},
         {"files of then", files_of_then},
         {"nothing taken yet", nothing_taken_yet},
+        {"one taken", one_taken},
         {"files too many", files_too_many},
         {"rotated since", rotated_since},
     };
