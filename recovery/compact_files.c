@@ -70,26 +70,58 @@ struct taking {
     struct plog_buf strays;
 };
 
+/* Whether nobody can read the archived one, all of it. */
+static int is_unreadable(const struct plog_dir *d, uint64_t first, bool *is,
+                         struct plog_error *err)
+{
+    struct plog_error why;
+    struct plog_stat id;
+    int fd, rc = plog_archive_open(d, first, &fd, &id, &why);
+    *is = rc == PLOG_E_CORRUPT;
+    if (!rc)
+        d->io->close(d->io->ctx, fd);
+    else if (!*is && err)
+        *err = why;
+    return *is ? 0 : rc;
+}
+
+/* Whether it is to be archived: archive/ has none, or of the compaction at hand
+ * one that is damaged, which goes aside for it.
+ * @same  out: archive/ has a copy of it */
+static int to_archive(const struct plog_dir *d, uint64_t first, bool own,
+                      bool *has, bool *same, bool *take, struct plog_error *err)
+{
+    *same = false;
+    int rc = plog_archive_has(d, first, has, err);
+    *take = !*has;
+    if (rc || !*has)
+        return rc;
+    rc = plog_archive_is_copy(d, first, same, err);
+    if (rc == PLOG_E_CORRUPT) { /* that one: it is no file */
+        *same = false;
+        return 0;
+    }
+    return rc || *same || !own ? rc : is_unreadable(d, first, take, err);
+}
+
 /* What stands at or below the floor before went once: somebody has put it there
  * again, or an undo that was cut off.  So it does not take the place of the
  * archived one, and what is no copy of that keeps its bytes.
- * @own  it is of the compaction at hand, if archive/ has none */
+ * @own  it is of the compaction at hand, if archive/ has none that is whole */
 static int take_old(struct plog_compacting *c, uint64_t first, bool archive,
                     bool own, struct plog_error *err)
 {
     struct plog_dir d;
     char name[PLOG_SEGMENT_NAME], kept[128];
-    bool has, same = false;
+    bool has, same, take;
     plog_compact_dir(c->p, &d);
-    int rc = plog_archive_has(&d, first, &has, err);
-    if (!rc && !has && (archive || own))
-        return c->o->dry_run ? 0 : take_one(c, first, archive, err);
-    if (!rc && has)
-        rc = plog_archive_is_copy(&d, first, &same, err);
-    if (rc && rc != PLOG_E_CORRUPT) /* that one: it is no file */
+    int rc = to_archive(&d, first, own && archive, &has, &same, &take, err);
+    if (rc)
         return rc;
-    same = same && !rc;
-    c->report->aside += c->o->dry_run && !same;
+    take = take && (archive || own);
+    c->report->aside += c->o->dry_run && !same && (has || !take);
+    if (take)
+        return c->o->dry_run ? 0 : take_one(c, first, archive, err);
     if (c->o->dry_run)
         return 0;
     if (same)
@@ -119,8 +151,8 @@ static int ask_store(plog *p, void *arg, struct plog_error *err)
     return rc;
 }
 
-/* Damage in what a compaction that was cut off has not archived yet: gone from
- * log/, it would be missing in archive/. */
+/* Damage in what a compaction that was cut off has still to take away: gone
+ * from log/, it may be missing in archive/. */
 static int refuse_damage(const struct taking *t, struct plog_error *err)
 {
     size_t n = plog_segment_count(&t->strays);
@@ -133,9 +165,9 @@ static int refuse_damage(const struct taking *t, struct plog_error *err)
     plog_segment_name(bad, name);
     snprintf(file, sizeof file, "log/%s", name);
     plog_fail(err, PLOG_E_CORRUPT,
-              "a compaction that was cut off has not archived it yet, and it"
-              " %s the floor %llu",
-              t->own.lost ? "is missing, below" : "does not lead to",
+              "a compaction that was cut off has not %s the floor %llu",
+              t->own.lost ? "archived it yet, and it is missing, below"
+                          : "taken it away yet, and it does not lead to",
               (unsigned long long)t->floor.size);
     plog_err_file(err, file);
     plog_err_hint(err, "run: paritylog salvage DIR --from-store, then this"
@@ -162,8 +194,8 @@ static int take(struct taking *t, uint64_t first, struct plog_error *err)
     struct plog_compacting *c = t->c;
     bool stray = is_stray(t, first), own = !stray && first > c->from;
     /* Before a new one begins, archive/ lets go of what is there by that name.
-     * One that was cut off has archived it, if it is there: the store may be
-     * older than that, and the segment older than a redaction. */
+     * One that was cut off has archived it, if it is there and can be read: the
+     * store may be older than that, and the segment older than a redaction. */
     if (own && !t->last)
         return c->o->dry_run ? 0 : take_one(c, first, t->archive, err);
     return take_old(c, first, t->archive && !stray, own, err);

@@ -331,11 +331,67 @@ static void behind_an_older_store(void)
     end();
 }
 
+/* Killed when it had archived the last segment and had not yet taken it away,
+ * and the archived one is damaged: that in log/ is the only one, and is
+ * archived again.
+ * @how  1: cut off; 2: a bit of it is another one; 3: gone */
+static void beside_a_damaged_copy_as(int how, bool undone)
+{
+    char last[64], packed[64], path[700];
+    size_t n, was, is;
+    make();
+    uint64_t first = (uint64_t)world_number(
+        &w, "SELECT max(first) FROM segments WHERE first<="
+            "(SELECT floor FROM compactions ORDER BY seq DESC LIMIT 1)");
+    snprintf(last, sizeof last, "log/%020" PRIu64 ".jsonl", first);
+    snprintf(packed, sizeof packed, "archive/%020" PRIu64 ".jsonl.gz", first);
+    snprintf(path, sizeof path, "%s/%020" PRIu64 ".jsonl", older, first);
+    char *whole = world_read(path, &n);
+    char *archived = world_read(world_path(&w, packed), &was);
+    world_sql(&w, "UPDATE compactions SET pending=1");
+    world_write(world_path(&w, last), whole, n);
+    archived[was / 2] ^= how == 2;
+    world_write(world_path(&w, packed), archived, how == 1 ? was / 2 : was);
+    archived[was / 2] ^= how == 2;
+    if (how == 3)
+        CHECK_INT(unlink(world_path(&w, packed)), 0);
+    for (int dry = 1; dry >= 0; dry--) {
+        struct plog_compact_options o = {.struct_size = sizeof o,
+                                         .dry_run = dry};
+        CHECK_INT(undone ? undo(NULL, dry)
+                         : plog_compact(w.dir, &o, &report, &err),
+                  0);
+        CHECK_UINT(report.aside, how < 3);
+    }
+    CHECK_INT(world_has(&w, last), undone);
+    if (!undone) {
+        char *now = world_read(world_path(&w, packed), &is);
+        CHECK_BYTES(now, is, archived, was);
+        free(now);
+        CHECK_INT(undo(NULL, false), 0);
+    }
+    char *back = world_read(world_path(&w, last), &is);
+    CHECK_BYTES(back, is, whole, n);
+    free(back);
+    free(archived);
+    free(whole);
+    end();
+}
+
+static void beside_a_damaged_copy(void)
+{
+    for (int how = 1; how <= 3; how++) {
+        beside_a_damaged_copy_as(how, false);
+        beside_a_damaged_copy_as(how, true);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"a look that fails", a_look_that_fails},
         {"beside its copy", beside_its_copy},
+        {"beside a damaged copy", beside_a_damaged_copy},
         {"without a copy", without_a_copy},
         {"leading to the floor", leading_to_the_floor},
         {"under another name", under_another_name},
