@@ -57,8 +57,7 @@ struct plog_heal {
     struct plog_buf files, starts; /* uint64_t: segments there, and stored */
     struct plog_chain chain;       /* behind what was proven last */
     struct plog_orders orders;     /* to redact, of the log */
-    struct plog_compaction logged; /* that the store does not know; no spans,
-                                    * to 0: none */
+    struct plog_compaction logged; /* the log's last; no spans, to 0: none */
     uint64_t floor;                /* what lies below is not missing */
     bool known;                    /* the chain stands at the next segment */
     struct plog_buf steps;         /* struct plog_heal_step */

@@ -26,7 +26,6 @@ struct begin {
     struct plog_heal *h;
     uint64_t first; /* of the first file that is a segment of this log */
     struct plog_walk walk;
-    struct plog_compaction entry; /* out: the one found; to 0: there is none */
 };
 
 /* Of what is in log/, whatever a strange name there is. */
@@ -86,7 +85,8 @@ static int take_held(struct begin *b, struct plog_error *err)
     o->floor_below = b->h->floor;
     const struct plog_compaction *c = plog_orders_floor_held(o);
     if (c)
-        b->entry = *c;
+        b->h->logged = *c;
+    b->h->logged.peers = b->h->logged.rotations = plog_span("", 0);
     int rc = c ? 0 : plog_orders_doubt(o);
     return rc ? plog_fail(err, rc, "looking for a compact entry failed") : 0;
 }
@@ -166,8 +166,6 @@ static int move_up(struct begin *b, struct plog_error *err)
     struct plog_heal *h = b->h;
     struct plog_walk *w = &b->walk;
     struct plog_error why = {.code = 0};
-    h->logged = b->entry;
-    h->logged.peers = h->logged.rotations = plog_span("", 0); /* those go */
     h->floor = h->logged.to;
     plog_walk_rewind(w);
     int rc = list_all(b, err);
@@ -208,9 +206,9 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
         rc = find_claimed(b, err);
     if (!rc)
         rc = list_segments(b, err);
-    if (!rc && !b->entry.to && may_begin_higher(b))
+    if (!rc && !h->logged.to && may_begin_higher(b))
         rc = find_entry(b, err);
-    if (!rc && b->entry.to > h->floor)
+    if (!rc && h->logged.to > h->floor)
         rc = move_up(b, err);
     plog_walk_close(w);
     plog_free(h->legs->io, b);
@@ -220,19 +218,21 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
 /* ---- What lies below it ------------------------------------------------- */
 
 /* Where a compaction that was cut off goes on; 0: nowhere.  Of one that the
- * store does not know the folders say whether it was. */
+ * store does not know, or only by a damaged row, the log's own entry and the
+ * folders say whether it was. */
 static int find_own(struct plog_heal *h, uint64_t *first,
                     struct plog_error *err)
 {
     struct plog_store *s = &h->legs->store;
     struct plog_compaction last;
     struct plog_own own;
-    bool pending, known = h->logged.to == 0;
+    bool pending;
     *first = 0;
-    int rc = known ? plog_compaction_last_sets(s, &last, &pending, err) : 0;
-    if (rc)
-        return rc == PLOG_END ? 0 : rc;
-    if (known && (!pending || last.to != h->floor))
+    int rc = plog_compaction_last_sets(s, &last, &pending, err);
+    if (rc && rc != PLOG_END && !plog_check_is_verdict(rc))
+        return rc;
+    bool known = !rc && last.to == h->floor;
+    if (known ? !pending : h->logged.to != h->floor)
         return 0;
     rc = plog_strays_own(s, &h->legs->dir, known ? &last : &h->logged, &own,
                          err);

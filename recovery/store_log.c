@@ -317,5 +317,5 @@ int plog_store_log_undone(struct plog_store *store, uint64_t base,
     int rc = plog_compaction_last_sets(store, &c, &pending, err);
     if (!rc && c.to < base)
         *begins = c.to;
-    return rc == PLOG_END ? 0 : rc;
+    return rc == PLOG_END || plog_check_is_verdict(rc) ? 0 : rc;
 }

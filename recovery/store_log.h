@@ -77,8 +77,9 @@ PLOG_MUST_CHECK int plog_store_log_bare_end(struct plog_store_log *s,
  * A store that was trimmed before a compaction was undone lacks what came back:
  * the log begins before what it can give.
  * @base    where the store begins
- * @begins  out: behind which entry the log does, by the last compact entry
- * Returns 0; PLOG_E_DIVERGED where that is none; a store error.
+ * @begins  out: behind which entry the log does, by the last compact entry;
+ *          `base` where that is none: the rest is proven without it
+ * Returns 0; a store error.
  */
 PLOG_MUST_CHECK int plog_store_log_undone(struct plog_store *store,
                                           uint64_t base, uint64_t *begins,

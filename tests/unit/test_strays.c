@@ -438,6 +438,53 @@ static void beside_an_older_store(void)
     }
 }
 
+/* The store's row of its compact entry is none, or its table, which nobody
+ * signs, names another: no other line rests on that, so all is healed. */
+static void a_row_that_is_none(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    struct plog_replay_report r;
+    for (int row = 0; row < 2; row++) {
+        make(false);
+        world_sql(&w, row ? "UPDATE compactions SET seq=seq+1"
+                          : "UPDATE events SET line=replace(line,'compact',"
+                            "'compbct') WHERE seq IN (SELECT seq FROM"
+                            " compactions)");
+        floor_at++; /* the one behind the floor */
+        damage(floor_at, 0);
+        CHECK_INT(salvage(true), 0);
+        CHECK_UINT(healed.healed, 1);
+        CHECK_UINT(healed.left, 0);
+        if (row)
+            CHECK_INT(install(false), 0);
+        CHECK_INT(salvage(false), 0);
+        CHECK_UINT(healed.healed, !row);
+        CHECK_INT(healed.verdict, 0);
+        CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+        both_say(0);
+        world_end(&w, end);
+    }
+}
+
+/* ... and what a compaction that was cut off has not archived is healed by the
+ * log's own entry. */
+static void a_row_that_is_none_below(void)
+{
+    struct plog_replay_options o = {.struct_size = sizeof o, .fresh = true};
+    struct plog_replay_report r;
+    make(false);
+    cut_off(20);
+    world_sql(&w, "UPDATE compactions SET seq=seq+1");
+    damage(20, 0);
+    CHECK_INT(salvage(false), 0);
+    CHECK_UINT(healed.healed, 1);
+    CHECK_UINT(healed.left, 0);
+    CHECK_INT(healed.verdict, 0);
+    CHECK(world_has(&w, damaged));
+    CHECK_INT(plog_replay(w.dir, &o, &r, NULL), 0);
+    world_end(&w, end);
+}
+
 /* Of what is gone the store has the first entries, and no leg the others: where
  * that segment would end nobody knows, and the plan says what comes. */
 static void behind_the_stores_end(void)
@@ -515,6 +562,8 @@ int main(int argc, char **argv)
         {"without a store", without_a_store},
         {"those that lead there", those_that_lead_there},
         {"of one cut off", of_one_cut_off},
+        {"a row that is none", a_row_that_is_none},
+        {"a row that is none, below", a_row_that_is_none_below},
         {"of one without its archive", of_one_without},
         {"of one that ended", of_one_that_ended},
         {"beside an older store", beside_an_older_store},
