@@ -78,6 +78,12 @@ static int read_on(struct plog_walk *w, int rc, struct plog_error *why,
     return 0;
 }
 
+static void take(struct plog_heal *h, const struct plog_compaction *c)
+{
+    h->logged = *c;
+    h->logged.peers = h->logged.rotations = plog_span("", 0);
+}
+
 /* The last compact entry that was met. */
 static int take_held(struct begin *b, struct plog_error *err)
 {
@@ -85,8 +91,7 @@ static int take_held(struct begin *b, struct plog_error *err)
     o->floor_below = b->h->floor;
     const struct plog_compaction *c = plog_orders_floor_held(o);
     if (c)
-        b->h->logged = *c;
-    b->h->logged.peers = b->h->logged.rotations = plog_span("", 0);
+        take(b->h, c);
     int rc = c ? 0 : plog_orders_doubt(o);
     return rc ? plog_fail(err, rc, "looking for a compact entry failed") : 0;
 }
@@ -110,12 +115,14 @@ static int find_claimed(struct begin *b, struct plog_error *err)
     struct plog_error why = {.code = 0};
     const struct plog_compaction *c =
         plog_orders_floor(&w->orders, b->h->floor + 1);
-    int rc = c ? plog_walk_start_floor(w, c->to, &why) : PLOG_END;
-    if (rc == PLOG_END || plog_check_is_verdict(rc))
-        return 0; /* there is none, or it does not begin there */
-    rc = read_on(w, rc, &why, err);
-    if (!rc && keys_are_ours(b))
+    if (!c)
+        return 0;
+    int rc = plog_walk_start_floor(w, c->to, &why);
+    bool begins = rc != PLOG_END && !plog_check_is_verdict(rc);
+    rc = begins ? read_on(w, rc, &why, err) : 0;
+    if (!rc && begins && keys_are_ours(b))
         rc = take_held(b, err);
+    plog_walk_rewind(w);
     return rc;
 }
 
@@ -124,18 +131,31 @@ static int find_entry(struct begin *b, struct plog_error *err)
 {
     struct plog_walk *w = &b->walk;
     struct plog_error why = {.code = 0};
-    plog_walk_rewind(w);
     int rc = read_on(w, plog_walk_start(w, &why), &why, err);
     return rc ? rc : take_held(b, err);
 }
 
-/* Only then is all of it read for that. */
-static bool may_begin_higher(struct begin *b)
+/* Or the one by which the log took back the compaction that set the floor, and
+ * which the store does not know: what lies below is the log's again. */
+static void find_undo(struct begin *b)
+{
+    struct plog_heal *h = b->h;
+    b->walk.orders.floor_below = 0;
+    const struct plog_compaction *c = plog_orders_floor_held(&b->walk.orders);
+    if (!c || plog_orders_is_brought_floor(c) || c->from != h->floor ||
+        c->to >= c->from || c->at <= h->legs->head.commit.size)
+        return;
+    take(h, c);
+}
+
+/* Only then is all of it read for that.  What is not looked for before is not
+ * met on the way. */
+static bool may_begin_elsewhere(struct begin *b)
 {
     struct plog_orders *o = &b->walk.orders;
     uint64_t behind = b->h->floor + 1;
-    return b->first && (b->first != behind ||
-                        plog_orders_floor_seq(o, behind, false) || o->failed);
+    return b->first && (plog_orders_floor_seq(o, behind, false) || o->failed ||
+                        b->first != behind);
 }
 
 static void stand_at_stored(struct plog_heal *h)
@@ -206,10 +226,12 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
         rc = find_claimed(b, err);
     if (!rc)
         rc = list_segments(b, err);
-    if (!rc && !h->logged.to && may_begin_higher(b))
+    if (!rc && !h->logged.to && may_begin_elsewhere(b))
         rc = find_entry(b, err);
     if (!rc && h->logged.to > h->floor)
         rc = move_up(b, err);
+    else if (!rc)
+        find_undo(b);
     plog_walk_close(w);
     plog_free(h->legs->io, b);
     return rc;
@@ -217,9 +239,9 @@ static int find_floor(struct plog_heal *h, struct plog_error *err)
 
 /* ---- What lies below it ------------------------------------------------- */
 
-/* Where a compaction that was cut off goes on; 0: nowhere.  Of one that the
- * store does not know, or only by a damaged row, the log's own entry and the
- * folders say whether it was. */
+/* Where a compaction that was cut off goes on, or was undone to; 0: nowhere.
+ * Of one that the store does not know, or only by a damaged row, the log's own
+ * entry and the folders say whether it was. */
 static int find_own(struct plog_heal *h, uint64_t *first,
                     struct plog_error *err)
 {
@@ -231,6 +253,10 @@ static int find_own(struct plog_heal *h, uint64_t *first,
     int rc = plog_compaction_last_sets(s, &last, &pending, err);
     if (rc && rc != PLOG_END && !plog_check_is_verdict(rc))
         return rc;
+    if (h->logged.to < h->logged.from) {
+        *first = h->logged.to + 1;
+        return 0;
+    }
     bool known = !rc && last.to == h->floor;
     if (known ? !pending : h->logged.to != h->floor)
         return 0;

@@ -398,6 +398,35 @@ static void one_taken(void)
     }
 }
 
+/* The log took back the compaction that the store has as its last: what lies
+ * below is the log's own again, so damage there is healed, and none goes
+ * aside. */
+static void undone_since(void)
+{
+    for (int row = 0; row < 6; row++) {
+        struct plog_compact_options o = {.struct_size = sizeof o, .undo = true};
+        struct plog_compact_report c;
+        struct plog_salvage_report r;
+        make(60, 40, row & 1);
+        world_take_store(&w, whole);
+        CHECK_INT(plog_compact(w.dir, &o, &c, NULL), 0);
+        world_take_store(&w, whole);
+        CHECK_UINT(peers_floor(&w), c.from);
+        uint64_t before = log_hash();
+        harm(c.to + 1, (enum harm)(row / 2));
+        for (int dry = 1; dry >= 0; dry--) {
+            heal(dry, &r);
+            CHECK_UINT(r.healed, 1);
+            CHECK_UINT(r.left, 0);
+            CHECK(dry || r.verdict == 0);
+        }
+        CHECK(log_hash() == before);
+        CHECK_INT(
+            plog_replay(w.dir, NULL, &(struct plog_replay_report){0}, NULL), 0);
+        world_end(&w, world_size(&w));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -408,6 +437,7 @@ int main(int argc, char **argv)
         {"files of then", files_of_then},
         {"nothing taken yet", nothing_taken_yet},
         {"one taken", one_taken},
+        {"undone since", undone_since},
         {"files too many", files_too_many},
         {"rotated since", rotated_since},
     };
