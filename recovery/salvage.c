@@ -287,7 +287,7 @@ static int tell_redactions(struct salvage *s, struct plog_error *err)
     }
     if (s->report->pending_code) /* it could not be marked */
         s->report->pending = 0;
-    else if (why.code)
+    else if (rc) /* of an entry that is not there nothing comes back */
         not_known(s, &why);
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "files.h"
 #include "peers.h"
+#include "redacting.h"
 #include "world.h"
 
 static struct world w;
@@ -398,6 +399,30 @@ static void one_taken(void)
     }
 }
 
+/* A line that an order took the payload out of was archived since, and log/
+ * does not have it: that is no reason to call the store damaged. */
+static void redacted_below(void)
+{
+    struct plog_salvage_report r;
+    struct plog_redact_report redacted;
+    struct plog_error err;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 60);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(redacting_order(&w, 5, &redacted, &err), 0);
+    snprintf(old, sizeof old, "%.500s-old", w.dir);
+    world_copy(w.dir, old);
+    compact_at(40);
+    CHECK(peers_floor(&w) > 20);
+    world_take_store(&w, old);
+    heal(false, &r);
+    CHECK_INT(r.verdict, 0);
+    CHECK_INT(r.pending_code, 0);
+    CHECK_TEXT(r.pending_why, "");
+    CHECK_INT(plog_replay(w.dir, NULL, &(struct plog_replay_report){0}, NULL),
+              0);
+    world_end(&w, world_size(&w));
+}
+
 /* The log took back the compaction that the store has as its last: what lies
  * below is the log's own again, so damage there is healed, and none goes
  * aside. */
@@ -438,6 +463,7 @@ int main(int argc, char **argv)
         {"nothing taken yet", nothing_taken_yet},
         {"one taken", one_taken},
         {"undone since", undone_since},
+        {"redacted below", redacted_below},
         {"files too many", files_too_many},
         {"rotated since", rotated_since},
     };
