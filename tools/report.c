@@ -7,8 +7,6 @@
 #include "fail.h"
 #include "progress.h"
 
-#define KEY_STATUS 12
-
 struct job {
     const struct report_spec *spec;
     struct findings findings;
@@ -112,20 +110,42 @@ static bool is_lag(const struct job *job)
            r->head.size - r->store_size <= job->spec->max_lag;
 }
 
-/* The gravest of 5, 12, 9, 3, 7, 4: a missing pin comes behind damage. */
+static bool lacks_pin(const struct job *job)
+{
+    return job->spec->require_pin && !job->report.pinned;
+}
+
+/* A missing pin is a finding, so that no report of any format is without it.
+ * It comes behind damage alone. */
+static int want_pin(struct job *job)
+{
+    const struct plog_finding f = {
+        .verdict = PLOG_E_UNKNOWN_KEY,
+        .leg = PLOG_LEG_LOG,
+        .file = "keys",
+        .expected = "a verifier key that is pinned",
+        .found = "those in DIR alone",
+        .next = "give the key that you know from elsewhere with --key VKEY"};
+    struct plog_check_report *r = &job->report;
+    if (!lacks_pin(job))
+        return 0;
+    r->counts[-f.verdict]++;
+    if (plog_exit_status(r->verdict) != plog_exit_status(PLOG_E_TAMPERED))
+        r->verdict = f.verdict;
+    return findings_add(&job->findings, &f);
+}
+
 static int exit_status(struct cli *c, const struct job *job)
 {
-    int status = plog_exit_status(job->report.verdict);
-    if (is_lag(job))
-        status = 0;
     struct plog_error err = {.code = 0};
-    if (!job->spec->require_pin || job->report.pinned)
+    int status = is_lag(job) ? 0 : plog_exit_status(job->report.verdict);
+    if (!lacks_pin(job))
         return status;
     fail_set(&err, PLOG_E_KEY, "the verifier key is not pinned");
     snprintf(err.hint, sizeof err.hint,
              "give the key that you know from elsewhere with --key VKEY");
     fail(c, PLOG_E_KEY, &err, NULL);
-    return status == plog_exit_status(PLOG_E_TAMPERED) ? status : KEY_STATUS;
+    return status;
 }
 
 /* Whether a check that ended with `code` has a report.  What is no verdict has
@@ -217,6 +237,8 @@ int report_run(struct cli *c, const struct report_spec *spec)
     progress_init(&job.progress, c);
     int rc = spec->check(c->args[0], &o, &job.report, &err);
     progress_clear(&job.progress);
+    if (rc == 0)
+        rc = want_pin(&job);
     int status;
     if (rc != 0) {
         status = cut_off(c, &job, rc, &err);

@@ -29,7 +29,7 @@ struct report_spec {
 int report_format(struct cli *c, const char *name, struct report_spec *spec);
 
 /* Runs the check on c->args[0] and prints its report.  Returns the exit
- * status: that of the gravest verdict, 12 also for a missing pin. */
+ * status: that of the gravest verdict; a missing pin is UNKNOWN_KEY. */
 int report_run(struct cli *c, const struct report_spec *spec);
 
 #endif

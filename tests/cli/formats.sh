@@ -92,6 +92,30 @@ skipped = [s.get("message") for s in tree.parse(sys.argv[1]).getroot().iter("ski
 assert any("store" in s for s in skipped) and any("UNPINNED" in s for s in skipped), skipped
 END
 
+begin 'a pin that is missing fails in each format'
+for command in verify parity; do
+    run 12 $command "$T/clean" --require-pin --format json
+    json_is "$T/out" '.verdict == "UNKNOWN_KEY" and .counts.UNKNOWN_KEY == 1 and
+        (.findings | length) == 1 and (.findings[0].next | contains("--key"))'
+    run 12 $command "$T/clean" --require-pin --format junit
+    python junit <<'END'
+import sys, xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+assert root.get("failures") == "1", root.get("failures")
+assert [f.get("type") for f in root.iter("failure")] == ["UNKNOWN_KEY"]
+END
+    run 12 $command "$T/clean" --require-pin --format sarif
+    json_is "$T/out" '[.runs[0].results[].ruleId] == ["UNKNOWN_KEY"]'
+    run 12 $command "$T/clean" --require-pin --format github
+    same 'errors' "$(grep -c '^::error.*UNKNOWN_KEY' "$T/out")" 1
+    out_lacks CLEAN
+    run 12 $command "$T/clean" --require-pin
+    out_lacks CLEAN
+done
+run 12 parity "$T/none" --require-pin --max-lag 1000
+run 5 parity "$L" --require-pin --json
+json_is "$T/out" '.counts.UNKNOWN_KEY == 1 and .verdict == "TAMPERED"'
+
 # ---- SARIF ------------------------------------------------------------------------
 
 begin 'SARIF holds to its schema, clean, damaged, gone and never there'
