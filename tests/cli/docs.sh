@@ -140,15 +140,19 @@ if have git; then
             git config user.name test && git config user.email test@localhost &&
             mkdir data && cp -R "$L" data/log
     )
-    recipe 'Before a commit' 1 >"$T/repo/.git/hooks/pre-commit"
-    recipe 'Before a commit' 2 >"$T/repo/.git/hooks/post-commit"
+    recipe 'Before a commit' 1 >"$T/repo/.gitignore"
+    recipe 'Before a commit' 2 >"$T/repo/.git/hooks/pre-commit"
+    recipe 'Before a commit' 3 >"$T/repo/.git/hooks/post-commit"
     chmod +x "$T"/repo/.git/hooks/p*-commit
-    (cd "$T/repo" && git add data/log/log && git commit -q -m before) \
+    (cd "$T/repo" && git add -A && git commit -q -m before) \
         >"$T/out" 2>"$T/err" && wrong 'a commit without the witness file'
     (cd "$T/repo" && .git/hooks/post-commit && git commit -q -m first) \
         >"$T/out" 2>"$T/err"
     got=$?
     status_is 0 'the commit'
+    same 'what git has of the log' "$(cd "$T/repo/data/log" && git ls-files |
+        sed 's|keys/.*\.vkey|VKEY|; s|log/[0-9]*\.jsonl|SEGMENT|; s|drill.json|DRILL|' |
+        sort -u | tr '\n' ' ')" 'DRILL SEGMENT VKEY '
 fi
 
 begin 'the manual names every column of the tables it shows'
