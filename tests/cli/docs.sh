@@ -132,7 +132,14 @@ for script in once night night; do
     sh -eu "$T/$script" >"$T/out" 2>"$T/err"
     got=$?
     status_is 0 $script
+    [ "$script" = once ] || same 'a good night' "$(cat "$T/out" "$T/err")" ''
 done
+mv "$L/store.db" "$T/store.db"
+sh "$T/night" >"$T/out" 2>"$T/err"
+got=$?
+status_is 3 'a bad night'
+out_has BEHIND
+mv "$T/store.db" "$L/store.db"
 if have git; then
     mkdir "$T/repo"
     (
