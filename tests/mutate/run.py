@@ -55,7 +55,8 @@ from places import TOP, listed, place  # noqa: E402
 KINDS = ("flip", "always", "never")
 # What is slow by its nature and has no case of its own.
 LEFT_OUT = {"paritylog", "echo", "memory", "year", "test_memory", "kill", "kill_compact",
-            "sweep", "sweep_recovery", "test_resumed", "test_threads"}
+            "sweep", "sweep_reading", "sweep_recovery", "sweep_upkeep", "test_resumed",
+            "test_threads"}
 SCRIPTS_LEFT_OUT = {"lib.sh", "docs.sh", "bench.sh", "second_verifier.sh", "c2sp.sh"}
 FAULTS = ("EIO", "allocation", "short", "SQLite")
 SLOWEST = 6.0  # seconds that a test may take to be used
@@ -146,7 +147,8 @@ def cases_of(run, program):
 def sweeps():
     """Each operation of the error sweeps with each kind of fault."""
     found = []
-    for program, ops in (("sweep", "writing"), ("sweep_recovery", "recovery")):
+    for program, ops in (("sweep", "writing"), ("sweep_reading", "reading"),
+                         ("sweep_recovery", "recovery"), ("sweep_upkeep", "upkeep")):
         path = f"{TOP}/tests/lib/ops_{ops}.c"
         if os.path.exists(path):
             with open(path) as f:
