@@ -9,6 +9,9 @@
  *
  * Whether a delta applies is decided once, when it is appended, and logged.
  * A replay follows the logged outcome and compares it with its own decision.
+ *
+ * What returns int and says nothing else gives 0, PLOG_E_NOMEM or a store error
+ * (store.h), line_of's among them.
  */
 #ifndef PLOG_FOLD_H
 #define PLOG_FOLD_H

@@ -8,6 +8,9 @@
  *
  * Members stand in one order, there is no space outside strings, and what we
  * spell ourselves has one spelling.  Lines are given and taken without LF.
+ *
+ * What formats appends to its buffer and returns 0 or PLOG_E_NOMEM, when only a
+ * part may stand there.
  */
 #ifndef PLOG_LINE_H
 #define PLOG_LINE_H
@@ -146,7 +149,8 @@ struct plog_init_args {
 };
 PLOG_MUST_CHECK int plog_init_args_format(struct plog_buf *b,
                                           const struct plog_init_args *a);
-/* Each returns 0 or PLOG_E_CORRUPT. */
+/* What parses returns 0; PLOG_E_CORRUPT for arguments that make no sense; what
+ * decodes, PLOG_E_NOMEM, too. */
 PLOG_MUST_CHECK int plog_init_args_parse(struct plog_span args,
                                          struct plog_init_args *out);
 PLOG_MUST_CHECK int plog_strategy_args_format(struct plog_buf *b,

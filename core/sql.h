@@ -1,5 +1,8 @@
 /*
  * sql.h - SQLite calls with our errors.
+ *
+ * What returns int and says nothing else gives 0 or what plog_sql_code makes of
+ * SQLite's code, with `err` filled.
  */
 #ifndef PLOG_SQL_H
 #define PLOG_SQL_H
@@ -9,9 +12,10 @@
 #include "buf.h"
 #include "err.h"
 
-/* The code for one of SQLite's: BUSY and LOCKED are PLOG_E_LOCKED, CORRUPT
- * and NOTADB are PLOG_E_DIVERGED (the store cannot be read as one), the rest
- * PLOG_E_IO or PLOG_E_NOMEM. */
+/* The code for one of SQLite's: BUSY and LOCKED are PLOG_E_LOCKED, INTERRUPT is
+ * PLOG_E_INTERRUPTED, what says that this is no store of ours (CORRUPT, NOTADB,
+ * CONSTRAINT, MISMATCH, SCHEMA, ERROR) PLOG_E_DIVERGED, the rest PLOG_E_IO or
+ * PLOG_E_NOMEM. */
 int plog_sql_code(int sqlite_rc);
 
 /* Fills `err` from the connection; returns the code. */

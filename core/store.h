@@ -21,6 +21,11 @@
  * events, checkpoints and segments hold every byte of the log, so that either
  * leg rebuilds the other.  All writes happen in one transaction a group, in
  * which the head moves too.
+ *
+ * What returns int and says nothing else gives 0 or a store error: what
+ * plog_sql_code makes of SQLite's, PLOG_E_NOMEM, and PLOG_E_DIVERGED for a row
+ * that no store of ours has.  Nothing is durable before plog_store_commit, and
+ * then what the log has: SQLite's WAL is synced at checkpoints.
  */
 #ifndef PLOG_STORE_H
 #define PLOG_STORE_H

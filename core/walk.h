@@ -1,5 +1,10 @@
 /*
  * walk.h - reading the log group by group across its segments.
+ *
+ * What starts or steps returns, where it says nothing else, 0; PLOG_END where
+ * the log has nothing there; what is wrong with the log (PLOG_E_CORRUPT,
+ * _TAMPERED, _UNKNOWN_KEY, _FORMAT, _TORN), which one may walk on behind; or
+ * PLOG_E_IO, PLOG_E_NOMEM, behind which nobody may.
  */
 #ifndef PLOG_WALK_H
 #define PLOG_WALK_H

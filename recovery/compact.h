@@ -9,6 +9,9 @@
  *   compact_undo.c   and back
  *   compact_mend.c   a snapshot that is gone, from the archive
  *   trim.c           events below the floor, dropped from the store
+ *
+ * What returns int and says nothing else gives 0, or what ends the compaction,
+ * with `err` filled: the errors of plog_compact.
  */
 #ifndef PLOG_COMPACT_H
 #define PLOG_COMPACT_H

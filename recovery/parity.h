@@ -19,6 +19,10 @@
  *
  * Memory does not grow with the log: rows are read in order beside the log,
  * and the fold goes into a scratch table of SQLite's temporary database.
+ *
+ * A difference is a finding and no error: what returns int and says nothing
+ * else gives 0 when it has looked, also where it has found something; a store
+ * error (store.h); or PLOG_E_IO, PLOG_E_NOMEM.
  */
 #ifndef PLOG_PARITY_H
 #define PLOG_PARITY_H

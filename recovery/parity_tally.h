@@ -17,6 +17,9 @@
  *
  * Memory: PLOG_TALLY_PARTS buffers of 16 KiB, and a table of at most 4.5 MiB;
  * what is more lies in SQLite's temporary database.
+ *
+ * Each returns 0, PLOG_E_NOMEM, or a store error (store.h); what it cannot fold
+ * is none.
  */
 #ifndef PLOG_PARITY_TALLY_H
 #define PLOG_PARITY_TALLY_H
