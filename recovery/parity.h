@@ -262,6 +262,8 @@ PLOG_MUST_CHECK int plog_parity_records(struct plog_parity *p,
  * that the log reaches, is another history than the log's.  Reads the log up to
  * there, the first time that it is asked. */
 bool plog_parity_is_fork(struct plog_parity *p);
+/* Tells that, if it is so.  @found  the store's history, in a few words */
+bool plog_parity_find_fork(struct plog_parity *p, const char *found);
 /* Whether the store is another log's: see plog_legs_store_is_anothers. */
 bool plog_parity_is_anothers(struct plog_parity *p);
 /* Whether a commit that the store holds is signed by a key of the log: one that

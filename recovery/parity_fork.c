@@ -34,3 +34,12 @@ bool plog_parity_is_fork(struct plog_parity *p)
                       : PLOG_FORK_NO;
     return p->fork == PLOG_FORK_YES;
 }
+
+bool plog_parity_find_fork(struct plog_parity *p, const char *found)
+{
+    bool fork = plog_parity_is_fork(p);
+    if (fork)
+        plog_parity_find(p, PLOG_E_FORK, p->c->head.commit.size,
+                         "the history that the log has", found);
+    return fork;
+}

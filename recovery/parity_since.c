@@ -99,14 +99,21 @@ static int pass_store_by(struct plog_parity *p, const char *why,
     return 0;
 }
 
-/* An older log beside a store that was trimmed: of what it begins with the rows
- * are gone, and the snapshot of that floor says nothing of them.
+/* An older log beside a store that was trimmed, or one of another history: of
+ * what it begins with the rows are gone, and the snapshot of that floor says
+ * nothing of them.  One that goes on behind the entry that let go of them, by
+ * the same history, is damaged: the store has what it lost.
  * @logged  the floor that it begins at; 0: it has none, or that of the store */
 static bool begins_below_the_base(struct plog_parity *p, uint64_t logged)
 {
     struct plog_walk *w = &p->c->walk;
     uint64_t base = p->c->head.rules.base;
-    if (logged || base == 0)
+    size_t n = plog_segment_count(&w->segments);
+    if (base == 0 || n == 0 ||
+        (plog_segment_at(&w->segments, n - 1) > p->c->compaction &&
+         !plog_parity_is_fork(p)))
+        return false;
+    if (logged)
         return logged < base;
     return plog_segment_at(&w->segments, 0) == 1 &&
            plog_orders_floor_seq(&w->orders, base, true) == 0;
@@ -198,16 +205,12 @@ static int leave_store_out(struct plog_parity *p, struct plog_error *err)
     struct plog_check *c = p->c;
     if (plog_check_moved(c))
         return plog_fail(err, PLOG_E_CORRUPT, "compacted while this began");
-    bool fork = plog_parity_is_fork(p);
-    int rc = 0;
-    if (fork)
-        plog_parity_find(p, PLOG_E_FORK, c->head.commit.size,
-                         "the history that the log has",
-                         "another one, signed, that was not compacted");
-    else
-        rc = plog_parity_behind(p,
-                                "the compact entry behind which the log begins",
-                                "a store that stands before it", err);
+    bool fork =
+        plog_parity_find_fork(p, "another one, signed, that was not compacted");
+    int rc = fork ? 0
+                  : plog_parity_behind(
+                        p, "the compact entry behind which the log begins",
+                        "a store that stands before it", err);
     if (rc)
         return rc;
     plog_check_unchecked(c, PLOG_LEG_STORE, 1, c->head.commit.size,

@@ -180,12 +180,82 @@ static void beside_a_trimmed_store(void)
     }
 }
 
+/* ---- What is none of the two -------------------------------------------- */
+
+/* The log goes on behind the entry that let go of its beginning: with one of
+ * its first segments there again, and the one at its floor gone or damaged, it
+ * is damaged, and no older one.  Of the store that said another floor. */
+static void beside_a_damaged_log(void)
+{
+    for (int changed = 0; changed < 2; changed++) {
+        char at_floor[64];
+        size_t n;
+        make();
+        keep_segment(0);
+        go_on(40, 80, 0); /* the entry stands in the segment at the floor */
+        CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+        CHECK_INT(peers_trim(&w, NULL), 0);
+        go_on(80, 110, 0);
+        uint64_t size = world_size(&w);
+        snprintf(at_floor, sizeof at_floor, "log/%020" PRIu64 ".jsonl",
+                 peers_floor(&w) + 1);
+        char *was = world_read(world_path(&w, at_floor), &n);
+        was[2] ^= 1;
+        if (changed)
+            world_write(world_path(&w, at_floor), was, n);
+        else
+            world_remove(world_path(&w, at_floor));
+        free(was);
+        world_write(world_path(&w, name), bytes, len);
+        free(bytes);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+        CHECK_UINT(f.count, 1);
+        CHECK_TEXT(f.first[0].file, at_floor);
+        says(PLOG_E_CORRUPT, "paritylog salvage DIR --from-store");
+        CHECK_INT(salvage(), 0);
+        CHECK_INT(world_parity(&w, NULL, &f), 0);
+        world_end(&w, size);
+    }
+}
+
+/* Nor is a log that went another way, however far: the store is not to be set
+ * aside for that. */
+static void beside_another_history(void)
+{
+    for (int more = 0; more < 40; more += 13) {
+        char own[512];
+        make();
+        keep_old();
+        snprintf(own, sizeof own, "%s", w.dir);
+        snprintf(w.dir, sizeof w.dir, "%.500s", old);
+        go_on(100, 106, 0);
+        CHECK_INT(peers_ack(&w, "p", 35), 0);
+        CHECK_INT(peers_trim(&w, NULL), 0);
+        CHECK(peers_floor(&w) > 0);
+        uint64_t head = world_size(&w);
+        snprintf(w.dir, sizeof w.dir, "%s", own);
+        go_on(40, 47 + more, 0);
+        CHECK_UINT(world_size(&w), head + (uint64_t)more);
+        world_take_store(&w, old);
+        CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_FORK);
+        CHECK_UINT(f.count, 1);
+        says(PLOG_E_FORK, "ways on: FORK in paritylog(1)");
+        CHECK_UINT(f.report.floor, 0);
+        world_drop_store(&w);
+        CHECK_INT(replay(false), 0);
+        world_remove(old);
+        world_end(&w, head + (uint64_t)more);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"and the first segment", and_the_first_segment},
         {"and one at its floor", and_one_at_its_floor},
         {"beside a trimmed store", beside_a_trimmed_store},
+        {"beside a damaged log", beside_a_damaged_log},
+        {"beside another history", beside_another_history},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
