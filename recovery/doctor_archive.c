@@ -277,13 +277,26 @@ static void say_strangers(const struct archived *a)
                     (unsigned long long)count, name);
 }
 
+/* Whether what the store knows is about what archive/ has: one of another log
+ * or history has orders for entries of its own, and of one that stands at
+ * another floor nobody can tell. */
+static bool is_of_this(struct archived *a)
+{
+    const struct plog_check_report *r = &a->d->report->legs;
+    struct plog_store_head h;
+    return r->counts[-PLOG_E_FORK] + r->counts[-PLOG_E_FOREIGN] == 0 &&
+           plog_store_get_head(&a->d->reader.store, &h, NULL) == 0 &&
+           h.rules.floor == a->floor;
+}
+
 /* What cannot be read tells nothing. */
 static int read_ordered(struct archived *a, struct plog_error *err)
 {
     struct plog_store *s = &a->d->reader.store;
     int rc = 0;
     if (plog_doctor_open_store(a->d)) {
-        rc = plog_store_ordered(s, 0, a->floor, &a->ordered, err);
+        if (is_of_this(a))
+            rc = plog_store_ordered(s, 0, a->floor, &a->ordered, err);
         plog_store_rest(s);
     }
     return rc == PLOG_E_NOMEM ? rc : 0;

@@ -490,6 +490,32 @@ static void seen_by_the_doctor(void)
     }
 }
 
+/* A store of another history knows orders, too, about entries of its own: they
+ * say nothing of archive/, also where the log lies behind all of that store, so
+ * that no check can tell. */
+static void ordered_in_another_history(void)
+{
+    for (int past = 0; past < 2; past++) {
+        char own[512];
+        make(0);
+        REQUIRE(peers_floor(&w) > 7);
+        snprintf(own, sizeof own, "%s", w.dir);
+        snprintf(w.dir, sizeof w.dir, "%.500s", old);
+        CHECK_INT(redact(7), 0);
+        uint64_t theirs = world_size(&w);
+        snprintf(w.dir, sizeof w.dir, "%s", own);
+        if (past) {
+            CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+            CHECK_INT(compact(), 0);
+        }
+        CHECK((peers_floor(&w) > theirs) == past);
+        CHECK_TEXT(doctor()->found, "");
+        world_take_store(&w, old);
+        CHECK_TEXT(doctor()->found, "");
+        world_drop_store(&w);
+    }
+}
+
 /* The file that had the order was discarded later: what is left is well, and
  * what is said of it must not lead to the payload. */
 static void its_order_discarded(void)
@@ -533,6 +559,7 @@ int main(int argc, char **argv)
         {"many of a segment", many_of_a_segment},
         {"a stray set aside", a_stray_set_aside},
         {"seen by the doctor", seen_by_the_doctor},
+        {"ordered in another history", ordered_in_another_history},
         {"its order discarded", its_order_discarded},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
