@@ -9,6 +9,7 @@
  * pending goes.  Up to the entry the old floor holds, from it on the new one;
  * whatever is cut off behind it, the next call finishes.
  */
+#include "check.h"
 #include "compact.h"
 #include "parity.h"
 #include "rehearse.h"
@@ -184,21 +185,32 @@ static int read_last(plog *p, void *arg, struct plog_error *err)
     return rc == PLOG_END ? 0 : rc;
 }
 
-/* What a killed compaction left, or somebody put below the floor.  Of an undo
- * nothing can be left but copies in the archive. */
+/* What lies below the floor goes, where it is left of a killed compaction, or
+ * somebody put it there.  The snapshot comes first: that may be all there is to
+ * make it of; or be in its way, so it is tried again behind it. */
+static int finish(struct plog_compacting *c, const struct last *l,
+                  struct plog_error *err)
+{
+    int mended = plog_compact_mend(c, &l->entry, err);
+    if (mended && !plog_check_is_verdict(mended))
+        return mended;
+    int rc = l->pending ? plog_compact_finish(c, &l->entry, err)
+                        : plog_compact_strays(c, &l->entry, err);
+    return rc || !mended ? rc : plog_compact_mend(c, &l->entry, err);
+}
+
+/* An undo has no need of the snapshot that it takes back, and of one nothing
+ * can be left but copies in the archive. */
 static int finish_last(struct plog_compacting *c, struct plog_error *err)
 {
     struct last l = {.c = c};
     plog_buf_init(&l.line, c->io);
     plog_entry_parser_init(&l.parser, c->io);
     int rc = plog_engine_locked(c->p, read_last, &l, err);
-    if (!rc && l.known && l.pending)
-        rc = plog_compact_finish(c, &l.entry, err);
-    else if (!rc && l.known && !c->o->undo)
-        rc = plog_compact_strays(c, &l.entry, err);
-    /* An undo has no need of the one that it takes back. */
     if (!rc && l.known && !c->o->undo)
-        rc = plog_compact_mend(c, &l.entry, err);
+        rc = finish(c, &l, err);
+    else if (!rc && l.known && l.pending)
+        rc = plog_compact_finish(c, &l.entry, err);
     if (l.known && l.entry.from < l.entry.to)
         c->prior = l.entry.from;
     plog_entry_parser_fini(&l.parser);

@@ -223,6 +223,48 @@ static void gone_after_an_undo(void)
     end();
 }
 
+/* The segments of log/ that end at or below the floor, as they were. */
+static void put_segments_back(uint64_t floor)
+{
+    char name[60], path[700];
+    for (uint64_t first = 1; first <= floor; first++) {
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", first);
+        snprintf(path, sizeof path, "%.500s/%s", kept, name);
+        if (access(path, F_OK) == 0)
+            world_take(&w, kept, name);
+    }
+}
+
+/* What was discarded lies in log/ again, as behind an older log that was put
+ * back: that is all there is to make the snapshot of, so it goes behind that.
+ * Also where the compaction is still to be finished. */
+static void of_what_was_discarded(void)
+{
+    static const struct plog_compact_options discard = {.discard = true};
+    for (int pending = 0; pending < 2; pending++) {
+        char first[64];
+        make();
+        compact_once(first);
+        go_on();
+        keep();
+        CHECK_INT(compact_with(discard), 0);
+        go_on();
+        CHECK_INT(unlink(world_path(&w, report.snapshot)), 0);
+        put_segments_back(report.to);
+        if (pending)
+            world_sql(&w, "UPDATE compactions SET pending=1 WHERE seq=(SELECT"
+                          " max(seq) FROM compactions)");
+        for (int dry_run = 1; dry_run >= 0; dry_run--) {
+            CHECK_INT(compact_with((struct plog_compact_options){
+                          .dry_run = dry_run}),
+                      0);
+            CHECK(report.remade);
+        }
+        world_remove(kept);
+        end();
+    }
+}
+
 /* An archive without its beginning does not give it; what is wrong is told, and
  * that nothing is taken away any more. */
 static void the_archive_has_lost_its_beginning(void)
@@ -481,6 +523,7 @@ int main(int argc, char **argv)
         {"keys from below", keys_from_below},
         {"the whole folder is gone", the_whole_folder_is_gone},
         {"gone after an undo", gone_after_an_undo},
+        {"of what was discarded", of_what_was_discarded},
         {"the archive has lost its beginning",
          the_archive_has_lost_its_beginning},
         {"not mended yet", not_mended_yet},
