@@ -262,7 +262,7 @@ static int help(struct cli *c, int argc, char **argv)
     int at = 1;
     while (at < argc && strcmp(argv[at], "--json") == 0)
         at++; /* of errors: the text is for people */
-    if (at >= argc) {
+    if (at >= argc || strcmp(argv[at], "help") == 0) {
         list_commands(c, stdout);
         return 0;
     }

@@ -37,6 +37,12 @@ enum cli_common {
 #define CLI_FINDINGS_DEFAULT 100
 #define CLI_FINDINGS_LIMIT 1000000
 
+#define CLI_TEXTS_MAX 64
+struct cli_texts {
+    const char *text[CLI_TEXTS_MAX];
+    size_t count;
+};
+
 struct cli {
     const struct cli_command *commands; /* the whole table */
     size_t command_count;
@@ -52,7 +58,8 @@ struct cli {
     uint64_t max_findings;
     const char *passphrase_file;
     const char *witness;
-    bool failed; /* an error was printed */
+    struct cli_texts given; /* the names of the options, as they came */
+    bool failed;            /* an error was printed */
 };
 
 /* Kinds of an option, by what `into` points to. */
@@ -60,15 +67,9 @@ enum cli_kind {
     CLI_FLAG,    /* bool */
     CLI_NUMBER,  /* uint64_t within min..max */
     CLI_TEXT,    /* const char * */
-    CLI_TEXTS,   /* struct cli_texts: may be given again */
+    CLI_TEXTS,   /* struct cli_texts: the one that may be given again */
     CLI_SECONDS, /* double, in the library's sense of waiting */
     CLI_HEAD     /* struct cli: SIZE:ROOT */
-};
-
-#define CLI_TEXTS_MAX 64
-struct cli_texts {
-    const char *text[CLI_TEXTS_MAX];
-    size_t count;
 };
 
 struct cli_option {
@@ -91,6 +92,11 @@ struct cli_spec {
  * usage, or --help was answered. */
 int cli_parse(struct cli *c, int argc, char **argv,
               const struct cli_spec *spec);
+
+/* Refuses an option that was given and that `mode` does not heed.
+ * @options  those, with a blank between
+ * Returns -1 to go on, else the exit status. */
+int cli_without(struct cli *c, const char *mode, const char *options);
 
 /* Prints how `command` is called, with its options. */
 void cli_help(const struct cli_command *command);

@@ -148,5 +148,10 @@ int cmd_cursor(struct cli *c, int argc, char **argv)
         return fail_usage(c, "cursor %s takes %s", what,
                           sets ? "DIR, SOURCE, RESOURCE and CURSOR"
                                : "DIR alone");
+    status = sets ? -1
+                  : cli_without(c, "cursor list",
+                                "dry-run passphrase-file network-fs-ok");
+    if (status >= 0)
+        return status;
     return sets ? set(c) : list(c);
 }

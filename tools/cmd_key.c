@@ -169,6 +169,18 @@ static int trust(struct cli *c)
 
 /* ---- All ---------------------------------------------------------------- */
 
+/* The options of `rotate` and `trust` that the others do not heed. */
+static int refuse_options(struct cli *c, const char *what)
+{
+    if (strcmp(what, "trust") == 0)
+        return cli_without(c, "key trust",
+                           "passphrase-file new-passphrase-file");
+    return strcmp(what, "rotate") == 0
+               ? -1
+               : cli_without(c, strcmp(what, "show") ? "key list" : "key show",
+                             "dry-run passphrase-file new-passphrase-file");
+}
+
 int cmd_key(struct cli *c, int argc, char **argv)
 {
     const char *new_file = NULL;
@@ -188,6 +200,9 @@ int cmd_key(struct cli *c, int argc, char **argv)
     if (c->arg_count != (trusts ? 3 : 2))
         return fail_usage(c, "key %s takes %s", what,
                           trusts ? "DIR and VKEY" : "DIR alone");
+    status = refuse_options(c, what);
+    if (status >= 0)
+        return status;
     if (strcmp(what, "show") == 0)
         return show(c);
     if (strcmp(what, "list") == 0)

@@ -250,11 +250,15 @@ int cmd_peer(struct cli *c, int argc, char **argv)
     static const struct {
         const char *name, *takes;
         size_t args;
-    } actions[] = {{"list", "DIR alone", 1},
-                   {"add", "DIR and NAME", 2},
-                   {"evict", "DIR and NAME", 2},
-                   {"ack", "DIR, NAME and SEQ[:ROOT]", 3},
-                   {"rewind", "DIR, NAME and SEQ", 3}};
+        const char *without; /* options of the others */
+    } actions[] = {
+        {"list", "DIR alone", 1,
+         "reason dry-run passphrase-file network-fs-ok"},
+        {"add", "DIR and NAME", 2, "reason max-lag max-age"},
+        {"evict", "DIR and NAME", 2, "max-lag max-age"},
+        {"ack", "DIR, NAME and SEQ[:ROOT]", 3, "reason max-lag max-age"},
+        {"rewind", "DIR, NAME and SEQ", 3, "reason max-lag max-age"}};
+    char mode[16];
     const char *reason = NULL, *age = NULL;
     uint64_t max_lag = UINT64_MAX, max_age = 0;
     const struct cli_option own[] = {
@@ -279,6 +283,10 @@ int cmd_peer(struct cli *c, int argc, char **argv)
     if (c->arg_count != actions[i].args)
         return fail_usage(c, "peer %s takes %s", actions[i].name,
                           actions[i].takes);
+    snprintf(mode, sizeof mode, "peer %s", actions[i].name);
+    status = cli_without(c, mode, actions[i].without);
+    if (status >= 0)
+        return status;
     if (age && !read_duration(age, &max_age))
         return fail_usage(c,
                           "--max-age takes a number above 0 with s, m, h or"

@@ -99,6 +99,8 @@ int cmd_prove(struct cli *c, int argc, char **argv)
         return status;
     if ((c->arg_count == 2) == (from != NULL))
         return fail_usage(c, "give either SEQ or --from CHECKPOINT");
+    if (from && o.hide_entry)
+        return fail_usage(c, "prove --from takes no --hide-entry");
     if (!from && (!text_read_number(c->args[1], &seq) || seq == 0))
         return fail_usage(c, "SEQ is a number from 1 on, not '%s'", c->args[1]);
     o.vkey = c->vkey;
@@ -243,6 +245,8 @@ int cmd_verify_proof(struct cli *c, int argc, char **argv)
     if (!rc)
         rc = plog_verify_proof(text, n, keys, line, line_length(line, m),
                                &report, &err);
+    if (!rc && entry && report.consistency)
+        rc = fail_set(&err, PLOG_E_INPUT, "--entry: the proof is of no entry");
     if (!rc)
         rc = check_order(order, keys, &report, &err);
     if (!rc && c->json)

@@ -160,8 +160,11 @@ int cmd_redact(struct cli *c, int argc, char **argv)
     int status = cli_parse(c, argc, argv, &spec);
     if (status >= 0)
         return status;
-    if (lists && c->arg_count == 1)
-        return list(c);
+    if (lists && c->arg_count == 1) {
+        status =
+            cli_without(c, "redact --list", "reason dry-run passphrase-file");
+        return status >= 0 ? status : list(c);
+    }
     if (lists || c->arg_count != 2)
         return fail_usage(c, "redact takes DIR and SEQ, or DIR and --list");
     if (!text_read_number(c->args[1], &seq) || seq == 0)

@@ -94,6 +94,9 @@ int cmd_strategy(struct cli *c, int argc, char **argv)
     if (status < 0 && c->arg_count > 1) {
         change.wanted = true;
         status = cli_strategy(c, c->args[1], &change.after);
+    } else if (status < 0) {
+        status = cli_without(c, "strategy without S",
+                             "dry-run passphrase-file network-fs-ok");
     }
     if (status >= 0)
         return status;

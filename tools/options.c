@@ -119,8 +119,43 @@ static int take_head(struct cli *c, const struct cli_option *o,
                       o->name, text);
 }
 
+static bool was_given(const struct cli *c, const char *name, size_t n)
+{
+    for (size_t i = 0; i < c->given.count; i++)
+        if (strncmp(c->given.text[i], name, n) == 0 && !c->given.text[i][n])
+            return true;
+    return false;
+}
+
+/* Of two values one would be passed over without a word: of two keys that are
+ * to be pinned, say. */
+static int note_given(struct cli *c, const struct cli_option *o)
+{
+    if (was_given(c, o->name, strlen(o->name)))
+        return o->kind == CLI_FLAG || o->kind == CLI_TEXTS
+                   ? -1
+                   : fail_usage(c, "--%s may be given once", o->name);
+    assert(c->given.count < CLI_TEXTS_MAX);
+    c->given.text[c->given.count++] = o->name;
+    return -1;
+}
+
+int cli_without(struct cli *c, const char *mode, const char *options)
+{
+    for (const char *p = options; *p; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        if (was_given(c, p, n))
+            return fail_usage(c, "%s takes no --%.*s", mode, (int)n, p);
+        p += n;
+    }
+    return -1;
+}
+
 static int take(struct cli *c, const struct cli_option *o, const char *text)
 {
+    int status = note_given(c, o);
+    if (status >= 0)
+        return status;
     switch (o->kind) {
     case CLI_FLAG:
         *(bool *)o->into = true;

@@ -162,20 +162,24 @@ static const struct cli_command commands[] = {
     {"cursor", cmd_cursor, "list or set where pulls from sources stand",
      "list DIR [--json]\n"
      "       paritylog cursor set DIR SOURCE RESOURCE CURSOR [--dry-run]\n"
-     "           [--passphrase-file F] [--wait SECONDS] [--json]",
+     "           [--passphrase-file F] [--network-fs-ok] [--wait SECONDS]\n"
+     "           [--json]",
      "  list                   source, resource, cursor and the entry that set it\n"
      "  set                    by an entry of its own; RESOURCE may be '*' for all\n"
      DRY PASS NETWORK WAIT JSON},
     {"peer", cmd_peer, "who receives the log, and how far each is",
      "list DIR [--max-lag ENTRIES] [--max-age TIME] [--json]\n"
      "       paritylog peer add DIR NAME [--dry-run] [--passphrase-file F]\n"
-     "           [--wait SECONDS] [--json]\n"
+     "           [--network-fs-ok] [--wait SECONDS] [--json]\n"
      "       paritylog peer ack DIR NAME SEQ[:ROOT] [--dry-run]\n"
-     "           [--passphrase-file F] [--wait SECONDS] [--json]\n"
+     "           [--passphrase-file F] [--network-fs-ok] [--wait SECONDS]\n"
+     "           [--json]\n"
      "       paritylog peer rewind DIR NAME SEQ [--dry-run]\n"
-     "           [--passphrase-file F] [--wait SECONDS] [--json]\n"
+     "           [--passphrase-file F] [--network-fs-ok] [--wait SECONDS]\n"
+     "           [--json]\n"
      "       paritylog peer evict DIR NAME --reason TEXT [--dry-run]\n"
-     "           [--passphrase-file F] [--wait SECONDS] [--json]",
+     "           [--passphrase-file F] [--network-fs-ok] [--wait SECONDS]\n"
+     "           [--json]",
      "  list                   cursor, lag in entries, bytes and seconds\n"
      "  ack                    NAME has received the entries up to SEQ\n"
      "  rewind                 NAME has lost entries and stands at SEQ again\n"
@@ -184,11 +188,12 @@ static const struct cli_command commands[] = {
      "  --reason TEXT          why, signed into the log\n" DRY PASS NETWORK WAIT
          JSON},
     {"rotate", cmd_rotate, "end the last segment and begin the next",
-     "DIR [--passphrase-file F] [--wait SECONDS] [--json]",
+     "DIR [--passphrase-file F] [--network-fs-ok] [--wait SECONDS] [--json]",
      PASS NETWORK WAIT JSON},
     {"compact", cmd_compact, "take away what every peer has received",
      "DIR [--dry-run] [--discard] [--trim-store] [--undo]\n"
-     "           [--passphrase-file F] [--key VKEY] [--wait SECONDS] [--json]",
+     "           [--passphrase-file F] [--key VKEY] [--network-fs-ok]\n"
+     "           [--wait SECONDS] [--json]",
      "  --discard              remove segments instead of archiving them\n"
      "  --trim-store           drop old events from the store, too\n"
      "  --undo                 bring back what the last one archived\n" DRY PASS

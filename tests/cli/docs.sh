@@ -75,6 +75,50 @@ else
     skip 'no python3 or no bash'
 fi
 
+begin 'usage, list and parser have the same options, and completions know values'
+if have python3 && have bash; then
+    # shellcheck disable=SC2086
+    python3 - "$PARITYLOG" "$top" $commands >"$T/differ" 2>&1 <<'END'
+import re, subprocess, sys
+command_path, top = sys.argv[1:3]
+common = {"json", "wait", "quiet", "help"}
+words = lambda text: set(re.findall(r"(?<![\w-])--([a-z][a-z-]*)", text))
+run = lambda *a: subprocess.run(a, capture_output=True, text=True)
+helps = {c: run(command_path, "help", c).stdout for c in sys.argv[3:]}
+union = set().union(*map(words, helps.values()))
+zsh = open(top + "/tools/completion/_paritylog").read()
+for option, colon in re.findall(r"'[*(-]*(?:\*\) ?)?--([a-z-]+)\[[^]]*\](:?)", zsh):
+    takes = {bool(re.search(r"^  --%s [A-Z]" % option, t, re.M))
+             for t in helps.values() if option in words(t)} or {option == "wait"}
+    if bool(colon) not in takes and option != "version":
+        print(f"zsh: value of {option}")
+for command, text in helps.items():
+    usage, rest = text.split("\n\n", 1)
+    values = set(re.findall(r"^  --([a-z-]+) [A-Z]", rest, re.M)) | {"wait"}
+    listed = set(re.findall(r"^  --([a-z-]+)", rest, re.M))
+    has = listed | common
+    if (words(usage) ^ listed) - common:
+        print(f"{command}: usage and list: {sorted((words(usage) ^ listed) - common)}")
+    for option in sorted(union):
+        if option not in has and any(h.startswith(option) for h in has):
+            continue # short for that
+        got = run(command_path, command, f"--{option}=1", "--help")
+        flag = "takes no value" in got.stderr
+        known = "no option" not in got.stderr
+        if known != (option in has):
+            print(f"{command}: --{option}: parser {known}")
+        elif known and flag == (option in values):
+            print(f"{command}: --{option}: a value or none")
+        bash = run("bash", "-c", '. "$0"; _paritylog_values "$@"',
+                   top + "/tools/completion/paritylog.bash", command, f"--{option}")
+        if known and flag == (bash.returncode == 0):
+            print(f"{command}: bash: value of --{option}")
+END
+    same 'what differs' "$(cat "$T/differ")" ''
+else
+    skip 'no python3 or no bash'
+fi
+
 begin 'the samples of the manual have what their schema requires'
 if have python3; then
     python3 - "$top" >"$T/differ" 2>&1 <<'END'

@@ -172,6 +172,9 @@ deltas 31 47 | run 0 append "$L" --quiet
 run 0 prove "$L" --from "$T/old.note" --out "$T/extends"
 run 0 verify-proof "$T/extends" --key "$vkey" --json
 json_is "$T/out" '.kind == "consistency" and .old_size == 31 and .size == 48'
+run 6 verify-proof "$T/extends" --key "$vkey" --entry "$T/seven"
+err_has '--entry: the proof is of no entry'
+out_empty
 sed '2{h;d};3{G}' "$T/extends" >"$T/changed" # two hashes change places
 ! cmp -s "$T/extends" "$T/changed" || wrong 'nothing changed'
 run 5 verify-proof "$T/changed" --key "$vkey"

@@ -39,6 +39,15 @@ done
 run 2 help --json nonsense
 error_is USAGE '.error.message | test("nonsense")'
 
+begin 'help of help is help'
+run 0 help
+cp "$T/out" "$T/help"
+for arguments in 'help help' 'help --json help'; do
+    # shellcheck disable=SC2086
+    run 0 $arguments
+    files_equal "$T/out" "$T/help"
+done
+
 begin 'each command explains itself, by help and by --help'
 for command in $commands; do
     run 0 help "$command"
@@ -102,6 +111,61 @@ done
 run 2 log "$T/x" --from 0
 run 2 log "$T/x" --to 0
 run 2 log "$T/x" --from 5 --to 4
+
+begin 'an option with a value is given once: of two the first would not count'
+for command in verify parity doctor compact replay salvage drill; do
+    run 2 $command "$T/x" --key a --key b
+    err_has '--key may be given once'
+done
+run 2 get "$T/x" a b --wait 1 --wait=2
+err_has '--wait may be given once'
+run 2 verify "$T/x" --key a --json --json --quiet --quiet --ke b
+error_is USAGE '.error.message | test("--key may be given once")'
+
+# without MODE OPTION... -- ARGUMENT...: each of the options is refused.
+without() {
+    mode=$1
+    shift
+    refused=
+    while [ "$1" != -- ]; do
+        refused="$refused $1"
+        shift
+    done
+    shift
+    for option in $refused; do
+        run 2 "$@" "$option"
+        out_empty
+        err_has "$mode takes no ${option%%=*}"
+    done
+}
+
+begin 'an option that a mode does not heed is refused, and not passed over'
+without 'cursor list' --dry-run --passphrase-file=x --network-fs-ok -- \
+    cursor list "$T/x"
+without 'strategy without S' --dry-run --passphrase-file=x --network-fs-ok -- \
+    strategy "$T/x"
+without 'redact --list' --reason=x --dry-run --passphrase-file=x -- \
+    redact "$T/x" --list
+without 'key show' --dry-run --passphrase-file=x --new-passphrase-file=x -- \
+    key show "$T/x"
+without 'key list' --dry-run --passphrase-file=x --new-passphrase-file=x -- \
+    key list "$T/x"
+without 'key trust' --passphrase-file=x --new-passphrase-file=x -- \
+    key trust "$T/x" y
+without 'peer list' --reason=x --dry-run --passphrase-file=x --network-fs-ok -- \
+    peer list "$T/x"
+without 'peer add' --reason=x --max-lag=1 --max-age=1d -- peer add "$T/x" y
+without 'peer ack' --reason=x --max-lag=1 --max-age=1d -- peer ack "$T/x" y 1
+without 'peer rewind' --reason=x --max-lag=1 --max-age=1d -- \
+    peer rewind "$T/x" y 1
+without 'peer evict' --max-lag=1 --max-age=1d -- \
+    peer evict "$T/x" y --reason z
+without 'prove --from' --hide-entry -- prove "$T/x" --from y
+run 2 compact "$T/x" --undo --discard
+run 2 salvage "$T/x" --from-store --out y
+run 2 restore "$T/x" --out y --passphrase-file z
+run 2 query "$T/x" 'SELECT 1' --format csv --json
+err_has '--format csv and --json differ'
 
 begin 'a head that is none is refused'
 root=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA

@@ -46,12 +46,13 @@ _paritylog_values() {
     *:--strategy) _paritylog_strategies ;;
     prove:--from) echo @files ;;
     *:--since | *:--account | *:--watermark | *:--passphrase-file | *:--new-passphrase-file | *:--out | *:--scratch | \
-        *:--witness | *:--entry)
+        *:--witness | *:--entry | *:--order)
         echo @files
         ;;
     *:--origin | *:--segment-size | *:--max-line | *:--wait | *:--group | \
         *:--from | *:--to | *:--key | *:--expect-head | *:--max-findings | \
-        *:--threads | *:--at | *:--adopt | *:--max-lag | *:--max-age | *:--reason | *:--continue-as)
+        *:--threads | *:--at | *:--adopt | *:--max-lag | *:--max-age | *:--reason | *:--continue-as | \
+        *:--seconds | *:--seed)
         echo @none
         ;;
     *) return 1 ;;
