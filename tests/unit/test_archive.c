@@ -263,6 +263,30 @@ static void a_name_that_cannot_be_looked_at(void)
     tear_down();
 }
 
+static int no_new_file(void *ctx, int dir, const char *name, int flags,
+                       uint32_t mode)
+{
+    return flags & O_CREAT
+               ? -ENOSPC
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* Nor is anything expanded into a file that could not be made. */
+static void no_room_for_a_name(void)
+{
+    set_up();
+    CHECK_INT(plog_archive_segment(&d, 7, NULL, NULL, &err), 0);
+    CHECK_INT(unlink(below(SEGMENT)), 0);
+    io.open_at = no_new_file;
+    CHECK_INT(plog_archive_restore(&d, 7, &brought, &err), PLOG_E_IO);
+    CHECK(strstr(err.message, "making a file") != NULL);
+    CHECK(!there(SEGMENT));
+    no_failures();
+    CHECK_INT(plog_archive_restore(&d, 7, &brought, &err), 0);
+    CHECK(is_whole(SEGMENT));
+    tear_down();
+}
+
 /* It fails, and has written something there. */
 static int odd_stat(void *ctx, int fd, struct plog_stat *st)
 {
@@ -704,6 +728,7 @@ int main(int argc, char **argv)
         {"there_and_back", there_and_back},
         {"another_segment_in_the_archive", another_segment_in_the_archive},
         {"a name that cannot be looked at", a_name_that_cannot_be_looked_at},
+        {"no room for a name", no_room_for_a_name},
         {"of unknown size", of_unknown_size},
         {"odd_archives", odd_archives},
         {"a name that is taken", a_name_that_is_taken},

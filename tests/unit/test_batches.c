@@ -308,6 +308,34 @@ static void no_savepoint_for_a_redaction(void)
     end(2);
 }
 
+static int counting_make(void *arg, plog *p, struct plog_buf *args,
+                         struct plog_error *err)
+{
+    (void)p, (void)args, (void)err;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+/* ... nor an entry whose text is made only then. */
+static void no_savepoint_for_what_is_made(void)
+{
+    unsigned made = 0;
+    begin();
+    add_deltas("a", NULL);
+    add(plog_request_strategy(&requests[count], w.p->io, PLOG_LAST_WRITE_WINS,
+                              NULL));
+    requests[1].make = counting_make;
+    requests[1].make_arg = &made;
+    begun = 0;
+    sql_calls.fails = savepoint_fails;
+    lead();
+    CHECK_UINT(begun, 2);
+    CHECK_UINT(made, 0);
+    for (unsigned i = 0; i < count; i++)
+        CHECK_INT(requests[i].result, PLOG_E_IO);
+    end(2);
+}
+
 /* ---- Several in flight -------------------------------------------------- */
 
 static long fail_at, asked;
@@ -542,6 +570,7 @@ int main(int argc, char **argv)
         {"with control entries", with_control_entries},
         {"a savepoint stays", a_savepoint_stays},
         {"no savepoint for a redaction", no_savepoint_for_a_redaction},
+        {"no savepoint for what is made", no_savepoint_for_what_is_made},
         {"memory for a ticket", memory_for_a_ticket},
         {"memory for a compact entry", memory_for_a_compact_entry},
         {"memory for the last byte", memory_for_the_last_byte},

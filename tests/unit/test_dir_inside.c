@@ -95,6 +95,10 @@ static void no_log(void)
         CHECK_INT(mkdir(name, 0700), 0);
     }
     CHECK_INT(ask(own.dir, base, "log/x"), 0); /* no lock there */
+    snprintf(name, sizeof name, "%s/lock", base);
+    CHECK_INT(mkdir(name, 0700), 0);
+    CHECK_INT(ask(own.dir, base, "log/x"), 0);    /* nor is that one */
+    CHECK_INT(ask("/", base, "x"), PLOG_E_INPUT); /* all lies in that one */
     CHECK_INT(ask(own.dir, base, "none/x"), 0);
     CHECK_INT(plog_path_outside(NULL, own.dir, NULL, &err), PLOG_E_ARG);
     CHECK_INT(plog_path_outside(NULL, NULL, "", NULL), PLOG_E_ARG);

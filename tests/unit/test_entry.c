@@ -101,6 +101,10 @@ static void first_fault(void)
          "\"resource\":7,\"record_id\":\"1\",\"op\":\"delete\","
          "\"payload\":{}",
          BAD, "resource"},
+        {"null," REST,
+         "{},\"occurred_at\":\"2026-01-02T03:04:05Z\","
+         "\"provenance\":{\"source\":\"s\",\"confidence\":2}",
+         BAD, "provenance.confidence"},
     };
     static const struct change c[] = {
         {"\"occurred_at\":\"2026-01-02T03:04:05Z\",", "", NEW, ""},

@@ -402,6 +402,8 @@ static void a_store_that_is_open(void)
         CHECK_INT(unlink(path_of(name)), 0);
     }
     CHECK_INT(says(path_of("lines")), 0);
+    world_write(path_of("store.db.jsonl"), "{}\n", 3); /* no name of one */
+    CHECK_INT(says(path_of("store.db.jsonl")), 0);
     CHECK_INT(world_put(&s, NULL, "r", "v", NULL), 0); /* its locks hold */
     world_close(&s);
     snprintf(more, sizeof more, "%s", path_of("more"));

@@ -495,6 +495,13 @@ static int count_sync(void *ctx, int fd)
     return folder_fails ? -EIO : plog_io_posix()->fsync(ctx, fd);
 }
 
+static int no_look(void *ctx, int dir, const char *name, struct plog_stat *out)
+{
+    return strcmp(name, "keys") == 0
+               ? -EIO
+               : plog_io_posix()->stat_at(ctx, dir, name, out);
+}
+
 /* It is made again, as durable as it was; whoever only asks makes none. */
 static void without_the_folder(void)
 {
@@ -515,6 +522,11 @@ static void without_the_folder(void)
     CHECK(l.count == 1 && l.k[0].trusted && !l.k[0].secret);
     CHECK_INT(trust(&w, w.vkey, true, &added, &err), 0);
     CHECK(added && !world_has(&w, "keys"));
+    disk.stat_at = no_look;
+    for (int dry = 0; dry < 2; dry++)
+        CHECK_INT(plog_key_trust(w.dir, w.vkey, dry, &counted, &added, &err),
+                  PLOG_E_IO);
+    disk.stat_at = plog_io_posix()->stat_at;
     folder_fails = true;
     CHECK_INT(plog_key_trust(w.dir, w.vkey, false, &counted, &added, &err),
               PLOG_E_IO);

@@ -1,6 +1,7 @@
 /* test_key_load.c - which file is loaded as the signing key: one of the owner
  * alone, regular, whole, and found although it is replaced meanwhile. */
 #include "check.h"
+#include "engine.h"
 #include "key.h"
 
 #include <errno.h>
@@ -226,6 +227,11 @@ static void test_key_file__no_error(void)
     CHECK_TEXT(err.hint, "this directory can be read and checked without it;"
                          " appending needs the key put back");
     plog_signer_fini(&s);
+    memset(&err, 0, sizeof err); /* where it is the folder, no file is named */
+    CHECK_INT(plog_signer_load(&s, plog_io_posix(), -ENOTDIR, NULL, &err),
+              PLOG_E_KEY);
+    CHECK_TEXT(err.file, "");
+    plog_signer_fini(&s);
     keys_put_text(dir, "signing.key", KEYS_SKEY "\n", 0600);
     keys_put_text(dir, "signing.key.new", KEYS_SKEY "\n", 0600);
     for (int next = 0; next < 2; next++) {
@@ -244,6 +250,22 @@ static void test_key_file__no_error(void)
     close(dir);
 }
 
+/* Where it is not known which key signs, none that is at hand does. */
+static void test_key_file__none_in_force(void)
+{
+    static const struct plog_keychain none;
+    struct plog_error err = {.code = 0};
+    struct plog_signer s = keys_golden();
+    int dir = keys_dir();
+    keys_put_text(dir, "signing.key", KEYS_SKEY "\n", 0600);
+    CHECK_INT(
+        plog_signer_in_force(&s, plog_io_posix(), dir, NULL, &none, 1, &err),
+        PLOG_E_KEY);
+    CHECK(strstr(err.message, "signed by key ?") != NULL);
+    plog_signer_fini(&s);
+    close(dir);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -251,6 +273,7 @@ int main(int argc, char **argv)
         {"key_file__zeros", test_key_file__zeros},
         {"key_file__zeros_to_come", test_key_file__zeros_to_come},
         {"key_file__no_error", test_key_file__no_error},
+        {"key_file__none_in_force", test_key_file__none_in_force},
         {"key_file__modes", test_key_file__modes},
         {"key_file__kinds", test_key_file__kinds},
         {"key_file__owner", test_key_file__owner},

@@ -9,6 +9,7 @@
 
 #include "buf.h"
 #include "check.h"
+#include "engine.h"
 #include "sql_calls.h"
 #include "world.h"
 
@@ -105,11 +106,40 @@ static void sqlite_fails(void)
     each_place(false);
 }
 
+static bool commit_row_fails(const char *call, const char *text, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "step") == 0 &&
+           strstr(text, "INSERT INTO main.checkpoints") && ++seen > 0;
+}
+
+/* The row of its commit is missed also where the row of a segment that begins
+ * with the group could be had: each group that is refused is none. */
+static void no_row_for_a_commit(void)
+{
+    unsigned began = 0;
+    world_make(&w, PLOG_LAST_WRITE_WINS, PLOG_SEGMENT_MIN);
+    for (unsigned long k = 1; began < 2 && k < 100; k++) {
+        uint64_t size = world_size(&w), segment = w.p->legs.head.segment;
+        seen = 0;
+        sql_calls.fails = commit_row_fails;
+        CHECK_INT(append(k), PLOG_E_IO);
+        sql_calls.fails = NULL;
+        CHECK(seen > 0);
+        CHECK_UINT(world_size(&w), size);
+        CHECK_INT(append(k), 0);
+        began += w.p->legs.head.segment != segment;
+    }
+    CHECK_UINT(began, 2);
+    world_end(&w, world_size(&w));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"memory runs out", memory_runs_out},
         {"sqlite fails", sqlite_fails},
+        {"no row for a commit", no_row_for_a_commit},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }
