@@ -417,6 +417,10 @@ static void among_our_own(void)
     CHECK_INT(doctor(NULL), 0);
     CHECK_INT(health, PLOG_HEALTH_WARN);
     CHECK(strstr(said, "begin where no segment of this log does") != NULL);
+    char file[80] = "archive/";
+    const char *name = strstr(said, "the first is ");
+    REQUIRE(name && sscanf(name, "the first is %40s", file + 8) == 1);
+    CHECK(world_has(&w, file)); /* and lies there */
     CHECK_INT(peers_ack(&w, "p", 90), 0);
     CHECK_INT(peers_compact(&w, &r), 0);
     CHECK_UINT(r.aside, (unsigned)count);

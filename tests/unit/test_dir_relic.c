@@ -4,6 +4,7 @@
  * Nothing is made there.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -121,12 +122,43 @@ static void keys_is_no_folder(void)
     }
 }
 
+static int no_keys(void *ctx, int dir, const char *name, int flags,
+                   uint32_t mode)
+{
+    return strcmp(name, "keys") == 0 && flags == (O_RDONLY | O_DIRECTORY)
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+static int closes_what_is_open(void *ctx, int fd)
+{
+    CHECK(fd >= 0);
+    return plog_io_posix()->close(ctx, fd);
+}
+
+/* Without log/: a folder for keys may be there, with those of others, but
+ * where it cannot be looked into nothing is made. */
+static void keys_that_cannot_be_seen(void)
+{
+    set_up();
+    CHECK_INT(mkdir(world_path(&w, "keys"), 0700), 0);
+    io.open_at = no_keys;
+    io.close = closes_what_is_open;
+    CHECK_INT(init(), PLOG_E_IO);
+    CHECK_TEXT(err.file, "keys/signing.key");
+    CHECK(!there("log"));
+    io = *plog_io_posix();
+    CHECK_INT(init(), 0);
+    CHECK(there("keys/signing.key"));
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"one that cannot be seen", one_that_cannot_be_seen},
         {"beside an empty keys", beside_an_empty_keys},
         {"keys is no folder", keys_is_no_folder},
+        {"keys that cannot be seen", keys_that_cannot_be_seen},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
 }

@@ -123,38 +123,6 @@ static void a_key_is_there(void)
     }
 }
 
-static int no_keys(void *ctx, int dir, const char *name, int flags,
-                   uint32_t mode)
-{
-    return strcmp(name, "keys") == 0 && flags == (O_RDONLY | O_DIRECTORY)
-               ? -EIO
-               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
-}
-
-static int closes_what_is_open(void *ctx, int fd)
-{
-    CHECK(fd >= 0);
-    return plog_io_posix()->close(ctx, fd);
-}
-
-/* Without log/: a folder for keys may be there, with those of others, but
- * where it cannot be looked into nothing is made. */
-static void a_folder_of_keys_is_there(void)
-{
-    set_up();
-    make_folder("");
-    make_folder("keys");
-    io.open_at = no_keys;
-    io.close = closes_what_is_open;
-    CHECK_INT(init("mine"), PLOG_E_IO);
-    CHECK_TEXT(err.file, "keys/signing.key");
-    CHECK(!there("log"));
-    io = *plog_io_posix();
-    CHECK_INT(init("mine"), 0);
-    CHECK_INT(world_open(&w), 0);
-    world_end(&w, 1);
-}
-
 /* A secret that cannot be used is not replaced. */
 static void an_odd_key_is_there(void)
 {
@@ -802,7 +770,6 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"no_randomness", no_randomness},
         {"a_key_is_there", a_key_is_there},
-        {"a folder of keys is there", a_folder_of_keys_is_there},
         {"an_odd_key_is_there", an_odd_key_is_there},
         {"a_store_is_there", a_store_is_there},
         {"a_log_was_here", a_log_was_here},

@@ -543,6 +543,13 @@ static void merged_later(void)
     CHECK_INT(look(&w, 2, "why", &r), 0);
     CHECK_UINT(r.merged, 2);
     CHECK_UINT(r.merged_first, 5);
+    world_make(&w, PLOG_ARRIVAL, 0); /* those with none are not */
+    CHECK_INT(world_put(&w, NULL, "1", "a", NULL), 0);
+    CHECK_INT(world_put(&w, NULL, "1", "b", NULL), 0);
+    world_close(&w);
+    CHECK_INT(look(&w, 2, "why", &r), 0);
+    CHECK_UINT(r.merged, 0);
+    CHECK_UINT(r.merged_first, 0);
 }
 
 static void reasons(void)
