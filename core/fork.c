@@ -11,6 +11,7 @@ struct fork {
     const struct plog_keyring *keys;
     struct plog_store *store;
     const struct plog_store_head *head;
+    plog_legs_start *start;
 };
 
 /* The log's root at the size of `g`'s commit or inside its group. */
@@ -77,7 +78,7 @@ static bool differs_at(const struct fork *f, const struct plog_commit *c,
     bool differ = false;
     int rc = plog_walk_open(&w, f->dir, f->keys, NULL);
     if (!rc || (rc == PLOG_E_CORRUPT && w.segments.len)) /* an odd file, too */
-        rc = plog_walk_start(&w, NULL);
+        rc = f->start(&w, NULL);
     while (!rc && w.chain.last.size < c->size) {
         before = w.chain.tree;
         rc = plog_walk_next(&w, &g, NULL);
@@ -115,9 +116,9 @@ static bool commit_below(const struct fork *f, uint64_t size,
 /* A log that is shorter than the store may still have gone another way. */
 bool plog_legs_fork(const struct plog_dir *dir, const struct plog_keyring *keys,
                     struct plog_store *store, const struct plog_store_head *h,
-                    const struct plog_commit *end)
+                    const struct plog_commit *end, plog_legs_start *start)
 {
-    const struct fork f = {dir, keys, store, h};
+    const struct fork f = {dir, keys, store, h, start};
     struct plog_commit c = h->commit;
     uint64_t reached = end ? end->size : 0;
     bool differ = !end && c.size && differs_at(&f, &c, &reached);

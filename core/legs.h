@@ -106,10 +106,13 @@ struct plog_log_end {
  */
 PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
                                      struct plog_error *err);
+typedef int plog_legs_start(struct plog_walk *w, struct plog_error *err);
 /*
  * Whether log and store are two signed histories: the store has a signed commit
  * for which the log has another root, be it shorter or longer, and is not
  * another log's.  Reads the log; what cannot be read tells nothing.
+ * @start  where it begins: plog_walk_start, or what knows of segments in log/
+ *         that are none of it
  * @h    the store's head, which need not be in the log
  * @end  the log's last commit, below the head, as the caller has read up to it:
  *       where the store has the same one, as it has of an older log, nothing is
@@ -117,7 +120,7 @@ PLOG_MUST_CHECK int plog_legs_locate(struct plog_legs *l, struct plog_walk *w,
  */
 bool plog_legs_fork(const struct plog_dir *dir, const struct plog_keyring *keys,
                     struct plog_store *store, const struct plog_store_head *h,
-                    const struct plog_commit *end);
+                    const struct plog_commit *end, plog_legs_start *start);
 /* Says that they are.  Returns PLOG_E_FORK.
  * @size  up to here they differ */
 int plog_legs_fail_fork(uint64_t size, struct plog_error *err);

@@ -54,7 +54,8 @@ static int search(struct plog_store *store, const struct plog_store_head *h,
                          " belongs to `%s`",
                          w->chain.origin, h->origin);
     if (rc == PLOG_END || rc == PLOG_E_TORN)
-        return plog_legs_fork(w->dir, w->chain.keys, store, h, &w->chain.last)
+        return plog_legs_fork(w->dir, w->chain.keys, store, h, &w->chain.last,
+                              plog_walk_start)
                    ? plog_legs_fail_fork(w->chain.last.size, err)
                    : store_ahead(h, w->chain.last.size, err);
     if (rc)

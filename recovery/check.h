@@ -15,6 +15,12 @@
 #define PLOG_CHECK_BEFORE                                                      \
     "what lies before the damage: paritylog rebuild DIR --store --out NEW"
 
+/* Of two signed histories: to decide for one of them is not ours. */
+#define PLOG_CHECK_FORK                                                        \
+    "keep a copy of DIR; compare both heads with a witness or a peer; ways "   \
+    "on:"                                                                      \
+    " FORK in paritylog(1)"
+
 /* ... where an order is missing, whichever file it was in. */
 #define PLOG_CHECK_NO_ORDER                                                    \
     "bring back from a copy what else is missing in log/; else orders/, or"    \
@@ -227,6 +233,8 @@ void plog_check_tell_held(struct plog_check *c);
 PLOG_MUST_CHECK int plog_check_orders(struct plog_check *c,
                                       struct plog_error *err);
 
+/* Whether log and store are two signed histories.  Reads the log. */
+bool plog_check_is_fork(struct plog_check *c);
 /* Whether a code is one that a report counts, or stops the check. */
 bool plog_check_is_verdict(int code);
 

@@ -5,7 +5,28 @@
 #include <stdio.h>
 
 #include "check.h"
+#include "legs.h"
 #include "strays.h"
+
+bool plog_check_is_fork(struct plog_check *c)
+{
+    struct plog_reader *r = &c->reader;
+    return c->has_head && plog_legs_fork(&r->dir, &r->keys, &r->store, &c->head,
+                                         NULL, plog_strays_begin);
+}
+
+/* Below the floor they are nobody's; but what sets them aside takes the store
+ * for the log's. */
+static const char *next_of(struct plog_check *c)
+{
+    if (!c->has_head)
+        return "paritylog replay DIR, which makes the store"
+               " without them; then paritylog salvage DIR"
+               " --from-store (keeps them in quarantine/)";
+    return plog_check_is_fork(c) ? PLOG_CHECK_FORK
+                                 : "paritylog salvage DIR --from-store (keeps"
+                                   " them in quarantine/)";
+}
 
 static int tell(struct plog_check *c, const struct plog_buf *list,
                 struct plog_error *err)
@@ -20,18 +41,13 @@ static int tell(struct plog_check *c, const struct plog_buf *list,
     snprintf(file, sizeof file, "log/%s", name);
     snprintf(found, sizeof found, "%zu below the floor that do not lead to it",
              n);
-    struct plog_finding f = {
-        .verdict = PLOG_E_CORRUPT,
-        .leg = PLOG_LEG_LOG,
-        .file = file,
-        .seq = plog_segment_at(list, n - 1),
-        .expected = "segments of the log",
-        .found = found,
-        .next = c->has_head ? "paritylog salvage DIR --from-store (keeps them"
-                              " in quarantine/)"
-                            : "paritylog replay DIR, which makes the store"
-                              " without them; then paritylog salvage DIR"
-                              " --from-store (keeps them in quarantine/)"};
+    struct plog_finding f = {.verdict = PLOG_E_CORRUPT,
+                             .leg = PLOG_LEG_LOG,
+                             .file = file,
+                             .seq = plog_segment_at(list, n - 1),
+                             .expected = "segments of the log",
+                             .found = found,
+                             .next = next_of(c)};
     plog_check_find(c, &f);
     return 0;
 }

@@ -11,12 +11,6 @@
 
 #include <stdio.h>
 
-/* Of two signed histories: to decide for one of them is not ours. */
-#define COMPARE_HEADS                                                          \
-    "keep a copy of DIR; compare both heads with a witness or a peer; ways "   \
-    "on:"                                                                      \
-    " FORK in paritylog(1)"
-
 void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
                       const char *expected, const char *found)
 {
@@ -39,7 +33,7 @@ void plog_parity_find(struct plog_parity *p, int verdict, uint64_t seq,
         f.next = p->ahead;
     if (verdict == PLOG_E_FORK || p->fork == PLOG_FORK_YES ||
         (verdict != PLOG_E_BEHIND && plog_parity_is_fork(p)))
-        f.next = COMPARE_HEADS;
+        f.next = PLOG_CHECK_FORK;
     plog_check_find(p->c, &f);
 }
 
@@ -259,7 +253,7 @@ static void judge_end(struct plog_parity *p)
         f.next = p->ahead;
     } else if (plog_parity_is_fork(p)) {
         f.verdict = PLOG_E_FORK;
-        f.next = COMPARE_HEADS;
+        f.next = PLOG_CHECK_FORK;
     }
     plog_check_find(c, &f);
     p->fold_whole = false;

@@ -28,10 +28,7 @@ bool plog_parity_is_fork(struct plog_parity *p)
 {
     struct plog_check *c = p->c;
     if (p->fork == PLOG_FORK_UNKNOWN)
-        p->fork = plog_legs_fork(&c->reader.dir, &c->reader.keys,
-                                 &c->reader.store, &c->head, NULL)
-                      ? PLOG_FORK_YES
-                      : PLOG_FORK_NO;
+        p->fork = plog_check_is_fork(c) ? PLOG_FORK_YES : PLOG_FORK_NO;
     return p->fork == PLOG_FORK_YES;
 }
 

@@ -12,6 +12,7 @@
 #include "redact.h"
 #include "schema.h"
 #include "scrub.h"
+#include "strays.h"
 
 /* Whether what it says of orders can be believed: an index that is damaged may
  * be why it was not told of a payload that is left. */
@@ -75,7 +76,7 @@ int plog_old_store_check(struct plog_replaying *w, struct plog_error *err)
         return 0;
     bool fork = plog_legs_open_store(&w->legs, false, NULL) == 0 &&
                 plog_legs_fork(&w->legs.dir, &w->legs.keys, &w->legs.store,
-                               &w->old, &w->end.last);
+                               &w->old, &w->end.last, plog_strays_begin);
     plog_legs_close_store(&w->legs);
     if (fork)
         return plog_legs_fail_fork(w->end.last.size, err);

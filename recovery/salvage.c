@@ -13,6 +13,7 @@
 #include "paritylog_recovery.h"
 #include "reader.h"
 #include "scrub.h"
+#include "strays.h"
 
 struct salvage {
     const struct plog_salvage_options *o;
@@ -381,7 +382,8 @@ static bool is_fork(const struct salvage *s, const char *dir)
                 !plog_reader_open_store(&r, s->legs.wait_seconds, NULL) &&
                 !plog_reader_begin(&r, NULL) &&
                 !plog_store_get_head(&r.store, &head, NULL) &&
-                plog_legs_fork(&r.dir, &r.keys, &r.store, &head, NULL);
+                plog_legs_fork(&r.dir, &r.keys, &r.store, &head, NULL,
+                               plog_strays_begin);
     plog_reader_fini(&r);
     return fork;
 }

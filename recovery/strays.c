@@ -152,6 +152,11 @@ int plog_strays_start(struct plog_walk *w, struct plog_buf *list,
     return plog_walk_start(w, err);
 }
 
+int plog_strays_begin(struct plog_walk *w, struct plog_error *err)
+{
+    return plog_strays_start(w, NULL, err);
+}
+
 /* Whether log/ has something of that name. */
 static int in_log(const struct plog_dir *dir, uint64_t first, bool *is,
                   struct plog_error *err)

@@ -34,6 +34,10 @@ PLOG_MUST_CHECK int plog_strays_start(struct plog_walk *w,
                                       struct plog_buf *list,
                                       struct plog_error *err);
 
+/* The same, without the list: for plog_legs_fork. */
+PLOG_MUST_CHECK int plog_strays_begin(struct plog_walk *w,
+                                      struct plog_error *err);
+
 /* What a compaction has still to take away. */
 struct plog_own {
     uint64_t first; /* of the first segment; 0: none is left */

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "files.h"
@@ -94,12 +95,15 @@ static void before_the_floor(void)
 
 #define WAYS_ON "ways on: FORK in paritylog(1)"
 
+static int comes_to; /* by the last salvage */
+
 static int salvage(bool from_store, bool dry_run)
 {
     struct plog_salvage_report s;
     struct plog_salvage_options o = {
         .struct_size = sizeof o, .from_store = from_store, .dry_run = dry_run};
     int rc = plog_salvage(w.dir, &o, &s, NULL);
+    comes_to = s.comes_to;
     return rc ? rc : s.verdict;
 }
 
@@ -186,6 +190,73 @@ static void another_history_before_a_floor(void)
     CHECK_INT(world_open(&w), PLOG_E_FORK);
     world_drop_store(&w);
     CHECK_INT(replay(false, false), 0);
+    world_remove(old);
+    world_end(&w, 93);
+}
+
+/* ---- ... and segments that are none of the log -------------------------- */
+
+/* The first segment of that log from entry `from` on. */
+static void take_segment(const char *of, uint64_t from)
+{
+    char name[64], path[700];
+    do {
+        snprintf(name, sizeof name, "log/%020" PRIu64 ".jsonl", from++);
+        snprintf(path, sizeof path, "%.600s/%s", of, name);
+    } while (access(path, F_OK) != 0 && from < 100);
+    world_take(&w, of, name);
+}
+
+/* Of what the store has, that segment has another history; but the log begins
+ * behind it, so it says nothing of the two: each hint led on, but FORK's. */
+static void a_segment_of_another_history(void)
+{
+    char mine[600];
+    part();
+    snprintf(mine, sizeof mine, "%.500s-mine", w.dir);
+    world_copy(w.dir, mine);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", world_size(&w)), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(peers_floor(&w) > 62);
+    world_take_store(&w, mine);
+    take_segment(old, 54);
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_UINT(f.count, 2);
+    CHECK_UINT(f.report.counts[-PLOG_E_FORK], 0);
+    CHECK_UINT(f.report.counts[-PLOG_E_BEHIND], 1);
+    CHECK(strstr(f.first[0].next, "salvage DIR --from-store") != NULL);
+    CHECK(salvage(true, true) < 0);
+    CHECK_INT(comes_to, 0);
+    CHECK_INT(salvage(true, false), 0);
+    CHECK_INT(replay(false, true), 0);
+    world_remove(mine);
+    world_remove(old);
+    world_end(&w, 93);
+}
+
+/* One of the log's own does not hide that the store is of another. */
+static void a_segment_before_a_fork(void)
+{
+    part();
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 60, 90);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 70), 0);
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    CHECK(peers_floor(&w) > 22 && peers_floor(&w) < 82);
+    world_take_store(&w, old);
+    take_segment(old, 1); /* which they have in common */
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_CORRUPT);
+    CHECK_UINT(f.report.counts[-PLOG_E_FORK], 1);
+    CHECK_UINT(f.report.counts[-PLOG_E_BEHIND], 0);
+    for (unsigned i = 0; i < f.count && i < WORLD_FINDINGS; i++)
+        CHECK(strstr(f.first[i].next, WAYS_ON) != NULL);
+    world_drop_store(&w);
+    CHECK_INT(replay(false, false), 0);
+    CHECK_INT(salvage(true, false), 0);
     world_remove(old);
     world_end(&w, 93);
 }
@@ -296,6 +367,8 @@ int main(int argc, char **argv)
         {"another history", another_history},
         {"another history above a floor", another_history_above_a_floor},
         {"another history before a floor", another_history_before_a_floor},
+        {"a segment of another history", a_segment_of_another_history},
+        {"a segment before a fork", a_segment_before_a_fork},
         {"an older store and a redaction", an_older_store_and_a_redaction},
         {"a copy without its snapshot", a_copy_without_its_snapshot},
     };
