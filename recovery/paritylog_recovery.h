@@ -164,8 +164,8 @@ struct plog_replay_report {
     uint64_t skipped;    /* of the inserted: logged as skipped */
     uint64_t torn_bytes; /* of an unfinished group set aside */
     bool dry_run, fresh;
-    char quarantine[256]; /* where an old store or a tail went; "" if none */
-    struct plog_head head;
+    char quarantine[256];  /* where an old store or a tail went; "" if none */
+    struct plog_head head; /* where the store stands; of a dry run: would */
     double seconds;
     /* With `fresh`: tables in the store that is set aside that are the caller's
      * own.  They stay behind there.  0 also where it could not be read. */

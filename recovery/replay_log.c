@@ -75,7 +75,8 @@ static int tell_group(struct plog_replaying *w, const struct plog_walk *walk,
     return rc;
 }
 
-/* Of a dry run: the entries that would be inserted, up to `to`. */
+/* Of a dry run: the entries that would be inserted, up to `to`, and where the
+ * store would stand then. */
 static int tell_plan(struct plog_replaying *w, uint64_t to,
                      struct plog_error *err)
 {
@@ -90,14 +91,19 @@ static int tell_plan(struct plog_replaying *w, uint64_t to,
         rc = plog_strays_start(&walk, NULL, err);
     else if (!rc)
         rc = plog_legs_locate(&w->legs, &walk, err);
+    struct plog_commit then = walk.chain.last;
     while (!rc && walk.chain.last.size < to) {
         rc = plog_walk_next(&walk, &g, err);
         if (!rc && g.size > to)
             break; /* a group is never split */
         if (!rc)
             rc = tell_group(w, &walk, &g, &parser, &strategy, err);
+        if (!rc)
+            then = walk.chain.last;
         w->report->applied += rc ? 0 : g.count;
     }
+    if (then.size > w->legs.head.commit.size)
+        w->legs.head.commit = then;
     plog_walk_close(&walk);
     plog_entry_parser_fini(&parser);
     return rc == PLOG_END || rc == PLOG_E_TORN ? 0 : rc;

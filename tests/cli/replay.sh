@@ -63,7 +63,39 @@ json_is "$T/out" '.from == 22 and .to == 41 and .present == 21 and
     .applied == 20'
 run 0 parity "$L"
 
+# same_end [OPTION]...: the dry run ends where the real one then does.
+same_end() {
+    run 0 replay "$L" --dry-run --json "$@"
+    sed 's/"dry_run":true/"dry_run":false/; s/"quarantine.*"head"/"head"/
+        s/,"seconds.*//' "$T/out" >"$T/dry"
+    run 0 replay "$L" --json "$@"
+    sed 's/"quarantine.*"head"/"head"/; s/,"seconds.*//' "$T/out" |
+        cmp -s - "$T/dry" || wrong "$*: $(cat "$T/dry"), then $(cat "$T/out")"
+}
+
+begin 'a dry run ends where the real one does'
+same_end
+same_end --fresh --to 1
+same_end --to 5
+same_end --to 25
+same_end --to 15
+same_end
+same_end --fresh --to 31
+same_end --fresh
+without_store
+same_end
+fresh dry-short --segment-size 4096
+run 0 append "$L" "$T/in" --group 10 --quiet
+run 0 peer add "$L" far
+run 0 peer ack "$L" far 30
+run 0 compact "$L"
+same_end --fresh
+without_store
+same_end --to 21 # the snapshot alone
+same_end
+
 begin '--fresh sets the old store aside and builds a new one'
+filled steps-2 40
 if sql "$L/store.db" "UPDATE events SET line = line || ' ' WHERE seq = 18"; then
     run 3 parity "$L"
     run 0 replay "$L" --fresh --dry-run
