@@ -3,6 +3,7 @@
  * one: nobody brings a store up to it, and that is asked before anything is
  * made.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -134,6 +135,29 @@ static void asked_at_once(void)
     world_end(&w, world_size(&w));
 }
 
+static int archive_fails(void *ctx, int dir, const char *name, int flags,
+                         unsigned mode)
+{
+    return strstr(name, ".jsonl.gz")
+               ? -EIO
+               : plog_io_posix()->open_at(ctx, dir, name, flags, mode);
+}
+
+/* What cannot be read is an error, be anybody told of it or not. */
+static void nobody_is_told(void)
+{
+    struct plog_io io = *plog_io_posix();
+    struct plog_replay_options o = {
+        .struct_size = sizeof o, .io = &io, .fresh = true};
+    struct plog_replay_report r;
+    io.open_at = archive_fails;
+    make();
+    world_drop_store(&w);
+    CHECK_INT(plog_replay(w.dir, &o, &r, NULL), PLOG_E_IO);
+    CHECK_INT(replay(&io, true), PLOG_E_IO);
+    CHECK(err.file[0] != '\0');
+}
+
 static void pack(const char *name, const char *text)
 {
     struct plog_gz g;
@@ -171,6 +195,7 @@ int main(int argc, char **argv)
         {"no opening brings a store there", no_opening_brings_a_store_there},
         {"legs of one age go on", legs_of_one_age_go_on},
         {"asked at once", asked_at_once},
+        {"nobody is told", nobody_is_told},
         {"files without a header", files_without_a_header},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);

@@ -317,9 +317,51 @@ static void the_only_floor_is_none(void)
               PLOG_E_CORRUPT);
 }
 
+static void damage(uint64_t first)
+{
+    char name[64];
+    size_t n;
+    snprintf(name, sizeof name, "log/%020llu.jsonl", (unsigned long long)first);
+    char *bytes = world_read(world_path(&w, name), &n);
+    bytes[n / 2] ^= 1;
+    world_write(world_path(&w, name), bytes, n);
+    free(bytes);
+}
+
+/* An older store, and two places behind its end where the log is damaged: what
+ * neither has begins with the first of them, in the plan as well. */
+static void behind_an_older_store(void)
+{
+    struct plog_rebuild_options o = {
+        .struct_size = sizeof o, .install = true, .dry_run = true};
+    char older[600];
+    make();
+    snprintf(older, sizeof older, "%.500s-older", w.dir);
+    world_copy(w.dir, older);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30, 90);
+    world_close(&w);
+    uint64_t first = (uint64_t)world_number(
+        &w, "SELECT min(first) FROM segments WHERE first>40");
+    damage(first);
+    damage((uint64_t)world_number(
+        &w, "SELECT max(first) FROM segments WHERE first<80"));
+    world_take_store(&w, older);
+    for (int i = 0; i < 2; i++) {
+        memset(&r, 0, sizeof r);
+        CHECK_INT(plog_rebuild_log(w.dir, NULL, &o, &r, &err), 0);
+        CHECK_INT(r.verdict, PLOG_E_TAMPERED);
+        CHECK(r.refused && r.why[0]);
+        CHECK(r.missing_from > first && r.missing_from < first + 12);
+        CHECK(r.missing_to >= r.missing_from && r.missing_to < first + 12);
+        o.dry_run = false;
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
+        {"behind an older store", behind_an_older_store},
         {"the snapshot goes along", the_snapshot_goes_along},
         {"a compaction passes by", a_compaction_passes_by},
         {"a segment is gone", a_segment_is_gone},
