@@ -11,6 +11,7 @@
 #include "check.h"
 #include "peers.h"
 #include "snapshot.h"
+#include "sql_calls.h"
 #include "world.h"
 
 #define FIRST "00000000000000000001.jsonl"
@@ -317,6 +318,30 @@ static void the_only_floor_is_none(void)
               PLOG_E_CORRUPT);
 }
 
+static unsigned head_rows;
+
+static bool head_row_fails(const char *call, const char *sql, bool busy)
+{
+    (void)busy;
+    return strcmp(call, "step") == 0 &&
+           strstr(sql, "INSERT INTO main.checkpoints") && head_rows++ == 0;
+}
+
+/* A store that begins with a snapshot is none without the commit it ends at. */
+static void no_row_for_the_head(void)
+{
+    struct plog_rebuild_options o = {.struct_size = sizeof o};
+    make();
+    CHECK_INT(peers_compact(&w, NULL), 0);
+    head_rows = 0;
+    sql_calls.fails = head_row_fails;
+    CHECK_INT(plog_rebuild_store(w.dir, out, &o, &r, &err), PLOG_E_IO);
+    sql_calls.fails = NULL;
+    CHECK(access(out, F_OK) != 0);
+    is_whole(plog_rebuild_store(w.dir, out, &o, &r, &err), false);
+    world_remove(out);
+}
+
 static void damage(uint64_t first)
 {
     char name[64];
@@ -362,6 +387,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"behind an older store", behind_an_older_store},
+        {"no row for the head", no_row_for_the_head},
         {"the snapshot goes along", the_snapshot_goes_along},
         {"a compaction passes by", a_compaction_passes_by},
         {"a segment is gone", a_segment_is_gone},

@@ -605,6 +605,10 @@ static void no_log_folder(void)
     CHECK_INT(s.verdict, PLOG_E_ROLLBACK);
     CHECK(s.left > 0 && s.healed == 0);
     CHECK(!world_has(&w, "log"));
+    CHECK_INT(mkdir(world_path(&w, "log"), 0700), 0);
+    CHECK_INT(SALVAGE(&s, .from_store = true), 0);
+    CHECK(s.left > 0 && s.healed == 0);
+    CHECK_INT(rmdir(world_path(&w, "log")), 0); /* one that was there stays */
     world_sql(&w, "UPDATE events SET line=(SELECT line FROM kept) WHERE seq=2;"
                   "DROP TABLE kept");
     CHECK_INT(SALVAGE(&s, .from_store = true), 0);
@@ -660,6 +664,26 @@ static void a_store_ahead(void)
     }
 }
 
+/* Orders that are pending are told where bytes were kept, which may have the
+ * payload: of others status knows. */
+static void nothing_kept(void)
+{
+    struct plog_salvage_report s;
+    struct plog_redact_report r;
+    struct plog_redact_options o = {.struct_size = sizeof o, .reason = "x"};
+    make_three();
+    CHECK_INT(plog_redact(w.dir, 2, &o, &r, NULL), 0);
+    world_sql(&w, "UPDATE redactions SET pending=1");
+    CHECK_INT(SALVAGE(&s, .vkey = NULL), 0);
+    CHECK_UINT(s.bytes, 0);
+    CHECK_UINT(s.pending, 0);
+    flip(SECOND, (long)length_of(SECOND) / 2);
+    CHECK_INT(SALVAGE(&s, .vkey = NULL), 0);
+    CHECK(s.bytes > 0);
+    CHECK_UINT(s.pending, 1);
+    world_remove(w.dir);
+}
+
 static int looks; /* at the first segment */
 static int count_open(void *ctx, int dir, const char *name, int flags,
                       uint32_t mode)
@@ -705,6 +729,7 @@ int main(int argc, char **argv)
         {"a strange name alone", a_strange_name_alone},
         {"no log folder", no_log_folder},
         {"a store ahead", a_store_ahead},
+        {"nothing kept", nothing_kept},
         {"read once more", read_once_more},
     };
     return check_main(argc, argv, cases, sizeof cases / sizeof *cases);
