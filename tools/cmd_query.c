@@ -28,8 +28,6 @@ static int parse_format(struct cli *c, const char *text,
     else
         return fail_usage(c, "--format wants table, json or csv, not '%s'",
                           text);
-    if (c->json && *format != ROWS_JSON)
-        return fail_usage(c, "--format %s and --json differ", text);
     return -1;
 }
 

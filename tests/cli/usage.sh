@@ -164,8 +164,6 @@ without 'prove --from' --hide-entry -- prove "$T/x" --from y
 run 2 compact "$T/x" --undo --discard
 run 2 salvage "$T/x" --from-store --out y
 run 2 restore "$T/x" --out y --passphrase-file z
-run 2 query "$T/x" 'SELECT 1' --format csv --json
-err_has '--format csv and --json differ'
 
 begin 'a head that is none is refused'
 root=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
