@@ -96,7 +96,14 @@ int plog_cursor_args_parse(struct plog_span args, struct plog_buf *decoded,
         rc = plog_json_unescape(plog_span(v[i].p + 1, v[i].n - 2), decoded);
         *to[i] = plog_span(decoded->data + start, decoded->len - start);
     }
-    return rc;
+    return rc || plog_cursor_fits(out) ? rc : PLOG_E_CORRUPT;
+}
+
+bool plog_cursor_fits(const struct plog_cursor *c)
+{
+    return c->source.n >= 1 && c->source.n <= PLOG_NAME_MAX &&
+           c->resource.n >= 1 && c->resource.n <= PLOG_NAME_MAX &&
+           c->cursor.n <= PLOG_CURSOR_MAX;
 }
 
 int plog_peer_args_format(struct plog_buf *b, enum plog_control control,

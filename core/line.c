@@ -268,7 +268,8 @@ int plog_header_parse(struct plog_json *json, struct plog_span line,
     }
     rc = string_value(json->names.io, members[1], out->origin,
                       sizeof out->origin);
-    if (!rc && plog_u64_parse(members[2], &out->first))
+    if (!rc && (!plog_origin_valid(plog_span_text(out->origin)) ||
+                plog_u64_parse(members[2], &out->first)))
         rc = PLOG_E_CORRUPT;
     if (!rc)
         rc = parse_tree(members[3], out->first, &out->tree);

@@ -157,6 +157,9 @@ PLOG_MUST_CHECK int plog_strategy_args_format(struct plog_buf *b,
                                               enum plog_strategy s);
 PLOG_MUST_CHECK int plog_strategy_args_parse(struct plog_span args,
                                              enum plog_strategy *out);
+#define PLOG_CURSOR_MAX 4096 /* decoded bytes */
+/* Whether its texts have lengths that one may have (FORMAT.md section 3.3). */
+bool plog_cursor_fits(const struct plog_cursor *c);
 PLOG_MUST_CHECK int plog_cursor_args_format(struct plog_buf *b,
                                             const struct plog_cursor *c);
 /* Who receives the log: peer-add has a name, peer-rewind a cursor, too,

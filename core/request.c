@@ -261,9 +261,7 @@ static int add_deltas(struct plog_request *r, const struct plog_group *g,
 
 static int check_cursor(const struct plog_cursor *c, struct plog_error *err)
 {
-    bool sizes = c->source.n >= 1 && c->source.n <= PLOG_NAME_MAX &&
-                 c->resource.n >= 1 && c->resource.n <= PLOG_NAME_MAX &&
-                 c->cursor.n <= 4096;
+    bool sizes = plog_cursor_fits(c);
     const struct plog_span *all[] = {&c->source, &c->resource, &c->cursor};
     for (int i = 0; sizes && i < 3; i++)
         if (all[i]->n && memchr(all[i]->p, 0, all[i]->n))
@@ -272,8 +270,8 @@ static int check_cursor(const struct plog_cursor *c, struct plog_error *err)
         return 0;
     return plog_fail(err, PLOG_E_INPUT,
                      "a cursor's source and resource have"
-                     " 1 to %d bytes, the cursor at most 4096, none a NUL",
-                     PLOG_NAME_MAX);
+                     " 1 to %d bytes, the cursor at most %d, none a NUL",
+                     PLOG_NAME_MAX, PLOG_CURSOR_MAX);
 }
 
 /* Args go one behind the other; spans are set when all are there, because

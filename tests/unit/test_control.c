@@ -110,14 +110,40 @@ static void cursors(void)
     };
     struct plog_cursor c;
     CHECK_INT(plog_cursor_args_parse(
-                  plog_span_text("{\"source\":\"a\\nb\",\"resource\":\"\","
+                  plog_span_text("{\"source\":\"a\\nb\",\"resource\":\"*\","
                                  "\"cursor\":\"\\\"\"}"),
                   &scratch, &c),
               0);
     CHECK_BYTES(c.source.p, c.source.n, "a\nb", 3);
-    CHECK_UINT(c.resource.n, 0);
+    CHECK_BYTES(c.resource.p, c.resource.n, "*", 1);
     CHECK_BYTES(c.cursor.p, c.cursor.n, "\"", 1);
     ALL_CORRUPT(PLOG_CONTROL_CURSOR, 5, bad);
+}
+
+/* Bytes of source, resource and cursor: the least and the most, and one beside
+ * them.  FORMAT.md has the numbers, so they stand here as it says them. */
+static void cursor_lengths(void)
+{
+    static const struct {
+        int source, resource, cursor, code;
+    } rows[] = {
+        {1, 1, 0, 0},
+        {255, 255, 4096, 0},
+        {0, 1, 1, PLOG_E_CORRUPT},
+        {1, 0, 1, PLOG_E_CORRUPT},
+        {256, 1, 1, PLOG_E_CORRUPT},
+        {1, 256, 1, PLOG_E_CORRUPT},
+        {1, 1, 4097, PLOG_E_CORRUPT},
+    };
+    static char text[5000], a[4097];
+    memset(a, 'a', sizeof a);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(text, sizeof text,
+                 "{\"source\":\"%.*s\",\"resource\":\"%.*s\","
+                 "\"cursor\":\"%.*s\"}",
+                 rows[i].source, a, rows[i].resource, a, rows[i].cursor, a);
+        CHECK_INT(check(PLOG_CONTROL_CURSOR, 5, text), rows[i].code);
+    }
 }
 
 static void peers(void)
@@ -442,6 +468,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"rules", rules},
         {"cursors", cursors},
+        {"cursor lengths", cursor_lengths},
         {"peers", peers},
         {"rotations", rotations},
         {"compactions", compactions},

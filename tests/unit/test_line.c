@@ -167,7 +167,10 @@ static void headers(void)
         {"\"tree\":[]", "\"tree\":null", BAD},
         {"null", "\"\"", BAD},
         {"null", "false", BAD},
-        {"\"a.example/b\"", "\"\"", 0}, /* whoever asks for it compares */
+        {"\"a.example/b\"", "\"b\"", 0}, /* whoever asks for it compares */
+        {"\"a.example/b\"", "\"\"", BAD},
+        {"\"a.example/b\"", "\"a.example+b\"", BAD},
+        {"\"a.example/b\"", "\"a.example\177b\"", BAD},
     };
     char text[LONGEST];
     make();
