@@ -546,5 +546,7 @@ int plog_json_text_check(const char *what, const char *text, int max,
         rc = plog_json_check(&json, plog_span(b.data, b.len), &fault);
     plog_buf_fini(&b);
     plog_json_fini(&json);
+    if (rc == PLOG_E_NOMEM)
+        return plog_fail(err, rc, "out of memory");
     return rc ? plog_fail(err, rc, "the %s is not text in UTF-8", what) : 0;
 }
