@@ -244,7 +244,7 @@ static void judge_end(struct plog_parity *p)
         f.next = "keep a copy of DIR; put back a newer log/ (a backup's), or"
                  " move store.db* out of DIR to go on as it is, then paritylog"
                  " replay DIR: the store was trimmed, and cannot be read on";
-    else if (h->rules.base > log_size && !gives_a_log(c))
+    else if (h->rules.base > 0 && !gives_a_log(c))
         f.next = "keep a copy of DIR; put back a newer log/ (a backup's), then"
                  " paritylog replay DIR: the store was trimmed, and without its"
                  " snapshot does not give what the log lost";

@@ -153,6 +153,38 @@ static void without_a_snapshot(void)
     CHECK_INT(salvage(true), PLOG_E_PRUNED);
 }
 
+/* Nor does one that was trimmed to where the log has all, and compacted further
+ * since: it begins at its last floor. */
+static void without_a_later_snapshot(void)
+{
+    struct plog_compact_report r;
+    char kept[600], snapshot[60];
+    struct world_found f;
+    peers_make(&w, PLOG_LAST_WRITE_WINS, 30);
+    CHECK_INT(peers_add(&w, "p"), 0);
+    CHECK_INT(peers_ack(&w, "p", 20), 0);
+    CHECK_INT(peers_trim(&w, NULL), 0);
+    snprintf(kept, sizeof kept, "%.500s-kept", w.dir);
+    world_copy(w.dir, kept);
+    uint64_t size = world_size(&w), begins = peers_floor(&w);
+    CHECK_INT(world_open(&w), 0);
+    peers_put(&w, 30, 80);
+    world_close(&w);
+    CHECK_INT(peers_ack(&w, "p", 75), 0);
+    CHECK_INT(peers_compact(&w, &r), 0);
+    CHECK(begins > 0 && r.to > size);
+    world_remove(world_path(&w, "log"));
+    world_take(&w, kept, "log");
+    world_remove(world_path(&w, "archive"));
+    snprintf(snapshot, sizeof snapshot, "snapshots/%020" PRIu64 ".jsonl.gz",
+             r.to);
+    world_remove(world_path(&w, snapshot));
+    CHECK_INT(world_parity(&w, NULL, &f), PLOG_E_ROLLBACK);
+    CHECK_UINT(f.report.floor, begins);
+    CHECK(strstr(f.first[0].next, "put back a newer log/") != NULL);
+    CHECK_INT(salvage(true), PLOG_E_PRUNED);
+}
+
 /* Segments beside the log that something is missing behind.  Both checks advise
  * what sets them aside: a compaction needs a key, which a copy may lack. */
 static void beside_the_log(void)
@@ -558,6 +590,7 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"an older log", an_older_log},
         {"without a snapshot", without_a_snapshot},
+        {"without a later snapshot", without_a_later_snapshot},
         {"beside the log", beside_the_log},
         {"without a store", without_a_store},
         {"those that lead there", those_that_lead_there},
