@@ -864,8 +864,8 @@ struct plog_status {
     uint64_t store_bytes, wal_bytes;
     /* Frames in SQLite's WAL, and how many of them are in the database, too;
      * when the first grows far above the second, a reader holds them.  0 where
-     * the store is read from a private copy, as on a read-only mount, and to
-     * who may not write while nobody who may has it open. */
+     * the store is read from a private copy, as on a read-only mount or a full
+     * disk, and to who may not write while nobody who may has it open. */
     uint64_t wal_frames, wal_moved;
     uint64_t tail_bytes; /* bytes after the last commit that are not padding */
     uint64_t redactions; /* orders to redact that the store has applied */

@@ -19,7 +19,9 @@ struct plog_reader {
     bool asks_log; /* whether it is of the log there, whenever it is opened */
     char origin[PLOG_ORIGIN_MAX + 1];
     double wait_seconds;
-    char private_copy[64]; /* of store.db, on a read-only mount; "" if none */
+    char private_copy[64]; /* of store.db, where SQLite cannot make its shared
+                              memory; "" if none */
+    bool copy_ages;        /* others may write to what it was made of */
     struct plog_buf copy;
     int64_t pid;            /* of the process that opened it */
     bool busy;              /* a function of it is under way, and may call */
@@ -41,7 +43,8 @@ int plog_reader_leave(struct plog_reader *r, int rc, struct plog_error *err);
 bool plog_reader_forked(const struct plog_reader *r);
 
 /* Opens the store for reading, whatever the mount allows: as it is, or a
- * private copy of database and WAL where SQLite may not write beside it. */
+ * private copy of database and WAL where SQLite may not write beside it, or has
+ * no room to. */
 PLOG_MUST_CHECK int plog_reader_open_store(struct plog_reader *r,
                                            double wait_seconds,
                                            struct plog_error *err);
@@ -55,9 +58,12 @@ PLOG_MUST_CHECK int plog_reader_check_log(struct plog_reader *r,
  * Returns whether there is one that can be read. */
 bool plog_reader_segment_name(struct plog_reader *r, uint64_t first,
                               char *name);
-/* Opens the store again when another file has its name now (replay --fresh
- * set the old one aside): else a reader would wait on a file that nobody
- * writes any more. */
+/* Whether the store is open, and what is written to the one with its name is
+ * seen through it. */
+bool plog_reader_is_current(struct plog_reader *r);
+/* Opens the store again when it is not: another file has its name now (replay
+ * --fresh set the old one aside): else a reader would wait on a file that
+ * nobody writes any more. */
 PLOG_MUST_CHECK int plog_reader_refresh(struct plog_reader *r,
                                         struct plog_error *err);
 /* Begins one snapshot of the store that has the name. */

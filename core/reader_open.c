@@ -78,10 +78,9 @@ static int copy_file(struct plog_reader *r, const char *from, const char *to)
     return rc;
 }
 
-/* A WAL database cannot be opened where its directory cannot be written; no
- * writer can be at work there either, so a copy is a true one. */
-static int open_private_copy(struct plog_reader *r, int wait_ms,
-                             struct plog_error *err)
+/* Database and WAL, with a name of nobody else's in `place`. */
+static int copy_store(struct plog_reader *r, const char *place,
+                      const char *doing, struct plog_error *err)
 {
     unsigned char random[8];
     char wal[80];
@@ -89,30 +88,77 @@ static int open_private_copy(struct plog_reader *r, int wait_ms,
     if (r->io->random(r->io->ctx, random, sizeof random))
         return plog_fail(err, PLOG_E_IO, "no randomness for a name");
     snprintf(r->private_copy, sizeof r->private_copy,
-             "/tmp/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.db", random[0],
-             random[1], random[2], random[3], random[4], random[5], random[6],
-             random[7]);
+             "%s/paritylog-%02x%02x%02x%02x%02x%02x%02x%02x.db", place,
+             random[0], random[1], random[2], random[3], random[4], random[5],
+             random[6], random[7]);
     snprintf(wal, sizeof wal, "%s-wal", r->private_copy);
     int rc = copy_file(r, PLOG_STORE_FILE, r->private_copy);
     if (!rc && r->io->stat_at(r->io->ctx, r->dir.dir, PLOG_STORE_FILE "-wal",
                               &st) == 0)
         rc = copy_file(r, PLOG_STORE_FILE "-wal", wal);
-    if (rc)
-        return plog_fail_io(err, rc, PLOG_STORE_FILE,
-                            "copying a store from a"
-                            " read-only place");
-    return plog_store_open(&r->store, r->io, r->private_copy, PLOG_OPEN_READ,
-                           wait_ms, err);
+    return rc ? plog_fail_io(err, rc, PLOG_STORE_FILE, doing) : 0;
 }
 
-/* Asked of the lock file: opening store.db here and closing it again would
- * drop the locks that SQLite holds on it in this process. */
-static bool writable(struct plog_reader *r)
+/* A disk that is full may be that of /tmp, too. */
+static int open_private_copy(struct plog_reader *r, bool full, int wait_ms,
+                             struct plog_error *err)
+{
+    const char *doing = full ? "copying the store of a full disk to another one"
+                             : "copying a store from a read-only place";
+    int rc = copy_store(r, "/tmp", doing, err);
+    if (rc && plog_err_no_room(err)) {
+        drop_private_copy(r);
+        rc = copy_store(r, "/dev/shm", doing, err);
+    }
+    if (rc && plog_err_no_room(err))
+        plog_err_hint(err, "make room in /tmp or /dev/shm, for as much as"
+                           " store.db and its WAL have");
+    return rc ? rc
+              : plog_store_open(&r->store, r->io, r->private_copy,
+                                PLOG_OPEN_READ, wait_ms, err);
+}
+
+/* What opening the lock file to write says: opening store.db here and closing
+ * it again would drop the locks that SQLite holds on it in this process. */
+static int is_writable(struct plog_reader *r)
 {
     int fd = r->io->open_at(r->io->ctx, r->dir.dir, "lock", O_RDWR, 0);
     if (fd >= 0)
         r->io->close(r->io->ctx, fd);
-    return fd != -EROFS && fd != -EACCES && fd != -EPERM;
+    return fd < 0 ? fd : 0;
+}
+
+/* The store cannot be opened where it lies if SQLite cannot make its shared
+ * memory: in a directory that may not be written, or on a full disk.  No writer
+ * can be at work on a read-only mount; elsewhere the lock keeps them out while
+ * the store is copied, and the copy ages.
+ * @busy  out: a writer is there, and may make what was missed: try again
+ * @err   in: why it cannot be opened; not NULL */
+static int open_otherwise(struct plog_reader *r, int wait_ms, bool *busy,
+                          struct plog_error *err)
+{
+    const struct plog_io *io = r->io;
+    int place = is_writable(r);
+    bool full = plog_err_no_room(err);
+    bool others = place != -EROFS;
+    bool locks = others && !r->dir.locked && r->dir.lock >= 0;
+    *busy = false;
+    if (!full && place != -EROFS && place != -EACCES && place != -EPERM)
+        return PLOG_E_IO;
+    int lock = locks ? io->lock(io->ctx, r->dir.lock, 1) : 0;
+    *busy = lock == -EAGAIN;
+    if (*busy) {
+        plog_fail(err, PLOG_E_LOCKED,
+                  "the store can only be read from a copy, and another process"
+                  " writes to it");
+        plog_err_hint(err, PLOG_WAIT_LONGER);
+        return PLOG_E_LOCKED;
+    }
+    r->copy_ages = others;
+    int rc = open_private_copy(r, full, wait_ms, err);
+    if (locks && !lock)
+        io->lock(io->ctx, r->dir.lock, 0);
+    return rc;
 }
 
 /* Whether somebody is about to name a store made anew, who has set aside the
@@ -198,9 +244,18 @@ static int open_named(struct plog_reader *r, int wait_ms, int64_t until,
                          "store.db is not a regular file"
                          " with one link");
     plog_dir_store_path(&r->dir, path, sizeof path);
-    rc = plog_store_open(&r->store, r->io, path, PLOG_OPEN_READ, wait_ms, err);
-    if (rc == PLOG_E_IO && !writable(r))
-        rc = open_private_copy(r, wait_ms, err);
+    struct plog_error why = {0}, *e = err ? err : &why;
+    bool again;
+    do {
+        again = false;
+        rc =
+            plog_store_open(&r->store, r->io, path, PLOG_OPEN_READ, wait_ms, e);
+        if (rc == PLOG_E_IO)
+            rc = open_otherwise(r, wait_ms, &again, e);
+        again = again && r->io->clock_mono_ns(r->io->ctx) < until;
+        if (again)
+            r->io->sleep_ns(r->io->ctx, REPLACING_NS);
+    } while (again);
     return rc;
 }
 
@@ -226,6 +281,7 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
         if (tries)
             plog_store_close(&r->store);
         drop_private_copy(r);
+        r->copy_ages = false;
         rc = open_named(r, wait_ms, until, &st, err);
     } while (st.inode && replaced(r, &st) && ++tries < OPEN_TRIES);
     if (!rc && !r->store.has_tables) {
@@ -246,14 +302,20 @@ int plog_reader_open_store(struct plog_reader *r, double wait_seconds,
     return 0;
 }
 
-int plog_reader_refresh(struct plog_reader *r, struct plog_error *err)
+bool plog_reader_is_current(struct plog_reader *r)
 {
     int moved = 0;
+    if (!r->store_open || r->copy_ages)
+        return false;
+    sqlite3_file_control(r->store.db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    return !moved;
+}
+
+int plog_reader_refresh(struct plog_reader *r, struct plog_error *err)
+{
     if (r->store_open) {
         plog_store_rest(&r->store);
-        sqlite3_file_control(r->store.db, "main", SQLITE_FCNTL_HAS_MOVED,
-                             &moved);
-        if (!moved)
+        if (plog_reader_is_current(r))
             return 0;
         plog_store_close(&r->store);
         r->store_open = false;

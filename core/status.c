@@ -222,7 +222,8 @@ static int read_store(struct plog_reader *r, double wait,
                       struct plog_store_head *h, struct plog_status *out,
                       struct plog_error *err)
 {
-    int rc = r->store_open ? 0 : plog_reader_open_store(r, wait, err);
+    int rc = r->store_open ? plog_reader_refresh(r, err)
+                           : plog_reader_open_store(r, wait, err);
     if (!rc)
         rc = plog_store_get_head(&r->store, h, err);
     if (rc)

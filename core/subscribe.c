@@ -36,11 +36,7 @@ static int prepare(struct plog_sub *s, struct plog_error *err)
 /* Goes over to the store that has the name now. */
 static int follow_store(struct plog_sub *s, struct plog_error *err)
 {
-    int moved = 1;
-    if (s->reader->store_open)
-        sqlite3_file_control(s->reader->store.db, "main",
-                             SQLITE_FCNTL_HAS_MOVED, &moved);
-    if (!moved)
+    if (plog_reader_is_current(s->reader))
         return 0;
     sqlite3_finalize(s->after); /* before its connection is closed */
     s->after = NULL;

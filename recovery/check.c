@@ -266,7 +266,9 @@ static int freeze(struct plog_check *c, struct plog_error *err)
         return rc;
     if (has_store) { /* again: under the lock both legs stand still */
         plog_store_rollback(&c->reader.store);
-        c->store_error = read_store_head(c, &c->store_why);
+        c->store_error = plog_reader_refresh(&c->reader, &c->store_why);
+        if (!c->store_error)
+            c->store_error = read_store_head(c, &c->store_why);
     }
     rc = plog_walk_open(w, d, &c->reader.keys, err);
     w->ahead = has_two_threads(c->o);

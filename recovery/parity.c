@@ -309,7 +309,8 @@ static int without_store(struct plog_check *c, const char *dir,
 {
     int code = c->store_error;
     if (!plog_check_is_verdict(code)) {
-        plog_fail(err, code, "%s", c->store_why.message);
+        if (err)
+            *err = c->store_why;
         plog_check_close(c);
         return code;
     }
